@@ -1,0 +1,217 @@
+//! The client: one method a call of the API. It checks options, reads on the caller's own thread, and hands what spends to the shop.
+
+use crate::code::Code;
+use crate::config::Config;
+use crate::engage::Engage;
+use crate::error::{Error, Result};
+use crate::fields::Fields;
+use crate::id::{ContactId, ItemId, OperationId};
+use crate::journal::{Operation, Record, State};
+use crate::log::{Field, Level, Log, Sink};
+use crate::shop::{Patience, Shop};
+use crate::stats::Stats;
+use crate::transport::{Call, Interrupt};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A connection to one Engage tenant. All methods may be called from any thread at any time.
+pub struct Client {
+    config: Arc<Config>,
+    engage: Arc<Engage>,
+    shop: Shop,
+    log: Arc<Log>,
+    stats: Arc<Stats>,
+    /// Ends every call now blocked on this client.
+    interrupt: Arc<Interrupt>,
+    closed: AtomicBool,
+}
+
+const OPTIONS: &str = "options_json";
+/// The journal keeps it; a receipt number fits many times.
+const REFERENCE_BYTES: usize = 200;
+
+/// What every call's options may hold.
+struct Options {
+    fields: Fields,
+    wait: Duration,
+}
+
+impl Client {
+    /// Opens a client from `config_json`. The network is not touched: a till opens offline.
+    pub fn open(config_json: &str) -> Result<Self> {
+        let config = Arc::new(Config::parse(config_json)?);
+        let engage = Arc::new(Engage::new(&config)?);
+        let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
+        let shop = Shop::open(&config, &engage, &log, &stats)?;
+        Ok(Self { config, engage, shop, log, stats, interrupt: Arc::default(), closed: AtomicBool::new(false) })
+    }
+
+    /// Ends every call, waits a bounded time for what is under way, and lets go of the journal. Pending operations
+    /// stay in the journal and are settled after the next open.
+    pub fn close(&self) {
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        self.interrupt.fire();
+        self.shop.close();
+        self.log.close();
+    }
+
+    /// Every call now blocked on this client returns.
+    pub fn cancel(&self) -> Result<()> {
+        self.open_still()?;
+        self.interrupt.fire();
+        Ok(())
+    }
+
+    /// The items a member can buy now: Engage's JSON array. Options: `waitMs`.
+    pub fn list_items(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
+        self.read("items.listed", contact, options, |call| self.engage.items(contact, call))
+    }
+
+    /// The member's purchases: Engage's JSON array, empty if there are none. Options: `waitMs`.
+    pub fn list_purchases(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
+        self.read("purchases.listed", contact, options, |call| self.engage.purchases(contact, call))
+    }
+
+    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `waitMs`.
+    pub fn purchase(&self, contact: ContactId, item: ItemId, options: Option<&str>) -> Result<Vec<u8>> {
+        self.open_still()?;
+        let mut options = self.options(options)?;
+        let id = options.fields.string("purchaseId")?;
+        let id = id.map(|id| OperationId::parse(&id, "purchaseId")).transpose()?;
+        let reference = options.fields.string("reference")?;
+        if reference.as_ref().is_some_and(|text| text.len() > REFERENCE_BYTES || text.chars().any(char::is_control)) {
+            return Err(options.fields.error("reference", "must have at most 200 bytes and no control characters"));
+        }
+        let patience = self.patience(options.wait);
+        options.fields.finish()?;
+        let (record, joined) = self.shop.purchase(contact, item, id, reference, &patience)?;
+        Ok(json(&record.operation().joined(joined)))
+    }
+
+    /// Everything pending or not acknowledged, oldest first: `{"operations": […]}`.
+    pub fn list_unsettled(&self, options: Option<&str>) -> Result<Vec<u8>> {
+        #[derive(Serialize)]
+        struct Unsettled<'a> {
+            operations: Vec<Operation<'a>>,
+        }
+        self.open_still()?;
+        no_options(options)?;
+        let records = self.shop.unsettled()?;
+        Ok(json(&Unsettled { operations: records.iter().map(Record::operation).collect() }))
+    }
+
+    /// The last known state of an operation: the operation object.
+    pub fn get_operation(&self, id: OperationId) -> Result<Vec<u8>> {
+        self.open_still()?;
+        Ok(json(&self.shop.get(id)?.operation()))
+    }
+
+    /// Tries now to learn every pending outcome: `{"settled": n, "pending": n}`. Options: `waitMs`.
+    pub fn settle(&self, options: Option<&str>) -> Result<Vec<u8>> {
+        #[derive(Serialize)]
+        struct Settled {
+            settled: usize,
+            pending: usize,
+        }
+        self.open_still()?;
+        let options = self.options(options)?;
+        let patience = self.patience(options.wait);
+        options.fields.finish()?;
+        let (settled, pending) = self.shop.settle(&patience)?;
+        Ok(json(&Settled { settled, pending }))
+    }
+
+    /// The POS has noted the outcome: the operation object. Acknowledging twice is as good as once.
+    pub fn acknowledge(&self, id: OperationId) -> Result<Vec<u8>> {
+        self.open_still()?;
+        Ok(json(&self.shop.acknowledge(id)?.operation()))
+    }
+
+    /// Counters since open, and what the journal holds now.
+    pub fn read_stats(&self) -> Result<Vec<u8>> {
+        self.open_still()?;
+        let mut snapshot = self.stats.snapshot();
+        if let Ok(records) = self.shop.unsettled() {
+            let pending =
+                records.iter().filter(|record| matches!(record.state, State::Recorded | State::Unknown)).count() as u64;
+            snapshot.pending = Some(pending);
+            snapshot.unacknowledged = Some(records.len() as u64 - pending);
+        }
+        Ok(json(&snapshot))
+    }
+
+    /// Sets or removes the log function. When this returns the old one is not entered again.
+    pub fn set_log(&self, level: Level, sink: Option<Sink>) -> Result<()> {
+        self.open_still()?;
+        self.log.set(level, sink);
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        event: &'static str,
+        contact: ContactId,
+        options: Option<&str>,
+        request: impl FnOnce(&Arc<Call>) -> Result<Vec<u8>>,
+    ) -> Result<Vec<u8>> {
+        self.open_still()?;
+        let options = self.options(options)?;
+        let wait = options.wait.min(self.config.request_timeout);
+        options.fields.finish()?;
+        let began = Instant::now();
+        let call = Arc::new(Call::new(began + wait, &self.interrupt));
+        self.stats.read();
+        let result = request(&call);
+        let code = result.as_ref().map_or_else(Error::code, |_| Code::Ok);
+        self.log.write(
+            if code == Code::Ok { Level::Debug } else { Level::Warn },
+            event,
+            &[
+                ("contactId", Field::Contact(contact)),
+                ("code", Field::Code(code)),
+                ("ms", Field::Number(began.elapsed().as_millis().try_into().unwrap_or(u64::MAX))),
+            ],
+        );
+        result
+    }
+
+    fn open_still(&self) -> Result<()> {
+        match self.closed.load(Ordering::SeqCst) {
+            false => Ok(()),
+            true => Err(Error::of(Code::Closed)),
+        }
+    }
+
+    fn options(&self, options: Option<&str>) -> Result<Options> {
+        let mut fields = match options {
+            None => Fields::empty(Code::BadOptions, OPTIONS),
+            Some(text) => Fields::parse(text, Code::BadOptions, OPTIONS)?,
+        };
+        let default = self.config.wait.as_millis().try_into().unwrap_or(u64::MAX);
+        let wait = Duration::from_millis(fields.integer("waitMs", default, 0..=600_000)?);
+        Ok(Options { fields, wait })
+    }
+
+    fn patience(&self, wait: Duration) -> Patience<'_> {
+        Patience { deadline: Instant::now() + wait, interrupt: &self.interrupt, epoch: self.interrupt.epoch() }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Options of a call that has none yet.
+fn no_options(options: Option<&str>) -> Result<()> {
+    options.map_or(Ok(()), |text| Fields::parse(text, Code::BadOptions, OPTIONS)?.finish())
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}

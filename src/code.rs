@@ -1,0 +1,191 @@
+//! The table of codes: every number the C ABI can answer, its name, its outcome and its meaning.
+//! The Rust enum, the header's macros, the documentation and the bindings are all made from or checked against it.
+
+/// What a code says about the points, whatever else happened (invariant 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(i32)]
+pub enum Outcome {
+    /// It happened.
+    Done = 0,
+    /// Engage said no, definitely; nothing was deducted.
+    Refused = 1,
+    /// Not known yet. The journal holds it and it is being settled.
+    Pending = 2,
+    /// Nothing that spends has left the till; it may be tried again.
+    NotSent = 3,
+}
+
+impl Outcome {
+    /// The word used in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::Refused => "refused",
+            Outcome::Pending => "pending",
+            Outcome::NotSent => "notSent",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    pub code: Code,
+    pub name: &'static str,
+    pub outcome: Outcome,
+    pub meaning: &'static str,
+}
+
+macro_rules! codes {
+    ($($variant:ident = $number:literal, $name:literal, $outcome:ident, $meaning:literal;)*) => {
+        /// A numeric answer of the C ABI. Numbers are explicit and never used again for something else.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(i32)]
+        pub enum Code { $(#[doc = $meaning] $variant = $number,)* }
+
+        /// Every code there is, in the order of the bands.
+        pub const TABLE: &[Row] = &[
+            $(Row { code: Code::$variant, name: $name, outcome: Outcome::$outcome, meaning: $meaning },)*
+        ];
+
+        /// The names as C strings, for `eps_code_name`.
+        pub(crate) const C_NAMES: &[(i32, &core::ffi::CStr)] = &[
+            $(($number, match core::ffi::CStr::from_bytes_with_nul(concat!($name, "\0").as_bytes()) {
+                Ok(name) => name,
+                Err(_) => panic!("a code name holds a NUL"),
+            }),)*
+        ];
+    };
+}
+
+codes! {
+    Ok = 0, "EPS_OK", Done, "Done. For a purchase: Engage has completed it.";
+
+    NullArgument = -101, "EPS_NULL_ARGUMENT", NotSent, "A required pointer is NULL; the message names the argument.";
+    BadUtf8 = -102, "EPS_BAD_UTF8", NotSent, "An argument is not valid UTF-8; the message names it and the byte.";
+    EmptyArgument = -103, "EPS_EMPTY_ARGUMENT", NotSent, "A required argument is empty; the message names it.";
+    NotAGuid = -104, "EPS_NOT_A_GUID", NotSent, "An identifier is not a GUID of the form 8-4-4-4-12; the message names it.";
+    BadOptions = -105, "EPS_BAD_OPTIONS", NotSent, "options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key.";
+    BadHandle = -106, "EPS_BAD_HANDLE", NotSent, "The pointer is not a client of this library.";
+    Closed = -107, "EPS_CLOSED", NotSent, "The client is closed or being closed.";
+    PurchaseIdBound = -108, "EPS_PURCHASE_ID_BOUND", NotSent, "This till has used the purchase id for another contact or another item. Use a fresh id.";
+    UnknownOperation = -109, "EPS_UNKNOWN_OPERATION", NotSent, "The journal holds no operation of this id.";
+    StillPending = -110, "EPS_STILL_PENDING", NotSent, "The operation cannot be acknowledged: its outcome is not known yet.";
+    BadLogLevel = -111, "EPS_BAD_LOG_LEVEL", NotSent, "The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.";
+    ReferenceBound = -112, "EPS_REFERENCE_BOUND", NotSent, "This reference, contact and item already belong to another purchase id.";
+
+    BadConfig = -200, "EPS_BAD_CONFIG", NotSent, "config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.";
+    AbiMismatch = -210, "EPS_ABI_MISMATCH", NotSent, "The program was compiled against the header of another ABI version.";
+    NoTrust = -211, "EPS_NO_TRUST", NotSent, "No certificate authority could be loaded from caFile or from the operating system.";
+    Unauthorized = -212, "EPS_UNAUTHORIZED", Refused, "Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.";
+    Forbidden = -213, "EPS_FORBIDDEN", Refused, "Engage answered 403: the API key may not do this. Nothing was deducted.";
+
+    Refused = -300, "EPS_REFUSED", Refused, "Engage refused; httpStatus and engageCode say more. Nothing was deducted.";
+    ContactNotFound = -310, "EPS_CONTACT_NOT_FOUND", Refused, "PromotionAssignmentContactNotFound: the contact does not exist.";
+    PromotionNotFound = -311, "EPS_PROMOTION_NOT_FOUND", Refused, "PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed.";
+    PromotionExpired = -312, "EPS_PROMOTION_EXPIRED", Refused, "PromotionAssignmentPromotionExpired: the promotion linked to the item has ended.";
+    ItemNotFound = -313, "EPS_ITEM_NOT_FOUND", Refused, "404: the item does not exist.";
+    PurchaseFailed = -314, "EPS_PURCHASE_FAILED", Refused, "PointShopItemPurchaseFailed, or the purchase's status is Failed.";
+    PurchaseNotAllowed = -315, "EPS_PURCHASE_NOT_ALLOWED", Refused, "422: not enough points, not eligible, or outside the item's window.";
+    InvalidRequest = -316, "EPS_INVALID_REQUEST", Refused, "400 without a code: for a purchase, its id belongs to another contact.";
+    InvalidContact = -317, "EPS_INVALID_CONTACT", Refused, "InvalidContact: Engage does not accept the contact id.";
+
+    Offline = -411, "EPS_OFFLINE", NotSent, "No connection to the server could be made.";
+    DnsFailed = -412, "EPS_DNS_FAILED", NotSent, "The server's name could not be resolved.";
+    TlsFailed = -413, "EPS_TLS_FAILED", NotSent, "The TLS handshake failed; cause names the reason to its last link.";
+    TimedOut = -414, "EPS_TIMED_OUT", NotSent, "The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent.";
+    Cancelled = -415, "EPS_CANCELLED", NotSent, "eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent.";
+    RateLimited = -416, "EPS_RATE_LIMITED", NotSent, "429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.";
+    BadAnswer = -417, "EPS_BAD_ANSWER", NotSent, "The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.";
+    AnswerTooLarge = -418, "EPS_ANSWER_TOO_LARGE", NotSent, "The answer to a read is larger than maxAnswerBytes.";
+    ServerError = -419, "EPS_SERVER_ERROR", NotSent, "The server answered a read with a 5xx status.";
+    ConnectionLost = -420, "EPS_CONNECTION_LOST", NotSent, "The connection ended before the answer to a read was complete.";
+
+    Pending = -500, "EPS_PENDING", Pending, "Not known yet; httpStatus and engageCode say more.";
+    PendingWaitEnded = -510, "EPS_PENDING_WAIT_ENDED", Pending, "The wait ended before Engage answered. The request goes on and its answer is journaled.";
+    PendingCancelled = -511, "EPS_PENDING_CANCELLED", Pending, "eps_cancel ended the wait. The request goes on and its answer is journaled.";
+    PendingConnectionLost = -512, "EPS_PENDING_CONNECTION_LOST", Pending, "The connection ended after the request may have left and before its answer came.";
+    PendingProcessing = -513, "EPS_PENDING_PROCESSING", Pending, "Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).";
+    PendingBadAnswer = -514, "EPS_PENDING_BAD_ANSWER", Pending, "The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.";
+    PendingServerError = -515, "EPS_PENDING_SERVER_ERROR", Pending, "A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made.";
+    PendingAssignmentError = -516, "EPS_PENDING_ASSIGNMENT_ERROR", Pending, "PromotionAssignmentError: an internal error of Engage, to be retried with the same id.";
+    PendingRateLimited = -517, "EPS_PENDING_RATE_LIMITED", Pending, "429: not processed, tried again by itself.";
+    PendingUnrecorded = -518, "EPS_PENDING_UNRECORDED", Pending, "The outcome could not be written to the journal. It will be learned again.";
+    PendingClosed = -519, "EPS_PENDING_CLOSED", Pending, "The client was closed during the wait. It is settled after the next open.";
+    PendingNeedsPerson = -520, "EPS_PENDING_NEEDS_PERSON", Pending, "Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it.";
+    PendingCredentials = -521, "EPS_PENDING_CREDENTIALS", Pending, "An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.";
+
+    Journal = -600, "EPS_JOURNAL", NotSent, "The journal could not be read or written. Nothing was sent.";
+    JournalCannotOpen = -610, "EPS_JOURNAL_CANNOT_OPEN", NotSent, "The journal cannot be opened: no such folder, a folder in its place, no permission.";
+    JournalFull = -611, "EPS_JOURNAL_FULL", NotSent, "The disk that holds the journal is full. Nothing was sent.";
+    JournalLocked = -612, "EPS_JOURNAL_LOCKED", NotSent, "Another program holds the journal locked. Nothing was sent.";
+    JournalNewer = -613, "EPS_JOURNAL_NEWER", NotSent, "The journal was written by a newer version of this library. It was left untouched.";
+    JournalDamaged = -614, "EPS_JOURNAL_DAMAGED", NotSent, "The journal is damaged. It was left untouched.";
+    JournalForeign = -615, "EPS_JOURNAL_FOREIGN", NotSent, "The file at journalPath belongs to another program. It was left untouched.";
+    JournalReadOnly = -616, "EPS_JOURNAL_READ_ONLY", NotSent, "The journal can be read but not written. Nothing was sent.";
+
+    Internal = -900, "EPS_INTERNAL", Pending, "A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it.";
+}
+
+impl Code {
+    /// The row of this code.
+    pub fn row(self) -> &'static Row {
+        TABLE.iter().find(|row| row.code == self).expect("every code has its row: one macro makes both")
+    }
+
+    /// The code of a number, if it is in the table.
+    pub fn from_number(number: i32) -> Option<Code> {
+        TABLE.iter().find(|row| row.code as i32 == number).map(|row| row.code)
+    }
+
+    /// The number that crosses the ABI.
+    pub const fn number(self) -> i32 {
+        self as i32
+    }
+}
+
+/// What any integer says about the points. Total: a number this version does not know is judged by its band,
+/// and one outside every band is *pending*, the only answer that is never wrong.
+pub fn outcome(number: i32) -> Outcome {
+    if let Some(code) = Code::from_number(number) {
+        return code.row().outcome;
+    }
+    match number {
+        -299..=-100 | -499..=-400 | -699..=-600 => Outcome::NotSent,
+        -399..=-300 => Outcome::Refused,
+        _ => Outcome::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_unique_and_every_band_keeps_its_outcome() {
+        for (at, row) in TABLE.iter().enumerate() {
+            for other in &TABLE[at + 1..] {
+                assert_ne!(row.code.number(), other.code.number(), "{} and {}", row.name, other.name);
+                assert_ne!(row.name, other.name);
+            }
+            let allowed: &[Outcome] = match row.code.number() {
+                0 => &[Outcome::Done],
+                -199..=-100 | -499..=-400 | -699..=-600 => &[Outcome::NotSent],
+                -299..=-200 => &[Outcome::NotSent, Outcome::Refused],
+                -399..=-300 => &[Outcome::Refused],
+                -599..=-500 | -999..=-900 => &[Outcome::Pending],
+                other => panic!("{other} is in no band"),
+            };
+            assert!(allowed.contains(&row.outcome), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_number_never_says_refused_or_done_outside_its_band() {
+        for number in [i32::MIN, -1000, -599, -999, -1, 1, 200, i32::MAX] {
+            assert_eq!(outcome(number), Outcome::Pending, "{number}");
+        }
+        assert_eq!(outcome(-399), Outcome::Refused);
+        assert_eq!(outcome(-499), Outcome::NotSent);
+    }
+}

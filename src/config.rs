@@ -1,0 +1,270 @@
+//! The configuration of a client, read from JSON and checked once. Nothing later can fail because of it.
+
+use crate::code::Code;
+use crate::engage::assumptions::Wire;
+use crate::error::{Error, Result};
+use crate::fields::Fields;
+use crate::secret::Secret;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What `eps_client_open` was told. [`Config::parse`] is the only way to make one.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(crate) base_url: BaseUrl,
+    /// None when a relay adds the key.
+    pub(crate) api_key: Option<Secret>,
+    pub(crate) user_agent: String,
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Whether the operating system's certificate authorities are trusted beside `caFile`.
+    pub(crate) system_trust: bool,
+    /// How long a call may keep the cashier waiting.
+    pub(crate) wait: Duration,
+    /// How long one request may take.
+    pub(crate) request_timeout: Duration,
+    pub(crate) max_answer_bytes: u64,
+    pub(crate) journal: JournalPlace,
+    pub(crate) settle: SettleRules,
+    /// How long acknowledged records are kept.
+    pub(crate) retention: Duration,
+    pub(crate) wire: Wire,
+}
+
+/// Where intents are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum JournalPlace {
+    /// Not configured: nothing that spends is possible.
+    None,
+    /// Asked for by name: lost with the process.
+    Memory,
+    File(PathBuf),
+}
+
+/// The spacing of settling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleRules {
+    /// Waits before the first, second, … settling request; the last repeats. In ms.
+    pub spacing_ms: Vec<u64>,
+    /// Up to this long after open, at random, settling of old intents starts. In ms.
+    pub startup_spread_ms: u64,
+    /// An intent older than this is not posted again. In ms.
+    pub replay_limit_ms: u64,
+}
+
+/// `https://host[:port]`, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BaseUrl(String);
+
+impl BaseUrl {
+    /// The URL without a trailing slash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+impl Config {
+    /// Reads and checks `config_json`. Every complaint is `EPS_BAD_CONFIG` and names the key.
+    pub fn parse(json: &str) -> Result<Self> {
+        let mut fields = Fields::parse(json, Code::BadConfig, "config_json")?;
+        let base_url = fields.required_string("baseUrl", "\"https://acme.voyado.com\"")?;
+        let base_url = base_url_of(&base_url).map_err(|says| fields.error("baseUrl", says))?;
+        let api_key = fields.string("apiKey")?.map(Secret::new);
+        if let Some(key) = &api_key
+            && !key.expose().bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(fields.error("apiKey", "holds a character that cannot stand in an HTTP header"));
+        }
+        let user_agent = fields.required_string("userAgent", "\"AcmePOS/1.5\"")?;
+        if !is_product(&user_agent) {
+            return Err(fields
+                .error("userAgent", "must be the POS and its version as Name/Version, for example \"AcmePOS/1.5\""));
+        }
+        let wait = fields.integer("waitMs", 10_000, 0..=10 * MINUTE_MS)?;
+        let request_timeout = fields.integer("requestTimeoutMs", MINUTE_MS, 100..=10 * MINUTE_MS)?;
+        let ca_file = fields.string("caFile")?.map(PathBuf::from);
+        let system_trust = fields.flag("systemTrust", true)?;
+        let max_answer_bytes = fields.integer("maxAnswerBytes", 8 << 20, 1024..=256 << 20)?;
+        let journal = journal_place(&mut fields)?;
+        let settle = SettleRules {
+            spacing_ms: fields.integers("settleSpacingMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
+            startup_spread_ms: fields.integer("startupSpreadMs", 30_000, 0..=HOUR_MS)?,
+            replay_limit_ms: fields.integer("replayLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
+        };
+        let retention = fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS;
+        let wire = Wire::default();
+        fields.finish()?;
+        Ok(Config {
+            base_url,
+            api_key,
+            user_agent,
+            ca_file,
+            system_trust,
+            wait: Duration::from_millis(wait),
+            request_timeout: Duration::from_millis(request_timeout),
+            max_answer_bytes,
+            journal,
+            settle,
+            retention: Duration::from_millis(retention),
+            wire,
+        })
+    }
+}
+
+fn journal_place(fields: &mut Fields) -> Result<JournalPlace> {
+    let path = fields.string("journalPath")?;
+    let named = fields.string("journal")?;
+    match (path, named.as_deref()) {
+        (None, None) => Ok(JournalPlace::None),
+        (Some(path), None) => Ok(JournalPlace::File(PathBuf::from(path))),
+        (None, Some("memory")) => Ok(JournalPlace::Memory),
+        (Some(_), Some("memory")) => Err(fields.error("journal", "\"memory\" and journalPath exclude each other")),
+        (_, Some(_)) => {
+            Err(fields.error("journal", "must be \"memory\" or be left out; a file is named by journalPath"))
+        }
+    }
+}
+
+/// Checks a base URL and brings it into the form without a trailing slash. The error is what to say of the key.
+fn base_url_of(text: &str) -> std::result::Result<BaseUrl, &'static str> {
+    let url: ureq::http::Uri = text.parse().map_err(|_| "is not a URL; for example \"https://acme.voyado.com\"")?;
+    let host =
+        url.host().filter(|host| !host.is_empty()).ok_or("names no host; for example \"https://acme.voyado.com\"")?;
+    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("must not carry a user name or password");
+    }
+    if url.query().is_some() {
+        return Err("must not carry a query");
+    }
+    match url.scheme_str() {
+        Some("https") => {}
+        Some("http") if is_loopback(host) => {}
+        Some("http") => return Err("must be https:// (http:// is allowed for loopback addresses only)"),
+        _ => return Err("must start with https://"),
+    }
+    Ok(BaseUrl(text.trim_end_matches('/').to_owned()))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// `Name/Version`, and whatever comment may follow.
+fn is_product(text: &str) -> bool {
+    let token = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+    let first = text.split(' ').next().unwrap_or_default();
+    first.split_once('/').is_some_and(|(name, version)| token(name) && token(version))
+        && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+        && text.len() <= 200
+}
+
+impl Config {
+    /// The error of a call that spends on a client without a journal.
+    pub(crate) fn no_journal() -> Error {
+        Error::new(
+            Code::BadConfig,
+            "config_json: journalPath is missing; a call that spends points needs a journal \
+             (or \"journal\": \"memory\", which loses every pending purchase with the process)",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error_of(json: &str) -> String {
+        let error = Config::parse(json).unwrap_err();
+        assert_eq!(error.code(), Code::BadConfig);
+        error.message().to_owned()
+    }
+
+    fn with(extra: &str) -> String {
+        format!(r#"{{"baseUrl":"https://acme.voyado.com","apiKey":"hush-hush","userAgent":"AcmePOS/1.5"{extra}}}"#)
+    }
+
+    #[test]
+    fn the_shortest_configuration_has_the_documented_defaults() {
+        let config = Config::parse(&with("")).unwrap();
+        assert_eq!(config.wait, Duration::from_secs(10));
+        assert_eq!(config.request_timeout, Duration::from_secs(60));
+        assert_eq!(config.max_answer_bytes, 8 << 20);
+        assert_eq!(config.settle.spacing_ms, [10_000, 30_000, 60_000, 300_000]);
+        assert_eq!(config.journal, JournalPlace::None);
+    }
+
+    #[test]
+    fn every_mistake_names_the_key_and_what_is_allowed() {
+        let cases: &[(String, &[&str])] = &[
+            ("".into(), &["not JSON", "line 1"]),
+            ("[]".into(), &["must be a JSON object", "an array"]),
+            (r#"{"userAgent":"A/1"}"#.into(), &["baseUrl", "missing", "https://"]),
+            (r#"{"baseUrl":"https://a.voyado.com"}"#.into(), &["userAgent", "missing", "AcmePOS/1.5"]),
+            (with(r#","waitSeconds":3"#), &["unknown key waitSeconds", "allowed", "waitMs"]),
+            (with(r#","waitMs":"soon""#), &["waitMs", "a whole number from 0 to 600000", "a string"]),
+            (with(r#","waitMs":-1"#), &["waitMs", "from 0 to 600000", "-1"]),
+            (with(r#","waitMs":1.5"#), &["waitMs", "1.5"]),
+            (with(r#","requestTimeoutMs":99"#), &["requestTimeoutMs", "from 100"]),
+            (with(r#","maxAnswerBytes":1"#), &["maxAnswerBytes", "1024"]),
+            (with(r#","systemTrust":1"#), &["systemTrust", "true or false", "a number"]),
+            (with(r#","caFile":"""#), &["caFile", "empty"]),
+            (with(r#","settleSpacingMs":[]"#), &["settleSpacingMs", "1 to 16"]),
+            (with(r#","journal":"disk""#), &["journal", "memory", "journalPath"]),
+            (with(r#","journal":"memory","journalPath":"x""#), &["journal", "exclude"]),
+        ];
+        for (json, parts) in cases {
+            let message = error_of(json);
+            for part in *parts {
+                assert!(message.contains(part), "{json} says {message:?}, without {part:?}");
+            }
+            assert!(!message.contains("hush"), "{message}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        for good in [
+            "https://a.voyado.com",
+            "https://a.voyado.com/",
+            "http://127.0.0.1:8080",
+            "http://localhost",
+            "http://[::1]:9",
+        ] {
+            assert!(base_url_of(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://a.voyado.com",
+            "ftp://a",
+            "a.voyado.com",
+            "https://",
+            "",
+            "https://u:p@a.com",
+            "https://a.com/?k=1",
+            "http://127.0.0.1.evil.com",
+            "http://localhost.evil.com",
+            "http://128.0.0.1",
+        ] {
+            assert!(base_url_of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_user_agent_is_a_product_and_its_version() {
+        for good in ["AcmePOS/1.5", "AcmePOS/1.5 (till 7)"] {
+            assert!(is_product(good), "{good}");
+        }
+        for bad in ["AcmePOS", "/1", "AcmePOS/", "Acme POS/1", "A/1\r\nx: y", "A/1/2", "Å/1"] {
+            assert!(!is_product(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_can_be_printed_without_the_key() {
+        let config = Config::parse(&with("")).unwrap();
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+}

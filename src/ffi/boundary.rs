@@ -1,0 +1,69 @@
+//! The one way in and out of the library: every export goes through a function of this file.
+//! It clears the out-buffer, catches panics and writes the problem object.
+
+use super::buffer::eps_buffer;
+use crate::code::Code;
+use crate::error::{Error, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs a call that answers with JSON. `out` is required.
+///
+/// # Safety
+/// `out` is NULL or points to memory for an `eps_buffer` that nobody else uses during the call.
+pub(crate) unsafe fn answer(name: &'static str, out: *mut eps_buffer, call: impl FnOnce() -> Result<Vec<u8>>) -> i32 {
+    if out.is_null() {
+        return Code::NullArgument.number();
+    }
+    // SAFETY: not NULL, and the caller's for the time of the call. Written without reading: it may be uninitialised.
+    unsafe { out.write(eps_buffer::EMPTY) };
+    let result = caught(name, call).unwrap_or_else(|| Err(Error::of(Code::Internal)));
+    let (code, bytes) = match result {
+        Ok(bytes) => (Code::Ok, bytes),
+        Err(error) => (error.code(), caught(name, || error.to_json()).unwrap_or_default()),
+    };
+    // SAFETY: as above.
+    unsafe { out.write(eps_buffer::from_vec(bytes)) };
+    code.number()
+}
+
+/// Runs a call that has no buffer to answer with.
+pub(crate) fn code(name: &'static str, call: impl FnOnce() -> Result<()>) -> i32 {
+    match caught(name, call) {
+        Some(Ok(())) => Code::Ok.number(),
+        Some(Err(error)) => error.code().number(),
+        None => Code::Internal.number(),
+    }
+}
+
+/// Runs a call that answers with a plain value; `fallback` is the answer after a panic.
+pub(crate) fn value<T>(name: &'static str, fallback: T, call: impl FnOnce() -> T) -> T {
+    caught(name, call).unwrap_or(fallback)
+}
+
+fn caught<T>(name: &'static str, call: impl FnOnce() -> T) -> Option<T> {
+    let quiet = crate::panics::quiet_thread();
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        inject(name);
+        call()
+    }));
+    drop(quiet);
+    match result {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // The payload's own drop may panic; leaking it is the lesser evil.
+            std::mem::forget(payload);
+            None
+        }
+    }
+}
+
+#[cfg(not(feature = "fault-injection"))]
+fn inject(_: &'static str) {}
+
+/// Panics in the export that the environment names.
+#[cfg(feature = "fault-injection")]
+fn inject(name: &'static str) {
+    if std::env::var_os("EPS_TEST_PANIC").is_some_and(|wanted| wanted == name) {
+        panic!("injected into {name}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Client handles. What C holds is a number in a pointer's clothes, not an address: a closed, a foreign or a garbage handle
+//! is recognised without touching memory, and a finalizer may close twice.
+
+use crate::Client;
+use crate::code::Code;
+use crate::error::{Error, Result};
+use once_cell::sync::Lazy;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// A client. Opaque: only a pointer to it is ever held, and it points to nothing the program could read.
+pub struct eps_client {
+    _private: [u8; 0],
+}
+
+#[derive(Default)]
+struct Clients {
+    open: HashMap<usize, Arc<Client>>,
+    given: usize,
+}
+
+static CLIENTS: Lazy<RwLock<Clients>> = Lazy::new(RwLock::default);
+
+/// Handles are odd, so that none is the address of anything that C aligns, and they are never used again.
+const fn handle_of(number: usize) -> usize {
+    number * 2 + 1
+}
+
+fn read() -> RwLockReadGuard<'static, Clients> {
+    CLIENTS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write() -> RwLockWriteGuard<'static, Clients> {
+    CLIENTS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn add(client: Client) -> *mut eps_client {
+    let mut clients = write();
+    clients.given += 1;
+    let handle = handle_of(clients.given);
+    clients.open.insert(handle, Arc::new(client));
+    std::ptr::without_provenance_mut(handle)
+}
+
+pub(crate) fn get(handle: *const eps_client) -> Result<Arc<Client>> {
+    let clients = read();
+    clients.open.get(&handle.addr()).cloned().ok_or_else(|| missing(&clients, handle))
+}
+
+/// Takes the client out; None if it is closed already.
+pub(crate) fn remove(handle: *const eps_client) -> Result<Option<Arc<Client>>> {
+    let mut clients = write();
+    match clients.open.remove(&handle.addr()) {
+        Some(client) => Ok(Some(client)),
+        None => match missing(&clients, handle) {
+            error if error.code() == Code::Closed => Ok(None),
+            error => Err(error),
+        },
+    }
+}
+
+fn missing(clients: &Clients, handle: *const eps_client) -> Error {
+    let address = handle.addr();
+    if handle.is_null() {
+        return Error::new(Code::NullArgument, "client is NULL");
+    }
+    if address % 2 == 1 && address <= handle_of(clients.given) {
+        return Error::new(Code::Closed, "client is closed");
+    }
+    Error::new(Code::BadHandle, "client is not a client of this library: pass what eps_client_open gave")
+}

@@ -1,0 +1,37 @@
+//! Reads what C passes in. Each argument is checked for NULL, for UTF-8 and for being there at all, with a message of its own.
+
+use crate::code::Code;
+use crate::error::{Error, Result};
+use std::ffi::{CStr, c_char};
+
+/// A required text.
+///
+/// # Safety
+/// `text` is NULL or points to a NUL-terminated string that outlives `'a`.
+pub(crate) unsafe fn required<'a>(text: *const c_char, argument: &str) -> Result<&'a str> {
+    // SAFETY: the same promise.
+    match unsafe { optional(text, argument) }? {
+        Some("") => Err(Error::new(Code::EmptyArgument, format!("{argument} is empty"))),
+        Some(text) => Ok(text),
+        None => Err(Error::new(Code::NullArgument, format!("{argument} is NULL"))),
+    }
+}
+
+/// A text that may be NULL.
+///
+/// # Safety
+/// As for [`required`].
+pub(crate) unsafe fn optional<'a>(text: *const c_char, argument: &str) -> Result<Option<&'a str>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: not NULL, so by the caller's promise a NUL-terminated string.
+    let bytes = unsafe { CStr::from_ptr(text) };
+    match bytes.to_str() {
+        Ok(text) => Ok(Some(text)),
+        Err(error) => Err(Error::new(
+            Code::BadUtf8,
+            format!("{argument} is not UTF-8 (byte {}); convert it from the till's code page", error.valid_up_to()),
+        )),
+    }
+}

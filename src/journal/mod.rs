@@ -1,0 +1,434 @@
+//! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean and what to do about them
+//! is `shop`'s business. A write made with [`Durability::Now`] is on the disk when the call returns (invariant 2).
+
+mod record;
+mod schema;
+
+pub(crate) use record::{Millis, Operation, Record, State};
+
+use crate::code::Code;
+use crate::config::JournalPlace;
+use crate::engage::PurchaseOrder;
+use crate::error::{Detail, Error, Result, chain};
+use crate::id::{ContactId, ItemId, OperationId};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, TransactionBehavior, named_params};
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long another process may hold the journal locked before a call gives up. Writes take milliseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// What a commit promises when it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It survives a power cut.
+    Now,
+    /// It survives the process; a power cut may undo it. Only for what Engage can be asked again.
+    Later,
+}
+
+/// What the journal already holds that a wish may mean.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    pub by_id: Option<Record>,
+    pub by_reference: Option<Record>,
+    /// Unacknowledged intents of the same contact and item, oldest first.
+    pub unacknowledged: Vec<Record>,
+}
+
+/// What to do about a wish, decided inside the transaction that read the candidates.
+#[derive(Debug)]
+pub(crate) enum Intention {
+    /// Write this record (a new one, or an old one started again) and send its request.
+    Start(Record),
+    /// It is an intent already; follow it.
+    Join(Record),
+}
+
+pub(crate) struct Journal {
+    /// Commits with `synchronous=FULL`.
+    sure: Mutex<Connection>,
+    /// Commits with `synchronous=NORMAL`. A connection of its own, because merely preparing the pragma changes the setting.
+    /// None for a journal in memory, where there is no difference.
+    quick: Option<Mutex<Connection>>,
+}
+
+impl Journal {
+    /// Opens the journal and brings it to this version. None when the configuration names no place for one.
+    pub fn open(place: &JournalPlace) -> Result<Option<Self>> {
+        match place {
+            JournalPlace::None => Ok(None),
+            JournalPlace::Memory => {
+                let mut sure = Connection::open_in_memory().map_err(|error| failed(&error))?;
+                migrate(&mut sure)?;
+                Ok(Some(Self { sure: Mutex::new(sure), quick: None }))
+            }
+            JournalPlace::File(path) => open_file(path).map(Some),
+        }
+    }
+
+    fn connection(&self, durability: Durability) -> MutexGuard<'_, Connection> {
+        let connection = match (durability, &self.quick) {
+            (Durability::Later, Some(quick)) => quick,
+            _ => &self.sure,
+        };
+        connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds what a wish may already mean, lets `decide` choose, and makes a start durable; all in one transaction,
+    /// so that two presses at the same instant, in two threads or two processes, are one intent.
+    pub fn intend(
+        &self,
+        order: &PurchaseOrder,
+        reference: Option<&str>,
+        decide: impl FnOnce(Candidates) -> Result<Intention>,
+    ) -> Result<Intention> {
+        let mut connection = self.connection(Durability::Now);
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| failed(&error))?;
+        let candidates = Candidates {
+            by_id: find(&transaction, order.purchase)?,
+            by_reference: match reference {
+                None => None,
+                Some(reference) => one(
+                    &transaction,
+                    "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND reference = ?3",
+                    (order.contact.uuid(), order.item.uuid(), reference),
+                )?,
+            },
+            unacknowledged: many(
+                &transaction,
+                "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id",
+                (order.contact.uuid(), order.item.uuid()),
+            )?,
+        };
+        let intention = decide(candidates)?;
+        if let Intention::Start(record) = &intention {
+            let written = write(&transaction, record)?;
+            debug_assert!(written, "nobody can have written between the read and the write of one transaction");
+        }
+        transaction.commit().map_err(|error| failed(&error))?;
+        Ok(intention)
+    }
+
+    /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
+    pub fn save(&self, record: &Record, durability: Durability) -> Result<bool> {
+        write(&self.connection(durability), record)
+    }
+
+    pub fn get(&self, id: OperationId) -> Result<Option<Record>> {
+        find(&self.connection(Durability::Later), id)
+    }
+
+    /// Everything that is pending or not acknowledged, oldest first.
+    pub fn unacknowledged(&self) -> Result<Vec<Record>> {
+        many(
+            &self.connection(Durability::Later),
+            "SELECT * FROM operation WHERE acknowledged_at IS NULL ORDER BY recorded_at, id",
+            (),
+        )
+    }
+
+    /// The ids of everything whose outcome is not known, with the time settling looks at it next.
+    pub fn pending(&self) -> Result<Vec<(OperationId, Millis)>> {
+        let connection = self.connection(Durability::Later);
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT id, next_at FROM operation
+                 WHERE acknowledged_at IS NULL AND state IN ('recorded', 'unknown') ORDER BY next_at",
+            )
+            .map_err(|error| failed(&error))?;
+        let rows = statement
+            .query_map((), |row| Ok((OperationId::from_uuid(row.get(0)?), millis(row, 1)?)))
+            .and_then(Iterator::collect);
+        rows.map_err(|error| failed(&error))
+    }
+
+    /// Drops acknowledged records that were acknowledged before a time; never any other (invariant 6).
+    pub fn prune(&self, before: Millis) -> Result<usize> {
+        self.connection(Durability::Later)
+            .execute(
+                "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1",
+                (integer(before),),
+            )
+            .map_err(|error| failed(&error))
+    }
+}
+
+fn open_file(path: &Path) -> Result<Journal> {
+    create(path)?;
+    check_header(path)?;
+    let mut sure = connect(path)?;
+    migrate(&mut sure)?;
+    let quick = connect(path)?;
+    for (connection, synchronous) in [(&sure, "FULL"), (&quick, "NORMAL")] {
+        let mode: String = connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+            .map_err(|error| failed(&error))?;
+        if mode != "wal" {
+            return Err(Error::new(
+                Code::JournalCannotOpen,
+                format!(
+                    "the journal {} cannot be kept safe here: its file system does not support shared memory (a network share?); use a local disk",
+                    path.display()
+                ),
+            ));
+        }
+        connection.pragma_update(None, "synchronous", synchronous).map_err(|error| failed(&error))?;
+        // The write-ahead log is kept grown: appending to a file of fixed size needs one disk write less.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|error| failed(&error))?;
+    }
+    // Moving the log into the file is left to the connection that no caller waits for.
+    sure.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
+    Ok(Journal { sure: Mutex::new(sure), quick: Some(Mutex::new(quick)) })
+}
+
+/// Makes the file, private to the user, and its directory entry durable. An existing file is not touched.
+fn create(path: &Path) -> Result<()> {
+    let cannot = |says: &str, error: &std::io::Error| {
+        Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be opened: {says}", path.display()))
+            .with_cause(chain(error))
+    };
+    if path.is_dir() {
+        return Err(Error::new(
+            Code::JournalCannotOpen,
+            format!("the journal {} is a folder; journalPath must name a file", path.display()),
+        ));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(file) => {
+            file.sync_all().map_err(|error| cannot("the new file cannot be made durable", &error))?;
+            sync_folder(path).map_err(|error| cannot("its folder entry cannot be made durable", &error))
+        }
+        Err(error) => match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Ok(()),
+            std::io::ErrorKind::NotFound => Err(cannot("its folder does not exist; create it first", &error)),
+            std::io::ErrorKind::PermissionDenied => Err(cannot("no permission to create it", &error)),
+            std::io::ErrorKind::StorageFull => Err(Error::of(Code::JournalFull).with_cause(chain(&error))),
+            std::io::ErrorKind::ReadOnlyFilesystem => Err(Error::of(Code::JournalReadOnly).with_cause(chain(&error))),
+            _ => Err(cannot("it cannot be created", &error)),
+        },
+    }
+}
+
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// NTFS journals its directory entries; there is nothing to sync.
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)]
+fn sync_folder(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Looks at the first bytes without SQLite, so that a file that is not ours is not so much as locked.
+fn check_header(path: &Path) -> Result<()> {
+    let mut head = Vec::with_capacity(100);
+    File::open(path).and_then(|file| file.take(100).read_to_end(&mut head)).map_err(|error| {
+        Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be read", path.display()))
+            .with_cause(chain(&error))
+    })?;
+    // Made, and the power went before its first transaction: as good as new.
+    if head.is_empty() {
+        return Ok(());
+    }
+    let number = |at: usize| head.get(at..at + 4).map(|four| i32::from_be_bytes([four[0], four[1], four[2], four[3]]));
+    let (Some(version), Some(application)) = (number(60), number(68)) else {
+        return Err(foreign(path));
+    };
+    if !head.starts_with(b"SQLite format 3\0") {
+        // Ours, with its first bytes overwritten, cannot be told from anybody's file.
+        return Err(foreign(path));
+    }
+    if application != schema::APPLICATION_ID {
+        return Err(foreign(path));
+    }
+    if version > schema::VERSION {
+        return Err(newer(version));
+    }
+    Ok(())
+}
+
+fn foreign(path: &Path) -> Error {
+    Error::new(
+        Code::JournalForeign,
+        format!(
+            "{} is not a journal of this library and was left untouched; name another file as journalPath, or restore the journal",
+            path.display()
+        ),
+    )
+}
+
+fn newer(version: i32) -> Error {
+    Error::new(
+        Code::JournalNewer,
+        format!(
+            "the journal has version {version} and this library knows versions up to {}; it was left untouched. Install the newer library again",
+            schema::VERSION
+        ),
+    )
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+    connection.busy_timeout(LOCK_WAIT).map_err(|error| failed(&error))?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<()> {
+    let step = |connection: &mut Connection| -> rusqlite::Result<Result<()>> {
+        // Exclusive: two processes may open a new journal at the same instant.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+        let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version > schema::VERSION {
+            return Ok(Err(newer(version)));
+        }
+        if version < schema::VERSION {
+            for step in &schema::STEPS[usize::try_from(version).unwrap_or(0)..] {
+                transaction.execute_batch(step)?;
+            }
+            transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", schema::VERSION)?;
+            transaction.commit()?;
+        }
+        Ok(Ok(()))
+    };
+    step(connection).map_err(|error| failed(&error))?
+}
+
+/// A failure of SQLite as a code of the -6xx band.
+fn failed(error: &rusqlite::Error) -> Error {
+    let code = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Code::JournalFull,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Code::JournalLocked,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Code::JournalDamaged,
+        Some(ErrorCode::ReadOnly) => Code::JournalReadOnly,
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Code::JournalCannotOpen,
+        _ => Code::Journal,
+    };
+    let way_out = match code {
+        Code::JournalDamaged => {
+            " Keep the file for support, move it and its -wal aside together, and open again: a new journal is made. What was pending is then Engage's to tell (eps_list_purchases)."
+        }
+        Code::JournalFull => " Free some space; the next call works again.",
+        Code::JournalLocked => " Close what holds it (a backup, another program); the next call works again.",
+        _ => "",
+    };
+    Error::new(code, format!("{}{way_out}", code.row().meaning)).with_cause(chain(error))
+}
+
+fn find(connection: &Connection, id: OperationId) -> Result<Option<Record>> {
+    one(connection, "SELECT * FROM operation WHERE id = ?1", (id.uuid(),))
+}
+
+fn one(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<Record>> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row(values, record).optional())
+        .map_err(|error| failed(&error))
+}
+
+fn many(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Record>> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_map(values, record)?.collect())
+        .map_err(|error| failed(&error))
+}
+
+/// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.
+fn write(connection: &Connection, record: &Record) -> Result<bool> {
+    let sql = if record.revision == 1 {
+        "INSERT INTO operation (id, contact, item, reference, state, code, http_status, engage_code, attempts, recorded_at,
+                                quiet_until, next_at, rounds, settled_at, acknowledged_at, answer, revision)
+         VALUES (:id, :contact, :item, :reference, :state, :code, :http_status, :engage_code, :attempts, :recorded_at,
+                 :quiet_until, :next_at, :rounds, :settled_at, :acknowledged_at, :answer, :revision)"
+    } else {
+        "UPDATE operation SET reference = :reference, state = :state, code = :code, http_status = :http_status,
+                engage_code = :engage_code, attempts = :attempts, recorded_at = :recorded_at, quiet_until = :quiet_until,
+                next_at = :next_at, rounds = :rounds, settled_at = :settled_at, acknowledged_at = :acknowledged_at,
+                answer = :answer, revision = :revision
+         WHERE id = :id AND contact = :contact AND item = :item AND revision = :revision - 1"
+    };
+    let written = connection.prepare_cached(sql).and_then(|mut statement| {
+        statement.execute(named_params! {
+            ":id": record.id().uuid(),
+            ":contact": record.order.contact.uuid(),
+            ":item": record.order.item.uuid(),
+            ":reference": record.reference,
+            ":state": record.state.word(),
+            ":code": record.code.number(),
+            ":http_status": record.detail.http_status,
+            ":engage_code": record.detail.engage_code,
+            ":attempts": record.detail.attempts,
+            ":recorded_at": integer(record.recorded_at),
+            ":quiet_until": integer(record.quiet_until),
+            ":next_at": integer(record.next_at),
+            ":rounds": record.rounds,
+            ":settled_at": record.settled_at.map(integer),
+            ":acknowledged_at": record.acknowledged_at.map(integer),
+            ":answer": record.answer,
+            ":revision": integer(record.revision),
+        })
+    });
+    written.map(|rows| rows == 1).map_err(|error| failed(&error))
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let word: String = row.get("state")?;
+    let number: i32 = row.get("code")?;
+    // A state or a code of a newer version is as unknown to us as the outcome: it is pending (invariant 4).
+    let state = State::from_word(&word).unwrap_or(State::Unknown);
+    let code = Code::from_number(number).unwrap_or(Code::Pending);
+    let optional = |name: &str| row.get::<_, Option<i64>>(name).map(|time| time.map(natural));
+    Ok(Record {
+        order: PurchaseOrder {
+            purchase: OperationId::from_uuid(row.get::<_, Uuid>("id")?),
+            contact: ContactId::from_uuid(row.get::<_, Uuid>("contact")?),
+            item: ItemId::from_uuid(row.get::<_, Uuid>("item")?),
+        },
+        reference: row.get("reference")?,
+        state,
+        code,
+        detail: Detail {
+            http_status: row.get("http_status")?,
+            engage_code: row.get("engage_code")?,
+            attempts: row.get("attempts")?,
+            retry_after_ms: None,
+        },
+        recorded_at: millis(row, "recorded_at")?,
+        quiet_until: millis(row, "quiet_until")?,
+        next_at: millis(row, "next_at")?,
+        rounds: row.get("rounds")?,
+        settled_at: optional("settled_at")?,
+        acknowledged_at: optional("acknowledged_at")?,
+        answer: row.get("answer")?,
+        revision: millis(row, "revision")?,
+    })
+}
+
+fn millis(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(natural)
+}
+
+/// SQLite's integers are signed; ours are times and counts.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn natural(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

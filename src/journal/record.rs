@@ -1,0 +1,167 @@
+//! What the journal holds: one record an intent.
+
+use crate::code::Code;
+use crate::engage::PurchaseOrder;
+use crate::error::Detail;
+use crate::id::OperationId;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Milliseconds since 1970-01-01 UTC by the till's clock.
+pub(crate) type Millis = u64;
+
+/// Where an intent stands. The words are the journal's and the JSON's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum State {
+    /// Durable, and its first request may have been sent.
+    Recorded,
+    /// A request was sent, and what became of it is not known.
+    Unknown,
+    Done,
+    Refused,
+    /// Proven: nothing has left the till. The same intent may be started again.
+    NotSent,
+}
+
+impl State {
+    pub const ALL: [State; 5] = [State::Recorded, State::Unknown, State::Done, State::Refused, State::NotSent];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            State::Recorded => "recorded",
+            State::Unknown => "unknown",
+            State::Done => "done",
+            State::Refused => "refused",
+            State::NotSent => "notSent",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// Whether the outcome is known.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, State::Done | State::Refused | State::NotSent)
+    }
+}
+
+/// One intent and all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub order: PurchaseOrder,
+    /// The POS's own name for the sale: a basket or receipt number.
+    pub reference: Option<String>,
+    pub state: State,
+    /// Why it is in this state; `Ok` when done, and `Pending` before anything is known.
+    pub code: Code,
+    pub detail: Detail,
+    pub recorded_at: Millis,
+    /// No request that spends may be sent before this time: an earlier one may still be under way until then.
+    pub quiet_until: Millis,
+    /// When settling looks at it next.
+    pub next_at: Millis,
+    /// Settling rounds so far; chooses the spacing.
+    pub rounds: u32,
+    pub settled_at: Option<Millis>,
+    pub acknowledged_at: Option<Millis>,
+    /// Engage's purchase, verbatim, once done.
+    pub answer: Option<String>,
+    /// Grows with every write; a writer that read an older one loses.
+    pub revision: u64,
+}
+
+impl Record {
+    /// A fresh intent whose first request may be under way until `quiet_until`.
+    pub fn new(order: PurchaseOrder, reference: Option<String>, now: Millis, quiet_until: Millis) -> Self {
+        Self {
+            order,
+            reference,
+            state: State::Recorded,
+            code: Code::Pending,
+            detail: Detail { attempts: 1, ..Detail::default() },
+            recorded_at: now,
+            quiet_until,
+            next_at: now,
+            rounds: 0,
+            settled_at: None,
+            acknowledged_at: None,
+            answer: None,
+            revision: 1,
+        }
+    }
+
+    pub fn id(&self) -> OperationId {
+        self.order.purchase
+    }
+
+    /// Nobody has to do anything about it any more.
+    pub fn is_closed(&self) -> bool {
+        self.acknowledged_at.is_some()
+    }
+
+    pub fn needs_person(&self) -> bool {
+        self.code == Code::PendingNeedsPerson
+    }
+}
+
+/// The operation object of the C API.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Operation<'a> {
+    operation_id: String,
+    kind: &'static str,
+    outcome: &'static str,
+    state: &'static str,
+    code: i32,
+    name: &'static str,
+    purchase_id: String,
+    contact_id: String,
+    item_id: String,
+    reference: Option<&'a str>,
+    attempts: u32,
+    http_status: Option<u16>,
+    engage_code: Option<&'a str>,
+    needs_person: bool,
+    recorded_at_ms: Millis,
+    settled_at_ms: Option<Millis>,
+    acknowledged_at_ms: Option<Millis>,
+    /// Only in the answer to a purchase: it had been asked for before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joined: Option<bool>,
+    purchase: Option<&'a RawValue>,
+}
+
+impl Record {
+    pub fn operation(&self) -> Operation<'_> {
+        let row = self.code.row();
+        Operation {
+            operation_id: self.id().to_string(),
+            kind: "purchase",
+            outcome: row.outcome.word(),
+            state: self.state.word(),
+            code: self.code.number(),
+            name: row.name,
+            purchase_id: self.order.purchase.to_string(),
+            contact_id: self.order.contact.to_string(),
+            item_id: self.order.item.to_string(),
+            reference: self.reference.as_deref(),
+            attempts: self.detail.attempts,
+            http_status: self.detail.http_status,
+            engage_code: self.detail.engage_code.as_deref(),
+            needs_person: self.needs_person(),
+            recorded_at_ms: self.recorded_at,
+            settled_at_ms: self.settled_at,
+            acknowledged_at_ms: self.acknowledged_at,
+            joined: None,
+            purchase: self.answer.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+        }
+    }
+}
+
+impl Operation<'_> {
+    /// Says whether the purchase had been asked for before.
+    pub fn joined(self, joined: bool) -> Self {
+        Self { joined: Some(joined), ..self }
+    }
+}

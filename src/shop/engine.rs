@@ -1,0 +1,542 @@
+//! Carries out what `decide` decides: the journal's writes, Engage's requests, and when. All of it happens on threads of its own;
+//! a caller only waits. A request that spends is never made before its record is durable (invariant 2).
+
+use super::decide::{self, Pace, Step, Wish};
+use super::ticket::Ticket;
+use crate::code::Code;
+use crate::config::Config;
+use crate::engage::{Engage, Verdict};
+use crate::error::{Error, Result};
+use crate::id::OperationId;
+use crate::journal::{Durability, Intention, Journal, Millis, Record, State};
+use crate::log::{Field, Level, Log};
+use crate::stats::Stats;
+use crate::transport::{Call, Interrupt};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use uuid::Uuid;
+
+/// Purchases under way at once on one client. A till makes one at a time; a store server may make more.
+const WORKERS: usize = 32;
+/// Of them, how many may settle what nobody waits for.
+const BACKGROUND: usize = 2;
+/// A worker that has had nothing to do for this long ends, but for the last one.
+const IDLE: Duration = Duration::from_secs(5);
+/// How often the journal is looked through for intents of other processes that ended.
+const SCAN: Duration = Duration::from_secs(60);
+/// How long closing waits for what is under way.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Settling nobody waits for: one request for ten others, and beyond that one in this time.
+const TRICKLE: Duration = Duration::from_secs(10);
+const BURST: f64 = 10.0;
+/// How long a purchase that another process or thread has just begun is left alone before it is looked for.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+pub(crate) struct Engine {
+    pub journal: Journal,
+    pub engage: Arc<Engage>,
+    pub log: Arc<Log>,
+    pub stats: Arc<Stats>,
+    config: Arc<Config>,
+    /// Ends the requests under way, when the client is closed.
+    interrupt: Arc<Interrupt>,
+    work: Mutex<Work>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Work {
+    wishes: VecDeque<(Wish, Arc<Ticket>)>,
+    slots: HashMap<OperationId, Slot>,
+    /// When the slots that nobody works on are due.
+    agenda: BTreeSet<(Instant, OperationId)>,
+    workers: usize,
+    idle: usize,
+    background: usize,
+    next_scan: Option<Instant>,
+    budget: Budget,
+    closing: bool,
+}
+
+/// An intent whose outcome is not known.
+struct Slot {
+    due: Instant,
+    busy: bool,
+    /// Look now, whatever the schedule says: somebody asked.
+    asked: bool,
+    followers: Vec<Arc<Ticket>>,
+}
+
+/// At most a tenth of the requests are for settling (invariant 5's brake: thousands of tills share one key).
+struct Budget {
+    tokens: f64,
+    last: Option<Instant>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { tokens: BURST, last: None }
+    }
+}
+
+impl Budget {
+    fn earn(&mut self) {
+        self.tokens = (self.tokens + 0.1).min(BURST);
+    }
+
+    fn spend(&mut self, now: Instant) -> bool {
+        if self.tokens < 1.0 && self.last.is_some_and(|last| now.duration_since(last) < TRICKLE) {
+            return false;
+        }
+        self.tokens = (self.tokens - 1.0).max(0.0);
+        self.last = Some(now);
+        true
+    }
+}
+
+/// A function of `decide` that adds a verdict to a record.
+type After = fn(&Record, Verdict, Millis, Pace<'_>) -> Record;
+
+enum Job {
+    Begin(Wish, Arc<Ticket>),
+    Settle { id: OperationId, asked: bool, attended: bool },
+    Scan,
+}
+
+impl Engine {
+    /// Takes up what the last run left and starts settling it.
+    pub fn start(
+        config: Arc<Config>,
+        journal: Journal,
+        engage: Arc<Engage>,
+        log: Arc<Log>,
+        stats: Arc<Stats>,
+    ) -> Result<Arc<Self>> {
+        journal.prune(now_ms().saturating_sub(millis(config.retention)))?;
+        let left = journal.pending()?;
+        let engine = Arc::new(Self {
+            journal,
+            engage,
+            log,
+            stats,
+            config,
+            interrupt: Arc::default(),
+            work: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let mut work = engine.lock();
+        let spread = engine.config.settle.startup_spread_ms;
+        for (id, _) in left {
+            // Spread out, so that a thousand tills that open at eight do not ask at once.
+            work.schedule(id, Instant::now() + Duration::from_millis(roll() % (spread + 1)));
+        }
+        work.next_scan = Some(Instant::now() + SCAN);
+        engine.hire(&mut work)?;
+        drop(work);
+        Ok(engine)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A ticket for a request that may take its full time, whatever the caller's wait is.
+    fn ticket(&self) -> Arc<Ticket> {
+        Ticket::new(Call::new(Instant::now() + self.config.request_timeout, &self.interrupt))
+    }
+
+    /// Hands a wish to the workers.
+    pub fn begin(self: &Arc<Self>, wish: Wish) -> Result<Arc<Ticket>> {
+        let ticket = self.ticket();
+        let mut work = self.lock();
+        if work.closing {
+            return Err(Error::of(Code::Closed));
+        }
+        work.wishes.push_back((wish, ticket.clone()));
+        work.budget.earn();
+        if work.idle == 0 && work.workers < WORKERS {
+            self.hire(&mut work)?;
+        }
+        drop(work);
+        self.changed.notify_one();
+        Ok(ticket)
+    }
+
+    /// Asks for every pending intent now; one ticket each.
+    pub fn ask_all(&self) -> Result<Vec<Arc<Ticket>>> {
+        let pending = self.journal.pending()?;
+        let mut work = self.lock();
+        if work.closing {
+            return Err(Error::of(Code::Closed));
+        }
+        let tickets = pending
+            .into_iter()
+            .map(|(id, _)| {
+                let ticket = self.ticket();
+                ticket.joins();
+                work.follow(id, &ticket, Duration::ZERO);
+                ticket
+            })
+            .collect();
+        drop(work);
+        self.changed.notify_all();
+        Ok(tickets)
+    }
+
+    /// Ends the workers. What is under way stays pending in the journal.
+    pub fn close(&self) {
+        let mut work = self.lock();
+        work.closing = true;
+        let wishes = std::mem::take(&mut work.wishes);
+        self.interrupt.fire();
+        self.changed.notify_all();
+        let until = Instant::now() + PATIENCE;
+        while work.workers > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            work = self.changed.wait_timeout(work, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let followers: Vec<_> = work.slots.values_mut().flat_map(|slot| std::mem::take(&mut slot.followers)).collect();
+        drop(work);
+        for (_, ticket) in wishes {
+            ticket.fail(Error::of(Code::Closed));
+        }
+        for ticket in followers {
+            ticket.fail(Error::of(Code::PendingClosed));
+        }
+    }
+
+    fn hire(self: &Arc<Self>, work: &mut Work) -> Result<()> {
+        let engine = self.clone();
+        let hired = std::thread::Builder::new().name("eps-worker".into()).spawn(move || engine.run());
+        match hired {
+            Ok(_) => {
+                work.workers += 1;
+                Ok(())
+            }
+            // The ones there are will get to it.
+            Err(_) if work.workers > 0 => Ok(()),
+            Err(error) => {
+                Err(Error::new(Code::Internal, "no thread could be started").with_cause(vec![error.to_string()]))
+            }
+        }
+    }
+
+    /// A worker's life.
+    fn run(self: Arc<Self>) {
+        let _quiet = crate::panics::quiet_thread();
+        let mut work = self.lock();
+        let mut bored = Instant::now();
+        loop {
+            let now = Instant::now();
+            if let Some(job) = work.take(now) {
+                drop(work);
+                self.carry_out(job);
+                work = self.lock();
+                bored = Instant::now();
+                continue;
+            }
+            if work.closing || (now.duration_since(bored) >= IDLE && work.idle > 0) {
+                break;
+            }
+            let wait = work.next_due().map_or(IDLE, |due| due.saturating_duration_since(now).min(IDLE));
+            work.idle += 1;
+            work = self
+                .changed
+                .wait_timeout(work, wait.max(Duration::from_millis(1)))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            work.idle -= 1;
+        }
+        work.workers -= 1;
+        drop(work);
+        self.changed.notify_all();
+    }
+
+    fn carry_out(&self, job: Job) {
+        match job {
+            Job::Begin(wish, ticket) => {
+                let survived = catch_unwind(AssertUnwindSafe(|| self.start_intent(&wish, &ticket)));
+                if survived.is_err() {
+                    ticket.fail(Error::of(Code::Internal).with_operation(wish.order.purchase));
+                    self.release(wish.order.purchase, Instant::now() + TRICKLE);
+                }
+            }
+            Job::Settle { id, asked, attended } => {
+                let next = catch_unwind(AssertUnwindSafe(|| self.settle(id, asked, attended)));
+                if !attended {
+                    self.lock().background -= 1;
+                }
+                match next {
+                    Ok(Ok(Some(record))) => self.publish(&record),
+                    // Gone from the journal: acknowledged and pruned by another process.
+                    Ok(Ok(None)) => {
+                        self.lock().slots.remove(&id);
+                    }
+                    Ok(Err(error)) => {
+                        self.complain(id, &error);
+                        self.release(id, Instant::now() + TRICKLE);
+                    }
+                    Err(_) => self.release(id, Instant::now() + TRICKLE),
+                }
+            }
+            Job::Scan => {
+                let pending = catch_unwind(AssertUnwindSafe(|| self.journal.pending()));
+                let mut work = self.lock();
+                work.next_scan = Some(Instant::now() + SCAN);
+                for (id, _) in pending.ok().and_then(Result::ok).unwrap_or_default() {
+                    if !work.slots.contains_key(&id) {
+                        work.schedule(id, Instant::now() + Duration::from_millis(roll() % 10_000));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Records the intent, sends its first request, and tells the caller.
+    fn start_intent(&self, wish: &Wish, ticket: &Arc<Ticket>) {
+        let (now, quiet) = (now_ms(), self.quiet());
+        let reference = wish.reference.as_deref();
+        let intention =
+            self.journal.intend(&wish.order, reference, |candidates| decide::intend(wish, candidates, now, quiet));
+        match intention {
+            Err(error) => ticket.fail(error),
+            Ok(Intention::Join(record)) => {
+                ticket.joins();
+                ticket.tell(&record);
+                if !record.state.is_settled() {
+                    // A request that is under way elsewhere needs a moment before a look can find anything.
+                    let head_start = if now < record.quiet_until { HEAD_START } else { Duration::ZERO };
+                    self.lock().follow(record.id(), ticket, head_start);
+                    self.changed.notify_one();
+                }
+            }
+            Ok(Intention::Start(record)) => {
+                self.lock().occupy(record.id(), ticket);
+                ticket.tell(&record);
+                let verdict = self.send(&record, &ticket.call, || ticket.gone());
+                self.publish(&self.learn(record, decide::after_send, &verdict, true));
+            }
+        }
+    }
+
+    /// One look at an intent, and one more request where that is right. None: the journal does not hold it any more.
+    fn settle(&self, id: OperationId, asked: bool, attended: bool) -> Result<Option<Record>> {
+        let quiet = self.quiet();
+        let rules = &self.config.settle;
+        let Some(record) = self.journal.get(id)? else { return Ok(None) };
+        let record = decide::bounded(record, now_ms(), quiet, rules);
+        match decide::next(&record, now_ms()) {
+            Step::Rest => return Ok(Some(record)),
+            Step::Wait(_) if !asked => return Ok(Some(record)),
+            Step::Wait(_) | Step::Look => {}
+        }
+        if !attended && !self.lock().budget.spend(Instant::now()) {
+            let later = now_ms() + millis(TRICKLE);
+            return Ok(Some(Record { next_at: later, ..record }));
+        }
+        // The time before the look: what it does not find was not there then.
+        let looked_at = now_ms();
+        let call = Arc::new(Call::new(Instant::now() + self.config.request_timeout, &self.interrupt));
+        let verdict = self.engage.find_purchase(&record.order, &call);
+        self.stats.looked();
+        if !(matches!(verdict, Verdict::Absent) && decide::may_send_again(&record, looked_at, rules)) {
+            return Ok(Some(self.learn(record, decide::after_look, &verdict, attended)));
+        }
+        let claimed = decide::claim(&record, now_ms(), quiet);
+        if !self.journal.save(&claimed, Durability::Now)? {
+            // Another process is on it.
+            return self.journal.get(id);
+        }
+        let call = Arc::new(Call::new(Instant::now() + self.config.request_timeout, &self.interrupt));
+        let verdict = self.send(&claimed, &call, || None);
+        Ok(Some(self.learn(claimed, decide::after_send, &verdict, attended)))
+    }
+
+    /// Makes the request that spends. The record is durable already. `gone` tells why the caller withdrew it, if so.
+    fn send(&self, record: &Record, call: &Arc<Call>, gone: impl Fn() -> Option<Code>) -> Verdict {
+        let began = Instant::now();
+        let mut verdict = self.engage.purchase(&record.order, call);
+        self.stats.sent();
+        if let Verdict::NotSent(facts) = &mut verdict
+            && let Some(reason) = gone()
+        {
+            facts.code = reason;
+        }
+        self.log.write(
+            Level::Info,
+            "purchase.sent",
+            &[
+                ("operationId", Field::Operation(record.id())),
+                ("attempt", Field::Number(record.detail.attempts.into())),
+                ("code", Field::Code(verdict.code())),
+                ("ms", Field::Number(millis(began.elapsed()))),
+            ],
+        );
+        verdict
+    }
+
+    /// Writes what a request has taught. If another thread or process has written meanwhile, it is added to that.
+    /// What could not be written is not told, unless it is true whatever the journal says.
+    fn learn(&self, mut record: Record, after: After, verdict: &Verdict, attended: bool) -> Record {
+        loop {
+            let learned = after(&record, verdict.clone(), now_ms(), self.pace(attended));
+            let error = match self.journal.save(&learned, decide::durability(&learned)) {
+                Ok(true) => return learned,
+                Ok(false) => match self.journal.get(record.id()) {
+                    Ok(Some(theirs)) if theirs.state.is_settled() => return theirs,
+                    Ok(Some(theirs)) => {
+                        record = theirs;
+                        continue;
+                    }
+                    Ok(None) => Error::of(Code::UnknownOperation),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            self.complain(record.id(), &error);
+            return match learned.state {
+                // Engage has completed it: settling can only find that again.
+                State::Done => learned,
+                _ => decide::unrecorded(learned),
+            };
+        }
+    }
+
+    fn complain(&self, id: OperationId, error: &Error) {
+        let fields = [("operationId", Field::Operation(id)), ("code", Field::Code(error.code()))];
+        self.log.write(Level::Error, "journal.failed", &fields);
+    }
+
+    /// Tells everybody who follows, and plans the next look.
+    fn publish(&self, record: &Record) {
+        let mut work = self.lock();
+        let settled = record.state.is_settled() || record.is_closed();
+        let followers = match work.slots.get_mut(&record.id()) {
+            None => Vec::new(),
+            Some(slot) if settled || record.needs_person() => std::mem::take(&mut slot.followers),
+            Some(slot) => {
+                slot.followers.retain(|ticket| Arc::strong_count(ticket) > 1);
+                slot.followers.clone()
+            }
+        };
+        if settled {
+            work.slots.remove(&record.id());
+            self.stats.settled(record.state);
+        } else {
+            let wait = record.next_at.saturating_sub(now_ms());
+            work.schedule(record.id(), Instant::now() + Duration::from_millis(wait));
+        }
+        drop(work);
+        self.changed.notify_one();
+        for ticket in followers {
+            ticket.tell(record);
+        }
+    }
+
+    /// Gives a slot back after a failure, to be looked at again.
+    fn release(&self, id: OperationId, due: Instant) {
+        self.lock().schedule(id, due);
+        self.changed.notify_one();
+    }
+
+    fn pace(&self, attended: bool) -> Pace<'_> {
+        Pace { rules: &self.config.settle, attended, roll: roll() }
+    }
+
+    /// How long after its start a request of ours may still be under way: its time-out and a margin.
+    fn quiet(&self) -> Millis {
+        let timeout = millis(self.config.request_timeout);
+        timeout + timeout / 10
+    }
+}
+
+impl Work {
+    /// The next thing to do, marked as taken.
+    fn take(&mut self, now: Instant) -> Option<Job> {
+        if self.closing {
+            return None;
+        }
+        if let Some((wish, ticket)) = self.wishes.pop_front() {
+            return Some(Job::Begin(wish, ticket));
+        }
+        if self.next_scan.is_some_and(|at| at <= now) {
+            self.next_scan = None;
+            return Some(Job::Scan);
+        }
+        let background_full = self.background >= BACKGROUND;
+        let due = self.agenda.iter().take_while(|(due, _)| *due <= now);
+        let slots = &self.slots;
+        let entry = *due
+            .into_iter()
+            .find(|(_, id)| !background_full || slots.get(id).is_some_and(|slot| !slot.followers.is_empty()))?;
+        self.agenda.remove(&entry);
+        let slot = self.slots.get_mut(&entry.1)?;
+        slot.busy = true;
+        let (asked, attended) = (std::mem::take(&mut slot.asked), !slot.followers.is_empty());
+        if !attended {
+            self.background += 1;
+        }
+        Some(Job::Settle { id: entry.1, asked, attended })
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let first = self.agenda.first().map(|(due, _)| *due);
+        [first, self.next_scan].into_iter().flatten().min()
+    }
+
+    /// Plans the next look at an intent that nobody works on now.
+    fn schedule(&mut self, id: OperationId, due: Instant) {
+        let slot = self.slots.entry(id).or_insert_with(|| Slot::new(due));
+        self.agenda.remove(&(slot.due, id));
+        (slot.due, slot.busy) = (due, false);
+        self.agenda.insert((due, id));
+    }
+
+    /// Marks a fresh intent as worked on, for the caller that started it.
+    fn occupy(&mut self, id: OperationId, ticket: &Arc<Ticket>) {
+        let slot = self.slots.entry(id).or_insert_with(|| Slot::new(Instant::now()));
+        self.agenda.remove(&(slot.due, id));
+        slot.busy = true;
+        slot.followers.push(ticket.clone());
+    }
+
+    /// Adds a caller to a pending intent and has it looked at now.
+    fn follow(&mut self, id: OperationId, ticket: &Arc<Ticket>, head_start: Duration) {
+        let due = Instant::now() + head_start;
+        let slot = self.slots.entry(id).or_insert_with(|| Slot::new(due));
+        for other in &slot.followers {
+            other.share();
+        }
+        slot.followers.push(ticket.clone());
+        if slot.busy {
+            // Its request is under way; its answer is what there is to wait for.
+            return;
+        }
+        slot.asked = true;
+        self.schedule(id, due);
+    }
+}
+
+impl Slot {
+    fn new(due: Instant) -> Self {
+        Self { due, busy: false, asked: false, followers: Vec::new() }
+    }
+}
+
+/// The till's clock, for what is written down. Waiting is done on the monotonic clock.
+pub(crate) fn now_ms() -> Millis {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+fn millis(duration: Duration) -> Millis {
+    duration.as_millis().try_into().unwrap_or(Millis::MAX)
+}
+
+fn roll() -> u64 {
+    Uuid::new_v4().as_u64_pair().1
+}

@@ -1,0 +1,77 @@
+//! Counters of one client since it was opened, for the POS's own monitoring.
+
+use crate::journal::State;
+use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    reads: AtomicU64,
+    sent: AtomicU64,
+    looks: AtomicU64,
+    done: AtomicU64,
+    refused: AtomicU64,
+    not_sent: AtomicU64,
+}
+
+/// What `eps_read_stats` answers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Snapshot {
+    version: &'static str,
+    /// Requests that read, made for a caller.
+    reads: u64,
+    /// Requests that spend.
+    purchases_sent: u64,
+    /// Looks at the history to settle a purchase.
+    settling_looks: u64,
+    done: u64,
+    refused: u64,
+    not_sent: u64,
+    /// In the journal now: outcome not known.
+    pub pending: Option<u64>,
+    /// In the journal now: outcome known, not acknowledged.
+    pub unacknowledged: Option<u64>,
+}
+
+impl Stats {
+    fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn read(&self) {
+        Self::count(&self.reads);
+    }
+
+    pub fn sent(&self) {
+        Self::count(&self.sent);
+    }
+
+    pub fn looked(&self) {
+        Self::count(&self.looks);
+    }
+
+    pub fn settled(&self, state: State) {
+        match state {
+            State::Done => Self::count(&self.done),
+            State::Refused => Self::count(&self.refused),
+            State::NotSent => Self::count(&self.not_sent),
+            State::Recorded | State::Unknown => {}
+        }
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Snapshot {
+            version: crate::VERSION,
+            reads: get(&self.reads),
+            purchases_sent: get(&self.sent),
+            settling_looks: get(&self.looks),
+            done: get(&self.done),
+            refused: get(&self.refused),
+            not_sent: get(&self.not_sent),
+            pending: None,
+            unacknowledged: None,
+        }
+    }
+}

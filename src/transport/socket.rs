@@ -1,0 +1,164 @@
+//! A TCP connection whose every wait ends in time: the socket is non-blocking and each wait is a poll of at most one slice
+//! that watches the current call. Addresses are tried side by side, a little apart.
+
+use super::FailureKind;
+use super::call::{self, Call};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use socket2::{Domain, Protocol, Socket as Raw, Type};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// The next address is tried when the one before has not answered for this long (RFC 8305 recommends 250 ms).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    /// The last read filled its buffer, so more is probably there already.
+    more: bool,
+}
+
+impl Socket {
+    /// Connects to the first of `addresses` that answers.
+    pub fn connect(addresses: &[SocketAddr]) -> io::Result<Self> {
+        let call = call::current()?;
+        let mut waiting = addresses.iter();
+        let mut attempts: Vec<(SocketAddr, Raw)> = Vec::new();
+        let mut last_start: Option<Instant> = None;
+        let mut causes: Vec<String> = Vec::new();
+        loop {
+            let due = attempts.is_empty() || last_start.is_none_or(|at| at.elapsed() >= ATTEMPT_DELAY);
+            if due && let Some(&address) = waiting.next() {
+                match begin_connect(address) {
+                    Ok(raw) => {
+                        attempts.push((address, raw));
+                        last_start = Some(Instant::now());
+                    }
+                    Err(error) => causes.push(format!("{address}: {error}")),
+                }
+                continue;
+            }
+            if attempts.is_empty() {
+                return Err(call::fail(FailureKind::Offline, causes));
+            }
+            let slice = call.slice().map_err(call::fail_ended)?;
+            let ready: Vec<bool> = {
+                let mut fds: Vec<PollFd<'_>> =
+                    attempts.iter().map(|(_, raw)| PollFd::new(raw, PollFlags::OUT)).collect();
+                poll(&mut fds, slice)?;
+                fds.iter().map(|fd| !fd.revents().is_empty()).collect()
+            };
+            let mut at = 0;
+            for is_ready in ready {
+                if !is_ready {
+                    at += 1;
+                    continue;
+                }
+                let (address, raw) = attempts.remove(at);
+                match raw.take_error().and_then(|error| error.map_or(Ok(()), Err)) {
+                    Ok(()) => {
+                        call::note_fresh_connection();
+                        let stream: TcpStream = raw.into();
+                        stream.set_nodelay(true)?;
+                        return Ok(Self { stream, more: false });
+                    }
+                    Err(error) => causes.push(format!("{address}: {error}")),
+                }
+            }
+        }
+    }
+
+    /// Whether the idle connection can still be used. `Some(true)`: yes. `Some(false)`: no.
+    /// `None`: bytes have come in unasked, and the layer above has to look at them.
+    pub fn idle_state(&self) -> Option<bool> {
+        match self.stream.peek(&mut [0]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Some(true),
+            Ok(bytes) if bytes > 0 => None,
+            _ => Some(false),
+        }
+    }
+
+    /// Reads what is there without waiting.
+    pub fn read_now(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(into)
+    }
+
+    fn wait(&self, call: &Call, flags: PollFlags) -> io::Result<()> {
+        loop {
+            let slice = call.slice().map_err(call::fail_ended)?;
+            if poll(&mut [PollFd::new(&self.stream, flags)], slice)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let call = call::current()?;
+        loop {
+            if !self.more {
+                self.wait(&call, PollFlags::IN)?;
+            } else if let Some(ended) = call.ended() {
+                return Err(call::fail_ended(ended));
+            }
+            match self.stream.read(into) {
+                Ok(bytes) => {
+                    self.more = bytes == into.len();
+                    return Ok(bytes);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.more = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(call::fail(FailureKind::Lost, vec![error.to_string()])),
+            }
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let call = call::current()?;
+        loop {
+            match self.stream.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(&call, PollFlags::OUT)?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(call::fail(FailureKind::Lost, vec![error.to_string()])),
+                Ok(written) => return Ok(written),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn begin_connect(address: SocketAddr) -> io::Result<Raw> {
+    let raw = Raw::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    raw.set_nonblocking(true)?;
+    match raw.connect(&address.into()) {
+        Ok(()) => Ok(raw),
+        Err(error) if in_progress(&error) => Ok(raw),
+        Err(error) => Err(error),
+    }
+}
+
+fn in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let in_progress = error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error());
+    #[cfg(not(unix))]
+    let in_progress = false;
+    in_progress || error.kind() == ErrorKind::WouldBlock
+}
+
+/// True when a descriptor is ready (or broken, which reading or writing will tell).
+fn poll(fds: &mut [PollFd<'_>], limit: Duration) -> io::Result<bool> {
+    // Rounded up: a wait that ends before its time would spin.
+    let limit = Timespec { tv_sec: limit.as_secs().try_into().unwrap_or(1), tv_nsec: limit.subsec_nanos().into() };
+    match rustix::event::poll(fds, Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(error) if error == rustix::io::Errno::INTR => Ok(false),
+        Err(error) => Err(call::fail(FailureKind::Lost, vec![error.to_string()])),
+    }
+}
