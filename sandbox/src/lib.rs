@@ -1,1 +1,307 @@
+//! An Engage Point Shop that runs anywhere: a real HTTP and HTTPS server with a ledger, the documented semantics,
+//! and failures on request. Tests start one with [`Sandbox::builder`]; the binary `engage-sandbox` is the same server.
+//!
+//! ```
+//! use engage_sandbox::{Effect, Fault, Operation, Sandbox, seed::demo};
+//!
+//! let sandbox = Sandbox::builder().start();
+//! sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
+//! assert_eq!(sandbox.balance(demo::ASTRID), Some(1200));
+//! assert!(sandbox.https_url().starts_with("https://localhost:"));
+//! ```
 
+mod admin;
+pub mod api;
+pub mod clock;
+pub mod fault;
+pub mod log;
+pub mod seed;
+mod server;
+mod state;
+pub mod store;
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+pub use clock::Time;
+pub use fault::{Answer, Armed, Effect, Fault, Operation};
+pub use log::{KeySeen, RequestEntry};
+pub use seed::Seed;
+pub use store::{Assignment, Behaviour, Invalid, Item, LedgerEntry, LedgerKind, Member, Purchase, Status};
+
+use server::Server;
+use state::{App, RateLimit};
+
+/// How a sandbox is to be started.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    http: SocketAddr,
+    https: SocketAddr,
+    key: String,
+    seed: Seed,
+    requests_per_second: Option<u32>,
+    ca_out: Option<PathBuf>,
+}
+
+impl Builder {
+    /// Where to listen for HTTP; 127.0.0.1 and a free port unless told otherwise.
+    #[must_use]
+    pub fn http(mut self, address: SocketAddr) -> Builder {
+        self.http = address;
+        self
+    }
+
+    /// Where to listen for HTTPS; 127.0.0.1 and a free port unless told otherwise.
+    #[must_use]
+    pub fn https(mut self, address: SocketAddr) -> Builder {
+        self.https = address;
+        self
+    }
+
+    /// The API key; `demo-key` unless told otherwise.
+    #[must_use]
+    pub fn key(mut self, key: &str) -> Builder {
+        key.clone_into(&mut self.key);
+        self
+    }
+
+    /// The members and items to start with; the demo's unless told otherwise.
+    #[must_use]
+    pub fn seed(mut self, seed: Seed) -> Builder {
+        self.seed = seed;
+        self
+    }
+
+    /// Above which rate to answer 429; 200 unless told otherwise. `None`: never.
+    #[must_use]
+    pub fn requests_per_second(mut self, limit: Option<u32>) -> Builder {
+        self.requests_per_second = limit;
+        self
+    }
+
+    /// Where to write the certificate of the authority, instead of a temporary directory.
+    #[must_use]
+    pub fn ca_out(mut self, path: &Path) -> Builder {
+        self.ca_out = Some(path.to_owned());
+        self
+    }
+
+    /// Starts the sandbox.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot start; see [`Builder::try_start`].
+    pub fn start(self) -> Sandbox {
+        self.try_start().unwrap_or_else(|error| panic!("the sandbox cannot start: {error}"))
+    }
+
+    /// Starts the sandbox, unless an address is taken, a file cannot be written or the seed contradicts itself.
+    pub fn try_start(self) -> io::Result<Sandbox> {
+        let app = App::new(self.key, self.seed, self.requests_per_second)
+            .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidInput, format!("the seed: {invalid}")))?;
+        let app = Arc::new(app);
+        let (tls, ca_pem) = server::tls(self.https.ip()).map_err(io::Error::other)?;
+        let http = listen(self.http)?;
+        let https = listen(self.https)?;
+
+        let (ca_file, ca_dir) = if let Some(path) = self.ca_out {
+            (path, None)
+        } else {
+            let dir = tempfile::Builder::new().prefix("engage-sandbox-").tempdir()?;
+            (dir.path().join("ca.pem"), Some(dir))
+        };
+        std::fs::write(&ca_file, &ca_pem)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot write {}: {error}", ca_file.display())))?;
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("engage-sandbox")
+            .enable_all()
+            .build()?;
+        let server = Server::new(Arc::clone(&app));
+        let addresses = (http.local_addr()?, https.local_addr()?);
+        {
+            let _inside = runtime.enter();
+            runtime.spawn(server.clone().listen(tokio::net::TcpListener::from_std(http)?, None));
+            if let Some(twin) = ipv6_twin(addresses.1) {
+                runtime.spawn(server.clone().listen(tokio::net::TcpListener::from_std(twin)?, Some(tls.clone())));
+            }
+            runtime.spawn(server.listen(tokio::net::TcpListener::from_std(https)?, Some(tls)));
+        }
+        Ok(Sandbox {
+            app,
+            http_at: addresses.0,
+            https_at: addresses.1,
+            ca_pem,
+            ca_file,
+            _ca_dir: ca_dir,
+            runtime: Some(runtime),
+        })
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// The same port on `::1`, if it is to be had: `localhost` means that too, and some clients try it first and long.
+fn ipv6_twin(address: SocketAddr) -> Option<TcpListener> {
+    let twin = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), address.port());
+    (address.is_ipv4() && address.ip().is_loopback()).then(|| listen(twin).ok()).flatten()
+}
+
+/// A running Engage. Dropping it stops it and frees its ports; every method blocks, but never for a request in progress.
+#[derive(Debug)]
+pub struct Sandbox {
+    app: Arc<App>,
+    http_at: SocketAddr,
+    https_at: SocketAddr,
+    ca_pem: String,
+    ca_file: PathBuf,
+    _ca_dir: Option<TempDir>,
+    runtime: Option<Runtime>,
+}
+
+impl Sandbox {
+    /// A sandbox with the demo's store on free ports of 127.0.0.1, not yet started.
+    pub fn builder() -> Builder {
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        Builder {
+            http: any_port,
+            https: any_port,
+            key: "demo-key".to_owned(),
+            seed: Seed::demo(),
+            requests_per_second: Some(200),
+            ca_out: None,
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.http_at)
+    }
+
+    /// `https://localhost:PORT`
+    pub fn https_url(&self) -> String {
+        format!("https://localhost:{}", self.https_at.port())
+    }
+
+    /// The certificate to trust.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The file that holds the certificate to trust.
+    pub fn ca_file(&self) -> &Path {
+        &self.ca_file
+    }
+
+    /// The key to send.
+    pub fn api_key(&self) -> &str {
+        &self.app.key
+    }
+
+    /// What happened to anybody's points and rewards.
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        let state = &mut *self.app.state();
+        let now = state.clock.now();
+        state.store.ledger(now).to_vec()
+    }
+
+    /// What a member can spend now; `None`: no such member.
+    pub fn balance(&self, contact: Uuid) -> Option<u32> {
+        let state = &mut *self.app.state();
+        let now = state.clock.now();
+        state.store.account(now, contact).map(|account| account.balance)
+    }
+
+    /// What a member has bought, the newest first.
+    pub fn purchases(&self, contact: Uuid) -> Vec<Purchase> {
+        let state = &mut *self.app.state();
+        let now = state.clock.now();
+        state.store.purchases_of(now, contact).into_iter().flatten().cloned().collect()
+    }
+
+    /// The rewards that a member was given, the oldest first.
+    pub fn assignments(&self, contact: Uuid) -> Vec<Assignment> {
+        let state = &mut *self.app.state();
+        let now = state.clock.now();
+        state.store.assignments(now).iter().filter(|assignment| assignment.contact_id == contact).cloned().collect()
+    }
+
+    /// The last requests, the oldest first; those to `/_sandbox/` are not among them.
+    pub fn requests(&self) -> Vec<RequestEntry> {
+        self.app.state().log.entries().iter().cloned().collect()
+    }
+
+    /// Waits until the log holds a request that satisfies `wanted`, and returns the first. `None`: not in time.
+    /// `wanted` must not call the sandbox.
+    pub fn wait_for(&self, timeout: Duration, wanted: impl Fn(&RequestEntry) -> bool) -> Option<RequestEntry> {
+        self.app.wait_for(timeout, &wanted)
+    }
+
+    /// Arms a fault and returns its number.
+    ///
+    /// # Panics
+    ///
+    /// When the fault could never work, such as an answer with status 99.
+    pub fn arm(&self, fault: Fault) -> u64 {
+        let armed = self.app.state().faults.arm(fault);
+        armed.unwrap_or_else(|invalid| panic!("not a fault: {invalid}"))
+    }
+
+    /// The faults that have not yet struck for the last time.
+    pub fn faults(&self) -> Vec<Armed> {
+        self.app.state().faults.armed().to_vec()
+    }
+
+    /// Disarms every fault and closes every connection that one has stalled.
+    pub fn clear_faults(&self) {
+        self.app.clear_faults();
+    }
+
+    /// Back to the start: the seed, no faults, an empty log, the computer's clock, the first rate limit.
+    pub fn reset(&self) {
+        self.app.reset();
+    }
+
+    /// Moves the sandbox's clock away from the computer's.
+    pub fn set_clock_offset(&self, ms: i64) {
+        self.app.state().clock.set_offset_ms(ms);
+    }
+
+    /// Above which rate to answer 429; `None`: never.
+    pub fn set_requests_per_second(&self, limit: Option<u32>) {
+        self.app.state().rate = RateLimit::new(limit);
+    }
+
+    /// Adds a member, unless the id is taken.
+    pub fn add_member(&self, member: Member) -> Result<(), Invalid> {
+        self.app.state().store.add_member(member)
+    }
+
+    /// Adds an item, unless the id is taken or the item contradicts itself.
+    pub fn add_item(&self, item: Item) -> Result<(), Invalid> {
+        self.app.state().store.add_item(item)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // On a thread of its own, because a runtime must not be shut down from inside another.
+            let _ = thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(5))).join();
+        }
+    }
+}

@@ -1,1 +1,148 @@
-fn main() {}
+//! The command line of the sandbox: starts it, says where it is, and stops it cleanly.
+//! Standard output holds one line, for programs; what goes wrong goes to standard error.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+
+use clap::Parser;
+use engage_sandbox::{Sandbox, Seed};
+use tokio::sync::oneshot;
+
+/// An Engage Point Shop that runs anywhere: a ledger, the documented semantics, and failures on request.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Where to listen for HTTP
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    http: SocketAddr,
+    /// Where to listen for HTTPS
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    https: SocketAddr,
+    /// Where to write the certificate to trust [default: a temporary directory, removed on exit]
+    #[arg(long, value_name = "PATH")]
+    ca_out: Option<PathBuf>,
+    /// The members and items to start with, as JSON [default: the demo's]
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+    /// The API key that requests must carry
+    #[arg(long, default_value = "demo-key", value_parser = api_key)]
+    key: String,
+    /// Allow addresses that other computers can reach
+    #[arg(long)]
+    allow_non_loopback: bool,
+    /// Stop when standard input is closed
+    #[arg(long)]
+    until_stdin_closes: bool,
+}
+
+fn api_key(text: &str) -> Result<String, &'static str> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("a key is one or more visible ASCII characters")
+    }
+}
+
+const BAD_ARGUMENT: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, message)) => {
+            eprintln!("engage-sandbox: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), (u8, String)> {
+    for address in [options.http, options.https] {
+        if !address.ip().is_loopback() && !options.allow_non_loopback {
+            let message =
+                format!("{address} can be reached by other computers; if that is meant, add --allow-non-loopback");
+            return Err((BAD_ARGUMENT, message));
+        }
+    }
+    let mut builder = Sandbox::builder().http(options.http).https(options.https).key(&options.key);
+    if let Some(path) = options.seed {
+        let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--seed {}: {what}", path.display()));
+        let json = std::fs::read_to_string(&path).map_err(|error| bad(&error))?;
+        builder = builder.seed(Seed::from_json(&json).map_err(|error| bad(&error))?);
+    }
+    if let Some(path) = &options.ca_out {
+        builder = builder.ca_out(path);
+    }
+
+    let failed = |error: io::Error| (1, error.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime
+        .block_on(async {
+            // Before the line is printed, for whoever reads it may ask us to stop at once.
+            let stop = stop_requested(options.until_stdin_closes)?;
+            let sandbox = builder.try_start()?;
+            let mut out = io::stdout();
+            writeln!(
+                out,
+                "engage-sandbox ready http={} https={} ca={} key={}",
+                sandbox.http_url(),
+                sandbox.https_url(),
+                sandbox.ca_file().display(),
+                sandbox.api_key()
+            )?;
+            out.flush()?;
+            stop.await;
+            Ok(())
+        })
+        .map_err(failed)
+}
+
+/// Watches from now on for a signal to stop, and on request for the end of standard input.
+fn stop_requested(watch_stdin: bool) -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signals::interrupt()?;
+    let mut terminate = signals::terminate()?;
+    let (closed, stdin_closed) = oneshot::channel();
+    if watch_stdin {
+        thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            let _ = closed.send(());
+        });
+    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            Ok(()) = stdin_closed => {}
+        }
+    })
+}
+
+#[cfg(unix)]
+mod signals {
+    use std::io;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    pub fn interrupt() -> io::Result<Signal> {
+        signal(SignalKind::interrupt())
+    }
+
+    pub fn terminate() -> io::Result<Signal> {
+        signal(SignalKind::terminate())
+    }
+}
+
+#[cfg(windows)]
+mod signals {
+    use std::io;
+    use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
+
+    pub fn interrupt() -> io::Result<CtrlC> {
+        ctrl_c()
+    }
+
+    pub fn terminate() -> io::Result<CtrlBreak> {
+        ctrl_break()
+    }
+}

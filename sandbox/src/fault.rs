@@ -1,0 +1,507 @@
+//! Faults: which request they strike, and what becomes of its answer.
+//! "Before commit" means that the store never saw the request; "after commit" means that it did, and only the answer suffers.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::{BufMut, Bytes, BytesMut};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use hyper::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::store::Invalid;
+
+/// What a request asks Engage for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Operation {
+    /// What a member can buy.
+    Items,
+    /// Buy it.
+    Purchase,
+    /// What a member has bought.
+    Purchases,
+    /// A member's rewards.
+    Rewards,
+    /// Use one.
+    Redeem,
+    /// Find a member.
+    Contacts,
+    /// A member's points.
+    Points,
+    /// In a match: whatever is asked for.
+    Any,
+}
+
+impl Operation {
+    /// What a request asks for; `None`: no route of Engage's.
+    pub fn of(method: &Method, path: &str) -> Option<Operation> {
+        let steps: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        match (method.as_str(), steps.as_slice()) {
+            ("GET", ["api", "v3", "point-shop-items"]) => Some(Operation::Items),
+            ("POST", ["api", "v3", "point-shop-items", "purchase"]) => Some(Operation::Purchase),
+            ("GET", ["api", "v3", "point-shop-item-purchases"]) => Some(Operation::Purchases),
+            ("GET", ["api", "v3", "promotion-assignments"] | ["api", "v2", "contacts", _, "promotions"]) => {
+                Some(Operation::Rewards)
+            }
+            ("POST", ["api", "v3", "promotion-assignments", _, "redeem"]) => Some(Operation::Redeem),
+            ("GET", ["api", "v3", "contacts", "id"]) => Some(Operation::Contacts),
+            ("GET", ["api", "v3", "point-accounts"]) => Some(Operation::Points),
+            _ => None,
+        }
+    }
+}
+
+/// A fault: which requests, and what happens to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Which requests.
+    #[serde(rename = "match")]
+    pub on: Match,
+    /// What happens to them.
+    pub effect: Effect,
+}
+
+impl Fault {
+    /// Strikes the next request of this kind, once.
+    pub fn on(operation: Operation, effect: Effect) -> Fault {
+        Fault { on: Match { operation, contact_id: None, nth: 1, times: 1 }, effect }
+    }
+
+    /// Only requests that name this contact, or redeem one of its rewards.
+    #[must_use]
+    pub fn contact(mut self, contact: Uuid) -> Fault {
+        self.on.contact_id = Some(contact);
+        self
+    }
+
+    /// Not before the n-th matching request, counted from 1.
+    #[must_use]
+    pub fn nth(mut self, nth: u32) -> Fault {
+        self.on.nth = nth;
+        self
+    }
+
+    /// So many times; 0: for ever.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Fault {
+        self.on.times = times;
+        self
+    }
+
+    /// Says why it could never work, if so.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        if self.on.nth == 0 {
+            return Err(Invalid::new("match.nth", "counts from 1"));
+        }
+        let name = self.effect.name();
+        match &self.effect {
+            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => answer
+                .response()
+                .map(|_| ())
+                .map_err(|wrong| Invalid { field: format!("effect.{name}.{}", wrong.field), why: wrong.why }),
+            Effect::EmptyBody { status } => final_status(*status)
+                .map(|_| ())
+                .map_err(|wrong| Invalid { field: format!("effect.{name}.status"), why: wrong.why }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Which requests a fault strikes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Match {
+    /// What they ask for.
+    pub operation: Operation,
+    /// Whom they are about; `None`: anybody.
+    #[serde(default)]
+    pub contact_id: Option<Uuid>,
+    /// The first to be struck, counted from 1 among the matching requests since the fault was armed.
+    #[serde(default = "once")]
+    pub nth: u32,
+    /// How many are struck; 0: for ever.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// What happens to a request that a fault strikes. In JSON an object with one member:
+/// `{"delay": {"ms": 200}}`, `{"resetAfterCommit": {}}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Effect {
+    /// Served late, even if the client has left meanwhile.
+    Delay {
+        /// How late.
+        ms: u32,
+    },
+    /// Answered without the store.
+    Status(Answer),
+    /// Served, and the answer replaced.
+    StatusAfterCommit(Answer),
+    /// The connection is reset (RST).
+    #[serde(with = "no_parameters")]
+    ResetBeforeCommit,
+    /// Served, then the connection is reset (RST).
+    #[serde(with = "no_parameters")]
+    ResetAfterCommit,
+    /// The connection is closed (FIN) without an answer.
+    #[serde(with = "no_parameters")]
+    CloseBeforeCommit,
+    /// Served, then the connection is closed (FIN) without an answer.
+    #[serde(with = "no_parameters")]
+    CloseAfterCommit,
+    /// The connection stays open and silent until the faults are cleared or the client leaves; then it is closed.
+    #[serde(with = "no_parameters")]
+    StallBeforeCommit,
+    /// Served, and the answer kept back as in `StallBeforeCommit`.
+    #[serde(with = "no_parameters")]
+    StallAfterCommit,
+    /// Served; the connection is closed (FIN) after so many bytes of the raw answer.
+    Truncate {
+        /// How many come through, status line and headers included.
+        bytes: usize,
+    },
+    /// Served; the raw answer comes a few bytes at a time.
+    Drip {
+        /// How many at a time.
+        bytes_per_write: NonZeroUsize,
+        /// How far apart.
+        interval_ms: u32,
+    },
+    /// 200 and `application/json`, but not JSON, without the store.
+    #[serde(with = "no_parameters")]
+    Garbage,
+    /// 200 and a web filter's HTML page, without the store.
+    #[serde(with = "no_parameters")]
+    Html,
+    /// Served; the answer's Content-Length is off, and the connection is closed behind it.
+    WrongLength {
+        /// By how much.
+        delta: i32,
+    },
+    /// A status and nothing else, without the store.
+    EmptyBody {
+        /// The status.
+        status: u16,
+    },
+    /// These bytes, without the store.
+    RawResponse {
+        /// The bytes.
+        text: String,
+        /// Whether the connection goes on afterwards; else it is closed.
+        #[serde(default)]
+        keep_alive: bool,
+    },
+}
+
+/// An answer made up by a fault.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Answer {
+    /// The HTTP status, 200 to 999.
+    pub status: u16,
+    /// Engage's code, in a JSON body.
+    #[serde(default)]
+    pub error_code: Option<String>,
+    /// A message, in a JSON body.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Instead of `application/json`.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// Instead of the JSON body.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// More headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Answer {
+    /// Only a status; the body says that a fault made it.
+    pub fn status(status: u16) -> Answer {
+        Answer { status, ..Answer::default() }
+    }
+
+    /// A status with one of Engage's error codes.
+    pub fn error(status: u16, error_code: &str) -> Answer {
+        Answer { error_code: Some(error_code.to_owned()), ..Answer::status(status) }
+    }
+
+    fn response(&self) -> Result<Response, Invalid> {
+        let body = self.body.clone().unwrap_or_else(|| {
+            let message = self.message.as_deref().unwrap_or("A fault armed in the sandbox");
+            match &self.error_code {
+                Some(code) => serde_json::json!({ "errorCode": code, "message": message }).to_string(),
+                None => serde_json::json!({ "message": message }).to_string(),
+            }
+        });
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = final_status(self.status)?;
+        let content_type = HeaderValue::from_str(self.content_type.as_deref().unwrap_or("application/json"));
+        let content_type = content_type.map_err(|_| Invalid::new("contentType", "is not a header value"))?;
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        for (name, value) in &self.headers {
+            let field = format!("headers.{name}");
+            let name = HeaderName::try_from(name).map_err(|_| Invalid::new(&field, "is not a header name"))?;
+            let value = HeaderValue::try_from(value).map_err(|_| Invalid::new(&field, "is not a header value"))?;
+            if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
+                return Err(Invalid::new(&field, "is the server's own; see wrongLength and rawResponse"));
+            }
+            response.headers_mut().insert(name, value);
+        }
+        Ok(response)
+    }
+}
+
+fn final_status(status: u16) -> Result<StatusCode, Invalid> {
+    StatusCode::from_u16(status)
+        .ok()
+        .filter(|status| !status.is_informational())
+        .ok_or_else(|| Invalid::new("status", "is no final HTTP status (200 to 999)"))
+}
+
+impl Effect {
+    /// Its name in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Effect::Delay { .. } => "delay",
+            Effect::Status(_) => "status",
+            Effect::StatusAfterCommit(_) => "statusAfterCommit",
+            Effect::ResetBeforeCommit => "resetBeforeCommit",
+            Effect::ResetAfterCommit => "resetAfterCommit",
+            Effect::CloseBeforeCommit => "closeBeforeCommit",
+            Effect::CloseAfterCommit => "closeAfterCommit",
+            Effect::StallBeforeCommit => "stallBeforeCommit",
+            Effect::StallAfterCommit => "stallAfterCommit",
+            Effect::Truncate { .. } => "truncate",
+            Effect::Drip { .. } => "drip",
+            Effect::Garbage => "garbage",
+            Effect::Html => "html",
+            Effect::WrongLength { .. } => "wrongLength",
+            Effect::EmptyBody { .. } => "emptyBody",
+            Effect::RawResponse { .. } => "rawResponse",
+        }
+    }
+
+    /// Whether the store gets to see the request.
+    pub(crate) fn commits(&self) -> bool {
+        match self {
+            Effect::Delay { .. }
+            | Effect::StatusAfterCommit(_)
+            | Effect::ResetAfterCommit
+            | Effect::CloseAfterCommit
+            | Effect::StallAfterCommit
+            | Effect::Truncate { .. }
+            | Effect::Drip { .. }
+            | Effect::WrongLength { .. } => true,
+            Effect::Status(_)
+            | Effect::ResetBeforeCommit
+            | Effect::CloseBeforeCommit
+            | Effect::StallBeforeCommit
+            | Effect::Garbage
+            | Effect::Html
+            | Effect::EmptyBody { .. }
+            | Effect::RawResponse { .. } => false,
+        }
+    }
+
+    /// How long the request waits before anything else happens.
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        match self {
+            Effect::Delay { ms } => Some(Duration::from_millis((*ms).into())),
+            _ => None,
+        }
+    }
+
+    /// What goes back in place of `served`, the store's own answer, which is empty if the effect does not commit.
+    pub(crate) async fn strike(self, served: Response, keep_alive: bool) -> Struck {
+        match self {
+            Effect::Delay { .. } => Struck::Answer(served),
+            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => match answer.response() {
+                Ok(response) => Struck::Answer(response),
+                Err(_) => Struck::Close,
+            },
+            Effect::ResetBeforeCommit | Effect::ResetAfterCommit => Struck::Reset,
+            Effect::CloseBeforeCommit | Effect::CloseAfterCommit => Struck::Close,
+            Effect::StallBeforeCommit | Effect::StallAfterCommit => Struck::Stall,
+            Effect::Truncate { bytes: limit } => {
+                let (status, mut bytes) = raw(served, 0).await;
+                bytes.truncate(limit);
+                Struck::Raw(Raw { status, bytes, pace: None, then: Then::Close })
+            }
+            Effect::Drip { bytes_per_write, interval_ms } => {
+                let (status, bytes) = raw(served, 0).await;
+                let pace = Some((bytes_per_write, Duration::from_millis(interval_ms.into())));
+                let then = if keep_alive { Then::GoOn } else { Then::Finish };
+                Struck::Raw(Raw { status, bytes, pace, then })
+            }
+            Effect::Garbage => made_up("application/json", "{\"id\": \"3f2\u{0}\u{fffd}<<< not JSON"),
+            Effect::Html => made_up(
+                "text/html; charset=utf-8",
+                "<!DOCTYPE html><html><head><title>Web filter</title></head><body><h1>Access denied</h1></body></html>",
+            ),
+            Effect::WrongLength { delta } => {
+                let (status, bytes) = raw(served, delta.into()).await;
+                Struck::Raw(Raw { status, bytes, pace: None, then: Then::Finish })
+            }
+            Effect::EmptyBody { status } => {
+                let mut response = Response::default();
+                *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+                Struck::Answer(response)
+            }
+            Effect::RawResponse { text, keep_alive } => {
+                let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok());
+                let then = if keep_alive { Then::GoOn } else { Then::Finish };
+                Struck::Raw(Raw { status, bytes: text.into(), pace: None, then })
+            }
+        }
+    }
+}
+
+fn made_up(content_type: &'static str, body: &'static str) -> Struck {
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Struck::Answer(response)
+}
+
+/// The bytes of a response on the wire, its Content-Length off by `delta`.
+async fn raw(response: Response, delta: i64) -> (Option<u16>, Bytes) {
+    let (head, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let length = i64::try_from(body.len()).unwrap_or(i64::MAX).saturating_add(delta).max(0);
+    let mut bytes = BytesMut::with_capacity(256 + body.len());
+    bytes.put_slice(format!("HTTP/1.1 {}\r\n", head.status).as_bytes());
+    for (name, value) in head.headers.iter().filter(|(name, _)| *name != CONTENT_LENGTH) {
+        bytes.put_slice(name.as_str().as_bytes());
+        bytes.put_slice(b": ");
+        bytes.put_slice(value.as_bytes());
+        bytes.put_slice(b"\r\n");
+    }
+    bytes.put_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
+    bytes.put_slice(&body);
+    (Some(head.status.as_u16()), bytes.freeze())
+}
+
+/// What goes back to the client after a fault has struck.
+#[derive(Debug)]
+pub(crate) enum Struck {
+    /// An ordinary answer.
+    Answer(Response),
+    /// Bytes of our own on the bare connection.
+    Raw(Raw),
+    /// RST.
+    Reset,
+    /// FIN.
+    Close,
+    /// Silence.
+    Stall,
+}
+
+/// Bytes for the bare connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Raw {
+    /// The status they say, if they say one.
+    pub status: Option<u16>,
+    pub bytes: Bytes,
+    /// How many at a time, and how far apart.
+    pub pace: Option<(NonZeroUsize, Duration)>,
+    pub then: Then,
+}
+
+/// What becomes of a connection after bytes of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Cut: FIN, and over TLS no goodbye.
+    Close,
+    /// Ended in good order.
+    Finish,
+    /// It serves the next request.
+    GoOn,
+}
+
+/// A fault and how far it has come.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Armed {
+    /// 1, 2, 3 …
+    pub id: u64,
+    /// The fault.
+    #[serde(flatten)]
+    pub fault: Fault,
+    /// How many requests matched since it was armed.
+    pub seen: u64,
+    /// How many of them it struck.
+    pub struck: u64,
+}
+
+/// The armed faults. One that has struck for the last time is gone.
+#[derive(Debug, Default)]
+pub struct Faults {
+    armed: Vec<Armed>,
+    count: u64,
+}
+
+impl Faults {
+    /// Arms a fault and returns its number.
+    pub fn arm(&mut self, fault: Fault) -> Result<u64, Invalid> {
+        fault.check()?;
+        self.count += 1;
+        self.armed.push(Armed { id: self.count, fault, seen: 0, struck: 0 });
+        Ok(self.count)
+    }
+
+    /// The effect for a request: that of the first armed fault whose turn it is. Every matching fault counts the request.
+    pub fn next(&mut self, operation: Option<Operation>, contact: Option<Uuid>) -> Option<Effect> {
+        let mut effect = None;
+        self.armed.retain_mut(|armed| {
+            let Match { operation: wanted, contact_id, nth, times } = &armed.fault.on;
+            let matches = (*wanted == Operation::Any || Some(*wanted) == operation)
+                && (contact_id.is_none() || *contact_id == contact);
+            armed.seen += u64::from(matches);
+            if matches && effect.is_none() && armed.seen >= u64::from(*nth) {
+                effect = Some(armed.fault.effect.clone());
+                armed.struck += 1;
+            }
+            *times == 0 || armed.struck < u64::from(*times)
+        });
+        effect
+    }
+
+    /// The armed faults, the oldest first.
+    pub fn armed(&self) -> &[Armed] {
+        &self.armed
+    }
+
+    /// Disarms every fault.
+    pub fn clear(&mut self) {
+        self.armed.clear();
+    }
+}
+
+/// `{}`, the parameters of an effect that has none.
+mod no_parameters {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NoParameters {}
+
+    pub fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        NoParameters {}.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        NoParameters::deserialize(deserializer).map(|_| ())
+    }
+}

@@ -1,0 +1,317 @@
+//! What a store holds when it starts: the demo's members and items, or those of a JSON file.
+//! A file with a mistake is refused with the line and the field that are wrong.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+
+use crate::store::{Invalid, Item, Member, Store};
+
+/// The members and items a store starts with.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Seed {
+    /// The members.
+    #[serde(default, deserialize_with = "each_once")]
+    pub members: Vec<Member>,
+    /// The items.
+    #[serde(default, deserialize_with = "each_once")]
+    pub items: Vec<Item>,
+}
+
+impl Seed {
+    /// Nobody and nothing.
+    pub fn empty() -> Seed {
+        Seed::default()
+    }
+
+    /// Reads `{"members": [...], "items": [...]}`.
+    pub fn from_json(json: &str) -> Result<Seed, BadJson> {
+        from_json(json.as_bytes())
+    }
+
+    /// The store it describes.
+    pub(crate) fn store(&self) -> Result<Store, Invalid> {
+        let mut store = Store::default();
+        for member in &self.members {
+            store.add_member(member.clone())?;
+        }
+        for item in &self.items {
+            store.add_item(item.clone())?;
+        }
+        Ok(store)
+    }
+}
+
+/// JSON that does not say what it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadJson {
+    /// What is wrong.
+    pub why: String,
+    /// Where, as `items[2].cost`; empty: the document as a whole.
+    pub field: String,
+    /// On which line, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for BadJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "line {}: ", self.line)?;
+        }
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for BadJson {}
+
+/// Reads JSON, all of it, and says what is wrong with it and where.
+pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BadJson> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let bad = bad_json(error.inner());
+        let missing = bad.why.strip_prefix("missing field `").and_then(|name| name.strip_suffix('`'));
+        let path = Some(error.path().to_string()).filter(|path| path != ".");
+        let field = [path.as_deref(), missing].into_iter().flatten().collect::<Vec<_>>().join(".");
+        BadJson { field, ..bad }
+    })?;
+    reader.end().map_err(|error| bad_json(&error))?;
+    Ok(value)
+}
+
+fn bad_json(error: &serde_json::Error) -> BadJson {
+    let why = error.to_string();
+    let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
+    BadJson { why, field: String::new(), line: error.line() }
+}
+
+/// What a seed lists: checked one by one, so that an error still knows its line.
+trait Listed: DeserializeOwned {
+    const ID: &str;
+    fn id(&self) -> Uuid;
+    fn check(&self) -> Result<(), Invalid>;
+}
+
+impl Listed for Member {
+    const ID: &str = "contactId";
+
+    fn id(&self) -> Uuid {
+        self.contact_id
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        Ok(())
+    }
+}
+
+impl Listed for Item {
+    const ID: &str = "id";
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        Item::check(self)
+    }
+}
+
+fn each_once<'de, D: Deserializer<'de>, T: Listed>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    /// Reads a list.
+    struct All<T>(PhantomData<T>);
+
+    impl<'de, T: Listed> Visitor<'de> for All<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+            let (mut list, mut ids) = (Vec::new(), HashSet::new());
+            while let Some(listed) = seq.next_element_seed(New(&mut ids, PhantomData))? {
+                list.push(listed);
+            }
+            Ok(list)
+        }
+    }
+
+    /// Reads one whose id is not yet among these.
+    struct New<'a, T>(&'a mut HashSet<Uuid>, PhantomData<T>);
+
+    impl<'de, T: Listed> DeserializeSeed<'de> for New<'_, T> {
+        type Value = T;
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+            let listed = T::deserialize(deserializer)?;
+            listed.check().map_err(de::Error::custom)?;
+            if self.0.insert(listed.id()) {
+                Ok(listed)
+            } else {
+                Err(de::Error::custom(format_args!("{}: {} is used twice", T::ID, listed.id())))
+            }
+        }
+    }
+
+    deserializer.deserialize_seq(All(PhantomData))
+}
+
+/// The demo store. Its ids never change.
+pub mod demo {
+    use serde_json::json;
+    use uuid::{Uuid, uuid};
+
+    use super::Seed;
+    use crate::clock::Time;
+    use crate::store::{
+        Behaviour, Channel, Ending, Item, Meanwhile, Member, Presentation, PromotionState, RedemptionChannel, Reward,
+        ValueType,
+    };
+
+    /// Astrid Lind, 1200 points.
+    pub const ASTRID: Uuid = uuid!("a0000000-0000-4000-8000-000000000001");
+    /// Björn Åkesson, 80 points.
+    pub const BJORN: Uuid = uuid!("a0000000-0000-4000-8000-000000000002");
+    /// Load Test, 100 000 points.
+    pub const LOAD: Uuid = uuid!("a0000000-0000-4000-8000-000000000003");
+
+    /// Free coffee, 100 points.
+    pub const COFFEE: Uuid = uuid!("b0000000-0000-4000-8000-000000000001");
+    /// Tote bag, 500 points.
+    pub const TOTE_BAG: Uuid = uuid!("b0000000-0000-4000-8000-000000000002");
+    /// Gift card of 100 kr, 1000 points.
+    pub const GIFT_CARD: Uuid = uuid!("b0000000-0000-4000-8000-000000000003");
+    /// No longer on sale.
+    pub const EXPIRED: Uuid = uuid!("b0000000-0000-4000-8000-000000000004");
+    /// Not on sale yet.
+    pub const NOT_STARTED: Uuid = uuid!("b0000000-0000-4000-8000-000000000005");
+    /// For Björn only.
+    pub const ONLY_BJORN: Uuid = uuid!("b0000000-0000-4000-8000-000000000006");
+    /// Its promotion was removed.
+    pub const PROMOTION_REMOVED: Uuid = uuid!("b0000000-0000-4000-8000-000000000007");
+    /// Its promotion has expired.
+    pub const PROMOTION_EXPIRED: Uuid = uuid!("b0000000-0000-4000-8000-000000000008");
+    /// Answers `Processing` and completes after 1.5 s.
+    pub const SLOW: Uuid = uuid!("b0000000-0000-4000-8000-000000000009");
+    /// Fails.
+    pub const FAILS: Uuid = uuid!("b0000000-0000-4000-8000-00000000000a");
+    /// Answers `PointShopItemPurchaseProcessingTimedOut` and completes after 1 s.
+    pub const TIMES_OUT: Uuid = uuid!("b0000000-0000-4000-8000-00000000000b");
+
+    const YEAR_2020: Time = Time::from_millis(1_577_836_800_000);
+    const YEAR_2021: Time = Time::from_millis(1_609_459_200_000);
+    const YEAR_2099: Time = Time::from_millis(4_070_908_800_000);
+    const YEAR_2100: Time = Time::from_millis(4_102_444_800_000);
+
+    impl Seed {
+        /// Three members and an item for everything that can happen.
+        pub fn demo() -> Seed {
+            Seed { members: members(), items: items() }
+        }
+    }
+
+    fn members() -> Vec<Member> {
+        let member = |contact_id, name: &str, first: &str, number: u32, points| Member {
+            contact_id,
+            name: name.to_owned(),
+            email: Some(format!("{first}@example.com")),
+            mobile_phone: Some(format!("+4670{}", 1_233_566 + number)),
+            social_security_number: None,
+            custom_key: Some(number.to_string()),
+            points,
+        };
+        vec![
+            member(ASTRID, "Astrid Lind", "astrid", 1001, 1200),
+            member(BJORN, "Björn Åkesson", "bjorn", 1002, 80),
+            member(LOAD, "Load Test", "load", 1003, 100_000),
+        ]
+    }
+
+    fn items() -> Vec<Item> {
+        let slow = |for_ms, answer| Behaviour::Processing { for_ms, answer, ends: Ending::Completed };
+        let gift_card = RedemptionChannel {
+            channel: Channel::Pos,
+            value_type: ValueType::Money,
+            value: json!({ "amount": 100, "currency": "SEK" }),
+            instruction: Some("Take 100 kr off the receipt".to_owned()),
+        };
+        let mut items = vec![
+            item(COFFEE, "Free coffee", 100),
+            item(TOTE_BAG, "Tote bag", 500),
+            item(GIFT_CARD, "Gift card 100 kr", 1000),
+            Item { valid_to: Some(YEAR_2021), ..item(EXPIRED, "Summer sale 2020", 50) },
+            Item { valid_from: YEAR_2099, ..item(NOT_STARTED, "New Year 2099", 50) },
+            Item { eligible: Some(vec![BJORN]), ..item(ONLY_BJORN, "Birthday cake", 50) },
+            Item { promotion: PromotionState::Removed, ..item(PROMOTION_REMOVED, "Removed promotion", 50) },
+            Item { promotion: PromotionState::Expired, ..item(PROMOTION_EXPIRED, "Expired promotion", 50) },
+            Item { behaviour: slow(1500, Meanwhile::Processing), ..item(SLOW, "Slow cinema ticket", 50) },
+            Item { behaviour: Behaviour::Fails, ..item(FAILS, "Fails every time", 50) },
+            Item { behaviour: slow(1000, Meanwhile::TimedOut), ..item(TIMES_OUT, "Times out, then completes", 50) },
+        ];
+        items[2].reward.redemption_channels = vec![gift_card];
+        items
+    }
+
+    /// Its promotion's id is the item's, with `c` for `b`.
+    fn item(id: Uuid, name: &str, cost: u32) -> Item {
+        let promotion_id = Uuid::from_u128(id.as_u128() ^ (0x7 << 124));
+        let text = Some(name.to_owned());
+        Item {
+            id,
+            promotion_id,
+            valid_from: YEAR_2020,
+            valid_to: Some(YEAR_2100),
+            presentation: Presentation { title: text.clone(), description: text.clone(), ..Presentation::default() },
+            reward: Reward { description: text, ..Item::new(name, cost).reward },
+            ..Item::new(name, cost)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(json: &str) -> String {
+        Seed::from_json(json).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_demo_survives_a_file() {
+        let json = serde_json::to_string(&Seed::demo()).unwrap();
+        let seed = Seed::from_json(&json).unwrap();
+        assert_eq!(seed.members, Seed::demo().members);
+        assert_eq!(seed.items, Seed::demo().items);
+    }
+
+    #[test]
+    fn a_mistake_is_refused_with_its_line_and_field() {
+        let id = demo::COFFEE;
+        let item = format!(r#""id": "{id}", "name": "a", "cost": 1, "promotionId": "{id}""#);
+        for (json, expected) in [
+            ("{\n\"member\": []}".to_owned(), "line 2: member: unknown field `member`"),
+            ("{\"members\": [\n{\"name\": \"a\"}]}".to_owned(), "line 2: members[0].contactId: missing field"),
+            ("{\"members\": [\n{\"points\": -1}]}".to_owned(), "line 2: members[0].points: invalid value"),
+            ("{\"members\": [".to_owned(), "line 1: members: EOF"),
+            ("{}\n{}".to_owned(), "line 2: trailing characters"),
+            (format!("{{\"items\": [\n{{{item}}},\n{{{item}}}]}}"), "line 3: items[1]: id: b0000000"),
+            (format!("{{\"items\": [\n{{{item},\n\"validFrom\": \"soon\"}}]}}"), "line 3: items[0].validFrom: `soon`"),
+            (
+                format!(
+                    "{{\"items\": [{{{item},\n\"validFrom\": \"2020-01-01T00:00:00Z\",\n\"validTo\": \"2019-01-01T00:00:00Z\"}}]}}"
+                ),
+                "line 3: items[0]: validTo: lies before validFrom",
+            ),
+        ] {
+            let error = refused(&json);
+            assert!(error.starts_with(expected), "{json}\n{error}\nis not\n{expected}");
+        }
+    }
+}

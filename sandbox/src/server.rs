@@ -1,0 +1,308 @@
+//! Listeners, TLS and connections: every request goes past the faults to Engage's routes or the sandbox's own.
+//! When a fault asks for it, a connection is taken back from hyper and its bare bytes are ours.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, USER_AGENT};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode, Version};
+use hyper_util::rt::TokioIo;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use socket2::SockRef;
+use time::OffsetDateTime;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, rustls};
+use tower_service::Service;
+
+use crate::clock::Time;
+use crate::fault::{Operation, Raw, Struck, Then};
+use crate::log::{RequestEntry, redacted};
+use crate::state::{App, Arrival};
+use crate::{admin, api};
+
+/// No request is larger.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// What serves requests, shared by all connections.
+#[derive(Clone)]
+pub(crate) struct Server {
+    app: Arc<App>,
+    router: Router,
+    connections: Arc<AtomicU64>,
+}
+
+impl Server {
+    pub fn new(app: Arc<App>) -> Server {
+        let router = api::routes(&app).merge(admin::routes(&app)).fallback(|| async { StatusCode::NOT_FOUND });
+        Server { app, router, connections: Arc::default() }
+    }
+
+    /// Accepts connections for ever.
+    pub async fn listen(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
+        loop {
+            let Ok((tcp, _)) = listener.accept().await else {
+                // No more file descriptors, most likely: some will be freed.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            };
+            let _ = tcp.set_nodelay(true);
+            let (server, tls) = (self.clone(), tls.clone());
+            tokio::spawn(async move {
+                match tls {
+                    None => server.connection(tcp).await,
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(tcp).await {
+                            server.connection(stream).await;
+                        }
+                    }
+                }
+            });
+        }
+    }
+
+    /// Serves one connection until either side ends it.
+    async fn connection<S: Wire>(self, mut stream: S) {
+        let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        loop {
+            let service = service_fn(|request| self.clone().answer(number, request));
+            let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            let Err(error) = (&mut connection).await else { return };
+            let Some(takeover) = error.source().and_then(|source| source.downcast_ref::<Takeover>()).cloned() else {
+                return;
+            };
+            let parts = connection.into_parts();
+            stream = parts.io.into_inner();
+            let goes_on = takeover.act(&self.app, &mut stream).await;
+            // A pipelined request that hyper has read already is lost with it.
+            if !goes_on || !parts.read_buf.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// One request: the log, the faults, the routes.
+    async fn answer(mut self, connection: u64, request: Request<Incoming>) -> Result<Response, Takeover> {
+        let (head, body) = request.into_parts();
+        let body = match Limited::new(body, MAX_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Ok(api::json(StatusCode::PAYLOAD_TOO_LARGE, &serde_json::json!({ "message": "Too large" })));
+            }
+            Err(_) => return Err(Takeover::Close),
+        };
+        if head.uri.path().starts_with(admin::PREFIX) {
+            return Ok(self.route(head, body).await);
+        }
+
+        let keep_alive = keeps_alive(&head);
+        let Arrival { seq, effect, clearings } = self.app.arrive(self.entry(connection, &head, &body));
+        let app = Arc::clone(&self.app);
+        let Some(effect) = effect else {
+            let response = self.route(head, body).await;
+            app.answered(seq, response.status().as_u16());
+            return Ok(response);
+        };
+
+        let served = if let Some(delay) = effect.delay() {
+            // A task of its own: Engage would not drop the work because the client has left.
+            let late = tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                self.route(head, body).await
+            });
+            late.await.map_err(|_| Takeover::Close)?
+        } else if effect.commits() {
+            self.route(head, body).await
+        } else {
+            Response::default()
+        };
+        match effect.strike(served, keep_alive).await {
+            Struck::Answer(response) => {
+                app.answered(seq, response.status().as_u16());
+                Ok(response)
+            }
+            Struck::Raw(raw) => {
+                if let Some(status) = raw.status {
+                    app.answered(seq, status);
+                }
+                Err(Takeover::Raw(raw))
+            }
+            Struck::Reset => Err(Takeover::Reset),
+            Struck::Close => Err(Takeover::Close),
+            Struck::Stall => Err(Takeover::Stall { clearings }),
+        }
+    }
+
+    async fn route(&mut self, head: Parts, body: Bytes) -> Response {
+        match self.router.call(Request::from_parts(head, Body::from(body))).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    fn entry(&self, connection: u64, head: &Parts, body: &[u8]) -> RequestEntry {
+        let operation = Operation::of(&head.method, head.uri.path());
+        let (purchase_id, contact_id) = api::subjects(&self.app, operation, &head.uri, body);
+        RequestEntry {
+            seq: 0,
+            time: Time::default(),
+            operation,
+            method: head.method.to_string(),
+            path: redacted(&head.uri),
+            status: None,
+            purchase_id,
+            contact_id,
+            key: api::key_seen(&self.app, &head.headers),
+            user_agent: head
+                .headers
+                .get(USER_AGENT)
+                .map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned()),
+            connection,
+            fault: None,
+        }
+    }
+}
+
+fn keeps_alive(head: &Parts) -> bool {
+    let says = |word: &str| {
+        let values = head.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
+    };
+    if head.version == Version::HTTP_10 { says("keep-alive") } else { !says("close") }
+}
+
+/// A connection's bytes, plain or under TLS.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// Why a connection is taken back from hyper, and what happens to it then.
+#[derive(Clone, Debug)]
+enum Takeover {
+    Raw(Raw),
+    Reset,
+    Close,
+    Stall { clearings: u64 },
+}
+
+impl fmt::Display for Takeover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a fault takes the connection")
+    }
+}
+
+impl Error for Takeover {}
+
+impl Takeover {
+    /// Returns whether the connection goes on; if not, dropping it closes it without a TLS goodbye.
+    async fn act<S: Wire>(self, app: &App, stream: &mut S) -> bool {
+        match self {
+            Takeover::Close => false,
+            Takeover::Reset => {
+                let _ = SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO));
+                false
+            }
+            Takeover::Stall { clearings } => {
+                tokio::select! {
+                    () = app.cleared_since(clearings) => {}
+                    () = client_leaves(stream) => {}
+                }
+                false
+            }
+            Takeover::Raw(raw) => {
+                let written = write(stream, &raw).await.is_ok();
+                if raw.then == Then::Finish {
+                    let _ = stream.shutdown().await;
+                }
+                written && raw.then == Then::GoOn
+            }
+        }
+    }
+}
+
+async fn client_leaves<S: Wire>(stream: &mut S) {
+    let mut ignored = [0; 1024];
+    while stream.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
+}
+
+async fn write<S: Wire>(stream: &mut S, raw: &Raw) -> io::Result<()> {
+    let Some((bytes_per_write, interval)) = raw.pace else {
+        stream.write_all(&raw.bytes).await?;
+        return stream.flush().await;
+    };
+    for chunk in raw.bytes.chunks(bytes_per_write.get()) {
+        stream.write_all(chunk).await?;
+        stream.flush().await?;
+        tokio::time::sleep(interval).await;
+    }
+    Ok(())
+}
+
+/// A certificate for this computer and the authority, made for the occasion, that vouches for it.
+pub(crate) fn tls(bound: IpAddr) -> Result<(TlsAcceptor, String), Box<dyn Error + Send + Sync>> {
+    let now = OffsetDateTime::now_utc();
+    let params = |names: Vec<String>, common_name: &str| {
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.not_before = now - time::Duration::days(1);
+        params.not_after = now + time::Duration::days(365);
+        Ok::<_, rcgen::Error>(params)
+    };
+
+    let mut ca = params(Vec::new(), "engage-sandbox CA")?;
+    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let ca_key = KeyPair::generate()?;
+    let ca_pem = ca.self_signed(&ca_key)?.pem();
+
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    if !bound.is_loopback() && !bound.is_unspecified() {
+        names.push(bound.to_string());
+    }
+    let mut leaf = params(names, "localhost")?;
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    leaf.use_authority_key_identifier_extension = true;
+    let leaf_key = KeyPair::generate()?;
+    let leaf = leaf.signed_by(&leaf_key, &Issuer::from_params(&ca, &ca_key))?;
+
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((TlsAcceptor::from(Arc::new(config)), ca_pem))
+}

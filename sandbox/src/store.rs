@@ -1,0 +1,984 @@
+//! The shop itself: members, items, purchases, assigned rewards and the ledger that proves what happened to the points.
+//! It knows neither HTTP nor a clock: every method is told what time it is, and one call is one atomic step.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::clock::Time;
+
+/// A loyalty member, as seeded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Member {
+    /// The member's id in Engage.
+    pub contact_id: Uuid,
+    /// For people to read.
+    #[serde(default)]
+    pub name: String,
+    /// Searched without regard to case.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// In international form, `+46701234567`.
+    #[serde(default)]
+    pub mobile_phone: Option<String>,
+    /// Ten or twelve digits.
+    #[serde(default)]
+    pub social_security_number: Option<String>,
+    /// The member number or external id.
+    #[serde(default)]
+    pub custom_key: Option<String>,
+    /// Points to begin with.
+    #[serde(default)]
+    pub points: u32,
+}
+
+impl Member {
+    /// A member with a fresh id, known by nothing else.
+    pub fn new(name: &str, points: u32) -> Member {
+        Member { contact_id: Uuid::new_v4(), name: name.to_owned(), points, ..Member::default() }
+    }
+}
+
+/// Something a member can buy for points, with the reward it gives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Item {
+    /// The point shop item's id.
+    pub id: Uuid,
+    /// The internal name.
+    pub name: String,
+    /// The price in points.
+    pub cost: u32,
+    /// Which kind of points it costs.
+    #[serde(default = "one")]
+    pub point_definition_id: u32,
+    /// The reward's template.
+    pub promotion_id: Uuid,
+    /// The first moment it can be bought.
+    #[serde(default)]
+    pub valid_from: Time,
+    /// The moment it can no longer be bought; `None`: never ends.
+    #[serde(default)]
+    pub valid_to: Option<Time>,
+    /// Who may buy it; `None`: everybody.
+    #[serde(default)]
+    pub eligible: Option<Vec<Uuid>>,
+    /// How many are left; `None`: no end of them.
+    #[serde(default)]
+    pub stock: Option<u32>,
+    /// Whether the linked promotion still stands.
+    #[serde(default)]
+    pub promotion: PromotionState,
+    /// How a purchase of it goes.
+    #[serde(default)]
+    pub behaviour: Behaviour,
+    /// What the member is shown.
+    #[serde(default)]
+    pub presentation: Presentation,
+    /// What the member gets.
+    #[serde(default)]
+    pub reward: Reward,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Item {
+    /// An item with a fresh id that everybody may always buy, and whose reward is redeemed by hand at the till.
+    pub fn new(name: &str, cost: u32) -> Item {
+        Item {
+            id: Uuid::new_v4(),
+            name: name.to_owned(),
+            cost,
+            point_definition_id: 1,
+            promotion_id: Uuid::new_v4(),
+            valid_from: Time::default(),
+            valid_to: None,
+            eligible: None,
+            stock: None,
+            promotion: PromotionState::Active,
+            behaviour: Behaviour::Normal,
+            presentation: Presentation { title: Some(name.to_owned()), ..Presentation::default() },
+            reward: Reward { heading: Some(name.to_owned()), ..Reward::default() },
+        }
+    }
+
+    /// Says what is wrong with it, if anything.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        if self.valid_to.is_some_and(|end| end < self.valid_from) {
+            return Err(Invalid::new("validTo", "lies before validFrom"));
+        }
+        for (index, channel) in self.reward.redemption_channels.iter().enumerate() {
+            if !channel.value_type.allows(&channel.value) {
+                let field = format!("reward.redemptionChannels[{index}].value");
+                return Err(Invalid::new(&field, channel.value_type.expects()));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_on_sale(&self, now: Time) -> bool {
+        self.valid_from <= now && self.valid_to.is_none_or(|end| now < end)
+    }
+
+    fn is_for(&self, contact: Uuid) -> bool {
+        self.eligible.as_ref().is_none_or(|members| members.contains(&contact))
+    }
+}
+
+/// Whether the promotion linked to an item still stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PromotionState {
+    /// It can be assigned.
+    #[default]
+    Active,
+    /// It was removed.
+    Removed,
+    /// It has ended.
+    Expired,
+}
+
+/// How a purchase of an item goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Behaviour {
+    /// It completes at once.
+    #[default]
+    Normal,
+    /// It completes or fails later, by the sandbox's clock.
+    Processing {
+        /// How long it takes.
+        for_ms: u32,
+        /// What the purchase request is answered meanwhile.
+        #[serde(default)]
+        answer: Meanwhile,
+        /// How it ends.
+        #[serde(default)]
+        ends: Ending,
+    },
+    /// It fails at once.
+    Fails,
+}
+
+/// What a purchase request is answered while the purchase is processed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Meanwhile {
+    /// 200 and the purchase with status `Processing`.
+    #[default]
+    Processing,
+    /// 409 `PointShopItemPurchaseProcessingTimedOut`.
+    TimedOut,
+}
+
+/// How a processed purchase ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ending {
+    /// The points are deducted and the reward assigned.
+    #[default]
+    Completed,
+    /// The points are given back.
+    Failed,
+}
+
+/// What the member is shown of an item.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the names are Engage's")]
+pub struct Presentation {
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub image_url: Option<String>,
+    pub link: Option<String>,
+}
+
+/// The promotion behind an item: what an assigned reward says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Reward {
+    /// The promotion's id in somebody else's system.
+    pub external_id: Option<String>,
+    /// What the member is shown.
+    pub heading: Option<String>,
+    /// What the member is shown.
+    pub description: Option<String>,
+    /// When an assigned one is no longer listed and cannot be redeemed.
+    pub expires_on: Option<Time>,
+    /// Where and how it can be redeemed.
+    pub redemption_channels: Vec<RedemptionChannel>,
+}
+
+/// A reward redeemed by hand at the till, that never expires.
+impl Default for Reward {
+    fn default() -> Reward {
+        Reward {
+            external_id: None,
+            heading: None,
+            description: None,
+            expires_on: None,
+            redemption_channels: vec![RedemptionChannel {
+                channel: Channel::Pos,
+                value_type: ValueType::Manual,
+                value: Value::String("Give the reward to the member".to_owned()),
+                instruction: None,
+            }],
+        }
+    }
+}
+
+/// One place where a reward can be redeemed, and what it is worth there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RedemptionChannel {
+    /// The place.
+    #[serde(rename = "type")]
+    pub channel: Channel,
+    /// What `value` is.
+    pub value_type: ValueType,
+    /// See [`ValueType`].
+    #[serde(default)]
+    pub value: Value,
+    /// What to do with it.
+    #[serde(default)]
+    pub instruction: Option<String>,
+}
+
+/// A place where a reward can be redeemed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names are Engage's")]
+pub enum Channel {
+    Pos,
+    Ecom,
+    Other,
+}
+
+impl Channel {
+    /// Reads Engage's name of a channel, in any case.
+    pub fn parse(name: &str) -> Option<Channel> {
+        [("POS", Channel::Pos), ("ECOM", Channel::Ecom), ("OTHER", Channel::Other)]
+            .into_iter()
+            .find_map(|(known, channel)| known.eq_ignore_ascii_case(name).then_some(channel))
+    }
+}
+
+/// What the value of a redemption channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ValueType {
+    /// An integer.
+    Percent,
+    /// An object `{amount, currency}`.
+    Money,
+    /// A string.
+    ExternalOffer,
+    /// A string.
+    Manual,
+    /// Nothing.
+    Swipe,
+}
+
+impl ValueType {
+    fn allows(self, value: &Value) -> bool {
+        match self {
+            ValueType::Percent => value.is_u64(),
+            ValueType::Money => {
+                value.as_object().is_some_and(|money| money.len() == 2)
+                    && value["amount"].is_number()
+                    && value["currency"].is_string()
+            }
+            ValueType::ExternalOffer | ValueType::Manual => value.is_string(),
+            ValueType::Swipe => value.is_null(),
+        }
+    }
+
+    fn expects(self) -> &'static str {
+        match self {
+            ValueType::Percent => "PERCENT needs an integer",
+            ValueType::Money => "MONEY needs an object {amount, currency}",
+            ValueType::ExternalOffer => "EXTERNALOFFER needs a string",
+            ValueType::Manual => "MANUAL needs a string",
+            ValueType::Swipe => "SWIPE has no value",
+        }
+    }
+}
+
+/// Points spent on an item, or about to be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Purchase {
+    /// Engage's own id of it.
+    pub id: Uuid,
+    /// The id the till made.
+    pub purchase_id: Uuid,
+    /// Who bought.
+    pub contact_id: Uuid,
+    /// What was bought.
+    pub item_id: Uuid,
+    /// The reward's template.
+    pub promotion_id: Uuid,
+    /// The assigned reward, once completed.
+    pub assignment_id: Option<Uuid>,
+    /// The price in points.
+    pub cost: u32,
+    /// How far it has come.
+    pub status: Status,
+    /// When it was asked for.
+    pub created_on: Time,
+}
+
+/// How far a purchase has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Status {
+    /// The points are held, not yet deducted.
+    Processing,
+    /// The points are deducted and the reward is assigned.
+    Completed,
+    /// Nothing was deducted.
+    Failed,
+}
+
+/// A reward that a member got.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assignment {
+    /// The id to redeem it by.
+    pub id: Uuid,
+    /// Whose it is.
+    pub contact_id: Uuid,
+    /// The item it came with.
+    pub item_id: Uuid,
+    /// The purchase it came with.
+    pub purchase_id: Uuid,
+    /// When the member got it.
+    pub assigned_on: Time,
+    /// When it was used.
+    pub redeemed_on: Option<Time>,
+}
+
+/// One line of the ledger. Lines are only ever added.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerEntry {
+    /// 1, 2, 3 …
+    pub seq: u64,
+    /// When it happened.
+    pub time: Time,
+    /// What happened.
+    pub kind: LedgerKind,
+    /// To whom.
+    pub contact_id: Uuid,
+    /// By which purchase.
+    pub purchase_id: Uuid,
+    /// For which item.
+    pub item_id: Uuid,
+    /// The points deducted; 0 unless `kind` is `deduct`.
+    pub points: u32,
+    /// The member's points afterwards, those held for a purchase in progress included.
+    pub balance_after: u32,
+}
+
+/// What a line of the ledger says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LedgerKind {
+    /// Points were taken.
+    Deduct,
+    /// A reward was given.
+    Assign,
+    /// A reward was used.
+    Redeem,
+}
+
+/// A member as things stand.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Who, and the points at the start.
+    #[serde(flatten)]
+    pub member: Member,
+    /// What can be spent now.
+    pub balance: u32,
+    /// Held for purchases in progress; not part of the balance.
+    pub held: u32,
+    #[serde(skip)]
+    purchases: Vec<usize>,
+    #[serde(skip)]
+    assignments: Vec<usize>,
+}
+
+/// How a purchase request went, when it was not refused.
+#[derive(Debug, PartialEq)]
+pub enum Bought<'a> {
+    /// This purchase id was used before by this member: nothing happened now.
+    Existing(&'a Purchase),
+    /// A new purchase, completed or still processing.
+    New(&'a Purchase),
+    /// A new purchase, still processing, about which the caller is left in the dark.
+    TimedOut,
+    /// A new purchase that failed.
+    Failed,
+}
+
+/// Why a purchase request was refused. Nothing was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Refused {
+    ContactNotFound,
+    PurchaseIdOfAnotherContact,
+    ItemNotFound,
+    PromotionRemoved,
+    PromotionExpired,
+    NotOnSale,
+    NotEligible,
+    OutOfStock,
+    NotEnoughPoints,
+}
+
+/// Why a reward was not redeemed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum NotRedeemed {
+    NotFound,
+    AlreadyRedeemed,
+    OtherChannel,
+}
+
+/// By what a member is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Engage's")]
+pub enum SearchKey {
+    Email,
+    MobilePhone,
+    SocialSecurityNumber,
+    CustomKey,
+    Any,
+}
+
+impl SearchKey {
+    /// Whether `value` has the form of such a key.
+    pub fn accepts(self, value: &str) -> bool {
+        match self {
+            SearchKey::Email => {
+                value.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'))
+            }
+            SearchKey::MobilePhone => {
+                let digits = plain_phone(value);
+                let digits = digits.strip_prefix('+').unwrap_or(&digits);
+                (6..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+            }
+            SearchKey::SocialSecurityNumber => {
+                let digits = plain_ssn(value);
+                matches!(digits.len(), 10 | 12) && digits.bytes().all(|b| b.is_ascii_digit())
+            }
+            SearchKey::CustomKey | SearchKey::Any => !value.trim().is_empty(),
+        }
+    }
+
+    fn finds(self, member: &Member, value: &str) -> bool {
+        let is = |field: &Option<String>, same: &dyn Fn(&str) -> bool| field.as_deref().is_some_and(same);
+        match self {
+            SearchKey::Email => is(&member.email, &|email| email.eq_ignore_ascii_case(value)),
+            SearchKey::MobilePhone => is(&member.mobile_phone, &|phone| plain_phone(phone) == plain_phone(value)),
+            SearchKey::SocialSecurityNumber => {
+                is(&member.social_security_number, &|ssn| last_ten(&plain_ssn(ssn)) == last_ten(&plain_ssn(value)))
+            }
+            SearchKey::CustomKey => is(&member.custom_key, &|key| key == value),
+            SearchKey::Any => {
+                [SearchKey::Email, SearchKey::MobilePhone, SearchKey::SocialSecurityNumber, SearchKey::CustomKey]
+                    .into_iter()
+                    .any(|key| key.accepts(value) && key.finds(member, value))
+            }
+        }
+    }
+}
+
+fn plain_phone(value: &str) -> String {
+    let digits: String = value.trim().chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    digits.strip_prefix("00").map_or_else(|| digits.clone(), |international| format!("+{international}"))
+}
+
+fn plain_ssn(value: &str) -> String {
+    value.trim().chars().filter(|c| !matches!(c, '-' | '+')).collect()
+}
+
+fn last_ten(digits: &str) -> &str {
+    digits.len().checked_sub(10).and_then(|start| digits.get(start..)).unwrap_or(digits)
+}
+
+/// What cannot go into the store, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The field, in JSON's words.
+    pub field: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Invalid {
+    pub(crate) fn new(field: &str, why: &str) -> Invalid {
+        Invalid { field: field.to_owned(), why: why.to_owned() }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.why)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// The shop. See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    accounts: BTreeMap<Uuid, Account>,
+    items: Vec<Item>,
+    purchases: Vec<Purchase>,
+    by_purchase_id: HashMap<Uuid, usize>,
+    processing: BTreeSet<(Time, usize)>,
+    assignments: Vec<Assignment>,
+    by_assignment_id: HashMap<Uuid, usize>,
+    ledger: Vec<LedgerEntry>,
+}
+
+impl Store {
+    /// Adds a member; an id is used once only.
+    pub fn add_member(&mut self, member: Member) -> Result<(), Invalid> {
+        if self.accounts.contains_key(&member.contact_id) {
+            return Err(Invalid::new("contactId", "is another member's"));
+        }
+        let (contact, balance) = (member.contact_id, member.points);
+        let account = Account { member, balance, held: 0, purchases: Vec::new(), assignments: Vec::new() };
+        self.accounts.insert(contact, account);
+        Ok(())
+    }
+
+    /// Adds an item; an id is used once only.
+    pub fn add_item(&mut self, item: Item) -> Result<(), Invalid> {
+        item.check()?;
+        if self.item(item.id).is_some() {
+            return Err(Invalid::new("id", "is another item's"));
+        }
+        self.items.push(item);
+        Ok(())
+    }
+
+    /// Buys an item, or finds the purchase this id was used for before.
+    pub fn purchase(&mut self, now: Time, contact: Uuid, purchase_id: Uuid, item: Uuid) -> Result<Bought<'_>, Refused> {
+        self.settle(now);
+        let account = self.accounts.get_mut(&contact).ok_or(Refused::ContactNotFound)?;
+        if let Some(&index) = self.by_purchase_id.get(&purchase_id) {
+            let existing = &self.purchases[index];
+            return if existing.contact_id == contact {
+                Ok(Bought::Existing(existing))
+            } else {
+                Err(Refused::PurchaseIdOfAnotherContact)
+            };
+        }
+
+        let item = self.items.iter_mut().find(|known| known.id == item).ok_or(Refused::ItemNotFound)?;
+        match item.promotion {
+            PromotionState::Active => {}
+            PromotionState::Removed => return Err(Refused::PromotionRemoved),
+            PromotionState::Expired => return Err(Refused::PromotionExpired),
+        }
+        if !item.is_on_sale(now) {
+            return Err(Refused::NotOnSale);
+        }
+        if !item.is_for(contact) {
+            return Err(Refused::NotEligible);
+        }
+        if item.stock == Some(0) {
+            return Err(Refused::OutOfStock);
+        }
+        if account.balance < item.cost {
+            return Err(Refused::NotEnoughPoints);
+        }
+
+        account.balance -= item.cost;
+        account.held += item.cost;
+        item.stock = item.stock.map(|left| left - 1);
+        let behaviour = item.behaviour;
+        let index = self.purchases.len();
+        account.purchases.push(index);
+        self.by_purchase_id.insert(purchase_id, index);
+        self.purchases.push(Purchase {
+            id: derived(purchase_id, "purchase"),
+            purchase_id,
+            contact_id: contact,
+            item_id: item.id,
+            promotion_id: item.promotion_id,
+            assignment_id: None,
+            cost: item.cost,
+            status: Status::Processing,
+            created_on: now,
+        });
+
+        match behaviour {
+            Behaviour::Normal => {
+                self.finish(index, now, Ending::Completed);
+                Ok(Bought::New(&self.purchases[index]))
+            }
+            Behaviour::Fails => {
+                self.finish(index, now, Ending::Failed);
+                Ok(Bought::Failed)
+            }
+            Behaviour::Processing { for_ms, answer, .. } => {
+                self.processing.insert((now.plus_millis(for_ms.into()), index));
+                Ok(match answer {
+                    Meanwhile::Processing => Bought::New(&self.purchases[index]),
+                    Meanwhile::TimedOut => Bought::TimedOut,
+                })
+            }
+        }
+    }
+
+    /// Uses a reward.
+    pub fn redeem(&mut self, now: Time, assignment: Uuid, channel: Channel) -> Result<&Assignment, NotRedeemed> {
+        self.settle(now);
+        let &index = self.by_assignment_id.get(&assignment).ok_or(NotRedeemed::NotFound)?;
+        let reward = &self.item_of(&self.assignments[index]).reward;
+        if reward.expires_on.is_some_and(|end| end <= now) {
+            return Err(NotRedeemed::NotFound);
+        }
+        if self.assignments[index].redeemed_on.is_some() {
+            return Err(NotRedeemed::AlreadyRedeemed);
+        }
+        if !reward.redemption_channels.iter().any(|allowed| allowed.channel == channel) {
+            return Err(NotRedeemed::OtherChannel);
+        }
+        self.assignments[index].redeemed_on = Some(now);
+        let Assignment { contact_id, purchase_id, item_id, .. } = self.assignments[index];
+        let balance_after = self.accounts.get(&contact_id).map_or(0, |account| account.balance + account.held);
+        self.write(now, LedgerKind::Redeem, contact_id, purchase_id, item_id, 0, balance_after);
+        Ok(&self.assignments[index])
+    }
+
+    /// Brings every purchase in progress to its end whose time has come. Every method that takes `now` does it first.
+    pub fn settle(&mut self, now: Time) {
+        while let Some(&(due, index)) = self.processing.first()
+            && due <= now
+        {
+            self.processing.pop_first();
+            let item = self.purchases[index].item_id;
+            let ends = match self.item(item).map(|item| item.behaviour) {
+                Some(Behaviour::Processing { ends, .. }) => ends,
+                _ => Ending::Completed,
+            };
+            self.finish(index, due, ends);
+        }
+    }
+
+    /// Turns points held into points deducted and a reward, or gives them back.
+    fn finish(&mut self, index: usize, at: Time, ending: Ending) {
+        let purchase = &mut self.purchases[index];
+        let (contact, purchase_id, item, cost) =
+            (purchase.contact_id, purchase.purchase_id, purchase.item_id, purchase.cost);
+        let Some(account) = self.accounts.get_mut(&contact) else { return };
+        account.held -= cost;
+        match ending {
+            Ending::Failed => {
+                purchase.status = Status::Failed;
+                account.balance += cost;
+                if let Some(item) = self.items.iter_mut().find(|known| known.id == item) {
+                    item.stock = item.stock.map(|left| left + 1);
+                }
+            }
+            Ending::Completed => {
+                let assignment = derived(purchase_id, "assignment");
+                purchase.status = Status::Completed;
+                purchase.assignment_id = Some(assignment);
+                let balance_after = account.balance + account.held;
+                self.by_assignment_id.insert(assignment, self.assignments.len());
+                account.assignments.push(self.assignments.len());
+                self.assignments.push(Assignment {
+                    id: assignment,
+                    contact_id: contact,
+                    item_id: item,
+                    purchase_id,
+                    assigned_on: at,
+                    redeemed_on: None,
+                });
+                self.write(at, LedgerKind::Deduct, contact, purchase_id, item, cost, balance_after);
+                self.write(at, LedgerKind::Assign, contact, purchase_id, item, 0, balance_after);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are the columns of the ledger")]
+    fn write(
+        &mut self,
+        time: Time,
+        kind: LedgerKind,
+        contact_id: Uuid,
+        purchase_id: Uuid,
+        item_id: Uuid,
+        points: u32,
+        balance_after: u32,
+    ) {
+        let seq = self.ledger.len() as u64 + 1;
+        self.ledger.push(LedgerEntry { seq, time, kind, contact_id, purchase_id, item_id, points, balance_after });
+    }
+
+    /// The member, as things stand.
+    pub fn account(&mut self, now: Time, contact: Uuid) -> Option<&Account> {
+        self.settle(now);
+        self.accounts.get(&contact)
+    }
+
+    /// Every member, as things stand.
+    pub fn accounts(&mut self, now: Time) -> impl Iterator<Item = &Account> {
+        self.settle(now);
+        self.accounts.values()
+    }
+
+    /// What this member may buy now, whether or not the points suffice.
+    pub fn items_for(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Item>> {
+        self.settle(now);
+        self.accounts.get(&contact)?;
+        Some(
+            self.items.iter().filter(move |item| item.is_on_sale(now) && item.is_for(contact) && item.stock != Some(0)),
+        )
+    }
+
+    /// Every item.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// Everything this member has bought, the newest first; `None`: no such member.
+    pub fn purchases_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Purchase>> {
+        self.settle(now);
+        let account = self.accounts.get(&contact)?;
+        Some(account.purchases.iter().rev().map(|&index| &self.purchases[index]))
+    }
+
+    /// Everything anybody has bought, the oldest first.
+    pub fn purchases(&mut self, now: Time) -> &[Purchase] {
+        self.settle(now);
+        &self.purchases
+    }
+
+    /// The rewards this member has that have not expired, with the item each came with; `None`: no such member.
+    pub fn rewards_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = (&Assignment, &Item)>> {
+        self.settle(now);
+        let store = &*self;
+        let account = store.accounts.get(&contact)?;
+        Some(account.assignments.iter().filter_map(move |&index| {
+            let assignment = &store.assignments[index];
+            let item = store.item_of(assignment);
+            item.reward.expires_on.is_none_or(|end| now < end).then_some((assignment, item))
+        }))
+    }
+
+    /// Every reward anybody was given, the oldest first.
+    pub fn assignments(&mut self, now: Time) -> &[Assignment] {
+        self.settle(now);
+        &self.assignments
+    }
+
+    /// Whose reward this is.
+    pub fn owner_of(&self, assignment: Uuid) -> Option<Uuid> {
+        self.by_assignment_id.get(&assignment).map(|&index| self.assignments[index].contact_id)
+    }
+
+    /// The item an assignment came with. Items are never removed.
+    pub fn item_of(&self, assignment: &Assignment) -> &Item {
+        self.item(assignment.item_id).expect("items are never removed")
+    }
+
+    /// The members with such a key.
+    pub fn find(&self, key: SearchKey, value: &str) -> Vec<Uuid> {
+        self.accounts
+            .values()
+            .filter(|account| key.finds(&account.member, value.trim_end()))
+            .map(|account| account.member.contact_id)
+            .collect()
+    }
+
+    /// Everything that happened to anybody's points and rewards.
+    pub fn ledger(&mut self, now: Time) -> &[LedgerEntry] {
+        self.settle(now);
+        &self.ledger
+    }
+
+    fn item(&self, id: Uuid) -> Option<&Item> {
+        self.items.iter().find(|item| item.id == id)
+    }
+}
+
+/// An id that Engage would have made: not the purchase id, but always the same for it.
+fn derived(purchase_id: Uuid, what: &str) -> Uuid {
+    Uuid::new_v5(&purchase_id, what.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+    /// A store with one member of 1000 points and one item of 300.
+    fn store(item: Item) -> (Store, Uuid, Uuid) {
+        let member = Member::new("Test", 1000);
+        let (contact, item_id) = (member.contact_id, item.id);
+        let mut store = Store::default();
+        store.add_member(member).unwrap();
+        store.add_item(item).unwrap();
+        (store, contact, item_id)
+    }
+
+    fn slow(ends: Ending) -> Item {
+        let behaviour = Behaviour::Processing { for_ms: 500, answer: Meanwhile::Processing, ends };
+        Item { behaviour, stock: Some(1), ..Item::new("Slow", 300) }
+    }
+
+    fn balance(store: &mut Store, now: Time, contact: Uuid) -> (u32, u32) {
+        let account = store.account(now, contact).unwrap();
+        (account.balance, account.held)
+    }
+
+    #[test]
+    fn a_purchase_id_buys_once() {
+        let (mut store, contact, item) = store(Item::new("Coffee", 300));
+        let id = Uuid::new_v4();
+        assert!(matches!(store.purchase(NOW, contact, id, item), Ok(Bought::New(_))));
+        assert!(matches!(store.purchase(NOW, contact, id, item), Ok(Bought::Existing(_))));
+        assert!(matches!(store.purchase(NOW, contact, id, Uuid::new_v4()), Ok(Bought::Existing(_))));
+        assert_eq!(balance(&mut store, NOW, contact), (700, 0));
+        let kinds: Vec<LedgerKind> = store.ledger(NOW).iter().map(|entry| entry.kind).collect();
+        assert_eq!(kinds, [LedgerKind::Deduct, LedgerKind::Assign]);
+    }
+
+    #[test]
+    fn a_refused_purchase_leaves_its_id_free() {
+        let (mut store, contact, item) = store(Item::new("Coffee", 300));
+        let id = Uuid::new_v4();
+        assert_eq!(store.purchase(NOW, contact, id, Uuid::new_v4()), Err(Refused::ItemNotFound));
+        assert!(matches!(store.purchase(NOW, contact, id, item), Ok(Bought::New(_))));
+    }
+
+    #[test]
+    fn points_in_progress_are_held_and_then_deducted() {
+        let (mut store, contact, item) = store(slow(Ending::Completed));
+        store.purchase(NOW, contact, Uuid::new_v4(), item).unwrap();
+        assert_eq!(balance(&mut store, NOW.plus_millis(499), contact), (700, 300));
+        assert!(store.ledger(NOW.plus_millis(499)).is_empty());
+        assert_eq!(balance(&mut store, NOW.plus_millis(500), contact), (700, 0));
+        assert_eq!(store.ledger(NOW.plus_millis(9000))[0].time, NOW.plus_millis(500));
+        assert_eq!(store.purchase(NOW, contact, Uuid::new_v4(), item), Err(Refused::OutOfStock));
+    }
+
+    #[test]
+    fn a_purchase_that_fails_gives_back_points_and_stock() {
+        let (mut store, contact, item) = store(slow(Ending::Failed));
+        let id = Uuid::new_v4();
+        store.purchase(NOW, contact, id, item).unwrap();
+        let later = NOW.plus_millis(500);
+        assert_eq!(balance(&mut store, later, contact), (1000, 0));
+        assert_eq!(store.purchases(later)[0].status, Status::Failed);
+        assert_eq!(store.items()[0].stock, Some(1));
+        assert!(store.ledger(later).is_empty());
+        assert!(matches!(store.purchase(later, contact, id, item), Ok(Bought::Existing(_))));
+    }
+
+    #[test]
+    fn a_window_holds_its_first_moment_and_not_its_last() {
+        let window = Item { valid_from: NOW, valid_to: Some(NOW.plus_millis(10)), ..Item::new("Now", 1) };
+        let (mut store, contact, item) = store(window);
+        for (offset, on_sale) in [(-1, false), (0, true), (9, true), (10, false)] {
+            let now = NOW.plus_millis(offset);
+            assert_eq!(store.items_for(now, contact).unwrap().count(), usize::from(on_sale));
+            assert_eq!(store.purchase(now, contact, Uuid::new_v4(), item).is_ok(), on_sale);
+        }
+    }
+
+    #[test]
+    fn an_expired_reward_is_neither_listed_nor_redeemed() {
+        let reward = Reward { expires_on: Some(NOW.plus_millis(10)), ..Reward::default() };
+        let (mut store, contact, item) = store(Item { reward, ..Item::new("Today", 1) });
+        store.purchase(NOW, contact, Uuid::new_v4(), item).unwrap();
+        let assignment = store.assignments(NOW)[0].id;
+        assert_eq!(store.rewards_of(NOW, contact).unwrap().count(), 1);
+        assert_eq!(store.rewards_of(NOW.plus_millis(10), contact).unwrap().count(), 0);
+        assert_eq!(store.redeem(NOW.plus_millis(10), assignment, Channel::Pos), Err(NotRedeemed::NotFound));
+        assert!(store.redeem(NOW, assignment, Channel::Pos).is_ok());
+    }
+
+    #[test]
+    fn the_ledger_accounts_for_every_point_whatever_happens() {
+        let members = [Member::new("a", 5000), Member::new("b", 700)];
+        let items = [Item::new("normal", 30), slow(Ending::Completed), slow(Ending::Failed)];
+        let items = items.map(|item| Item { stock: None, ..item });
+        let mut store = Store::default();
+        for member in &members {
+            store.add_member(member.clone()).unwrap();
+        }
+        for item in &items {
+            store.add_item(item.clone()).unwrap();
+        }
+        let ids: Vec<Uuid> = (0..40).map(Uuid::from_u128).collect();
+        let mut seed = 0x2545_f491_u32;
+        let mut pick = |count: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
+            seed as usize % count
+        };
+        for step in 0..2000 {
+            let now = NOW.plus_millis(step * 100);
+            let _ = store.purchase(now, members[pick(2)].contact_id, ids[pick(40)], items[pick(3)].id);
+        }
+        let end = NOW.plus_millis(1_000_000);
+        for member in &members {
+            let mut left = member.points;
+            for entry in store.ledger(end).iter().filter(|entry| entry.contact_id == member.contact_id) {
+                left -= entry.points;
+                assert_eq!(entry.balance_after, left);
+            }
+            assert_eq!(balance(&mut store, end, member.contact_id), (left, 0));
+        }
+        let deducted = store.ledger(end).iter().filter(|entry| entry.kind == LedgerKind::Deduct);
+        let mut deducted: Vec<Uuid> = deducted.map(|entry| entry.purchase_id).collect();
+        let count = deducted.len();
+        deducted.sort_unstable();
+        deducted.dedup();
+        assert_eq!(deducted.len(), count);
+        assert_eq!(store.assignments(end).len(), count);
+    }
+
+    #[test]
+    fn a_member_is_found_by_every_key_it_has() {
+        let mut store = Store::default();
+        let member = Member {
+            email: Some("a@example.com".to_owned()),
+            mobile_phone: Some("+46701234567".to_owned()),
+            social_security_number: Some("19900101-1234".to_owned()),
+            custom_key: Some("1001".to_owned()),
+            ..Member::new("a", 0)
+        };
+        let found = vec![member.contact_id];
+        store.add_member(member).unwrap();
+        for (key, value) in [
+            (SearchKey::Email, "A@Example.com"),
+            (SearchKey::MobilePhone, "0046 70-123 45 67"),
+            (SearchKey::SocialSecurityNumber, "900101-1234"),
+            (SearchKey::CustomKey, "1001"),
+            (SearchKey::Any, "1001"),
+            (SearchKey::Any, "+46701234567"),
+        ] {
+            assert_eq!(store.find(key, value), found, "{key:?} {value}");
+        }
+        assert!(store.find(SearchKey::CustomKey, "100").is_empty());
+        // A `+` that was not escaped in a query arrives as a space: that is another number.
+        assert!(store.find(SearchKey::MobilePhone, " 46701234567").is_empty());
+    }
+}

@@ -1,0 +1,170 @@
+//! The sandbox's own routes.
+
+use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE};
+use engage_sandbox::{Answer, Effect, Fault, Operation, Sandbox};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::client::{Connection, with_headers};
+
+fn start() -> (Sandbox, Connection) {
+    let sandbox = Sandbox::builder().start();
+    let admin = Connection::open(&sandbox);
+    (sandbox, admin)
+}
+
+#[test]
+fn the_routes_need_no_key_and_no_header() {
+    let (_sandbox, mut admin) = start();
+    admin.send(&with_headers("GET", "/_sandbox/health", "", ""));
+    assert_eq!(admin.answer().unwrap().json(), json!({ "status": "ok" }));
+    assert_eq!(admin.get("/_sandbox/nothing").json()["error"], "no such route of the sandbox");
+}
+
+#[test]
+fn the_state_and_the_ledger_tell_everything() {
+    let (_sandbox, mut admin) = start();
+    let id = Uuid::new_v4();
+    admin.buy(ASTRID, id, COFFEE);
+    let state = admin.get("/_sandbox/state").json();
+    assert_eq!(state["members"][0]["contactId"], json!(ASTRID));
+    assert_eq!((&state["members"][0]["balance"], &state["members"][0]["held"]), (&json!(1100), &json!(0)));
+    assert_eq!(state["purchases"][0]["purchaseId"], json!(id));
+    assert_eq!(state["assignments"][0]["purchaseId"], json!(id));
+    assert_eq!(state["items"].as_array().unwrap().len(), 11);
+    let ledger = admin.get("/_sandbox/ledger").json();
+    let fields: Vec<&String> = ledger[0].as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["balanceAfter", "contactId", "itemId", "kind", "points", "purchaseId", "seq", "time"]);
+    assert_eq!((&ledger[0]["kind"], &ledger[1]["kind"]), (&json!("deduct"), &json!("assign")));
+}
+
+#[test]
+fn the_log_tells_what_was_asked_and_answered_but_nothing_secret() {
+    let (sandbox, mut admin) = start();
+    let fault = Fault::on(Operation::Points, Effect::CloseAfterCommit);
+    assert_eq!(admin.post("/_sandbox/faults", &json!(fault)).status, 201);
+    let id = Uuid::new_v4();
+    admin.buy(BJORN, id, COFFEE);
+    admin.get("/api/v3/contacts/id?email=astrid%40example.com&apikey=demo-key&contactType=Member");
+    assert!(admin.try_get(&format!("/api/v3/point-accounts?contactId={ASTRID}")).is_err());
+
+    let mut admin = Connection::open(&sandbox);
+    let answer = admin.get("/_sandbox/requests");
+    assert!(!answer.body.contains("example.com") && !answer.body.contains("demo-key"), "{}", answer.body);
+    let log = answer.json();
+    assert_eq!((&log[0]["operation"], &log[0]["status"]), (&json!("purchase"), &json!(422)));
+    assert_eq!((&log[0]["purchaseId"], &log[0]["key"], &log[0]["seq"]), (&json!(id), &json!("right"), &json!(1)));
+    assert_eq!(log[1]["path"], "/api/v3/contacts/id?email=***&apikey=***&contactType=Member");
+    assert_eq!((&log[2]["status"], &log[2]["fault"]), (&json!("no answer"), &json!("closeAfterCommit")));
+    assert_eq!(log.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
+    let (_sandbox, mut admin) = start();
+    let effects = [
+        json!({ "delay": { "ms": 5 } }),
+        json!({ "status": { "status": 503, "message": "m", "errorCode": "c" } }),
+        json!({ "statusAfterCommit": { "status": 200, "body": "b", "contentType": "t/t", "headers": { "a": "b" } } }),
+        json!({ "resetBeforeCommit": {} }),
+        json!({ "resetAfterCommit": {} }),
+        json!({ "closeBeforeCommit": {} }),
+        json!({ "closeAfterCommit": {} }),
+        json!({ "stallBeforeCommit": {} }),
+        json!({ "stallAfterCommit": {} }),
+        json!({ "truncate": { "bytes": 3 } }),
+        json!({ "drip": { "bytesPerWrite": 1, "intervalMs": 2 } }),
+        json!({ "garbage": {} }),
+        json!({ "html": {} }),
+        json!({ "wrongLength": { "delta": -1 } }),
+        json!({ "emptyBody": { "status": 204 } }),
+        json!({ "rawResponse": { "text": "x", "keepAlive": true } }),
+    ];
+    for effect in &effects {
+        let fault = json!({ "match": { "operation": "any" }, "effect": effect });
+        let answer = admin.post("/_sandbox/faults", &fault);
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    let armed = admin.get("/_sandbox/faults").json();
+    for (armed, effect) in armed.as_array().unwrap().iter().zip(&effects) {
+        let (name, parameters) = effect.as_object().unwrap().iter().next().unwrap();
+        for (parameter, value) in parameters.as_object().unwrap() {
+            assert_eq!(&armed["effect"][name][parameter], value);
+        }
+        assert_eq!(armed["match"], json!({ "operation": "any", "contactId": null, "nth": 1, "times": 1 }));
+    }
+    assert_eq!(armed.as_array().unwrap().len(), effects.len());
+    admin.send(&with_headers("DELETE", "/_sandbox/faults", "", ""));
+    assert_eq!(admin.answer().unwrap().status, 204);
+    assert_eq!(admin.get("/_sandbox/faults").json(), json!([]));
+}
+
+#[test]
+fn bad_input_is_refused_with_its_field_and_line() {
+    let (_sandbox, mut admin) = start();
+    let fault = |on: &str, effect: &str| format!("{{\"match\": {on},\n\"effect\": {effect}}}");
+    let any = "{\"operation\": \"any\"}";
+    for (path, body, field, line) in [
+        ("faults", fault("{\"operation\": \"buy\"}", "{}"), json!("match.operation"), json!(1)),
+        ("faults", fault("{\"operation\": \"any\", \"n\": 1}", "{}"), json!("match.n"), json!(1)),
+        ("faults", fault("{\"operation\": \"any\", \"nth\": 0}", "{\"html\": {}}"), json!("match.nth"), Value::Null),
+        ("faults", fault(any, "{\"explode\": {}}"), json!("effect"), json!(2)),
+        ("faults", fault(any, "{\"delay\": {\"s\": 1}}"), json!("effect.delay.s"), json!(2)),
+        ("faults", fault(any, "{\"delay\": {}}"), json!("effect.delay.ms"), json!(2)),
+        ("faults", fault(any, "{\"html\": {\"s\": 1}}"), json!("effect.html.s"), json!(2)),
+        ("faults", fault(any, "{\"drip\": {\"bytesPerWrite\": 0}}"), json!("effect.drip.bytesPerWrite"), json!(2)),
+        ("faults", fault(any, "{\"status\": {\"status\": 99}}"), json!("effect.status.status"), Value::Null),
+        (
+            "faults",
+            fault(any, "{\"status\": {\"status\": 200, \"headers\": {\"Content-Length\": \"1\"}}}"),
+            json!("effect.status.headers.Content-Length"),
+            Value::Null,
+        ),
+        ("clock", "{\n\"offset\": 1}".to_owned(), json!("offset"), json!(2)),
+        ("clock", "{\"offsetMs\": \"1\"}".to_owned(), json!("offsetMs"), json!(1)),
+        ("limits", "{}".to_owned(), json!("requestsPerSecond"), json!(1)),
+        ("members", "{}".to_owned(), json!("contactId"), json!(1)),
+        ("members", format!("{{\"contactId\": \"{ASTRID}\"}}"), json!("contactId"), Value::Null),
+        ("items", "[".to_owned(), Value::Null, json!(1)),
+        ("items", String::new(), Value::Null, json!(1)),
+    ] {
+        admin.send(&with_headers("POST", &format!("/_sandbox/{path}"), "", &body));
+        let answer = admin.answer().unwrap();
+        let said = answer.json();
+        assert_eq!((answer.status, &said["field"], &said["line"]), (400, &field, &line), "{path} {body}: {said}");
+        assert!(!said["error"].as_str().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn members_and_items_can_be_added() {
+    let (sandbox, mut admin) = start();
+    let (contact, item) = (Uuid::new_v4(), Uuid::new_v4());
+    let member = json!({ "contactId": contact, "name": "New", "points": 10 });
+    assert_eq!(admin.post("/_sandbox/members", &member).status, 201);
+    let item_json = json!({
+        "id": item, "name": "Sweet", "cost": 4, "promotionId": Uuid::new_v4(), "stock": 1,
+        "behaviour": { "processing": { "forMs": 60_000, "answer": "timedOut", "ends": "failed" } },
+    });
+    assert_eq!(admin.post("/_sandbox/items", &item_json).status, 201);
+    assert_eq!(admin.buy(contact, Uuid::new_v4(), item).status, 409);
+    assert_eq!(admin.buy(contact, Uuid::new_v4(), item).status, 422);
+    assert_eq!(admin.post("/_sandbox/clock", &json!({ "offsetMs": 60_000 })).json()["offsetMs"], 60_000);
+    assert_eq!(sandbox.balance(contact), Some(10));
+}
+
+#[test]
+fn a_reset_brings_back_the_start() {
+    let (sandbox, mut admin) = start();
+    admin.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    sandbox.arm(Fault::on(Operation::Any, Effect::Status(Answer::status(500))));
+    admin.post("/_sandbox/limits", &json!({ "requestsPerSecond": 0 }));
+    admin.post("/_sandbox/clock", &json!({ "offsetMs": 9_000_000_000_000_000_i64 }));
+    assert_eq!(admin.post("/_sandbox/reset", &json!(null)).status, 204);
+    let state = admin.get("/_sandbox/state").json();
+    assert_eq!((&state["clockOffsetMs"], &state["requestsPerSecond"]), (&json!(0), &json!(200)));
+    assert_eq!(state["purchases"], json!([]));
+    assert_eq!(sandbox.balance(ASTRID), Some(1200));
+    assert!(sandbox.ledger().is_empty() && sandbox.requests().is_empty() && sandbox.faults().is_empty());
+    assert_eq!(admin.get(&format!("/api/v3/point-accounts?contactId={ASTRID}")).status, 200);
+}

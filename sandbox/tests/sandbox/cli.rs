@@ -1,0 +1,100 @@
+//! The binary.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+
+fn command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_engage-sandbox"))
+}
+
+/// A started binary and its first line.
+struct Started {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    line: String,
+}
+
+impl Started {
+    fn with(arguments: &[&str]) -> Started {
+        let mut child = command().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        Started { stdin: child.stdin.take(), child, line }
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).unwrap()
+    }
+
+    /// Waits for the end and returns the exit code and what else was printed.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+#[test]
+fn it_says_in_one_line_where_it_is_and_leaves_nothing_behind() {
+    let mut started = Started::with(&["--until-stdin-closes", "--key", "other"]);
+    assert!(started.line.starts_with("engage-sandbox ready http=http://127.0.0.1:"), "{}", started.line);
+    assert!(started.field("https").starts_with("https://localhost:"));
+    assert_eq!(started.field("key"), "other");
+    let ca = Path::new(started.field("ca")).to_owned();
+    assert!(std::fs::read_to_string(&ca).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    drop(started.stdin.take());
+    assert_eq!(started.end(), (Some(0), String::new()));
+    assert!(!ca.parent().unwrap().exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_cleanly_and_the_end_of_stdin_alone_does_not() {
+    for signal in ["-TERM", "-INT"] {
+        let mut started = Started::with(&[]);
+        drop(started.stdin.take());
+        let ca = Path::new(started.field("ca")).to_owned();
+        let pid = started.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert_eq!(started.end().0, Some(0));
+        assert!(!ca.exists());
+    }
+}
+
+#[test]
+fn a_seed_and_a_place_for_the_certificate_can_be_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let (seed, ca) = (dir.path().join("seed.json"), dir.path().join("ca.pem"));
+    std::fs::write(&seed, "{}").unwrap();
+    let arguments = ["--until-stdin-closes", "--seed", seed.to_str().unwrap(), "--ca-out", ca.to_str().unwrap()];
+    let mut started = Started::with(&arguments);
+    assert_eq!(Path::new(started.field("ca")), ca);
+    drop(started.stdin.take());
+    started.end();
+    assert!(ca.exists());
+}
+
+#[test]
+fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let seed = dir.path().join("seed.json");
+    std::fs::write(&seed, "{\n  \"items\": [{\"cost\": \"ten\"}]\n}").unwrap();
+    let seed = seed.to_str().unwrap();
+    for (arguments, why) in [
+        (vec!["--colour"], "--colour"),
+        (vec!["--http", "here"], "--http"),
+        (vec!["--http", "0.0.0.0:0"], "--allow-non-loopback"),
+        (vec!["--https", "[::]:0"], "--allow-non-loopback"),
+        (vec!["--key", ""], "--key"),
+        (vec!["--key", "two words"], "--key"),
+        (vec!["--seed", "no-such-file.json"], "no-such-file.json"),
+        (vec!["--seed", seed], "line 2: items[0].cost: invalid type"),
+    ] {
+        let Output { status, stdout, stderr } = command().args(&arguments).output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(2), "{arguments:?} {stderr}");
+        assert!(stderr.contains(why), "{arguments:?} {stderr}");
+        assert!(stdout.is_empty());
+    }
+}

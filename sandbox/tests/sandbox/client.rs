@@ -1,0 +1,115 @@
+//! A small till: blocking HTTP/1.1 over TLS, close enough to the bytes to see what a fault does to them.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engage_sandbox::Sandbox;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// One connection to a sandbox.
+pub struct Connection(StreamOwned<ClientConnection, TcpStream>);
+
+/// An answer that came in whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    /// The status and Engage's error code, if there is one.
+    pub fn outcome(&self) -> (u16, Option<String>) {
+        (self.status, self.json()["errorCode"].as_str().map(str::to_owned))
+    }
+}
+
+impl Connection {
+    pub fn open(sandbox: &Sandbox) -> Connection {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(sandbox.ca_pem().as_bytes()).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+        let tcp = TcpStream::connect(sandbox.https_url().strip_prefix("https://").unwrap()).unwrap();
+        tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Connection(StreamOwned::new(tls, tcp))
+    }
+
+    pub fn send(&mut self, raw: &str) {
+        self.0.write_all(raw.as_bytes()).unwrap();
+        self.0.flush().unwrap();
+    }
+
+    /// Reads one answer, up to the length it announces.
+    pub fn answer(&mut self) -> io::Result<Answer> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        self.0.read_exact(&mut body)?;
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Ok(Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    /// Everything that still comes, and how it ended.
+    pub fn rest(&mut self) -> (String, io::Result<usize>) {
+        let mut bytes = Vec::new();
+        let ended = self.0.read_to_end(&mut bytes);
+        (String::from_utf8_lossy(&bytes).into_owned(), ended)
+    }
+
+    pub fn try_get(&mut self, path: &str) -> io::Result<Answer> {
+        self.send(&request("GET", path, ""));
+        self.answer()
+    }
+
+    pub fn get(&mut self, path: &str) -> Answer {
+        self.try_get(path).unwrap()
+    }
+
+    pub fn post(&mut self, path: &str, body: &Value) -> Answer {
+        self.send(&request("POST", path, &body.to_string()));
+        self.answer().unwrap()
+    }
+
+    pub fn buy(&mut self, contact: Uuid, purchase_id: Uuid, item: Uuid) -> Answer {
+        self.send(&purchase(contact, purchase_id, item));
+        self.answer().unwrap()
+    }
+}
+
+/// A purchase request, as bytes.
+pub fn purchase(contact: Uuid, purchase_id: Uuid, item: Uuid) -> String {
+    let body = json!({ "contactId": contact, "pointShopItemPurchaseId": purchase_id, "pointShopItemId": item });
+    request("POST", "/api/v3/point-shop-items/purchase", &body.to_string())
+}
+
+/// A request as Engage wants it, as bytes.
+pub fn request(method: &str, path: &str, body: &str) -> String {
+    with_headers(method, path, "apikey: demo-key\r\nUser-Agent: Test/1.0\r\nContent-Type: application/json\r\n", body)
+}
+
+/// A request with just these headers, as bytes.
+pub fn with_headers(method: &str, path: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+}

@@ -1,0 +1,254 @@
+//! What each fault does to the store and to the bytes on the wire.
+
+use std::io::ErrorKind;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE};
+use engage_sandbox::{Answer, Effect, Fault, Operation, Sandbox};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::client::{Connection, purchase, request};
+
+const LONG: Duration = Duration::from_secs(10);
+
+/// A purchase sent against a fault.
+struct Struck {
+    sandbox: Sandbox,
+    till: Connection,
+}
+
+impl Struck {
+    fn by(effect: Effect) -> Struck {
+        let sandbox = Sandbox::builder().start();
+        sandbox.arm(Fault::on(Operation::Purchase, effect));
+        let mut till = Connection::open(&sandbox);
+        till.send(&purchase(ASTRID, Uuid::new_v4(), COFFEE));
+        Struck { sandbox, till }
+    }
+
+    /// Whether the store has seen the purchase.
+    fn committed(&self) -> bool {
+        let committed = self.sandbox.balance(ASTRID) == Some(1100);
+        assert_eq!(self.sandbox.ledger().len(), if committed { 2 } else { 0 });
+        committed
+    }
+
+    fn logged_status(&self) -> Option<u16> {
+        self.sandbox.requests()[0].status
+    }
+}
+
+#[test]
+fn a_status_before_commit_leaves_the_store_alone() {
+    let mut struck = Struck::by(Effect::Status(Answer::error(500, "PromotionAssignmentError")));
+    let answer = struck.till.answer().unwrap();
+    assert_eq!(answer.outcome(), (500, Some("PromotionAssignmentError".to_owned())));
+    assert!(!struck.committed());
+}
+
+#[test]
+fn a_status_after_commit_hides_what_was_done() {
+    let mut struck = Struck::by(Effect::StatusAfterCommit(Answer {
+        content_type: Some("text/html".to_owned()),
+        body: Some("<h1>Gateway</h1>".to_owned()),
+        headers: [("Retry-After".to_owned(), "7".to_owned())].into(),
+        ..Answer::status(504)
+    }));
+    let answer = struck.till.answer().unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (504, "<h1>Gateway</h1>"));
+    assert!(answer.head.contains("content-type: text/html\r\n") && answer.head.contains("retry-after: 7\r\n"));
+    assert!(struck.committed());
+    assert_eq!(struck.logged_status(), Some(504));
+}
+
+#[test]
+fn a_reset_is_a_reset() {
+    for (effect, committed) in [(Effect::ResetBeforeCommit, false), (Effect::ResetAfterCommit, true)] {
+        let mut struck = Struck::by(effect);
+        let (bytes, ended) = struck.till.rest();
+        assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::ConnectionReset));
+        assert_eq!(struck.committed(), committed);
+        assert_eq!(struck.logged_status(), None);
+    }
+}
+
+#[test]
+fn a_close_ends_the_connection_without_an_answer() {
+    for (effect, committed) in [(Effect::CloseBeforeCommit, false), (Effect::CloseAfterCommit, true)] {
+        let mut struck = Struck::by(effect);
+        let (bytes, ended) = struck.till.rest();
+        assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::UnexpectedEof));
+        assert_eq!(struck.committed(), committed);
+    }
+}
+
+#[test]
+fn a_stall_lasts_until_the_faults_are_cleared() {
+    for (effect, committed) in [(Effect::StallBeforeCommit, false), (Effect::StallAfterCommit, true)] {
+        let mut struck = Struck::by(effect);
+        struck.sandbox.wait_for(LONG, |request| request.fault.is_some()).unwrap();
+        assert_eq!(Connection::open(&struck.sandbox).get("/_sandbox/health").status, 200);
+        struck.sandbox.clear_faults();
+        let (bytes, ended) = struck.till.rest();
+        assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::UnexpectedEof));
+        assert_eq!(struck.committed(), committed);
+    }
+}
+
+#[test]
+fn neither_a_stall_nor_a_delay_holds_up_the_shutdown() {
+    for effect in [Effect::StallBeforeCommit, Effect::Delay { ms: 3_600_000 }] {
+        let struck = Struck::by(effect);
+        struck.sandbox.wait_for(LONG, |request| request.fault.is_some()).unwrap();
+        let Struck { sandbox, mut till } = struck;
+        let before = std::time::Instant::now();
+        drop(sandbox);
+        assert!(till.rest().1.is_err());
+        assert!(before.elapsed() < Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn a_delayed_purchase_is_made_even_if_the_till_has_left() {
+    let struck = Struck::by(Effect::Delay { ms: 300 });
+    struck.sandbox.wait_for(LONG, |request| request.fault == Some("delay")).unwrap();
+    drop(struck.till);
+    let deadline = std::time::Instant::now() + LONG;
+    while struck.sandbox.balance(ASTRID) != Some(1100) {
+        assert!(std::time::Instant::now() < deadline, "the purchase was lost");
+        std::thread::yield_now();
+    }
+    assert_eq!(struck.sandbox.requests()[0].status, None);
+}
+
+#[test]
+fn a_truncated_answer_ends_after_so_many_bytes() {
+    for bytes in [0, 1, 40, 200] {
+        let mut struck = Struck::by(Effect::Truncate { bytes });
+        let (got, ended) = struck.till.rest();
+        assert_eq!(got.len(), bytes);
+        assert!("HTTP/1.1 200 OK\r\n".starts_with(got.get(..17).unwrap_or(&got)));
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::UnexpectedEof);
+        assert!(struck.committed());
+    }
+}
+
+#[test]
+fn a_dripping_answer_is_whole_and_the_connection_goes_on() {
+    let bytes_per_write = NonZeroUsize::new(7).unwrap();
+    let mut struck = Struck::by(Effect::Drip { bytes_per_write, interval_ms: 1 });
+    assert_eq!(struck.till.answer().unwrap().json()["status"], "Completed");
+    assert!(struck.committed());
+    assert_eq!(struck.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
+    let requests = struck.sandbox.requests();
+    assert_eq!(requests[0].connection, requests[1].connection);
+}
+
+#[test]
+fn answers_that_are_not_engages_never_reach_the_store() {
+    for (effect, status, start) in [
+        (Effect::Garbage, 200, "{\"id\""),
+        (Effect::Html, 200, "<!DOCTYPE html>"),
+        (Effect::EmptyBody { status: 503 }, 503, ""),
+        (raw("HTTP/1.1 299 Odd\r\nContent-Length: 3\r\n\r\nodd", false), 299, "odd"),
+    ] {
+        let mut struck = Struck::by(effect);
+        let answer = struck.till.answer().unwrap();
+        assert_eq!(answer.status, status);
+        assert!(answer.body.starts_with(start), "{answer:?}");
+        assert!(serde_json::from_str::<serde_json::Value>(&answer.body).is_err());
+        assert!(!struck.committed());
+        assert_eq!(struck.logged_status(), Some(status));
+    }
+}
+
+fn raw(text: &str, keep_alive: bool) -> Effect {
+    Effect::RawResponse { text: text.to_owned(), keep_alive }
+}
+
+#[test]
+fn a_raw_response_comes_byte_for_byte_and_keeps_the_connection_if_told_to() {
+    let text = "HTTP/1.1 200 OK\r\nX:  y \r\nContent-Length: 0\r\n\r\n";
+    let mut struck = Struck::by(raw(text, false));
+    let (got, ended) = struck.till.rest();
+    assert_eq!((got.as_str(), ended.is_ok()), (text, true));
+
+    let mut struck = Struck::by(raw(text, true));
+    assert_eq!(struck.till.answer().unwrap().status, 200);
+    assert_eq!(struck.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
+}
+
+#[test]
+fn a_wrong_length_is_off_by_its_delta() {
+    for (delta, whole) in [(5, false), (-5, true)] {
+        let mut struck = Struck::by(Effect::WrongLength { delta });
+        assert_eq!(struck.till.answer().is_ok(), whole);
+        assert_eq!(struck.till.rest().0.len(), if whole { 5 } else { 0 });
+        assert!(struck.committed());
+    }
+}
+
+#[test]
+fn a_fault_strikes_the_requests_it_matches_and_no_others() {
+    let sandbox = Sandbox::builder().start();
+    let mut till = Connection::open(&sandbox);
+    let status = |status| Effect::Status(Answer::status(status));
+    let items = |contact| format!("/api/v3/point-shop-items?contactId={contact}");
+    let points = format!("/api/v3/point-accounts?contactId={ASTRID}");
+    let mut statuses = |paths: &[&String]| -> Vec<u16> { paths.iter().map(|path| till.get(path).status).collect() };
+    let (astrid, bjorn) = (items(ASTRID), items(BJORN));
+
+    sandbox.arm(Fault::on(Operation::Items, status(503)).contact(ASTRID).nth(2).times(2));
+    assert_eq!(statuses(&[&astrid, &bjorn, &points, &astrid, &astrid, &astrid]), [200, 200, 200, 503, 503, 200]);
+    assert!(sandbox.faults().is_empty());
+
+    sandbox.arm(Fault::on(Operation::Any, status(502)).times(0));
+    assert_eq!(statuses(&[&astrid, &points, &"/elsewhere".to_owned()]), [502, 502, 502]);
+    assert_eq!(sandbox.faults()[0].struck, 3);
+    sandbox.clear_faults();
+    assert_eq!(statuses(&[&astrid]), [200]);
+
+    // Two whose turn it is: each strikes, one after the other.
+    sandbox.arm(Fault::on(Operation::Points, status(501)));
+    sandbox.arm(Fault::on(Operation::Points, status(502)));
+    assert_eq!(statuses(&[&points, &points, &points]), [501, 502, 200]);
+}
+
+#[test]
+fn a_fault_finds_the_contact_in_the_query_the_path_the_body_and_behind_the_reward() {
+    let sandbox = Sandbox::builder().start();
+    let mut till = Connection::open(&sandbox);
+    let assignment = till.buy(ASTRID, Uuid::new_v4(), COFFEE).json()["assignmentId"].as_str().unwrap().to_owned();
+    sandbox.arm(Fault::on(Operation::Any, Effect::Status(Answer::status(503))).contact(ASTRID).times(0));
+    let redeem = format!("/api/v3/promotion-assignments/{assignment}/redeem");
+    let redeem = till.post(&redeem, &json!({ "redemptionChannel": "POS" })).status;
+    let rewards = till.get(&format!("/api/v2/contacts/{ASTRID}/promotions")).status;
+    let bought = till.buy(ASTRID, Uuid::new_v4(), COFFEE).status;
+    assert_eq!([redeem, rewards, bought], [503; 3]);
+    assert_eq!(till.get(&format!("/api/v2/contacts/{BJORN}/promotions")).status, 200);
+}
+
+#[test]
+fn faults_come_before_every_other_check() {
+    let sandbox = Sandbox::builder().key("another").start();
+    let mut till = Connection::open(&sandbox);
+    sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(418))));
+    assert_eq!(till.get("/api/v3/point-shop-item-purchases").status, 418);
+    assert_eq!(till.get("/api/v3/point-shop-item-purchases").status, 401);
+}
+
+#[test]
+fn a_fault_works_over_plain_http_as_well() {
+    use std::io::{Read, Write};
+    let sandbox = Sandbox::builder().start();
+    sandbox.arm(Fault::on(Operation::Points, Effect::ResetBeforeCommit));
+    sandbox.arm(Fault::on(Operation::Points, Effect::CloseBeforeCommit));
+    for expected in [Err(ErrorKind::ConnectionReset), Ok(0)] {
+        let mut tcp = std::net::TcpStream::connect(sandbox.http_url().strip_prefix("http://").unwrap()).unwrap();
+        tcp.set_read_timeout(Some(LONG)).unwrap();
+        tcp.write_all(request("GET", "/api/v3/point-accounts", "").as_bytes()).unwrap();
+        assert_eq!(tcp.read(&mut [0; 16]).map_err(|error| error.kind()), expected);
+    }
+}

@@ -1,0 +1,7 @@
+//! What the sandbox promises, asked of it over real sockets and TLS.
+
+mod admin;
+mod cli;
+mod client;
+mod engage;
+mod faults;
