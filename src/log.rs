@@ -157,6 +157,8 @@ impl Log {
         }
         if thread.is_finished() {
             let _ = thread.join();
+            let sink = self.shared.lock().sink.take();
+            drop(sink);
         }
     }
 }
