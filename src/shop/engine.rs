@@ -28,9 +28,10 @@ const IDLE: Duration = Duration::from_secs(5);
 const SCAN: Duration = Duration::from_secs(60);
 /// How long closing waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Settling nobody waits for: one request for ten others, and beyond that one in this time.
-const TRICKLE: Duration = Duration::from_secs(10);
+/// Settling requests in stock when nothing was sold for long.
 const BURST: f64 = 10.0;
+/// When work that failed for a reason of the till's own (the disk, a panic) is taken up again.
+const RETRY: Duration = Duration::from_secs(10);
 /// How long a purchase that another process or thread has just begun is left alone before it is looked for.
 const HEAD_START: Duration = Duration::from_millis(250);
 
@@ -69,7 +70,7 @@ struct Slot {
     followers: Vec<Arc<Ticket>>,
 }
 
-/// At most a tenth of the requests are for settling (invariant 5's brake: thousands of tills share one key).
+/// At most a tenth of the requests are for settling what nobody waits for: thousands of tills share one key.
 struct Budget {
     tokens: f64,
     last: Option<Instant>,
@@ -86,8 +87,9 @@ impl Budget {
         self.tokens = (self.tokens + 0.1).min(BURST);
     }
 
-    fn spend(&mut self, now: Instant) -> bool {
-        if self.tokens < 1.0 && self.last.is_some_and(|last| now.duration_since(last) < TRICKLE) {
+    /// `trickle` is how far apart requests beyond the budget are, so that every intent gets its turn.
+    fn spend(&mut self, now: Instant, trickle: Duration) -> bool {
+        if self.tokens < 1.0 && self.last.is_some_and(|last| now.duration_since(last) < trickle) {
             return false;
         }
         self.tokens = (self.tokens - 1.0).max(0.0);
@@ -263,7 +265,7 @@ impl Engine {
                 let survived = catch_unwind(AssertUnwindSafe(|| self.start_intent(&wish, &ticket)));
                 if survived.is_err() {
                     ticket.fail(Error::of(Code::Internal).with_operation(wish.order.purchase));
-                    self.release(wish.order.purchase, Instant::now() + TRICKLE);
+                    self.release(wish.order.purchase, Instant::now() + RETRY);
                 }
             }
             Job::Settle { id, asked, attended } => {
@@ -279,9 +281,9 @@ impl Engine {
                     }
                     Ok(Err(error)) => {
                         self.complain(id, &error);
-                        self.release(id, Instant::now() + TRICKLE);
+                        self.release(id, Instant::now() + RETRY);
                     }
-                    Err(_) => self.release(id, Instant::now() + TRICKLE),
+                    Err(_) => self.release(id, Instant::now() + RETRY),
                 }
             }
             Job::Scan => {
@@ -335,9 +337,9 @@ impl Engine {
             Step::Wait(_) if !asked => return Ok(Some(record)),
             Step::Wait(_) | Step::Look => {}
         }
-        if !attended && !self.lock().budget.spend(Instant::now()) {
-            let later = now_ms() + millis(TRICKLE);
-            return Ok(Some(Record { next_at: later, ..record }));
+        let trickle = Duration::from_millis(rules.spacing_ms[0]);
+        if !attended && !self.lock().budget.spend(Instant::now(), trickle) {
+            return Ok(Some(Record { next_at: now_ms() + millis(trickle), ..record }));
         }
         // The time before the look: what it does not find was not there then.
         let looked_at = now_ms();

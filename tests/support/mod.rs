@@ -1,0 +1,132 @@
+//! What the tests share: a running sandbox and clients of it, over TLS unless said otherwise.
+#![allow(dead_code)]
+
+use engage_point_shop::{Client, Code, ContactId, Error, ItemId, OperationId};
+use engage_sandbox::seed::demo;
+use engage_sandbox::{LedgerKind, Sandbox};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+pub const ASTRID: ContactId = ContactId::from_uuid(demo::ASTRID);
+pub const BJORN: ContactId = ContactId::from_uuid(demo::BJORN);
+pub const LOAD: ContactId = ContactId::from_uuid(demo::LOAD);
+pub const COFFEE: ItemId = ItemId::from_uuid(demo::COFFEE);
+
+pub struct Store {
+    pub sandbox: Sandbox,
+    pub folder: tempfile::TempDir,
+}
+
+impl Store {
+    pub fn open() -> Self {
+        let sandbox = Sandbox::builder().requests_per_second(None).start();
+        Self { sandbox, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal.db")
+    }
+
+    /// A configuration for this store: HTTPS, its CA only, quick settling, a journal in memory unless `extra` names one.
+    pub fn config(&self, extra: &Value) -> String {
+        let mut config = json!({
+            "baseUrl": self.sandbox.https_url(),
+            "apiKey": self.sandbox.api_key(),
+            "userAgent": "TestPOS/1.0",
+            "caFile": self.sandbox.ca_file(),
+            "systemTrust": false,
+            "requestTimeoutMs": 1_000,
+            "settleSpacingMs": [20, 40, 80],
+            "startupSpreadMs": 0,
+        });
+        let config_map = config.as_object_mut().unwrap();
+        let extra = extra.as_object().cloned().unwrap_or_else(Map::new);
+        if !extra.contains_key("journalPath") && !extra.contains_key("journal") {
+            config_map.insert("journal".into(), "memory".into());
+        }
+        config_map.extend(extra);
+        // A null takes a key away.
+        config_map.retain(|_, value| !value.is_null());
+        config.to_string()
+    }
+
+    pub fn client(&self) -> Client {
+        self.client_with(&json!({}))
+    }
+
+    pub fn client_with(&self, extra: &Value) -> Client {
+        Client::open(&self.config(extra)).unwrap()
+    }
+
+    /// A client with its journal in the store's file.
+    pub fn durable_client(&self) -> Client {
+        self.client_with(&json!({ "journalPath": self.journal() }))
+    }
+
+    pub fn deductions(&self) -> Vec<Uuid> {
+        let ledger = self.sandbox.ledger();
+        ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct).map(|entry| entry.purchase_id).collect()
+    }
+
+    /// How many requests that spend have reached the sandbox.
+    pub fn posts(&self) -> usize {
+        self.sandbox.requests().iter().filter(|request| request.method == "POST").count()
+    }
+}
+
+/// An answer as JSON.
+pub fn parse(answer: &[u8]) -> Value {
+    serde_json::from_slice(answer).unwrap()
+}
+
+/// The problem object of an error.
+pub fn problem(error: &Error) -> Value {
+    parse(&error.to_json())
+}
+
+pub fn options(value: &Value) -> Option<String> {
+    Some(value.to_string())
+}
+
+/// Buys, and gives the operation object or the error.
+pub fn buy(client: &Client, contact: ContactId, item: ItemId, with: &Value) -> Result<Value, Error> {
+    client.purchase(contact, item, Some(&with.to_string())).map(|answer| parse(&answer))
+}
+
+pub fn id_of(operation: &Value) -> OperationId {
+    OperationId::parse(operation["operationId"].as_str().unwrap(), "operationId").unwrap()
+}
+
+pub fn unsettled(client: &Client) -> Vec<Value> {
+    parse(&client.list_unsettled(None).unwrap())["operations"].as_array().unwrap().clone()
+}
+
+/// Waits until the operation's outcome is known, and gives it.
+pub fn settled(client: &Client, id: OperationId) -> Value {
+    eventually("the operation is settled", || {
+        let operation = parse(&client.get_operation(id).unwrap());
+        (operation["outcome"] != "pending").then_some(operation)
+    })
+}
+
+/// Waits for something that must come; panics when it has not after ten seconds.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what}: not within 10 s");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+#[track_caller]
+pub fn code_of<T: std::fmt::Debug>(result: Result<T, Error>) -> Code {
+    match result {
+        Ok(value) => panic!("an error was expected, not {value:?}"),
+        Err(error) => error.code(),
+    }
+}
