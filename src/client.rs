@@ -13,7 +13,6 @@ use crate::stats::Stats;
 use crate::transport::{Call, Interrupt};
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A connection to one Engage tenant. All methods may be called from any thread at any time.
@@ -25,7 +24,6 @@ pub struct Client {
     stats: Arc<Stats>,
     /// Ends every call now blocked on this client.
     interrupt: Arc<Interrupt>,
-    closed: AtomicBool,
 }
 
 const OPTIONS: &str = "options_json";
@@ -45,18 +43,16 @@ impl Client {
         let engage = Arc::new(Engage::new(&config)?);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
         let shop = Shop::open(&config, &engage, &log, &stats)?;
-        Ok(Self { config, engage, shop, log, stats, interrupt: Arc::default(), closed: AtomicBool::new(false) })
+        Ok(Self { config, engage, shop, log, stats, interrupt: Arc::default() })
     }
 
     /// Ends every call, waits a bounded time for what is under way, and lets go of the journal. Pending operations
     /// stay in the journal and are settled after the next open.
     pub fn close(&self) {
-        if self.closed.swap(true, Ordering::SeqCst) {
-            return;
+        if self.interrupt.close() {
+            self.shop.close();
+            self.log.close();
         }
-        self.interrupt.fire();
-        self.shop.close();
-        self.log.close();
     }
 
     /// Every call now blocked on this client returns.
@@ -165,7 +161,10 @@ impl Client {
         let began = Instant::now();
         let call = Arc::new(Call::new(began + wait, &self.interrupt));
         self.stats.read();
-        let result = request(&call);
+        let result = request(&call).map_err(|error| match error.code() {
+            Code::Cancelled if self.interrupt.is_closed() => Error::of(Code::Closed),
+            _ => error,
+        });
         let code = result.as_ref().map_or_else(Error::code, |_| Code::Ok);
         self.log.write(
             if code == Code::Ok { Level::Debug } else { Level::Warn },
@@ -180,10 +179,7 @@ impl Client {
     }
 
     fn open_still(&self) -> Result<()> {
-        match self.closed.load(Ordering::SeqCst) {
-            false => Ok(()),
-            true => Err(Error::of(Code::Closed)),
-        }
+        if self.interrupt.is_closed() { Err(Error::of(Code::Closed)) } else { Ok(()) }
     }
 
     fn options(&self, options: Option<&str>) -> Result<Options> {

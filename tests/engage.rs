@@ -30,7 +30,11 @@ fn the_items_are_passed_on_as_they_came() {
     let extra = r#"[ {"id":"b0000000-0000-4000-8000-000000000001","cost":100,"newField":{"a":[1, 2]},"presentation":null,"validTo":null} ]"#;
     store.sandbox.arm(Fault::on(
         Operation::Items,
-        Effect::Status(Answer { body: Some(extra.into()), content_type: Some("application/json".into()), ..Answer::status(200) }),
+        Effect::Status(Answer {
+            body: Some(extra.into()),
+            content_type: Some("application/json".into()),
+            ..Answer::status(200)
+        }),
     ));
     assert_eq!(store.client().list_items(ASTRID, None).unwrap(), extra.as_bytes());
 }
@@ -50,7 +54,11 @@ fn an_item_that_cannot_be_sold_makes_the_list_a_bad_answer_that_says_which() {
     ] {
         store.sandbox.arm(Fault::on(
             Operation::Items,
-            Effect::Status(Answer { body: Some(body.into()), content_type: Some("application/json".into()), ..Answer::status(200) }),
+            Effect::Status(Answer {
+                body: Some(body.into()),
+                content_type: Some("application/json".into()),
+                ..Answer::status(200)
+            }),
         ));
         let error = client.list_items(ASTRID, None).unwrap_err();
         assert_eq!(error.code(), Code::BadAnswer, "{body}");
@@ -65,7 +73,11 @@ fn an_empty_history_is_an_empty_list_and_a_web_page_is_not() {
     assert_eq!(client.list_purchases(ASTRID, None).unwrap(), b"[]");
     store.sandbox.arm(Fault::on(
         Operation::Purchases,
-        Effect::Status(Answer { body: Some("<html>404</html>".into()), content_type: Some("text/html".into()), ..Answer::status(404) }),
+        Effect::Status(Answer {
+            body: Some("<html>404</html>".into()),
+            content_type: Some("text/html".into()),
+            ..Answer::status(404)
+        }),
     ));
     assert_eq!(code_of(client.list_purchases(ASTRID, None)), Code::BadAnswer);
 }
@@ -122,7 +134,11 @@ fn an_answer_beyond_the_cap_is_an_error_and_one_at_the_cap_is_not() {
     let store = Store::open();
     let list = |bytes: usize| {
         let body = format!("[{}]", " ".repeat(bytes - 2));
-        Effect::Status(Answer { body: Some(body), content_type: Some("application/json".into()), ..Answer::status(200) })
+        Effect::Status(Answer {
+            body: Some(body),
+            content_type: Some("application/json".into()),
+            ..Answer::status(200)
+        })
     };
     let client = store.client_with(&json!({ "maxAnswerBytes": 2048 }));
     store.sandbox.arm(Fault::on(Operation::Items, list(2048)));
@@ -208,14 +224,22 @@ fn every_unknown_answer_is_pending_and_then_settled_once() {
 
 #[test]
 fn an_unknown_status_is_pending_and_a_failed_one_is_refused() {
-    for (status, code) in [("Teleported", Code::PendingBadAnswer), ("Processing", Code::PendingProcessing), ("Failed", Code::PurchaseFailed)] {
+    for (status, code) in [
+        ("Teleported", Code::PendingBadAnswer),
+        ("Processing", Code::PendingProcessing),
+        ("Failed", Code::PurchaseFailed),
+    ] {
         let store = Store::open();
         let client = store.client();
         let id = OperationId::fresh();
         let body = json!({ "pointShopItemPurchaseId": id, "contactId": ASTRID, "status": status }).to_string();
         store.sandbox.arm(Fault::on(
             Operation::Purchase,
-            Effect::Status(Answer { body: Some(body), content_type: Some("application/json".into()), ..Answer::status(200) }),
+            Effect::Status(Answer {
+                body: Some(body),
+                content_type: Some("application/json".into()),
+                ..Answer::status(200)
+            }),
         ));
         store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
         let error = buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 300, "purchaseId": id })).unwrap_err();
@@ -235,7 +259,11 @@ fn an_answer_about_another_purchase_is_not_taken_for_ours() {
         let client = store.client();
         store.sandbox.arm(Fault::on(
             Operation::Purchase,
-            Effect::Status(Answer { body: Some(body.to_string()), content_type: Some("application/json".into()), ..Answer::status(200) }),
+            Effect::Status(Answer {
+                body: Some(body.to_string()),
+                content_type: Some("application/json".into()),
+                ..Answer::status(200)
+            }),
         ));
         store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
         assert_eq!(code_of(buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 300 }))), Code::PendingBadAnswer, "{body}");

@@ -112,7 +112,15 @@ impl Journal {
             let written = write(&transaction, record)?;
             debug_assert!(written, "nobody can have written between the read and the write of one transaction");
         }
-        transaction.commit().map_err(|error| failed(&error))?;
+        if let Err(error) = transaction.commit() {
+            // The log may hold the whole record although the commit failed, and a crash now would bring it back to life.
+            // Writing something else in its place prevents that; if the disk does not take that either, nothing can.
+            if let Intention::Start(record) = &intention {
+                let withdrawn = Record { state: State::NotSent, code: Code::Journal, ..record.clone() };
+                let _ = write(&connection, &withdrawn);
+            }
+            return Err(failed(&error));
+        }
         Ok(intention)
     }
 
@@ -416,6 +424,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         settled_at: optional("settled_at")?,
         acknowledged_at: optional("acknowledged_at")?,
         answer: row.get("answer")?,
+        cause: Vec::new(),
         revision: millis(row, "revision")?,
     })
 }

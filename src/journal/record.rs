@@ -67,6 +67,8 @@ pub(crate) struct Record {
     pub acknowledged_at: Option<Millis>,
     /// Engage's purchase, verbatim, once done.
     pub answer: Option<String>,
+    /// What the last request failed with, outermost first. Told, not kept.
+    pub cause: Vec<String>,
     /// Grows with every write; a writer that read an older one loses.
     pub revision: u64,
 }
@@ -87,6 +89,7 @@ impl Record {
             settled_at: None,
             acknowledged_at: None,
             answer: None,
+            cause: Vec::new(),
             revision: 1,
         }
     }

@@ -174,7 +174,7 @@ pub(crate) fn after_look(record: &Record, verdict: Verdict, now: Millis, pace: P
                 false => record.code,
             };
             let mut after =
-                unknown(record, Facts { code, detail: record.detail.clone(), cause: Vec::new() }, now, pace);
+                unknown(record, Facts { code, detail: record.detail.clone(), cause: record.cause.clone() }, now, pace);
             // A second look before the quiet time is over could not lead to anything but a find.
             if !pace.attended && code != Code::PendingNeedsPerson {
                 after.next_at = after.next_at.max(record.quiet_until.min(now + widest(pace.rules)));
@@ -217,7 +217,8 @@ pub(crate) fn told(record: Record, reason: Code) -> Result<Record> {
     let nothing_known =
         !record.state.is_settled() && record.code == Code::Pending && record.detail.http_status.is_none();
     let code = if nothing_known { reason } else { record.code };
-    Err(Error::of(code).with_detail(record.detail.clone()).with_operation(record.id()))
+    let operation = record.id();
+    Err(Error::of(code).with_detail(record.detail).with_cause(record.cause).with_operation(operation))
 }
 
 /// The record as a caller must see it when the journal could not take what was learned.
@@ -243,6 +244,7 @@ fn settled(record: &Record, state: State, facts: Facts, now: Millis) -> Record {
         code: facts.code,
         settled_at: Some(now),
         detail: Detail { attempts: record.detail.attempts, ..facts.detail },
+        cause: facts.cause,
         revision: record.revision + 1,
         ..record.clone()
     }
@@ -254,6 +256,7 @@ fn unknown(record: &Record, facts: Facts, now: Millis, pace: Pace<'_>) -> Record
         state: State::Unknown,
         code: facts.code,
         detail: Detail { attempts: record.detail.attempts, ..facts.detail },
+        cause: facts.cause,
         next_at: now + wait,
         rounds: record.rounds.saturating_add(1),
         revision: record.revision + 1,

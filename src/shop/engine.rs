@@ -158,16 +158,14 @@ impl Engine {
         }
         work.wishes.push_back((wish, ticket.clone()));
         work.budget.earn();
-        if work.idle == 0 && work.workers < WORKERS {
-            self.hire(&mut work)?;
-        }
+        self.staff(&mut work)?;
         drop(work);
         self.changed.notify_one();
         Ok(ticket)
     }
 
     /// Asks for every pending intent now; one ticket each.
-    pub fn ask_all(&self) -> Result<Vec<Arc<Ticket>>> {
+    pub fn ask_all(self: &Arc<Self>) -> Result<Vec<Arc<Ticket>>> {
         let pending = self.journal.pending()?;
         let mut work = self.lock();
         if work.closing {
@@ -182,6 +180,7 @@ impl Engine {
                 ticket
             })
             .collect();
+        let _ = self.staff(&mut work);
         drop(work);
         self.changed.notify_all();
         Ok(tickets)
@@ -212,6 +211,12 @@ impl Engine {
         }
     }
 
+    /// Sees to it that somebody is free for what is waiting: a request that hangs must not hold up the next one.
+    fn staff(self: &Arc<Self>, work: &mut Work) -> Result<()> {
+        let waiting = work.wishes.len() + usize::from(!work.agenda.is_empty());
+        if waiting > work.idle && work.workers < WORKERS { self.hire(work) } else { Ok(()) }
+    }
+
     fn hire(self: &Arc<Self>, work: &mut Work) -> Result<()> {
         let engine = self.clone();
         let hired = std::thread::Builder::new().name("eps-worker".into()).spawn(move || engine.run());
@@ -236,6 +241,8 @@ impl Engine {
         loop {
             let now = Instant::now();
             if let Some(job) = work.take(now) {
+                // Without another thread this one gets to it later.
+                let _ = self.staff(&mut work);
                 drop(work);
                 self.carry_out(job);
                 work = self.lock();
@@ -422,7 +429,7 @@ impl Engine {
             None => Vec::new(),
             Some(slot) if settled || record.needs_person() => std::mem::take(&mut slot.followers),
             Some(slot) => {
-                slot.followers.retain(|ticket| Arc::strong_count(ticket) > 1);
+                slot.drop_gone();
                 slot.followers.clone()
             }
         };
@@ -479,6 +486,7 @@ impl Work {
         self.agenda.remove(&entry);
         let slot = self.slots.get_mut(&entry.1)?;
         slot.busy = true;
+        slot.drop_gone();
         let (asked, attended) = (std::mem::take(&mut slot.asked), !slot.followers.is_empty());
         if !attended {
             self.background += 1;
@@ -527,6 +535,11 @@ impl Work {
 impl Slot {
     fn new(due: Instant) -> Self {
         Self { due, busy: false, asked: false, followers: Vec::new() }
+    }
+
+    /// Forgets callers that have gone: nobody but the slot holds their ticket.
+    fn drop_gone(&mut self) {
+        self.followers.retain(|ticket| Arc::strong_count(ticket) > 1);
     }
 }
 

@@ -67,7 +67,7 @@ impl Shop {
             }
         }
         if patience.interrupt.epoch() != patience.epoch {
-            return Err(Error::of(Code::Cancelled));
+            return Err(Error::of(if patience.interrupt.is_closed() { Code::Closed } else { Code::Cancelled }));
         }
         Ok((settled, pending))
     }

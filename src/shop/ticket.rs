@@ -96,7 +96,10 @@ impl Ticket {
                 break None;
             }
             if interrupt.epoch() != epoch {
-                break Some((Code::Cancelled, Code::PendingCancelled));
+                break Some(match interrupt.is_closed() {
+                    true => (Code::Closed, Code::PendingClosed),
+                    false => (Code::Cancelled, Code::PendingCancelled),
+                });
             }
             let now = Instant::now();
             if now >= deadline {

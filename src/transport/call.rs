@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often a wait looks whether it was interrupted. Invariant 8 allows 50 ms.
@@ -12,16 +12,30 @@ pub(crate) const SLICE: Duration = Duration::from_millis(10);
 
 /// A counter that ends every call begun before it moved.
 #[derive(Debug, Default)]
-pub(crate) struct Interrupt(AtomicU64);
+pub(crate) struct Interrupt {
+    epoch: AtomicU64,
+    closed: AtomicBool,
+}
 
 impl Interrupt {
     /// Ends all calls that are under way now; later ones are not touched.
     pub fn fire(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Ends all calls, because there will be no more. False when that was said before.
+    pub fn close(&self) -> bool {
+        let first = !self.closed.swap(true, Ordering::SeqCst);
+        self.fire();
+        first
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     pub fn epoch(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.epoch.load(Ordering::SeqCst)
     }
 }
 
