@@ -2,12 +2,13 @@
 
 use crate::code::Code;
 use crate::config::Config;
-use crate::engage::Engage;
+use crate::engage::{ContactKey, Engage};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::id::{ContactId, ItemId, OperationId};
 use crate::journal::{Operation, Record, State};
 use crate::log::{Field, Level, Log, Sink};
+use crate::secret::Secret;
 use crate::shop::{Patience, Shop};
 use crate::stats::Stats;
 use crate::transport::{Call, Interrupt};
@@ -62,14 +63,44 @@ impl Client {
         Ok(())
     }
 
+    /// Finds a member by `key` (`email`, `mobilePhone`, `socialSecurityNumber`, `customKey`, `any`): the contact's id as a JSON string.
+    /// Options: `contactType`, `waitMs`.
+    pub fn find_contact(&self, key: &str, value: &str, options: Option<&str>) -> Result<Vec<u8>> {
+        let key = ContactKey::parse(key)?;
+        let value = Secret::new(value.to_owned());
+        self.read("contact.found", None, options, |call, fields| {
+            let kind = fields.string("contactType")?;
+            Ok(move |engage: &Engage| engage.contact(key, &value, kind.as_deref(), &call))
+        })
+    }
+
+    /// The member's point accounts: Engage's JSON array. Options: `waitMs`.
+    pub fn list_points(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
+        self.read("points.listed", Some(contact), options, |call, _| {
+            Ok(move |engage: &Engage| engage.points(contact, &call))
+        })
+    }
+
+    /// The member's rewards: Engage's JSON array. Options: `channel` (`POS`, `ECOM`, `OTHER`; default `POS`), `waitMs`.
+    pub fn list_rewards(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
+        self.read("rewards.listed", Some(contact), options, |call, fields| {
+            let channel = channel(fields)?;
+            Ok(move |engage: &Engage| engage.rewards(contact, channel, &call))
+        })
+    }
+
     /// The items a member can buy now: Engage's JSON array. Options: `waitMs`.
     pub fn list_items(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
-        self.read("items.listed", contact, options, |call| self.engage.items(contact, call))
+        self.read("items.listed", Some(contact), options, |call, _| {
+            Ok(move |engage: &Engage| engage.items(contact, &call))
+        })
     }
 
     /// The member's purchases: Engage's JSON array, empty if there are none. Options: `waitMs`.
     pub fn list_purchases(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
-        self.read("purchases.listed", contact, options, |call| self.engage.purchases(contact, call))
+        self.read("purchases.listed", Some(contact), options, |call, _| {
+            Ok(move |engage: &Engage| engage.purchases(contact, &call))
+        })
     }
 
     /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `waitMs`.
@@ -147,34 +178,33 @@ impl Client {
         Ok(())
     }
 
-    fn read(
-        &self,
+    /// A read, on the caller's own thread. `prepare` takes its options and gives the request, which is made once all options are known good.
+    fn read<'c, R>(
+        &'c self,
         event: &'static str,
-        contact: ContactId,
+        contact: Option<ContactId>,
         options: Option<&str>,
-        request: impl FnOnce(&Arc<Call>) -> Result<Vec<u8>>,
-    ) -> Result<Vec<u8>> {
+        prepare: impl FnOnce(Arc<Call>, &mut Fields) -> Result<R>,
+    ) -> Result<Vec<u8>>
+    where
+        R: FnOnce(&Engage) -> Result<Vec<u8>> + 'c,
+    {
         self.open_still()?;
-        let options = self.options(options)?;
-        let wait = options.wait.min(self.config.request_timeout);
-        options.fields.finish()?;
+        let mut options = self.options(options)?;
         let began = Instant::now();
-        let call = Arc::new(Call::new(began + wait, &self.interrupt));
+        let call = Arc::new(Call::new(began + options.wait.min(self.config.request_timeout), &self.interrupt));
+        let request = prepare(call, &mut options.fields)?;
+        options.fields.finish()?;
         self.stats.read();
-        let result = request(&call).map_err(|error| match error.code() {
+        let result = request(&self.engage).map_err(|error| match error.code() {
             Code::Cancelled if self.interrupt.is_closed() => Error::of(Code::Closed),
             _ => error,
         });
         let code = result.as_ref().map_or_else(Error::code, |_| Code::Ok);
-        self.log.write(
-            if code == Code::Ok { Level::Debug } else { Level::Warn },
-            event,
-            &[
-                ("contactId", Field::Contact(contact)),
-                ("code", Field::Code(code)),
-                ("ms", Field::Number(began.elapsed().as_millis().try_into().unwrap_or(u64::MAX))),
-            ],
-        );
+        let ms = began.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        let mut fields = vec![("code", Field::Code(code)), ("ms", Field::Number(ms))];
+        fields.extend(contact.map(|contact| ("contactId", Field::Contact(contact))));
+        self.log.write(if code == Code::Ok { Level::Debug } else { Level::Warn }, event, &fields);
         result
     }
 
@@ -200,6 +230,16 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// The channel a reward is used on: at a till, the till's.
+fn channel(fields: &mut Fields) -> Result<&'static str> {
+    match fields.string("channel")?.as_deref() {
+        None | Some("POS") => Ok("POS"),
+        Some("ECOM") => Ok("ECOM"),
+        Some("OTHER") => Ok("OTHER"),
+        Some(_) => Err(fields.error("channel", "must be \"POS\", \"ECOM\" or \"OTHER\"")),
     }
 }
 

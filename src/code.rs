@@ -73,15 +73,17 @@ codes! {
     StillPending = -110, "EPS_STILL_PENDING", NotSent, "The operation cannot be acknowledged: its outcome is not known yet.";
     BadLogLevel = -111, "EPS_BAD_LOG_LEVEL", NotSent, "The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.";
     ReferenceBound = -112, "EPS_REFERENCE_BOUND", NotSent, "This reference, contact and item already belong to another purchase id.";
+    BadKey = -113, "EPS_BAD_KEY", NotSent, "The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.";
 
     BadConfig = -200, "EPS_BAD_CONFIG", NotSent, "config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.";
     AbiMismatch = -210, "EPS_ABI_MISMATCH", NotSent, "The program was compiled against the header of another ABI version.";
     NoTrust = -211, "EPS_NO_TRUST", NotSent, "No certificate authority could be loaded from caFile or from the operating system.";
     Unauthorized = -212, "EPS_UNAUTHORIZED", Refused, "Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.";
     Forbidden = -213, "EPS_FORBIDDEN", Refused, "Engage answered 403: the API key may not do this. Nothing was deducted.";
+    SystemConfiguration = -214, "EPS_SYSTEM_CONFIGURATION", Refused, "InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.";
 
     Refused = -300, "EPS_REFUSED", Refused, "Engage refused; httpStatus and engageCode say more. Nothing was deducted.";
-    ContactNotFound = -310, "EPS_CONTACT_NOT_FOUND", Refused, "PromotionAssignmentContactNotFound: the contact does not exist.";
+    ContactNotFound = -310, "EPS_CONTACT_NOT_FOUND", Refused, "PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.";
     PromotionNotFound = -311, "EPS_PROMOTION_NOT_FOUND", Refused, "PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed.";
     PromotionExpired = -312, "EPS_PROMOTION_EXPIRED", Refused, "PromotionAssignmentPromotionExpired: the promotion linked to the item has ended.";
     ItemNotFound = -313, "EPS_ITEM_NOT_FOUND", Refused, "404: the item does not exist.";
@@ -89,6 +91,12 @@ codes! {
     PurchaseNotAllowed = -315, "EPS_PURCHASE_NOT_ALLOWED", Refused, "422: not enough points, not eligible, or outside the item's window.";
     InvalidRequest = -316, "EPS_INVALID_REQUEST", Refused, "400 without a code: for a purchase, its id belongs to another contact.";
     InvalidContact = -317, "EPS_INVALID_CONTACT", Refused, "InvalidContact: Engage does not accept the contact id.";
+    InvalidEmail = -318, "EPS_INVALID_EMAIL", Refused, "InvalidEmailAddress: Engage does not accept the e-mail address.";
+    InvalidPhone = -319, "EPS_INVALID_PHONE", Refused, "InvalidPhoneNumber: Engage does not accept the phone number.";
+    InvalidSocialSecurityNumber = -320, "EPS_INVALID_SOCIAL_SECURITY_NUMBER", Refused, "InvalidSocialSecurityNumber: Engage does not accept the number.";
+    InvalidContactType = -321, "EPS_INVALID_CONTACT_TYPE", Refused, "InvalidContactType: Engage does not know the contactType.";
+    InvalidSearch = -322, "EPS_INVALID_SEARCH", Refused, "InvalidSearchQuery: Engage does not accept the search.";
+    MultipleMatches = -323, "EPS_MULTIPLE_MATCHES", Refused, "MultipleMatches: more than one contact fits; use a key that is unique.";
 
     Offline = -411, "EPS_OFFLINE", NotSent, "No connection to the server could be made.";
     DnsFailed = -412, "EPS_DNS_FAILED", NotSent, "The server's name could not be resolved.";

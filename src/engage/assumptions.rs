@@ -16,6 +16,8 @@ pub(crate) struct Wire {
     pub completed: String,
     pub processing: String,
     pub failed: String,
+    /// Where a member's rewards are listed; `{contactId}` and `{channel}` are filled in. Only a v2 path is documented.
+    pub rewards_path: String,
 }
 
 impl Default for Wire {
@@ -28,6 +30,7 @@ impl Default for Wire {
             completed: "Completed".into(),
             processing: "Processing".into(),
             failed: "Failed".into(),
+            rewards_path: "/api/v3/promotion-assignments?contactId={contactId}&redemptionChannelType={channel}".into(),
         }
     }
 }

@@ -72,6 +72,13 @@ const KNOWN: &[(&str, Code)] = &[
     ("PointShopItemPurchaseProcessingTimedOut", Code::PendingProcessing),
     ("PointShopItemPurchaseFailed", Code::PurchaseFailed),
     ("InvalidContact", Code::InvalidContact),
+    ("ContactNotFound", Code::ContactNotFound),
+    ("InvalidEmailAddress", Code::InvalidEmail),
+    ("InvalidPhoneNumber", Code::InvalidPhone),
+    ("InvalidSocialSecurityNumber", Code::InvalidSocialSecurityNumber),
+    ("InvalidContactType", Code::InvalidContactType),
+    ("InvalidSearchQuery", Code::InvalidSearch),
+    ("MultipleMatches", Code::MultipleMatches),
 ];
 
 fn known(body: &ErrorBody) -> Option<Code> {
@@ -102,6 +109,8 @@ pub(crate) fn purchase(status: u16, body: &ErrorBody) -> Code {
 /// What an answer to a read that is not a success means.
 pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
     match status {
+        // Documented as a 500 that no retry cures.
+        500 if body.engage_code() == Some("InvalidSystemConfiguration") => Code::SystemConfiguration,
         429 => Code::RateLimited,
         500..=599 => Code::ServerError,
         _ if !body.may_be_engage() => Code::BadAnswer,

@@ -1,7 +1,7 @@
 //! `GET /api/v3/point-shop-items`: what a member can buy now. Documented in full.
 
 use super::shape::{self, Guid};
-use super::{Engage, get};
+use super::{Engage, get_ok};
 use crate::error::Result;
 use crate::id::ContactId;
 use crate::transport::Call;
@@ -21,10 +21,7 @@ struct Item {
 impl Engage {
     /// The items as Engage sent them: a JSON array, checked for shape.
     pub fn items(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let answer = get(self, format!("/api/v3/point-shop-items?contactId={contact}"), call)?;
-        if answer.status != 200 {
-            return Err(super::errors::read_error(&answer));
-        }
+        let answer = get_ok(self, format!("/api/v3/point-shop-items?contactId={contact}"), call)?;
         shape::check_list::<Item>(answer, "items")
     }
 }

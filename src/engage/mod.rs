@@ -1,11 +1,15 @@
 //! Engage's API as types: one file a resource. It makes requests and judges answers; when to make them is not its business.
 
 pub(crate) mod assumptions;
+mod contacts;
 mod errors;
 mod items;
+mod points;
 mod purchases;
+mod rewards;
 mod shape;
 
+pub(crate) use contacts::ContactKey;
 pub(crate) use purchases::{Facts, PurchaseOrder, Verdict};
 
 use crate::config::Config;
@@ -39,4 +43,45 @@ pub(crate) fn headers(config: &Config) -> Vec<(String, String)> {
 
 fn get(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Answer> {
     engage.transport.send(&Request { path, body: None }, call).map_err(errors::failure)
+}
+
+/// A read whose only success is 200.
+fn get_ok(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Answer> {
+    let answer = get(engage, path, call)?;
+    if answer.status == 200 { Ok(answer) } else { Err(errors::read_error(&answer)) }
+}
+
+/// Adds `name=value` to a query, encoded so that every byte arrives: a `+` of a phone number too.
+fn push_query(path: &mut String, name: &str, value: &str) {
+    path.push(if path.contains('?') { '&' } else { '?' });
+    path.push_str(name);
+    path.push('=');
+    push_encoded(path, value);
+}
+
+/// Everything but RFC 3986's unreserved characters is written as `%XX`.
+fn push_encoded(path: &mut String, value: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push('%');
+            path.push(char::from(HEX[usize::from(byte >> 4)]));
+            path.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_a_value_arrives() {
+        let mut path = "/x".to_owned();
+        push_query(&mut path, "mobilePhone", "+46 70-123");
+        push_query(&mut path, "any", "å&b=c%");
+        assert_eq!(path, "/x?mobilePhone=%2B46%2070-123&any=%C3%A5%26b%3Dc%25");
+    }
 }

@@ -56,6 +56,32 @@ pub(crate) fn check_list<T: for<'de> Deserialize<'de>>(answer: Answer, what: &st
     Ok(body_without_bom(answer.body))
 }
 
+/// The body of a read that must be a JSON string with a GUID in it, verbatim.
+pub(crate) fn check_guid(answer: Answer, what: &str) -> Result<Vec<u8>> {
+    match serde_json::from_slice::<Guid>(without_bom(&answer.body)) {
+        Ok(_) => Ok(body_without_bom(answer.body)),
+        Err(_) => Err(bad(&answer, format!("the {what} is not a GUID in quotes"))),
+    }
+}
+
+/// Takes an envelope `{"items": […], …}` off; anything else stays as it is, to be judged by its own check.
+pub(crate) fn without_envelope(answer: Answer) -> Answer {
+    #[derive(serde::Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        items: &'a serde_json::value::RawValue,
+    }
+    if without_bom(&answer.body).trim_ascii_start().first() != Some(&b'{') {
+        return answer;
+    }
+    let items =
+        serde_json::from_slice::<Envelope<'_>>(without_bom(&answer.body)).map(|it| it.items.get().as_bytes().to_vec());
+    match items {
+        Ok(body) => Answer { body, ..answer },
+        Err(_) => answer,
+    }
+}
+
 pub(crate) fn body_without_bom(mut body: Vec<u8>) -> Vec<u8> {
     let skipped = body.len() - without_bom(&body).len();
     body.drain(..skipped);

@@ -102,6 +102,61 @@ pub unsafe extern "C" fn eps_cancel(client: *mut eps_client) -> i32 {
     boundary::code("eps_cancel", || handle::get(client)?.cancel())
 }
 
+/// Finds a member.
+///
+/// @param key           "email", "mobilePhone", "socialSecurityNumber", "customKey" (the member number or external id) or "any".
+/// @param value         What to look for, as the member gave it: "+46701234567". It is sent to Engage and kept nowhere.
+/// @param options_json  NULL, or an object with any of "contactType" (Engage's contact type), "waitMs".
+/// @param out           Gets the contact's id, a JSON string with a GUID; or the problem object. Required.
+/// @return EPS_OK; EPS_BAD_KEY or another code of the -1xx band; EPS_CONTACT_NOT_FOUND, EPS_MULTIPLE_MATCHES, EPS_INVALID_EMAIL,
+///         EPS_INVALID_PHONE, EPS_INVALID_SOCIAL_SECURITY_NUMBER, EPS_INVALID_CONTACT_TYPE, EPS_INVALID_SEARCH; EPS_SYSTEM_CONFIGURATION,
+///         EPS_UNAUTHORIZED, EPS_FORBIDDEN; a code of the -4xx band, after which the call may be made again.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_find_contact(
+    client: *mut eps_client,
+    key: *const c_char,
+    value: *const c_char,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::answer("eps_find_contact", out, || {
+            let client = handle::get(client)?;
+            let (key, value) = (input::required(key, "key")?, input::required(value, "value")?);
+            client.find_contact(key, value, input::optional(options_json, "options_json")?)
+        })
+    }
+}
+
+/// Lists a member's point accounts: how many points there are to spend.
+///
+/// @param contact_id    The member, a GUID.
+/// @param options_json  NULL, or `{"waitMs": …}`.
+/// @param out           Gets Engage's JSON array, each element as it came with at least "balance" (points, with decimals); or the
+///                      problem object. Required.
+/// @return As eps_list_items.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_list_points(
+    client: *mut eps_client,
+    contact_id: *const c_char,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::answer("eps_list_points", out, || {
+            let client = handle::get(client)?;
+            let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
+            client.list_points(contact, input::optional(options_json, "options_json")?)
+        })
+    }
+}
+
 /// Lists the items a member can buy now.
 ///
 /// @param contact_id    The member, a GUID.
@@ -191,6 +246,32 @@ pub unsafe extern "C" fn eps_list_purchases(
             let client = handle::get(client)?;
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_purchases(contact, input::optional(options_json, "options_json")?)
+        })
+    }
+}
+
+/// Lists a member's rewards: what the purchases brought, ready to be redeemed.
+///
+/// @param contact_id    The member, a GUID.
+/// @param options_json  NULL, or an object with any of "channel" ("POS", the default, "ECOM" or "OTHER"), "waitMs".
+/// @param out           Gets Engage's JSON array, each element as it came with at least "id" (a GUID, the assignment's: what is
+///                      redeemed; its "promotionId" is only the template); or the problem object. Required.
+/// @return As eps_list_items.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_list_rewards(
+    client: *mut eps_client,
+    contact_id: *const c_char,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::answer("eps_list_rewards", out, || {
+            let client = handle::get(client)?;
+            let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
+            client.list_rewards(contact, input::optional(options_json, "options_json")?)
         })
     }
 }

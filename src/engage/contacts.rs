@@ -1,0 +1,53 @@
+//! `GET /api/v3/contacts/id`: finds the member. What is searched for identifies a person and is never printed (invariant 10).
+
+use super::{Engage, get_ok, push_query};
+use crate::code::Code;
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+use crate::transport::Call;
+use std::sync::Arc;
+
+/// What a member can be found by. Documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ContactKey {
+    Email,
+    MobilePhone,
+    SocialSecurityNumber,
+    /// The member number or external id.
+    CustomKey,
+    Any,
+}
+
+impl ContactKey {
+    const ALL: [ContactKey; 5] =
+        [Self::Email, Self::MobilePhone, Self::SocialSecurityNumber, Self::CustomKey, Self::Any];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::MobilePhone => "mobilePhone",
+            Self::SocialSecurityNumber => "socialSecurityNumber",
+            Self::CustomKey => "customKey",
+            Self::Any => "any",
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|key| key.word() == text).ok_or_else(|| {
+            let words: Vec<_> = Self::ALL.into_iter().map(Self::word).collect();
+            Error::new(Code::BadKey, format!("key must be one of {}", words.join(", ")))
+        })
+    }
+}
+
+impl Engage {
+    /// The contact's id as Engage sent it: a JSON string that holds a GUID.
+    pub fn contact(&self, key: ContactKey, value: &Secret, kind: Option<&str>, call: &Arc<Call>) -> Result<Vec<u8>> {
+        let mut path = "/api/v3/contacts/id".to_owned();
+        push_query(&mut path, key.word(), value.expose());
+        if let Some(kind) = kind {
+            push_query(&mut path, "contactType", kind);
+        }
+        super::shape::check_guid(get_ok(self, path, call)?, "contact's id")
+    }
+}
