@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn every_mistake_names_the_key_and_what_is_allowed() {
         let cases: &[(String, &[&str])] = &[
-            ("".into(), &["not JSON", "line 1"]),
+            (String::new(), &["not JSON", "line 1"]),
             ("[]".into(), &["must be a JSON object", "an array"]),
             (r#"{"userAgent":"A/1"}"#.into(), &["baseUrl", "missing", "https://"]),
             (r#"{"baseUrl":"https://a.voyado.com"}"#.into(), &["userAgent", "missing", "AcmePOS/1.5"]),

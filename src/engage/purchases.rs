@@ -7,7 +7,7 @@ use crate::code::{Code, Outcome};
 use crate::error::{Detail, Error, Result};
 use crate::id::{ContactId, ItemId, OperationId};
 use crate::transport::{Answer, Call, Failure, FailureKind, Request};
-use serde::de::IgnoredAny;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -76,7 +76,7 @@ impl Engage {
         };
         match self.transport.send(&request, call) {
             Ok(answer) => self.judge_answer(order, answer),
-            Err(failure) => judge_failure(failure),
+            Err(failure) => judge_failure(&failure),
         }
     }
 
@@ -132,7 +132,7 @@ impl Engage {
     pub fn purchases(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let answer = get(self, format!("/api/v3/point-shop-item-purchases?contactId={contact}"), call)?;
         match answer.status {
-            200 => shape::check_list::<HashMap<String, IgnoredAny>>(answer, "purchases"),
+            200 => shape::check_list::<Element>(answer, "purchases"),
             404 if ErrorBody::of(&answer).may_be_engage() => Ok(b"[]".to_vec()),
             _ => Err(errors::read_error(&answer)),
         }
@@ -142,6 +142,8 @@ impl Engage {
     pub fn find_purchase(&self, order: &PurchaseOrder, call: &Arc<Call>) -> Verdict {
         let history = match self.purchases(order.contact, call) {
             Ok(history) => history,
+            // A member Engage does not know has bought nothing; sending it again gets the definite no.
+            Err(error) if error.code() == Code::InvalidContact => return Verdict::Absent,
             Err(error) => return Verdict::Unknown(unknown_history(&error)),
         };
         let Ok(elements) = serde_json::from_slice::<Vec<&RawValue>>(&history) else {
@@ -160,6 +162,10 @@ impl Engage {
     }
 }
 
+/// An element of the history: an object. Nothing in it is documented but that it has a status.
+#[derive(Deserialize)]
+struct Element {}
+
 type Purchase<'a> = HashMap<std::borrow::Cow<'a, str>, &'a RawValue>;
 
 fn text<'a>(fields: &Purchase<'a>, name: &str) -> Option<std::borrow::Cow<'a, str>> {
@@ -171,7 +177,7 @@ fn guid(fields: &Purchase<'_>, name: &str) -> Option<Uuid> {
 }
 
 /// A request that spends and has no answer: what had left decides.
-fn judge_failure(failure: Failure) -> Verdict {
+fn judge_failure(failure: &Failure) -> Verdict {
     let facts = |code| Facts { code, detail: Detail::default(), cause: failure.cause.clone() };
     if !failure.may_have_left {
         return Verdict::NotSent(facts(errors::failure_code(failure.kind)));
@@ -195,6 +201,7 @@ fn unknown_history(error: &Error) -> Facts {
         Code::ServerError => Code::PendingServerError,
         Code::BadAnswer | Code::AnswerTooLarge => Code::PendingBadAnswer,
         Code::Cancelled => Code::PendingClosed,
+        other if other.row().outcome == Outcome::Refused => Code::Pending,
         _ => Code::PendingConnectionLost,
     };
     Facts { code, detail: error.detail().clone(), cause: error.cause().to_vec() }

@@ -1,4 +1,6 @@
 //! The exported functions, in the order of the header. Their comments are the header's specification.
+// What makes a call safe is the same for all, and the header says it once: every pointer is NULL or valid for the time of the call.
+#![allow(clippy::missing_safety_doc)]
 
 use super::boundary;
 use super::buffer::eps_buffer;
@@ -411,7 +413,7 @@ pub unsafe extern "C" fn eps_buffer_dispose(buffer: *mut eps_buffer) {
             // SAFETY: by the header, a buffer that a call has filled in or that is `{NULL, 0, 0}`, used by nobody else now.
             unsafe { buffer.replace(eps_buffer::EMPTY).free() };
         }
-    })
+    });
 }
 
 /// Tells what a code says about the points: EPS_OUTCOME_DONE, _REFUSED, _PENDING or _NOT_SENT.

@@ -4,8 +4,7 @@
 use crate::Client;
 use crate::code::Code;
 use crate::error::{Error, Result};
-use once_cell::sync::Lazy;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A client. Opaque: only a pointer to it is ever held, and it points to nothing the program could read.
@@ -13,13 +12,12 @@ pub struct eps_client {
     _private: [u8; 0],
 }
 
-#[derive(Default)]
 struct Clients {
-    open: HashMap<usize, Arc<Client>>,
+    open: BTreeMap<usize, Arc<Client>>,
     given: usize,
 }
 
-static CLIENTS: Lazy<RwLock<Clients>> = Lazy::new(RwLock::default);
+static CLIENTS: RwLock<Clients> = RwLock::new(Clients { open: BTreeMap::new(), given: 0 });
 
 /// Handles are odd, so that none is the address of anything that C aligns, and they are never used again.
 const fn handle_of(number: usize) -> usize {

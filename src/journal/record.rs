@@ -109,6 +109,7 @@ impl Record {
 }
 
 /// The operation object of the C API.
+#[allow(clippy::struct_field_names)]
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Operation<'a> {

@@ -4,6 +4,7 @@
 pub(crate) const APPLICATION_ID: i32 = 0x4550_536A;
 
 /// The version this library writes (bytes 60 to 63 of the file).
+#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Step `n` brings version `n` to `n + 1`.

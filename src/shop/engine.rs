@@ -144,14 +144,14 @@ impl Engine {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A ticket for a request that may take its full time, whatever the caller's wait is.
-    fn ticket(&self) -> Arc<Ticket> {
-        Ticket::new(Call::new(Instant::now() + self.config.request_timeout, &self.interrupt))
+    /// A request that may take its full time, whatever any caller's wait is.
+    fn call(&self) -> Arc<Call> {
+        Arc::new(Call::new(Instant::now() + self.config.request_timeout, &self.interrupt))
     }
 
     /// Hands a wish to the workers.
     pub fn begin(self: &Arc<Self>, wish: Wish) -> Result<Arc<Ticket>> {
-        let ticket = self.ticket();
+        let ticket = Ticket::new(self.call());
         let mut work = self.lock();
         if work.closing {
             return Err(Error::of(Code::Closed));
@@ -174,7 +174,7 @@ impl Engine {
         let tickets = pending
             .into_iter()
             .map(|(id, _)| {
-                let ticket = self.ticket();
+                let ticket = Ticket::new(self.call());
                 ticket.joins();
                 work.follow(id, &ticket, Duration::ZERO);
                 ticket
@@ -350,18 +350,18 @@ impl Engine {
         }
         // The time before the look: what it does not find was not there then.
         let looked_at = now_ms();
-        let call = Arc::new(Call::new(Instant::now() + self.config.request_timeout, &self.interrupt));
-        let verdict = self.engage.find_purchase(&record.order, &call);
+        let verdict = self.engage.find_purchase(&record.order, &self.call());
         self.stats.looked();
         if !(matches!(verdict, Verdict::Absent) && decide::may_send_again(&record, looked_at, rules)) {
             return Ok(Some(self.learn(record, decide::after_look, &verdict, attended)));
         }
+        // From before the claim, so that the request is over when its quiet time is, however long the write takes.
+        let call = self.call();
         let claimed = decide::claim(&record, now_ms(), quiet);
         if !self.journal.save(&claimed, Durability::Now)? {
             // Another process is on it.
             return self.journal.get(id);
         }
-        let call = Arc::new(Call::new(Instant::now() + self.config.request_timeout, &self.interrupt));
         let verdict = self.send(&claimed, &call, || None);
         Ok(Some(self.learn(claimed, decide::after_send, &verdict, attended)))
     }

@@ -47,8 +47,8 @@ pub(crate) enum Waited {
 }
 
 impl Ticket {
-    pub fn new(call: Call) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), call: Arc::new(call) })
+    pub fn new(call: Arc<Call>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), call })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -86,10 +86,6 @@ pub fn problem(error: &Error) -> Value {
     parse(&error.to_json())
 }
 
-pub fn options(value: &Value) -> Option<String> {
-    Some(value.to_string())
-}
-
 /// Buys, and gives the operation object or the error.
 pub fn buy(client: &Client, contact: ContactId, item: ItemId, with: &Value) -> Result<Value, Error> {
     client.purchase(contact, item, Some(&with.to_string())).map(|answer| parse(&answer))
