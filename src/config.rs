@@ -95,7 +95,7 @@ impl Config {
             replay_limit_ms: fields.integer("replayLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
         };
         let retention = fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS;
-        let wire = Wire::default();
+        let wire = Wire::parse(fields.object("wire", "config_json: wire")?)?;
         fields.finish()?;
         Ok(Config {
             base_url,
@@ -213,6 +213,11 @@ mod tests {
             (with(r#","systemTrust":1"#), &["systemTrust", "true or false", "a number"]),
             (with(r#","caFile":"""#), &["caFile", "empty"]),
             (with(r#","settleSpacingMs":[]"#), &["settleSpacingMs", "1 to 16"]),
+            (with(r#","wire":[]"#), &["wire", "an object", "an array"]),
+            (with(r#","wire":{"keyHeder":"x"}"#), &["wire: unknown key keyHeder", "keyHeader"]),
+            (with(r#","wire":{"keyHeader":"a b"}"#), &["wire: keyHeader", "header"]),
+            (with(r#","wire":{"rewardsPath":"/x"}"#), &["wire: rewardsPath", "{contactId}"]),
+            (with(r#","wire":{"purchaseIdFields":[1]}"#), &["wire: purchaseIdFields", "strings"]),
             (with(r#","journal":"disk""#), &["journal", "memory", "journalPath"]),
             (with(r#","journal":"memory","journalPath":"x""#), &["journal", "exclude"]),
         ];

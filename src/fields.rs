@@ -90,6 +90,31 @@ impl Fields {
         }
     }
 
+    pub fn strings(&mut self, key: &'static str, default: Vec<String>) -> Result<Vec<String>> {
+        let Some(value) = self.take(key) else { return Ok(default) };
+        let texts = value
+            .as_array()
+            .map(|values| values.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>());
+        match (texts, value.as_array()) {
+            (Some(texts), Some(values))
+                if !texts.is_empty() && texts.len() == values.len() && !texts.contains(&String::new()) =>
+            {
+                Ok(texts)
+            }
+            (None, _) => Err(self.wrong(key, "an array of strings", &value)),
+            _ => Err(self.error(key, "must be an array of one or more strings, none of them empty")),
+        }
+    }
+
+    /// An object inside this one; its complaints name it. Absent is empty.
+    pub fn object(&mut self, key: &'static str, what: &'static str) -> Result<Self> {
+        match self.take(key) {
+            None => Ok(Self::empty(self.code, what)),
+            Some(Value::Object(values)) => Ok(Self { code: self.code, what, values, known: Vec::new() }),
+            Some(other) => Err(self.wrong(key, "an object", &other)),
+        }
+    }
+
     fn in_range(&self, key: &str, value: &Value, range: &RangeInclusive<u64>) -> Result<u64> {
         let allowed = format!("a whole number from {} to {}", range.start(), range.end());
         match value.as_u64() {

@@ -1,5 +1,8 @@
 //! Everything this library assumes of Engage that Voyado's public pages do not say. Nothing outside this module may assume more.
-//! On a real tenant that turns out otherwise, this is the only place to change.
+//! Where a real tenant turns out otherwise, the configuration's `wire` object says so: a change of configuration, not a release.
+
+use crate::error::Result;
+use crate::fields::Fields;
 
 /// The parts of the wire format that are not documented.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,5 +35,33 @@ impl Default for Wire {
             failed: "Failed".into(),
             rewards_path: "/api/v3/promotion-assignments?contactId={contactId}&redemptionChannelType={channel}".into(),
         }
+    }
+}
+
+impl Wire {
+    /// Reads the `wire` object; what it does not name stays as assumed.
+    pub fn parse(mut fields: Fields) -> Result<Self> {
+        let assumed = Self::default();
+        let mut text = |key, assumed: String| fields.string(key).map(|given| given.unwrap_or(assumed));
+        let wire = Self {
+            key_header: text("keyHeader", assumed.key_header)?,
+            item_id_field: text("itemIdField", assumed.item_id_field)?,
+            status_field: text("statusField", assumed.status_field)?,
+            completed: text("statusCompleted", assumed.completed)?,
+            processing: text("statusProcessing", assumed.processing)?,
+            failed: text("statusFailed", assumed.failed)?,
+            rewards_path: text("rewardsPath", assumed.rewards_path)?,
+            purchase_id_fields: fields.strings("purchaseIdFields", assumed.purchase_id_fields)?,
+        };
+        if ureq::http::HeaderName::from_bytes(wire.key_header.as_bytes()).is_err() {
+            return Err(fields.error("keyHeader", "is not the name of an HTTP header"));
+        }
+        if !wire.rewards_path.starts_with('/') || !wire.rewards_path.contains("{contactId}") {
+            return Err(
+                fields.error("rewardsPath", "must start with / and hold {contactId}; {channel} stands for the channel")
+            );
+        }
+        fields.finish()?;
+        Ok(wire)
     }
 }
