@@ -1,1 +1,52 @@
-fn main() {}
+//! The project's commands: `cargo xtask demo | test | torture | header`.
+
+mod demo;
+mod header;
+mod run;
+mod setup;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's commands", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds everything and lets a till written in C buy a reward from the sandbox over HTTPS
+    Demo,
+    /// Runs all tests: what CI runs
+    Test,
+    /// Runs the crash, network, disk and model campaigns in full, and prints what they covered
+    Torture {
+        /// Only the campaigns whose test has this in its name
+        filter: Option<String>,
+    },
+    /// Writes include/engage_point_shop.h and the README's table of codes
+    Header {
+        /// Writes nothing, and fails if something would change
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Demo => demo::run_demo(),
+        Command::Test => test::run_all(),
+        Command::Torture { filter } => test::torture(filter.as_deref()),
+        Command::Header { check } => header::run(check),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("\nfailed: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Writes the C header (by cbindgen, with the introduction and the constants from the table of codes) and the README's table.
+
+use crate::run::{Result, root};
+use engage_point_shop::code::{Row, TABLE};
+use engage_point_shop::ffi::EPS_ABI_VERSION;
+use engage_point_shop::{Level, Outcome, VERSION};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+/// What each band means and what the POS does about it.
+const BANDS: &[(i32, &str)] = &[
+    (0, "Done: go on, then acknowledge."),
+    (-1, "-1xx, the caller's mistake: fix the program."),
+    (-2, "-2xx, configuration or credentials: call the administrator."),
+    (-3, "-3xx, refused: Engage's definite no, nothing was deducted. Tell the member."),
+    (-4, "-4xx, not sent, or a read that failed: it may be tried again."),
+    (
+        -5,
+        "-5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.",
+    ),
+    (-6, "-6xx, the journal cannot be used: nothing was sent. Call the administrator."),
+    (-9, "-9xx, a fault of the library: report it."),
+];
+
+pub fn run(check: bool) -> Result {
+    let readme_path = root().join("README.md");
+    let readme = fs::read_to_string(&readme_path).map_err(|error| format!("README.md: {error}"))?;
+    let files = [(root().join("include/engage_point_shop.h"), header()?), (readme_path, with_codes(&readme)?)];
+    for (path, wanted) in files {
+        update(&path, &wanted, check)?;
+    }
+    Ok(())
+}
+
+fn update(path: &Path, wanted: &str, check: bool) -> Result {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let found = fs::read_to_string(path).unwrap_or_default();
+    if found == *wanted {
+        return Ok(());
+    }
+    if check {
+        let lines = found.lines().zip(wanted.lines());
+        let line = lines.take_while(|(found, wanted)| found == wanted).count() + 1;
+        return Err(format!("{name} is not up to date from line {line} on; run `cargo xtask header` and commit it"));
+    }
+    fs::write(path, wanted).map_err(|error| format!("{name}: {error}"))?;
+    println!("wrote {name}");
+    Ok(())
+}
+
+/// The header's text.
+pub fn header() -> Result<String> {
+    let mut config = cbindgen::Config::from_root_or_default(root());
+    config.header = Some(include_str!("header/introduction.txt").trim_end().to_owned());
+    config.after_includes = Some(constants());
+    let exports = ["src/ffi/buffer.rs", "src/ffi/handle.rs", "src/ffi/exports.rs"];
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for file in exports {
+        builder = builder.with_src(root().join(file));
+    }
+    let mut bytes = Vec::new();
+    builder.generate().map_err(|error| format!("cbindgen: {error}"))?.write(&mut bytes);
+    String::from_utf8(bytes).map_err(|error| format!("cbindgen: {error}"))
+}
+
+fn constants() -> String {
+    let mut text = String::new();
+    let number = |at: usize| VERSION.split('.').nth(at).unwrap_or("0");
+    let _ = write!(
+        text,
+        r#"
+/* How the functions are imported. Define EPS_STATIC when you link the static library on Windows. */
+#ifndef EPS_API
+#if defined(_WIN32) && !defined(EPS_STATIC)
+#define EPS_API __declspec(dllimport)
+#else
+#define EPS_API
+#endif
+#endif
+
+/* The version of this header. eps_version() tells the library's. */
+#define EPS_VERSION "{VERSION}"
+#define EPS_VERSION_MAJOR {}
+#define EPS_VERSION_MINOR {}
+#define EPS_VERSION_PATCH {}
+
+/* The version of this interface, to be passed to eps_client_open. It changes only when a program compiled against an
+ * older header would not work any more. */
+#define EPS_ABI_VERSION {EPS_ABI_VERSION}u
+
+/* What a code says about the points: the answers of eps_outcome. */
+"#,
+        number(0),
+        number(1),
+        number(2),
+    );
+    for (outcome, name, meaning) in [
+        (Outcome::Done, "DONE", "It happened."),
+        (Outcome::Refused, "REFUSED", "Engage said no, definitely; nothing was deducted."),
+        (Outcome::Pending, "PENDING", "Not known yet; it is being settled. Never treat it as failed."),
+        (
+            Outcome::NotSent,
+            "NOT_SENT",
+            "Nothing that spends has left the till, or a read failed; it may be tried again.",
+        ),
+    ] {
+        define(&mut text, &format!("EPS_OUTCOME_{name}"), outcome as i32, meaning);
+    }
+    text.push_str("\n/* How much is logged: the levels of eps_set_log. */\n");
+    for (level, name, meaning) in [
+        (Level::Off, "OFF", "Nothing."),
+        (Level::Error, "ERROR", "What needs somebody: the journal fails."),
+        (Level::Warn, "WARN", "Reads that failed, lines that were dropped."),
+        (Level::Info, "INFO", "Every request that spends, and what came of it."),
+        (Level::Debug, "DEBUG", "Every read."),
+    ] {
+        define(&mut text, &format!("EPS_LOG_{name}"), level as i32, meaning);
+    }
+    text.push_str("\n/* Codes. The band says what to do next; numbers are never used again for something else. */\n");
+    for (band, meaning) in BANDS {
+        let _ = write!(text, "\n/* {meaning} */\n");
+        for row in rows(*band) {
+            define(&mut text, row.name, row.code.number(), row.meaning);
+        }
+    }
+    text
+}
+
+fn define(text: &mut String, name: &str, number: i32, meaning: &str) {
+    let number = if number < 0 { format!("({number})") } else { number.to_string() };
+    let _ = writeln!(text, "/** {meaning} */\n#define {name} {number}");
+}
+
+fn rows(band: i32) -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().filter(move |row| row.code.number() / 100 == band)
+}
+
+/// The README with today's table of codes between its marks.
+fn with_codes(readme: &str) -> Result<String> {
+    const BEGIN: &str = "<!-- codes: written by `cargo xtask header` -->\n";
+    const END: &str = "<!-- end of codes -->";
+    let missing = || format!("README.md lacks the marks {BEGIN:?} and {END:?}");
+    let begin = readme.find(BEGIN).ok_or_else(missing)? + BEGIN.len();
+    let end = readme.find(END).filter(|end| *end >= begin).ok_or_else(missing)?;
+    let mut table = "\n| Code | Name | Outcome | Meaning |\n|---:|---|---|---|\n".to_owned();
+    for row in TABLE {
+        let outcome = match row.outcome {
+            Outcome::NotSent => "not sent",
+            other => other.word(),
+        };
+        let _ = writeln!(table, "| {} | `{}` | {outcome} | {} |", row.code.number(), row.name, row.meaning);
+    }
+    table.push('\n');
+    Ok(format!("{}{table}{}", &readme[..begin], &readme[end..]))
+}

@@ -1,0 +1,79 @@
+//! Installs what the machine lacks through the system's packages where we may, or names the command and fails. Nothing is skipped.
+
+use crate::run::{Result, run};
+use std::process::{Command, Stdio};
+
+/// A thing that must be there, how to see that it is, and the Debian package that brings it.
+pub struct Need {
+    what: &'static str,
+    package: &'static str,
+    check: &'static [&'static str],
+}
+
+const fn need(what: &'static str, package: &'static str, check: &'static [&'static str]) -> Need {
+    Need { what, package, check }
+}
+
+/// What the demo needs.
+pub const DEMO: &[Need] = &[
+    need("a C compiler", "gcc", &["cc", "--version"]),
+    need("the C library's headers", "libc6-dev", &["sh", "-c", "echo '#include <stdio.h>' | cc -E - -o /dev/null"]),
+    need("pkg-config", "pkg-config", &["pkg-config", "--version"]),
+    need("cJSON", "libcjson-dev", &["pkg-config", "--exists", "libcjson"]),
+];
+
+/// What the tests need beside that.
+pub const TEST: &[Need] = &[
+    need("a C++ compiler", "g++", &["c++", "--version"]),
+    need("binutils (nm, readelf)", "binutils", &["readelf", "--version"]),
+    need("valgrind", "valgrind", &["valgrind", "--version"]),
+];
+
+/// Sees to it that everything is there.
+pub fn install(needs: &[&[Need]]) -> Result {
+    let missing: Vec<&Need> = needs.iter().flat_map(|needs| needs.iter()).filter(|need| !is_there(need)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing.iter().map(|need| need.what).collect();
+    let packages: Vec<_> = missing.iter().map(|need| need.package).collect();
+    let by_hand = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
+    println!("missing: {}", names.join(", "));
+    if !works(&["apt-get", "--version"]) {
+        return Err(format!("install {} with this system's package manager (on Debian: {by_hand})", names.join(", ")));
+    }
+    let prefix: &[&str] = if works(&["sh", "-c", "test \"$(id -u)\" = 0"]) {
+        &[]
+    } else if works(&["sudo", "-n", "true"]) {
+        &["sudo", "-n"]
+    } else {
+        return Err(format!("not allowed to install packages; run: sudo {by_hand}"));
+    };
+    let apt = |arguments: &[&str]| {
+        let words: Vec<&str> = prefix.iter().copied().chain(["apt-get"]).chain(arguments.iter().copied()).collect();
+        run(Command::new(words[0]).args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
+    };
+    println!("installing: {}", packages.join(" "));
+    apt(&["update", "-q"])?;
+    let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
+    install.extend(packages);
+    apt(&install)?;
+    match missing.iter().find(|need| !is_there(need)) {
+        None => Ok(()),
+        Some(need) => Err(format!("{} is still missing after its package {} was installed", need.what, need.package)),
+    }
+}
+
+fn is_there(need: &Need) -> bool {
+    works(need.check)
+}
+
+fn works(command: &[&str]) -> bool {
+    let status = Command::new(command[0])
+        .args(&command[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}

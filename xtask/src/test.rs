@@ -1,0 +1,44 @@
+//! All tests, one step after the other; what CI runs. And the campaigns in full.
+
+use crate::run::{Result, cargo, run};
+use crate::{demo, header, setup};
+use std::time::Instant;
+
+type Step = (&'static str, fn() -> Result);
+
+const STEPS: &[Step] = &[
+    ("what the machine needs", || setup::install(&[setup::DEMO, setup::TEST])),
+    ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
+    ("lints", || run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))),
+    ("the header and the README's table are up to date", || header::run(true)),
+    // The examples of the tests link the library as cargo builds it.
+    ("build", || run(cargo().args(["build", "--workspace"]))),
+    ("tests", || run(cargo().args(["test", "--workspace"]))),
+    ("the demo", demo::run_demo),
+];
+
+pub fn run_all() -> Result {
+    for (at, (what, step)) in STEPS.iter().enumerate() {
+        println!("== {}/{} {what}", at + 1, STEPS.len());
+        let began = Instant::now();
+        step().map_err(|error| format!("{what}: {error}"))?;
+        println!("== {what}: passed in {:.1} s\n", began.elapsed().as_secs_f64());
+    }
+    println!("steps: {} passed, 0 failed", STEPS.len());
+    Ok(())
+}
+
+/// The campaigns, with the whole budget. The lines that count begin with `campaign` or `model`.
+pub fn torture(filter: Option<&str>) -> Result {
+    setup::install(&[setup::DEMO, setup::TEST])?;
+    run(cargo().args(["build", "--package", "engage-point-shop"]))?;
+    let campaigns: &[&[&str]] =
+        &[&["--lib", "model"], &["--test", "network"], &["--test", "disk"], &["--test", "durability"]];
+    for campaign in campaigns {
+        let mut command = cargo();
+        command.args(["test", "--package", "engage-point-shop"]).args(*campaign).env("EPS_BUDGET", "full");
+        command.args(filter).args(["--", "--nocapture", "--test-threads=1"]);
+        run(&mut command)?;
+    }
+    Ok(())
+}
