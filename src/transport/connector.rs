@@ -153,6 +153,12 @@ impl Transport for Connection {
         if !self.unsent.is_empty() {
             return false;
         }
+        // What rustls has deciphered and nobody has read is an answer nobody asked for: the next request would get it.
+        if let Some(tls) = &mut self.tls
+            && !is_quiet(tls)
+        {
+            return false;
+        }
         match (self.socket.idle_state(), &mut self.tls) {
             (Some(open), _) => open,
             (None, None) => false,
@@ -165,9 +171,8 @@ impl Transport for Connection {
                     if !matches!(tls.read_tls(&mut unread), Ok(1..)) {
                         return false;
                     }
-                    match tls.process_new_packets() {
-                        Ok(state) if state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed() => {}
-                        _ => return false,
+                    if !is_quiet(tls) {
+                        return false;
                     }
                 }
                 !tls.wants_write() && self.socket.idle_state() == Some(true)
@@ -178,6 +183,11 @@ impl Transport for Connection {
     fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
+}
+
+/// Whether nothing is there to be read and more may come.
+fn is_quiet(tls: &mut ClientConnection) -> bool {
+    tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed())
 }
 
 impl fmt::Debug for Connection {

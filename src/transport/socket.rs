@@ -63,7 +63,11 @@ impl Socket {
                         stream.set_nodelay(true)?;
                         return Ok(Self { stream, more: false });
                     }
-                    Err(error) => causes.push(format!("{address}: {error}")),
+                    Err(error) => {
+                        causes.push(format!("{address}: {error}"));
+                        // The next address need not wait for one that has failed.
+                        last_start = None;
+                    }
                 }
             }
         }

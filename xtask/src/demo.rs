@@ -40,8 +40,8 @@ pub fn run_demo() -> Result {
 
     step(7, "the ledger's word");
     let ledger = sandbox.get("/_sandbox/ledger")?;
-    let entries = entries(&ledger);
-    for entry in &entries {
+    let entries = ledger.as_array().ok_or("the ledger is not a list")?;
+    for entry in entries {
         println!("      {entry}");
     }
     let after = sandbox.balance()?;
@@ -117,11 +117,6 @@ fn sell(till: &Path, sandbox: &Sandbox, work: &Path) -> Result {
     Ok(())
 }
 
-fn entries(ledger: &Value) -> Vec<Value> {
-    let list = ledger.as_array().or_else(|| ledger["entries"].as_array());
-    list.cloned().unwrap_or_default()
-}
-
 /// The sandbox's process; ended when dropped.
 struct Sandbox {
     process: Child,
@@ -140,19 +135,22 @@ impl Sandbox {
             .spawn()
             .map_err(|error| format!("the sandbox could not be started: {error}"))?;
         let mut line = String::new();
-        let read = process.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));
-        let word = |name: &str| {
-            line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
-        };
-        match (read, word("http"), word("https"), word("ca"), word("key")) {
-            (Some(Ok(_)), Some(http), Some(https), Some(ca), Some(key)) => {
-                Ok(Self { process, http, https, ca: ca.into(), key })
-            }
-            _ => {
-                let _ = process.kill();
-                Err(format!("the sandbox did not say that it is ready: {line:?}"))
-            }
+        if let Some(stdout) = process.stdout.take() {
+            // A sandbox that ends before it is ready leaves the line empty.
+            let _ = BufReader::new(stdout).read_line(&mut line);
         }
+        let said = |name: &str| {
+            let value = line.split_whitespace().find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+            value.map(str::to_owned).ok_or_else(|| format!("the sandbox did not say that it is ready: {line:?}"))
+        };
+        // Made first, so that the process is ended whatever is missing.
+        let mut sandbox =
+            Self { process, http: String::new(), https: String::new(), ca: PathBuf::new(), key: String::new() };
+        sandbox.http = said("http")?;
+        sandbox.https = said("https")?;
+        sandbox.ca = said("ca")?.into();
+        sandbox.key = said("key")?;
+        Ok(sandbox)
     }
 
     /// Asks the sandbox's own interface.
@@ -173,10 +171,10 @@ impl Sandbox {
     /// The member's points.
     fn balance(&self) -> Result<i64> {
         let state = self.get("/_sandbox/state")?;
-        let members = state["members"].as_array().cloned().unwrap_or_default();
-        let member = members.iter().find(|member| member["id"] == MEMBER || member["contactId"] == MEMBER);
+        let members = state["members"].as_array().ok_or("the sandbox lists no members")?;
+        let member = members.iter().find(|member| member["contactId"] == MEMBER);
         member
-            .and_then(|member| member["balance"].as_i64().or(member["points"].as_i64()))
+            .and_then(|member| member["balance"].as_i64())
             .ok_or_else(|| format!("the sandbox does not tell the balance of {MEMBER}"))
     }
 }
