@@ -12,10 +12,12 @@ use crate::engage::PurchaseOrder;
 use crate::error::{Detail, Error, Result, chain};
 use crate::id::{ContactId, ItemId, OperationId};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, TransactionBehavior, named_params};
+use rusqlite::{
+    Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension, Row, TransactionBehavior, ffi, named_params,
+};
 use std::fs::{File, OpenOptions};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
@@ -48,6 +50,9 @@ pub(crate) enum Intention {
     Start(Record),
     /// It is an intent already; follow it.
     Join(Record),
+    /// Neither recorded for sure nor taken back for sure: the disk failed in the commit, and again when the record was withdrawn.
+    /// Nothing may be sent, but the record may come to life in the next run. It carries the withdrawal, to be saved as soon as possible.
+    Doubtful(Record, Error),
 }
 
 pub(crate) struct Journal {
@@ -112,16 +117,18 @@ impl Journal {
             let written = write(&transaction, record)?;
             debug_assert!(written, "nobody can have written between the read and the write of one transaction");
         }
-        if let Err(error) = transaction.commit() {
-            // The log may hold the whole record although the commit failed, and a crash now would bring it back to life.
-            // Writing something else in its place prevents that; if the disk does not take that either, nothing can.
-            if let Intention::Start(record) = &intention {
-                let withdrawn = Record { state: State::NotSent, code: Code::Journal, ..record.clone() };
-                let _ = write(&connection, &withdrawn);
+        let Err(error) = transaction.commit() else { return Ok(intention) };
+        // A commit whose write failed has left nothing; one whose sync failed is in the log, and a crash now would bring it back to life.
+        // Writing something else in its place prevents that.
+        if let Intention::Start(record) = intention
+            && is_sync_failure(&error)
+        {
+            let withdrawn = Record { state: State::NotSent, code: Code::Journal, ..record };
+            if write(&connection, &withdrawn).is_err() {
+                return Ok(Intention::Doubtful(withdrawn, failed(&error)));
             }
-            return Err(failed(&error));
         }
-        Ok(intention)
+        Err(failed(&error))
     }
 
     /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
@@ -248,8 +255,8 @@ fn check_header(path: &Path) -> Result<()> {
         Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be read", path.display()))
             .with_cause(chain(&error))
     })?;
-    // Made, and the power went before its first transaction: as good as new.
-    if head.is_empty() {
+    // Made, and the power went before its first transaction was whole: as good as new, or SQLite rolls it back to that.
+    if head.is_empty() || head.iter().all(|byte| *byte == 0) && rollback_journal(path).exists() {
         return Ok(());
     }
     let number = |at: usize| head.get(at..at + 4).map(|four| i32::from_be_bytes([four[0], four[1], four[2], four[3]]));
@@ -267,6 +274,13 @@ fn check_header(path: &Path) -> Result<()> {
         return Err(newer(version));
     }
     Ok(())
+}
+
+/// Where SQLite keeps what a transaction outside the write-ahead log overwrites: only while the journal is made.
+fn rollback_journal(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-journal");
+    name.into()
 }
 
 fn foreign(path: &Path) -> Error {
@@ -294,6 +308,10 @@ fn connect(path: &Path) -> Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
     connection.busy_timeout(LOCK_WAIT).map_err(|error| failed(&error))?;
+    // SQLite falls back to reading where it may not write; a journal that cannot be written is none.
+    if connection.is_readonly(MAIN_DB).map_err(|error| failed(&error))? {
+        return Err(Error::of(Code::JournalReadOnly));
+    }
     Ok(connection)
 }
 
@@ -322,7 +340,11 @@ fn migrate(connection: &mut Connection) -> Result<()> {
 fn failed(error: &rusqlite::Error) -> Error {
     let code = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Code::JournalFull,
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Code::JournalLocked,
+        // The shared memory beside the journal could not be made as large as it must be.
+        _ if extended_code(error) == Some(ffi::SQLITE_IOERR_SHMSIZE) => Code::JournalFull,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            Code::JournalLocked
+        }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Code::JournalDamaged,
         Some(ErrorCode::ReadOnly) => Code::JournalReadOnly,
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Code::JournalCannotOpen,
@@ -337,6 +359,14 @@ fn failed(error: &rusqlite::Error) -> Error {
         _ => "",
     };
     Error::new(code, format!("{}{way_out}", code.row().meaning)).with_cause(chain(error))
+}
+
+fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code)
+}
+
+fn is_sync_failure(error: &rusqlite::Error) -> bool {
+    matches!(extended_code(error), Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))
 }
 
 fn find(connection: &Connection, id: OperationId) -> Result<Option<Record>> {

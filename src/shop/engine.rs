@@ -56,6 +56,8 @@ struct Work {
     workers: usize,
     idle: usize,
     background: usize,
+    /// Intents that the disk neither took nor gave back, with what is to be written over them.
+    doubtful: HashMap<OperationId, Record>,
     next_scan: Option<Instant>,
     budget: Budget,
     closing: bool,
@@ -324,6 +326,15 @@ impl Engine {
                     self.changed.notify_one();
                 }
             }
+            Ok(Intention::Doubtful(withdrawn, error)) => {
+                self.complain(withdrawn.id(), &error);
+                let told = Record { cause: error.cause().to_vec(), ..decide::unrecorded(withdrawn.clone()) };
+                let mut work = self.lock();
+                work.occupy(withdrawn.id(), ticket);
+                work.doubtful.insert(withdrawn.id(), withdrawn);
+                drop(work);
+                self.publish(&told);
+            }
             Ok(Intention::Start(record)) => {
                 self.lock().occupy(record.id(), ticket);
                 ticket.tell(&record);
@@ -337,6 +348,10 @@ impl Engine {
     fn settle(&self, id: OperationId, asked: bool, attended: bool) -> Result<Option<Record>> {
         let quiet = self.quiet();
         let rules = &self.config.settle;
+        let doubtful = self.lock().doubtful.get(&id).cloned();
+        if let Some(withdrawn) = doubtful {
+            return self.take_back(withdrawn).map(Some);
+        }
         let Some(record) = self.journal.get(id)? else { return Ok(None) };
         let record = decide::bounded(record, now_ms(), quiet, rules);
         match decide::next(&record, now_ms()) {
@@ -364,6 +379,21 @@ impl Engine {
         }
         let verdict = self.send(&claimed, &call, || None);
         Ok(Some(self.learn(claimed, decide::after_send, &verdict, attended)))
+    }
+
+    /// Saves the withdrawal of an intent that was neither recorded for sure nor taken back, now that the disk may work again.
+    fn take_back(&self, withdrawn: Record) -> Result<Record> {
+        let saved = self.journal.save(&withdrawn, Durability::Now);
+        let known = match saved {
+            Ok(true) => withdrawn,
+            // Another process may have found it in the log and brought it to life.
+            _ => match self.journal.get(withdrawn.id())? {
+                Some(theirs) if theirs.revision >= withdrawn.revision => theirs,
+                _ => return Err(saved.err().unwrap_or_else(|| Error::of(Code::Journal))),
+            },
+        };
+        self.lock().doubtful.remove(&known.id());
+        Ok(known)
     }
 
     /// Makes the request that spends. The record is durable already. `gone` tells why the caller withdrew it, if so.
