@@ -5,6 +5,8 @@
  *
  * It looks at what an earlier run left, shows the member's points and offers, buys one, shows what came of it, and acknowledges.
  * Exit code: 0 bought, 10 refused, 11 pending, 12 not sent, 1 anything else, 2 wrong arguments.
+ *
+ * Every text that goes into the library is UTF-8. A till that works in another code page converts its texts first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,19 @@ static double number_of(const cJSON *object, const char *key) {
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
+/* Adds a text where there is one. 0 when there is no memory: a request must not go out with a key missing. */
+static int add_text(cJSON *object, const char *key, const char *text) {
+    return !text || cJSON_AddStringToObject(object, key, text) != NULL;
+}
+
+/* Prints an object and deletes it. NULL if it is not complete; else to be given back with cJSON_free. */
+static char *print_json(cJSON *object, int complete) {
+    char *json = complete ? cJSON_PrintUnformatted(object) : NULL;
+    cJSON_Delete(object);
+    if (!json) fputs("out of memory\n", stderr);
+    return json;
+}
+
 /* Parses an answer and gives its memory back. NULL if it is not JSON, which the library promises it is. */
 static cJSON *take(eps_buffer *answer) {
     cJSON *json = answer->data ? cJSON_ParseWithLength(answer->data, answer->len) : NULL;
@@ -53,27 +68,44 @@ static void show_problem(const char *what, int32_t code, const cJSON *problem) {
     }
 }
 
-/* Tells the cashier what a code means for the sale. */
-static int tell_cashier(int32_t code) {
-    switch (eps_outcome(code)) {
-        case EPS_OUTCOME_DONE:
-            puts("==> The reward is bought.");
-            return BOUGHT;
-        case EPS_OUTCOME_REFUSED:
-            puts("==> The purchase was refused. No points were deducted.");
-            return REFUSED;
-        case EPS_OUTCOME_NOT_SENT:
-            if (code <= -600) {
-                puts("==> The till cannot keep its journal. Nothing was sent. Call the administrator.");
-            } else if (code <= -400) {
-                puts("==> Nothing was sent. You may try again.");
-            } else {
-                puts("==> The till is not set up right. Nothing was sent. Call the administrator.");
-            }
-            return NOT_SENT;
-        default: /* EPS_OUTCOME_PENDING */
+/* Tells the cashier what came of a call. The band says what to do next ... */
+static void tell_cashier(int32_t code) {
+    if (code == EPS_OK) {
+        puts("==> The reward is bought.");
+        return;
+    }
+    switch (code / 100) {
+        case -1: /* a mistake in this program */
+            puts("==> The till made a mistake. Nothing was sent. Call the till's vendor.");
+            break;
+        case -2: /* configuration or credentials; also Engage's 401 and 403 */
+            puts("==> The till is not set up right. No points were deducted. Call the administrator.");
+            break;
+        case -3: /* Engage's definite no */
+            puts("==> The purchase was refused. No points were deducted. Tell the member.");
+            break;
+        case -4: /* it is certain that nothing was sent */
+            puts("==> Nothing was sent. You may try again.");
+            break;
+        case -5: /* not known yet; a new press joins it, it never deducts twice */
             puts("==> Not known yet. Let the sale go on; the till finds out by itself.");
-            return PENDING;
+            break;
+        case -6: /* the journal: no purchase is sent that could not be written down before */
+            puts("==> The till cannot keep its journal. Nothing was sent. Call the administrator.");
+            break;
+        default: /* a fault of the library, or a band that is younger than this program: never call it failed */
+            puts("==> Not known yet. Let the sale go on, and call the administrator.");
+            break;
+    }
+}
+
+/* ... and the outcome says what it means for the points, also for codes that are younger than this program. */
+static int exit_code(int32_t code) {
+    switch (eps_outcome(code)) {
+        case EPS_OUTCOME_DONE: return BOUGHT;
+        case EPS_OUTCOME_REFUSED: return REFUSED;
+        case EPS_OUTCOME_NOT_SENT: return NOT_SENT;
+        default: return PENDING;
     }
 }
 
@@ -86,17 +118,15 @@ static eps_client *open_shop(const arguments *given) {
     cJSON *json, *config = cJSON_CreateObject();
     char *config_json;
 
-    cJSON_AddStringToObject(config, "baseUrl", given->url);
-    cJSON_AddStringToObject(config, "userAgent", "ExampleTill/1.0");
-    cJSON_AddStringToObject(config, "journalPath", given->journal);
-    if (given->key) cJSON_AddStringToObject(config, "apiKey", given->key);
-    if (given->ca) cJSON_AddStringToObject(config, "caFile", given->ca);
-    config_json = cJSON_PrintUnformatted(config);
-    cJSON_Delete(config);
+    config_json = print_json(config, add_text(config, "baseUrl", given->url)
+                                         && add_text(config, "userAgent", "ExampleTill/1.0")
+                                         && add_text(config, "journalPath", given->journal)
+                                         && add_text(config, "apiKey", given->key)
+                                         && add_text(config, "caFile", given->ca));
     if (!config_json) return NULL;
 
     code = eps_client_open(EPS_ABI_VERSION, config_json, &shop, &answer);
-    free(config_json);
+    cJSON_free(config_json);
     json = take(&answer);
     if (code != EPS_OK) show_problem("cannot open the point shop", code, json);
     cJSON_Delete(json);
@@ -112,22 +142,29 @@ static void acknowledge(eps_client *shop, const char *operation_id) {
     cJSON_Delete(json);
 }
 
-/* What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well. */
+/* What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
+ * What is pending still is left alone: the library goes on settling it. */
 static void finish_earlier_sales(eps_client *shop) {
     eps_buffer answer;
     const cJSON *operation;
     cJSON *json;
     int32_t code = eps_settle(shop, "{\"waitMs\": 5000}", &answer);
-    eps_buffer_dispose(&answer);
-    if (code != EPS_OK) puts("Earlier sales could not be looked up now; they are settled in the background.");
+    json = take(&answer);
+    if (code != EPS_OK) show_problem("cannot settle earlier sales now", code, json);
+    cJSON_Delete(json);
 
     code = eps_list_unsettled(shop, NULL, &answer);
     json = take(&answer);
     if (code != EPS_OK) show_problem("cannot list earlier sales", code, json);
     cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(json, "operations")) {
-        const char *outcome = text_of(operation, "outcome");
-        printf("Earlier sale %s (%s): %s\n", text_of(operation, "operationId"), text_of(operation, "reference"), outcome);
-        if (strcmp(outcome, "pending") != 0) acknowledge(shop, text_of(operation, "operationId"));
+        const char *id = text_of(operation, "operationId"), *outcome = text_of(operation, "outcome");
+        printf("Earlier sale %s (%s): %s\n", id, text_of(operation, "reference"), outcome);
+        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsPerson"))) {
+            puts("    The till cannot find out. Look for it among the member's purchases at Engage.");
+            acknowledge(shop, id);
+        } else if (strcmp(outcome, "pending") != 0) {
+            acknowledge(shop, id);
+        }
     }
     cJSON_Delete(json);
 }
@@ -149,63 +186,65 @@ static double points_of(eps_client *shop, const char *contact) {
     return points;
 }
 
-/* Shows the offers and gives a copy of the id of the wanted one, else of the first the member can afford. NULL if there is none. */
-static char *choose_offer(eps_client *shop, const arguments *given, double points) {
+/* Shows the offers and copies the id of the wanted one, else of the first the member can afford; NULL if there is none. */
+static int32_t choose_offer(eps_client *shop, const arguments *given, double points, char **chosen) {
     eps_buffer answer;
     const cJSON *item;
-    char *chosen = NULL;
     int32_t code = eps_list_items(shop, given->contact, NULL, &answer);
     cJSON *items = take(&answer);
+    *chosen = NULL;
     if (code != EPS_OK) {
+        tell_cashier(code);
         show_problem("cannot list the offers", code, items);
         cJSON_Delete(items);
-        return NULL;
+        return code;
     }
     puts("Offers:");
     cJSON_ArrayForEach(item, items) {
         const char *title = text_of(cJSON_GetObjectItemCaseSensitive(item, "presentation"), "title");
         double cost = number_of(item, "cost");
         int wanted = given->item ? strcmp(given->item, text_of(item, "id")) == 0 : cost <= points;
-        if (wanted && !chosen) {
+        if (wanted && !*chosen) {
             const char *id = text_of(item, "id");
-            chosen = malloc(strlen(id) + 1);
-            if (chosen) strcpy(chosen, id);
+            *chosen = malloc(strlen(id) + 1);
+            if (*chosen) strcpy(*chosen, id);
         }
         printf("  %6.0f points  %s\n", cost, *title ? title : text_of(item, "name"));
     }
     cJSON_Delete(items);
-    if (!chosen) puts("There is no offer the member can buy.");
-    return chosen;
+    if (!*chosen) puts(given->item ? "The member is not offered this item." : "There is no offer the member can buy.");
+    return code;
 }
 
 static int buy(eps_client *shop, const arguments *given, const char *item) {
     eps_buffer answer;
     int32_t code;
-    int result;
+    int complete;
     cJSON *json, *options = cJSON_CreateObject();
     char *options_json;
 
     /* The receipt's number: the same receipt pressed twice is one purchase, also after a restart. */
-    if (given->reference) cJSON_AddStringToObject(options, "reference", given->reference);
-    if (given->wait_ms >= 0) cJSON_AddNumberToObject(options, "waitMs", (double)given->wait_ms);
-    options_json = cJSON_PrintUnformatted(options);
-    cJSON_Delete(options);
+    complete = options && add_text(options, "reference", given->reference);
+    if (given->wait_ms >= 0) complete = complete && cJSON_AddNumberToObject(options, "waitMs", (double)given->wait_ms);
+    options_json = print_json(options, complete);
     if (!options_json) return FAILED;
 
     code = eps_purchase(shop, given->contact, item, options_json, &answer);
-    free(options_json);
+    cJSON_free(options_json);
     json = take(&answer);
-    result = tell_cashier(code);
+    tell_cashier(code);
     if (code == EPS_OK) {
-        printf("Purchase %s%s\n", text_of(json, "purchaseId"),
-               cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "joined")) ? " (asked for before: bought once)" : "");
+        const cJSON *purchase = cJSON_GetObjectItemCaseSensitive(json, "purchase");
+        int joined = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "joined"));
+        printf("Purchase %s for %.0f points%s\n", text_of(json, "purchaseId"), number_of(purchase, "cost"),
+               joined ? " (asked for before: bought once)" : "");
     } else {
         show_problem("purchase", code, json);
     }
-    /* Noted: printed above. A pending one is noted when its outcome is known. */
-    if (result != PENDING && *text_of(json, "operationId")) acknowledge(shop, text_of(json, "operationId"));
+    /* Printed, so noted. One that is pending is noted when its outcome is known, at the next start at the latest. */
+    if (exit_code(code) != PENDING && *text_of(json, "operationId")) acknowledge(shop, text_of(json, "operationId"));
     cJSON_Delete(json);
-    return result;
+    return exit_code(code);
 }
 
 static void show_purchases(eps_client *shop, const char *contact) {
@@ -213,9 +252,10 @@ static void show_purchases(eps_client *shop, const char *contact) {
     const cJSON *purchase;
     int32_t code = eps_list_purchases(shop, contact, NULL, &answer);
     cJSON *purchases = take(&answer);
-    if (code != EPS_OK) show_problem("cannot list the purchases", code, purchases);
-    puts("Purchases:");
-    if (code == EPS_OK) {
+    if (code != EPS_OK) {
+        show_problem("cannot list the purchases", code, purchases);
+    } else {
+        puts("Purchases:");
         cJSON_ArrayForEach(purchase, purchases) {
             printf("  %6.0f points  %-10s %s\n", number_of(purchase, "cost"), text_of(purchase, "status"),
                    text_of(purchase, "createdOn"));
@@ -254,6 +294,7 @@ int main(int argc, char **argv) {
     eps_client *shop;
     double points;
     char *item;
+    int32_t code;
     int result = FAILED;
 
     if (!read_arguments(argc, argv, &given)) {
@@ -269,14 +310,17 @@ int main(int argc, char **argv) {
     finish_earlier_sales(shop);
     points = points_of(shop, given.contact);
     if (points >= 0) printf("The member has %.0f points.\n", points);
-    item = choose_offer(shop, &given, points);
-    if (item) {
+    code = choose_offer(shop, &given, points, &item);
+    if (code != EPS_OK) {
+        result = exit_code(code);
+    } else if (item) {
         result = buy(shop, &given, item);
         free(item);
         show_purchases(shop, given.contact);
         points = points_of(shop, given.contact);
         if (points >= 0) printf("The member has %.0f points left.\n", points);
     }
+    /* Purchases under way stay in the journal and are settled after the next start. */
     eps_client_close(shop);
     return result;
 }

@@ -34,9 +34,13 @@ pub type eps_log_fn =
 ///                     "userAgent" (the POS and its version, "AcmePOS/1.5"). Usual: "apiKey" (left out when a relay adds it),
 ///                     "journalPath" (a file on a local disk, needed by everything that spends; or "journal": "memory", which
 ///                     forgets pending purchases with the process). Optional, with defaults: "waitMs" 10000, how long a call keeps
-///                     the cashier; "requestTimeoutMs" 60000, how long a request may take; "caFile", PEM, trusted beside the system's
-///                     authorities; "systemTrust" true; "maxAnswerBytes" 8388608; "settleSpacingMs" [10000,30000,60000,300000];
-///                     "startupSpreadMs" 30000; "replayLimitMs" 86400000; "retentionDays" 90. An unknown key is an error.
+///                     the cashier, 0 to 600000; "requestTimeoutMs" 60000, how long a request may take, 100 to 600000; "caFile", PEM,
+///                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "maxAnswerBytes"
+///                     8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
+///                     a pending purchase, the last repeats; "startupSpreadMs" 30000, within which settling starts after an open;
+///                     "replayLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
+///                     how long acknowledged records are kept; "wire", an object that overrides what this library assumes of Engage
+///                     where its public pages are silent (the README has its keys). An unknown key is an error.
 /// @param client       Gets the client, or NULL. Close it with eps_client_close.
 /// @param out          Gets `{"version": …, "abi": …}`, or the problem object. Required.
 /// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG, EPS_NO_TRUST; a code of the -6xx band if the
@@ -195,9 +199,9 @@ pub unsafe extern "C" fn eps_list_items(
 /// @param contact_id    The member, a GUID.
 /// @param item_id       The item's "id" from eps_list_items, a GUID; not its promotionId.
 /// @param options_json  NULL, or an object with any of:
-///                      "reference": the POS's own name for the sale, a basket or receipt number (at most 200 bytes; it is kept in
-///                      the journal and must not identify a person). The same reference, contact and item always mean the same
-///                      purchase.
+///                      "reference": the POS's own name for the sale, a basket or receipt number (at most 200 bytes, no control
+///                      characters; it is kept in the journal and must not identify a person). The same reference, contact and item
+///                      always mean the same purchase.
 ///                      "purchaseId": a GUID of the POS's own (eps_new_id), as an alternative or in addition.
 ///                      "waitMs": how long the cashier waits, 0 to 600000 ms.
 ///                      With neither reference nor purchaseId, a purchase of the same contact and item that is pending, or done and

@@ -33,25 +33,20 @@ pub fn run_demo() -> Result {
 
     step(5, "the till buys a reward");
     let before = sandbox.balance()?;
-    sell(&till, &sandbox, &work)?;
+    let purchase = sell(&till, &sandbox, &work)?;
+    sandbox.deducted_once(&purchase, before)?;
 
     step(6, "the cashier presses the same sale again");
-    sell(&till, &sandbox, &work)?;
+    let again = sell(&till, &sandbox, &work)?;
+    if again != purchase {
+        return Err(format!("the second press became another purchase, {again} beside {purchase}"));
+    }
 
     step(7, "the ledger's word");
-    let ledger = sandbox.get("/_sandbox/ledger")?;
-    let entries = ledger.as_array().ok_or("the ledger is not a list")?;
-    for entry in entries {
+    for entry in sandbox.ledger()? {
         println!("      {entry}");
     }
-    let after = sandbox.balance()?;
-    let deducted: Vec<_> = entries.iter().filter(|entry| entry["kind"] == "deduct").collect();
-    if deducted.len() != 1 || before - after != COST {
-        return Err(format!(
-            "{} deductions, and the balance went from {before} to {after}; one of {COST} was due",
-            deducted.len()
-        ));
-    }
+    let after = sandbox.deducted_once(&purchase, before)?;
     drop(sandbox);
     let _ = fs::remove_dir_all(&work);
     println!(
@@ -101,7 +96,8 @@ fn compile_till(work: &Path, built: &Path) -> Result<PathBuf> {
     Ok(till)
 }
 
-fn sell(till: &Path, sandbox: &Sandbox, work: &Path) -> Result {
+/// Lets the till sell, and gives the purchase's id as the till printed it.
+fn sell(till: &Path, sandbox: &Sandbox, work: &Path) -> Result<String> {
     let mut command = Command::new(till);
     command.args(["--url", &sandbox.https, "--key", &sandbox.key, "--contact", MEMBER, "--item", ITEM]);
     command
@@ -114,7 +110,8 @@ fn sell(till: &Path, sandbox: &Sandbox, work: &Path) -> Result {
     for line in printed.lines() {
         println!("      {line}");
     }
-    Ok(())
+    let id = printed.lines().find_map(|line| line.strip_prefix("Purchase ")?.split_whitespace().next());
+    id.map(str::to_owned).ok_or_else(|| "the till printed no purchase".to_owned())
 }
 
 /// The sandbox's process; ended when dropped.
@@ -166,6 +163,28 @@ impl Sandbox {
         let answer = ask().map_err(|error| format!("{path}: {error}"))?;
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         serde_json::from_str(body).map_err(|error| format!("{path} answered {answer:?}: {error}"))
+    }
+
+    fn ledger(&self) -> Result<Vec<Value>> {
+        match self.get("/_sandbox/ledger")? {
+            Value::Array(entries) => Ok(entries),
+            other => Err(format!("the ledger is not a list: {other}")),
+        }
+    }
+
+    /// Makes sure that the purchase, and nothing else, was deducted since the balance was `before`; gives the balance now.
+    fn deducted_once(&self, purchase: &str, before: i64) -> Result<i64> {
+        let ledger = self.ledger()?;
+        let deducted: Vec<&Value> = ledger.iter().filter(|entry| entry["kind"] == "deduct").collect();
+        let after = self.balance()?;
+        match deducted.as_slice() {
+            [entry] if entry["purchaseId"] == purchase && entry["points"] == COST && before - after == COST => {
+                Ok(after)
+            }
+            _ => Err(format!(
+                "one deduction of {COST} points for {purchase} was due; the balance went from {before} to {after} by {deducted:?}"
+            )),
+        }
     }
 
     /// The member's points.

@@ -40,13 +40,33 @@ fn update(path: &Path, wanted: &str, check: bool) -> Result {
         return Ok(());
     }
     if check {
-        let lines = found.lines().zip(wanted.lines());
-        let line = lines.take_while(|(found, wanted)| found == wanted).count() + 1;
-        return Err(format!("{name} is not up to date from line {line} on; run `cargo xtask header` and commit it"));
+        return Err(format!(
+            "{name} is not up to date; run `cargo xtask header` and commit it\n{}",
+            difference(&found, wanted)
+        ));
     }
     fs::write(path, wanted).map_err(|error| format!("{name}: {error}"))?;
     println!("wrote {name}");
     Ok(())
+}
+
+/// What differs, as the lines to take away and the lines to put in their place.
+fn difference(found: &str, wanted: &str) -> String {
+    const SHOWN: usize = 20;
+    let (found, wanted): (Vec<_>, Vec<_>) = (found.lines().collect(), wanted.lines().collect());
+    let before = found.iter().zip(&wanted).take_while(|(found, wanted)| found == wanted).count();
+    let (found, wanted) = (&found[before..], &wanted[before..]);
+    let behind = found.iter().rev().zip(wanted.iter().rev()).take_while(|(found, wanted)| found == wanted).count();
+    let mut text = format!("@@ line {} @@\n", before + 1);
+    for (sign, lines) in [('-', &found[..found.len() - behind]), ('+', &wanted[..wanted.len() - behind])] {
+        for line in lines.iter().take(SHOWN) {
+            let _ = writeln!(text, "{sign}{line}");
+        }
+        if lines.len() > SHOWN {
+            let _ = writeln!(text, "{sign} … and {} lines more", lines.len() - SHOWN);
+        }
+    }
+    text
 }
 
 /// The header's text.

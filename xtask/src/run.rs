@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 
 pub type Result<T = ()> = std::result::Result<T, String>;
@@ -12,15 +12,17 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
 }
 
-/// Where cargo puts what it builds.
+/// Where cargo puts what it builds. A relative CARGO_TARGET_DIR is taken from where we were called, as cargo does.
 pub fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    let named = env::var_os("CARGO_TARGET_DIR").filter(|named| !named.is_empty());
+    let folder = named.map_or_else(|| root().join("target"), PathBuf::from);
+    path::absolute(&folder).unwrap_or(folder)
 }
 
-/// The cargo that runs us.
+/// The cargo that runs us, told where we look for what it builds.
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
+    command.current_dir(root()).env("CARGO_TARGET_DIR", target());
     command
 }
 

@@ -21,7 +21,11 @@ pub fn run_all() -> Result {
     for (at, (what, step)) in STEPS.iter().enumerate() {
         println!("== {}/{} {what}", at + 1, STEPS.len());
         let began = Instant::now();
-        step().map_err(|error| format!("{what}: {error}"))?;
+        if let Err(error) = step() {
+            println!("== {what}: failed after {:.1} s", began.elapsed().as_secs_f64());
+            println!("steps: {at} passed, 1 failed, {} not run", STEPS.len() - at - 1);
+            return Err(format!("{what}: {error}"));
+        }
         println!("== {what}: passed in {:.1} s\n", began.elapsed().as_secs_f64());
     }
     println!("steps: {} passed, 0 failed", STEPS.len());
