@@ -220,7 +220,7 @@
 #define EPS_BAD_ANSWER (-417)
 /** The answer to a read is larger than maxAnswerBytes. */
 #define EPS_ANSWER_TOO_LARGE (-418)
-/** The server answered a read with a 5xx status. */
+/** The server answered a read with a 5xx status, or with 408 or 425. */
 #define EPS_SERVER_ERROR (-419)
 /** The connection ended before the answer to a read was complete. */
 #define EPS_CONNECTION_LOST (-420)
@@ -438,7 +438,8 @@ int32_t eps_list_items(eps_client *client,
  *                      characters; it is kept in the journal and must not identify a person). The same reference, contact and item
  *                      always mean the same purchase.
  *                      "purchaseId": a GUID of the POS's own (eps_new_id), as an alternative or in addition.
- *                      "waitMs": how long the cashier waits, 0 to 600000 ms.
+ *                      "waitMs": how long the cashier waits, 0 to 600000 ms. A request that has not left by then is withdrawn
+ *                      and told as not sent; one that may have left goes on and is told as pending.
  *                      With neither reference nor purchaseId, a purchase of the same contact and item that is pending, or done and
  *                      not yet acknowledged, is joined: a second press is not a second purchase. So acknowledge.
  * @param out           Gets the operation object (see eps_get_operation) with "joined" (whether it had been asked for before); or

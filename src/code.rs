@@ -106,7 +106,7 @@ codes! {
     RateLimited = -416, "EPS_RATE_LIMITED", NotSent, "429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.";
     BadAnswer = -417, "EPS_BAD_ANSWER", NotSent, "The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.";
     AnswerTooLarge = -418, "EPS_ANSWER_TOO_LARGE", NotSent, "The answer to a read is larger than maxAnswerBytes.";
-    ServerError = -419, "EPS_SERVER_ERROR", NotSent, "The server answered a read with a 5xx status.";
+    ServerError = -419, "EPS_SERVER_ERROR", NotSent, "The server answered a read with a 5xx status, or with 408 or 425.";
     ConnectionLost = -420, "EPS_CONNECTION_LOST", NotSent, "The connection ended before the answer to a read was complete.";
 
     Pending = -500, "EPS_PENDING", Pending, "Not known yet; httpStatus and engageCode say more.";

@@ -112,7 +112,8 @@ pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
         // Documented as a 500 that no retry cures.
         500 if body.engage_code() == Some("InvalidSystemConfiguration") => Code::SystemConfiguration,
         429 => Code::RateLimited,
-        500..=599 => Code::ServerError,
+        // 408 and 425 ask for another try; load balancers send a 408 to an idle connection.
+        408 | 425 | 500..=599 => Code::ServerError,
         _ if !body.may_be_engage() => Code::BadAnswer,
         401 => Code::Unauthorized,
         403 => Code::Forbidden,

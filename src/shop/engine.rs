@@ -310,6 +310,9 @@ impl Engine {
 
     /// Records the intent, sends its first request, and tells the caller.
     fn start_intent(&self, wish: &Wish, ticket: &Arc<Ticket>) {
+        if !ticket.begin() {
+            return;
+        }
         let (now, quiet) = (now_ms(), self.quiet());
         let reference = wish.reference.as_deref();
         let intention =

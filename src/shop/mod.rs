@@ -2,6 +2,8 @@
 
 pub(crate) mod decide;
 mod engine;
+#[cfg(test)]
+mod model;
 mod ticket;
 
 use crate::code::Code;

@@ -14,6 +14,7 @@
 //! - a till's own step (a write, a wake-up) takes less than the margin of the quiet time over the time-out (1 tick);
 //! - Engage treats a purchase id as documented, and the copies a proxy makes of a request are refused if one of them was;
 //! - a power cut undoes all writes made with `Later` since the last with `Now`, and no other;
+//! - a history may lag behind (a fault), but a purchase it has shown stays in it;
 //! - the till's clock does not jump (`bounded` is called, but never has anything to do).
 
 use super::decide::{self, Pace, Step, Wish};
@@ -28,7 +29,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use uuid::Uuid;
 
 /// The present. All times of a state are relative to it.
@@ -82,9 +83,10 @@ const LOOKED: &str = "no second request without a look that found nothing";
 const DURABLE: &str = "no request without a durable record";
 const REPLAY: &str = "no request after the replay limit";
 const OPEN: &str = "one open intent per basket";
+const PERSON: &str = "who needs a person needs one until Engage answers about the purchase";
 const ENDS: &str = "once the faults stop, every intent gets to a known end";
-const PROMISES: [&str; 12] =
-    [ONE_DEDUCTION, ONE_PER_BASKET, REFUSED, NOT_SENT, DONE, STAYS, ALONE, LOOKED, DURABLE, REPLAY, OPEN, ENDS];
+const PROMISES: [&str; 13] =
+    [ONE_DEDUCTION, ONE_PER_BASKET, REFUSED, NOT_SENT, DONE, STAYS, ALONE, LOOKED, DURABLE, REPLAY, OPEN, PERSON, ENDS];
 
 /// What must happen somewhere, or else the model proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +124,6 @@ const SITUATIONS: [(Situation, &str); 12] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Rec {
     intent: u8,
-    reference: bool,
     state: State,
     code: Code,
     recorded: u8,
@@ -136,7 +137,7 @@ impl Rec {
     fn full(self) -> Record {
         Record {
             order: order(self.intent),
-            reference: self.reference.then(|| "basket".into()),
+            reference: None,
             state: self.state,
             code: self.code,
             detail: Detail::default(),
@@ -156,7 +157,6 @@ impl Rec {
         let tick = |time: Millis| u8::try_from(time).expect("a few ticks from the present");
         Self {
             intent: u8::try_from(record.order.purchase.uuid().as_u128() - 1).expect("one of ours"),
-            reference: record.reference.is_some(),
             state: record.state,
             code: record.code,
             recorded: tick(record.recorded_at),
@@ -201,6 +201,9 @@ impl Word {
         }
     }
 }
+
+/// A function of `decide` that adds a verdict to a record.
+type After = fn(&Record, Verdict, Millis, Pace<'_>) -> Record;
 
 /// What a worker of a process is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -288,8 +291,6 @@ struct World {
     left: [bool; PRESSES],
     denied: [bool; PRESSES],
     faults: u8,
-    crashes: u8,
-    cuts: u8,
     /// The promises a step has broken.
     broken: u16,
 }
@@ -344,6 +345,16 @@ enum Action {
     Tick,
 }
 
+/// What the POS names a purchase by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    Nothing,
+    /// The basket's reference.
+    Reference,
+    /// A purchase id of its own, the same on every press of a till.
+    Id,
+}
+
 /// A configuration of the environment.
 struct Till {
     name: &'static str,
@@ -352,17 +363,1020 @@ struct Till {
     presses: &'static [usize],
     /// The journal of each process.
     journals: [usize; 2],
-    reference: bool,
-    /// The POS gives the purchase id, the same on every press of a till.
-    named: bool,
+    naming: Naming,
     points: u8,
     faults: u8,
-    crashes: u8,
-    cuts: u8,
     acknowledges: bool,
+    /// The last caller stays until it is told, and no proxy repeats a request: a smaller space.
+    patient: bool,
+    /// Nothing ever goes wrong for the second process, nor does it take time: it is there to spend the points.
+    rival: bool,
     rolls: &'static [u64],
     rules: SettleRules,
     happened: AtomicU32,
     /// States from which the fault-free continuation is known to end.
     ending: Mutex<HashSet<u64>>,
+}
+
+/// A condition on the promise of this number.
+fn kept<const N: usize>(_: &Till, world: &World) -> bool {
+    world.broken & (1 << N) == 0
+}
+
+/// A condition on the situation of this number.
+fn reached<const N: usize>(till: &Till, _: &World) -> bool {
+    till.happened.load(Ordering::Relaxed) & (1 << N) != 0
+}
+
+impl World {
+    fn breaks(&mut self, promise: &str) {
+        let at = PROMISES.iter().position(|name| *name == promise).expect("one of the promises");
+        self.broken |= 1 << at;
+    }
+
+    fn find(&self, journal: usize, intent: u8) -> Option<Rec> {
+        self.journals[journal].iter().map(|kept| kept.seen).find(|rec| rec.intent == intent)
+    }
+
+    /// What `Journal::save` does: revision 1 is inserted, a later one replaces the one before; a sure write makes all before it sure.
+    fn save(&mut self, journal: usize, rec: Rec, durability: Durability) -> bool {
+        let kept = &mut self.journals[journal];
+        match kept.iter_mut().find(|kept| kept.seen.intent == rec.intent) {
+            None if rec.revision == 1 => {
+                kept.push(Kept { seen: rec, sure: None });
+            }
+            Some(kept) if kept.seen.revision + 1 == rec.revision => kept.seen = rec,
+            _ => return false,
+        }
+        if durability == Durability::Now {
+            for kept in kept {
+                kept.sure = Some(kept.seen);
+            }
+        }
+        true
+    }
+
+    /// The callers that wait for an intent in a process, by number.
+    fn waiting(&self, presses: &[usize], process: usize, intent: u8) -> Vec<usize> {
+        let follows = |press: &usize| {
+            presses[*press] == process
+                && matches!(self.callers[*press], Caller::Waiting { intent: theirs, .. } if theirs == intent)
+        };
+        (0..presses.len()).filter(follows).collect()
+    }
+
+    /// Whether somebody follows an intent that was there before.
+    fn asked(&self, presses: &[usize], process: usize, intent: u8) -> bool {
+        let joined = |press: usize| matches!(self.callers[press], Caller::Waiting { alone: false, .. });
+        self.waiting(presses, process, intent).into_iter().any(joined)
+    }
+
+    /// Ends a process: its workers and callers are no more, its requests go on.
+    fn end(&mut self, presses: &[usize], process: usize) {
+        self.processes[process].up = false;
+        self.processes[process].jobs.clear();
+        for (press, at) in presses.iter().enumerate() {
+            if *at == process && matches!(self.callers[press], Caller::Waiting { .. }) {
+                self.callers[press] = Caller::Gone;
+            }
+        }
+        self.forget_sender(process, None);
+    }
+
+    /// Nobody waits for the answer to these requests any more.
+    fn forget_sender(&mut self, process: usize, intent: Option<u8>) {
+        for post in &mut self.posts {
+            if post.from.is_some_and(|from| usize::from(from) == process)
+                && intent.is_none_or(|intent| usize::from(intent) == usize::from(post.id) % PRESSES)
+            {
+                post.from = None;
+            }
+        }
+    }
+
+    fn live(&self, id: usize) -> bool {
+        matches!(self.purchases[id], Some(Status::Processing | Status::Completed))
+    }
+}
+
+impl Till {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            mutation: Mutation::None,
+            presses: &[0, 0],
+            journals: [0, 1],
+            naming: Naming::Reference,
+            points: 1,
+            faults: 1,
+            acknowledges: false,
+            patient: false,
+            rival: false,
+            rolls: &[1],
+            rules: limit(3),
+            happened: AtomicU32::new(0),
+            ending: Mutex::default(),
+        }
+    }
+
+    fn saw(&self, situation: Situation) {
+        self.happened.fetch_or(1 << situation as u32, Ordering::Relaxed);
+    }
+
+    fn pace(&self, attended: bool, roll: u64) -> Pace<'_> {
+        Pace { rules: &self.rules, attended, roll }
+    }
+
+    fn durability(&self, record: &Record) -> Durability {
+        match (self.mutation, record.state) {
+            (Mutation::RefusedLater, State::Refused) | (Mutation::NotSentLater, State::NotSent) => Durability::Later,
+            _ => decide::durability(record),
+        }
+    }
+
+    fn may_send_again(&self, rec: Rec, looked_at: u8) -> bool {
+        let (mut record, mut rules) = (rec.full(), self.rules.clone());
+        match self.mutation {
+            Mutation::IgnoreQuiet => record.quiet_until = 0,
+            Mutation::NoReplayLimit => rules.replay_limit_ms = Millis::MAX,
+            _ => {}
+        }
+        decide::may_send_again(&record, looked_at.into(), &rules)
+    }
+
+    /// Whether a process may look at an intent now: it is due, or somebody asked, and no worker is on it.
+    fn may_look(&self, world: &World, process: usize, rec: Rec, asked: bool) -> bool {
+        let given_up = self.mutation == Mutation::GiveUp && rec.state == State::Unknown;
+        rec.pending()
+            && !given_up
+            && world.processes[process].jobs.iter().all(|job| job.rec.intent != rec.intent)
+            && match decide::next(&rec.full(), NOW.into()) {
+                Step::Rest => false,
+                Step::Look => true,
+                Step::Wait(_) => asked && world.asked(self.presses, process, rec.intent),
+            }
+    }
+
+    /// `Journal::intend` and what `start_intent` does up to the request.
+    fn press(&self, world: &mut World, press: usize) {
+        let process = self.presses[press];
+        let journal = self.journals[process];
+        let first = self.presses.iter().position(|at| *at == process).unwrap_or(press);
+        let id = u8::try_from(if self.naming == Naming::Id { first } else { press }).expect("a few presses");
+        let reference = || (self.naming == Naming::Reference).then(|| "basket".to_owned());
+        let wish = Wish { order: order(id), named: self.naming == Naming::Id, reference: reference() };
+        let full = |rec: Rec| Record { reference: reference(), ..rec.full() };
+        let seen = || world.journals[journal].iter().map(|kept| kept.seen);
+        let candidates = Candidates {
+            by_id: seen().find(|rec| rec.intent == id).map(full),
+            by_reference: seen().find(|_| self.naming == Naming::Reference).map(full),
+            unacknowledged: seen().filter(|rec| !rec.acknowledged).map(full).collect(),
+        };
+        match decide::intend(&wish, candidates, NOW.into(), QUIET.into()) {
+            Err(_) => world.callers[press] = Caller::Gone,
+            Ok(Intention::Doubtful(..)) => unreachable!("only a disk that fails makes it"),
+            Ok(Intention::Join(record)) => {
+                let rec = Rec::of(&record);
+                self.saw(Situation::SecondPressJoins);
+                for other in world.waiting(self.presses, process, rec.intent) {
+                    if let Caller::Waiting { alone, .. } = &mut world.callers[other] {
+                        *alone = false;
+                    }
+                }
+                world.callers[press] =
+                    Caller::Waiting { intent: rec.intent, since: rec.revision, alone: false, going: false };
+                if record.state.is_settled() || record.needs_person() {
+                    self.tell(world, process, rec);
+                }
+            }
+            Ok(Intention::Start(record)) => {
+                let rec = Rec::of(&record);
+                let sure =
+                    if self.mutation == Mutation::SendBeforeDurable { Durability::Later } else { Durability::Now };
+                if rec.revision > 1 {
+                    self.saw(Situation::StartedAgain);
+                }
+                assert!(world.save(journal, rec, sure), "the write is in the transaction of the read");
+                let at = usize::from(rec.intent);
+                (world.left[at], world.denied[at]) = (false, false);
+                world.processes[process].jobs.push(Job { rec, begun: NOW, stage: Stage::Ready });
+                world.callers[press] =
+                    Caller::Waiting { intent: rec.intent, since: rec.revision, alone: true, going: false };
+            }
+        }
+    }
+
+    /// `Ticket::wait` after the caller's deadline.
+    fn leave(&self, world: &mut World, press: usize) {
+        let Caller::Waiting { intent, since, alone, going } = world.callers[press] else { return };
+        let process = self.presses[press];
+        if alone && !going {
+            let first = world.processes[process].jobs.iter_mut().find(|job| {
+                job.rec.intent == intent
+                    && match self.mutation {
+                        Mutation::NotSentWithoutGate => matches!(job.stage, Stage::Ready | Stage::Sent(None)),
+                        _ => job.stage == Stage::Ready,
+                    }
+                    && job.rec.state == State::Recorded
+            });
+            if let Some(job) = first {
+                job.stage = Stage::Sent(Some(Word::NotSent(Code::TimedOut)));
+                world.callers[press] = Caller::Waiting { intent, since, alone, going: true };
+                return;
+            }
+        }
+        let newest = Record::new(order(intent), None, NOW.into(), NOW.into());
+        let outcome = decide::told(newest, Code::PendingWaitEnded)
+            .map_or_else(|error| error.code().row().outcome, |_| Outcome::Done);
+        world.callers[press] = Caller::Told { intent, outcome };
+    }
+
+    /// `Engine::publish`: everybody who follows hears what is known.
+    fn tell(&self, world: &mut World, process: usize, rec: Rec) {
+        let record = rec.full();
+        if !record.state.is_settled() && !record.needs_person() {
+            return;
+        }
+        let outcome =
+            decide::told(record, Code::Pending).map_or_else(|error| error.code().row().outcome, |_| Outcome::Done);
+        for press in world.waiting(self.presses, process, rec.intent) {
+            let Caller::Waiting { intent, since, .. } = world.callers[press] else { continue };
+            if rec.revision < since && self.mutation != Mutation::StaleNews {
+                continue;
+            }
+            world.callers[press] = Caller::Told { intent, outcome };
+            if outcome == Outcome::NotSent {
+                self.saw(Situation::NotSentProven);
+                // Of the present start, or of one before it that this caller has nothing to do with?
+                let journal = world.find(self.journals[process], intent).expect("records stay");
+                if journal.state == State::NotSent || since > rec.revision {
+                    if world.left[usize::from(intent)] {
+                        world.breaks(NOT_SENT);
+                    }
+                    world.denied[usize::from(intent)] = true;
+                }
+            }
+        }
+    }
+
+    /// `Engine::send`, past the gate.
+    fn send(&self, world: &mut World, process: usize, at: usize) {
+        let job = &mut world.processes[process].jobs[at];
+        job.stage = Stage::Sent(None);
+        let (rec, begun) = (job.rec, job.begun);
+        let intent = usize::from(rec.intent);
+        let again = rec.state != State::Recorded;
+        let kept = world.journals[self.journals[process]].iter().find(|kept| kept.seen.intent == rec.intent);
+        if kept.and_then(|kept| kept.sure).is_none_or(|sure| sure.revision < rec.revision) {
+            world.breaks(DURABLE);
+        }
+        if world.posts.iter().any(|post| !post.copy && usize::from(post.id) % PRESSES == intent) {
+            world.breaks(ALONE);
+        }
+        if world.denied[intent] {
+            world.breaks(NOT_SENT);
+        }
+        // The age is judged when the look begins; the look and the way to the gate take a time-out each.
+        if again && u64::from(NOW - rec.recorded) > self.rules.replay_limit_ms + 2 * u64::from(TIMEOUT) {
+            world.breaks(REPLAY);
+        }
+        world.left[intent] = true;
+        let id = if again && self.mutation == Mutation::NewId { intent + PRESSES } else { intent };
+        world.posts.push(Post {
+            id: u8::try_from(id).expect("a few ids"),
+            until: begun + QUIET,
+            from: u8::try_from(process).ok(),
+            copy: false,
+            again,
+        });
+    }
+
+    /// Engage gets a request.
+    fn deliver(&self, world: &mut World, at: usize, handling: Handling, passage: Passage) {
+        let post = world.posts.remove(at);
+        let id = usize::from(post.id);
+        if post.from.is_none() && !post.copy && world.processes.iter().any(|process| !process.up) {
+            self.saw(Situation::LateDelivery);
+        }
+        if post.again && world.purchases[id].is_some() {
+            self.saw(Situation::ResendFindsIt);
+        }
+        let word = match (world.purchases[id], handling) {
+            (Some(Status::Completed), _) => Word::Done,
+            (Some(Status::Processing), _) => Word::Unknown(Code::PendingProcessing),
+            (Some(Status::Failed), _) => Word::Refused(Code::PurchaseFailed),
+            (None, Handling::Busy) => Word::Unknown(Code::PendingRateLimited),
+            (None, Handling::Refuse) => Word::Refused(Code::PromotionExpired),
+            (None, _) if world.points == 0 => {
+                if world.purchases.iter().enumerate().any(|(other, status)| other != id && status.is_some()) {
+                    self.saw(Situation::RefusedForPoints);
+                }
+                Word::Refused(Code::PurchaseNotAllowed)
+            }
+            (None, Handling::Complete | Handling::Process) => {
+                world.points -= 1;
+                world.deductions[id] += 1;
+                if handling == Handling::Process {
+                    world.purchases[id] = Some(Status::Processing);
+                    Word::Unknown(Code::PendingProcessing)
+                } else {
+                    if post.again {
+                        self.saw(Situation::ResendCompletes);
+                    }
+                    world.purchases[id] = Some(Status::Completed);
+                    Word::Done
+                }
+            }
+        };
+        if world.purchases[id].is_none() && matches!(word, Word::Refused(_)) {
+            world.posts.retain(|other| other.id != post.id);
+        }
+        let Some(from) = post.from else { return };
+        let word = match passage {
+            Passage::Answered => word,
+            Passage::Garbled if self.mutation == Mutation::ServerErrorIsRefused => Word::Refused(Code::Refused),
+            Passage::Garbled => Word::Unknown(Code::PendingServerError),
+            Passage::Lost => return,
+        };
+        let jobs = &mut world.processes[usize::from(from)].jobs;
+        let waiting =
+            jobs.iter_mut().find(|job| usize::from(job.rec.intent) == id % PRESSES && job.stage == Stage::Sent(None));
+        if let Some(job) = waiting {
+            job.stage = Stage::Sent(Some(word));
+        }
+    }
+
+    /// Engage answers a look.
+    fn answer(&self, world: &mut World, process: usize, at: usize, serve: Serve) {
+        let intent = usize::from(world.processes[process].jobs[at].rec.intent);
+        let word = match (serve, world.purchases[intent]) {
+            (Serve::Fails, _) if self.mutation == Mutation::ResendWithoutLook => Word::Unknown(Code::PendingBadAnswer),
+            (Serve::Fails, _) => Word::Unknown(Code::PendingConnectionLost),
+            (Serve::Stale, _) | (Serve::Truth, None) => Word::Absent,
+            (Serve::Truth, Some(Status::Completed)) => Word::Done,
+            (Serve::Truth, Some(Status::Processing)) => Word::Unknown(Code::PendingProcessing),
+            (Serve::Truth, Some(Status::Failed)) => Word::Refused(Code::PurchaseFailed),
+        };
+        world.processes[process].jobs[at].stage = Stage::Looked(word);
+    }
+
+    /// What follows an answer: `learn`, or the claim of one more request.
+    fn write(&self, world: &mut World, process: usize, at: usize, roll: u64, disk: bool) {
+        let journal = self.journals[process];
+        let job = world.processes[process].jobs[at];
+        let intent = job.rec.intent;
+        let attended = !world.waiting(self.presses, process, intent).is_empty();
+        let (word, after): (_, After) = match job.stage {
+            Stage::Sent(Some(word)) => (word, decide::after_send),
+            Stage::Looked(word) => (word, decide::after_look),
+            _ => return,
+        };
+        let looked = matches!(job.stage, Stage::Looked(_));
+        let nothing = word == Word::Absent
+            || self.mutation == Mutation::ResendWithoutLook && word == Word::Unknown(Code::PendingBadAnswer);
+        if looked && nothing && self.mutation != Mutation::AbsentIsRefused && self.may_send_again(job.rec, job.begun) {
+            if !disk {
+                // The engine complains and takes it up again later.
+                world.processes[process].jobs.remove(at);
+                return;
+            }
+            let claimed = Rec::of(&decide::claim(&job.rec.full(), NOW.into(), QUIET.into()));
+            let job = if world.save(journal, claimed, Durability::Now) {
+                if word != Word::Absent {
+                    world.breaks(LOOKED);
+                }
+                Job { rec: claimed, begun: NOW, stage: Stage::Ready }
+            } else {
+                self.saw(Situation::LostTheRace);
+                let theirs = world.find(journal, intent).expect("records stay");
+                Job { rec: theirs, begun: NOW, stage: Stage::Publish }
+            };
+            world.processes[process].jobs[at] = job;
+            return;
+        }
+        let mut rec = job.rec;
+        let known = loop {
+            let verdict = match word {
+                Word::Absent if self.mutation == Mutation::AbsentIsRefused => {
+                    Word::Refused(Code::ItemNotFound).verdict()
+                }
+                word => word.verdict(),
+            };
+            let learned = after(&rec.full(), verdict, NOW.into(), self.pace(attended, roll));
+            if !disk {
+                break match learned.state {
+                    State::Done => learned,
+                    _ => decide::unrecorded(learned),
+                };
+            }
+            if world.save(journal, Rec::of(&learned), self.durability(&learned)) {
+                if looked && job.rec.state != learned.state {
+                    match learned.state {
+                        State::Done => self.saw(Situation::DoneByLook),
+                        State::Refused => self.saw(Situation::RefusedByLook),
+                        _ => {}
+                    }
+                }
+                break learned;
+            }
+            self.saw(Situation::LostTheRace);
+            rec = world.find(journal, intent).expect("records stay");
+            if rec.state.is_settled() {
+                break rec.full();
+            }
+        };
+        if known.needs_person() {
+            self.saw(Situation::NeedsPerson);
+        }
+        world.processes[process].jobs[at] = Job { rec: Rec::of(&known), begun: NOW, stage: Stage::Publish };
+    }
+
+    fn look(&self, world: &mut World, process: usize, intent: u8) {
+        let rec = world.find(self.journals[process], intent).expect("enabled for a record");
+        let rec = Rec::of(&decide::bounded(rec.full(), NOW.into(), QUIET.into(), &self.rules));
+        world.processes[process].jobs.push(Job { rec, begun: NOW, stage: Stage::Looking });
+    }
+
+    fn power_cut(&self, world: &mut World, journal: usize) {
+        if world.journals[journal].iter().any(|kept| kept.sure != Some(kept.seen)) {
+            self.saw(Situation::PowerCutLosesWrite);
+        }
+        world.journals[journal].retain_mut(|kept| match kept.sure {
+            Some(sure) => {
+                kept.seen = sure;
+                true
+            }
+            None => false,
+        });
+        for process in 0..world.processes.len() {
+            if self.journals[process] == journal {
+                world.end(self.presses, process);
+            }
+        }
+    }
+
+    /// Nothing of this till's own is overdue, so time may pass.
+    fn may_tick(&self, world: &World) -> bool {
+        let on_time = |job: &Job| job.stage == Stage::Publish || job.begun + TIMEOUT > NOW;
+        let rival = u8::try_from(self.presses.len() - 1).expect("a few presses");
+        let swift =
+            !self.rival || world.processes[1].jobs.is_empty() && world.posts.iter().all(|post| post.id != rival);
+        swift && world.processes.iter().flat_map(|process| &process.jobs).all(on_time)
+    }
+
+    /// A tick passes: everything is one tick further back, and what has run out ends.
+    fn tick(world: &mut World) {
+        let back = |rec: &mut Rec| {
+            rec.recorded -= 1;
+            rec.quiet -= 1;
+            rec.next -= 1;
+        };
+        for kept in world.journals.iter_mut().flatten() {
+            back(&mut kept.seen);
+            kept.sure.as_mut().map(back);
+        }
+        for post in &mut world.posts {
+            post.until -= 1;
+        }
+        world.posts.retain(|post| post.until > NOW);
+        for process in 0..world.processes.len() {
+            for at in 0..world.processes[process].jobs.len() {
+                let job = &mut world.processes[process].jobs[at];
+                back(&mut job.rec);
+                job.begun -= 1;
+                if job.begun + TIMEOUT > NOW {
+                    continue;
+                }
+                let intent = job.rec.intent;
+                match job.stage {
+                    Stage::Ready => job.stage = Stage::Sent(Some(Word::NotSent(Code::TimedOut))),
+                    Stage::Looking => job.stage = Stage::Looked(Word::Unknown(Code::PendingConnectionLost)),
+                    Stage::Sent(None) => {
+                        job.stage = Stage::Sent(Some(Word::Unknown(Code::PendingConnectionLost)));
+                        world.forget_sender(process, Some(intent));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// What differs in nothing that any later step depends on becomes the same.
+    fn canonical(&self, world: &mut World) {
+        let oldest = NOW - u8::try_from(self.rules.replay_limit_ms).unwrap_or(20) - 2 * TIMEOUT - 1;
+        let tidy = |rec: &mut Rec, quiet: u8| {
+            rec.recorded = rec.recorded.max(oldest);
+            rec.quiet = rec.quiet.max(quiet);
+            rec.next = rec.next.max(NOW);
+            if rec.state.is_settled() {
+                (rec.quiet, rec.next) = (NOW, NOW);
+            }
+            if matches!(rec.state, State::Done | State::Refused) {
+                rec.recorded = NOW;
+            }
+        };
+        for journal in 0..world.journals.len() {
+            let ours = |process: &usize| self.journals[*process] == journal;
+            for at in 0..world.journals[journal].len() {
+                let intent = world.journals[journal][at].seen.intent;
+                let jobs = || {
+                    let processes = (0..world.processes.len()).filter(ours);
+                    processes.flat_map(|process| &world.processes[process].jobs).filter(|job| job.rec.intent == intent)
+                };
+                // A look that began in the quiet time must still find it in the quiet time.
+                let looks = jobs().any(|job| matches!(job.stage, Stage::Looking | Stage::Looked(_)));
+                let quiet = if looks { NOW - 2 * QUIET } else { NOW };
+                let kept = &world.journals[journal][at];
+                let revisions: BTreeSet<u8> = jobs()
+                    .map(|job| job.rec.revision)
+                    .chain([kept.seen.revision])
+                    .chain(kept.sure.map(|sure| sure.revision))
+                    .collect();
+                // Only their order counts, and whether there was one before.
+                let rank = |revision: u8| 2 + u8::try_from(revisions.range(..revision).count()).expect("a few");
+                let kept = &mut world.journals[journal][at];
+                tidy(&mut kept.seen, quiet);
+                kept.seen.revision = rank(kept.seen.revision);
+                if let Some(sure) = &mut kept.sure {
+                    tidy(sure, quiet);
+                    sure.revision = rank(sure.revision);
+                }
+                for process in (0..world.processes.len()).filter(ours) {
+                    for job in &mut world.processes[process].jobs {
+                        if job.rec.intent == intent {
+                            tidy(&mut job.rec, NOW - 2 * QUIET);
+                            job.rec.next = NOW;
+                            job.rec.revision = rank(job.rec.revision);
+                            if job.stage == Stage::Publish {
+                                (job.rec.quiet, job.rec.recorded, job.begun) = (NOW, NOW, NOW);
+                            }
+                        }
+                    }
+                }
+                for (press, process) in self.presses.iter().enumerate() {
+                    if let Caller::Waiting { intent: theirs, since, .. } = &mut world.callers[press]
+                        && *theirs == intent
+                        && ours(process)
+                    {
+                        *since = rank(*since).max(2);
+                    }
+                }
+            }
+        }
+        for process in &mut world.processes {
+            process.jobs.sort_by_key(|job| (job.rec.intent, job.rec.revision));
+        }
+        world.posts.sort_unstable();
+    }
+
+    /// The promises that can be read off two states in a row.
+    fn judge(&self, before: &World, world: &mut World, action: Action) {
+        for intent in 0..PRESSES {
+            if world.deductions[intent] + world.deductions[intent + PRESSES] > 1 {
+                world.breaks(ONE_DEDUCTION);
+            }
+        }
+        for journal in 0..world.journals.len() {
+            let bought = |press: &usize| {
+                let process = self.presses[*press];
+                self.journals[process] == journal
+                    && (process == journal || self.journals[0] == self.journals[1])
+                    && (world.live(*press) || world.live(*press + PRESSES))
+            };
+            if self.naming != Naming::Nothing && (0..self.presses.len()).filter(bought).count() > 1 {
+                world.breaks(ONE_PER_BASKET);
+            }
+            let open =
+                |kept: &&Kept| kept.seen.pending() && u64::from(NOW - kept.seen.recorded) <= self.rules.replay_limit_ms;
+            if world.journals[journal].iter().filter(open).count() > 1 {
+                world.breaks(OPEN);
+            }
+            for kept in &before.journals[journal] {
+                let found = world.purchases[usize::from(kept.seen.intent)].is_some();
+                let person = |rec: Rec| rec.full().needs_person() || rec.state.is_settled();
+                let excused = found || matches!(action, Action::PowerCut(_) | Action::Press(_));
+                if person(kept.seen) && !excused && !world.find(journal, kept.seen.intent).is_some_and(person) {
+                    world.breaks(PERSON);
+                }
+                let now = world.find(journal, kept.seen.intent).map(|rec| rec.state);
+                let allowed = match kept.seen.state {
+                    State::Recorded | State::Unknown => true,
+                    State::Done => now == Some(State::Done) || matches!(action, Action::PowerCut(_)),
+                    State::Refused => now == Some(State::Refused),
+                    State::NotSent => {
+                        now == Some(State::NotSent)
+                            || now == Some(State::Recorded) && matches!(action, Action::Press(_))
+                    }
+                };
+                if !allowed {
+                    world.breaks(STAYS);
+                }
+            }
+        }
+        for caller in world.callers {
+            let Caller::Told { intent, outcome } = caller else { continue };
+            let intent = usize::from(intent);
+            match outcome {
+                Outcome::Done if world.purchases[intent] != Some(Status::Completed) => world.breaks(DONE),
+                Outcome::Refused if world.live(intent) || world.live(intent + PRESSES) => world.breaks(REFUSED),
+                _ => {}
+            }
+        }
+    }
+
+    fn apply(&self, before: &World, action: Action) -> World {
+        let mut world = before.clone();
+        match action {
+            Action::Press(press) => self.press(&mut world, press),
+            Action::Leave(press) => self.leave(&mut world, press),
+            Action::Send { process, job } => self.send(&mut world, process, job),
+            Action::NoRoute { process, job } => {
+                world.faults -= 1;
+                world.processes[process].jobs[job].stage = Stage::Sent(Some(Word::NotSent(Code::Offline)));
+            }
+            Action::CutOff { process, job } => {
+                world.faults -= 1;
+                let job = &mut world.processes[process].jobs[job];
+                job.stage = Stage::Sent(Some(Word::Unknown(Code::PendingConnectionLost)));
+                let intent = job.rec.intent;
+                world.forget_sender(process, Some(intent));
+            }
+            Action::Deliver(post, handling, passage) => {
+                world.faults -= u8::from(matches!(handling, Handling::Refuse | Handling::Busy));
+                world.faults -= u8::from(passage != Passage::Answered);
+                self.deliver(&mut world, post, handling, passage);
+            }
+            Action::Repeat(post) => {
+                world.faults -= 1;
+                let post = world.posts[post];
+                world.posts.push(Post { from: None, copy: true, ..post });
+            }
+            Action::Look { process, intent } => self.look(&mut world, process, intent),
+            Action::Answer { process, job, serve } => {
+                world.faults -= u8::from(serve != Serve::Truth);
+                self.answer(&mut world, process, job, serve);
+            }
+            Action::Write { process, job, roll, disk } => {
+                world.faults -= u8::from(!disk);
+                self.write(&mut world, process, job, roll, disk);
+            }
+            Action::Publish { process, job } => {
+                let job = world.processes[process].jobs.remove(job);
+                self.tell(&mut world, process, job.rec);
+            }
+            Action::Settle { id, completes } => {
+                world.purchases[id] = Some(if completes { Status::Completed } else { Status::Failed });
+                world.points += u8::from(!completes);
+            }
+            Action::Acknowledge { journal, intent } => {
+                let rec = world.find(journal, intent).expect("enabled for a record");
+                if let Ok(Some(record)) = decide::acknowledge(&rec.full(), NOW.into()) {
+                    assert!(world.save(journal, Rec::of(&record), Durability::Now));
+                }
+            }
+            Action::Crash(process) => {
+                world.faults -= 1;
+                world.end(self.presses, process);
+            }
+            Action::PowerCut(journal) => {
+                world.faults -= 1;
+                self.power_cut(&mut world, journal);
+            }
+            Action::Restart(process) => world.processes[process].up = true,
+            Action::Tick => Self::tick(&mut world),
+        }
+        self.judge(before, &mut world, action);
+        // Where nobody listens, telling is nothing.
+        for process in 0..world.processes.len() {
+            let mut jobs = std::mem::take(&mut world.processes[process].jobs);
+            jobs.retain(|job| {
+                job.stage != Stage::Publish || !world.waiting(self.presses, process, job.rec.intent).is_empty()
+            });
+            world.processes[process].jobs = jobs;
+        }
+        self.canonical(&mut world);
+        world
+    }
+
+    /// The next step when nothing goes wrong any more. None: there is nothing left to do.
+    fn calm(&self, world: &World) -> Option<Action> {
+        if let Some(process) = world.processes.iter().position(|process| !process.up) {
+            return Some(Action::Restart(process));
+        }
+        if !world.posts.is_empty() {
+            return Some(Action::Deliver(0, Handling::Complete, Passage::Answered));
+        }
+        for (process, jobs) in world.processes.iter().map(|process| &process.jobs).enumerate() {
+            for (job, stage) in jobs.iter().map(|job| job.stage).enumerate() {
+                return Some(match stage {
+                    Stage::Ready => Action::Send { process, job },
+                    Stage::Sent(None) => continue,
+                    Stage::Looking => Action::Answer { process, job, serve: Serve::Truth },
+                    Stage::Sent(Some(_)) | Stage::Looked(_) => Action::Write { process, job, roll: 1, disk: true },
+                    Stage::Publish => Action::Publish { process, job },
+                });
+            }
+        }
+        if let Some(id) = world.purchases.iter().position(|status| *status == Some(Status::Processing)) {
+            return Some(Action::Settle { id, completes: true });
+        }
+        // A look for somebody who waits takes less than a tick, and nobody waits for ever.
+        if let Some(press) = world.callers.iter().position(|caller| matches!(caller, Caller::Waiting { .. })) {
+            return Some(Action::Leave(press));
+        }
+        for process in 0..world.processes.len() {
+            for kept in &world.journals[self.journals[process]] {
+                if self.may_look(world, process, kept.seen, false) && !self.for_a_person(kept.seen) {
+                    return Some(Action::Look { process, intent: kept.seen.intent });
+                }
+            }
+        }
+        let busy = world.processes.iter().any(|process| !process.jobs.is_empty());
+        let open = |kept: &Kept| kept.seen.pending() && !self.for_a_person(kept.seen);
+        (busy || world.journals.iter().flatten().any(open)).then_some(Action::Tick)
+    }
+
+    /// Past the replay limit, and said so.
+    fn for_a_person(&self, rec: Rec) -> bool {
+        rec.full().needs_person() && u64::from(NOW - rec.recorded) > self.rules.replay_limit_ms
+    }
+
+    /// Whether the fault-free continuation leads every intent to a known end.
+    fn ends(&self, world: &World) -> bool {
+        let print = |world: &World| {
+            let mut hasher = DefaultHasher::new();
+            world.hash(&mut hasher);
+            hasher.finish()
+        };
+        let mut path = Vec::new();
+        let mut at = world.clone();
+        for _ in 0..PATIENCE {
+            let known = print(&at);
+            if self.ending.lock().unwrap_or_else(PoisonError::into_inner).contains(&known) {
+                break;
+            }
+            path.push(known);
+            let Some(action) = self.calm(&at) else { break };
+            at = self.apply(&at, action);
+        }
+        let ended = path.len() < PATIENCE;
+        if ended {
+            self.ending.lock().unwrap_or_else(PoisonError::into_inner).extend(path);
+        }
+        ended
+    }
+}
+
+impl Model for Till {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        let process = Process { up: true, jobs: Vec::new() };
+        vec![World {
+            journals: [Vec::new(), Vec::new()],
+            processes: [process.clone(), process],
+            callers: [Caller::Idle; PRESSES],
+            posts: Vec::new(),
+            points: self.points,
+            purchases: [None; IDS],
+            deductions: [0; IDS],
+            left: [false; PRESSES],
+            denied: [false; PRESSES],
+            faults: self.faults,
+            broken: 0,
+        }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        let faulty = world.faults > 0;
+        for (press, process) in self.presses.iter().enumerate() {
+            match world.callers[press] {
+                Caller::Idle if world.processes[*process].up => actions.push(Action::Press(press)),
+                Caller::Waiting { .. } if !(self.patient && press + 1 == self.presses.len()) => {
+                    actions.push(Action::Leave(press));
+                }
+                _ => {}
+            }
+        }
+        for (process, state) in world.processes.iter().enumerate() {
+            if !self.presses.contains(&process) {
+                continue;
+            }
+            if !state.up {
+                actions.push(Action::Restart(process));
+                continue;
+            }
+            let steady = self.rival && process == 1;
+            let faulty = faulty && !steady;
+            for (job, stage) in state.jobs.iter().map(|job| job.stage).enumerate() {
+                match stage {
+                    Stage::Ready => {
+                        actions.push(Action::Send { process, job });
+                        if faulty {
+                            actions.push(Action::NoRoute { process, job });
+                        }
+                    }
+                    Stage::Sent(None) if faulty => actions.push(Action::CutOff { process, job }),
+                    Stage::Sent(None) => {}
+                    Stage::Looking => {
+                        actions.push(Action::Answer { process, job, serve: Serve::Truth });
+                        if faulty {
+                            actions.push(Action::Answer { process, job, serve: Serve::Fails });
+                            actions.push(Action::Answer { process, job, serve: Serve::Stale });
+                        }
+                    }
+                    Stage::Sent(Some(_)) | Stage::Looked(_) => {
+                        for roll in self.rolls {
+                            actions.push(Action::Write { process, job, roll: *roll, disk: true });
+                        }
+                        if faulty {
+                            actions.push(Action::Write { process, job, roll: 1, disk: false });
+                        }
+                    }
+                    Stage::Publish => actions.push(Action::Publish { process, job }),
+                }
+            }
+            for kept in &world.journals[self.journals[process]] {
+                if self.may_look(world, process, kept.seen, true) {
+                    actions.push(Action::Look { process, intent: kept.seen.intent });
+                }
+            }
+            if world.faults > 0 && !steady {
+                actions.push(Action::Crash(process));
+            }
+        }
+        for (journal, kept) in world.journals.iter().enumerate() {
+            if world.faults > 0 && !kept.is_empty() && !(self.rival && journal == 1) {
+                actions.push(Action::PowerCut(journal));
+            }
+            for seen in kept.iter().map(|kept| kept.seen).filter(|_| self.acknowledges) {
+                if !seen.acknowledged && (seen.state.is_settled() || seen.full().needs_person()) {
+                    actions.push(Action::Acknowledge { journal, intent: seen.intent });
+                }
+            }
+        }
+        for (at, post) in world.posts.iter().enumerate() {
+            let fresh = world.purchases[usize::from(post.id)].is_none() && world.points > 0;
+            let heard = post.from.is_some();
+            let faulty = faulty && !(self.rival && usize::from(post.id) % PRESSES == self.presses.len() - 1);
+            actions.push(Action::Deliver(at, Handling::Complete, Passage::Answered));
+            if faulty && heard {
+                actions.push(Action::Deliver(at, Handling::Complete, Passage::Garbled));
+                actions.push(Action::Deliver(at, Handling::Complete, Passage::Lost));
+            }
+            if fresh {
+                actions.push(Action::Deliver(at, Handling::Process, Passage::Answered));
+            }
+            if fresh && faulty {
+                actions.push(Action::Deliver(at, Handling::Refuse, Passage::Answered));
+                actions.push(Action::Deliver(at, Handling::Busy, Passage::Answered));
+            }
+            if faulty && !post.copy && !self.patient {
+                actions.push(Action::Repeat(at));
+            }
+        }
+        for id in (0..IDS).filter(|id| world.purchases[*id] == Some(Status::Processing)) {
+            actions.push(Action::Settle { id, completes: true });
+            actions.push(Action::Settle { id, completes: false });
+        }
+        if self.may_tick(world) {
+            actions.push(Action::Tick);
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        Some(self.apply(world, action))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let kept: [fn(&Self, &World) -> bool; 12] = [
+            kept::<0>, kept::<1>, kept::<2>, kept::<3>, kept::<4>, kept::<5>, kept::<6>, kept::<7>, kept::<8>,
+            kept::<9>, kept::<10>, kept::<11>,
+        ];
+        let reached: [fn(&Self, &World) -> bool; 12] = [
+            reached::<0>,
+            reached::<1>,
+            reached::<2>,
+            reached::<3>,
+            reached::<4>,
+            reached::<5>,
+            reached::<6>,
+            reached::<7>,
+            reached::<8>,
+            reached::<9>,
+            reached::<10>,
+            reached::<11>,
+        ];
+        let promises = PROMISES.iter().zip(kept).map(|(name, condition)| Property::always(name, condition));
+        let ends = Property::always(ENDS, Self::ends);
+        let situations =
+            SITUATIONS.iter().zip(reached).map(|((_, name), condition)| Property::sometimes(name, condition));
+        promises.chain([ends]).chain(situations).collect()
+    }
+}
+
+fn limit(replay_limit_ms: Millis) -> SettleRules {
+    SettleRules { spacing_ms: vec![1], startup_spread_ms: 0, replay_limit_ms }
+}
+
+/// What one configuration came to.
+struct Outcomes {
+    states: usize,
+    depth: usize,
+    reached: u32,
+}
+
+/// Visits every state of a configuration; a broken promise is an error that tells the way to it.
+fn check(till: Till, promises: &[&'static str]) -> Result<Outcomes, String> {
+    let began = Instant::now();
+    let (name, mutation) = (till.name, till.mutation);
+    let names = promises.iter().copied().collect();
+    let checker = till.checker().threads(2).finish_when(HasDiscoveries::AnyOf(names)).spawn_bfs().join();
+    let (states, depth) = (checker.unique_state_count(), checker.max_depth());
+    if mutation == Mutation::None {
+        println!("model: {name}: {states} unique states, depth {depth}, {:.1} s", began.elapsed().as_secs_f64());
+    }
+    let discoveries = checker.discoveries();
+    for &promise in promises {
+        if let Some(path) = discoveries.get(promise) {
+            let steps = path.clone().into_actions();
+            let steps: Vec<_> = steps.iter().map(|step| format!("  {step:?}")).collect();
+            return Err(format!(
+                "{name}: broken: {promise}, after
+{}",
+                steps.join(
+                    "
+"
+                )
+            ));
+        }
+    }
+    Ok(Outcomes { states, depth, reached: checker.model().happened.load(Ordering::Relaxed) })
+}
+
+/// The configurations, each with as many faults as its space allows.
+fn configurations(full: bool) -> Vec<Till> {
+    let (more, basket) = (u8::from(full), || limit(if full { 3 } else { 1 }));
+    let base = |name| Till { points: 2, patient: true, ..Till::new(name) };
+    let two = |name| Till { presses: &[0, 1], ..base(name) };
+    let one = |name| Till { presses: &[0], rolls: &[0, 1], patient: false, points: 1, faults: 2 + more, ..base(name) };
+    vec![
+        Till { rival: true, points: 1, faults: more, ..two("two tills, points for one") },
+        Till { journals: [0, 0], faults: 0, rival: !full, ..two("two processes, one journal") },
+        Till { patient: !full, ..base("double press, one basket") },
+        Till { naming: Naming::Nothing, faults: 0, rules: basket(), ..base("double press, no reference") },
+        Till { naming: Naming::Id, faults: more, patient: !full, ..base("double press, the POS's own id") },
+        one("one press"),
+        Till { acknowledges: true, rules: limit(1), ..one("one press, a short replay limit") },
+    ]
+}
+
+/// Each mutation, the promise it must break, and a configuration that is enough for it.
+fn mutations() -> Vec<(Mutation, &'static str, Till)> {
+    let base = |name| Till { points: 2, patient: true, ..Till::new(name) };
+    let one = || Till { presses: &[0], ..base("one press") };
+    let two = || Till { patient: false, ..base("double press") };
+    let tills = || Till { presses: &[0, 1], rival: true, points: 1, ..base("two tills") };
+    vec![
+        (Mutation::ResendWithoutLook, LOOKED, one()),
+        (Mutation::IgnoreQuiet, ALONE, one()),
+        (Mutation::RefusedLater, STAYS, tills()),
+        (Mutation::NotSentLater, STAYS, two()),
+        (Mutation::NotSentWithoutGate, NOT_SENT, two()),
+        (Mutation::AbsentIsRefused, REFUSED, one()),
+        (Mutation::ServerErrorIsRefused, REFUSED, one()),
+        (Mutation::NewId, ONE_DEDUCTION, Till { faults: 2, ..one() }),
+        (Mutation::SendBeforeDurable, DURABLE, one()),
+        (Mutation::NoReplayLimit, REPLAY, Till { rules: limit(1), ..one() }),
+        (Mutation::GiveUp, ENDS, one()),
+        (Mutation::StaleNews, NOT_SENT, two()),
+    ]
+}
+
+#[test]
+fn the_model_keeps_every_promise_and_notices_every_mutation() {
+    let full = std::env::var("EPS_BUDGET").is_ok_and(|budget| budget == "full");
+    let (mut states, mut depth, mut reached) = (0, 0, 0);
+    for till in configurations(full) {
+        let outcome = check(till, &PROMISES).unwrap_or_else(|broken| panic!("{broken}"));
+        states += outcome.states;
+        depth = depth.max(outcome.depth);
+        reached |= outcome.reached;
+    }
+    let missing: Vec<_> = SITUATIONS.iter().filter(|(situation, _)| reached & (1 << *situation as u32) == 0).collect();
+    assert!(missing.is_empty(), "never happened, so nothing is proven about it: {missing:?}");
+    let mutations = mutations();
+    let caught = mutations.len();
+    for (mutation, promise, till) in mutations {
+        match check(Till { mutation, ..till }, &[promise]) {
+            Ok(outcome) => panic!("{mutation:?} breaks nothing in {} states", outcome.states),
+            Err(_) => println!("model: caught {mutation:?}, which breaks: {promise}"),
+        }
+    }
+    println!(
+        "model: {states} unique states, depth {depth}, {} promises held, {} situations reached, {caught} mutations caught",
+        PROMISES.len(),
+        SITUATIONS.len()
+    );
 }

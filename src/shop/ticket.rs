@@ -22,6 +22,8 @@ struct State {
     /// The newest record of the intent.
     record: Option<Record>,
     joined: bool,
+    /// A worker has taken it up. Until then nothing is recorded, and the caller may go as if it had never come.
+    begun: bool,
     failed: Option<Error>,
     /// Nothing better will come.
     finished: bool,
@@ -64,8 +66,17 @@ impl Ticket {
         self.changed.notify_all();
     }
 
+    /// Takes the wish up. False: the caller has gone, and it is not to be carried out.
+    pub fn begin(&self) -> bool {
+        let mut state = self.lock();
+        state.begun = state.gone.is_none();
+        state.begun
+    }
+
+    /// It follows an intent that is there already.
     pub fn joins(&self) {
-        self.lock().joined = true;
+        let mut state = self.lock();
+        (state.joined, state.begun) = (true, true);
     }
 
     /// Another caller follows the same intent from now on.
@@ -108,6 +119,12 @@ impl Ticket {
             state =
                 self.changed.wait_timeout(state, SLICE.min(deadline - now)).unwrap_or_else(PoisonError::into_inner).0;
         };
+        if let Some((not_sent, _)) = reason
+            && !state.begun
+        {
+            state.gone = Some(not_sent);
+            return Waited::Failed(Error::of(not_sent));
+        }
         if let Some((not_sent, _)) = reason
             && !state.joined
             && !state.shared

@@ -108,6 +108,11 @@ impl Connection {
     /// One read; 0 is the peer's end of the stream.
     fn receive(&mut self) -> io::Result<usize> {
         let into = self.buffers.input_append_buf();
+        if into.is_empty() {
+            // Full, and still no line of it made sense.
+            let says = "the head of the answer, or a line of it, is longer than 16 KB";
+            return Err(call::fail(FailureKind::NotHttp, vec![says.into()]));
+        }
         let Some(tls) = &mut self.tls else { return self.socket.read(into) };
         loop {
             match tls.reader().read(into) {
