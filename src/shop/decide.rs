@@ -165,6 +165,10 @@ pub(crate) fn after_look(record: &Record, verdict: Verdict, now: Millis, pace: P
     match verdict {
         Verdict::Done { answer } => done(record, answer, now),
         Verdict::Refused(facts) => settled(record, State::Refused, facts, now),
+        // A look that failed does not take back that a person has to look; Engage knowing the purchase does.
+        Verdict::Unknown(facts) if record.needs_person() && facts.code != Code::PendingProcessing => {
+            unknown(record, Facts { code: Code::PendingNeedsPerson, ..facts }, now, pace)
+        }
         Verdict::Unknown(facts) => unknown(record, facts, now, pace),
         Verdict::NotSent(facts) => unknown(record, Facts { code: pending_code(facts.code), ..facts }, now, pace),
         Verdict::Absent => {
