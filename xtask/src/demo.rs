@@ -182,7 +182,8 @@ impl Sandbox {
                 Ok(after)
             }
             _ => Err(format!(
-                "one deduction of {COST} points for {purchase} was due; the balance went from {before} to {after} by {deducted:?}"
+                "one deduction of {COST} points for {purchase} was due; the balance went from {before} to {after} by {}",
+                serde_json::json!(deducted)
             )),
         }
     }

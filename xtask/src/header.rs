@@ -174,3 +174,36 @@ fn with_codes(readme: &str) -> Result<String> {
     table.push('\n');
     Ok(format!("{}{table}{}", &readme[..begin], &readme[end..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_shows_what_to_take_away_and_what_to_put_there() {
+        assert_eq!(difference("a\nb\nc\n", "a\nx\ny\nc\n"), "@@ line 2 @@\n-b\n+x\n+y\n");
+        assert_eq!(difference("a\na\n", "a\n"), "@@ line 2 @@\n-a\n");
+        assert_eq!(difference("", "a\n"), "@@ line 1 @@\n+a\n");
+        let long = "x\n".repeat(25);
+        assert!(difference("", &long).ends_with("+ … and 5 lines more\n"));
+    }
+
+    #[test]
+    fn every_code_is_in_exactly_one_band_of_the_header() {
+        let printed: usize = BANDS.iter().map(|(band, _)| rows(*band).count()).sum();
+        assert_eq!(printed, TABLE.len());
+        let text = constants();
+        for row in TABLE {
+            assert_eq!(text.matches(&format!("#define {} ", row.name)).count(), 1, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn a_readme_without_the_marks_is_an_error() {
+        assert!(with_codes("# A readme\n").unwrap_err().contains("marks"));
+        let marked = "a\n<!-- codes: written by `cargo xtask header` -->\nyesterday\n<!-- end of codes -->\nb\n";
+        let with = with_codes(marked).unwrap();
+        assert!(with.starts_with("a\n") && with.ends_with("<!-- end of codes -->\nb\n") && !with.contains("yesterday"));
+        assert_eq!(with_codes(&with).unwrap(), with);
+    }
+}

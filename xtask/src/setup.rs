@@ -27,6 +27,7 @@ pub const TEST: &[Need] = &[
     need("a C++ compiler", "g++", &["c++", "--version"]),
     need("binutils (nm, readelf)", "binutils", &["readelf", "--version"]),
     need("valgrind", "valgrind", &["valgrind", "--version"]),
+    need("kill", "procps", &["kill", "-l"]),
 ];
 
 /// Sees to it that everything is there.
