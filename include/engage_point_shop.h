@@ -446,6 +446,7 @@ int32_t eps_list_items(eps_client *client,
  *                      the problem object, with operationId. Required.
  * @return EPS_OK: bought. -3xx: refused, nothing was deducted. -4xx, -6xx, -1xx, -2xx: nothing was sent. -5xx: pending, let the sale
  *         go on and look at eps_list_unsettled later. EPS_UNAUTHORIZED and EPS_FORBIDDEN are refusals: nothing was deducted.
+ *         EPS_INTERNAL is to be treated as pending.
  *
  * Threads: any. Presses at the same instant, in several threads or processes on one journal, are one purchase.
  */
