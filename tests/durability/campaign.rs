@@ -1,0 +1,183 @@
+//! What the campaigns share: a store with a journal on disk, the budget, a random number with a seed, and workers.
+
+use crate::judge::{self, Case, Found, Journal, Record};
+use crate::till::{Told, told_by};
+use engage_sandbox::{RequestEntry, Sandbox};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// `requestTimeoutMs` of every till here. Its quiet time is a tenth more.
+pub const REQUEST_MS: u64 = 300;
+/// How far apart two requests of one purchase must come in. Of the quiet time of 330 ms, what a busy computer may take between
+/// the record and the request's arrival is taken off.
+pub const APART: Duration = Duration::from_millis(200);
+
+/// Whether to try everything instead of a sample.
+pub fn full() -> bool {
+    std::env::var("EPS_BUDGET").is_ok_and(|budget| budget == "full")
+}
+
+/// A number from the environment.
+pub fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+}
+
+/// The campaigns share the computer with nobody of their own: one at a time.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A sequence that its seed makes again (splitmix64).
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The seed of this run: `EPS_SEED`, else a fresh one.
+    pub fn seed() -> u64 {
+        setting("EPS_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().1 >> 32)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From 0 to one below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        let at = usize::try_from(self.below(of.len() as u64)).unwrap_or_default();
+        &of[at]
+    }
+
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// An Engage and a folder for journals.
+pub struct Store {
+    pub sandbox: Sandbox,
+    folder: tempfile::TempDir,
+    silent: TcpListener,
+}
+
+impl Store {
+    pub fn open() -> Self {
+        Self {
+            sandbox: Sandbox::builder().requests_per_second(None).start(),
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            silent: TcpListener::bind("127.0.0.1:0").expect("a free port"),
+        }
+    }
+
+    /// Where connections are taken and nothing is ever said.
+    pub fn silent_url(&self) -> String {
+        format!("https://{}", self.silent.local_addr().expect("it listens"))
+    }
+
+    /// A place for a journal that is not there yet.
+    pub fn journal(&self, name: &str) -> PathBuf {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder).expect("the folder is ours");
+        folder.join("journal.db")
+    }
+
+    pub fn config(&self, journal: &Path, url: &str) -> String {
+        json!({
+            "baseUrl": url,
+            "apiKey": self.sandbox.api_key(),
+            "userAgent": "TestPOS/1.0",
+            "caFile": self.sandbox.ca_file(),
+            "systemTrust": false,
+            "requestTimeoutMs": REQUEST_MS,
+            "settleSpacingMs": [20, 40, 80],
+            "startupSpreadMs": 0,
+            "journalPath": journal,
+        })
+        .to_string()
+    }
+
+    /// Judges what the journals and the ledger say now.
+    pub fn judge(
+        &self,
+        requests: &[RequestEntry],
+        journals: Vec<(PathBuf, Vec<Told>)>,
+        settled: bool,
+    ) -> Result<Found, String> {
+        let journals: Vec<Journal> =
+            journals.into_iter().map(|(path, told)| Journal { records: Record::read_journal(&path), told }).collect();
+        let ledger = self.sandbox.ledger();
+        judge::judge(&Case { ledger: &ledger, requests, journals: &journals, apart: APART, settled })
+    }
+}
+
+/// What the till does when the trouble is over: learns every outcome, shows them, is acknowledged. All of it must succeed.
+/// `again` is pressed once more when all is known.
+pub fn recover(config: &str, again: Option<&str>) -> Result<Vec<Told>, String> {
+    let mut script = vec!["settle:20000", "unsettled"];
+    script.extend(again);
+    script.extend(["ackall", "unsettled", "close"]);
+    let told = told_by(config, &script);
+    for call in &told {
+        let may_fail = call.verb() == "purchase" || call.verb() == "named";
+        if call.code() != Some(0) && !may_fail {
+            return Err(format!("after the trouble was over: {call:?}"));
+        }
+        if call.verb() == "settle" && call.json("pending") != 0 {
+            return Err(format!("not all is settled after the trouble was over: {call:?}"));
+        }
+    }
+    let shown = told.iter().find(|call| call.verb() == "unsettled").map(|call| call.json("operations"));
+    let pending = |operation: &Value| operation["outcome"] == "pending";
+    if shown.and_then(Value::as_array).is_none_or(|operations| operations.iter().any(pending)) {
+        return Err(format!("settled, and still pending: {shown:?}"));
+    }
+    let left = told.iter().rev().find(|call| call.verb() == "unsettled");
+    if left.is_none_or(|call| call.json("operations") != &json!([])) {
+        return Err(format!("acknowledged, and still shown: {left:?}"));
+    }
+    Ok(told)
+}
+
+/// Does every job, each on one of some workers with a store of its own; stops at the first that fails.
+/// Most of a job is waiting for a quiet time to pass, so there are more workers than processors.
+pub fn in_parallel<J: Sync, R: Send>(
+    workers: usize,
+    jobs: &[J],
+    work: impl Fn(&Store, &J) -> Result<R, String> + Sync,
+) -> (Vec<R>, Option<String>) {
+    let next = AtomicUsize::new(0);
+    let (results, failed) = (Mutex::new(Vec::new()), Mutex::new(None));
+    std::thread::scope(|scope| {
+        for _ in 0..workers.min(jobs.len()) {
+            scope.spawn(|| {
+                let store = Store::open();
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match work(&store, job) {
+                        Ok(result) => results.lock().expect("no worker panics with it").push(result),
+                        Err(why) => {
+                            next.store(jobs.len(), Ordering::Relaxed);
+                            failed.lock().expect("no worker panics with it").get_or_insert(why);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    (results.into_inner().expect("the workers have ended"), failed.into_inner().expect("the workers have ended"))
+}

@@ -1,0 +1,183 @@
+//! Two processes and many threads on one journal: the same press at the same instant is one purchase, a new journal is made once,
+//! and one process settles what another left.
+
+use crate::campaign::{Store, alone, full};
+use crate::till::{Told, run_till};
+use engage_sandbox::seed::demo;
+use engage_sandbox::{Effect, Fault, Operation};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A till that is told what to do while it runs.
+struct Live {
+    child: Child,
+    tell: ChildStdin,
+    hear: Lines<BufReader<ChildStdout>>,
+    heard: String,
+}
+
+impl Live {
+    fn start(config: &str, script: &[&str]) -> Live {
+        let mut child =
+            run_till(config, script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the till starts");
+        let tell = child.stdin.take().expect("piped");
+        let hear = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Live { child, tell, hear, heard: String::new() }
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.tell, "{line}").expect("the till reads");
+    }
+
+    /// Reads until a line begins so, so many times.
+    fn hear(&mut self, start: &str, times: usize) {
+        for _ in 0..times {
+            loop {
+                let line = self.hear.next().expect("the till goes on").expect("text");
+                self.heard += &line;
+                self.heard.push('\n');
+                if line.starts_with(start) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Ends it as its script says and gives all it told.
+    fn end(self) -> Vec<Told> {
+        let Live { mut child, tell, hear, mut heard } = self;
+        drop(tell);
+        for line in hear {
+            heard += &line.expect("text");
+            heard.push('\n');
+        }
+        assert!(child.wait().expect("it ends").success(), "{heard}");
+        Told::parse(&heard)
+    }
+
+    fn kill(mut self) -> Vec<Told> {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        let heard = std::mem::take(&mut self.heard);
+        Told::parse(&heard)
+    }
+}
+
+fn verdict(store: &Store, journal: &Path, told: Vec<Told>) -> usize {
+    let requests = store.sandbox.requests();
+    let judged = store.judge(&requests, vec![(journal.to_owned(), told)], true);
+    judged.unwrap_or_else(|why| panic!("{why}")).deductions
+}
+
+#[test]
+fn the_same_press_at_the_same_instant_in_two_processes_and_eight_threads_is_one_purchase() {
+    let _alone = alone();
+    let rounds: usize = if full() { 600 } else { 45 };
+    let store = Store::open();
+    let journal = store.journal("shared");
+    let config = store.config(&journal, &store.sandbox.https_url());
+    let mut tills = [Live::start(&config, &["stdin", "close"]), Live::start(&config, &["stdin", "close"])];
+    for till in &mut tills {
+        till.hear("END open", 1);
+    }
+    let (contact, item) = (demo::LOAD, demo::COFFEE);
+    let (mut lost, mut presses) = (0, 0);
+    for round in 1..=rounds {
+        let press = match round % 3 {
+            0 => format!("purchase:{contact}:{item}:R{round}:5000"),
+            1 => format!("purchase:{contact}:{item}::5000"),
+            _ => format!("named:{contact}:{item}:{}:5000", Uuid::new_v4()),
+        };
+        if round % 5 == 0 {
+            // Its answer is lost: the presses wait for what settling finds.
+            store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
+            lost += 1;
+        }
+        let marks: Vec<usize> = tills.iter().map(|till| till.heard.len()).collect();
+        for till in &mut tills {
+            till.tell(&format!("threads:4:{press}"));
+        }
+        let mut ids = BTreeSet::new();
+        for (till, mark) in tills.iter_mut().zip(marks) {
+            till.hear("END ", 4);
+            for told in Told::parse(&till.heard[mark..]) {
+                assert_eq!(told.code(), Some(0), "round {round}: {told:?}");
+                ids.insert(told.json("operationId").as_str().expect("an id").to_owned());
+                presses += 1;
+            }
+        }
+        assert_eq!(ids.len(), 1, "round {round}, {press}: {ids:?}");
+        assert_eq!(store.sandbox.purchases(contact).len(), round, "round {round}, {press}");
+        let id = ids.first().expect("one");
+        tills[round % 2].tell(&format!("ack:{id}"));
+        tills[round % 2].hear("END ack", 1);
+    }
+    let told: Vec<Told> = tills.into_iter().flat_map(Live::end).collect();
+    let deductions = verdict(&store, &journal, told);
+    assert_eq!(deductions, rounds);
+    println!(
+        "campaign two-processes: {rounds} points tried, 0 violations, {presses} presses in 2 processes of 4 threads, {lost} answers lost, {deductions} deductions"
+    );
+}
+
+#[test]
+fn a_new_journal_that_two_processes_open_at_the_same_instant_is_made_once() {
+    let _alone = alone();
+    let rounds: usize = if full() { 300 } else { 30 };
+    let store = Store::open();
+    for round in 0..rounds {
+        store.sandbox.reset();
+        let journal = store.journal(&format!("new-{round}"));
+        let config = store.config(&journal, &store.sandbox.http_url());
+        let press = format!("purchase:{}:{}:R1:5000", demo::LOAD, demo::COFFEE);
+        let mut tills: Vec<Live> = (0..3).map(|_| Live::start(&config, &["wait-stdin", &press, "close"])).collect();
+        for till in &mut tills {
+            till.hear("BEGIN wait-stdin", 1);
+        }
+        for till in &mut tills {
+            till.tell("");
+        }
+        let told: Vec<Told> = tills.into_iter().flat_map(Live::end).collect();
+        for call in told.iter().filter(|call| call.verb() != "wait-stdin") {
+            assert_eq!(call.code(), Some(0), "round {round}: {call:?}");
+        }
+        assert_eq!(verdict(&store, &journal, told), 1, "round {round}");
+    }
+    println!("campaign new-journal: {rounds} points tried, 0 violations, 3 processes each");
+}
+
+#[test]
+fn a_second_process_settles_what_a_killed_one_left() {
+    let _alone = alone();
+    let rounds = if full() { 60 } else { 8 };
+    let store = Store::open();
+    for round in 0..rounds {
+        store.sandbox.reset();
+        let journal = store.journal(&format!("left-{round}"));
+        let config = store.config(&journal, &store.sandbox.https_url());
+        // Open before the other dies, so that it is not opening that settles.
+        let mut second = Live::start(&config, &["stdin", "close"]);
+        second.hear("END open", 1);
+        let lost = if round % 2 == 0 { Effect::StallAfterCommit } else { Effect::StallBeforeCommit };
+        store.sandbox.arm(Fault::on(Operation::Purchase, lost));
+        let mut first = Live::start(&config, &["stdin"]);
+        first.tell(&format!("purchase:{}:{}:R1:60000", demo::LOAD, demo::COFFEE));
+        let sent =
+            store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Purchase));
+        let id = sent.expect("the request comes in").purchase_id.expect("it names the purchase");
+        first.hear("BEGIN purchase", 1);
+        let mut told = first.kill();
+        second.tell("settle:10000");
+        second.tell(&format!("get:{id}"));
+        let of_second = second.end();
+        let got = of_second.iter().find(|call| call.verb() == "get").expect("it was asked");
+        assert_eq!(got.json("outcome"), "done", "round {round}: {got:?}");
+        told.extend(of_second);
+        assert_eq!(verdict(&store, &journal, told), 1, "round {round}");
+    }
+    println!("campaign killed-and-settled: {rounds} points tried, 0 violations");
+}
