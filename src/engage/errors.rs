@@ -152,9 +152,12 @@ pub(crate) fn detail(answer: &Answer, body: &ErrorBody) -> Detail {
     }
 }
 
+/// A longer `Retry-After` is taken for this.
+pub(crate) const LONGEST_RETRY_AFTER_MS: u64 = 3_600_000;
+
 /// `Retry-After` in seconds. The other form, a date, is a clock's matter and not used.
 fn retry_after_ms(text: &str) -> Option<u64> {
-    text.trim().parse::<u64>().ok().map(|seconds| seconds.min(3_600) * 1_000)
+    text.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1_000).min(LONGEST_RETRY_AFTER_MS))
 }
 
 /// The code of a request without an answer of which nothing has left the till, or of any read.

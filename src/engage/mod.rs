@@ -10,6 +10,7 @@ mod rewards;
 mod shape;
 
 pub(crate) use contacts::ContactKey;
+pub(crate) use errors::LONGEST_RETRY_AFTER_MS;
 pub(crate) use purchases::{Facts, PurchaseOrder, Verdict};
 
 use crate::config::Config;

@@ -56,6 +56,8 @@ pub(crate) enum Intention {
 }
 
 pub(crate) struct Journal {
+    /// None for a journal in memory.
+    path: Option<PathBuf>,
     /// Commits with `synchronous=FULL`.
     sure: Mutex<Connection>,
     /// Commits with `synchronous=NORMAL`. A connection of its own, because merely preparing the pragma changes the setting.
@@ -71,7 +73,7 @@ impl Journal {
             JournalPlace::Memory => {
                 let mut sure = Connection::open_in_memory().map_err(|error| failed(&error))?;
                 migrate(&mut sure)?;
-                Ok(Some(Self { sure: Mutex::new(sure), quick: None }))
+                Ok(Some(Self { path: None, sure: Mutex::new(sure), quick: None }))
             }
             JournalPlace::File(path) => open_file(path).map(Some),
         }
@@ -91,49 +93,28 @@ impl Journal {
         &self,
         order: &PurchaseOrder,
         reference: Option<&str>,
-        decide: impl FnOnce(Candidates) -> Result<Intention>,
+        decide: impl Fn(Candidates) -> Result<Intention>,
     ) -> Result<Intention> {
-        let mut connection = self.connection(Durability::Now);
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| failed(&error))?;
-        let candidates = Candidates {
-            by_id: find(&transaction, order.purchase)?,
-            by_reference: match reference {
-                None => None,
-                Some(reference) => one(
-                    &transaction,
-                    "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND reference = ?3",
-                    (order.contact.uuid(), order.item.uuid(), reference),
-                )?,
-            },
-            unacknowledged: many(
-                &transaction,
-                "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id",
-                (order.contact.uuid(), order.item.uuid()),
-            )?,
-        };
-        let intention = decide(candidates)?;
-        if let Intention::Start(record) = &intention {
-            let written = write(&transaction, record)?;
-            debug_assert!(written, "nobody can have written between the read and the write of one transaction");
-        }
-        let Err(error) = transaction.commit() else { return Ok(intention) };
-        // A commit whose write failed has left nothing; one whose sync failed is in the log, and a crash now would bring it back to life.
-        // Writing something else in its place prevents that.
-        if let Intention::Start(record) = intention
-            && is_sync_failure(&error)
-        {
-            let withdrawn = Record { state: State::NotSent, code: Code::Journal, ..record };
-            if write(&connection, &withdrawn).is_err() {
-                return Ok(Intention::Doubtful(withdrawn, failed(&error)));
-            }
-        }
-        Err(failed(&error))
+        self.write_with(Durability::Now, |connection| intend(connection, order, reference, &decide))
     }
 
     /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
     pub fn save(&self, record: &Record, durability: Durability) -> Result<bool> {
-        write(&self.connection(durability), record)
+        self.write_with(durability, |connection| write(connection, record))
+    }
+
+    /// Does some writing. SQLite goes on reading only where it could once not open a file for writing, so then a fresh
+    /// connection finds out whether that is still so.
+    fn write_with<T>(&self, durability: Durability, writing: impl Fn(&mut Connection) -> Result<T>) -> Result<T> {
+        let mut connection = self.connection(durability);
+        match (writing(&mut connection), &self.path) {
+            (Err(error), Some(path)) if error.code() == Code::JournalReadOnly => {
+                let synchronous = if durability == Durability::Now { FULL } else { NORMAL };
+                *connection = configured(connect(path)?, path, synchronous)?;
+                writing(&mut connection)
+            }
+            (result, _) => result,
+        }
     }
 
     pub fn get(&self, id: OperationId) -> Result<Option<Record>> {
@@ -175,32 +156,41 @@ impl Journal {
     }
 }
 
+const FULL: &str = "FULL";
+const NORMAL: &str = "NORMAL";
+
 fn open_file(path: &Path) -> Result<Journal> {
     create(path)?;
     check_header(path)?;
-    let mut sure = connect(path)?;
-    migrate(&mut sure)?;
-    let quick = connect(path)?;
-    for (connection, synchronous) in [(&sure, "FULL"), (&quick, "NORMAL")] {
-        let mode: String = connection
-            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-            .map_err(|error| failed(&error))?;
-        if mode != "wal" {
-            return Err(Error::new(
-                Code::JournalCannotOpen,
-                format!(
-                    "the journal {} cannot be kept safe here: its file system does not support shared memory (a network share?); use a local disk",
-                    path.display()
-                ),
-            ));
-        }
-        connection.pragma_update(None, "synchronous", synchronous).map_err(|error| failed(&error))?;
-        // The write-ahead log is kept grown: appending to a file of fixed size needs one disk write less.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|error| failed(&error))?;
+    let mut first = connect(path)?;
+    migrate(&mut first)?;
+    let sure = configured(first, path, FULL)?;
+    let quick = configured(connect(path)?, path, NORMAL)?;
+    Ok(Journal { path: Some(path.to_owned()), sure: Mutex::new(sure), quick: Some(Mutex::new(quick)) })
+}
+
+/// Sets a connection up for a write-ahead log and what a commit promises.
+fn configured(connection: Connection, path: &Path, synchronous: &str) -> Result<Connection> {
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(|error| failed(&error))?;
+    if mode != "wal" {
+        return Err(Error::new(
+            Code::JournalCannotOpen,
+            format!(
+                "the journal {} cannot be kept safe here: its file system does not support shared memory (a network share?); use a local disk",
+                path.display()
+            ),
+        ));
     }
-    // Moving the log into the file is left to the connection that no caller waits for.
-    sure.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
-    Ok(Journal { sure: Mutex::new(sure), quick: Some(Mutex::new(quick)) })
+    connection.pragma_update(None, "synchronous", synchronous).map_err(|error| failed(&error))?;
+    // The write-ahead log is kept grown: appending to a file of fixed size needs one disk write less.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|error| failed(&error))?;
+    if synchronous == FULL {
+        // Moving the log into the file is left to the connection that no caller waits for.
+        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
+    }
+    Ok(connection)
 }
 
 /// Makes the file, private to the user, and its directory entry durable. An existing file is not touched.
@@ -385,6 +375,50 @@ fn many(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Re
         .prepare_cached(sql)
         .and_then(|mut statement| statement.query_map(values, record)?.collect())
         .map_err(|error| failed(&error))
+}
+
+/// [`Journal::intend`] on a connection.
+fn intend(
+    connection: &mut Connection,
+    order: &PurchaseOrder,
+    reference: Option<&str>,
+    decide: &impl Fn(Candidates) -> Result<Intention>,
+) -> Result<Intention> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| failed(&error))?;
+    let candidates = Candidates {
+        by_id: find(&transaction, order.purchase)?,
+        by_reference: match reference {
+            None => None,
+            Some(reference) => one(
+                &transaction,
+                "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND reference = ?3",
+                (order.contact.uuid(), order.item.uuid(), reference),
+            )?,
+        },
+        unacknowledged: many(
+            &transaction,
+            "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id",
+            (order.contact.uuid(), order.item.uuid()),
+        )?,
+    };
+    let intention = decide(candidates)?;
+    if let Intention::Start(record) = &intention {
+        let written = write(&transaction, record)?;
+        debug_assert!(written, "nobody can have written between the read and the write of one transaction");
+    }
+    let Err(error) = transaction.commit() else { return Ok(intention) };
+    // A commit whose write failed has left nothing; one whose sync failed is in the log, and a crash now would bring it back to life.
+    // Writing something else in its place prevents that.
+    if let Intention::Start(record) = intention
+        && is_sync_failure(&error)
+    {
+        let withdrawn = Record { state: State::NotSent, code: Code::Journal, ..record };
+        if write(connection, &withdrawn).is_err() {
+            return Ok(Intention::Doubtful(withdrawn, failed(&error)));
+        }
+    }
+    Err(failed(&error))
 }
 
 /// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.

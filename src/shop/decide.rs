@@ -3,7 +3,7 @@
 
 use crate::code::Code;
 use crate::config::SettleRules;
-use crate::engage::{Facts, PurchaseOrder, Verdict};
+use crate::engage::{Facts, LONGEST_RETRY_AFTER_MS, PurchaseOrder, Verdict};
 use crate::error::{Detail, Error, Result};
 use crate::journal::{Candidates, Durability, Intention, Millis, Record, State};
 
@@ -293,10 +293,14 @@ fn widest(rules: &SettleRules) -> Millis {
 }
 
 /// Brings a record into bounds after the clock went back: a time far in the future would hold it up for days.
+/// What lies further ahead than anything is ever planned is due now; the look that follows writes the quiet time down.
 pub(crate) fn bounded(record: Record, now: Millis, quiet: Millis, rules: &SettleRules) -> Record {
+    // Engage may have asked for more patience than we would have had.
+    let asked_for = if record.code == Code::PendingRateLimited { LONGEST_RETRY_AFTER_MS } else { 0 };
+    let planned = record.next_at <= now + widest(rules).max(quiet).max(asked_for);
     Record {
         quiet_until: record.quiet_until.min(now + quiet),
-        next_at: record.next_at.min(now + widest(rules).max(quiet)),
+        next_at: if planned { record.next_at } else { now },
         ..record
     }
 }

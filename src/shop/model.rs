@@ -1323,7 +1323,7 @@ fn configurations(full: bool) -> Vec<Till> {
     let one = |name| Till { presses: &[0], rolls: &[0, 1], patient: false, points: 1, faults: 2 + more, ..base(name) };
     vec![
         Till { rival: true, points: 1, faults: more, ..two("two tills, points for one") },
-        Till { journals: [0, 0], faults: 0, rival: !full, ..two("two processes, one journal") },
+        Till { journals: [0, 0], faults: 0, rival: !full, rules: basket(), ..two("two processes, one journal") },
         Till { patient: !full, ..base("double press, one basket") },
         Till { naming: Naming::Nothing, faults: 0, rules: basket(), ..base("double press, no reference") },
         Till { naming: Naming::Id, faults: more, patient: !full, ..base("double press, the POS's own id") },

@@ -1,0 +1,233 @@
+//! A bench: one sandbox, used again for many short lives of a till, each in a fresh folder. Several benches work side by side.
+
+use crate::judge::{self, Case, Journal, Record};
+use crate::shim::{DISK, Event};
+use crate::till::{Told, run_till};
+use engage_sandbox::{Effect, Fault, Operation, Sandbox};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A member with points enough, and an item that can be bought.
+pub const MEMBER: &str = "a0000000-0000-4000-8000-000000000003";
+pub const COFFEE: &str = "b0000000-0000-4000-8000-000000000001";
+/// An item that is refused now, and can be bought [`Bench::in_2099`].
+pub const NEW_YEAR_2099: &str = "b0000000-0000-4000-8000-000000000005";
+/// In ms since 1970; every other item can be bought then too.
+const SUMMER_OF_2099: i64 = 4_086_547_200_000;
+
+/// How long a request of the tills may take; a purchase that may be under way is left alone a tenth longer.
+pub const REQUEST_MS: u64 = 300;
+
+/// Benches at work at the same time: most of a life is waiting.
+const BENCHES: usize = 6;
+
+pub struct Bench {
+    pub sandbox: Sandbox,
+}
+
+/// What a till did.
+pub struct Life {
+    pub told: Vec<Told>,
+    /// None: killed by a signal.
+    pub exit: Option<i32>,
+    pub stderr: String,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self { sandbox: Sandbox::builder().requests_per_second(None).start() }
+    }
+
+    /// The configuration of a till of this bench.
+    pub fn config(&self, journal: &Path, extra: &Value) -> String {
+        let mut config = json!({
+            "baseUrl": self.sandbox.http_url(),
+            "apiKey": self.sandbox.api_key(),
+            "userAgent": "TestPOS/1.0",
+            "journalPath": journal,
+            "requestTimeoutMs": REQUEST_MS,
+            "settleSpacingMs": [20, 40, 80],
+            "startupSpreadMs": 0,
+        });
+        let extra = extra.as_object().cloned().unwrap_or_else(Map::new);
+        config.as_object_mut().unwrap().extend(extra);
+        config.to_string()
+    }
+
+    /// A life of a till in this place; with `fail`, on a bad disk. What it did is recorded beside the folder.
+    pub fn life(&self, place: &Place, fail: Option<&str>, script: &[String]) -> Life {
+        Self::life_at(&self.config(&place.journal(), &json!({})), place, fail, script)
+    }
+
+    /// As [`Bench::life`], with a configuration of its own.
+    pub fn life_at(config: &str, place: &Place, fail: Option<&str>, script: &[String]) -> Life {
+        let script: Vec<&str> = script.iter().map(String::as_str).collect();
+        let mut till = run_till(config, &script);
+        till.env("LD_PRELOAD", &*DISK).env("EPS_DISK_PREFIX", place.folder()).env("EPS_DISK_RECORD", place.record());
+        if let Some(fail) = fail {
+            till.env("EPS_DISK_FAIL", fail);
+        }
+        let output = till.output().unwrap();
+        Life {
+            told: Told::parse(&String::from_utf8_lossy(&output.stdout)),
+            exit: output.status.code(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The next life in the same folder, on a good disk: opens, settles, acknowledges all and sells once more.
+    pub fn recover(&self, place: &Place) -> Result<Vec<Told>, String> {
+        let last = press(COFFEE, "the-next-sale");
+        let script = ["settle:10000".to_owned(), "unsettled".to_owned(), "ackall".to_owned(), last.clone()];
+        let script: Vec<&str> = script.iter().map(String::as_str).collect();
+        // With time enough for a busy computer.
+        let config = self.config(&place.journal(), &json!({ "requestTimeoutMs": 5_000 }));
+        let output = run_till(&config, &script).output().unwrap();
+        let told = Told::parse(&String::from_utf8_lossy(&output.stdout));
+        if output.status.code() != Some(0) {
+            return Err(format!(
+                "the journal does not open again: {told:?} {}",
+                String::from_utf8_lossy(&output.stderr)
+            ));
+        }
+        match told.iter().find(|told| told.command == last).and_then(Told::code) {
+            Some(0) => Ok(told),
+            code => Err(format!("the next sale is answered with {code:?}: {told:?}")),
+        }
+    }
+
+    /// Holds everything against the rules, after a recovery.
+    pub fn judge(&self, place: &Place, told: Vec<Told>) -> Result<judge::Found, String> {
+        let journals = [Journal { records: Record::read_journal(&place.journal()), told }];
+        judge::judge(&Case {
+            ledger: &self.sandbox.ledger(),
+            requests: &self.sandbox.requests(),
+            journals: &journals,
+            // A quiet time counts from before the request leaves; a busy computer may take most of it for that.
+            apart: Duration::from_millis(REQUEST_MS / 3),
+            settled: true,
+        })
+    }
+
+    pub fn posts(&self) -> usize {
+        self.sandbox.requests().iter().filter(|request| request.method == "POST").count()
+    }
+
+    /// From now on what was refused as too early can be bought: a request that is made again shows as a deduction.
+    pub fn in_2099(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        self.sandbox.set_clock_offset(SUMMER_OF_2099 - i64::try_from(now).unwrap());
+    }
+
+    /// The next purchase does not arrive.
+    pub fn lose_a_request(&self) {
+        self.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallBeforeCommit));
+    }
+
+    /// The next purchase is made and its answer lost.
+    pub fn lose_an_answer(&self) {
+        self.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
+    }
+}
+
+/// The same press by a cashier who leaves before Engage answers, and not before the request has left.
+pub fn impatient(press: &str) -> String {
+    press.replace(":10000", ":250")
+}
+
+/// A press at the till.
+pub fn press(item: &str, reference: &str) -> String {
+    format!("purchase:{MEMBER}:{item}:{reference}:10000")
+}
+
+/// A folder for a journal, and its record beside it.
+pub struct Place(tempfile::TempDir);
+
+impl Place {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("till")).unwrap();
+        Self(folder)
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.0.path().join("till")
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.folder().join("journal.db")
+    }
+
+    fn record(&self) -> PathBuf {
+        self.0.path().join("record")
+    }
+
+    /// What was recorded since the last time.
+    pub fn take_events(&self) -> Vec<Event> {
+        if !self.record().exists() {
+            return Vec::new();
+        }
+        let events = Event::read(&self.record());
+        std::fs::remove_file(self.record()).unwrap();
+        events
+    }
+}
+
+/// What a campaign counts beside its points.
+pub type Counts = BTreeMap<String, usize>;
+
+/// Tries every point on benches side by side, prints the summary and panics with the first violation; all of them go into a file of
+/// the folder EPS_DISK_VIOLATIONS, if that is set.
+pub fn campaign<T: Sync>(
+    name: &str,
+    points: &[T],
+    further: &str,
+    check: impl Fn(&Bench, &T) -> Result<Counts, String> + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let found: Mutex<(Counts, Vec<String>)> = Mutex::default();
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..BENCHES.min(points.len()) {
+            scope.spawn(|| {
+                let bench = Bench::new();
+                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    bench.sandbox.reset();
+                    let result = check(&bench, point);
+                    let mut found = found.lock().unwrap();
+                    match result {
+                        Ok(counts) => counts.into_iter().for_each(|(what, n)| *found.0.entry(what).or_default() += n),
+                        Err(violation) => found.1.push(violation),
+                    }
+                }
+            });
+        }
+    });
+    let (counts, violations) = found.into_inner().unwrap();
+    let counts: Vec<String> = counts.iter().map(|(what, n)| format!("{n} {what}")).collect();
+    println!(
+        "campaign {name}: {} points tried, {} violations, {}{further} ({:.1} s)",
+        points.len(),
+        violations.len(),
+        counts.join(", "),
+        began.elapsed().as_secs_f32(),
+    );
+    if let Ok(folder) = std::env::var("EPS_DISK_VIOLATIONS") {
+        std::fs::write(Path::new(&folder).join(format!("{name}.txt")), violations.join("\n\n")).unwrap();
+    }
+    if let Some(first) = violations.first() {
+        panic!("{first}");
+    }
+}
+
+/// At most `most` of `all`, evenly spaced, always the same.
+pub fn sample<T: Clone>(all: &[T], most: usize) -> Vec<T> {
+    if all.len() <= most {
+        return all.to_vec();
+    }
+    (0..most).map(|at| all[at * all.len() / most].clone()).collect()
+}
