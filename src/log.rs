@@ -157,9 +157,14 @@ impl Log {
         }
         if thread.is_finished() {
             let _ = thread.join();
-            let sink = self.shared.lock().sink.take();
-            drop(sink);
         }
+        // What a slow function has not got by now it does not get: it is not entered again.
+        let mut queue = self.shared.lock();
+        queue.generation += 1;
+        queue.lines.clear();
+        let sink = queue.sink.take();
+        drop(queue);
+        drop(sink);
     }
 }
 
@@ -175,16 +180,18 @@ fn deliver(shared: &Shared) {
             continue;
         };
         let Some(mut sink) = queue.sink.take() else { continue };
-        let dropped = std::mem::take(&mut queue.dropped);
+        let (level, line) = match std::mem::take(&mut queue.dropped) {
+            0 => (level, line),
+            // A line of its own, so that the function may go between the two.
+            dropped => {
+                queue.lines.push_front((level, line));
+                (Level::Warn, format!("{{\"event\":\"log.dropped\",\"lines\":{dropped}}}"))
+            }
+        };
         let generation = queue.generation;
         queue.calling = Some(std::thread::current().id());
         drop(queue);
-        let survived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            if dropped > 0 {
-                sink(Level::Warn, &format!("{{\"event\":\"log.dropped\",\"lines\":{dropped}}}"));
-            }
-            sink(level, &line);
-        }));
+        let survived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(level, &line)));
         queue = shared.lock();
         queue.calling = None;
         // A function that panics is not called again; one that was replaced meanwhile is forgotten.

@@ -16,10 +16,10 @@ pub(crate) unsafe fn answer(name: &'static str, out: *mut eps_buffer, call: impl
     }
     // SAFETY: not NULL, and the caller's for the time of the call. Written without reading: it may be uninitialised.
     unsafe { out.write(eps_buffer::EMPTY) };
-    let result = caught(name, call).unwrap_or_else(|| Err(Error::of(Code::Internal)));
+    let result = caught(injected(name, call)).unwrap_or_else(|| Err(Error::of(Code::Internal)));
     let (code, bytes) = match result {
         Ok(bytes) => (Code::Ok, bytes),
-        Err(error) => (error.code(), caught(name, || error.to_json()).unwrap_or_default()),
+        Err(error) => (error.code(), caught(|| error.to_json()).unwrap_or_default()),
     };
     // SAFETY: as above.
     unsafe { out.write(eps_buffer::from_vec(bytes)) };
@@ -28,7 +28,7 @@ pub(crate) unsafe fn answer(name: &'static str, out: *mut eps_buffer, call: impl
 
 /// Runs a call that has no buffer to answer with.
 pub(crate) fn code(name: &'static str, call: impl FnOnce() -> Result<()>) -> i32 {
-    match caught(name, call) {
+    match caught(injected(name, call)) {
         Some(Ok(())) => Code::Ok.number(),
         Some(Err(error)) => error.code().number(),
         None => Code::Internal.number(),
@@ -37,15 +37,12 @@ pub(crate) fn code(name: &'static str, call: impl FnOnce() -> Result<()>) -> i32
 
 /// Runs a call that answers with a plain value; `fallback` is the answer after a panic.
 pub(crate) fn value<T>(name: &'static str, fallback: T, call: impl FnOnce() -> T) -> T {
-    caught(name, call).unwrap_or(fallback)
+    caught(injected(name, call)).unwrap_or(fallback)
 }
 
-fn caught<T>(name: &'static str, call: impl FnOnce() -> T) -> Option<T> {
+fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
     let quiet = crate::panics::quiet_thread();
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        inject(name);
-        call()
-    }));
+    let result = catch_unwind(AssertUnwindSafe(call));
     drop(quiet);
     match result {
         Ok(value) => Some(value),
@@ -57,13 +54,11 @@ fn caught<T>(name: &'static str, call: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-#[cfg(not(feature = "fault-injection"))]
-fn inject(_: &'static str) {}
-
-/// Panics in the export that the environment names.
-#[cfg(feature = "fault-injection")]
-fn inject(name: &'static str) {
-    if std::env::var_os("EPS_TEST_PANIC").is_some_and(|wanted| wanted == name) {
-        panic!("injected into {name}");
+/// The call, or in a test build a panic in the export that the environment names.
+fn injected<T>(name: &'static str, call: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    move || {
+        let wanted = cfg!(feature = "fault-injection").then(|| std::env::var_os("EPS_TEST_PANIC")).flatten();
+        assert!(wanted.is_none_or(|wanted| wanted != name), "injected into {name}");
+        call()
     }
 }

@@ -41,7 +41,7 @@ pub type eps_log_fn =
 ///                     "replayLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
 ///                     how long acknowledged records are kept; "wire", an object that overrides what this library assumes of Engage
 ///                     where its public pages are silent (the README has its keys). An unknown key is an error.
-/// @param client       Gets the client, or NULL. Close it with eps_client_close.
+/// @param client       Gets the client, or NULL; untouched if out is NULL. Close it with eps_client_close.
 /// @param out          Gets `{"version": …, "abi": …}`, or the problem object. Required.
 /// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG, EPS_NO_TRUST; a code of the -6xx band if the
 ///         journal cannot be used.

@@ -18,8 +18,8 @@ use rusqlite::{
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How long another process may hold the journal locked before a call gives up. Writes take milliseconds.
@@ -96,6 +96,26 @@ impl Journal {
         decide: impl Fn(Candidates) -> Result<Intention>,
     ) -> Result<Intention> {
         self.write_with(Durability::Now, |connection| intend(connection, order, reference, &decide))
+    }
+
+    /// What a wish would mean now, without carrying it out. None if the journal stays busy for longer than `patience`.
+    pub fn peek(
+        &self,
+        order: &PurchaseOrder,
+        reference: Option<&str>,
+        decide: impl FnOnce(Candidates) -> Result<Intention>,
+        patience: Duration,
+    ) -> Option<Result<Intention>> {
+        let until = Instant::now() + patience;
+        let connection = loop {
+            match self.quick.as_ref().unwrap_or(&self.sure).try_lock() {
+                Ok(connection) => break connection,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if Instant::now() >= until => return None,
+                Err(TryLockError::WouldBlock) => std::thread::park_timeout(Duration::from_millis(1)),
+            }
+        };
+        Some(candidates(&connection, order, reference).and_then(decide))
     }
 
     /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
@@ -377,6 +397,25 @@ fn many(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Re
         .map_err(|error| failed(&error))
 }
 
+fn candidates(connection: &Connection, order: &PurchaseOrder, reference: Option<&str>) -> Result<Candidates> {
+    Ok(Candidates {
+        by_id: find(connection, order.purchase)?,
+        by_reference: match reference {
+            None => None,
+            Some(reference) => one(
+                connection,
+                "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND reference = ?3",
+                (order.contact.uuid(), order.item.uuid(), reference),
+            )?,
+        },
+        unacknowledged: many(
+            connection,
+            "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id",
+            (order.contact.uuid(), order.item.uuid()),
+        )?,
+    })
+}
+
 /// [`Journal::intend`] on a connection.
 fn intend(
     connection: &mut Connection,
@@ -386,22 +425,7 @@ fn intend(
 ) -> Result<Intention> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| failed(&error))?;
-    let candidates = Candidates {
-        by_id: find(&transaction, order.purchase)?,
-        by_reference: match reference {
-            None => None,
-            Some(reference) => one(
-                &transaction,
-                "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND reference = ?3",
-                (order.contact.uuid(), order.item.uuid(), reference),
-            )?,
-        },
-        unacknowledged: many(
-            &transaction,
-            "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id",
-            (order.contact.uuid(), order.item.uuid()),
-        )?,
-    };
+    let candidates = candidates(&transaction, order, reference)?;
     let intention = decide(candidates)?;
     if let Intention::Start(record) = &intention {
         let written = write(&transaction, record)?;

@@ -74,6 +74,7 @@ fn join(record: Record, now: Millis, quiet: Millis) -> Intention {
         state: State::Recorded,
         code: Code::Pending,
         detail: Detail { attempts: record.detail.attempts + 1, ..Detail::default() },
+        recorded_at: now,
         quiet_until: now + quiet,
         next_at: now,
         rounds: 0,
@@ -223,6 +224,13 @@ pub(crate) fn told(record: Record, reason: Code) -> Result<Record> {
     let code = if nothing_known { reason } else { record.code };
     let operation = record.id();
     Err(Error::of(code).with_detail(record.detail).with_cause(record.cause).with_operation(operation))
+}
+
+/// Whether what a request has taught about `ours` is not to be added to `theirs`, which somebody else has written since:
+/// it is settled, or sent again, and then only a completed purchase is still news.
+pub(crate) fn is_overtaken(ours: &Record, theirs: &Record, verdict: &Verdict) -> bool {
+    let sent_again = theirs.detail.attempts != ours.detail.attempts;
+    theirs.state.is_settled() || (sent_again && !matches!(verdict, Verdict::Done { .. }))
 }
 
 /// The record as a caller must see it when the journal could not take what was learned.

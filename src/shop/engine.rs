@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const BURST: f64 = 10.0;
 /// When work that failed for a reason of the till's own (the disk, a panic) is taken up again.
 const RETRY: Duration = Duration::from_secs(10);
+/// How long the journal may be busy when a caller is leaving. Invariant 8 allows 50 ms in all.
+const GLANCE: Duration = Duration::from_millis(30);
 /// How long a purchase that another process or thread has just begun is left alone before it is looked for.
 const HEAD_START: Duration = Duration::from_millis(250);
 
@@ -69,6 +71,8 @@ struct Slot {
     busy: bool,
     /// Look now, whatever the schedule says: somebody asked.
     asked: bool,
+    /// The revision of the record it was last started with. News of an older one is about an earlier start.
+    started: u64,
     followers: Vec<Arc<Ticket>>,
 }
 
@@ -164,6 +168,18 @@ impl Engine {
         drop(work);
         self.changed.notify_one();
         Ok(ticket)
+    }
+
+    /// What is told of a wish that nobody took up in time: it is not carried out, but it may be an intent already.
+    pub fn given_up(&self, wish: &Wish, not_sent: Code, pending: Code) -> Result<(Record, bool)> {
+        let (now, quiet) = (now_ms(), self.quiet());
+        let decide = |candidates| decide::intend(wish, candidates, now, quiet);
+        match self.journal.peek(&wish.order, wish.reference.as_deref(), decide, GLANCE) {
+            Some(Ok(Intention::Join(record))) => decide::told(record, pending).map(|record| (record, true)),
+            Some(Ok(_)) => Err(Error::of(not_sent)),
+            Some(Err(error)) => Err(error),
+            None => Err(Error::of(pending)),
+        }
     }
 
     /// Asks for every pending intent now; one ticket each.
@@ -333,14 +349,15 @@ impl Engine {
                 self.complain(withdrawn.id(), &error);
                 let told = Record { cause: error.cause().to_vec(), ..decide::unrecorded(withdrawn.clone()) };
                 let mut work = self.lock();
-                work.occupy(withdrawn.id(), ticket);
+                work.occupy(&withdrawn, ticket);
                 work.doubtful.insert(withdrawn.id(), withdrawn);
                 drop(work);
                 self.publish(&told);
             }
             Ok(Intention::Start(record)) => {
-                self.lock().occupy(record.id(), ticket);
+                // Told first, so that late news of an earlier start finds that it knows better.
                 ticket.tell(&record);
+                self.lock().occupy(&record, ticket);
                 let verdict = self.send(&record, &ticket.call, || ticket.gone());
                 self.publish(&self.learn(record, decide::after_send, &verdict, true));
             }
@@ -404,10 +421,13 @@ impl Engine {
         let began = Instant::now();
         let mut verdict = self.engage.purchase(&record.order, call);
         self.stats.sent();
-        if let Verdict::NotSent(facts) = &mut verdict
-            && let Some(reason) = gone()
-        {
-            facts.code = reason;
+        if let Verdict::NotSent(facts) = &mut verdict {
+            match gone() {
+                Some(reason) => facts.code = reason,
+                // Nobody withdrew it, so it was the end of the client.
+                None if facts.code == Code::Cancelled => facts.code = Code::Closed,
+                None => {}
+            }
         }
         self.log.write(
             Level::Info,
@@ -430,7 +450,7 @@ impl Engine {
             let error = match self.journal.save(&learned, decide::durability(&learned)) {
                 Ok(true) => return learned,
                 Ok(false) => match self.journal.get(record.id()) {
-                    Ok(Some(theirs)) if theirs.state.is_settled() => return theirs,
+                    Ok(Some(theirs)) if decide::is_overtaken(&record, &theirs, verdict) => return theirs,
                     Ok(Some(theirs)) => {
                         record = theirs;
                         continue;
@@ -458,18 +478,21 @@ impl Engine {
     fn publish(&self, record: &Record) {
         let mut work = self.lock();
         let settled = record.state.is_settled() || record.is_closed();
+        let outdated = work.slots.get(&record.id()).is_some_and(|slot| record.revision < slot.started);
         let followers = match work.slots.get_mut(&record.id()) {
             None => Vec::new(),
+            // Started again meanwhile: whoever waits for the new start does not take old news, and the slot is the new start's.
+            Some(slot) if outdated => slot.followers.clone(),
             Some(slot) if settled || record.needs_person() => std::mem::take(&mut slot.followers),
             Some(slot) => {
                 slot.drop_gone();
                 slot.followers.clone()
             }
         };
-        if settled {
+        if settled && !outdated {
             work.slots.remove(&record.id());
             self.stats.settled(record.state);
-        } else {
+        } else if !outdated {
             let wait = record.next_at.saturating_sub(now_ms());
             work.schedule(record.id(), Instant::now() + Duration::from_millis(wait));
         }
@@ -541,10 +564,11 @@ impl Work {
     }
 
     /// Marks a fresh intent as worked on, for the caller that started it.
-    fn occupy(&mut self, id: OperationId, ticket: &Arc<Ticket>) {
+    fn occupy(&mut self, record: &Record, ticket: &Arc<Ticket>) {
+        let id = record.id();
         let slot = self.slots.entry(id).or_insert_with(|| Slot::new(Instant::now()));
         self.agenda.remove(&(slot.due, id));
-        slot.busy = true;
+        (slot.busy, slot.started) = (true, record.revision);
         slot.followers.push(ticket.clone());
     }
 
@@ -567,7 +591,7 @@ impl Work {
 
 impl Slot {
     fn new(due: Instant) -> Self {
-        Self { due, busy: false, asked: false, followers: Vec::new() }
+        Self { due, busy: false, asked: false, started: 0, followers: Vec::new() }
     }
 
     /// Forgets callers that have gone: nobody but the slot holds their ticket.

@@ -54,8 +54,13 @@ impl Shop {
         patience: &Patience<'_>,
     ) -> Result<(Record, bool)> {
         let order = PurchaseOrder { purchase: id.unwrap_or_else(OperationId::fresh), contact, item };
-        let ticket = self.engine()?.begin(Wish { order, named: id.is_some(), reference })?;
-        ticket.wait(patience.deadline, patience.interrupt, patience.epoch).told()
+        let engine = self.engine()?;
+        let wish = Wish { order, named: id.is_some(), reference };
+        let ticket = engine.begin(wish.clone())?;
+        match ticket.wait(patience.deadline, patience.interrupt, patience.epoch) {
+            ticket::Waited::NeverBegun { not_sent, pending } => engine.given_up(&wish, not_sent, pending),
+            waited => waited.told(),
+        }
     }
 
     /// Tries now to learn every pending outcome: how many became known, and how many are still pending.

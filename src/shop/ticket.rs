@@ -18,6 +18,7 @@ pub(crate) struct Ticket {
 }
 
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools)] // Four things that are true or not, independently.
 struct State {
     /// The newest record of the intent.
     record: Option<Record>,
@@ -42,6 +43,11 @@ pub(crate) enum Waited {
         reason: Code,
     },
     Failed(Error),
+    /// Nobody took the wish up, and nobody will. What it means if it is an intent already, only the journal knows.
+    NeverBegun {
+        not_sent: Code,
+        pending: Code,
+    },
     /// The wait ended before the journal answered.
     Nothing {
         reason: Code,
@@ -60,6 +66,10 @@ impl Ticket {
     /// News of the intent.
     pub fn tell(&self, record: &Record) {
         let mut state = self.lock();
+        // News of an earlier start of the same intent may come late.
+        if state.record.as_ref().is_some_and(|known| known.revision > record.revision) {
+            return;
+        }
         state.finished |= record.state.is_settled() || record.needs_person();
         state.record = Some(record.clone());
         drop(state);
@@ -119,11 +129,11 @@ impl Ticket {
             state =
                 self.changed.wait_timeout(state, SLICE.min(deadline - now)).unwrap_or_else(PoisonError::into_inner).0;
         };
-        if let Some((not_sent, _)) = reason
+        if let Some((not_sent, pending)) = reason
             && !state.begun
         {
             state.gone = Some(not_sent);
-            return Waited::Failed(Error::of(not_sent));
+            return Waited::NeverBegun { not_sent, pending };
         }
         if let Some((not_sent, _)) = reason
             && !state.joined
@@ -154,7 +164,7 @@ impl Waited {
                 super::decide::told(*record, reason).map(|record| (record, joined))
             }
             Waited::Failed(error) => Err(error),
-            Waited::Nothing { reason } => Err(Error::of(reason)),
+            Waited::Nothing { reason } | Waited::NeverBegun { pending: reason, .. } => Err(Error::of(reason)),
         }
     }
 }

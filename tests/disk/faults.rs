@@ -213,8 +213,11 @@ fn reasons(trouble: &str, operation: &str, file: &str) -> &'static [Code] {
         "ENOSPC" | "SHORT" if content => &[Code::JournalFull],
         "ENOSPC" | "SHORT" => &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen],
         "EROFS" => &[Code::JournalReadOnly, Code::Journal, Code::JournalCannotOpen],
-        // Refused by another process' lock; where it is the index' lock for reading, SQLite calls it a broken protocol.
-        "EACCES" if operation.is_empty() || operation.starts_with("fcntl") => &[Code::JournalLocked, Code::Journal],
+        // Refused by another process' lock; where it is the index' lock for reading, SQLite calls it a broken protocol. For ever, the
+        // same trouble meets a look at the index next.
+        "EACCES" if operation.is_empty() || operation.starts_with("fcntl") => {
+            &[Code::JournalLocked, Code::Journal, Code::JournalFull]
+        }
         "EACCES" => &[Code::JournalCannotOpen, Code::Journal, Code::JournalReadOnly, Code::JournalLocked],
         // SQLite takes a read that fails for damage.
         _ => &[Code::Journal, Code::JournalCannotOpen, Code::JournalDamaged, Code::JournalReadOnly],

@@ -4,6 +4,7 @@ use crate::judge::{self, Case, Found, Journal, Record};
 use crate::till::{Told, told_by};
 use engage_sandbox::{RequestEntry, Sandbox};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,9 +13,7 @@ use std::time::Duration;
 
 /// `requestTimeoutMs` of every till here. Its quiet time is a tenth more.
 pub const REQUEST_MS: u64 = 300;
-/// How far apart two requests of one purchase must come in. Of the quiet time of 330 ms, what a busy computer may take between
-/// the record and the request's arrival is taken off.
-pub const APART: Duration = Duration::from_millis(200);
+pub const QUIET: Duration = Duration::from_millis(REQUEST_MS + REQUEST_MS / 10);
 
 /// Whether to try everything instead of a sample.
 pub fn full() -> bool {
@@ -122,14 +121,14 @@ impl Store {
         let journals: Vec<Journal> =
             journals.into_iter().map(|(path, told)| Journal { records: Record::read_journal(&path), told }).collect();
         let ledger = self.sandbox.ledger();
-        judge::judge(&Case { ledger: &ledger, requests, journals: &journals, apart: APART, settled })
+        judge::judge(&Case { ledger: &ledger, requests, journals: &journals, apart: QUIET, settled })
     }
 }
 
 /// What the till does when the trouble is over: learns every outcome, shows them, is acknowledged. All of it must succeed.
 /// `again` is pressed once more when all is known.
 pub fn recover(config: &str, again: Option<&str>) -> Result<Vec<Told>, String> {
-    let mut script = vec!["settle:20000", "unsettled"];
+    let mut script = vec!["settle:60000", "unsettled"];
     script.extend(again);
     script.extend(["ackall", "unsettled", "close"]);
     let told = told_by(config, &script);
@@ -139,19 +138,37 @@ pub fn recover(config: &str, again: Option<&str>) -> Result<Vec<Told>, String> {
             return Err(format!("after the trouble was over: {call:?}"));
         }
         if call.verb() == "settle" && call.json("pending") != 0 {
-            return Err(format!("not all is settled after the trouble was over: {call:?}"));
+            return Err(format!(
+                "not all is settled after the trouble was over: {:?}; {}",
+                call.answer,
+                pending_for(&told)
+            ));
         }
     }
-    let shown = told.iter().find(|call| call.verb() == "unsettled").map(|call| call.json("operations"));
-    let pending = |operation: &Value| operation["outcome"] == "pending";
-    if shown.and_then(Value::as_array).is_none_or(|operations| operations.iter().any(pending)) {
-        return Err(format!("settled, and still pending: {shown:?}"));
+    let pending = pending_for(&told);
+    if !pending.is_empty() {
+        return Err(format!("settled, and still pending: {pending}"));
     }
     let left = told.iter().rev().find(|call| call.verb() == "unsettled");
     if left.is_none_or(|call| call.json("operations") != &json!([])) {
         return Err(format!("acknowledged, and still shown: {left:?}"));
     }
     Ok(told)
+}
+
+/// Why what is pending at the first look is pending: each reason with how many there are, and one of them. Empty if nothing is.
+fn pending_for(told: &[Told]) -> String {
+    let shown =
+        told.iter().find(|call| call.verb() == "unsettled").map_or(&Value::Null, |call| call.json("operations"));
+    let mut reasons: BTreeMap<String, (usize, &Value)> = BTreeMap::new();
+    for operation in shown.as_array().expect("unsettled was asked for").iter().filter(|one| one["outcome"] == "pending")
+    {
+        let reason = format!("{} {}", operation["name"], operation["httpStatus"]);
+        reasons.entry(reason).or_insert((0, operation)).0 += 1;
+    }
+    let lines: Vec<String> =
+        reasons.iter().map(|(reason, (count, one))| format!("{count} of {reason}, such as {one}")).collect();
+    lines.join("; ")
 }
 
 /// Does every job, each on one of some workers with a store of its own; stops at the first that fails.

@@ -18,6 +18,9 @@ use uuid::Uuid;
 
 const JOURNALS: usize = 4;
 const PROCESSES: usize = 8;
+/// Pairs of members of a journal, and how many receipts each is there for before the next one's turn.
+const VISITS: usize = 64;
+const RECEIPTS: u64 = 30;
 
 /// What all processes of one journal share.
 struct Till {
@@ -29,6 +32,14 @@ struct Till {
     receipt: AtomicU64,
     /// Purchase ids that the POS made, with what they were made for.
     named: Mutex<Vec<(Uuid, Uuid, Uuid)>>,
+}
+
+impl Till {
+    /// Who is there at a receipt.
+    fn member(&self, receipt: u64, poor: bool) -> Uuid {
+        let visit = usize::try_from(receipt / RECEIPTS).unwrap_or_default() % VISITS;
+        self.contacts[2 * visit + usize::from(poor)]
+    }
 }
 
 #[derive(Default)]
@@ -89,9 +100,13 @@ fn presses(told: &[Told]) -> usize {
     told.iter().filter(|call| matches!(call.verb(), "purchase" | "named")).count()
 }
 
-/// A journal and its members: one with points for everything, one who soon has none left.
+/// A journal and its members, by turns: one with points for everything, one who soon has none left. A member's history is asked for
+/// as a whole, so there are enough of them to keep each short.
 fn open_shop(store: &Store, number: usize) -> Till {
     let contacts: Vec<Uuid> = [1_000_000, 1_500]
+        .into_iter()
+        .cycle()
+        .take(2 * VISITS)
         .map(|points| {
             let contact_id = Uuid::new_v4();
             let name = format!("Member {number} with {points}");
@@ -107,7 +122,7 @@ fn open_shop(store: &Store, number: usize) -> Till {
             store.sandbox.add_member(member).expect("a fresh id");
             contact_id
         })
-        .into();
+        .collect();
     let journal = store.journal(&number.to_string());
     let https = number.is_multiple_of(2);
     let config = store.config(&journal, &if https { store.sandbox.https_url() } else { store.sandbox.http_url() });
@@ -206,7 +221,7 @@ fn keep(heard: &mut String, line: &str) {
 
 /// What a cashier does next.
 fn command(till: &Till, random: &mut Random) -> String {
-    let contact = *random.pick(&till.contacts);
+    let contact = till.member(till.receipt.load(Ordering::Relaxed), random.one_in(3));
     let item = *random.pick(&[
         demo::COFFEE,
         demo::COFFEE,
@@ -226,7 +241,7 @@ fn command(till: &Till, random: &mut Random) -> String {
             };
             // The same receipt is always of the same member and item here, or else it would be another purchase.
             let receipt = newest.saturating_sub(random.below(4)).max(1);
-            let contact = till.contacts[usize::from(receipt % 3 == 0)];
+            let contact = till.member(receipt, receipt.is_multiple_of(3));
             let item = if receipt % 5 == 0 { demo::SLOW } else { demo::COFFEE };
             format!("purchase:{contact}:{item}:R{receipt}:{wait}")
         }

@@ -1,0 +1,66 @@
+//! The codes as C sees them: each name of the table has its number in the header, and the functions agree with both.
+
+use crate::header::macros;
+use crate::tools::{Link, library, program, run};
+use engage_point_shop::code::TABLE;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// What the header says of a number outside the table: its band decides, and outside the bands it is pending.
+const PROGRAM: &str = r#"
+static int32_t by_band(int32_t code) {
+    if (code <= -700 || code > -100) return EPS_OUTCOME_PENDING;
+    switch (code / 100) {
+        case -1: case -2: case -4: case -6: return EPS_OUTCOME_NOT_SENT;
+        case -3: return EPS_OUTCOME_REFUSED;
+        default: return EPS_OUTCOME_PENDING;
+    }
+}
+
+static int wrong(int32_t code) {
+    int32_t outcome = by_band(code);
+    const char *name = "EPS_UNKNOWN";
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].code == code) outcome = table[i].outcome, name = table[i].name;
+    if (eps_outcome(code) == outcome && strcmp(eps_code_name(code), name) == 0) return 0;
+    fprintf(stderr, "%d is %s with outcome %d, not %s with %d\n", code, eps_code_name(code), eps_outcome(code), name, outcome);
+    return 1;
+}
+
+int main(void) {
+    int wrongs = wrong(INT32_MIN) + wrong(INT32_MIN + 1) + wrong(INT32_MAX);
+    for (int32_t code = -70000; code <= 70000; code++) wrongs += wrong(code);
+    return wrongs != 0;
+}
+"#;
+
+#[test]
+fn every_code_is_the_same_in_the_table_the_header_and_the_functions() {
+    let macros: BTreeMap<String, String> = macros().into_iter().collect();
+    let mut text = "#include \"engage_point_shop.h\"\n#include <stdio.h>\n#include <string.h>\n".to_owned();
+    let mut rows = String::new();
+    for row in TABLE {
+        let number = row.code.number();
+        let parenthesised = if number < 0 { format!("({number})") } else { number.to_string() };
+        assert_eq!(macros.get(row.name), Some(&parenthesised), "{}", row.name);
+        writeln!(text, "_Static_assert({} == {number}, \"{}\");", row.name, row.name).unwrap();
+        writeln!(rows, "    {{{number}, \"{}\", {}}},", row.name, row.outcome as i32).unwrap();
+    }
+    write!(
+        text,
+        "static const struct {{ int32_t code; const char *name; int32_t outcome; }} table[] = {{\n{rows}}};\n"
+    )
+    .unwrap();
+    text.push_str(PROGRAM);
+
+    let negative = macros.values().filter(|value| value.starts_with("(-")).count();
+    assert_eq!(negative + 1, TABLE.len(), "the header has a code that is not in the table");
+
+    let folder = TempDir::new().unwrap();
+    let source = folder.path().join("codes.c");
+    std::fs::write(&source, text).unwrap();
+    let codes = program(&source, Link::Shared(&library("libengage_point_shop.so")), folder.path());
+    run(&mut Command::new(codes));
+}

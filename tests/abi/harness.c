@@ -1,0 +1,1081 @@
+/* A C program that does everything a till may do with the library, right and wrong, and checks what comes of it.
+ *
+ *   harness [--slow] URL CA KEY ADMIN FOLDER
+ *
+ * URL is a sandbox's and CA its authority's file, or "-" for plain HTTP; ADMIN is where its own routes are (http://127.0.0.1:PORT);
+ * FOLDER is an empty folder for journals. --slow: under an instrument that makes everything slow, times are told but not judged, and
+ * the rounds are fewer. Prints a line for each check that fails and a summary at last; exit 0 when all hold. */
+#define _GNU_SOURCE
+#include "engage_point_shop.h"
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ASTRID "a0000000-0000-4000-8000-000000000001"
+#define BJORN "a0000000-0000-4000-8000-000000000002"
+#define LOAD "a0000000-0000-4000-8000-000000000003"
+#define COFFEE "b0000000-0000-4000-8000-000000000001"
+#define SUMMER_SALE "b0000000-0000-4000-8000-000000000004"
+#define NOBODY "a0000000-0000-4000-8000-0000000000ff"
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const char *url, *ca, *key, *admin, *folder;
+static int slow;
+
+/* ---- Checks ---- */
+
+static atomic_int held, broken;
+
+__attribute__((format(printf, 3, 4))) static int check_at(int line, int holds, const char *format, ...)
+{
+    if (holds) {
+        held++;
+        return 1;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    char text[4096];
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    printf("line %d: not so: %s\n", line, text);
+    broken++;
+    return 0;
+}
+#define CHECK(holds, ...) check_at(__LINE__, holds, __VA_ARGS__)
+
+static double now_ms(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+static void in_time(int line, double took, double limit, const char *what)
+{
+    printf("time: %s took %.1f ms\n", what, took);
+    check_at(line, slow || took <= limit, "%s took %.1f ms, more than %.0f", what, took, limit);
+}
+
+/* The text of a string member of a JSON object; "" if there is none. Nothing here needs escapes undone. */
+static const char *text_of(const char *json, const char *name, char *into, size_t size)
+{
+    char start[80];
+    snprintf(start, sizeof start, "\"%s\":\"", name);
+    const char *at = json ? strstr(json, start) : NULL;
+    size_t length = 0;
+    if (at) {
+        at += strlen(start);
+        while (at[length] && !(at[length] == '"' && at[length - 1] != '\\'))
+            length++;
+    }
+    if (length >= size)
+        length = size - 1;
+    memcpy(into, at ? at : "", length);
+    into[length] = 0;
+    return into;
+}
+
+static int times_in(const char *text, const char *wanted)
+{
+    int times = 0;
+    for (const char *at = text; at && (at = strstr(at, wanted)); at += strlen(wanted))
+        times++;
+    return times;
+}
+
+static int is_guid(const char *text)
+{
+    for (int i = 0; i < 36; i++) {
+        int dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text[i] != '-' : !text[i] || !strchr("0123456789abcdef", text[i]))
+            return 0;
+    }
+    return 1;
+}
+
+/* What every answer keeps, whatever it says. */
+static void sound(int line, const eps_buffer *out)
+{
+    if (check_at(line, out->data != NULL, "the buffer has bytes"))
+        check_at(line, out->len > 0 && strlen(out->data) == out->len, "the answer ends in a NUL at len");
+}
+
+static void dispose(int line, eps_buffer *out)
+{
+    eps_buffer_dispose(out);
+    check_at(line, !out->data && !out->len && !out->reserved, "a disposed buffer is {NULL, 0, 0}");
+}
+
+/* The call was answered with this problem, whose message says all of `says`, words set apart by blanks. */
+static void problem(int line, int32_t code, int32_t wanted, eps_buffer *out, const char *says, const char *what)
+{
+    static const char *const keys[] = {"code", "name", "outcome", "message", "httpStatus", "engageCode", "operationId",
+                                       "purchaseId", "attempts", "retryAfterMs", "cause"};
+    char text[1024], message[1024], words[256];
+    check_at(line, code == wanted, "%s gives %s, not %s: %s", what, eps_code_name(wanted), eps_code_name(code),
+             out->data ? out->data : "no answer");
+    sound(line, out);
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        snprintf(text, sizeof text, "\"%s\":", keys[i]);
+        check_at(line, out->data && strstr(out->data, text), "%s: the problem has \"%s\"", what, keys[i]);
+    }
+    snprintf(text, sizeof text, "\"code\":%d,", wanted);
+    check_at(line, out->data && strstr(out->data, text), "%s: the problem has the same code", what);
+    check_at(line, strcmp(text_of(out->data, "name", text, sizeof text), eps_code_name(wanted)) == 0, "%s: %s is its name", what, text);
+    check_at(line, !out->data || !strstr(out->data, key), "%s: the problem does not hold the API key", what);
+    text_of(out->data, "message", message, sizeof message);
+    check_at(line, *message != 0, "%s: the problem has a message", what);
+    snprintf(words, sizeof words, "%s", says);
+    for (char *next = words, *word; (word = strtok_r(next, " ", &next));)
+        check_at(line, strstr(message, word) != NULL, "%s: \"%s\" names %s", what, message, word);
+    dispose(line, out);
+}
+#define PROBLEM(code, wanted, says, what) problem(__LINE__, code, wanted, &out, says, what)
+
+static void good(int line, int32_t code, eps_buffer *out, const char *says, const char *what)
+{
+    check_at(line, code == EPS_OK, "%s works: %s %s", what, eps_code_name(code), out->data ? out->data : "");
+    sound(line, out);
+    check_at(line, out->data && strstr(out->data, says), "%s: %s holds %s", what, out->data ? out->data : "", says);
+    dispose(line, out);
+}
+#define GOOD(code, says, what) good(__LINE__, code, &out, says, what)
+
+/* ---- The sandbox's own routes ---- */
+
+/* Asks for one, and gives the whole answer, to be freed. */
+static char *ask(const char *method, const char *path, const char *body)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address.sin_port = htons((uint16_t)atoi(strrchr(admin, ':') + 1));
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char request[1024];
+    int length = snprintf(request, sizeof request,
+                          "%s %s HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                          "Content-Length: %zu\r\n\r\n%s",
+                          method, path, strlen(body), body);
+    size_t size = 0, room = 1 << 16;
+    char *answer = malloc(room);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) || write(fd, request, (size_t)length) != length)
+        perror("the sandbox"), exit(3);
+    for (ssize_t got; (got = read(fd, answer + size, room - size - 1)) > 0;) {
+        size += (size_t)got;
+        if (room - size < 4096)
+            answer = realloc(answer, room *= 2);
+    }
+    answer[size] = 0;
+    close(fd);
+    if (strncmp(answer, "HTTP/1.1 2", 10))
+        printf("%s %s: %s\n", method, path, answer), exit(3);
+    return answer;
+}
+
+static void tell(const char *method, const char *path, const char *body)
+{
+    free(ask(method, path, body));
+}
+
+static int count_at(const char *path, const char *wanted)
+{
+    char *answer = ask("GET", path, "");
+    int times = times_in(answer, wanted);
+    free(answer);
+    return times;
+}
+
+/* A fault that strikes for ever. */
+static void fault(const char *operation, const char *effect)
+{
+    char body[256];
+    snprintf(body, sizeof body, "{\"match\":{\"operation\":\"%s\",\"times\":0},\"effect\":{\"%s\":{}}}", operation, effect);
+    tell("POST", "/_sandbox/faults", body);
+}
+
+/* Waits until the sandbox has so many requests in its log. */
+static void await_requests(int wanted, const char *what)
+{
+    const struct timespec moment = {.tv_nsec = 2000000};
+    double until = now_ms() + 20000;
+    while (count_at("/_sandbox/requests", what) < wanted && now_ms() < until)
+        nanosleep(&moment, NULL);
+}
+
+/* ---- Clients ---- */
+
+/* A configuration with `more` members, which begin with a comma. */
+static const char *config_of(const char *base, const char *more)
+{
+    static _Thread_local char config[2048];
+    char trust[600] = "";
+    if (strcmp(ca, "-"))
+        snprintf(trust, sizeof trust, ",\"caFile\":\"%s\",\"systemTrust\":false", ca);
+    snprintf(config, sizeof config,
+             "{\"baseUrl\":\"%s\",\"apiKey\":\"%s\",\"userAgent\":\"TestPOS/1.0\",\"requestTimeoutMs\":%d,"
+             "\"settleSpacingMs\":[20,40,80],\"startupSpreadMs\":0,\"waitMs\":60000%s%s}",
+             base, key, slow ? 5000 : 1000, trust, more);
+    return config;
+}
+
+static eps_client *opened(int line, const char *base, const char *more)
+{
+    eps_client *client = (eps_client *)&held;
+    eps_buffer out;
+    memset(&out, 0xA5, sizeof out);
+    int32_t code = eps_client_open(EPS_ABI_VERSION, config_of(base, more), &client, &out);
+    good(line, code, &out, "\"abi\":1", "a client");
+    if (!check_at(line, client != NULL && (void *)client != (void *)&held, "a client is given"))
+        exit(1);
+    return client;
+}
+#define OPEN() opened(__LINE__, url, ",\"journal\":\"memory\"")
+
+static void closed(int line, eps_client *client)
+{
+    check_at(line, eps_client_close(client) == EPS_OK, "a client closes");
+}
+#define CLOSE(client) closed(__LINE__, client)
+
+/* ---- Wrong arguments ---- */
+
+typedef int32_t (*plain_call)(eps_client *client, eps_buffer *out);
+
+static int32_t find_contact(eps_client *client, eps_buffer *out) { return eps_find_contact(client, "any", "x", NULL, out); }
+static int32_t list_points(eps_client *client, eps_buffer *out) { return eps_list_points(client, ASTRID, NULL, out); }
+static int32_t list_items(eps_client *client, eps_buffer *out) { return eps_list_items(client, ASTRID, NULL, out); }
+static int32_t purchase(eps_client *client, eps_buffer *out) { return eps_purchase(client, ASTRID, COFFEE, NULL, out); }
+static int32_t list_purchases(eps_client *client, eps_buffer *out) { return eps_list_purchases(client, ASTRID, NULL, out); }
+static int32_t list_rewards(eps_client *client, eps_buffer *out) { return eps_list_rewards(client, ASTRID, NULL, out); }
+static int32_t list_unsettled(eps_client *client, eps_buffer *out) { return eps_list_unsettled(client, NULL, out); }
+static int32_t get_operation(eps_client *client, eps_buffer *out) { return eps_get_operation(client, ASTRID, out); }
+static int32_t settle(eps_client *client, eps_buffer *out) { return eps_settle(client, NULL, out); }
+static int32_t acknowledge(eps_client *client, eps_buffer *out) { return eps_acknowledge(client, ASTRID, out); }
+static int32_t read_stats(eps_client *client, eps_buffer *out) { return eps_read_stats(client, out); }
+
+/* Every function that takes a client and answers. */
+static const struct { const char *name; plain_call call; } calls[] = {
+    {"eps_find_contact", find_contact}, {"eps_list_points", list_points}, {"eps_list_items", list_items},
+    {"eps_purchase", purchase}, {"eps_list_purchases", list_purchases}, {"eps_list_rewards", list_rewards},
+    {"eps_list_unsettled", list_unsettled}, {"eps_get_operation", get_operation}, {"eps_settle", settle},
+    {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats},
+};
+
+static void nobody_listens(void *user, int32_t level, const char *line, size_t len)
+{
+    (void)user, (void)level, (void)line, (void)len;
+}
+
+/* Every function refuses this for a client. */
+static void every_call_refuses(eps_client *client, int32_t wanted)
+{
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        eps_buffer out;
+        memset(&out, 0xA5, sizeof out);
+        int32_t code = calls[i].call(client, &out);
+        PROBLEM(code, wanted, "client", calls[i].name);
+        CHECK(calls[i].call(client, NULL) == EPS_NULL_ARGUMENT, "%s without a buffer", calls[i].name);
+    }
+    CHECK(eps_cancel(client) == wanted, "eps_cancel gives %s", eps_code_name(wanted));
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, nobody_listens, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
+    CHECK(eps_set_log(client, EPS_LOG_OFF, NULL, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
+}
+
+static void null_and_closed_and_garbage_handles(void)
+{
+    eps_client *client = OPEN();
+    for (size_t i = 0; i < COUNT(calls); i++)
+        CHECK(calls[i].call(client, NULL) == EPS_NULL_ARGUMENT, "%s without a buffer", calls[i].name);
+    CHECK(eps_new_id(NULL) == EPS_NULL_ARGUMENT, "eps_new_id without a buffer");
+    every_call_refuses(NULL, EPS_NULL_ARGUMENT);
+    CHECK(eps_client_close(NULL) == EPS_OK, "closing NULL is nothing");
+
+    /* Addresses, and numbers that are none; the memory behind them is not looked at, so it need not be there. */
+    uint64_t something = 7;
+    void *garbage[] = {&something, client == (void *)2 ? (void *)4 : (void *)2, (void *)64, (void *)4096, (void *)(uintptr_t)0xdeadbeef,
+                       (void *)(UINTPTR_MAX - 1), (void *)UINTPTR_MAX, (char *)client + 1, (void *)nobody_listens};
+    for (size_t i = 0; i < COUNT(garbage); i++) {
+        every_call_refuses(garbage[i], EPS_BAD_HANDLE);
+        CHECK(eps_client_close(garbage[i]) == EPS_BAD_HANDLE, "garbage %zu cannot be closed", i);
+    }
+    CLOSE(client);
+    every_call_refuses(client, EPS_CLOSED);
+    CHECK(eps_client_close(client) == EPS_OK, "closing twice is nothing");
+    CHECK(eps_client_close(client) == EPS_OK, "closing three times is nothing");
+
+    eps_client *next = OPEN();
+    CHECK(next != client, "a handle is not used again");
+    every_call_refuses(client, EPS_CLOSED);
+    CLOSE(next);
+}
+
+typedef int32_t (*text_call)(eps_client *client, const char *text, eps_buffer *out);
+
+static int32_t find_key(eps_client *client, const char *text, eps_buffer *out) { return eps_find_contact(client, text, "x", NULL, out); }
+static int32_t find_value(eps_client *client, const char *text, eps_buffer *out) { return eps_find_contact(client, "any", text, NULL, out); }
+static int32_t find_options(eps_client *client, const char *text, eps_buffer *out) { return eps_find_contact(client, "any", "x", text, out); }
+static int32_t points_contact(eps_client *client, const char *text, eps_buffer *out) { return eps_list_points(client, text, NULL, out); }
+static int32_t points_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_points(client, ASTRID, text, out); }
+static int32_t items_contact(eps_client *client, const char *text, eps_buffer *out) { return eps_list_items(client, text, NULL, out); }
+static int32_t items_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_items(client, ASTRID, text, out); }
+static int32_t purchase_contact(eps_client *client, const char *text, eps_buffer *out) { return eps_purchase(client, text, COFFEE, NULL, out); }
+static int32_t purchase_item(eps_client *client, const char *text, eps_buffer *out) { return eps_purchase(client, ASTRID, text, NULL, out); }
+static int32_t purchase_options(eps_client *client, const char *text, eps_buffer *out) { return eps_purchase(client, ASTRID, COFFEE, text, out); }
+static int32_t purchases_contact(eps_client *client, const char *text, eps_buffer *out) { return eps_list_purchases(client, text, NULL, out); }
+static int32_t purchases_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_purchases(client, ASTRID, text, out); }
+static int32_t rewards_contact(eps_client *client, const char *text, eps_buffer *out) { return eps_list_rewards(client, text, NULL, out); }
+static int32_t rewards_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_rewards(client, ASTRID, text, out); }
+static int32_t unsettled_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_unsettled(client, text, out); }
+static int32_t settle_options(eps_client *client, const char *text, eps_buffer *out) { return eps_settle(client, text, out); }
+
+/* Every argument that is a text. */
+static const struct { const char *name; text_call call; const char *argument; enum { TEXT, GUID, OPTIONS } kind; } texts[] = {
+    {"eps_find_contact", find_key, "key", TEXT}, {"eps_find_contact", find_value, "value", TEXT},
+    {"eps_find_contact", find_options, "options_json", OPTIONS},
+    {"eps_list_points", points_contact, "contact_id", GUID}, {"eps_list_points", points_options, "options_json", OPTIONS},
+    {"eps_list_items", items_contact, "contact_id", GUID}, {"eps_list_items", items_options, "options_json", OPTIONS},
+    {"eps_purchase", purchase_contact, "contact_id", GUID}, {"eps_purchase", purchase_item, "item_id", GUID},
+    {"eps_purchase", purchase_options, "options_json", OPTIONS},
+    {"eps_list_purchases", purchases_contact, "contact_id", GUID}, {"eps_list_purchases", purchases_options, "options_json", OPTIONS},
+    {"eps_list_rewards", rewards_contact, "contact_id", GUID}, {"eps_list_rewards", rewards_options, "options_json", OPTIONS},
+    {"eps_list_unsettled", unsettled_options, "options_json", OPTIONS}, {"eps_settle", settle_options, "options_json", OPTIONS},
+    {"eps_get_operation", eps_get_operation, "operation_id", GUID}, {"eps_acknowledge", eps_acknowledge, "operation_id", GUID},
+};
+
+static const char *const not_utf8[] = {"\xff", "\xc3", "caf\xe9", "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80", "{\"reference\":\"k\xf6p\"}"};
+static const char *const not_guids[] = {
+    " ", "x", "a0000000-0000-4000-8000-00000000000", "a0000000-0000-4000-8000-0000000000011", "a000000000004000800000000000001",
+    "{a0000000-0000-4000-8000-000000000001}", "g0000000-0000-4000-8000-000000000001", "a0000000_0000_4000_8000_000000000001",
+    "00000000-0000-0000-0000-000000000000", " a0000000-0000-4000-8000-00000000001", "a0000000-0000-4000-8000-00000000000\xc3\xa5",
+    "a0000000-0000-4000-8000-000000000001\n"};
+/* Options that no call takes, and what is named beside the argument. */
+static const char *const bad_options[][2] = {
+    {"", ""}, {" ", ""}, {"[]", "object"}, {"null", "object"}, {"7", "object"}, {"\"waitMs\"", "object"}, {"{", ""}, {"{}}", ""},
+    {"{waitMs:1}", ""}, {"{\"surprise\":1}", "surprise"}, {"{\"waitMs\":\"soon\"}", "waitMs"}, {"{\"waitMs\":-1}", "waitMs"},
+    {"{\"waitMs\":600001}", "waitMs"}, {"{\"waitMs\":1.5}", "waitMs"}, {"{\"waitMs\":true}", "waitMs"}, {"{\"waitMs\":[1]}", "waitMs"},
+    {"{\"waitMs\":1e99}", "waitMs"}, {"{\"waitms\":1}", "waitms"}, {"{\"waitMs\":18446744073709551616}", "waitMs"},
+};
+
+static void bad_texts(void)
+{
+    eps_client *client = OPEN();
+    int requests = count_at("/_sandbox/requests", "\"seq\"");
+    eps_buffer out;
+    char what[200], says[100];
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        const char *argument = texts[i].argument;
+        snprintf(what, sizeof what, "%s, %s", texts[i].name, argument);
+        for (size_t k = 0; k < COUNT(not_utf8); k++)
+            PROBLEM(texts[i].call(client, not_utf8[k], &out), EPS_BAD_UTF8, argument, what);
+        if (texts[i].kind != OPTIONS) {
+            PROBLEM(texts[i].call(client, NULL, &out), EPS_NULL_ARGUMENT, argument, what);
+            PROBLEM(texts[i].call(client, "", &out), EPS_EMPTY_ARGUMENT, argument, what);
+        }
+        for (size_t k = 0; texts[i].kind == GUID && k < COUNT(not_guids); k++)
+            PROBLEM(texts[i].call(client, not_guids[k], &out), EPS_NOT_A_GUID, argument, what);
+        for (size_t k = 0; texts[i].kind == OPTIONS && k < COUNT(bad_options); k++) {
+            snprintf(says, sizeof says, "options_json %s", bad_options[k][1]);
+            PROBLEM(texts[i].call(client, bad_options[k][0], &out), EPS_BAD_OPTIONS, says, what);
+        }
+    }
+    PROBLEM(eps_find_contact(client, "shoeSize", "x", NULL, &out), EPS_BAD_KEY, "key", "an unknown key");
+    PROBLEM(eps_find_contact(client, "any", "x", "{\"contactType\":1}", &out), EPS_BAD_OPTIONS, "contactType", "a contact type");
+    PROBLEM(eps_list_rewards(client, ASTRID, "{\"channel\":\"TV\"}", &out), EPS_BAD_OPTIONS, "channel", "a channel");
+    PROBLEM(purchase_options(client, "{\"reference\":5}", &out), EPS_BAD_OPTIONS, "reference", "a reference");
+    PROBLEM(purchase_options(client, "{\"reference\":\"a\\u0000b\"}", &out), EPS_BAD_OPTIONS, "reference", "a reference with a NUL");
+    PROBLEM(purchase_options(client, "{\"purchaseId\":5}", &out), EPS_BAD_OPTIONS, "purchaseId", "a purchase id");
+    PROBLEM(purchase_options(client, "{\"purchaseId\":\"x\"}", &out), EPS_NOT_A_GUID, "purchaseId", "a purchase id");
+    char reference[300];
+    snprintf(reference, sizeof reference, "{\"reference\":\"%0201d\"}", 7);
+    PROBLEM(purchase_options(client, reference, &out), EPS_BAD_OPTIONS, "reference", "a long reference");
+
+    /* Deep and long, which must not cost the stack. */
+    size_t deep = 1 << 20;
+    char *nested = malloc(deep + 20);
+    strcpy(nested, "{\"waitMs\":");
+    memset(nested + 10, '[', deep);
+    nested[10 + deep] = 0;
+    PROBLEM(items_options(client, nested, &out), EPS_BAD_OPTIONS, "options_json", "a million brackets");
+    PROBLEM(items_contact(client, nested, &out), EPS_NOT_A_GUID, "contact_id", "a million brackets");
+    free(nested);
+    CHECK(count_at("/_sandbox/requests", "\"seq\"") == requests, "nothing was sent for any of it");
+    CLOSE(client);
+}
+
+static void bad_opens(void)
+{
+    eps_client *client;
+    eps_buffer out;
+    const char *fine = config_of(url, "");
+#define REFUSED(abi, config, wanted, says) \
+    do { \
+        client = (eps_client *)&held; \
+        memset(&out, 0xA5, sizeof out); \
+        int32_t opening = eps_client_open(abi, config, &client, &out); \
+        PROBLEM(opening, wanted, says, "eps_client_open"); \
+        CHECK(client == NULL, "no client is given"); \
+    } while (0)
+    for (uint32_t abi = 0; abi < 5; abi++)
+        if (abi != EPS_ABI_VERSION)
+            REFUSED(abi, fine, EPS_ABI_MISMATCH, "ABI 1");
+    REFUSED(UINT32_MAX, NULL, EPS_ABI_MISMATCH, "ABI 1");
+    REFUSED(1, NULL, EPS_NULL_ARGUMENT, "config_json");
+    REFUSED(1, "", EPS_EMPTY_ARGUMENT, "config_json");
+    for (size_t i = 0; i < COUNT(not_utf8); i++)
+        REFUSED(1, not_utf8[i], EPS_BAD_UTF8, "config_json");
+    static const char *const no_objects[] = {" ", "[]", "null", "7", "{", "{}}", "{\"baseUrl\"}"};
+    for (size_t i = 0; i < COUNT(no_objects); i++)
+        REFUSED(1, no_objects[i], EPS_BAD_CONFIG, "config_json");
+    REFUSED(1, "{}", EPS_BAD_CONFIG, "baseUrl");
+    static const char *const members[][2] = {
+        {",\"colour\":1", "colour"}, {",\"journal\":\"disk\"", "journal"}, {",\"journal\":\"memory\",\"journalPath\":\"x\"", "journal"},
+        {",\"journalPath\":7", "journalPath"}, {",\"retentionDays\":0", "retentionDays"}, {",\"replayLimitMs\":-1", "replayLimitMs"},
+        {",\"maxAnswerBytes\":\"1\"", "maxAnswerBytes"}, {",\"wire\":[]", "wire"}, {",\"wire\":{\"x\":1}", "wire x"},
+    };
+    for (size_t i = 0; i < COUNT(members); i++)
+        REFUSED(1, config_of(url, members[i][0]), EPS_BAD_CONFIG, members[i][1]);
+    REFUSED(1, config_of("gopher://x", ""), EPS_BAD_CONFIG, "baseUrl");
+    REFUSED(1, config_of("http://acme.voyado.com", ""), EPS_BAD_CONFIG, "baseUrl");
+    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false}", EPS_NO_TRUST, "");
+    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false,\"caFile\":\"/nowhere/ca.pem\"}", EPS_NO_TRUST, "caFile");
+    REFUSED(1, config_of(url, ",\"journalPath\":\"/nowhere/at/all/points.db\""), EPS_JOURNAL_CANNOT_OPEN, "");
+
+    int32_t code = eps_client_open(1, fine, NULL, &out);
+    PROBLEM(code, EPS_NULL_ARGUMENT, "client", "eps_client_open");
+    client = (eps_client *)&held;
+    CHECK(eps_client_open(1, fine, &client, NULL) == EPS_NULL_ARGUMENT, "eps_client_open without a buffer");
+    CHECK(client == NULL || client == (eps_client *)&held, "no client is given");
+    CHECK(eps_client_open(1, NULL, NULL, NULL) == EPS_NULL_ARGUMENT, "eps_client_open with nothing");
+
+    /* Without a journal, what spends says what is missing. */
+    client = opened(__LINE__, url, "");
+    PROBLEM(purchase(client, &out), EPS_BAD_CONFIG, "journalPath", "a purchase without a journal");
+    PROBLEM(list_unsettled(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_list_unsettled without a journal");
+    PROBLEM(get_operation(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_get_operation without a journal");
+    PROBLEM(settle(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_settle without a journal");
+    PROBLEM(acknowledge(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_acknowledge without a journal");
+    GOOD(read_stats(client, &out), "\"pending\":null", "eps_read_stats without a journal");
+    CLOSE(client);
+}
+
+/* ---- Small functions ---- */
+
+static void buffers_ids_and_versions(void)
+{
+    eps_buffer_dispose(NULL);
+    eps_buffer never = {0};
+    eps_buffer_dispose(&never);
+    eps_buffer_dispose(&never);
+    eps_buffer out;
+    static char ids[2000][40];
+    size_t wanted = slow ? 200 : 2000;
+    for (size_t i = 0; i < wanted; i++) {
+        int32_t code = eps_new_id(&out);
+        if (!CHECK(code == EPS_OK && out.len == 38 && out.data[0] == '"' && out.data[37] == '"' && is_guid(out.data + 1), "an id is a GUID"))
+            return;
+        memcpy(ids[i], out.data, 38);
+        eps_buffer_dispose(&out);
+        eps_buffer_dispose(&out);
+    }
+    qsort(ids, wanted, sizeof *ids, (int (*)(const void *, const void *))strcmp);
+    for (size_t i = 1; i < wanted; i++)
+        CHECK(strcmp(ids[i - 1], ids[i]), "ids are unique");
+
+    CHECK(eps_outcome(INT32_MIN) == EPS_OUTCOME_PENDING && eps_outcome(INT32_MAX) == EPS_OUTCOME_PENDING, "outcomes are total");
+    CHECK(strcmp(eps_code_name(INT32_MIN), "EPS_UNKNOWN") == 0 && strcmp(eps_code_name(1), "EPS_UNKNOWN") == 0, "names are total");
+    CHECK(eps_code_name(0) == eps_code_name(0) && strcmp(eps_code_name(0), "EPS_OK") == 0, "a name is static");
+    CHECK(strcmp(eps_version(), EPS_VERSION) == 0, "the library is of the header's version");
+    char version[40];
+    snprintf(version, sizeof version, "%d.%d.%d", EPS_VERSION_MAJOR, EPS_VERSION_MINOR, EPS_VERSION_PATCH);
+    CHECK(strcmp(version, EPS_VERSION) == 0, "the version's parts make the version");
+    CHECK(eps_abi_version() == EPS_ABI_VERSION, "the library is of the header's ABI");
+}
+
+/* ---- The log ---- */
+
+/* Where a test's log function and the test itself meet. */
+struct meeting {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    eps_client *client;
+    pthread_t tester;
+    int lines, entered, inside, open, ok, left;
+};
+
+static void meet(struct meeting *meeting)
+{
+    *meeting = (struct meeting){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .tester = pthread_self(), .ok = 1};
+}
+
+/* Waits until a counter has a value; 0 if it has not after so many ms. */
+static int await_value(struct meeting *meeting, const int *counter, int wanted, int ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L)
+        until.tv_sec++, until.tv_nsec -= 1000000000L;
+    pthread_mutex_lock(&meeting->lock);
+    int waited = 0;
+    while (*counter < wanted && !waited)
+        waited = pthread_cond_timedwait(&meeting->changed, &meeting->lock, &until);
+    int reached = *counter >= wanted;
+    pthread_mutex_unlock(&meeting->lock);
+    return reached;
+}
+
+static int value_of(struct meeting *meeting, const int *counter)
+{
+    pthread_mutex_lock(&meeting->lock);
+    int value = *counter;
+    pthread_mutex_unlock(&meeting->lock);
+    return value;
+}
+
+static void set_value(struct meeting *meeting, int *counter, int value)
+{
+    pthread_mutex_lock(&meeting->lock);
+    *counter = value;
+    pthread_cond_broadcast(&meeting->changed);
+    pthread_mutex_unlock(&meeting->lock);
+}
+
+/* Counts lines and looks at each. */
+static void count_line(void *user, int32_t level, const char *line, size_t len)
+{
+    struct meeting *meeting = user;
+    pthread_mutex_lock(&meeting->lock);
+    meeting->ok = meeting->ok && strlen(line) == len && line[0] == '{' && line[len - 1] == '}' && strstr(line, "\"event\":\"") &&
+                  level >= EPS_LOG_ERROR && level <= EPS_LOG_DEBUG && !pthread_equal(pthread_self(), meeting->tester) &&
+                  !strstr(line, key);
+    meeting->lines++;
+    pthread_cond_broadcast(&meeting->changed);
+    pthread_mutex_unlock(&meeting->lock);
+}
+
+/* Says that it is inside and stays there until it is let out. */
+static void stay_inside(void *user, int32_t level, const char *line, size_t len)
+{
+    struct meeting *meeting = user;
+    count_line(user, level, line, len);
+    pthread_mutex_lock(&meeting->lock);
+    meeting->entered++;
+    meeting->inside = 1;
+    pthread_cond_broadcast(&meeting->changed);
+    while (!meeting->open)
+        pthread_cond_wait(&meeting->changed, &meeting->lock);
+    meeting->inside = 0;
+    pthread_mutex_unlock(&meeting->lock);
+}
+
+/* Calls back into the library, about everything that can be called, and at last removes itself. */
+static void call_back(void *user, int32_t level, const char *line, size_t len)
+{
+    struct meeting *meeting = user;
+    eps_buffer out = {0};
+    int good_calls = eps_read_stats(meeting->client, &out) == EPS_OK;
+    eps_buffer_dispose(&out);
+    good_calls += eps_new_id(&out) == EPS_OK;
+    eps_buffer_dispose(&out);
+    good_calls += eps_list_unsettled(meeting->client, NULL, &out) == EPS_OK;
+    eps_buffer_dispose(&out);
+    good_calls += eps_list_items(meeting->client, ASTRID, NULL, &out) == EPS_OK;
+    eps_buffer_dispose(&out);
+    good_calls += eps_set_log(meeting->client, EPS_LOG_DEBUG, call_back, user) == EPS_OK;
+    good_calls += eps_cancel(meeting->client) == EPS_OK;
+    good_calls += eps_set_log(meeting->client, EPS_LOG_OFF, NULL, NULL) == EPS_OK;
+    pthread_mutex_lock(&meeting->lock);
+    meeting->ok = meeting->ok && good_calls == 7;
+    pthread_mutex_unlock(&meeting->lock);
+    count_line(user, level, line, len);
+}
+
+/* Closes the client that it is the log of. */
+static void close_it(void *user, int32_t level, const char *line, size_t len)
+{
+    struct meeting *meeting = user;
+    int closes = eps_client_close(meeting->client) == EPS_OK;
+    pthread_mutex_lock(&meeting->lock);
+    meeting->ok = meeting->ok && closes;
+    pthread_mutex_unlock(&meeting->lock);
+    count_line(user, level, line, len);
+}
+
+static void some_line(eps_client *client)
+{
+    eps_buffer out;
+    GOOD(list_items(client, &out), COFFEE, "eps_list_items");
+}
+
+static void *removes_the_log(void *user)
+{
+    struct meeting *meeting = user;
+    set_value(meeting, &meeting->left, 1);
+    int32_t code = eps_set_log(meeting->client, EPS_LOG_OFF, NULL, NULL);
+    CHECK(code == EPS_OK && !value_of(meeting, &meeting->inside), "eps_set_log waits for a function that is running");
+    set_value(meeting, &meeting->left, 2);
+    return NULL;
+}
+
+static void the_log(void)
+{
+    struct meeting first, second;
+    eps_client *client = OPEN();
+    const int32_t bad_levels[] = {-1, 5, INT32_MIN, INT32_MAX};
+    for (size_t i = 0; i < COUNT(bad_levels); i++) {
+        CHECK(eps_set_log(client, bad_levels[i], count_line, NULL) == EPS_BAD_LOG_LEVEL, "%d is no level", bad_levels[i]);
+        CHECK(eps_set_log(client, bad_levels[i], NULL, NULL) == EPS_BAD_LOG_LEVEL, "%d is no level", bad_levels[i]);
+    }
+    for (int32_t level = EPS_LOG_OFF; level <= EPS_LOG_DEBUG; level++)
+        CHECK(eps_set_log(client, level, NULL, NULL) == EPS_OK, "%d is a level", level);
+
+    /* Lines come, on another thread; a read is a line of the level DEBUG. */
+    meet(&first), meet(&second);
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &first) == EPS_OK, "a log function is set");
+    some_line(client);
+    CHECK(await_value(&first, &first.lines, 1, 5000), "a line comes");
+    /* Replaced: the second gets what comes, the first nothing more. */
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &second) == EPS_OK, "a log function is replaced");
+    int lines = value_of(&first, &first.lines);
+    some_line(client);
+    CHECK(await_value(&second, &second.lines, 1, 5000), "a line comes");
+    CHECK(value_of(&first, &first.lines) == lines, "a function that was replaced is not called");
+    /* At the level of ERROR a good read is no line; the next one at DEBUG is the next line. */
+    CHECK(eps_set_log(client, EPS_LOG_ERROR, count_line, &first) == EPS_OK, "a log function is set");
+    some_line(client);
+    CHECK(eps_set_log(client, EPS_LOG_OFF, NULL, NULL) == EPS_OK, "a log function is removed");
+    lines = value_of(&second, &second.lines);
+    some_line(client);
+    meet(&first);
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &first) == EPS_OK, "a log function is set");
+    some_line(client);
+    CHECK(await_value(&first, &first.lines, 1, 5000) && value_of(&first, &first.lines) == 1, "one read is one line");
+    CHECK(value_of(&second, &second.lines) == lines, "a function that was removed is not called");
+    CHECK(first.ok && second.ok, "every line is JSON with its length, on a thread of the library's, without the key");
+
+    /* Removing it waits for one that is running. */
+    meet(&first);
+    first.client = client;
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, stay_inside, &first) == EPS_OK, "a log function is set");
+    some_line(client);
+    CHECK(await_value(&first, &first.inside, 1, 5000), "a line comes");
+    pthread_t remover;
+    pthread_create(&remover, NULL, removes_the_log, &first);
+    await_value(&first, &first.left, 1, 5000);
+    CHECK(!await_value(&first, &first.left, 2, 100), "eps_set_log waits");
+    set_value(&first, &first.open, 1);
+    pthread_join(remover, NULL);
+
+    /* One that never ends holds up nothing, and eps_set_log for about a second only. */
+    meet(&first);
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, stay_inside, &first) == EPS_OK, "a log function is set");
+    some_line(client);
+    CHECK(await_value(&first, &first.inside, 1, 5000), "a line comes");
+    some_line(client);
+    double began = now_ms();
+    CHECK(eps_set_log(client, EPS_LOG_OFF, NULL, NULL) == EPS_OK, "a function that hangs is removed");
+    in_time(__LINE__, now_ms() - began, 1500, "removing a log function that hangs");
+    lines = value_of(&first, &first.entered);
+    set_value(&first, &first.open, 1);
+    meet(&second);
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &second) == EPS_OK, "a log function is set");
+    some_line(client);
+    CHECK(await_value(&second, &second.lines, 1, 5000), "lines come again");
+    CHECK(value_of(&first, &first.entered) == lines, "a function that was removed while it ran is not entered again");
+
+    meet(&first);
+    first.client = client;
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, call_back, &first) == EPS_OK, "a log function is set");
+    some_line(client);
+    CHECK(await_value(&first, &first.lines, 1, 20000), "a function that calls back comes to its end");
+    CHECK(first.ok, "a log function may call the library");
+    CLOSE(client);
+
+    meet(&first);
+    first.client = OPEN();
+    CHECK(eps_set_log(first.client, EPS_LOG_DEBUG, close_it, &first) == EPS_OK, "a log function is set");
+    some_line(first.client);
+    CHECK(await_value(&first, &first.lines, 1, 20000) && first.ok, "a log function may close its own client");
+    CHECK(eps_cancel(first.client) == EPS_CLOSED, "the client is closed then");
+}
+
+/* When eps_client_close has returned, the program may free what its log function uses. */
+static void a_closed_client_logs_no_more(void)
+{
+    struct meeting meeting;
+    meet(&meeting);
+    eps_client *client = OPEN();
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, stay_inside, &meeting) == EPS_OK, "a log function is set");
+    for (int i = 0; i < 5; i++)
+        some_line(client);
+    CHECK(await_value(&meeting, &meeting.inside, 1, 5000), "a line comes");
+    double began = now_ms();
+    CLOSE(client);
+    in_time(__LINE__, now_ms() - began, 2500, "closing a client whose log function hangs");
+    int entered = value_of(&meeting, &meeting.entered);
+    set_value(&meeting, &meeting.open, 1);
+    CHECK(!await_value(&meeting, &meeting.entered, entered + 1, 200), "after eps_client_close the log function is not entered again");
+    /* Whatever still runs must be through before the memory is left. */
+    await_value(&meeting, &meeting.lines, 5, slow ? 2000 : 200);
+}
+
+/* Takes itself away at the line that tells of dropped ones. */
+static void leave_at_drops(void *user, int32_t level, const char *line, size_t len)
+{
+    struct meeting *meeting = user;
+    if (strstr(line, "log.dropped")) {
+        eps_set_log(meeting->client, EPS_LOG_OFF, NULL, NULL);
+        set_value(meeting, &meeting->left, 1);
+        return;
+    }
+    if (value_of(meeting, &meeting->left)) {
+        set_value(meeting, &meeting->ok, 0);
+        return;
+    }
+    stay_inside(user, level, line, len);
+}
+
+/* The line of drops and the line behind it are two calls: the second must not come when the first removed the function. */
+static void a_log_function_that_removes_itself_is_not_entered_again(void)
+{
+    /* Enough lines to drop some take too long under an instrument. */
+    if (slow)
+        return;
+    struct meeting meeting, next;
+    meet(&meeting), meet(&next);
+    eps_buffer out;
+    eps_client *client = meeting.client = opened(__LINE__, "http://127.0.0.1:9", ",\"journal\":\"memory\"");
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, leave_at_drops, &meeting) == EPS_OK, "a log function is set");
+    eps_list_items(client, ASTRID, "{\"waitMs\":0}", &out);
+    eps_buffer_dispose(&out);
+    CHECK(await_value(&meeting, &meeting.inside, 1, 5000), "a line comes");
+    for (int i = 0; i < 1100; i++) {
+        eps_list_items(client, ASTRID, "{\"waitMs\":0}", &out);
+        eps_buffer_dispose(&out);
+    }
+    set_value(&meeting, &meeting.open, 1);
+    CHECK(await_value(&meeting, &meeting.left, 1, 20000), "dropped lines are told of");
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &next) == EPS_OK, "a log function is set");
+    eps_list_items(client, ASTRID, "{\"waitMs\":0}", &out);
+    eps_buffer_dispose(&out);
+    CHECK(await_value(&next, &next.lines, 1, 5000), "lines come again");
+    CHECK(value_of(&meeting, &meeting.ok), "a function that removed itself is not entered again");
+    CLOSE(client);
+}
+
+/* ---- Buying ---- */
+
+static void bought_refused_and_offline(void)
+{
+    eps_client *client = OPEN();
+    eps_buffer out;
+    char id[64];
+    int deductions = count_at("/_sandbox/ledger", "\"deduct\"");
+    int32_t code = eps_purchase(client, ASTRID, COFFEE, "{\"reference\":\"receipt 1\"}", &out);
+    text_of(out.data, "operationId", id, sizeof id);
+    CHECK(is_guid(id) && strstr(out.data, "\"joined\":false") && strstr(out.data, "\"outcome\":\"done\""), "%s", out.data);
+    GOOD(code, "\"name\":\"EPS_OK\"", "a purchase");
+    code = eps_purchase(client, ASTRID, COFFEE, "{\"reference\":\"receipt 1\"}", &out);
+    GOOD(code, "\"joined\":true", "the second press");
+    CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "two presses are one deduction");
+    GOOD(eps_get_operation(client, id, &out), "\"attempts\":1", "eps_get_operation");
+    GOOD(eps_list_unsettled(client, "{}", &out), id, "eps_list_unsettled");
+    GOOD(eps_acknowledge(client, id, &out), id, "eps_acknowledge");
+    GOOD(eps_acknowledge(client, id, &out), id, "eps_acknowledge again");
+    GOOD(eps_list_unsettled(client, NULL, &out), "\"operations\":[]", "eps_list_unsettled");
+    char options[100];
+    snprintf(options, sizeof options, "{\"purchaseId\":\"%s\"}", id);
+    PROBLEM(eps_purchase(client, BJORN, COFFEE, options, &out), EPS_PURCHASE_ID_BOUND, "", "another member's id");
+    PROBLEM(eps_purchase(client, ASTRID, COFFEE, "{\"reference\":\"receipt 1\",\"purchaseId\":\"" NOBODY "\"}", &out), EPS_REFERENCE_BOUND,
+            "", "another id for a receipt");
+    PROBLEM(eps_get_operation(client, NOBODY, &out), EPS_UNKNOWN_OPERATION, "", "eps_get_operation");
+    PROBLEM(eps_acknowledge(client, NOBODY, &out), EPS_UNKNOWN_OPERATION, "", "eps_acknowledge");
+
+    code = eps_purchase(client, ASTRID, SUMMER_SALE, NULL, &out);
+    text_of(out.data, "operationId", id, sizeof id);
+    CHECK(is_guid(id) && strstr(out.data, "\"httpStatus\":422"), "%s", out.data);
+    PROBLEM(code, EPS_PURCHASE_NOT_ALLOWED, "", "a purchase of what is not sold");
+    GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"refused\"", "eps_get_operation");
+    PROBLEM(eps_list_items(client, NOBODY, NULL, &out), EPS_INVALID_CONTACT, "", "eps_list_items for nobody");
+    CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "a refusal deducts nothing");
+
+    GOOD(eps_find_contact(client, "email", "bjorn@example.com", NULL, &out), BJORN, "eps_find_contact");
+    PROBLEM(eps_find_contact(client, "email", "nobody@example.com", NULL, &out), EPS_CONTACT_NOT_FOUND, "", "eps_find_contact");
+    GOOD(eps_list_points(client, ASTRID, "{\"waitMs\":60000}", &out), "\"balance\"", "eps_list_points");
+    GOOD(list_purchases(client, &out), "\"id\"", "eps_list_purchases");
+    GOOD(eps_list_purchases(client, BJORN, NULL, &out), "[]", "eps_list_purchases of nothing");
+    GOOD(eps_list_rewards(client, ASTRID, "{\"channel\":\"POS\"}", &out), "\"id\"", "eps_list_rewards");
+    GOOD(read_stats(client, &out), "\"done\":1", "eps_read_stats");
+    CLOSE(client);
+
+    /* A port where nobody listens: bound and not listened on, so that nobody else takes it. */
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char nowhere[64];
+    if (bind(fd, (struct sockaddr *)&address, size) || getsockname(fd, (struct sockaddr *)&address, &size))
+        perror("a port"), exit(3);
+    snprintf(nowhere, sizeof nowhere, "%s://127.0.0.1:%d", strcmp(ca, "-") ? "https" : "http", ntohs(address.sin_port));
+    client = opened(__LINE__, nowhere, ",\"journal\":\"memory\"");
+    PROBLEM(list_items(client, &out), EPS_OFFLINE, "", "eps_list_items offline");
+    code = eps_purchase(client, ASTRID, COFFEE, "{\"waitMs\":300}", &out);
+    text_of(out.data, "operationId", id, sizeof id);
+    CHECK(eps_outcome(code) == EPS_OUTCOME_NOT_SENT, "an offline purchase is not sent: %s", out.data);
+    PROBLEM(code, EPS_OFFLINE, "", "a purchase offline");
+    GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"notSent\"", "eps_get_operation");
+    CLOSE(client);
+    close(fd);
+
+    client = opened(__LINE__, url, ",\"journal\":\"memory\",\"wire\":{\"keyHeader\":\"x-no-key\"}");
+    PROBLEM(list_items(client, &out), EPS_UNAUTHORIZED, "", "eps_list_items without a key");
+    PROBLEM(purchase(client, &out), EPS_UNAUTHORIZED, "", "a purchase without a key");
+    CLOSE(client);
+}
+
+/* "Not sent" is an answer about the sale: a hurried press of a sale that is bought already must not get it. */
+static void a_hurried_press_again_is_never_told_not_sent(void)
+{
+    static const char *const options[] = {"{\"reference\":\"receipt 3\"}", "{\"reference\":\"receipt 3\",\"waitMs\":0}"};
+    eps_client *client = OPEN();
+    eps_buffer out;
+    GOOD(eps_purchase(client, LOAD, COFFEE, options[0], &out), "\"outcome\":\"done\"", "a purchase");
+    int not_sent = 0, presses = slow ? 20 : 200;
+    for (int i = 0; i < presses; i++) {
+        not_sent += eps_outcome(eps_purchase(client, LOAD, COFFEE, options[1], &out)) == EPS_OUTCOME_NOT_SENT;
+        eps_buffer_dispose(&out);
+    }
+    CHECK(not_sent == 0, "of %d hurried presses of a purchase that is done, %d were told that nothing was sent", presses, not_sent);
+    CLOSE(client);
+}
+
+/* ---- Calls that are blocked ---- */
+
+struct blocked {
+    eps_client *client;
+    plain_call call;
+    const char *name;
+    int32_t code;
+    int wanted;
+    double back;
+    eps_buffer out;
+    pthread_t thread;
+};
+
+static void *blocks(void *of)
+{
+    struct blocked *blocked = of;
+    blocked->code = blocked->call(blocked->client, &blocked->out);
+    blocked->back = now_ms();
+    return NULL;
+}
+
+/* Several calls wait for a server that never answers, until `end` ends them all. */
+static void blocked_calls(eps_client *client, const char *effect, int32_t (*end)(eps_client *), int32_t read_code, int32_t purchase_code,
+                          double limit, const char *what)
+{
+    struct blocked all[] = {
+        {.client = client, .call = list_items, .name = "eps_list_items", .wanted = read_code},
+        {.client = client, .call = list_rewards, .name = "eps_list_rewards", .wanted = read_code},
+        {.client = client, .call = find_contact, .name = "eps_find_contact", .wanted = read_code},
+        {.client = client, .call = purchase, .name = "eps_purchase", .wanted = purchase_code},
+    };
+    fault("any", effect);
+    int seen = count_at("/_sandbox/requests", "\"no answer\"");
+    for (size_t i = 0; i < COUNT(all); i++)
+        pthread_create(&all[i].thread, NULL, blocks, &all[i]);
+    await_requests(seen + (int)COUNT(all), "\"no answer\"");
+    double began = now_ms(), worst = 0;
+    CHECK(end(client) == EPS_OK, "%s works while calls are blocked", what);
+    double returned = now_ms() - began;
+    for (size_t i = 0; i < COUNT(all); i++) {
+        pthread_join(all[i].thread, NULL);
+        if (all[i].back - began > worst)
+            worst = all[i].back - began;
+        problem(__LINE__, all[i].code, all[i].wanted, &all[i].out, "", all[i].name);
+    }
+    char told[100];
+    snprintf(told, sizeof told, "%s: the last of %zu blocked calls", what, COUNT(all));
+    in_time(__LINE__, worst, 250, told);
+    in_time(__LINE__, returned, limit, what);
+    tell("DELETE", "/_sandbox/faults", "");
+}
+
+static void cancelled_and_closed_while_blocked(void)
+{
+    /* The requests must not end by themselves meanwhile. */
+    char config[2048];
+    snprintf(config, sizeof config, "%s", config_of(url, ",\"journal\":\"memory\""));
+    char *timeout = strstr(config, "\"requestTimeoutMs\":");
+    char rest[2048];
+    snprintf(rest, sizeof rest, "\"requestTimeoutMs\":60000%s", strchr(timeout, ','));
+    memcpy(timeout, rest, strlen(rest) + 1);
+
+    eps_client *client;
+    eps_buffer out;
+    GOOD(eps_client_open(EPS_ABI_VERSION, config, &client, &out), "\"abi\":1", "a client");
+    blocked_calls(client, "stallBeforeCommit", eps_cancel, EPS_CANCELLED, EPS_PENDING_CANCELLED, 250, "eps_cancel");
+    some_line(client);
+    CLOSE(client);
+
+    GOOD(eps_client_open(EPS_ABI_VERSION, config, &client, &out), "\"abi\":1", "a client");
+    blocked_calls(client, "stallAfterCommit", eps_client_close, EPS_CLOSED, EPS_PENDING_CLOSED, 2250, "eps_client_close");
+    every_call_refuses(client, EPS_CLOSED);
+}
+
+/* ---- A journal in a file ---- */
+
+static void a_purchase_outlives_its_client(void)
+{
+    char more[600], id[64] = "", options[64];
+    eps_buffer out;
+    snprintf(more, sizeof more, ",\"journalPath\":\"%s/points.db\"", folder);
+    int deductions = count_at("/_sandbox/ledger", "\"deduct\"");
+    eps_client *client = opened(__LINE__, url, more);
+    int seen = count_at("/_sandbox/requests", "\"no answer\"");
+    fault("any", "stallAfterCommit");
+    snprintf(options, sizeof options, "{\"reference\":\"receipt 2\",\"waitMs\":%d}", slow ? 1000 : 300);
+    int32_t code = eps_purchase(client, LOAD, COFFEE, options, &out);
+    text_of(out.data, "operationId", id, sizeof id);
+    CHECK(is_guid(id) && eps_outcome(code) == EPS_OUTCOME_PENDING, "%s", out.data);
+    PROBLEM(code, EPS_PENDING_WAIT_ENDED, "", "a purchase that nobody answers");
+    await_requests(seen + 1, "\"no answer\"");
+    PROBLEM(eps_acknowledge(client, id, &out), EPS_STILL_PENDING, "", "eps_acknowledge");
+    CLOSE(client);
+
+    client = opened(__LINE__, url, more);
+    int32_t listed = list_unsettled(client, &out);
+    CHECK(out.data && times_in(out.data, "\"operationId\"") == 1 && strstr(out.data, "\"outcome\":\"pending\""), "%s", out.data);
+    GOOD(listed, id, "eps_list_unsettled after a start");
+    /* Two clients on one journal, one of them offline, and the press again on the other. */
+    eps_client *other = opened(__LINE__, "http://127.0.0.1:9", more);
+    GOOD(list_unsettled(other, &out), id, "eps_list_unsettled on another client of the journal");
+    CLOSE(other);
+    tell("DELETE", "/_sandbox/faults", "");
+    GOOD(eps_settle(client, "{\"waitMs\":30000}", &out), "\"pending\":0", "eps_settle");
+    GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"done\"", "eps_get_operation");
+    GOOD(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"receipt 2\"}", &out), "\"joined\":true", "the press again");
+    GOOD(eps_acknowledge(client, id, &out), "\"acknowledgedAtMs\":1", "eps_acknowledge");
+    GOOD(list_unsettled(client, &out), "\"operations\":[]", "eps_list_unsettled");
+    CLOSE(client);
+    CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "it was deducted once");
+}
+
+/* ---- Many at once ---- */
+
+static eps_client *shared;
+static int rounds;
+
+static void *everything(void *number)
+{
+    int me = (int)(intptr_t)number;
+    static struct meeting listeners[32];
+    meet(&listeners[me]);
+    eps_buffer out;
+    char options[100];
+    for (int round = 0; round < rounds; round++) {
+        GOOD(list_items(shared, &out), COFFEE, "eps_list_items");
+        snprintf(options, sizeof options, "{\"reference\":\"thread %d round %d\"}", me, round);
+        GOOD(eps_purchase(shared, LOAD, COFFEE, options, &out), "\"outcome\":\"done\"", "a purchase of one thread's own");
+        snprintf(options, sizeof options, "{\"reference\":\"everybody's %d\"}", round);
+        GOOD(eps_purchase(shared, LOAD, COFFEE, options, &out), "\"outcome\":\"done\"", "a purchase of all threads");
+        CHECK(eps_set_log(shared, me % 5, me % 3 ? count_line : NULL, &listeners[me]) == EPS_OK, "eps_set_log");
+        GOOD(eps_new_id(&out), "-", "eps_new_id");
+        GOOD(read_stats(shared, &out), "\"reads\"", "eps_read_stats");
+        GOOD(list_unsettled(shared, &out), "\"operations\"", "eps_list_unsettled");
+        PROBLEM(eps_get_operation(shared, NOBODY, &out), EPS_UNKNOWN_OPERATION, "", "eps_get_operation");
+    }
+    return NULL;
+}
+
+static void many_threads_on_one_client(void)
+{
+    char more[600];
+    snprintf(more, sizeof more, ",\"journalPath\":\"%s/threads.db\"", folder);
+    shared = opened(__LINE__, url, more);
+    rounds = slow ? 1 : 3;
+    int deductions = count_at("/_sandbox/ledger", "\"deduct\"");
+    pthread_t threads[32];
+    size_t many = slow ? 8 : COUNT(threads);
+    for (size_t i = 0; i < many; i++)
+        pthread_create(&threads[i], NULL, everything, (void *)i);
+    for (size_t i = 0; i < many; i++)
+        pthread_join(threads[i], NULL);
+    CLOSE(shared);
+    int bought = count_at("/_sandbox/ledger", "\"deduct\"") - deductions;
+    int own = rounds * (int)many;
+    CHECK(bought == own + rounds, "%d deductions for %d purchases of their own and %d of all", bought, own, rounds);
+}
+
+static void *closes(void *client)
+{
+    CHECK(eps_client_close(client) == EPS_OK, "a close of many");
+    return NULL;
+}
+
+static void *opens_and_closes(void *unused)
+{
+    for (int i = 0; i < (slow ? 2 : 10); i++) {
+        eps_client *client = OPEN();
+        eps_buffer out;
+        GOOD(list_unsettled(client, &out), "[]", "eps_list_unsettled");
+        CLOSE(client);
+    }
+    return unused;
+}
+
+static void two_clients_and_many_closes(void)
+{
+    eps_client *one = OPEN(), *two = OPEN();
+    CHECK(one != two, "two clients are two handles");
+    CLOSE(one);
+    some_line(two);
+    pthread_t threads[8];
+    for (size_t i = 0; i < COUNT(threads); i++)
+        pthread_create(&threads[i], NULL, closes, two);
+    for (size_t i = 0; i < COUNT(threads); i++)
+        pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < COUNT(threads); i++)
+        pthread_create(&threads[i], NULL, opens_and_closes, NULL);
+    for (size_t i = 0; i < COUNT(threads); i++)
+        pthread_join(threads[i], NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct { const char *name; void (*run)(void); } parts[] = {
+        {"handles", null_and_closed_and_garbage_handles},
+        {"texts", bad_texts},
+        {"opens", bad_opens},
+        {"small", buffers_ids_and_versions},
+        {"log", the_log},
+        {"log-closed", a_closed_client_logs_no_more},
+        {"log-removed", a_log_function_that_removes_itself_is_not_entered_again},
+        {"buying", bought_refused_and_offline},
+        {"hurry", a_hurried_press_again_is_never_told_not_sent},
+        {"blocked", cancelled_and_closed_while_blocked},
+        {"journal", a_purchase_outlives_its_client},
+        {"threads", many_threads_on_one_client},
+        {"clients", two_clients_and_many_closes},
+    };
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    slow = argc > 1 && strcmp(argv[1], "--slow") == 0;
+    argv += slow, argc -= slow;
+    if (argc < 6)
+        return fprintf(stderr, "harness [--slow] URL CA KEY ADMIN FOLDER [PART]\n"), 2;
+    url = argv[1], ca = argv[2], key = argv[3], admin = argv[4], folder = argv[5];
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        if (argc > 6 && strcmp(argv[6], parts[i].name))
+            continue;
+        double began = now_ms();
+        parts[i].run();
+        printf("part %s: %.0f ms\n", parts[i].name, now_ms() - began);
+    }
+    printf("harness: %d checks held, %d did not\n", held, broken);
+    return broken != 0;
+}

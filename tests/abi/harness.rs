@@ -1,0 +1,62 @@
+//! Runs the C harness against a sandbox: with the shared library, with the static one, and under valgrind.
+
+use crate::tools::{Link, library, program, root, said};
+use engage_sandbox::Sandbox;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Runs the harness to its end; `before` is the program that it is run under.
+fn run_harness(link: Link, before: &[&str], more: &[&str], encrypted: bool) {
+    let folder = TempDir::new().unwrap();
+    let harness = program(&root().join("tests/abi/harness.c"), link, folder.path());
+    let sandbox = Sandbox::builder().requests_per_second(None).start();
+    let mut command = match before {
+        [] => Command::new(&harness),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(&harness);
+            command
+        }
+    };
+    command.args(more);
+    if encrypted {
+        command.arg(sandbox.https_url()).arg(sandbox.ca_file());
+    } else {
+        command.args([&sandbox.http_url(), "-"]);
+    }
+    command.arg(sandbox.api_key()).arg(sandbox.http_url()).arg(folder.path());
+    let output = command.output().unwrap();
+    let text = said(&output);
+    assert!(output.status.success(), "{}\n{text}", output.status);
+    // A harness that ended early without a word has not passed.
+    assert!(text.contains(" checks held, 0 did not\n"), "{text}");
+    for line in text.lines().filter(|line| line.starts_with("time: ") || line.starts_with("harness: ")) {
+        println!("{line}");
+    }
+}
+
+#[test]
+fn a_c_program_gets_what_the_header_promises_from_the_shared_library() {
+    run_harness(Link::Shared(&library("libengage_point_shop.so")), &[], &[], true);
+}
+
+#[test]
+fn a_c_program_gets_what_the_header_promises_from_the_static_library() {
+    run_harness(Link::Static(&library("libengage_point_shop.a")), &[], &[], true);
+}
+
+#[test]
+fn no_memory_is_lost_or_misused_under_valgrind() {
+    let suppressions = format!("--suppressions={}", root().join("tests/abi/valgrind.supp").display());
+    let valgrind = [
+        "valgrind",
+        "--quiet",
+        "--error-exitcode=9",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=definite,indirect",
+        "--show-leak-kinds=definite,indirect",
+        "--fair-sched=yes",
+        &suppressions,
+    ];
+    run_harness(Link::Shared(&library("libengage_point_shop.so")), &valgrind, &["--slow"], true);
+}

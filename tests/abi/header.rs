@@ -1,0 +1,147 @@
+//! The header: up to date, good C and C++ under every standard a till may be compiled with, and an example that works.
+//! Its declarations are read here too, for the checks that compare them.
+
+use crate::tools::{Link, library, program, read, root, run, second_build, stdout};
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+pub const HEADER: &str = "include/engage_point_shop.h";
+
+/// The header without its comments.
+fn code() -> String {
+    let text = read(HEADER);
+    let mut code = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, comment)) = rest.split_once("/*") {
+        code.push_str(before);
+        rest = comment.split_once("*/").expect("a comment that ends").1;
+    }
+    code.push_str(rest);
+    code
+}
+
+/// The names of the declared functions.
+pub fn functions() -> Vec<String> {
+    let code = code();
+    let plain: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let plain = plain.join("\n");
+    let declarations = plain.split(';').filter(|text| text.contains("EPS_API"));
+    let mut names: Vec<String> = declarations
+        .map(|text| {
+            let head = text[text.rfind("EPS_API").unwrap()..].split('(').next().unwrap();
+            head.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+/// Every macro with its value.
+pub fn macros() -> Vec<(String, String)> {
+    let code = code();
+    let defines = code.lines().filter_map(|line| line.trim_start().strip_prefix("#define "));
+    defines
+        .map(|define| {
+            let (name, value) = define.split_once(' ').unwrap_or((define, ""));
+            (name.split('(').next().unwrap().to_owned(), value.split("//").next().unwrap().trim().to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn the_header_is_what_the_sources_make_it() {
+    run(Command::new(second_build().join("xtask")).args(["header", "--check"]));
+}
+
+#[test]
+fn the_header_compiles_alone_and_twice_as_c_and_cpp_without_a_warning() {
+    let folder = TempDir::new().unwrap();
+    let mut compiled = 0;
+    for (compilers, extension, standards) in
+        [(["gcc", "clang"], "c", ["c99", "c11"]), (["g++", "clang++"], "cpp", ["c++11", "c++17"])]
+    {
+        for compiler in compilers.into_iter().filter(|compiler| is_there(compiler)) {
+            for (at, standard) in standards.into_iter().flat_map(|standard| [(1, standard), (2, standard)]) {
+                let source = folder.path().join(format!("only.{extension}"));
+                // The declaration behind it: a translation unit must not be empty.
+                let text = "#include \"engage_point_shop.h\"\n".repeat(at) + "extern eps_client *shop;\n";
+                std::fs::write(&source, text).unwrap();
+                let mut command = Command::new(compiler);
+                command.arg(format!("-std={standard}")).args(["-Wall", "-Wextra", "-pedantic", "-Werror"]);
+                command.args(["-fsyntax-only", "-I"]).arg(root().join("include")).arg(&source);
+                run(&mut command);
+                compiled += 1;
+            }
+        }
+    }
+    assert!(compiled >= 8, "gcc and g++ are needed, only {compiled} compilations were made");
+}
+
+fn is_there(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    assert!(found || program.starts_with("clang"), "{program} is missing");
+    found
+}
+
+#[test]
+fn the_example_in_the_header_compiles_and_runs() {
+    let text = read(HEADER);
+    let example = text.split_once(" * AN EXAMPLE.\n").expect("the header has an example").1;
+    let lines = example.lines().skip(1).take_while(|line| *line == " *" || line.starts_with(" *     "));
+    let lines: Vec<&str> = lines.map(|line| line.get(7..).unwrap_or_default()).collect();
+    let example = lines.join("\n") + "\n";
+    assert!(example.contains("int main(void)") && example.trim_end().ends_with('}'), "{example}");
+
+    // As it stands it compiles; it is run with a host that no resolver knows, so that it leaves the machine in no case.
+    let nowhere = example.replace("acme.voyado.com", "acme.voyado.invalid");
+    assert_ne!(nowhere, example);
+    let library = library("libengage_point_shop.so");
+    for (text, runs) in [(&example, false), (&nowhere, true)] {
+        let folder = TempDir::new().unwrap();
+        let source = folder.path().join("example.c");
+        std::fs::write(&source, text).unwrap();
+        let shop = program(&source, Link::Shared(&library), folder.path());
+        if runs {
+            let said = stdout(Command::new(shop).current_dir(folder.path()));
+            assert_eq!(said, "nothing was sent: try again\n");
+        }
+    }
+}
+
+#[test]
+fn every_macro_of_the_header_has_the_prefix() {
+    let macros = macros();
+    assert!(macros.len() > 60, "{macros:?}");
+    for (name, _) in macros {
+        let guard = name == "ENGAGE_POINT_SHOP_H";
+        assert!(guard || name.starts_with("EPS_") || name.starts_with("eps_"), "{name}");
+    }
+}
+
+#[test]
+fn the_buffer_has_the_layout_that_every_binding_relies_on() {
+    let folder = TempDir::new().unwrap();
+    let asserts = [
+        "sizeof(eps_buffer) == 3 * sizeof(void *)",
+        "offsetof(eps_buffer, data) == 0",
+        "offsetof(eps_buffer, len) == sizeof(void *)",
+        "offsetof(eps_buffer, reserved) == 2 * sizeof(void *)",
+        "sizeof(((eps_buffer *)0)->len) == sizeof(void *)",
+        "sizeof(((eps_buffer *)0)->reserved) == sizeof(void *)",
+        "_Generic(((eps_buffer *)0)->data, char *: 1, default: 0)",
+        "_Generic((eps_outcome), int32_t (*)(int32_t): 1, default: 0)",
+    ];
+    assert!(holds(folder.path(), &asserts));
+    // And what is false is seen to be.
+    assert!(!holds(folder.path(), &["offsetof(eps_buffer, len) == 0"]));
+}
+
+fn holds(folder: &Path, asserts: &[&str]) -> bool {
+    let source = folder.join("layout.c");
+    let asserts: Vec<String> = asserts.iter().map(|text| format!("_Static_assert({text}, \"layout\");\n")).collect();
+    std::fs::write(&source, format!("#include \"engage_point_shop.h\"\n{}", asserts.concat())).unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-fsyntax-only", "-I"]).arg(root().join("include")).arg(&source);
+    cc.output().unwrap().status.success()
+}

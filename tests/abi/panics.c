@@ -1,0 +1,113 @@
+/* One exported function panics, the one that EPS_TEST_PANIC names: what its caller gets, and that the next call works.
+ *
+ *   panics FUNCTION
+ *
+ * Needs the library with `fault-injection`. Exit 0: as promised; 1: not, and standard output says how; 2: no such function here. */
+#include "engage_point_shop.h"
+#include <stdio.h>
+#include <string.h>
+
+#define SOMEBODY "a0000000-0000-4000-8000-000000000001"
+#define SOMETHING "b0000000-0000-4000-8000-000000000001"
+
+static const char config[] = "{\"baseUrl\":\"http://127.0.0.1:9\",\"userAgent\":\"TestPOS/1.0\",\"journal\":\"memory\"}";
+static eps_client *shop;
+static eps_buffer out;
+static int failed;
+
+static void check(int holds, const char *what)
+{
+    if (!holds) {
+        printf("not so: %s\n", what);
+        failed = 1;
+    }
+}
+
+/* A call that answers with a buffer. */
+static void answers(int32_t code)
+{
+    check(code == -900, "it returns EPS_INTERNAL");
+    check(out.data && strstr(out.data, "\"code\":-900") && strstr(out.data, "\"name\":\"EPS_INTERNAL\""),
+          "the buffer holds the problem object");
+    check(out.data && strstr(out.data, "\"outcome\":\"pending\"") && strstr(out.data, "\"message\":\""),
+          "the problem object has an outcome and a message");
+    eps_buffer_dispose(&out);
+}
+
+static void open_shop(void)
+{
+    check(eps_client_open(EPS_ABI_VERSION, config, &shop, &out) == EPS_OK, "a client opens");
+    eps_buffer_dispose(&out);
+}
+
+static void log_line(void *user, int32_t level, const char *line, size_t len)
+{
+    (void)user, (void)level, (void)line, (void)len;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc == 2 ? argv[1] : "";
+    int known = 1;
+#define IS(function) (strcmp(name, #function) == 0)
+    if (!IS(eps_client_open))
+        open_shop();
+    if (IS(eps_client_open)) {
+        answers(eps_client_open(EPS_ABI_VERSION, config, &shop, &out));
+        check(shop == NULL, "no client is given");
+    } else if (IS(eps_client_close))
+        check(eps_client_close(shop) == -900, "it returns EPS_INTERNAL");
+    else if (IS(eps_cancel))
+        check(eps_cancel(shop) == -900, "it returns EPS_INTERNAL");
+    else if (IS(eps_find_contact))
+        answers(eps_find_contact(shop, "any", "x", NULL, &out));
+    else if (IS(eps_list_points))
+        answers(eps_list_points(shop, SOMEBODY, NULL, &out));
+    else if (IS(eps_list_items))
+        answers(eps_list_items(shop, SOMEBODY, NULL, &out));
+    else if (IS(eps_purchase))
+        answers(eps_purchase(shop, SOMEBODY, SOMETHING, NULL, &out));
+    else if (IS(eps_list_purchases))
+        answers(eps_list_purchases(shop, SOMEBODY, NULL, &out));
+    else if (IS(eps_list_rewards))
+        answers(eps_list_rewards(shop, SOMEBODY, NULL, &out));
+    else if (IS(eps_list_unsettled))
+        answers(eps_list_unsettled(shop, NULL, &out));
+    else if (IS(eps_get_operation))
+        answers(eps_get_operation(shop, SOMETHING, &out));
+    else if (IS(eps_settle))
+        answers(eps_settle(shop, NULL, &out));
+    else if (IS(eps_acknowledge))
+        answers(eps_acknowledge(shop, SOMETHING, &out));
+    else if (IS(eps_read_stats))
+        answers(eps_read_stats(shop, &out));
+    else if (IS(eps_set_log))
+        check(eps_set_log(shop, EPS_LOG_DEBUG, log_line, NULL) == -900, "it returns EPS_INTERNAL");
+    else if (IS(eps_new_id))
+        answers(eps_new_id(&out));
+    else if (IS(eps_buffer_dispose)) {
+        eps_buffer empty = {0};
+        eps_buffer_dispose(&empty);
+        check(empty.data == NULL && empty.len == 0 && empty.reserved == 0, "an empty buffer stays empty");
+    } else if (IS(eps_outcome))
+        check(eps_outcome(EPS_OK) == EPS_OUTCOME_PENDING, "it says pending, which is never wrong");
+    else if (IS(eps_code_name))
+        check(strcmp(eps_code_name(EPS_OK), "EPS_INTERNAL") == 0, "it gives a text that says so");
+    else if (IS(eps_version))
+        check(strcmp(eps_version(), "") == 0, "it gives an empty text");
+    else if (IS(eps_abi_version))
+        check(eps_abi_version() == 0, "it gives a version that no program has");
+    else
+        known = 0;
+
+    /* The library goes on as if nothing had been: a client that was open still answers, and others work. */
+    out = (eps_buffer){0};
+    if (!IS(eps_client_open) && !IS(eps_read_stats))
+        check(eps_read_stats(shop, &out) == EPS_OK && out.data && strstr(out.data, "\"reads\":"), "the client still answers");
+    eps_buffer_dispose(&out);
+    if (!IS(eps_abi_version))
+        check(eps_abi_version() == EPS_ABI_VERSION, "another function works");
+    if (!IS(eps_client_close) && !IS(eps_client_open))
+        check(eps_client_close(shop) == EPS_OK, "the client can be closed");
+    return known ? failed : 2;
+}

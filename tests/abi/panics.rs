@@ -1,0 +1,30 @@
+//! A panic inside any export: the caller gets a code, a problem object and a library that goes on working; nothing is printed.
+//! The list of exports is the header's, so a new one cannot be forgotten.
+
+use crate::header::functions;
+use crate::tools::{Link, program, root, said, second_build};
+use std::process::Command;
+use tempfile::TempDir;
+
+#[test]
+fn a_panic_in_any_export_is_an_error_of_that_call_alone() {
+    let folder = TempDir::new().unwrap();
+    let library = second_build().join("libengage_point_shop.so");
+    let panics = program(&root().join("tests/abi/panics.c"), Link::Shared(&library), folder.path());
+    let run = |function: &str, panicking: &str| {
+        Command::new(&panics).arg(function).env("EPS_TEST_PANIC", panicking).output().unwrap()
+    };
+    let functions = functions();
+    let mut wrong = Vec::new();
+    for function in &functions {
+        let output = run(function, function);
+        if !output.status.success() || !output.stderr.is_empty() {
+            wrong.push(format!("{function}: {}\n{}", output.status, said(&output)));
+        }
+        // Without the panic the same program complains, but for the function that does nothing here.
+        let calm = run(function, "");
+        assert!(!calm.status.success() || function == "eps_buffer_dispose", "{function} need not panic");
+    }
+    assert!(wrong.is_empty(), "of {} functions, {} broke:\n{}", functions.len(), wrong.len(), wrong.join("\n"));
+    println!("panics: {} functions, 0 broke", functions.len());
+}

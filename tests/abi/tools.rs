@@ -1,0 +1,97 @@
+//! Where things are, and running other programs: compilers, binutils and cargo itself.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+use tempfile::TempDir;
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The folder of the profile, where cargo puts the libraries that it built with this test.
+pub fn profile() -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    executable.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// A library of this profile, newly built with the test.
+pub fn library(name: &str) -> PathBuf {
+    let places = [profile().join(name), profile().join("deps").join(name)];
+    places.into_iter().find(|path| path.exists()).unwrap_or_else(|| panic!("{name} is not beside the test executable"))
+}
+
+/// Runs a program; it must succeed.
+#[track_caller]
+pub fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, said(&output));
+    output
+}
+
+/// What a program printed, on both channels.
+pub fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+pub fn stdout(command: &mut Command) -> String {
+    String::from_utf8(run(command).stdout).unwrap()
+}
+
+/// How a C program is linked with the library.
+#[derive(Clone, Copy)]
+pub enum Link<'a> {
+    Shared(&'a Path),
+    Static(&'a Path),
+}
+
+/// Compiles a C program and links it. The folder of the program gets the links that the loader looks for.
+pub fn program(source: &Path, link: Link, folder: &Path) -> PathBuf {
+    let program = folder.join(source.file_stem().unwrap());
+    let mut cc = Command::new("cc");
+    cc.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(root().join("include"));
+    cc.arg(source).arg("-o").arg(&program);
+    match link {
+        Link::Shared(library) => {
+            std::os::unix::fs::symlink(library, folder.join("libengage_point_shop.so.1")).unwrap();
+            cc.arg(library).arg(format!("-Wl,-rpath,{}", folder.display()));
+        }
+        Link::Static(library) => {
+            cc.arg(library).args(native_libraries());
+        }
+    }
+    run(&mut cc);
+    program
+}
+
+/// What a static library of Rust needs from the system, by the compiler's own word.
+fn native_libraries() -> Vec<String> {
+    let folder = TempDir::new().unwrap();
+    let empty = folder.path().join("empty.rs");
+    std::fs::write(&empty, "").unwrap();
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--crate-type", "staticlib", "--print", "native-static-libs", "--out-dir"]).arg(folder.path());
+    let output = said(&run(rustc.arg(&empty)));
+    let line = output.lines().find_map(|line| line.split_once("native-static-libs:")).expect(&output).1;
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The library with `fault-injection`, and the tasks, in a target folder of their own, where no other cargo waits or is waited for.
+/// Built at most once a process.
+pub fn second_build() -> PathBuf {
+    static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(folder) = &*built {
+        return folder.clone();
+    }
+    let target = profile().parent().unwrap().join("fault-injection");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).args(["build", "--quiet", "--package", "engage-point-shop", "--package", "xtask"]);
+    cargo.args(["--features", "engage-point-shop/fault-injection", "--target-dir"]).arg(&target);
+    run(&mut cargo);
+    built.insert(target.join("debug")).clone()
+}
