@@ -191,9 +191,16 @@ fn open_file(path: &Path) -> Result<Journal> {
 
 /// Sets a connection up for a write-ahead log and what a commit promises.
 fn configured(connection: Connection, path: &Path, synchronous: &str) -> Result<Connection> {
-    let mode: String = connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(|error| failed(&error))?;
+    // SQLite does not wait for a lock when it changes the mode, and another process may be opening the same new journal.
+    let until = Instant::now() + LOCK_WAIT;
+    let mode: String = loop {
+        let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+        match set.map_err(|error| failed(&error)) {
+            Ok(mode) => break mode,
+            Err(error) if error.code() != Code::JournalLocked || Instant::now() >= until => return Err(error),
+            Err(_) => std::thread::park_timeout(Duration::from_millis(5)),
+        }
+    };
     if mode != "wal" {
         return Err(Error::new(
             Code::JournalCannotOpen,

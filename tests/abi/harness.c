@@ -119,7 +119,7 @@ static void problem(int line, int32_t code, int32_t wanted, eps_buffer *out, con
     static const char *const keys[] = {"code", "name", "outcome", "message", "httpStatus", "engageCode", "operationId",
                                        "purchaseId", "attempts", "retryAfterMs", "cause"};
     char text[1024], message[1024], words[256];
-    check_at(line, code == wanted, "%s gives %s, not %s: %s", what, eps_code_name(wanted), eps_code_name(code),
+    check_at(line, code == wanted, "%s gives %s, not %s: %s", what, eps_code_name(code), eps_code_name(wanted),
              out->data ? out->data : "no answer");
     sound(line, out);
     for (size_t i = 0; i < COUNT(keys); i++) {

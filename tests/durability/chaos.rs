@@ -150,15 +150,15 @@ fn one_life(till: &Till, random: &mut Random, until: Instant, counts: &Counts) -
         .expect("the till starts");
     counts.lives.fetch_add(1, Ordering::Relaxed);
     let mut input = child.stdin.take().expect("piped");
-    let hear = BufReader::new(child.stdout.take().expect("piped"));
+    let mut hear = BufReader::new(child.stdout.take().expect("piped"));
     let (send, lines) = channel();
     let mut heard = String::new();
     let (killed, hangs) = std::thread::scope(|scope| {
         scope.spawn(move || {
-            for line in hear.lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    break;
-                }
+            let mut line = String::new();
+            // What a kill has cut off has no end of line.
+            while hear.read_line(&mut line).is_ok() && line.ends_with('\n') && send.send(line.clone()).is_ok() {
+                line.clear();
             }
         });
         let (mut killed, mut hangs) = (false, false);
@@ -180,7 +180,7 @@ fn one_life(till: &Till, random: &mut Random, until: Instant, counts: &Counts) -
         drop(input);
         // To the end of its output, whole or cut off.
         for line in &lines {
-            keep(&mut heard, &line);
+            heard += &line;
         }
         (killed, hangs)
     });
@@ -203,7 +203,7 @@ fn wait_for_end(lines: &Receiver<String>, heard: &mut String, patience: Duration
     loop {
         match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(line) => {
-                keep(heard, &line);
+                heard.push_str(&line);
                 if line.starts_with("END") {
                     return Then::Ended;
                 }
@@ -212,11 +212,6 @@ fn wait_for_end(lines: &Receiver<String>, heard: &mut String, patience: Duration
             Err(RecvTimeoutError::Disconnected) => return Then::Gone,
         }
     }
-}
-
-fn keep(heard: &mut String, line: &str) {
-    heard.push_str(line);
-    heard.push('\n');
 }
 
 /// What a cashier does next.

@@ -330,17 +330,30 @@ fn every_deduction_was_asked_for(journal: &Journal, deducted: &Deducted<'_>) -> 
         let unanswered = |told: &Told| {
             told.code().is_none_or(|code| told.json("operationId").is_null() && outcome(code) == Outcome::Pending)
         };
-        let mut candidates = presses.iter().filter(|(press, told)| press.means(record) && unanswered(told));
-        let Some((press, _)) = candidates.next() else {
+        let candidates: Vec<&Press<'_>> = presses
+            .iter()
+            .filter(|(press, told)| press.means(record) && unanswered(told))
+            .map(|(press, _)| press)
+            .collect();
+        if candidates.is_empty() {
             let answers: Vec<_> =
                 presses.iter().filter(|(press, _)| press.means(record)).map(|(_, told)| told.code()).collect();
             return Err(format!("deducted, and every press for it was told otherwise ({answers:?}): {record:?}"));
-        };
-        if press.reference.is_none() && press.id.is_none() {
+        }
+        // One that named it, by reference or id, made it; else one of the nameless did, and each of those makes one at most.
+        if candidates.iter().all(|press| press.reference.is_none() && press.id.is_none()) {
             let (count, ids) = nameless.entry((record.contact, record.item)).or_default();
             ids.push(record.id);
             if ids.len() > *count {
-                return Err(format!("{count} presses were not answered and {} are deducted: {ids:?}", ids.len()));
+                let answers: Vec<_> = presses
+                    .iter()
+                    .filter(|(press, _)| press.means(record))
+                    .map(|(_, told)| (told.code(), told.json("operationId").as_str(), told.json("message").as_str()))
+                    .collect();
+                return Err(format!(
+                    "{count} presses were not answered and {} are deducted: {ids:?}; of {answers:#?}",
+                    ids.len()
+                ));
             }
         }
     }

@@ -20,7 +20,7 @@ pub fn run_demo() -> Result {
     setup::install(&[setup::DEMO])?;
 
     step(2, "the library and the sandbox");
-    run(cargo().args(["build", "--package", "engage-point-shop", "--package", "engage-sandbox"]))?;
+    run(cargo().args(["build", "--workspace"]))?;
     let built = target().join("debug");
 
     step(3, "the till, against the public header and the shared library");

@@ -35,7 +35,7 @@ pub fn run_all() -> Result {
 /// The campaigns, with the whole budget. The lines that count begin with `campaign` or `model`.
 pub fn torture(filter: Option<&str>) -> Result {
     setup::install(&[setup::DEMO, setup::TEST])?;
-    run(cargo().args(["build", "--package", "engage-point-shop"]))?;
+    run(cargo().args(["build", "--workspace"]))?;
     let campaigns: &[&[&str]] =
         &[&["--lib", "model"], &["--test", "network"], &["--test", "disk"], &["--test", "durability"]];
     for campaign in campaigns {
