@@ -126,10 +126,10 @@ impl Store {
 }
 
 /// What the till does when the trouble is over: learns every outcome, shows them, is acknowledged. All of it must succeed.
-/// `again` is pressed once more when all is known.
+/// `again` is pressed when all is known; more than once, because on a busy computer a press may end as "not sent".
 pub fn recover(config: &str, again: Option<&str>) -> Result<Vec<Told>, String> {
     let mut script = vec!["settle:60000", "unsettled"];
-    script.extend(again);
+    script.extend(again.iter().flat_map(|press| [*press; 4]));
     script.extend(["ackall", "unsettled", "close"]);
     let told = told_by(config, &script);
     for call in &told {

@@ -287,11 +287,12 @@ fn try_one(store: &Store, job: &Job) -> Result<Struck, String> {
         )
     };
     let recovered = recover(&config, again.as_deref()).map_err(report)?;
+    let after: Vec<_> = recovered.iter().map(|call| (call.verb().to_owned(), call.code())).collect();
     let all: Vec<Told> = told.iter().cloned().chain(recovered).collect();
     let found = store.judge(&store.sandbox.requests(), vec![(journal.clone(), all)], true).map_err(report)?;
     let (least, most) = scenario.deductions;
     if !(least..=most).contains(&found.deductions) {
-        return Err(report(format!("{} deductions", found.deductions)));
+        return Err(report(format!("{} deductions; after the restart: {after:?}", found.deductions)));
     }
     std::fs::remove_dir_all(journal.parent().expect("it has its own folder"))
         .map_err(|error| report(error.to_string()))?;
