@@ -18,8 +18,10 @@ use crate::seed::{BadJson, from_json};
 use crate::state::{App, RateLimit};
 use crate::store::{Invalid, Item, Member};
 
-/// Where the routes begin.
-pub(crate) const PREFIX: &str = "/_sandbox/";
+/// Whether a path is the sandbox's own, not Engage's.
+pub(crate) fn is_own(path: &str) -> bool {
+    path == "/" || path.starts_with("/_sandbox/")
+}
 
 type Shared = State<Arc<App>>;
 type Answered = Result<Response, Bad>;

@@ -13,6 +13,7 @@
 mod admin;
 pub mod api;
 pub mod clock;
+mod export;
 pub mod fault;
 pub mod log;
 pub mod seed;

@@ -2,9 +2,14 @@
 //! A request has no status until it is answered, and never gets one if a fault took its answer.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::Uri;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::Time;
@@ -39,6 +44,98 @@ pub struct RequestEntry {
     pub connection: u64,
     /// The fault that struck it.
     pub fault: Option<&'static str>,
+    /// How long the answer took, in milliseconds.
+    pub took_ms: Option<u64>,
+    /// Where it was sent to: scheme, host and port.
+    #[serde(skip)]
+    pub origin: Arc<str>,
+    /// What came, without secrets.
+    #[serde(skip)]
+    pub request: Message,
+    /// What was answered.
+    #[serde(skip)]
+    pub response: Message,
+}
+
+/// Headers and body of a request or an answer, as far as they are kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Message {
+    /// The value of every header that is not known to be harmless is [`HIDDEN`].
+    pub headers: HeaderMap,
+    /// At most [`Message::LIMIT`] bytes of it.
+    pub body: Bytes,
+    /// How long it was.
+    pub size: usize,
+}
+
+/// In place of what is not kept.
+pub const HIDDEN: &str = "***";
+
+impl Message {
+    /// How much of a body is kept.
+    pub const LIMIT: usize = 8 * 1024;
+
+    /// A request: of its body only JSON is kept, and of that only ids, fixed words and truths.
+    pub(crate) fn of_request(headers: &HeaderMap, body: &[u8]) -> Message {
+        let kept = match serde_json::from_slice::<Value>(body) {
+            _ if body.is_empty() => Bytes::new(),
+            Ok(mut json) => {
+                hide(&mut json);
+                Bytes::from(json.to_string())
+            }
+            Err(_) => Bytes::from_static(HIDDEN.as_bytes()),
+        };
+        Message { size: body.len(), ..Message::new(headers, &kept) }
+    }
+
+    /// An answer: the sandbox's own words.
+    pub(crate) fn of_answer(headers: &HeaderMap, body: &Bytes) -> Message {
+        Message::new(headers, body)
+    }
+
+    fn new(headers: &HeaderMap, body: &Bytes) -> Message {
+        let mut headers = headers.clone();
+        for (name, value) in &mut headers {
+            if !HARMLESS.contains(name) {
+                *value = HeaderValue::from_static(HIDDEN);
+            }
+        }
+        let kept =
+            if body.len() > Message::LIMIT { Bytes::copy_from_slice(&body[..Message::LIMIT]) } else { body.clone() };
+        Message { headers, body: kept, size: body.len() }
+    }
+}
+
+const HARMLESS: [HeaderName; 11] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::DATE,
+    header::HOST,
+    header::LOCATION,
+    header::RETRY_AFTER,
+    header::TRANSFER_ENCODING,
+    header::USER_AGENT,
+];
+
+fn hide(json: &mut Value) {
+    match json {
+        Value::Null | Value::Bool(_) => {}
+        Value::String(text) if Uuid::parse_str(text).is_ok() || is_word(text) => {}
+        Value::Array(list) => list.iter_mut().for_each(hide),
+        Value::Object(object) => object.values_mut().for_each(hide),
+        Value::Number(_) | Value::String(_) => *json = HIDDEN.into(),
+    }
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Answered {
+    pub status: u16,
+    pub took: Duration,
+    pub response: Message,
 }
 
 #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -83,11 +180,13 @@ impl RequestLog {
     }
 
     /// Notes what a request was answered.
-    pub fn answered(&mut self, seq: u64, status: u16) {
+    pub(crate) fn answered(&mut self, seq: u64, answered: Answered) {
         let first = self.entries.front().map_or(0, |entry| entry.seq);
         let index = seq.checked_sub(first).and_then(|index| usize::try_from(index).ok());
         if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
-            entry.status = Some(status);
+            entry.status = Some(answered.status);
+            entry.took_ms = Some(u64::try_from(answered.took.as_millis()).unwrap_or(u64::MAX));
+            entry.response = answered.response;
         }
     }
 
@@ -118,9 +217,12 @@ pub fn redacted(uri: &Uri) -> String {
 
 fn is_harmless(name: &str, value: &str) -> bool {
     let is = |known: &str| known.eq_ignore_ascii_case(name);
-    let is_word = || value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_alphabetic());
     (is("contactId") && Uuid::parse_str(value).is_ok())
-        || ((is("redemptionChannelType") || is("contactType")) && is_word())
+        || ((is("redemptionChannelType") || is("contactType")) && is_word(value))
+}
+
+fn is_word(text: &str) -> bool {
+    text.len() < 16 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
@@ -142,6 +244,28 @@ mod tests {
     }
 
     #[test]
+    fn a_message_keeps_no_key_and_nothing_that_could_be_a_persons() {
+        let id = "a0000000-0000-4000-8000-000000000001";
+        let headers: HeaderMap = [("apikey", "secret"), ("x-store-key", "secret"), ("user-agent", "AcmePOS/1.5")]
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .into_iter()
+            .collect();
+        let body = format!(r#"{{"contactId":"{id}","redemptionChannel":"POS","phone":46701234567,"more":["a@b.se"]}}"#);
+        let kept = Message::of_request(&headers, body.as_bytes());
+        assert_eq!(kept.headers["apikey"], HIDDEN);
+        assert_eq!(kept.headers["x-store-key"], HIDDEN);
+        assert_eq!(kept.headers["user-agent"], "AcmePOS/1.5");
+        let json: Value = serde_json::from_slice(&kept.body).unwrap();
+        let expected =
+            serde_json::json!({ "contactId": id, "redemptionChannel": "POS", "phone": HIDDEN, "more": [HIDDEN] });
+        assert_eq!(json, expected);
+        assert_eq!(Message::of_request(&headers, b"phone=46701234567").body, HIDDEN.as_bytes());
+        let long = Bytes::from(vec![b'x'; Message::LIMIT + 1]);
+        let kept = Message::of_answer(&headers, &long);
+        assert_eq!((kept.body.len(), kept.size), (Message::LIMIT, Message::LIMIT + 1));
+    }
+
+    #[test]
     fn the_log_is_bounded_and_a_late_answer_finds_its_own_request_only() {
         let entry = RequestEntry {
             seq: 0,
@@ -156,17 +280,22 @@ mod tests {
             user_agent: None,
             connection: 1,
             fault: None,
+            took_ms: None,
+            origin: "".into(),
+            request: Message::default(),
+            response: Message::default(),
         };
+        let answered = |status| Answered { status, ..Answered::default() };
         let mut log = RequestLog::default();
         for _ in 0..=RequestLog::LIMIT {
             log.push(entry.clone());
         }
-        log.answered(1, 200);
-        log.answered(2, 201);
+        log.answered(1, answered(200));
+        log.answered(2, answered(201));
         assert_eq!(log.entries().len(), RequestLog::LIMIT);
         assert_eq!(log.entries().iter().filter_map(|entry| entry.status).collect::<Vec<_>>(), [201]);
         log.clear();
-        log.answered(3, 202);
+        log.answered(3, answered(202));
         log.push(entry);
         assert_eq!(log.entries()[0].status, None);
     }

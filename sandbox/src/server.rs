@@ -7,15 +7,15 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, USER_AGENT};
+use hyper::header::{CONNECTION, HeaderMap, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -37,9 +37,9 @@ use tower_service::Service;
 
 use crate::clock::Time;
 use crate::fault::{Operation, Raw, Struck, Then};
-use crate::log::{RequestEntry, redacted};
+use crate::log::{Answered, Message, RequestEntry, redacted};
 use crate::state::{App, Arrival};
-use crate::{admin, api};
+use crate::{admin, api, export};
 
 /// No request is larger.
 const MAX_BODY: usize = 1024 * 1024;
@@ -54,7 +54,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub fn new(app: Arc<App>) -> Server {
-        let router = api::routes(&app).merge(admin::routes(&app)).fallback(|| async { StatusCode::NOT_FOUND });
+        let router = api::routes(&app)
+            .merge(admin::routes(&app))
+            .merge(export::routes(&app))
+            .fallback(|| async { StatusCode::NOT_FOUND });
         Server { app, router, connections: Arc::default() }
     }
 
@@ -84,8 +87,9 @@ impl Server {
     /// Serves one connection until either side ends it.
     async fn connection<S: Wire>(self, mut stream: S) {
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let origin: Arc<str> = stream.origin().into();
         loop {
-            let service = service_fn(|request| self.clone().answer(number, request));
+            let service = service_fn(|request| self.clone().answer(number, Arc::clone(&origin), request));
             let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             let Err(error) = (&mut connection).await else { return };
             let Some(takeover) = error.source().and_then(|source| source.downcast_ref::<Takeover>()).cloned() else {
@@ -102,7 +106,12 @@ impl Server {
     }
 
     /// One request: the log, the faults, the routes.
-    async fn answer(mut self, connection: u64, request: Request<Incoming>) -> Result<Response, Takeover> {
+    async fn answer(
+        mut self,
+        connection: u64,
+        origin: Arc<str>,
+        request: Request<Incoming>,
+    ) -> Result<Response, Takeover> {
         let (head, body) = request.into_parts();
         let body = match Limited::new(body, MAX_BODY).collect().await {
             Ok(body) => body.to_bytes(),
@@ -111,17 +120,25 @@ impl Server {
             }
             Err(_) => return Err(Takeover::Close),
         };
-        if head.uri.path().starts_with(admin::PREFIX) {
+        if admin::is_own(head.uri.path()) {
             return Ok(self.route(head, body).await);
         }
 
         let keep_alive = keeps_alive(&head);
-        let Arrival { seq, effect, clearings } = self.app.arrive(self.entry(connection, &head, &body));
-        let app = Arc::clone(&self.app);
+        let Arrival { seq, effect, clearings } = self.app.arrive(self.entry(connection, origin, &head, &body));
+        let (app, began) = (Arc::clone(&self.app), Instant::now());
+        let note = |status, headers: &HeaderMap, body: &Bytes| {
+            let response = Message::of_answer(headers, body);
+            app.answered(seq, Answered { status, took: began.elapsed(), response });
+        };
+        let note_answer = async |response: Response| {
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+            note(head.status.as_u16(), &head.headers, &body);
+            Response::from_parts(head, Body::from(body))
+        };
         let Some(effect) = effect else {
-            let response = self.route(head, body).await;
-            app.answered(seq, response.status().as_u16());
-            return Ok(response);
+            return Ok(note_answer(self.route(head, body).await).await);
         };
 
         let served = if let Some(delay) = effect.delay() {
@@ -137,13 +154,10 @@ impl Server {
             Response::default()
         };
         match effect.strike(served, keep_alive).await {
-            Struck::Answer(response) => {
-                app.answered(seq, response.status().as_u16());
-                Ok(response)
-            }
+            Struck::Answer(response) => Ok(note_answer(response).await),
             Struck::Raw(raw) => {
                 if let Some(status) = raw.status {
-                    app.answered(seq, status);
+                    note(status, &HeaderMap::new(), &raw.bytes);
                 }
                 Err(Takeover::Raw(raw))
             }
@@ -160,7 +174,7 @@ impl Server {
         }
     }
 
-    fn entry(&self, connection: u64, head: &Parts, body: &[u8]) -> RequestEntry {
+    fn entry(&self, connection: u64, origin: Arc<str>, head: &Parts, body: &[u8]) -> RequestEntry {
         let operation = Operation::of(&head.method, head.uri.path());
         let (purchase_id, contact_id) = api::subjects(&self.app, operation, &head.uri, body);
         RequestEntry {
@@ -179,6 +193,10 @@ impl Server {
                 .map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned()),
             connection,
             fault: None,
+            took_ms: None,
+            origin,
+            request: Message::of_request(&head.headers, body),
+            response: Message::default(),
         }
     }
 }
@@ -193,16 +211,27 @@ fn keeps_alive(head: &Parts) -> bool {
 
 /// A connection's bytes, plain or under TLS.
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Scheme, host and port at which the sandbox was called.
+    fn origin(&self) -> String;
     fn tcp(&self) -> &TcpStream;
 }
 
 impl Wire for TcpStream {
+    fn origin(&self) -> String {
+        self.local_addr().map(|at| format!("http://{at}")).unwrap_or_default()
+    }
+
     fn tcp(&self) -> &TcpStream {
         self
     }
 }
 
 impl Wire for TlsStream<TcpStream> {
+    fn origin(&self) -> String {
+        let Ok(at) = self.tcp().local_addr() else { return String::new() };
+        if at.ip().is_loopback() { format!("https://localhost:{}", at.port()) } else { format!("https://{at}") }
+    }
+
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
     }

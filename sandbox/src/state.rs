@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Time};
 use crate::fault::{Effect, Faults};
-use crate::log::{RequestEntry, RequestLog};
+use crate::log::{Answered, RequestEntry, RequestLog};
 use crate::seed::Seed;
 use crate::store::{Invalid, Store};
 
@@ -87,8 +87,8 @@ impl App {
     }
 
     /// Notes what a request is answered.
-    pub fn answered(&self, seq: u64, status: u16) {
-        self.state().log.answered(seq, status);
+    pub fn answered(&self, seq: u64, answered: Answered) {
+        self.state().log.answered(seq, answered);
         self.logged.notify_all();
     }
 

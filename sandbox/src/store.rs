@@ -379,6 +379,8 @@ pub struct LedgerEntry {
     pub purchase_id: Uuid,
     /// For which item.
     pub item_id: Uuid,
+    /// The reward that was given or used; `None` if `kind` is `deduct`.
+    pub assignment_id: Option<Uuid>,
     /// The points deducted; 0 unless `kind` is `deduct`.
     pub points: u32,
     /// The member's points afterwards, those held for a purchase in progress included.
@@ -656,9 +658,8 @@ impl Store {
             return Err(NotRedeemed::OtherChannel);
         }
         self.assignments[index].redeemed_on = Some(now);
-        let Assignment { contact_id, purchase_id, item_id, .. } = self.assignments[index];
-        let balance_after = self.accounts.get(&contact_id).map_or(0, |account| account.balance + account.held);
-        self.write(now, LedgerKind::Redeem, contact_id, purchase_id, item_id, 0, balance_after);
+        let purchase = self.by_purchase_id[&self.assignments[index].purchase_id];
+        self.write(now, LedgerKind::Redeem, purchase);
         Ok(&self.assignments[index])
     }
 
@@ -696,7 +697,6 @@ impl Store {
                 let assignment = derived(purchase_id, "assignment");
                 purchase.status = Status::Completed;
                 purchase.assignment_id = Some(assignment);
-                let balance_after = account.balance + account.held;
                 self.by_assignment_id.insert(assignment, self.assignments.len());
                 account.assignments.push(self.assignments.len());
                 self.assignments.push(Assignment {
@@ -707,25 +707,26 @@ impl Store {
                     assigned_on: at,
                     redeemed_on: None,
                 });
-                self.write(at, LedgerKind::Deduct, contact, purchase_id, item, cost, balance_after);
-                self.write(at, LedgerKind::Assign, contact, purchase_id, item, 0, balance_after);
+                self.write(at, LedgerKind::Deduct, index);
+                self.write(at, LedgerKind::Assign, index);
             }
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are the columns of the ledger")]
-    fn write(
-        &mut self,
-        time: Time,
-        kind: LedgerKind,
-        contact_id: Uuid,
-        purchase_id: Uuid,
-        item_id: Uuid,
-        points: u32,
-        balance_after: u32,
-    ) {
-        let seq = self.ledger.len() as u64 + 1;
-        self.ledger.push(LedgerEntry { seq, time, kind, contact_id, purchase_id, item_id, points, balance_after });
+    fn write(&mut self, time: Time, kind: LedgerKind, purchase: usize) {
+        let Purchase { contact_id, purchase_id, item_id, assignment_id, cost, .. } = self.purchases[purchase];
+        let deducts = kind == LedgerKind::Deduct;
+        self.ledger.push(LedgerEntry {
+            seq: self.ledger.len() as u64 + 1,
+            time,
+            kind,
+            contact_id,
+            purchase_id,
+            item_id,
+            assignment_id: assignment_id.filter(|_| !deducts),
+            points: if deducts { cost } else { 0 },
+            balance_after: self.accounts.get(&contact_id).map_or(0, |account| account.balance + account.held),
+        });
     }
 
     /// The member, as things stand.

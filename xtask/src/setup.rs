@@ -27,6 +27,7 @@ pub const TEST: &[Need] = &[
     need("a C++ compiler", "g++", &["c++", "--version"]),
     need("binutils (nm, readelf)", "binutils", &["readelf", "--version"]),
     need("valgrind", "valgrind", &["valgrind", "--version"]),
+    need("curl", "curl", &["curl", "--version"]),
     need("kill", "procps", &["kill", "-l"]),
 ];
 

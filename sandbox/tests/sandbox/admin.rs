@@ -34,7 +34,13 @@ fn the_state_and_the_ledger_tell_everything() {
     assert_eq!(state["items"].as_array().unwrap().len(), 11);
     let ledger = admin.get("/_sandbox/ledger").json();
     let fields: Vec<&String> = ledger[0].as_object().unwrap().keys().collect();
-    assert_eq!(fields, ["balanceAfter", "contactId", "itemId", "kind", "points", "purchaseId", "seq", "time"]);
+    let expected =
+        ["assignmentId", "balanceAfter", "contactId", "itemId", "kind", "points", "purchaseId", "seq", "time"];
+    assert_eq!(fields, expected);
+    assert_eq!(
+        (&ledger[0]["assignmentId"], &ledger[1]["assignmentId"]),
+        (&Value::Null, &state["assignments"][0]["id"])
+    );
     assert_eq!((&ledger[0]["kind"], &ledger[1]["kind"]), (&json!("deduct"), &json!("assign")));
 }
 

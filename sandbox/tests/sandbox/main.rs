@@ -4,4 +4,5 @@ mod admin;
 mod cli;
 mod client;
 mod engage;
+mod export;
 mod faults;
