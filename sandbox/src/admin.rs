@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::api::json;
 use crate::fault::Fault;
+use crate::judge::{Case, Journal, judge};
 use crate::seed::{BadJson, from_json};
 use crate::state::{App, RateLimit};
 use crate::store::{Invalid, Item, Member};
@@ -34,6 +35,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/_sandbox/state", get(state))
         .route("/_sandbox/requests", get(requests))
         .route("/_sandbox/faults", get(faults).post(arm).delete(clear_faults))
+        .route("/_sandbox/judge", post(judge_tills))
         .route("/_sandbox/reset", post(reset))
         .route("/_sandbox/clock", post(set_clock))
         .route("/_sandbox/limits", post(set_limits))
@@ -72,6 +74,24 @@ async fn state(State(app): Shared) -> Response {
 async fn requests(State(app): Shared) -> Response {
     let requests: Value = app.state().log.entries().iter().map(|entry| json!(entry)).collect();
     json(StatusCode::OK, &requests)
+}
+
+async fn judge_tills(State(app): Shared, body: Bytes) -> Answered {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Tills {
+        journals: Vec<Journal>,
+        #[serde(default)]
+        settled: bool,
+        #[serde(default)]
+        partial: bool,
+    }
+
+    let Tills { journals, settled, partial } = from_json(&body)?;
+    let state = &mut *app.state();
+    let now = state.clock.now();
+    let ledger = state.store.ledger(now);
+    Ok(json(StatusCode::OK, &json!(judge(&Case { ledger, journals: &journals, settled, partial }))))
 }
 
 async fn faults(State(app): Shared) -> Response {

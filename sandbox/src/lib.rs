@@ -15,6 +15,8 @@ pub mod api;
 pub mod clock;
 mod export;
 pub mod fault;
+pub mod judge;
+pub mod junit;
 pub mod log;
 pub mod seed;
 mod server;

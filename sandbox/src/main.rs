@@ -1,5 +1,7 @@
-//! The command line of the sandbox: starts it, says where it is, and stops it cleanly.
-//! Standard output holds one line, for programs; what goes wrong goes to standard error.
+//! The command line of the sandbox: starts it, says where it is, and stops it cleanly; or judges a till, or certifies one.
+//! A started sandbox prints one line, for programs; what goes wrong goes to standard error.
+
+mod commands;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -7,14 +9,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use commands::{BAD_ARGUMENT, Failed};
 use engage_sandbox::{Sandbox, Seed};
 use tokio::sync::oneshot;
 
 /// An Engage Point Shop that runs anywhere: a ledger, the documented semantics, and failures on request.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where to listen for HTTP
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     http: SocketAddr,
@@ -38,6 +43,11 @@ struct Options {
     until_stdin_closes: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    Judge(commands::judge::Options),
+}
+
 fn api_key(text: &str) -> Result<String, &'static str> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
@@ -46,11 +56,15 @@ fn api_key(text: &str) -> Result<String, &'static str> {
     }
 }
 
-const BAD_ARGUMENT: u8 = 2;
-
 fn main() -> ExitCode {
-    match run(Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let options = Options::parse();
+    let result = match &options.command {
+        None => serve(options).map(|()| true),
+        Some(Command::Judge(options)) => commands::judge::run(options),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err((code, message)) => {
             eprintln!("engage-sandbox: {message}");
             ExitCode::from(code)
@@ -58,7 +72,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: Options) -> Result<(), (u8, String)> {
+fn serve(options: Options) -> Result<(), Failed> {
     for address in [options.http, options.https] {
         if !address.ip().is_loopback() && !options.allow_non_loopback {
             let message =

@@ -364,7 +364,7 @@ pub struct Assignment {
 }
 
 /// One line of the ledger. Lines are only ever added.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerEntry {
     /// 1, 2, 3 …
@@ -380,6 +380,7 @@ pub struct LedgerEntry {
     /// For which item.
     pub item_id: Uuid,
     /// The reward that was given or used; `None` if `kind` is `deduct`.
+    #[serde(default)]
     pub assignment_id: Option<Uuid>,
     /// The points deducted; 0 unless `kind` is `deduct`.
     pub points: u32,
@@ -388,7 +389,7 @@ pub struct LedgerEntry {
 }
 
 /// What a line of the ledger says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LedgerKind {
     /// Points were taken.

@@ -6,3 +6,4 @@ mod client;
 mod engage;
 mod export;
 mod faults;
+mod judge;

@@ -1,0 +1,118 @@
+//! `engage-sandbox judge`: the ledger of a running sandbox, or of a file, against the exports of the tills.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use engage_sandbox::LedgerEntry;
+use engage_sandbox::judge::{Case, Held, Journal, Verdict, judge, ledger_from_json};
+use engage_sandbox::junit::{TestCase, junit};
+
+use super::{BAD_ARGUMENT, Failed, write};
+
+/// Judges tills: what they say of their operations against the ledger. Exit code 0: pass, 1: fail, 2: bad input
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The ledger: http://HOST:PORT of a running sandbox, or a file with what GET /_sandbox/ledger answers
+    #[arg(long, value_name = "URL|FILE")]
+    ledger: String,
+    /// Which store of the sandbox, where it has several
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// A till's export: what `eps_list_unsettled` answers, or operation objects one after the other
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    journal: Vec<PathBuf>,
+    /// The faults have ended and the tills have settled: nothing may be pending any more
+    #[arg(long)]
+    settled: bool,
+    /// The exports leave operations out, such as acknowledged ones
+    #[arg(long)]
+    partial: bool,
+    /// Where to write the verdict as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Where to write the verdict as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Judges, reports, and gives whether it is a pass.
+pub fn run(options: &Options) -> Result<bool, Failed> {
+    let ledger = read_ledger(options)?;
+    let journals = options.journal.iter().map(|path| read_journal(path)).collect::<Result<Vec<_>, _>>()?;
+    let Options { settled, partial, .. } = *options;
+    let verdict = judge(&Case { ledger: &ledger, journals: &journals, settled, partial });
+    print!("{}", told(&verdict));
+    if let Some(path) = &options.junit {
+        let case = |rule: &Held| TestCase {
+            name: format!("{}: {}", rule.name, rule.promise),
+            took: Duration::ZERO,
+            failures: rule.violations.clone(),
+        };
+        let cases: Vec<TestCase> = verdict.rules.iter().map(case).collect();
+        write(path, &junit("engage-sandbox judge", &cases))?;
+    }
+    if let Some(path) = &options.json {
+        write(path, &format!("{:#}\n", serde_json::json!(verdict)))?;
+    }
+    Ok(verdict.pass)
+}
+
+fn told(verdict: &Verdict) -> String {
+    let found = verdict.found;
+    let head = format!(
+        "{}: {} operations ({} pending), {} deductions, {} rewards used\n",
+        if verdict.pass { "pass" } else { "FAIL" },
+        found.operations,
+        found.pending,
+        found.deductions,
+        found.redeemed
+    );
+    let reasons = verdict.reasons().map(|(rule, why)| format!("  {rule}: {why}\n"));
+    [head].into_iter().chain(reasons).collect()
+}
+
+fn read_journal(path: &Path) -> Result<Journal, Failed> {
+    let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--journal {}: {what}", path.display()));
+    let json = fs::read(path).map_err(|error| bad(&error))?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    Journal::from_json(&name, &json).map_err(|error| bad(&error))
+}
+
+fn read_ledger(options: &Options) -> Result<Vec<LedgerEntry>, Failed> {
+    let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--ledger {}: {what}", options.ledger));
+    if options.ledger.starts_with("https:") {
+        return Err(bad(&"a sandbox tells its ledger at its http address too; use that"));
+    }
+    let json = match options.ledger.strip_prefix("http://") {
+        Some(address) => ask(address, options.key.as_deref()).map_err(|error| bad(&error))?,
+        None => fs::read(&options.ledger).map_err(|error| bad(&error))?,
+    };
+    ledger_from_json(&json).map_err(|error| bad(&error))
+}
+
+/// Asks a sandbox for its ledger.
+fn ask(address: &str, key: Option<&str>) -> Result<Vec<u8>, String> {
+    let (address, path) = match address.split_once('/') {
+        Some((address, path)) if !path.is_empty() => (address, format!("/{path}")),
+        _ => (address.trim_end_matches('/'), "/_sandbox/ledger".to_owned()),
+    };
+    let key = key.map(|key| format!("apikey: {key}\r\n")).unwrap_or_default();
+    let exchange = || {
+        let mut stream = TcpStream::connect(address)?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{key}\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = exchange().map_err(|error| error.to_string())?;
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the answer is not HTTP")?;
+    let status = String::from_utf8_lossy(&answer[..head]).lines().next().unwrap_or_default().to_owned();
+    match status.split(' ').nth(1) {
+        Some("200") => Ok(answer[head + 4..].to_vec()),
+        _ => Err(format!("{path} was answered {status}")),
+    }
+}

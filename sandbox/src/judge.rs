@@ -1,0 +1,392 @@
+//! The judge: holds what the tills say of their operations against the ledger, rule by rule, and gives reasons.
+//! It decides and does no I/O; a till's export is what `eps_list_unsettled` and `eps_get_operation` answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Deserializer, Value};
+use uuid::Uuid;
+
+use crate::seed::{BadJson, from_json};
+use crate::store::{LedgerEntry, LedgerKind};
+
+/// What there is to judge.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// What happened to anybody's points and rewards.
+    pub ledger: &'a [LedgerEntry],
+    /// What the tills say, one journal a till.
+    pub journals: &'a [Journal],
+    /// Whether the faults have ended and the tills had time to settle: then nothing may be open any more.
+    pub settled: bool,
+    /// Whether the journals leave operations out, such as acknowledged ones: then the ledger may know more than they do.
+    pub partial: bool,
+}
+
+/// What one till says.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Journal {
+    /// Which till: for people to read.
+    #[serde(default)]
+    pub name: String,
+    /// Its operations, in the order in which they were exported. One may be there several times: the last is how it stands.
+    pub operations: Vec<Operation>,
+}
+
+/// An operation object of the C API; what is not listed here is ignored.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are the C API's")]
+pub struct Operation {
+    pub operation_id: Uuid,
+    #[serde(default)]
+    pub kind: Kind,
+    pub outcome: Outcome,
+    #[serde(default)]
+    pub purchase_id: Option<Uuid>,
+    #[serde(default)]
+    pub contact_id: Option<Uuid>,
+    #[serde(default)]
+    pub item_id: Option<Uuid>,
+    #[serde(default)]
+    pub assignment_id: Option<Uuid>,
+    #[serde(default)]
+    pub reference: Option<String>,
+    #[serde(default)]
+    pub needs_person: bool,
+    #[serde(default)]
+    pub acknowledged_at_ms: Option<u64>,
+}
+
+/// What an operation spends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// Points.
+    #[default]
+    Purchase,
+    /// A reward.
+    Redeem,
+}
+
+/// What a till says of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names are the C API's")]
+pub enum Outcome {
+    Done,
+    Refused,
+    Pending,
+    NotSent,
+}
+
+impl Journal {
+    /// Reads an export: `{"operations": […]}`, a list of operation objects, a single one, or any of these one after the other.
+    pub fn from_json(name: &str, json: &[u8]) -> Result<Journal, BadJson> {
+        let mut journal = Journal { name: name.to_owned(), operations: Vec::new() };
+        let mut values = Deserializer::from_slice(json).into_iter::<Value>();
+        let mut begin = 0;
+        while let Some(value) = values.next() {
+            let end = values.byte_offset();
+            // Once more, so that an error knows its field and its line.
+            let line = json[..begin].split(|&byte| byte == b'\n').count() - 1;
+            let here = |bad: BadJson| BadJson { line: bad.line + line, ..bad };
+            let this = &json[begin..end];
+            match value {
+                Err(_) => drop(from_json::<Value>(&json[begin..]).map_err(here)?),
+                Ok(Value::Array(_)) => journal.operations.extend(from_json::<Vec<_>>(this).map_err(here)?),
+                Ok(value) if value.get("operations").is_some() => {
+                    journal.operations.extend(from_json::<Journal>(this).map_err(here)?.operations);
+                }
+                Ok(_) => journal.operations.push(from_json(this).map_err(here)?),
+            }
+            begin = end;
+        }
+        Ok(journal)
+    }
+}
+
+/// Reads what `GET /_sandbox/ledger` answers.
+pub fn ledger_from_json(json: &[u8]) -> Result<Vec<LedgerEntry>, BadJson> {
+    from_json(json)
+}
+
+/// What the judge says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// Whether every rule holds.
+    pub pass: bool,
+    /// What was judged.
+    pub found: Found,
+    /// The rules, each with what breaks it.
+    pub rules: Vec<Held>,
+}
+
+/// A rule, held against the case.
+#[derive(Clone, Debug, Serialize)]
+pub struct Held {
+    /// Its name: `done-is-deducted`.
+    pub name: &'static str,
+    /// What it promises.
+    pub promise: &'static str,
+    /// What breaks it; empty: it holds.
+    pub violations: Vec<String>,
+}
+
+/// How much was judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// Operations in the journals.
+    pub operations: usize,
+    /// Of them, pending.
+    pub pending: usize,
+    /// Deductions in the ledger.
+    pub deductions: usize,
+    /// Rewards used, in the ledger.
+    pub redeemed: usize,
+}
+
+impl Verdict {
+    /// Every reason why it is not a pass.
+    pub fn reasons(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.rules.iter().flat_map(|rule| rule.violations.iter().map(|why| (rule.name, why.as_str())))
+    }
+}
+
+type Check = fn(&Evidence<'_>) -> Vec<String>;
+
+/// The rules.
+const RULES: [(&str, &str, Check); 10] = [
+    ("one-deduction", "A purchase id is deducted at most once", deducted_once),
+    ("one-purchase-a-sale", "One reference, member and item are one purchase on a till", one_purchase_a_sale),
+    ("own-purchase", "A purchase id means one member and one item, for ever", own_purchase),
+    ("deduction-is-known", "Every deduction is in a till's journal", deduction_is_known),
+    ("done-is-deducted", "Done means that the points were deducted", done_is_deducted),
+    ("refused-is-not-deducted", "Refused or not sent means that nothing was deducted", refused_is_not_deducted),
+    ("outcome-stays", "A known outcome does not change", outcome_stays),
+    ("redeemed-once", "A reward is used once, by the till that says so", redeemed_once),
+    ("acknowledged-is-known", "Nothing is acknowledged before its outcome is known", acknowledged_is_known),
+    ("nothing-open", "Once the faults have ended, every outcome is known", nothing_open),
+];
+
+/// Holds the case against every rule.
+pub fn judge(case: &Case<'_>) -> Verdict {
+    let evidence = Evidence::of(case);
+    let rules: Vec<Held> =
+        RULES.map(|(name, promise, check)| Held { name, promise, violations: check(&evidence) }).into();
+    let found = Found {
+        operations: evidence.last.len(),
+        pending: evidence.last.iter().filter(|(_, operation)| operation.outcome == Outcome::Pending).count(),
+        deductions: evidence.deductions.values().map(Vec::len).sum(),
+        redeemed: evidence.redeemed.values().sum(),
+    };
+    Verdict { pass: rules.iter().all(|rule| rule.violations.is_empty()), found, rules }
+}
+
+/// The case, sorted for the rules.
+struct Evidence<'a> {
+    case: &'a Case<'a>,
+    /// Each operation of each journal as it stands, with the journal's name.
+    last: Vec<(&'a str, &'a Operation)>,
+    /// By purchase id.
+    deductions: BTreeMap<Uuid, Vec<&'a LedgerEntry>>,
+    /// How often each reward was used.
+    redeemed: BTreeMap<Uuid, usize>,
+}
+
+impl<'a> Evidence<'a> {
+    fn of(case: &'a Case<'a>) -> Evidence<'a> {
+        let mut evidence = Evidence { case, last: Vec::new(), deductions: BTreeMap::new(), redeemed: BTreeMap::new() };
+        for journal in case.journals {
+            let last: BTreeMap<Uuid, &Operation> =
+                journal.operations.iter().map(|operation| (operation.operation_id, operation)).collect();
+            evidence.last.extend(last.into_values().map(|operation| (journal.name.as_str(), operation)));
+        }
+        for entry in case.ledger {
+            match (entry.kind, entry.assignment_id) {
+                (LedgerKind::Deduct, _) => evidence.deductions.entry(entry.purchase_id).or_default().push(entry),
+                (LedgerKind::Redeem, Some(assignment)) => *evidence.redeemed.entry(assignment).or_default() += 1,
+                _ => {}
+            }
+        }
+        evidence
+    }
+
+    fn purchases(&self) -> impl Iterator<Item = (&'a str, &'a Operation)> {
+        self.last.iter().copied().filter(|(_, operation)| operation.kind == Kind::Purchase)
+    }
+
+    fn redeems(&self) -> impl Iterator<Item = (&'a str, &'a Operation, Uuid)> {
+        self.last.iter().filter_map(|&(till, operation)| {
+            (operation.kind == Kind::Redeem).then_some(())?;
+            Some((till, operation, operation.assignment_id?))
+        })
+    }
+
+    fn is_deducted(&self, operation: &Operation) -> bool {
+        self.deductions.contains_key(&operation.purchase())
+    }
+}
+
+impl Operation {
+    fn purchase(&self) -> Uuid {
+        self.purchase_id.unwrap_or(self.operation_id)
+    }
+
+    /// With its reference, where there is one.
+    fn named(&self) -> String {
+        match &self.reference {
+            Some(reference) => format!("{} ({reference})", self.operation_id),
+            None => self.operation_id.to_string(),
+        }
+    }
+}
+
+/// `[till] why`, or only why if there is but one nameless till.
+fn on(till: &str, why: &str) -> String {
+    if till.is_empty() { why.to_owned() } else { format!("{till}: {why}") }
+}
+
+fn deducted_once(evidence: &Evidence<'_>) -> Vec<String> {
+    let twice = evidence.deductions.iter().filter(|(_, entries)| entries.len() > 1);
+    twice.map(|(id, entries)| format!("purchase {id} was deducted {} times", entries.len())).collect()
+}
+
+fn one_purchase_a_sale(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut sales: BTreeMap<_, BTreeSet<Uuid>> = BTreeMap::new();
+    for (till, operation) in evidence.purchases() {
+        if let Some(reference) = &operation.reference {
+            let sale = (till, reference, operation.contact_id, operation.item_id);
+            sales.entry(sale).or_default().insert(operation.purchase());
+        }
+    }
+    let split = sales.into_iter().filter(|(_, ids)| ids.len() > 1);
+    split
+        .map(|((till, reference, ..), ids)| {
+            let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+            on(till, &format!("the sale {reference} became {} purchases: {}", ids.len(), ids.join(", ")))
+        })
+        .collect()
+}
+
+fn own_purchase(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut meant: BTreeMap<Uuid, (Option<Uuid>, Option<Uuid>)> = BTreeMap::new();
+    let mut violations = Vec::new();
+    for (till, operation) in evidence.purchases() {
+        let id = operation.purchase();
+        let means = (operation.contact_id, operation.item_id);
+        if *meant.entry(id).or_insert(means) != means {
+            violations.push(on(till, &format!("purchase {id} is another till's for another member or item")));
+        }
+        for entry in evidence.deductions.get(&id).into_iter().flatten() {
+            if operation.contact_id.is_some_and(|contact| contact != entry.contact_id) {
+                violations
+                    .push(on(till, &format!("purchase {id} was deducted from another member, {}", entry.contact_id)));
+            }
+            if operation.item_id.is_some_and(|item| item != entry.item_id) {
+                violations.push(on(till, &format!("purchase {id} was deducted for another item, {}", entry.item_id)));
+            }
+        }
+    }
+    violations
+}
+
+fn deduction_is_known(evidence: &Evidence<'_>) -> Vec<String> {
+    let known: BTreeSet<Uuid> = evidence.purchases().map(|(_, operation)| operation.purchase()).collect();
+    let unknown = evidence.deductions.iter().filter(|(id, _)| !evidence.case.partial && !known.contains(*id));
+    unknown
+        .filter_map(|(id, entries)| {
+            let entry = entries.first()?;
+            Some(format!(
+                "purchase {id} took {} points of member {}, and no till knows it",
+                entry.points, entry.contact_id
+            ))
+        })
+        .collect()
+}
+
+fn done_is_deducted(evidence: &Evidence<'_>) -> Vec<String> {
+    let done = evidence.purchases().filter(|(_, operation)| operation.outcome == Outcome::Done);
+    done.filter(|(_, operation)| !evidence.is_deducted(operation))
+        .map(|(till, operation)| on(till, &format!("{} is called done, and nothing was deducted", operation.named())))
+        .collect()
+}
+
+fn refused_is_not_deducted(evidence: &Evidence<'_>) -> Vec<String> {
+    evidence
+        .purchases()
+        .filter(|(_, operation)| evidence.is_deducted(operation))
+        .filter_map(|(till, operation)| {
+            let said = match operation.outcome {
+                Outcome::Refused => "refused",
+                Outcome::NotSent => "not sent",
+                Outcome::Done | Outcome::Pending => return None,
+            };
+            Some(on(till, &format!("{} is called {said}, and the points were deducted", operation.named())))
+        })
+        .collect()
+}
+
+/// What was not sent may be sent after all, when it is pressed again. Done and refused are for ever.
+fn outcome_stays(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut violations = Vec::new();
+    for journal in evidence.case.journals {
+        let mut said: BTreeMap<Uuid, Outcome> = BTreeMap::new();
+        for operation in &journal.operations {
+            let before = said.insert(operation.operation_id, operation.outcome);
+            if let Some(before @ (Outcome::Done | Outcome::Refused)) = before
+                && before != operation.outcome
+            {
+                let why = format!("{} was {before:?} and became {:?}", operation.named(), operation.outcome);
+                violations.push(on(&journal.name, &why.to_lowercase()));
+            }
+        }
+    }
+    violations
+}
+
+fn redeemed_once(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut violations: Vec<String> = Vec::new();
+    let mut claimed: BTreeMap<Uuid, usize> = BTreeMap::new();
+    let mut open: BTreeSet<Uuid> = BTreeSet::new();
+    for (till, operation, reward) in evidence.redeems() {
+        match operation.outcome {
+            Outcome::Done if evidence.redeemed.contains_key(&reward) => *claimed.entry(reward).or_default() += 1,
+            Outcome::Done => {
+                violations
+                    .push(on(till, &format!("{} is called done, and reward {reward} was not used", operation.named())));
+            }
+            Outcome::Pending => {
+                open.insert(reward);
+            }
+            Outcome::Refused | Outcome::NotSent => {}
+        }
+    }
+    for (reward, times) in evidence.redeemed.iter().filter(|(_, times)| **times > 1) {
+        violations.push(format!("reward {reward} was used {times} times"));
+    }
+    for (reward, tills) in claimed.iter().filter(|(_, tills)| **tills > 1) {
+        violations.push(format!("{tills} operations say that they used reward {reward}"));
+    }
+    for reward in evidence.redeemed.keys() {
+        if !evidence.case.partial && !claimed.contains_key(reward) && !open.contains(reward) {
+            violations.push(format!("reward {reward} was used, and no till says so"));
+        }
+    }
+    violations
+}
+
+fn acknowledged_is_known(evidence: &Evidence<'_>) -> Vec<String> {
+    let early = evidence.last.iter().filter(|(_, operation)| {
+        operation.acknowledged_at_ms.is_some() && operation.outcome == Outcome::Pending && !operation.needs_person
+    });
+    early.map(|(till, operation)| on(till, &format!("{} is acknowledged and pending", operation.named()))).collect()
+}
+
+/// What needs a person is open by design: the till has said so.
+fn nothing_open(evidence: &Evidence<'_>) -> Vec<String> {
+    let open = evidence.last.iter().filter(|(_, operation)| {
+        evidence.case.settled && operation.outcome == Outcome::Pending && !operation.needs_person
+    });
+    open.map(|(till, operation)| on(till, &format!("{} is pending still", operation.named()))).collect()
+}

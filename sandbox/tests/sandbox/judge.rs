@@ -1,0 +1,206 @@
+//! The judge: every rule goes red, and only for its reason.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use engage_sandbox::judge::{Case, Journal, judge};
+use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE, TOTE_BAG};
+use engage_sandbox::{LedgerEntry, Sandbox};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::client::Connection;
+
+const ONE: &str = "10000000-0000-4000-8000-000000000001";
+const TWO: &str = "10000000-0000-4000-8000-000000000002";
+const REWARD: &str = "d0000000-0000-4000-8000-000000000001";
+
+fn line(kind: &str, purchase: &str) -> Value {
+    json!({ "seq": 1, "time": "2026-01-01T00:00:00.000Z", "kind": kind, "contactId": ASTRID, "purchaseId": purchase, "itemId": COFFEE,
+            "assignmentId": (kind != "deduct").then_some(REWARD), "points": if kind == "deduct" { 100 } else { 0 }, "balanceAfter": 1100 })
+}
+
+fn bought(id: &str, outcome: &str) -> Value {
+    json!({ "operationId": id, "kind": "purchase", "outcome": outcome, "purchaseId": id, "contactId": ASTRID, "itemId": COFFEE,
+            "reference": format!("receipt {id}"), "acknowledgedAtMs": null, "more": "of a later version" })
+}
+
+fn used(id: &str, outcome: &str) -> Value {
+    json!({ "operationId": id, "kind": "redeem", "outcome": outcome, "purchaseId": null, "assignmentId": REWARD })
+}
+
+fn with(mut operation: Value, key: &str, value: &Value) -> Value {
+    operation[key] = value.clone();
+    operation
+}
+
+/// The rules that a case breaks, each with its reason.
+fn broken(ledger: &[Value], journals: &[Vec<Value>], settled: bool, partial: bool) -> Vec<(&'static str, String)> {
+    let ledger: Vec<LedgerEntry> = serde_json::from_value(json!(ledger)).unwrap();
+    let journals: Vec<Journal> = journals
+        .iter()
+        .zip(["till 1", "till 2"])
+        .map(|(operations, name)| Journal::from_json(name, json!(operations).to_string().as_bytes()).unwrap())
+        .collect();
+    let verdict = judge(&Case { ledger: &ledger, journals: &journals, settled, partial });
+    assert_eq!(verdict.pass, verdict.reasons().next().is_none());
+    verdict.reasons().map(|(rule, why)| (rule, why.to_owned())).collect()
+}
+
+#[test]
+fn what_is_one_story_passes() {
+    let ledger = [line("deduct", ONE), line("assign", ONE), line("redeem", ONE)];
+    let till = vec![bought(ONE, "pending"), bought(ONE, "done"), used(TWO, "pending"), used(TWO, "done")];
+    assert_eq!(broken(&ledger, std::slice::from_ref(&till), true, false), []);
+    // Pending may be either, and the same till may have pressed again what was not sent.
+    assert_eq!(
+        broken(
+            &ledger[..1],
+            &[vec![bought(ONE, "notSent"), bought(ONE, "pending"), bought(TWO, "pending")]],
+            false,
+            false
+        ),
+        []
+    );
+    // Two tills may use one receipt number.
+    let other = with(bought(TWO, "refused"), "reference", &bought(ONE, "done")["reference"]);
+    assert_eq!(broken(&ledger[..2], &[vec![bought(ONE, "done")], vec![other]], true, false), []);
+    // Somebody else was quicker with the reward.
+    assert_eq!(broken(&ledger, &[till, vec![used(ONE, "refused")]], true, false), []);
+}
+
+#[test]
+fn every_rule_is_broken_by_its_own_case_and_says_why() {
+    let deduct = line("deduct", ONE);
+    let redeem = line("redeem", ONE);
+    let ledger = || vec![deduct.clone()];
+    let same_sale = with(bought(TWO, "done"), "reference", &bought(ONE, "done")["reference"]);
+    let other_member = with(bought(ONE, "done"), "contactId", &json!(BJORN));
+    let other_item = with(bought(ONE, "done"), "itemId", &json!(TOTE_BAG));
+    let acknowledged = with(bought(ONE, "pending"), "acknowledgedAtMs", &json!(1));
+    let cases = vec![
+        ([ledger(), ledger()].concat(), vec![vec![bought(ONE, "done")]], "one-deduction", "was deducted 2 times"),
+        (
+            vec![deduct.clone(), line("deduct", TWO)],
+            vec![vec![bought(ONE, "done"), same_sale]],
+            "one-purchase-a-sale",
+            "became 2 purchases",
+        ),
+        (ledger(), vec![vec![other_member]], "own-purchase", "deducted from another member"),
+        (ledger(), vec![vec![other_item]], "own-purchase", "for another item"),
+        (ledger(), vec![vec![]], "deduction-is-known", "took 100 points"),
+        (vec![], vec![vec![bought(ONE, "done")]], "done-is-deducted", "and nothing was deducted"),
+        (ledger(), vec![vec![bought(ONE, "refused")]], "refused-is-not-deducted", "till 1: 1000"),
+        (ledger(), vec![vec![bought(ONE, "notSent")]], "refused-is-not-deducted", "called not sent"),
+        (
+            ledger(),
+            vec![vec![bought(ONE, "refused"), bought(ONE, "done")]],
+            "outcome-stays",
+            "was refused and became done",
+        ),
+        (vec![redeem.clone(), redeem.clone()], vec![vec![used(ONE, "done")]], "redeemed-once", "was used 2 times"),
+        (
+            vec![redeem.clone()],
+            vec![vec![used(ONE, "done")], vec![used(TWO, "done")]],
+            "redeemed-once",
+            "2 operations say",
+        ),
+        (vec![redeem], vec![vec![used(ONE, "refused")]], "redeemed-once", "no till says so"),
+        (vec![], vec![vec![used(ONE, "done")]], "redeemed-once", "was not used"),
+        (vec![], vec![vec![acknowledged]], "acknowledged-is-known", "is acknowledged and pending"),
+    ];
+    for (ledger, journals, rule, why) in cases {
+        let broken = broken(&ledger, &journals, false, false);
+        let [(name, reason)] = &broken[..] else { panic!("{rule}: {broken:#?}") };
+        assert_eq!(*name, rule);
+        assert!(reason.contains(why), "{rule}: {reason} does not say: {why}");
+    }
+    assert_eq!(broken(&[], &[vec![bought(ONE, "pending")]], true, false)[0].0, "nothing-open");
+    let person = with(bought(ONE, "pending"), "needsPerson", &json!(true));
+    assert_eq!(broken(&[], &[vec![person]], true, false), []);
+    // An export without the acknowledged ones does not know everything.
+    assert_eq!(broken(&[deduct, line("redeem", ONE)], &[vec![]], true, true), []);
+}
+
+#[test]
+fn an_export_may_come_in_any_form_and_a_mistake_is_found() {
+    let list = json!([bought(ONE, "pending"), bought(TWO, "done")]);
+    let lines = format!("{}\n{}\n", bought(ONE, "pending"), bought(TWO, "done"));
+    for export in [list.to_string(), json!({ "operations": list }).to_string(), lines] {
+        assert_eq!(Journal::from_json("", export.as_bytes()).unwrap().operations.len(), 2, "{export}");
+    }
+    assert_eq!(Journal::from_json("", b"").unwrap().operations, []);
+    for (export, why) in [
+        (format!("{}\n{{\"operationId\": 4}}", bought(ONE, "done")), "line 2: operationId: invalid type"),
+        (
+            "{\"operations\": [\n{\"operationId\": \"4\"}]}".to_owned(),
+            "line 2: operations[0].operationId: UUID parsing",
+        ),
+        ("{\"operations\": [".to_owned(), "line 1: operations: EOF"),
+        ("[{}]".to_owned(), "line 1: [0].operationId: missing field"),
+    ] {
+        let error = Journal::from_json("", export.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(why), "{error} is not {why}");
+    }
+}
+
+#[test]
+fn the_route_and_the_command_judge_the_running_sandbox() {
+    let sandbox = Sandbox::builder().start();
+    let mut till = Connection::open(&sandbox);
+    let id = Uuid::new_v4();
+    till.buy(ASTRID, id, COFFEE);
+    let told = |outcome| json!({ "operations": [bought(&id.to_string(), outcome)] });
+    let verdict = till.post("/_sandbox/judge", &json!({ "journals": [told("done")], "settled": true })).json();
+    assert_eq!((&verdict["pass"], &verdict["found"]["deductions"]), (&json!(true), &json!(1)));
+    let bad = till.post("/_sandbox/judge", &json!({ "journals": [{ "operations": [{}] }] }));
+    assert_eq!((bad.status, &bad.json()["field"]), (400, &json!("journals[0].operations[0].operationId")));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("till.json"), told("done").to_string()).unwrap();
+    fs::write(path("liar.json"), told("refused").to_string()).unwrap();
+    fs::write(path("ledger.json"), till.get("/_sandbox/ledger").body).unwrap();
+    fs::write(path("bad.json"), "{\n\"operations\": 1}").unwrap();
+    let run = |ledger: &str, journals: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
+        command.args([
+            "judge",
+            "--settled",
+            "--ledger",
+            ledger,
+            "--junit",
+            &path("junit.xml"),
+            "--json",
+            &path("verdict.json"),
+        ]);
+        let Output { status, stdout, stderr } =
+            command.arg("--journal").args(journals.iter().map(|name| path(name))).output().unwrap();
+        let text = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
+        (status.code().unwrap(), text)
+    };
+    for ledger in [sandbox.http_url(), path("ledger.json")] {
+        let (code, said) = run(&ledger, &["till.json"]);
+        assert_eq!((code, &*said), (0, "pass: 1 operations (0 pending), 1 deductions, 0 rewards used\n"));
+        let (code, said) = run(&ledger, &["liar.json"]);
+        assert_eq!(code, 1);
+        assert!(said.starts_with("FAIL") && said.contains("refused-is-not-deducted: liar: "), "{said}");
+        let junit = fs::read_to_string(path("junit.xml")).unwrap();
+        assert!(
+            junit.contains("failures=\"1\"") && junit.contains("called refused, and the points were deducted"),
+            "{junit}"
+        );
+        let verdict: Value = serde_json::from_str(&fs::read_to_string(path("verdict.json")).unwrap()).unwrap();
+        assert_eq!(verdict["pass"], false);
+    }
+    for (ledger, journal, why) in [
+        (path("ledger.json"), "bad.json", "bad.json: line 2: operations: invalid type"),
+        (path("nowhere.json"), "till.json", "nowhere.json: No such file"),
+        (path("till.json"), "till.json", "invalid type: map"),
+        (sandbox.https_url(), "till.json", "http address"),
+        (format!("{}/api", sandbox.http_url()), "till.json", "/api was answered HTTP/1.0 404"),
+    ] {
+        let (code, said) = run(&ledger, &[journal]);
+        assert!(code == 2 && said.contains(why), "{code} {said} is not: {why}");
+    }
+}
