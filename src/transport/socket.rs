@@ -51,19 +51,21 @@ impl Socket {
             };
             let mut at = 0;
             for is_ready in ready {
-                if !is_ready {
+                // Asked for of all: Windows before version 2004 does not report a refused connection as ready.
+                let error = attempts[at].1.take_error().unwrap_or_else(Some);
+                if !is_ready && error.is_none() {
                     at += 1;
                     continue;
                 }
                 let (address, raw) = attempts.remove(at);
-                match raw.take_error().and_then(|error| error.map_or(Ok(()), Err)) {
-                    Ok(()) => {
+                match error {
+                    None => {
                         call::note_fresh_connection();
                         let stream: TcpStream = raw.into();
                         stream.set_nodelay(true)?;
                         return Ok(Self { stream, more: false });
                     }
-                    Err(error) => {
+                    Some(error) => {
                         causes.push(format!("{address}: {error}"));
                         // The next address need not wait for one that has failed.
                         last_start = None;
@@ -159,7 +161,7 @@ fn in_progress(error: &io::Error) -> bool {
 /// True when a descriptor is ready (or broken, which reading or writing will tell).
 fn poll(fds: &mut [PollFd<'_>], limit: Duration) -> io::Result<bool> {
     // Rounded up: a wait that ends before its time would spin.
-    let limit = Timespec { tv_sec: limit.as_secs().try_into().unwrap_or(1), tv_nsec: limit.subsec_nanos().into() };
+    let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
     match rustix::event::poll(fds, Some(&limit)) {
         Ok(ready) => Ok(ready > 0),
         Err(error) if error == rustix::io::Errno::INTR => Ok(false),

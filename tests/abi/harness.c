@@ -6,17 +6,30 @@
  * FOLDER is an empty folder for journals. --slow: under an instrument that makes everything slow, times are told but not judged, and
  * the rounds are fewer. Prints a line for each check that fails and a summary at last; exit 0 when all hold. */
 #define _GNU_SOURCE
+#define __USE_MINGW_ANSI_STDIO 1
 #include "engage_point_shop.h"
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
+#ifdef _WIN32
+/* Windows' own names in the way of ours. */
+#define GUID windows_guid
+#include <ws2tcpip.h>
+#undef GUID
+#undef TEXT
+#define close_socket closesocket
+#define printf_format __MINGW_PRINTF_FORMAT
+#else
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <unistd.h>
+#define close_socket close
+#define printf_format printf
+#endif
 
 #define ASTRID "a0000000-0000-4000-8000-000000000001"
 #define BJORN "a0000000-0000-4000-8000-000000000002"
@@ -33,7 +46,7 @@ static int slow;
 
 static atomic_int held, broken;
 
-__attribute__((format(printf, 3, 4))) static int check_at(int line, int holds, const char *format, ...)
+__attribute__((format(printf_format, 3, 4))) static int check_at(int line, int holds, const char *format, ...)
 {
     if (holds) {
         held++;
@@ -155,7 +168,7 @@ static char *ask(const char *method, const char *path, const char *body)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     address.sin_port = htons((uint16_t)atoi(strrchr(admin, ':') + 1));
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = (int)socket(AF_INET, SOCK_STREAM, 0);
     char request[1024];
     int length = snprintf(request, sizeof request,
                           "%s %s HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Type: application/json\r\n"
@@ -163,15 +176,15 @@ static char *ask(const char *method, const char *path, const char *body)
                           method, path, strlen(body), body);
     size_t size = 0, room = 1 << 16;
     char *answer = malloc(room);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) || write(fd, request, (size_t)length) != length)
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) || send(fd, request, (size_t)length, 0) != length)
         perror("the sandbox"), exit(3);
-    for (ssize_t got; (got = read(fd, answer + size, room - size - 1)) > 0;) {
+    for (ssize_t got; (got = recv(fd, answer + size, room - size - 1, 0)) > 0;) {
         size += (size_t)got;
         if (room - size < 4096)
             answer = realloc(answer, room *= 2);
     }
     answer[size] = 0;
-    close(fd);
+    close_socket(fd);
     if (strncmp(answer, "HTTP/1.1 2", 10))
         printf("%s %s: %s\n", method, path, answer), exit(3);
     return answer;
@@ -817,7 +830,7 @@ static void bought_refused_and_offline(void)
     /* A port where nobody listens: bound and not listened on, so that nobody else takes it. */
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = (int)socket(AF_INET, SOCK_STREAM, 0);
     char nowhere[64];
     if (bind(fd, (struct sockaddr *)&address, size) || getsockname(fd, (struct sockaddr *)&address, &size))
         perror("a port"), exit(3);
@@ -830,7 +843,7 @@ static void bought_refused_and_offline(void)
     PROBLEM(code, EPS_OFFLINE, "", "a purchase offline");
     GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"notSent\"", "eps_get_operation");
     CLOSE(client);
-    close(fd);
+    close_socket(fd);
 
     client = opened(__LINE__, url, ",\"journal\":\"memory\",\"wire\":{\"keyHeader\":\"x-no-key\"}");
     PROBLEM(list_items(client, &out), EPS_UNAUTHORIZED, "", "eps_list_items without a key");
@@ -1063,7 +1076,13 @@ int main(int argc, char **argv)
         {"threads", many_threads_on_one_client},
         {"clients", two_clients_and_many_closes},
     };
+#ifdef _WIN32
+    WSADATA started;
+    WSAStartup(MAKEWORD(2, 2), &started);
+    setvbuf(stdout, NULL, _IONBF, 0);
+#else
     setvbuf(stdout, NULL, _IOLBF, 0);
+#endif
     slow = argc > 1 && strcmp(argv[1], "--slow") == 0;
     argv += slow, argc -= slow;
     if (argc < 6)

@@ -1,14 +1,15 @@
 //! Runs the C harness against a sandbox: with the shared library, with the static one, and under valgrind.
 
-use crate::tools::{Link, library, program, root, said};
+use crate::tools::{Link, include, library, program_with, root, said};
 use engage_sandbox::Sandbox;
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Runs the harness to its end; `before` is the program that it is run under.
-fn run_harness(link: Link, before: &[&str], more: &[&str], encrypted: bool) {
+/// Compiles the harness against the header in `include` and runs it to its end; `before` is the program that it is run under.
+pub fn run_harness(link: Link, include: &Path, before: &[&str], more: &[&str], encrypted: bool) {
     let folder = TempDir::new().unwrap();
-    let harness = program(&root().join("tests/abi/harness.c"), link, folder.path());
+    let harness = program_with(&root().join("tests/abi/harness.c"), link, include, folder.path());
     let sandbox = Sandbox::builder().requests_per_second(None).start();
     let mut command = match before {
         [] => Command::new(&harness),
@@ -37,12 +38,12 @@ fn run_harness(link: Link, before: &[&str], more: &[&str], encrypted: bool) {
 
 #[test]
 fn a_c_program_gets_what_the_header_promises_from_the_shared_library() {
-    run_harness(Link::Shared(&library("libengage_point_shop.so")), &[], &[], true);
+    run_harness(Link::Shared(&library("libengage_point_shop.so")), &include(), &[], &[], true);
 }
 
 #[test]
 fn a_c_program_gets_what_the_header_promises_from_the_static_library() {
-    run_harness(Link::Static(&library("libengage_point_shop.a")), &[], &[], true);
+    run_harness(Link::Static(&library("libengage_point_shop.a")), &include(), &[], &[], true);
 }
 
 #[test]
@@ -58,5 +59,5 @@ fn no_memory_is_lost_or_misused_under_valgrind() {
         "--fair-sched=yes",
         &suppressions,
     ];
-    run_harness(Link::Shared(&library("libengage_point_shop.so")), &valgrind, &["--slow"], true);
+    run_harness(Link::Shared(&library("libengage_point_shop.so")), &include(), &valgrind, &["--slow"], true);
 }

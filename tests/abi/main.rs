@@ -4,6 +4,7 @@
 mod codes;
 mod harness;
 mod header;
+mod kept;
 mod library;
 mod panics;
 mod source;

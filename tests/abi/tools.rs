@@ -49,11 +49,21 @@ pub enum Link<'a> {
     Static(&'a Path),
 }
 
-/// Compiles a C program and links it. The folder of the program gets the links that the loader looks for.
+/// Where today's header is.
+pub fn include() -> PathBuf {
+    root().join("include")
+}
+
+/// Compiles a C program against today's header and links it.
 pub fn program(source: &Path, link: Link, folder: &Path) -> PathBuf {
+    program_with(source, link, &include(), folder)
+}
+
+/// Compiles a C program against the header in `include` and links it. The folder of the program gets the links that the loader looks for.
+pub fn program_with(source: &Path, link: Link, include: &Path, folder: &Path) -> PathBuf {
     let program = folder.join(source.file_stem().unwrap());
     let mut cc = Command::new("cc");
-    cc.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(root().join("include"));
+    cc.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(include);
     cc.arg(source).arg("-o").arg(&program);
     match link {
         Link::Shared(library) => {
@@ -80,8 +90,8 @@ fn native_libraries() -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The library with `fault-injection`, and the tasks, in a target folder of their own, where no other cargo waits or is waited for.
-/// Built at most once a process.
+/// The library with `fault-injection`, the types of its functions in its debug information, and the tasks, in a target folder of
+/// their own, where no other cargo waits or is waited for. Built at most once a process.
 pub fn second_build() -> PathBuf {
     static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,6 +101,7 @@ pub fn second_build() -> PathBuf {
     let target = profile().parent().unwrap().join("fault-injection");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root()).args(["build", "--quiet", "--package", "engage-point-shop", "--package", "xtask"]);
+    cargo.args(["--config", r#"profile.dev.package.engage-point-shop.debug="full""#]);
     cargo.args(["--features", "engage-point-shop/fault-injection", "--target-dir"]).arg(&target);
     run(&mut cargo);
     built.insert(target.join("debug")).clone()

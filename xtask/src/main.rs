@@ -1,5 +1,6 @@
-//! The project's commands: `cargo xtask demo | test | torture | header`.
+//! The project's commands: `cargo xtask demo | test | torture | header | abi`.
 
+mod abi;
 mod demo;
 mod header;
 mod run;
@@ -7,6 +8,7 @@ mod setup;
 mod test;
 
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -33,6 +35,23 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Keeps the interface that programs were compiled against
+    Abi {
+        #[command(subcommand)]
+        command: Abi,
+    },
+}
+
+#[derive(Subcommand)]
+enum Abi {
+    /// Writes today's header, types and new symbols to abi/: once a release
+    Record,
+    /// Holds today's library and header against what was recorded
+    Check {
+        /// The library, built with full debug information; else it is built
+        #[arg(long)]
+        library: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -41,6 +60,8 @@ fn main() -> ExitCode {
         Command::Test => test::run_all(),
         Command::Torture { filter } => test::torture(filter.as_deref()),
         Command::Header { check } => header::run(check),
+        Command::Abi { command: Abi::Record } => abi::record(),
+        Command::Abi { command: Abi::Check { library } } => abi::check(library.as_deref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,6 +29,7 @@ pub const TEST: &[Need] = &[
     need("valgrind", "valgrind", &["valgrind", "--version"]),
     need("curl", "curl", &["curl", "--version"]),
     need("kill", "procps", &["kill", "-l"]),
+    need("abidiff", "abigail-tools", &["abidiff", "--version"]),
 ];
 
 /// Sees to it that everything is there.

@@ -1,0 +1,638 @@
+/*
+ * engage_point_shop.h: sell loyalty rewards for points at the till.
+ *
+ * Made by `cargo xtask header`; do not edit. This header is the specification of the library: what stands here is kept.
+ *
+ * WHAT IT IS FOR. A member at the till buys rewards with loyalty points, through the Voyado Engage Point Shop. The network drops,
+ * the power goes, the cashier presses twice: the library sees to it that no purchase is lost, none is deducted twice, and none is
+ * called failed that was not. What spends is written to a journal before it is sent, and settled until its outcome is known.
+ *
+ * AN EXAMPLE.
+ *
+ *     #include <stdio.h>
+ *     #include "engage_point_shop.h"
+ *
+ *     int main(void) {
+ *         eps_client *shop = NULL;
+ *         eps_buffer answer;
+ *         const char *config = "{\"baseUrl\": \"https://acme.voyado.com\", \"apiKey\": \"secret\","
+ *                              " \"userAgent\": \"AcmePOS/1.5\", \"journalPath\": \"points.db\"}";
+ *         int32_t code = eps_client_open(EPS_ABI_VERSION, config, &shop, &answer);
+ *         if (code != EPS_OK) {
+ *             fprintf(stderr, "%s: %s\n", eps_code_name(code), answer.data ? answer.data : "");
+ *             eps_buffer_dispose(&answer);
+ *             return 1;
+ *         }
+ *         eps_buffer_dispose(&answer);
+ *         code = eps_list_items(shop, "a0000000-0000-4000-8000-000000000001", NULL, &answer);
+ *         if (code == EPS_OK) puts(answer.data);
+ *         eps_buffer_dispose(&answer);
+ *         code = eps_purchase(shop, "a0000000-0000-4000-8000-000000000001", "b0000000-0000-4000-8000-000000000001",
+ *                             "{\"reference\": \"receipt 4711\", \"waitMs\": 8000}", &answer);
+ *         switch (eps_outcome(code)) {
+ *             case EPS_OUTCOME_DONE: puts("bought"); break;
+ *             case EPS_OUTCOME_REFUSED: puts("refused: nothing was deducted"); break;
+ *             case EPS_OUTCOME_NOT_SENT: puts("nothing was sent: try again"); break;
+ *             default: puts("not known yet: go on, and look later"); break;
+ *         }
+ *         eps_buffer_dispose(&answer);
+ *         return eps_client_close(shop) == EPS_OK ? 0 : 1;
+ *     }
+ *
+ * THE LIFE OF A PURCHASE. eps_purchase makes the intent durable, sends it and waits at most "waitMs". Done, refused and not sent are
+ * final. Pending is a normal state, not an error: the request goes on, its answer is journaled, and what stays unknown is settled in
+ * the background, in this run or the next, without the POS doing anything. The POS learns it from eps_list_unsettled. When the POS
+ * has noted an outcome (printed it, stored it), it calls eps_acknowledge; until then nothing is forgotten, and the same press again
+ * (the same reference, or without one the same contact and item) is the same purchase.
+ *
+ * AT START. Open the client, call eps_list_unsettled, and show or store what became known since; acknowledge it. What is pending
+ * still is being settled already.
+ *
+ * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. Its band says what to do next, eps_outcome says
+ * what it means for the points, eps_code_name its name. Treat a code you do not know by eps_outcome.
+ *
+ * ANSWERS. A call that answers takes an eps_buffer: on EPS_OK it holds the answer, else the problem object of the same call. Both are
+ * UTF-8 JSON with a NUL behind. The problem object has always these keys, null where nothing is known: "code", "name", "outcome"
+ * ("done", "refused", "pending", "notSent"), "message" (for people: what is wrong and what to do), "httpStatus", "engageCode"
+ * (Engage's own error code), "operationId" and "purchaseId" (of the intent it is about), "attempts" (requests made), "retryAfterMs",
+ * "cause" (an array of texts, outermost first). No answer holds the API key. New keys may come with a new version: ignore what you do
+ * not know. After a panic inside the library (EPS_INTERNAL) the buffer holds a problem object too.
+ * The operation object, what the library knows of a purchase, is described at eps_get_operation.
+ *
+ * OWNERSHIP. Strings passed in are the caller's and are not kept. A buffer's bytes are the library's until eps_buffer_dispose. A
+ * client is the library's until eps_client_close. Static texts (eps_code_name, eps_version) are never freed.
+ *
+ * TEXT. Every string is UTF-8, NUL-terminated. A string of a till in another code page must be converted first: bytes that are not
+ * UTF-8 are EPS_BAD_UTF8. Identifiers are GUIDs of the form 8-4-4-4-12, in upper or lower case.
+ *
+ * UNITS. Times are milliseconds, costs are points (whole numbers), sizes are bytes.
+ *
+ * THREADS. Every function may be called from any thread at any time, on one client too; a call blocks only its own thread, and no
+ * call outlives its wait by more than 50 ms. One buffer belongs to one thread at a time. The library has threads of its own (at most
+ * 32 and a few short-lived ones), which only eps_set_log's function is called on. After fork the child must not use a client of its
+ * parent's.
+ *
+ * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new function. Numbers of codes are never
+ * used again. Only fixed-width integers, size_t and pointers cross this interface.
+ */
+
+#ifndef ENGAGE_POINT_SHOP_H
+#define ENGAGE_POINT_SHOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How the functions are imported. Define EPS_STATIC when you link the static library on Windows. */
+#ifndef EPS_API
+#if defined(_WIN32) && !defined(EPS_STATIC)
+#define EPS_API __declspec(dllimport)
+#else
+#define EPS_API
+#endif
+#endif
+
+/* The version of this header. eps_version() tells the library's. */
+#define EPS_VERSION "0.1.0"
+#define EPS_VERSION_MAJOR 0
+#define EPS_VERSION_MINOR 1
+#define EPS_VERSION_PATCH 0
+
+/* The version of this interface, to be passed to eps_client_open. It changes only when a program compiled against an
+ * older header would not work any more. */
+#define EPS_ABI_VERSION 1u
+
+/* What a code says about the points: the answers of eps_outcome. */
+/** It happened. */
+#define EPS_OUTCOME_DONE 0
+/** Engage said no, definitely; nothing was deducted. */
+#define EPS_OUTCOME_REFUSED 1
+/** Not known yet; it is being settled. Never treat it as failed. */
+#define EPS_OUTCOME_PENDING 2
+/** Nothing that spends has left the till, or a read failed; it may be tried again. */
+#define EPS_OUTCOME_NOT_SENT 3
+
+/* How much is logged: the levels of eps_set_log. */
+/** Nothing. */
+#define EPS_LOG_OFF 0
+/** What needs somebody: the journal fails. */
+#define EPS_LOG_ERROR 1
+/** Reads that failed, lines that were dropped. */
+#define EPS_LOG_WARN 2
+/** Every request that spends, and what came of it. */
+#define EPS_LOG_INFO 3
+/** Every read. */
+#define EPS_LOG_DEBUG 4
+
+/* Codes. The band says what to do next; numbers are never used again for something else. */
+
+/* Done: go on, then acknowledge. */
+/** Done. For a purchase: Engage has completed it. */
+#define EPS_OK 0
+
+/* -1xx, the caller's mistake: fix the program. */
+/** A required pointer is NULL; the message names the argument. */
+#define EPS_NULL_ARGUMENT (-101)
+/** An argument is not valid UTF-8; the message names it and the byte. */
+#define EPS_BAD_UTF8 (-102)
+/** A required argument is empty; the message names it. */
+#define EPS_EMPTY_ARGUMENT (-103)
+/** An identifier is not a GUID of the form 8-4-4-4-12; the message names it. */
+#define EPS_NOT_A_GUID (-104)
+/** options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key. */
+#define EPS_BAD_OPTIONS (-105)
+/** The pointer is not a client of this library. */
+#define EPS_BAD_HANDLE (-106)
+/** The client is closed or being closed. */
+#define EPS_CLOSED (-107)
+/** This till has used the purchase id for another contact or another item. Use a fresh id. */
+#define EPS_PURCHASE_ID_BOUND (-108)
+/** The journal holds no operation of this id. */
+#define EPS_UNKNOWN_OPERATION (-109)
+/** The operation cannot be acknowledged: its outcome is not known yet. */
+#define EPS_STILL_PENDING (-110)
+/** The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG. */
+#define EPS_BAD_LOG_LEVEL (-111)
+/** This reference, contact and item already belong to another purchase id. */
+#define EPS_REFERENCE_BOUND (-112)
+/** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any. */
+#define EPS_BAD_KEY (-113)
+
+/* -2xx, configuration or credentials: call the administrator. */
+/** config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key. */
+#define EPS_BAD_CONFIG (-200)
+/** The program was compiled against the header of another ABI version. */
+#define EPS_ABI_MISMATCH (-210)
+/** No certificate authority could be loaded from caFile or from the operating system. */
+#define EPS_NO_TRUST (-211)
+/** Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted. */
+#define EPS_UNAUTHORIZED (-212)
+/** Engage answered 403: the API key may not do this. Nothing was deducted. */
+#define EPS_FORBIDDEN (-213)
+/** InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it. */
+#define EPS_SYSTEM_CONFIGURATION (-214)
+
+/* -3xx, refused: Engage's definite no, nothing was deducted. Tell the member. */
+/** Engage refused; httpStatus and engageCode say more. Nothing was deducted. */
+#define EPS_REFUSED (-300)
+/** PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact. */
+#define EPS_CONTACT_NOT_FOUND (-310)
+/** PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed. */
+#define EPS_PROMOTION_NOT_FOUND (-311)
+/** PromotionAssignmentPromotionExpired: the promotion linked to the item has ended. */
+#define EPS_PROMOTION_EXPIRED (-312)
+/** 404: the item does not exist. */
+#define EPS_ITEM_NOT_FOUND (-313)
+/** PointShopItemPurchaseFailed, or the purchase's status is Failed. */
+#define EPS_PURCHASE_FAILED (-314)
+/** 422: not enough points, not eligible, or outside the item's window. */
+#define EPS_PURCHASE_NOT_ALLOWED (-315)
+/** 400 without a code: for a purchase, its id belongs to another contact. */
+#define EPS_INVALID_REQUEST (-316)
+/** InvalidContact: Engage does not accept the contact id. */
+#define EPS_INVALID_CONTACT (-317)
+/** InvalidEmailAddress: Engage does not accept the e-mail address. */
+#define EPS_INVALID_EMAIL (-318)
+/** InvalidPhoneNumber: Engage does not accept the phone number. */
+#define EPS_INVALID_PHONE (-319)
+/** InvalidSocialSecurityNumber: Engage does not accept the number. */
+#define EPS_INVALID_SOCIAL_SECURITY_NUMBER (-320)
+/** InvalidContactType: Engage does not know the contactType. */
+#define EPS_INVALID_CONTACT_TYPE (-321)
+/** InvalidSearchQuery: Engage does not accept the search. */
+#define EPS_INVALID_SEARCH (-322)
+/** MultipleMatches: more than one contact fits; use a key that is unique. */
+#define EPS_MULTIPLE_MATCHES (-323)
+
+/* -4xx, not sent, or a read that failed: it may be tried again. */
+/** No connection to the server could be made. */
+#define EPS_OFFLINE (-411)
+/** The server's name could not be resolved. */
+#define EPS_DNS_FAILED (-412)
+/** The TLS handshake failed; cause names the reason to its last link. */
+#define EPS_TLS_FAILED (-413)
+/** The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent. */
+#define EPS_TIMED_OUT (-414)
+/** eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent. */
+#define EPS_CANCELLED (-415)
+/** 429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so. */
+#define EPS_RATE_LIMITED (-416)
+/** The answer to a read is not Engage's JSON: a web page, cut off, or of another shape. */
+#define EPS_BAD_ANSWER (-417)
+/** The answer to a read is larger than maxAnswerBytes. */
+#define EPS_ANSWER_TOO_LARGE (-418)
+/** The server answered a read with a 5xx status, or with 408 or 425. */
+#define EPS_SERVER_ERROR (-419)
+/** The connection ended before the answer to a read was complete. */
+#define EPS_CONNECTION_LOST (-420)
+
+/* -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later. */
+/** Not known yet; httpStatus and engageCode say more. */
+#define EPS_PENDING (-500)
+/** The wait ended before Engage answered. The request goes on and its answer is journaled. */
+#define EPS_PENDING_WAIT_ENDED (-510)
+/** eps_cancel ended the wait. The request goes on and its answer is journaled. */
+#define EPS_PENDING_CANCELLED (-511)
+/** The connection ended after the request may have left and before its answer came. */
+#define EPS_PENDING_CONNECTION_LOST (-512)
+/** Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing). */
+#define EPS_PENDING_PROCESSING (-513)
+/** The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version. */
+#define EPS_PENDING_BAD_ANSWER (-514)
+/** A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made. */
+#define EPS_PENDING_SERVER_ERROR (-515)
+/** PromotionAssignmentError: an internal error of Engage, to be retried with the same id. */
+#define EPS_PENDING_ASSIGNMENT_ERROR (-516)
+/** 429: not processed, tried again by itself. */
+#define EPS_PENDING_RATE_LIMITED (-517)
+/** The outcome could not be written to the journal. It will be learned again. */
+#define EPS_PENDING_UNRECORDED (-518)
+/** The client was closed during the wait. It is settled after the next open. */
+#define EPS_PENDING_CLOSED (-519)
+/** Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it. */
+#define EPS_PENDING_NEEDS_PERSON (-520)
+/** An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator. */
+#define EPS_PENDING_CREDENTIALS (-521)
+
+/* -6xx, the journal cannot be used: nothing was sent. Call the administrator. */
+/** The journal could not be read or written. Nothing was sent. */
+#define EPS_JOURNAL (-600)
+/** The journal cannot be opened: no such folder, a folder in its place, no permission. */
+#define EPS_JOURNAL_CANNOT_OPEN (-610)
+/** The disk that holds the journal is full. Nothing was sent. */
+#define EPS_JOURNAL_FULL (-611)
+/** Another program holds the journal locked. Nothing was sent. */
+#define EPS_JOURNAL_LOCKED (-612)
+/** The journal was written by a newer version of this library. It was left untouched. */
+#define EPS_JOURNAL_NEWER (-613)
+/** The journal is damaged. It was left untouched. */
+#define EPS_JOURNAL_DAMAGED (-614)
+/** The file at journalPath belongs to another program. It was left untouched. */
+#define EPS_JOURNAL_FOREIGN (-615)
+/** The journal can be read but not written. Nothing was sent. */
+#define EPS_JOURNAL_READ_ONLY (-616)
+
+/* -9xx, a fault of the library: report it. */
+/** A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it. */
+#define EPS_INTERNAL (-900)
+
+
+/**
+ * A client. Opaque: only a pointer to it is ever held, and it points to nothing the program could read.
+ */
+typedef struct eps_client eps_client;
+
+/**
+ * What a call answers: UTF-8 JSON, NUL-terminated.
+ *
+ * The caller owns the struct, the library owns what `data` points to until `eps_buffer_dispose`. A call that takes a buffer
+ * sets it to `{NULL, 0, 0}` first, without reading it, so it need not be initialised; dispose of an answer before the struct is
+ * used for another call. The layout never changes.
+ */
+typedef struct {
+    /**
+     * The first byte, or NULL.
+     */
+    char *data;
+    /**
+     * Bytes before the terminating NUL.
+     */
+    size_t len;
+    /**
+     * The library's own; do not touch.
+     */
+    size_t reserved;
+} eps_buffer;
+
+/**
+ * Receives a line of the log: UTF-8 JSON, NUL-terminated, valid only during the call.
+ *
+ * `level` is one of EPS_LOG_ERROR to EPS_LOG_DEBUG. It is called on a thread of the library's own, one line at a time; it may call
+ * any function of this library. A slow one holds up no call: lines it cannot keep up with are dropped and counted.
+ * It must not throw.
+ */
+typedef void (*eps_log_fn)(void *user, int32_t level, const char *line, size_t len);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Opens a client.
+ *
+ * Does not touch the network: a till opens offline. What an earlier run left pending in the journal is settled in the
+ * background from now on.
+ *
+ * @param abi          EPS_ABI_VERSION, as compiled into the program.
+ * @param config_json  The configuration, a JSON object. Required: "baseUrl" ("https://acme.voyado.com", or a store relay),
+ *                     "userAgent" (the POS and its version, "AcmePOS/1.5"). Usual: "apiKey" (left out when a relay adds it),
+ *                     "journalPath" (a file on a local disk, needed by everything that spends; or "journal": "memory", which
+ *                     forgets pending purchases with the process). Optional, with defaults: "waitMs" 10000, how long a call keeps
+ *                     the cashier, 0 to 600000; "requestTimeoutMs" 60000, how long a request may take, 100 to 600000; "caFile", PEM,
+ *                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "maxAnswerBytes"
+ *                     8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
+ *                     a pending purchase, the last repeats; "startupSpreadMs" 30000, within which settling starts after an open;
+ *                     "replayLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
+ *                     how long acknowledged records are kept; "wire", an object that overrides what this library assumes of Engage
+ *                     where its public pages are silent (the README has its keys). An unknown key is an error.
+ * @param client       Gets the client, or NULL; untouched if out is NULL. Close it with eps_client_close.
+ * @param out          Gets `{"version": …, "abi": …}`, or the problem object. Required.
+ * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG, EPS_NO_TRUST; a code of the -6xx band if the
+ *         journal cannot be used.
+ *
+ * Threads: any. Several clients may be open at once, also on one journal, also in several processes.
+ */
+EPS_API
+int32_t eps_client_open(uint32_t abi,
+                        const char *config_json,
+                        eps_client **client,
+                        eps_buffer *out);
+
+/**
+ * Closes a client.
+ *
+ * Calls that are blocked on it return; requests under way are ended within two seconds and stay pending in the journal.
+ * NULL, and a client that is closed already, are no-ops.
+ *
+ * @return EPS_OK, or EPS_BAD_HANDLE.
+ *
+ * Threads: any, also while other threads are in calls on this client.
+ */
+EPS_API int32_t eps_client_close(eps_client *client);
+
+/**
+ * Makes every call that is now blocked on this client return within 50 ms: a read with EPS_CANCELLED, a purchase with
+ * EPS_CANCELLED if it is proven that nothing was sent, else with EPS_PENDING_CANCELLED. Later calls are not touched.
+ *
+ * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
+ *
+ * Threads: any; made for being called while another thread waits.
+ */
+EPS_API int32_t eps_cancel(eps_client *client);
+
+/**
+ * Finds a member.
+ *
+ * @param key           "email", "mobilePhone", "socialSecurityNumber", "customKey" (the member number or external id) or "any".
+ * @param value         What to look for, as the member gave it: "+46701234567". It is sent to Engage and kept nowhere.
+ * @param options_json  NULL, or an object with any of "contactType" (Engage's contact type), "waitMs".
+ * @param out           Gets the contact's id, a JSON string with a GUID; or the problem object. Required.
+ * @return EPS_OK; EPS_BAD_KEY or another code of the -1xx band; EPS_CONTACT_NOT_FOUND, EPS_MULTIPLE_MATCHES, EPS_INVALID_EMAIL,
+ *         EPS_INVALID_PHONE, EPS_INVALID_SOCIAL_SECURITY_NUMBER, EPS_INVALID_CONTACT_TYPE, EPS_INVALID_SEARCH; EPS_SYSTEM_CONFIGURATION,
+ *         EPS_UNAUTHORIZED, EPS_FORBIDDEN; a code of the -4xx band, after which the call may be made again.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_find_contact(eps_client *client,
+                         const char *key,
+                         const char *value,
+                         const char *options_json,
+                         eps_buffer *out);
+
+/**
+ * Lists a member's point accounts: how many points there are to spend.
+ *
+ * @param contact_id    The member, a GUID.
+ * @param options_json  NULL, or `{"waitMs": …}`.
+ * @param out           Gets Engage's JSON array, each element as it came with at least "balance" (points, with decimals); or the
+ *                      problem object. Required.
+ * @return As eps_list_items.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_list_points(eps_client *client,
+                        const char *contact_id,
+                        const char *options_json,
+                        eps_buffer *out);
+
+/**
+ * Lists the items a member can buy now.
+ *
+ * @param contact_id    The member, a GUID.
+ * @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
+ * @param out           Gets Engage's JSON array as it came, each element with at least "id" (a GUID) and "cost" (points, a whole
+ *                      number); or the problem object. Required.
+ * @return EPS_OK; a code of the -1xx band; EPS_UNAUTHORIZED, EPS_FORBIDDEN; EPS_INVALID_CONTACT, EPS_REFUSED; a code of the -4xx band,
+ *         after which the call may be made again.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_list_items(eps_client *client,
+                       const char *contact_id,
+                       const char *options_json,
+                       eps_buffer *out);
+
+/**
+ * Buys an item for points.
+ *
+ * The intent is durable in the journal before anything is sent. At most one deduction is made for it, whatever crashes and
+ * however often it is asked for. The request is not tied to the call: when the wait ends first, the call returns *pending*, the
+ * request goes on, its answer is journaled, and what stays unknown is settled in the background.
+ *
+ * @param contact_id    The member, a GUID.
+ * @param item_id       The item's "id" from eps_list_items, a GUID; not its promotionId.
+ * @param options_json  NULL, or an object with any of:
+ *                      "reference": the POS's own name for the sale, a basket or receipt number (at most 200 bytes, no control
+ *                      characters; it is kept in the journal and must not identify a person). The same reference, contact and item
+ *                      always mean the same purchase.
+ *                      "purchaseId": a GUID of the POS's own (eps_new_id), as an alternative or in addition.
+ *                      "waitMs": how long the cashier waits, 0 to 600000 ms. A request that has not left by then is withdrawn
+ *                      and told as not sent; one that may have left goes on and is told as pending.
+ *                      With neither reference nor purchaseId, a purchase of the same contact and item that is pending, or done and
+ *                      not yet acknowledged, is joined: a second press is not a second purchase. So acknowledge.
+ * @param out           Gets the operation object (see eps_get_operation) with "joined" (whether it had been asked for before); or
+ *                      the problem object, with operationId. Required.
+ * @return EPS_OK: bought. -3xx: refused, nothing was deducted. -4xx, -6xx, -1xx, -2xx: nothing was sent. -5xx: pending, let the sale
+ *         go on and look at eps_list_unsettled later. EPS_UNAUTHORIZED and EPS_FORBIDDEN are refusals: nothing was deducted.
+ *         EPS_INTERNAL is to be treated as pending.
+ *
+ * Threads: any. Presses at the same instant, in several threads or processes on one journal, are one purchase.
+ */
+EPS_API
+int32_t eps_purchase(eps_client *client,
+                     const char *contact_id,
+                     const char *item_id,
+                     const char *options_json,
+                     eps_buffer *out);
+
+/**
+ * Lists a member's purchases: the full history at Engage, made by any till.
+ *
+ * @param contact_id    The member, a GUID.
+ * @param options_json  NULL, or `{"waitMs": …}`.
+ * @param out           Gets Engage's JSON array as it came, empty if there are none; or the problem object. Required.
+ * @return As eps_list_items.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_list_purchases(eps_client *client,
+                           const char *contact_id,
+                           const char *options_json,
+                           eps_buffer *out);
+
+/**
+ * Lists a member's rewards: what the purchases brought, ready to be redeemed.
+ *
+ * @param contact_id    The member, a GUID.
+ * @param options_json  NULL, or an object with any of "channel" ("POS", the default, "ECOM" or "OTHER"), "waitMs".
+ * @param out           Gets Engage's JSON array, each element as it came with at least "id" (a GUID, the assignment's: what is
+ *                      redeemed; its "promotionId" is only the template); or the problem object. Required.
+ * @return As eps_list_items.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_list_rewards(eps_client *client,
+                         const char *contact_id,
+                         const char *options_json,
+                         eps_buffer *out);
+
+/**
+ * Lists what the POS still has to look at: every operation that is pending, or whose outcome it has not acknowledged.
+ * Made for being called after a start and between sales. Does not touch the network.
+ *
+ * @param options_json  NULL, or `{}`: there are no options yet.
+ * @param out           Gets `{"operations": […]}`, the operation objects, oldest first; or the problem object. Required.
+ * @return EPS_OK; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_list_unsettled(eps_client *client,
+                           const char *options_json,
+                           eps_buffer *out);
+
+/**
+ * Tells the last known state of an operation, for example to print a receipt again. Does not touch the network.
+ *
+ * @param operation_id  From a problem object, eps_purchase or eps_list_unsettled. For a purchase it is the purchase id.
+ * @param out           Gets the operation object: "operationId", "kind" ("purchase"), "outcome" ("done", "refused", "pending", "notSent"),
+ *                      "state", "code", "name", "purchaseId", "contactId", "itemId", "reference", "attempts" (requests made),
+ *                      "httpStatus", "engageCode", "needsPerson", "recordedAtMs", "settledAtMs", "acknowledgedAtMs" (ms since 1970 UTC),
+ *                      "purchase" (Engage's purchase object as it came, once done); what is not known is null. Or the problem
+ *                      object. Required.
+ * @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_get_operation(eps_client *client,
+                          const char *operation_id,
+                          eps_buffer *out);
+
+/**
+ * Tries now to learn every pending outcome, instead of at the next time of the background's schedule.
+ *
+ * @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
+ * @param out           Gets `{"settled": n, "pending": n}`: how many became known, and how many are pending still; or the problem
+ *                      object. Required.
+ * @return EPS_OK, also if some are pending still; EPS_CANCELLED; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_settle(eps_client *client,
+                   const char *options_json,
+                   eps_buffer *out);
+
+/**
+ * Says that the POS has noted an operation's outcome (printed, stored with the receipt). Until then nothing is forgotten;
+ * afterwards the record is kept for "retentionDays" and eps_list_unsettled does not show it any more. An operation that
+ * needs a person ("needsPerson") is handed over by it. Acknowledging twice is as good as once.
+ *
+ * @param operation_id  A GUID.
+ * @param out           Gets the operation object; or the problem object. Required.
+ * @return EPS_OK; EPS_UNKNOWN_OPERATION, EPS_STILL_PENDING; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_acknowledge(eps_client *client,
+                        const char *operation_id,
+                        eps_buffer *out);
+
+/**
+ * Reads counters since open and what the journal holds now, for the POS's own monitoring.
+ *
+ * @param out  Gets a JSON object: "version", "reads", "purchasesSent", "settlingLooks", "done", "refused", "notSent", "pending",
+ *             "unacknowledged" (the last two null without a journal); or the problem object. Required.
+ * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_read_stats(eps_client *client,
+                       eps_buffer *out);
+
+/**
+ * Sets this client's log function, or removes it.
+ *
+ * @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: lines up to this level are given.
+ * @param fn     The function, or NULL to remove it. When this call returns, the old function is not entered again; one that is
+ *               running is waited for, at most one second, unless it is the caller itself.
+ * @param user   Passed on to the function; the library never looks at it.
+ * @return EPS_OK; EPS_BAD_LOG_LEVEL; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
+ *
+ * Threads: any. No line holds the API key or anything that identifies a person beside the contact's id.
+ */
+EPS_API
+int32_t eps_set_log(eps_client *client,
+                    int32_t level,
+                    eps_log_fn fn,
+                    void *user);
+
+/**
+ * Makes a fresh purchase id, for a POS that wants to store it before it calls eps_purchase.
+ *
+ * @param out  Gets a JSON string: a random GUID in quotes; or the problem object. Required.
+ * @return EPS_OK, or EPS_NULL_ARGUMENT.
+ *
+ * Threads: any. Needs no client.
+ */
+EPS_API int32_t eps_new_id(eps_buffer *out);
+
+/**
+ * Gives an answer's memory back and sets the struct to `{NULL, 0, 0}`. NULL and a second call are no-ops.
+ *
+ * Threads: any; not one buffer from two at once.
+ */
+EPS_API void eps_buffer_dispose(eps_buffer *buffer);
+
+/**
+ * Tells what a code says about the points: EPS_OUTCOME_DONE, _REFUSED, _PENDING or _NOT_SENT.
+ *
+ * Total: a code of a newer version is judged by its band, and a number outside the bands is pending, which is never wrong.
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_outcome(int32_t code);
+
+/**
+ * Tells a code's name, "EPS_OK"; for a number that is none, "EPS_UNKNOWN". Static: never to be freed.
+ *
+ * Threads: any.
+ */
+EPS_API const char *eps_code_name(int32_t code);
+
+/**
+ * Tells the library's version, "1.2.3". Static: never to be freed.
+ *
+ * Threads: any.
+ */
+EPS_API const char *eps_version(void);
+
+/**
+ * Tells the ABI version the library was built with; compare it with EPS_ABI_VERSION.
+ *
+ * Threads: any.
+ */
+EPS_API uint32_t eps_abi_version(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* ENGAGE_POINT_SHOP_H */

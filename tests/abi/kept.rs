@@ -1,0 +1,25 @@
+//! What was promised to programs that are out there already: `abi/` holds the header, the types and the symbols of every version.
+
+use crate::harness::run_harness;
+use crate::tools::{Link, library, root, run, second_build};
+use std::process::Command;
+use tempfile::TempDir;
+
+#[test]
+fn every_symbol_number_and_type_that_was_recorded_is_kept() {
+    let built = second_build();
+    let mut check = Command::new(built.join("xtask"));
+    run(check.args(["abi", "check", "--library"]).arg(built.join("libengage_point_shop.so")));
+}
+
+#[test]
+fn a_program_compiled_against_a_recorded_header_runs_with_the_library_of_today() {
+    let recorded = std::fs::read_dir(root().join("abi")).unwrap().map(|entry| entry.unwrap().path());
+    let headers: Vec<_> = recorded.filter(|path| path.extension().is_some_and(|end| end == "h")).collect();
+    assert!(!headers.is_empty(), "abi/ holds no header; run `cargo xtask abi record`");
+    for header in headers {
+        let include = TempDir::new().unwrap();
+        std::fs::copy(&header, include.path().join("engage_point_shop.h")).unwrap();
+        run_harness(Link::Shared(&library("libengage_point_shop.so")), include.path(), &[], &[], false);
+    }
+}
