@@ -1,6 +1,7 @@
 //! The checks of the C ABI: what the header promises, what the library exports, and how a C program gets along with both.
 //! Real compilers, real programs linked with the library as cargo built it, and a sandbox over loopback.
 
+mod bindings;
 mod codes;
 mod harness;
 mod header;

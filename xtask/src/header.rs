@@ -1,4 +1,7 @@
-//! Writes the C header (by cbindgen, with the introduction and the constants from the table of codes) and the README's table.
+//! Writes the C header (by cbindgen, with the introduction and the constants from the table of codes), the README's table,
+//! and the bindings' codes.
+
+mod bindings;
 
 use crate::run::{Result, root};
 use engage_point_shop::code::{Row, TABLE};
@@ -6,7 +9,6 @@ use engage_point_shop::ffi::EPS_ABI_VERSION;
 use engage_point_shop::{Level, Outcome, VERSION};
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
 
 /// What each band means and what the POS does about it.
 const BANDS: &[(i32, &str)] = &[
@@ -23,29 +25,48 @@ const BANDS: &[(i32, &str)] = &[
     (-9, "-9xx, a fault of the library: report it."),
 ];
 
+/// The outcomes: what they are called behind the prefix, and what they mean.
+const OUTCOMES: &[(Outcome, &str, &str)] = &[
+    (Outcome::Done, "DONE", "It happened."),
+    (Outcome::Refused, "REFUSED", "Engage said no, definitely; nothing was deducted."),
+    (Outcome::Pending, "PENDING", "Not known yet; it is being settled. Never treat it as failed."),
+    (Outcome::NotSent, "NOT_SENT", "Nothing that spends has left the till, or a read failed; it may be tried again."),
+];
+
+/// The levels of the log, likewise.
+const LEVELS: &[(Level, &str, &str)] = &[
+    (Level::Off, "OFF", "Nothing."),
+    (Level::Error, "ERROR", "What needs somebody: the journal fails."),
+    (Level::Warn, "WARN", "Reads that failed, lines that were dropped."),
+    (Level::Info, "INFO", "Every request that spends, and what came of it."),
+    (Level::Debug, "DEBUG", "Every read."),
+];
+
 pub fn run(check: bool) -> Result {
-    let readme_path = root().join("README.md");
-    let readme = fs::read_to_string(&readme_path).map_err(|error| format!("README.md: {error}"))?;
-    let files = [(root().join("include/engage_point_shop.h"), header()?), (readme_path, with_codes(&readme)?)];
-    for (path, wanted) in files {
-        update(&path, &wanted, check)?;
-    }
-    Ok(())
+    let table = ("<!-- codes: written by `cargo xtask header` -->\n", "<!-- end of codes -->");
+    let lists = ("// Codes: written by `cargo xtask header`.\n", "// End of codes.");
+    update("include/engage_point_shop.h", check, |_| header())?;
+    update("README.md", check, |found| between(found, table, &codes_table()))?;
+    update("include/engage_point_shop.hpp", check, |found| between(found, lists, &bindings::cpp()))?;
+    update("bindings/csharp/Codes.cs", check, |_| Ok(bindings::csharp()))?;
+    update("bindings/python/engage_point_shop/codes.py", check, |_| Ok(bindings::python()))
 }
 
-fn update(path: &Path, wanted: &str, check: bool) -> Result {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let found = fs::read_to_string(path).unwrap_or_default();
-    if found == *wanted {
+/// Makes a file what `wanted` makes of its text of now, or with `check` fails where that is something else.
+fn update(name: &str, check: bool, wanted: impl FnOnce(&str) -> Result<String>) -> Result {
+    let path = root().join(name);
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    let wanted = wanted(&found).map_err(|error| format!("{name} {error}"))?;
+    if found == wanted {
         return Ok(());
     }
     if check {
         return Err(format!(
             "{name} is not up to date; run `cargo xtask header` and commit it\n{}",
-            difference(&found, wanted)
+            difference(&found, &wanted)
         ));
     }
-    fs::write(path, wanted).map_err(|error| format!("{name}: {error}"))?;
+    fs::write(&path, wanted).map_err(|error| format!("{name}: {error}"))?;
     println!("wrote {name}");
     Ok(())
 }
@@ -115,27 +136,12 @@ fn constants() -> String {
         number(1),
         number(2),
     );
-    for (outcome, name, meaning) in [
-        (Outcome::Done, "DONE", "It happened."),
-        (Outcome::Refused, "REFUSED", "Engage said no, definitely; nothing was deducted."),
-        (Outcome::Pending, "PENDING", "Not known yet; it is being settled. Never treat it as failed."),
-        (
-            Outcome::NotSent,
-            "NOT_SENT",
-            "Nothing that spends has left the till, or a read failed; it may be tried again.",
-        ),
-    ] {
-        define(&mut text, &format!("EPS_OUTCOME_{name}"), outcome as i32, meaning);
+    for (outcome, name, meaning) in OUTCOMES {
+        define(&mut text, &format!("EPS_OUTCOME_{name}"), *outcome as i32, meaning);
     }
     text.push_str("\n/* How much is logged: the levels of eps_set_log. */\n");
-    for (level, name, meaning) in [
-        (Level::Off, "OFF", "Nothing."),
-        (Level::Error, "ERROR", "What needs somebody: the journal fails."),
-        (Level::Warn, "WARN", "Reads that failed, lines that were dropped."),
-        (Level::Info, "INFO", "Every request that spends, and what came of it."),
-        (Level::Debug, "DEBUG", "Every read."),
-    ] {
-        define(&mut text, &format!("EPS_LOG_{name}"), level as i32, meaning);
+    for (level, name, meaning) in LEVELS {
+        define(&mut text, &format!("EPS_LOG_{name}"), *level as i32, meaning);
     }
     text.push_str("\n/* Codes. The band says what to do next; numbers are never used again for something else. */\n");
     for (band, meaning) in BANDS {
@@ -156,13 +162,8 @@ fn rows(band: i32) -> impl Iterator<Item = &'static Row> {
     TABLE.iter().filter(move |row| row.code.number() / 100 == band)
 }
 
-/// The README with today's table of codes between its marks.
-fn with_codes(readme: &str) -> Result<String> {
-    const BEGIN: &str = "<!-- codes: written by `cargo xtask header` -->\n";
-    const END: &str = "<!-- end of codes -->";
-    let missing = || format!("README.md lacks the marks {BEGIN:?} and {END:?}");
-    let begin = readme.find(BEGIN).ok_or_else(missing)? + BEGIN.len();
-    let end = readme.find(END).filter(|end| *end >= begin).ok_or_else(missing)?;
+/// The README's table.
+fn codes_table() -> String {
     let mut table = "\n| Code | Name | Outcome | Meaning |\n|---:|---|---|---|\n".to_owned();
     for row in TABLE {
         let outcome = match row.outcome {
@@ -172,7 +173,15 @@ fn with_codes(readme: &str) -> Result<String> {
         let _ = writeln!(table, "| {} | `{}` | {outcome} | {} |", row.code.number(), row.name, row.meaning);
     }
     table.push('\n');
-    Ok(format!("{}{table}{}", &readme[..begin], &readme[end..]))
+    table
+}
+
+/// A file's text with this between its two marks.
+fn between(found: &str, (begin, end): (&str, &str), text: &str) -> Result<String> {
+    let missing = || format!("lacks the marks {begin:?} and {end:?}");
+    let from = found.find(begin).ok_or_else(missing)? + begin.len();
+    let to = found.find(end).filter(|to| *to >= from).ok_or_else(missing)?;
+    Ok(format!("{}{text}{}", &found[..from], &found[to..]))
 }
 
 #[cfg(test)]
@@ -199,11 +208,11 @@ mod tests {
     }
 
     #[test]
-    fn a_readme_without_the_marks_is_an_error() {
-        assert!(with_codes("# A readme\n").unwrap_err().contains("marks"));
-        let marked = "a\n<!-- codes: written by `cargo xtask header` -->\nyesterday\n<!-- end of codes -->\nb\n";
-        let with = with_codes(marked).unwrap();
-        assert!(with.starts_with("a\n") && with.ends_with("<!-- end of codes -->\nb\n") && !with.contains("yesterday"));
-        assert_eq!(with_codes(&with).unwrap(), with);
+    fn a_file_without_the_marks_is_an_error() {
+        let marks = ("<begin>\n", "<end>");
+        assert!(between("# A readme\n", marks, "").unwrap_err().contains("marks"));
+        assert!(between("<end><begin>\n", marks, "").unwrap_err().contains("marks"));
+        let with = between("a\n<begin>\nyesterday\n<end>\nb\n", marks, "today\n").unwrap();
+        assert_eq!(with, "a\n<begin>\ntoday\n<end>\nb\n");
     }
 }

@@ -26,6 +26,10 @@ pub const DEMO: &[Need] = &[
 pub const TEST: &[Need] = &[
     need("a C++ compiler", "g++", &["c++", "--version"]),
     need("binutils (nm, readelf)", "binutils", &["readelf", "--version"]),
+    need("the C# compiler (mcs)", "mono-mcs", &["mcs", "--version"]),
+    need("mono", "mono-runtime", &["mono", "--version"]),
+    need("Python", "python3", &["python3", "--version"]),
+    need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]),
     need("valgrind", "valgrind", &["valgrind", "--version"]),
     need("curl", "curl", &["curl", "--version"]),
     need("kill", "procps", &["kill", "-l"]),

@@ -1,0 +1,196 @@
+// What calls answer and take, as types. Whatever has no property of its own is in Json, as it came.
+
+using System;
+using System.Collections.Generic;
+using System.Linq;
+
+namespace EngagePointShop
+{
+    /// <summary>What every answer has.</summary>
+    public abstract class Answer
+    {
+        internal Answer(Json json)
+        {
+            Json = json;
+        }
+
+        /// <summary>All of it.</summary>
+        public Json Json { get; }
+
+        internal static DateTimeOffset? Time(Json ms) =>
+            ms.Integer is long value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : (DateTimeOffset?)null;
+    }
+
+    /// <summary>What the library knows of something that spends.</summary>
+    public sealed class Operation : Answer
+    {
+        internal Operation(Json json) : base(json) { }
+
+        /// <summary>Its id; for a purchase the purchase's too.</summary>
+        public string OperationId => Json["operationId"].Text;
+
+        /// <summary>"purchase" or "redeem".</summary>
+        public string Kind => Json["kind"].Text;
+
+        /// <summary>What is known of the points.</summary>
+        public Outcome Outcome
+        {
+            get
+            {
+                switch (Json["outcome"].Text)
+                {
+                    case "done": return Outcome.Done;
+                    case "refused": return Outcome.Refused;
+                    case "notSent": return Outcome.NotSent;
+                    default: return Outcome.Pending;
+                }
+            }
+        }
+
+        /// <summary>The code of that outcome.</summary>
+        public Code Code => (Code)(Json["code"].Integer ?? (long)Code.Internal);
+
+        /// <summary>The purchase.</summary>
+        public string PurchaseId => Json["purchaseId"].Text;
+
+        /// <summary>The member.</summary>
+        public string ContactId => Json["contactId"].Text;
+
+        /// <summary>The item.</summary>
+        public string ItemId => Json["itemId"].Text;
+
+        /// <summary>The POS's own name for the sale.</summary>
+        public string Reference => Json["reference"].Text;
+
+        /// <summary>How many requests were made.</summary>
+        public int Attempts => (int)(Json["attempts"].Integer ?? 0);
+
+        /// <summary>Whether the library cannot find out, and a person must.</summary>
+        public bool NeedsPerson => Json["needsPerson"].Flag ?? false;
+
+        /// <summary>Whether it had been asked for before. Only where a call that spends answers it.</summary>
+        public bool Joined => Json["joined"].Flag ?? false;
+
+        /// <summary>When it was recorded.</summary>
+        public DateTimeOffset? RecordedAt => Time(Json["recordedAtMs"]);
+
+        /// <summary>When its outcome became known.</summary>
+        public DateTimeOffset? SettledAt => Time(Json["settledAtMs"]);
+
+        /// <summary>When the POS acknowledged it.</summary>
+        public DateTimeOffset? AcknowledgedAt => Time(Json["acknowledgedAtMs"]);
+
+        /// <summary>Engage's purchase object, once done.</summary>
+        public Purchase Purchase => Json["purchase"].IsNull ? null : new Purchase(Json["purchase"]);
+    }
+
+    /// <summary>An account of a member's points.</summary>
+    public sealed class PointAccount : Answer
+    {
+        internal PointAccount(Json json) : base(json) { }
+
+        /// <summary>The points.</summary>
+        public decimal Balance => Json["balance"].Number ?? 0;
+    }
+
+    /// <summary>Something that a member can buy.</summary>
+    public sealed class Item : Answer
+    {
+        internal Item(Json json) : base(json) { }
+
+        /// <summary>What is bought: the second argument of Purchase.</summary>
+        public string Id => Json["id"].Text;
+
+        /// <summary>The internal name.</summary>
+        public string Name => Json["name"].Text;
+
+        /// <summary>What the member is shown; the internal name where there is nothing.</summary>
+        public string Title => string.IsNullOrEmpty(Json["presentation"]["title"].Text) ? Name : Json["presentation"]["title"].Text;
+
+        /// <summary>In points.</summary>
+        public long Cost => Json["cost"].Integer ?? 0;
+    }
+
+    /// <summary>A purchase as Engage has it.</summary>
+    public sealed class Purchase : Answer
+    {
+        internal Purchase(Json json) : base(json) { }
+
+        /// <summary>In points.</summary>
+        public long Cost => Json["cost"].Integer ?? 0;
+
+        /// <summary>Engage's word.</summary>
+        public string Status => Json["status"].Text;
+
+        /// <summary>Engage's word for when.</summary>
+        public string CreatedOn => Json["createdOn"].Text;
+    }
+
+    /// <summary>A reward that a member has.</summary>
+    public sealed class Reward : Answer
+    {
+        internal Reward(Json json) : base(json) { }
+
+        /// <summary>The assignment: what is redeemed.</summary>
+        public string Id => Json["id"].Text;
+
+        /// <summary>The template it was made from, which cannot be redeemed.</summary>
+        public string PromotionId => Json["promotionId"].Text;
+
+        /// <summary>What the member is shown.</summary>
+        public string Heading => Json["heading"].Text;
+    }
+
+    /// <summary>What a call to Settle came to.</summary>
+    public sealed class Settled : Answer
+    {
+        internal Settled(Json json) : base(json) { }
+
+        /// <summary>How many outcomes became known.</summary>
+        public int Known => (int)(Json["settled"].Integer ?? 0);
+
+        /// <summary>How many are pending still.</summary>
+        public int Pending => (int)(Json["pending"].Integer ?? 0);
+    }
+
+    /// <summary>What every call that asks Engage may be told.</summary>
+    public class CallOptions
+    {
+        /// <summary>How long it may take; the configuration's "waitMs" if null.</summary>
+        public TimeSpan? Wait { get; set; }
+
+        internal virtual Dictionary<string, object> ToJson() =>
+            new Dictionary<string, object> { ["waitMs"] = Wait is TimeSpan wait ? (long)wait.TotalMilliseconds : (object)null };
+    }
+
+    /// <summary>What FindContact may be told.</summary>
+    public sealed class ContactOptions : CallOptions
+    {
+        /// <summary>Engage's contact type.</summary>
+        public string ContactType { get; set; }
+
+        internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson()) { ["contactType"] = ContactType };
+    }
+
+    /// <summary>What Purchase may be told.</summary>
+    public sealed class PurchaseOptions : CallOptions
+    {
+        /// <summary>The POS's own name for the sale, a receipt number: the same one is the same purchase.</summary>
+        public string Reference { get; set; }
+
+        /// <summary>A purchase id of the POS's own; see Client.NewId.</summary>
+        public string PurchaseId { get; set; }
+
+        internal override Dictionary<string, object> ToJson() =>
+            new Dictionary<string, object>(base.ToJson()) { ["reference"] = Reference, ["purchaseId"] = PurchaseId };
+    }
+
+    /// <summary>What ListRewards may be told.</summary>
+    public sealed class RewardOptions : CallOptions
+    {
+        /// <summary>"POS", the default, "ECOM" or "OTHER".</summary>
+        public string Channel { get; set; }
+
+        internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson()) { ["channel"] = Channel };
+    }
+}

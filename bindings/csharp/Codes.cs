@@ -1,0 +1,192 @@
+// Made by `cargo xtask header` from the library's table of codes; do not edit.
+
+namespace EngagePointShop
+{
+    internal static class Abi
+    {
+        internal const uint Version = 1;
+    }
+
+    /// <summary>What a code says about the points.</summary>
+    public enum Outcome
+    {
+        /// <summary>It happened.</summary>
+        Done = 0,
+        /// <summary>Engage said no, definitely; nothing was deducted.</summary>
+        Refused = 1,
+        /// <summary>Not known yet; it is being settled. Never treat it as failed.</summary>
+        Pending = 2,
+        /// <summary>Nothing that spends has left the till, or a read failed; it may be tried again.</summary>
+        NotSent = 3,
+    }
+
+    /// <summary>How much is logged.</summary>
+    public enum LogLevel
+    {
+        /// <summary>Nothing.</summary>
+        Off = 0,
+        /// <summary>What needs somebody: the journal fails.</summary>
+        Error = 1,
+        /// <summary>Reads that failed, lines that were dropped.</summary>
+        Warn = 2,
+        /// <summary>Every request that spends, and what came of it.</summary>
+        Info = 3,
+        /// <summary>Every read.</summary>
+        Debug = 4,
+    }
+
+    /// <summary>What a call came to. A newer library may give a number that is not listed here.</summary>
+    public enum Code
+    {
+
+        // Done: go on, then acknowledge.
+        /// <summary>Done. For a purchase: Engage has completed it.</summary>
+        Ok = 0,
+
+        // -1xx, the caller's mistake: fix the program.
+        /// <summary>A required pointer is NULL; the message names the argument.</summary>
+        NullArgument = -101,
+        /// <summary>An argument is not valid UTF-8; the message names it and the byte.</summary>
+        BadUtf8 = -102,
+        /// <summary>A required argument is empty; the message names it.</summary>
+        EmptyArgument = -103,
+        /// <summary>An identifier is not a GUID of the form 8-4-4-4-12; the message names it.</summary>
+        NotAGuid = -104,
+        /// <summary>options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key.</summary>
+        BadOptions = -105,
+        /// <summary>The pointer is not a client of this library.</summary>
+        BadHandle = -106,
+        /// <summary>The client is closed or being closed.</summary>
+        Closed = -107,
+        /// <summary>This till has used the purchase id for another contact or another item. Use a fresh id.</summary>
+        PurchaseIdBound = -108,
+        /// <summary>The journal holds no operation of this id.</summary>
+        UnknownOperation = -109,
+        /// <summary>The operation cannot be acknowledged: its outcome is not known yet.</summary>
+        StillPending = -110,
+        /// <summary>The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.</summary>
+        BadLogLevel = -111,
+        /// <summary>This reference, contact and item already belong to another purchase id.</summary>
+        ReferenceBound = -112,
+        /// <summary>The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.</summary>
+        BadKey = -113,
+
+        // -2xx, configuration or credentials: call the administrator.
+        /// <summary>config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.</summary>
+        BadConfig = -200,
+        /// <summary>The program was compiled against the header of another ABI version.</summary>
+        AbiMismatch = -210,
+        /// <summary>No certificate authority could be loaded from caFile or from the operating system.</summary>
+        NoTrust = -211,
+        /// <summary>Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.</summary>
+        Unauthorized = -212,
+        /// <summary>Engage answered 403: the API key may not do this. Nothing was deducted.</summary>
+        Forbidden = -213,
+        /// <summary>InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.</summary>
+        SystemConfiguration = -214,
+
+        // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
+        /// <summary>Engage refused; httpStatus and engageCode say more. Nothing was deducted.</summary>
+        Refused = -300,
+        /// <summary>PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.</summary>
+        ContactNotFound = -310,
+        /// <summary>PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed.</summary>
+        PromotionNotFound = -311,
+        /// <summary>PromotionAssignmentPromotionExpired: the promotion linked to the item has ended.</summary>
+        PromotionExpired = -312,
+        /// <summary>404: the item does not exist.</summary>
+        ItemNotFound = -313,
+        /// <summary>PointShopItemPurchaseFailed, or the purchase's status is Failed.</summary>
+        PurchaseFailed = -314,
+        /// <summary>422: not enough points, not eligible, or outside the item's window.</summary>
+        PurchaseNotAllowed = -315,
+        /// <summary>400 without a code: for a purchase, its id belongs to another contact.</summary>
+        InvalidRequest = -316,
+        /// <summary>InvalidContact: Engage does not accept the contact id.</summary>
+        InvalidContact = -317,
+        /// <summary>InvalidEmailAddress: Engage does not accept the e-mail address.</summary>
+        InvalidEmail = -318,
+        /// <summary>InvalidPhoneNumber: Engage does not accept the phone number.</summary>
+        InvalidPhone = -319,
+        /// <summary>InvalidSocialSecurityNumber: Engage does not accept the number.</summary>
+        InvalidSocialSecurityNumber = -320,
+        /// <summary>InvalidContactType: Engage does not know the contactType.</summary>
+        InvalidContactType = -321,
+        /// <summary>InvalidSearchQuery: Engage does not accept the search.</summary>
+        InvalidSearch = -322,
+        /// <summary>MultipleMatches: more than one contact fits; use a key that is unique.</summary>
+        MultipleMatches = -323,
+
+        // -4xx, not sent, or a read that failed: it may be tried again.
+        /// <summary>No connection to the server could be made.</summary>
+        Offline = -411,
+        /// <summary>The server's name could not be resolved.</summary>
+        DnsFailed = -412,
+        /// <summary>The TLS handshake failed; cause names the reason to its last link.</summary>
+        TlsFailed = -413,
+        /// <summary>The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent.</summary>
+        TimedOut = -414,
+        /// <summary>eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent.</summary>
+        Cancelled = -415,
+        /// <summary>429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.</summary>
+        RateLimited = -416,
+        /// <summary>The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.</summary>
+        BadAnswer = -417,
+        /// <summary>The answer to a read is larger than maxAnswerBytes.</summary>
+        AnswerTooLarge = -418,
+        /// <summary>The server answered a read with a 5xx status, or with 408 or 425.</summary>
+        ServerError = -419,
+        /// <summary>The connection ended before the answer to a read was complete.</summary>
+        ConnectionLost = -420,
+
+        // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.
+        /// <summary>Not known yet; httpStatus and engageCode say more.</summary>
+        Pending = -500,
+        /// <summary>The wait ended before Engage answered. The request goes on and its answer is journaled.</summary>
+        PendingWaitEnded = -510,
+        /// <summary>eps_cancel ended the wait. The request goes on and its answer is journaled.</summary>
+        PendingCancelled = -511,
+        /// <summary>The connection ended after the request may have left and before its answer came.</summary>
+        PendingConnectionLost = -512,
+        /// <summary>Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).</summary>
+        PendingProcessing = -513,
+        /// <summary>The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.</summary>
+        PendingBadAnswer = -514,
+        /// <summary>A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made.</summary>
+        PendingServerError = -515,
+        /// <summary>PromotionAssignmentError: an internal error of Engage, to be retried with the same id.</summary>
+        PendingAssignmentError = -516,
+        /// <summary>429: not processed, tried again by itself.</summary>
+        PendingRateLimited = -517,
+        /// <summary>The outcome could not be written to the journal. It will be learned again.</summary>
+        PendingUnrecorded = -518,
+        /// <summary>The client was closed during the wait. It is settled after the next open.</summary>
+        PendingClosed = -519,
+        /// <summary>Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it.</summary>
+        PendingNeedsPerson = -520,
+        /// <summary>An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.</summary>
+        PendingCredentials = -521,
+
+        // -6xx, the journal cannot be used: nothing was sent. Call the administrator.
+        /// <summary>The journal could not be read or written. Nothing was sent.</summary>
+        Journal = -600,
+        /// <summary>The journal cannot be opened: no such folder, a folder in its place, no permission.</summary>
+        JournalCannotOpen = -610,
+        /// <summary>The disk that holds the journal is full. Nothing was sent.</summary>
+        JournalFull = -611,
+        /// <summary>Another program holds the journal locked. Nothing was sent.</summary>
+        JournalLocked = -612,
+        /// <summary>The journal was written by a newer version of this library. It was left untouched.</summary>
+        JournalNewer = -613,
+        /// <summary>The journal is damaged. It was left untouched.</summary>
+        JournalDamaged = -614,
+        /// <summary>The file at journalPath belongs to another program. It was left untouched.</summary>
+        JournalForeign = -615,
+        /// <summary>The journal can be read but not written. Nothing was sent.</summary>
+        JournalReadOnly = -616,
+
+        // -9xx, a fault of the library: report it.
+        /// <summary>A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it.</summary>
+        Internal = -900,
+    }
+}

@@ -1,0 +1,224 @@
+// The native library: found for this process's processor, checked, and its functions by name. The only file with pointers.
+
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Threading;
+
+namespace EngagePointShop
+{
+    /// <summary>The functions of engage_point_shop.h. Texts are UTF-8 with a NUL behind, never the code page's.</summary>
+    internal sealed class Native
+    {
+        [StructLayout(LayoutKind.Sequential)]
+        internal struct Buffer
+        {
+            internal IntPtr Data;
+            internal UIntPtr Length;
+            internal UIntPtr Reserved;
+        }
+
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int Open(uint abi, byte[] config, out IntPtr client, out Buffer answer);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int Plain(IntPtr client);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int Ask(IntPtr client, out Buffer answer);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int Ask1(IntPtr client, byte[] text, out Buffer answer);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int Ask2(IntPtr client, byte[] text, byte[] second, out Buffer answer);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int Ask3(IntPtr client, byte[] text, byte[] second, byte[] third, out Buffer answer);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate void LogLine(IntPtr user, int level, IntPtr line, UIntPtr length);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int SetLog(IntPtr client, int level, LogLine function, IntPtr user);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int NewId(out Buffer answer);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate void Dispose(ref Buffer answer);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int OutcomeOf(int code);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate IntPtr NameOf(int code);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate IntPtr Version();
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate uint AbiVersion();
+
+        internal readonly Open eps_client_open;
+        internal readonly Plain eps_client_close;
+        internal readonly Plain eps_cancel;
+        internal readonly Ask3 eps_find_contact;
+        internal readonly Ask2 eps_list_points;
+        internal readonly Ask2 eps_list_items;
+        internal readonly Ask3 eps_purchase;
+        internal readonly Ask2 eps_list_purchases;
+        internal readonly Ask2 eps_list_rewards;
+        internal readonly Ask1 eps_list_unsettled;
+        internal readonly Ask1 eps_get_operation;
+        internal readonly Ask1 eps_settle;
+        internal readonly Ask1 eps_acknowledge;
+        internal readonly Ask eps_read_stats;
+        internal readonly SetLog eps_set_log;
+        internal readonly NewId eps_new_id;
+        internal readonly Dispose eps_buffer_dispose;
+        internal readonly OutcomeOf eps_outcome;
+        internal readonly NameOf eps_code_name;
+        internal readonly Version eps_version;
+        internal readonly AbiVersion eps_abi_version;
+
+        // A library that could not be loaded is looked for again by the next call.
+        static readonly Lazy<Native> Loaded = new Lazy<Native>(Load, LazyThreadSafetyMode.PublicationOnly);
+
+        internal static Native Library => Loaded.Value;
+
+        readonly IntPtr module;
+        readonly string path;
+
+        Native(IntPtr module, string path)
+        {
+            this.module = module;
+            this.path = path;
+            // The version first: a library of another one may lack what comes after.
+            Find(out eps_abi_version, nameof(eps_abi_version));
+            var abi = eps_abi_version();
+            if (abi != Abi.Version)
+            {
+                throw new LibraryException(path + " has ABI version " + abi + ", this assembly needs " + Abi.Version
+                    + ": install the two of one release");
+            }
+            Find(out eps_client_open, nameof(eps_client_open));
+            Find(out eps_client_close, nameof(eps_client_close));
+            Find(out eps_cancel, nameof(eps_cancel));
+            Find(out eps_find_contact, nameof(eps_find_contact));
+            Find(out eps_list_points, nameof(eps_list_points));
+            Find(out eps_list_items, nameof(eps_list_items));
+            Find(out eps_purchase, nameof(eps_purchase));
+            Find(out eps_list_purchases, nameof(eps_list_purchases));
+            Find(out eps_list_rewards, nameof(eps_list_rewards));
+            Find(out eps_list_unsettled, nameof(eps_list_unsettled));
+            Find(out eps_get_operation, nameof(eps_get_operation));
+            Find(out eps_settle, nameof(eps_settle));
+            Find(out eps_acknowledge, nameof(eps_acknowledge));
+            Find(out eps_read_stats, nameof(eps_read_stats));
+            Find(out eps_set_log, nameof(eps_set_log));
+            Find(out eps_new_id, nameof(eps_new_id));
+            Find(out eps_buffer_dispose, nameof(eps_buffer_dispose));
+            Find(out eps_outcome, nameof(eps_outcome));
+            Find(out eps_code_name, nameof(eps_code_name));
+            Find(out eps_version, nameof(eps_version));
+        }
+
+        void Find<T>(out T function, string name)
+        {
+            var address = Windows ? GetProcAddress(module, Bytes(name)) : dlsym(module, Bytes(name));
+            if (address == IntPtr.Zero)
+            {
+                throw new LibraryException(path + " has no function " + name
+                    + ": it is not engage_point_shop, or older than this assembly; install the two of one release");
+            }
+            function = Marshal.GetDelegateForFunctionPointer<T>(address);
+        }
+
+        /// <summary>A text for the library; null stays null.</summary>
+        internal static byte[] Bytes(string text, string argument = null)
+        {
+            if (text == null) return null;
+            if (text.IndexOf('\0') >= 0) throw new ArgumentException("has a NUL character inside", argument);
+            // Strict: half a surrogate pair is an error, not a question mark.
+            var utf8 = new UTF8Encoding(false, true);
+            var bytes = new byte[utf8.GetByteCount(text) + 1];
+            utf8.GetBytes(text, 0, text.Length, bytes, 0);
+            return bytes;
+        }
+
+        internal static string TextOf(IntPtr data, int length)
+        {
+            if (data == IntPtr.Zero) return "";
+            var bytes = new byte[length];
+            Marshal.Copy(data, bytes, 0, length);
+            return Encoding.UTF8.GetString(bytes);
+        }
+
+        internal static string TextOf(IntPtr data)
+        {
+            var length = 0;
+            while (Marshal.ReadByte(data, length) != 0) length++;
+            return TextOf(data, length);
+        }
+
+        // --- Finding it ------------------------------------------------------------------------------------------------
+
+        static readonly bool Windows = Path.DirectorySeparatorChar == '\\';
+
+        static Native Load()
+        {
+            var processor = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+            var file = Windows ? "engage_point_shop.dll" : "libengage_point_shop.so";
+            var tried = new List<string>();
+            foreach (var place in Places(processor, file))
+            {
+                var module = OpenModule(place, out string error);
+                if (module != IntPtr.Zero) return new Native(module, place);
+                tried.Add(place + ": " + error);
+            }
+            throw new LibraryException("the native library of engage_point_shop is missing or not for this process, which is "
+                + 8 * IntPtr.Size + "-bit (" + processor + "). Put " + file + " for this processor beside the program or into "
+                + Path.Combine("runtimes", Rid(processor), "native") + ". Tried " + string.Join("; ", tried));
+        }
+
+        static string Rid(string processor) => (Windows ? "win-" : "linux-") + processor;
+
+        // Beside the assembly: as NuGet lays it out, a folder a processor, and the file alone. Then where the system looks.
+        static IEnumerable<string> Places(string processor, string file)
+        {
+            var folders = new List<string> { Path.GetDirectoryName(typeof(Native).Assembly.Location), AppContext.BaseDirectory };
+            foreach (var folder in folders)
+            {
+                if (string.IsNullOrEmpty(folder)) continue;
+                foreach (var below in new[] { Path.Combine("runtimes", Rid(processor), "native"), processor, "" })
+                {
+                    var place = Path.Combine(folder, below, file);
+                    if (File.Exists(place)) yield return place;
+                }
+            }
+            yield return Windows ? file : file + ".1";
+        }
+
+        static IntPtr OpenModule(string place, out string error)
+        {
+            if (Windows)
+            {
+                const uint WithItsFolder = 8; // LOAD_WITH_ALTERED_SEARCH_PATH; for full paths only.
+                const int BadExeFormat = 193;
+                var loaded = LoadLibraryEx(place, IntPtr.Zero, Path.IsPathRooted(place) ? WithItsFolder : 0);
+                var number = Marshal.GetLastWin32Error();
+                error = number == BadExeFormat ? "is for another processor" : new System.ComponentModel.Win32Exception(number).Message;
+                return loaded;
+            }
+            const int Now = 2; // RTLD_NOW
+            var module = dlopen(Bytes(place), Now);
+            error = module == IntPtr.Zero ? TextOf(dlerror()) : "";
+            return module;
+        }
+
+        [DllImport("kernel32", CharSet = CharSet.Unicode, ExactSpelling = true, EntryPoint = "LoadLibraryExW", SetLastError = true)]
+        static extern IntPtr LoadLibraryEx(string path, IntPtr reserved, uint flags);
+
+        [DllImport("kernel32", ExactSpelling = true)]
+        static extern IntPtr GetProcAddress(IntPtr module, byte[] name);
+
+        [DllImport("libdl.so.2")]
+        static extern IntPtr dlopen(byte[] path, int flags);
+
+        [DllImport("libdl.so.2")]
+        static extern IntPtr dlsym(IntPtr module, byte[] name);
+
+        [DllImport("libdl.so.2")]
+        static extern IntPtr dlerror();
+    }
+}

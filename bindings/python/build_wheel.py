@@ -1,0 +1,69 @@
+"""Makes the wheel of one platform: the package, the native library built for it, the licences. Needs nothing but Python.
+
+    python3 build_wheel.py --library target/release/libengage_point_shop.so --platform manylinux_2_17_x86_64 --out dist
+
+The platform is the tag that pip looks for: win_amd64, win32, manylinux_2_17_x86_64, manylinux_2_17_aarch64, linux_x86_64. Two wheels of the
+same files are the same bytes. No compiler is needed to build or to install it.
+"""
+
+import argparse
+import base64
+import hashlib
+import re
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Makes the wheel of one platform.")
+    parser.add_argument("--library", type=Path, required=True, help="the native library, built for the platform")
+    parser.add_argument("--platform", required=True, help="the platform's tag, manylinux_2_17_x86_64")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to put the wheel into")
+    given = parser.parse_args()
+    found = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
+    if found is None:
+        raise SystemExit("Cargo.toml names no version")
+    print(build(given.library, given.platform, given.out, found[1]))
+
+
+def build(library: Path, platform: str, out: Path, version: str) -> Path:
+    """Writes the wheel and tells where it is."""
+    info = f"engage_point_shop-{version}.dist-info"
+    package = HERE / "engage_point_shop"
+    files = {f"engage_point_shop/{path.name}": path.read_bytes() for path in sorted(package.glob("*.py"))}
+    files["engage_point_shop/py.typed"] = b""
+    # As the package looks for it, whatever the build called it.
+    name = "engage_point_shop.dll" if platform.startswith("win") else "libengage_point_shop.so"
+    files[f"engage_point_shop/{name}"] = library.read_bytes()
+    for licence in ("LICENSE-APACHE", "LICENSE-MIT"):
+        files[f"{info}/licenses/{licence}"] = (ROOT / licence).read_bytes()
+    files[f"{info}/METADATA"] = (
+        f"Metadata-Version: 2.4\nName: engage-point-shop\nVersion: {version}\nSummary: Sell loyalty rewards for points at the till\n"
+        "License-Expression: MIT OR Apache-2.0\nLicense-File: LICENSE-APACHE\nLicense-File: LICENSE-MIT\nRequires-Python: >=3.9\n"
+        f"Description-Content-Type: text/markdown\n\n{(HERE / 'README.md').read_text()}"
+    ).encode()
+    files[f"{info}/WHEEL"] = (
+        f"Wheel-Version: 1.0\nGenerator: build_wheel\nRoot-Is-Purelib: false\nTag: py3-none-{platform}\n"
+    ).encode()
+    record = f"{info}/RECORD"
+    files[record] = "".join([f"{path},{digest(data)},{len(data)}\n" for path, data in files.items()] + [f"{record},,\n"]).encode()
+
+    out.mkdir(parents=True, exist_ok=True)
+    wheel = out / f"engage_point_shop-{version}-py3-none-{platform}.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, data in files.items():
+            entry = zipfile.ZipInfo(path)  # Of 1980, so that it is the same every time.
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+    return wheel
+
+
+def digest(data: bytes) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""The client. Each method is the function of the header with the same name; options are keyword arguments, left out when None."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import weakref
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from .codes import ABI_VERSION, Code
+from .errors import error_of
+from .native import Buffer, LogFunction, load
+from .types import Operation, OperationWithJoined, Settled, Stats
+
+_library = load()
+
+Log = Callable[[int, str], None]
+_logs: dict[int, Log] = {}
+_log_numbers = itertools.count(1)
+
+
+def _receive(number: int, level: int, line: int, length: int) -> None:
+    log = _logs.get(number)
+    if log is not None:
+        log(level, ctypes.string_at(line, length).decode())
+
+
+# The one function that the library ever gets, so that none it holds can be collected. The real one is found by its number.
+_receiver = LogFunction(_receive)
+
+
+def _text(value: str | None, name: str) -> bytes | None:
+    if value is None:
+        return None
+    if "\0" in value:
+        raise ValueError(f"{name} has a NUL character inside")
+    return value.encode()
+
+
+def _answer(function: str, *arguments: Any) -> Any:
+    """Calls a function that answers with JSON, and gives it or raises the exception of its outcome."""
+    buffer = Buffer()
+    code: int = getattr(_library, function)(*arguments, ctypes.byref(buffer))
+    try:
+        text = ctypes.string_at(buffer.data, buffer.len).decode() if buffer.data else ""
+    finally:
+        _library.eps_buffer_dispose(ctypes.byref(buffer))
+    _check(code, text)
+    return json.loads(text)
+
+
+def _check(code: int, text: str = "") -> None:
+    if code != Code.OK:
+        raise error_of(code, _library.eps_code_name(code).decode(), _library.eps_outcome(code), text)
+
+
+def _close(handle: int, log: list[int]) -> int:
+    code: int = _library.eps_client_close(handle)
+    for number in log:
+        _logs.pop(number, None)
+    return code
+
+
+def new_id() -> str:
+    """A fresh purchase id, to be stored before it is used."""
+    return str(_answer("eps_new_id"))
+
+
+def version() -> str:
+    """The library's version."""
+    return str(_library.eps_version().decode())
+
+
+class Client:
+    """A client of one Engage tenant. Any thread may call any method at any time.
+
+    Closed by `close`, by `with`, by the collector or at the interpreter's end, whichever comes first; later ones do nothing.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Opens the client. The keys of `config` are those of the header; one that is None is left out."""
+        given = json.dumps({key: value for key, value in config.items() if value is not None})
+        handle = ctypes.c_void_p()
+        _answer("eps_client_open", ABI_VERSION, _text(given, "config"), ctypes.byref(handle))
+        self._handle: int = handle.value or 0
+        # Not a reference to this object: it must not keep itself alive.
+        self._log: list[int] = []
+        self._finalizer = weakref.finalize(self, _close, self._handle, self._log)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends every call, in other threads too, and closes. What is pending is settled after the next open."""
+        code = self._finalizer()
+        if code is not None:
+            _check(code)
+
+    def cancel(self) -> None:
+        """Makes every call that now waits on this client return: with NotSent or with Pending, whichever is true."""
+        _check(_library.eps_cancel(self._handle))
+
+    def find_contact(self, key: str, value: str, *, contact_type: str | None = None, wait_ms: int | None = None) -> str:
+        return str(self._call("eps_find_contact", [(key, "key"), (value, "value")], contactType=contact_type, waitMs=wait_ms))
+
+    def list_points(self, contact_id: str, *, wait_ms: int | None = None) -> list[dict[str, Any]]:
+        return self._list("eps_list_points", contact_id, waitMs=wait_ms)
+
+    def list_items(self, contact_id: str, *, wait_ms: int | None = None) -> list[dict[str, Any]]:
+        return self._list("eps_list_items", contact_id, waitMs=wait_ms)
+
+    def purchase(
+        self,
+        contact_id: str,
+        item_id: str,
+        *,
+        reference: str | None = None,
+        purchase_id: str | None = None,
+        wait_ms: int | None = None,
+    ) -> OperationWithJoined:
+        """Returns when it is done; else raises Pending, Refused or NotSent."""
+        texts = [(contact_id, "contact_id"), (item_id, "item_id")]
+        bought: OperationWithJoined = self._call(
+            "eps_purchase", texts, reference=reference, purchaseId=purchase_id, waitMs=wait_ms
+        )
+        return bought
+
+    def list_purchases(self, contact_id: str, *, wait_ms: int | None = None) -> list[dict[str, Any]]:
+        return self._list("eps_list_purchases", contact_id, waitMs=wait_ms)
+
+    def list_rewards(
+        self, contact_id: str, *, channel: str | None = None, wait_ms: int | None = None
+    ) -> list[dict[str, Any]]:
+        return self._list("eps_list_rewards", contact_id, channel=channel, waitMs=wait_ms)
+
+    def list_unsettled(self) -> list[Operation]:
+        operations: list[Operation] = self._call("eps_list_unsettled", [])["operations"]
+        return operations
+
+    def get_operation(self, operation_id: str) -> Operation:
+        operation: Operation = _answer("eps_get_operation", self._handle, _text(operation_id, "operation_id"))
+        return operation
+
+    def settle(self, *, wait_ms: int | None = None) -> Settled:
+        settled: Settled = self._call("eps_settle", [], waitMs=wait_ms)
+        return settled
+
+    def acknowledge(self, operation_id: str) -> Operation:
+        operation: Operation = _answer("eps_acknowledge", self._handle, _text(operation_id, "operation_id"))
+        return operation
+
+    def read_stats(self) -> Stats:
+        stats: Stats = _answer("eps_read_stats", self._handle)
+        return stats
+
+    def set_log(self, level: int, log: Log | None) -> None:
+        """Gives each line of the log, JSON, to `log(level, line)` on a thread of the library's own; None removes it."""
+        number = next(_log_numbers)
+        if log is not None:
+            _logs[number] = log
+        code: int = _library.eps_set_log(self._handle, level, LogFunction() if log is None else _receiver, number)
+        if code != Code.OK:
+            _logs.pop(number, None)
+        _check(code)
+        # The function of before is not entered again.
+        while self._log:
+            _logs.pop(self._log.pop(), None)
+        self._log.append(number)
+
+    def _list(self, function: str, contact_id: str, **options: Any) -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] = self._call(function, [(contact_id, "contact_id")], **options)
+        return answer
+
+    def _call(self, function: str, texts: list[tuple[str, str]], **options: Any) -> Any:
+        given = json.dumps({key: value for key, value in options.items() if value is not None})
+        arguments = [_text(value, name) for value, name in texts]
+        return _answer(function, self._handle, *arguments, given.encode())

@@ -1,0 +1,188 @@
+"""Made by `cargo xtask header` from the library's table of codes; do not edit."""
+
+from enum import IntEnum
+
+ABI_VERSION = 1
+
+
+class Outcome(IntEnum):
+    """What a code says about the points."""
+
+    DONE = 0
+    """It happened."""
+    REFUSED = 1
+    """Engage said no, definitely; nothing was deducted."""
+    PENDING = 2
+    """Not known yet; it is being settled. Never treat it as failed."""
+    NOT_SENT = 3
+    """Nothing that spends has left the till, or a read failed; it may be tried again."""
+
+
+class LogLevel(IntEnum):
+    """How much is logged."""
+
+    OFF = 0
+    """Nothing."""
+    ERROR = 1
+    """What needs somebody: the journal fails."""
+    WARN = 2
+    """Reads that failed, lines that were dropped."""
+    INFO = 3
+    """Every request that spends, and what came of it."""
+    DEBUG = 4
+    """Every read."""
+
+
+class Code(IntEnum):
+    """What a call came to. A newer library may give a number that is not listed here."""
+
+
+    # Done: go on, then acknowledge.
+    OK = 0
+    """Done. For a purchase: Engage has completed it."""
+
+    # -1xx, the caller's mistake: fix the program.
+    NULL_ARGUMENT = -101
+    """A required pointer is NULL; the message names the argument."""
+    BAD_UTF8 = -102
+    """An argument is not valid UTF-8; the message names it and the byte."""
+    EMPTY_ARGUMENT = -103
+    """A required argument is empty; the message names it."""
+    NOT_A_GUID = -104
+    """An identifier is not a GUID of the form 8-4-4-4-12; the message names it."""
+    BAD_OPTIONS = -105
+    """options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key."""
+    BAD_HANDLE = -106
+    """The pointer is not a client of this library."""
+    CLOSED = -107
+    """The client is closed or being closed."""
+    PURCHASE_ID_BOUND = -108
+    """This till has used the purchase id for another contact or another item. Use a fresh id."""
+    UNKNOWN_OPERATION = -109
+    """The journal holds no operation of this id."""
+    STILL_PENDING = -110
+    """The operation cannot be acknowledged: its outcome is not known yet."""
+    BAD_LOG_LEVEL = -111
+    """The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG."""
+    REFERENCE_BOUND = -112
+    """This reference, contact and item already belong to another purchase id."""
+    BAD_KEY = -113
+    """The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any."""
+
+    # -2xx, configuration or credentials: call the administrator.
+    BAD_CONFIG = -200
+    """config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key."""
+    ABI_MISMATCH = -210
+    """The program was compiled against the header of another ABI version."""
+    NO_TRUST = -211
+    """No certificate authority could be loaded from caFile or from the operating system."""
+    UNAUTHORIZED = -212
+    """Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted."""
+    FORBIDDEN = -213
+    """Engage answered 403: the API key may not do this. Nothing was deducted."""
+    SYSTEM_CONFIGURATION = -214
+    """InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it."""
+
+    # -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
+    REFUSED = -300
+    """Engage refused; httpStatus and engageCode say more. Nothing was deducted."""
+    CONTACT_NOT_FOUND = -310
+    """PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact."""
+    PROMOTION_NOT_FOUND = -311
+    """PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed."""
+    PROMOTION_EXPIRED = -312
+    """PromotionAssignmentPromotionExpired: the promotion linked to the item has ended."""
+    ITEM_NOT_FOUND = -313
+    """404: the item does not exist."""
+    PURCHASE_FAILED = -314
+    """PointShopItemPurchaseFailed, or the purchase's status is Failed."""
+    PURCHASE_NOT_ALLOWED = -315
+    """422: not enough points, not eligible, or outside the item's window."""
+    INVALID_REQUEST = -316
+    """400 without a code: for a purchase, its id belongs to another contact."""
+    INVALID_CONTACT = -317
+    """InvalidContact: Engage does not accept the contact id."""
+    INVALID_EMAIL = -318
+    """InvalidEmailAddress: Engage does not accept the e-mail address."""
+    INVALID_PHONE = -319
+    """InvalidPhoneNumber: Engage does not accept the phone number."""
+    INVALID_SOCIAL_SECURITY_NUMBER = -320
+    """InvalidSocialSecurityNumber: Engage does not accept the number."""
+    INVALID_CONTACT_TYPE = -321
+    """InvalidContactType: Engage does not know the contactType."""
+    INVALID_SEARCH = -322
+    """InvalidSearchQuery: Engage does not accept the search."""
+    MULTIPLE_MATCHES = -323
+    """MultipleMatches: more than one contact fits; use a key that is unique."""
+
+    # -4xx, not sent, or a read that failed: it may be tried again.
+    OFFLINE = -411
+    """No connection to the server could be made."""
+    DNS_FAILED = -412
+    """The server's name could not be resolved."""
+    TLS_FAILED = -413
+    """The TLS handshake failed; cause names the reason to its last link."""
+    TIMED_OUT = -414
+    """The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent."""
+    CANCELLED = -415
+    """eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent."""
+    RATE_LIMITED = -416
+    """429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so."""
+    BAD_ANSWER = -417
+    """The answer to a read is not Engage's JSON: a web page, cut off, or of another shape."""
+    ANSWER_TOO_LARGE = -418
+    """The answer to a read is larger than maxAnswerBytes."""
+    SERVER_ERROR = -419
+    """The server answered a read with a 5xx status, or with 408 or 425."""
+    CONNECTION_LOST = -420
+    """The connection ended before the answer to a read was complete."""
+
+    # -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.
+    PENDING = -500
+    """Not known yet; httpStatus and engageCode say more."""
+    PENDING_WAIT_ENDED = -510
+    """The wait ended before Engage answered. The request goes on and its answer is journaled."""
+    PENDING_CANCELLED = -511
+    """eps_cancel ended the wait. The request goes on and its answer is journaled."""
+    PENDING_CONNECTION_LOST = -512
+    """The connection ended after the request may have left and before its answer came."""
+    PENDING_PROCESSING = -513
+    """Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing)."""
+    PENDING_BAD_ANSWER = -514
+    """The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version."""
+    PENDING_SERVER_ERROR = -515
+    """A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made."""
+    PENDING_ASSIGNMENT_ERROR = -516
+    """PromotionAssignmentError: an internal error of Engage, to be retried with the same id."""
+    PENDING_RATE_LIMITED = -517
+    """429: not processed, tried again by itself."""
+    PENDING_UNRECORDED = -518
+    """The outcome could not be written to the journal. It will be learned again."""
+    PENDING_CLOSED = -519
+    """The client was closed during the wait. It is settled after the next open."""
+    PENDING_NEEDS_PERSON = -520
+    """Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it."""
+    PENDING_CREDENTIALS = -521
+    """An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator."""
+
+    # -6xx, the journal cannot be used: nothing was sent. Call the administrator.
+    JOURNAL = -600
+    """The journal could not be read or written. Nothing was sent."""
+    JOURNAL_CANNOT_OPEN = -610
+    """The journal cannot be opened: no such folder, a folder in its place, no permission."""
+    JOURNAL_FULL = -611
+    """The disk that holds the journal is full. Nothing was sent."""
+    JOURNAL_LOCKED = -612
+    """Another program holds the journal locked. Nothing was sent."""
+    JOURNAL_NEWER = -613
+    """The journal was written by a newer version of this library. It was left untouched."""
+    JOURNAL_DAMAGED = -614
+    """The journal is damaged. It was left untouched."""
+    JOURNAL_FOREIGN = -615
+    """The file at journalPath belongs to another program. It was left untouched."""
+    JOURNAL_READ_ONLY = -616
+    """The journal can be read but not written. Nothing was sent."""
+
+    # -9xx, a fault of the library: report it.
+    INTERNAL = -900
+    """A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it."""

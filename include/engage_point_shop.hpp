@@ -1,0 +1,452 @@
+/*
+ * engage_point_shop.hpp: engage_point_shop.h for C++17 and newer. Header-only; link the same library.
+ *
+ * It adds what a type can add and nothing else: a client that closes itself, answers that free themselves and cannot be overlooked,
+ * the outcome as a type, std::string_view in, std::function for the log. What each call does and takes stands in engage_point_shop.h.
+ *
+ *     eps::Client shop;
+ *     if (eps::Result opened = shop.open(config_json); !opened) return complain(opened);
+ *     eps::Result bought = shop.purchase(contact, item, R"({"reference": "receipt 4711", "waitMs": 8000})");
+ *     switch (bought.outcome()) {
+ *         case eps::Outcome::done:     return print_receipt(bought.json());
+ *         case eps::Outcome::refused:  return tell_member(bought.json());
+ *         case eps::Outcome::pending:  return go_on_and_look_later();
+ *         case eps::Outcome::not_sent: return try_again();
+ *     }
+ *
+ * Nothing here throws, except std::bad_alloc when a copy of a text cannot be made before a call. It compiles with -fno-exceptions.
+ */
+#ifndef ENGAGE_POINT_SHOP_HPP
+#define ENGAGE_POINT_SHOP_HPP
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "engage_point_shop.h"
+
+namespace eps {
+
+// Codes: written by `cargo xtask header`.
+
+/// What a code says about the points.
+enum class Outcome : std::int32_t {
+    /// It happened.
+    done = EPS_OUTCOME_DONE,
+    /// Engage said no, definitely; nothing was deducted.
+    refused = EPS_OUTCOME_REFUSED,
+    /// Not known yet; it is being settled. Never treat it as failed.
+    pending = EPS_OUTCOME_PENDING,
+    /// Nothing that spends has left the till, or a read failed; it may be tried again.
+    not_sent = EPS_OUTCOME_NOT_SENT,
+};
+
+/// How much is logged.
+enum class Level : std::int32_t {
+    /// Nothing.
+    off = EPS_LOG_OFF,
+    /// What needs somebody: the journal fails.
+    error = EPS_LOG_ERROR,
+    /// Reads that failed, lines that were dropped.
+    warn = EPS_LOG_WARN,
+    /// Every request that spends, and what came of it.
+    info = EPS_LOG_INFO,
+    /// Every read.
+    debug = EPS_LOG_DEBUG,
+};
+
+/// What a call came to. A newer library may give a number that is not listed here.
+enum class [[nodiscard]] Code : std::int32_t {
+
+    // Done: go on, then acknowledge.
+    /// Done. For a purchase: Engage has completed it.
+    ok = EPS_OK,
+
+    // -1xx, the caller's mistake: fix the program.
+    /// A required pointer is NULL; the message names the argument.
+    null_argument = EPS_NULL_ARGUMENT,
+    /// An argument is not valid UTF-8; the message names it and the byte.
+    bad_utf8 = EPS_BAD_UTF8,
+    /// A required argument is empty; the message names it.
+    empty_argument = EPS_EMPTY_ARGUMENT,
+    /// An identifier is not a GUID of the form 8-4-4-4-12; the message names it.
+    not_a_guid = EPS_NOT_A_GUID,
+    /// options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key.
+    bad_options = EPS_BAD_OPTIONS,
+    /// The pointer is not a client of this library.
+    bad_handle = EPS_BAD_HANDLE,
+    /// The client is closed or being closed.
+    closed = EPS_CLOSED,
+    /// This till has used the purchase id for another contact or another item. Use a fresh id.
+    purchase_id_bound = EPS_PURCHASE_ID_BOUND,
+    /// The journal holds no operation of this id.
+    unknown_operation = EPS_UNKNOWN_OPERATION,
+    /// The operation cannot be acknowledged: its outcome is not known yet.
+    still_pending = EPS_STILL_PENDING,
+    /// The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.
+    bad_log_level = EPS_BAD_LOG_LEVEL,
+    /// This reference, contact and item already belong to another purchase id.
+    reference_bound = EPS_REFERENCE_BOUND,
+    /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.
+    bad_key = EPS_BAD_KEY,
+
+    // -2xx, configuration or credentials: call the administrator.
+    /// config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.
+    bad_config = EPS_BAD_CONFIG,
+    /// The program was compiled against the header of another ABI version.
+    abi_mismatch = EPS_ABI_MISMATCH,
+    /// No certificate authority could be loaded from caFile or from the operating system.
+    no_trust = EPS_NO_TRUST,
+    /// Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.
+    unauthorized = EPS_UNAUTHORIZED,
+    /// Engage answered 403: the API key may not do this. Nothing was deducted.
+    forbidden = EPS_FORBIDDEN,
+    /// InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.
+    system_configuration = EPS_SYSTEM_CONFIGURATION,
+
+    // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
+    /// Engage refused; httpStatus and engageCode say more. Nothing was deducted.
+    refused = EPS_REFUSED,
+    /// PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.
+    contact_not_found = EPS_CONTACT_NOT_FOUND,
+    /// PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed.
+    promotion_not_found = EPS_PROMOTION_NOT_FOUND,
+    /// PromotionAssignmentPromotionExpired: the promotion linked to the item has ended.
+    promotion_expired = EPS_PROMOTION_EXPIRED,
+    /// 404: the item does not exist.
+    item_not_found = EPS_ITEM_NOT_FOUND,
+    /// PointShopItemPurchaseFailed, or the purchase's status is Failed.
+    purchase_failed = EPS_PURCHASE_FAILED,
+    /// 422: not enough points, not eligible, or outside the item's window.
+    purchase_not_allowed = EPS_PURCHASE_NOT_ALLOWED,
+    /// 400 without a code: for a purchase, its id belongs to another contact.
+    invalid_request = EPS_INVALID_REQUEST,
+    /// InvalidContact: Engage does not accept the contact id.
+    invalid_contact = EPS_INVALID_CONTACT,
+    /// InvalidEmailAddress: Engage does not accept the e-mail address.
+    invalid_email = EPS_INVALID_EMAIL,
+    /// InvalidPhoneNumber: Engage does not accept the phone number.
+    invalid_phone = EPS_INVALID_PHONE,
+    /// InvalidSocialSecurityNumber: Engage does not accept the number.
+    invalid_social_security_number = EPS_INVALID_SOCIAL_SECURITY_NUMBER,
+    /// InvalidContactType: Engage does not know the contactType.
+    invalid_contact_type = EPS_INVALID_CONTACT_TYPE,
+    /// InvalidSearchQuery: Engage does not accept the search.
+    invalid_search = EPS_INVALID_SEARCH,
+    /// MultipleMatches: more than one contact fits; use a key that is unique.
+    multiple_matches = EPS_MULTIPLE_MATCHES,
+
+    // -4xx, not sent, or a read that failed: it may be tried again.
+    /// No connection to the server could be made.
+    offline = EPS_OFFLINE,
+    /// The server's name could not be resolved.
+    dns_failed = EPS_DNS_FAILED,
+    /// The TLS handshake failed; cause names the reason to its last link.
+    tls_failed = EPS_TLS_FAILED,
+    /// The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent.
+    timed_out = EPS_TIMED_OUT,
+    /// eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent.
+    cancelled = EPS_CANCELLED,
+    /// 429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.
+    rate_limited = EPS_RATE_LIMITED,
+    /// The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.
+    bad_answer = EPS_BAD_ANSWER,
+    /// The answer to a read is larger than maxAnswerBytes.
+    answer_too_large = EPS_ANSWER_TOO_LARGE,
+    /// The server answered a read with a 5xx status, or with 408 or 425.
+    server_error = EPS_SERVER_ERROR,
+    /// The connection ended before the answer to a read was complete.
+    connection_lost = EPS_CONNECTION_LOST,
+
+    // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.
+    /// Not known yet; httpStatus and engageCode say more.
+    pending = EPS_PENDING,
+    /// The wait ended before Engage answered. The request goes on and its answer is journaled.
+    pending_wait_ended = EPS_PENDING_WAIT_ENDED,
+    /// eps_cancel ended the wait. The request goes on and its answer is journaled.
+    pending_cancelled = EPS_PENDING_CANCELLED,
+    /// The connection ended after the request may have left and before its answer came.
+    pending_connection_lost = EPS_PENDING_CONNECTION_LOST,
+    /// Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).
+    pending_processing = EPS_PENDING_PROCESSING,
+    /// The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.
+    pending_bad_answer = EPS_PENDING_BAD_ANSWER,
+    /// A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made.
+    pending_server_error = EPS_PENDING_SERVER_ERROR,
+    /// PromotionAssignmentError: an internal error of Engage, to be retried with the same id.
+    pending_assignment_error = EPS_PENDING_ASSIGNMENT_ERROR,
+    /// 429: not processed, tried again by itself.
+    pending_rate_limited = EPS_PENDING_RATE_LIMITED,
+    /// The outcome could not be written to the journal. It will be learned again.
+    pending_unrecorded = EPS_PENDING_UNRECORDED,
+    /// The client was closed during the wait. It is settled after the next open.
+    pending_closed = EPS_PENDING_CLOSED,
+    /// Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it.
+    pending_needs_person = EPS_PENDING_NEEDS_PERSON,
+    /// An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.
+    pending_credentials = EPS_PENDING_CREDENTIALS,
+
+    // -6xx, the journal cannot be used: nothing was sent. Call the administrator.
+    /// The journal could not be read or written. Nothing was sent.
+    journal = EPS_JOURNAL,
+    /// The journal cannot be opened: no such folder, a folder in its place, no permission.
+    journal_cannot_open = EPS_JOURNAL_CANNOT_OPEN,
+    /// The disk that holds the journal is full. Nothing was sent.
+    journal_full = EPS_JOURNAL_FULL,
+    /// Another program holds the journal locked. Nothing was sent.
+    journal_locked = EPS_JOURNAL_LOCKED,
+    /// The journal was written by a newer version of this library. It was left untouched.
+    journal_newer = EPS_JOURNAL_NEWER,
+    /// The journal is damaged. It was left untouched.
+    journal_damaged = EPS_JOURNAL_DAMAGED,
+    /// The file at journalPath belongs to another program. It was left untouched.
+    journal_foreign = EPS_JOURNAL_FOREIGN,
+    /// The journal can be read but not written. Nothing was sent.
+    journal_read_only = EPS_JOURNAL_READ_ONLY,
+
+    // -9xx, a fault of the library: report it.
+    /// A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it.
+    internal = EPS_INTERNAL,
+};
+
+// End of codes.
+
+/// What any number says about the points.
+inline Outcome outcome(Code code) noexcept {
+    return static_cast<Outcome>(eps_outcome(static_cast<std::int32_t>(code)));
+}
+
+/// A code's name, "EPS_OK".
+inline std::string_view name(Code code) noexcept { return eps_code_name(static_cast<std::int32_t>(code)); }
+
+/// The library's version, "1.2.3".
+inline std::string_view version() noexcept { return eps_version(); }
+
+/// What a call came to: its code, and its answer or the problem object. Owns the text.
+class [[nodiscard]] Result {
+public:
+    Result(Result &&other) noexcept
+        : code_(other.code_), buffer_(std::exchange(other.buffer_, eps_buffer{})), problem_(other.problem_) {}
+    Result &operator=(Result &&other) noexcept {
+        Result taken(std::move(other));
+        std::swap(code_, taken.code_);
+        std::swap(buffer_, taken.buffer_);
+        std::swap(problem_, taken.problem_);
+        return *this;
+    }
+    Result(const Result &) = delete;
+    Result &operator=(const Result &) = delete;
+    ~Result() { eps_buffer_dispose(&buffer_); }
+
+    Code code() const noexcept { return code_; }
+    Outcome outcome() const noexcept { return eps::outcome(code_); }
+    std::string_view name() const noexcept { return eps::name(code_); }
+    /// Whether it is done. False does not mean that it failed: see outcome().
+    explicit operator bool() const noexcept { return code_ == Code::ok; }
+    /// The answer when it is done, else the problem object. UTF-8; ends with the result.
+    std::string_view json() const noexcept {
+        return buffer_.data ? std::string_view(buffer_.data, buffer_.len) : std::string_view(problem_);
+    }
+
+private:
+    friend class Client;
+    friend Result new_id() noexcept;
+
+    /// Makes the call, which fills in the buffer.
+    template <typename Call>
+    explicit Result(Call &&call) noexcept : code_(static_cast<Code>(call(&buffer_))) {}
+    /// A call that was not made.
+    Result(Code code, const char *problem) noexcept : code_(code), problem_(problem) {}
+
+    Code code_;
+    eps_buffer buffer_{};
+    const char *problem_ = "";
+};
+
+/// A fresh purchase id: a JSON string.
+inline Result new_id() noexcept {
+    return Result([](eps_buffer *out) { return eps_new_id(out); });
+}
+
+/// Receives a line of the log, UTF-8 JSON, on a thread of the library's own. What it throws is dropped.
+using LogFunction = std::function<void(Level level, std::string_view line)>;
+
+namespace detail {
+
+inline constexpr const char *nul_inside =
+    R"({"code":-102,"name":"EPS_BAD_UTF8","outcome":"notSent","message":"an argument has a NUL character inside",)"
+    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
+
+/// A text as C takes it: with a NUL behind, and none inside, which would cut it off unseen.
+class Text {
+public:
+    Text(std::string_view text) : copy_(text), whole_(text.find('\0') == text.npos) {}
+    /// Options, and a contact that may be absent: NULL where there is none.
+    Text(std::optional<std::string_view> text) : Text(text.value_or(std::string_view())) { absent_ = !text; }
+
+    const char *c_str() const noexcept { return absent_ ? nullptr : copy_.c_str(); }
+    bool whole() const noexcept { return whole_; }
+
+private:
+    std::string copy_;
+    bool whole_;
+    bool absent_ = false;
+};
+
+/// The log functions in use, by number. The library holds a number, not an address, so a line that comes late finds nothing
+/// instead of a function that is gone. Never destroyed: lines may come until the process ends.
+class LogFunctions {
+public:
+    static LogFunctions &all() {
+        static auto *functions = new LogFunctions;
+        return *functions;
+    }
+
+    std::uintptr_t add(LogFunction function) {
+        auto shared = std::make_shared<LogFunction>(std::move(function));
+        std::lock_guard<std::mutex> lock(mutex_);
+        functions_.emplace(++given_, std::move(shared));
+        return given_;
+    }
+
+    void remove(std::uintptr_t number) noexcept {
+        std::shared_ptr<LogFunction> last; // Destroyed outside the lock: it may hold anything.
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (auto found = functions_.find(number); found != functions_.end()) {
+            last = std::move(found->second);
+            functions_.erase(found);
+        }
+    }
+
+    static void call(void *number, std::int32_t level, const char *line, std::size_t len) noexcept {
+        const auto function = all().find(reinterpret_cast<std::uintptr_t>(number));
+        if (!function) return;
+#if defined(__cpp_exceptions)
+        try {
+            (*function)(static_cast<Level>(level), std::string_view(line, len));
+        } catch (...) {
+        }
+#else
+        (*function)(static_cast<Level>(level), std::string_view(line, len));
+#endif
+    }
+
+private:
+    std::shared_ptr<LogFunction> find(std::uintptr_t number) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        const auto found = functions_.find(number);
+        return found == functions_.end() ? nullptr : found->second;
+    }
+
+    std::mutex mutex_;
+    std::map<std::uintptr_t, std::shared_ptr<LogFunction>> functions_;
+    std::uintptr_t given_ = 0;
+};
+
+} // namespace detail
+
+/// A client. Closes itself. Calls may be made from any thread at any time; moving and destroying it is one thread's.
+class Client {
+public:
+    using Options = std::optional<std::string_view>;
+
+    Client() noexcept = default;
+    Client(Client &&other) noexcept
+        : client_(std::exchange(other.client_, nullptr)), log_(std::exchange(other.log_, 0)) {}
+    Client &operator=(Client &&other) noexcept {
+        Client taken(std::move(other));
+        std::swap(client_, taken.client_);
+        std::swap(log_, taken.log_);
+        return *this;
+    }
+    Client(const Client &) = delete;
+    Client &operator=(const Client &) = delete;
+    ~Client() { (void)close(); }
+
+    /// Opens the client; one that it was before is closed first.
+    Result open(std::string_view config_json) {
+        (void)close();
+        return checked([&](eps_buffer *out, const char *config) {
+            return eps_client_open(EPS_ABI_VERSION, config, &client_, out);
+        }, config_json);
+    }
+
+    /// Ends every call and closes. A second time is a no-op, and so is the destructor then.
+    Code close() noexcept {
+        const auto code = static_cast<Code>(eps_client_close(std::exchange(client_, nullptr)));
+        detail::LogFunctions::all().remove(std::exchange(log_, 0));
+        return code;
+    }
+
+    /// The client as C has it, still owned by this object; for what another thread may call while this one is being closed.
+    eps_client *get() const noexcept { return client_; }
+
+    Code cancel() const noexcept { return static_cast<Code>(eps_cancel(client_)); }
+
+    Result find_contact(std::string_view key, std::string_view value, Options options = {}) const {
+        return call(eps_find_contact, key, value, options);
+    }
+    Result list_points(std::string_view contact_id, Options options = {}) const {
+        return call(eps_list_points, contact_id, options);
+    }
+    Result list_items(std::string_view contact_id, Options options = {}) const {
+        return call(eps_list_items, contact_id, options);
+    }
+    Result purchase(std::string_view contact_id, std::string_view item_id, Options options = {}) const {
+        return call(eps_purchase, contact_id, item_id, options);
+    }
+    Result list_purchases(std::string_view contact_id, Options options = {}) const {
+        return call(eps_list_purchases, contact_id, options);
+    }
+    Result list_rewards(std::string_view contact_id, Options options = {}) const {
+        return call(eps_list_rewards, contact_id, options);
+    }
+    Result list_unsettled(Options options = {}) const { return call(eps_list_unsettled, options); }
+    Result get_operation(std::string_view operation_id) const { return call(eps_get_operation, operation_id); }
+    Result settle(Options options = {}) const { return call(eps_settle, options); }
+    Result acknowledge(std::string_view operation_id) const { return call(eps_acknowledge, operation_id); }
+    Result read_stats() const { return call(eps_read_stats); }
+
+    /// Sets the log function; an empty one removes it. It lives until it is replaced or the client is closed, and to the end of
+    /// a line that it is busy with then.
+    Code set_log(Level level, LogFunction function) {
+        const bool some = static_cast<bool>(function);
+        const auto number = some ? detail::LogFunctions::all().add(std::move(function)) : 0;
+        const auto code = static_cast<Code>(eps_set_log(client_, static_cast<std::int32_t>(level),
+                                                        some ? detail::LogFunctions::call : nullptr,
+                                                        reinterpret_cast<void *>(number)));
+        // What is not in use: the function of before, or after an error the new one.
+        detail::LogFunctions::all().remove(code == Code::ok ? std::exchange(log_, number) : number);
+        return code;
+    }
+
+private:
+    /// A function of the C header, on this client.
+    template <typename Function, typename... Texts>
+    Result call(Function *function, const Texts &...texts) const {
+        return checked([&](eps_buffer *out, auto... arguments) { return function(client_, arguments..., out); }, texts...);
+    }
+
+    /// Calls with each text as C takes it. With one that has a NUL inside, the call is not made.
+    template <typename Function, typename... Texts>
+    static Result checked(Function &&function, const Texts &...texts) {
+        const auto made = [&](const auto &...copies) {
+            if (!(copies.whole() && ...)) return Result(Code::bad_utf8, detail::nul_inside);
+            return Result([&](eps_buffer *out) { return function(out, copies.c_str()...); });
+        };
+        return made(detail::Text(texts)...);
+    }
+
+    eps_client *client_ = nullptr;
+    std::uintptr_t log_ = 0;
+};
+
+} // namespace eps
+
+#endif

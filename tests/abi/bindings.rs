@@ -1,0 +1,50 @@
+//! The bindings declare what the header declares: every function of it, and nothing else. Their tables of codes are written by
+//! `cargo xtask header`, whose `--check` the header's test runs.
+
+use crate::header::functions;
+use crate::tools::read;
+use std::collections::BTreeSet;
+
+/// Every `eps_` name that stands between a mark before and a mark behind, as the language declares or calls a function.
+fn named(source: &str, before: &str, behind: &[&str]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (at, _) in source.match_indices("eps_") {
+        let name: String = source[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let rest = &source[at + name.len()..];
+        if source[..at].ends_with(before) && behind.iter().any(|behind| rest.starts_with(behind)) {
+            names.insert(name);
+        }
+    }
+    names
+}
+
+fn declared() -> BTreeSet<String> {
+    functions().into_iter().collect()
+}
+
+#[test]
+fn the_cpp_header_calls_every_function() {
+    let source = read("include/engage_point_shop.hpp");
+    let mut called = named(&source, "", &["(", ", ", ")"]);
+    called.retain(|name| name != "eps_buffer");
+    // Known when it is compiled: the version is checked by eps_client_open.
+    called.insert("eps_abi_version".into());
+    assert_eq!(called, declared());
+}
+
+#[test]
+fn the_csharp_binding_declares_every_function_and_looks_each_up_by_its_name() {
+    let source = read("bindings/csharp/Native.cs");
+    assert_eq!(named(&source, " ", &[";"]), declared());
+    assert_eq!(named(&source, "Find(out ", &[", nameof("]), declared());
+    assert_eq!(named(&source, "nameof(", &["))"]), declared());
+}
+
+#[test]
+fn the_python_binding_declares_every_function() {
+    let source = read("bindings/python/engage_point_shop/native.py");
+    assert_eq!(
+        named(&source, "\"", &["\": (c_int32, [", "\": (c_uint32, [", "\": (None, [", "\": (_TEXT, ["]),
+        declared()
+    );
+}
