@@ -1,30 +1,52 @@
-//! The `/_sandbox/...` routes: look into the store, change the circumstances, arm faults.
-//! They need no key; bad input is answered 400 with what is wrong, in which field and on which line.
+//! The `/_sandbox/...` routes: look into a store, change its circumstances, arm faults. `?store=KEY` or the header
+//! `x-sandbox-store` says which store, else the first; bad input is answered 400 with what is wrong, in which field and on which line.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::http::request::Parts;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use crate::api::json;
+use crate::api;
+use crate::clock::{Clock, Time};
+use crate::dialect::{Dialect, Query};
 use crate::fault::Fault;
 use crate::judge::{Case, Journal, judge};
-use crate::seed::{BadJson, from_json};
-use crate::state::{App, RateLimit};
+use crate::seed::{BadJson, Seed, from_json};
+use crate::state::App;
 use crate::store::{Invalid, Item, Member};
+use crate::tenant::Tenant;
 
 /// Whether a path is the sandbox's own, not Engage's.
 pub(crate) fn is_own(path: &str) -> bool {
     path == "/" || path.starts_with("/_sandbox/")
 }
 
-type Shared = State<Arc<App>>;
+/// The store that a request is for.
+pub(crate) struct For(pub Arc<Tenant>);
+
+impl FromRequestParts<Arc<App>> for For {
+    type Rejection = Response;
+
+    async fn from_request_parts(head: &mut Parts, app: &Arc<App>) -> Result<For, Response> {
+        let query = Query::parse(head.uri.query());
+        let header = head.headers.get("x-sandbox-store").and_then(|key| key.to_str().ok());
+        match query.get("store").or(header) {
+            None => Ok(For(Arc::clone(&app.first))),
+            Some(key) => app.tenant(key).map(For).ok_or_else(|| {
+                json(StatusCode::NOT_FOUND, &json!({ "error": "no store has this key", "field": "store" }))
+            }),
+        }
+    }
+}
+
 type Answered = Result<Response, Bad>;
 
 /// The routes.
@@ -37,8 +59,10 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/_sandbox/faults", get(faults).post(arm).delete(clear_faults))
         .route("/_sandbox/judge", post(judge_tills))
         .route("/_sandbox/reset", post(reset))
-        .route("/_sandbox/clock", post(set_clock))
+        .route("/_sandbox/clock", get(clock).post(set_clock))
         .route("/_sandbox/limits", post(set_limits))
+        .route("/_sandbox/dialect", get(dialect).post(set_dialect))
+        .route("/_sandbox/stores", get(stores).post(add_store).delete(remove_store))
         .route("/_sandbox/members", post(add_member))
         .route("/_sandbox/items", post(add_item))
         .route("/_sandbox/{*rest}", any(unknown))
@@ -49,19 +73,18 @@ async fn health() -> Response {
     json(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-async fn ledger(State(app): Shared) -> Response {
-    let state = &mut *app.state();
-    let now = state.clock.now();
-    json(StatusCode::OK, &json!(state.store.ledger(now)))
+async fn ledger(For(tenant): For) -> Response {
+    json(StatusCode::OK, &json!(tenant.ledger()))
 }
 
-async fn state(State(app): Shared) -> Response {
-    let state = &mut *app.state();
+async fn state(For(tenant): For) -> Response {
+    let state = &mut *tenant.state();
     let now = state.clock.now();
     let members: Value = state.store.accounts(now).map(|account| json!(account)).collect();
     let body = json!({
         "now": now,
         "clockOffsetMs": state.clock.offset_ms(),
+        "clockFrozen": state.clock.is_frozen(),
         "requestsPerSecond": state.rate.limit(),
         "members": members,
         "items": state.store.items(),
@@ -71,12 +94,18 @@ async fn state(State(app): Shared) -> Response {
     json(StatusCode::OK, &body)
 }
 
-async fn requests(State(app): Shared) -> Response {
-    let requests: Value = app.state().log.entries().iter().map(|entry| json!(entry)).collect();
-    json(StatusCode::OK, &requests)
+async fn requests(For(tenant): For, RawQuery(query): RawQuery) -> Answered {
+    let query = Query::parse(query.as_deref());
+    let after: u64 = match query.get("after") {
+        None => 0,
+        Some(seq) => seq.parse().map_err(|_| Invalid::new("after", "is not the number of a request"))?,
+    };
+    let state = tenant.state();
+    let entries = state.log.entries().iter().filter(|entry| entry.seq > after);
+    Ok(json(StatusCode::OK, &entries.map(|entry| json!(entry)).collect()))
 }
 
-async fn judge_tills(State(app): Shared, body: Bytes) -> Answered {
+async fn judge_tills(For(tenant): For, body: Bytes) -> Answered {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Tills {
@@ -88,45 +117,67 @@ async fn judge_tills(State(app): Shared, body: Bytes) -> Answered {
     }
 
     let Tills { journals, settled, partial } = from_json(&body)?;
-    let state = &mut *app.state();
+    let state = &mut *tenant.state();
     let now = state.clock.now();
     let ledger = state.store.ledger(now);
     Ok(json(StatusCode::OK, &json!(judge(&Case { ledger, journals: &journals, settled, partial }))))
 }
 
-async fn faults(State(app): Shared) -> Response {
-    json(StatusCode::OK, &json!(app.state().faults.armed()))
+async fn faults(For(tenant): For) -> Response {
+    json(StatusCode::OK, &json!(tenant.faults()))
 }
 
-async fn arm(State(app): Shared, body: Bytes) -> Answered {
-    let id = app.state().faults.arm(from_json::<Fault>(&body)?)?;
+async fn arm(For(tenant): For, body: Bytes) -> Answered {
+    let id = tenant.state().faults.arm(from_json::<Fault>(&body)?)?;
     Ok(json(StatusCode::CREATED, &json!({ "id": id })))
 }
 
-async fn clear_faults(State(app): Shared) -> StatusCode {
-    app.clear_faults();
+async fn clear_faults(For(tenant): For) -> StatusCode {
+    tenant.clear_faults();
     StatusCode::NO_CONTENT
 }
 
-async fn reset(State(app): Shared) -> StatusCode {
-    app.reset();
+async fn reset(For(tenant): For) -> StatusCode {
+    tenant.reset();
     StatusCode::NO_CONTENT
 }
 
-async fn set_clock(State(app): Shared, body: Bytes) -> Answered {
+async fn clock(For(tenant): For) -> Response {
+    let clock = tenant.clock();
+    let body = json!({ "now": clock.now(), "offsetMs": clock.offset_ms(), "frozen": clock.is_frozen() });
+    json(StatusCode::OK, &body)
+}
+
+/// Puts the clock to a time or a distance from the computer's, then on, then stops or starts it.
+async fn set_clock(tenant: For, body: Bytes) -> Answered {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct SetClock {
-        offset_ms: i64,
+        offset_ms: Option<i64>,
+        set: Option<Time>,
+        advance_ms: Option<i64>,
+        frozen: Option<bool>,
     }
 
-    let SetClock { offset_ms } = from_json(&body)?;
-    let mut state = app.state();
-    state.clock.set_offset_ms(offset_ms);
-    Ok(json(StatusCode::OK, &json!({ "offsetMs": offset_ms, "now": state.now() })))
+    let SetClock { offset_ms, set, advance_ms, frozen } = from_json(&body)?;
+    let mut now = tenant.0.clock();
+    if let Some(offset_ms) = offset_ms {
+        now = Clock::Runs { offset_ms };
+    }
+    if let Some(time) = set {
+        now = now.at(time);
+    }
+    if let Some(ms) = advance_ms {
+        now = now.advanced(ms);
+    }
+    if let Some(frozen) = frozen {
+        now = now.frozen(frozen);
+    }
+    tenant.0.set_clock(now);
+    Ok(clock(tenant).await)
 }
 
-async fn set_limits(State(app): Shared, body: Bytes) -> Answered {
+async fn set_limits(For(tenant): For, body: Bytes) -> Answered {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct SetLimits {
@@ -140,26 +191,66 @@ async fn set_limits(State(app): Shared, body: Bytes) -> Answered {
     }
 
     let SetLimits { requests_per_second } = from_json(&body)?;
-    app.state().rate = RateLimit::new(requests_per_second);
+    tenant.set_requests_per_second(requests_per_second);
     Ok(json(StatusCode::OK, &json!({ "requestsPerSecond": requests_per_second })))
 }
 
-async fn add_member(State(app): Shared, body: Bytes) -> Answered {
+async fn dialect(For(tenant): For) -> Response {
+    json(StatusCode::OK, &json!(*tenant.dialect()))
+}
+
+async fn set_dialect(tenant: For, body: Bytes) -> Answered {
+    tenant.0.set_dialect(from_json::<Dialect>(&body)?)?;
+    Ok(dialect(tenant).await)
+}
+
+async fn add_member(For(tenant): For, body: Bytes) -> Answered {
     let member: Member = from_json(&body)?;
     let answer = json!(member);
-    app.state().store.add_member(member)?;
+    tenant.add_member(member)?;
     Ok(json(StatusCode::CREATED, &answer))
 }
 
-async fn add_item(State(app): Shared, body: Bytes) -> Answered {
+async fn add_item(For(tenant): For, body: Bytes) -> Answered {
     let item: Item = from_json(&body)?;
     let answer = json!(item);
-    app.state().store.add_item(item)?;
+    tenant.add_item(item)?;
     Ok(json(StatusCode::CREATED, &answer))
+}
+
+async fn stores(State(app): State<Arc<App>>) -> Response {
+    let keys: Value = app.tenants().iter().map(|tenant| json!({ "key": tenant.api_key() })).collect();
+    json(StatusCode::OK, &keys)
+}
+
+async fn add_store(State(app): State<Arc<App>>, body: Bytes) -> Answered {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct AddStore {
+        key: String,
+        /// The demo's, if there is none.
+        seed: Option<Seed>,
+    }
+
+    let AddStore { key, seed } = from_json(&body)?;
+    app.add(&key, seed.unwrap_or_else(Seed::demo))?;
+    Ok(json(StatusCode::CREATED, &json!({ "key": key })))
+}
+
+async fn remove_store(State(app): State<Arc<App>>, For(tenant): For) -> Answered {
+    if tenant.api_key() == app.first.api_key() {
+        return Err(Invalid::new("store", "is the first one, which stays").into());
+    }
+    app.remove(tenant.api_key());
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn unknown() -> Response {
     json(StatusCode::NOT_FOUND, &json!({ "error": "no such route of the sandbox" }))
+}
+
+fn json(status: StatusCode, body: &Value) -> Response {
+    api::json(status, body).map(Body::from)
 }
 
 /// What is wrong with a request, as JSON.

@@ -1,76 +1,135 @@
 //! Engage's routes: HTTP and JSON on one side, the store on the other.
-//! What Voyado documents is here; what the public documentation leaves open is in [`assumptions`] alone.
+//! What Voyado documents is here; what the public documentation leaves open is in [`assumptions`] and in the [`Dialect`] alone.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Path, RawQuery, Request, State};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use hyper::{StatusCode, Uri};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::fault::Operation;
+use crate::dialect::{Dialect, Query};
+use crate::fault::{Operation, Reply};
 use crate::log::KeySeen;
-use crate::state::App;
 use crate::store::{Bought, Channel, NotRedeemed, Refused, SearchKey};
+use crate::tenant::{State, Tenant};
 
-type Shared = State<Arc<App>>;
-type Answered = Result<Response, Refusal>;
+type Answered = Result<Reply, Refusal>;
 
-/// The routes, with the rules that hold for all of them.
-pub(crate) fn routes(app: &Arc<App>) -> Router {
-    Router::new()
-        .route("/api/v3/point-shop-items", get(items))
-        .route("/api/v3/point-shop-items/purchase", post(purchase))
-        .route("/api/v3/point-shop-item-purchases", get(purchases))
-        .route("/api/v3/promotion-assignments/{assignment_id}/redeem", post(redeem))
-        .route("/api/v3/contacts/id", get(contacts))
-        .route("/api/v3/point-accounts", get(points))
-        .route("/api/v2/contacts/{contact_id}/promotions", get(rewards_v2))
-        .route(assumptions::REWARDS_PATH, get(rewards_v3))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(app), base_rules))
-        .with_state(Arc::clone(app))
+/// What a request asks for, whom it is about and what.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// `None`: no route of Engage's.
+    pub operation: Option<Operation>,
+    pub contact_id: Option<Uuid>,
+    pub purchase_id: Option<Uuid>,
+    pub item_id: Option<Uuid>,
+    pub assignment_id: Option<Uuid>,
 }
 
-/// The key that a request carries, judged.
-pub(crate) fn key_seen(app: &App, headers: &HeaderMap) -> KeySeen {
-    match headers.get("apikey").or_else(|| headers.get("x-api-key")) {
-        None => KeySeen::Missing,
-        Some(key) if key.as_bytes() == app.key.as_bytes() => KeySeen::Right,
-        Some(_) => KeySeen::Wrong,
-    }
-}
-
-/// The purchase id and the contact that a request names.
-pub(crate) fn subjects(
-    app: &App,
-    operation: Option<Operation>,
-    uri: &Uri,
-    body: &[u8],
-) -> (Option<Uuid>, Option<Uuid>) {
-    let step = |n: usize| uri.path().split('/').nth(n).and_then(|step| Uuid::parse_str(step).ok());
+/// Reads as much of a request as makes sense, whether or not it will be served.
+pub(crate) fn asked(state: &State, head: &Parts, body: &[u8]) -> Asked {
+    let query = Query::parse(head.uri.query());
+    let Route { operation: Ok(operation), contact, assignment, .. } = Route::of(head, &query, &state.dialect) else {
+        return Asked::default();
+    };
+    let id = |text: &str| Uuid::parse_str(text).ok();
+    let mut asked = Asked { operation: Some(operation), contact_id: contact.and_then(id), ..Asked::default() };
     match operation {
-        Some(Operation::Purchase) => {
+        Operation::Purchase => {
             let body: Value = serde_json::from_slice(body).unwrap_or_default();
-            (guid(&body, "pointShopItemPurchaseId").ok(), guid(&body, "contactId").ok())
+            let field = |name: &str| guid(&body, name).ok();
+            asked.contact_id = field("contactId");
+            asked.purchase_id = field("pointShopItemPurchaseId");
+            asked.item_id = field(&state.dialect.item_id_field);
         }
-        Some(Operation::Redeem) => (None, step(4).and_then(|assignment| app.state().store.owner_of(assignment))),
-        Some(Operation::Rewards) if uri.path().starts_with("/api/v2/") => (None, step(4)),
-        _ => (None, Query::parse(uri.query()).get("contactId").and_then(|id| Uuid::parse_str(id).ok())),
+        Operation::Redeem => {
+            asked.assignment_id = assignment.and_then(id);
+            let known = asked.assignment_id.and_then(|id| state.store.assignment(id));
+            asked.contact_id = known.map(|known| known.contact_id);
+            asked.item_id = known.map(|known| known.item_id);
+        }
+        _ => {}
+    }
+    asked
+}
+
+/// Answers a request as Engage does.
+pub(crate) fn answer(tenant: &Tenant, key: KeySeen, head: &Parts, body: &[u8]) -> Reply {
+    let mut state = tenant.state();
+    let dialect = Arc::clone(&state.dialect);
+    let query = Query::parse(head.uri.query());
+    let Route { operation, contact, channel, assignment } = Route::of(head, &query, &dialect);
+    let operation = match operation {
+        Ok(operation) => operation,
+        Err(refused) => return refused,
+    };
+    let answered = base_rules(&mut state, key, &head.headers).and_then(|()| match operation {
+        Operation::Items => items(&mut state, guid_of(contact)?),
+        Operation::Purchase => purchase(&mut state, body),
+        Operation::Purchases => purchases(&mut state, guid_of(contact)?),
+        Operation::Rewards => rewards(&mut state, guid_of(contact)?, channel),
+        Operation::Redeem => redeem(&mut state, assignment.unwrap_or_default(), body),
+        Operation::Contacts => contacts(&state, &query),
+        Operation::Points => points(&mut state, guid_of(contact)?),
+        Operation::Any => Err(Refusal::plain(StatusCode::NOT_FOUND, "")),
+    });
+    answered.unwrap_or_else(Refusal::reply)
+}
+
+/// Where a request goes, and what its path and query say, not yet checked.
+struct Route<'a> {
+    operation: Result<Operation, Reply>,
+    contact: Option<&'a str>,
+    channel: Option<&'a str>,
+    assignment: Option<&'a str>,
+}
+
+impl<'a> Route<'a> {
+    fn of(head: &'a Parts, query: &'a Query, dialect: &Dialect) -> Route<'a> {
+        let path = head.uri.path();
+        let steps: Vec<&str> = path.split('/').skip(1).collect();
+        let (mut contact, mut channel, mut assignment) = (query.get("contactId"), None, None);
+        let known = match steps.as_slice() {
+            ["api", "v3", "point-shop-items"] => Some((Method::GET, Operation::Items)),
+            ["api", "v3", "point-shop-items", "purchase"] => Some((Method::POST, Operation::Purchase)),
+            ["api", "v3", "point-shop-item-purchases"] => Some((Method::GET, Operation::Purchases)),
+            ["api", "v3", "promotion-assignments", id, "redeem"] => {
+                assignment = Some(*id);
+                Some((Method::POST, Operation::Redeem))
+            }
+            ["api", "v3", "contacts", "id"] => Some((Method::GET, Operation::Contacts)),
+            ["api", "v3", "point-accounts"] => Some((Method::GET, Operation::Points)),
+            ["api", "v2", "contacts", id, "promotions"] => {
+                (contact, channel) = (Some(*id), query.get("redemptionChannelType"));
+                Some((Method::GET, Operation::Rewards))
+            }
+            _ => dialect.rewards_asked(path, query).map(|asked| {
+                (contact, channel) = (asked.contact, asked.channel);
+                (Method::GET, Operation::Rewards)
+            }),
+        };
+        let operation = match known {
+            Some((method, operation)) if method == head.method => Ok(operation),
+            Some((method, _)) => {
+                let mut reply = empty(StatusCode::METHOD_NOT_ALLOWED);
+                if let Ok(method) = HeaderValue::try_from(method.as_str()) {
+                    reply.headers_mut().insert(ALLOW, method);
+                }
+                Err(reply)
+            }
+            None => Err(empty(StatusCode::NOT_FOUND)),
+        };
+        Route { operation, contact, channel, assignment }
     }
 }
 
 /// What Engage asks of every request, in the order in which it is checked.
-async fn base_rules(State(app): Shared, request: Request, next: Next) -> Answered {
-    let headers = request.headers();
-    if key_seen(&app, headers) != KeySeen::Right {
+fn base_rules(state: &mut State, key: KeySeen, headers: &HeaderMap) -> Result<(), Refusal> {
+    if key != KeySeen::Right {
         return Err(assumptions::unauthorized());
     }
     if headers.get(USER_AGENT).is_none_or(|agent| agent.as_bytes().trim_ascii().is_empty()) {
@@ -79,10 +138,10 @@ async fn base_rules(State(app): Shared, request: Request, next: Next) -> Answere
     if !headers.get(CONTENT_TYPE).is_some_and(is_json) {
         return Err(Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, "An error has occurred"));
     }
-    if !app.state().rate.accepts(Instant::now()) {
+    if !state.rate.accepts(Instant::now()) {
         return Err(Refusal::plain(StatusCode::TOO_MANY_REQUESTS, "Too many requests"));
     }
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 fn is_json(content_type: &HeaderValue) -> bool {
@@ -90,10 +149,8 @@ fn is_json(content_type: &HeaderValue) -> bool {
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-async fn items(State(app): Shared, RawQuery(query): RawQuery) -> Answered {
-    let contact = Query::parse(query.as_deref()).contact()?;
-    let state = &mut *app.state();
-    let now = state.clock.now();
+fn items(state: &mut State, contact: Uuid) -> Answered {
+    let now = state.now();
     let items = state.store.items_for(now, contact).ok_or_else(invalid_contact)?;
     let items = items.map(|item| {
         json!({
@@ -110,27 +167,25 @@ async fn items(State(app): Shared, RawQuery(query): RawQuery) -> Answered {
     Ok(json(StatusCode::OK, &items.collect()))
 }
 
-async fn purchase(State(app): Shared, body: Bytes) -> Answered {
-    let body = object(&body)?;
+fn purchase(state: &mut State, body: &[u8]) -> Answered {
+    let body = object(body)?;
     let contact = guid(&body, "contactId")?;
     let purchase_id = guid(&body, "pointShopItemPurchaseId")?;
-    let item = guid(&body, assumptions::ITEM_ID)?;
+    let item = guid(&body, &state.dialect.item_id_field)?;
 
-    let state = &mut *app.state();
-    let now = state.clock.now();
-    match state.store.purchase(now, contact, purchase_id, item) {
-        Ok(Bought::New(purchase) | Bought::Existing(purchase)) => {
-            Ok(json(StatusCode::OK, &assumptions::purchase(purchase)))
+    let now = state.now();
+    match state.store.purchase(now, contact, purchase_id, item)? {
+        Bought::New(purchase) | Bought::Existing(purchase) => {
+            Ok(json(StatusCode::OK, &state.dialect.purchase(purchase)))
         }
-        Ok(Bought::TimedOut) => Err(Refusal::coded(
+        Bought::TimedOut => Err(Refusal::coded(
             StatusCode::CONFLICT,
             "PointShopItemPurchaseProcessingTimedOut",
             "The purchase is still being processed",
         )),
-        Ok(Bought::Failed) => {
+        Bought::Failed => {
             Err(Refusal::coded(StatusCode::CONFLICT, "PointShopItemPurchaseFailed", "The purchase failed"))
         }
-        Err(refused) => Err(refused.into()),
     }
 }
 
@@ -153,52 +208,38 @@ impl From<Refused> for Refusal {
     }
 }
 
-async fn purchases(State(app): Shared, RawQuery(query): RawQuery) -> Answered {
-    let contact = Query::parse(query.as_deref()).contact()?;
-    let state = &mut *app.state();
-    let now = state.clock.now();
+fn purchases(state: &mut State, contact: Uuid) -> Answered {
+    let now = state.now();
     let purchases = state.store.purchases_of(now, contact).ok_or_else(invalid_contact)?;
-    let purchases: Vec<Value> = purchases.map(assumptions::purchase).collect();
+    let purchases: Vec<Value> = purchases.map(|purchase| state.dialect.purchase(purchase)).collect();
     if purchases.is_empty() {
         return Err(Refusal::plain(StatusCode::NOT_FOUND, "No purchases found or invalid reference"));
     }
     Ok(json(StatusCode::OK, &purchases.into()))
 }
 
-async fn rewards_v3(State(app): Shared, RawQuery(query): RawQuery) -> Answered {
-    let query = Query::parse(query.as_deref());
-    rewards(&app, query.contact()?, &query)
-}
-
-async fn rewards_v2(State(app): Shared, Path(contact): Path<String>, RawQuery(query): RawQuery) -> Answered {
-    let contact = Uuid::parse_str(&contact).map_err(|_| invalid_contact())?;
-    rewards(&app, contact, &Query::parse(query.as_deref()))
-}
-
-fn rewards(app: &App, contact: Uuid, query: &Query) -> Answered {
-    let channel = match query.get("redemptionChannelType") {
+fn rewards(state: &mut State, contact: Uuid, channel: Option<&str>) -> Answered {
+    let channel = match channel {
         None => None,
         Some(name) => Some(Channel::parse(name).ok_or_else(not_a_channel)?),
     };
-    let state = &mut *app.state();
-    let now = state.clock.now();
+    let now = state.now();
     let rewards = state.store.rewards_of(now, contact).ok_or_else(invalid_contact)?;
     let rewards = rewards
         .filter(|(_, item)| {
             channel.is_none_or(|wanted| item.reward.redemption_channels.iter().any(|other| other.channel == wanted))
         })
-        .map(|(assignment, item)| assumptions::reward(assignment, item));
-    Ok(json(StatusCode::OK, &rewards.collect()))
+        .map(|(assignment, item)| state.dialect.reward(assignment, item));
+    Ok(json(StatusCode::OK, &state.dialect.list(rewards.collect())))
 }
 
-async fn redeem(State(app): Shared, Path(assignment): Path<String>, body: Bytes) -> Answered {
-    let body = object(&body)?;
+fn redeem(state: &mut State, assignment: &str, body: &[u8]) -> Answered {
+    let body = object(body)?;
     let channel = body["redemptionChannel"].as_str().and_then(Channel::parse).ok_or_else(not_a_channel)?;
     let not_found = || Refusal::coded(StatusCode::NOT_FOUND, "PromotionNotFound", "The promotion does not exist");
-    let assignment = Uuid::parse_str(&assignment).map_err(|_| not_found())?;
+    let assignment = Uuid::parse_str(assignment).map_err(|_| not_found())?;
 
-    let state = &mut *app.state();
-    let now = state.clock.now();
+    let now = state.now();
     let redeemed = state.store.redeem(now, assignment, channel).cloned().map_err(|why| match why {
         NotRedeemed::NotFound => not_found(),
         NotRedeemed::AlreadyRedeemed => {
@@ -210,10 +251,10 @@ async fn redeem(State(app): Shared, Path(assignment): Path<String>, body: Bytes)
             "The promotion is not valid for the redemption channel",
         ),
     })?;
-    Ok(json(StatusCode::OK, &assumptions::reward(&redeemed, state.store.item_of(&redeemed))))
+    Ok(json(StatusCode::OK, &state.dialect.reward(&redeemed, state.store.item_of(&redeemed))))
 }
 
-async fn contacts(State(app): Shared, RawQuery(query): RawQuery) -> Answered {
+fn contacts(state: &State, query: &Query) -> Answered {
     const KEYS: [(&str, SearchKey, &str); 5] = [
         ("email", SearchKey::Email, "InvalidEmailAddress"),
         ("mobilePhone", SearchKey::MobilePhone, "InvalidPhoneNumber"),
@@ -222,7 +263,6 @@ async fn contacts(State(app): Shared, RawQuery(query): RawQuery) -> Answered {
         ("any", SearchKey::Any, "InvalidSearchQuery"),
     ];
     let bad = |code, message| Refusal::coded(StatusCode::BAD_REQUEST, code, message);
-    let query = Query::parse(query.as_deref());
     let mut given = KEYS.iter().filter_map(|(name, key, code)| Some((key, code, query.get(name)?)));
     let (Some((key, code, value)), None) = (given.next(), given.next()) else {
         return Err(bad("InvalidSearchQuery", "Search by exactly one key"));
@@ -236,7 +276,7 @@ async fn contacts(State(app): Shared, RawQuery(query): RawQuery) -> Answered {
         Some(kind) if kind.eq_ignore_ascii_case("Contact") => false,
         Some(_) => return Err(bad("InvalidContactType", "The contact type does not exist")),
     };
-    let found = if of_type { app.state().store.find(*key, value) } else { Vec::new() };
+    let found = if of_type { state.store.find(*key, value) } else { Vec::new() };
     match found[..] {
         [] => Err(Refusal::coded(StatusCode::NOT_FOUND, "ContactNotFound", "No contact matches")),
         [contact] => Ok(json(StatusCode::OK, &json!(contact))),
@@ -244,28 +284,20 @@ async fn contacts(State(app): Shared, RawQuery(query): RawQuery) -> Answered {
     }
 }
 
-async fn points(State(app): Shared, RawQuery(query): RawQuery) -> Answered {
-    let contact = Query::parse(query.as_deref()).contact()?;
-    let state = &mut *app.state();
-    let now = state.clock.now();
+fn points(state: &mut State, contact: Uuid) -> Answered {
+    let now = state.now();
     let account = state.store.account(now, contact).ok_or_else(invalid_contact)?;
-    Ok(json(StatusCode::OK, &assumptions::point_accounts(account)))
+    Ok(json(StatusCode::OK, &state.dialect.list(vec![assumptions::point_account(account)])))
 }
 
-/// What the public documentation leaves open: the one place to change when a real tenant shows otherwise.
+/// What the public documentation leaves open and a dialect does not spell: the one place to change when a real tenant shows otherwise.
 pub mod assumptions {
     use hyper::StatusCode;
     use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::Refusal;
-    use crate::store::{Account, Assignment, Item, Purchase};
-
-    /// The field of a purchase request that names the item.
-    pub const ITEM_ID: &str = "pointShopItemId";
-
-    /// Where v3 lists a member's rewards.
-    pub const REWARDS_PATH: &str = "/api/v3/promotion-assignments";
+    use crate::store::Account;
 
     pub(super) fn unauthorized() -> Refusal {
         Refusal::coded(StatusCode::UNAUTHORIZED, "Unauthorized", "The API key is missing or wrong")
@@ -280,58 +312,16 @@ pub mod assumptions {
         Refusal::plain(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
 
-    pub(super) fn purchase(purchase: &Purchase) -> Value {
-        json!({
-            "id": purchase.id,
-            "pointShopItemPurchaseId": purchase.purchase_id,
-            "contactId": purchase.contact_id,
-            "pointShopItemId": purchase.item_id,
-            "promotionId": purchase.promotion_id,
-            "assignmentId": purchase.assignment_id,
-            "cost": purchase.cost,
-            "status": purchase.status,
-            "createdOn": purchase.created_on,
-        })
-    }
-
-    /// Documented for v2; also what v3 is taken to answer, to a redeem as well.
-    pub(super) fn reward(assignment: &Assignment, item: &Item) -> Value {
-        let channels = item.reward.redemption_channels.iter().map(|channel| {
-            json!({
-                "type": channel.channel,
-                "valueType": channel.value_type,
-                "value": channel.value,
-                "localValues": null,
-                "instruction": channel.instruction,
-            })
-        });
-        json!({
-            "id": assignment.id,
-            "promotionId": item.promotion_id,
-            "externalId": item.reward.external_id,
-            "type": "OFFER",
-            "name": item.name,
-            "expiresOn": item.reward.expires_on,
-            "heading": item.reward.heading,
-            "description": item.reward.description,
-            "imageUrl": item.presentation.image_url,
-            "link": item.presentation.link,
-            "redeemed": assignment.redeemed_on.is_some(),
-            "redeemedOn": assignment.redeemed_on,
-            "redemptionChannels": channels.collect::<Value>(),
-        })
-    }
-
-    pub(super) fn point_accounts(account: &Account) -> Value {
+    pub(super) fn point_account(account: &Account) -> Value {
         let contact = account.member.contact_id;
-        json!([{
+        json!({
             "id": Uuid::new_v5(&contact, b"points"),
             "definitionId": 1,
             "balance": f64::from(account.balance),
             "pendingPoints": 0.0,
             "balanceExpires": null,
             "contactId": contact,
-        }])
+        })
     }
 }
 
@@ -351,10 +341,8 @@ impl Refusal {
     fn plain(status: StatusCode, message: &str) -> Refusal {
         Refusal { status, code: None, message: message.to_owned() }
     }
-}
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
+    fn reply(self) -> Reply {
         let body = match self.code {
             Some(code) => json!({ "errorCode": code, "message": self.message }),
             None => json!({ "message": self.message }),
@@ -372,11 +360,18 @@ fn not_a_channel() -> Refusal {
 }
 
 /// A JSON answer.
-pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    response
+pub(crate) fn json(status: StatusCode, body: &Value) -> Reply {
+    let mut reply = Reply::new(Bytes::from(body.to_string()));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    reply
+}
+
+/// An answer without a body.
+fn empty(status: StatusCode) -> Reply {
+    let mut reply = Reply::default();
+    *reply.status_mut() = status;
+    reply
 }
 
 fn object(body: &[u8]) -> Result<Value, Refusal> {
@@ -386,26 +381,13 @@ fn object(body: &[u8]) -> Result<Value, Refusal> {
         .ok_or_else(|| Refusal::plain(StatusCode::BAD_REQUEST, "The body is not a JSON object"))
 }
 
+fn guid_of(contact: Option<&str>) -> Result<Uuid, Refusal> {
+    contact.and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(invalid_contact)
+}
+
 fn guid(body: &Value, field: &str) -> Result<Uuid, Refusal> {
     body[field]
         .as_str()
         .and_then(|text| Uuid::parse_str(text).ok())
         .ok_or_else(|| Refusal::plain(StatusCode::BAD_REQUEST, &format!("{field} is missing or not a GUID")))
-}
-
-/// A query string, its names without regard to case.
-struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn parse(query: Option<&str>) -> Query {
-        Query(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    fn contact(&self) -> Result<Uuid, Refusal> {
-        self.get("contactId").and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(invalid_contact)
-    }
 }

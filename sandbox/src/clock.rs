@@ -1,5 +1,5 @@
 //! The sandbox's time: milliseconds since 1970, printed the way Engage prints them.
-//! The clock follows the computer's, moved by an offset that a test can set.
+//! The clock follows the computer's until it is put to another time, advanced or stopped.
 
 use std::fmt;
 use std::str::FromStr;
@@ -80,28 +80,78 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// The computer's clock plus an offset.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clock {
-    offset_ms: i64,
+/// The sandbox's clock: it follows the computer's at a distance, or stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Clock {
+    /// So far ahead of the computer's.
+    Runs {
+        /// How far.
+        offset_ms: i64,
+    },
+    /// It is always this time.
+    Stands(Time),
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock::Runs { offset_ms: 0 }
+    }
 }
 
 impl Clock {
     /// What the sandbox takes the time to be.
     pub fn now(self) -> Time {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Time::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)).plus_millis(self.offset_ms)
+        match self {
+            Clock::Runs { offset_ms } => computers().plus_millis(offset_ms),
+            Clock::Stands(time) => time,
+        }
     }
 
     /// How far the sandbox's time is ahead of the computer's.
     pub fn offset_ms(self) -> i64 {
-        self.offset_ms
+        match self {
+            Clock::Runs { offset_ms } => offset_ms,
+            Clock::Stands(time) => time.millis() - computers().millis(),
+        }
     }
 
-    /// Moves the sandbox's time away from the computer's.
-    pub fn set_offset_ms(&mut self, offset_ms: i64) {
-        self.offset_ms = offset_ms;
+    /// This clock, put to another time.
+    #[must_use]
+    pub fn at(self, time: Time) -> Clock {
+        match self {
+            Clock::Runs { .. } => Clock::Runs { offset_ms: time.millis() - computers().millis() },
+            Clock::Stands(_) => Clock::Stands(time),
+        }
     }
+
+    /// This clock, put on (or back, when negative).
+    #[must_use]
+    pub fn advanced(self, ms: i64) -> Clock {
+        match self {
+            Clock::Runs { offset_ms } => Clock::Runs { offset_ms: offset_ms.saturating_add(ms) },
+            Clock::Stands(time) => Clock::Stands(time.plus_millis(ms)),
+        }
+    }
+
+    /// This clock, standing still or running on from where it stands.
+    #[must_use]
+    pub fn frozen(self, frozen: bool) -> Clock {
+        match frozen {
+            true => Clock::Stands(self.now()),
+            false => Clock::Runs { offset_ms: self.offset_ms() },
+        }
+    }
+
+    /// Whether it stands still.
+    pub fn is_frozen(self) -> bool {
+        matches!(self, Clock::Stands(_))
+    }
+}
+
+fn computers() -> Time {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -126,5 +176,16 @@ mod tests {
         assert_eq!(Time::from_millis(i64::MAX).plus_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
         assert_eq!(Time::from_millis(i64::MIN).plus_millis(i64::MIN).to_string(), "0000-01-01T00:00:00.000Z");
         assert!("yesterday".parse::<Time>().is_err());
+    }
+
+    #[test]
+    fn a_clock_is_put_to_a_time_advanced_stopped_and_started() {
+        let time = Time::from_millis(1_800_000_000_000);
+        let stands = Clock::default().frozen(true).at(time);
+        assert_eq!(stands.now(), time);
+        assert_eq!(stands.advanced(-5).now(), time.plus_millis(-5));
+        let runs = stands.frozen(false);
+        assert!(runs.now() >= time && runs.now() < time.plus_millis(60_000));
+        assert!(!runs.is_frozen() && runs.advanced(i64::MAX).now() > time);
     }
 }

@@ -5,13 +5,13 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, LOCATION};
 use serde_json::{Value, json};
 
+use crate::admin::For;
 use crate::log::{HIDDEN, Message, RequestEntry};
 use crate::state::App;
 
@@ -26,13 +26,13 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-async fn requests_har(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let har = har(app.state().log.entries());
+async fn requests_har(For(tenant): For) -> impl IntoResponse {
+    let har = har(tenant.state().log.entries());
     ([(CONTENT_TYPE, "application/json")], har.to_string())
 }
 
-async fn requests_sh(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let script = curl(app.state().log.entries());
+async fn requests_sh(For(tenant): For) -> impl IntoResponse {
+    let script = curl(tenant.state().log.entries());
     ([(CONTENT_TYPE, "text/x-shellscript; charset=utf-8")], script)
 }
 

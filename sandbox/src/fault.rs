@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::response::Response;
 use bytes::{BufMut, Bytes, BytesMut};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use hyper::{Method, StatusCode};
+use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::store::Invalid;
+
+/// An answer, whole.
+pub(crate) type Reply = Response<Bytes>;
 
 /// What a request asks Engage for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,25 +38,6 @@ pub enum Operation {
     Any,
 }
 
-impl Operation {
-    /// What a request asks for; `None`: no route of Engage's.
-    pub fn of(method: &Method, path: &str) -> Option<Operation> {
-        let steps: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        match (method.as_str(), steps.as_slice()) {
-            ("GET", ["api", "v3", "point-shop-items"]) => Some(Operation::Items),
-            ("POST", ["api", "v3", "point-shop-items", "purchase"]) => Some(Operation::Purchase),
-            ("GET", ["api", "v3", "point-shop-item-purchases"]) => Some(Operation::Purchases),
-            ("GET", ["api", "v3", "promotion-assignments"] | ["api", "v2", "contacts", _, "promotions"]) => {
-                Some(Operation::Rewards)
-            }
-            ("POST", ["api", "v3", "promotion-assignments", _, "redeem"]) => Some(Operation::Redeem),
-            ("GET", ["api", "v3", "contacts", "id"]) => Some(Operation::Contacts),
-            ("GET", ["api", "v3", "point-accounts"]) => Some(Operation::Points),
-            _ => None,
-        }
-    }
-}
-
 /// A fault: which requests, and what happens to them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,13 +52,20 @@ pub struct Fault {
 impl Fault {
     /// Strikes the next request of this kind, once.
     pub fn on(operation: Operation, effect: Effect) -> Fault {
-        Fault { on: Match { operation, contact_id: None, nth: 1, times: 1 }, effect }
+        Fault { on: Match { operation, contact_id: None, item_id: None, nth: 1, times: 1 }, effect }
     }
 
     /// Only requests that name this contact, or redeem one of its rewards.
     #[must_use]
     pub fn contact(mut self, contact: Uuid) -> Fault {
         self.on.contact_id = Some(contact);
+        self
+    }
+
+    /// Only purchases of this item, or redeems of a reward that came with it.
+    #[must_use]
+    pub fn item(mut self, item: Uuid) -> Fault {
+        self.on.item_id = Some(item);
         self
     }
 
@@ -102,7 +91,7 @@ impl Fault {
         let name = self.effect.name();
         match &self.effect {
             Effect::Status(answer) | Effect::StatusAfterCommit(answer) => answer
-                .response()
+                .reply()
                 .map(|_| ())
                 .map_err(|wrong| Invalid { field: format!("effect.{name}.{}", wrong.field), why: wrong.why }),
             Effect::EmptyBody { status } => final_status(*status)
@@ -122,6 +111,9 @@ pub struct Match {
     /// Whom they are about; `None`: anybody.
     #[serde(default)]
     pub contact_id: Option<Uuid>,
+    /// Which item they buy, or with which the reward came that they redeem; `None`: any, or none.
+    #[serde(default)]
+    pub item_id: Option<Uuid>,
     /// The first to be struck, counted from 1 among the matching requests since the fault was armed.
     #[serde(default = "once")]
     pub nth: u32,
@@ -238,7 +230,7 @@ impl Answer {
         Answer { error_code: Some(error_code.to_owned()), ..Answer::status(status) }
     }
 
-    fn response(&self) -> Result<Response, Invalid> {
+    fn reply(&self) -> Result<Reply, Invalid> {
         let body = self.body.clone().unwrap_or_else(|| {
             let message = self.message.as_deref().unwrap_or("A fault armed in the sandbox");
             match &self.error_code {
@@ -246,7 +238,7 @@ impl Answer {
                 None => serde_json::json!({ "message": message }).to_string(),
             }
         });
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = final_status(self.status)?;
         let content_type = HeaderValue::from_str(self.content_type.as_deref().unwrap_or("application/json"));
         let content_type = content_type.map_err(|_| Invalid::new("contentType", "is not a header value"))?;
@@ -325,23 +317,23 @@ impl Effect {
     }
 
     /// What goes back in place of `served`, the store's own answer, which is empty if the effect does not commit.
-    pub(crate) async fn strike(self, served: Response, keep_alive: bool) -> Struck {
+    pub(crate) fn strike(self, served: Reply, keep_alive: bool) -> Struck {
         match self {
             Effect::Delay { .. } => Struck::Answer(served),
-            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => match answer.response() {
-                Ok(response) => Struck::Answer(response),
+            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => match answer.reply() {
+                Ok(reply) => Struck::Answer(reply),
                 Err(_) => Struck::Close,
             },
             Effect::ResetBeforeCommit | Effect::ResetAfterCommit => Struck::Reset,
             Effect::CloseBeforeCommit | Effect::CloseAfterCommit => Struck::Close,
             Effect::StallBeforeCommit | Effect::StallAfterCommit => Struck::Stall,
             Effect::Truncate { bytes: limit } => {
-                let (status, mut bytes) = raw(served, 0).await;
+                let (status, mut bytes) = raw(&served, 0);
                 bytes.truncate(limit);
                 Struck::Raw(Raw { status, bytes, pace: None, then: Then::Close })
             }
             Effect::Drip { bytes_per_write, interval_ms } => {
-                let (status, bytes) = raw(served, 0).await;
+                let (status, bytes) = raw(&served, 0);
                 let pace = Some((bytes_per_write, Duration::from_millis(interval_ms.into())));
                 let then = if keep_alive { Then::GoOn } else { Then::Finish };
                 Struck::Raw(Raw { status, bytes, pace, then })
@@ -352,11 +344,11 @@ impl Effect {
                 "<!DOCTYPE html><html><head><title>Web filter</title></head><body><h1>Access denied</h1></body></html>",
             ),
             Effect::WrongLength { delta } => {
-                let (status, bytes) = raw(served, delta.into()).await;
+                let (status, bytes) = raw(&served, delta.into());
                 Struck::Raw(Raw { status, bytes, pace: None, then: Then::Finish })
             }
             Effect::EmptyBody { status } => {
-                let mut response = Response::default();
+                let mut response = Reply::default();
                 *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
                 Struck::Answer(response)
             }
@@ -370,34 +362,33 @@ impl Effect {
 }
 
 fn made_up(content_type: &'static str, body: &'static str) -> Struck {
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Bytes::from(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     Struck::Answer(response)
 }
 
 /// The bytes of a response on the wire, its Content-Length off by `delta`.
-async fn raw(response: Response, delta: i64) -> (Option<u16>, Bytes) {
-    let (head, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+fn raw(reply: &Reply, delta: i64) -> (Option<u16>, Bytes) {
+    let body = reply.body();
     let length = i64::try_from(body.len()).unwrap_or(i64::MAX).saturating_add(delta).max(0);
     let mut bytes = BytesMut::with_capacity(256 + body.len());
-    bytes.put_slice(format!("HTTP/1.1 {}\r\n", head.status).as_bytes());
-    for (name, value) in head.headers.iter().filter(|(name, _)| *name != CONTENT_LENGTH) {
+    bytes.put_slice(format!("HTTP/1.1 {}\r\n", reply.status()).as_bytes());
+    for (name, value) in reply.headers().iter().filter(|(name, _)| *name != CONTENT_LENGTH) {
         bytes.put_slice(name.as_str().as_bytes());
         bytes.put_slice(b": ");
         bytes.put_slice(value.as_bytes());
         bytes.put_slice(b"\r\n");
     }
     bytes.put_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
-    bytes.put_slice(&body);
-    (Some(head.status.as_u16()), bytes.freeze())
+    bytes.put_slice(body);
+    (Some(reply.status().as_u16()), bytes.freeze())
 }
 
 /// What goes back to the client after a fault has struck.
 #[derive(Debug)]
 pub(crate) enum Struck {
     /// An ordinary answer.
-    Answer(Response),
+    Answer(Reply),
     /// Bytes of our own on the bare connection.
     Raw(Raw),
     /// RST.
@@ -462,12 +453,13 @@ impl Faults {
     }
 
     /// The effect for a request: that of the first armed fault whose turn it is. Every matching fault counts the request.
-    pub fn next(&mut self, operation: Option<Operation>, contact: Option<Uuid>) -> Option<Effect> {
+    pub fn next(&mut self, operation: Option<Operation>, contact: Option<Uuid>, item: Option<Uuid>) -> Option<Effect> {
         let mut effect = None;
         self.armed.retain_mut(|armed| {
-            let Match { operation: wanted, contact_id, nth, times } = &armed.fault.on;
+            let Match { operation: wanted, contact_id, item_id, nth, times } = &armed.fault.on;
             let matches = (*wanted == Operation::Any || Some(*wanted) == operation)
-                && (contact_id.is_none() || *contact_id == contact);
+                && (contact_id.is_none() || *contact_id == contact)
+                && (item_id.is_none() || *item_id == item);
             armed.seen += u64::from(matches);
             if matches && effect.is_none() && armed.seen >= u64::from(*nth) {
                 effect = Some(armed.fault.effect.clone());

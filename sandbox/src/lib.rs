@@ -13,6 +13,7 @@
 mod admin;
 pub mod api;
 pub mod clock;
+pub mod dialect;
 mod export;
 pub mod fault;
 pub mod judge;
@@ -22,9 +23,11 @@ pub mod seed;
 mod server;
 mod state;
 pub mod store;
+mod tenant;
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -32,16 +35,17 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use uuid::Uuid;
 
-pub use clock::Time;
+pub use clock::{Clock, Time};
+pub use dialect::Dialect;
 pub use fault::{Answer, Armed, Effect, Fault, Operation};
 pub use log::{KeySeen, RequestEntry};
 pub use seed::Seed;
 pub use store::{Assignment, Behaviour, Invalid, Item, LedgerEntry, LedgerKind, Member, Purchase, Status};
+pub use tenant::Tenant;
 
 use server::Server;
-use state::{App, RateLimit};
+use state::App;
 
 /// How a sandbox is to be started.
 #[derive(Clone, Debug)]
@@ -164,7 +168,7 @@ fn ipv6_twin(address: SocketAddr) -> Option<TcpListener> {
     (address.is_ipv4() && address.ip().is_loopback()).then(|| listen(twin).ok()).flatten()
 }
 
-/// A running Engage. Dropping it stops it and frees its ports; every method blocks, but never for a request in progress.
+/// A running Engage. Dropping it stops it and frees its ports. It is its first store; see [`Tenant`] for what can be asked of that.
 #[derive(Debug)]
 pub struct Sandbox {
     app: Arc<App>,
@@ -210,93 +214,23 @@ impl Sandbox {
         &self.ca_file
     }
 
-    /// The key to send.
-    pub fn api_key(&self) -> &str {
-        &self.app.key
+    /// The store with this key; see [`Sandbox::add_store`].
+    pub fn store(&self, key: &str) -> Option<Arc<Tenant>> {
+        self.app.tenant(key)
     }
 
-    /// What happened to anybody's points and rewards.
-    pub fn ledger(&self) -> Vec<LedgerEntry> {
-        let state = &mut *self.app.state();
-        let now = state.clock.now();
-        state.store.ledger(now).to_vec()
+    /// Adds a store with a key of its own: its own members and items, ledger, faults, clock, log, rate and dialect.
+    pub fn add_store(&self, key: &str, seed: Seed) -> Result<Arc<Tenant>, Invalid> {
+        self.app.add(key, seed)
     }
+}
 
-    /// What a member can spend now; `None`: no such member.
-    pub fn balance(&self, contact: Uuid) -> Option<u32> {
-        let state = &mut *self.app.state();
-        let now = state.clock.now();
-        state.store.account(now, contact).map(|account| account.balance)
-    }
+/// The store that was there first.
+impl Deref for Sandbox {
+    type Target = Tenant;
 
-    /// What a member has bought, the newest first.
-    pub fn purchases(&self, contact: Uuid) -> Vec<Purchase> {
-        let state = &mut *self.app.state();
-        let now = state.clock.now();
-        state.store.purchases_of(now, contact).into_iter().flatten().cloned().collect()
-    }
-
-    /// The rewards that a member was given, the oldest first.
-    pub fn assignments(&self, contact: Uuid) -> Vec<Assignment> {
-        let state = &mut *self.app.state();
-        let now = state.clock.now();
-        state.store.assignments(now).iter().filter(|assignment| assignment.contact_id == contact).cloned().collect()
-    }
-
-    /// The last requests, the oldest first; those to `/_sandbox/` are not among them.
-    pub fn requests(&self) -> Vec<RequestEntry> {
-        self.app.state().log.entries().iter().cloned().collect()
-    }
-
-    /// Waits until the log holds a request that satisfies `wanted`, and returns the first. `None`: not in time.
-    /// `wanted` must not call the sandbox.
-    pub fn wait_for(&self, timeout: Duration, wanted: impl Fn(&RequestEntry) -> bool) -> Option<RequestEntry> {
-        self.app.wait_for(timeout, &wanted)
-    }
-
-    /// Arms a fault and returns its number.
-    ///
-    /// # Panics
-    ///
-    /// When the fault could never work, such as an answer with status 99.
-    pub fn arm(&self, fault: Fault) -> u64 {
-        let armed = self.app.state().faults.arm(fault);
-        armed.unwrap_or_else(|invalid| panic!("not a fault: {invalid}"))
-    }
-
-    /// The faults that have not yet struck for the last time.
-    pub fn faults(&self) -> Vec<Armed> {
-        self.app.state().faults.armed().to_vec()
-    }
-
-    /// Disarms every fault and closes every connection that one has stalled.
-    pub fn clear_faults(&self) {
-        self.app.clear_faults();
-    }
-
-    /// Back to the start: the seed, no faults, an empty log, the computer's clock, the first rate limit.
-    pub fn reset(&self) {
-        self.app.reset();
-    }
-
-    /// Moves the sandbox's clock away from the computer's.
-    pub fn set_clock_offset(&self, ms: i64) {
-        self.app.state().clock.set_offset_ms(ms);
-    }
-
-    /// Above which rate to answer 429; `None`: never.
-    pub fn set_requests_per_second(&self, limit: Option<u32>) {
-        self.app.state().rate = RateLimit::new(limit);
-    }
-
-    /// Adds a member, unless the id is taken.
-    pub fn add_member(&self, member: Member) -> Result<(), Invalid> {
-        self.app.state().store.add_member(member)
-    }
-
-    /// Adds an item, unless the id is taken or the item contradicts itself.
-    pub fn add_item(&self, item: Item) -> Result<(), Invalid> {
-        self.app.state().store.add_item(item)
+    fn deref(&self) -> &Tenant {
+        &self.app.first
     }
 }
 

@@ -16,7 +16,7 @@ use crate::clock::Time;
 use crate::fault::Operation;
 
 /// One request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestEntry {
     /// 1, 2, 3 …
@@ -36,6 +36,10 @@ pub struct RequestEntry {
     pub purchase_id: Option<Uuid>,
     /// The contact, where the request names one.
     pub contact_id: Option<Uuid>,
+    /// The item, of a purchase or of the reward that is redeemed.
+    pub item_id: Option<Uuid>,
+    /// The reward, of a redeem.
+    pub assignment_id: Option<Uuid>,
     /// The key that came with it. Never the key itself.
     pub key: KeySeen,
     /// The till and its version.
@@ -57,12 +61,18 @@ pub struct RequestEntry {
     pub response: Message,
 }
 
+impl RequestEntry {
+    fn bodies(&self) -> usize {
+        self.request.body.len() + self.response.body.len()
+    }
+}
+
 /// Headers and body of a request or an answer, as far as they are kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
     /// The value of every header that is not known to be harmless is [`HIDDEN`].
     pub headers: HeaderMap,
-    /// At most [`Message::LIMIT`] bytes of it.
+    /// At most [`Message::LIMIT`] bytes of it, and none once there are too many newer ones.
     pub body: Bytes,
     /// How long it was.
     pub size: usize,
@@ -147,7 +157,7 @@ fn status_or_no_answer<S: Serializer>(status: &Option<u16>, serializer: S) -> Re
 }
 
 /// What is told of a request's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum KeySeen {
     /// The right one.
@@ -155,39 +165,53 @@ pub enum KeySeen {
     /// Another one.
     Wrong,
     /// None.
+    #[default]
     Missing,
 }
 
-/// The last 10 000 requests.
+/// The last 10 000 requests, and of the last of these so many bodies as fit.
 #[derive(Debug, Default)]
 pub struct RequestLog {
     entries: VecDeque<RequestEntry>,
     count: u64,
+    /// The bytes of the bodies kept, and the number of the first request that has kept its own.
+    bodies: usize,
+    first_with_bodies: u64,
 }
 
 impl RequestLog {
     /// How many are kept.
     pub const LIMIT: usize = 10_000;
 
+    /// How many bytes of bodies are kept.
+    pub const BODIES: usize = 16 * 1024 * 1024;
+
     /// Adds a request, not yet answered, and returns its number.
     pub fn push(&mut self, entry: RequestEntry) -> u64 {
-        if self.entries.len() == RequestLog::LIMIT {
-            self.entries.pop_front();
+        if self.entries.len() == RequestLog::LIMIT
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.bodies -= oldest.bodies();
         }
         self.count += 1;
+        self.bodies += entry.bodies();
         self.entries.push_back(RequestEntry { seq: self.count, ..entry });
+        self.drop_bodies();
         self.count
     }
 
     /// Notes what a request was answered.
-    pub(crate) fn answered(&mut self, seq: u64, answered: Answered) {
-        let first = self.entries.front().map_or(0, |entry| entry.seq);
-        let index = seq.checked_sub(first).and_then(|index| usize::try_from(index).ok());
-        if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
-            entry.status = Some(answered.status);
-            entry.took_ms = Some(u64::try_from(answered.took.as_millis()).unwrap_or(u64::MAX));
-            entry.response = answered.response;
+    pub(crate) fn answered(&mut self, seq: u64, mut answered: Answered) {
+        if seq < self.first_with_bodies {
+            answered.response.body = Bytes::new();
         }
+        let length = answered.response.body.len();
+        let Some(entry) = self.entry(seq) else { return };
+        entry.status = Some(answered.status);
+        entry.took_ms = Some(u64::try_from(answered.took.as_millis()).unwrap_or(u64::MAX));
+        entry.response = answered.response;
+        self.bodies += length;
+        self.drop_bodies();
     }
 
     /// The requests, the oldest first.
@@ -198,12 +222,36 @@ impl RequestLog {
     /// Forgets every request; the numbers go on, so that no late answer is noted for another request.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.bodies = 0;
+        self.first_with_bodies = self.count + 1;
+    }
+
+    fn entry(&mut self, seq: u64) -> Option<&mut RequestEntry> {
+        let first = self.entries.front()?.seq;
+        self.entries.get_mut(usize::try_from(seq.checked_sub(first)?).ok()?)
+    }
+
+    /// Lets go of the oldest bodies that are too many.
+    fn drop_bodies(&mut self) {
+        while self.bodies > RequestLog::BODIES {
+            let seq = self.first_with_bodies;
+            self.first_with_bodies += 1;
+            if let Some(entry) = self.entry(seq) {
+                let freed = entry.bodies();
+                (entry.request.body, entry.response.body) = (Bytes::new(), Bytes::new());
+                self.bodies -= freed;
+            }
+        }
     }
 }
 
-/// Path and query with every value hidden that could be a person's or a key.
-pub fn redacted(uri: &Uri) -> String {
+/// Path and query with every value hidden that could be a person's or a key. `ids` and `words` are the parameters that hold such.
+pub fn redacted(uri: &Uri, ids: &[&str], words: &[&str]) -> String {
     let Some(query) = uri.query() else { return uri.path().to_owned() };
+    let is_harmless = |name: &str, value: &str| {
+        let is_among = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        (is_among(ids) && Uuid::parse_str(value).is_ok()) || (is_among(words) && is_word(value))
+    };
     let pairs: Vec<String> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
@@ -213,12 +261,6 @@ pub fn redacted(uri: &Uri) -> String {
         })
         .collect();
     format!("{}?{}", uri.path(), pairs.join("&"))
-}
-
-fn is_harmless(name: &str, value: &str) -> bool {
-    let is = |known: &str| known.eq_ignore_ascii_case(name);
-    (is("contactId") && Uuid::parse_str(value).is_ok())
-        || ((is("redemptionChannelType") || is("contactType")) && is_word(value))
 }
 
 fn is_word(text: &str) -> bool {
@@ -239,7 +281,10 @@ mod tests {
             ("contactType=0701234567".to_owned(), "contactType=***".to_owned()),
         ] {
             let uri: Uri = format!("/api?{query}").parse().unwrap();
-            assert_eq!(redacted(&uri), format!("/api?{kept}"));
+            assert_eq!(
+                redacted(&uri, &["contactId"], &["redemptionChannelType", "contactType"]),
+                format!("/api?{kept}")
+            );
         }
     }
 
@@ -265,38 +310,42 @@ mod tests {
         assert_eq!((kept.body.len(), kept.size), (Message::LIMIT, Message::LIMIT + 1));
     }
 
+    fn answered(status: u16, body: &Bytes) -> Answered {
+        Answered { status, response: Message { body: body.clone(), ..Message::default() }, ..Answered::default() }
+    }
+
     #[test]
     fn the_log_is_bounded_and_a_late_answer_finds_its_own_request_only() {
-        let entry = RequestEntry {
-            seq: 0,
-            time: Time::default(),
-            operation: None,
-            method: String::new(),
-            path: String::new(),
-            status: None,
-            purchase_id: None,
-            contact_id: None,
-            key: KeySeen::Missing,
-            user_agent: None,
-            connection: 1,
-            fault: None,
-            took_ms: None,
-            origin: "".into(),
-            request: Message::default(),
-            response: Message::default(),
-        };
-        let answered = |status| Answered { status, ..Answered::default() };
-        let mut log = RequestLog::default();
+        let (mut log, nothing) = (RequestLog::default(), Bytes::new());
         for _ in 0..=RequestLog::LIMIT {
-            log.push(entry.clone());
+            log.push(RequestEntry::default());
         }
-        log.answered(1, answered(200));
-        log.answered(2, answered(201));
+        log.answered(1, answered(200, &nothing));
+        log.answered(2, answered(201, &nothing));
         assert_eq!(log.entries().len(), RequestLog::LIMIT);
         assert_eq!(log.entries().iter().filter_map(|entry| entry.status).collect::<Vec<_>>(), [201]);
         log.clear();
-        log.answered(3, answered(202));
-        log.push(entry);
+        log.answered(3, answered(202, &nothing));
+        log.push(RequestEntry::default());
         assert_eq!(log.entries()[0].status, None);
+    }
+
+    #[test]
+    fn bodies_are_kept_while_they_fit() {
+        let mut log = RequestLog::default();
+        let quarter = Bytes::from(vec![0; RequestLog::BODIES / 4]);
+        for _ in 0..6 {
+            let request = Message { body: quarter.clone(), ..Message::default() };
+            log.push(RequestEntry { request, ..RequestEntry::default() });
+        }
+        let kept =
+            |log: &RequestLog| log.entries().iter().map(|entry| entry.bodies() / quarter.len()).collect::<Vec<_>>();
+        assert_eq!(kept(&log), [0, 0, 1, 1, 1, 1]);
+        // An answer counts, and one for a request that lost its body is not kept.
+        log.answered(6, answered(200, &quarter));
+        log.answered(1, answered(200, &quarter));
+        assert_eq!(kept(&log), [0, 0, 0, 1, 1, 2]);
+        log.clear();
+        assert_eq!(log.bodies, 0);
     }
 }

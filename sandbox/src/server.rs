@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderMap, USER_AGENT};
 use hyper::http::request::Parts;
@@ -35,10 +35,10 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, rustls};
 use tower_service::Service;
 
-use crate::clock::Time;
-use crate::fault::{Operation, Raw, Struck, Then};
-use crate::log::{Answered, Message, RequestEntry, redacted};
-use crate::state::{App, Arrival};
+use crate::fault::{Raw, Reply, Struck, Then};
+use crate::log::{Answered, KeySeen, Message, RequestEntry, redacted};
+use crate::state::App;
+use crate::tenant::{Arrival, Tenant};
 use crate::{admin, api, export};
 
 /// No request is larger.
@@ -48,17 +48,15 @@ const MAX_BODY: usize = 1024 * 1024;
 #[derive(Clone)]
 pub(crate) struct Server {
     app: Arc<App>,
-    router: Router,
+    /// The sandbox's own routes.
+    own: Router,
     connections: Arc<AtomicU64>,
 }
 
 impl Server {
     pub fn new(app: Arc<App>) -> Server {
-        let router = api::routes(&app)
-            .merge(admin::routes(&app))
-            .merge(export::routes(&app))
-            .fallback(|| async { StatusCode::NOT_FOUND });
-        Server { app, router, connections: Arc::default() }
+        let own = admin::routes(&app).merge(export::routes(&app));
+        Server { app, own, connections: Arc::default() }
     }
 
     /// Accepts connections for ever.
@@ -87,9 +85,9 @@ impl Server {
     /// Serves one connection until either side ends it.
     async fn connection<S: Wire>(self, mut stream: S) {
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let origin: Arc<str> = stream.origin().into();
+        let on = Arc::new(On { number, origin: stream.origin().into() });
         loop {
-            let service = service_fn(|request| self.clone().answer(number, Arc::clone(&origin), request));
+            let service = service_fn(|request| self.clone().answer(Arc::clone(&on), request));
             let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             let Err(error) = (&mut connection).await else { return };
             let Some(takeover) = error.source().and_then(|source| source.downcast_ref::<Takeover>()).cloned() else {
@@ -97,7 +95,7 @@ impl Server {
             };
             let parts = connection.into_parts();
             stream = parts.io.into_inner();
-            let goes_on = takeover.act(&self.app, &mut stream).await;
+            let goes_on = takeover.act(&mut stream).await;
             // A pipelined request that hyper has read already is lost with it.
             if !goes_on || !parts.read_buf.is_empty() {
                 return;
@@ -106,55 +104,55 @@ impl Server {
     }
 
     /// One request: the log, the faults, the routes.
-    async fn answer(
-        mut self,
-        connection: u64,
-        origin: Arc<str>,
-        request: Request<Incoming>,
-    ) -> Result<Response, Takeover> {
+    async fn answer(mut self, on: Arc<On>, request: Request<Incoming>) -> Result<Response, Takeover> {
         let (head, body) = request.into_parts();
         let body = match Limited::new(body, MAX_BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
-                return Ok(api::json(StatusCode::PAYLOAD_TOO_LARGE, &serde_json::json!({ "message": "Too large" })));
+                let too_large = serde_json::json!({ "message": "Too large" });
+                return Ok(api::json(StatusCode::PAYLOAD_TOO_LARGE, &too_large).map(Body::from));
             }
             Err(_) => return Err(Takeover::Close),
         };
         if admin::is_own(head.uri.path()) {
-            return Ok(self.route(head, body).await);
+            return match self.own.call(Request::from_parts(head, Body::from(body))).await {
+                Ok(response) => Ok(response),
+                Err(never) => match never {},
+            };
         }
 
+        let began = Instant::now();
         let keep_alive = keeps_alive(&head);
-        let Arrival { seq, effect, clearings } = self.app.arrive(self.entry(connection, origin, &head, &body));
-        let (app, began) = (Arc::clone(&self.app), Instant::now());
+        let (tenant, key) = self.app.tenant_of(&head.headers);
+        let Arrival { seq, effect, clearings } = tenant.arrive(entry(&tenant, key, &on, &head, &body));
         let note = |status, headers: &HeaderMap, body: &Bytes| {
             let response = Message::of_answer(headers, body);
-            app.answered(seq, Answered { status, took: began.elapsed(), response });
-        };
-        let note_answer = async |response: Response| {
-            let (head, body) = response.into_parts();
-            let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-            note(head.status.as_u16(), &head.headers, &body);
-            Response::from_parts(head, Body::from(body))
+            tenant.answered(seq, Answered { status, took: began.elapsed(), response });
         };
         let Some(effect) = effect else {
-            return Ok(note_answer(self.route(head, body).await).await);
+            let reply = api::answer(&tenant, key, &head, &body);
+            note(reply.status().as_u16(), reply.headers(), reply.body());
+            return Ok(reply.map(Body::from));
         };
 
         let served = if let Some(delay) = effect.delay() {
             // A task of its own: Engage would not drop the work because the client has left.
+            let tenant = Arc::clone(&tenant);
             let late = tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
-                self.route(head, body).await
+                api::answer(&tenant, key, &head, &body)
             });
             late.await.map_err(|_| Takeover::Close)?
         } else if effect.commits() {
-            self.route(head, body).await
+            api::answer(&tenant, key, &head, &body)
         } else {
-            Response::default()
+            Reply::default()
         };
-        match effect.strike(served, keep_alive).await {
-            Struck::Answer(response) => Ok(note_answer(response).await),
+        match effect.strike(served, keep_alive) {
+            Struck::Answer(reply) => {
+                note(reply.status().as_u16(), reply.headers(), reply.body());
+                Ok(reply.map(Body::from))
+            }
             Struck::Raw(raw) => {
                 if let Some(status) = raw.status {
                     note(status, &HeaderMap::new(), &raw.bytes);
@@ -163,41 +161,37 @@ impl Server {
             }
             Struck::Reset => Err(Takeover::Reset),
             Struck::Close => Err(Takeover::Close),
-            Struck::Stall => Err(Takeover::Stall { clearings }),
+            Struck::Stall => Err(Takeover::Stall { tenant, clearings }),
         }
     }
+}
 
-    async fn route(&mut self, head: Parts, body: Bytes) -> Response {
-        match self.router.call(Request::from_parts(head, Body::from(body))).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
-    }
+/// The connection that a request came on.
+#[derive(Debug)]
+struct On {
+    number: u64,
+    origin: Arc<str>,
+}
 
-    fn entry(&self, connection: u64, origin: Arc<str>, head: &Parts, body: &[u8]) -> RequestEntry {
-        let operation = Operation::of(&head.method, head.uri.path());
-        let (purchase_id, contact_id) = api::subjects(&self.app, operation, &head.uri, body);
-        RequestEntry {
-            seq: 0,
-            time: Time::default(),
-            operation,
-            method: head.method.to_string(),
-            path: redacted(&head.uri),
-            status: None,
-            purchase_id,
-            contact_id,
-            key: api::key_seen(&self.app, &head.headers),
-            user_agent: head
-                .headers
-                .get(USER_AGENT)
-                .map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned()),
-            connection,
-            fault: None,
-            took_ms: None,
-            origin,
-            request: Message::of_request(&head.headers, body),
-            response: Message::default(),
-        }
+fn entry(tenant: &Tenant, key: KeySeen, on: &On, head: &Parts, body: &Bytes) -> RequestEntry {
+    let state = tenant.state();
+    let api::Asked { operation, contact_id, purchase_id, item_id, assignment_id } = api::asked(&state, head, body);
+    let [ids, words] = state.dialect.harmless_parameters();
+    let agent = head.headers.get(USER_AGENT);
+    RequestEntry {
+        operation,
+        method: head.method.to_string(),
+        path: redacted(&head.uri, &ids, &words),
+        purchase_id,
+        contact_id,
+        item_id,
+        assignment_id,
+        key,
+        user_agent: agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned()),
+        connection: on.number,
+        origin: Arc::clone(&on.origin),
+        request: Message::of_request(&head.headers, body),
+        ..RequestEntry::default()
     }
 }
 
@@ -243,7 +237,7 @@ enum Takeover {
     Raw(Raw),
     Reset,
     Close,
-    Stall { clearings: u64 },
+    Stall { tenant: Arc<Tenant>, clearings: u64 },
 }
 
 impl fmt::Display for Takeover {
@@ -256,16 +250,16 @@ impl Error for Takeover {}
 
 impl Takeover {
     /// Returns whether the connection goes on; if not, dropping it closes it without a TLS goodbye.
-    async fn act<S: Wire>(self, app: &App, stream: &mut S) -> bool {
+    async fn act<S: Wire>(self, stream: &mut S) -> bool {
         match self {
             Takeover::Close => false,
             Takeover::Reset => {
                 let _ = SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO));
                 false
             }
-            Takeover::Stall { clearings } => {
+            Takeover::Stall { tenant, clearings } => {
                 tokio::select! {
-                    () = app.cleared_since(clearings) => {}
+                    () = tenant.cleared_since(clearings) => {}
                     () = client_leaves(stream) => {}
                 }
                 false

@@ -209,6 +209,8 @@ pub struct Reward {
     pub heading: Option<String>,
     /// What the member is shown.
     pub description: Option<String>,
+    /// What a till's printer makes of it.
+    pub barcode: Option<String>,
     /// When an assigned one is no longer listed and cannot be redeemed.
     pub expires_on: Option<Time>,
     /// Where and how it can be redeemed.
@@ -222,6 +224,7 @@ impl Default for Reward {
             external_id: None,
             heading: None,
             description: None,
+            barcode: None,
             expires_on: None,
             redemption_channels: vec![RedemptionChannel {
                 channel: Channel::Pos,
@@ -787,9 +790,9 @@ impl Store {
         &self.assignments
     }
 
-    /// Whose reward this is.
-    pub fn owner_of(&self, assignment: Uuid) -> Option<Uuid> {
-        self.by_assignment_id.get(&assignment).map(|&index| self.assignments[index].contact_id)
+    /// The reward with this id.
+    pub fn assignment(&self, id: Uuid) -> Option<&Assignment> {
+        self.by_assignment_id.get(&id).map(|&index| &self.assignments[index])
     }
 
     /// The item an assignment came with. Items are never removed.

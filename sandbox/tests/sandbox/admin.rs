@@ -97,7 +97,10 @@ fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
         for (parameter, value) in parameters.as_object().unwrap() {
             assert_eq!(&armed["effect"][name][parameter], value);
         }
-        assert_eq!(armed["match"], json!({ "operation": "any", "contactId": null, "nth": 1, "times": 1 }));
+        assert_eq!(
+            armed["match"],
+            json!({ "operation": "any", "contactId": null, "itemId": null, "nth": 1, "times": 1 })
+        );
     }
     assert_eq!(armed.as_array().unwrap().len(), effects.len());
     admin.send(&with_headers("DELETE", "/_sandbox/faults", "", ""));

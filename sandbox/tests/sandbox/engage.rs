@@ -83,7 +83,7 @@ fn a_purchase_deducts_the_points_and_assigns_the_reward() {
 
     let rewards =
         till.get(&format!("/api/v3/promotion-assignments?contactId={ASTRID}&redemptionChannelType=POS")).json();
-    assert_eq!(rewards[0]["id"], purchase["assignmentId"]);
+    assert_eq!(rewards[0]["id"], json!(sandbox.assignments(ASTRID)[0].id));
     assert_eq!(rewards[0]["redeemed"], false);
     assert_eq!(rewards[0]["redemptionChannels"][0]["value"], json!({ "amount": 100, "currency": "SEK" }));
 }
@@ -187,7 +187,7 @@ fn a_purchase_that_failed_is_in_the_history_and_cost_nothing() {
     let id = Uuid::new_v4();
     till.buy(ASTRID, id, FAILS);
     let history = till.get(&format!("/api/v3/point-shop-item-purchases?contactId={ASTRID}")).json();
-    assert_eq!((&history[0]["status"], &history[0]["assignmentId"]), (&json!("Failed"), &Value::Null));
+    assert_eq!(history[0]["status"], "Failed");
     assert_eq!(till.buy(ASTRID, id, FAILS).json()["status"], "Failed");
     assert_eq!(sandbox.balance(ASTRID), Some(1200));
 }
@@ -206,7 +206,8 @@ fn the_history_is_newest_first_and_404_when_empty() {
 #[test]
 fn a_reward_is_redeemed_once() {
     let (sandbox, mut till) = shop();
-    let assignment = till.buy(ASTRID, Uuid::new_v4(), COFFEE).json()["assignmentId"].as_str().unwrap().to_owned();
+    till.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    let assignment = sandbox.assignments(ASTRID)[0].id;
     let path = format!("/api/v3/promotion-assignments/{assignment}/redeem");
     let pos = json!({ "redemptionChannel": "POS" });
 

@@ -220,7 +220,8 @@ fn a_fault_strikes_the_requests_it_matches_and_no_others() {
 fn a_fault_finds_the_contact_in_the_query_the_path_the_body_and_behind_the_reward() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
-    let assignment = till.buy(ASTRID, Uuid::new_v4(), COFFEE).json()["assignmentId"].as_str().unwrap().to_owned();
+    till.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    let assignment = sandbox.assignments(ASTRID)[0].id;
     sandbox.arm(Fault::on(Operation::Any, Effect::Status(Answer::status(503))).contact(ASTRID).times(0));
     let redeem = format!("/api/v3/promotion-assignments/{assignment}/redeem");
     let redeem = till.post(&redeem, &json!({ "redemptionChannel": "POS" })).status;

@@ -7,3 +7,4 @@ mod engage;
 mod export;
 mod faults;
 mod judge;
+mod stores;
