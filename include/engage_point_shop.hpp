@@ -232,7 +232,7 @@ inline std::string_view version() noexcept { return eps_version(); }
 class [[nodiscard]] Result {
 public:
     Result(Result &&other) noexcept
-        : code_(other.code_), buffer_(std::exchange(other.buffer_, eps_buffer{})), problem_(other.problem_) {}
+        : buffer_(std::exchange(other.buffer_, eps_buffer{})), code_(other.code_), problem_(other.problem_) {}
     Result &operator=(Result &&other) noexcept {
         Result taken(std::move(other));
         std::swap(code_, taken.code_);
@@ -264,8 +264,8 @@ private:
     /// A call that was not made.
     Result(Code code, const char *problem) noexcept : code_(code), problem_(problem) {}
 
+    eps_buffer buffer_{}; // Before the code: the call that gives it fills this in.
     Code code_;
-    eps_buffer buffer_{};
     const char *problem_ = "";
 };
 

@@ -26,6 +26,11 @@ pub const DEMO: &[Need] = &[
 pub const TEST: &[Need] = &[
     need("a C++ compiler", "g++", &["c++", "--version"]),
     need("binutils (nm, readelf)", "binutils", &["readelf", "--version"]),
+    need(
+        "nlohmann-json",
+        "nlohmann-json3-dev",
+        &["sh", "-c", "echo '#include <nlohmann/json.hpp>' | c++ -E -x c++ - -o /dev/null"],
+    ),
     need("the C# compiler (mcs)", "mono-mcs", &["mcs", "--version"]),
     need("mono", "mono-runtime", &["mono", "--version"]),
     need("Python", "python3", &["python3", "--version"]),

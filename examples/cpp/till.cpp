@@ -1,0 +1,269 @@
+/*
+ * A till that sells rewards for points: what a POS vendor would write in C++. Word for word the till of examples/c, which tells
+ * its options and exit codes; JSON is read with nlohmann-json.
+ */
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "engage_point_shop.hpp"
+
+namespace {
+
+using nlohmann::json;
+
+enum { bought_it = 0, failed = 1, usage = 2, refused = 10, pending = 11, not_sent = 12 };
+
+using Arguments = std::map<std::string, std::string>;
+
+// --- Small helpers -------------------------------------------------------------------------------------------------------
+
+/// An answer, or the problem, as JSON. The library promises that it is.
+json read(const eps::Result &result) { return json::parse(result.json(), nullptr, false); }
+
+/// The text of a key, or "" where it is absent or null.
+std::string text_of(const json &object, const char *key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+double number_of(const json &object, const char *key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+bool flag_of(const json &object, const char *key) { return object.value(key, json()) == true; }
+
+/// Tells the technician what is wrong: the code's name, the message, and every link of the cause.
+void show_problem(const char *what, const eps::Result &result) {
+    const json problem = read(result);
+    std::fprintf(stderr, "%s: %s (%d): %s\n", what, result.name().data(), static_cast<int>(result.code()),
+                 text_of(problem, "message").c_str());
+    for (const auto &cause : problem.value("cause", json::array())) {
+        std::fprintf(stderr, "    because: %s\n", cause.get<std::string>().c_str());
+    }
+    if (number_of(problem, "httpStatus") != 0) {
+        const std::string engage_code = text_of(problem, "engageCode");
+        std::fprintf(stderr, "    HTTP status %.0f%s%s\n", number_of(problem, "httpStatus"), engage_code.empty() ? "" : " ",
+                     engage_code.c_str());
+    }
+}
+
+/// Tells the cashier what came of a call. The band says what to do next ...
+void tell_cashier(eps::Code code) {
+    if (code == eps::Code::ok) {
+        std::puts("==> The reward is bought.");
+        return;
+    }
+    switch (static_cast<int>(code) / 100) {
+        case -1: // a mistake in this program
+            std::puts("==> The till made a mistake. Nothing was sent. Call the till's vendor.");
+            break;
+        case -2: // configuration or credentials; also Engage's 401 and 403
+            std::puts("==> The till is not set up right. No points were deducted. Call the administrator.");
+            break;
+        case -3: // Engage's definite no
+            std::puts("==> The purchase was refused. No points were deducted. Tell the member.");
+            break;
+        case -4: // it is certain that nothing was sent
+            std::puts("==> Nothing was sent. You may try again.");
+            break;
+        case -5: // not known yet; a new press joins it, it never deducts twice
+            std::puts("==> Not known yet. Let the sale go on; the till finds out by itself.");
+            break;
+        case -6: // the journal: no purchase is sent that could not be written down before
+            std::puts("==> The till cannot keep its journal. Nothing was sent. Call the administrator.");
+            break;
+        default: // a fault of the library, or a band that is younger than this program: never call it failed
+            std::puts("==> Not known yet. Let the sale go on, and call the administrator.");
+            break;
+    }
+}
+
+/// ... and the outcome says what it means for the points, also for codes that are younger than this program.
+int exit_code(const eps::Result &result) {
+    switch (result.outcome()) {
+        case eps::Outcome::done: return bought_it;
+        case eps::Outcome::refused: return refused;
+        case eps::Outcome::not_sent: return not_sent;
+        case eps::Outcome::pending: break;
+    }
+    return pending;
+}
+
+// --- The steps of a sale -------------------------------------------------------------------------------------------------
+
+eps::Result open_shop(eps::Client &shop, const Arguments &given) {
+    json config = {{"baseUrl", given.at("--url")}, {"userAgent", "ExampleTill/1.0"}, {"journalPath", given.at("--journal")}};
+    if (given.count("--key")) config["apiKey"] = given.at("--key");
+    if (given.count("--ca")) config["caFile"] = given.at("--ca");
+    auto opened = shop.open(config.dump());
+    if (!opened) show_problem("cannot open the point shop", opened);
+    return opened;
+}
+
+/// Says that the till has noted an outcome. Should it fail, the operation simply shows up again at the next start.
+void acknowledge(const eps::Client &shop, const std::string &operation_id) {
+    if (const auto done = shop.acknowledge(operation_id); !done) show_problem("cannot acknowledge", done);
+}
+
+/// What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
+/// What is pending still is left alone: the library goes on settling it.
+void finish_earlier_sales(const eps::Client &shop) {
+    if (const auto settled = shop.settle(R"({"waitMs": 5000})"); !settled) {
+        show_problem("cannot settle earlier sales now", settled);
+    }
+    const auto unsettled = shop.list_unsettled();
+    if (!unsettled) return show_problem("cannot list earlier sales", unsettled);
+    const json answer = read(unsettled);
+    for (const auto &operation : answer.at("operations")) {
+        const auto id = text_of(operation, "operationId"), outcome = text_of(operation, "outcome");
+        std::printf("Earlier sale %s (%s): %s\n", id.c_str(), text_of(operation, "reference").c_str(), outcome.c_str());
+        if (flag_of(operation, "needsPerson")) {
+            std::puts("    The till cannot find out. Look for it among the member's purchases at Engage.");
+            acknowledge(shop, id);
+        } else if (outcome != "pending") {
+            acknowledge(shop, id);
+        }
+    }
+}
+
+/// Finds the member by what was given, "email=astrid@example.com", and fills in the contact's id.
+eps::Result find_member(const eps::Client &shop, std::string_view member, std::string &contact) {
+    const auto equals = member.find('=');
+    auto found = shop.find_contact(member.substr(0, equals), member.substr(equals + 1));
+    if (found) {
+        contact = read(found).get<std::string>();
+        std::printf("The member is %s.\n", contact.c_str());
+        return found;
+    }
+    if (static_cast<int>(found.code()) / 100 == -3) std::puts("==> There is no such member.");
+    else tell_cashier(found.code());
+    show_problem("cannot find the member", found);
+    return found;
+}
+
+/// The member's points, if they can be told.
+std::optional<double> points_of(const eps::Client &shop, const std::string &contact) {
+    const auto listed = shop.list_points(contact);
+    if (!listed) {
+        show_problem("cannot read the points", listed);
+        return {};
+    }
+    double points = 0;
+    for (const auto &account : read(listed)) points += number_of(account, "balance");
+    return points;
+}
+
+/// Shows the offers and picks the wanted one, else the first that the member can afford.
+eps::Result choose_offer(const eps::Client &shop, const Arguments &given, const std::string &contact, double points,
+                         std::optional<std::string> &chosen) {
+    const auto wanted = given.find("--item");
+    auto listed = shop.list_items(contact);
+    if (!listed) {
+        tell_cashier(listed.code());
+        show_problem("cannot list the offers", listed);
+        return listed;
+    }
+    std::puts("Offers:");
+    for (const auto &item : read(listed)) {
+        const auto id = text_of(item, "id");
+        const auto title = text_of(item.value("presentation", json::object()), "title");
+        const double cost = number_of(item, "cost");
+        if (!chosen && (wanted != given.end() ? id == wanted->second : cost <= points)) chosen = id;
+        std::printf("  %6.0f points  %s\n", cost, title.empty() ? text_of(item, "name").c_str() : title.c_str());
+    }
+    if (!chosen) {
+        std::puts(wanted != given.end() ? "The member is not offered this item." : "There is no offer the member can buy.");
+    }
+    return listed;
+}
+
+int buy(const eps::Client &shop, const Arguments &given, const std::string &contact, const std::string &item) {
+    // The receipt's number: the same receipt pressed twice is one purchase, also after a restart.
+    json options = json::object();
+    if (given.count("--reference")) options["reference"] = given.at("--reference");
+    if (given.count("--wait")) options["waitMs"] = std::stol(given.at("--wait"));
+    const auto result = shop.purchase(contact, item, options.dump());
+    const json answer = read(result);
+    tell_cashier(result.code());
+    if (result) {
+        std::printf("Purchase %s for %.0f points%s\n", text_of(answer, "purchaseId").c_str(),
+                    number_of(answer.at("purchase"), "cost"),
+                    flag_of(answer, "joined") ? " (asked for before: bought once)" : "");
+    } else {
+        show_problem("purchase", result);
+    }
+    // Printed, so noted. One that is pending is noted when its outcome is known, at the next start at the latest.
+    const auto id = text_of(answer, "operationId");
+    if (result.outcome() != eps::Outcome::pending && !id.empty()) acknowledge(shop, id);
+    return exit_code(result);
+}
+
+void show_purchases(const eps::Client &shop, const std::string &contact) {
+    const auto listed = shop.list_purchases(contact);
+    if (!listed) return show_problem("cannot list the purchases", listed);
+    std::puts("Purchases:");
+    for (const auto &purchase : read(listed)) {
+        std::printf("  %6.0f points  %-10s %s\n", number_of(purchase, "cost"), text_of(purchase, "status").c_str(),
+                    text_of(purchase, "createdOn").c_str());
+    }
+}
+
+/// One sale, from the member to the receipt.
+int sell(const eps::Client &shop, const Arguments &given, const std::string &contact) {
+    auto points = points_of(shop, contact);
+    if (points) std::printf("The member has %.0f points.\n", *points);
+    std::optional<std::string> item;
+    if (const auto listed = choose_offer(shop, given, contact, points.value_or(-1), item); !listed) return exit_code(listed);
+    if (!item) return failed;
+    const int result = buy(shop, given, contact, *item);
+    show_purchases(shop, contact);
+    points = points_of(shop, contact);
+    if (points) std::printf("The member has %.0f points left.\n", *points);
+    return result;
+}
+
+// --- The program ---------------------------------------------------------------------------------------------------------
+
+std::optional<Arguments> read_arguments(int argc, char **argv) {
+    const std::string_view known = " --url --key --ca --journal --contact --member --item --reference --wait ";
+    Arguments given;
+    if (argc % 2 == 0) return {};
+    for (int at = 1; at < argc; at += 2) {
+        if (known.find(' ' + std::string(argv[at]) + ' ') == known.npos) return {};
+        given[argv[at]] = argv[at + 1];
+    }
+    const auto has = [&](const char *name) { return given.count(name) > 0; };
+    if (has("--wait")) {
+        const auto &wait = given.at("--wait");
+        if (wait.empty() || wait.size() > 9 || wait.find_first_not_of("0123456789") != wait.npos) return {};
+    }
+    if (has("--member") && given.at("--member").find('=') == std::string::npos) return {};
+    if (!has("--url") || !has("--journal") || has("--contact") == has("--member")) return {};
+    return given;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    const auto given = read_arguments(argc, argv);
+    if (!given) {
+        std::fputs("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
+                   " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS]\n", stderr);
+        return usage;
+    }
+    // A pipe or a console: what the cashier reads comes at once and in order.
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    eps::Client shop; // Closes itself. Purchases under way stay in the journal and are settled after the next start.
+    if (!open_shop(shop, *given)) return failed;
+    finish_earlier_sales(shop);
+    if (given->count("--contact")) return sell(shop, *given, given->at("--contact"));
+    std::string contact;
+    const auto found = find_member(shop, given->at("--member"), contact);
+    return found ? sell(shop, *given, contact) : exit_code(found);
+}

@@ -1,0 +1,123 @@
+//! The programs in each language, built once per test process as a vendor would build them.
+
+use crate::tools::{library, root, run, stdout};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::{fs, thread};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    C,
+    Cpp,
+    CSharp,
+    Python,
+}
+
+pub const ALL: [Language; 4] = [Language::C, Language::Cpp, Language::CSharp, Language::Python];
+
+impl Language {
+    /// A program of `examples/` or of this folder, by the name it has in every language.
+    pub fn program(self, name: &str) -> Command {
+        let built = BUILT.as_path();
+        match self {
+            Language::C => Command::new(built.join("c").join(name)),
+            Language::Cpp => Command::new(built.join("cpp").join(name)),
+            Language::CSharp => {
+                let mut mono = Command::new("mono");
+                mono.arg("--debug").arg(built.join("csharp").join(format!("{name}.exe")));
+                mono
+            }
+            Language::Python => {
+                let mut python = Command::new(built.join("venv/bin/python"));
+                python.arg(source(&format!("{name}.py")));
+                python
+            }
+        }
+    }
+}
+
+/// Where the programs are.
+static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+    let built = std::env::current_exe().unwrap().with_extension("programs");
+    let _ = fs::remove_dir_all(&built);
+    // Under the name of its ABI, as it is installed.
+    fs::create_dir_all(built.join("lib")).unwrap();
+    fs::copy(library("libengage_point_shop.so"), built.join("lib/libengage_point_shop.so.1")).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| build_c_and_cpp(&built));
+        scope.spawn(|| build_csharp(&built));
+        scope.spawn(|| build_python(&built));
+    });
+    built
+});
+
+/// A source of `examples/`, or of this folder.
+fn source(name: &str) -> PathBuf {
+    let extension = Path::new(name).extension().and_then(OsStr::to_str).unwrap();
+    let language = match extension {
+        "cs" => "csharp",
+        "py" => "python",
+        other => other,
+    };
+    let places = [root().join("examples").join(language).join(name), root().join("tests/hosts").join(name)];
+    places.into_iter().find(|place| place.exists()).unwrap_or_else(|| panic!("{name} is in no folder"))
+}
+
+fn build_c_and_cpp(built: &Path) {
+    let cjson = stdout(Command::new("pkg-config").args(["--cflags", "--libs", "libcjson"]));
+    for (folder, compiler, standard, programs) in
+        [("c", "cc", "-std=c99", ["till.c"].as_slice()), ("cpp", "c++", "-std=c++17", &["till.cpp"])]
+    {
+        fs::create_dir_all(built.join(folder)).unwrap();
+        for name in programs {
+            let mut command = Command::new(compiler);
+            command.args([standard, "-Wall", "-Wextra", "-pedantic", "-Werror", "-pthread", "-I"]);
+            command.arg(root().join("include")).arg(source(name)).arg("-o");
+            command.arg(built.join(folder).join(Path::new(name).file_stem().unwrap()));
+            command.arg(built.join("lib/libengage_point_shop.so.1")).arg("-Wl,-rpath,$ORIGIN/../lib");
+            run(command.args(cjson.split_whitespace()));
+        }
+    }
+}
+
+fn build_csharp(built: &Path) {
+    let folder = built.join("csharp");
+    fs::create_dir_all(&folder).unwrap();
+    // As NuGet lays it out.
+    let native = folder.join("runtimes/linux-x64/native");
+    fs::create_dir_all(&native).unwrap();
+    fs::copy(library("libengage_point_shop.so"), native.join("libengage_point_shop.so")).unwrap();
+    let mut sources: Vec<PathBuf> =
+        fs::read_dir(root().join("bindings/csharp")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    sources.retain(|path| path.extension().is_some_and(|extension| extension == "cs"));
+    let binding = folder.join("EngagePointShop.dll");
+    mcs(&binding, &["-target:library"], &sources);
+    let reference = format!("-r:{}", binding.display());
+    for name in ["Till.cs"] {
+        let program = folder.join(name.to_lowercase()).with_extension("exe");
+        mcs(&program, &[&reference], &[source(name)]);
+    }
+}
+
+/// Compiles C# of the version that netstandard2.0 allows, with every warning an error.
+pub fn mcs(out: &Path, more: &[&str], sources: &[PathBuf]) {
+    let mut mcs = Command::new("mcs");
+    mcs.args(["-langversion:7.2", "-warn:4", "-warnaserror+"]).arg(format!("-out:{}", out.display()));
+    run(mcs.args(more).args(sources));
+}
+
+fn build_python(built: &Path) {
+    let wheels = built.join("wheels");
+    let mut build = Command::new("python3");
+    build.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", "linux_x86_64"]);
+    build.arg("--library").arg(library("libengage_point_shop.so")).arg("--out").arg(&wheels);
+    let wheel = stdout(&mut build);
+    let venv = built.join("venv");
+    run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+    let mut pip = Command::new(venv.join("bin/pip"));
+    // No compiler is needed, and none is to be had.
+    pip.args(["install", "--quiet", "--no-index", "--disable-pip-version-check"]).arg(wheel.trim());
+    run(pip.env("CC", "false").env("PATH", venv.join("bin")));
+}
