@@ -38,6 +38,9 @@ impl Language {
     }
 }
 
+/// What there is in every language.
+const PROGRAMS: &[&str] = &["till"];
+
 /// Where the programs are.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let built = std::env::current_exe().unwrap().with_extension("programs");
@@ -67,15 +70,17 @@ fn source(name: &str) -> PathBuf {
 
 fn build_c_and_cpp(built: &Path) {
     let cjson = stdout(Command::new("pkg-config").args(["--cflags", "--libs", "libcjson"]));
-    for (folder, compiler, standard, programs) in
-        [("c", "cc", "-std=c99", ["till.c"].as_slice()), ("cpp", "c++", "-std=c++17", &["till.cpp"])]
-    {
-        fs::create_dir_all(built.join(folder)).unwrap();
-        for name in programs {
+    for (language, compiler, standard) in [("c", "cc", "-std=c99"), ("cpp", "c++", "-std=c++17")] {
+        let folder = built.join(language);
+        fs::create_dir_all(&folder).unwrap();
+        for name in PROGRAMS {
             let mut command = Command::new(compiler);
             command.args([standard, "-Wall", "-Wextra", "-pedantic", "-Werror", "-pthread", "-I"]);
-            command.arg(root().join("include")).arg(source(name)).arg("-o");
-            command.arg(built.join(folder).join(Path::new(name).file_stem().unwrap()));
+            command
+                .arg(root().join("include"))
+                .arg(source(&format!("{name}.{language}")))
+                .arg("-o")
+                .arg(folder.join(name));
             command.arg(built.join("lib/libengage_point_shop.so.1")).arg("-Wl,-rpath,$ORIGIN/../lib");
             run(command.args(cjson.split_whitespace()));
         }
@@ -95,9 +100,8 @@ fn build_csharp(built: &Path) {
     let binding = folder.join("EngagePointShop.dll");
     mcs(&binding, &["-target:library"], &sources);
     let reference = format!("-r:{}", binding.display());
-    for name in ["Till.cs"] {
-        let program = folder.join(name.to_lowercase()).with_extension("exe");
-        mcs(&program, &[&reference], &[source(name)]);
+    for name in PROGRAMS {
+        mcs(&folder.join(format!("{name}.exe")), &[&reference], &[source(&format!("{name}.cs"))]);
     }
 }
 
