@@ -170,6 +170,8 @@
 #define EPS_FORBIDDEN (-213)
 /** InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it. */
 #define EPS_SYSTEM_CONFIGURATION (-214)
+/** The proxy wants a user and a password, or does not accept those it was given. Nothing was sent. */
+#define EPS_PROXY_LOGIN (-215)
 
 /* -3xx, refused: Engage's definite no, nothing was deducted. Tell the member. */
 /** Engage refused; httpStatus and engageCode say more. Nothing was deducted. */
@@ -224,6 +226,8 @@
 #define EPS_SERVER_ERROR (-419)
 /** The connection ended before the answer to a read was complete. */
 #define EPS_CONNECTION_LOST (-420)
+/** The proxy does not connect to the server; the message says what it answered. Nothing was sent. */
+#define EPS_PROXY_FAILED (-421)
 
 /* -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later. */
 /** Not known yet; httpStatus and engageCode say more. */
@@ -319,8 +323,8 @@ extern "C" {
 /**
  * Opens a client.
  *
- * Does not touch the network: a till opens offline. What an earlier run left pending in the journal is settled in the
- * background from now on.
+ * Does not wait for the network: a till opens offline. A first connection is made in the background ("warm"), and what an
+ * earlier run left pending in the journal is settled there from now on.
  *
  * @param abi          EPS_ABI_VERSION, as compiled into the program.
  * @param config_json  The configuration, a JSON object. Required: "baseUrl" ("https://acme.voyado.com", or a store relay),
@@ -328,8 +332,10 @@ extern "C" {
  *                     "journalPath" (a file on a local disk, needed by everything that spends; or "journal": "memory", which
  *                     forgets pending purchases with the process). Optional, with defaults: "waitMs" 10000, how long a call keeps
  *                     the cashier, 0 to 600000; "requestTimeoutMs" 60000, how long a request may take, 100 to 600000; "caFile", PEM,
- *                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "maxAnswerBytes"
- *                     8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
+ *                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "clientCertFile" and
+ *                     "clientKeyFile", PEM, by which the till proves who it is; "proxy" "http://user:password@host:port", or "none";
+ *                     by default what HTTPS_PROXY, ALL_PROXY and NO_PROXY say; "warm" true, whether a connection is made on open;
+ *                     "maxAnswerBytes" 8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
  *                     a pending purchase, the last repeats; "startupSpreadMs" 30000, within which settling starts after an open;
  *                     "replayLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
  *                     how long acknowledged records are kept; "wire", an object that overrides what this library assumes of Engage

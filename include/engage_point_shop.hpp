@@ -109,6 +109,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     forbidden = EPS_FORBIDDEN,
     /// InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.
     system_configuration = EPS_SYSTEM_CONFIGURATION,
+    /// The proxy wants a user and a password, or does not accept those it was given. Nothing was sent.
+    proxy_login = EPS_PROXY_LOGIN,
 
     // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
     /// Engage refused; httpStatus and engageCode say more. Nothing was deducted.
@@ -163,6 +165,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     server_error = EPS_SERVER_ERROR,
     /// The connection ended before the answer to a read was complete.
     connection_lost = EPS_CONNECTION_LOST,
+    /// The proxy does not connect to the server; the message says what it answered. Nothing was sent.
+    proxy_failed = EPS_PROXY_FAILED,
 
     // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.
     /// Not known yet; httpStatus and engageCode say more.

@@ -38,13 +38,17 @@ struct Options {
 }
 
 impl Client {
-    /// Opens a client from `config_json`. The network is not touched: a till opens offline.
+    /// Opens a client from `config_json`. The network is not waited for: a till opens offline.
     pub fn open(config_json: &str) -> Result<Self> {
         let config = Arc::new(Config::parse(config_json)?);
         let engage = Arc::new(Engage::new(&config)?);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
         let shop = Shop::open(&config, &engage, &log, &stats)?;
-        Ok(Self { config, engage, shop, log, stats, interrupt: Arc::default() })
+        let interrupt = Arc::default();
+        if config.warm {
+            engage.warm(&interrupt);
+        }
+        Ok(Self { config, engage, shop, log, stats, interrupt })
     }
 
     /// Ends every call, waits a bounded time for what is under way, and lets go of the journal. Pending operations

@@ -81,6 +81,7 @@ codes! {
     Unauthorized = -212, "EPS_UNAUTHORIZED", Refused, "Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.";
     Forbidden = -213, "EPS_FORBIDDEN", Refused, "Engage answered 403: the API key may not do this. Nothing was deducted.";
     SystemConfiguration = -214, "EPS_SYSTEM_CONFIGURATION", Refused, "InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.";
+    ProxyLogin = -215, "EPS_PROXY_LOGIN", NotSent, "The proxy wants a user and a password, or does not accept those it was given. Nothing was sent.";
 
     Refused = -300, "EPS_REFUSED", Refused, "Engage refused; httpStatus and engageCode say more. Nothing was deducted.";
     ContactNotFound = -310, "EPS_CONTACT_NOT_FOUND", Refused, "PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.";
@@ -108,6 +109,7 @@ codes! {
     AnswerTooLarge = -418, "EPS_ANSWER_TOO_LARGE", NotSent, "The answer to a read is larger than maxAnswerBytes.";
     ServerError = -419, "EPS_SERVER_ERROR", NotSent, "The server answered a read with a 5xx status, or with 408 or 425.";
     ConnectionLost = -420, "EPS_CONNECTION_LOST", NotSent, "The connection ended before the answer to a read was complete.";
+    ProxyFailed = -421, "EPS_PROXY_FAILED", NotSent, "The proxy does not connect to the server; the message says what it answered. Nothing was sent.";
 
     Pending = -500, "EPS_PENDING", Pending, "Not known yet; httpStatus and engageCode say more.";
     PendingWaitEnded = -510, "EPS_PENDING_WAIT_ENDED", Pending, "The wait ended before Engage answered. The request goes on and its answer is journaled.";

@@ -5,6 +5,7 @@ use crate::engage::assumptions::Wire;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::secret::Secret;
+use crate::transport::proxy::{self, Proxy};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ pub struct Config {
     pub(crate) ca_file: Option<PathBuf>,
     /// Whether the operating system's certificate authorities are trusted beside `caFile`.
     pub(crate) system_trust: bool,
+    pub(crate) client_identity: Option<ClientIdentity>,
+    pub(crate) proxy: proxy::Choice,
+    /// Whether a connection is made on open, so that the first call finds it.
+    pub(crate) warm: bool,
     /// How long a call may keep the cashier waiting.
     pub(crate) wait: Duration,
     /// How long one request may take.
@@ -51,14 +56,60 @@ pub struct SettleRules {
     pub replay_limit_ms: u64,
 }
 
-/// `https://host[:port]`, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BaseUrl(String);
+/// What the till proves with who it is: PEM files.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientIdentity {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// `https://host[:port][/path]`, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct BaseUrl(ureq::http::Uri);
 
 impl BaseUrl {
-    /// The URL without a trailing slash.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// Checks a base URL. The error is what to say of the key.
+    pub fn parse(text: &str) -> std::result::Result<Self, &'static str> {
+        let url: ureq::http::Uri = text.parse().map_err(|_| "is not a URL; for example \"https://acme.voyado.com\"")?;
+        let host = url
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or("names no host; for example \"https://acme.voyado.com\"")?;
+        if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err("must not carry a user name or password");
+        }
+        if url.query().is_some() {
+            return Err("must not carry a query");
+        }
+        match url.scheme_str() {
+            Some("https") => {}
+            Some("http") if is_loopback(host) => {}
+            Some("http") => return Err("must be https:// (http:// is allowed for loopback addresses only)"),
+            _ => return Err("must start with https://"),
+        }
+        Ok(Self(url))
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.0.scheme_str() == Some("https")
+    }
+
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.host_and_port().0)
+    }
+
+    pub fn host_and_port(&self) -> (&str, u16) {
+        (self.0.host().unwrap_or_default(), self.0.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 }))
+    }
+
+    /// Scheme, host and port: `https://acme.voyado.com`.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.0.scheme_str().unwrap_or_default(), self.0.authority().map_or("", |at| at.as_str()))
+    }
+
+    /// What stands before the path of every request; without a trailing slash, so often nothing.
+    pub fn prefix(&self) -> &str {
+        self.0.path().trim_end_matches('/')
     }
 }
 
@@ -71,7 +122,7 @@ impl Config {
     pub fn parse(json: &str) -> Result<Self> {
         let mut fields = Fields::parse(json, Code::BadConfig, "config_json")?;
         let base_url = fields.required_string("baseUrl", "\"https://acme.voyado.com\"")?;
-        let base_url = base_url_of(&base_url).map_err(|says| fields.error("baseUrl", says))?;
+        let base_url = BaseUrl::parse(&base_url).map_err(|says| fields.error("baseUrl", says))?;
         let api_key = fields.string("apiKey")?.map(Secret::new);
         if let Some(key) = &api_key
             && !key.expose().bytes().all(|byte| byte.is_ascii_graphic())
@@ -87,6 +138,9 @@ impl Config {
         let request_timeout = fields.integer("requestTimeoutMs", MINUTE_MS, 100..=10 * MINUTE_MS)?;
         let ca_file = fields.string("caFile")?.map(PathBuf::from);
         let system_trust = fields.flag("systemTrust", true)?;
+        let client_identity = client_identity(&mut fields)?;
+        let proxy = proxy_choice(&mut fields)?;
+        let warm = fields.flag("warm", true)?;
         let max_answer_bytes = fields.integer("maxAnswerBytes", 8 << 20, 1024..=256 << 20)?;
         let journal = journal_place(&mut fields)?;
         let settle = SettleRules {
@@ -103,6 +157,9 @@ impl Config {
             user_agent,
             ca_file,
             system_trust,
+            client_identity,
+            proxy,
+            warm,
             wait: Duration::from_millis(wait),
             request_timeout: Duration::from_millis(request_timeout),
             max_answer_bytes,
@@ -128,24 +185,27 @@ fn journal_place(fields: &mut Fields) -> Result<JournalPlace> {
     }
 }
 
-/// Checks a base URL and brings it into the form without a trailing slash. The error is what to say of the key.
-fn base_url_of(text: &str) -> std::result::Result<BaseUrl, &'static str> {
-    let url: ureq::http::Uri = text.parse().map_err(|_| "is not a URL; for example \"https://acme.voyado.com\"")?;
-    let host =
-        url.host().filter(|host| !host.is_empty()).ok_or("names no host; for example \"https://acme.voyado.com\"")?;
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("must not carry a user name or password");
+fn client_identity(fields: &mut Fields) -> Result<Option<ClientIdentity>> {
+    match (fields.string("clientCertFile")?, fields.string("clientKeyFile")?) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => {
+            Ok(Some(ClientIdentity { certificate: PathBuf::from(certificate), key: PathBuf::from(key) }))
+        }
+        (Some(_), None) => Err(fields.error("clientKeyFile", "is missing; it belongs to clientCertFile")),
+        (None, Some(_)) => Err(fields.error("clientCertFile", "is missing; it belongs to clientKeyFile")),
     }
-    if url.query().is_some() {
-        return Err("must not carry a query");
+}
+
+fn proxy_choice(fields: &mut Fields) -> Result<proxy::Choice> {
+    // It may hold a password.
+    match fields.string("proxy")?.map(Secret::new) {
+        None => Ok(proxy::Choice::Environment),
+        Some(text) if text.expose() == "none" => Ok(proxy::Choice::None),
+        Some(text) => match Proxy::parse(text.expose(), "proxy") {
+            Ok(proxy) => Ok(proxy::Choice::Named(proxy)),
+            Err(says) => Err(fields.error("proxy", says)),
+        },
     }
-    match url.scheme_str() {
-        Some("https") => {}
-        Some("http") if is_loopback(host) => {}
-        Some("http") => return Err("must be https:// (http:// is allowed for loopback addresses only)"),
-        _ => return Err("must start with https://"),
-    }
-    Ok(BaseUrl(text.trim_end_matches('/').to_owned()))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -218,6 +278,11 @@ mod tests {
             (with(r#","wire":{"keyHeader":"a b"}"#), &["wire: keyHeader", "header"]),
             (with(r#","wire":{"rewardsPath":"/x"}"#), &["wire: rewardsPath", "{contactId}"]),
             (with(r#","wire":{"purchaseIdFields":[1]}"#), &["wire: purchaseIdFields", "strings"]),
+            (with(r#","proxy":"socks5://u:hush@p:1""#), &["proxy", "http://", "no other kind"]),
+            (with(r#","proxy":"http://u:hush%@p:1""#), &["proxy", "%25"]),
+            (with(r#","clientCertFile":"x""#), &["clientKeyFile", "missing", "clientCertFile"]),
+            (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
+            (with(r#","warm":"yes""#), &["warm", "true or false"]),
             (with(r#","journal":"disk""#), &["journal", "memory", "journalPath"]),
             (with(r#","journal":"memory","journalPath":"x""#), &["journal", "exclude"]),
         ];
@@ -239,7 +304,7 @@ mod tests {
             "http://localhost",
             "http://[::1]:9",
         ] {
-            assert!(base_url_of(good).is_ok(), "{good}");
+            assert!(BaseUrl::parse(good).is_ok(), "{good}");
         }
         for bad in [
             "http://a.voyado.com",
@@ -253,7 +318,7 @@ mod tests {
             "http://localhost.evil.com",
             "http://128.0.0.1",
         ] {
-            assert!(base_url_of(bad).is_err(), "{bad}");
+            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
         }
     }
 

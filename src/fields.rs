@@ -3,6 +3,7 @@
 
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::ops::RangeInclusive;
 
@@ -137,6 +138,17 @@ impl Fields {
             false => "(not printable)",
         };
         Err(Error::new(self.code, format!("{}: unknown key {shown}; {allowed}", self.what)))
+    }
+}
+
+impl Drop for Fields {
+    /// What nobody has taken may be a secret: it is there when an error has ended the reading.
+    fn drop(&mut self) {
+        for (_, value) in std::mem::take(&mut self.values) {
+            if let Value::String(text) = value {
+                drop(Secret::new(text));
+            }
+        }
     }
 }
 

@@ -84,6 +84,8 @@ namespace EngagePointShop
         Forbidden = -213,
         /// <summary>InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.</summary>
         SystemConfiguration = -214,
+        /// <summary>The proxy wants a user and a password, or does not accept those it was given. Nothing was sent.</summary>
+        ProxyLogin = -215,
 
         // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
         /// <summary>Engage refused; httpStatus and engageCode say more. Nothing was deducted.</summary>
@@ -138,6 +140,8 @@ namespace EngagePointShop
         ServerError = -419,
         /// <summary>The connection ended before the answer to a read was complete.</summary>
         ConnectionLost = -420,
+        /// <summary>The proxy does not connect to the server; the message says what it answered. Nothing was sent.</summary>
+        ProxyFailed = -421,
 
         // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.
         /// <summary>Not known yet; httpStatus and engageCode say more.</summary>

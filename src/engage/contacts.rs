@@ -43,7 +43,10 @@ impl ContactKey {
 impl Engage {
     /// The contact's id as Engage sent it: a JSON string that holds a GUID.
     pub fn contact(&self, key: ContactKey, value: &Secret, kind: Option<&str>, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let mut path = "/api/v3/contacts/id".to_owned();
+        let room = 100 + 3 * (value.expose().len() + kind.map_or(0, str::len));
+        // Made large enough: where it would grow, it would leave a copy behind.
+        let mut path = String::with_capacity(room);
+        path.push_str("/api/v3/contacts/id");
         push_query(&mut path, key.word(), value.expose());
         if let Some(kind) = kind {
             push_query(&mut path, "contactType", kind);

@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::error::{Detail, Error};
-use crate::transport::{Answer, Failure, FailureKind};
+use crate::transport::{Answer, Failure, FailureKind, http_date};
 use serde_json::Value;
 
 /// What the body of an error answer is. Its shape is documented nowhere.
@@ -148,16 +148,20 @@ pub(crate) fn detail(answer: &Answer, body: &ErrorBody) -> Detail {
         http_status: Some(answer.status),
         engage_code: body.engage_code().map(str::to_owned),
         attempts: 1,
-        retry_after_ms: answer.retry_after.as_deref().and_then(retry_after_ms),
+        retry_after_ms: answer.retry_after.as_deref().and_then(|after| retry_after_ms(after, answer.date.as_deref())),
     }
 }
 
 /// A longer `Retry-After` is taken for this.
 pub(crate) const LONGEST_RETRY_AFTER_MS: u64 = 3_600_000;
 
-/// `Retry-After` in seconds. The other form, a date, is a clock's matter and not used.
-fn retry_after_ms(text: &str) -> Option<u64> {
-    text.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1_000).min(LONGEST_RETRY_AFTER_MS))
+/// `Retry-After`, in seconds or as a date. A date is compared with the answer's own, because a till's clock may be off by days.
+fn retry_after_ms(after: &str, date: Option<&str>) -> Option<u64> {
+    let seconds = match after.trim().parse::<u64>() {
+        Ok(seconds) => seconds,
+        Err(_) => u64::try_from((http_date(after)? - http_date(date?)?).whole_seconds()).unwrap_or(0),
+    };
+    Some(seconds.saturating_mul(1_000).min(LONGEST_RETRY_AFTER_MS))
 }
 
 /// The code of a request without an answer of which nothing has left the till, or of any read.
@@ -168,6 +172,8 @@ pub(crate) fn failure_code(kind: FailureKind) -> Code {
         FailureKind::Dns => Code::DnsFailed,
         FailureKind::Offline => Code::Offline,
         FailureKind::Tls | FailureKind::TlsEnded => Code::TlsFailed,
+        FailureKind::ProxyLogin => Code::ProxyLogin,
+        FailureKind::Proxy => Code::ProxyFailed,
         FailureKind::Lost => Code::ConnectionLost,
         FailureKind::NotHttp => Code::BadAnswer,
         FailureKind::TooLarge => Code::AnswerTooLarge,
@@ -176,13 +182,20 @@ pub(crate) fn failure_code(kind: FailureKind) -> Code {
 
 pub(crate) fn failure(failure: Failure) -> Error {
     let code = failure_code(failure.kind);
-    Error::new(code, failure_message(failure.kind))
-        .with_cause(failure.cause)
-        .with_detail(Detail { attempts: 1, ..Detail::default() })
+    let message = match (failure.kind, failure.cause.last()) {
+        // The last link says most, and what to do.
+        (FailureKind::Tls | FailureKind::Proxy | FailureKind::ProxyLogin, Some(last)) => {
+            format!("{}: {last}", failure_message(failure.kind))
+        }
+        _ => failure_message(failure.kind).to_owned(),
+    };
+    Error::new(code, message).with_cause(failure.cause).with_detail(Detail { attempts: 1, ..Detail::default() })
 }
 
 fn failure_message(kind: FailureKind) -> &'static str {
     match kind {
+        FailureKind::Tls => "the TLS handshake failed",
+        FailureKind::ProxyLogin | FailureKind::Proxy => "the proxy makes no tunnel to the server",
         FailureKind::TlsEnded => {
             "the connection ended during the TLS handshake: not a TLS server, or a device on the way cuts it"
         }
@@ -200,6 +213,7 @@ mod tests {
             status: 400,
             content_type: Some(content_type.into()),
             retry_after: None,
+            date: None,
             body: text.as_bytes().to_vec(),
         })
     }
@@ -220,6 +234,30 @@ mod tests {
         assert_eq!(body("<html>", json), ErrorBody::Html);
         assert_eq!(body("blocked", "text/html; charset=utf-8"), ErrorBody::Html);
         assert_eq!(body("no healthy upstream", "text/plain"), ErrorBody::Text);
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms_and_never_by_the_tills_clock() {
+        let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        let rows = [
+            ("5", None, Some(5_000)),
+            (" 120 ", date, Some(120_000)),
+            ("0", None, Some(0)),
+            ("Sun, 06 Nov 1994 08:49:57 GMT", date, Some(20_000)),
+            ("Sun, 06 Nov 1994 08:49:07 GMT", date, Some(0)),
+            ("Mon, 07 Nov 1994 08:49:37 GMT", date, Some(LONGEST_RETRY_AFTER_MS)),
+            ("99999999999999999999", date, None),
+            ("18446744073709551615", None, Some(LONGEST_RETRY_AFTER_MS)),
+            ("Sun, 06 Nov 1994 08:49:57 GMT", None, None),
+            ("Sun, 06 Nov 1994 08:49:57 GMT", Some("yesterday"), None),
+            ("soon", date, None),
+            ("-1", date, None),
+            ("1.5", date, None),
+            ("", date, None),
+        ];
+        for (after, date, ms) in rows {
+            assert_eq!(retry_after_ms(after, date), ms, "{after:?} {date:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,8 @@ pub(crate) use purchases::{Facts, PurchaseOrder, Verdict};
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::transport::{Answer, Call, Request, Transport};
+use crate::secret::Secret;
+use crate::transport::{Answer, Call, Interrupt, Request, Transport};
 use assumptions::Wire;
 use std::sync::Arc;
 
@@ -28,22 +29,21 @@ impl Engage {
     pub fn new(config: &Config) -> Result<Self> {
         Ok(Self { transport: Transport::new(config)?, wire: config.wire.clone() })
     }
+
+    /// Makes a connection aside, for the first call to find. No request is made.
+    pub fn warm(&self, interrupt: &Arc<Interrupt>) {
+        self.transport.warm(interrupt);
+    }
 }
 
 /// What every request carries (base rules). `Content-Type` is mandatory on a GET too: without it Engage answers 500.
-pub(crate) fn headers(config: &Config) -> Vec<(String, String)> {
-    let mut headers = vec![
-        ("User-Agent".to_owned(), config.user_agent.clone()),
-        ("Content-Type".to_owned(), "application/json".to_owned()),
-    ];
-    if let Some(key) = &config.api_key {
-        headers.push((config.wire.key_header.clone(), key.expose().to_owned()));
-    }
-    headers
+pub(crate) fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
+    let key = config.api_key.as_ref().map(|key| (config.wire.key_header.as_str(), key.expose()));
+    [("User-Agent", config.user_agent.as_str()), ("Content-Type", "application/json")].into_iter().chain(key)
 }
 
 fn get(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Answer> {
-    engage.transport.send(&Request { path, body: None }, call).map_err(errors::failure)
+    engage.transport.send(&Request { path: Secret::new(path), body: None }, call).map_err(errors::failure)
 }
 
 /// A read whose only success is 200.

@@ -6,6 +6,7 @@ use super::{Engage, get};
 use crate::code::{Code, Outcome};
 use crate::error::{Detail, Error, Result};
 use crate::id::{ContactId, ItemId, OperationId};
+use crate::secret::Secret;
 use crate::transport::{Answer, Call, Failure, FailureKind, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -71,7 +72,7 @@ impl Engage {
             (self.wire.item_id_field.clone(), Value::String(order.item.to_string())),
         ]);
         let request = Request {
-            path: "/api/v3/point-shop-items/purchase".into(),
+            path: Secret::new("/api/v3/point-shop-items/purchase".into()),
             body: Some(Value::Object(body).to_string().into_bytes()),
         };
         match self.transport.send(&request, call) {

@@ -26,8 +26,8 @@ pub type eps_log_fn =
 
 /// Opens a client.
 ///
-/// Does not touch the network: a till opens offline. What an earlier run left pending in the journal is settled in the
-/// background from now on.
+/// Does not wait for the network: a till opens offline. A first connection is made in the background ("warm"), and what an
+/// earlier run left pending in the journal is settled there from now on.
 ///
 /// @param abi          EPS_ABI_VERSION, as compiled into the program.
 /// @param config_json  The configuration, a JSON object. Required: "baseUrl" ("https://acme.voyado.com", or a store relay),
@@ -35,8 +35,10 @@ pub type eps_log_fn =
 ///                     "journalPath" (a file on a local disk, needed by everything that spends; or "journal": "memory", which
 ///                     forgets pending purchases with the process). Optional, with defaults: "waitMs" 10000, how long a call keeps
 ///                     the cashier, 0 to 600000; "requestTimeoutMs" 60000, how long a request may take, 100 to 600000; "caFile", PEM,
-///                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "maxAnswerBytes"
-///                     8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
+///                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "clientCertFile" and
+///                     "clientKeyFile", PEM, by which the till proves who it is; "proxy" "http://user:password@host:port", or "none";
+///                     by default what HTTPS_PROXY, ALL_PROXY and NO_PROXY say; "warm" true, whether a connection is made on open;
+///                     "maxAnswerBytes" 8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
 ///                     a pending purchase, the last repeats; "startupSpreadMs" 30000, within which settling starts after an open;
 ///                     "replayLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
 ///                     how long acknowledged records are kept; "wire", an object that overrides what this library assumes of Engage

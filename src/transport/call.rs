@@ -1,6 +1,7 @@
 //! One request's way through the network: until when, who may end it early, and whether anything has left the till.
 //! The gate here is what lets the library say *not sent* with proof (invariant 4).
 
+use crate::secret::Wiped;
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
@@ -67,8 +68,14 @@ impl Call {
 
     /// The same call for a request that is sent once more.
     pub fn again(&self) -> Self {
+        self.within(Duration::MAX)
+    }
+
+    /// The same call for something that may take so long at most.
+    fn within(&self, limit: Duration) -> Self {
+        let sooner = Instant::now().checked_add(limit).unwrap_or(self.deadline);
         Self {
-            deadline: self.deadline,
+            deadline: self.deadline.min(sooner),
             interrupt: self.interrupt.clone(),
             epoch: self.epoch,
             gate: AtomicU8::new(IDLE),
@@ -114,9 +121,29 @@ impl Call {
 /// What the layers below `ureq` know of the current request and `ureq` cannot carry.
 pub(crate) struct Current {
     pub call: Arc<Call>,
-    /// A connection was made for it; false means one from the pool is used.
+    /// The request's target and our header lines, until they are sent.
+    head: Option<Wiped>,
+    /// A connection was made for it; false means one that was there already is used.
     pub fresh: bool,
     pub failure: Option<Failed>,
+    /// How long the connection in use may be idle, in ms: the server's to say.
+    idle_limit: Option<Arc<AtomicU64>>,
+    pub times: Times,
+}
+
+impl Current {
+    fn new(call: &Arc<Call>, head: Option<Wiped>) -> Self {
+        Self { call: call.clone(), head, fresh: false, failure: None, idle_limit: None, times: Times::default() }
+    }
+}
+
+/// How long the parts of a request took. None: there was no such part.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Times {
+    pub resolve: Option<Duration>,
+    pub connect: Option<Duration>,
+    pub tunnel: Option<Duration>,
+    pub tls: Option<Duration>,
 }
 
 /// The reason a layer below `ureq` gave up.
@@ -132,19 +159,25 @@ thread_local! {
 }
 
 /// Runs `work` with `call` as this thread's current request; gives back what the layers below noted.
-pub(crate) fn scope<T>(call: &Arc<Call>, work: impl FnOnce() -> T) -> (T, Current) {
-    struct Clear;
-    impl Drop for Clear {
+pub(crate) fn scope<T>(call: &Arc<Call>, head: Option<Wiped>, work: impl FnOnce() -> T) -> (T, Current) {
+    /// Puts back what was the current request before, also after a panic.
+    struct Restore(Option<Current>);
+    impl Drop for Restore {
         fn drop(&mut self) {
-            CURRENT.set(None);
+            CURRENT.set(self.0.take());
         }
     }
-    CURRENT.set(Some(Current { call: call.clone(), fresh: false, failure: None }));
-    let clear = Clear;
+    let restore = Restore(CURRENT.replace(Some(Current::new(call, head))));
     let result = work();
-    let current = CURRENT.take().expect("set above, and scopes are not nested");
-    drop(clear);
+    let current = CURRENT.take().unwrap_or_else(|| Current::new(call, None));
+    drop(restore);
     (result, current)
+}
+
+/// Runs `work` as something beside the current request, which may take so long at most and whose failure is its own.
+pub(crate) fn aside<T>(limit: Duration, work: impl FnOnce() -> T) -> io::Result<T> {
+    let call = Arc::new(current()?.within(limit));
+    Ok(scope(&call, None, work).0)
 }
 
 /// The current request's call. Without one (which does not happen) every wait ends at once.
@@ -155,24 +188,53 @@ pub(crate) fn current() -> io::Result<Arc<Call>> {
     })
 }
 
+fn with<T: Default>(work: impl FnOnce(&mut Current) -> T) -> T {
+    CURRENT.with_borrow_mut(|current| current.as_mut().map(work).unwrap_or_default())
+}
+
+/// The request's target and our header lines, the first time it is asked for.
+pub(crate) fn take_head() -> Option<Wiped> {
+    with(|current| current.head.take())
+}
+
 pub(crate) fn note_fresh_connection() {
-    CURRENT.with_borrow_mut(|current| {
-        if let Some(current) = current {
-            current.fresh = true;
+    with(|current| current.fresh = true);
+}
+
+pub(crate) fn note_times(note: impl FnOnce(&mut Times)) {
+    with(|current| note(&mut current.times));
+}
+
+/// Notes which connection is used.
+pub(crate) fn note_connection(idle_limit: &Arc<AtomicU64>) {
+    with(|current| current.idle_limit = Some(idle_limit.clone()));
+}
+
+/// The server has said how long it keeps the connection that is used.
+pub(crate) fn limit_idling(limit: Duration) {
+    let ms = limit.as_millis().try_into().unwrap_or(u64::MAX);
+    with(|current| {
+        if let Some(connection) = &current.idle_limit {
+            connection.store(ms, Ordering::Relaxed);
         }
     });
 }
 
 /// Notes why the request fails and makes the error that carries it through `ureq`. The first note stays: it is nearest to the cause.
 pub(crate) fn fail(kind: super::FailureKind, cause: Vec<String>) -> io::Error {
-    CURRENT.with_borrow_mut(|current| {
-        if let Some(current) = current
-            && current.failure.is_none()
-        {
-            current.failure = Some(Failed { kind, cause });
-        }
+    with(|current| {
+        current.failure.get_or_insert(Failed { kind, cause });
     });
     io::Error::other("the request was given up")
+}
+
+/// Adds to the cause of the failure that was noted.
+pub(crate) fn explain(text: String) {
+    with(|current| {
+        if let Some(failure) = &mut current.failure {
+            failure.cause.push(text);
+        }
+    });
 }
 
 pub(crate) fn fail_ended(ended: Ended) -> io::Error {

@@ -2,24 +2,34 @@
 //! it answers with a status and bytes, or says how the request failed and whether any of it may have left.
 
 mod call;
+mod clock;
 mod connector;
+mod dial;
+mod head;
+pub(crate) mod proxy;
 mod resolve;
 mod socket;
 mod tls;
+mod wire;
 
 pub(crate) use call::{Call, Interrupt, SLICE};
+pub(crate) use head::http_date;
 
 use crate::config::Config;
 use crate::error::{Result, chain};
+use crate::secret::{Secret, Wiped};
+use connector::Dial;
+use dial::Dialer;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
 /// A request of Engage's API.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// From the first slash, query included, already encoded.
-    pub path: String,
+    /// From the first slash, query included, already encoded. What a member is searched by is in it.
+    pub path: Secret,
     /// A POST has a body, a GET has none.
     pub body: Option<Vec<u8>>,
 }
@@ -30,6 +40,8 @@ pub(crate) struct Answer {
     pub status: u16,
     pub content_type: Option<String>,
     pub retry_after: Option<String>,
+    /// The server's clock, as its `Date` header says.
+    pub date: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -52,6 +64,10 @@ pub(crate) enum FailureKind {
     Tls,
     /// The connection ended during the handshake.
     TlsEnded,
+    /// The proxy wants another login.
+    ProxyLogin,
+    /// The proxy makes no tunnel.
+    Proxy,
     /// The connection ended before the answer was complete.
     Lost,
     /// What came is not HTTP.
@@ -61,14 +77,21 @@ pub(crate) enum FailureKind {
 
 pub(crate) struct Transport {
     agent: Agent,
-    base: String,
-    headers: Vec<(String, String)>,
+    dialer: Arc<Dialer>,
+    /// What `ureq` is told to ask for: the server and "/".
+    url: String,
+    /// What stands before a path.
+    prefix: String,
+    /// Our header lines, the key's among them, from behind the path of the first line.
+    headers: Wiped,
     max_answer_bytes: u64,
 }
 
+/// How long a connection made in advance may take.
+const WARMING: Duration = Duration::from_secs(10);
+
 impl Transport {
     pub fn new(config: &Config) -> Result<Self> {
-        let names = resolve::Names::default();
         let settings = Agent::config_builder()
             // Every status is an answer; deciding what it means is not ours.
             .http_status_as_error(false)
@@ -78,18 +101,34 @@ impl Transport {
             .proxy(None)
             .max_idle_connections(32)
             .max_idle_connections_per_host(32)
+            // The connection itself knows how long it may be idle.
+            .max_idle_age(Duration::from_secs(3_600))
             .input_buffer_size(16 << 10)
             .output_buffer_size(4 << 10)
             .user_agent("")
             .accept("application/json")
             .build();
-        let dialer = connector::Dialer::new(tls::client_config(config)?, names.clone());
+        let dialer = Arc::new(Dialer::new(config)?);
+        let mut headers = Wiped::default();
+        headers.push(b" HTTP/1.1\r\n");
+        for (name, value) in crate::engage::headers(config) {
+            for part in [name, ": ", value, "\r\n"] {
+                headers.push(part.as_bytes());
+            }
+        }
         Ok(Self {
-            agent: Agent::with_parts(settings, dialer, names),
-            base: config.base_url.as_str().to_owned(),
-            headers: crate::engage::headers(config),
+            agent: Agent::with_parts(settings, Dial(dialer.clone()), dialer.names.clone()),
+            dialer,
+            url: config.base_url.origin() + "/",
+            prefix: config.base_url.prefix().to_owned(),
+            headers,
             max_answer_bytes: config.max_answer_bytes,
         })
+    }
+
+    /// Makes a connection aside, for the first call to find.
+    pub fn warm(&self, interrupt: &Arc<Interrupt>) {
+        self.dialer.warm(Arc::new(Call::new(Instant::now() + WARMING, interrupt)));
     }
 
     /// Makes one request. A GET on a pooled connection that turns out dead is repeated at once on a fresh one;
@@ -97,7 +136,7 @@ impl Transport {
     pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Answer, Failure> {
         let mut call = call.clone();
         loop {
-            let (result, current) = call::scope(&call, || self.run(request));
+            let (result, current) = call::scope(&call, Some(self.head(request)), || self.run(request));
             let error = match result {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -114,20 +153,22 @@ impl Transport {
         }
     }
 
-    fn run(&self, request: &Request) -> std::result::Result<Answer, ureq::Error> {
-        let url = format!("{}{}", self.base, request.path);
-        let response = match &request.body {
-            None => self.with_headers(self.agent.get(&url)).call()?,
-            Some(body) => self.with_headers(self.agent.post(&url)).send(body.as_slice())?,
-        };
-        self.read(response)
+    /// The target of a request and our header lines. `ureq` and what it is made of are not given them, because they leave copies behind.
+    fn head(&self, request: &Request) -> Wiped {
+        let parts = [self.prefix.as_bytes(), request.path.expose().as_bytes(), &self.headers];
+        let mut head = Wiped::with_capacity(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            head.push(part);
+        }
+        head
     }
 
-    fn with_headers<B>(&self, mut builder: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-        for (name, value) in &self.headers {
-            builder = builder.header(name, value);
-        }
-        builder
+    fn run(&self, request: &Request) -> std::result::Result<Answer, ureq::Error> {
+        let response = match &request.body {
+            None => self.agent.get(&self.url).call()?,
+            Some(body) => self.agent.post(&self.url).send(body.as_slice())?,
+        };
+        self.read(response)
     }
 
     fn read(&self, mut response: Response<Body>) -> std::result::Result<Answer, ureq::Error> {
@@ -136,14 +177,25 @@ impl Transport {
         };
         let headers = response.headers();
         let (content_type, retry_after) = (text(headers, "content-type"), text(headers, "retry-after"));
+        let date = text(headers, "date");
+        if let Some(kept) = text(headers, "keep-alive").as_deref().and_then(kept_for) {
+            call::limit_idling(kept);
+        }
         let status = response.status().as_u16();
         // One more than allowed, so that an answer of exactly the cap passes.
         let body = response.body_mut().with_config().limit(self.max_answer_bytes + 1).read_to_vec()?;
         if body.len() as u64 > self.max_answer_bytes {
             return Err(ureq::Error::BodyExceedsLimit(self.max_answer_bytes));
         }
-        Ok(Answer { status, content_type, retry_after, body })
+        Ok(Answer { status, content_type, retry_after, date, body })
     }
+}
+
+/// How long a server keeps an idle connection, less what an answer may take to come here: `timeout=5, max=100`.
+fn kept_for(keep_alive: &str) -> Option<Duration> {
+    let timeout = keep_alive.split(',').find_map(|field| field.trim().strip_prefix("timeout="))?;
+    let seconds = timeout.trim().parse::<u32>().ok()?;
+    Some(Duration::from_secs(seconds.into()).saturating_sub(Duration::from_secs(1)))
 }
 
 /// What `ureq` says when no layer of ours noted a reason.

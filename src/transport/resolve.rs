@@ -19,7 +19,11 @@ const FRESH: Duration = Duration::from_secs(60);
 const FAILED: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Names(Arc<Shared>);
+pub(crate) struct Names {
+    shared: Arc<Shared>,
+    /// Whom to ask for in the place of every server: the proxy that finds it.
+    proxy: Option<(String, u16)>,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -36,8 +40,26 @@ struct Name {
 }
 
 impl Names {
+    pub fn behind(proxy: Option<(String, u16)>) -> Self {
+        Self { proxy, ..Self::default() }
+    }
+
+    /// Whose address is needed to reach a server.
+    fn way_to<'a>(&'a self, host: &'a str, port: u16) -> (&'a str, u16) {
+        self.proxy.as_ref().map_or((host, port), |(host, port)| (host.as_str(), *port))
+    }
+
+    /// Where to connect to for a server, in the order to try.
+    pub fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let (host, port) = self.way_to(host, port);
+        let began = Instant::now();
+        let addresses = self.lookup(host, port)?;
+        call::note_times(|times| times.resolve = Some(began.elapsed()));
+        Ok(interleave(addresses))
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<(String, u16), Name>> {
-        self.0.names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The addresses of a host, waiting no longer than the current call may.
@@ -63,7 +85,7 @@ impl Names {
             if let Some((at, reason)) = &name.failed
                 && (*at >= began || at.elapsed() < FAILED)
             {
-                return Err(call::fail(FailureKind::Dns, vec![reason.clone()]));
+                return Err(call::fail(FailureKind::Dns, vec![format!("{bare}: {reason}")]));
             }
             if !name.asking {
                 name.asking = self.ask(&key);
@@ -72,19 +94,19 @@ impl Names {
                 }
             }
             call.slice().map_err(call::fail_ended)?;
-            names = self.0.changed.wait_timeout(names, SLICE).unwrap_or_else(PoisonError::into_inner).0;
+            names = self.shared.changed.wait_timeout(names, SLICE).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Starts a look-up aside. One that hangs is left alone; at most one a name is under way.
     fn ask(&self, key: &(String, u16)) -> bool {
-        let shared = self.clone();
+        let asker = self.clone();
         let key = key.clone();
         std::thread::Builder::new()
             .name("eps-resolve".into())
             .spawn(move || {
                 let answer = (key.0.as_str(), key.1).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-                let mut names = shared.lock();
+                let mut names = asker.lock();
                 let name = names.entry(key).or_default();
                 name.asking = false;
                 match answer {
@@ -97,13 +119,14 @@ impl Names {
                     Err(error) => name.failed = Some((Instant::now(), error.to_string())),
                 }
                 drop(names);
-                shared.0.changed.notify_all();
+                asker.shared.changed.notify_all();
             })
             .is_ok()
     }
 
-    /// Forgets a host whose addresses cannot be reached, so that the next call asks again.
+    /// Forgets the addresses for a server when none of them can be reached, so that the next call asks again.
     pub fn forget(&self, host: &str, port: u16) {
+        let (host, port) = self.way_to(host, port);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         if let Some(name) = self.lock().get_mut(&(bare.to_owned(), port)) {
             name.addresses.clear();
@@ -115,7 +138,7 @@ impl Resolver for Names {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let (host, port) = host_and_port(uri)?;
         let mut addresses = self.empty();
-        for address in interleave(self.lookup(host, port)?).into_iter().take(16) {
+        for address in self.addresses(host, port)?.into_iter().take(16) {
             addresses.push(address);
         }
         Ok(addresses)

@@ -23,6 +23,7 @@ impl Socket {
     /// Connects to the first of `addresses` that answers.
     pub fn connect(addresses: &[SocketAddr]) -> io::Result<Self> {
         let call = call::current()?;
+        let began = Instant::now();
         let mut waiting = addresses.iter();
         let mut attempts: Vec<(SocketAddr, Raw)> = Vec::new();
         let mut last_start: Option<Instant> = None;
@@ -61,6 +62,7 @@ impl Socket {
                 match error {
                     None => {
                         call::note_fresh_connection();
+                        call::note_times(|times| times.connect = Some(began.elapsed()));
                         let stream: TcpStream = raw.into();
                         stream.set_nodelay(true)?;
                         return Ok(Self { stream, more: false });

@@ -1,12 +1,20 @@
 //! Whom we trust: the operating system's certificate authorities and `caFile`, TLS 1.2 and 1.3, rustls with ring.
+//! And how a till proves who it is where a store relay asks: `clientCertFile` and `clientKeyFile`.
 
 use crate::code::Code;
 use crate::config::Config;
 use crate::error::{Error, Result, chain};
+use crate::secret::Wiped;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use once_cell::sync::OnceCell;
-use rustls::pki_types::CertificateDer;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,51 +37,222 @@ fn system() -> Result<&'static [CertificateDer<'static>]> {
     }
 }
 
-pub(crate) fn client_config(config: &Config) -> Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    // A loopback http:// server needs no trust; reading the system's store would only cost time.
-    let needs_tls = config.base_url.as_str().starts_with("https");
-    if let Some(file) = &config.ca_file {
-        add_file(&mut roots, file)?;
-    }
-    if config.system_trust && needs_tls {
-        match system() {
-            Ok(certificates) => drop(roots.add_parsable_certificates(certificates.iter().cloned())),
-            // With a file of its own the till can do without the system's.
-            Err(error) if roots.is_empty() => return Err(error),
-            Err(_) => {}
+/// What connections are secured with.
+pub(crate) struct Security {
+    pub config: Arc<ClientConfig>,
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl Security {
+    /// For `https://`. A loopback `http://` server needs no trust, and reading the system's store would only cost time.
+    pub fn of(config: &Config) -> Result<Option<Self>> {
+        let identity =
+            config.client_identity.as_ref().map(|files| identity(&files.certificate, &files.key)).transpose()?;
+        let mut roots = RootCertStore::empty();
+        if let Some(file) = &config.ca_file {
+            add_file(&mut roots, file)?;
         }
+        if !config.base_url.is_https() {
+            return Ok(None);
+        }
+        if config.system_trust {
+            match system() {
+                Ok(certificates) => drop(roots.add_parsable_certificates(certificates.iter().cloned())),
+                // With a file of its own the till can do without the system's.
+                Err(error) if roots.is_empty() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        if roots.is_empty() {
+            return Err(Error::new(
+                Code::NoTrust,
+                "systemTrust is false and there is no caFile, so no server can be trusted",
+            ));
+        }
+        let failed = |cause: Vec<String>| Error::new(Code::NoTrust, "TLS could not be set up").with_cause(cause);
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .build()
+            .map_err(|error| failed(chain(&error)))?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|error| failed(chain(&error)))?
+            .with_webpki_verifier(verifier.clone());
+        let mut tls = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
+        };
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Some(Self { config: Arc::new(tls), verifier }))
     }
-    if roots.is_empty() && needs_tls {
-        return Err(Error::new(
-            Code::NoTrust,
-            "systemTrust is false and there is no caFile, so no server can be trusted",
-        ));
+
+    /// For asking a server whose certificate seems to be out of its time what time it is. It is verified like any other, but for the
+    /// time at which it is valid. Nothing but that question may be asked: no session is kept, so none is resumed by a request.
+    pub fn at(&self, time: UnixTime) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = rustls::client::Resumption::disabled();
+        config.dangerous().set_certificate_verifier(Arc::new(AtTime { time, verifier: self.verifier.clone() }));
+        Arc::new(config)
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|error| Error::new(Code::NoTrust, "TLS could not be set up").with_cause(chain(&error)))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(tls))
+}
+
+/// A time at which a certificate is valid that is out of its time now.
+pub(crate) fn valid_time(error: &rustls::Error) -> Option<UnixTime> {
+    use CertificateError::{ExpiredContext, NotValidYetContext};
+    match error {
+        rustls::Error::InvalidCertificate(ExpiredContext { not_after, .. }) => Some(*not_after),
+        rustls::Error::InvalidCertificate(NotValidYetContext { not_before, .. }) => Some(*not_before),
+        _ => None,
+    }
+}
+
+#[derive(Debug)]
+struct AtTime {
+    time: UnixTime,
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for AtTime {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        _: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        self.verifier.verify_server_cert(certificate, intermediates, name, ocsp, self.time)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+/// What rustls' verdict means at a till, where its own words do not say what to do.
+pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
+    use rustls::{AlertDescription as Alert, Error as Tls};
+    Some(match error {
+        Tls::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the certificate's authority is not trusted here: if a proxy or a filter reads along, install its authority in the \
+             operating system's store or name it as caFile"
+        }
+        Tls::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "the certificate is another server's: check baseUrl, and what answers in its place",
+        Tls::AlertReceived(Alert::CertificateRequired) => {
+            "the server asks for a client certificate: name it as clientCertFile and clientKeyFile"
+        }
+        Tls::AlertReceived(
+            Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied,
+        ) => "the server does not accept this till's certificate: check clientCertFile",
+        Tls::AlertReceived(Alert::ProtocolVersion | Alert::HandshakeFailure) | Tls::PeerIncompatible(_) => {
+            "the server, or a device on the way, has no version or cipher of TLS 1.2 or 1.3 in common with this library"
+        }
+        Tls::AlertReceived(Alert::UnrecognisedName) => "the server does not know the name in baseUrl",
+        Tls::InvalidMessage(_) => "what answered does not speak TLS: check the port in baseUrl, and any proxy",
+        _ => return None,
+    })
 }
 
 fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<()> {
-    let failed = |says: String, cause: Vec<String>| {
-        Error::new(Code::NoTrust, format!("caFile {}: {says}", file.display())).with_cause(cause)
-    };
-    let certificates = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
-        .map_err(|error| failed("cannot be read as PEM".into(), chain(&error)))?;
-    if certificates.is_empty() {
-        return Err(failed("holds no certificate (-----BEGIN CERTIFICATE-----)".into(), Vec::new()));
-    }
-    for (at, certificate) in certificates.into_iter().enumerate() {
-        roots
-            .add(certificate)
-            .map_err(|error| failed(format!("certificate {} is not valid", at + 1), chain(&error)))?;
+    for (at, certificate) in certificates("caFile", file, Code::NoTrust)?.into_iter().enumerate() {
+        roots.add(certificate).map_err(|error| {
+            let says = format!("caFile {}: certificate {} is not valid", file.display(), at + 1);
+            Error::new(Code::NoTrust, says).with_cause(chain(&error))
+        })?;
     }
     Ok(())
+}
+
+/// The certificates of a PEM file, which is named by the configuration's `key`.
+fn certificates(key: &str, file: &Path, code: Code) -> Result<Vec<CertificateDer<'static>>> {
+    let failed = |says: &str| Error::new(code, format!("{key} {}: {says}", file.display()));
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|error| failed("cannot be read as PEM").with_cause(chain(&error)))?;
+    match certificates.is_empty() {
+        true => Err(failed("holds no certificate (-----BEGIN CERTIFICATE-----)")),
+        false => Ok(certificates),
+    }
+}
+
+/// The till's certificate, with the authorities between it and the one the server knows, and its key.
+fn identity(certificate_file: &Path, key_file: &Path) -> Result<CertifiedKey> {
+    let failed = |key: &str, file: &Path, says: &str| {
+        Error::new(Code::BadConfig, format!("config_json: {key} {}: {says}", file.display()))
+    };
+    let chain_of = certificates("config_json: clientCertFile", certificate_file, Code::BadConfig)?;
+    let pem = std::fs::read(key_file)
+        .map_err(|error| failed("clientKeyFile", key_file, "cannot be read").with_cause(chain(&error)))?;
+    let der = private_key(&pem.into()).map_err(|says| failed("clientKeyFile", key_file, says))?;
+    let key = PrivateKeyDer::try_from(&*der)
+        .map_err(|_| failed("clientKeyFile", key_file, "is neither a PKCS#8, a PKCS#1 nor a SEC1 key"))?;
+    let key = ring::sign::any_supported_type(&key).map_err(|error| {
+        failed("clientKeyFile", key_file, "is no RSA, ECDSA (P-256, P-384) or Ed25519 key").with_cause(chain(&error))
+    })?;
+    let identity = CertifiedKey::new(chain_of, key);
+    match identity.keys_match() {
+        Ok(()) => Ok(identity),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            Err(failed("clientKeyFile", key_file, "does not belong to the first certificate of clientCertFile"))
+        }
+        Err(error) => Err(failed("clientCertFile", certificate_file, "is not valid").with_cause(chain(&error))),
+    }
+}
+
+/// The private key of a PEM text. Read here and not by a library, which would leave copies of it behind in memory.
+fn private_key(pem: &Wiped) -> std::result::Result<Wiped, &'static str> {
+    let mut base64 = None::<Wiped>;
+    for line in pem.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+        match &mut base64 {
+            _ if line.starts_with(b"-----BEGIN ENCRYPTED") || line.starts_with(b"Proc-Type: 4,ENCRYPTED") => {
+                return Err(
+                    "is encrypted; a till that starts by itself needs it in the clear, in a file that only the POS \
+                            may read (openssl pkey -in … -out …)",
+                );
+            }
+            None if line.starts_with(b"-----BEGIN ") && line.ends_with(b"PRIVATE KEY-----") => {
+                base64 = Some(Wiped::default());
+            }
+            None => {}
+            Some(base64) if line.starts_with(b"-----END ") => {
+                let mut der = vec![0; base64.len()];
+                let length = BASE64_STANDARD.decode_slice(&**base64, &mut der);
+                let mut der = Wiped::from(der);
+                der.truncate(length.map_err(|_| "is damaged: what stands between BEGIN and END is not base64")?);
+                return Ok(der);
+            }
+            Some(base64) => base64.push(line),
+        }
+    }
+    Err(if base64.is_some() {
+        "is cut off: its END line is missing"
+    } else {
+        "holds no private key (-----BEGIN PRIVATE KEY-----)"
+    })
 }

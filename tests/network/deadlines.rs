@@ -4,6 +4,7 @@
 use crate::names::Shim;
 use crate::proxy::{Break, Kind, Proxy, Side};
 use crate::support::{COFFEE, LOAD, Store, eventually, parse, settled, unsettled};
+use crate::tunnel::{self, ConnectProxy, Does};
 use crate::{Overshoot, alone, till};
 use engage_point_shop::{Client, Code, Error, OperationId};
 use engage_sandbox::{Effect, Fault, Operation};
@@ -39,6 +40,10 @@ trait Phase {
     /// Makes the next request hang; gives the base URL to reach that request's server by.
     fn hang(&mut self, store: &Store) -> String;
     fn lift(&mut self, store: &Store);
+    /// The proxy on the way to it.
+    fn proxy(&self) -> Option<String> {
+        None
+    }
 }
 
 fn port(url: &str) -> SocketAddr {
@@ -147,6 +152,27 @@ impl Phase for Silent<false> {
 
     fn lift(&mut self, _: &Store) {
         self.lift();
+    }
+}
+
+/// The proxy takes the wish for a tunnel and says nothing.
+struct Tunnelling(Option<ConnectProxy>);
+
+impl Phase for Tunnelling {
+    const NAME: &'static str = "asking the proxy";
+    const LEFT: Left = Left::No;
+
+    fn hang(&mut self, store: &Store) -> String {
+        self.0 = Some(ConnectProxy::start(tunnel::upstream(store), Does::Hang));
+        store.sandbox.https_url()
+    }
+
+    fn lift(&mut self, _: &Store) {
+        self.0.as_ref().unwrap().release();
+    }
+
+    fn proxy(&self) -> Option<String> {
+        self.0.as_ref().map(ConnectProxy::url)
     }
 }
 
@@ -292,7 +318,8 @@ fn list<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
     let store = Store::open();
     let what = format!("{}, list_items, {end:?}", P::NAME);
     let base_url = phase.hang(&store);
-    let client = store.client_with(&json!({ "baseUrl": base_url, "requestTimeoutMs": FOREVER_MS }));
+    let client =
+        store.client_with(&json!({ "baseUrl": base_url, "proxy": phase.proxy(), "requestTimeoutMs": FOREVER_MS }));
     let options = json!({ "waitMs": end.wait_ms() }).to_string();
     let under_way = || eventually("the read is under way", || (reads(&client) == 1).then_some(()));
     let (result, over, closing) = end_call(&client, end, under_way, || client.list_items(LOAD, Some(&options)));
@@ -314,8 +341,9 @@ fn purchase<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
     let store = Store::open();
     let what = format!("{}, purchase, {end:?}", P::NAME);
     let base_url = phase.hang(&store);
-    let config =
-        json!({ "baseUrl": base_url, "requestTimeoutMs": P::REQUEST_TIMEOUT_MS, "journalPath": store.journal() });
+    let config = json!({
+        "baseUrl": base_url, "proxy": phase.proxy(), "requestTimeoutMs": P::REQUEST_TIMEOUT_MS, "journalPath": store.journal(),
+    });
     let client = store.client_with(&config);
     let id = OperationId::fresh();
     let options = json!({ "waitMs": end.wait_ms(), "purchaseId": id }).to_string();
@@ -395,6 +423,12 @@ fn no_call_outlives_its_end_while_the_connection_is_not_answered() {
 fn no_call_outlives_its_end_while_the_tls_handshake_hangs() {
     let _alone = alone();
     campaign(&mut Silent::<true> { proxy: None });
+}
+
+#[test]
+fn no_call_outlives_its_end_while_the_proxy_hangs() {
+    let _alone = alone();
+    campaign(&mut Tunnelling(None));
 }
 
 #[test]

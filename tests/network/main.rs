@@ -13,6 +13,7 @@ mod support;
 #[allow(dead_code)]
 #[path = "../support/till.rs"]
 mod till;
+mod tunnel;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -232,7 +232,7 @@ const CAP: u64 = 64 << 10;
 fn client_of(server: &OddServer) -> Client {
     let config = json!({
         "baseUrl": format!("http://{}", server.address), "apiKey": "k", "userAgent": "TestPOS/1.0", "journal": "memory",
-        "requestTimeoutMs": 1_500, "settleSpacingMs": [86_400_000], "startupSpreadMs": 0, "maxAnswerBytes": CAP,
+        "requestTimeoutMs": 1_500, "settleSpacingMs": [86_400_000], "startupSpreadMs": 0, "maxAnswerBytes": CAP, "warm": false,
     });
     Client::open(&config.to_string()).unwrap()
 }

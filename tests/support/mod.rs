@@ -40,6 +40,8 @@ impl Store {
             "requestTimeoutMs": 1_000,
             "settleSpacingMs": [20, 40, 80],
             "startupSpreadMs": 0,
+            // Tests that break "the next connection" mean the one of their call.
+            "warm": false,
         });
         let config_map = config.as_object_mut().unwrap();
         let extra = extra.as_object().cloned().unwrap_or_else(Map::new);

@@ -35,6 +35,8 @@ pub const TEST: &[Need] = &[
     need("mono", "mono-runtime", &["mono", "--version"]),
     need("Python", "python3", &["python3", "--version"]),
     need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]),
+    need("nginx", "nginx-light", &["sh", "-c", "PATH=$PATH:/usr/sbin nginx -v"]),
+    need("tinyproxy", "tinyproxy", &["tinyproxy", "-v"]),
     need("valgrind", "valgrind", &["valgrind", "--version"]),
     need("curl", "curl", &["curl", "--version"]),
     need("kill", "procps", &["kill", "-l"]),

@@ -82,6 +82,8 @@ class Code(IntEnum):
     """Engage answered 403: the API key may not do this. Nothing was deducted."""
     SYSTEM_CONFIGURATION = -214
     """InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it."""
+    PROXY_LOGIN = -215
+    """The proxy wants a user and a password, or does not accept those it was given. Nothing was sent."""
 
     # -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
     REFUSED = -300
@@ -136,6 +138,8 @@ class Code(IntEnum):
     """The server answered a read with a 5xx status, or with 408 or 425."""
     CONNECTION_LOST = -420
     """The connection ended before the answer to a read was complete."""
+    PROXY_FAILED = -421
+    """The proxy does not connect to the server; the message says what it answered. Nothing was sent."""
 
     # -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.
     PENDING = -500

@@ -1,0 +1,309 @@
+//! The proxy between a till and the internet: which one, by the configuration or the environment, and the tunnel through it.
+//! The tunnel is made on our own socket, so that a proxy that hangs keeps no call longer than it may last (invariant 8).
+
+use super::FailureKind;
+use super::call;
+use super::clock::Told;
+use super::head::Head;
+use super::socket::Socket;
+use crate::code::Code;
+use crate::config::BaseUrl;
+use crate::error::{Error, Result};
+use crate::secret::{Secret, Wiped};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use std::fmt;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use ureq::http::uri::Authority;
+
+/// Which proxy the configuration names.
+#[derive(Debug, Clone)]
+pub(crate) enum Choice {
+    /// Nothing is said: what the environment says.
+    Environment,
+    None,
+    Named(Proxy),
+}
+
+/// An HTTP proxy that makes tunnels (CONNECT).
+#[derive(Debug, Clone)]
+pub(crate) struct Proxy {
+    pub host: String,
+    pub port: u16,
+    /// The value of `Proxy-Authorization`.
+    login: Option<Secret>,
+    named_by: &'static str,
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the proxy {}:{} ({})", self.host, self.port, self.named_by)
+    }
+}
+
+impl Proxy {
+    /// Reads `http://user:password@host:port`; the error is what to say of it. `named_by` is the key or variable that holds it.
+    pub fn parse(text: &str, named_by: &'static str) -> std::result::Result<Self, &'static str> {
+        let rest = match text.split_once("://") {
+            None => text,
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+            Some(_) => return Err("must be http://user:password@host:port; no other kind of proxy is supported"),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (login, place) = match rest.rsplit_once('@') {
+            None => (None, rest),
+            Some((login, place)) => (Some(basic(login)?), place),
+        };
+        let place = Some(place).filter(|place| !place.contains(['/', '?', '#'])).unwrap_or_default();
+        let place: Authority = place
+            .parse()
+            .map_err(|_| "is not of the form http://user:password@host:port (write special characters as %XX)")?;
+        let has_port = place.as_str().len() > place.host().len();
+        if place.host().is_empty() || (has_port && place.port_u16().is_none_or(|port| port == 0)) {
+            return Err("names no host, or a port that cannot be");
+        }
+        Ok(Self { host: place.host().to_owned(), port: place.port_u16().unwrap_or(80), login, named_by })
+    }
+
+    /// The proxy for a server, if there is one.
+    pub fn of(choice: &Choice, server: &BaseUrl) -> Result<Option<Self>> {
+        match choice {
+            Choice::None => Ok(None),
+            Choice::Named(proxy) => Ok(Some(proxy.clone())),
+            Choice::Environment => Self::of_environment(server, |name| std::env::var(name).ok().map(Secret::new)),
+        }
+    }
+
+    /// As most programs read the environment; a server on this computer is never asked through a proxy.
+    fn of_environment(server: &BaseUrl, read: impl Fn(&str) -> Option<Secret>) -> Result<Option<Self>> {
+        const PROXIES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+        let set = |name: &&str| read(name).filter(|value| !value.expose().is_empty());
+        let (host, port) = server.host_and_port();
+        let excepted =
+            ["no_proxy", "NO_PROXY"].iter().find_map(set).is_some_and(|list| is_excepted(list.expose(), host, port));
+        if server.is_loopback() || excepted {
+            return Ok(None);
+        }
+        let Some((name, value)) = PROXIES.iter().find_map(|name| Some((*name, set(name)?))) else { return Ok(None) };
+        Self::parse(value.expose(), name).map(Some).map_err(|says| {
+            let instead = "name the proxy in config_json, or \"proxy\": \"none\" to do without";
+            Error::new(Code::BadConfig, format!("the environment's {name} {says}; {instead}"))
+        })
+    }
+
+    /// Asks for a tunnel to a server. Nothing of a request passes here; gives the proxy's clock, if it tells.
+    pub fn tunnel(&self, socket: &mut Socket, host: &str, port: u16, user_agent: &str) -> io::Result<Option<Told>> {
+        let mut request = Wiped::default();
+        request.push(
+            format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {user_agent}\r\n").as_bytes(),
+        );
+        if let Some(login) = &self.login {
+            request.push(b"Proxy-Authorization: ");
+            request.push(login.expose().as_bytes());
+            request.push(b"\r\n");
+        }
+        request.push(b"\r\n");
+        socket.write_all(&request)?;
+        let failed = |kind, says: String| Err(call::fail(kind, vec![format!("{self} {says}")]));
+        let Some(head) = Head::read(socket)? else {
+            return failed(FailureKind::Proxy, "did not answer with HTTP, or hung up before it had".into());
+        };
+        let page = if head.is_web_page() { ", with a web page: a web filter" } else { "" };
+        match head.status {
+            200..=299 if head.more => failed(FailureKind::Proxy, "sent more than its answer".into()),
+            200..=299 => Ok(head.date().map(|time| Told { by: "the proxy's clock", time })),
+            // Some say 401 where 407 is meant.
+            401 | 407 => failed(FailureKind::ProxyLogin, format!("answered {}: it {}", head.status, self.wants(&head))),
+            status => failed(
+                FailureKind::Proxy,
+                format!("answered {status} to the wish for a tunnel to {host}:{port}{page}; {}", meaning(status)),
+            ),
+        }
+    }
+
+    fn wants(&self, head: &Head) -> &'static str {
+        let offers_basic =
+            |offer: &str| offer.split(',').any(|one| one.trim().to_ascii_lowercase().starts_with("basic"));
+        let mut offers = head.values("proxy-authenticate").peekable();
+        match self.login {
+            _ if offers.peek().is_some() && !offers.any(offers_basic) => {
+                "wants a login of a kind that is not supported (only Basic is)"
+            }
+            None => "wants a user and a password: http://user:password@host:port",
+            Some(_) => "does not accept this user and password",
+        }
+    }
+}
+
+fn meaning(status: u16) -> &'static str {
+    match status {
+        403 => "it does not allow this server: have it allowed",
+        500..=599 => "it could not reach the server",
+        _ => "it makes no tunnels, or not there",
+    }
+}
+
+const SCHEME: &[u8] = b"Basic ";
+
+/// The value of `Proxy-Authorization` for `user:password`, each with `%XX` for what cannot stand in a URL.
+fn basic(login: &str) -> std::result::Result<Secret, &'static str> {
+    let mut plain = Wiped::default();
+    let mut bytes = login.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b'%' => {
+                let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+                let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
+                    return Err(
+                        "has a % in its user or password that is not followed by two hexadecimal digits; write %25",
+                    );
+                };
+                u8::try_from(high * 16 + low).unwrap_or_default()
+            }
+            byte => byte,
+        };
+        if byte.is_ascii_control() {
+            return Err("has a control character in its user or password");
+        }
+        plain.push(&[byte]);
+    }
+    if !plain.contains(&b':') {
+        plain.push(b":");
+    }
+    let mut value = vec![0; SCHEME.len() + plain.len().div_ceil(3) * 4];
+    value[..SCHEME.len()].copy_from_slice(SCHEME);
+    let encoded = BASE64_STANDARD.encode_slice(&*plain, &mut value[SCHEME.len()..]);
+    debug_assert!(encoded.is_ok(), "three bytes are four characters");
+    Ok(Secret::new(String::from_utf8(value).unwrap_or_default()))
+}
+
+/// Whether `NO_PROXY` names a server: `*`, a domain with all below it, an address or a range of addresses (`10.0.0.0/8`),
+/// each but the range with a port or without.
+fn is_excepted(list: &str, host: &str, port: u16) -> bool {
+    let bare = |text: &str| text.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let host = bare(host);
+    let address = host.parse::<IpAddr>().ok();
+    list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        if entry == "*" {
+            return true;
+        }
+        if let (Some((range, bits)), Some(address)) = (entry.split_once('/'), address) {
+            let range = range.parse::<IpAddr>();
+            return range.is_ok_and(|range| bits.parse().is_ok_and(|bits| is_within(address, range, bits)));
+        }
+        let (name, only) = match entry.rsplit_once(':') {
+            Some((name, digits)) if !name.contains(':') || name.ends_with(']') => match digits.parse::<u16>() {
+                Ok(only) => (name, Some(only)),
+                Err(_) => (entry, None),
+            },
+            _ => (entry, None),
+        };
+        let name = bare(name.trim_start_matches("*.").trim_start_matches('.'));
+        let same = name == host
+            || (address.is_none() && host.strip_suffix(name.as_str()).is_some_and(|below| below.ends_with('.')));
+        same && only.is_none_or(|only| only == port) && !name.is_empty()
+    })
+}
+
+fn is_within(address: IpAddr, range: IpAddr, bits: u32) -> bool {
+    let same = |one: u128, other: u128, all: u32| bits <= all && (bits == 0 || (one ^ other) >> (all - bits) == 0);
+    match (address, range) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => same(one.to_bits().into(), other.to_bits().into(), 32),
+        (IpAddr::V6(one), IpAddr::V6(other)) => same(one.to_bits(), other.to_bits(), 128),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(url: &str) -> BaseUrl {
+        BaseUrl::parse(url).unwrap()
+    }
+
+    #[test]
+    fn a_proxy_is_read_and_its_login_cannot_be_printed() {
+        let proxy = Proxy::parse("http://till:hush%40%3A%C3%A5@proxy.local:3128/", "proxy").unwrap();
+        assert_eq!((proxy.host.as_str(), proxy.port), ("proxy.local", 3128));
+        // till:hush@:å
+        assert_eq!(proxy.login.as_ref().unwrap().expose(), "Basic dGlsbDpodXNoQDrDpQ==");
+        assert!(!format!("{proxy:?} {proxy}").contains("hush") && !format!("{proxy:?}").contains("dGls"));
+        assert_eq!(Proxy::parse("proxy.local", "x").unwrap().port, 80);
+        assert_eq!(Proxy::parse("HTTP://[::1]:8080", "x").unwrap().host, "[::1]");
+        assert!(Proxy::parse("user@proxy:1", "x").unwrap().login.is_some());
+        for bad in [
+            "https://proxy:1",
+            "socks5://proxy:1",
+            "http://",
+            "http://a/b",
+            "http://a:0",
+            "http://a:x",
+            "http://u%4:p@a:1",
+            "http://u:p%0d%0a@a:1",
+            "http://a b:1",
+            "",
+        ] {
+            let says = Proxy::parse(bad, "x").unwrap_err();
+            assert!(!says.contains("u:p"), "{bad}: {says}");
+        }
+    }
+
+    #[test]
+    fn the_environment_is_read_as_most_programs_do_and_never_for_this_computer() {
+        let of = |url: &str, variables: &[(&str, &str)]| {
+            let read = |name: &str| {
+                variables.iter().find(|(key, _)| *key == name).map(|(_, value)| Secret::new((*value).to_owned()))
+            };
+            Proxy::of_environment(&server(url), read).map(|proxy| proxy.map(|proxy| proxy.host))
+        };
+        let some = |host: &str| Some(host.to_owned());
+        let url = "https://acme.voyado.com";
+        assert_eq!(of(url, &[]).unwrap(), None);
+        assert_eq!(of(url, &[("HTTPS_PROXY", "http://a:1"), ("ALL_PROXY", "b:1")]).unwrap(), some("a"));
+        assert_eq!(of(url, &[("https_proxy", "c:1"), ("HTTPS_PROXY", "a:1")]).unwrap(), some("c"));
+        assert_eq!(of(url, &[("https_proxy", ""), ("ALL_PROXY", "b:1")]).unwrap(), some("b"));
+        assert_eq!(of(url, &[("HTTP_PROXY", "a:1")]).unwrap(), None, "that is for http:// servers");
+        for local in ["https://localhost:1", "https://127.0.0.1:1", "https://[::1]"] {
+            assert_eq!(of(local, &[("ALL_PROXY", "b:1")]).unwrap(), None, "{local}");
+        }
+        let error = of(url, &[("ALL_PROXY", "socks5://u:hush@b:1")]).unwrap_err();
+        assert_eq!(error.code(), Code::BadConfig);
+        assert!(error.message().contains("ALL_PROXY") && !error.message().contains("hush"), "{error}");
+        for (list, excepted) in [
+            ("voyado.com", true),
+            (".voyado.com", true),
+            ("*.voyado.com", true),
+            ("a.com, acme.voyado.com ", true),
+            ("*", true),
+            ("ACME.voyado.com:443", true),
+            ("acme.voyado.com:444", false),
+            ("oyado.com", false),
+            ("me.voyado.com", false),
+            ("", false),
+            (",", false),
+            ("10.0.0.0/8", false),
+            (".", false),
+        ] {
+            let proxy = of(url, &[("ALL_PROXY", "b:1"), ("NO_PROXY", list)]).unwrap();
+            assert_eq!(proxy.is_none(), excepted, "{list}");
+        }
+        for (list, excepted) in [
+            ("10.0.0.0/8", true),
+            ("10.1.2.3", true),
+            ("10.1.2.3:8443", true),
+            ("10.1.2.4/31", false),
+            ("10.1.2.2/31", true),
+            ("0.0.0.0/0", true),
+            ("10.0.0.0/33", false),
+            ("fd00::/8", false),
+            ("2.3", false),
+        ] {
+            let proxy = of("https://10.1.2.3:8443", &[("ALL_PROXY", "b:1"), ("NO_PROXY", list)]).unwrap();
+            assert_eq!(proxy.is_none(), excepted, "{list}");
+        }
+        let proxy = of("https://[fd00::7]", &[("ALL_PROXY", "b:1"), ("NO_PROXY", "fd00::/8")]).unwrap();
+        assert!(proxy.is_none());
+    }
+}

@@ -1,0 +1,113 @@
+//! A socket with TLS on it or without: bytes in, bytes out, and whether it is still good for a request.
+
+use super::FailureKind;
+use super::call;
+use super::socket::Socket;
+use crate::error::chain;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+pub(crate) struct Wire {
+    tls: Option<Box<ClientConnection>>,
+    socket: Socket,
+}
+
+impl Wire {
+    pub fn plain(socket: Socket) -> Self {
+        Self { tls: None, socket }
+    }
+
+    /// Does the handshake with the server of this name. rustls' verdict comes as it is, inside the error.
+    pub fn secure(mut socket: Socket, config: &Arc<ClientConfig>, host: &str) -> io::Result<Self> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(bare).map_err(|error| call::fail(FailureKind::Tls, chain(&error)))?;
+        let mut tls = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut socket)?;
+        }
+        Ok(Self { tls: Some(Box::new(tls)), socket })
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub fn is_open(&mut self) -> bool {
+        // What rustls has deciphered and nobody has read is an answer nobody asked for: the next request would get it.
+        if let Some(tls) = &mut self.tls
+            && !is_quiet(tls)
+        {
+            return false;
+        }
+        match (self.socket.idle_state(), &mut self.tls) {
+            (Some(open), _) => open,
+            (None, None) => false,
+            // Session tickets and the like may come in at any time; an end of the stream or data may not.
+            (None, Some(tls)) => {
+                let mut unasked = [0; 4096];
+                let Ok(bytes) = self.socket.read_now(&mut unasked) else { return false };
+                let mut unread = &unasked[..bytes];
+                while !unread.is_empty() {
+                    if !matches!(tls.read_tls(&mut unread), Ok(1..)) {
+                        return false;
+                    }
+                    if !is_quiet(tls) {
+                        return false;
+                    }
+                }
+                !tls.wants_write() && self.socket.idle_state() == Some(true)
+            }
+        }
+    }
+}
+
+/// Whether nothing is there to be read and more may come.
+fn is_quiet(tls: &mut ClientConnection) -> bool {
+    tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed())
+}
+
+impl Read for Wire {
+    /// One read; 0 is the peer's end of the stream.
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return self.socket.read(into) };
+        loop {
+            match tls.reader().read(into) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(call::fail(FailureKind::Lost, vec![error.to_string()])),
+            }
+            if tls.read_tls(&mut self.socket)? == 0 {
+                // Without close_notify: rustls reports it at the next read as UnexpectedEof.
+            }
+            if let Err(error) = tls.process_new_packets() {
+                let advice = super::tls::advice(&error).map(str::to_owned);
+                return Err(call::fail(FailureKind::Lost, chain(&error).into_iter().chain(advice).collect()));
+            }
+            while tls.wants_write() {
+                tls.write_tls(&mut self.socket)?;
+            }
+        }
+    }
+}
+
+impl Write for Wire {
+    /// Sends all of it: nothing is kept back.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.socket.write_all(bytes)?,
+            Some(tls) => {
+                tls.writer().write_all(bytes)?;
+                while tls.wants_write() {
+                    tls.write_tls(&mut self.socket)?;
+                }
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
