@@ -22,7 +22,7 @@ use crate::judge::{Case, Journal, judge};
 use crate::seed::{BadJson, Seed, from_json};
 use crate::state::App;
 use crate::store::{Invalid, Item, Member};
-use crate::tenant::Tenant;
+use crate::tenant::{Settings, Snapshot, Tenant};
 
 /// Whether a path is the sandbox's own, not Engage's.
 pub(crate) fn is_own(path: &str) -> bool {
@@ -60,7 +60,9 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/_sandbox/judge", post(judge_tills))
         .route("/_sandbox/reset", post(reset))
         .route("/_sandbox/clock", get(clock).post(set_clock))
-        .route("/_sandbox/limits", post(set_limits))
+        .route("/_sandbox/snapshot", post(snapshot))
+        .route("/_sandbox/restore", post(restore))
+        .route("/_sandbox/limits", get(limits).post(set_limits))
         .route("/_sandbox/dialect", get(dialect).post(set_dialect))
         .route("/_sandbox/stores", get(stores).post(add_store).delete(remove_store))
         .route("/_sandbox/members", post(add_member))
@@ -177,31 +179,50 @@ async fn set_clock(tenant: For, body: Bytes) -> Answered {
     Ok(clock(tenant).await)
 }
 
+#[expect(clippy::option_option, reason = "`null` says something, a missing field does not")]
 async fn set_limits(For(tenant): For, body: Bytes) -> Answered {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct SetLimits {
-        #[serde(deserialize_with = "given")]
-        requests_per_second: Option<u32>,
+        #[serde(default, deserialize_with = "given")]
+        requests_per_second: Option<Option<u32>>,
+        redeem_gives_up_after_ms: Option<u32>,
     }
 
-    /// `null` says something, a missing field does not.
-    fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-        Option::deserialize(deserializer)
+    fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
+        Option::deserialize(deserializer).map(Some)
     }
 
-    let SetLimits { requests_per_second } = from_json(&body)?;
-    tenant.set_requests_per_second(requests_per_second);
-    Ok(json(StatusCode::OK, &json!({ "requestsPerSecond": requests_per_second })))
+    let SetLimits { requests_per_second, redeem_gives_up_after_ms } = from_json(&body)?;
+    tenant.set(|settings| {
+        settings.requests_per_second = requests_per_second.unwrap_or(settings.requests_per_second);
+        settings.redeem_gives_up_after_ms = redeem_gives_up_after_ms.unwrap_or(settings.redeem_gives_up_after_ms);
+    })?;
+    Ok(limits(For(tenant)).await)
+}
+
+async fn limits(For(tenant): For) -> Response {
+    let Settings { requests_per_second, redeem_gives_up_after_ms, .. } = tenant.settings();
+    let body = json!({ "requestsPerSecond": requests_per_second, "redeemGivesUpAfterMs": redeem_gives_up_after_ms });
+    json(StatusCode::OK, &body)
 }
 
 async fn dialect(For(tenant): For) -> Response {
-    json(StatusCode::OK, &json!(*tenant.dialect()))
+    json(StatusCode::OK, &json!(tenant.settings().dialect))
 }
 
 async fn set_dialect(tenant: For, body: Bytes) -> Answered {
     tenant.0.set_dialect(from_json::<Dialect>(&body)?)?;
     Ok(dialect(tenant).await)
+}
+
+async fn snapshot(For(tenant): For) -> Response {
+    json(StatusCode::OK, &json!(tenant.snapshot()))
+}
+
+async fn restore(For(tenant): For, body: Bytes) -> Answered {
+    tenant.restore(from_json::<Snapshot>(&body)?)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn add_member(For(tenant): For, body: Bytes) -> Answered {

@@ -59,7 +59,11 @@ pub(crate) fn asked(state: &State, head: &Parts, body: &[u8]) -> Asked {
 
 /// Answers a request as Engage does.
 pub(crate) fn answer(tenant: &Tenant, key: KeySeen, head: &Parts, body: &[u8]) -> Reply {
-    let mut state = tenant.state();
+    answer_under(&mut tenant.state(), key, head, body)
+}
+
+/// Answers a request as Engage does, under the lock.
+pub(crate) fn answer_under(state: &mut State, key: KeySeen, head: &Parts, body: &[u8]) -> Reply {
     let dialect = Arc::clone(&state.dialect);
     let query = Query::parse(head.uri.query());
     let Route { operation, contact, channel, assignment } = Route::of(head, &query, &dialect);
@@ -67,17 +71,22 @@ pub(crate) fn answer(tenant: &Tenant, key: KeySeen, head: &Parts, body: &[u8]) -
         Ok(operation) => operation,
         Err(refused) => return refused,
     };
-    let answered = base_rules(&mut state, key, &head.headers).and_then(|()| match operation {
-        Operation::Items => items(&mut state, guid_of(contact)?),
-        Operation::Purchase => purchase(&mut state, body),
-        Operation::Purchases => purchases(&mut state, guid_of(contact)?),
-        Operation::Rewards => rewards(&mut state, guid_of(contact)?, channel),
-        Operation::Redeem => redeem(&mut state, assignment.unwrap_or_default(), body),
-        Operation::Contacts => contacts(&state, &query),
-        Operation::Points => points(&mut state, guid_of(contact)?),
+    let answered = base_rules(state, key, &head.headers).and_then(|()| match operation {
+        Operation::Items => items(state, guid_of(contact)?),
+        Operation::Purchase => purchase(state, body),
+        Operation::Purchases => purchases(state, guid_of(contact)?),
+        Operation::Rewards => rewards(state, guid_of(contact)?, channel),
+        Operation::Redeem => redeem(state, assignment.unwrap_or_default(), body),
+        Operation::Contacts => contacts(state, &query),
+        Operation::Points => points(state, guid_of(contact)?),
         Operation::Any => Err(Refusal::plain(StatusCode::NOT_FOUND, "")),
     });
     answered.unwrap_or_else(Refusal::reply)
+}
+
+/// What Engage answers a redeem that it gives up. The status and the code are documented, the rest is assumed.
+pub(crate) fn given_up() -> Reply {
+    Refusal::coded(StatusCode::GATEWAY_TIMEOUT, "RequestTimeOut", "The request took too long").reply()
 }
 
 /// Where a request goes, and what its path and query say, not yet checked.
@@ -173,11 +182,9 @@ fn purchase(state: &mut State, body: &[u8]) -> Answered {
     let purchase_id = guid(&body, "pointShopItemPurchaseId")?;
     let item = guid(&body, &state.dialect.item_id_field)?;
 
-    let now = state.now();
-    match state.store.purchase(now, contact, purchase_id, item)? {
-        Bought::New(purchase) | Bought::Existing(purchase) => {
-            Ok(json(StatusCode::OK, &state.dialect.purchase(purchase)))
-        }
+    let dialect = Arc::clone(&state.dialect);
+    match state.purchase(contact, purchase_id, item)? {
+        Bought::New(purchase) | Bought::Existing(purchase) => Ok(json(StatusCode::OK, &dialect.purchase(purchase))),
         Bought::TimedOut => Err(Refusal::coded(
             StatusCode::CONFLICT,
             "PointShopItemPurchaseProcessingTimedOut",
@@ -239,8 +246,7 @@ fn redeem(state: &mut State, assignment: &str, body: &[u8]) -> Answered {
     let not_found = || Refusal::coded(StatusCode::NOT_FOUND, "PromotionNotFound", "The promotion does not exist");
     let assignment = Uuid::parse_str(assignment).map_err(|_| not_found())?;
 
-    let now = state.now();
-    let redeemed = state.store.redeem(now, assignment, channel).cloned().map_err(|why| match why {
+    let redeemed = state.redeem(assignment, channel).cloned().map_err(|why| match why {
         NotRedeemed::NotFound => not_found(),
         NotRedeemed::AlreadyRedeemed => {
             Refusal::coded(StatusCode::CONFLICT, "PromotionAlreadyRedeemed", "The promotion is already redeemed")

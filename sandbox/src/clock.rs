@@ -5,9 +5,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hyper::header::HeaderValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+const HTTP_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// A moment, to the millisecond, between the years 0 and 9999.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +39,16 @@ impl Time {
         self.0
     }
 
+    /// As HTTP's `Date` has it.
+    pub fn http_date(self) -> HeaderValue {
+        let text = self.moment().format(HTTP_DATE).unwrap_or_default();
+        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    fn moment(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
     /// This moment, `millis` later (or earlier, when negative).
     #[must_use]
     pub const fn plus_millis(self, millis: i64) -> Time {
@@ -43,7 +59,7 @@ impl Time {
 /// As Engage prints it: `2026-03-20T13:53:08.003Z`.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let moment = self.moment();
         let (hour, minute, second) = moment.time().as_hms();
         write!(
             f,
@@ -175,6 +191,7 @@ mod tests {
     fn any_number_of_milliseconds_is_a_time() {
         assert_eq!(Time::from_millis(i64::MAX).plus_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
         assert_eq!(Time::from_millis(i64::MIN).plus_millis(i64::MIN).to_string(), "0000-01-01T00:00:00.000Z");
+        assert_eq!(Time::from_millis(1_800_000_000_000).http_date(), "Fri, 15 Jan 2027 08:00:00 GMT");
         assert!("yesterday".parse::<Time>().is_err());
     }
 

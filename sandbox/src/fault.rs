@@ -6,18 +6,19 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::clock::Time;
 use crate::store::Invalid;
 
 /// An answer, whole.
 pub(crate) type Reply = Response<Bytes>;
 
 /// What a request asks Engage for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Operation {
     /// What a member can buy.
@@ -88,17 +89,7 @@ impl Fault {
         if self.on.nth == 0 {
             return Err(Invalid::new("match.nth", "counts from 1"));
         }
-        let name = self.effect.name();
-        match &self.effect {
-            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => answer
-                .reply()
-                .map(|_| ())
-                .map_err(|wrong| Invalid { field: format!("effect.{name}.{}", wrong.field), why: wrong.why }),
-            Effect::EmptyBody { status } => final_status(*status)
-                .map(|_| ())
-                .map_err(|wrong| Invalid { field: format!("effect.{name}.status"), why: wrong.why }),
-            _ => Ok(()),
-        }
+        self.effect.check().map_err(|wrong| Invalid { field: format!("effect.{}", wrong.field), why: wrong.why })
     }
 }
 
@@ -135,6 +126,22 @@ pub enum Effect {
     Delay {
         /// How late.
         ms: u32,
+    },
+    /// Engage itself is slow. A redeem is given up (504 `RequestTimeOut`, not redeemed) unless it passes its point of no return in time.
+    Slow {
+        /// How long it takes.
+        ms: u32,
+        /// When the store has changed for good; at the end unless told otherwise.
+        #[serde(default)]
+        point_of_no_return_ms: Option<u32>,
+    },
+    /// Somebody else redeems the reward just before. Any other request is served as usual.
+    #[serde(with = "no_parameters")]
+    RedeemedElsewhere,
+    /// Served; the `Date` of the answer is off.
+    WrongDate {
+        /// By how much.
+        offset_ms: i64,
     },
     /// Answered without the store.
     Status(Answer),
@@ -268,6 +275,9 @@ impl Effect {
     pub fn name(&self) -> &'static str {
         match self {
             Effect::Delay { .. } => "delay",
+            Effect::Slow { .. } => "slow",
+            Effect::RedeemedElsewhere => "redeemedElsewhere",
+            Effect::WrongDate { .. } => "wrongDate",
             Effect::Status(_) => "status",
             Effect::StatusAfterCommit(_) => "statusAfterCommit",
             Effect::ResetBeforeCommit => "resetBeforeCommit",
@@ -286,17 +296,39 @@ impl Effect {
         }
     }
 
-    /// Whether the store gets to see the request.
-    pub(crate) fn commits(&self) -> bool {
+    /// Says why it could never work, if so.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        let of = |wrong: Invalid| Invalid { field: format!("{}.{}", self.name(), wrong.field), why: wrong.why };
         match self {
-            Effect::Delay { .. }
+            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => answer.reply().map(|_| ()).map_err(of),
+            Effect::EmptyBody { status } => final_status(*status).map(|_| ()).map_err(of),
+            _ => Ok(()),
+        }
+    }
+
+    /// When and how the request is served, before the answer suffers. `gives_up_after`: when Engage gives a redeem up.
+    pub(crate) fn plan(&self, operation: Option<Operation>, gives_up_after: Duration) -> Plan {
+        let ms = |ms: u32| Duration::from_millis(ms.into());
+        match self {
+            Effect::Delay { ms: late } => Plan { before: ms(*late), ..Plan::default() },
+            Effect::Slow { ms: takes, point_of_no_return_ms } => {
+                let takes = ms(*takes);
+                let changes = point_of_no_return_ms.map_or(takes, ms).min(takes);
+                if operation == Some(Operation::Redeem) && changes > gives_up_after {
+                    Plan { before: gives_up_after, serve: Serve::GiveUp, after: Duration::ZERO }
+                } else {
+                    Plan { before: changes, serve: Serve::Usual, after: takes.saturating_sub(changes) }
+                }
+            }
+            Effect::RedeemedElsewhere => Plan { serve: Serve::AfterSomebodyElse, ..Plan::default() },
+            Effect::WrongDate { .. }
             | Effect::StatusAfterCommit(_)
             | Effect::ResetAfterCommit
             | Effect::CloseAfterCommit
             | Effect::StallAfterCommit
             | Effect::Truncate { .. }
             | Effect::Drip { .. }
-            | Effect::WrongLength { .. } => true,
+            | Effect::WrongLength { .. } => Plan::default(),
             Effect::Status(_)
             | Effect::ResetBeforeCommit
             | Effect::CloseBeforeCommit
@@ -304,22 +336,18 @@ impl Effect {
             | Effect::Garbage
             | Effect::Html
             | Effect::EmptyBody { .. }
-            | Effect::RawResponse { .. } => false,
+            | Effect::RawResponse { .. } => Plan { serve: Serve::Not, ..Plan::default() },
         }
     }
 
-    /// How long the request waits before anything else happens.
-    pub(crate) fn delay(&self) -> Option<Duration> {
+    /// What goes back in place of `served`, the store's own answer, which is empty if the store was not asked.
+    pub(crate) fn strike(self, mut served: Reply, now: Time, keep_alive: bool) -> Struck {
         match self {
-            Effect::Delay { ms } => Some(Duration::from_millis((*ms).into())),
-            _ => None,
-        }
-    }
-
-    /// What goes back in place of `served`, the store's own answer, which is empty if the effect does not commit.
-    pub(crate) fn strike(self, served: Reply, keep_alive: bool) -> Struck {
-        match self {
-            Effect::Delay { .. } => Struck::Answer(served),
+            Effect::Delay { .. } | Effect::Slow { .. } | Effect::RedeemedElsewhere => Struck::Answer(served),
+            Effect::WrongDate { offset_ms } => {
+                served.headers_mut().insert(DATE, now.plus_millis(offset_ms).http_date());
+                Struck::Answer(served)
+            }
             Effect::Status(answer) | Effect::StatusAfterCommit(answer) => match answer.reply() {
                 Ok(reply) => Struck::Answer(reply),
                 Err(_) => Struck::Close,
@@ -382,6 +410,27 @@ fn raw(reply: &Reply, delta: i64) -> (Option<u16>, Bytes) {
     bytes.put_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
     bytes.put_slice(body);
     (Some(reply.status().as_u16()), bytes.freeze())
+}
+
+/// When and how a request is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub before: Duration,
+    pub serve: Serve,
+    pub after: Duration,
+}
+
+/// How a request is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Serve {
+    #[default]
+    Usual,
+    /// The store never sees it.
+    Not,
+    /// Engage gives it up. The store never sees it.
+    GiveUp,
+    /// Just after somebody else has redeemed the same reward.
+    AfterSomebodyElse,
 }
 
 /// What goes back to the client after a fault has struck.
@@ -496,4 +545,25 @@ mod no_parameters {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
         NoParameters::deserialize(deserializer).map(|_| ())
     }
+}
+
+/// What always happens to the requests about one member or one item, by what they ask for.
+pub type Standing = BTreeMap<Operation, Effect>;
+
+/// The effect for a request: its own before that for any.
+pub(crate) fn standing(faults: &Standing, operation: Operation) -> Option<&Effect> {
+    faults.get(&operation).or_else(|| faults.get(&Operation::Any))
+}
+
+/// Says which could never work.
+pub(crate) fn check_standing(faults: &Standing, allowed: &[Operation]) -> Result<(), Invalid> {
+    for (operation, effect) in faults {
+        let name = serde_json::to_value(operation).unwrap_or_default();
+        let field = format!("faults.{}", name.as_str().unwrap_or_default());
+        if !allowed.is_empty() && !allowed.contains(operation) {
+            return Err(Invalid::new(&field, "never happens to an item: only purchase, redeem and any do"));
+        }
+        effect.check().map_err(|wrong| Invalid { field: format!("{field}.{}", wrong.field), why: wrong.why })?;
+    }
+    Ok(())
 }

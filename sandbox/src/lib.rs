@@ -18,6 +18,7 @@ mod export;
 pub mod fault;
 pub mod judge;
 pub mod junit;
+mod keeper;
 pub mod log;
 pub mod seed;
 mod server;
@@ -42,7 +43,7 @@ pub use fault::{Answer, Armed, Effect, Fault, Operation};
 pub use log::{KeySeen, RequestEntry};
 pub use seed::Seed;
 pub use store::{Assignment, Behaviour, Invalid, Item, LedgerEntry, LedgerKind, Member, Purchase, Status};
-pub use tenant::Tenant;
+pub use tenant::{Settings, Snapshot, Tenant};
 
 use server::Server;
 use state::App;
@@ -53,8 +54,9 @@ pub struct Builder {
     http: SocketAddr,
     https: SocketAddr,
     key: String,
-    seed: Seed,
+    seed: Option<Seed>,
     requests_per_second: Option<u32>,
+    state_file: Option<PathBuf>,
     ca_out: Option<PathBuf>,
 }
 
@@ -83,7 +85,7 @@ impl Builder {
     /// The members and items to start with; the demo's unless told otherwise.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Builder {
-        self.seed = seed;
+        self.seed = Some(seed);
         self
     }
 
@@ -91,6 +93,13 @@ impl Builder {
     #[must_use]
     pub fn requests_per_second(mut self, limit: Option<u32>) -> Builder {
         self.requests_per_second = limit;
+        self
+    }
+
+    /// The file that holds the stores; made if there is none. Without one they are gone when the sandbox stops.
+    #[must_use]
+    pub fn state_file(mut self, path: &Path) -> Builder {
+        self.state_file = Some(path.to_owned());
         self
     }
 
@@ -112,8 +121,8 @@ impl Builder {
 
     /// Starts the sandbox, unless an address is taken, a file cannot be written or the seed contradicts itself.
     pub fn try_start(self) -> io::Result<Sandbox> {
-        let app = App::new(self.key, self.seed, self.requests_per_second)
-            .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidInput, format!("the seed: {invalid}")))?;
+        let app = App::new(self.key, self.seed, self.requests_per_second, self.state_file.as_deref())
+            .map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
         let app = Arc::new(app);
         let (tls, ca_pem) = server::tls(self.https.ip()).map_err(io::Error::other)?;
         let http = listen(self.http)?;
@@ -188,8 +197,9 @@ impl Sandbox {
             http: any_port,
             https: any_port,
             key: "demo-key".to_owned(),
-            seed: Seed::demo(),
+            seed: None,
             requests_per_second: Some(200),
+            state_file: None,
             ca_out: None,
         }
     }

@@ -29,6 +29,9 @@ struct Options {
     /// Where to write the certificate to trust [default: a temporary directory, removed on exit]
     #[arg(long, value_name = "PATH")]
     ca_out: Option<PathBuf>,
+    /// The file that keeps the stores; made if there is none [default: nothing outlasts the sandbox]
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// The members and items to start with, as JSON [default: the demo's]
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
@@ -85,6 +88,9 @@ fn serve(options: Options) -> Result<(), Failed> {
         let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--seed {}: {what}", path.display()));
         let json = std::fs::read_to_string(&path).map_err(|error| bad(&error))?;
         builder = builder.seed(Seed::from_json(&json).map_err(|error| bad(&error))?);
+    }
+    if let Some(path) = &options.state {
+        builder = builder.state_file(path);
     }
     if let Some(path) = &options.ca_out {
         builder = builder.ca_out(path);

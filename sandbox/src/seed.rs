@@ -107,7 +107,7 @@ impl Listed for Member {
     }
 
     fn check(&self) -> Result<(), Invalid> {
-        Ok(())
+        Member::check(self)
     }
 }
 
@@ -226,6 +226,7 @@ pub mod demo {
             social_security_number: None,
             custom_key: Some(number.to_string()),
             points,
+            ..Member::default()
         };
         vec![
             member(ASTRID, "Astrid Lind", "astrid", 1001, 1200),

@@ -35,7 +35,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, rustls};
 use tower_service::Service;
 
-use crate::fault::{Raw, Reply, Struck, Then};
+use crate::fault::{Plan, Raw, Reply, Serve, Struck, Then};
 use crate::log::{Answered, KeySeen, Message, RequestEntry, redacted};
 use crate::state::App;
 use crate::tenant::{Arrival, Tenant};
@@ -115,40 +115,36 @@ impl Server {
             Err(_) => return Err(Takeover::Close),
         };
         if admin::is_own(head.uri.path()) {
-            return match self.own.call(Request::from_parts(head, Body::from(body))).await {
-                Ok(response) => Ok(response),
+            let response = match self.own.call(Request::from_parts(head, Body::from(body))).await {
+                Ok(response) => response,
                 Err(never) => match never {},
             };
+            return Ok(match self.app.kept().await {
+                Ok(()) => response,
+                Err(why) => not_kept(&why).map(Body::from),
+            });
         }
 
         let began = Instant::now();
         let keep_alive = keeps_alive(&head);
         let (tenant, key) = self.app.tenant_of(&head.headers);
-        let Arrival { seq, effect, clearings } = tenant.arrive(entry(&tenant, key, &on, &head, &body));
+        let Arrival { seq, effect, plan, clearings } = tenant.arrive(entry(&tenant, key, &on, &head, &body));
         let note = |status, headers: &HeaderMap, body: &Bytes| {
             let response = Message::of_answer(headers, body);
             tenant.answered(seq, Answered { status, took: began.elapsed(), response });
         };
-        let Some(effect) = effect else {
-            let reply = api::answer(&tenant, key, &head, &body);
-            note(reply.status().as_u16(), reply.headers(), reply.body());
-            return Ok(reply.map(Body::from));
-        };
-
-        let served = if let Some(delay) = effect.delay() {
-            // A task of its own: Engage would not drop the work because the client has left.
-            let tenant = Arc::clone(&tenant);
-            let late = tokio::spawn(async move {
-                tokio::time::sleep(delay).await;
-                api::answer(&tenant, key, &head, &body)
-            });
-            late.await.map_err(|_| Takeover::Close)?
-        } else if effect.commits() {
-            api::answer(&tenant, key, &head, &body)
+        let turn = Turn { app: Arc::clone(&self.app), tenant: Arc::clone(&tenant), key, head, body };
+        let served = if plan.before.is_zero() && plan.after.is_zero() {
+            turn.serve(plan).await
         } else {
-            Reply::default()
+            // A task of its own: Engage would not drop the work because the client has left.
+            tokio::spawn(turn.serve(plan)).await.map_err(|_| Takeover::Close)?
         };
-        match effect.strike(served, keep_alive) {
+        let struck = match effect {
+            None => Struck::Answer(served),
+            Some(effect) => effect.strike(served, tenant.clock().now(), keep_alive),
+        };
+        match struck {
             Struck::Answer(reply) => {
                 note(reply.status().as_u16(), reply.headers(), reply.body());
                 Ok(reply.map(Body::from))
@@ -164,6 +160,53 @@ impl Server {
             Struck::Stall => Err(Takeover::Stall { tenant, clearings }),
         }
     }
+}
+
+/// A request to a store, to be served.
+struct Turn {
+    app: Arc<App>,
+    tenant: Arc<Tenant>,
+    key: KeySeen,
+    head: Parts,
+    body: Bytes,
+}
+
+impl Turn {
+    /// The store's answer, once what it rests on is in the state file.
+    async fn serve(self, plan: Plan) -> Reply {
+        // A sleep of no time is one of a millisecond.
+        if !plan.before.is_zero() {
+            tokio::time::sleep(plan.before).await;
+        }
+        let Turn { app, tenant, key, head, body } = &self;
+        let reply = match plan.serve {
+            Serve::Not => Reply::default(),
+            Serve::GiveUp => api::given_up(),
+            Serve::Usual => api::answer(tenant, *key, head, body),
+            Serve::AfterSomebodyElse => {
+                let state = &mut *tenant.state();
+                if let Some(assignment) = api::asked(state, head, body).assignment_id {
+                    state.redeem_elsewhere(assignment);
+                }
+                api::answer_under(state, *key, head, body)
+            }
+        };
+        let kept = app.kept().await;
+        if !plan.after.is_zero() {
+            tokio::time::sleep(plan.after).await;
+        }
+        match kept {
+            Ok(()) => reply,
+            Err(why) => not_kept(&why),
+        }
+    }
+}
+
+/// In place of every answer, once the state file cannot be written any more: what is in it is the truth.
+fn not_kept(why: &str) -> Reply {
+    let body =
+        serde_json::json!({ "message": format!("the sandbox cannot write its state file, start it anew: {why}") });
+    api::json(StatusCode::INTERNAL_SERVER_ERROR, &body)
 }
 
 /// The connection that a request came on.

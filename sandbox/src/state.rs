@@ -1,9 +1,11 @@
 //! What every connection of a running sandbox shares: its stores, the first of which is meant where no key says otherwise.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::header::HeaderMap;
 
+use crate::keeper::{Keeper, Write};
 use crate::log::KeySeen;
 use crate::seed::Seed;
 use crate::store::Invalid;
@@ -16,12 +18,47 @@ pub(crate) struct App {
     pub first: Arc<Tenant>,
     more: RwLock<Vec<Arc<Tenant>>>,
     requests_per_second: Option<u32>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl App {
-    pub fn new(key: String, seed: Seed, requests_per_second: Option<u32>) -> Result<App, Invalid> {
-        let first = Arc::new(Tenant::new(key, seed, requests_per_second)?);
-        Ok(App { first, more: RwLock::default(), requests_per_second })
+    /// The stores of the state file, if there is one, and one with this key, if that is not among them.
+    /// Without a seed, a new store is the demo's and one in the file keeps its own.
+    pub fn new(
+        key: String,
+        seed: Option<Seed>,
+        requests_per_second: Option<u32>,
+        file: Option<&Path>,
+    ) -> Result<App, String> {
+        let (keeper, kept) = match file {
+            None => (None, Vec::new()),
+            Some(path) => {
+                let opened = Keeper::open(path).map_err(|why| format!("{} {why}", path.display()))?;
+                (Some(Arc::new(opened.0)), opened.1)
+            }
+        };
+        let (mut first, mut more) = (None, Vec::new());
+        for (kept, keeper) in kept.into_iter().zip(std::iter::repeat(keeper.as_ref()).flatten()) {
+            let seed = if kept.key == key { seed.clone() } else { None };
+            let tenant = Tenant::resume(kept, seed, requests_per_second, keeper);
+            let tenant = Arc::new(tenant.map_err(|invalid| format!("the state file contradicts itself: {invalid}"))?);
+            if tenant.api_key() == key { first = Some(tenant) } else { more.push(tenant) }
+        }
+        let first = if let Some(first) = first {
+            first
+        } else {
+            let tenant = Tenant::new(key, seed.unwrap_or_else(Seed::demo), requests_per_second, keeper.as_ref());
+            Arc::new(tenant.map_err(|invalid| format!("the seed: {invalid}"))?)
+        };
+        Ok(App { first, more: RwLock::new(more), requests_per_second, keeper })
+    }
+
+    /// Waits until everything that was done by now is in the state file, if there is one, or says why it never will be.
+    pub async fn kept(&self) -> Result<(), String> {
+        match &self.keeper {
+            Some(keeper) => keeper.written().await,
+            None => Ok(()),
+        }
     }
 
     /// Every store, the first one first.
@@ -40,18 +77,23 @@ impl App {
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Invalid::new("key", "is not one or more visible ASCII characters"));
         }
-        let tenant = Arc::new(Tenant::new(key.to_owned(), seed, self.requests_per_second)?);
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
         if [&self.first].into_iter().chain(&*more).any(|other| other.api_key() == key) {
             return Err(Invalid::new("key", "is another store's"));
         }
+        let tenant = Tenant::new(key.to_owned(), seed, self.requests_per_second, self.keeper.as_ref())?;
+        let tenant = Arc::new(tenant);
         more.push(Arc::clone(&tenant));
         Ok(tenant)
     }
 
     /// Removes a store that was added.
     pub fn remove(&self, key: &str) {
-        self.more.write().unwrap_or_else(PoisonError::into_inner).retain(|tenant| tenant.api_key() != key);
+        let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
+        more.retain(|tenant| tenant.api_key() != key);
+        if let Some(keeper) = &self.keeper {
+            keeper.write(Write::Removed { key: key.to_owned() });
+        }
     }
 
     /// The store whose key a request carries, and what is to be told of the key.

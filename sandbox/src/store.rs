@@ -9,6 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::Time;
+use crate::fault::{Effect, Operation, Standing, check_standing, standing};
 
 /// A loyalty member, as seeded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,12 +35,20 @@ pub struct Member {
     /// Points to begin with.
     #[serde(default)]
     pub points: u32,
+    /// What always happens to requests about the member.
+    #[serde(default, skip_serializing_if = "Standing::is_empty")]
+    pub faults: Standing,
 }
 
 impl Member {
     /// A member with a fresh id, known by nothing else.
     pub fn new(name: &str, points: u32) -> Member {
         Member { contact_id: Uuid::new_v4(), name: name.to_owned(), points, ..Member::default() }
+    }
+
+    /// Says what is wrong with it, if anything.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        check_standing(&self.faults, &[])
     }
 }
 
@@ -82,6 +91,9 @@ pub struct Item {
     /// What the member gets.
     #[serde(default)]
     pub reward: Reward,
+    /// What always happens to purchases of it, and to redeems of its reward.
+    #[serde(default, skip_serializing_if = "Standing::is_empty")]
+    pub faults: Standing,
 }
 
 fn one() -> u32 {
@@ -105,11 +117,13 @@ impl Item {
             behaviour: Behaviour::Normal,
             presentation: Presentation { title: Some(name.to_owned()), ..Presentation::default() },
             reward: Reward { heading: Some(name.to_owned()), ..Reward::default() },
+            faults: Standing::new(),
         }
     }
 
     /// Says what is wrong with it, if anything.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
+        check_standing(&self.faults, &[Operation::Purchase, Operation::Redeem, Operation::Any])?;
         if self.valid_to.is_some_and(|end| end < self.valid_from) {
             return Err(Invalid::new("validTo", "lies before validFrom"));
         }
@@ -314,8 +328,8 @@ impl ValueType {
 }
 
 /// Points spent on an item, or about to be.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Purchase {
     /// Engage's own id of it.
     pub id: Uuid,
@@ -338,7 +352,7 @@ pub struct Purchase {
 }
 
 /// How far a purchase has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// The points are held, not yet deducted.
     Processing,
@@ -349,8 +363,8 @@ pub enum Status {
 }
 
 /// A reward that a member got.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Assignment {
     /// The id to redeem it by.
     pub id: Uuid,
@@ -401,6 +415,8 @@ pub enum LedgerKind {
     Assign,
     /// A reward was used.
     Redeem,
+    /// A reward was used by somebody else.
+    RedeemElsewhere,
 }
 
 /// A member as things stand.
@@ -555,9 +571,104 @@ pub struct Store {
     ledger: Vec<LedgerEntry>,
 }
 
+/// All that a store is: [`Store::contents`] of one makes its like with [`Store::of`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Contents {
+    /// Everybody, with the points at the start.
+    pub members: Vec<Member>,
+    /// Everything, with what is left of it.
+    pub items: Vec<Item>,
+    /// The oldest first.
+    pub purchases: Vec<Purchase>,
+    /// The oldest first.
+    pub assignments: Vec<Assignment>,
+    /// The oldest first.
+    pub ledger: Vec<LedgerEntry>,
+}
+
 impl Store {
+    /// A store with these contents, unless they contradict each other.
+    pub fn of(contents: Contents) -> Result<Store, Invalid> {
+        let mut store = Store::default();
+        let of = |list: &str, index: usize, invalid: Invalid| Invalid {
+            field: format!("{list}[{index}].{}", invalid.field),
+            why: invalid.why,
+        };
+        for (index, member) in contents.members.into_iter().enumerate() {
+            store.add_member(member).map_err(|invalid| of("members", index, invalid))?;
+        }
+        for (index, item) in contents.items.into_iter().enumerate() {
+            store.add_item(item).map_err(|invalid| of("items", index, invalid))?;
+        }
+        for (index, purchase) in contents.purchases.into_iter().enumerate() {
+            store.take_up(purchase).map_err(|invalid| of("purchases", index, invalid))?;
+        }
+        for (index, assignment) in contents.assignments.into_iter().enumerate() {
+            store.hand_out(assignment).map_err(|invalid| of("assignments", index, invalid))?;
+        }
+        store.ledger = contents.ledger;
+        Ok(store)
+    }
+
+    /// All that the store is.
+    pub fn contents(&self) -> Contents {
+        Contents {
+            members: self.accounts.values().map(|account| account.member.clone()).collect(),
+            items: self.items.clone(),
+            purchases: self.purchases.clone(),
+            assignments: self.assignments.clone(),
+            ledger: self.ledger.clone(),
+        }
+    }
+
+    /// Takes up a purchase that was made elsewhere: its points are gone or held, and if it is in progress it will end.
+    fn take_up(&mut self, purchase: Purchase) -> Result<(), Invalid> {
+        let item = self.item(purchase.item_id).ok_or_else(|| Invalid::new("itemId", "is no item's"))?;
+        let due = match item.behaviour {
+            Behaviour::Processing { for_ms, .. } => purchase.created_on.plus_millis(for_ms.into()),
+            Behaviour::Normal | Behaviour::Fails => purchase.created_on,
+        };
+        let index = self.purchases.len();
+        let account =
+            self.accounts.get_mut(&purchase.contact_id).ok_or_else(|| Invalid::new("contactId", "is no member's"))?;
+        if purchase.status != Status::Failed {
+            let left = account.balance.checked_sub(purchase.cost);
+            account.balance = left.ok_or_else(|| Invalid::new("cost", "is more than the member has"))?;
+        }
+        if purchase.status == Status::Processing {
+            account.held += purchase.cost;
+            self.processing.insert((due, index));
+        }
+        account.purchases.push(index);
+        if self.by_purchase_id.insert(purchase.purchase_id, index).is_some() {
+            return Err(Invalid::new("purchaseId", "is another purchase's"));
+        }
+        self.purchases.push(purchase);
+        Ok(())
+    }
+
+    /// Adds a reward that a member was given.
+    fn hand_out(&mut self, assignment: Assignment) -> Result<(), Invalid> {
+        if self.item(assignment.item_id).is_none() {
+            return Err(Invalid::new("itemId", "is no item's"));
+        }
+        if !self.by_purchase_id.contains_key(&assignment.purchase_id) {
+            return Err(Invalid::new("purchaseId", "is no purchase's"));
+        }
+        let index = self.assignments.len();
+        let account = self.accounts.get_mut(&assignment.contact_id);
+        account.ok_or_else(|| Invalid::new("contactId", "is no member's"))?.assignments.push(index);
+        if self.by_assignment_id.insert(assignment.id, index).is_some() {
+            return Err(Invalid::new("id", "is another reward's"));
+        }
+        self.assignments.push(assignment);
+        Ok(())
+    }
+
     /// Adds a member; an id is used once only.
     pub fn add_member(&mut self, member: Member) -> Result<(), Invalid> {
+        member.check()?;
         if self.accounts.contains_key(&member.contact_id) {
             return Err(Invalid::new("contactId", "is another member's"));
         }
@@ -665,6 +776,28 @@ impl Store {
         let purchase = self.by_purchase_id[&self.assignments[index].purchase_id];
         self.write(now, LedgerKind::Redeem, purchase);
         Ok(&self.assignments[index])
+    }
+
+    /// Somebody else uses a reward, if it can still be used.
+    pub fn redeem_elsewhere(&mut self, now: Time, assignment: Uuid) -> bool {
+        self.settle(now);
+        let Some(&index) = self.by_assignment_id.get(&assignment) else { return false };
+        let assignment = &mut self.assignments[index];
+        if assignment.redeemed_on.is_some() {
+            return false;
+        }
+        assignment.redeemed_on = Some(now);
+        let purchase = self.by_purchase_id[&assignment.purchase_id];
+        self.write(now, LedgerKind::RedeemElsewhere, purchase);
+        true
+    }
+
+    /// What always happens to such a request, by the item before the member.
+    pub fn standing_fault(&self, operation: Operation, contact: Option<Uuid>, item: Option<Uuid>) -> Option<&Effect> {
+        let item = item.and_then(|id| self.item(id));
+        let member = contact.and_then(|id| self.accounts.get(&id));
+        let faults = [item.map(|item| &item.faults), member.map(|account| &account.member.faults)];
+        faults.into_iter().flatten().find_map(|faults| standing(faults, operation))
     }
 
     /// Brings every purchase in progress to its end whose time has come. Every method that takes `now` does it first.

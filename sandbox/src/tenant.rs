@@ -5,15 +5,19 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Time};
 use crate::dialect::Dialect;
-use crate::fault::{Armed, Effect, Fault, Faults};
+use crate::fault::{Armed, Effect, Fault, Faults, Plan};
+use crate::keeper::{Event, Keeper, Kept, Write};
 use crate::log::{Answered, RequestEntry, RequestLog};
 use crate::seed::Seed;
-use crate::store::{Assignment, Invalid, Item, LedgerEntry, Member, Purchase, Store};
+use crate::store::{
+    Assignment, Bought, Channel, Contents, Invalid, Item, LedgerEntry, Member, NotRedeemed, Purchase, Refused, Store,
+};
 
 /// A store that a sandbox serves: the Engage of one key. Every method blocks, but never for a request in progress.
 #[derive(Debug)]
@@ -35,19 +39,128 @@ pub(crate) struct State {
     pub log: RequestLog,
     pub clock: Clock,
     pub rate: RateLimit,
+    pub redeem_gives_up_after_ms: u32,
     pub dialect: Arc<Dialect>,
+    file: Option<File>,
+}
+
+/// Where a store's changes are kept, and under which name.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub key: String,
+    pub keeper: Arc<Keeper>,
+}
+
+/// What of a store is no member, item, purchase or reward and yet outlasts the process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// Above which rate to answer 429; `None`: never.
+    pub requests_per_second: Option<u32>,
+    /// When Engage gives up a redeem that has not passed its point of no return.
+    pub redeem_gives_up_after_ms: u32,
+    /// How the store spells what is assumed.
+    pub dialect: Dialect,
+}
+
+impl Settings {
+    fn start(requests_per_second: Option<u32>) -> Settings {
+        Settings { requests_per_second, redeem_gives_up_after_ms: 4_500, dialect: Dialect::default() }
+    }
+}
+
+/// A store at a moment: restored, it is what it was then. Faults and the request log are not part of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Snapshot {
+    /// Members, items, purchases, rewards and the ledger.
+    pub store: Contents,
+    /// The clock.
+    pub clock: Clock,
+    /// The rest.
+    pub settings: Settings,
 }
 
 impl State {
-    fn new(seed: &Seed, requests_per_second: Option<u32>) -> Result<State, Invalid> {
+    fn of(snapshot: Snapshot) -> Result<State, Invalid> {
+        let of = |part: &str, invalid: Invalid| Invalid { field: format!("{part}.{}", invalid.field), ..invalid };
+        let Snapshot { store, clock, settings } = snapshot;
+        settings.dialect.check().map_err(|invalid| of("settings.dialect", invalid))?;
         Ok(State {
-            store: seed.store()?,
+            store: Store::of(store).map_err(|invalid| of("store", invalid))?,
             faults: Faults::default(),
             log: RequestLog::default(),
-            clock: Clock::default(),
-            rate: RateLimit::new(requests_per_second),
-            dialect: Arc::default(),
+            clock,
+            rate: RateLimit::new(settings.requests_per_second),
+            redeem_gives_up_after_ms: settings.redeem_gives_up_after_ms,
+            dialect: Arc::new(settings.dialect),
+            file: None,
         })
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings {
+            requests_per_second: self.rate.limit(),
+            redeem_gives_up_after_ms: self.redeem_gives_up_after_ms,
+            dialect: (*self.dialect).clone(),
+        }
+    }
+
+    fn set(&mut self, settings: Settings) {
+        if settings.requests_per_second != self.rate.limit() {
+            self.rate = RateLimit::new(settings.requests_per_second);
+        }
+        self.redeem_gives_up_after_ms = settings.redeem_gives_up_after_ms;
+        self.dialect = Arc::new(settings.dialect);
+    }
+
+    /// Does again what was done.
+    fn replay(&mut self, event: Event) -> Result<(), Invalid> {
+        match event {
+            Event::Purchase { at, contact_id, purchase_id, item_id } => {
+                let _ = self.store.purchase(at, contact_id, purchase_id, item_id);
+            }
+            Event::Redeem { at, assignment_id, channel } => {
+                let _ = self.store.redeem(at, assignment_id, channel);
+            }
+            Event::RedeemElsewhere { at, assignment_id } => {
+                self.store.redeem_elsewhere(at, assignment_id);
+            }
+            Event::Member(member) => self.store.add_member(member)?,
+            Event::Item(item) => self.store.add_item(item)?,
+            Event::Clock { at, clock } => {
+                self.store.settle(at);
+                self.clock = clock;
+            }
+            Event::Settings(settings) => self.set(settings),
+        }
+        Ok(())
+    }
+
+    /// Buys an item, or finds the purchase this id was used for before.
+    pub fn purchase(&mut self, contact_id: Uuid, purchase_id: Uuid, item_id: Uuid) -> Result<Bought<'_>, Refused> {
+        let at = self.now();
+        let bought = self.store.purchase(at, contact_id, purchase_id, item_id)?;
+        if !matches!(bought, Bought::Existing(_)) {
+            keep(self.file.as_ref(), || Event::Purchase { at, contact_id, purchase_id, item_id });
+        }
+        Ok(bought)
+    }
+
+    /// Uses a reward.
+    pub fn redeem(&mut self, assignment_id: Uuid, channel: Channel) -> Result<&Assignment, NotRedeemed> {
+        let at = self.now();
+        let redeemed = self.store.redeem(at, assignment_id, channel)?;
+        keep(self.file.as_ref(), || Event::Redeem { at, assignment_id, channel });
+        Ok(redeemed)
+    }
+
+    /// Somebody else uses a reward, if it can still be used.
+    pub fn redeem_elsewhere(&mut self, assignment_id: Uuid) {
+        let at = self.now();
+        if self.store.redeem_elsewhere(at, assignment_id) {
+            keep(self.file.as_ref(), || Event::RedeemElsewhere { at, assignment_id });
+        }
     }
 
     pub fn now(&self) -> Time {
@@ -55,36 +168,84 @@ impl State {
     }
 }
 
+/// Keeps a change, if there is a file to keep it in. Called under the lock, so that the file has the changes in their order.
+fn keep(file: Option<&File>, event: impl FnOnce() -> Event) {
+    if let Some(File { key, keeper }) = file {
+        keeper.write(Write::Event { key: key.clone(), event: event() });
+    }
+}
+
+/// Keeps all that the store is now, in place of what was kept of it.
+fn keep_all(file: Option<&File>, seed: &Seed, snapshot: Snapshot) {
+    if let Some(File { key, keeper }) = file {
+        keeper.write(Write::Store { key: key.clone(), seed: seed.clone(), snapshot });
+    }
+}
+
 /// A request that has come in: its number in the log and the fault that strikes it.
 pub(crate) struct Arrival {
     pub seq: u64,
     pub effect: Option<Effect>,
+    pub plan: Plan,
     /// How often the faults had been cleared by then.
     pub clearings: u64,
 }
 
 impl Tenant {
-    pub(crate) fn new(key: String, seed: Seed, requests_per_second: Option<u32>) -> Result<Tenant, Invalid> {
-        let state = Mutex::new(State::new(&seed, requests_per_second)?);
+    /// A new store.
+    pub(crate) fn new(
+        key: String,
+        seed: Seed,
+        requests_per_second: Option<u32>,
+        keeper: Option<&Arc<Keeper>>,
+    ) -> Result<Tenant, Invalid> {
+        let settings = Settings::start(requests_per_second);
+        let start = Snapshot { store: seed.store()?.contents(), clock: Clock::default(), settings };
+        let mut state = State::of(start.clone())?;
+        state.file = keeper.map(|keeper| File { key: key.clone(), keeper: Arc::clone(keeper) });
+        keep_all(state.file.as_ref(), &seed, start);
+        Ok(Tenant::with(key, seed, requests_per_second, state))
+    }
+
+    /// A store as it is in the file. `seed`, if there is one, is what a reset will bring back.
+    pub(crate) fn resume(
+        kept: Kept,
+        seed: Option<Seed>,
+        requests_per_second: Option<u32>,
+        keeper: &Arc<Keeper>,
+    ) -> Result<Tenant, Invalid> {
+        let Kept { key, seed: old_seed, snapshot, events } = kept;
+        let mut state = State::of(snapshot)?;
+        for event in events {
+            state.replay(event)?;
+        }
+        state.file = Some(File { key: key.clone(), keeper: Arc::clone(keeper) });
+        Ok(Tenant::with(key, seed.unwrap_or(old_seed), requests_per_second, state))
+    }
+
+    fn with(key: String, seed: Seed, requests_per_second: Option<u32>, state: State) -> Tenant {
         let (logged, clearings) = (Condvar::new(), watch::Sender::new(0));
-        Ok(Tenant { key, seed, requests_per_second, state, logged, clearings })
+        Tenant { key, seed, requests_per_second, state: Mutex::new(state), logged, clearings }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a request has come in, and finds the fault that strikes it.
+    /// Notes that a request has come in, and finds the fault that strikes it: one that was armed before one that stands.
     pub(crate) fn arrive(&self, mut entry: RequestEntry) -> Arrival {
-        let mut state = self.state();
-        let effect = state.faults.next(entry.operation, entry.contact_id, entry.item_id);
+        let state = &mut *self.state();
+        let (operation, contact, item) = (entry.operation, entry.contact_id, entry.item_id);
+        let effect = state.faults.next(operation, contact, item);
+        let effect = effect.or_else(|| state.store.standing_fault(operation?, contact, item).cloned());
         entry.time = state.now();
         entry.fault = effect.as_ref().map(Effect::name);
+        let gives_up_after = Duration::from_millis(state.redeem_gives_up_after_ms.into());
+        let plan = effect.as_ref().map(|effect| effect.plan(operation, gives_up_after)).unwrap_or_default();
         let seq = state.log.push(entry);
         let clearings = *self.clearings.borrow();
-        drop(state);
         self.logged.notify_all();
-        Arrival { seq, effect, clearings }
+        Arrival { seq, effect, plan, clearings }
     }
 
     /// Notes what a request is answered.
@@ -177,13 +338,30 @@ impl Tenant {
 
     /// Back to the start: the seed, no faults, an empty log, the computer's clock, the first rate limit, the usual dialect.
     pub fn reset(&self) {
+        let settings = Settings::start(self.requests_per_second);
         // The seed made a store once, so it makes one again.
-        let Ok(fresh) = State::new(&self.seed, self.requests_per_second) else { return };
+        let Ok(store) = self.seed.store() else { return };
+        let _ = self.restore(Snapshot { store: store.contents(), clock: Clock::default(), settings });
+    }
+
+    /// All that the store is now; see [`Snapshot`].
+    pub fn snapshot(&self) -> Snapshot {
         let mut state = self.state();
-        let mut log = std::mem::take(&mut state.log);
+        let now = state.now();
+        state.store.settle(now);
+        Snapshot { store: state.store.contents(), clock: state.clock, settings: state.settings() }
+    }
+
+    /// Makes the store what it was, with no faults and an empty log, unless the snapshot contradicts itself.
+    pub fn restore(&self, snapshot: Snapshot) -> Result<(), Invalid> {
+        let restored = State::of(snapshot.clone())?;
+        let mut state = self.state();
+        let (mut log, file) = (std::mem::take(&mut state.log), state.file.take());
         log.clear();
-        *state = State { log, ..fresh };
+        keep_all(file.as_ref(), &self.seed, snapshot);
+        *state = State { log, file, ..restored };
         self.disarm(&mut state);
+        Ok(())
     }
 
     /// The clock.
@@ -195,8 +373,10 @@ impl Tenant {
     pub fn set_clock(&self, clock: Clock) {
         let state = &mut *self.state();
         // What was over by the old clock stays over.
-        state.store.settle(state.clock.now());
+        let at = state.clock.now();
+        state.store.settle(at);
         state.clock = clock;
+        keep(state.file.as_ref(), || Event::Clock { at, clock });
     }
 
     /// Moves the clock away from the computer's.
@@ -204,31 +384,47 @@ impl Tenant {
         self.set_clock(Clock::Runs { offset_ms });
     }
 
-    /// Above which rate to answer 429; `None`: never.
-    pub fn set_requests_per_second(&self, limit: Option<u32>) {
-        self.state().rate = RateLimit::new(limit);
+    /// The rate, when a redeem is given up, and how the store spells what is assumed.
+    pub fn settings(&self) -> Settings {
+        self.state().settings()
     }
 
-    /// How the store spells what is assumed.
-    pub fn dialect(&self) -> Arc<Dialect> {
-        Arc::clone(&self.state().dialect)
+    /// Changes the settings.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Invalid> {
+        let mut state = self.state();
+        let mut settings = state.settings();
+        change(&mut settings);
+        settings.dialect.check()?;
+        state.set(settings.clone());
+        keep(state.file.as_ref(), || Event::Settings(settings));
+        Ok(())
+    }
+
+    /// Above which rate to answer 429; `None`: never.
+    pub fn set_requests_per_second(&self, limit: Option<u32>) {
+        // The dialect is what it was.
+        let _ = self.set(|settings| settings.requests_per_second = limit);
     }
 
     /// Changes how the store spells what is assumed.
     pub fn set_dialect(&self, dialect: Dialect) -> Result<(), Invalid> {
-        dialect.check()?;
-        self.state().dialect = Arc::new(dialect);
-        Ok(())
+        self.set(|settings| settings.dialect = dialect)
     }
 
     /// Adds a member, unless the id is taken.
     pub fn add_member(&self, member: Member) -> Result<(), Invalid> {
-        self.state().store.add_member(member)
+        let mut state = self.state();
+        state.store.add_member(member.clone())?;
+        keep(state.file.as_ref(), || Event::Member(member));
+        Ok(())
     }
 
     /// Adds an item, unless the id is taken or the item contradicts itself.
     pub fn add_item(&self, item: Item) -> Result<(), Invalid> {
-        self.state().store.add_item(item)
+        let mut state = self.state();
+        state.store.add_item(item.clone())?;
+        keep(state.file.as_ref(), || Event::Item(item));
+        Ok(())
     }
 }
 

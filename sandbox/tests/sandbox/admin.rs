@@ -70,6 +70,9 @@ fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
     let (_sandbox, mut admin) = start();
     let effects = [
         json!({ "delay": { "ms": 5 } }),
+        json!({ "slow": { "ms": 5, "pointOfNoReturnMs": 1 } }),
+        json!({ "redeemedElsewhere": {} }),
+        json!({ "wrongDate": { "offsetMs": -60_000 } }),
         json!({ "status": { "status": 503, "message": "m", "errorCode": "c" } }),
         json!({ "statusAfterCommit": { "status": 200, "body": "b", "contentType": "t/t", "headers": { "a": "b" } } }),
         json!({ "resetBeforeCommit": {} }),
@@ -131,7 +134,17 @@ fn bad_input_is_refused_with_its_field_and_line() {
         ),
         ("clock", "{\n\"offset\": 1}".to_owned(), json!("offset"), json!(2)),
         ("clock", "{\"offsetMs\": \"1\"}".to_owned(), json!("offsetMs"), json!(1)),
-        ("limits", "{}".to_owned(), json!("requestsPerSecond"), json!(1)),
+        ("limits", "{\"requestsPerSecond\": -1}".to_owned(), json!("requestsPerSecond"), json!(1)),
+        ("restore", "{\n\"shop\": 1}".to_owned(), json!("shop"), json!(2)),
+        (
+            "members",
+            format!(
+                "{{\"contactId\": \"{}\", \"faults\": {{\"any\": {{\"status\": {{\"status\": 99}}}}}}}}",
+                Uuid::new_v4()
+            ),
+            json!("faults.any.status.status"),
+            Value::Null,
+        ),
         ("members", "{}".to_owned(), json!("contactId"), json!(1)),
         ("members", format!("{{\"contactId\": \"{ASTRID}\"}}"), json!("contactId"), Value::Null),
         ("items", "[".to_owned(), Value::Null, json!(1)),

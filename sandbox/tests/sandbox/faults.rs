@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE};
-use engage_sandbox::{Answer, Effect, Fault, Operation, Sandbox};
+use engage_sandbox::{Answer, Effect, Fault, Item, Member, Operation, Sandbox};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -252,4 +252,79 @@ fn a_fault_works_over_plain_http_as_well() {
         tcp.write_all(request("GET", "/api/v3/point-accounts", "").as_bytes()).unwrap();
         assert_eq!(tcp.read(&mut [0; 16]).map_err(|error| error.kind()), expected);
     }
+}
+
+/// A store whose Astrid has a reward, with the path to redeem it.
+fn rewarded(sandbox: &Sandbox) -> String {
+    Connection::open(sandbox).buy(ASTRID, Uuid::new_v4(), COFFEE);
+    format!("/api/v3/promotion-assignments/{}/redeem", sandbox.assignments(ASTRID)[0].id)
+}
+
+#[test]
+fn a_slow_redeem_is_given_up_unless_it_is_past_its_point_of_no_return() {
+    for (ms, point_of_no_return_ms, status, redeemed) in
+        [(300, None, 504, false), (300, Some(200), 504, false), (300, Some(20), 200, true), (20, None, 200, true)]
+    {
+        let sandbox = Sandbox::builder().start();
+        let mut till = Connection::open(&sandbox);
+        let path = rewarded(&sandbox);
+        assert_eq!(till.post("/_sandbox/limits", &json!({ "redeemGivesUpAfterMs": 100 })).status, 200);
+        sandbox.arm(Fault::on(Operation::Redeem, Effect::Slow { ms, point_of_no_return_ms }));
+        let answer = till.post(&path, &json!({ "redemptionChannel": "POS" }));
+        assert_eq!(answer.status, status, "{ms} {point_of_no_return_ms:?}");
+        assert_eq!(answer.json()["errorCode"] == "RequestTimeOut", !redeemed);
+        assert_eq!(sandbox.assignments(ASTRID)[0].redeemed_on.is_some(), redeemed);
+    }
+    assert_eq!(Sandbox::builder().start().settings().redeem_gives_up_after_ms, 4_500);
+}
+
+#[test]
+fn a_slow_purchase_is_never_given_up() {
+    let mut struck = Struck::by(Effect::Slow { ms: 20, point_of_no_return_ms: None });
+    struck.sandbox.set(|settings| settings.redeem_gives_up_after_ms = 1).unwrap();
+    assert_eq!(struck.till.answer().unwrap().status, 200);
+    assert!(struck.committed());
+}
+
+#[test]
+fn a_reward_can_be_redeemed_by_somebody_else_just_before() {
+    let sandbox = Sandbox::builder().start();
+    let mut till = Connection::open(&sandbox);
+    let path = rewarded(&sandbox);
+    sandbox.arm(Fault::on(Operation::Redeem, Effect::RedeemedElsewhere).item(COFFEE));
+    let answer = till.post(&path, &json!({ "redemptionChannel": "POS" }));
+    assert_eq!(answer.outcome(), (409, Some("PromotionAlreadyRedeemed".to_owned())));
+    assert_eq!(sandbox.ledger().last().unwrap().kind, engage_sandbox::LedgerKind::RedeemElsewhere);
+    assert!(sandbox.assignments(ASTRID)[0].redeemed_on.is_some());
+}
+
+#[test]
+fn the_date_of_an_answer_can_be_wrong() {
+    let mut struck = Struck::by(Effect::WrongDate { offset_ms: -10 * 365 * 24 * 3_600_000 });
+    struck.sandbox.set_clock(engage_sandbox::Clock::Stands("2037-01-01T00:00:00Z".parse().unwrap()));
+    let head = struck.till.answer().unwrap().head;
+    assert_eq!(head.matches("date: ").count(), 1, "{head}");
+    assert!(head.contains(" 2027 ") || head.contains(" 2016 "), "{head}");
+}
+
+#[test]
+fn a_standing_fault_strikes_every_request_and_an_armed_one_comes_first() {
+    let sandbox = Sandbox::builder().start();
+    let mut till = Connection::open(&sandbox);
+    let status = |status| Effect::Status(Answer::status(status));
+    let item = Item { faults: [(Operation::Purchase, status(410))].into(), ..Item::new("Cursed", 1) };
+    let member = Member { faults: [(Operation::Any, status(418))].into(), ..Member::new("Cursed", 10) };
+    let (cursed_item, cursed) = (item.id, member.contact_id);
+    sandbox.add_item(item).unwrap();
+    sandbox.add_member(member).unwrap();
+    let mut buy = |contact, item| till.buy(contact, Uuid::new_v4(), item).status;
+    assert_eq!([buy(ASTRID, cursed_item), buy(ASTRID, cursed_item), buy(cursed, cursed_item)], [410; 3]);
+    assert_eq!([buy(cursed, COFFEE), buy(ASTRID, COFFEE)], [418, 200]);
+    sandbox.arm(Fault::on(Operation::Purchase, status(411)).item(cursed_item));
+    assert_eq!([buy(ASTRID, COFFEE), buy(ASTRID, cursed_item), buy(ASTRID, cursed_item)], [200, 411, 410]);
+    sandbox.clear_faults();
+    assert_eq!(buy(ASTRID, cursed_item), 410);
+
+    let useless = Item { faults: [(Operation::Points, status(410))].into(), ..Item::new("Useless", 1) };
+    assert_eq!(sandbox.add_item(useless).unwrap_err().field, "faults.points");
 }

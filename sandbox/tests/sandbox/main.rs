@@ -7,4 +7,5 @@ mod engage;
 mod export;
 mod faults;
 mod judge;
+mod state_file;
 mod stores;

@@ -125,7 +125,7 @@ fn a_dialect_renames_what_is_assumed_and_nothing_else() {
     assert!(log.iter().flat_map(|entry| entry.request.headers.values()).all(|value| value != "demo-key"));
 
     sandbox.reset();
-    assert_eq!(*sandbox.dialect(), Dialect::default());
+    assert_eq!(sandbox.settings().dialect, Dialect::default());
 }
 
 #[test]

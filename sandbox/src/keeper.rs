@@ -1,0 +1,235 @@
+//! The state file: what every store was when it was made, reset or restored, and every event since, in SQLite.
+//! One thread writes; what came meanwhile is committed together, and nothing is answered before it is on the disk.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::clock::{Clock, Time};
+use crate::seed::{Seed, from_json};
+use crate::store::{Channel, Item, Member};
+use crate::tenant::{Settings, Snapshot};
+
+/// "epsS", so that no other program's file is taken for one.
+const APPLICATION_ID: i32 = 0x6570_7353;
+/// Goes up when what is kept can no longer be read as before.
+const VERSION: i32 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE store (key TEXT PRIMARY KEY, seed TEXT NOT NULL, snapshot TEXT NOT NULL) STRICT;
+    CREATE TABLE event (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, event TEXT NOT NULL) STRICT;
+    CREATE INDEX event_by_key ON event (key, seq);
+";
+
+/// Something that changed a store. Applied in order to the snapshot, events make the store what it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub(crate) enum Event {
+    Purchase { at: Time, contact_id: Uuid, purchase_id: Uuid, item_id: Uuid },
+    Redeem { at: Time, assignment_id: Uuid, channel: Channel },
+    RedeemElsewhere { at: Time, assignment_id: Uuid },
+    Member(Member),
+    Item(Item),
+    Clock { at: Time, clock: Clock },
+    Settings(Settings),
+}
+
+/// Something to be written.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// The store is this, and nothing has happened to it since.
+    Store {
+        key: String,
+        seed: Seed,
+        snapshot: Snapshot,
+    },
+    Event {
+        key: String,
+        event: Event,
+    },
+    Removed {
+        key: String,
+    },
+}
+
+/// A store as the file has it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub key: String,
+    pub seed: Seed,
+    pub snapshot: Snapshot,
+    pub events: Vec<Event>,
+}
+
+/// Keeps the state file. Dropping it writes what is left.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    queue: Mutex<Queue>,
+    progress: watch::Receiver<Progress>,
+    writer: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Queue {
+    sender: Option<Sender<Write>>,
+    sent: u64,
+}
+
+/// How many writes are on the disk, or why there will be no more.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    written: u64,
+    failed: Option<String>,
+}
+
+impl Keeper {
+    /// Opens the file, or makes it, and reads the stores that it holds, the oldest first.
+    pub fn open(path: &Path) -> Result<(Keeper, Vec<Kept>), String> {
+        let connection = connect(path).map_err(|error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                "is in use by another sandbox".to_owned()
+            }
+            Some(rusqlite::ErrorCode::NotADatabase) => "is no state file".to_owned(),
+            _ => error.to_string(),
+        })?;
+        let mark = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        match (mark("application_id"), mark("user_version")) {
+            (Ok(APPLICATION_ID), Ok(VERSION)) => {}
+            (Ok(APPLICATION_ID), Ok(other)) => {
+                return Err(format!("has format {other}, and this sandbox reads format {VERSION}"));
+            }
+            (Ok(0), Ok(0))
+                if connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)) == Ok(0) =>
+            {
+                let make = format!(
+                    "BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+                );
+                connection.execute_batch(&make).map_err(|error| error.to_string())?;
+            }
+            _ => return Err("is no state file".to_owned()),
+        }
+        let kept = read(&connection)?;
+
+        let (sender, receiver) = channel();
+        let (report, progress) = watch::channel(Progress::default());
+        let writer = thread::Builder::new()
+            .name("engage-sandbox-keeper".to_owned())
+            .spawn(move || write_all(connection, &receiver, &report))
+            .map_err(|error| error.to_string())?;
+        let queue = Mutex::new(Queue { sender: Some(sender), sent: 0 });
+        Ok((Keeper { queue, progress, writer: Some(writer) }, kept))
+    }
+
+    /// Queues a write, behind all that were queued before. Returns at once.
+    pub fn write(&self, write: Write) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.sent += 1;
+        if let Some(sender) = &queue.sender {
+            // A writer that has failed is gone, and has said why.
+            let _ = sender.send(write);
+        }
+    }
+
+    /// Waits until everything queued by now is on the disk, or says why it never will be.
+    pub async fn written(&self) -> Result<(), String> {
+        let sent = self.queue.lock().unwrap_or_else(PoisonError::into_inner).sent;
+        let mut progress = self.progress.clone();
+        let reached = progress.wait_for(|progress| progress.failed.is_some() || progress.written >= sent).await;
+        match reached.map(|progress| progress.failed.clone()) {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => Err(why),
+            Err(_) => Err("its writer has ended".to_owned()),
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).sender = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Takes the lock now, not at the first write.
+    connection.execute_batch("BEGIN IMMEDIATE; COMMIT;")?;
+    Ok(connection)
+}
+
+fn read(connection: &Connection) -> Result<Vec<Kept>, String> {
+    let sql = |error: rusqlite::Error| error.to_string();
+    let mut stores = connection.prepare("SELECT key, seed, snapshot FROM store ORDER BY rowid").map_err(sql)?;
+    let mut events = connection.prepare("SELECT event FROM event WHERE key = ?1 ORDER BY seq").map_err(sql)?;
+    let rows = stores
+        .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))
+        .map_err(sql)?;
+    let mut kept = Vec::new();
+    for row in rows {
+        let (key, seed, snapshot) = row.map_err(sql)?;
+        let bad = |what: &str, error| format!("has a {what} that cannot be read: {error}");
+        let rows = events.query_map([&key], |row| row.get::<_, String>(0)).map_err(sql)?;
+        let events = rows.map(|event| from_json(event.map_err(sql)?.as_bytes()).map_err(|error| bad("record", error)));
+        kept.push(Kept {
+            seed: from_json(seed.as_bytes()).map_err(|error| bad("seed", error))?,
+            snapshot: from_json(snapshot.as_bytes()).map_err(|error| bad("snapshot", error))?,
+            events: events.collect::<Result<_, _>>()?,
+            key,
+        });
+    }
+    Ok(kept)
+}
+
+/// Commits what comes until nobody is left to send, as much at a time as there is.
+fn write_all(mut connection: Connection, queue: &Receiver<Write>, report: &watch::Sender<Progress>) {
+    while let Ok(first) = queue.recv() {
+        let batch: Vec<Write> = std::iter::once(first).chain(queue.try_iter().take(1000)).collect();
+        match commit(&mut connection, &batch) {
+            Ok(()) => report.send_modify(|progress| progress.written += batch.len() as u64),
+            Err(error) => {
+                report.send_modify(|progress| progress.failed = Some(error.to_string()));
+                return;
+            }
+        }
+    }
+}
+
+fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for write in batch {
+        match write {
+            Write::Event { key, event } => {
+                let mut insert = transaction.prepare_cached("INSERT INTO event (key, event) VALUES (?1, ?2)")?;
+                insert.execute(params![key, json(event)?])?;
+            }
+            Write::Store { key, seed, snapshot } => {
+                transaction.execute("DELETE FROM event WHERE key = ?1", [key])?;
+                transaction.execute(
+                    "INSERT INTO store (key, seed, snapshot) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (key) DO UPDATE SET seed = excluded.seed, snapshot = excluded.snapshot",
+                    params![key, json(seed)?, json(snapshot)?],
+                )?;
+            }
+            Write::Removed { key } => {
+                transaction.execute("DELETE FROM event WHERE key = ?1", [key])?;
+                transaction.execute("DELETE FROM store WHERE key = ?1", [key])?;
+            }
+        }
+    }
+    transaction.commit()
+}
+
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}

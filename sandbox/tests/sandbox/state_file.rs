@@ -1,0 +1,216 @@
+//! What outlasts the sandbox: everything that was acknowledged, however it ended.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+
+use engage_sandbox::seed::demo::{ASTRID, COFFEE, LOAD, SLOW};
+use engage_sandbox::{Clock, LedgerKind, Sandbox, Seed, Snapshot, Time};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::client::{Connection, purchase, request};
+
+fn open(file: &Path) -> Sandbox {
+    Sandbox::builder().state_file(file).start()
+}
+
+#[test]
+fn a_state_file_brings_back_every_store_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shop.db");
+    let slow = Uuid::new_v4();
+    let before = {
+        let sandbox = open(&file);
+        let other = sandbox.add_store("other", Seed::demo()).unwrap();
+        sandbox.add_store("gone", Seed::demo()).unwrap();
+        let mut till = Connection::open(&sandbox);
+        till.send(&crate::client::with_headers("DELETE", "/_sandbox/stores?store=gone", "", ""));
+        assert_eq!(till.answer().unwrap().status, 204);
+        sandbox.set_clock(Clock::Stands(Time::from_millis(1_800_000_000_000)));
+        till.buy(ASTRID, Uuid::new_v4(), COFFEE);
+        till.buy(ASTRID, slow, SLOW);
+        let redeem = format!("/api/v3/promotion-assignments/{}/redeem", sandbox.assignments(ASTRID)[0].id);
+        assert_eq!(till.post(&redeem, &json!({ "redemptionChannel": "POS" })).status, 200);
+        sandbox.set(|settings| settings.dialect.envelope = true).unwrap();
+        sandbox.set_requests_per_second(Some(7));
+        other.add_member(engage_sandbox::Member::new("New", 3)).unwrap();
+        (sandbox.snapshot(), other.snapshot(), sandbox.ledger())
+    };
+
+    let sandbox = open(&file);
+    let other = sandbox.store("other").unwrap();
+    assert!(sandbox.store("gone").is_none());
+    assert_eq!((sandbox.snapshot(), other.snapshot(), sandbox.ledger()), before);
+    sandbox.set_clock(sandbox.clock().advanced(1_500));
+    assert_eq!(sandbox.ledger().last().unwrap().purchase_id, slow);
+    sandbox.reset();
+    drop((other, sandbox));
+
+    let sandbox = open(&file);
+    assert_eq!((sandbox.balance(ASTRID), sandbox.ledger().len()), (Some(1200), 0));
+    assert_eq!(sandbox.store("other").unwrap().snapshot(), before.1);
+}
+
+#[test]
+fn a_snapshot_restores_and_a_wrong_one_changes_nothing() {
+    let sandbox = Sandbox::builder().start();
+    let mut till = Connection::open(&sandbox);
+    till.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    let answer = till.post("/_sandbox/snapshot", &json!(null));
+    let snapshot: Value = answer.json();
+    till.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    sandbox.set_clock_offset(5);
+    assert_eq!(till.post("/_sandbox/restore", &snapshot).status, 204);
+    assert_eq!((sandbox.balance(ASTRID), sandbox.ledger().len()), (Some(1100), 2));
+    assert_eq!(json!(sandbox.snapshot()), snapshot);
+
+    for (pointer, wrong, field) in [
+        ("/store/purchases/0/contactId", json!(COFFEE), "store.purchases[0].contactId"),
+        ("/store/purchases/0/cost", json!(5000), "store.purchases[0].cost"),
+        ("/store/assignments/0/itemId", json!(ASTRID), "store.assignments[0].itemId"),
+        ("/store/members/0/contactId", json!("x"), "store.members[0].contactId"),
+        ("/settings/dialect/rewardsPath", json!("/"), "settings.dialect.rewardsPath"),
+    ] {
+        let mut broken = snapshot.clone();
+        *broken.pointer_mut(pointer).unwrap() = wrong;
+        let answer = till.post("/_sandbox/restore", &broken);
+        assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(field)), "{answer:?}");
+    }
+    assert_eq!(sandbox.balance(ASTRID), Some(1100));
+    serde_json::from_value::<Snapshot>(snapshot).unwrap();
+}
+
+#[test]
+fn a_file_that_is_in_use_or_somebody_elses_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |file: &Path| Sandbox::builder().state_file(file).try_start().unwrap_err().to_string();
+    let file = dir.path().join("shop.db");
+    let sandbox = open(&file);
+    assert!(refused(&file).ends_with("shop.db is in use by another sandbox"), "{}", refused(&file));
+    drop(sandbox);
+    drop(open(&file));
+
+    let text = dir.path().join("notes.txt");
+    std::fs::write(&text, "Not a database, and long enough to be read as one if it were.".repeat(20)).unwrap();
+    assert!(refused(&text).ends_with("notes.txt is no state file"), "{}", refused(&text));
+    assert!(std::fs::read_to_string(&text).unwrap().starts_with("Not a database"));
+    let newer = dir.path().join("newer.db");
+    drop(open(&newer));
+    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(refused(&newer).contains("format 99"), "{}", refused(&newer));
+    assert!(refused(&dir.path().join("no/such/folder.db")).contains("folder.db"));
+}
+
+/// The binary, on a state file; killed when dropped, as by a power cut.
+struct Process {
+    child: Child,
+    address: String,
+}
+
+impl Process {
+    fn start(file: &Path) -> Process {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"))
+            .args(["--until-stdin-closes", "--state"])
+            .arg(file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http=http://")).unwrap().to_owned();
+        Process { child, address }
+    }
+
+    /// Kills it. SIGKILL on Unix.
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn send(stream: &mut TcpStream, raw: &str) -> Option<(u16, String)> {
+        stream.write_all(raw.as_bytes()).ok()?;
+        let mut reader = BufReader::new(stream);
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let start = head.len();
+            if reader.read_line(&mut head).ok()? == 0 {
+                return None;
+            }
+            if let Some(value) = head[start..].to_ascii_lowercase().strip_prefix("content-length: ") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, String::from_utf8(body).ok()?))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_it_is_killed_under_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shop.db");
+    let acknowledged = Mutex::new(Vec::new());
+    let asked = Mutex::new(HashSet::new());
+    for round in 1..=3 {
+        let process = Mutex::new(Process::start(&file));
+        let address = process.lock().unwrap().address.clone();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let mut stream = TcpStream::connect(&address).unwrap();
+                    loop {
+                        let id = Uuid::new_v4();
+                        asked.lock().unwrap().insert(id);
+                        match Process::send(&mut stream, &purchase(LOAD, id, COFFEE)) {
+                            Some((200, _)) => {
+                                let mut acknowledged = acknowledged.lock().unwrap();
+                                acknowledged.push(id);
+                                if acknowledged.len() == round * 60 {
+                                    process.lock().unwrap().kill();
+                                }
+                            }
+                            Some((status @ (429 | 422), _)) => assert!(status == 429, "out of points"),
+                            Some(other) => panic!("{other:?}"),
+                            None => return,
+                        }
+                    }
+                });
+            }
+        });
+    }
+
+    // A look at the ledger over the wire, and then one at the file after another kill.
+    let mut process = Process::start(&file);
+    let mut stream = TcpStream::connect(&process.address).unwrap();
+    let points = request("GET", &format!("/api/v3/point-accounts?contactId={LOAD}"), "");
+    let balance: Value = serde_json::from_str(&Process::send(&mut stream, &points).unwrap().1).unwrap();
+    process.kill();
+    let sandbox = open(&file);
+    let ledger = sandbox.ledger();
+    let deducted: Vec<Uuid> =
+        ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct).map(|entry| entry.purchase_id).collect();
+    let (acknowledged, asked) = (acknowledged.into_inner().unwrap(), asked.into_inner().unwrap());
+    assert!(acknowledged.len() >= 180);
+    for id in &acknowledged {
+        assert_eq!(deducted.iter().filter(|deducted| *deducted == id).count(), 1, "{id} was acknowledged");
+    }
+    assert!(deducted.iter().all(|id| asked.contains(id)));
+    let spent = 100 * u32::try_from(deducted.len()).unwrap();
+    assert_eq!(sandbox.balance(LOAD), Some(100_000 - spent));
+    assert_eq!(balance[0]["balance"], json!(f64::from(100_000 - spent)));
+    assert_eq!(sandbox.purchases(LOAD).len(), deducted.len());
+}
