@@ -110,15 +110,7 @@ fn open_shop(store: &Store, number: usize) -> Till {
         .map(|points| {
             let contact_id = Uuid::new_v4();
             let name = format!("Member {number} with {points}");
-            let member = Member {
-                contact_id,
-                name,
-                email: None,
-                mobile_phone: None,
-                social_security_number: None,
-                custom_key: None,
-                points,
-            };
+            let member = Member { contact_id, name, points, ..Member::default() };
             store.sandbox.add_member(member).expect("a fresh id");
             contact_id
         })
