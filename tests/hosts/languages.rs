@@ -39,7 +39,7 @@ impl Language {
 }
 
 /// What there is in every language.
-const PROGRAMS: &[&str] = &["till"];
+const PROGRAMS: &[&str] = &["till", "cases"];
 
 /// Where the programs are.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -82,6 +82,10 @@ fn build_c_and_cpp(built: &Path) {
                 .arg("-o")
                 .arg(folder.join(name));
             command.arg(built.join("lib/libengage_point_shop.so.1")).arg("-Wl,-rpath,$ORIGIN/../lib");
+            // What the C++ binding promises is tried where it is promised: without exceptions.
+            if (language, *name) == ("cpp", "cases") {
+                command.arg("-fno-exceptions");
+            }
             run(command.args(cjson.split_whitespace()));
         }
     }

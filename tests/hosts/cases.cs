@@ -1,0 +1,101 @@
+// The cases in C#: see cases.c. What went wrong is printed from the exception's own properties.
+
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Text;
+using EngagePointShop;
+
+static class Cases
+{
+    static object Make(Client shop, string call, Json given, Json options)
+    {
+        string a = given.Items.Count > 0 ? given.Items[0].Text : null, b = given.Items.Count > 1 ? given.Items[1].Text : null;
+        var wait = options["waitMs"].Integer is long ms ? TimeSpan.FromMilliseconds(ms) : (TimeSpan?)null;
+        var plain = options.IsNull ? null : new CallOptions { Wait = wait };
+        switch (call)
+        {
+            case "find_contact": return shop.FindContact(a, b, new ContactOptions { ContactType = options["contactType"].Text, Wait = wait });
+            case "list_points": return shop.ListPoints(a, plain);
+            case "list_items": return shop.ListItems(a, plain);
+            case "purchase":
+                return shop.Purchase(a, b, new PurchaseOptions
+                {
+                    Reference = options["reference"].Text, PurchaseId = options["purchaseId"].Text, Wait = wait,
+                });
+            case "list_purchases": return shop.ListPurchases(a, plain);
+            case "list_rewards": return shop.ListRewards(a, new RewardOptions { Channel = options["channel"].Text, Wait = wait });
+            case "list_unsettled": return new Dictionary<string, object> { ["operations"] = shop.ListUnsettled() };
+            case "get_operation": return shop.GetOperation(a);
+            case "settle": return shop.Settle(plain);
+            case "acknowledge": return shop.Acknowledge(a);
+            case "read_stats": return shop.ReadStats();
+            default: throw new InvalidOperationException("no such call: " + call);
+        }
+    }
+
+    // An answer, or a list or dictionary of answers, as JSON.
+    static object Bare(object value)
+    {
+        if (value is Answer answer) return answer.Json;
+        if (value is IEnumerable<Answer> answers) return answers.Select(each => each.Json).ToList();
+        if (value is Dictionary<string, object> members) return members.ToDictionary(each => each.Key, each => Bare(each.Value));
+        return value;
+    }
+
+    static Json Problem(PointShopException problem) => Json.Parse(Json.Write(new Dictionary<string, object>
+    {
+        ["outcome"] = problem.Problem["outcome"],
+        ["message"] = problem.Explanation,
+        ["httpStatus"] = problem.HttpStatus,
+        ["engageCode"] = problem.EngageCode,
+        ["operationId"] = problem.OperationId,
+        ["purchaseId"] = problem.PurchaseId,
+        ["attempts"] = problem.Attempts,
+        ["retryAfterMs"] = problem.RetryAfter is TimeSpan after ? (long)after.TotalMilliseconds : (object)null,
+        ["cause"] = problem.Causes,
+    }));
+
+    static int Main(string[] words)
+    {
+        Console.SetOut(new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false)) { AutoFlush = true });
+        var number = 0;
+        foreach (var each in Json.Parse(File.ReadAllText(words[0])).Items)
+        {
+            var config = new Dictionary<string, object>
+            {
+                ["baseUrl"] = words[1], ["apiKey"] = "case-" + number, ["userAgent"] = "Cases/1", ["journal"] = "memory",
+            };
+            string name = "EPS_OK", outcome = "done";
+            object answer;
+            using (var shop = Client.Open(config))
+            {
+                try
+                {
+                    answer = Bare(Make(shop, each["call"].Text, each["arguments"], each["options"]));
+                }
+                catch (RefusedException problem)
+                {
+                    name = problem.Name;
+                    outcome = "refused";
+                    answer = Problem(problem);
+                }
+                catch (PendingException problem)
+                {
+                    name = problem.Name;
+                    outcome = "pending";
+                    answer = Problem(problem);
+                }
+                catch (NotSentException problem)
+                {
+                    name = problem.Name;
+                    outcome = "notSent";
+                    answer = Problem(problem);
+                }
+            }
+            Console.WriteLine(number++ + "\t" + name + "\t" + outcome + "\t" + Json.Write(answer));
+        }
+        return 0;
+    }
+}

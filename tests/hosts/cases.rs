@@ -1,0 +1,170 @@
+//! The shared cases of `cases.json`: a call, the answer a server gives to it, and the code and fields that are due. The same ones are
+//! run from C, C++, C#, Python and Rust.
+
+use crate::languages::ALL;
+use crate::tools::{root, stdout};
+use engage_point_shop::code::TABLE;
+use engage_point_shop::{Client, ContactId, Error, ItemId, OperationId};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+/// What came of a case.
+struct Came {
+    code: String,
+    outcome: String,
+    json: Value,
+}
+
+/// A server that gives each case its answer: the case is named by the API key. A look at what became of a purchase gets the case's
+/// "look"; what a case does not prepare for, a 503.
+fn serve(cases: &[Value]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let cases = Arc::new(cases.to_vec());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let cases = cases.clone();
+            // A client that leaves is nothing to complain about.
+            thread::spawn(move || stream.and_then(|stream| answer(&stream, &cases)));
+        }
+    });
+    url
+}
+
+fn answer(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let line = line.trim_end().to_owned();
+        if line.is_empty() {
+            break;
+        }
+        head.push(line);
+    }
+    let header = |name: &str| head.iter().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let length = header("content-length:").map_or(0, |length| length.parse().unwrap());
+    reader.read_exact(&mut vec![0; length])?;
+
+    let number: usize = header("apikey:").and_then(|key| key.strip_prefix("case-")).unwrap().parse().unwrap();
+    let look = cases[number]["call"] == "purchase" && head[0].starts_with("GET");
+    let prepared = &cases[number][if look { "look" } else { "answer" }];
+    let unprepared = json!({ "status": 503, "text": "" });
+    let prepared = if prepared.is_null() { &unprepared } else { prepared };
+    let body = prepared["text"].as_str().map_or_else(|| prepared["body"].to_string(), str::to_owned);
+    let kind = prepared["type"].as_str().unwrap_or("application/json; charset=utf-8");
+    let mut bytes = Vec::new();
+    write!(bytes, "HTTP/1.1 {} Answer\r\nContent-Type: {kind}\r\nConnection: close\r\n", prepared["status"])?;
+    for (name, value) in prepared["headers"].as_object().into_iter().flatten() {
+        write!(bytes, "{name}: {}\r\n", value.as_str().unwrap())?;
+    }
+    write!(bytes, "Content-Length: {}\r\n\r\n{body}", body.len())?;
+    let mut stream = stream;
+    stream.write_all(&bytes)
+}
+
+/// Makes a case's call by the Rust API.
+fn make(url: &str, number: usize, case: &Value) -> Came {
+    let config =
+        json!({ "baseUrl": url, "apiKey": format!("case-{number}"), "userAgent": "Cases/1", "journal": "memory" });
+    let client = Client::open(&config.to_string()).unwrap();
+    let text = |at: usize| case["arguments"][at].as_str().unwrap_or_default();
+    let contact = || ContactId::parse(text(0), "contact_id");
+    let operation = || OperationId::parse(text(0), "operation_id");
+    let given = case.get("options").map(Value::to_string);
+    let options = given.as_deref();
+    let call = || -> Result<Vec<u8>, Error> {
+        match case["call"].as_str().unwrap() {
+            "find_contact" => client.find_contact(text(0), text(1), options),
+            "list_points" => client.list_points(contact()?, options),
+            "list_items" => client.list_items(contact()?, options),
+            "purchase" => client.purchase(contact()?, ItemId::parse(text(1), "item_id")?, options),
+            "list_purchases" => client.list_purchases(contact()?, options),
+            "list_rewards" => client.list_rewards(contact()?, options),
+            "list_unsettled" => client.list_unsettled(options),
+            "get_operation" => client.get_operation(operation()?),
+            "settle" => client.settle(options),
+            "acknowledge" => client.acknowledge(operation()?),
+            "read_stats" => client.read_stats(),
+            other => panic!("no such call: {other}"),
+        }
+    };
+    let (row, json) = match call() {
+        Ok(answer) => (&TABLE[0], answer),
+        Err(error) => (error.code().row(), error.to_json()),
+    };
+    Came { code: row.name.into(), outcome: row.outcome.word().into(), json: serde_json::from_slice(&json).unwrap() }
+}
+
+/// What is wrong with what came of a case, if anything.
+fn fault(case: &Value, came: &Came) -> Option<String> {
+    let name = case["expect"]["code"].as_str().unwrap();
+    let row = TABLE.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} is no code"));
+    if came.code != name || came.outcome != row.outcome.word() {
+        return Some(format!("{name} was due, not {} ({}): {}", came.code, came.outcome, came.json));
+    }
+    let fields = case["expect"]["fields"].as_object().unwrap();
+    let wrong = fields.iter().find(|(path, due)| {
+        let found = came.json.pointer(path).unwrap_or(&Value::Null);
+        // A 7 may be written as 7.0.
+        let same_number = || found.as_f64().is_some_and(|found| due.as_f64() == Some(found));
+        let anything = *due == "*" && !found.is_null();
+        found != *due && !anything && !same_number()
+    });
+    wrong.map(|(path, due)| format!("{path} was due to be {due}: {}", came.json))
+}
+
+#[test]
+fn the_shared_cases_come_to_the_same_in_every_language() {
+    let file = root().join("tests/hosts/cases.json");
+    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let url = serve(&cases);
+    let runs: Vec<(String, Vec<Came>)> = thread::scope(|scope| {
+        let of_rust = || cases.iter().enumerate().map(|(number, case)| make(&url, number, case)).collect();
+        let rust = scope.spawn(of_rust);
+        let hosts = ALL.map(|language| {
+            let (file, url) = (&file, &url);
+            scope.spawn(move || {
+                let printed = stdout(language.program("cases").arg(file).arg(url));
+                let came = |line: &str| {
+                    let words: Vec<&str> = line.splitn(4, '\t').collect();
+                    let json = serde_json::from_str(words[3]).unwrap_or_else(|error| panic!("{error}: {line}"));
+                    Came { code: words[1].into(), outcome: words[2].into(), json }
+                };
+                (format!("{language:?}"), printed.lines().map(came).collect::<Vec<_>>())
+            })
+        });
+        let hosts = hosts.map(|host| host.join().unwrap());
+        std::iter::once(("Rust".to_owned(), rust.join().unwrap())).chain(hosts).collect()
+    });
+    let mut faults = Vec::new();
+    for (language, came) in &runs {
+        assert_eq!(came.len(), cases.len(), "{language}");
+        for (case, came) in cases.iter().zip(came) {
+            faults.extend(fault(case, came).map(|fault| format!("{language}, {}: {fault}", case["case"])));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    println!("cases: {} in {} languages", cases.len(), runs.len());
+}
+
+#[test]
+fn a_case_that_comes_to_something_else_is_seen() {
+    let case = json!({ "expect": { "code": "EPS_REFUSED", "fields": { "/httpStatus": 400 } } });
+    let came = |code: &str, outcome: &str, status: Value| Came {
+        code: code.into(),
+        outcome: outcome.into(),
+        json: json!({ "httpStatus": status }),
+    };
+    assert_eq!(fault(&case, &came("EPS_REFUSED", "refused", json!(400))), None);
+    assert!(fault(&case, &came("EPS_REFUSED", "pending", json!(400))).is_some());
+    assert!(fault(&case, &came("EPS_PENDING", "pending", json!(400))).is_some());
+    assert!(fault(&case, &came("EPS_REFUSED", "refused", json!(401))).is_some());
+    assert!(fault(&case, &came("EPS_REFUSED", "refused", Value::Null)).is_some());
+}
