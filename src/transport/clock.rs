@@ -74,9 +74,9 @@ fn date(seconds: i64) -> String {
 
 fn span(seconds: i64) -> String {
     match seconds {
-        ..7_200 => format!("{} minutes", seconds / 60),
-        7_200..172_800 => format!("{} hours", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
+        ..7_200 => format!("{} minutes", (seconds + 30) / 60),
+        7_200..172_800 => format!("{} hours", (seconds + 1_800) / 3_600),
+        _ => format!("{} days", (seconds + 43_200) / 86_400),
     }
 }
 

@@ -151,7 +151,7 @@ impl ServerCertVerifier for AtTime {
 pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
     use rustls::{AlertDescription as Alert, Error as Tls};
     Some(match error {
-        Tls::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        Tls::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "the certificate's authority is not trusted here: if a proxy or a filter reads along, install its authority in the \
              operating system's store or name it as caFile"
         }

@@ -82,8 +82,12 @@ impl Read for Wire {
                 // Without close_notify: rustls reports it at the next read as UnexpectedEof.
             }
             if let Err(error) = tls.process_new_packets() {
-                let advice = super::tls::advice(&error).map(str::to_owned);
-                return Err(call::fail(FailureKind::Lost, chain(&error).into_iter().chain(advice).collect()));
+                // With TLS 1.3 a server says only now that it wants another certificate.
+                let (kind, advice) = match (&error, super::tls::advice(&error)) {
+                    (rustls::Error::AlertReceived(_), Some(advice)) => (FailureKind::Tls, Some(advice.to_owned())),
+                    _ => (FailureKind::Lost, None),
+                };
+                return Err(call::fail(kind, chain(&error).into_iter().chain(advice).collect()));
             }
             while tls.wants_write() {
                 tls.write_tls(&mut self.socket)?;

@@ -1,18 +1,22 @@
 //! The network cut, reset and stalled at every byte, each phase of a call hanging, and answers no server should give.
 //! Judged from outside only: by the sandbox's ledger and requests, by what callers were told, and by the clock.
 
+mod certificates;
 mod cut;
 mod deadlines;
 mod names;
+mod nginx;
 mod odd_server;
 mod proxy;
 mod reality;
+mod relay;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;
 #[allow(dead_code)]
 #[path = "../support/till.rs"]
 mod till;
+mod trust;
 mod tunnel;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -14,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex};
 pub enum Does {
     /// Makes it, whatever the server is called: it always leads to the sandbox.
     Tunnel,
+    /// Makes it, and says what time it is.
+    TunnelDated(String),
     /// Gives an answer of its own and hangs up.
     Answer(&'static str),
     /// Says nothing until [`ConnectProxy::release`], and makes the tunnel then.
@@ -83,8 +85,9 @@ fn serve(shared: &(Mutex<State>, Condvar), client: &TcpStream, upstream: SocketA
     if let Does::Answer(text) = does {
         return { client }.write_all(text.as_bytes());
     }
+    let date = if let Does::TunnelDated(date) = does { format!("Date: {date}\r\n") } else { String::new() };
     let server = TcpStream::connect(upstream)?;
-    { client }.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+    { client }.write_all(format!("HTTP/1.1 200 Connection established\r\n{date}\r\n").as_bytes())?;
     let back = (server.try_clone()?, client.try_clone()?);
     let answers = std::thread::spawn(move || carry(&back.0, &back.1));
     carry(client, &server);

@@ -35,6 +35,7 @@ pub const TEST: &[Need] = &[
     need("mono", "mono-runtime", &["mono", "--version"]),
     need("Python", "python3", &["python3", "--version"]),
     need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]),
+    need("OpenSSL's tool", "openssl", &["openssl", "version"]),
     need("nginx", "nginx-light", &["sh", "-c", "PATH=$PATH:/usr/sbin nginx -v"]),
     need("tinyproxy", "tinyproxy", &["tinyproxy", "-v"]),
     need("valgrind", "valgrind", &["valgrind", "--version"]),
