@@ -19,6 +19,7 @@ use crate::clock::{Clock, Time};
 use crate::dialect::{Dialect, Query};
 use crate::fault::Fault;
 use crate::judge::{Case, Journal, judge};
+use crate::magic;
 use crate::seed::{BadJson, Seed, from_json};
 use crate::state::App;
 use crate::store::{Invalid, Item, Member};
@@ -58,6 +59,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/_sandbox/requests", get(requests))
         .route("/_sandbox/faults", get(faults).post(arm).delete(clear_faults))
         .route("/_sandbox/judge", post(judge_tills))
+        .route("/_sandbox/magic", get(async || json(StatusCode::OK, &json!(magic::all()))))
         .route("/_sandbox/reset", post(reset))
         .route("/_sandbox/clock", get(clock).post(set_clock))
         .route("/_sandbox/snapshot", post(snapshot))

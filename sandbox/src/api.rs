@@ -52,6 +52,12 @@ pub(crate) fn asked(state: &State, head: &Parts, body: &[u8]) -> Asked {
             asked.contact_id = known.map(|known| known.contact_id);
             asked.item_id = known.map(|known| known.item_id);
         }
+        Operation::Contacts => {
+            // Of a search that finds nobody, or more than one, nobody can be told.
+            if let [only] = search(state, &query).unwrap_or_default()[..] {
+                asked.contact_id = Some(only);
+            }
+        }
         _ => {}
     }
     asked
@@ -261,6 +267,15 @@ fn redeem(state: &mut State, assignment: &str, body: &[u8]) -> Answered {
 }
 
 fn contacts(state: &State, query: &Query) -> Answered {
+    match search(state, query)?[..] {
+        [] => Err(Refusal::coded(StatusCode::NOT_FOUND, "ContactNotFound", "No contact matches")),
+        [contact] => Ok(json(StatusCode::OK, &json!(contact))),
+        _ => Err(Refusal::coded(StatusCode::CONFLICT, "MultipleMatches", "More than one contact matches")),
+    }
+}
+
+/// The members that a search finds.
+fn search(state: &State, query: &Query) -> Result<Vec<Uuid>, Refusal> {
     const KEYS: [(&str, SearchKey, &str); 5] = [
         ("email", SearchKey::Email, "InvalidEmailAddress"),
         ("mobilePhone", SearchKey::MobilePhone, "InvalidPhoneNumber"),
@@ -282,12 +297,7 @@ fn contacts(state: &State, query: &Query) -> Answered {
         Some(kind) if kind.eq_ignore_ascii_case("Contact") => false,
         Some(_) => return Err(bad("InvalidContactType", "The contact type does not exist")),
     };
-    let found = if of_type { state.store.find(*key, value) } else { Vec::new() };
-    match found[..] {
-        [] => Err(Refusal::coded(StatusCode::NOT_FOUND, "ContactNotFound", "No contact matches")),
-        [contact] => Ok(json(StatusCode::OK, &json!(contact))),
-        _ => Err(Refusal::coded(StatusCode::CONFLICT, "MultipleMatches", "More than one contact matches")),
-    }
+    Ok(if of_type { state.store.find(*key, value) } else { Vec::new() })
 }
 
 fn points(state: &mut State, contact: Uuid) -> Answered {

@@ -20,6 +20,7 @@ pub mod judge;
 pub mod junit;
 mod keeper;
 pub mod log;
+pub mod magic;
 pub mod seed;
 mod server;
 mod state;

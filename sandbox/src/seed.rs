@@ -170,6 +170,7 @@ pub mod demo {
 
     use super::Seed;
     use crate::clock::Time;
+    use crate::magic;
     use crate::store::{
         Behaviour, Channel, Ending, Item, Meanwhile, Member, Presentation, PromotionState, RedemptionChannel, Reward,
         ValueType,
@@ -211,7 +212,7 @@ pub mod demo {
     const YEAR_2100: Time = Time::from_millis(4_102_444_800_000);
 
     impl Seed {
-        /// Three members and an item for everything that can happen.
+        /// Three members, an item for everything that happens by itself, and the magic ones.
         pub fn demo() -> Seed {
             Seed { members: members(), items: items() }
         }
@@ -228,11 +229,13 @@ pub mod demo {
             points,
             ..Member::default()
         };
-        vec![
+        let mut members = vec![
             member(ASTRID, "Astrid Lind", "astrid", 1001, 1200),
             member(BJORN, "Björn Åkesson", "bjorn", 1002, 80),
             member(LOAD, "Load Test", "load", 1003, 100_000),
-        ]
+        ];
+        members.extend(magic::members(|id, name, first, number| member(id, name, first, number, 100_000)));
+        members
     }
 
     fn items() -> Vec<Item> {
@@ -257,6 +260,7 @@ pub mod demo {
             Item { behaviour: slow(1000, Meanwhile::TimedOut), ..item(TIMES_OUT, "Times out, then completes", 50) },
         ];
         items[2].reward.redemption_channels = vec![gift_card];
+        items.extend(magic::items(|id, name| item(id, name, 10)));
         items
     }
 

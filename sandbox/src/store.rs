@@ -76,6 +76,9 @@ pub struct Item {
     /// Who may buy it; `None`: everybody.
     #[serde(default)]
     pub eligible: Option<Vec<Uuid>>,
+    /// Who is shown it; `None`: everybody. Others can buy it all the same.
+    #[serde(default)]
+    pub shown_to: Option<Vec<Uuid>>,
     /// How many are left; `None`: no end of them.
     #[serde(default)]
     pub stock: Option<u32>,
@@ -112,6 +115,7 @@ impl Item {
             valid_from: Time::default(),
             valid_to: None,
             eligible: None,
+            shown_to: None,
             stock: None,
             promotion: PromotionState::Active,
             behaviour: Behaviour::Normal,
@@ -138,6 +142,10 @@ impl Item {
 
     fn is_on_sale(&self, now: Time) -> bool {
         self.valid_from <= now && self.valid_to.is_none_or(|end| now < end)
+    }
+
+    fn is_shown_to(&self, contact: Uuid) -> bool {
+        self.shown_to.as_ref().is_none_or(|members| members.contains(&contact))
     }
 
     fn is_for(&self, contact: Uuid) -> bool {
@@ -882,9 +890,9 @@ impl Store {
     pub fn items_for(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Item>> {
         self.settle(now);
         self.accounts.get(&contact)?;
-        Some(
-            self.items.iter().filter(move |item| item.is_on_sale(now) && item.is_for(contact) && item.stock != Some(0)),
-        )
+        Some(self.items.iter().filter(move |item| {
+            item.is_on_sale(now) && item.is_for(contact) && item.is_shown_to(contact) && item.stock != Some(0)
+        }))
     }
 
     /// Every item.

@@ -31,7 +31,7 @@ fn the_state_and_the_ledger_tell_everything() {
     assert_eq!((&state["members"][0]["balance"], &state["members"][0]["held"]), (&json!(1100), &json!(0)));
     assert_eq!(state["purchases"][0]["purchaseId"], json!(id));
     assert_eq!(state["assignments"][0]["purchaseId"], json!(id));
-    assert_eq!(state["items"].as_array().unwrap().len(), 11);
+    assert_eq!(state["items"].as_array().unwrap().len(), engage_sandbox::Seed::demo().items.len());
     let ledger = admin.get("/_sandbox/ledger").json();
     let fields: Vec<&String> = ledger[0].as_object().unwrap().keys().collect();
     let expected =

@@ -7,5 +7,6 @@ mod engage;
 mod export;
 mod faults;
 mod judge;
+mod magic;
 mod state_file;
 mod stores;
