@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
@@ -24,6 +24,7 @@ use crate::seed::{BadJson, Seed, from_json};
 use crate::state::App;
 use crate::store::{Invalid, Item, Member};
 use crate::tenant::{Settings, Snapshot, Tenant};
+use crate::tls::{Tls, TlsFault};
 
 /// Whether a path is the sandbox's own, not Engage's.
 pub(crate) fn is_own(path: &str) -> bool {
@@ -51,13 +52,17 @@ impl FromRequestParts<Arc<App>> for For {
 type Answered = Result<Response, Bad>;
 
 /// The routes.
-pub(crate) fn routes(app: &Arc<App>) -> Router {
+pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
     Router::new()
         .route("/_sandbox/health", get(health))
         .route("/_sandbox/ledger", get(ledger))
         .route("/_sandbox/state", get(state))
         .route("/_sandbox/requests", get(requests))
         .route("/_sandbox/faults", get(faults).post(arm).delete(clear_faults))
+        .route(
+            "/_sandbox/tls",
+            get(tls_faults).post(arm_tls).delete(clear_tls_faults).layer(Extension(Arc::clone(tls))),
+        )
         .route("/_sandbox/judge", post(judge_tills))
         .route("/_sandbox/magic", get(async || json(StatusCode::OK, &json!(magic::all()))))
         .route("/_sandbox/reset", post(reset))
@@ -138,6 +143,21 @@ async fn arm(For(tenant): For, body: Bytes) -> Answered {
 
 async fn clear_faults(For(tenant): For) -> StatusCode {
     tenant.clear_faults();
+    StatusCode::NO_CONTENT
+}
+
+async fn tls_faults(Extension(tls): Extension<Arc<Tls>>) -> Response {
+    json(StatusCode::OK, &json!(tls.armed()))
+}
+
+async fn arm_tls(Extension(tls): Extension<Arc<Tls>>, body: Bytes) -> Answered {
+    let fault = from_json::<TlsFault>(&body)?;
+    tls.arm(fault).map_err(|error| Invalid::new("certificate", &format!("cannot be made: {error}")))?;
+    Ok(StatusCode::CREATED.into_response())
+}
+
+async fn clear_tls_faults(Extension(tls): Extension<Arc<Tls>>) -> StatusCode {
+    tls.clear();
     StatusCode::NO_CONTENT
 }
 

@@ -26,6 +26,7 @@ mod server;
 mod state;
 pub mod store;
 mod tenant;
+mod tls;
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
@@ -45,9 +46,11 @@ pub use log::{KeySeen, RequestEntry};
 pub use seed::Seed;
 pub use store::{Assignment, Behaviour, Invalid, Item, LedgerEntry, LedgerKind, Member, Purchase, Status};
 pub use tenant::{Settings, Snapshot, Tenant};
+pub use tls::{BadCertificate, TlsFault};
 
 use server::Server;
 use state::App;
+use tls::Tls;
 
 /// How a sandbox is to be started.
 #[derive(Clone, Debug)]
@@ -59,6 +62,7 @@ pub struct Builder {
     requests_per_second: Option<u32>,
     state_file: Option<PathBuf>,
     ca_out: Option<PathBuf>,
+    ca_dir: Option<PathBuf>,
 }
 
 impl Builder {
@@ -111,6 +115,14 @@ impl Builder {
         self
     }
 
+    /// The folder that holds the authority; made if there is none. Without one it is beside the state file, and new at each start
+    /// if there is no state file.
+    #[must_use]
+    pub fn ca_dir(mut self, path: &Path) -> Builder {
+        self.ca_dir = Some(path.to_owned());
+        self
+    }
+
     /// Starts the sandbox.
     ///
     /// # Panics
@@ -124,18 +136,26 @@ impl Builder {
     pub fn try_start(self) -> io::Result<Sandbox> {
         let app = App::new(self.key, self.seed, self.requests_per_second, self.state_file.as_deref())
             .map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+        let beside = self.state_file.as_ref().map(|path| {
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push("-ca");
+            path.with_file_name(name)
+        });
+        let ca_dir = self.ca_dir.or(beside);
+        let tls = Arc::new(Tls::new(self.https.ip(), ca_dir.as_deref()).map_err(io::Error::other)?);
         let app = Arc::new(app);
-        let (tls, ca_pem) = server::tls(self.https.ip()).map_err(io::Error::other)?;
         let http = listen(self.http)?;
         let https = listen(self.https)?;
 
-        let (ca_file, ca_dir) = if let Some(path) = self.ca_out {
-            (path, None)
-        } else {
-            let dir = tempfile::Builder::new().prefix("engage-sandbox-").tempdir()?;
-            (dir.path().join("ca.pem"), Some(dir))
+        let (ca_file, temporary) = match (self.ca_out, ca_dir) {
+            (Some(path), _) => (path, None),
+            (None, Some(dir)) => (dir.join("ca.pem"), None),
+            (None, None) => {
+                let dir = tempfile::Builder::new().prefix("engage-sandbox-").tempdir()?;
+                (dir.path().join("ca.pem"), Some(dir))
+            }
         };
-        std::fs::write(&ca_file, &ca_pem)
+        std::fs::write(&ca_file, tls.ca_pem())
             .map_err(|error| io::Error::new(error.kind(), format!("cannot write {}: {error}", ca_file.display())))?;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -143,23 +163,23 @@ impl Builder {
             .thread_name("engage-sandbox")
             .enable_all()
             .build()?;
-        let server = Server::new(Arc::clone(&app));
+        let server = Server::new(Arc::clone(&app), &tls);
         let addresses = (http.local_addr()?, https.local_addr()?);
         {
             let _inside = runtime.enter();
             runtime.spawn(server.clone().listen(tokio::net::TcpListener::from_std(http)?, None));
             if let Some(twin) = ipv6_twin(addresses.1) {
-                runtime.spawn(server.clone().listen(tokio::net::TcpListener::from_std(twin)?, Some(tls.clone())));
+                runtime.spawn(server.clone().listen(tokio::net::TcpListener::from_std(twin)?, Some(Arc::clone(&tls))));
             }
-            runtime.spawn(server.listen(tokio::net::TcpListener::from_std(https)?, Some(tls)));
+            runtime.spawn(server.listen(tokio::net::TcpListener::from_std(https)?, Some(Arc::clone(&tls))));
         }
         Ok(Sandbox {
             app,
             http_at: addresses.0,
             https_at: addresses.1,
-            ca_pem,
+            tls,
             ca_file,
-            _ca_dir: ca_dir,
+            _temporary: temporary,
             runtime: Some(runtime),
         })
     }
@@ -184,9 +204,9 @@ pub struct Sandbox {
     app: Arc<App>,
     http_at: SocketAddr,
     https_at: SocketAddr,
-    ca_pem: String,
+    tls: Arc<Tls>,
     ca_file: PathBuf,
-    _ca_dir: Option<TempDir>,
+    _temporary: Option<TempDir>,
     runtime: Option<Runtime>,
 }
 
@@ -202,6 +222,7 @@ impl Sandbox {
             requests_per_second: Some(200),
             state_file: None,
             ca_out: None,
+            ca_dir: None,
         }
     }
 
@@ -217,12 +238,26 @@ impl Sandbox {
 
     /// The certificate to trust.
     pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+        self.tls.ca_pem()
     }
 
     /// The file that holds the certificate to trust.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
+    }
+
+    /// Arms a fault of the next connections over TLS, behind those that are armed already.
+    ///
+    /// # Panics
+    ///
+    /// When no certificate can be made.
+    pub fn arm_tls(&self, fault: TlsFault) {
+        self.tls.arm(fault).unwrap_or_else(|error| panic!("cannot make a certificate: {error}"));
+    }
+
+    /// Disarms every fault of connections over TLS.
+    pub fn clear_tls_faults(&self) {
+        self.tls.clear();
     }
 
     /// The store with this key; see [`Sandbox::add_store`].

@@ -180,7 +180,8 @@ mod tests {
         let readme = include_str!("../README.md");
         let list = |wanted: Kind| -> String {
             let rows = all().into_iter().filter(|magic| magic.kind == wanted);
-            rows.map(|Magic { id, name, happens, .. }| format!("| {name} | `{id}` | {happens} |\n")).collect()
+            let rows = rows.map(|Magic { id, name, happens, .. }| format!("| {name} | `{id}` | {happens} |"));
+            rows.collect::<Vec<_>>().join("\n")
         };
         for kind in [Kind::Member, Kind::Item] {
             let rows = list(kind);

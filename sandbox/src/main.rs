@@ -26,9 +26,12 @@ struct Options {
     /// Where to listen for HTTPS
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     https: SocketAddr,
-    /// Where to write the certificate to trust [default: a temporary directory, removed on exit]
+    /// Where to write the certificate to trust, too [default: a temporary directory, removed on exit]
     #[arg(long, value_name = "PATH")]
     ca_out: Option<PathBuf>,
+    /// The folder that keeps the certificate to trust and its key [default: FILE-ca beside the state file]
+    #[arg(long, value_name = "DIR")]
+    ca_dir: Option<PathBuf>,
     /// The file that keeps the stores; made if there is none [default: nothing outlasts the sandbox]
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -91,6 +94,9 @@ fn serve(options: Options) -> Result<(), Failed> {
     }
     if let Some(path) = &options.state {
         builder = builder.state_file(path);
+    }
+    if let Some(path) = &options.ca_dir {
+        builder = builder.ca_dir(path);
     }
     if let Some(path) = &options.ca_out {
         builder = builder.ca_out(path);

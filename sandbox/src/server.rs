@@ -4,7 +4,6 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -21,24 +20,17 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-};
 use socket2::SockRef;
-use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{TlsAcceptor, rustls};
 use tower_service::Service;
 
 use crate::fault::{Plan, Raw, Reply, Serve, Struck, Then};
 use crate::log::{Answered, KeySeen, Message, RequestEntry, redacted};
 use crate::state::App;
 use crate::tenant::{Arrival, Tenant};
+use crate::tls::Tls;
 use crate::{admin, api, export};
 
 /// No request is larger.
@@ -54,13 +46,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub fn new(app: Arc<App>) -> Server {
-        let own = admin::routes(&app).merge(export::routes(&app));
+    pub fn new(app: Arc<App>, tls: &Arc<Tls>) -> Server {
+        let own = admin::routes(&app, tls).merge(export::routes(&app));
         Server { app, own, connections: Arc::default() }
     }
 
     /// Accepts connections for ever.
-    pub async fn listen(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    pub async fn listen(self, listener: TcpListener, tls: Option<Arc<Tls>>) {
         loop {
             let Ok((tcp, _)) = listener.accept().await else {
                 // No more file descriptors, most likely: some will be freed.
@@ -73,7 +65,7 @@ impl Server {
                 match tls {
                     None => server.connection(tcp).await,
                     Some(tls) => {
-                        if let Ok(stream) = tls.accept(tcp).await {
+                        if let Ok(stream) = tls.next().accept(tcp).await {
                             server.connection(stream).await;
                         }
                     }
@@ -334,41 +326,4 @@ async fn write<S: Wire>(stream: &mut S, raw: &Raw) -> io::Result<()> {
         tokio::time::sleep(interval).await;
     }
     Ok(())
-}
-
-/// A certificate for this computer and the authority, made for the occasion, that vouches for it.
-pub(crate) fn tls(bound: IpAddr) -> Result<(TlsAcceptor, String), Box<dyn Error + Send + Sync>> {
-    let now = OffsetDateTime::now_utc();
-    let params = |names: Vec<String>, common_name: &str| {
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name.push(DnType::CommonName, common_name);
-        params.not_before = now - time::Duration::days(1);
-        params.not_after = now + time::Duration::days(365);
-        Ok::<_, rcgen::Error>(params)
-    };
-
-    let mut ca = params(Vec::new(), "engage-sandbox CA")?;
-    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let ca_key = KeyPair::generate()?;
-    let ca_pem = ca.self_signed(&ca_key)?.pem();
-
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    if !bound.is_loopback() && !bound.is_unspecified() {
-        names.push(bound.to_string());
-    }
-    let mut leaf = params(names, "localhost")?;
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    leaf.use_authority_key_identifier_extension = true;
-    let leaf_key = KeyPair::generate()?;
-    let leaf = leaf.signed_by(&leaf_key, &Issuer::from_params(&ca, &ca_key))?;
-
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok((TlsAcceptor::from(Arc::new(config)), ca_pem))
 }

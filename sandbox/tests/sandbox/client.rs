@@ -36,14 +36,7 @@ impl Answer {
 
 impl Connection {
     pub fn open(sandbox: &Sandbox) -> Connection {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(sandbox.ca_pem().as_bytes()).unwrap()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+        let tls = connection(sandbox.ca_pem());
         let tcp = TcpStream::connect(sandbox.https_url().strip_prefix("https://").unwrap()).unwrap();
         tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Connection(StreamOwned::new(tls, tcp))
@@ -95,6 +88,26 @@ impl Connection {
         self.send(&purchase(contact, purchase_id, item));
         self.answer().unwrap()
     }
+}
+
+fn connection(ca_pem: &str) -> ClientConnection {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap()
+}
+
+/// Connects and says what is wrong with the certificate, if anything.
+pub fn handshake(https_url: &str, ca_pem: &str) -> Result<(), rustls::Error> {
+    let mut tcp = TcpStream::connect(https_url.strip_prefix("https://").unwrap()).unwrap();
+    let mut tls = connection(ca_pem);
+    tls.complete_io(&mut tcp).map(|_| ()).map_err(|error| {
+        error.into_inner().expect("TLS has something to say").downcast().map(|error| *error).expect("by rustls")
+    })
 }
 
 /// A purchase request, as bytes.

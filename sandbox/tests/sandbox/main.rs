@@ -10,3 +10,4 @@ mod judge;
 mod magic;
 mod state_file;
 mod stores;
+mod tls;

@@ -1,0 +1,91 @@
+//! Certificates: one authority that lasts, and on request what no client should accept.
+
+use std::fs;
+use std::path::Path;
+
+use engage_sandbox::{BadCertificate, Sandbox, TlsFault};
+use rustls::CertificateError;
+use serde_json::json;
+
+use crate::client::{Connection, handshake, with_headers};
+
+fn refused(sandbox: &Sandbox) -> String {
+    match handshake(&sandbox.https_url(), sandbox.ca_pem()) {
+        Ok(()) => "accepted".to_owned(),
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { .. })) => "expired".to_owned(),
+        Err(rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext { .. })) => {
+            "not valid yet".to_owned()
+        }
+        Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })) => {
+            "other name".to_owned()
+        }
+        Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature | CertificateError::UnknownIssuer)) => {
+            "unknown authority".to_owned()
+        }
+        Err(other) => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_next_connections_meet_the_certificate_that_was_armed() {
+    let sandbox = Sandbox::builder().start();
+    let arm = |certificate, connections| sandbox.arm_tls(TlsFault { certificate, connections });
+    arm(BadCertificate::Expired, 1);
+    arm(BadCertificate::NotYetValid, 2);
+    arm(BadCertificate::UnknownCa, 1);
+    arm(BadCertificate::WrongHost, 0);
+    let met = |count: usize| -> Vec<String> { (0..count).map(|_| refused(&sandbox)).collect() };
+    assert_eq!(met(6), ["expired", "not valid yet", "not valid yet", "unknown authority", "other name", "other name"]);
+    sandbox.clear_tls_faults();
+    assert_eq!(met(1), ["accepted"]);
+}
+
+#[test]
+fn tls_faults_are_armed_listed_and_cleared_over_http() {
+    let sandbox = Sandbox::builder().start();
+    // Opened before: it stays what it is.
+    let mut admin = Connection::open(&sandbox);
+    assert_eq!(admin.get("/_sandbox/tls").json(), json!([]));
+    assert_eq!(admin.post("/_sandbox/tls", &json!({ "certificate": "expired", "connections": 2 })).status, 201);
+    assert_eq!(admin.post("/_sandbox/tls", &json!({ "certificate": "unknownCa" })).status, 201);
+    let wrong = admin.post("/_sandbox/tls", &json!({ "certificate": "stolen" }));
+    assert_eq!((wrong.status, &wrong.json()["field"]), (400, &json!("certificate")));
+    assert_eq!(refused(&sandbox), "expired");
+    let armed = admin.get("/_sandbox/tls").json();
+    assert_eq!(armed[0], json!({ "certificate": "expired", "connections": 1 }));
+    assert_eq!(armed[1], json!({ "certificate": "unknownCa", "connections": 1 }));
+    admin.send(&with_headers("DELETE", "/_sandbox/tls", "", ""));
+    assert_eq!(admin.answer().unwrap().status, 204);
+    assert_eq!(refused(&sandbox), "accepted");
+}
+
+#[test]
+fn who_trusted_the_authority_once_trusts_it_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (kept, file) = (dir.path().join("ca"), dir.path().join("shop.db"));
+    let builders = [Sandbox::builder().ca_dir(&kept), Sandbox::builder().state_file(&file)];
+    for builder in builders {
+        let first = builder.clone().start();
+        let (pem, ca_file) = (first.ca_pem().to_owned(), first.ca_file().to_owned());
+        drop(first);
+        assert_eq!(fs::read_to_string(&ca_file).unwrap(), pem);
+        let again = builder.start();
+        assert_eq!(handshake(&again.https_url(), &pem), Ok(()));
+        assert_eq!(again.ca_file(), ca_file);
+    }
+    assert!(dir.path().join("shop.db-ca/ca.pem").exists());
+    let refused = |kept: &Path| Sandbox::builder().ca_dir(kept).try_start().unwrap_err().to_string();
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(kept.join("ca-key.pem")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    // Stopped between the two files, it goes on with the key that is there.
+    fs::remove_file(kept.join("ca.pem")).unwrap();
+    drop(Sandbox::builder().ca_dir(&kept).start());
+    fs::copy(dir.path().join("shop.db-ca/ca.pem"), kept.join("ca.pem")).unwrap();
+    assert!(refused(&kept).contains("do not belong together"), "{}", refused(&kept));
+    fs::remove_file(kept.join("ca-key.pem")).unwrap();
+    assert!(refused(&kept).contains("without its ca-key.pem"), "{}", refused(&kept));
+}
