@@ -2,10 +2,10 @@
 
 use crate::code::Code;
 use crate::config::Config;
-use crate::engage::{ContactKey, Engage};
+use crate::engage::{Channel, ContactKey, Engage};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
-use crate::id::{ContactId, ItemId, OperationId};
+use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::journal::{Operation, Record, State};
 use crate::log::{Field, Level, Log, Sink};
 use crate::secret::Secret;
@@ -89,7 +89,7 @@ impl Client {
     pub fn list_rewards(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("rewards.listed", Some(contact), options, |call, fields| {
             let channel = channel(fields)?;
-            Ok(move |engage: &Engage| engage.rewards(contact, channel, &call))
+            Ok(move |_: &Engage| self.shop.rewards(contact, channel, &call))
         })
     }
 
@@ -107,19 +107,42 @@ impl Client {
         })
     }
 
-    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `waitMs`.
+    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `rewardsFirst`, `waitMs`.
     pub fn purchase(&self, contact: ContactId, item: ItemId, options: Option<&str>) -> Result<Vec<u8>> {
         self.open_still()?;
         let mut options = self.options(options)?;
         let id = options.fields.string("purchaseId")?;
         let id = id.map(|id| OperationId::parse(&id, "purchaseId")).transpose()?;
-        let reference = options.fields.string("reference")?;
-        if reference.as_ref().is_some_and(|text| text.len() > REFERENCE_BYTES || text.chars().any(char::is_control)) {
-            return Err(options.fields.error("reference", "must have at most 200 bytes and no control characters"));
-        }
+        let reference = reference(&mut options.fields)?;
+        let rewards_first = options.fields.flag("rewardsFirst", false)?;
         let patience = self.patience(options.wait);
         options.fields.finish()?;
+        if rewards_first {
+            self.shop.look_before(contact, &self.call(options.wait));
+        }
         let (record, joined) = self.shop.purchase(contact, item, id, reference, &patience)?;
+        Ok(json(&record.operation().joined(joined)))
+    }
+
+    /// Tells which reward a completed purchase gave. Options: `waitMs`.
+    pub fn find_reward(&self, id: OperationId, options: Option<&str>) -> Result<Vec<u8>> {
+        self.read("reward.found", None, options, |call, _| Ok(move |_: &Engage| self.shop.find_reward(id, &call)))
+    }
+
+    /// Uses a reward: the operation object. Options: `channel`, `reference`, `waitMs`.
+    pub fn redeem_reward(
+        &self,
+        contact: Option<ContactId>,
+        assignment: AssignmentId,
+        options: Option<&str>,
+    ) -> Result<Vec<u8>> {
+        self.open_still()?;
+        let mut options = self.options(options)?;
+        let channel = channel(&mut options.fields)?;
+        let reference = reference(&mut options.fields)?;
+        let patience = self.patience(options.wait);
+        options.fields.finish()?;
+        let (record, joined) = self.shop.redeem(contact, assignment, channel, reference, &patience)?;
         Ok(json(&record.operation().joined(joined)))
     }
 
@@ -196,7 +219,7 @@ impl Client {
         self.open_still()?;
         let mut options = self.options(options)?;
         let began = Instant::now();
-        let call = Arc::new(Call::new(began + options.wait.min(self.config.request_timeout), &self.interrupt));
+        let call = self.call(options.wait);
         let request = prepare(call, &mut options.fields)?;
         options.fields.finish()?;
         self.stats.read();
@@ -210,6 +233,11 @@ impl Client {
         fields.extend(contact.map(|contact| ("contactId", Field::Contact(contact))));
         self.log.write(if code == Code::Ok { Level::Debug } else { Level::Warn }, event, &fields);
         result
+    }
+
+    /// A request that is made while the caller waits.
+    fn call(&self, wait: Duration) -> Arc<Call> {
+        Arc::new(Call::new(Instant::now() + wait.min(self.config.request_timeout), &self.interrupt))
     }
 
     fn open_still(&self) -> Result<()> {
@@ -238,13 +266,18 @@ impl Drop for Client {
 }
 
 /// The channel a reward is used on: at a till, the till's.
-fn channel(fields: &mut Fields) -> Result<&'static str> {
-    match fields.string("channel")?.as_deref() {
-        None | Some("POS") => Ok("POS"),
-        Some("ECOM") => Ok("ECOM"),
-        Some("OTHER") => Ok("OTHER"),
-        Some(_) => Err(fields.error("channel", "must be \"POS\", \"ECOM\" or \"OTHER\"")),
+fn channel(fields: &mut Fields) -> Result<Channel> {
+    let Some(word) = fields.string("channel")? else { return Ok(Channel::Pos) };
+    Channel::from_word(&word).ok_or_else(|| fields.error("channel", "must be \"POS\", \"ECOM\" or \"OTHER\""))
+}
+
+/// The POS's own name for a sale.
+fn reference(fields: &mut Fields) -> Result<Option<String>> {
+    let reference = fields.string("reference")?;
+    if reference.as_ref().is_some_and(|text| text.len() > REFERENCE_BYTES || text.chars().any(char::is_control)) {
+        return Err(fields.error("reference", "must have at most 200 bytes and no control characters"));
     }
+    Ok(reference)
 }
 
 /// Options of a call that has none yet.

@@ -75,6 +75,9 @@ codes! {
     ReferenceBound = -112, "EPS_REFERENCE_BOUND", NotSent, "This reference, contact and item already belong to another purchase id.";
     BadKey = -113, "EPS_BAD_KEY", NotSent, "The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.";
 
+    RewardBusy = -114, "EPS_REWARD_BUSY", NotSent, "Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.";
+    NotAPurchase = -115, "EPS_NOT_A_PURCHASE", NotSent, "The operation is a redeem; only a purchase gives a reward.";
+
     BadConfig = -200, "EPS_BAD_CONFIG", NotSent, "config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.";
     AbiMismatch = -210, "EPS_ABI_MISMATCH", NotSent, "The program was compiled against the header of another ABI version.";
     NoTrust = -211, "EPS_NO_TRUST", NotSent, "No certificate authority could be loaded from caFile or from the operating system.";
@@ -98,6 +101,12 @@ codes! {
     InvalidContactType = -321, "EPS_INVALID_CONTACT_TYPE", Refused, "InvalidContactType: Engage does not know the contactType.";
     InvalidSearch = -322, "EPS_INVALID_SEARCH", Refused, "InvalidSearchQuery: Engage does not accept the search.";
     MultipleMatches = -323, "EPS_MULTIPLE_MATCHES", Refused, "MultipleMatches: more than one contact fits; use a key that is unique.";
+    InvalidChannel = -324, "EPS_INVALID_CHANNEL", Refused, "NotAValidRedemptionChannel: Engage does not know the channel.";
+    InvalidReward = -325, "EPS_INVALID_REWARD", Refused, "InvalidPromotionIdNoData: Engage does not accept the assignment id.";
+    RewardNotFound = -326, "EPS_REWARD_NOT_FOUND", Refused, "PromotionNotFound, or 404: there is no such reward. A promotionId is no assignment id.";
+    RewardNotOfContact = -327, "EPS_REWARD_NOT_OF_CONTACT", Refused, "PromotionNotAssociatedWithContact: the reward is not this member's.";
+    AlreadyRedeemed = -328, "EPS_ALREADY_REDEEMED", Refused, "PromotionAlreadyRedeemed: the reward was used before, and not by this operation.";
+    RewardNotForChannel = -329, "EPS_REWARD_NOT_FOR_CHANNEL", Refused, "PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel.";
 
     Offline = -411, "EPS_OFFLINE", NotSent, "No connection to the server could be made.";
     DnsFailed = -412, "EPS_DNS_FAILED", NotSent, "The server's name could not be resolved.";
@@ -124,6 +133,7 @@ codes! {
     PendingClosed = -519, "EPS_PENDING_CLOSED", Pending, "The client was closed during the wait. It is settled after the next open.";
     PendingNeedsPerson = -520, "EPS_PENDING_NEEDS_PERSON", Pending, "Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it.";
     PendingCredentials = -521, "EPS_PENDING_CREDENTIALS", Pending, "An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.";
+    PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it.";
 
     Journal = -600, "EPS_JOURNAL", NotSent, "The journal could not be read or written. Nothing was sent.";
     JournalCannotOpen = -610, "EPS_JOURNAL_CANNOT_OPEN", NotSent, "The journal cannot be opened: no such folder, a folder in its place, no permission.";

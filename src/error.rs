@@ -18,6 +18,7 @@ struct Inner {
     message: String,
     detail: Detail,
     operation: Option<OperationId>,
+    purchase: Option<OperationId>,
     cause: Vec<String>,
 }
 
@@ -41,6 +42,7 @@ impl Error {
             message: message.into(),
             detail: Detail::default(),
             operation: None,
+            purchase: None,
             cause: Vec::new(),
         }))
     }
@@ -65,6 +67,13 @@ impl Error {
     #[must_use]
     pub fn with_operation(mut self, operation: OperationId) -> Self {
         self.0.operation = Some(operation);
+        self
+    }
+
+    /// Of an operation that is a purchase: the purchase's id.
+    #[must_use]
+    pub fn with_purchase(mut self, purchase: OperationId) -> Self {
+        self.0.purchase = Some(purchase);
         self
     }
 
@@ -115,7 +124,7 @@ impl Error {
             http_status: detail.http_status,
             engage_code: detail.engage_code.as_deref(),
             operation_id: self.0.operation,
-            purchase_id: self.0.operation,
+            purchase_id: self.0.purchase,
             attempts: detail.attempts,
             retry_after_ms: detail.retry_after_ms,
             cause: &self.0.cause,

@@ -1,5 +1,6 @@
 //! Counters of one client since it was opened, for the POS's own monitoring.
 
+use crate::engage::Order;
 use crate::journal::State;
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     reads: AtomicU64,
-    sent: AtomicU64,
+    purchases: AtomicU64,
+    redeems: AtomicU64,
     looks: AtomicU64,
     done: AtomicU64,
     refused: AtomicU64,
@@ -21,9 +23,11 @@ pub(crate) struct Snapshot {
     version: &'static str,
     /// Requests that read, made for a caller.
     reads: u64,
-    /// Requests that spend.
+    /// Requests that spend points.
     purchases_sent: u64,
-    /// Looks at the history to settle a purchase.
+    /// Requests that use a reward.
+    redeems_sent: u64,
+    /// Looks at what became of a request.
     settling_looks: u64,
     done: u64,
     refused: u64,
@@ -43,8 +47,11 @@ impl Stats {
         Self::count(&self.reads);
     }
 
-    pub fn sent(&self) {
-        Self::count(&self.sent);
+    pub fn sent(&self, order: &Order) {
+        Self::count(match order {
+            Order::Purchase(_) => &self.purchases,
+            Order::Redeem(_) => &self.redeems,
+        });
     }
 
     pub fn looked(&self) {
@@ -65,7 +72,8 @@ impl Stats {
         Snapshot {
             version: crate::VERSION,
             reads: get(&self.reads),
-            purchases_sent: get(&self.sent),
+            purchases_sent: get(&self.purchases),
+            redeems_sent: get(&self.redeems),
             settling_looks: get(&self.looks),
             done: get(&self.done),
             refused: get(&self.refused),

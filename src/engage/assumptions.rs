@@ -21,19 +21,44 @@ pub(crate) struct Wire {
     pub failed: String,
     /// Where a member's rewards are listed; `{contactId}` and `{channel}` are filled in. Only a v2 path is documented.
     pub rewards_path: String,
+    /// Where a purchase or a reward names the template of the reward. Documented for items and rewards, assumed for purchases.
+    pub promotion_id_fields: Vec<String>,
+    /// Where a purchase names the very reward it gave, if it does.
+    pub assignment_id_fields: Vec<String>,
+    /// Where a purchase says when it was made.
+    pub created_on_fields: Vec<String>,
+    /// Where a reward says whether and when it was redeemed. Documented for v2, as are the next ones.
+    pub redeemed_fields: Vec<String>,
+    pub redeemed_on_fields: Vec<String>,
+    /// Where a reward has what is printed and shown.
+    pub title_fields: Vec<String>,
+    pub description_fields: Vec<String>,
+    pub expires_on_fields: Vec<String>,
+    /// Named in words only.
+    pub barcode_fields: Vec<String>,
 }
 
 impl Default for Wire {
     fn default() -> Self {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
             key_header: "apikey".into(),
             item_id_field: "pointShopItemId".into(),
-            purchase_id_fields: vec!["pointShopItemPurchaseId".into(), "id".into()],
+            purchase_id_fields: names(&["pointShopItemPurchaseId", "id"]),
             status_field: "status".into(),
             completed: "Completed".into(),
             processing: "Processing".into(),
             failed: "Failed".into(),
             rewards_path: "/api/v3/promotion-assignments?contactId={contactId}&redemptionChannelType={channel}".into(),
+            promotion_id_fields: names(&["promotionId"]),
+            assignment_id_fields: names(&["promotionAssignmentId", "assignmentId"]),
+            created_on_fields: names(&["createdOn"]),
+            redeemed_fields: names(&["redeemed"]),
+            redeemed_on_fields: names(&["redeemedOn"]),
+            title_fields: names(&["heading", "title", "name"]),
+            description_fields: names(&["description"]),
+            expires_on_fields: names(&["expiresOn"]),
+            barcode_fields: names(&["barcode", "barCode"]),
         }
     }
 }
@@ -52,6 +77,15 @@ impl Wire {
             failed: text("statusFailed", assumed.failed)?,
             rewards_path: text("rewardsPath", assumed.rewards_path)?,
             purchase_id_fields: fields.strings("purchaseIdFields", assumed.purchase_id_fields)?,
+            promotion_id_fields: fields.strings("promotionIdFields", assumed.promotion_id_fields)?,
+            assignment_id_fields: fields.strings("assignmentIdFields", assumed.assignment_id_fields)?,
+            created_on_fields: fields.strings("createdOnFields", assumed.created_on_fields)?,
+            redeemed_fields: fields.strings("redeemedFields", assumed.redeemed_fields)?,
+            redeemed_on_fields: fields.strings("redeemedOnFields", assumed.redeemed_on_fields)?,
+            title_fields: fields.strings("titleFields", assumed.title_fields)?,
+            description_fields: fields.strings("descriptionFields", assumed.description_fields)?,
+            expires_on_fields: fields.strings("expiresOnFields", assumed.expires_on_fields)?,
+            barcode_fields: fields.strings("barcodeFields", assumed.barcode_fields)?,
         };
         if ureq::http::HeaderName::from_bytes(wire.key_header.as_bytes()).is_err() {
             return Err(fields.error("keyHeader", "is not the name of an HTTP header"));

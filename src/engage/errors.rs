@@ -79,6 +79,12 @@ const KNOWN: &[(&str, Code)] = &[
     ("InvalidContactType", Code::InvalidContactType),
     ("InvalidSearchQuery", Code::InvalidSearch),
     ("MultipleMatches", Code::MultipleMatches),
+    ("NotAValidRedemptionChannel", Code::InvalidChannel),
+    ("InvalidPromotionIdNoData", Code::InvalidReward),
+    ("PromotionNotFound", Code::RewardNotFound),
+    ("PromotionNotAssociatedWithContact", Code::RewardNotOfContact),
+    ("PromotionAlreadyRedeemed", Code::AlreadyRedeemed),
+    ("PromotionNotValidForRedemptionChannel", Code::RewardNotForChannel),
 ];
 
 fn known(body: &ErrorBody) -> Option<Code> {
@@ -86,9 +92,19 @@ fn known(body: &ErrorBody) -> Option<Code> {
     KNOWN.iter().find(|(name, _)| *name == code).map(|(_, code)| *code)
 }
 
-/// What an answer to a purchase that is not a success means. The documented rows first; whatever is not a definite no
-/// of Engage's is pending (invariant 4).
+/// What an answer to a purchase that is not a success means.
 pub(crate) fn purchase(status: u16, body: &ErrorBody) -> Code {
+    spending(status, body, Code::ItemNotFound, Code::PurchaseNotAllowed)
+}
+
+/// What an answer to a redeem that is not a success means.
+pub(crate) fn redeem(status: u16, body: &ErrorBody) -> Code {
+    spending(status, body, Code::RewardNotFound, Code::Refused)
+}
+
+/// The documented rows first; whatever is not a definite no of Engage's is pending (invariant 4).
+/// `absent` is what a 404 without a code says, `impossible` a 422.
+fn spending(status: u16, body: &ErrorBody, absent: Code, impossible: Code) -> Code {
     if let Some(code) = known(body) {
         return code;
     }
@@ -99,8 +115,8 @@ pub(crate) fn purchase(status: u16, body: &ErrorBody) -> Code {
         401 => Code::Unauthorized,
         403 => Code::Forbidden,
         400 if body.engage_code().is_none() => Code::InvalidRequest,
-        404 if body.engage_code().is_none() => Code::ItemNotFound,
-        422 => Code::PurchaseNotAllowed,
+        404 if body.engage_code().is_none() => absent,
+        422 => impossible,
         400 | 404 => Code::Refused,
         _ => Code::Pending,
     }

@@ -4,30 +4,66 @@ pub(crate) mod assumptions;
 mod contacts;
 mod errors;
 mod items;
+mod order;
 mod points;
 mod purchases;
+mod redeem;
 mod rewards;
 mod shape;
+mod time;
 
 pub(crate) use contacts::ContactKey;
 pub(crate) use errors::LONGEST_RETRY_AFTER_MS;
-pub(crate) use purchases::{Facts, PurchaseOrder, Verdict};
+pub(crate) use order::{Channel, Facts, Order, PurchaseOrder, RedeemOrder, Redeemed, Verdict};
+pub(crate) use purchases::Given;
+pub(crate) use rewards::{Receipt, Reward};
 
 use crate::config::Config;
 use crate::error::Result;
+use crate::journal::Millis;
 use crate::secret::Secret;
-use crate::transport::{Answer, Call, Interrupt, Request, Transport};
+use crate::transport::{Answer, Call, Failure, Interrupt, Request, Transport};
 use assumptions::Wire;
 use std::sync::Arc;
 
 pub(crate) struct Engage {
     transport: Transport,
     wire: Wire,
+    clock: time::ServerClock,
 }
 
 impl Engage {
     pub fn new(config: &Config) -> Result<Self> {
-        Ok(Self { transport: Transport::new(config)?, wire: config.wire.clone() })
+        Ok(Self { transport: Transport::new(config)?, wire: config.wire.clone(), clock: time::ServerClock::default() })
+    }
+
+    /// Makes the request that spends. Never repeated in here.
+    pub fn spend(&self, order: &Order, call: &Arc<Call>) -> Verdict {
+        match order {
+            Order::Purchase(order) => self.purchase(order, call),
+            Order::Redeem(order) => self.redeem(order, call),
+        }
+    }
+
+    /// Looks at what became of an order.
+    pub fn look(&self, order: &Order, call: &Arc<Call>) -> Verdict {
+        match order {
+            Order::Purchase(order) => self.find_purchase(order, call),
+            Order::Redeem(order) => self.find_redeem(order, call),
+        }
+    }
+
+    /// What time it is at the server, in ms since 1970, if an answer has told lately.
+    pub fn server_now(&self) -> Option<Millis> {
+        self.clock.now()
+    }
+
+    fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Answer, Failure> {
+        let answer = self.transport.send(request, call)?;
+        if let Some(date) = &answer.date {
+            self.clock.learn(date);
+        }
+        Ok(answer)
     }
 
     /// Makes a connection aside, for the first call to find. No request is made.
@@ -43,7 +79,7 @@ pub(crate) fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn get(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Answer> {
-    engage.transport.send(&Request { path: Secret::new(path), body: None }, call).map_err(errors::failure)
+    engage.send(&Request { path: Secret::new(path), body: None }, call).map_err(errors::failure)
 }
 
 /// A read whose only success is 200.

@@ -5,7 +5,10 @@ use crate::code::Code;
 use crate::error::{Detail, Error, Result};
 use crate::transport::Answer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use uuid::Uuid;
@@ -28,6 +31,39 @@ impl<'de> Deserialize<'de> for Guid {
             }
         }
         deserializer.deserialize_str(Text)
+    }
+}
+
+/// One of Engage's objects, read by the names its fields may have. A field that is null, of another type or not there is none.
+#[derive(Default)]
+pub(super) struct Object<'a>(HashMap<Cow<'a, str>, &'a RawValue>);
+
+impl<'a> Object<'a> {
+    /// None if it is no object.
+    pub fn read(raw: &'a RawValue) -> Option<Self> {
+        serde_json::from_str(raw.get()).ok().map(Self)
+    }
+
+    /// The first of `names` that holds a `T`.
+    pub fn one<T: Deserialize<'a>>(&self, names: &[impl AsRef<str>]) -> Option<T> {
+        let of = |name: &str| serde_json::from_str::<Option<T>>(self.0.get(name)?.get()).ok().flatten();
+        names.iter().find_map(|name| of(name.as_ref()))
+    }
+
+    /// A text that is not empty.
+    pub fn text(&self, names: &[impl AsRef<str>]) -> Option<String> {
+        let of = |name: &_| self.one::<String>(std::slice::from_ref(name)).filter(|text| !text.is_empty());
+        names.iter().find_map(of)
+    }
+
+    /// A text, or a number in its digits: Engage writes some values as either.
+    pub fn digits(&self, names: &[impl AsRef<str>]) -> Option<String> {
+        self.text(names).or_else(|| self.one::<serde_json::Number>(names).map(|number| number.to_string()))
+    }
+
+    pub fn guid(&self, names: &[impl AsRef<str>]) -> Option<Uuid> {
+        let of = |name: &_| Uuid::try_parse(&self.text(std::slice::from_ref(name))?).ok();
+        names.iter().find_map(of)
     }
 }
 

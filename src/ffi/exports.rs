@@ -9,7 +9,7 @@ use super::input;
 use crate::Client;
 use crate::code::{self, C_NAMES, Code};
 use crate::error::{Error, Result};
-use crate::id::{ContactId, ItemId, OperationId};
+use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::log::{Level, Sink};
 use std::ffi::{CString, c_char, c_void};
 
@@ -207,6 +207,8 @@ pub unsafe extern "C" fn eps_list_items(
 ///                      "purchaseId": a GUID of the POS's own (eps_new_id), as an alternative or in addition.
 ///                      "waitMs": how long the cashier waits, 0 to 600000 ms. A request that has not left by then is withdrawn
 ///                      and told as not sent; one that may have left goes on and is told as pending.
+///                      "rewardsFirst": true lists the member's rewards before anything is sent (one more round trip, within the wait),
+///                      unless eps_list_rewards did so within ten minutes: so eps_find_reward can tell a new reward from old ones.
 ///                      With neither reference nor purchaseId, a purchase of the same contact and item that is pending, or done and
 ///                      not yet acknowledged, is joined: a second press is not a second purchase. So acknowledge.
 /// @param out           Gets the operation object (see eps_get_operation) with "joined" (whether it had been asked for before); or
@@ -286,6 +288,80 @@ pub unsafe extern "C" fn eps_list_rewards(
     }
 }
 
+/// Tells which reward a completed purchase gave: the one to print, to show and to redeem.
+///
+/// Engage may name it in the purchase ("stated"). Else the member's rewards are compared with those seen before the purchase by
+/// eps_list_rewards or "rewardsFirst": "new" is the only one that came since; "only" is the only one of the item's promotion. Both leave
+/// out rewards that this till knows to be from another purchase, or used before. What is not certain is never guessed: "ambiguous"
+/// lists the candidates for a person to choose from, "none" says that there is none yet; ask again.
+///
+/// @param operation_id  A purchase that is done.
+/// @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
+/// @param out           Gets a JSON object: "certainty" ("stated", "new", "only", "ambiguous", "none"), "assignmentId" (for
+///                      eps_redeem_reward; null unless certain), "reward" (Engage's object as it came, or null), "receipt" (null, or
+///                      "title", "description", "barcode", "expiresOn", "instruction", "valueType", "value" as far as known),
+///                      "candidates" (Engage's objects); or the problem object. Required.
+/// @return EPS_OK; EPS_NOT_A_PURCHASE, EPS_UNKNOWN_OPERATION; the code of the purchase while that is not done; else as eps_list_rewards.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_find_reward(
+    client: *mut eps_client,
+    operation_id: *const c_char,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::answer("eps_find_reward", out, || {
+            handle::get(client)?.find_reward(operation(operation_id)?, input::optional(options_json, "options_json")?)
+        })
+    }
+}
+
+/// Uses a reward on a receipt. There is no undo at Engage.
+///
+/// Journaled like a purchase: the intent is durable before anything is sent, the request goes on when the wait ends, and what stays
+/// unknown is settled in the background, by looking at the reward first. Engage knows no idempotency for it. "Already redeemed" is *done*
+/// when a request of this operation was at work at the time at which Engage says it was redeemed, *refused* when that cannot have been
+/// this operation, and EPS_PENDING_AMBIGUOUS where nothing tells: then a person must look, and eps_acknowledge hands it over.
+///
+/// @param contact_id    The member, a GUID; or NULL if there is none. With it, what became of a lost answer can be looked up.
+/// @param assignment_id The reward's "id" from eps_list_rewards or "assignmentId" from eps_find_reward, a GUID; not a promotionId.
+/// @param options_json  NULL, or an object with any of:
+///                      "channel": "POS" (default), "ECOM" or "OTHER".
+///                      "reference": the POS's own name for the sale (at most 200 bytes, no control characters, must not identify a
+///                      person). The same reference and reward always mean the same redeem.
+///                      "waitMs": how long the cashier waits, 0 to 600000 ms. As for eps_purchase.
+///                      Without a reference, a redeem of the same reward and channel that is pending, or done and not yet acknowledged,
+///                      is joined: a second press is not a second redeem.
+/// @param out           Gets the operation object (see eps_get_operation) with "joined"; or the problem object, with operationId.
+///                      Required.
+/// @return EPS_OK: the reward is used. -3xx: refused, it was not used by this. -4xx, -6xx, -1xx, -2xx: nothing was sent; EPS_REWARD_BUSY
+///         while another redeem of the reward is pending. -5xx: pending, look at eps_list_unsettled later. EPS_UNAUTHORIZED and
+///         EPS_FORBIDDEN are refusals. EPS_INTERNAL is to be treated as pending.
+///
+/// Threads: any. Presses at the same instant, in several threads or processes on one journal, are one redeem.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_redeem_reward(
+    client: *mut eps_client,
+    contact_id: *const c_char,
+    assignment_id: *const c_char,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::answer("eps_redeem_reward", out, || {
+            let client = handle::get(client)?;
+            let contact = input::optional(contact_id, "contact_id")?;
+            let contact = contact.map(|text| ContactId::parse(text, "contact_id")).transpose()?;
+            let assignment = AssignmentId::parse(input::required(assignment_id, "assignment_id")?, "assignment_id")?;
+            client.redeem_reward(contact, assignment, input::optional(options_json, "options_json")?)
+        })
+    }
+}
+
 /// Lists what the POS still has to look at: every operation that is pending, or whose outcome it has not acknowledged.
 /// Made for being called after a start and between sales. Does not touch the network.
 ///
@@ -311,10 +387,12 @@ pub unsafe extern "C" fn eps_list_unsettled(
 /// Tells the last known state of an operation, for example to print a receipt again. Does not touch the network.
 ///
 /// @param operation_id  From a problem object, eps_purchase or eps_list_unsettled. For a purchase it is the purchase id.
-/// @param out           Gets the operation object: "operationId", "kind" ("purchase"), "outcome" ("done", "refused", "pending", "notSent"),
-///                      "state", "code", "name", "purchaseId", "contactId", "itemId", "reference", "attempts" (requests made),
+/// @param out           Gets the operation object: "operationId", "kind" ("purchase", "redeem"), "outcome" ("done", "refused", "pending", "notSent"),
+///                      "state", "code", "name", "purchaseId", "contactId", "itemId", "assignmentId" (the reward that is
+///                      redeemed, or that the purchase gave once eps_find_reward was certain), "channel", "reference", "attempts" (requests made),
 ///                      "httpStatus", "engageCode", "needsPerson", "recordedAtMs", "settledAtMs", "acknowledgedAtMs" (ms since 1970 UTC),
-///                      "purchase" (Engage's purchase object as it came, once done); what is not known is null. Or the problem
+///                      "purchase" (Engage's purchase object as it came, once done), "reward" (of a redeem: Engage's reward object as it
+///                      came, if it was seen); what is not known, or is the other kind's, is null. Or the problem
 ///                      object. Required.
 /// @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
 ///
@@ -370,7 +448,7 @@ pub unsafe extern "C" fn eps_acknowledge(
 
 /// Reads counters since open and what the journal holds now, for the POS's own monitoring.
 ///
-/// @param out  Gets a JSON object: "version", "reads", "purchasesSent", "settlingLooks", "done", "refused", "notSent", "pending",
+/// @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent", "settlingLooks", "done", "refused", "notSent", "pending",
 ///             "unacknowledged" (the last two null without a journal); or the problem object. Required.
 /// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
 ///

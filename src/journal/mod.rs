@@ -8,9 +8,9 @@ pub(crate) use record::{Millis, Operation, Record, State};
 
 use crate::code::Code;
 use crate::config::JournalPlace;
-use crate::engage::PurchaseOrder;
+use crate::engage::{Channel, Order, PurchaseOrder, RedeemOrder};
 use crate::error::{Detail, Error, Result, chain};
-use crate::id::{ContactId, ItemId, OperationId};
+use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
 use rusqlite::config::DbConfig;
 use rusqlite::{
     Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension, Row, TransactionBehavior, ffi, named_params,
@@ -39,7 +39,7 @@ pub(crate) enum Durability {
 pub(crate) struct Candidates {
     pub by_id: Option<Record>,
     pub by_reference: Option<Record>,
-    /// Unacknowledged intents of the same contact and item, oldest first.
+    /// Unacknowledged intents of the same contact and item, or of the same reward, oldest first.
     pub unacknowledged: Vec<Record>,
 }
 
@@ -91,7 +91,7 @@ impl Journal {
     /// so that two presses at the same instant, in two threads or two processes, are one intent.
     pub fn intend(
         &self,
-        order: &PurchaseOrder,
+        order: &Order,
         reference: Option<&str>,
         decide: impl Fn(Candidates) -> Result<Intention>,
     ) -> Result<Intention> {
@@ -101,7 +101,7 @@ impl Journal {
     /// What a wish would mean now, without carrying it out. None if the journal stays busy for longer than `patience`.
     pub fn peek(
         &self,
-        order: &PurchaseOrder,
+        order: &Order,
         reference: Option<&str>,
         decide: impl FnOnce(Candidates) -> Result<Intention>,
         patience: Duration,
@@ -163,6 +163,18 @@ impl Journal {
             .query_map((), |row| Ok((OperationId::from_uuid(row.get(0)?), millis(row, 1)?)))
             .and_then(Iterator::collect);
         rows.map_err(|error| failed(&error))
+    }
+
+    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or it was redeemed before.
+    pub fn is_taken(&self, reward: AssignmentId, purchase: &Record) -> Result<bool> {
+        let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
+                   AND (kind = 'purchase' OR kind = 'redeem' AND state = 'done' AND recorded_at < ?3)";
+        self.connection(Durability::Later)
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement.exists((reward.uuid(), purchase.id().uuid(), integer(purchase.recorded_at)))
+            })
+            .map_err(|error| failed(&error))
     }
 
     /// Drops acknowledged records that were acknowledged before a time; never any other (invariant 6).
@@ -404,29 +416,44 @@ fn many(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Re
         .map_err(|error| failed(&error))
 }
 
-fn candidates(connection: &Connection, order: &PurchaseOrder, reference: Option<&str>) -> Result<Candidates> {
-    Ok(Candidates {
-        by_id: find(connection, order.purchase)?,
-        by_reference: match reference {
-            None => None,
-            Some(reference) => one(
-                connection,
-                "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND reference = ?3",
-                (order.contact.uuid(), order.item.uuid(), reference),
-            )?,
-        },
-        unacknowledged: many(
-            connection,
-            "SELECT * FROM operation WHERE contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id",
-            (order.contact.uuid(), order.item.uuid()),
-        )?,
-    })
+fn candidates(connection: &Connection, order: &Order, reference: Option<&str>) -> Result<Candidates> {
+    match order {
+        Order::Purchase(order) => {
+            let (contact, item) = (order.contact.uuid(), order.item.uuid());
+            let by_reference =
+                "SELECT * FROM operation WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND reference = ?3";
+            let unacknowledged = "SELECT * FROM operation
+                 WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
+            Ok(Candidates {
+                by_id: find(connection, order.purchase)?,
+                by_reference: match reference {
+                    None => None,
+                    Some(reference) => one(connection, by_reference, (contact, item, reference))?,
+                },
+                unacknowledged: many(connection, unacknowledged, (contact, item))?,
+            })
+        }
+        Order::Redeem(order) => {
+            let assignment = order.assignment.uuid();
+            let by_reference = "SELECT * FROM operation WHERE kind = 'redeem' AND assignment = ?1 AND reference = ?2";
+            let unacknowledged = "SELECT * FROM operation
+                 WHERE kind = 'redeem' AND assignment = ?1 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
+            Ok(Candidates {
+                by_id: None,
+                by_reference: match reference {
+                    None => None,
+                    Some(reference) => one(connection, by_reference, (assignment, reference))?,
+                },
+                unacknowledged: many(connection, unacknowledged, (assignment,))?,
+            })
+        }
+    }
 }
 
 /// [`Journal::intend`] on a connection.
 fn intend(
     connection: &mut Connection,
-    order: &PurchaseOrder,
+    order: &Order,
     reference: Option<&str>,
     decide: &impl Fn(Candidates) -> Result<Intention>,
 ) -> Result<Intention> {
@@ -455,22 +482,34 @@ fn intend(
 /// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.
 fn write(connection: &Connection, record: &Record) -> Result<bool> {
     let sql = if record.revision == 1 {
-        "INSERT INTO operation (id, contact, item, reference, state, code, http_status, engage_code, attempts, recorded_at,
-                                quiet_until, next_at, rounds, settled_at, acknowledged_at, answer, revision)
-         VALUES (:id, :contact, :item, :reference, :state, :code, :http_status, :engage_code, :attempts, :recorded_at,
-                 :quiet_until, :next_at, :rounds, :settled_at, :acknowledged_at, :answer, :revision)"
+        "INSERT INTO operation (id, kind, contact, item, assignment, channel, reference, state, code, http_status, engage_code,
+                                attempts, recorded_at, quiet_until, next_at, rounds, asked_from, asked_until, doubt,
+                                rewards_before, settled_at, acknowledged_at, answer, revision)
+         VALUES (:id, :kind, :contact, :item, :assignment, :channel, :reference, :state, :code, :http_status, :engage_code,
+                 :attempts, :recorded_at, :quiet_until, :next_at, :rounds, :asked_from, :asked_until, :doubt,
+                 :rewards_before, :settled_at, :acknowledged_at, :answer, :revision)"
     } else {
-        "UPDATE operation SET reference = :reference, state = :state, code = :code, http_status = :http_status,
-                engage_code = :engage_code, attempts = :attempts, recorded_at = :recorded_at, quiet_until = :quiet_until,
-                next_at = :next_at, rounds = :rounds, settled_at = :settled_at, acknowledged_at = :acknowledged_at,
-                answer = :answer, revision = :revision
-         WHERE id = :id AND contact = :contact AND item = :item AND revision = :revision - 1"
+        // What an intent is about never changes; a reward found for a purchase is added.
+        "UPDATE operation SET assignment = :assignment, reference = :reference, state = :state, code = :code,
+                http_status = :http_status, engage_code = :engage_code, attempts = :attempts, recorded_at = :recorded_at,
+                quiet_until = :quiet_until, next_at = :next_at, rounds = :rounds, asked_from = :asked_from,
+                asked_until = :asked_until, doubt = :doubt, rewards_before = :rewards_before, settled_at = :settled_at,
+                acknowledged_at = :acknowledged_at, answer = :answer, revision = :revision
+         WHERE id = :id AND kind = :kind AND contact IS :contact AND item IS :item AND channel IS :channel
+               AND revision = :revision - 1"
+    };
+    let (item, assignment, channel) = match record.order {
+        Order::Purchase(order) => (Some(order.item), record.reward, None),
+        Order::Redeem(order) => (None, Some(order.assignment), Some(order.channel.word())),
     };
     let written = connection.prepare_cached(sql).and_then(|mut statement| {
         statement.execute(named_params! {
             ":id": record.id().uuid(),
-            ":contact": record.order.contact.uuid(),
-            ":item": record.order.item.uuid(),
+            ":kind": record.order.kind(),
+            ":contact": record.order.contact().map(ContactId::uuid),
+            ":item": item.map(ItemId::uuid),
+            ":assignment": assignment.map(AssignmentId::uuid),
+            ":channel": channel,
             ":reference": record.reference,
             ":state": record.state.word(),
             ":code": record.code.number(),
@@ -481,6 +520,10 @@ fn write(connection: &Connection, record: &Record) -> Result<bool> {
             ":quiet_until": integer(record.quiet_until),
             ":next_at": integer(record.next_at),
             ":rounds": record.rounds,
+            ":asked_from": record.asked.map(|(from, _)| integer(from)),
+            ":asked_until": record.asked.map(|(_, until)| integer(until)),
+            ":doubt": record.doubt,
+            ":rewards_before": record.rewards_before.as_deref().map(pack),
             ":settled_at": record.settled_at.map(integer),
             ":acknowledged_at": record.acknowledged_at.map(integer),
             ":answer": record.answer,
@@ -490,6 +533,16 @@ fn write(connection: &Connection, record: &Record) -> Result<bool> {
     written.map(|rows| rows == 1).map_err(|error| failed(&error))
 }
 
+/// Ids one after the other, 16 bytes each.
+fn pack(ids: &[AssignmentId]) -> Vec<u8> {
+    ids.iter().flat_map(|id| id.uuid().into_bytes()).collect()
+}
+
+fn unpack(bytes: &[u8]) -> Vec<AssignmentId> {
+    let (ids, _) = bytes.as_chunks::<16>();
+    ids.iter().map(|id| AssignmentId::from_uuid(Uuid::from_bytes(*id))).collect()
+}
+
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let word: String = row.get("state")?;
     let number: i32 = row.get("code")?;
@@ -497,12 +550,22 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let state = State::from_word(&word).unwrap_or(State::Unknown);
     let code = Code::from_number(number).unwrap_or(Code::Pending);
     let optional = |name: &str| row.get::<_, Option<i64>>(name).map(|time| time.map(natural));
+    let assignment = row.get::<_, Option<Uuid>>("assignment")?.map(AssignmentId::from_uuid);
+    let id = OperationId::from_uuid(row.get::<_, Uuid>("id")?);
+    let (order, reward) = match (assignment, row.get::<_, Option<String>>("channel")?) {
+        (Some(assignment), Some(channel)) => {
+            let contact = row.get::<_, Option<Uuid>>("contact")?.map(ContactId::from_uuid);
+            let channel = Channel::from_word(&channel).unwrap_or(Channel::Other);
+            (Order::Redeem(RedeemOrder { operation: id, contact, assignment, channel }), None)
+        }
+        (reward, _) => {
+            let contact = ContactId::from_uuid(row.get::<_, Uuid>("contact")?);
+            let item = ItemId::from_uuid(row.get::<_, Uuid>("item")?);
+            (Order::Purchase(PurchaseOrder { purchase: id, contact, item }), reward)
+        }
+    };
     Ok(Record {
-        order: PurchaseOrder {
-            purchase: OperationId::from_uuid(row.get::<_, Uuid>("id")?),
-            contact: ContactId::from_uuid(row.get::<_, Uuid>("contact")?),
-            item: ItemId::from_uuid(row.get::<_, Uuid>("item")?),
-        },
+        order,
         reference: row.get("reference")?,
         state,
         code,
@@ -516,6 +579,10 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         quiet_until: millis(row, "quiet_until")?,
         next_at: millis(row, "next_at")?,
         rounds: row.get("rounds")?,
+        asked: optional("asked_from")?.zip(optional("asked_until")?),
+        doubt: row.get("doubt")?,
+        rewards_before: row.get::<_, Option<Vec<u8>>>("rewards_before")?.as_deref().map(unpack),
+        reward,
         settled_at: optional("settled_at")?,
         acknowledged_at: optional("acknowledged_at")?,
         answer: row.get("answer")?,

@@ -1,9 +1,9 @@
 //! What the journal holds: one record an intent.
 
 use crate::code::Code;
-use crate::engage::PurchaseOrder;
+use crate::engage::Order;
 use crate::error::Detail;
-use crate::id::OperationId;
+use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -49,7 +49,7 @@ impl State {
 /// One intent and all that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
-    pub order: PurchaseOrder,
+    pub order: Order,
     /// The POS's own name for the sale: a basket or receipt number.
     pub reference: Option<String>,
     pub state: State,
@@ -65,7 +65,15 @@ pub(crate) struct Record {
     pub rounds: u32,
     pub settled_at: Option<Millis>,
     pub acknowledged_at: Option<Millis>,
-    /// Engage's purchase, verbatim, once done.
+    /// Of a redeem, by Engage's clock: from when until when a request of ours may have been at work there, if that is known.
+    pub asked: Option<(Millis, Millis)>,
+    /// Of a redeem: a request before the last one may have been processed, and no look has said that it was not.
+    pub doubt: bool,
+    /// Of a purchase: the rewards that the member had before it, if they were looked at.
+    pub rewards_before: Option<Vec<AssignmentId>>,
+    /// Of a purchase: the reward it gave, once that is certain.
+    pub reward: Option<AssignmentId>,
+    /// Engage's purchase or reward, verbatim, once done; of an ambiguous redeem the reward as it is.
     pub answer: Option<String>,
     /// What the last request failed with, outermost first. Told, not kept.
     pub cause: Vec<String>,
@@ -75,7 +83,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// A fresh intent whose first request may be under way until `quiet_until`.
-    pub fn new(order: PurchaseOrder, reference: Option<String>, now: Millis, quiet_until: Millis) -> Self {
+    pub fn new(order: Order, reference: Option<String>, now: Millis, quiet_until: Millis) -> Self {
         Self {
             order,
             reference,
@@ -88,6 +96,10 @@ impl Record {
             rounds: 0,
             settled_at: None,
             acknowledged_at: None,
+            asked: None,
+            doubt: false,
+            rewards_before: None,
+            reward: None,
             answer: None,
             cause: Vec::new(),
             revision: 1,
@@ -95,7 +107,7 @@ impl Record {
     }
 
     pub fn id(&self) -> OperationId {
-        self.order.purchase
+        self.order.id()
     }
 
     /// Nobody has to do anything about it any more.
@@ -104,7 +116,7 @@ impl Record {
     }
 
     pub fn needs_person(&self) -> bool {
-        self.code == Code::PendingNeedsPerson
+        matches!(self.code, Code::PendingNeedsPerson | Code::PendingAmbiguous)
     }
 }
 
@@ -113,15 +125,18 @@ impl Record {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Operation<'a> {
-    operation_id: String,
+    operation_id: OperationId,
     kind: &'static str,
     outcome: &'static str,
     state: &'static str,
     code: i32,
     name: &'static str,
-    purchase_id: String,
-    contact_id: String,
-    item_id: String,
+    purchase_id: Option<OperationId>,
+    contact_id: Option<ContactId>,
+    item_id: Option<ItemId>,
+    /// The reward that is redeemed, or that the purchase gave.
+    assignment_id: Option<AssignmentId>,
+    channel: Option<&'static str>,
     reference: Option<&'a str>,
     attempts: u32,
     http_status: Option<u16>,
@@ -130,25 +145,33 @@ pub(crate) struct Operation<'a> {
     recorded_at_ms: Millis,
     settled_at_ms: Option<Millis>,
     acknowledged_at_ms: Option<Millis>,
-    /// Only in the answer to a purchase: it had been asked for before.
+    /// Only in the answer to a purchase or a redeem: it had been asked for before.
     #[serde(skip_serializing_if = "Option::is_none")]
     joined: Option<bool>,
     purchase: Option<&'a RawValue>,
+    reward: Option<&'a RawValue>,
 }
 
 impl Record {
     pub fn operation(&self) -> Operation<'_> {
         let row = self.code.row();
+        let answer = self.answer.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let (purchase, redeem) = match self.order {
+            Order::Purchase(order) => (Some(order), None),
+            Order::Redeem(order) => (None, Some(order)),
+        };
         Operation {
-            operation_id: self.id().to_string(),
-            kind: "purchase",
+            operation_id: self.id(),
+            kind: self.order.kind(),
             outcome: row.outcome.word(),
             state: self.state.word(),
             code: self.code.number(),
             name: row.name,
-            purchase_id: self.order.purchase.to_string(),
-            contact_id: self.order.contact.to_string(),
-            item_id: self.order.item.to_string(),
+            purchase_id: purchase.map(|order| order.purchase),
+            contact_id: self.order.contact(),
+            item_id: purchase.map(|order| order.item),
+            assignment_id: redeem.map(|order| order.assignment).or(self.reward),
+            channel: redeem.map(|order| order.channel.word()),
             reference: self.reference.as_deref(),
             attempts: self.detail.attempts,
             http_status: self.detail.http_status,
@@ -158,7 +181,8 @@ impl Record {
             settled_at_ms: self.settled_at,
             acknowledged_at_ms: self.acknowledged_at,
             joined: None,
-            purchase: self.answer.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            purchase: answer.filter(|_| purchase.is_some()),
+            reward: answer.filter(|_| redeem.is_some()),
         }
     }
 }

@@ -8,7 +8,10 @@ pub(crate) const APPLICATION_ID: i32 = 0x4550_536A;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Step `n` brings version `n` to `n + 1`.
-pub(crate) const STEPS: &[&str] = &["CREATE TABLE operation (
+pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS];
+
+/// Version 1: purchases.
+const PURCHASES: &str = "CREATE TABLE operation (
         id              BLOB PRIMARY KEY NOT NULL,
         contact         BLOB NOT NULL,
         item            BLOB NOT NULL,
@@ -29,4 +32,46 @@ pub(crate) const STEPS: &[&str] = &["CREATE TABLE operation (
      ) STRICT;
      CREATE UNIQUE INDEX by_reference ON operation (contact, item, reference) WHERE reference IS NOT NULL;
      CREATE INDEX unacknowledged ON operation (contact, item) WHERE acknowledged_at IS NULL;
-     CREATE INDEX acknowledged ON operation (acknowledged_at) WHERE acknowledged_at IS NOT NULL;"];
+     CREATE INDEX acknowledged ON operation (acknowledged_at) WHERE acknowledged_at IS NOT NULL;";
+
+/// Version 2: redeems beside the purchases, which have a reward and may lack a contact.
+const REDEEMS: &str = "DROP INDEX by_reference;
+     DROP INDEX unacknowledged;
+     DROP INDEX acknowledged;
+     ALTER TABLE operation RENAME TO purchase;
+     CREATE TABLE operation (
+        id              BLOB PRIMARY KEY NOT NULL,
+        kind            TEXT NOT NULL,
+        contact         BLOB,
+        item            BLOB,
+        assignment      BLOB,
+        channel         TEXT,
+        reference       TEXT,
+        state           TEXT NOT NULL,
+        code            INTEGER NOT NULL,
+        http_status     INTEGER,
+        engage_code     TEXT,
+        attempts        INTEGER NOT NULL,
+        recorded_at     INTEGER NOT NULL,
+        quiet_until     INTEGER NOT NULL,
+        next_at         INTEGER NOT NULL,
+        rounds          INTEGER NOT NULL,
+        asked_from      INTEGER,
+        asked_until     INTEGER,
+        doubt           INTEGER NOT NULL,
+        rewards_before  BLOB,
+        settled_at      INTEGER,
+        acknowledged_at INTEGER,
+        answer          TEXT,
+        revision        INTEGER NOT NULL
+     ) STRICT;
+     INSERT INTO operation
+        SELECT id, 'purchase', contact, item, NULL, NULL, reference, state, code, http_status, engage_code, attempts, recorded_at,
+               quiet_until, next_at, rounds, NULL, NULL, 0, NULL, settled_at, acknowledged_at, answer, revision
+        FROM purchase;
+     DROP TABLE purchase;
+     CREATE UNIQUE INDEX purchase_reference ON operation (contact, item, reference) WHERE kind = 'purchase' AND reference IS NOT NULL;
+     CREATE UNIQUE INDEX redeem_reference ON operation (assignment, reference) WHERE kind = 'redeem' AND reference IS NOT NULL;
+     CREATE INDEX unacknowledged ON operation (contact, item) WHERE acknowledged_at IS NULL;
+     CREATE INDEX acknowledged ON operation (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
+     CREATE INDEX reward ON operation (assignment) WHERE assignment IS NOT NULL;";

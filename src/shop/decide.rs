@@ -3,70 +3,103 @@
 
 use crate::code::Code;
 use crate::config::SettleRules;
-use crate::engage::{Facts, LONGEST_RETRY_AFTER_MS, PurchaseOrder, Verdict};
+use crate::engage::{Facts, LONGEST_RETRY_AFTER_MS, Order, Redeemed, Verdict};
 use crate::error::{Detail, Error, Result};
+use crate::id::AssignmentId;
 use crate::journal::{Candidates, Durability, Intention, Millis, Record, State};
 
-/// What a caller wants bought.
+/// What a caller wants bought or used.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
     /// With the id the POS gave, or else a fresh one.
-    pub order: PurchaseOrder,
+    pub order: Order,
     /// Whether the POS gave the id.
     pub named: bool,
     pub reference: Option<String>,
+    /// For a purchase: the rewards the member has, if they were looked at.
+    pub rewards_before: Option<Vec<AssignmentId>>,
+}
+
+/// What time it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// Here.
+    pub now: Millis,
+    /// How long from now a request that starts now may be under way.
+    pub quiet: Millis,
+    /// At Engage, if that is known.
+    pub engage: Option<Millis>,
+}
+
+impl Times {
+    /// When, by Engage's clock, a request that starts now may be at work there.
+    fn asked(self) -> Option<(Millis, Millis)> {
+        self.engage.map(|there| (there, there + self.quiet))
+    }
 }
 
 /// Which intent a wish means: one there is already, or a new one (invariants 3 and 7).
-pub(crate) fn intend(wish: &Wish, candidates: Candidates, now: Millis, quiet: Millis) -> Result<Intention> {
+pub(crate) fn intend(wish: &Wish, candidates: Candidates, times: Times) -> Result<Intention> {
+    let bound = |code, says: &str, record: &Record| Err(record.order.named_in(Error::new(code, says)));
     if wish.named
         && let Some(record) = candidates.by_id
     {
         if record.order != wish.order {
-            return Err(Error::new(
-                Code::PurchaseIdBound,
-                "purchaseId was used on this till for another contact or another item; make a fresh one (eps_new_id)",
-            )
-            .with_operation(record.id()));
+            let says =
+                "purchaseId was used on this till for another contact or another item; make a fresh one (eps_new_id)";
+            return bound(Code::PurchaseIdBound, says, &record);
         }
         if let Some(reference) = &wish.reference
             && record.reference.as_ref() != Some(reference)
         {
-            return Err(Error::new(
-                Code::ReferenceBound,
-                "purchaseId was used on this till with another reference, or with none",
-            )
-            .with_operation(record.id()));
+            let says = "purchaseId was used on this till with another reference, or with none";
+            return bound(Code::ReferenceBound, says, &record);
         }
-        return Ok(join(record, now, quiet));
+        return Ok(join(record, times));
     }
-    if wish.reference.is_some() {
-        match candidates.by_reference {
-            Some(record) if wish.named => {
-                return Err(Error::new(
-                    Code::ReferenceBound,
-                    "reference, contact and item already belong to another purchase id; leave purchaseId out to follow that purchase",
-                )
-                .with_operation(record.id()));
-            }
-            Some(record) => return Ok(join(record, now, quiet)),
-            None => {}
+    if let Some(record) = candidates.by_reference {
+        if wish.named {
+            let says = "reference, contact and item already belong to another purchase id; leave purchaseId out to follow that purchase";
+            return bound(Code::ReferenceBound, says, &record);
         }
-    } else if !wish.named {
-        // A refused intent is not followed: the member may have got the points since. Neither is one a person has to look at.
-        let open = candidates
-            .unacknowledged
-            .into_iter()
-            .find(|record| record.reference.is_none() && record.state != State::Refused && !record.needs_person());
-        if let Some(record) = open {
-            return Ok(join(record, now, quiet));
-        }
+        return Ok(join(record, times));
     }
-    Ok(Intention::Start(Record::new(wish.order, wish.reference.clone(), now, now + quiet)))
+    // A refused intent is not followed: the member may have got the points since. Neither is one a person has to look at.
+    let is_open = |record: &&Record| {
+        record.reference.is_none() && record.state != State::Refused && !record.needs_person() && is_same(record, wish)
+    };
+    if wish.reference.is_none()
+        && !wish.named
+        && let Some(record) = candidates.unacknowledged.iter().find(is_open)
+    {
+        return Ok(join(record.clone(), times));
+    }
+    if let Order::Redeem(_) = wish.order
+        && let Some(record) = candidates.unacknowledged.iter().find(|it| !it.state.is_settled() && !it.needs_person())
+    {
+        // A second request now would make it impossible to tell whose answer is whose.
+        return bound(Code::RewardBusy, Code::RewardBusy.row().meaning, record);
+    }
+    Ok(Intention::Start(Record {
+        asked: times.asked(),
+        rewards_before: wish.rewards_before.clone(),
+        ..Record::new(wish.order, wish.reference.clone(), times.now, times.now + times.quiet)
+    }))
+}
+
+/// Whether an intent is about the same as a wish, apart from its id.
+fn is_same(record: &Record, wish: &Wish) -> bool {
+    match (&record.order, &wish.order) {
+        (Order::Purchase(ours), Order::Purchase(theirs)) => (ours.contact, ours.item) == (theirs.contact, theirs.item),
+        (Order::Redeem(ours), Order::Redeem(theirs)) => {
+            (ours.assignment, ours.channel) == (theirs.assignment, theirs.channel)
+        }
+        _ => false,
+    }
 }
 
 /// Follows an intent, or starts it again where nothing of it has ever left.
-fn join(record: Record, now: Millis, quiet: Millis) -> Intention {
+fn join(record: Record, times: Times) -> Intention {
     if record.state != State::NotSent {
         return Intention::Join(record);
     }
@@ -74,10 +107,12 @@ fn join(record: Record, now: Millis, quiet: Millis) -> Intention {
         state: State::Recorded,
         code: Code::Pending,
         detail: Detail { attempts: record.detail.attempts + 1, ..Detail::default() },
-        recorded_at: now,
-        quiet_until: now + quiet,
-        next_at: now,
+        recorded_at: times.now,
+        quiet_until: times.now + times.quiet,
+        next_at: times.now,
         rounds: 0,
+        asked: times.asked(),
+        doubt: false,
         settled_at: None,
         acknowledged_at: None,
         revision: record.revision + 1,
@@ -110,20 +145,31 @@ pub(crate) fn next(record: &Record, now: Millis) -> Step {
 /// After a look that did not find the purchase: whether it may be sent once more, with the same id.
 /// Not while an earlier request may still be under way, and never once it is older than the replay limit.
 pub(crate) fn may_send_again(record: &Record, looked_at: Millis, rules: &SettleRules) -> bool {
-    !record.state.is_settled() && looked_at >= record.quiet_until && !too_old(record, looked_at, rules)
+    !record.state.is_settled()
+        && record.code != Code::PendingAmbiguous
+        && looked_at >= record.quiet_until
+        && !too_old(record, looked_at, rules)
 }
 
 fn too_old(record: &Record, now: Millis, rules: &SettleRules) -> bool {
     now.saturating_sub(record.recorded_at) > rules.replay_limit_ms
 }
 
-/// The record that must be durable before the request is sent once more.
-pub(crate) fn claim(record: &Record, now: Millis, quiet: Millis) -> Record {
+/// The record that must be durable before the request is sent once more. `excluded`: a look has proven that nothing has come
+/// of the requests before, which are all over.
+pub(crate) fn claim(record: &Record, excluded: bool, times: Times) -> Record {
+    let asked = match (excluded, record.asked, times.asked()) {
+        (true, _, asked) => asked,
+        (false, Some((from, _)), Some((_, until))) => Some((from, until)),
+        (false, ..) => None,
+    };
     Record {
         state: State::Unknown,
-        quiet_until: now + quiet,
-        next_at: now + quiet,
+        quiet_until: times.now + times.quiet,
+        next_at: times.now + times.quiet,
         detail: Detail { attempts: record.detail.attempts + 1, ..record.detail.clone() },
+        asked,
+        doubt: !excluded,
         revision: record.revision + 1,
         ..record.clone()
     }
@@ -139,11 +185,29 @@ pub(crate) struct Pace<'a> {
     pub roll: u64,
 }
 
-/// The record after a request that spends (`Absent` does not come from one).
+/// The record after a request that spends (`Absent` and `Unseen` do not come from one).
 pub(crate) fn after_send(record: &Record, verdict: Verdict, now: Millis, pace: Pace<'_>) -> Record {
     match verdict {
         Verdict::Done { answer } => done(record, answer, now),
+        // What this request was told says nothing about one before it that may have been processed.
+        Verdict::Refused(facts) if record.doubt => {
+            let code = match facts.code {
+                Code::Unauthorized | Code::Forbidden => Code::PendingCredentials,
+                _ => Code::PendingAmbiguous,
+            };
+            unknown(record, Facts { code, ..facts }, now, pace)
+        }
         Verdict::Refused(facts) => settled(record, State::Refused, facts, now),
+        Verdict::Redeemed(found) => {
+            let facts = |code| Facts { detail: found.detail.clone(), ..Facts::of(code) };
+            match (record.doubt, record.order.contact()) {
+                // Before this request, and no earlier one of ours can have been processed: somebody else has used it.
+                (false, _) => settled(record, State::Refused, facts(Code::AlreadyRedeemed), now),
+                // A look may tell when it was.
+                (true, Some(_)) => Record { next_at: now, ..unknown(record, facts(Code::Pending), now, pace) },
+                (true, None) => unknown(record, facts(Code::PendingAmbiguous), now, pace),
+            }
+        }
         // Only the very first request of a start proves it: an earlier one of this intent may have left.
         Verdict::NotSent(facts) if record.state == State::Recorded => settled(record, State::NotSent, facts, now),
         Verdict::NotSent(facts) => Record {
@@ -157,7 +221,7 @@ pub(crate) fn after_send(record: &Record, verdict: Verdict, now: Millis, pace: P
             let after = unknown(record, facts, now, pace);
             Record { quiet_until: if over { now } else { after.quiet_until }, ..after }
         }
-        Verdict::Absent => unknown(record, Facts::of(Code::Pending), now, pace),
+        Verdict::Absent | Verdict::Unseen => unknown(record, Facts::of(Code::Pending), now, pace),
     }
 }
 
@@ -168,20 +232,34 @@ pub(crate) fn after_look(record: &Record, verdict: Verdict, now: Millis, pace: P
         Verdict::Refused(facts) => settled(record, State::Refused, facts, now),
         // A look that failed does not take back that a person has to look; Engage knowing the purchase does.
         Verdict::Unknown(facts) if record.needs_person() && facts.code != Code::PendingProcessing => {
-            unknown(record, Facts { code: Code::PendingNeedsPerson, ..facts }, now, pace)
+            unknown(record, Facts { code: record.code, ..facts }, now, pace)
         }
         Verdict::Unknown(facts) => unknown(record, facts, now, pace),
         Verdict::NotSent(facts) => unknown(record, Facts { code: pending_code(facts.code), ..facts }, now, pace),
-        Verdict::Absent => {
+        Verdict::Redeemed(found) => match redeemer(record.asked, found.on) {
+            Redeemer::Us => done(record, found.reward.unwrap_or_default(), now),
+            Redeemer::SomebodyElse => {
+                let facts = Facts { detail: found.detail, ..Facts::of(Code::AlreadyRedeemed) };
+                Record { answer: found.reward, ..settled(record, State::Refused, facts, now) }
+            }
+            Redeemer::CannotTell => ambiguous(record, found, now, pace),
+        },
+        // Engage has said before that it is redeemed, and there is no more to be learned.
+        Verdict::Unseen if record.detail.engage_code.as_deref() == Some(ALREADY_REDEEMED) => {
+            ambiguous(record, Redeemed { detail: record.detail.clone(), ..Redeemed::default() }, now, pace)
+        }
+        Verdict::Absent | Verdict::Unseen => {
             let code = match too_old(record, now, pace.rules) && now >= record.quiet_until {
                 true => Code::PendingNeedsPerson,
+                // Not redeemed after all, so nothing is ambiguous.
+                false if matches!(verdict, Verdict::Absent) && record.code == Code::PendingAmbiguous => Code::Pending,
                 // The reason it became unknown stays the reason.
                 false => record.code,
             };
             let mut after =
                 unknown(record, Facts { code, detail: record.detail.clone(), cause: record.cause.clone() }, now, pace);
             // A second look before the quiet time is over could not lead to anything but a find.
-            if !pace.attended && code != Code::PendingNeedsPerson {
+            if !pace.attended && !after.needs_person() {
                 after.next_at = after.next_at.max(record.quiet_until.min(now + widest(pace.rules)));
             }
             after
@@ -189,11 +267,44 @@ pub(crate) fn after_look(record: &Record, verdict: Verdict, now: Millis, pace: P
     }
 }
 
+/// Engage's word for a reward that is used.
+const ALREADY_REDEEMED: &str = "PromotionAlreadyRedeemed";
+/// Engage's `Date` is in whole seconds, may be a relay's, and its clock and ours run apart a little. What is nearer than
+/// this to the time of our requests, and not within, proves nothing.
+const NEAR_MS: Millis = 60_000;
+
+/// Who has used a reward that is found redeemed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Redeemer {
+    Us,
+    SomebodyElse,
+    CannotTell,
+}
+
+/// Within the time in which a request of ours may have been at work, it was ours: anybody else would have had to use the very same
+/// reward in these seconds. Well before or after, it cannot have been. All by Engage's clock.
+fn redeemer(asked: Option<(Millis, Millis)>, on: Option<Millis>) -> Redeemer {
+    match (asked, on) {
+        // `from` is in whole seconds, rounded down, so it is never later than the request.
+        (Some((from, until)), Some(on)) if (from..=until).contains(&on) => Redeemer::Us,
+        (Some((from, until)), Some(on)) if on + NEAR_MS < from || until + NEAR_MS < on => Redeemer::SomebodyElse,
+        _ => Redeemer::CannotTell,
+    }
+}
+
+/// The record of a redeem of which nobody can tell whether it is done or refused, with what is known.
+fn ambiguous(record: &Record, found: Redeemed, now: Millis, pace: Pace<'_>) -> Record {
+    let facts = Facts { detail: found.detail, ..Facts::of(Code::PendingAmbiguous) };
+    Record { answer: found.reward, ..unknown(record, facts, now, pace) }
+}
+
 /// How sure the journal must be before anybody is told. A refusal or a "not sent" that a power cut undid would be
 /// settled as if it were pending, and bought after all; a completed purchase would only be found completed again.
 pub(crate) fn durability(record: &Record) -> Durability {
     match record.state {
         State::Refused | State::NotSent => Durability::Now,
+        // What a look would find then is less clear: it may have to ask a person.
+        State::Done if matches!(record.order, Order::Redeem(_)) => Durability::Now,
         State::Recorded | State::Unknown | State::Done => Durability::Later,
     }
 }
@@ -204,11 +315,8 @@ pub(crate) fn acknowledge(record: &Record, now: Millis) -> Result<Option<Record>
         return Ok(None);
     }
     if !record.state.is_settled() && !record.needs_person() {
-        return Err(Error::new(
-            Code::StillPending,
-            "the operation is pending; it can be acknowledged once its outcome is known (eps_settle tries now)",
-        )
-        .with_operation(record.id()));
+        let says = "the operation is pending; it can be acknowledged once its outcome is known (eps_settle tries now)";
+        return Err(record.order.named_in(Error::new(Code::StillPending, says)));
     }
     Ok(Some(Record { acknowledged_at: Some(now), revision: record.revision + 1, ..record.clone() }))
 }
@@ -222,8 +330,7 @@ pub(crate) fn told(record: Record, reason: Code) -> Result<Record> {
     let nothing_known =
         !record.state.is_settled() && record.code == Code::Pending && record.detail.http_status.is_none();
     let code = if nothing_known { reason } else { record.code };
-    let operation = record.id();
-    Err(Error::of(code).with_detail(record.detail).with_cause(record.cause).with_operation(operation))
+    Err(record.order.named_in(Error::of(code).with_detail(record.detail).with_cause(record.cause)))
 }
 
 /// Whether what a request has taught about `ours` is not to be added to `theirs`, which somebody else has written since:

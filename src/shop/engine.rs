@@ -1,11 +1,11 @@
 //! Carries out what `decide` decides: the journal's writes, Engage's requests, and when. All of it happens on threads of its own;
 //! a caller only waits. A request that spends is never made before its record is durable (invariant 2).
 
-use super::decide::{self, Pace, Step, Wish};
+use super::decide::{self, Pace, Step, Times, Wish};
 use super::ticket::Ticket;
 use crate::code::Code;
 use crate::config::Config;
-use crate::engage::{Engage, Verdict};
+use crate::engage::{Engage, Order, Verdict};
 use crate::error::{Error, Result};
 use crate::id::OperationId;
 use crate::journal::{Durability, Intention, Journal, Millis, Record, State};
@@ -172,8 +172,7 @@ impl Engine {
 
     /// What is told of a wish that nobody took up in time: it is not carried out, but it may be an intent already.
     pub fn given_up(&self, wish: &Wish, not_sent: Code, pending: Code) -> Result<(Record, bool)> {
-        let (now, quiet) = (now_ms(), self.quiet());
-        let decide = |candidates| decide::intend(wish, candidates, now, quiet);
+        let decide = |candidates| decide::intend(wish, candidates, self.times());
         match self.journal.peek(&wish.order, wish.reference.as_deref(), decide, GLANCE) {
             Some(Ok(Intention::Join(record))) => decide::told(record, pending).map(|record| (record, true)),
             Some(Ok(_)) => Err(Error::of(not_sent)),
@@ -289,8 +288,8 @@ impl Engine {
             Job::Begin(wish, ticket) => {
                 let survived = catch_unwind(AssertUnwindSafe(|| self.start_intent(&wish, &ticket)));
                 if survived.is_err() {
-                    ticket.fail(Error::of(Code::Internal).with_operation(wish.order.purchase));
-                    self.release(wish.order.purchase, Instant::now() + RETRY);
+                    ticket.fail(wish.order.named_in(Error::of(Code::Internal)));
+                    self.release(wish.order.id(), Instant::now() + RETRY);
                 }
             }
             Job::Settle { id, asked, attended } => {
@@ -329,10 +328,9 @@ impl Engine {
         if !ticket.begin() {
             return;
         }
-        let (now, quiet) = (now_ms(), self.quiet());
+        let times = self.times();
         let reference = wish.reference.as_deref();
-        let intention =
-            self.journal.intend(&wish.order, reference, |candidates| decide::intend(wish, candidates, now, quiet));
+        let intention = self.journal.intend(&wish.order, reference, |found| decide::intend(wish, found, times));
         match intention {
             Err(error) => ticket.fail(error),
             Ok(Intention::Join(record)) => {
@@ -340,7 +338,7 @@ impl Engine {
                 ticket.tell(&record);
                 if !record.state.is_settled() {
                     // A request that is under way elsewhere needs a moment before a look can find anything.
-                    let head_start = if now < record.quiet_until { HEAD_START } else { Duration::ZERO };
+                    let head_start = if times.now < record.quiet_until { HEAD_START } else { Duration::ZERO };
                     self.lock().follow(record.id(), ticket, head_start);
                     self.changed.notify_one();
                 }
@@ -385,14 +383,15 @@ impl Engine {
         }
         // The time before the look: what it does not find was not there then.
         let looked_at = now_ms();
-        let verdict = self.engage.find_purchase(&record.order, &self.call());
+        let verdict = self.engage.look(&record.order, &self.call());
         self.stats.looked();
-        if !(matches!(verdict, Verdict::Absent) && decide::may_send_again(&record, looked_at, rules)) {
+        let nothing_came = matches!(verdict, Verdict::Absent | Verdict::Unseen);
+        if !(nothing_came && decide::may_send_again(&record, looked_at, rules)) {
             return Ok(Some(self.learn(record, decide::after_look, &verdict, attended)));
         }
         // From before the claim, so that the request is over when its quiet time is, however long the write takes.
         let call = self.call();
-        let claimed = decide::claim(&record, now_ms(), quiet);
+        let claimed = decide::claim(&record, matches!(verdict, Verdict::Absent), self.times());
         if !self.journal.save(&claimed, Durability::Now)? {
             // Another process is on it.
             return self.journal.get(id);
@@ -419,8 +418,8 @@ impl Engine {
     /// Makes the request that spends. The record is durable already. `gone` tells why the caller withdrew it, if so.
     fn send(&self, record: &Record, call: &Arc<Call>, gone: impl Fn() -> Option<Code>) -> Verdict {
         let began = Instant::now();
-        let mut verdict = self.engage.purchase(&record.order, call);
-        self.stats.sent();
+        let mut verdict = self.engage.spend(&record.order, call);
+        self.stats.sent(&record.order);
         if let Verdict::NotSent(facts) = &mut verdict {
             match gone() {
                 Some(reason) => facts.code = reason,
@@ -431,7 +430,10 @@ impl Engine {
         }
         self.log.write(
             Level::Info,
-            "purchase.sent",
+            match record.order {
+                Order::Purchase(_) => "purchase.sent",
+                Order::Redeem(_) => "redeem.sent",
+            },
             &[
                 ("operationId", Field::Operation(record.id())),
                 ("attempt", Field::Number(record.detail.attempts.into())),
@@ -507,6 +509,10 @@ impl Engine {
     fn release(&self, id: OperationId, due: Instant) {
         self.lock().schedule(id, due);
         self.changed.notify_one();
+    }
+
+    fn times(&self) -> Times {
+        Times { now: now_ms(), quiet: self.quiet(), engage: self.engage.server_now() }
     }
 
     fn pace(&self, attended: bool) -> Pace<'_> {

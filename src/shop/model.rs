@@ -17,10 +17,10 @@
 //! - a history may lag behind (a fault), but a purchase it has shown stays in it;
 //! - the till's clock does not jump (`bounded` is called, but never has anything to do).
 
-use super::decide::{self, Pace, Step, Wish};
+use super::decide::{self, Pace, Step, Times, Wish};
 use crate::code::{Code, Outcome};
 use crate::config::SettleRules;
-use crate::engage::{Facts, PurchaseOrder, Verdict};
+use crate::engage::{Facts, Order, PurchaseOrder, Verdict};
 use crate::error::Detail;
 use crate::id::{ContactId, ItemId, OperationId};
 use crate::journal::{Candidates, Durability, Intention, Millis, Record, State};
@@ -147,6 +147,10 @@ impl Rec {
             rounds: 0,
             settled_at: self.state.is_settled().then_some(0),
             acknowledged_at: self.acknowledged.then_some(0),
+            asked: None,
+            doubt: false,
+            rewards_before: None,
+            reward: None,
             answer: None,
             cause: Vec::new(),
             revision: self.revision.into(),
@@ -156,7 +160,7 @@ impl Rec {
     fn of(record: &Record) -> Self {
         let tick = |time: Millis| u8::try_from(time).expect("a few ticks from the present");
         Self {
-            intent: u8::try_from(record.order.purchase.uuid().as_u128() - 1).expect("one of ours"),
+            intent: u8::try_from(record.id().uuid().as_u128() - 1).expect("one of ours"),
             state: record.state,
             code: record.code,
             recorded: tick(record.recorded_at),
@@ -172,13 +176,15 @@ impl Rec {
     }
 }
 
-fn order(intent: u8) -> PurchaseOrder {
-    PurchaseOrder {
+fn order(intent: u8) -> Order {
+    Order::Purchase(PurchaseOrder {
         purchase: OperationId::from_uuid(Uuid::from_u128(u128::from(intent) + 1)),
         contact: ContactId::from_uuid(Uuid::from_u128(101)),
         item: ItemId::from_uuid(Uuid::from_u128(102)),
-    }
+    })
 }
+
+const TIMES: Times = Times { now: NOW as Millis, quiet: QUIET as Millis, engage: None };
 
 /// A verdict without its texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -524,7 +530,8 @@ impl Till {
         let first = self.presses.iter().position(|at| *at == process).unwrap_or(press);
         let id = u8::try_from(if self.naming == Naming::Id { first } else { press }).expect("a few presses");
         let reference = || (self.naming == Naming::Reference).then(|| "basket".to_owned());
-        let wish = Wish { order: order(id), named: self.naming == Naming::Id, reference: reference() };
+        let wish =
+            Wish { order: order(id), named: self.naming == Naming::Id, reference: reference(), rewards_before: None };
         let full = |rec: Rec| Record { reference: reference(), ..rec.full() };
         let seen = || world.journals[journal].iter().map(|kept| kept.seen);
         let candidates = Candidates {
@@ -532,7 +539,7 @@ impl Till {
             by_reference: seen().find(|_| self.naming == Naming::Reference).map(full),
             unacknowledged: seen().filter(|rec| !rec.acknowledged).map(full).collect(),
         };
-        match decide::intend(&wish, candidates, NOW.into(), QUIET.into()) {
+        match decide::intend(&wish, candidates, TIMES) {
             Err(_) => world.callers[press] = Caller::Gone,
             Ok(Intention::Doubtful(..)) => unreachable!("only a disk that fails makes it"),
             Ok(Intention::Join(record)) => {
@@ -740,7 +747,7 @@ impl Till {
                 world.processes[process].jobs.remove(at);
                 return;
             }
-            let claimed = Rec::of(&decide::claim(&job.rec.full(), NOW.into(), QUIET.into()));
+            let claimed = Rec::of(&decide::claim(&job.rec.full(), true, TIMES));
             let job = if world.save(journal, claimed, Durability::Now) {
                 if word != Word::Absent {
                     world.breaks(LOOKED);

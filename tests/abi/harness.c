@@ -265,6 +265,8 @@ static int32_t list_items(eps_client *client, eps_buffer *out) { return eps_list
 static int32_t purchase(eps_client *client, eps_buffer *out) { return eps_purchase(client, ASTRID, COFFEE, NULL, out); }
 static int32_t list_purchases(eps_client *client, eps_buffer *out) { return eps_list_purchases(client, ASTRID, NULL, out); }
 static int32_t list_rewards(eps_client *client, eps_buffer *out) { return eps_list_rewards(client, ASTRID, NULL, out); }
+static int32_t find_reward(eps_client *client, eps_buffer *out) { return eps_find_reward(client, ASTRID, NULL, out); }
+static int32_t redeem_reward(eps_client *client, eps_buffer *out) { return eps_redeem_reward(client, NULL, ASTRID, NULL, out); }
 static int32_t list_unsettled(eps_client *client, eps_buffer *out) { return eps_list_unsettled(client, NULL, out); }
 static int32_t get_operation(eps_client *client, eps_buffer *out) { return eps_get_operation(client, ASTRID, out); }
 static int32_t settle(eps_client *client, eps_buffer *out) { return eps_settle(client, NULL, out); }
@@ -275,6 +277,7 @@ static int32_t read_stats(eps_client *client, eps_buffer *out) { return eps_read
 static const struct { const char *name; plain_call call; } calls[] = {
     {"eps_find_contact", find_contact}, {"eps_list_points", list_points}, {"eps_list_items", list_items},
     {"eps_purchase", purchase}, {"eps_list_purchases", list_purchases}, {"eps_list_rewards", list_rewards},
+    {"eps_find_reward", find_reward}, {"eps_redeem_reward", redeem_reward},
     {"eps_list_unsettled", list_unsettled}, {"eps_get_operation", get_operation}, {"eps_settle", settle},
     {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats},
 };
@@ -343,6 +346,10 @@ static int32_t purchases_contact(eps_client *client, const char *text, eps_buffe
 static int32_t purchases_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_purchases(client, ASTRID, text, out); }
 static int32_t rewards_contact(eps_client *client, const char *text, eps_buffer *out) { return eps_list_rewards(client, text, NULL, out); }
 static int32_t rewards_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_rewards(client, ASTRID, text, out); }
+static int32_t reward_operation(eps_client *client, const char *text, eps_buffer *out) { return eps_find_reward(client, text, NULL, out); }
+static int32_t reward_options(eps_client *client, const char *text, eps_buffer *out) { return eps_find_reward(client, ASTRID, text, out); }
+static int32_t redeem_assignment(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, text, NULL, out); }
+static int32_t redeem_options(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, ASTRID, text, out); }
 static int32_t unsettled_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_unsettled(client, text, out); }
 static int32_t settle_options(eps_client *client, const char *text, eps_buffer *out) { return eps_settle(client, text, out); }
 
@@ -356,6 +363,8 @@ static const struct { const char *name; text_call call; const char *argument; en
     {"eps_purchase", purchase_options, "options_json", OPTIONS},
     {"eps_list_purchases", purchases_contact, "contact_id", GUID}, {"eps_list_purchases", purchases_options, "options_json", OPTIONS},
     {"eps_list_rewards", rewards_contact, "contact_id", GUID}, {"eps_list_rewards", rewards_options, "options_json", OPTIONS},
+    {"eps_find_reward", reward_operation, "operation_id", GUID}, {"eps_find_reward", reward_options, "options_json", OPTIONS},
+    {"eps_redeem_reward", redeem_assignment, "assignment_id", GUID}, {"eps_redeem_reward", redeem_options, "options_json", OPTIONS},
     {"eps_list_unsettled", unsettled_options, "options_json", OPTIONS}, {"eps_settle", settle_options, "options_json", OPTIONS},
     {"eps_get_operation", eps_get_operation, "operation_id", GUID}, {"eps_acknowledge", eps_acknowledge, "operation_id", GUID},
 };
@@ -399,6 +408,11 @@ static void bad_texts(void)
     PROBLEM(eps_find_contact(client, "shoeSize", "x", NULL, &out), EPS_BAD_KEY, "key", "an unknown key");
     PROBLEM(eps_find_contact(client, "any", "x", "{\"contactType\":1}", &out), EPS_BAD_OPTIONS, "contactType", "a contact type");
     PROBLEM(eps_list_rewards(client, ASTRID, "{\"channel\":\"TV\"}", &out), EPS_BAD_OPTIONS, "channel", "a channel");
+    PROBLEM(redeem_options(client, "{\"channel\":\"TV\"}", &out), EPS_BAD_OPTIONS, "channel", "a channel");
+    PROBLEM(redeem_options(client, "{\"reference\":\"\"}", &out), EPS_BAD_OPTIONS, "reference", "an empty reference");
+    PROBLEM(eps_redeem_reward(client, "x", ASTRID, NULL, &out), EPS_NOT_A_GUID, "contact_id", "a contact that may be left out");
+    PROBLEM(eps_redeem_reward(client, "", ASTRID, NULL, &out), EPS_EMPTY_ARGUMENT, "contact_id", "a contact that may be left out");
+    PROBLEM(purchase_options(client, "{\"rewardsFirst\":1}", &out), EPS_BAD_OPTIONS, "rewardsFirst", "rewardsFirst");
     PROBLEM(purchase_options(client, "{\"reference\":5}", &out), EPS_BAD_OPTIONS, "reference", "a reference");
     PROBLEM(purchase_options(client, "{\"reference\":\"a\\u0000b\"}", &out), EPS_BAD_OPTIONS, "reference", "a reference with a NUL");
     PROBLEM(purchase_options(client, "{\"purchaseId\":5}", &out), EPS_BAD_OPTIONS, "purchaseId", "a purchase id");
@@ -825,6 +839,19 @@ static void bought_refused_and_offline(void)
     GOOD(eps_list_purchases(client, BJORN, NULL, &out), "[]", "eps_list_purchases of nothing");
     GOOD(eps_list_rewards(client, ASTRID, "{\"channel\":\"POS\"}", &out), "\"id\"", "eps_list_rewards");
     GOOD(read_stats(client, &out), "\"done\":1", "eps_read_stats");
+
+    CHECK(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"receipt 5\",\"rewardsFirst\":true}", &out) == EPS_OK, "eps_purchase");
+    char purchase_id[64], assignment[64];
+    text_of(out.data, "operationId", purchase_id, sizeof purchase_id);
+    eps_buffer_dispose(&out);
+    CHECK(eps_find_reward(client, purchase_id, NULL, &out) == EPS_OK, "eps_find_reward");
+    text_of(out.data, "assignmentId", assignment, sizeof assignment);
+    CHECK(is_guid(assignment) && strstr(out.data, "\"receipt\":{\"title\""), "%s", out.data);
+    eps_buffer_dispose(&out);
+    GOOD(eps_redeem_reward(client, LOAD, assignment, NULL, &out), "\"kind\":\"redeem\"", "eps_redeem_reward");
+    GOOD(eps_redeem_reward(client, NULL, assignment, NULL, &out), "\"joined\":true", "eps_redeem_reward again");
+    PROBLEM(eps_redeem_reward(client, NULL, assignment, "{\"reference\":\"another\"}", &out), EPS_ALREADY_REDEEMED, "", "a used reward");
+    CHECK(count_at("/_sandbox/ledger", "\"redeem\"") == 1, "a reward is used once");
     CLOSE(client);
 
     /* A port where nobody listens: bound and not listened on, so that nobody else takes it. */

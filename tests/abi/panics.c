@@ -71,6 +71,10 @@ int main(int argc, char **argv)
         answers(eps_list_purchases(shop, SOMEBODY, NULL, &out));
     else if (IS(eps_list_rewards))
         answers(eps_list_rewards(shop, SOMEBODY, NULL, &out));
+    else if (IS(eps_find_reward))
+        answers(eps_find_reward(shop, SOMETHING, NULL, &out));
+    else if (IS(eps_redeem_reward))
+        answers(eps_redeem_reward(shop, SOMEBODY, SOMETHING, NULL, &out));
     else if (IS(eps_list_unsettled))
         answers(eps_list_unsettled(shop, NULL, &out));
     else if (IS(eps_get_operation))

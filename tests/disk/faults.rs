@@ -50,11 +50,14 @@ impl Story {
             return Vec::new();
         }
         bench.lose_an_answer();
-        // Closed before it is settled.
-        let life = bench.life(place, None, &[impatient(&press(COFFEE, "before")), "close".to_owned()]);
-        place.take_events();
-        assert_eq!(bench.posts(), 1, "the request has left: {:?}", life.told);
-        life.told
+        let mut told = Vec::new();
+        // Closed before it is settled. On a busy computer the request may not have left by then; the next press is the same sale.
+        while bench.posts() == 0 {
+            assert!(told.len() < 100, "the request does not leave: {told:?}");
+            told.extend(bench.life(place, None, &[impatient(&press(COFFEE, "before")), "close".to_owned()]).told);
+            place.take_events();
+        }
+        told
     }
 
     fn script(self) -> Vec<String> {

@@ -1,0 +1,68 @@
+//! Engage's clock: the times it writes, and what time it is there now. Tills' own clocks are off by days often enough.
+
+use crate::journal::Millis;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
+
+/// A time as Engage writes it, with `Z` or an offset. None where it carries neither: then it could mean any of 26 hours.
+pub(super) fn of_engage(text: &str) -> Option<Millis> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().and_then(millis)
+}
+
+/// The `Date` of an answer.
+fn of_header(text: &str) -> Option<Millis> {
+    OffsetDateTime::parse(text, &Rfc2822).ok().and_then(millis)
+}
+
+fn millis(time: OffsetDateTime) -> Option<Millis> {
+    (time.unix_timestamp_nanos() / 1_000_000).try_into().ok()
+}
+
+/// How long the last `Date` is counted on from; then another answer has to come.
+const FRESH: Duration = Duration::from_secs(600);
+
+/// What time it is at the server, from the `Date` of its last answer. Whole seconds, and late by the answer's way.
+#[derive(Debug, Default)]
+pub(super) struct ServerClock(Mutex<Option<(Instant, Millis)>>);
+
+impl ServerClock {
+    pub fn learn(&self, date: &str) {
+        if let Some(date) = of_header(date) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), date));
+        }
+    }
+
+    pub fn now(&self) -> Option<Millis> {
+        let (learned, date) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let age = learned.elapsed();
+        (age <= FRESH).then(|| date + u64::try_from(age.as_millis()).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_means_the_same_with_an_offset_and_nothing_without_one() {
+        assert_eq!(of_engage("1970-01-01T00:00:01.500Z"), Some(1_500));
+        assert_eq!(of_engage("1970-01-01T02:00:01+02:00"), Some(1_000));
+        assert_eq!(of_engage("2026-03-20T13:53:08.003Z"), Some(1_774_014_788_003));
+        for bad in ["2026-03-20T13:53:08", "2026-03-20", "", "soon", "1969-12-31T23:59:59Z"] {
+            assert_eq!(of_engage(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_servers_clock_goes_on_from_its_last_answer() {
+        let clock = ServerClock::default();
+        assert_eq!(clock.now(), None);
+        clock.learn("no date");
+        assert_eq!(clock.now(), None);
+        clock.learn("Sun, 06 Nov 1994 08:49:37 GMT");
+        let now = clock.now().unwrap();
+        assert!((784_111_777_000..784_111_780_000).contains(&now), "{now}");
+    }
+}
