@@ -95,6 +95,10 @@ enum class [[nodiscard]] Code : std::int32_t {
     reference_bound = EPS_REFERENCE_BOUND,
     /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.
     bad_key = EPS_BAD_KEY,
+    /// Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.
+    reward_busy = EPS_REWARD_BUSY,
+    /// The operation is a redeem; only a purchase gives a reward.
+    not_a_purchase = EPS_NOT_A_PURCHASE,
 
     // -2xx, configuration or credentials: call the administrator.
     /// config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.
@@ -143,6 +147,18 @@ enum class [[nodiscard]] Code : std::int32_t {
     invalid_search = EPS_INVALID_SEARCH,
     /// MultipleMatches: more than one contact fits; use a key that is unique.
     multiple_matches = EPS_MULTIPLE_MATCHES,
+    /// NotAValidRedemptionChannel: Engage does not know the channel.
+    invalid_channel = EPS_INVALID_CHANNEL,
+    /// InvalidPromotionIdNoData: Engage does not accept the assignment id.
+    invalid_reward = EPS_INVALID_REWARD,
+    /// PromotionNotFound, or 404: there is no such reward. A promotionId is no assignment id.
+    reward_not_found = EPS_REWARD_NOT_FOUND,
+    /// PromotionNotAssociatedWithContact: the reward is not this member's.
+    reward_not_of_contact = EPS_REWARD_NOT_OF_CONTACT,
+    /// PromotionAlreadyRedeemed: the reward was used before, and not by this operation.
+    already_redeemed = EPS_ALREADY_REDEEMED,
+    /// PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel.
+    reward_not_for_channel = EPS_REWARD_NOT_FOR_CHANNEL,
 
     // -4xx, not sent, or a read that failed: it may be tried again.
     /// No connection to the server could be made.
@@ -195,6 +211,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     pending_needs_person = EPS_PENDING_NEEDS_PERSON,
     /// An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.
     pending_credentials = EPS_PENDING_CREDENTIALS,
+    /// The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it.
+    pending_ambiguous = EPS_PENDING_AMBIGUOUS,
 
     // -6xx, the journal cannot be used: nothing was sent. Call the administrator.
     /// The journal could not be read or written. Nothing was sent.

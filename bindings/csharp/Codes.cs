@@ -70,6 +70,10 @@ namespace EngagePointShop
         ReferenceBound = -112,
         /// <summary>The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.</summary>
         BadKey = -113,
+        /// <summary>Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.</summary>
+        RewardBusy = -114,
+        /// <summary>The operation is a redeem; only a purchase gives a reward.</summary>
+        NotAPurchase = -115,
 
         // -2xx, configuration or credentials: call the administrator.
         /// <summary>config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.</summary>
@@ -118,6 +122,18 @@ namespace EngagePointShop
         InvalidSearch = -322,
         /// <summary>MultipleMatches: more than one contact fits; use a key that is unique.</summary>
         MultipleMatches = -323,
+        /// <summary>NotAValidRedemptionChannel: Engage does not know the channel.</summary>
+        InvalidChannel = -324,
+        /// <summary>InvalidPromotionIdNoData: Engage does not accept the assignment id.</summary>
+        InvalidReward = -325,
+        /// <summary>PromotionNotFound, or 404: there is no such reward. A promotionId is no assignment id.</summary>
+        RewardNotFound = -326,
+        /// <summary>PromotionNotAssociatedWithContact: the reward is not this member's.</summary>
+        RewardNotOfContact = -327,
+        /// <summary>PromotionAlreadyRedeemed: the reward was used before, and not by this operation.</summary>
+        AlreadyRedeemed = -328,
+        /// <summary>PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel.</summary>
+        RewardNotForChannel = -329,
 
         // -4xx, not sent, or a read that failed: it may be tried again.
         /// <summary>No connection to the server could be made.</summary>
@@ -170,6 +186,8 @@ namespace EngagePointShop
         PendingNeedsPerson = -520,
         /// <summary>An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.</summary>
         PendingCredentials = -521,
+        /// <summary>The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it.</summary>
+        PendingAmbiguous = -522,
 
         // -6xx, the journal cannot be used: nothing was sent. Call the administrator.
         /// <summary>The journal could not be read or written. Nothing was sent.</summary>

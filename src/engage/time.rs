@@ -1,19 +1,15 @@
 //! Engage's clock: the times it writes, and what time it is there now. Tills' own clocks are off by days often enough.
 
 use crate::journal::Millis;
+use crate::transport::http_date;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-use time::format_description::well_known::{Rfc2822, Rfc3339};
+use time::format_description::well_known::Rfc3339;
 
 /// A time as Engage writes it, with `Z` or an offset. None where it carries neither: then it could mean any of 26 hours.
 pub(super) fn of_engage(text: &str) -> Option<Millis> {
     OffsetDateTime::parse(text, &Rfc3339).ok().and_then(millis)
-}
-
-/// The `Date` of an answer.
-fn of_header(text: &str) -> Option<Millis> {
-    OffsetDateTime::parse(text, &Rfc2822).ok().and_then(millis)
 }
 
 fn millis(time: OffsetDateTime) -> Option<Millis> {
@@ -29,7 +25,7 @@ pub(super) struct ServerClock(Mutex<Option<(Instant, Millis)>>);
 
 impl ServerClock {
     pub fn learn(&self, date: &str) {
-        if let Some(date) = of_header(date) {
+        if let Some(date) = http_date(date).and_then(millis) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), date));
         }
     }

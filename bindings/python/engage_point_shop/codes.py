@@ -68,6 +68,10 @@ class Code(IntEnum):
     """This reference, contact and item already belong to another purchase id."""
     BAD_KEY = -113
     """The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any."""
+    REWARD_BUSY = -114
+    """Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first."""
+    NOT_A_PURCHASE = -115
+    """The operation is a redeem; only a purchase gives a reward."""
 
     # -2xx, configuration or credentials: call the administrator.
     BAD_CONFIG = -200
@@ -116,6 +120,18 @@ class Code(IntEnum):
     """InvalidSearchQuery: Engage does not accept the search."""
     MULTIPLE_MATCHES = -323
     """MultipleMatches: more than one contact fits; use a key that is unique."""
+    INVALID_CHANNEL = -324
+    """NotAValidRedemptionChannel: Engage does not know the channel."""
+    INVALID_REWARD = -325
+    """InvalidPromotionIdNoData: Engage does not accept the assignment id."""
+    REWARD_NOT_FOUND = -326
+    """PromotionNotFound, or 404: there is no such reward. A promotionId is no assignment id."""
+    REWARD_NOT_OF_CONTACT = -327
+    """PromotionNotAssociatedWithContact: the reward is not this member's."""
+    ALREADY_REDEEMED = -328
+    """PromotionAlreadyRedeemed: the reward was used before, and not by this operation."""
+    REWARD_NOT_FOR_CHANNEL = -329
+    """PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel."""
 
     # -4xx, not sent, or a read that failed: it may be tried again.
     OFFLINE = -411
@@ -168,6 +184,8 @@ class Code(IntEnum):
     """Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it."""
     PENDING_CREDENTIALS = -521
     """An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator."""
+    PENDING_AMBIGUOUS = -522
+    """The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it."""
 
     # -6xx, the journal cannot be used: nothing was sent. Call the administrator.
     JOURNAL = -600
