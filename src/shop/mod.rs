@@ -5,6 +5,8 @@ pub(crate) mod decide;
 mod engine;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod redeem_model;
 pub(crate) mod reward;
 mod ticket;
 
