@@ -7,6 +7,7 @@ mod harness;
 mod header;
 mod kept;
 mod library;
+mod neighbours;
 mod panics;
 mod source;
 mod tools;

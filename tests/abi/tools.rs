@@ -59,11 +59,24 @@ pub fn program(source: &Path, link: Link, folder: &Path) -> PathBuf {
     program_with(source, link, &include(), folder)
 }
 
+/// Compiles a C program against today's header and links it with these.
+pub fn program_from(source: &Path, folder: &Path, libraries: &[String]) -> PathBuf {
+    let program = folder.join(source.file_stem().unwrap());
+    let mut cc = compiler(&include());
+    run(cc.arg(source).arg("-o").arg(&program).args(libraries).args(native_libraries()));
+    program
+}
+
+fn compiler(include: &Path) -> Command {
+    let mut cc = Command::new("cc");
+    cc.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(include);
+    cc
+}
+
 /// Compiles a C program against the header in `include` and links it. The folder of the program gets the links that the loader looks for.
 pub fn program_with(source: &Path, link: Link, include: &Path, folder: &Path) -> PathBuf {
     let program = folder.join(source.file_stem().unwrap());
-    let mut cc = Command::new("cc");
-    cc.args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(include);
+    let mut cc = compiler(include);
     cc.arg(source).arg("-o").arg(&program);
     match link {
         Link::Shared(library) => {
@@ -79,7 +92,7 @@ pub fn program_with(source: &Path, link: Link, include: &Path, folder: &Path) ->
 }
 
 /// What a static library of Rust needs from the system, by the compiler's own word.
-fn native_libraries() -> Vec<String> {
+pub fn native_libraries() -> Vec<String> {
     let folder = TempDir::new().unwrap();
     let empty = folder.path().join("empty.rs");
     std::fs::write(&empty, "").unwrap();

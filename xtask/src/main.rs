@@ -5,6 +5,7 @@ mod demo;
 mod header;
 mod run;
 mod setup;
+mod static_library;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +36,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Makes a static library as it is shipped: only the header's functions are visible
+    StaticLibrary {
+        /// As cargo built it
+        archive: PathBuf,
+        into: PathBuf,
+    },
     /// Keeps the interface that programs were compiled against
     Abi {
         #[command(subcommand)]
@@ -60,6 +67,9 @@ fn main() -> ExitCode {
         Command::Test => test::run_all(),
         Command::Torture { filter } => test::torture(filter.as_deref()),
         Command::Header { check } => header::run(check),
+        Command::StaticLibrary { archive, into } => {
+            static_library::close(&archive, &into, static_library::Binutils { prefix: "" })
+        }
         Command::Abi { command: Abi::Record } => abi::record(),
         Command::Abi { command: Abi::Check { library } } => abi::check(library.as_deref()),
     };

@@ -41,6 +41,11 @@ pub const TEST: &[Need] = &[
     need("valgrind", "valgrind", &["valgrind", "--version"]),
     need("curl", "curl", &["curl", "--version"]),
     need("kill", "procps", &["kill", "-l"]),
+    need(
+        "SQLite's static library",
+        "libsqlite3-dev",
+        &["sh", "-c", "echo 'int main(void){}' | cc -x c - -l:libsqlite3.a -lm -o /dev/null"],
+    ),
     need("abidiff", "abigail-tools", &["abidiff", "--version"]),
 ];
 
