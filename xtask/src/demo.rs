@@ -115,16 +115,16 @@ fn sell(till: &Path, sandbox: &Sandbox, work: &Path) -> Result<String> {
 }
 
 /// The sandbox's process; ended when dropped.
-struct Sandbox {
+pub struct Sandbox {
     process: Child,
-    http: String,
-    https: String,
-    ca: PathBuf,
-    key: String,
+    pub http: String,
+    pub https: String,
+    pub ca: PathBuf,
+    pub key: String,
 }
 
 impl Sandbox {
-    fn start(program: &Path, work: &Path) -> Result<Self> {
+    pub fn start(program: &Path, work: &Path) -> Result<Self> {
         let mut process = Command::new(program)
             .arg("--ca-out")
             .arg(work.join("sandbox-ca.pem"))
@@ -165,7 +165,7 @@ impl Sandbox {
         serde_json::from_str(body).map_err(|error| format!("{path} answered {answer:?}: {error}"))
     }
 
-    fn ledger(&self) -> Result<Vec<Value>> {
+    pub fn ledger(&self) -> Result<Vec<Value>> {
         match self.get("/_sandbox/ledger")? {
             Value::Array(entries) => Ok(entries),
             other => Err(format!("the ledger is not a list: {other}")),

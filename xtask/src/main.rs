@@ -3,9 +3,11 @@
 mod abi;
 mod demo;
 mod header;
+mod package;
 mod run;
 mod setup;
 mod static_library;
+mod targets;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -24,7 +26,14 @@ enum Command {
     /// Builds everything and lets a till written in C buy a reward from the sandbox over HTTPS
     Demo,
     /// Runs all tests: what CI runs
-    Test,
+    Test {
+        /// Only this target's package, run for real: linux-x64, linux-arm64, win-x64, win-x86
+        #[arg(long)]
+        target: Option<String>,
+        /// Every target's package, run for real
+        #[arg(long, conflicts_with = "target")]
+        all_targets: bool,
+    },
     /// Runs the crash, network, disk and model campaigns in full, and prints what they covered
     Torture {
         /// Only the campaigns whose test has this in its name
@@ -35,6 +44,11 @@ enum Command {
         /// Writes nothing, and fails if something would change
         #[arg(long)]
         check: bool,
+    },
+    /// Makes what is shipped, in dist/: archives, wheels and the NuGet package
+    Package {
+        /// linux-x64, linux-arm64, win-x64, win-x86, or all
+        target: String,
     },
     /// Makes a static library as it is shipped: only the header's functions are visible
     StaticLibrary {
@@ -64,9 +78,11 @@ enum Abi {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo => demo::run_demo(),
-        Command::Test => test::run_all(),
+        Command::Test { target: None, all_targets: false } => test::run_all(),
+        Command::Test { target, .. } => targets::run_targets(target.as_deref()),
         Command::Torture { filter } => test::torture(filter.as_deref()),
         Command::Header { check } => header::run(check),
+        Command::Package { target } => package::run_package(&target),
         Command::StaticLibrary { archive, into } => {
             static_library::close(&archive, &into, static_library::Binutils { prefix: "" })
         }

@@ -10,7 +10,7 @@ pub struct Need {
     check: &'static [&'static str],
 }
 
-const fn need(what: &'static str, package: &'static str, check: &'static [&'static str]) -> Need {
+pub const fn need(what: &'static str, package: &'static str, check: &'static [&'static str]) -> Need {
     Need { what, package, check }
 }
 
@@ -48,6 +48,13 @@ pub const TEST: &[Need] = &[
     ),
     need("abidiff", "abigail-tools", &["abidiff", "--version"]),
 ];
+
+/// What packaging needs beside that.
+pub const PACKAGE: &[Need] = &[need("zip", "zip", &["zip", "-v"]), need("unzip", "unzip", &["unzip", "-v"])];
+
+/// What building from an installed package needs.
+pub const CONSUMER: &[Need] =
+    &[need("CMake", "cmake", &["cmake", "--version"]), need("ninja", "ninja-build", &["ninja", "--version"])];
 
 /// Sees to it that everything is there.
 pub fn install(needs: &[&[Need]]) -> Result {

@@ -1,7 +1,7 @@
 //! All tests, one step after the other; what CI runs. And the campaigns in full.
 
 use crate::run::{Result, cargo, run};
-use crate::{demo, header, setup};
+use crate::{demo, header, package, setup};
 use std::time::Instant;
 
 type Step = (&'static str, fn() -> Result);
@@ -14,6 +14,7 @@ const STEPS: &[Step] = &[
     // The examples of the tests link the library as cargo builds it.
     ("build", || run(cargo().args(["build", "--workspace"]))),
     ("tests", || run(cargo().args(["test", "--workspace"]))),
+    ("the package, installed and built from", package::consumer::try_debug),
     ("the demo", demo::run_demo),
 ];
 

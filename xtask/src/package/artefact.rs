@@ -1,0 +1,139 @@
+//! What is asserted on an artefact before it is packed: what it shows, what it needs, how old a system may be, how large it is.
+
+use super::Built;
+use super::target::{GLIBC, LINUX_LIBRARIES, SHARED_BUDGET, STATIC_BUDGET, WINDOWS_LIBRARIES};
+use crate::run::{Result, output};
+use crate::static_library::{functions, visible};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+pub fn check(built: &Built) -> Result {
+    let (name, shared) = (built.target.name, &built.shared);
+    let size = within(shared, SHARED_BUDGET)?;
+    if built.target.is_windows() {
+        let headers = output(built.target.binutils.tool("objdump").arg("-p").arg(shared))?;
+        shows(name, &exports_of_dll(&headers))?;
+        let needs = needs_of_dll(&headers);
+        only(name, &needs, WINDOWS_LIBRARIES)?;
+        has_version(shared)?;
+        println!("{name}: {} KB, needs {}", size / 1000, needs.join(" "));
+        return Ok(());
+    }
+    let readelf =
+        |arguments: &[&str]| output(built.target.binutils.tool("readelf").arg("--wide").args(arguments).arg(shared));
+    shows(name, &visible(shared, built.target.binutils)?)?;
+    let dynamic = readelf(&["--dynamic"])?;
+    let needs = bracketed(&dynamic, "(NEEDED)");
+    only(name, &needs, LINUX_LIBRARIES)?;
+    if bracketed(&dynamic, "(SONAME)") != ["libengage_point_shop.so.1"] || !dynamic.contains("NODELETE") {
+        return Err(format!("{name}: the library has another SONAME or may be unloaded:\n{dynamic}"));
+    }
+    let glibc = newest_glibc(&readelf(&["--version-info"])?);
+    if glibc > GLIBC {
+        return Err(format!("{name}: the library needs GLIBC_{}.{}", glibc.0, glibc.1));
+    }
+    let archive = built.archive.as_deref().ok_or("a Linux target has a static library")?;
+    shows(name, &visible(archive, built.target.binutils)?)?;
+    let archive = within(archive, STATIC_BUDGET)?;
+    println!(
+        "{name}: {} KB, static {} KB, GLIBC_{}.{}, needs {}",
+        size / 1000,
+        archive / 1000,
+        glibc.0,
+        glibc.1,
+        needs.join(" ")
+    );
+    Ok(())
+}
+
+fn within(path: &Path, budget: u64) -> Result<u64> {
+    let size = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.len();
+    if size <= budget { Ok(size) } else { Err(format!("{} has {size} bytes, more than {budget}", path.display())) }
+}
+
+fn shows(name: &str, exported: &BTreeSet<String>) -> Result {
+    let functions = functions()?;
+    if *exported == functions {
+        return Ok(());
+    }
+    let missing: Vec<_> = functions.difference(exported).collect();
+    let more: Vec<_> = exported.difference(&functions).collect();
+    Err(format!("{name}: not exported: {missing:?}; exported beside the header: {more:?}"))
+}
+
+fn only(name: &str, needs: &[String], allowed: &[&str]) -> Result {
+    match needs.iter().find(|need| !allowed.contains(&need.as_str())) {
+        None if needs.is_empty() => Err(format!("{name}: needs nothing, which cannot be")),
+        None => Ok(()),
+        Some(need) => Err(format!("{name}: needs {need}, which a till may not have")),
+    }
+}
+
+/// The texts in brackets on the lines of a tag.
+fn bracketed(dynamic: &str, tag: &str) -> Vec<String> {
+    let lines = dynamic.lines().filter(|line| line.contains(tag));
+    lines.filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned())).collect()
+}
+
+fn newest_glibc(versions: &str) -> (u32, u32) {
+    let version = |text: &str| {
+        let digits = text.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
+        let mut numbers = digits.split('.').map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    };
+    versions.split("GLIBC_").skip(1).filter_map(version).max().unwrap_or((0, 0))
+}
+
+fn exports_of_dll(headers: &str) -> BTreeSet<String> {
+    let table = headers.split_once("[Ordinal/Name Pointer] Table").map_or("", |(_, table)| table);
+    let rows = table.lines().skip(1).take_while(|line| line.trim_start().starts_with('['));
+    rows.filter_map(|line| line.split_whitespace().last().map(str::to_owned)).collect()
+}
+
+/// Without a repetition, in lower case, as Windows compares them.
+fn needs_of_dll(headers: &str) -> Vec<String> {
+    let names = headers.lines().filter_map(|line| line.trim().strip_prefix("DLL Name: "));
+    names.map(str::to_lowercase).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What the file's properties show on Windows.
+fn has_version(dll: &Path) -> Result {
+    let bytes = fs::read(dll).map_err(|error| format!("{}: {error}", dll.display()))?;
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for (key, value) in [("FileVersion", super::VERSION), ("OriginalFilename", "engage_point_shop.dll")] {
+        let (key, value) = (wide(key), wide(value));
+        let at = bytes.windows(key.len()).position(|window| window == key);
+        // The value follows its key, a NUL and at most two bytes of padding.
+        let near = at.map(|at| &bytes[at + key.len()..(at + key.len() + value.len() + 6).min(bytes.len())]);
+        if !near.is_some_and(|near| near.windows(value.len()).any(|window| window == value)) {
+            return Err(format!("{} has no version resource", dll.display()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_is_found_by_number() {
+        assert_eq!(newest_glibc("Name: GLIBC_2.9 x GLIBC_2.17 GLIBC_2.2.5\nGLIBC_PRIVATE"), (2, 17));
+        assert_eq!(newest_glibc(""), (0, 0));
+    }
+
+    #[test]
+    fn a_dll_tells_what_it_exports_and_needs() {
+        let headers = "\tDLL Name: KERNEL32.dll\n\tDLL Name: kernel32.dll\n[Ordinal/Name Pointer] Table\n\t[   0] eps_a\n\t[   1] eps_b\n\nmore\n";
+        assert_eq!(needs_of_dll(headers), ["kernel32.dll"]);
+        assert_eq!(exports_of_dll(headers).into_iter().collect::<Vec<_>>(), ["eps_a", "eps_b"]);
+    }
+
+    #[test]
+    fn what_a_till_may_not_have_is_refused() {
+        assert!(only("x", &["libc.so.6".into()], LINUX_LIBRARIES).is_ok());
+        assert!(only("x", &["libssl.so.3".into()], LINUX_LIBRARIES).unwrap_err().contains("libssl"));
+        assert!(only("x", &[], LINUX_LIBRARIES).is_err());
+    }
+}

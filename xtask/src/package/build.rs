@@ -1,0 +1,155 @@
+//! Builds the library for a target, with the toolchain that can: the pinned one for Linux x64, Debian's for the others, because no
+//! other place that packages come from has the standard library for them.
+
+use super::target::{GLIBC, TARGETS, Target, Toolchain};
+use super::{make, write};
+use crate::run::{Result, output, root, run, target as target_folder};
+use crate::static_library;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What cargo made for a target.
+pub struct Built {
+    pub target: &'static Target,
+    pub shared: PathBuf,
+    /// Linux only, closed.
+    pub archive: Option<PathBuf>,
+    /// What a program that links the static library needs too, by the compiler's own word.
+    pub native: String,
+    /// Windows only: the import libraries for MinGW and for MSVC.
+    pub imports: Vec<PathBuf>,
+}
+
+const ZIG: &[&str] = &["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];
+
+/// zig and cargo-zigbuild in a folder of their own below the target folder; gives their `bin`.
+pub fn zig() -> Result<PathBuf> {
+    let venv = target_folder().join("zig");
+    let bin = venv.join("bin");
+    if !bin.join("cargo-zigbuild").exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        run(Command::new(bin.join("pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(ZIG))?;
+    }
+    Ok(bin)
+}
+
+/// Debian's cargo with Debian's rustc, for targets whose standard library is built from its sources.
+pub fn debian_cargo(mut command: Command, path: Option<&Path>) -> Command {
+    let first = path.map(|path| format!("{}:", path.display())).unwrap_or_default();
+    command.current_dir(root()).env("PATH", format!("{first}/usr/bin:/bin")).env("CARGO", "/usr/bin/cargo");
+    command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN");
+    command.env("CARGO_TARGET_DIR", target_folder().join("package"));
+    command
+}
+
+const STD: &str = "-Zbuild-std=std,panic_unwind";
+
+pub fn build(target: &'static Target) -> Result<Built> {
+    println!("building for {}", target.name);
+    let made = target_folder().join("package").join(target.triple).join("release");
+    make(&made)?;
+    let mut command = match target.toolchain {
+        Toolchain::Pinned => {
+            let bin = zig()?;
+            let mut command = Command::new(bin.join("cargo-zigbuild"));
+            command.current_dir(root()).env("CARGO_TARGET_DIR", target_folder().join("package"));
+            command.env("PATH", format!("{}:{}", bin.display(), env::var("PATH").unwrap_or_default()));
+            command
+        }
+        Toolchain::DebianZig => {
+            let bin = zig()?;
+            debian_cargo(Command::new(bin.join("cargo-zigbuild")), Some(&bin))
+        }
+        Toolchain::DebianMingw => debian_cargo(Command::new("/usr/bin/cargo"), None),
+    };
+    command.args(["rustc", "--package", "engage-point-shop", "--lib", "--release", "--locked"]);
+    if target.toolchain != Toolchain::Pinned {
+        command.arg(STD);
+    }
+    if target.is_windows() {
+        command.args(["--crate-type", "cdylib", "--target", target.triple]);
+        if target.name == "win-x86" {
+            command.args(["--", "-L"]).arg(format!("native={}", startup_objects(target)?.display()));
+        }
+        run(&mut command)?;
+        let imports = vec![made.join("libengage_point_shop.dll.a"), import_library(target, &made)?];
+        return Ok(Built {
+            target,
+            shared: made.join("engage_point_shop.dll"),
+            archive: None,
+            native: String::new(),
+            imports,
+        });
+    }
+    let native = made.join("native-static-libs.txt");
+    command.args([
+        "--crate-type",
+        "cdylib,staticlib",
+        "--target",
+        &format!("{}.{}.{}", target.triple, GLIBC.0, GLIBC.1),
+    ]);
+    run(command.args(["--", "--print"]).arg(format!("native-static-libs={}", native.display())))?;
+    let archive = made.join("closed").join("libengage_point_shop.a");
+    make(&made.join("closed"))?;
+    static_library::close(&made.join("libengage_point_shop.a"), &archive, target.binutils)?;
+    let native =
+        fs::read_to_string(&native).map_err(|error| format!("{}: {error}", native.display()))?.trim().to_owned();
+    Ok(Built {
+        target,
+        shared: made.join("libengage_point_shop.so"),
+        archive: Some(archive),
+        native,
+        imports: Vec::new(),
+    })
+}
+
+/// The objects that begin and end a 32-bit Windows program's unwinding tables. The target needs them and no package has them.
+fn startup_objects(target: &Target) -> Result<PathBuf> {
+    let folder = target_folder().join("package").join("startup");
+    make(&folder)?;
+    let version = output(Command::new("/usr/bin/rustc").arg("--version"))?;
+    let version = version.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    for name in ["rsbegin", "rsend"] {
+        let mut rustc = Command::new("/usr/bin/rustc");
+        rustc.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN").args([
+            "--target",
+            target.triple,
+            "--crate-type",
+            "rlib",
+        ]);
+        rustc.arg("--emit").arg(format!("obj={}", folder.join(format!("{name}.o")).display()));
+        run(rustc.arg(format!("/usr/src/rustc-{version}/library/rtstartup/{name}.rs")))?;
+    }
+    Ok(folder)
+}
+
+/// The import library that MSVC's linker reads.
+fn import_library(target: &Target, made: &Path) -> Result<PathBuf> {
+    let (definitions, library) = (made.join("engage_point_shop.def"), made.join("engage_point_shop.lib"));
+    let functions: Vec<String> = static_library::functions()?.into_iter().collect();
+    write(&definitions, format!("LIBRARY engage_point_shop.dll\nEXPORTS\n{}\n", functions.join("\n")))?;
+    let machine = if target.name == "win-x86" { "i386" } else { "i386:x86-64" };
+    let mut dlltool = Command::new(zig()?.join("python"));
+    dlltool.args(["-m", "ziglang", "dlltool", "-m", machine, "-D", "engage_point_shop.dll", "-d"]).arg(&definitions);
+    run(dlltool.arg("-l").arg(&library))?;
+    Ok(library)
+}
+
+/// What `cargo build` has made for this machine: for trying a package's layout in seconds. Never shipped.
+pub fn from_debug(into: &Path) -> Result<Built> {
+    let target = &TARGETS[0];
+    let made = target_folder().join("debug");
+    make(into)?;
+    let archive = into.join("libengage_point_shop.a");
+    static_library::close(&made.join("libengage_point_shop.a"), &archive, target.binutils)?;
+    let (empty, native) = (into.join("empty.rs"), into.join("native-static-libs.txt"));
+    write(&empty, "")?;
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--crate-type", "staticlib", "--out-dir"]).arg(into).arg("--print");
+    output(rustc.arg(format!("native-static-libs={}", native.display())).arg(&empty))?;
+    let native = fs::read_to_string(&native).map_err(|error| error.to_string())?.trim().to_owned();
+    let shared = made.join("libengage_point_shop.so");
+    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new() })
+}

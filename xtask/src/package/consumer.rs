@@ -1,0 +1,120 @@
+//! A POS vendor's side of a package: it is installed into a clean place, a program is built from nothing but it, and buys something
+//! from the sandbox.
+
+use super::target::Target;
+use super::{copy, from_debug, layout, make};
+use crate::demo::Sandbox;
+use crate::run::{Result, cargo, output, root, run, target as target_folder};
+use crate::setup;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// How a program of a target is run on this machine: the words before it, and what is set for it.
+pub struct Runner {
+    pub before: Vec<String>,
+    pub settings: Vec<(String, String)>,
+}
+
+/// The layout of the packages with the library as it is built for the tests: quick, and all but the compiler's options is the same.
+pub fn try_debug() -> Result {
+    setup::install(&[setup::DEMO, setup::TEST, setup::CONSUMER])?;
+    run(cargo().args(["build", "--workspace"]))?;
+    let work = fresh("debug")?;
+    let built = from_debug(&work.join("built"))?;
+    layout::tree(&built, &work.join("made"))?;
+    // It can be moved anywhere.
+    let installed = work.join("installed somewhere else");
+    fs::rename(work.join("made"), &installed).map_err(|error| error.to_string())?;
+    use_installed(built.target, &installed, &work, &Runner { before: Vec::new(), settings: Vec::new() })
+}
+
+/// A new folder below the target folder.
+pub fn fresh(name: &str) -> Result<PathBuf> {
+    let work = target_folder().join("consumer").join(name);
+    let _ = fs::remove_dir_all(&work);
+    make(&work)?;
+    Ok(work)
+}
+
+/// Builds a program from the installed package in each way there is, and lets each buy.
+pub fn use_installed(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> Result {
+    let mut programs = Vec::new();
+    if !target.is_windows() {
+        programs.extend(with_pkg_config(target, installed, work)?);
+    }
+    programs.extend(with_cmake(target, installed, work)?);
+    let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
+    for (at, program) in programs.iter().enumerate() {
+        let journal = work.join(format!("points-{at}.db"));
+        let mut command = run_by(runner, program);
+        command.arg(&sandbox.https).arg(&sandbox.ca).arg(&sandbox.key).arg(&journal).current_dir(work);
+        let said = output(&mut command)?;
+        if !said.trim_end().ends_with(&format!("bought with {}", super::VERSION)) {
+            return Err(format!("{} said {said:?}", program.display()));
+        }
+    }
+    let bought = sandbox.ledger()?.iter().filter(|entry| entry["kind"] == "deduct").count();
+    if bought != programs.len() {
+        return Err(format!("{} programs bought and the ledger has {bought} deductions", programs.len()));
+    }
+    let names: Vec<_> = programs.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+    println!("{}: built from the package and bought: {}", target.name, names.join(", "));
+    Ok(())
+}
+
+/// A command that runs a program of a target.
+pub fn run_by(runner: &Runner, program: &Path) -> Command {
+    let mut words = runner.before.iter().map(AsRef::as_ref).chain([program.as_os_str()]);
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).envs(runner.settings.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn with_pkg_config(target: &Target, installed: &Path, work: &Path) -> Result<Vec<PathBuf>> {
+    let mut programs = Vec::new();
+    for (package, name) in
+        [("engage_point_shop", "pkg-config-shared"), ("engage_point_shop-static", "pkg-config-static")]
+    {
+        let mut ask = Command::new("pkg-config");
+        ask.env("PKG_CONFIG_LIBDIR", installed.join("lib/pkgconfig")).env("PKG_CONFIG_PATH", "");
+        let flags = output(ask.args(["--cflags", "--libs", package]))?;
+        let program = work.join(name);
+        // As in a Makefile, where the shell takes the quotes off.
+        let line =
+            format!("{} -Wall -Wextra -Werror '{}' -o '{}' {flags}", target.cc, source().display(), program.display());
+        let rpath = format!("-Wl,-rpath,'{}'", installed.join("lib").display());
+        run(Command::new("sh").arg("-c").arg(format!("{} {rpath}", line.trim_end())))?;
+        programs.push(program);
+    }
+    Ok(programs)
+}
+
+fn with_cmake(target: &Target, installed: &Path, work: &Path) -> Result<Vec<PathBuf>> {
+    let build = work.join("cmake");
+    let mut configure = Command::new("cmake");
+    configure
+        .args(["-G", "Ninja", "--no-warn-unused-cli", "-S"])
+        .arg(root().join("tests/packages"))
+        .arg("-B")
+        .arg(&build);
+    configure
+        .arg(format!("-DCMAKE_PREFIX_PATH={}", installed.display()))
+        .arg(format!("-DCMAKE_C_COMPILER={}", target.cc));
+    let system = if target.is_windows() { "Windows" } else { "Linux" };
+    // A foreign system is looked for in the package only.
+    if !target.binutils.prefix.is_empty() {
+        configure.arg(format!("-DCMAKE_SYSTEM_NAME={system}")).arg("-DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=NEVER");
+    }
+    output(&mut configure)?;
+    output(Command::new("cmake").arg("--build").arg(&build))?;
+    if target.is_windows() {
+        copy(&installed.join("bin/engage_point_shop.dll"), &build.join("engage_point_shop.dll"))?;
+        return Ok(vec![build.join("shop-shared.exe")]);
+    }
+    Ok(vec![build.join("shop-shared"), build.join("shop-static")])
+}
+
+fn source() -> PathBuf {
+    root().join("tests/packages/shop.c")
+}

@@ -1,0 +1,50 @@
+//! The tree that is installed: headers, libraries, and the files by which CMake and pkg-config find them. It can be moved anywhere.
+
+use super::{Built, VERSION, copy, make, write};
+use crate::run::{Result, root};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+const CMAKE: &str = include_str!("../../../packaging/cmake/EngagePointShopConfig.cmake");
+const CMAKE_VERSION: &str = include_str!("../../../packaging/cmake/EngagePointShopConfigVersion.cmake");
+const SHARED_PC: &str = include_str!("../../../packaging/pkgconfig/engage_point_shop.pc");
+const STATIC_PC: &str = include_str!("../../../packaging/pkgconfig/engage_point_shop-static.pc");
+
+/// Writes the tree to an empty folder.
+pub fn tree(built: &Built, into: &Path) -> Result {
+    let _ = fs::remove_dir_all(into);
+    let (include, lib, cmake) = (into.join("include"), into.join("lib"), into.join("lib/cmake/EngagePointShop"));
+    for folder in [&include, &lib, &cmake] {
+        make(folder)?;
+    }
+    for header in ["engage_point_shop.h", "engage_point_shop.hpp"] {
+        copy(&root().join("include").join(header), &include.join(header))?;
+    }
+    let fill = |text: &str| text.replace("@VERSION@", VERSION).replace("@NATIVE_LIBRARIES@", &built.native);
+    // CMake takes a list.
+    let listed = CMAKE.replace("@NATIVE_LIBRARIES@", &built.native.replace(' ', ";"));
+    write(&cmake.join("EngagePointShopConfig.cmake"), fill(&listed))?;
+    write(&cmake.join("EngagePointShopConfigVersion.cmake"), fill(CMAKE_VERSION))?;
+    if built.target.is_windows() {
+        make(&into.join("bin"))?;
+        copy(&built.shared, &into.join("bin/engage_point_shop.dll"))?;
+        for import in &built.imports {
+            copy(import, &lib.join(import.file_name().unwrap_or_default()))?;
+        }
+        return Ok(());
+    }
+    let full = format!("libengage_point_shop.so.1.{VERSION}");
+    copy(&built.shared, &lib.join(&full))?;
+    for (to, link) in
+        [(full.as_str(), "libengage_point_shop.so.1"), ("libengage_point_shop.so.1", "libengage_point_shop.so")]
+    {
+        symlink(to, lib.join(link)).map_err(|error| format!("{link}: {error}"))?;
+    }
+    if let Some(archive) = &built.archive {
+        copy(archive, &lib.join("libengage_point_shop.a"))?;
+    }
+    make(&lib.join("pkgconfig"))?;
+    write(&lib.join("pkgconfig/engage_point_shop.pc"), fill(SHARED_PC))?;
+    write(&lib.join("pkgconfig/engage_point_shop-static.pc"), fill(STATIC_PC))
+}

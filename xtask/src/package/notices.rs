@@ -1,0 +1,191 @@
+//! What the law and a security officer ask for: the licence of every crate that is inside, and a bill of materials (CycloneDX).
+
+use super::target::{Target, Toolchain};
+use super::{VERSION, copy, make};
+use crate::run::{Result, cargo, output, root};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A crate that is compiled into the library.
+struct Crate {
+    name: String,
+    version: String,
+    licence: String,
+    folder: PathBuf,
+    checksum: Option<String>,
+}
+
+impl Crate {
+    fn purl(&self) -> String {
+        format!("pkg:cargo/{}@{}", self.name, self.version)
+    }
+}
+
+/// Writes the licences and the bill of materials of a target's library.
+pub fn write(target: &Target, into: &Path) -> Result {
+    make(into)?;
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        copy(&root().join(licence), &into.join(licence))?;
+    }
+    let crates = crates(target)?;
+    let rustc = rustc(target)?;
+    super::write(&into.join("THIRD-PARTY-LICENCES.txt"), licences(&crates, &rustc)?)?;
+    let bill = serde_json::to_string_pretty(&bill(&crates, &rustc)?).map_err(|error| error.to_string())?;
+    super::write(&into.join("sbom.cdx.json"), bill + "\n")
+}
+
+fn rustc(target: &Target) -> Result<String> {
+    let rustc = if target.toolchain == Toolchain::Pinned { "rustc" } else { "/usr/bin/rustc" };
+    let version = output(Command::new(rustc).arg("--version").current_dir(root()))?;
+    Ok(version.split_whitespace().nth(1).unwrap_or_default().to_owned())
+}
+
+fn crates(target: &Target) -> Result<Vec<Crate>> {
+    let mut tree = cargo();
+    tree.args([
+        "tree",
+        "--package",
+        "engage-point-shop",
+        "--edges",
+        "normal,no-proc-macro",
+        "--locked",
+        "--prefix",
+        "none",
+    ]);
+    let tree = output(tree.args(["--no-dedupe", "--format", "{p}", "--target", target.triple]))?;
+    // `name v1.2.3`, and for ours the folder too.
+    let inside: BTreeSet<(&str, &str)> = tree
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?, words.next()?.strip_prefix('v')?))
+        })
+        .filter(|(name, _)| *name != super::NAME)
+        .collect();
+    let metadata = output(cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
+    let metadata: Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
+    let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
+    let checksums = checksums()?;
+    let text = |package: &Value, key: &str| package[key].as_str().unwrap_or_default().to_owned();
+    let crates: Vec<Crate> = packages
+        .iter()
+        .map(|package| (text(package, "name"), text(package, "version"), package))
+        .filter(|(name, version, _)| inside.contains(&(name.as_str(), version.as_str())))
+        .map(|(name, version, package)| Crate {
+            licence: text(package, "license").replace('/', " OR "),
+            folder: Path::new(&text(package, "manifest_path")).parent().map(Path::to_owned).unwrap_or_default(),
+            checksum: checksums.get(&format!("{name} {version}")).cloned(),
+            name,
+            version,
+        })
+        .collect();
+    if crates.len() == inside.len() && crates.len() > 20 {
+        Ok(crates)
+    } else {
+        Err(format!("{} crates are inside and {} of them are known", inside.len(), crates.len()))
+    }
+}
+
+/// The checksum of every crate, from Cargo.lock.
+fn checksums() -> Result<BTreeMap<String, String>> {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).map_err(|error| format!("Cargo.lock: {error}"))?;
+    let value = |package: &str, key: &str| {
+        package
+            .lines()
+            .find_map(|line| Some(line.strip_prefix(key)?.strip_prefix(" = \"")?.trim_end_matches('"').to_owned()))
+    };
+    let packages = lock.split("[[package]]").skip(1);
+    let pairs = packages.filter_map(|package| {
+        Some((format!("{} {}", value(package, "name")?, value(package, "version")?), value(package, "checksum")?))
+    });
+    Ok(pairs.collect())
+}
+
+fn licences(crates: &[Crate], rustc: &str) -> Result<String> {
+    let mut text = format!(
+        "engage-point-shop {VERSION} holds the code of these projects, under these licences.\n\n\
+         Rust's standard library {rustc} (MIT OR Apache-2.0): the texts are those of LICENSE-MIT and LICENSE-APACHE,\n\
+         copyright the Rust project's contributors.\n\
+         SQLite (blessing): its authors have given it into the public domain.\n"
+    );
+    for package in crates {
+        let _ = writeln!(text, "{} {} ({})", package.name, package.version, package.licence);
+    }
+    // Many share a text word by word: it is printed once.
+    let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for package in crates {
+        let files = licence_files(&package.folder)?;
+        if files.is_empty() {
+            return Err(format!("{} {} has no licence text", package.name, package.version));
+        }
+        for file in files {
+            let words = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            texts.entry(words).or_default().push(format!("{} {} {name}", package.name, package.version));
+        }
+    }
+    let mut printed: Vec<_> = texts.into_iter().map(|(words, whose)| (whose, words)).collect();
+    printed.sort();
+    for (whose, words) in printed {
+        let _ = write!(text, "\n{}\n{}\n\n{}\n", "=".repeat(100), whose.join("\n"), words.trim_end());
+    }
+    Ok(text)
+}
+
+fn licence_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        ["licen", "copying", "unlicense", "notice"].iter().any(|begin| name.starts_with(begin))
+    });
+    files.sort();
+    Ok(files)
+}
+
+fn bill(crates: &[Crate], rustc: &str) -> Result<Value> {
+    let component = |package: &Crate| {
+        let mut component = json!({
+            "type": "library", "bom-ref": package.purl(), "name": package.name, "version": package.version, "purl": package.purl(),
+            "licenses": [{ "expression": package.licence }],
+        });
+        if let Some(checksum) = &package.checksum {
+            component["hashes"] = json!([{ "alg": "SHA-256", "content": checksum }]);
+        }
+        component
+    };
+    let mut components: Vec<Value> = crates.iter().map(component).collect();
+    let sqlite = sqlite(crates)?;
+    components.push(json!({
+        "type": "library", "bom-ref": "sqlite", "name": "sqlite", "version": sqlite, "purl": format!("pkg:generic/sqlite@{sqlite}"),
+        "licenses": [{ "license": { "id": "blessing" } }],
+    }));
+    components.push(json!({
+        "type": "library", "bom-ref": "rust-std", "name": "rust-std", "version": rustc, "purl": format!("pkg:generic/rust-std@{rustc}"),
+        "licenses": [{ "expression": "MIT OR Apache-2.0" }],
+    }));
+    let references: Vec<Value> = components.iter().map(|component| component["bom-ref"].clone()).collect();
+    let ours = format!("pkg:cargo/{}@{VERSION}", super::NAME);
+    Ok(json!({
+        "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
+        "metadata": { "component": {
+            "type": "library", "bom-ref": ours, "name": super::NAME, "version": VERSION, "purl": ours,
+            "licenses": [{ "expression": "MIT OR Apache-2.0" }],
+        } },
+        "components": components,
+        "dependencies": [{ "ref": ours, "dependsOn": references }],
+    }))
+}
+
+/// The version of the SQLite inside, as its own header says.
+fn sqlite(crates: &[Crate]) -> Result<String> {
+    let holder = crates.iter().find(|package| package.name == "libsqlite3-sys").ok_or("no SQLite is inside")?;
+    let header = holder.folder.join("sqlite3/sqlite3.h");
+    let header = fs::read_to_string(&header).map_err(|error| format!("{}: {error}", header.display()))?;
+    let line = header.lines().find_map(|line| line.strip_prefix("#define SQLITE_VERSION "));
+    Ok(line.ok_or("SQLite's header names no version")?.trim().trim_matches('"').to_owned())
+}

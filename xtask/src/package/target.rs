@@ -1,0 +1,134 @@
+//! The targets, and what each may ask of the system it is installed on.
+
+use crate::run::Result;
+use crate::setup::{Need, need};
+use crate::static_library::Binutils;
+
+/// How a target is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Toolchain {
+    /// The pinned one, linked by zig for an old C library.
+    Pinned,
+    /// Debian's rustc, which brings the sources of the standard library for its targets; linked by zig.
+    DebianZig,
+    /// Debian's rustc and MinGW.
+    DebianMingw,
+}
+
+pub struct Target {
+    /// As .NET calls it.
+    pub name: &'static str,
+    pub triple: &'static str,
+    pub toolchain: Toolchain,
+    /// As Python calls it.
+    pub wheel: &'static str,
+    pub binutils: Binutils,
+    /// The C compiler of the test programs.
+    pub cc: &'static str,
+    pub needs: &'static [Need],
+}
+
+/// The oldest C library that a Linux library may ask for.
+pub const GLIBC: (u32, u32) = (2, 17);
+
+/// What a Linux library may ask the system for: the C library's parts. The compiler's is optional, so it must not be there.
+pub const LINUX_LIBRARIES: &[&str] =
+    &["libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+
+/// What the Windows libraries may ask for: what Windows 10 brings. No VC++ runtime, no GCC runtime.
+pub const WINDOWS_LIBRARIES: &[&str] = &[
+    "advapi32.dll",
+    "api-ms-win-core-synch-l1-2-0.dll",
+    "bcrypt.dll",
+    "bcryptprimitives.dll",
+    "crypt32.dll",
+    "kernel32.dll",
+    "msvcrt.dll",
+    "ntdll.dll",
+    "ws2_32.dll",
+];
+
+/// What a till downloads and keeps, in bytes.
+pub const SHARED_BUDGET: u64 = 4_000_000;
+pub const STATIC_BUDGET: u64 = 12_000_000;
+
+const DEBIAN_RUST: Need =
+    need("Debian's Rust with the sources of its standard library", "rustc-web", &["/usr/bin/rustc", "--version"]);
+const DEBIAN_CARGO: Need = need("Debian's cargo", "cargo-web", &["/usr/bin/cargo", "--version"]);
+const DEBIAN_SOURCES: Need =
+    need("the sources of Rust's standard library", "rust-web-src", &["sh", "-c", "test -d /usr/src/rustc-*/library"]);
+const VENV: Need = need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]);
+
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "linux-x64",
+        triple: "x86_64-unknown-linux-gnu",
+        toolchain: Toolchain::Pinned,
+        wheel: "manylinux_2_17_x86_64",
+        binutils: Binutils { prefix: "" },
+        cc: "cc",
+        needs: &[VENV],
+    },
+    Target {
+        name: "linux-arm64",
+        triple: "aarch64-unknown-linux-gnu",
+        toolchain: Toolchain::DebianZig,
+        wheel: "manylinux_2_17_aarch64",
+        binutils: Binutils { prefix: "aarch64-linux-gnu-" },
+        cc: "aarch64-linux-gnu-gcc",
+        needs: &[
+            VENV,
+            DEBIAN_RUST,
+            DEBIAN_CARGO,
+            DEBIAN_SOURCES,
+            need("a C compiler for ARM64", "gcc-aarch64-linux-gnu", &["aarch64-linux-gnu-gcc", "--version"]),
+            need(
+                "the C library for ARM64",
+                "libc6-dev-arm64-cross",
+                &["test", "-e", "/usr/aarch64-linux-gnu/lib/libc.so.6"],
+            ),
+        ],
+    },
+    Target {
+        name: "win-x64",
+        triple: "x86_64-pc-windows-gnu",
+        toolchain: Toolchain::DebianMingw,
+        wheel: "win_amd64",
+        binutils: Binutils { prefix: "x86_64-w64-mingw32-" },
+        cc: "x86_64-w64-mingw32-gcc",
+        needs: &[
+            VENV,
+            DEBIAN_RUST,
+            DEBIAN_CARGO,
+            DEBIAN_SOURCES,
+            need("MinGW for 64 bits", "gcc-mingw-w64-x86-64", &["x86_64-w64-mingw32-gcc", "--version"]),
+        ],
+    },
+    Target {
+        name: "win-x86",
+        triple: "i686-pc-windows-gnu",
+        toolchain: Toolchain::DebianMingw,
+        wheel: "win32",
+        binutils: Binutils { prefix: "i686-w64-mingw32-" },
+        cc: "i686-w64-mingw32-gcc",
+        needs: &[
+            VENV,
+            DEBIAN_RUST,
+            DEBIAN_CARGO,
+            DEBIAN_SOURCES,
+            need("MinGW for 32 bits", "gcc-mingw-w64-i686", &["i686-w64-mingw32-gcc", "--version"]),
+        ],
+    },
+];
+
+impl Target {
+    pub fn named(name: &str) -> Result<&'static Self> {
+        let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+        let found = TARGETS.iter().find(|target| target.name == name || target.triple == name);
+        found.ok_or_else(|| format!("there is no target {name}; there are {} and all", names.join(", ")))
+    }
+
+    pub fn is_windows(&self) -> bool {
+        self.name.starts_with("win")
+    }
+}
