@@ -156,6 +156,10 @@
 #define EPS_REFERENCE_BOUND (-112)
 /** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any. */
 #define EPS_BAD_KEY (-113)
+/** Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first. */
+#define EPS_REWARD_BUSY (-114)
+/** The operation is a redeem; only a purchase gives a reward. */
+#define EPS_NOT_A_PURCHASE (-115)
 
 /* -2xx, configuration or credentials: call the administrator. */
 /** config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key. */
@@ -170,6 +174,8 @@
 #define EPS_FORBIDDEN (-213)
 /** InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it. */
 #define EPS_SYSTEM_CONFIGURATION (-214)
+/** The proxy wants a user and a password, or does not accept those it was given. Nothing was sent. */
+#define EPS_PROXY_LOGIN (-215)
 
 /* -3xx, refused: Engage's definite no, nothing was deducted. Tell the member. */
 /** Engage refused; httpStatus and engageCode say more. Nothing was deducted. */
@@ -202,6 +208,18 @@
 #define EPS_INVALID_SEARCH (-322)
 /** MultipleMatches: more than one contact fits; use a key that is unique. */
 #define EPS_MULTIPLE_MATCHES (-323)
+/** NotAValidRedemptionChannel: Engage does not know the channel. */
+#define EPS_INVALID_CHANNEL (-324)
+/** InvalidPromotionIdNoData: Engage does not accept the assignment id. */
+#define EPS_INVALID_REWARD (-325)
+/** PromotionNotFound, or 404: there is no such reward. A promotionId is no assignment id. */
+#define EPS_REWARD_NOT_FOUND (-326)
+/** PromotionNotAssociatedWithContact: the reward is not this member's. */
+#define EPS_REWARD_NOT_OF_CONTACT (-327)
+/** PromotionAlreadyRedeemed: the reward was used before, and not by this operation. */
+#define EPS_ALREADY_REDEEMED (-328)
+/** PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel. */
+#define EPS_REWARD_NOT_FOR_CHANNEL (-329)
 
 /* -4xx, not sent, or a read that failed: it may be tried again. */
 /** No connection to the server could be made. */
@@ -224,6 +242,8 @@
 #define EPS_SERVER_ERROR (-419)
 /** The connection ended before the answer to a read was complete. */
 #define EPS_CONNECTION_LOST (-420)
+/** The proxy does not connect to the server; the message says what it answered. Nothing was sent. */
+#define EPS_PROXY_FAILED (-421)
 
 /* -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later. */
 /** Not known yet; httpStatus and engageCode say more. */
@@ -252,6 +272,8 @@
 #define EPS_PENDING_NEEDS_PERSON (-520)
 /** An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator. */
 #define EPS_PENDING_CREDENTIALS (-521)
+/** The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it. */
+#define EPS_PENDING_AMBIGUOUS (-522)
 
 /* -6xx, the journal cannot be used: nothing was sent. Call the administrator. */
 /** The journal could not be read or written. Nothing was sent. */
@@ -319,8 +341,8 @@ extern "C" {
 /**
  * Opens a client.
  *
- * Does not touch the network: a till opens offline. What an earlier run left pending in the journal is settled in the
- * background from now on.
+ * Does not wait for the network: a till opens offline. A first connection is made in the background ("warm"), and what an
+ * earlier run left pending in the journal is settled there from now on.
  *
  * @param abi          EPS_ABI_VERSION, as compiled into the program.
  * @param config_json  The configuration, a JSON object. Required: "baseUrl" ("https://acme.voyado.com", or a store relay),
@@ -328,8 +350,10 @@ extern "C" {
  *                     "journalPath" (a file on a local disk, needed by everything that spends; or "journal": "memory", which
  *                     forgets pending purchases with the process). Optional, with defaults: "waitMs" 10000, how long a call keeps
  *                     the cashier, 0 to 600000; "requestTimeoutMs" 60000, how long a request may take, 100 to 600000; "caFile", PEM,
- *                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "maxAnswerBytes"
- *                     8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
+ *                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "clientCertFile" and
+ *                     "clientKeyFile", PEM, by which the till proves who it is; "proxy" "http://user:password@host:port", or "none";
+ *                     by default what HTTPS_PROXY, ALL_PROXY and NO_PROXY say; "warm" true, whether a connection is made on open;
+ *                     "maxAnswerBytes" 8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
  *                     a pending purchase, the last repeats; "startupSpreadMs" 30000, within which settling starts after an open;
  *                     "replayLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
  *                     how long acknowledged records are kept; "wire", an object that overrides what this library assumes of Engage
@@ -440,6 +464,8 @@ int32_t eps_list_items(eps_client *client,
  *                      "purchaseId": a GUID of the POS's own (eps_new_id), as an alternative or in addition.
  *                      "waitMs": how long the cashier waits, 0 to 600000 ms. A request that has not left by then is withdrawn
  *                      and told as not sent; one that may have left goes on and is told as pending.
+ *                      "rewardsFirst": true lists the member's rewards before anything is sent (one more round trip, within the wait),
+ *                      unless eps_list_rewards did so within ten minutes: so eps_find_reward can tell a new reward from old ones.
  *                      With neither reference nor purchaseId, a purchase of the same contact and item that is pending, or done and
  *                      not yet acknowledged, is joined: a second press is not a second purchase. So acknowledge.
  * @param out           Gets the operation object (see eps_get_operation) with "joined" (whether it had been asked for before); or
@@ -491,6 +517,62 @@ int32_t eps_list_rewards(eps_client *client,
                          eps_buffer *out);
 
 /**
+ * Tells which reward a completed purchase gave: the one to print, to show and to redeem.
+ *
+ * Engage may name it in the purchase ("stated"). Else the member's rewards are compared with those seen before the purchase by
+ * eps_list_rewards or "rewardsFirst": "new" is the only one that came since; "only" is the only one of the item's promotion. Both leave
+ * out rewards that this till knows to be from another purchase, or used before. What is not certain is never guessed: "ambiguous"
+ * lists the candidates for a person to choose from, "none" says that there is none yet; ask again.
+ *
+ * @param operation_id  A purchase that is done.
+ * @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
+ * @param out           Gets a JSON object: "certainty" ("stated", "new", "only", "ambiguous", "none"), "assignmentId" (for
+ *                      eps_redeem_reward; null unless certain), "reward" (Engage's object as it came, or null), "receipt" (null, or
+ *                      "title", "description", "barcode", "expiresOn", "instruction", "valueType", "value" as far as known),
+ *                      "candidates" (Engage's objects); or the problem object. Required.
+ * @return EPS_OK; EPS_NOT_A_PURCHASE, EPS_UNKNOWN_OPERATION; the code of the purchase while that is not done; else as eps_list_rewards.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_find_reward(eps_client *client,
+                        const char *operation_id,
+                        const char *options_json,
+                        eps_buffer *out);
+
+/**
+ * Uses a reward on a receipt. There is no undo at Engage.
+ *
+ * Journaled like a purchase: the intent is durable before anything is sent, the request goes on when the wait ends, and what stays
+ * unknown is settled in the background, by looking at the reward first. Engage knows no idempotency for it. "Already redeemed" is *done*
+ * when a request of this operation was at work at the time at which Engage says it was redeemed, *refused* when that cannot have been
+ * this operation, and EPS_PENDING_AMBIGUOUS where nothing tells: then a person must look, and eps_acknowledge hands it over.
+ *
+ * @param contact_id    The member, a GUID; or NULL if there is none. With it, what became of a lost answer can be looked up.
+ * @param assignment_id The reward's "id" from eps_list_rewards or "assignmentId" from eps_find_reward, a GUID; not a promotionId.
+ * @param options_json  NULL, or an object with any of:
+ *                      "channel": "POS" (default), "ECOM" or "OTHER".
+ *                      "reference": the POS's own name for the sale (at most 200 bytes, no control characters, must not identify a
+ *                      person). The same reference and reward always mean the same redeem.
+ *                      "waitMs": how long the cashier waits, 0 to 600000 ms. As for eps_purchase.
+ *                      Without a reference, a redeem of the same reward and channel that is pending, or done and not yet acknowledged,
+ *                      is joined: a second press is not a second redeem.
+ * @param out           Gets the operation object (see eps_get_operation) with "joined"; or the problem object, with operationId.
+ *                      Required.
+ * @return EPS_OK: the reward is used. -3xx: refused, it was not used by this. -4xx, -6xx, -1xx, -2xx: nothing was sent; EPS_REWARD_BUSY
+ *         while another redeem of the reward is pending. -5xx: pending, look at eps_list_unsettled later. EPS_UNAUTHORIZED and
+ *         EPS_FORBIDDEN are refusals. EPS_INTERNAL is to be treated as pending.
+ *
+ * Threads: any. Presses at the same instant, in several threads or processes on one journal, are one redeem.
+ */
+EPS_API
+int32_t eps_redeem_reward(eps_client *client,
+                          const char *contact_id,
+                          const char *assignment_id,
+                          const char *options_json,
+                          eps_buffer *out);
+
+/**
  * Lists what the POS still has to look at: every operation that is pending, or whose outcome it has not acknowledged.
  * Made for being called after a start and between sales. Does not touch the network.
  *
@@ -509,10 +591,12 @@ int32_t eps_list_unsettled(eps_client *client,
  * Tells the last known state of an operation, for example to print a receipt again. Does not touch the network.
  *
  * @param operation_id  From a problem object, eps_purchase or eps_list_unsettled. For a purchase it is the purchase id.
- * @param out           Gets the operation object: "operationId", "kind" ("purchase"), "outcome" ("done", "refused", "pending", "notSent"),
- *                      "state", "code", "name", "purchaseId", "contactId", "itemId", "reference", "attempts" (requests made),
+ * @param out           Gets the operation object: "operationId", "kind" ("purchase", "redeem"), "outcome" ("done", "refused", "pending", "notSent"),
+ *                      "state", "code", "name", "purchaseId", "contactId", "itemId", "assignmentId" (the reward that is
+ *                      redeemed, or that the purchase gave once eps_find_reward was certain), "channel", "reference", "attempts" (requests made),
  *                      "httpStatus", "engageCode", "needsPerson", "recordedAtMs", "settledAtMs", "acknowledgedAtMs" (ms since 1970 UTC),
- *                      "purchase" (Engage's purchase object as it came, once done); what is not known is null. Or the problem
+ *                      "purchase" (Engage's purchase object as it came, once done), "reward" (of a redeem: Engage's reward object as it
+ *                      came, if it was seen); what is not known, or is the other kind's, is null. Or the problem
  *                      object. Required.
  * @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
  *
@@ -557,7 +641,7 @@ int32_t eps_acknowledge(eps_client *client,
 /**
  * Reads counters since open and what the journal holds now, for the POS's own monitoring.
  *
- * @param out  Gets a JSON object: "version", "reads", "purchasesSent", "settlingLooks", "done", "refused", "notSent", "pending",
+ * @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent", "settlingLooks", "done", "refused", "notSent", "pending",
  *             "unacknowledged" (the last two null without a journal); or the problem object. Required.
  * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
  *
