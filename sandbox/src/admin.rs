@@ -11,19 +11,20 @@ use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api;
-use crate::clock::{Clock, Time};
+use crate::clock::ClockChange;
 use crate::dialect::{Dialect, Query};
 use crate::fault::Fault;
 use crate::judge::{Case, Journal, judge};
 use crate::magic;
+use crate::script::Script;
 use crate::seed::{BadJson, Seed, from_json};
 use crate::state::App;
 use crate::store::{Invalid, Item, Member};
-use crate::tenant::{Settings, Snapshot, Tenant};
+use crate::tenant::{LimitsChange, Settings, Snapshot, Tenant};
 use crate::tls::{Tls, TlsFault};
 
 /// Whether a path is the sandbox's own, not Engage's.
@@ -59,10 +60,9 @@ pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
         .route("/_sandbox/state", get(state))
         .route("/_sandbox/requests", get(requests))
         .route("/_sandbox/faults", get(faults).post(arm).delete(clear_faults))
-        .route(
-            "/_sandbox/tls",
-            get(tls_faults).post(arm_tls).delete(clear_tls_faults).layer(Extension(Arc::clone(tls))),
-        )
+        .route("/_sandbox/chaos", get(chaos).post(set_chaos))
+        .route("/_sandbox/script", post(apply_script))
+        .route("/_sandbox/tls", get(tls_faults).post(arm_tls).delete(clear_tls_faults))
         .route("/_sandbox/judge", post(judge_tills))
         .route("/_sandbox/magic", get(async || json(StatusCode::OK, &json!(magic::all()))))
         .route("/_sandbox/reset", post(reset))
@@ -75,6 +75,7 @@ pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
         .route("/_sandbox/members", post(add_member))
         .route("/_sandbox/items", post(add_item))
         .route("/_sandbox/{*rest}", any(unknown))
+        .layer(Extension(Arc::clone(tls)))
         .with_state(Arc::clone(app))
 }
 
@@ -146,6 +147,33 @@ async fn clear_faults(For(tenant): For) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+async fn chaos(For(tenant): For) -> Response {
+    json(StatusCode::OK, &json!(tenant.chaos()))
+}
+
+async fn set_chaos(tenant: For, body: Bytes) -> Answered {
+    tenant.0.set_chaos(from_json(&body)?)?;
+    Ok(chaos(tenant).await)
+}
+
+async fn apply_script(For(tenant): For, Extension(tls): Extension<Arc<Tls>>, body: Bytes) -> Answered {
+    let text = std::str::from_utf8(&body).map_err(|_| Invalid::new("", "the script is not UTF-8"))?;
+    let script = Script::parse(text)?;
+    apply(&tenant, &tls, script)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Applies all of a script.
+pub(crate) fn apply(tenant: &Tenant, tls: &Tls, script: Script) -> Result<(), Invalid> {
+    let faults = script.tls.clone();
+    tenant.apply(script)?;
+    tls.clear();
+    for fault in faults {
+        tls.arm(fault).map_err(|error| Invalid::new("tls", &format!("no certificate can be made: {error}")))?;
+    }
+    Ok(())
+}
+
 async fn tls_faults(Extension(tls): Extension<Arc<Tls>>) -> Response {
     json(StatusCode::OK, &json!(tls.armed()))
 }
@@ -172,55 +200,16 @@ async fn clock(For(tenant): For) -> Response {
     json(StatusCode::OK, &body)
 }
 
-/// Puts the clock to a time or a distance from the computer's, then on, then stops or starts it.
 async fn set_clock(tenant: For, body: Bytes) -> Answered {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
-    struct SetClock {
-        offset_ms: Option<i64>,
-        set: Option<Time>,
-        advance_ms: Option<i64>,
-        frozen: Option<bool>,
-    }
-
-    let SetClock { offset_ms, set, advance_ms, frozen } = from_json(&body)?;
-    let mut now = tenant.0.clock();
-    if let Some(offset_ms) = offset_ms {
-        now = Clock::Runs { offset_ms };
-    }
-    if let Some(time) = set {
-        now = now.at(time);
-    }
-    if let Some(ms) = advance_ms {
-        now = now.advanced(ms);
-    }
-    if let Some(frozen) = frozen {
-        now = now.frozen(frozen);
-    }
-    tenant.0.set_clock(now);
+    let change: ClockChange = from_json(&body)?;
+    tenant.0.set_clock(change.of(tenant.0.clock()));
     Ok(clock(tenant).await)
 }
 
-#[expect(clippy::option_option, reason = "`null` says something, a missing field does not")]
-async fn set_limits(For(tenant): For, body: Bytes) -> Answered {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase", deny_unknown_fields)]
-    struct SetLimits {
-        #[serde(default, deserialize_with = "given")]
-        requests_per_second: Option<Option<u32>>,
-        redeem_gives_up_after_ms: Option<u32>,
-    }
-
-    fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
-        Option::deserialize(deserializer).map(Some)
-    }
-
-    let SetLimits { requests_per_second, redeem_gives_up_after_ms } = from_json(&body)?;
-    tenant.set(|settings| {
-        settings.requests_per_second = requests_per_second.unwrap_or(settings.requests_per_second);
-        settings.redeem_gives_up_after_ms = redeem_gives_up_after_ms.unwrap_or(settings.redeem_gives_up_after_ms);
-    })?;
-    Ok(limits(For(tenant)).await)
+async fn set_limits(tenant: For, body: Bytes) -> Answered {
+    let change: LimitsChange = from_json(&body)?;
+    tenant.0.set(|settings| change.change(settings))?;
+    Ok(limits(tenant).await)
 }
 
 async fn limits(For(tenant): For) -> Response {

@@ -165,6 +165,35 @@ impl Clock {
     }
 }
 
+/// A change of the clock: its parts take effect in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClockChange {
+    /// Runs so far ahead of the computer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset_ms: Option<i64>,
+    /// Put to this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<Time>,
+    /// Put on (or back, when negative).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advance_ms: Option<i64>,
+    /// Stands still, or runs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<bool>,
+}
+
+impl ClockChange {
+    /// The clock, changed.
+    #[must_use]
+    pub fn of(self, clock: Clock) -> Clock {
+        let clock = self.offset_ms.map_or(clock, |offset_ms| Clock::Runs { offset_ms });
+        let clock = self.set.map_or(clock, |time| clock.at(time));
+        let clock = self.advance_ms.map_or(clock, |ms| clock.advanced(ms));
+        self.frozen.map_or(clock, |frozen| clock.frozen(frozen))
+    }
+}
+
 fn computers() -> Time {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))

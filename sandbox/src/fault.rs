@@ -485,11 +485,91 @@ pub struct Armed {
     pub struck: u64,
 }
 
-/// The armed faults. One that has struck for the last time is gone.
+/// Faults by chance: the same seed decides the same for the same sequence of requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Chaos {
+    /// What the decisions follow from.
+    pub seed: u64,
+    /// What may happen, and how often.
+    pub rates: Vec<Rate>,
+}
+
+/// One thing that may happen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rate {
+    /// To which part of the requests, 0 to 1.
+    pub rate: f64,
+    /// To requests of which kind.
+    #[serde(default = "any")]
+    pub operation: Operation,
+    /// What happens to them.
+    pub effect: Effect,
+}
+
+fn any() -> Operation {
+    Operation::Any
+}
+
+impl Chaos {
+    /// Says why it could never work, if so.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        for (index, Rate { rate, effect, .. }) in self.rates.iter().enumerate() {
+            let of = |field: &str| format!("rates[{index}].{field}");
+            if !(0.0..=1.0).contains(rate) {
+                return Err(Invalid::new(&of("rate"), "is not between 0 and 1"));
+            }
+            effect
+                .check()
+                .map_err(|wrong| Invalid { field: of(&format!("effect.{}", wrong.field)), why: wrong.why })?;
+        }
+        match self.rates.iter().map(|rate| rate.rate).sum::<f64>() {
+            ..=1.0 => Ok(()),
+            _ => Err(Invalid::new("rates", "add up to more than 1")),
+        }
+    }
+
+    /// The effect for the n-th request.
+    fn decide(&self, n: u64, operation: Operation) -> Option<&Effect> {
+        let mut left = fraction(self.seed, n);
+        let rates = self.rates.iter().filter(|rate| [Operation::Any, operation].contains(&rate.operation));
+        let mut struck = rates.filter(|Rate { rate, .. }| {
+            left -= rate;
+            left < 0.0
+        });
+        struck.next().map(|rate| &rate.effect)
+    }
+}
+
+/// The n-th number between 0 and 1 of a seed's sequence, which looks like chance (SplitMix64).
+fn fraction(seed: u64, n: u64) -> f64 {
+    let mut bits = seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// The chaos that reigns and how far it has come.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reigning {
+    /// The chaos.
+    #[serde(flatten)]
+    pub chaos: Chaos,
+    /// How many requests it has decided about.
+    pub seen: u64,
+    /// How many of them it struck.
+    pub struck: u64,
+}
+
+/// The armed faults, of which one that has struck for the last time is gone, and chaos.
 #[derive(Debug, Default)]
 pub struct Faults {
     armed: Vec<Armed>,
     count: u64,
+    chaos: Option<Reigning>,
 }
 
 impl Faults {
@@ -501,7 +581,22 @@ impl Faults {
         Ok(self.count)
     }
 
-    /// The effect for a request: that of the first armed fault whose turn it is. Every matching fault counts the request.
+    /// Lets chaos reign, from its first decision on, or ends it.
+    pub fn set_chaos(&mut self, chaos: Option<Chaos>) -> Result<(), Invalid> {
+        if let Some(chaos) = &chaos {
+            chaos.check()?;
+        }
+        self.chaos = chaos.map(|chaos| Reigning { chaos, seen: 0, struck: 0 });
+        Ok(())
+    }
+
+    /// The chaos that reigns.
+    pub fn chaos(&self) -> Option<&Reigning> {
+        self.chaos.as_ref()
+    }
+
+    /// The effect for a request: that of the first armed fault whose turn it is, else chaos's. Every matching fault counts the
+    /// request, and so does chaos, so that what it decides does not depend on the faults.
     pub fn next(&mut self, operation: Option<Operation>, contact: Option<Uuid>, item: Option<Uuid>) -> Option<Effect> {
         let mut effect = None;
         self.armed.retain_mut(|armed| {
@@ -516,6 +611,13 @@ impl Faults {
             }
             *times == 0 || armed.struck < u64::from(*times)
         });
+        if let (Some(reigning), Some(operation)) = (&mut self.chaos, operation) {
+            reigning.seen += 1;
+            if effect.is_none() {
+                effect = reigning.chaos.decide(reigning.seen, operation).cloned();
+                reigning.struck += u64::from(effect.is_some());
+            }
+        }
         effect
     }
 
@@ -524,9 +626,10 @@ impl Faults {
         &self.armed
     }
 
-    /// Disarms every fault.
+    /// Disarms every fault and ends chaos.
     pub fn clear(&mut self) {
         self.armed.clear();
+        self.chaos = None;
     }
 }
 

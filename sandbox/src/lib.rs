@@ -21,6 +21,7 @@ pub mod junit;
 mod keeper;
 pub mod log;
 pub mod magic;
+pub mod script;
 pub mod seed;
 mod server;
 mod state;
@@ -39,13 +40,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-pub use clock::{Clock, Time};
+pub use clock::{Clock, ClockChange, Time};
 pub use dialect::Dialect;
-pub use fault::{Answer, Armed, Effect, Fault, Operation};
+pub use fault::{Answer, Armed, Chaos, Effect, Fault, Operation, Rate};
 pub use log::{KeySeen, RequestEntry};
+pub use script::Script;
 pub use seed::Seed;
 pub use store::{Assignment, Behaviour, Invalid, Item, LedgerEntry, LedgerKind, Member, Purchase, Status};
-pub use tenant::{Settings, Snapshot, Tenant};
+pub use tenant::{LimitsChange, Settings, Snapshot, Tenant};
 pub use tls::{BadCertificate, TlsFault};
 
 use server::Server;
@@ -63,6 +65,7 @@ pub struct Builder {
     state_file: Option<PathBuf>,
     ca_out: Option<PathBuf>,
     ca_dir: Option<PathBuf>,
+    script: Option<Script>,
 }
 
 impl Builder {
@@ -123,6 +126,13 @@ impl Builder {
         self
     }
 
+    /// What is to go wrong from the start, in the first store.
+    #[must_use]
+    pub fn script(mut self, script: Script) -> Builder {
+        self.script = Some(script);
+        self
+    }
+
     /// Starts the sandbox.
     ///
     /// # Panics
@@ -143,6 +153,10 @@ impl Builder {
         });
         let ca_dir = self.ca_dir.or(beside);
         let tls = Arc::new(Tls::new(self.https.ip(), ca_dir.as_deref()).map_err(io::Error::other)?);
+        if let Some(script) = self.script {
+            let wrong = |wrong| io::Error::new(io::ErrorKind::InvalidInput, format!("the script: {wrong}"));
+            admin::apply(&app.first, &tls, script).map_err(wrong)?;
+        }
         let app = Arc::new(app);
         let http = listen(self.http)?;
         let https = listen(self.https)?;
@@ -223,6 +237,7 @@ impl Sandbox {
             state_file: None,
             ca_out: None,
             ca_dir: None,
+            script: None,
         }
     }
 
@@ -258,6 +273,11 @@ impl Sandbox {
     /// Disarms every fault of connections over TLS.
     pub fn clear_tls_faults(&self) {
         self.tls.clear();
+    }
+
+    /// Applies a script to the first store. The faults and the chaos of before are gone.
+    pub fn apply(&self, script: Script) -> Result<(), Invalid> {
+        admin::apply(&self.app.first, &self.tls, script)
     }
 
     /// The store with this key; see [`Sandbox::add_store`].

@@ -11,7 +11,7 @@ use std::thread;
 
 use clap::{Parser, Subcommand};
 use commands::{BAD_ARGUMENT, Failed};
-use engage_sandbox::{Sandbox, Seed};
+use engage_sandbox::{Sandbox, Script, Seed};
 use tokio::sync::oneshot;
 
 /// An Engage Point Shop that runs anywhere: a ledger, the documented semantics, and failures on request.
@@ -38,6 +38,9 @@ struct Options {
     /// The members and items to start with, as JSON [default: the demo's]
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// What is to go wrong from the start, as JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
     /// The API key that requests must carry
     #[arg(long, default_value = "demo-key", value_parser = api_key)]
     key: String,
@@ -91,6 +94,11 @@ fn serve(options: Options) -> Result<(), Failed> {
         let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--seed {}: {what}", path.display()));
         let json = std::fs::read_to_string(&path).map_err(|error| bad(&error))?;
         builder = builder.seed(Seed::from_json(&json).map_err(|error| bad(&error))?);
+    }
+    if let Some(path) = options.script {
+        let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--script {}: {what}", path.display()));
+        let text = std::fs::read_to_string(&path).map_err(|error| bad(&error))?;
+        builder = builder.script(Script::parse(&text).map_err(|error| bad(&error))?);
     }
     if let Some(path) = &options.state {
         builder = builder.state_file(path);

@@ -86,6 +86,26 @@ pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BadJson> 
     Ok(value)
 }
 
+/// Reads YAML, all of it, and says what is wrong with it and where.
+pub(crate) fn from_yaml<T: DeserializeOwned + Default>(text: &str) -> Result<T, BadJson> {
+    if text.trim().is_empty() {
+        return Ok(T::default());
+    }
+    let mut field = String::new();
+    let read = serde_saphyr::with_deserializer_from_str(text, |reader| {
+        serde_path_to_error::deserialize(reader).map_err(|error| {
+            field = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
+            error.into_inner()
+        })
+    });
+    read.map_err(|error| {
+        let why = error.without_snippet().to_string();
+        let why = why.lines().next().unwrap_or(&why).to_owned();
+        let line = error.location().map_or(0, |location| location.line());
+        BadJson { why, field, line: usize::try_from(line).unwrap_or_default() }
+    })
+}
+
 fn bad_json(error: &serde_json::Error) -> BadJson {
     let why = error.to_string();
     let why = why.split(" at line ").next().unwrap_or(&why).to_owned();

@@ -5,15 +5,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Time};
 use crate::dialect::Dialect;
-use crate::fault::{Armed, Effect, Fault, Faults, Plan};
+use crate::fault::{Armed, Chaos, Effect, Fault, Faults, Plan, Reigning};
 use crate::keeper::{Event, Keeper, Kept, Write};
 use crate::log::{Answered, RequestEntry, RequestLog};
+use crate::script::Script;
 use crate::seed::Seed;
 use crate::store::{
     Assignment, Bought, Channel, Contents, Invalid, Item, LedgerEntry, Member, NotRedeemed, Purchase, Refused, Store,
@@ -66,6 +67,31 @@ pub struct Settings {
 impl Settings {
     fn start(requests_per_second: Option<u32>) -> Settings {
         Settings { requests_per_second, redeem_gives_up_after_ms: 4_500, dialect: Dialect::default() }
+    }
+}
+
+/// A change of the limits; what is not named stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitsChange {
+    /// Above which rate to answer 429; `Some(None)`: never.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<Option<u32>>,
+    /// When Engage gives up a redeem that has not passed its point of no return.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redeem_gives_up_after_ms: Option<u32>,
+}
+
+#[expect(clippy::option_option, reason = "`null` says something, a missing field does not")]
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl LimitsChange {
+    /// Makes the change.
+    pub(crate) fn change(self, settings: &mut Settings) {
+        settings.requests_per_second = self.requests_per_second.unwrap_or(settings.requests_per_second);
+        settings.redeem_gives_up_after_ms = self.redeem_gives_up_after_ms.unwrap_or(settings.redeem_gives_up_after_ms);
     }
 }
 
@@ -331,7 +357,42 @@ impl Tenant {
         self.state().faults.armed().to_vec()
     }
 
-    /// Disarms every fault and closes every connection that one has stalled.
+    /// Lets chaos reign, from its first decision on, or ends it.
+    pub fn set_chaos(&self, chaos: Option<Chaos>) -> Result<(), Invalid> {
+        self.state().faults.set_chaos(chaos)
+    }
+
+    /// The chaos that reigns and how far it has come.
+    pub fn chaos(&self) -> Option<Reigning> {
+        self.state().faults.chaos().cloned()
+    }
+
+    /// Applies a script, but for what it says of TLS. The faults and the chaos of before are gone.
+    pub(crate) fn apply(&self, script: Script) -> Result<(), Invalid> {
+        let Script { faults, tls: _, chaos, clock, limits, dialect } = script;
+        for fault in &faults {
+            fault.check()?;
+        }
+        self.set(|settings| {
+            if let Some(limits) = limits {
+                limits.change(settings);
+            }
+            if let Some(dialect) = dialect {
+                settings.dialect = dialect;
+            }
+        })?;
+        if let Some(change) = clock {
+            self.set_clock(change.of(self.clock()));
+        }
+        let mut state = self.state();
+        self.disarm(&mut state);
+        for fault in faults {
+            state.faults.arm(fault)?;
+        }
+        state.faults.set_chaos(chaos)
+    }
+
+    /// Disarms every fault, ends chaos, and closes every connection that a fault has stalled.
     pub fn clear_faults(&self) {
         self.disarm(&mut self.state());
     }

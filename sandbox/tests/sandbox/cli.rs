@@ -81,6 +81,9 @@ fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
     let seed = dir.path().join("seed.json");
     std::fs::write(&seed, "{\n  \"items\": [{\"cost\": \"ten\"}]\n}").unwrap();
     let seed = seed.to_str().unwrap();
+    let script = dir.path().join("script.yaml");
+    std::fs::write(&script, "faults:\n  - match: {operation: any}\n    effect: {stop: {}}\n").unwrap();
+    let script = script.to_str().unwrap();
     for (arguments, why) in [
         (vec!["--colour"], "--colour"),
         (vec!["--http", "here"], "--http"),
@@ -89,6 +92,8 @@ fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
         (vec!["--key", ""], "--key"),
         (vec!["--key", "two words"], "--key"),
         (vec!["--seed", "no-such-file.json"], "no-such-file.json"),
+        (vec!["--script", "no-such-file.yaml"], "no-such-file.yaml"),
+        (vec!["--script", script], "script.yaml: line 3: faults[0].effect: unknown variant `stop`"),
         (vec!["--seed", seed], "line 2: items[0].cost: invalid type"),
     ] {
         let Output { status, stdout, stderr } = command().args(&arguments).output().unwrap();

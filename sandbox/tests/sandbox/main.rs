@@ -8,6 +8,7 @@ mod export;
 mod faults;
 mod judge;
 mod magic;
+mod script;
 mod state_file;
 mod stores;
 mod tls;
