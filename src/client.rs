@@ -41,8 +41,8 @@ impl Client {
     /// Opens a client from `config_json`. The network is not waited for: a till opens offline.
     pub fn open(config_json: &str) -> Result<Self> {
         let config = Arc::new(Config::parse(config_json)?);
-        let engage = Arc::new(Engage::new(&config)?);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
+        let engage = Arc::new(Engage::new(&config, &log)?);
         let shop = Shop::open(&config, &engage, &log, &stats)?;
         let interrupt = Arc::default();
         if config.warm {

@@ -36,6 +36,10 @@ pub(crate) enum Field {
     Code(Code),
     Operation(OperationId),
     Contact(ContactId),
+    Flag(bool),
+    Ms(Duration),
+    /// One of the library's own words.
+    Word(&'static str),
 }
 
 /// Receives one line. Called on the log's own thread, one line at a time.
@@ -111,8 +115,13 @@ impl Log {
         }
     }
 
+    /// Whether a line of this level is wanted: for lines that cost something to make.
+    pub fn wants(&self, level: Level) -> bool {
+        self.shared.level.load(Ordering::Relaxed) >= level as i32
+    }
+
     pub fn write(&self, level: Level, event: &'static str, fields: &[(&'static str, Field)]) {
-        if self.shared.level.load(Ordering::Relaxed) < level as i32 {
+        if !self.wants(level) {
             return;
         }
         let mut line = Map::new();
@@ -123,6 +132,9 @@ impl Log {
                 Field::Code(code) => Value::from(code.row().name),
                 Field::Operation(id) => Value::from(id.to_string()),
                 Field::Contact(id) => Value::from(id.to_string()),
+                Field::Flag(flag) => Value::from(*flag),
+                Field::Ms(duration) => Value::from(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+                Field::Word(word) => Value::from(*word),
             };
             line.insert((*name).into(), value);
         }

@@ -145,11 +145,7 @@ pub(crate) fn read_error(answer: &Answer) -> Error {
     let body = ErrorBody::of(answer);
     let code = read(answer.status, &body);
     let message = match (&body, answer.status) {
-        (ErrorBody::Html, _) => format!(
-            "{} (a web page with status {}: a web filter, a proxy or a wrong baseUrl)",
-            code.row().meaning,
-            answer.status
-        ),
+        (ErrorBody::Html, _) => format!("{} ({})", code.row().meaning, web_page(answer.status)),
         (_, 300..=399) => format!(
             "the server answered {}, a redirect, which is not followed: it would carry the key along; check baseUrl",
             answer.status
@@ -157,6 +153,16 @@ pub(crate) fn read_error(answer: &Answer) -> Error {
         _ => code.row().meaning.to_owned(),
     };
     Error::new(code, message).with_detail(detail(answer, &body))
+}
+
+/// What to say of a page in the place of Engage's answer.
+pub(crate) fn web_page(status: u16) -> String {
+    format!("a web page with status {status}: a web filter, a proxy or a wrong baseUrl")
+}
+
+/// Why an answer to a request that spends is what it is, where its code does not say it.
+pub(crate) fn cause(answer: &Answer, body: &ErrorBody) -> Vec<String> {
+    if *body == ErrorBody::Html { vec![web_page(answer.status)] } else { Vec::new() }
 }
 
 pub(crate) fn detail(answer: &Answer, body: &ErrorBody) -> Detail {

@@ -21,6 +21,7 @@ pub(crate) use rewards::{Receipt, Reward};
 use crate::config::Config;
 use crate::error::Result;
 use crate::journal::Millis;
+use crate::log::Log;
 use crate::secret::Secret;
 use crate::transport::{Answer, Call, Failure, Interrupt, Request, Transport};
 use assumptions::Wire;
@@ -33,8 +34,12 @@ pub(crate) struct Engage {
 }
 
 impl Engage {
-    pub fn new(config: &Config) -> Result<Self> {
-        Ok(Self { transport: Transport::new(config)?, wire: config.wire.clone(), clock: time::ServerClock::default() })
+    pub fn new(config: &Config, log: &Arc<Log>) -> Result<Self> {
+        Ok(Self {
+            transport: Transport::new(config, log)?,
+            wire: config.wire.clone(),
+            clock: time::ServerClock::default(),
+        })
     }
 
     /// Makes the request that spends. Never repeated in here.
@@ -79,7 +84,7 @@ pub(crate) fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn get(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Answer> {
-    engage.send(&Request { path: Secret::new(path), body: None }, call).map_err(errors::failure)
+    engage.send(&Request { path: Secret::new(path), body: None, operation: None }, call).map_err(errors::failure)
 }
 
 /// A read whose only success is 200.

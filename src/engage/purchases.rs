@@ -27,6 +27,7 @@ impl Engage {
         let request = Request {
             path: Secret::new("/api/v3/point-shop-items/purchase".into()),
             body: Some(Value::Object(body).to_string().into_bytes()),
+            operation: Some(order.purchase),
         };
         match self.send(&request, call) {
             Ok(answer) => self.judge_answer(order, answer),
@@ -38,7 +39,7 @@ impl Engage {
         if !matches!(answer.status, 200 | 201) {
             let body = ErrorBody::of(&answer);
             let code = errors::purchase(answer.status, &body);
-            let facts = Facts { code, detail: errors::detail(&answer, &body), cause: Vec::new() };
+            let facts = Facts { code, detail: errors::detail(&answer, &body), cause: errors::cause(&answer, &body) };
             return match code.row().outcome {
                 Outcome::Refused => Verdict::Refused(facts),
                 _ => Verdict::Unknown(facts),
@@ -50,6 +51,10 @@ impl Engage {
         let Ok(text) = String::from_utf8(body) else { return unknown() };
         match serde_json::from_str::<&RawValue>(&text) {
             Ok(raw) => self.judge_purchase(order, raw, detail),
+            Err(_) if text.trim_start().starts_with('<') => {
+                let cause = vec![errors::web_page(answer.status)];
+                Verdict::Unknown(Facts { code: Code::PendingBadAnswer, detail, cause })
+            }
             Err(_) => unknown(),
         }
     }

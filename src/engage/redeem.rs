@@ -18,6 +18,7 @@ impl Engage {
         let request = Request {
             path: Secret::new(format!("/api/v3/promotion-assignments/{}/redeem", order.assignment)),
             body: Some(json!({ "redemptionChannel": order.channel.word() }).to_string().into_bytes()),
+            operation: Some(order.operation),
         };
         match self.send(&request, call) {
             Ok(answer) => self.judge_redeem(order, answer),
@@ -32,8 +33,8 @@ impl Engage {
             let detail = errors::detail(&answer, &body);
             return match code.row().outcome {
                 _ if code == Code::AlreadyRedeemed => Verdict::Redeemed(Redeemed { detail, ..Redeemed::default() }),
-                Outcome::Refused => Verdict::Refused(Facts { code, detail, cause: Vec::new() }),
-                _ => Verdict::Unknown(Facts { code, detail, cause: Vec::new() }),
+                Outcome::Refused => Verdict::Refused(Facts { code, detail, cause: errors::cause(&answer, &body) }),
+                _ => Verdict::Unknown(Facts { code, detail, cause: errors::cause(&answer, &body) }),
             };
         }
         let detail = Detail { http_status: Some(answer.status), ..Detail::default() };

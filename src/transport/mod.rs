@@ -17,7 +17,10 @@ pub(crate) use head::http_date;
 
 use crate::config::Config;
 use crate::error::{Result, chain};
+use crate::id::OperationId;
+use crate::log::{Field, Level, Log};
 use crate::secret::{Secret, Wiped};
+use call::Current;
 use connector::Dial;
 use dial::Dialer;
 use std::sync::Arc;
@@ -32,6 +35,8 @@ pub(crate) struct Request {
     pub path: Secret,
     /// A POST has a body, a GET has none.
     pub body: Option<Vec<u8>>,
+    /// What it is made for, in the log.
+    pub operation: Option<OperationId>,
 }
 
 /// What a server answered, whoever it is.
@@ -85,13 +90,14 @@ pub(crate) struct Transport {
     /// Our header lines, the key's among them, from behind the path of the first line.
     headers: Wiped,
     max_answer_bytes: u64,
+    log: Arc<Log>,
 }
 
 /// How long a connection made in advance may take.
 const WARMING: Duration = Duration::from_secs(10);
 
 impl Transport {
-    pub fn new(config: &Config) -> Result<Self> {
+    pub fn new(config: &Config, log: &Arc<Log>) -> Result<Self> {
         let settings = Agent::config_builder()
             // Every status is an answer; deciding what it means is not ours.
             .http_status_as_error(false)
@@ -123,6 +129,7 @@ impl Transport {
             prefix: config.base_url.prefix().to_owned(),
             headers,
             max_answer_bytes: config.max_answer_bytes,
+            log: log.clone(),
         })
     }
 
@@ -135,8 +142,14 @@ impl Transport {
     /// a POST never is: that is the journal's to decide.
     pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Answer, Failure> {
         let mut call = call.clone();
+        let mut attempt = 0;
         loop {
+            attempt += 1;
+            let began = Instant::now();
             let (result, current) = call::scope(&call, Some(self.head(request)), || self.run(request));
+            if self.log.wants(Level::Debug) {
+                self.note(request, attempt, began.elapsed(), &result, &current);
+            }
             let error = match result {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -151,6 +164,38 @@ impl Transport {
             }
             return Err(Failure { kind, may_have_left: call.may_have_left(), cause });
         }
+    }
+
+    /// One request in the log, with how long its parts took.
+    fn note(
+        &self,
+        request: &Request,
+        attempt: u64,
+        took: Duration,
+        result: &std::result::Result<Answer, ureq::Error>,
+        current: &Current,
+    ) {
+        let method = if request.body.is_some() { "POST" } else { "GET" };
+        let mut fields = vec![
+            ("method", Field::Word(method)),
+            ("attempt", Field::Number(attempt)),
+            ("reused", Field::Flag(!current.fresh)),
+            ("ms", Field::Ms(took)),
+        ];
+        fields.extend(request.operation.map(|id| ("operationId", Field::Operation(id))));
+        let times = current.times;
+        let parts = [
+            ("resolveMs", times.resolve),
+            ("connectMs", times.connect),
+            ("proxyMs", times.tunnel),
+            ("tlsMs", times.tls),
+        ];
+        fields.extend(parts.into_iter().filter_map(|(name, part)| Some((name, Field::Ms(part?)))));
+        if let Ok(answer) = result {
+            fields.push(("httpStatus", Field::Number(answer.status.into())));
+            fields.push(("bytes", Field::Number(answer.body.len() as u64)));
+        }
+        self.log.write(Level::Debug, "request", &fields);
     }
 
     /// The target of a request and our header lines. `ureq` and what it is made of are not given them, because they leave copies behind.

@@ -177,4 +177,45 @@ mod tests {
             parse(&["[::1]:1", "127.0.0.1:1", "[::2]:1", "[::3]:1"])
         );
     }
+
+    fn addresses(names: &Names) -> Vec<SocketAddr> {
+        let call = Arc::new(call::Call::new(Instant::now() + Duration::from_secs(9), &Arc::default()));
+        call::scope(&call, None, || names.addresses("localhost", 7)).0.unwrap()
+    }
+
+    #[test]
+    fn an_old_answer_is_used_at_once_and_a_new_one_is_fetched_aside() {
+        let names = Names::default();
+        let real = addresses(&names);
+        assert!(real.iter().all(|address| address.ip().is_loopback() && address.port() == 7), "{real:?}");
+        let old: SocketAddr = "127.0.0.99:7".parse().unwrap();
+        let remember = |age: Duration| {
+            let mut names = names.lock();
+            let name = names.get_mut(&("localhost".to_owned(), 7)).unwrap();
+            (name.addresses, name.learned) = (vec![old], Instant::now().checked_sub(age));
+        };
+        remember(FRESH / 2);
+        assert_eq!(
+            (addresses(&names), addresses(&names)),
+            (vec![old], vec![old]),
+            "a fresh answer is not asked for again"
+        );
+        remember(FRESH * 2);
+        assert_eq!(addresses(&names), [old]);
+        // The look-up aside has begun: it ends by itself, and its answer takes the old one's place.
+        let mut known = names.lock();
+        while known.values().any(|name| name.asking) {
+            known = names.shared.changed.wait(known).unwrap();
+        }
+        drop(known);
+        assert_eq!(addresses(&names), real);
+    }
+
+    #[test]
+    fn behind_a_proxy_only_the_proxy_is_looked_up() {
+        let names = Names::behind(Some(("localhost".to_owned(), 3128)));
+        let call = Arc::new(call::Call::new(Instant::now() + Duration::from_secs(9), &Arc::default()));
+        let found = call::scope(&call, None, || names.addresses("engage.invalid", 443)).0.unwrap();
+        assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 3128), "{found:?}");
+    }
 }

@@ -2,6 +2,7 @@
 //! Judged from outside only: by the sandbox's ledger and requests, by what callers were told, and by the clock.
 
 mod certificates;
+mod connections;
 mod cut;
 mod deadlines;
 mod names;

@@ -310,6 +310,74 @@ fn an_odd_answer_is_never_passed_on_as_engages_and_never_loses_or_doubles_a_purc
     assert!(violations.is_empty(), "{violations:#?}");
 }
 
+/// An answer that is no success: what a read is told, what a purchase is told, and when to try again.
+type Row = (&'static str, &'static str, &'static str, Code, Code, Option<u64>);
+
+#[test]
+fn every_answer_of_a_gateway_or_of_engage_in_trouble_has_its_meaning_and_its_time_to_try_again() {
+    const THEN: &str = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n";
+    const PAST: &str = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:40:07 GMT\r\n";
+    const DATELESS: &str = "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n";
+    const PAGE: &str = "Content-Type: text/html\r\n";
+    use Code::{BadAnswer, InvalidRequest, ItemNotFound, PendingBadAnswer, PendingProcessing, PendingRateLimited};
+    use Code::{PendingServerError, RateLimited, Refused, ServerError};
+    let rows: &[Row] = &[
+        ("429 Too Many Requests", "Retry-After: 7\r\n", "", RateLimited, PendingRateLimited, Some(7_000)),
+        ("429 Too Many Requests", THEN, "\"hush\"", RateLimited, PendingRateLimited, Some(30_000)),
+        ("429 Too Many Requests", DATELESS, "{}", RateLimited, PendingRateLimited, None),
+        ("429 Too Many Requests", PAGE, "<html>hush</html>", RateLimited, PendingRateLimited, None),
+        ("503 Service Unavailable", "Retry-After: 120\r\n", "hush", ServerError, PendingServerError, Some(120_000)),
+        ("503 Service Unavailable", PAST, "", ServerError, PendingServerError, Some(0)),
+        ("504 Gateway Timeout", "", r#"{"errorCode":"RequestTimeOut"}"#, ServerError, PendingServerError, None),
+        ("504 Gateway Timeout", PAGE, "<html>hush</html>", ServerError, PendingServerError, None),
+        ("502 Bad Gateway", PAGE, "<html>hush</html>", ServerError, PendingServerError, None),
+        ("500 Internal Server Error", "", "\"An error has occurred, hush\"", ServerError, PendingServerError, None),
+        ("400 Bad Request", "", "\"hush\"", Refused, InvalidRequest, None),
+        ("400 Bad Request", "", "\u{feff}\"hush\"", Refused, InvalidRequest, None),
+        ("400 Bad Request", "", "", Refused, InvalidRequest, None),
+        ("400 Bad Request", "", "hush", BadAnswer, PendingBadAnswer, None),
+        ("404 Not Found", "", "\"hush\"", Refused, ItemNotFound, None),
+        ("404 Not Found", PAGE, "<html>hush</html>", BadAnswer, PendingBadAnswer, None),
+        ("403 Forbidden", PAGE, "<html>hush</html>", BadAnswer, PendingBadAnswer, None),
+        ("200 OK", PAGE, "<html>hush</html>", BadAnswer, PendingBadAnswer, None),
+        (
+            "404 Conflict",
+            "",
+            r#"{"errorCode":"PointShopItemPurchaseProcessingTimedOut","message":"hush"}"#,
+            Refused,
+            PendingProcessing,
+            None,
+        ),
+    ];
+    let _alone = alone();
+    let server = OddServer::start();
+    let wait = json!({ "waitMs": PURCHASE_WAIT.as_millis() }).to_string();
+    for (status, lines, body, read, bought, retry_after_ms) in rows {
+        let text = format!("HTTP/1.1 {status}\r\n{lines}Content-Length: {}\r\n\r\n{body}", body.len());
+        let client = client_of(&server);
+        server.answer_next(staying(text.as_bytes()));
+        let one = client.list_items(LOAD, None).unwrap_err();
+        server.answer_next(staying(text.as_bytes()));
+        let other = client.purchase(LOAD, COFFEE, Some(&wait)).unwrap_err();
+        assert_eq!((one.code(), other.code()), (*read, *bought), "{text}");
+        for error in [one, other] {
+            assert_eq!(
+                error.detail().http_status.map(|number| number.to_string()).as_deref(),
+                status.get(..3),
+                "{text}"
+            );
+            assert_eq!(error.detail().retry_after_ms, *retry_after_ms, "{text}: {error}");
+            assert!(!String::from_utf8(error.to_json()).unwrap().contains("hush"), "{text}: {error}");
+            let is_page = body.starts_with('<');
+            assert_eq!(
+                (error.message().to_owned() + &error.cause().concat()).contains("a web page "),
+                is_page,
+                "{text}: {error}"
+            );
+        }
+    }
+}
+
 fn port_of(url: &str) -> u16 {
     url.rsplit(':').next().unwrap().parse().unwrap()
 }
