@@ -26,6 +26,7 @@ use crate::secret::Secret;
 use crate::transport::{Answer, Call, Failure, Interrupt, Request, Transport};
 use assumptions::Wire;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(crate) struct Engage {
     transport: Transport,
@@ -58,15 +59,16 @@ impl Engage {
         }
     }
 
-    /// What time it is at the server, in ms since 1970, if an answer has told lately.
-    pub fn server_now(&self) -> Option<Millis> {
+    /// What time it is at the server, in ms since 1970, at the earliest and at the latest; if an answer has told lately.
+    pub fn server_now(&self) -> Option<(Millis, Millis)> {
         self.clock.now()
     }
 
     fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Answer, Failure> {
+        let begun = Instant::now();
         let answer = self.transport.send(request, call)?;
         if let Some(date) = &answer.date {
-            self.clock.learn(date);
+            self.clock.learn(date, begun);
         }
         Ok(answer)
     }

@@ -19,22 +19,41 @@ fn millis(time: OffsetDateTime) -> Option<Millis> {
 /// How long the last `Date` is counted on from; then another answer has to come.
 const FRESH: Duration = Duration::from_secs(600);
 
-/// What time it is at the server, from the `Date` of its last answer. Whole seconds, and late by the answer's way.
+/// A `Date` is in whole seconds, cut off.
+const GRAIN_MS: Millis = 1_000;
+
+/// What time it is at the server, from the `Date` of its last answer.
 #[derive(Debug, Default)]
-pub(super) struct ServerClock(Mutex<Option<(Instant, Millis)>>);
+pub(super) struct ServerClock(Mutex<Option<Learned>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Learned {
+    at: Instant,
+    date: Millis,
+    /// How much later than `date` it may have been by then: what was cut off, and the answer's way.
+    unsure: Millis,
+}
 
 impl ServerClock {
-    pub fn learn(&self, date: &str) {
+    /// The answer to a request that was `begun` then has just come.
+    pub fn learn(&self, date: &str, begun: Instant) {
         if let Some(date) = http_date(date).and_then(millis) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), date));
+            let learned = Learned { at: Instant::now(), date, unsure: GRAIN_MS + count(begun.elapsed()) };
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(learned);
         }
     }
 
-    pub fn now(&self) -> Option<Millis> {
-        let (learned, date) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
-        let age = learned.elapsed();
-        (age <= FRESH).then(|| date + u64::try_from(age.as_millis()).unwrap_or(0))
+    /// The time there, at the earliest and at the latest.
+    pub fn now(&self) -> Option<(Millis, Millis)> {
+        let Learned { at, date, unsure } = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let age = at.elapsed();
+        let earliest = date + count(age);
+        (age <= FRESH).then_some((earliest, earliest + unsure))
     }
+}
+
+fn count(time: Duration) -> Millis {
+    time.as_millis().try_into().unwrap_or(Millis::MAX)
 }
 
 #[cfg(test)]
@@ -55,10 +74,11 @@ mod tests {
     fn the_servers_clock_goes_on_from_its_last_answer() {
         let clock = ServerClock::default();
         assert_eq!(clock.now(), None);
-        clock.learn("no date");
+        clock.learn("no date", Instant::now());
         assert_eq!(clock.now(), None);
-        clock.learn("Sun, 06 Nov 1994 08:49:37 GMT");
-        let now = clock.now().unwrap();
-        assert!((784_111_777_000..784_111_780_000).contains(&now), "{now}");
+        clock.learn("Sun, 06 Nov 1994 08:49:37 GMT", Instant::now());
+        let (earliest, latest) = clock.now().unwrap();
+        assert!((784_111_777_000..784_111_780_000).contains(&earliest), "{earliest}");
+        assert!(latest - earliest >= 1_000, "seconds are cut off");
     }
 }

@@ -27,14 +27,14 @@ pub(crate) struct Times {
     pub now: Millis,
     /// How long from now a request that starts now may be under way.
     pub quiet: Millis,
-    /// At Engage, if that is known.
-    pub engage: Option<Millis>,
+    /// At Engage, at the earliest and at the latest, if that is known.
+    pub engage: Option<(Millis, Millis)>,
 }
 
 impl Times {
     /// When, by Engage's clock, a request that starts now may be at work there.
     fn asked(self) -> Option<(Millis, Millis)> {
-        self.engage.map(|there| (there, there + self.quiet))
+        self.engage.map(|(earliest, latest)| (earliest, latest + self.quiet))
     }
 }
 
@@ -269,8 +269,8 @@ pub(crate) fn after_look(record: &Record, verdict: Verdict, now: Millis, pace: P
 
 /// Engage's word for a reward that is used.
 const ALREADY_REDEEMED: &str = "PromotionAlreadyRedeemed";
-/// Engage's `Date` is in whole seconds, may be a relay's, and its clock and ours run apart a little. What is nearer than
-/// this to the time of our requests, and not within, proves nothing.
+/// A `Date` may be a relay's, whose clock is not quite Engage's. What is nearer than this to the time of our requests, and not
+/// within, proves nothing.
 const NEAR_MS: Millis = 60_000;
 
 /// Who has used a reward that is found redeemed.
@@ -285,7 +285,6 @@ enum Redeemer {
 /// reward in these seconds. Well before or after, it cannot have been. All by Engage's clock.
 fn redeemer(asked: Option<(Millis, Millis)>, on: Option<Millis>) -> Redeemer {
     match (asked, on) {
-        // `from` is in whole seconds, rounded down, so it is never later than the request.
         (Some((from, until)), Some(on)) if (from..=until).contains(&on) => Redeemer::Us,
         (Some((from, until)), Some(on)) if on + NEAR_MS < from || until + NEAR_MS < on => Redeemer::SomebodyElse,
         _ => Redeemer::CannotTell,

@@ -116,7 +116,7 @@ enum Event {
 impl Setting {
     fn times(self, now: u8) -> Times {
         let now = Millis::from(now) * TICK;
-        Times { now, quiet: Millis::from(QUIET) * TICK, engage: self.clock.then_some(now) }
+        Times { now, quiet: Millis::from(QUIET) * TICK, engage: self.clock.then_some((now, now)) }
     }
 
     fn rules() -> SettleRules {

@@ -219,10 +219,10 @@ static KILLAT: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// Where a kill struck: `before pwrite64`. None: the till was through by then.
-type Hit = Option<String>;
+pub type Hit = Option<String>;
 
 /// Runs a till that is killed at a point, 0 for never. What it told, where it was struck, and the points in order if it was not.
-fn killed_at(point: usize, config: &str, script: &[String]) -> (Vec<Told>, Hit, Vec<String>) {
+pub fn killed_at(point: usize, config: &str, script: &[String]) -> (Vec<Told>, Hit, Vec<String>) {
     let script: Vec<&str> = script.iter().map(String::as_str).collect();
     let till = run_till(config, &script);
     let output = Command::new(&*KILLAT)
@@ -340,7 +340,8 @@ fn spread<T: Copy>(of: &[T], wanted: usize) -> Vec<T> {
     (0..wanted).map(|n| of[n * of.len() / wanted]).collect()
 }
 
-fn chosen(points: &[String]) -> Vec<usize> {
+/// The points to try: all with a full budget, else those that matter most.
+pub fn chosen(points: &[String]) -> Vec<usize> {
     let all: Vec<usize> = (1..=points.len() + points.len() / 20 + 5).collect();
     if full() {
         return all;

@@ -9,4 +9,5 @@ mod till;
 mod campaign;
 mod chaos;
 mod kill;
+mod redeem;
 mod two_processes;

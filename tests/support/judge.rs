@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// One record of a journal.
+/// One purchase of a journal.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub id: Uuid,
@@ -42,7 +42,7 @@ impl Record {
         }
     }
 
-    /// Everything a journal holds, acknowledged or not, read from the file itself. Nothing if there is none, or an empty one.
+    /// Every purchase a journal holds, acknowledged or not, read from the file itself. Nothing if there is none, or an empty one.
     pub fn read_journal(path: &Path) -> Vec<Record> {
         if !path.exists() {
             return Vec::new();
@@ -55,7 +55,10 @@ impl Record {
             return Vec::new();
         }
         let mut statement = connection
-            .prepare("SELECT id, contact, item, reference, state, code, acknowledged_at, recorded_at FROM operation ORDER BY recorded_at, id")
+            .prepare(
+                "SELECT id, contact, item, reference, state, code, acknowledged_at, recorded_at FROM operation
+                      WHERE kind = 'purchase' ORDER BY recorded_at, id",
+            )
             .unwrap();
         let records = statement.query_map((), |row| {
             Ok(Record {

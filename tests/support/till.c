@@ -3,6 +3,7 @@
  *   till CONFIG_JSON COMMAND...
  *
  *   purchase:CONTACT:ITEM:REFERENCE:WAITMS    named:CONTACT:ITEM:PURCHASEID:WAITMS    items:CONTACT    settle:WAITMS
+ *   rewards:CONTACT    redeem:CONTACT:ASSIGNMENT:REFERENCE:WAITMS
  *   unsettled    get:ID    ack:ID    ackall    stats    new-id    cancel    close    reopen
  *   wait-stdin           goes on when a line (or the end) comes in on standard input
  *   stdin                carries out the lines of standard input as commands, up to its end
@@ -107,6 +108,11 @@ static int32_t call(const char *command, eps_buffer *out)
         options_of(options, sizeof options, "purchaseId", given[3], given[4]);
         return eps_purchase(client, given[1], given[2], options, out);
     }
+    if (strcmp(verb, "redeem") == 0) {
+        options_of(options, sizeof options, "reference", given[3], given[4]);
+        return eps_redeem_reward(client, given[1][0] != '\0' ? given[1] : NULL, given[2], options, out);
+    }
+    if (strcmp(verb, "rewards") == 0) return eps_list_rewards(client, given[1], NULL, out);
     if (strcmp(verb, "settle") == 0) {
         options_of(options, sizeof options, "", "", given[1]);
         return eps_settle(client, options, out);
