@@ -26,6 +26,7 @@ const CALM: u8 = 6;
 
 /// How the reward shows in the member's list, and what the till knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Four things that are so or not, independently.
 struct Setting {
     contact: bool,
     /// The till knows what time it is at Engage.
@@ -123,7 +124,7 @@ impl Setting {
         SettleRules { spacing_ms: vec![TICK], startup_spread_ms: 0, replay_limit_ms: Millis::MAX }
     }
 
-    fn learn(self, world: &mut World, after: impl Fn(&Record, Pace<'_>) -> Record) {
+    fn learn(world: &mut World, after: impl Fn(&Record, Pace<'_>) -> Record) {
         let rules = Self::rules();
         let Some(record) = &world.record else { return };
         let mut record = after(record, Pace { rules: &rules, attended: false, roll: 0 });
@@ -137,7 +138,7 @@ impl Setting {
         world.record = Some(record);
     }
 
-    fn send(self, world: &mut World) {
+    fn send(world: &mut World) {
         world.requests.push(Request { started: world.now, awaited: true });
         world.left.push(world.now);
     }
@@ -158,8 +159,8 @@ impl Setting {
         if matches!(verdict, Verdict::Absent | Verdict::Unseen) && may_send {
             let excluded = matches!(verdict, Verdict::Absent) || self.mutation == Mutation::NoDoubt;
             let claimed = decide::claim(&record, excluded, self.times(world.now));
-            self.learn(world, |_, _| claimed.clone());
-            self.send(world);
+            Self::learn(world, |_, _| claimed.clone());
+            Self::send(world);
             return;
         }
         let verdict = match verdict {
@@ -168,7 +169,7 @@ impl Setting {
             }
             verdict => verdict,
         };
-        self.learn(world, |record, pace| decide::after_look(record, verdict.clone(), now, pace));
+        Self::learn(world, |record, pace| decide::after_look(record, verdict.clone(), now, pace));
     }
 
     /// Whether the till is waiting for an answer: settling does not touch the intent meanwhile.
@@ -198,7 +199,7 @@ impl Model for Setting {
                 };
                 let mut world =
                     World { now, used, record: Some(record), requests: Vec::new(), left: Vec::new(), told: None };
-                self.send(&mut world);
+                Self::send(&mut world);
                 world
             })
             .collect()
@@ -238,7 +239,7 @@ impl Model for Setting {
         match event {
             Event::Tick => {
                 // Something that can happen at once does: time is not what goes on instead. A request may take its time.
-                let urgent = world.now >= CALM && (Self::is_busy(&world) || self.is_due(&world));
+                let urgent = world.now >= CALM && (Self::is_busy(&world) || Self::is_due(&world));
                 if urgent {
                     return None;
                 }
@@ -248,7 +249,7 @@ impl Model for Setting {
                     let facts = Facts::of(Code::PendingConnectionLost);
                     let verdict = Verdict::Unknown(facts);
                     let later = Millis::from(world.now) * TICK;
-                    self.learn(&mut world, |record, pace| decide::after_send(record, verdict.clone(), later, pace));
+                    Self::learn(&mut world, |record, pace| decide::after_send(record, verdict.clone(), later, pace));
                 }
                 let now = world.now;
                 world.requests.retain(|request| now < request.started + QUIET);
@@ -274,7 +275,7 @@ impl Model for Setting {
                 if request.awaited {
                     let verdict =
                         if answered { verdict } else { Verdict::Unknown(Facts::of(Code::PendingConnectionLost)) };
-                    self.learn(&mut world, |record, pace| {
+                    Self::learn(&mut world, |record, pace| {
                         let record = if forced { Record { doubt: false, ..record.clone() } } else { record.clone() };
                         decide::after_send(&record, verdict.clone(), now, pace)
                     });
@@ -284,14 +285,14 @@ impl Model for Setting {
                 let request = world.requests.remove(at);
                 if request.awaited {
                     let verdict = Verdict::Unknown(Facts::of(Code::PendingConnectionLost));
-                    self.learn(&mut world, |record, pace| decide::after_send(record, verdict.clone(), now, pace));
+                    Self::learn(&mut world, |record, pace| decide::after_send(record, verdict.clone(), now, pace));
                 }
             }
             Event::Crash => world.requests.iter_mut().for_each(|request| request.awaited = false),
             Event::Look => self.look(&mut world),
             Event::LookFails => {
                 let verdict = Verdict::Unknown(Facts::of(Code::PendingServerError));
-                self.learn(&mut world, |record, pace| decide::after_look(record, verdict.clone(), now, pace));
+                Self::learn(&mut world, |record, pace| decide::after_look(record, verdict.clone(), now, pace));
             }
         }
         (world != *before).then_some(world)
@@ -330,7 +331,7 @@ impl Model for Setting {
 }
 
 impl Setting {
-    fn is_due(self, world: &World) -> bool {
+    fn is_due(world: &World) -> bool {
         world.record.as_ref().is_some_and(|record| {
             !record.needs_person() && decide::next(record, Millis::from(world.now) * TICK) == Step::Look
         })
