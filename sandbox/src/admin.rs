@@ -2,6 +2,7 @@
 //! `x-sandbox-store` says which store, else the first; bad input is answered 400 with what is wrong, in which field and on which line.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawQuery, State};
@@ -26,6 +27,7 @@ use crate::state::App;
 use crate::store::{Invalid, Item, Member};
 use crate::tenant::{LimitsChange, Settings, Snapshot, Tenant};
 use crate::tls::{Tls, TlsFault};
+use crate::webhook::{Webhook, deliver};
 
 /// Whether a path is the sandbox's own, not Engage's.
 pub(crate) fn is_own(path: &str) -> bool {
@@ -62,6 +64,7 @@ pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
         .route("/_sandbox/faults", get(faults).post(arm).delete(clear_faults))
         .route("/_sandbox/chaos", get(chaos).post(set_chaos))
         .route("/_sandbox/script", post(apply_script))
+        .route("/_sandbox/webhook", get(webhook).post(set_webhook).delete(remove_webhook))
         .route("/_sandbox/tls", get(tls_faults).post(arm_tls).delete(clear_tls_faults))
         .route("/_sandbox/judge", post(judge_tills))
         .route("/_sandbox/magic", get(async || json(StatusCode::OK, &json!(magic::all()))))
@@ -172,6 +175,28 @@ pub(crate) fn apply(tenant: &Tenant, tls: &Tls, script: Script) -> Result<(), In
         tls.arm(fault).map_err(|error| Invalid::new("tls", &format!("no certificate can be made: {error}")))?;
     }
     Ok(())
+}
+
+async fn webhook(For(tenant): For) -> Response {
+    let told = tenant.webhook().map(|set| {
+        let mut told = json!(set.webhook);
+        told["delivered"] = set.delivered.load(Ordering::Relaxed).into();
+        told["failed"] = set.failed.load(Ordering::Relaxed).into();
+        told
+    });
+    json(StatusCode::OK, &json!(told))
+}
+
+async fn set_webhook(tenant: For, body: Bytes) -> Answered {
+    if let Some(set) = tenant.0.set_webhook(Some(from_json::<Webhook>(&body)?))? {
+        tokio::spawn(deliver(Arc::clone(&tenant.0), set));
+    }
+    Ok(webhook(tenant).await)
+}
+
+async fn remove_webhook(For(tenant): For) -> Answered {
+    tenant.set_webhook(None)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn tls_faults(Extension(tls): Extension<Arc<Tls>>) -> Response {

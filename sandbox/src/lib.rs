@@ -28,6 +28,7 @@ mod state;
 pub mod store;
 mod tenant;
 mod tls;
+mod webhook;
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};

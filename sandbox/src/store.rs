@@ -577,6 +577,16 @@ pub struct Store {
     assignments: Vec<Assignment>,
     by_assignment_id: HashMap<Uuid, usize>,
     ledger: Vec<LedgerEntry>,
+    /// Since they were last taken, if they are wanted.
+    balance_changes: Option<Vec<BalanceChange>>,
+}
+
+/// What a member can spend has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BalanceChange {
+    pub contact_id: Uuid,
+    pub balance: u32,
+    pub at: Time,
 }
 
 /// All that a store is: [`Store::contents`] of one makes its like with [`Store::of`].
@@ -730,6 +740,9 @@ impl Store {
 
         account.balance -= item.cost;
         account.held += item.cost;
+        if let Some(changes) = &mut self.balance_changes {
+            changes.push(BalanceChange { contact_id: contact, balance: account.balance, at: now });
+        }
         item.stock = item.stock.map(|left| left - 1);
         let behaviour = item.behaviour;
         let index = self.purchases.len();
@@ -834,6 +847,9 @@ impl Store {
             Ending::Failed => {
                 purchase.status = Status::Failed;
                 account.balance += cost;
+                if let Some(changes) = &mut self.balance_changes {
+                    changes.push(BalanceChange { contact_id: contact, balance: account.balance, at });
+                }
                 if let Some(item) = self.items.iter_mut().find(|known| known.id == item) {
                     item.stock = item.stock.map(|left| left + 1);
                 }
@@ -872,6 +888,17 @@ impl Store {
             points: if deducts { cost } else { 0 },
             balance_after: self.accounts.get(&contact_id).map_or(0, |account| account.balance + account.held),
         });
+    }
+
+    /// Whether from now on balance changes are to be noted.
+    pub(crate) fn note_balance_changes(&mut self, wanted: bool) {
+        self.balance_changes = wanted.then(Vec::new);
+    }
+
+    /// The balance changes noted since the last time.
+    pub(crate) fn take_balance_changes(&mut self, now: Time) -> Vec<BalanceChange> {
+        self.settle(now);
+        self.balance_changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The member, as things stand.

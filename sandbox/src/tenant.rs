@@ -2,6 +2,7 @@
 //! A request takes the lock once when it comes in and once when it is served, never across an await.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,10 @@ use crate::log::{Answered, RequestEntry, RequestLog};
 use crate::script::Script;
 use crate::seed::Seed;
 use crate::store::{
-    Assignment, Bought, Channel, Contents, Invalid, Item, LedgerEntry, Member, NotRedeemed, Purchase, Refused, Store,
+    Assignment, BalanceChange, Bought, Channel, Contents, Invalid, Item, LedgerEntry, Member, NotRedeemed, Purchase,
+    Refused, Store,
 };
+use crate::webhook::{self, Webhook};
 
 /// A store that a sandbox serves: the Engage of one key. Every method blocks, but never for a request in progress.
 #[derive(Debug)]
@@ -42,6 +45,7 @@ pub(crate) struct State {
     pub rate: RateLimit,
     pub redeem_gives_up_after_ms: u32,
     pub dialect: Arc<Dialect>,
+    webhook: Option<Arc<webhook::Set>>,
     file: Option<File>,
 }
 
@@ -120,6 +124,7 @@ impl State {
             rate: RateLimit::new(settings.requests_per_second),
             redeem_gives_up_after_ms: settings.redeem_gives_up_after_ms,
             dialect: Arc::new(settings.dialect),
+            webhook: None,
             file: None,
         })
     }
@@ -423,6 +428,32 @@ impl Tenant {
         *state = State { log, file, ..restored };
         self.disarm(&mut state);
         Ok(())
+    }
+
+    /// Tells balance changes from now on to this webhook, or to none.
+    pub(crate) fn set_webhook(&self, webhook: Option<Webhook>) -> Result<Option<Arc<webhook::Set>>, Invalid> {
+        if let Some(webhook) = &webhook {
+            webhook.check()?;
+        }
+        let set = webhook
+            .map(|webhook| Arc::new(webhook::Set { webhook, delivered: AtomicU64::new(0), failed: AtomicU64::new(0) }));
+        let mut state = self.state();
+        state.store.note_balance_changes(set.is_some());
+        state.webhook.clone_from(&set);
+        Ok(set)
+    }
+
+    /// The webhook that is set.
+    pub(crate) fn webhook(&self) -> Option<Arc<webhook::Set>> {
+        self.state().webhook.clone()
+    }
+
+    /// The balance changes since the last time; `None`: this webhook is no longer the one that is set.
+    pub(crate) fn balance_changes(&self, set: &Arc<webhook::Set>) -> Option<Vec<BalanceChange>> {
+        let mut state = self.state();
+        state.webhook.as_ref().filter(|current| Arc::ptr_eq(current, set))?;
+        let now = state.now();
+        Some(state.store.take_balance_changes(now))
     }
 
     /// The clock.

@@ -12,3 +12,4 @@ mod script;
 mod state_file;
 mod stores;
 mod tls;
+mod webhook;

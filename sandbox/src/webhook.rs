@@ -1,0 +1,194 @@
+//! The webhook `point.balance.updated`, to a listener on this computer: signed as Engage's provider signs, as often and in such an
+//! order as it is told to. Envelope and payload are documented; that points held for a purchase in progress count is assumed.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::clock::Time;
+use crate::store::{BalanceChange, Invalid};
+use crate::tenant::Tenant;
+
+/// How long a delivery may take, and how often it is tried.
+const PATIENCE: Duration = Duration::from_secs(5);
+const ATTEMPTS: u32 = 5;
+/// How often the store is looked at, and how long a lone event waits for one to be swapped with.
+const LOOK: Duration = Duration::from_millis(20);
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Where and how balance changes are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Webhook {
+    /// `http://` and an address of this computer.
+    pub url: String,
+    /// How many times each event comes again.
+    #[serde(default)]
+    pub repeat: u32,
+    /// Whether two events change places.
+    #[serde(default)]
+    pub reorder: bool,
+    /// `whsec_` and the signing secret in Base64; without one nothing is signed.
+    #[serde(default, skip_serializing)]
+    pub secret: Option<String>,
+}
+
+impl Webhook {
+    /// Says what is wrong with it, if anything.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        self.target()?;
+        self.key().map(|_| ())
+    }
+
+    fn target(&self) -> Result<(SocketAddr, Uri), Invalid> {
+        let wrong =
+            || Invalid::new("url", "is not http:// and an address of this computer, like http://127.0.0.1:8080/hook");
+        let uri: Uri = self.url.parse().map_err(|_| wrong())?;
+        let host = match uri.host().map(|host| host.trim_matches(['[', ']'])) {
+            Some("localhost") => IpAddr::from([127, 0, 0, 1]),
+            Some(host) => host.parse().map_err(|_| wrong())?,
+            None => return Err(wrong()),
+        };
+        if uri.scheme_str() != Some("http") || !host.is_loopback() {
+            return Err(wrong());
+        }
+        Ok((SocketAddr::new(host, uri.port_u16().unwrap_or(80)), uri))
+    }
+
+    fn key(&self) -> Result<Option<hmac::Key>, Invalid> {
+        let Some(secret) = &self.secret else { return Ok(None) };
+        let bytes = secret.strip_prefix("whsec_").and_then(|secret| BASE64_STANDARD.decode(secret).ok());
+        let bytes = bytes.ok_or_else(|| Invalid::new("secret", "is not whsec_ and Base64"))?;
+        Ok(Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+    }
+}
+
+/// A webhook that is set, and what became of its events.
+#[derive(Debug)]
+pub(crate) struct Set {
+    pub webhook: Webhook,
+    pub delivered: AtomicU64,
+    pub failed: AtomicU64,
+}
+
+/// Delivers what changes until another webhook is set in its place, or none.
+pub(crate) async fn deliver(tenant: Arc<Tenant>, set: Arc<Set>) {
+    let (Ok((address, uri)), Ok(key)) = (set.webhook.target(), set.webhook.key()) else { return };
+    let sender = Sender { address, uri, key };
+    let mut waiting: Vec<Event> = Vec::new();
+    let mut since = Instant::now();
+    loop {
+        let Some(changes) = tenant.balance_changes(&set) else { return };
+        if waiting.is_empty() {
+            since = Instant::now();
+        }
+        waiting.extend(changes.into_iter().map(|change| Event::of(change, tenant.api_key())));
+        if set.webhook.reorder && waiting.len() < 2 && since.elapsed() < WAIT {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        if set.webhook.reorder {
+            waiting.reverse();
+        }
+        for event in waiting.drain(..) {
+            for _ in 0..=set.webhook.repeat {
+                let count = if sender.send(&event).await { &set.delivered } else { &set.failed };
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Something to tell.
+struct Event {
+    id: String,
+    at: Time,
+    body: Bytes,
+}
+
+impl Event {
+    fn of(change: BalanceChange, tenant: &str) -> Event {
+        let BalanceChange { contact_id, balance, at } = change;
+        let id = format!("msg_{}", Uuid::new_v4().simple());
+        // Documented as an integer, where the account's own id may be a GUID.
+        let account = contact_id.as_u128() & 0x7fff_ffff;
+        let body = json!({
+            "eventType": "point.balance.updated",
+            "id": id,
+            "isEncrypted": false,
+            "payload": {
+                "balance": f64::from(balance),
+                "contactId": contact_id,
+                "accountId": u32::try_from(account).unwrap_or_default(),
+                "definitionId": "1",
+                "balanceExpires": null,
+            },
+            "tenant": tenant,
+        });
+        Event { id, at, body: Bytes::from(body.to_string()) }
+    }
+}
+
+struct Sender {
+    address: SocketAddr,
+    uri: Uri,
+    key: Option<hmac::Key>,
+}
+
+impl Sender {
+    /// Tries until it is accepted, or too often.
+    async fn send(&self, event: &Event) -> bool {
+        for attempt in 0..ATTEMPTS {
+            if matches!(timeout(PATIENCE, self.attempt(event)).await, Ok(Ok(true))) {
+                return true;
+            }
+            tokio::time::sleep(LOOK * 2_u32.pow(attempt)).await;
+        }
+        false
+    }
+
+    async fn attempt(&self, event: &Event) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let response = client.send_request(self.request(event)?).await?;
+        let accepted = response.status().is_success();
+        let _ = response.into_body().collect().await;
+        connection.abort();
+        Ok(accepted)
+    }
+
+    fn request(&self, event: &Event) -> hyper::http::Result<Request<Full<Bytes>>> {
+        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        let timestamp = event.at.millis() / 1000;
+        let mut request = Request::post(path)
+            .header(HOST, self.uri.authority().map_or("localhost", |authority| authority.as_str()))
+            .header(CONTENT_TYPE, "application/json")
+            .header("svix-id", &event.id)
+            .header("svix-timestamp", timestamp);
+        if let Some(key) = &self.key {
+            let mut signing = hmac::Context::with_key(key);
+            signing.update(format!("{}.{timestamp}.", event.id).as_bytes());
+            signing.update(&event.body);
+            let signature = BASE64_STANDARD.encode(signing.sign());
+            request = request.header("svix-signature", format!("v1,{signature}"));
+        }
+        request.body(Full::new(event.body.clone()))
+    }
+}
