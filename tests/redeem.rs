@@ -105,6 +105,18 @@ fn an_answer_that_is_lost_is_found_again_and_the_reward_is_ours() {
 }
 
 #[test]
+fn a_redeem_that_is_a_tills_very_first_request_is_known_as_ours_too() {
+    let store = Store::open();
+    let reward = reward(&store, &store.client());
+    // Nothing has told this till what time it is at Engage when it sends; the look does.
+    let client = store.durable_client();
+    store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit));
+    let operation = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
+    assert_eq!(operation["outcome"], "done");
+    assert_eq!(redeem_requests(&store), 1);
+}
+
+#[test]
 fn a_request_that_was_lost_is_sent_again_once_a_look_says_that_the_reward_is_unused() {
     let store = Store::open();
     let client = store.client();

@@ -38,6 +38,15 @@ impl Times {
     }
 }
 
+/// Counts back from what time it is at Engage now to the time when a request may have been at work there, for an intent that did
+/// not know it then. Only where the till's clock has run steadily since, which is for the caller to know.
+pub(crate) fn counted_back(record: Record, times: Times) -> Record {
+    let Some((earliest, latest)) = times.engage.filter(|_| record.asked.is_none()) else { return record };
+    let from = earliest.saturating_sub(times.now.saturating_sub(record.recorded_at));
+    let until = (latest + record.quiet_until).saturating_sub(times.now);
+    Record { asked: Some((from, until)), ..record }
+}
+
 /// Which intent a wish means: one there is already, or a new one (invariants 3 and 7).
 pub(crate) fn intend(wish: &Wish, candidates: Candidates, times: Times) -> Result<Intention> {
     let bound = |code, says: &str, record: &Record| Err(record.order.named_in(Error::new(code, says)));

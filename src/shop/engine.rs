@@ -43,6 +43,7 @@ pub(crate) struct Engine {
     pub log: Arc<Log>,
     pub stats: Arc<Stats>,
     config: Arc<Config>,
+    clock: Clock,
     /// Ends the requests under way, when the client is closed.
     interrupt: Arc<Interrupt>,
     work: Mutex<Work>,
@@ -130,6 +131,7 @@ impl Engine {
             log,
             stats,
             config,
+            clock: Clock::start(),
             interrupt: Arc::default(),
             work: Mutex::default(),
             changed: Condvar::new(),
@@ -385,6 +387,11 @@ impl Engine {
         let looked_at = now_ms();
         let verdict = self.engage.look(&record.order, &self.call());
         self.stats.looked();
+        let record = if self.clock.is_steady_since(record.recorded_at) {
+            decide::counted_back(record, self.times())
+        } else {
+            record
+        };
         let nothing_came = matches!(verdict, Verdict::Absent | Verdict::Unseen);
         if !(nothing_came && decide::may_send_again(&record, looked_at, rules)) {
             return Ok(Some(self.learn(record, decide::after_look, &verdict, attended)));
@@ -603,6 +610,27 @@ impl Slot {
     /// Forgets callers that have gone: nobody but the slot holds their ticket.
     fn drop_gone(&mut self) {
         self.followers.retain(|ticket| Arc::strong_count(ticket) > 1);
+    }
+}
+
+/// Watches whether the till's clock is set while we run.
+struct Clock {
+    started: Instant,
+    wall: Millis,
+}
+
+impl Clock {
+    /// Clocks are corrected by a little all the time.
+    const LITTLE_MS: Millis = 1_000;
+
+    fn start() -> Self {
+        Self { started: Instant::now(), wall: now_ms() }
+    }
+
+    /// Whether a time that was written down in this run is still right by the till's clock.
+    fn is_steady_since(&self, time: Millis) -> bool {
+        let expected = self.wall + millis(self.started.elapsed());
+        time >= self.wall && now_ms().abs_diff(expected) <= Self::LITTLE_MS
     }
 }
 
