@@ -9,6 +9,7 @@ mod points;
 mod purchases;
 mod redeem;
 mod rewards;
+mod scan;
 mod shape;
 mod time;
 

@@ -1,26 +1,20 @@
 //! `GET /api/v3/point-accounts`: the member's points.
 
-use super::shape;
-use super::{Engage, get_ok};
+use super::scan::{Field, Kind};
+use super::{Engage, get_ok, shape};
 use crate::error::Result;
 use crate::id::ContactId;
 use crate::transport::Call;
-use serde::Deserialize;
-use serde_json::Number;
 use std::sync::Arc;
 
 /// What a till needs of an account. Ids may be numbers or GUIDs and are passed on unseen.
-#[derive(Deserialize)]
-struct Account {
-    /// Points, with decimals.
-    #[serde(rename = "balance")]
-    _balance: Number,
-}
+/// Points may have decimals.
+const ACCOUNT: &[Field] = &[("balance", Kind::Number)];
 
 impl Engage {
     /// The point accounts: a JSON array, checked for shape. An envelope `{"items": […]}` is taken off.
     pub fn points(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let answer = get_ok(self, format!("/api/v3/point-accounts?contactId={contact}"), call)?;
-        shape::check_list::<Account>(shape::without_envelope(answer), "point accounts")
+        shape::check_list(shape::without_envelope(answer), "point accounts", ACCOUNT)
     }
 }

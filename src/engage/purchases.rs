@@ -10,7 +10,6 @@ use crate::id::{AssignmentId, ContactId};
 use crate::journal::Millis;
 use crate::secret::Secret;
 use crate::transport::{Answer, Call, Failure, FailureKind, Request};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -85,7 +84,8 @@ impl Engage {
     pub fn purchases(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let answer = get(self, format!("/api/v3/point-shop-item-purchases?contactId={contact}"), call)?;
         match answer.status {
-            200 => shape::check_list::<Element>(answer, "purchases"),
+            // Nothing in an element is documented but that it has a status.
+            200 => shape::check_list(answer, "purchases", &[]),
             404 if ErrorBody::of(&answer).may_be_engage() => Ok(b"[]".to_vec()),
             _ => Err(errors::read_error(&answer)),
         }
@@ -114,10 +114,6 @@ impl Engage {
         Verdict::Absent
     }
 }
-
-/// An element of the history: an object. Nothing in it is documented but that it has a status.
-#[derive(Deserialize)]
-struct Element {}
 
 /// What a completed purchase says about the reward it gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,23 +2,20 @@
 
 use super::assumptions::Wire;
 use super::order::Channel;
-use super::shape::{self, Guid, Object};
+use super::scan::{Field, Kind};
+use super::shape::{self, Object};
 use super::{Engage, get_ok, push_encoded, time};
 use crate::error::Result;
 use crate::id::{AssignmentId, ContactId};
 use crate::journal::Millis;
 use crate::transport::Call;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a till needs of a reward: the id by which it is redeemed. Everything else may be null and is passed on unseen.
-#[derive(Deserialize)]
-struct Element {
-    #[serde(rename = "id")]
-    _id: Guid,
-}
+const REWARD: &[Field] = &[("id", Kind::Guid)];
 
 impl Engage {
     /// The rewards that can be used on a channel: a JSON array, checked for shape. An envelope `{"items": […]}` is taken off.
@@ -26,7 +23,7 @@ impl Engage {
         let mut encoded = String::new();
         push_encoded(&mut encoded, channel.word());
         let path = self.wire.rewards_path.replace("{contactId}", &contact.to_string()).replace("{channel}", &encoded);
-        shape::check_list::<Element>(shape::without_envelope(get_ok(self, path, call)?), "rewards")
+        shape::check_list(shape::without_envelope(get_ok(self, path, call)?), "rewards", REWARD)
     }
 
     /// The rewards of a checked list.

@@ -1,38 +1,15 @@
 //! Checks the shape of an answer without building a tree of it; the bytes themselves are passed on as they came.
 
 use super::errors::{ErrorBody, without_bom};
+use super::scan::{self, FaultKind, Field};
 use crate::code::Code;
 use crate::error::{Detail, Error, Result};
 use crate::transport::Answer;
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::collections::HashMap;
-use std::fmt;
-use std::marker::PhantomData;
 use uuid::Uuid;
-
-/// A GUID in an answer; only that it is one matters.
-pub(crate) struct Guid;
-
-impl<'de> Deserialize<'de> for Guid {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Guid;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a GUID")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Guid, E> {
-                Uuid::try_parse(text).map(|_| Guid).map_err(|_| E::custom("not a GUID"))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
 
 /// One of Engage's objects, read by the names its fields may have. A field that is null, of another type or not there is none.
 #[derive(Default)]
@@ -67,36 +44,38 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The body of a read that must be a JSON array of `T`s, verbatim.
-pub(crate) fn check_list<T: for<'de> Deserialize<'de>>(answer: Answer, what: &str) -> Result<Vec<u8>> {
+/// The body of a read that must be a JSON array of objects with these fields, verbatim.
+pub(crate) fn check_list(answer: Answer, what: &str, fields: &[Field]) -> Result<Vec<u8>> {
     let Ok(text) = std::str::from_utf8(without_bom(&answer.body)) else {
         return Err(bad(&answer, format!("the {what} are not UTF-8")));
     };
-    let seen = Cell::new(0);
-    let mut json = serde_json::Deserializer::from_str(text);
-    let checked = Each::<T> { seen: &seen, kind: PhantomData }.deserialize(&mut json).and_then(|()| json.end());
-    if let Err(error) = checked {
-        let (line, column) = (error.line(), error.column());
-        let place = match error.is_data() && seen.get() > 0 {
-            true => format!("element {} of the {what}", seen.get()),
-            false => format!("the {what}"),
-        };
-        // serde's own words may quote a value, so only the kind of the fault is repeated.
-        let fault = match error.classify() {
-            serde_json::error::Category::Eof => "end too early",
-            serde_json::error::Category::Data => "lack a documented field or have it in another type",
-            _ => "are not JSON",
-        };
-        return Err(bad(&answer, format!("{place} {fault} (line {line}, column {column})")));
-    }
-    Ok(body_without_bom(answer.body))
+    let Err(fault) = scan::check_list(text, fields) else { return Ok(body_without_bom(answer.body)) };
+    let (line, column) = line_and_column(text, fault.at);
+    // A value is never repeated: only where it is, and what kind of fault it has.
+    let place = match (fault.kind, fault.element) {
+        (FaultKind::Shape, 1..) => format!("element {} of the {what}", fault.element),
+        _ => format!("the {what}"),
+    };
+    let says = match fault.kind {
+        FaultKind::Shape => "lack a documented field or have it in another type",
+        FaultKind::End => "end too early",
+        FaultKind::Syntax => "are not JSON",
+    };
+    Err(bad(&answer, format!("{place} {says} (line {line}, column {column})")))
+}
+
+/// Both from 1; the column in bytes.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let lines = text.as_bytes()[..at].split(|byte| *byte == b'\n');
+    lines.fold((0, 0), |(line, _), bytes| (line + 1, bytes.len() + 1))
 }
 
 /// The body of a read that must be a JSON string with a GUID in it, verbatim.
 pub(crate) fn check_guid(answer: Answer, what: &str) -> Result<Vec<u8>> {
-    match serde_json::from_slice::<Guid>(without_bom(&answer.body)) {
-        Ok(_) => Ok(body_without_bom(answer.body)),
-        Err(_) => Err(bad(&answer, format!("the {what} is not a GUID in quotes"))),
+    let text = serde_json::from_slice::<String>(without_bom(&answer.body));
+    match text.is_ok_and(|text| Uuid::try_parse(&text).is_ok()) {
+        true => Ok(body_without_bom(answer.body)),
+        false => Err(bad(&answer, format!("the {what} is not a GUID in quotes"))),
     }
 }
 
@@ -135,35 +114,4 @@ fn bad(answer: &Answer, says: String) -> Error {
         attempts: 1,
         ..Detail::default()
     })
-}
-
-/// Reads each element of an array as a `T` and drops it.
-struct Each<'a, T> {
-    seen: &'a Cell<usize>,
-    kind: PhantomData<T>,
-}
-
-impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Each<'_, T> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<'_, T> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
-        loop {
-            self.seen.set(self.seen.get() + 1);
-            if seq.next_element::<T>()?.is_none() {
-                return Ok(());
-            }
-        }
-    }
 }
