@@ -44,6 +44,8 @@ pub(crate) struct Connection {
     unsent: Wiped,
     wire: Wire,
     used: Instant,
+    /// An answer has come, and nobody has looked since whether the connection is still good.
+    answered: bool,
     idle_limit: Arc<AtomicU64>,
 }
 
@@ -54,6 +56,7 @@ impl Connection {
             unsent: Wiped::default(),
             wire,
             used: Instant::now(),
+            answered: false,
             idle_limit: Arc::new(IDLE_MS.into()),
         }
     }
@@ -111,12 +114,16 @@ impl Transport for Connection {
         }
         let received = self.wire.read(into)?;
         self.buffers.input_appended(received);
-        self.used = Instant::now();
+        (self.used, self.answered) = (Instant::now(), true);
         Ok(received > 0)
     }
 
     fn is_open(&mut self) -> bool {
-        self.is_good()
+        // `ureq` asks as it puts the connection back and again as it takes it out. Only then it is worth a look at the socket.
+        match std::mem::take(&mut self.answered) {
+            true => self.unsent.is_empty() && self.wire.is_quiet(),
+            false => self.is_good(),
+        }
     }
 
     fn is_tls(&self) -> bool {

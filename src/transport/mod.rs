@@ -23,6 +23,7 @@ use crate::secret::{Secret, Wiped};
 use call::Current;
 use connector::Dial;
 use dial::Dialer;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, Response};
@@ -227,8 +228,11 @@ impl Transport {
             call::limit_idling(kept);
         }
         let status = response.status().as_u16();
+        let announced = response.body().content_length().unwrap_or(0).min(self.max_answer_bytes);
+        // One more, for the NUL that C gets behind it.
+        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0) + 1);
         // One more than allowed, so that an answer of exactly the cap passes.
-        let body = response.body_mut().with_config().limit(self.max_answer_bytes + 1).read_to_vec()?;
+        response.body_mut().with_config().limit(self.max_answer_bytes + 1).reader().read_to_end(&mut body)?;
         if body.len() as u64 > self.max_answer_bytes {
             return Err(ureq::Error::BodyExceedsLimit(self.max_answer_bytes));
         }

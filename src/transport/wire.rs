@@ -34,11 +34,13 @@ impl Wire {
         self.tls.is_some()
     }
 
+    /// Whether nothing has been received that nobody has read: an answer nobody asked for, which the next request would get.
+    pub fn is_quiet(&mut self) -> bool {
+        self.tls.as_mut().is_none_or(|tls| is_quiet(tls))
+    }
+
     pub fn is_open(&mut self) -> bool {
-        // What rustls has deciphered and nobody has read is an answer nobody asked for: the next request would get it.
-        if let Some(tls) = &mut self.tls
-            && !is_quiet(tls)
-        {
+        if !self.is_quiet() {
             return false;
         }
         match (self.socket.idle_state(), &mut self.tls) {
