@@ -498,15 +498,18 @@ impl Engine {
                 slot.followers.clone()
             }
         };
-        if settled && !outdated {
-            work.slots.remove(&record.id());
-            self.stats.settled(record.state);
-        } else if !outdated {
+        let planned = !settled && !outdated;
+        if planned {
             let wait = record.next_at.saturating_sub(now_ms());
             work.schedule(record.id(), Instant::now() + Duration::from_millis(wait));
+        } else if !outdated {
+            work.slots.remove(&record.id());
+            self.stats.settled(record.state);
         }
         drop(work);
-        self.changed.notify_one();
+        if planned {
+            self.changed.notify_one();
+        }
         for ticket in followers {
             ticket.tell(record);
         }

@@ -72,8 +72,12 @@ impl Ticket {
         }
         state.finished |= record.state.is_settled() || record.needs_person();
         state.record = Some(record.clone());
+        let finished = state.finished;
         drop(state);
-        self.changed.notify_all();
+        // Whoever waits, waits for the end; waking it for less costs two changes of thread.
+        if finished {
+            self.changed.notify_all();
+        }
     }
 
     /// Takes the wish up. False: the caller has gone, and it is not to be carried out.
