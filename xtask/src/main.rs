@@ -1,6 +1,7 @@
-//! The project's commands: `cargo xtask demo | test | torture | header | abi`.
+//! The project's commands: `cargo xtask demo | test | torture | header | abi | package | bench`.
 
 mod abi;
+mod bench;
 mod demo;
 mod header;
 mod package;
@@ -61,6 +62,12 @@ enum Command {
         #[command(subcommand)]
         command: Abi,
     },
+    /// Measures the library against what a vendor would write instead, and writes docs/performance.md
+    Bench {
+        /// A few runs instead of many, and nothing written: to see whether a change helps
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -86,6 +93,7 @@ fn main() -> ExitCode {
         Command::StaticLibrary { archive, into } => {
             static_library::close(&archive, &into, static_library::Binutils { prefix: "" })
         }
+        Command::Bench { quick } => bench::run(quick),
         Command::Abi { command: Abi::Record } => abi::record(),
         Command::Abi { command: Abi::Check { library } } => abi::check(library.as_deref()),
     };

@@ -56,6 +56,28 @@ pub const PACKAGE: &[Need] = &[need("zip", "zip", &["zip", "-v"]), need("unzip",
 pub const CONSUMER: &[Need] =
     &[need("CMake", "cmake", &["cmake", "--version"]), need("ninja", "ninja-build", &["ninja", "--version"])];
 
+/// What the bench needs beside what the demo does.
+pub const BENCH: &[Need] = &[
+    need("libcurl's headers", "libcurl4-openssl-dev", &["pkg-config", "--exists", "libcurl"]),
+    need("binutils (nm)", "binutils", &["nm", "--version"]),
+    need("strace", "strace", &["strace", "--version"]),
+    need("the C# compiler (mcs)", "mono-mcs", &["mcs", "--version"]),
+    need("mono", "mono-runtime", &["mono", "--version"]),
+    need(
+        "mono's HttpClient",
+        "libmono-system-net-http4.0-cil",
+        &["sh", "-c", "test -e /usr/lib/mono/4.5/System.Net.Http.dll"],
+    ),
+    need(
+        "Json.NET",
+        "libnewtonsoft-json5.0-cil",
+        &["test", "-e", "/usr/lib/cli/Newtonsoft.Json-5.0/Newtonsoft.Json.dll"],
+    ),
+    need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]),
+    need("the system's authorities", "ca-certificates", &["test", "-e", "/etc/ssl/certs/ca-certificates.crt"]),
+    need("taskset", "util-linux", &["taskset", "--version"]),
+];
+
 /// Sees to it that everything is there.
 pub fn install(needs: &[&[Need]]) -> Result {
     let missing: Vec<&Need> = needs.iter().flat_map(|needs| needs.iter()).filter(|need| !is_there(need)).collect();

@@ -1,0 +1,124 @@
+//! The server of the bench: TLS, keep-alive and prepared answers, a thread a connection. It does as little as can be,
+//! because its time is part of every figure; the sandbox's ledger and faults would drown the differences.
+//! `server CA`: writes its authority to CA and prints its port.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection};
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+fn main() {
+    let ca = std::env::args().nth(1).expect("server CA");
+    let tls = Arc::new(identity(&ca));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    println!("{}", listener.local_addr().expect("bound").port());
+    let answers = Arc::new(Mutex::new(HashMap::new()));
+    for stream in listener.incoming().flatten() {
+        let (tls, answers) = (tls.clone(), answers.clone());
+        // A client that goes is no failure.
+        std::thread::spawn(move || serve(stream, tls, &answers));
+    }
+}
+
+/// A fresh authority, its certificate written to `ca`, and a certificate of it for this server.
+fn identity(ca: &str) -> ServerConfig {
+    let mut params = CertificateParams::new([]).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "engage bench");
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed");
+    std::fs::write(ca, authority.pem()).expect("CA can be written");
+    let key = KeyPair::generate().expect("a key");
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let leaf = CertificateParams::new(names).expect("names").signed_by(&key, &authority).expect("signed");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)
+        .expect("a pair");
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls
+}
+
+fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, answers: &Mutex<HashMap<usize, Arc<Vec<u8>>>>) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
+    let mut connection = ServerConnection::new(tls).ok()?;
+    connection.set_buffer_limit(None);
+    let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+    let mut request = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    // This connection's own copies: no lock a request.
+    let mut known: HashMap<usize, Arc<Vec<u8>>> = HashMap::new();
+    loop {
+        let Some(length) = request_length(&request) else {
+            match tls.read(&mut buffer).ok()? {
+                0 => return None,
+                bytes => request.extend_from_slice(&buffer[..bytes]),
+            }
+            continue;
+        };
+        if request.starts_with(b"POST") {
+            let answer = purchased(&String::from_utf8_lossy(&request[..length]));
+            tls.write_all(&answer).ok()?;
+        } else {
+            let line = request.split(|byte| *byte == b' ').nth(1)?;
+            let items = std::str::from_utf8(&line[line.len().checked_sub(12)?..]).ok()?.parse().ok()?;
+            let answer = known.entry(items).or_insert_with(|| {
+                let mut answers = answers.lock().expect("nobody panics");
+                answers.entry(items).or_insert_with(|| Arc::new(list(items))).clone()
+            });
+            tls.write_all(answer).ok()?;
+        }
+        tls.flush().ok()?;
+        request.drain(..length);
+    }
+}
+
+/// Head and body of the first request, once it is whole.
+fn request_length(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&bytes[..head]).ok()?.to_ascii_lowercase();
+    let body = text.split_once("content-length: ").map_or(0, |(_, rest)| {
+        rest.split("\r\n").next().and_then(|number| number.parse().ok()).unwrap_or(0)
+    });
+    (bytes.len() >= head + body).then_some(head + body)
+}
+
+/// A list of items, about 490 bytes each, as Engage documents them.
+fn list(items: usize) -> Vec<u8> {
+    let items: Vec<String> = (1..=items)
+        .map(|number| {
+            format!(
+                r#"{{"id":"b0000000-0000-4000-8000-{number:012}","name":"Reward {number}","cost":{},"pointDefinitionId":1,"promotionId":"c0000000-0000-4000-8000-{number:012}","validFrom":"2026-03-20T13:53:08.003Z","validTo":"2027-03-20T13:53:08.003Z","presentation":{{"title":"Reward number {number}","description":"A cup of coffee of your choice, or tea, in any of our shops, on every day of the week.","imageUrl":"https://images.example.com/rewards/{number}/large.png","link":"https://www.example.com/club/rewards/{number}"}}}}"#,
+                number * 50
+            )
+        })
+        .collect();
+    answer(&format!("[{}]", items.join(",")))
+}
+
+/// The purchase that was asked for, completed.
+fn purchased(request: &str) -> Vec<u8> {
+    let of = |name: &str| {
+        let from = request.find(name).map_or(0, |at| at + name.len() + 3);
+        request.get(from..from + 36).unwrap_or_default()
+    };
+    answer(&format!(
+        r#"{{"id":"d0000000-0000-4000-8000-000000000001","pointShopItemPurchaseId":"{}","contactId":"{}","pointShopItemId":"{}","status":"Completed","cost":100,"createdOn":"2026-03-20T13:53:08.003Z"}}"#,
+        of("pointShopItemPurchaseId"),
+        of("contactId"),
+        of("pointShopItemId")
+    ))
+}
+
+fn answer(body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}

@@ -1,0 +1,84 @@
+//! The protocol of a peer, the same in every language: `PEER BASE CA WHAT COUNT` makes its first request and prints
+//! `first US`, waits for a line, makes 20 more to warm up, then `COUNT` that are measured, and prints `p50 US cpu US`.
+
+use std::io::{BufRead, Write};
+use std::time::Instant;
+
+pub const ITEM: &str = "b0000000-0000-4000-8000-000000000001";
+const WARM_UP: usize = 20;
+
+/// What a peer was asked for.
+pub struct Order {
+    pub base: String,
+    pub ca: String,
+    pub what: What,
+    pub count: usize,
+}
+
+#[derive(Clone, Copy)]
+pub enum What {
+    /// A list of this many items.
+    Items(u32),
+    Purchase,
+    /// A purchase, and one line appended to a file and made durable before it.
+    DurablePurchase,
+}
+
+impl Order {
+    /// From the command line.
+    pub fn read() -> Self {
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        let [base, ca, what, count] = words.try_into().expect("PEER BASE CA WHAT COUNT");
+        let what = match what.split_once(':') {
+            Some(("items", number)) => What::Items(number.parse().expect("items:NUMBER")),
+            None if what == "purchase" => What::Purchase,
+            None if what == "durable" => What::DurablePurchase,
+            _ => panic!("WHAT is items:NUMBER, purchase or durable"),
+        };
+        Self { base, ca, what, count: count.parse().expect("COUNT is a number") }
+    }
+
+    /// The certificate to trust, DER.
+    pub fn authority(&self) -> rustls::pki_types::CertificateDer<'static> {
+        use rustls::pki_types::pem::PemObject;
+        rustls::pki_types::CertificateDer::from_pem_file(&self.ca).expect("CA is a PEM file")
+    }
+}
+
+/// The member whose list has this many items.
+pub fn member(items: u32) -> String {
+    format!("a0000000-0000-4000-8000-{items:012}")
+}
+
+/// Ids that differ; nobody has to guess them.
+pub fn fresh_id(number: usize) -> String {
+    format!("{:08x}-{:04x}-4000-8000-{number:012x}", std::process::id(), number & 0xffff)
+}
+
+/// Makes the requests; `one` is told the number of its request.
+pub fn measure(count: usize, mut one: impl FnMut(usize)) {
+    let mut out = std::io::stdout();
+    let began = Instant::now();
+    one(0);
+    writeln!(out, "first {}", began.elapsed().as_micros()).and_then(|()| out.flush()).expect("stdout");
+    std::io::stdin().lock().read_line(&mut String::new()).expect("stdin");
+    for number in 1..=WARM_UP {
+        one(number);
+    }
+    let cpu = cpu_us();
+    let mut took: Vec<f64> = (0..count)
+        .map(|number| {
+            let began = Instant::now();
+            one(WARM_UP + 1 + number);
+            began.elapsed().as_secs_f64() * 1e6
+        })
+        .collect();
+    let cpu = (cpu_us() - cpu) / count as f64;
+    took.sort_by(f64::total_cmp);
+    writeln!(out, "p50 {:.1} cpu {cpu:.1}", took[count / 2]).expect("stdout");
+}
+
+fn cpu_us() -> f64 {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 * 1e6 + spent.tv_nsec as f64 / 1e3
+}

@@ -1,0 +1,234 @@
+//! The server, and runs of the peers against it. Client and server share one core, so that the time of a request is the work of both.
+
+use super::prepare::Built;
+use crate::run::Result;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+/// The core they share. Everything else is left to the others.
+const CORE: &str = "0";
+
+pub struct Lab {
+    pub folder: PathBuf,
+    pub ca: PathBuf,
+    /// The same authority with the system's beside it, as a client has that is given no list of its own.
+    pub bundle: PathBuf,
+    pub base: String,
+    /// The same server, 25 ms away.
+    pub far: String,
+    _server: Server,
+    _distance: Server,
+}
+
+/// A program that speaks the protocol of a peer.
+#[derive(Clone)]
+pub struct Peer {
+    pub name: &'static str,
+    command: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
+}
+
+impl Peer {
+    pub fn new<W: Into<OsString>>(name: &'static str, command: impl IntoIterator<Item = W>) -> Self {
+        Self { name, command: command.into_iter().map(Into::into).collect(), environment: Vec::new() }
+    }
+
+    /// The same peer with one more variable of the environment.
+    pub fn with(&self, name: &'static str, value: impl Into<OsString>) -> Self {
+        let mut peer = self.clone();
+        peer.environment.push((name, value.into()));
+        peer
+    }
+
+    pub fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+}
+
+/// What a run showed.
+#[derive(Clone, Copy)]
+pub struct Sample {
+    /// From the start of the process to its first answer, ms.
+    pub start_ms: f64,
+    /// The first request alone, µs.
+    pub first_us: f64,
+    /// What the process kept in memory after it.
+    pub resident_kb: f64,
+    /// A request, µs.
+    pub p50_us: f64,
+    /// CPU time of the process a request, µs.
+    pub cpu_us: f64,
+}
+
+/// How a peer is run.
+#[derive(Clone, Copy)]
+pub struct How<'a> {
+    pub base: &'a str,
+    pub ca: &'a Path,
+    /// On the server's core, or wherever there is room.
+    pub pinned: bool,
+}
+
+impl How<'_> {
+    fn command(self, peer: &Peer, what: &str, count: usize, before: &[&str]) -> Command {
+        let pin: &[&str] = if self.pinned { &["taskset", "-c", CORE] } else { &[] };
+        let mut words = pin.iter().chain(before).map(OsString::from).chain(peer.command.iter().cloned());
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).arg(self.base).arg(self.ca).arg(what).arg(count.to_string());
+        command.envs(peer.environment.iter().cloned()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+    }
+
+    pub fn run(self, peer: &Peer, what: &str, count: usize) -> Result<Sample> {
+        let failed = |why: &str| format!("{} ({what}): {why}", peer.name);
+        let began = Instant::now();
+        let mut process = self.command(peer, what, count, &[]).spawn().map_err(|error| failed(&error.to_string()))?;
+        let mut lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
+        let mut number = |name: &str| -> Result<Vec<f64>> {
+            loop {
+                let line = lines.next().and_then(std::result::Result::ok).ok_or_else(|| failed("ended too early"))?;
+                if line.starts_with(name) {
+                    return Ok(line.split(' ').filter_map(|word| word.parse().ok()).collect());
+                }
+            }
+        };
+        let first_us = number("first ")?[0];
+        let start_ms = began.elapsed().as_secs_f64() * 1e3;
+        let resident_kb = resident_kb(process.id()).ok_or_else(|| failed("has gone"))?;
+        process.stdin.take().ok_or("no input")?.write_all(b"go\n").map_err(|error| failed(&error.to_string()))?;
+        let measured = number("p50 ")?;
+        let status = process.wait().map_err(|error| failed(&error.to_string()))?;
+        match (status.success(), measured.as_slice()) {
+            (true, &[p50_us, cpu_us]) => Ok(Sample { start_ms, first_us, resident_kb, p50_us, cpu_us }),
+            _ => Err(failed(&status.to_string())),
+        }
+    }
+
+    /// Interleaved runs of several peers: the samples of each.
+    pub fn rounds(self, peers: &[Peer], what: &str, count: usize, runs: usize) -> Result<Vec<Vec<Sample>>> {
+        let mut samples = vec![Vec::with_capacity(runs); peers.len()];
+        for round in 0..runs {
+            // Each round begins with another one, so that none always follows the same neighbour's heat.
+            for at in 0..peers.len() {
+                let at = (at + round) % peers.len();
+                samples[at].push(self.run(&peers[at], what, count)?);
+            }
+        }
+        Ok(samples)
+    }
+}
+
+impl Lab {
+    pub fn open(built: &Built) -> Result<Self> {
+        let folder = built.folder.join("lab");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let ca = folder.join("ca.pem");
+        let mut server = Command::new("taskset");
+        server.args(["-c", CORE]).arg(built.peer("server")).arg(&ca);
+        let server = Server::start(&mut server)?;
+        let distance = Server::start(Command::new(built.peer("distance")).arg(server.port.to_string()))?;
+        let bundle = folder.join("bundle.pem");
+        let system = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").map_err(|error| error.to_string())?;
+        let own = fs::read_to_string(&ca).map_err(|error| error.to_string())?;
+        fs::write(&bundle, system + &own).map_err(|error| error.to_string())?;
+        Ok(Self {
+            base: format!("https://localhost:{}", server.port),
+            far: format!("https://localhost:{}", distance.port),
+            folder,
+            ca,
+            bundle,
+            _server: server,
+            _distance: distance,
+        })
+    }
+
+    /// Next to the server.
+    pub fn near(&self) -> How<'_> {
+        How { base: &self.base, ca: &self.ca, pinned: true }
+    }
+
+    /// Wherever there is room.
+    pub fn anywhere(&self) -> How<'_> {
+        How { pinned: false, ..self.near() }
+    }
+
+    /// System calls a request, and which: two runs under strace that differ in nothing but their length.
+    pub fn calls(&self, peer: &Peer, what: &str) -> Result<Vec<(String, f64)>> {
+        const SHORT: usize = 100;
+        const LONG: usize = 300;
+        let count = |requests: usize| -> Result<Vec<(String, f64)>> {
+            let table = self.folder.join("strace");
+            let words = ["strace", "-f", "-c", "-o", &table.to_string_lossy()].map(str::to_owned);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let mut process = self
+                .near()
+                .command(peer, what, requests, &words)
+                .spawn()
+                .map_err(|error| format!("strace: {error}"))?;
+            process.stdin.take().ok_or("no input")?.write_all(b"go\n").map_err(|error| error.to_string())?;
+            let output = process.wait_with_output().map_err(|error| error.to_string())?;
+            if !output.status.success() {
+                return Err(format!("{} under strace: {}", peer.name, output.status));
+            }
+            Ok(parse_strace(&fs::read_to_string(&table).map_err(|error| error.to_string())?))
+        };
+        let (short, long) = (count(SHORT)?, count(LONG)?);
+        let mut calls: Vec<(String, f64)> = long
+            .into_iter()
+            .map(|(name, many)| {
+                let few = short.iter().find(|(other, _)| *other == name).map_or(0.0, |(_, few)| *few);
+                (name, (many - few) / (LONG - SHORT) as f64)
+            })
+            .filter(|(_, each)| *each >= 0.05)
+            .collect();
+        calls.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        Ok(calls)
+    }
+}
+
+/// `% time  seconds  usecs/call  calls  [errors]  name` → name and calls.
+fn parse_strace(table: &str) -> Vec<(String, f64)> {
+    let rows = table.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let calls = words.get(3)?.parse().ok()?;
+        Some(((*words.last()?).to_owned(), calls))
+    });
+    rows.filter(|(name, _)| name != "total").collect()
+}
+
+/// `VmRSS` of a process.
+fn resident_kb(process: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
+}
+
+/// A process that prints its port; ended when dropped.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Result<Self> {
+        let mut process = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("the server: {error}"))?;
+        let mut line = String::new();
+        if let Some(stdout) = process.stdout.take() {
+            let _ = BufReader::new(stdout).read_line(&mut line);
+        }
+        let mut server = Self { process, port: 0 };
+        server.port = line.trim().parse().map_err(|_| "the server did not start".to_owned())?;
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,458 @@
+//! Runs everything, and turns it into `docs/performance.md` and `docs/growth.svg`.
+
+use super::chart::{self, Panel};
+use super::goals::Goal;
+use super::journals::{self, Records};
+use super::lab::{How, Lab, Peer, Sample};
+use super::prepare::Built;
+use super::sizes::{self, Sizes};
+use super::{CASES, lowest, median};
+use crate::run::{Result, output, root};
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+/// The report's text; lines `<!-- name -->` are replaced by what was measured.
+const TEMPLATE: &str = include_str!("report.md");
+const ROUND_TRIP_MS: f64 = 50.0;
+const ITEMS: [u32; 8] = [1, 10, 50, 100, 500, 1000, 2000, 5000];
+const RECORDS: [u32; 5] = [0, 1_000, 10_000, 100_000, 1_000_000];
+const THREADS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
+
+/// A peer and its runs.
+type Runs = (&'static str, Vec<Sample>);
+type Curve = Vec<(f64, f64)>;
+/// A peer, what it was asked for, and its system calls a request by name.
+type Calls = (&'static str, &'static str, Vec<(String, f64)>);
+
+pub struct Findings {
+    /// A case's name and the runs of every peer.
+    cases: Vec<(&'static str, Vec<Runs>)>,
+    calls: Vec<Calls>,
+    durable: Vec<Runs>,
+    /// Syncs a durable purchase, everything after it included.
+    syncs: f64,
+    trips: Vec<(&'static str, f64)>,
+    cold: Vec<Runs>,
+    resident: Vec<Runs>,
+    opening: [f64; 2],
+    items: Vec<(String, Curve)>,
+    records: Curve,
+    threads: Vec<(String, Curve)>,
+    sizes: Sizes,
+    versions: Vec<(&'static str, String)>,
+    runs: usize,
+    load: [String; 2],
+}
+
+impl Findings {
+    pub fn gather(lab: &Lab, built: &Built, runs: usize) -> Result<Self> {
+        let load_before = load();
+        let (shop, curl, floor) = (built.shop(), built.curl(), built.floor());
+        let few = runs.div_ceil(3);
+
+        let mut cases = Vec::new();
+        for (what, count) in CASES {
+            let peers: Vec<Peer> = built.peers().into_iter().filter(|peer| is_for(peer, what)).collect();
+            println!("{what}: {} peers, {runs} runs each", peers.len());
+            let samples = lab.near().rounds(&peers, what, count, runs)?;
+            let samples: Vec<Runs> = peers.iter().map(|peer| peer.name).zip(samples).collect();
+            for (name, samples) in &samples {
+                println!("  {name:36} {:9.1} µs", p50(samples));
+            }
+            cases.push((what, samples));
+        }
+
+        println!("system calls");
+        let mut calls = Vec::new();
+        for peer in [&floor, &shop, &curl] {
+            for what in ["items:10", "purchase"] {
+                calls.push((peer.name, what, lab.calls(peer, what)?));
+            }
+        }
+        let on_disk = shop.with("EPS_BENCH_JOURNAL", lab.folder.join("traced.db"));
+        let syncs = lab.calls(&on_disk, "purchase")?;
+        let syncs = syncs.iter().filter(|(name, _)| name.contains("sync")).map(|(_, each)| each).sum();
+
+        println!("a durable purchase");
+        let path = journals::make(lab, &shop, Records::Acknowledged, 0)?;
+        let durable = [
+            floor.with("EPS_BENCH_JOURNAL", lab.folder.join("append")).named("floor + append + fdatasync"),
+            shop.with("EPS_BENCH_JOURNAL", &path),
+        ];
+        let mut durable_runs = vec![Vec::new(), Vec::new()];
+        for _ in 0..runs {
+            durable_runs[0].push(lab.near().run(&durable[0], "durable", 300)?);
+            durable_runs[1].push(lab.near().run(&durable[1], "purchase", 300)?);
+        }
+        let durable = durable.iter().map(|peer| peer.name).zip(durable_runs).collect();
+
+        println!("round trips of {ROUND_TRIP_MS} ms");
+        let far = How { base: &lab.far, ca: &lab.ca, pinned: false };
+        let trips = |peer: &Peer, what: &str| -> Result<f64> {
+            let samples = (0..few.max(3)).map(|_| far.run(peer, what, 1)).collect::<Result<Vec<_>>>()?;
+            Ok(median(samples.iter().map(|sample| sample.first_us / 1e3 / ROUND_TRIP_MS)))
+        };
+        let trips = vec![
+            ("list, cold", trips(&shop, "items:10")?),
+            ("purchase, cold", trips(&shop, "purchase")?),
+            ("purchase after a list", trips(&shop.with("EPS_BENCH_AFTER", "items:10"), "purchase")?),
+            ("libcurl + cJSON: list, cold", trips(&curl, "items:10")?),
+        ];
+
+        println!("cold start");
+        let cold_peers = [
+            (shop.with("EPS_BENCH_SYSTEM", "1").named("this library, the system's authorities"), &lab.ca),
+            (shop.clone().named("this library, one authority"), &lab.ca),
+            (curl.clone().named("libcurl, the system's bundle"), &lab.bundle),
+            (curl.clone().named("libcurl, one authority"), &lab.ca),
+        ];
+        let mut cold: Vec<Runs> = cold_peers.iter().map(|(peer, _)| (peer.name, Vec::new())).collect();
+        for _ in 0..runs {
+            for (at, (peer, ca)) in cold_peers.iter().enumerate() {
+                let how = How { base: &lab.base, ca, pinned: false };
+                cold[at].1.push(how.run(peer, "items:10", 1)?);
+            }
+        }
+
+        println!("memory");
+        let resident = [shop.with("EPS_BENCH_JOURNAL", &path).named("this library, its journal open"), curl.clone()];
+        let samples = lab.anywhere().rounds(&resident, "items:10", 1, few)?;
+        let resident = resident.iter().map(|peer| peer.name).zip(samples).collect();
+
+        println!("growth: items");
+        let mut items = Vec::new();
+        for peer in [&shop, &curl, &floor] {
+            let mut curve = Vec::new();
+            for number in ITEMS {
+                let count = (30_000 / number).clamp(20, 500) as usize;
+                let samples = lab.near().rounds(std::slice::from_ref(peer), &format!("items:{number}"), count, few)?;
+                curve.push((number.into(), p50(&samples[0])));
+            }
+            items.push((peer.name.to_owned(), curve));
+        }
+
+        println!("growth: threads");
+        let mut threads = Vec::new();
+        for peer in [&shop, &curl] {
+            let mut curve = Vec::new();
+            for number in THREADS {
+                let peer = peer.with("EPS_BENCH_THREADS", number.to_string());
+                let samples = lab.anywhere().rounds(&[peer], "items:10", 4_000 / number.max(4) as usize, few)?;
+                curve.push((number.into(), median(samples[0].iter().map(|sample| sample.cpu_us))));
+            }
+            threads.push((peer.name.to_owned(), curve));
+        }
+
+        println!("growth: records");
+        let mut grown = Vec::new();
+        for number in RECORDS {
+            grown.push((number, journals::make(lab, &shop, Records::Acknowledged, number)?));
+        }
+        let mut samples = vec![Vec::new(); grown.len()];
+        for _ in 0..runs {
+            for (at, (_, path)) in grown.iter().enumerate() {
+                samples[at].push(lab.near().run(&shop.with("EPS_BENCH_JOURNAL", path), "purchase", 200)?);
+            }
+        }
+        let records =
+            grown.iter().zip(&samples).map(|((number, _), samples)| ((*number).into(), p50(samples))).collect();
+        for (_, path) in &grown {
+            journals::discard(path);
+        }
+
+        println!("opening");
+        let opening = {
+            let empty = journals::make(lab, &shop, Records::Unsettled, 0)?;
+            let mut took = [Vec::new(), Vec::new()];
+            for _ in 0..few {
+                let full = journals::make(lab, &shop, Records::Unsettled, 10_000)?;
+                took[0].push(lab.anywhere().run(&shop.with("EPS_BENCH_JOURNAL", &empty), "items:10", 1)?.start_ms);
+                took[1].push(lab.anywhere().run(&shop.with("EPS_BENCH_JOURNAL", &full), "items:10", 1)?.start_ms);
+            }
+            took.map(median)
+        };
+
+        println!("size");
+        let sizes = sizes::measure(&built.library, &built.folder)?;
+        Ok(Self {
+            cases,
+            calls,
+            durable,
+            syncs,
+            trips,
+            cold,
+            resident,
+            opening,
+            items,
+            records,
+            threads,
+            sizes,
+            versions: built.versions.clone(),
+            runs,
+            load: [load_before, load()],
+        })
+    }
+
+    fn of(&self, what: &str, peer: &str) -> &[Sample] {
+        let case = self.cases.iter().find(|(name, _)| *name == what);
+        let runs = case.and_then(|(_, peers)| peers.iter().find(|(name, _)| *name == peer));
+        runs.map_or(&[], |(_, samples)| samples)
+    }
+
+    /// The median of one peer's time as a share of another's.
+    fn ratio(&self, what: &str, peer: &str) -> f64 {
+        p50(self.of(what, SHOP)) / p50(self.of(what, peer))
+    }
+
+    fn goals(&self) -> Vec<Goal> {
+        let cpu = |peer| median(self.of("items:10", peer).iter().map(|sample| sample.cpu_us));
+        let trip = |at: usize| self.trips[at].1;
+        let start = |at: usize| median(self.cold[at].1.iter().map(|sample| sample.start_ms));
+        let threads =
+            |at: usize| self.threads[at].1.iter().find(|(x, _)| (*x - 32.0).abs() < 0.5).map_or(f64::NAN, |(_, y)| *y);
+        let calls = self.calls.iter().find(|(peer, what, _)| *peer == SHOP && *what == "items:10");
+        let calls = calls.map_or(f64::NAN, |(_, _, calls)| calls.iter().map(|(_, each)| each).sum());
+        let ratio = |measure, limit, measured| Goal { measure, limit, measured, unit: "", digits: 2 };
+        let first_record = self.records.first().map_or(f64::NAN, |(_, y)| *y);
+        let last_record = self.records.last().map_or(f64::NAN, |(_, y)| *y);
+        let of = |measure, limit, measured, unit, digits| Goal { measure, limit, measured, unit, digits };
+        vec![
+            ratio("list of 10, against libcurl + cJSON", 0.40, self.ratio("items:10", CURL)),
+            ratio("the same against the floor", 1.5, self.ratio("items:10", FLOOR)),
+            ratio("list of 500, against libcurl + cJSON", 0.12, self.ratio("items:500", CURL)),
+            ratio("CPU a list of 10, against libcurl + cJSON", 0.33, cpu(SHOP) / cpu(CURL)),
+            ratio("purchase, journal in memory, against libcurl + cJSON", 0.50, self.ratio("purchase", CURL)),
+            ratio(
+                "durable purchase, against the floor + append + fdatasync",
+                1.3,
+                p50(&self.durable[1].1) / p50(&self.durable[0].1),
+            ),
+            of("syncs a purchase: one before the send, none after it on the caller's way", 1.0, self.syncs, "", 1),
+            of("purchase over a 50 ms round trip, after a list", 1.05, trip(2), "round trips", 2),
+            of("purchase over a 50 ms round trip, cold", 3.05, trip(1), "round trips", 2),
+            ratio(
+                "cold start to the first answer, against libcurl with the system's bundle",
+                0.10,
+                start(0) / start(2),
+            ),
+            of("system calls a warm read", 3.0, calls, "", 1),
+            ratio(
+                "CPU a list of 10 at 32 threads on one client, against libcurl with 32 handles",
+                0.60,
+                threads(0) / threads(1),
+            ),
+            of("the shared library, Linux x64", 2.5, self.sizes.file as f64 / 1e6, "MB", 2),
+            of(
+                "resident memory of a C program after one call, its journal open",
+                6.0,
+                median(self.resident[0].1.iter().map(|sample| sample.resident_kb)) / 1e3,
+                "MB",
+                1,
+            ),
+            ratio("durable purchase with 1,000,000 records, against none", 1.1, last_record / first_record),
+            of(
+                "opening with 10,000 unsettled records, until the first answer, beyond opening with none",
+                100.0,
+                self.opening[1] - self.opening[0],
+                "ms",
+                0,
+            ),
+        ]
+    }
+}
+
+const SHOP: &str = "this library";
+const CURL: &str = "libcurl + cJSON (C)";
+const FLOOR: &str = "floor: socket + rustls";
+
+/// Reading the list with cJSON makes sense for lists only.
+fn is_for(peer: &Peer, what: &str) -> bool {
+    what != "purchase" || !peer.name.contains("read with cJSON")
+}
+
+fn p50(samples: &[Sample]) -> f64 {
+    median(samples.iter().map(|sample| sample.p50_us))
+}
+
+/// How busy the machine was in the last minute.
+fn load() -> String {
+    fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default().to_owned()
+}
+
+pub fn write(findings: &Findings) -> Result {
+    let mut text = String::new();
+    for line in TEMPLATE.lines() {
+        let name = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
+        match name.map(|name| (name, table(findings, name))) {
+            Some((name, None)) => return Err(format!("report.md asks for {name}, which is not measured")),
+            Some((_, Some(table))) => text.push_str(&table),
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    let docs = root().join("docs");
+    fs::write(docs.join("performance.md"), &text).map_err(|error| error.to_string())?;
+    fs::write(docs.join("growth.svg"), chart::draw(&panels(findings))).map_err(|error| error.to_string())?;
+    show(findings);
+    println!("written: docs/performance.md, docs/growth.svg");
+    Ok(())
+}
+
+/// Prints all tables.
+pub fn show(findings: &Findings) {
+    let names = TEMPLATE.lines().filter_map(|line| line.strip_prefix("<!-- ")?.strip_suffix(" -->"));
+    for table in names.filter_map(|name| table(findings, name)) {
+        println!("\n{table}");
+    }
+}
+
+fn panels(findings: &Findings) -> [Panel; 3] {
+    [
+        Panel { title: "A list of items", across: "items", up: "µs", lines: findings.items.clone() },
+        Panel {
+            title: "A durable purchase",
+            across: "records in the journal",
+            up: "µs",
+            lines: vec![(SHOP.to_owned(), findings.records.clone())],
+        },
+        Panel { title: "CPU time a list of 10", across: "threads", up: "µs", lines: findings.threads.clone() },
+    ]
+}
+
+fn table(findings: &Findings, name: &str) -> Option<String> {
+    let mut rows: Vec<String> = Vec::new();
+    match name {
+        "machine" => {
+            let versions: Vec<_> =
+                findings.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+            rows.push(format!("- command: `cargo xtask bench`, {} interleaved runs a figure", findings.runs));
+            rows.push(format!(
+                "- date: {}",
+                output(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"])).ok()?.trim()
+            ));
+            rows.push(format!("- machine: {}", machine()));
+            rows.push(format!(
+                "- load average when it began and when it ended: {} and {}",
+                findings.load[0], findings.load[1]
+            ));
+            rows.push(format!("- peers: {}", versions.join(", ")));
+        }
+        "goals" => {
+            rows.push("| Measure | Goal | Measured | |".into());
+            rows.push("|---|---:|---:|---|".into());
+            rows.extend(findings.goals().iter().map(Goal::row));
+        }
+        "peers" => {
+            for (what, peers) in &findings.cases {
+                let title = match *what {
+                    "items:10" => "A list of 10 items (4.9 KB)",
+                    "items:500" => "A list of 500 items (245 KB)",
+                    _ => "A purchase (this library: its journal in memory)",
+                };
+                rows.push(format!("**{title}**\n"));
+                rows.push("| | lowest, µs | median, µs | to libcurl + cJSON | CPU of the client, µs |".into());
+                rows.push("|---|---:|---:|---:|---:|".into());
+                for (peer, samples) in peers {
+                    rows.push(format!(
+                        "| {peer} | {:.1} | {:.1} | {:.2} | {:.1} |",
+                        lowest(samples.iter().map(|sample| sample.p50_us)),
+                        p50(samples),
+                        p50(samples) / p50(findings.of(what, CURL)),
+                        median(samples.iter().map(|sample| sample.cpu_us)),
+                    ));
+                }
+                rows.push(String::new());
+            }
+        }
+        "durable" => {
+            rows.push("| | lowest, µs | median, µs |".into());
+            rows.push("|---|---:|---:|".into());
+            for (peer, samples) in &findings.durable {
+                let low = lowest(samples.iter().map(|sample| sample.p50_us));
+                rows.push(format!("| {peer} | {low:.0} | {:.0} |", p50(samples)));
+            }
+        }
+        "calls" => {
+            rows.push("| | request | calls | which |".into());
+            rows.push("|---|---|---:|---|".into());
+            for (peer, what, calls) in &findings.calls {
+                let total: f64 = calls.iter().map(|(_, each)| each).sum();
+                let which: Vec<_> = calls.iter().map(|(name, each)| format!("{name} {each:.1}")).collect();
+                rows.push(format!("| {peer} | {what} | {total:.1} | {} |", which.join(", ")));
+            }
+        }
+        "trips" => {
+            rows.push("| | round trips |".into());
+            rows.push("|---|---:|".into());
+            rows.extend(findings.trips.iter().map(|(name, trips)| format!("| {name} | {trips:.2} |")));
+        }
+        "cold" => {
+            rows.push("| Start of the process to its first answer | lowest, ms | median, ms |".into());
+            rows.push("|---|---:|---:|".into());
+            for (peer, samples) in &findings.cold {
+                let starts = || samples.iter().map(|sample| sample.start_ms);
+                rows.push(format!("| {peer} | {:.1} | {:.1} |", lowest(starts()), median(starts())));
+            }
+            rows.push(String::new());
+            rows.push("| Resident memory after it | MB |".into());
+            rows.push("|---|---:|".into());
+            for (peer, samples) in &findings.resident {
+                rows.push(format!("| {peer} | {:.1} |", median(samples.iter().map(|sample| sample.resident_kb)) / 1e3));
+            }
+        }
+        "growth" => {
+            rows.push(
+                "| Items in the list | ".to_owned() + &join(&findings.items[0].1, |(x, _)| format!("{x}")) + " |",
+            );
+            rows.push("|---|".to_owned() + &"---:|".repeat(findings.items[0].1.len()));
+            for (peer, curve) in &findings.items {
+                rows.push(format!("| {peer}, µs | {} |", join(curve, |(_, y)| format!("{y:.0}"))));
+            }
+            rows.push(String::new());
+            rows.push(
+                "| Records in the journal | ".to_owned() + &join(&findings.records, |(x, _)| format!("{x}")) + " |",
+            );
+            rows.push("|---|".to_owned() + &"---:|".repeat(findings.records.len()));
+            rows.push(format!("| durable purchase, µs | {} |", join(&findings.records, |(_, y)| format!("{y:.0}"))));
+            rows.push(String::new());
+            rows.push("| Threads | ".to_owned() + &join(&findings.threads[0].1, |(x, _)| format!("{x}")) + " |");
+            rows.push("|---|".to_owned() + &"---:|".repeat(findings.threads[0].1.len()));
+            for (peer, curve) in &findings.threads {
+                rows.push(format!("| {peer}, CPU µs a request | {} |", join(curve, |(_, y)| format!("{y:.0}"))));
+            }
+        }
+        "sizes" => {
+            let sizes = &findings.sizes;
+            rows.push("| | KB | share |".into());
+            rows.push("|---|---:|---:|".into());
+            let rest = ("tables for unwinding, relocations, texts", sizes.rest);
+            for (owner, size) in sizes.owners.iter().copied().chain([rest]) {
+                rows.push(format!("| {owner} | {} | {:.0} % |", size / 1000, size as f64 * 100.0 / sizes.file as f64));
+            }
+            rows.push(format!("| the file | {} | |", sizes.file / 1000));
+        }
+        _ => return None,
+    }
+    let mut text = String::new();
+    for row in rows {
+        let _ = writeln!(text, "{row}");
+    }
+    Some(text.trim_end().to_owned())
+}
+
+fn join(curve: &[(f64, f64)], show: impl Fn(&(f64, f64)) -> String) -> String {
+    curve.iter().map(show).collect::<Vec<_>>().join(" | ")
+}
+
+/// The processor, its cores and the system.
+fn machine() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown", |(_, name)| name);
+    let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    let system = output(Command::new("uname").args(["-s", "-r"])).unwrap_or_default();
+    format!("{model}, {cores} cores, shared with other work; {}", system.trim())
+}
