@@ -15,9 +15,6 @@ use crate::admin::For;
 use crate::log::{HIDDEN, Message, RequestEntry};
 use crate::state::App;
 
-/// The headers that may carry the key.
-const KEY_HEADERS: [&str; 2] = ["apikey", "x-api-key"];
-
 /// The routes.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
     Router::new()
@@ -32,7 +29,9 @@ async fn requests_har(For(tenant): For) -> impl IntoResponse {
 }
 
 async fn requests_sh(For(tenant): For) -> impl IntoResponse {
-    let script = curl(tenant.state().log.entries());
+    let state = tenant.state();
+    let script = curl(state.log.entries(), &state.dialect.key_headers());
+    drop(state);
     ([(CONTENT_TYPE, "text/x-shellscript; charset=utf-8")], script)
 }
 
@@ -113,7 +112,7 @@ fn text(message: &Message) -> String {
 }
 
 /// The requests as a shell script, one curl line each.
-fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>) -> String {
+fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>, key_headers: &[&str]) -> String {
     let mut script = String::from(
         "#!/bin/sh\n# ENGAGE_KEY: the API key. ENGAGE_CA: the file with the certificate to trust. What is hidden is ***.\n",
     );
@@ -121,12 +120,12 @@ fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>) -> String {
         let status = entry.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
         let took = entry.took_ms.map(|ms| format!(" in {ms} ms")).unwrap_or_default();
         let fault = entry.fault.map(|fault| format!(", fault {fault}")).unwrap_or_default();
-        let _ = writeln!(script, "\n# {}: {status}{took}{fault}\n{}", entry.seq, curl_line(entry));
+        let _ = writeln!(script, "\n# {}: {status}{took}{fault}\n{}", entry.seq, curl_line(entry, key_headers));
     }
     script
 }
 
-fn curl_line(entry: &RequestEntry) -> String {
+fn curl_line(entry: &RequestEntry, key_headers: &[&str]) -> String {
     let mut words = vec!["curl -sS".to_owned()];
     if entry.origin.starts_with("https:") {
         words.push(r#"--cacert "$ENGAGE_CA""#.to_owned());
@@ -136,7 +135,7 @@ fn curl_line(entry: &RequestEntry) -> String {
     }
     for (name, value) in &entry.request.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
-        if KEY_HEADERS.contains(&name.as_str()) {
+        if key_headers.contains(&name.as_str()) {
             words.push(format!(r#"-H "{name}: $ENGAGE_KEY""#));
         } else if value != HIDDEN && *name != HOST && *name != CONTENT_LENGTH {
             words.push(format!("-H {}", quoted(&format!("{name}: {value}"))));

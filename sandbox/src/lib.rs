@@ -12,6 +12,7 @@
 
 mod admin;
 pub mod api;
+pub mod certify;
 pub mod clock;
 pub mod dialect;
 mod export;

@@ -54,6 +54,7 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Certify(commands::certify::Options),
     Judge(commands::judge::Options),
 }
 
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let result = match &options.command {
         None => serve(options).map(|()| true),
+        Some(Command::Certify(options)) => commands::certify::run(options),
         Some(Command::Judge(options)) => commands::judge::run(options),
     };
     match result {

@@ -19,9 +19,9 @@ pub struct Options {
     /// The ledger: http://HOST:PORT of a running sandbox, or a file with what GET /_sandbox/ledger answers
     #[arg(long, value_name = "URL|FILE")]
     ledger: String,
-    /// Which store of the sandbox, where it has several
+    /// The key of the store, where the sandbox has several
     #[arg(long, value_name = "KEY")]
-    key: Option<String>,
+    store: Option<String>,
     /// A till's export: what `eps_list_unsettled` answers, or operation objects one after the other
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     journal: Vec<PathBuf>,
@@ -88,22 +88,22 @@ fn read_ledger(options: &Options) -> Result<Vec<LedgerEntry>, Failed> {
         return Err(bad(&"a sandbox tells its ledger at its http address too; use that"));
     }
     let json = match options.ledger.strip_prefix("http://") {
-        Some(address) => ask(address, options.key.as_deref()).map_err(|error| bad(&error))?,
+        Some(address) => ask(address, options.store.as_deref()).map_err(|error| bad(&error))?,
         None => fs::read(&options.ledger).map_err(|error| bad(&error))?,
     };
     ledger_from_json(&json).map_err(|error| bad(&error))
 }
 
 /// Asks a sandbox for its ledger.
-fn ask(address: &str, key: Option<&str>) -> Result<Vec<u8>, String> {
+fn ask(address: &str, store: Option<&str>) -> Result<Vec<u8>, String> {
     let (address, path) = match address.split_once('/') {
         Some((address, path)) if !path.is_empty() => (address, format!("/{path}")),
         _ => (address.trim_end_matches('/'), "/_sandbox/ledger".to_owned()),
     };
-    let key = key.map(|key| format!("apikey: {key}\r\n")).unwrap_or_default();
+    let store = store.map(|key| format!("x-sandbox-store: {key}\r\n")).unwrap_or_default();
     let exchange = || {
         let mut stream = TcpStream::connect(address)?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{key}\r\n")?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{store}\r\n")?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         std::io::Result::Ok(answer)

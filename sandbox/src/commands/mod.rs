@@ -1,5 +1,6 @@
 //! What the binary does beside serving: judge and certify. Each prints for people and writes files for programs.
 
+pub mod certify;
 pub mod judge;
 
 /// Why a command ended without an answer: the exit code and what to say.

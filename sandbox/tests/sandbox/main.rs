@@ -1,6 +1,7 @@
 //! What the sandbox promises, asked of it over real sockets and TLS.
 
 mod admin;
+mod certify;
 mod cli;
 mod client;
 mod engage;

@@ -1,0 +1,89 @@
+//! The network between the till and the sandbox: passes bytes on until it is cut, and then refuses.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// A relay. Dropping it cuts it.
+pub(super) struct Relay {
+    at: SocketAddr,
+    to: SocketAddr,
+    line: Option<Line>,
+}
+
+impl Relay {
+    /// A relay to an address, on a free port, connected.
+    pub fn new(to: SocketAddr) -> io::Result<Relay> {
+        let line = Line::open(SocketAddr::from(([127, 0, 0, 1], 0)), to)?;
+        Ok(Relay { at: line.at, to, line: Some(line) })
+    }
+
+    pub fn port(&self) -> u16 {
+        self.at.port()
+    }
+
+    /// Ends every connection and refuses new ones.
+    pub fn cut(&mut self) {
+        self.line = None;
+    }
+
+    /// Takes connections again, at the same address.
+    pub fn mend(&mut self) -> io::Result<()> {
+        self.line = Some(Line::open(self.at, self.to)?);
+        Ok(())
+    }
+}
+
+/// A relay that is not cut.
+struct Line {
+    at: SocketAddr,
+    closing: Arc<AtomicBool>,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Line {
+    fn open(at: SocketAddr, to: SocketAddr) -> io::Result<Line> {
+        let listener = TcpListener::bind(at)?;
+        let at = listener.local_addr()?;
+        let (closing, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (close, open) = (Arc::clone(&closing), Arc::clone(&connections));
+        let accepting = thread::spawn(move || {
+            for till in listener.incoming() {
+                if close.load(Ordering::SeqCst) {
+                    return;
+                }
+                let _ = till.and_then(|till| connect(till, to, &open));
+            }
+        });
+        Ok(Line { at, closing, connections, accepting: Some(accepting) })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::SeqCst);
+        // Wakes the listener, so that it is gone when this returns.
+        let _ = TcpStream::connect(self.at);
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+        for connection in self.connections.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn connect(till: TcpStream, to: SocketAddr, open: &Mutex<Vec<TcpStream>>) -> io::Result<()> {
+    let server = TcpStream::connect(to)?;
+    open.lock().unwrap_or_else(PoisonError::into_inner).extend([till.try_clone()?, server.try_clone()?]);
+    for (mut from, mut to) in [(till.try_clone()?, server.try_clone()?), (server, till)] {
+        thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+    }
+    Ok(())
+}

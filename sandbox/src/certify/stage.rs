@@ -1,0 +1,413 @@
+//! What a scenario plays on: a sandbox, a network and a folder of its own, the till, and a record of what was done and expected.
+//! What holds in every scenario is checked here: the time a press takes, the word given to the cashier, one purchase id a sale.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::relay::Relay;
+use super::report::{Played, Result, Step};
+use super::scenarios::Scenario;
+use super::till::{Ended, Running, Said};
+use super::{Permits, Plan};
+use crate::judge::{Case, Journal, judge};
+use crate::log::{KeySeen, RequestEntry};
+use crate::store::LedgerKind;
+use crate::{Fault, Operation, Sandbox};
+
+/// How long a program is given to make a request.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// A sale: the basket on which the cashier presses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sale {
+    pub reference: &'static str,
+    pub contact: Uuid,
+    pub item: Uuid,
+}
+
+pub(super) struct Stage<'a> {
+    plan: &'a Plan,
+    permits: &'a Permits,
+    pub sandbox: Sandbox,
+    folder: TempDir,
+    network: Option<Relay>,
+    /// What the till is told; a scenario may tell it something else.
+    pub ca: PathBuf,
+    pub key: String,
+    pub journal: PathBuf,
+    began: Instant,
+    presses: usize,
+    sales: Vec<Sale>,
+    steps: Vec<Step>,
+    failures: Vec<String>,
+    skipped: Option<String>,
+    unstartable: Option<String>,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(plan: &'a Plan, permits: &'a Permits) -> io::Result<Stage<'a>> {
+        let sandbox = Sandbox::builder().requests_per_second(None).try_start()?;
+        let folder = tempfile::Builder::new().prefix("engage-certify-").tempdir()?;
+        Ok(Stage {
+            plan,
+            permits,
+            ca: sandbox.ca_file().to_owned(),
+            key: sandbox.api_key().to_owned(),
+            journal: folder.path().join("journal.db"),
+            sandbox,
+            folder,
+            network: None,
+            began: Instant::now(),
+            presses: 0,
+            sales: Vec::new(),
+            steps: Vec::new(),
+            failures: Vec::new(),
+            skipped: None,
+            unstartable: None,
+        })
+    }
+
+    // --- What happens -------------------------------------------------------------------------------------------------
+
+    /// Arms a fault, and says in words what it does.
+    pub fn arm(&mut self, what: &str, fault: Fault) {
+        self.sandbox.arm(fault);
+        self.note(what);
+    }
+
+    /// Ends the faults.
+    pub fn lift(&mut self) {
+        self.sandbox.clear_faults();
+        self.note("The faults end.");
+    }
+
+    /// Presses, and waits for what the till says.
+    pub fn press(&mut self, sale: Sale) -> Said {
+        let permit = self.permits.take(1);
+        let before = self.requests_for(sale);
+        let Some(till) = self.start(sale) else { return Said::Other(-1) };
+        let ended = till.wait(self.limit());
+        drop(permit);
+        self.pressed(sale, &ended, before);
+        ended.said
+    }
+
+    /// Presses twice at the same moment.
+    pub fn press_twice(&mut self, sale: Sale) -> [Said; 2] {
+        let permit = self.permits.take(2);
+        let before = self.requests_for(sale);
+        let (Some(one), Some(two)) = (self.start(sale), self.start(sale)) else { return [Said::Other(-1); 2] };
+        let (one, two) = (one.wait(self.limit()), two.wait(self.limit()));
+        drop(permit);
+        self.pressed(sale, &one, before);
+        self.pressed(sale, &two, before);
+        [one.said, two.said]
+    }
+
+    /// Presses, and pulls the plug as soon as a request that is `wanted` has reached the sandbox.
+    pub fn press_and_kill(&mut self, sale: Sale, when: &str, wanted: impl Fn(&RequestEntry) -> bool) {
+        let _permit = self.permits.take(1);
+        let seen = self.sandbox.requests().last().map_or(0, |request| request.seq);
+        let Some(till) = self.start(sale) else { return };
+        let arrived = self.sandbox.wait_for(REQUEST, |request| request.seq > seen && wanted(request)).is_some();
+        let ended = till.kill();
+        self.record(&format!("{}: pressed, and the power is cut {when}.", sale.reference), Some(&ended));
+        if !arrived {
+            self.fail(&format!("{}: the till made no such request within {} s", sale.reference, REQUEST.as_secs()));
+        }
+    }
+
+    /// Presses, and cuts the network as soon as the purchase has reached the sandbox.
+    pub fn press_and_cut(&mut self, sale: Sale) -> Said {
+        let permit = self.permits.take(1);
+        let before = self.requests_for(sale);
+        let Some(till) = self.start(sale) else { return Said::Other(-1) };
+        let arrived = self.sandbox.wait_for(REQUEST, is_purchase);
+        self.cut_network();
+        let ended = till.wait(self.limit());
+        drop(permit);
+        if arrived.is_none() {
+            self.fail(&format!("{}: no purchase reached Engage", sale.reference));
+        }
+        self.pressed(sale, &ended, before);
+        ended.said
+    }
+
+    /// Presses until the outcome is known, as a cashier or the next start would, and expects it to be this one.
+    pub fn settle(&mut self, sale: Sale, expected: Said) {
+        let deadline = Instant::now() + self.plan.patience;
+        let mut pause = Duration::from_millis(250);
+        loop {
+            let said = self.press(sale);
+            if self.unstartable.is_some() || said == expected {
+                return;
+            }
+            if !matches!(said, Said::Pending | Said::NotSent) {
+                return self.fail(&format!("{}: the till says {said}; the truth is {expected}", sale.reference));
+            }
+            if Instant::now() >= deadline {
+                let patience = self.plan.patience.as_secs();
+                return self
+                    .fail(&format!("{}: not settled within {patience} s after the faults ended", sale.reference));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Lets Engage's own time pass.
+    pub fn let_pass(&mut self, time: Duration) {
+        thread::sleep(time);
+        self.note(&format!("{} s pass.", time.as_secs()));
+    }
+
+    /// Puts a network between the till and the sandbox that can be cut.
+    pub fn lay_network(&mut self) -> io::Result<()> {
+        let port = self.sandbox.https_url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
+        self.network = Some(Relay::new(SocketAddr::from(([127, 0, 0, 1], port)))?);
+        Ok(())
+    }
+
+    pub fn cut_network(&mut self) {
+        if let Some(network) = &mut self.network {
+            network.cut();
+        }
+        self.note("The network is cut.");
+    }
+
+    pub fn mend_network(&mut self) {
+        let mended = self.network.as_mut().map_or(Ok(()), Relay::mend);
+        if let Err(error) = mended {
+            self.fail(&format!("the network could not be mended: {error}"));
+        }
+        self.note("The network is back.");
+    }
+
+    /// A file of this scenario's folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Whether the till's command line has this placeholder; if not, the scenario does not apply.
+    pub fn needs(&mut self, placeholder: &str) -> bool {
+        let has = self.plan.till.mentions(placeholder);
+        if !has {
+            self.skipped = Some(format!("the till's command line has no {placeholder}"));
+        }
+        has
+    }
+
+    pub fn wait(&self) -> Duration {
+        self.plan.wait
+    }
+
+    pub fn note(&mut self, what: &str) {
+        self.record(what, None);
+    }
+
+    // --- What is expected ---------------------------------------------------------------------------------------------
+
+    pub fn fail(&mut self, why: &str) {
+        if self.failures.iter().all(|known| known != why) {
+            self.failures.push(why.to_owned());
+        }
+    }
+
+    /// What the till may say, and why nothing else is right.
+    pub fn expect(&mut self, said: Said, allowed: &[Said], why: &str) {
+        // What is late, or could not be started, has been said already.
+        if !allowed.contains(&said) && said != Said::Overdue {
+            self.fail(&format!("the till says {said}, but {why}"));
+        }
+    }
+
+    /// How often each sale is to be deducted in the end; nothing else may be.
+    pub fn expect_deducted(&mut self, expected: &[(Sale, usize)]) {
+        for &(sale, due) in expected {
+            let found = self.deductions(sale);
+            self.note(&format!("The ledger: {} is deducted {}.", sale.reference, times(found)));
+            if found != due {
+                self.fail(&format!("{}: deducted {}; due: {}", sale.reference, times(found), times(due)));
+            }
+        }
+        let ledger = self.sandbox.ledger();
+        let all = ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct);
+        let others = all.filter(|entry| {
+            expected.iter().all(|(sale, _)| (sale.contact, sale.item) != (entry.contact_id, entry.item_id))
+        });
+        for entry in others {
+            self.fail(&format!(
+                "member {} was deducted for item {}, which nobody wanted",
+                entry.contact_id, entry.item_id
+            ));
+        }
+    }
+
+    /// How often a sale was deducted.
+    fn deductions(&self, sale: Sale) -> usize {
+        let ledger = self.sandbox.ledger();
+        let deducted = ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct);
+        deducted.filter(|entry| (entry.contact_id, entry.item_id) == (sale.contact, sale.item)).count()
+    }
+
+    /// How many purchase requests for this member have reached the sandbox.
+    pub fn requests_for(&self, sale: Sale) -> usize {
+        let requests = self.sandbox.requests();
+        requests.iter().filter(|request| is_purchase(request) && request.contact_id == Some(sale.contact)).count()
+    }
+
+    /// Checks what holds in every scenario, and ends it.
+    pub fn end(mut self, scenario: &Scenario) -> std::result::Result<Played, String> {
+        if let Some(why) = self.unstartable {
+            return Err(why);
+        }
+        self.one_purchase_id_a_sale();
+        self.requests_are_in_order();
+        self.export_is_true();
+        let result = match (self.skipped, self.failures.is_empty()) {
+            (Some(why), _) => Result::Skipped(why),
+            (None, true) => Result::Passed,
+            (None, false) => Result::Failed(self.failures),
+        };
+        Ok(Played { name: scenario.name, title: scenario.title, took: self.began.elapsed(), steps: self.steps, result })
+    }
+
+    fn one_purchase_id_a_sale(&mut self) {
+        let contacts: BTreeSet<Uuid> = self.sales.iter().map(|sale| sale.contact).collect();
+        for contact in contacts {
+            let requests = self.sandbox.requests();
+            let ids: BTreeSet<Uuid> = requests
+                .iter()
+                .filter(|request| request.contact_id == Some(contact))
+                .filter_map(|request| request.purchase_id)
+                .collect();
+            let sales = self.sales.iter().filter(|sale| sale.contact == contact).count();
+            if ids.len() > sales {
+                let what = if sales == 1 { "1 sale was".to_owned() } else { format!("{sales} sales were") };
+                self.fail(&format!("{what} sent under {} purchase ids: each may be deducted", ids.len()));
+            }
+        }
+    }
+
+    /// What Engage asks of every request.
+    fn requests_are_in_order(&mut self) {
+        for request in self.sandbox.requests() {
+            if request.user_agent.is_none_or(|agent| agent.trim().is_empty()) {
+                self.fail("a request came without User-Agent, which Engage demands");
+            }
+            let is_json = |value: &hyper::header::HeaderValue| value.as_bytes().starts_with(b"application/json");
+            if !request.request.headers.get("content-type").is_some_and(is_json) {
+                self.fail("a request came without Content-Type: application/json, which Engage demands of every call");
+            }
+            if request.key == KeySeen::Missing {
+                self.fail("a request came without the key");
+            }
+        }
+    }
+
+    /// If the till exports its journal, that must be one story with the ledger.
+    fn export_is_true(&mut self) {
+        let Ok(json) = fs::read(self.file("export.json")) else { return };
+        match Journal::from_json("", &json) {
+            Err(error) => self.fail(&format!("the till's export is not readable: {error}")),
+            Ok(journal) => {
+                let ledger = self.sandbox.ledger();
+                let case = Case { ledger: &ledger, journals: &[journal], settled: false, partial: true };
+                for (rule, why) in judge(&case).reasons() {
+                    self.fail(&format!("the till's export: {rule}: {why}"));
+                }
+            }
+        }
+    }
+
+    // --- Within -------------------------------------------------------------------------------------------------------
+
+    fn limit(&self) -> Duration {
+        self.plan.wait + self.plan.grace
+    }
+
+    fn start(&mut self, sale: Sale) -> Option<Running> {
+        if !self.sales.contains(&sale) {
+            self.sales.push(sale);
+        }
+        self.presses += 1;
+        let path = |path: &PathBuf| path.display().to_string();
+        let url = match &self.network {
+            Some(network) => format!("https://localhost:{}", network.port()),
+            None => self.sandbox.https_url(),
+        };
+        let values = [
+            url,
+            path(&self.ca),
+            self.key.clone(),
+            sale.contact.to_string(),
+            sale.item.to_string(),
+            sale.reference.to_owned(),
+            path(&self.journal),
+            self.plan.wait.as_millis().to_string(),
+            path(&self.file("export.json")),
+        ];
+        match self.plan.till.start(&values, &self.file(&format!("press-{}.txt", self.presses))) {
+            Ok(running) => Some(running),
+            Err(error) => {
+                self.unstartable =
+                    Some(format!("the till could not be started: {}: {error}", self.plan.till.program()));
+                None
+            }
+        }
+    }
+
+    /// Notes what a press said, and holds it against the ledger.
+    fn pressed(&mut self, sale: Sale, ended: &Ended, requests_before: usize) {
+        let name = sale.reference;
+        self.record(&format!("{name}: pressed. The till says: {}.", ended.said), Some(ended));
+        let deducted = self.deductions(sale);
+        let sent = self.requests_for(sale) > requests_before;
+        match ended.said {
+            Said::Bought if deducted == 0 => {
+                self.fail(&format!("{name}: the till says bought, and nothing was deducted"));
+            }
+            Said::Refused | Said::NotSent if sent && deducted > 0 => {
+                self.fail(&format!("{name}: the till says {}, and the points were deducted", ended.said));
+            }
+            Said::Overdue => {
+                let limit = self.limit().as_secs_f64();
+                self.fail(&format!(
+                    "{name}: the till still runs after {limit:.1} s, {:.1} s were asked for",
+                    self.plan.wait.as_secs_f64()
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    fn record(&mut self, what: &str, ended: Option<&Ended>) {
+        let step = Step {
+            at: self.began.elapsed(),
+            what: what.to_owned(),
+            took: ended.map(|ended| ended.took),
+            printed: ended.map(|ended| ended.printed.clone()).unwrap_or_default(),
+        };
+        self.steps.push(step);
+    }
+}
+
+pub(super) fn is_purchase(request: &RequestEntry) -> bool {
+    request.operation == Some(Operation::Purchase)
+}
+
+fn times(count: usize) -> String {
+    match count {
+        0 => "not at all".to_owned(),
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
+}

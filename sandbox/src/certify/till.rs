@@ -1,0 +1,209 @@
+//! The vendor's till program: a command line with placeholders, started, waited for, and killed as a power cut would.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a placeholder and its environment variable stand for.
+pub const PLACEHOLDERS: [(&str, &str); 9] = [
+    ("{url}", "ENGAGE_URL"),
+    ("{ca}", "ENGAGE_CA"),
+    ("{key}", "ENGAGE_KEY"),
+    ("{contact}", "ENGAGE_CONTACT"),
+    ("{item}", "ENGAGE_ITEM"),
+    ("{reference}", "ENGAGE_REFERENCE"),
+    ("{journal}", "ENGAGE_JOURNAL"),
+    ("{wait}", "ENGAGE_WAIT_MS"),
+    ("{export}", "ENGAGE_EXPORT"),
+];
+
+/// A command line with placeholders.
+#[derive(Clone, Debug)]
+pub struct Template(Vec<String>);
+
+/// Why a command line is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadTemplate(String);
+
+impl fmt::Display for BadTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Template {
+    /// The program and its arguments.
+    pub fn new(words: Vec<String>) -> Result<Template, BadTemplate> {
+        if words.first().is_none_or(String::is_empty) {
+            return Err(BadTemplate("no till program is given".to_owned()));
+        }
+        for word in &words {
+            for part in word.split('{').skip(1) {
+                let Some((name, _)) = part.split_once('}') else { continue };
+                let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
+                let placeholder = format!("{{{name}}}");
+                if is_name && PLACEHOLDERS.iter().all(|(known, _)| *known != placeholder) {
+                    let known: Vec<&str> = PLACEHOLDERS.iter().map(|(known, _)| *known).collect();
+                    return Err(BadTemplate(format!("{placeholder} is none of {}", known.join(", "))));
+                }
+            }
+        }
+        Ok(Template(words))
+    }
+
+    /// Whether the command line has this placeholder.
+    pub(super) fn mentions(&self, placeholder: &str) -> bool {
+        self.0.iter().any(|word| word.contains(placeholder))
+    }
+
+    /// The program, as given.
+    pub(super) fn program(&self) -> &str {
+        &self.0[0]
+    }
+
+    /// Starts the program; what it prints goes into a file.
+    pub(super) fn start(&self, values: &[String; 9], output: &Path) -> io::Result<Running> {
+        let filled = |word: &String| {
+            PLACEHOLDERS.iter().zip(values).fold(word.clone(), |word, ((name, _), value)| word.replace(name, value))
+        };
+        let mut command = Command::new(filled(&self.0[0]));
+        command.args(self.0[1..].iter().map(filled));
+        command.envs(PLACEHOLDERS.iter().map(|(_, variable)| variable).zip(values));
+        let file = File::create(output)?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        // A group of its own: a power cut takes what the program has started, too.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        Ok(Running { child: command.spawn()?, began: Instant::now(), output: output.to_owned() })
+    }
+}
+
+/// As one would type it.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+/// A program under way. Dropping it kills it.
+pub(super) struct Running {
+    child: Child,
+    began: Instant,
+    output: PathBuf,
+}
+
+impl Running {
+    /// Waits for its end, at most until it has run for `limit`; then it is killed.
+    pub fn wait(mut self, limit: Duration) -> Ended {
+        let said = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break Said::of(status),
+                Ok(None) if self.began.elapsed() < limit => thread::sleep(Duration::from_millis(5)),
+                _ => break Said::Overdue,
+            }
+        };
+        self.ended(said)
+    }
+
+    /// Pulls the plug.
+    pub fn kill(mut self) -> Ended {
+        // It may have ended by itself just before.
+        let said = self.child.try_wait().ok().flatten().map_or(Said::Killed, Said::of);
+        self.ended(said)
+    }
+
+    fn ended(mut self, said: Said) -> Ended {
+        let took = self.began.elapsed();
+        self.end();
+        let printed = fs::read(&self.output).unwrap_or_default();
+        let tail = &printed[printed.len().saturating_sub(4096)..];
+        Ended { said, took, printed: String::from_utf8_lossy(tail).trim_end().to_owned() }
+    }
+
+    fn end(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// How a program ended.
+pub(super) struct Ended {
+    pub said: Said,
+    pub took: Duration,
+    /// The last of what it printed.
+    pub printed: String,
+}
+
+/// What a press told the cashier: the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// 0
+    Bought,
+    /// 10
+    Refused,
+    /// 11
+    Pending,
+    /// 12
+    NotSent,
+    /// Any other exit code, or -1 for an end without one (a crash).
+    Other(i32),
+    /// The power was cut.
+    Killed,
+    /// It did not end in time.
+    Overdue,
+}
+
+impl Said {
+    fn of(status: ExitStatus) -> Said {
+        match status.code() {
+            Some(0) => Said::Bought,
+            Some(10) => Said::Refused,
+            Some(11) => Said::Pending,
+            Some(12) => Said::NotSent,
+            code => Said::Other(code.unwrap_or(-1)),
+        }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Said::Bought => f.write_str("bought (0)"),
+            Said::Refused => f.write_str("refused (10)"),
+            Said::Pending => f.write_str("pending (11)"),
+            Said::NotSent => f.write_str("not sent (12)"),
+            Said::Other(-1) => f.write_str("nothing: it crashed"),
+            Said::Other(code) => write!(f, "exit code {code}"),
+            Said::Killed => f.write_str("nothing: the power was cut"),
+            Said::Overdue => f.write_str("nothing in time"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_with_an_unknown_placeholder_is_refused() {
+        let template = |words: &[&str]| Template::new(words.iter().map(|&word| word.to_owned()).collect());
+        assert!(template(&["till", "--url={url}", "{\"json\": 1}", "${HOME}", "{}"]).is_ok());
+        let refused = |words: &[&str]| template(words).unwrap_err().to_string();
+        assert!(refused(&["till", "{member}"]).starts_with("{member} is none of {url}, {ca},"));
+        assert_eq!(refused(&[]), "no till program is given");
+    }
+}

@@ -1,0 +1,102 @@
+//! `engage-sandbox certify`: plays the scenarios against a till program, tells how each went, and writes the reports.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use engage_sandbox::certify::{self, Plan, Played, Report, Template};
+
+use super::{BAD_ARGUMENT, Failed, write};
+
+/// Certifies a till program. Exit code 0: every scenario passed, 1: one failed, 2: bad input
+#[derive(Debug, Args)]
+#[command(after_help = "\
+In COMMAND, and in the environment, stand for what the till needs:
+  {url} ENGAGE_URL              where Engage is
+  {ca} ENGAGE_CA                the file with the certificate to trust
+  {key} ENGAGE_KEY              the API key
+  {contact} ENGAGE_CONTACT      the member, a GUID
+  {item} ENGAGE_ITEM            the reward to buy, a GUID
+  {reference} ENGAGE_REFERENCE  the receipt; the same one again is the same sale
+  {journal} ENGAGE_JOURNAL      a file that the till may make and that outlives it
+  {wait} ENGAGE_WAIT_MS         how long the cashier waits, in ms
+  {export} ENGAGE_EXPORT        where the till may write its operations as JSON, to be judged too
+The till sells once and ends: 0 bought, 10 refused, 11 pending, 12 not sent, 1 anything else.")]
+pub struct Options {
+    /// Where to write index.html, report.json and junit.xml
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// How long the till is to keep the cashier waiting
+    #[arg(long, value_name = "MS", default_value_t = 3000)]
+    wait_ms: u64,
+    /// How much longer a press may take: to start, to look after earlier sales, to print
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    grace_ms: u64,
+    /// How long an outcome may stay unknown once the faults have ended
+    #[arg(long, value_name = "MS", default_value_t = 150_000)]
+    patience_ms: u64,
+    /// How many presses may run at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    jobs: usize,
+    /// Only this scenario; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// List the scenarios
+    #[arg(long)]
+    list: bool,
+    /// The till program and its arguments
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "list")]
+    command: Vec<String>,
+}
+
+/// Certifies, reports, and gives whether it is a pass.
+pub fn run(options: &Options) -> Result<bool, Failed> {
+    if options.list {
+        for (name, title) in certify::list() {
+            println!("{name:26} {title}");
+        }
+        return Ok(true);
+    }
+    let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, what.to_string());
+    if let Some(folder) = &options.report {
+        // Before a minute of work, not after it.
+        std::fs::create_dir_all(folder).map_err(|error| bad(&format!("--report {}: {error}", folder.display())))?;
+    }
+    let plan = Plan {
+        till: Template::new(options.command.clone()).map_err(|error| bad(&error))?,
+        wait: Duration::from_millis(options.wait_ms),
+        grace: Duration::from_millis(options.grace_ms),
+        patience: Duration::from_millis(options.patience_ms),
+        jobs: options.jobs,
+        only: options.only.clone(),
+    };
+    let report = certify::certify(&plan, &tell).map_err(|error| bad(&error))?;
+    let verdict = if report.pass() { "certified" } else { "NOT certified" };
+    println!(
+        "{verdict}: {} passed, {} failed, {} skipped, in {:.0} s",
+        report.count("passed"),
+        report.count("failed"),
+        report.count("skipped"),
+        report.took.as_secs_f64()
+    );
+    if let Some(folder) = &options.report {
+        write_reports(folder, &report)?;
+    }
+    Ok(report.pass())
+}
+
+/// One line a scenario, as it ends, and one a reason.
+fn tell(played: &Played) {
+    let head = format!("{:8} {:26} {:5.1} s", played.word(), played.name, played.took.as_secs_f64());
+    let lines: Vec<&str> = [&*head].into_iter().chain(played.reasons().iter().map(String::as_str)).collect();
+    // In one go: others are ending too.
+    println!("{}", lines.join("\n         "));
+}
+
+fn write_reports(folder: &std::path::Path, report: &Report) -> Result<(), Failed> {
+    write(&folder.join("index.html"), &report.html())?;
+    write(&folder.join("report.json"), &format!("{:#}\n", report.json()))?;
+    write(&folder.join("junit.xml"), &report.junit())?;
+    println!("the report: {}", folder.join("index.html").display());
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Certification: a bad till fails for the right reasons, bad input is refused, and the reports can be shown.
+//! That a good till passes is tested with the example in C, in the library's tests.
+
+use std::fs;
+use std::process::Command;
+
+use engage_sandbox::certify;
+use serde_json::Value;
+
+fn certify(arguments: &[&str], till: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
+    let output = command.arg("certify").args(arguments).arg("--").args(till).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+fn naive() -> [&'static str; 2] {
+    ["sh", concat!(env!("CARGO_MANIFEST_DIR"), "/examples/naive-till.sh")]
+}
+
+#[test]
+fn a_till_that_calls_pending_refused_and_makes_a_new_id_a_press_fails_for_these_reasons() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join("report").join(name);
+    let scenarios =
+        ["sale", "second-press", "two-presses-at-once", "answer-lost", "offline-start", "answer-never-comes"];
+    let report = path("").display().to_string();
+    let mut arguments = vec!["--report", &report, "--wait-ms", "100", "--grace-ms", "5000"];
+    arguments.extend(scenarios.iter().flat_map(|name| ["--only", *name]));
+    let (code, said) = certify(&arguments, &naive());
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("NOT certified: 1 passed, 5 failed, 0 skipped"), "{said}");
+
+    let json: Value = serde_json::from_str(&fs::read_to_string(path("report.json")).unwrap()).unwrap();
+    assert_eq!((&json["pass"], &json["passed"], &json["failed"]), (&false.into(), &1.into(), &5.into()));
+    let reasons = |name: &str| {
+        let scenario = json["scenarios"].as_array().unwrap().iter().find(|scenario| scenario["name"] == name).unwrap();
+        scenario["reasons"].to_string()
+    };
+    assert_eq!(reasons("sale"), "[]");
+    for (scenario, reason) in [
+        ("second-press", "receipt 4711: deducted 2 times; due: once"),
+        ("second-press", "1 sale was sent under 2 purchase ids"),
+        ("two-presses-at-once", "due: once"),
+        ("answer-lost", "the till says refused (10), and the points were deducted"),
+        ("answer-lost", "deducted 2 times"),
+        ("offline-start", "the till says refused (10), but nothing was sent"),
+        ("answer-never-comes", "the till still runs after 5.1 s"),
+    ] {
+        assert!(reasons(scenario).contains(reason), "{scenario}: {} has not: {reason}", reasons(scenario));
+    }
+    let junit = fs::read_to_string(path("junit.xml")).unwrap();
+    assert!(junit.contains(r#"tests="6" failures="5""#) && junit.contains("second-press: The same sale"), "{junit}");
+    let page = fs::read_to_string(path("index.html")).unwrap();
+    assert!(page.contains("<h2>Not certified</h2>") && page.contains("receipt 4711: deducted 2 times"), "{page}");
+    assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("demo-key"), "{page}");
+}
+
+/// A till that does as it is told by its arguments, for what must be checked of any till.
+fn sh(script: &str) -> [&str; 3] {
+    ["sh", "-c", script]
+}
+
+#[test]
+fn a_till_that_says_what_is_not_so_fails() {
+    let only = |name| ["--only", name, "--patience-ms", "0"];
+    for (script, scenario, reason) in [
+        ("exit 0", "sale", "the till says bought, and nothing was deducted"),
+        ("exit 3", "sale", "the till says exit code 3, but nothing went wrong"),
+        ("kill -SEGV $$", "sale", "the till says nothing: it crashed"),
+        ("exit 11", "answer-lost", "not settled within 0 s after the faults ended"),
+        ("exit 10", "answer-lost", "the till says refused (10), but the purchase may have been made"),
+        (
+            "echo '{\"operationId\": 1}' > \"$ENGAGE_EXPORT\"; exit 12",
+            "sale",
+            "the till's export is not readable: line 1: operationId",
+        ),
+        (
+            "id=10000000-0000-4000-8000-000000000001; echo \"{\\\"operationId\\\": \\\"$id\\\", \\\"outcome\\\": \\\"done\\\"}\" > {export}; exit 12",
+            "sale",
+            "the till's export: done-is-deducted",
+        ),
+        (
+            "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\" -A ''; exit 12",
+            "wrong-authority",
+            "sent the API key to a server",
+        ),
+        (
+            "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\" -A ''; exit 12",
+            "sale",
+            "a request came without User-Agent",
+        ),
+        (
+            "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\"; exit 12",
+            "sale",
+            "a request came without Content-Type",
+        ),
+        (
+            "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\"; exit 12",
+            "sale",
+            "a request came without the key",
+        ),
+    ] {
+        let (code, said) = certify(&only(scenario), &sh(script));
+        assert!(code == 1 && said.contains(reason), "{script}: {code} {said} has not: {reason}");
+    }
+}
+
+#[test]
+fn a_power_cut_takes_what_the_till_has_started_too() {
+    // Killed alone, the outer shell would leave an inner one that goes on until it has bought.
+    let inner = format!("until sh {}; do :; done", naive()[1]);
+    // After the restart it is given some time to do so.
+    let look = "[ ! -e {journal} ] || seq 30 | while read n; do curl -sk {url}/_sandbox/ledger | grep -q deduct && break; done";
+    let script = format!("{look}; touch {{journal}}; sh -c '{inner}'; exit 11");
+    let (_, said) = certify(&["--only", "power-cut-before-sending", "--patience-ms", "0"], &sh(&script));
+    assert!(said.contains("1 sale was sent under 2 purchase ids") && !said.contains("2 times"), "{said}");
+}
+
+#[test]
+fn bad_input_is_refused_with_what_is_wrong() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let in_a_file = file.path().join("report").display().to_string();
+    for (arguments, till, why) in [
+        (vec![], vec![], "COMMAND"),
+        (vec![], vec!["till", "{member}"], "{member} is none of {url}, {ca}, {key}"),
+        (vec!["--only", "tea-time"], vec!["till"], "there is no scenario tea-time; see --list"),
+        (vec![], vec!["./no-such-till"], "the till could not be started: ./no-such-till: No such file"),
+        (vec!["--report", &in_a_file], vec!["till"], "--report"),
+    ] {
+        let (code, said) = certify(&arguments, &till);
+        assert!(code == 2 && said.contains(why), "{arguments:?} {till:?}: {code} {said} has not: {why}");
+    }
+    let (code, said) = certify(&["--list"], &[]);
+    assert_eq!((code, said.lines().count()), (0, certify::list().count()));
+    assert!(certify::list().count() >= 15);
+}

@@ -1,0 +1,52 @@
+//! The README's five minutes: every command is run as it stands there; the naive till fails, and the till in C passes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where cargo puts what it builds: this test is in `debug/deps` of it.
+fn target() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
+}
+
+/// The commands under a heading of the README, continued lines joined.
+fn commands(heading: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let section = readme.split(&format!("## {heading}\n")).nth(1).expect("the section is in the README");
+    let block = section.split("```console\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let lines = block.replace("\\\n", " ");
+    lines.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readmes_five_minutes_end_with_a_till_that_fails_and_one_that_passes() {
+    let root = tempfile::tempdir().unwrap();
+    let target = target().display().to_string();
+    let path = format!("{}/bin:{}", root.path().display(), std::env::var("PATH").unwrap());
+    let commands = commands("Certify a till");
+    assert_eq!(commands.len(), 6, "{commands:#?}");
+    for (at, command) in commands.iter().enumerate() {
+        // Only where things are built and installed is not the reader's, and what is built is what is tested.
+        let command = command.replace("$PWD/target/", "target/").replace("target/", &format!("{target}/"));
+        let command = match command.strip_prefix("cargo install") {
+            Some(rest) => format!("cargo install --debug --offline --quiet --root {} {rest}", root.path().display()),
+            None => command,
+        };
+        let output = Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("PATH", &path)
+            .env("CARGO_TARGET_DIR", &target)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let fails = command.contains("naive");
+        assert_eq!(output.status.code(), Some(i32::from(fails)), "{at}: {command}\n{said}");
+        if fails {
+            assert!(said.contains("receipt 4711: deducted 2 times; due: once"), "{said}");
+        } else if command.contains("certify") {
+            assert!(said.contains(" 0 failed, 0 skipped"), "{said}");
+            let report = std::fs::read_to_string(format!("{target}/certificate/index.html")).unwrap();
+            assert!(report.contains("<h2>Certified</h2>"), "{said}");
+        }
+    }
+}
