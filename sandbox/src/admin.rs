@@ -130,10 +130,10 @@ async fn judge_tills(For(tenant): For, body: Bytes) -> Answered {
     }
 
     let Tills { journals, settled, partial } = from_json(&body)?;
-    let state = &mut *tenant.state();
-    let now = state.clock.now();
-    let ledger = state.store.ledger(now);
-    Ok(json(StatusCode::OK, &json!(judge(&Case { ledger, journals: &journals, settled, partial }))))
+    let verdict = judge(&Case { ledger: &tenant.ledger(), journals: &journals, settled, partial });
+    let answer = json(StatusCode::OK, &json!(verdict));
+    tenant.note_verdict(Ok(verdict));
+    Ok(answer)
 }
 
 async fn faults(For(tenant): For) -> Response {

@@ -22,6 +22,7 @@ pub mod junit;
 mod keeper;
 pub mod log;
 pub mod magic;
+mod page;
 pub mod script;
 pub mod seed;
 mod server;

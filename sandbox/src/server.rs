@@ -31,7 +31,7 @@ use crate::log::{Answered, KeySeen, Message, RequestEntry, redacted};
 use crate::state::App;
 use crate::tenant::{Arrival, Tenant};
 use crate::tls::Tls;
-use crate::{admin, api, export};
+use crate::{admin, api, export, page};
 
 /// No request is larger.
 const MAX_BODY: usize = 1024 * 1024;
@@ -47,7 +47,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub fn new(app: Arc<App>, tls: &Arc<Tls>) -> Server {
-        let own = admin::routes(&app, tls).merge(export::routes(&app));
+        let own = admin::routes(&app, tls).merge(export::routes(&app)).merge(page::routes(&app));
         Server { app, own, connections: Arc::default() }
     }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::clock::{Clock, Time};
 use crate::dialect::Dialect;
 use crate::fault::{Armed, Chaos, Effect, Fault, Faults, Plan, Reigning};
+use crate::judge::Verdict;
 use crate::keeper::{Event, Keeper, Kept, Write};
 use crate::log::{Answered, RequestEntry, RequestLog};
 use crate::script::Script;
@@ -46,6 +47,8 @@ pub(crate) struct State {
     pub redeem_gives_up_after_ms: u32,
     pub dialect: Arc<Dialect>,
     webhook: Option<Arc<webhook::Set>>,
+    /// What the judge said last, and when; or why it could not read what it was given.
+    pub verdict: Option<(Time, Result<Verdict, String>)>,
     file: Option<File>,
 }
 
@@ -125,6 +128,7 @@ impl State {
             redeem_gives_up_after_ms: settings.redeem_gives_up_after_ms,
             dialect: Arc::new(settings.dialect),
             webhook: None,
+            verdict: None,
             file: None,
         })
     }
@@ -454,6 +458,12 @@ impl Tenant {
         state.webhook.as_ref().filter(|current| Arc::ptr_eq(current, set))?;
         let now = state.now();
         Some(state.store.take_balance_changes(now))
+    }
+
+    /// Notes what the judge said, for the page.
+    pub(crate) fn note_verdict(&self, verdict: Result<Verdict, String>) {
+        let state = &mut *self.state();
+        state.verdict = Some((state.now(), verdict));
     }
 
     /// The clock.

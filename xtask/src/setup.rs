@@ -39,6 +39,7 @@ pub const TEST: &[Need] = &[
     need("nginx", "nginx-light", &["sh", "-c", "PATH=$PATH:/usr/sbin nginx -v"]),
     need("tinyproxy", "tinyproxy", &["tinyproxy", "-v"]),
     need("valgrind", "valgrind", &["valgrind", "--version"]),
+    need("Chromium", "chromium", &["chromium", "--version"]),
     need("curl", "curl", &["curl", "--version"]),
     need("kill", "procps", &["kill", "-l"]),
     need(
