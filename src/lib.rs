@@ -19,6 +19,7 @@ mod panics;
 mod secret;
 mod shop;
 mod stats;
+mod time;
 mod transport;
 
 pub use client::Client;

@@ -21,9 +21,9 @@ pub(crate) use rewards::{Receipt, Reward};
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::journal::Millis;
 use crate::log::Log;
 use crate::secret::Secret;
+use crate::time::Millis;
 use crate::transport::{Answer, Call, Failure, Interrupt, Request, Transport};
 use assumptions::Wire;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) struct Engage {
 impl Engage {
     pub fn new(config: &Config, log: &Arc<Log>) -> Result<Self> {
         Ok(Self {
-            transport: Transport::new(config, log)?,
+            transport: Transport::new(config, headers(config), log)?,
             wire: config.wire.clone(),
             clock: time::ServerClock::default(),
         })
@@ -81,7 +81,7 @@ impl Engage {
 }
 
 /// What every request carries (base rules). `Content-Type` is mandatory on a GET too: without it Engage answers 500.
-pub(crate) fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
+fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
     let key = config.api_key.as_ref().map(|key| (config.wire.key_header.as_str(), key.expose()));
     [("User-Agent", config.user_agent.as_str()), ("Content-Type", "application/json")].into_iter().chain(key)
 }

@@ -4,7 +4,7 @@
 use crate::code::Code;
 use crate::error::{Detail, Error};
 use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
-use crate::journal::Millis;
+use crate::time::Millis;
 
 /// The points to be spent: Engage's idempotency key is `purchase` + `contact`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::shape::{self, Object};
 use super::{Engage, get_ok, push_encoded, time};
 use crate::error::Result;
 use crate::id::{AssignmentId, ContactId};
-use crate::journal::Millis;
+use crate::time::Millis;
 use crate::transport::Call;
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -1,6 +1,6 @@
 //! Engage's clock: the times it writes, and what time it is there now. Tills' own clocks are off by days often enough.
 
-use crate::journal::Millis;
+use crate::time::{Millis, millis};
 use crate::transport::http_date;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use time::format_description::well_known::Rfc3339;
 
 /// A time as Engage writes it, with `Z` or an offset. None where it carries neither: then it could mean any of 26 hours.
 pub(super) fn of_engage(text: &str) -> Option<Millis> {
-    OffsetDateTime::parse(text, &Rfc3339).ok().and_then(millis)
+    OffsetDateTime::parse(text, &Rfc3339).ok().and_then(since_1970)
 }
 
-fn millis(time: OffsetDateTime) -> Option<Millis> {
+fn since_1970(time: OffsetDateTime) -> Option<Millis> {
     (time.unix_timestamp_nanos() / 1_000_000).try_into().ok()
 }
 
@@ -37,8 +37,8 @@ struct Learned {
 impl ServerClock {
     /// The answer to a request that was `begun` then has just come.
     pub fn learn(&self, date: &str, begun: Instant) {
-        if let Some(date) = http_date(date).and_then(millis) {
-            let learned = Learned { at: Instant::now(), date, unsure: GRAIN_MS + count(begun.elapsed()) };
+        if let Some(date) = http_date(date).and_then(since_1970) {
+            let learned = Learned { at: Instant::now(), date, unsure: GRAIN_MS + millis(begun.elapsed()) };
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(learned);
         }
     }
@@ -47,13 +47,9 @@ impl ServerClock {
     pub fn now(&self) -> Option<(Millis, Millis)> {
         let Learned { at, date, unsure } = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let age = at.elapsed();
-        let earliest = date + count(age);
+        let earliest = date + millis(age);
         (age <= FRESH).then_some((earliest, earliest + unsure))
     }
-}
-
-fn count(time: Duration) -> Millis {
-    time.as_millis().try_into().unwrap_or(Millis::MAX)
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@
 mod record;
 mod schema;
 
-pub(crate) use record::{Millis, Operation, Record, State};
+pub(crate) use record::{Operation, Record, State};
 
 use crate::code::Code;
 use crate::config::JournalPlace;
 use crate::engage::{Channel, Order, PurchaseOrder, RedeemOrder};
 use crate::error::{Detail, Error, Result, chain};
 use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
+use crate::time::Millis;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension, Row, TransactionBehavior, ffi, params};
 use std::fs::{File, OpenOptions};

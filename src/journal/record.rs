@@ -4,11 +4,9 @@ use crate::code::Code;
 use crate::engage::Order;
 use crate::error::Detail;
 use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
+use crate::time::Millis;
 use serde::Serialize;
 use serde_json::value::RawValue;
-
-/// Milliseconds since 1970-01-01 UTC by the till's clock.
-pub(crate) type Millis = u64;
 
 /// Where an intent stands. The words are the journal's and the JSON's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,7 +6,8 @@ use crate::config::SettleRules;
 use crate::engage::{Facts, LONGEST_RETRY_AFTER_MS, Order, Redeemed, Verdict};
 use crate::error::{Detail, Error, Result};
 use crate::id::AssignmentId;
-use crate::journal::{Candidates, Durability, Intention, Millis, Record, State};
+use crate::journal::{Candidates, Durability, Intention, Record, State};
+use crate::time::Millis;
 
 /// What a caller wants bought or used.
 #[derive(Debug, Clone)]

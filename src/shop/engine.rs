@@ -8,14 +8,15 @@ use crate::config::Config;
 use crate::engage::{Engage, Order, Verdict};
 use crate::error::{Error, Result};
 use crate::id::OperationId;
-use crate::journal::{Durability, Intention, Journal, Millis, Record, State};
+use crate::journal::{Durability, Intention, Journal, Record, State};
 use crate::log::{Field, Level, Log};
 use crate::stats::Stats;
+use crate::time::{self, Millis, millis};
 use crate::transport::{Call, Interrupt};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Purchases under way at once on one client. A till makes one at a time; a store server may make more.
@@ -123,7 +124,7 @@ impl Engine {
         log: Arc<Log>,
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
-        journal.prune(now_ms().saturating_sub(millis(config.retention)))?;
+        journal.prune(time::now().saturating_sub(millis(config.retention)))?;
         let left = journal.pending()?;
         let engine = Arc::new(Self {
             journal,
@@ -373,18 +374,18 @@ impl Engine {
             return self.take_back(withdrawn).map(Some);
         }
         let Some(record) = self.journal.get(id)? else { return Ok(None) };
-        let record = decide::bounded(record, now_ms(), quiet, rules);
-        match decide::next(&record, now_ms()) {
+        let record = decide::bounded(record, time::now(), quiet, rules);
+        match decide::next(&record, time::now()) {
             Step::Rest => return Ok(Some(record)),
             Step::Wait(_) if !asked => return Ok(Some(record)),
             Step::Wait(_) | Step::Look => {}
         }
         let trickle = Duration::from_millis(rules.spacing_ms[0]);
         if !attended && !self.lock().budget.spend(Instant::now(), trickle) {
-            return Ok(Some(Record { next_at: now_ms() + millis(trickle), ..record }));
+            return Ok(Some(Record { next_at: time::now() + millis(trickle), ..record }));
         }
         // The time before the look: what it does not find was not there then.
-        let looked_at = now_ms();
+        let looked_at = time::now();
         let verdict = self.engage.look(&record.order, &self.call());
         self.stats.looked();
         let record = if self.clock.is_steady_since(record.recorded_at) {
@@ -455,7 +456,7 @@ impl Engine {
     /// What could not be written is not told, unless it is true whatever the journal says.
     fn learn(&self, mut record: Record, after: After, verdict: &Verdict, attended: bool) -> Record {
         loop {
-            let learned = after(&record, verdict.clone(), now_ms(), self.pace(attended));
+            let learned = after(&record, verdict.clone(), time::now(), self.pace(attended));
             let error = match self.journal.save(&learned, decide::durability(&learned)) {
                 Ok(true) => return learned,
                 Ok(false) => match self.journal.get(record.id()) {
@@ -500,7 +501,7 @@ impl Engine {
         };
         let planned = !settled && !outdated;
         if planned {
-            let wait = record.next_at.saturating_sub(now_ms());
+            let wait = record.next_at.saturating_sub(time::now());
             work.schedule(record.id(), Instant::now() + Duration::from_millis(wait));
         } else if !outdated {
             work.slots.remove(&record.id());
@@ -522,7 +523,7 @@ impl Engine {
     }
 
     fn times(&self) -> Times {
-        Times { now: now_ms(), quiet: self.quiet(), engage: self.engage.server_now() }
+        Times { now: time::now(), quiet: self.quiet(), engage: self.engage.server_now() }
     }
 
     fn pace(&self, attended: bool) -> Pace<'_> {
@@ -627,23 +628,14 @@ impl Clock {
     const LITTLE_MS: Millis = 1_000;
 
     fn start() -> Self {
-        Self { started: Instant::now(), wall: now_ms() }
+        Self { started: Instant::now(), wall: time::now() }
     }
 
     /// Whether a time that was written down in this run is still right by the till's clock.
     fn is_steady_since(&self, time: Millis) -> bool {
         let expected = self.wall + millis(self.started.elapsed());
-        time >= self.wall && now_ms().abs_diff(expected) <= Self::LITTLE_MS
+        time >= self.wall && time::now().abs_diff(expected) <= Self::LITTLE_MS
     }
-}
-
-/// The till's clock, for what is written down. Waiting is done on the monotonic clock.
-pub(crate) fn now_ms() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
-}
-
-fn millis(duration: Duration) -> Millis {
-    duration.as_millis().try_into().unwrap_or(Millis::MAX)
 }
 
 fn roll() -> u64 {

@@ -20,7 +20,7 @@ use crate::log::Log;
 use crate::stats::Stats;
 use crate::transport::{Call, Interrupt};
 use decide::Wish;
-use engine::{Engine, now_ms};
+use engine::Engine;
 use reward::{Certainty, Seen};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -133,7 +133,7 @@ impl Shop {
         let engine = self.engine()?;
         loop {
             let record = self.get(id)?;
-            let Some(acknowledged) = decide::acknowledge(&record, now_ms())? else { return Ok(record) };
+            let Some(acknowledged) = decide::acknowledge(&record, crate::time::now())? else { return Ok(record) };
             if engine.journal.save(&acknowledged, Durability::Now)? {
                 return Ok(acknowledged);
             }

@@ -98,7 +98,8 @@ pub(crate) struct Transport {
 const WARMING: Duration = Duration::from_secs(10);
 
 impl Transport {
-    pub fn new(config: &Config, log: &Arc<Log>) -> Result<Self> {
+    /// `carried`: the headers of every request.
+    pub fn new<'a>(config: &Config, carried: impl Iterator<Item = (&'a str, &'a str)>, log: &Arc<Log>) -> Result<Self> {
         let settings = Agent::config_builder()
             // Every status is an answer; deciding what it means is not ours.
             .http_status_as_error(false)
@@ -118,7 +119,7 @@ impl Transport {
         let dialer = Arc::new(Dialer::new(config)?);
         let mut headers = Wiped::default();
         headers.push(b" HTTP/1.1\r\n");
-        for (name, value) in crate::engage::headers(config) {
+        for (name, value) in carried {
             for part in [name, ": ", value, "\r\n"] {
                 headers.push(part.as_bytes());
             }
