@@ -69,8 +69,13 @@
  *
  * THREADS. Every function may be called from any thread at any time, on one client too; a call blocks only its own thread, and no
  * call outlives its wait by more than 50 ms. One buffer belongs to one thread at a time. The library has threads of its own (at most
- * 32 and a few short-lived ones), which only eps_set_log's function is called on. After fork the child must not use a client of its
- * parent's.
+ * 32 and a few short-lived ones), which only eps_set_log's function is called on.
+ *
+ * LIFETIMES. Clients may be closed in any order, twice, from any thread, by a finalizer too, and while other threads are in calls on
+ * them; a call on a closed one is EPS_CLOSED. A handle is never given twice, an answer outlives its client. A process may end with
+ * clients open: what is pending is settled after the next open. On Linux the library is never unloaded, so dlclose is harmless; on
+ * Windows close every client before FreeLibrary. FORK: a child that was forked from a process that had opened a client is answered
+ * EPS_FORKED by every call that takes a client, and by eps_client_open; open the first client after the fork, or start a new program.
  *
  * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new function. Numbers of codes are never
  * used again. Only fixed-width integers, size_t and pointers cross this interface.
@@ -156,6 +161,8 @@
 #define EPS_REFERENCE_BOUND (-112)
 /** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any. */
 #define EPS_BAD_KEY (-113)
+/** The process was forked from one that had opened a client. Open the first client after the fork, or start a new program. */
+#define EPS_FORKED (-116)
 /** Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first. */
 #define EPS_REWARD_BUSY (-114)
 /** The operation is a redeem; only a purchase gives a reward. */
@@ -377,7 +384,7 @@ int32_t eps_client_open(uint32_t abi,
  * Calls that are blocked on it return; requests under way are ended within two seconds and stay pending in the journal.
  * NULL, and a client that is closed already, are no-ops.
  *
- * @return EPS_OK, or EPS_BAD_HANDLE.
+ * @return EPS_OK; EPS_BAD_HANDLE, EPS_FORKED.
  *
  * Threads: any, also while other threads are in calls on this client.
  */

@@ -95,6 +95,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     reference_bound = EPS_REFERENCE_BOUND,
     /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.
     bad_key = EPS_BAD_KEY,
+    /// The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.
+    forked = EPS_FORKED,
     /// Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.
     reward_busy = EPS_REWARD_BUSY,
     /// The operation is a redeem; only a purchase gives a reward.

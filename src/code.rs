@@ -74,6 +74,7 @@ codes! {
     BadLogLevel = -111, "EPS_BAD_LOG_LEVEL", NotSent, "The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.";
     ReferenceBound = -112, "EPS_REFERENCE_BOUND", NotSent, "This reference, contact and item already belong to another purchase id.";
     BadKey = -113, "EPS_BAD_KEY", NotSent, "The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.";
+    Forked = -116, "EPS_FORKED", NotSent, "The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.";
 
     RewardBusy = -114, "EPS_REWARD_BUSY", NotSent, "Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.";
     NotAPurchase = -115, "EPS_NOT_A_PURCHASE", NotSent, "The operation is a redeem; only a purchase gives a reward.";

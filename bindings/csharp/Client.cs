@@ -34,11 +34,30 @@ namespace EngagePointShop
             {
                 this.native = native;
                 SetHandle(client);
+                OpenClients[client] = native;
             }
 
             public override bool IsInvalid => handle == IntPtr.Zero;
 
-            protected override bool ReleaseHandle() => native.eps_client_close(handle) == (int)Code.Ok;
+            protected override bool ReleaseHandle()
+            {
+                OpenClients.TryRemove(handle, out _);
+                return native.eps_client_close(handle) == (int)Code.Ok;
+            }
+        }
+
+        // By number, so that it keeps no client alive.
+        static readonly ConcurrentDictionary<IntPtr, Native> OpenClients = new ConcurrentDictionary<IntPtr, Native>();
+
+        // A runtime that ends waits for the threads that are in managed code or came from it: for calls that wait, and for the log's.
+        static Client()
+        {
+            EventHandler close = (sender, e) =>
+            {
+                foreach (var open in OpenClients) open.Value.eps_client_close(open.Key);
+            };
+            AppDomain.CurrentDomain.ProcessExit += close;
+            AppDomain.CurrentDomain.DomainUnload += close;
         }
 
         delegate int Call(out Native.Buffer answer);

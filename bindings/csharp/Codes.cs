@@ -70,6 +70,8 @@ namespace EngagePointShop
         ReferenceBound = -112,
         /// <summary>The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.</summary>
         BadKey = -113,
+        /// <summary>The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.</summary>
+        Forked = -116,
         /// <summary>Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.</summary>
         RewardBusy = -114,
         /// <summary>The operation is a redeem; only a purchase gives a reward.</summary>

@@ -71,7 +71,9 @@ pub unsafe extern "C" fn eps_client_open(
                     ),
                 ));
             }
-            let opened = Client::open(input::required(config_json, "config_json")?)?;
+            let config = input::required(config_json, "config_json")?;
+            handle::claim()?;
+            let opened = Client::open(config)?;
             client.write(handle::add(opened));
             Ok(format!("{{\"version\":\"{}\",\"abi\":{EPS_ABI_VERSION}}}", crate::VERSION).into_bytes())
         })
@@ -83,7 +85,7 @@ pub unsafe extern "C" fn eps_client_open(
 /// Calls that are blocked on it return; requests under way are ended within two seconds and stay pending in the journal.
 /// NULL, and a client that is closed already, are no-ops.
 ///
-/// @return EPS_OK, or EPS_BAD_HANDLE.
+/// @return EPS_OK; EPS_BAD_HANDLE, EPS_FORKED.
 ///
 /// Threads: any, also while other threads are in calls on this client.
 #[unsafe(no_mangle)]

@@ -5,6 +5,8 @@ use crate::Client;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A client. Opaque: only a pointer to it is ever held, and it points to nothing the program could read.
@@ -18,6 +20,24 @@ struct Clients {
 }
 
 static CLIENTS: RwLock<Clients> = RwLock::new(Clients { open: BTreeMap::new(), given: 0 });
+
+/// The process that opened the first client; 0 before.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+
+/// Before a client is opened: from now on this process is the owner.
+pub(crate) fn claim() -> Result<()> {
+    let _ = OWNER.compare_exchange(0, process::id(), Ordering::Relaxed, Ordering::Relaxed);
+    own_process()
+}
+
+/// A child that was forked from the owner has copies of its clients but not their threads, of its locks as they were held at that
+/// moment, and of SQLite's belief that it holds the locks of files. It may use nothing of this, nor open the same journal.
+fn own_process() -> Result<()> {
+    match OWNER.load(Ordering::Relaxed) {
+        owner if owner == 0 || owner == process::id() => Ok(()),
+        _ => Err(Error::of(Code::Forked)),
+    }
+}
 
 /// Handles are odd, so that none is the address of anything that C aligns, and they are never used again.
 const fn handle_of(number: usize) -> usize {
@@ -41,12 +61,14 @@ pub(crate) fn add(client: Client) -> *mut eps_client {
 }
 
 pub(crate) fn get(handle: *const eps_client) -> Result<Arc<Client>> {
+    own_process()?;
     let clients = read();
     clients.open.get(&handle.addr()).cloned().ok_or_else(|| missing(&clients, handle))
 }
 
 /// Takes the client out; None if it is closed already.
 pub(crate) fn remove(handle: *const eps_client) -> Result<Option<Arc<Client>>> {
+    own_process()?;
     let mut clients = write();
     match clients.open.remove(&handle.addr()) {
         Some(client) => Ok(Some(client)),

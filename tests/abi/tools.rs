@@ -22,7 +22,9 @@ pub fn profile() -> PathBuf {
 /// A library of this profile, newly built with the test.
 pub fn library(name: &str) -> PathBuf {
     let places = [profile().join(name), profile().join("deps").join(name)];
-    places.into_iter().find(|path| path.exists()).unwrap_or_else(|| panic!("{name} is not beside the test executable"))
+    // A link in the profile's folder is of the last `cargo build`, which may be older than this test.
+    let newest = places.into_iter().filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path))).max();
+    newest.unwrap_or_else(|| panic!("{name} is not beside the test executable")).1
 }
 
 /// Runs a program; it must succeed.

@@ -20,15 +20,11 @@ pub const ALL: [Language; 4] = [Language::C, Language::Cpp, Language::CSharp, La
 impl Language {
     /// A program of `examples/` or of this folder, by the name it has in every language.
     pub fn program(self, name: &str) -> Command {
-        let built = BUILT.as_path();
+        let built = built();
         match self {
             Language::C => Command::new(built.join("c").join(name)),
             Language::Cpp => Command::new(built.join("cpp").join(name)),
-            Language::CSharp => {
-                let mut mono = Command::new("mono");
-                mono.arg("--debug").arg(built.join("csharp").join(format!("{name}.exe")));
-                mono
-            }
+            Language::CSharp => mono(&built.join("csharp").join(format!("{name}.exe"))),
             Language::Python => {
                 let mut python = Command::new(built.join("venv/bin/python"));
                 python.arg(source(&format!("{name}.py")));
@@ -38,10 +34,21 @@ impl Language {
     }
 }
 
-/// What there is in every language.
-const PROGRAMS: &[&str] = &["till", "cases"];
+/// A C# program, run by Mono.
+pub fn mono(program: &Path) -> Command {
+    let mut mono = Command::new("mono");
+    mono.arg("--debug").arg(program);
+    mono
+}
 
 /// Where the programs are.
+pub fn built() -> &'static Path {
+    &BUILT
+}
+
+/// What there is in every language.
+const PROGRAMS: &[&str] = &["till", "cases", "lifetimes"];
+
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let built = std::env::current_exe().unwrap().with_extension("programs");
     let _ = fs::remove_dir_all(&built);

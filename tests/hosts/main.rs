@@ -3,6 +3,7 @@
 
 mod cases;
 mod languages;
+mod lifetimes;
 mod stories;
 #[path = "../support/mod.rs"]
 mod support;

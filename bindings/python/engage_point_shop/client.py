@@ -17,18 +17,28 @@ from .types import Operation, OperationWithJoined, Settled, Stats
 
 _library = load()
 
-Log = Callable[[int, str], None]
-_logs: dict[int, Log] = {}
+LogLine = Callable[[int, str], None]
+
+
+class _Log:
+    """A log function in use; kept by its client."""
+
+    def __init__(self, function: LogLine) -> None:
+        self.function = function
+
+
+# By number and weakly, so that a log function which refers to its client does not keep it open.
+_logs: weakref.WeakValueDictionary[int, _Log] = weakref.WeakValueDictionary()
 _log_numbers = itertools.count(1)
 
 
 def _receive(number: int, level: int, line: int, length: int) -> None:
     log = _logs.get(number)
     if log is not None:
-        log(level, ctypes.string_at(line, length).decode())
+        log.function(level, ctypes.string_at(line, length).decode())
 
 
-# The one function that the library ever gets, so that none it holds can be collected. The real one is found by its number.
+# The one function that the library ever gets, so that none it holds can be collected. It finds the real one by its number.
 _receiver = LogFunction(_receive)
 
 
@@ -57,13 +67,6 @@ def _check(code: int, text: str = "") -> None:
         raise error_of(code, _library.eps_code_name(code).decode(), _library.eps_outcome(code), text)
 
 
-def _close(handle: int, log: list[int]) -> int:
-    code: int = _library.eps_client_close(handle)
-    for number in log:
-        _logs.pop(number, None)
-    return code
-
-
 def new_id() -> str:
     """A fresh purchase id, to be stored before it is used."""
     return str(_answer("eps_new_id"))
@@ -86,9 +89,9 @@ class Client:
         handle = ctypes.c_void_p()
         _answer("eps_client_open", ABI_VERSION, _text(given, "config"), ctypes.byref(handle))
         self._handle: int = handle.value or 0
-        # Not a reference to this object: it must not keep itself alive.
-        self._log: list[int] = []
-        self._finalizer = weakref.finalize(self, _close, self._handle, self._log)
+        self._log: _Log | None = None
+        # Knows the number, not this object, which it would keep alive.
+        self._finalizer = weakref.finalize(self, _library.eps_client_close, self._handle)
 
     def __enter__(self) -> Client:
         return self
@@ -98,7 +101,7 @@ class Client:
 
     def close(self) -> None:
         """Ends every call, in other threads too, and closes. What is pending is settled after the next open."""
-        code = self._finalizer()
+        code: int | None = self._finalizer()
         if code is not None:
             _check(code)
 
@@ -159,19 +162,14 @@ class Client:
         stats: Stats = _answer("eps_read_stats", self._handle)
         return stats
 
-    def set_log(self, level: int, log: Log | None) -> None:
-        """Gives each line of the log, JSON, to `log(level, line)` on a thread of the library's own; None removes it."""
-        number = next(_log_numbers)
-        if log is not None:
+    def set_log(self, level: int, function: LogLine | None) -> None:
+        """Gives each line of the log, JSON, to `function(level, line)` on a thread of the library's own; None removes it."""
+        log, number = None, 0
+        if function is not None:
+            log, number = _Log(function), next(_log_numbers)
             _logs[number] = log
-        code: int = _library.eps_set_log(self._handle, level, LogFunction() if log is None else _receiver, number)
-        if code != Code.OK:
-            _logs.pop(number, None)
-        _check(code)
-        # The function of before is not entered again.
-        while self._log:
-            _logs.pop(self._log.pop(), None)
-        self._log.append(number)
+        _check(_library.eps_set_log(self._handle, level, LogFunction() if log is None else _receiver, number))
+        self._log = log
 
     def _list(self, function: str, contact_id: str, **options: Any) -> list[dict[str, Any]]:
         answer: list[dict[str, Any]] = self._call(function, [(contact_id, "contact_id")], **options)

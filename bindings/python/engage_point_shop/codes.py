@@ -68,6 +68,8 @@ class Code(IntEnum):
     """This reference, contact and item already belong to another purchase id."""
     BAD_KEY = -113
     """The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any."""
+    FORKED = -116
+    """The process was forked from one that had opened a client. Open the first client after the fork, or start a new program."""
     REWARD_BUSY = -114
     """Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first."""
     NOT_A_PURCHASE = -115

@@ -1,0 +1,234 @@
+// What a C# host may do to clients, log functions and tasks. Arguments and output: see lifetimes.c.
+
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Threading;
+using System.Threading.Tasks;
+using EngagePointShop;
+
+static class Lifetimes
+{
+    const string Astrid = "a0000000-0000-4000-8000-000000000001";
+    // Whatever is asked for this member stalls.
+    const string Bjorn = "a0000000-0000-4000-8000-000000000002";
+    const string Coffee = "b0000000-0000-4000-8000-000000000001";
+
+    static string[] given;
+    static int held;
+
+    static void Check(bool holds, string what)
+    {
+        if (!holds)
+        {
+            Console.Error.WriteLine("does not hold: " + what);
+            Environment.Exit(1);
+        }
+        Interlocked.Increment(ref held);
+    }
+
+    static void Throws<T>(Code code, Action call) where T : PointShopException
+    {
+        try
+        {
+            call();
+        }
+        catch (T problem)
+        {
+            Check(problem.Code == code, code + " was due, not " + problem.Message);
+            return;
+        }
+        catch (AggregateException several)
+        {
+            Throws<T>(code, () => throw several.InnerException);
+            return;
+        }
+        Check(false, code + " was due");
+    }
+
+    static Client Open(string journal = "points.db") => Client.Open(new Dictionary<string, object>
+    {
+        ["baseUrl"] = given[0], ["caFile"] = given[1], ["apiKey"] = given[2], ["userAgent"] = "Host/1",
+        ["journalPath"] = Path.Combine(given[3], journal), ["waitMs"] = 60000,
+    });
+
+    // Whether this process has the journal open: its shared memory is mapped.
+    static bool IsOpen(string journal) => File.ReadAllText("/proc/self/maps").Contains(journal + "-shm");
+
+    static void Eventually(Func<bool> holds, string what)
+    {
+        var until = DateTime.UtcNow.AddSeconds(10);
+        while (!holds() && DateTime.UtcNow < until) Thread.Yield();
+        Check(holds(), what);
+    }
+
+    // Whether the sandbox has been asked for this by anybody.
+    static bool HasArrived(string path)
+    {
+        var requests = Json.Parse(new WebClient().DownloadString(given[4] + "/_sandbox/requests"));
+        return requests.Items.Any(request => request["path"].Text.Contains(path) && request["contactId"].Text == Bjorn);
+    }
+
+    static void Closing()
+    {
+        Client first = Open(), second = Open();
+        first.Dispose();
+        first.Dispose();
+        Check(second.Purchase(Astrid, Coffee, new PurchaseOptions { Reference = "cs 1" }).Outcome == Outcome.Done, "the other goes on");
+        Throws<NotSentException>(Code.Closed, () => first.ListPoints(Astrid));
+        Check(IsOpen("points.db"), "a client that is open has its journal");
+        second.Dispose();
+        Eventually(() => !IsOpen("points.db"), "and lets go of it");
+        Throws<NotSentException>(Code.Closed, () => second.SetLog(LogLevel.Info, (level, line) => { }));
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Check(second.Equals(second), "a finalizer after Dispose");
+    }
+
+    // On a thread that ends, so that no stack refers to the client.
+    static void OnAThread(Action action)
+    {
+        var thread = new Thread(() => action());
+        thread.Start();
+        thread.Join();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    static void Forget(string journal)
+    {
+        var shop = Open(journal);
+        // A log function that refers to its client does not keep it open.
+        shop.SetLog(LogLevel.Debug, (level, line) => shop.ToString());
+        shop.ListPoints(Astrid);
+    }
+
+    static void Collecting()
+    {
+        OnAThread(() => Forget("collected.db"));
+        Eventually(() =>
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return !IsOpen("collected.db");
+        }, "a client that is forgotten is closed");
+    }
+
+    static void Logging()
+    {
+        using (var shop = Open())
+        {
+            var lines = 0;
+            shop.SetLog(LogLevel.Debug, (level, line) =>
+            {
+                Interlocked.Increment(ref lines);
+                throw new InvalidOperationException("from a log function");
+            });
+            for (var round = 0; round < 50; round++)
+            {
+                shop.ListPoints(Astrid);
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+            }
+            Eventually(() => lines == 50, "every line comes, whatever is collected meanwhile, and whatever is thrown");
+            shop.SetLog(LogLevel.Off, null);
+        }
+    }
+
+    static void Waiting()
+    {
+        var shop = Open("waiting.db");
+        var reading = shop.ListItemsAsync(Bjorn);
+        Check(shop.ListItems(Astrid).Count > 0, "another call is answered meanwhile");
+        using (var cancel = new CancellationTokenSource())
+        {
+            var buying = shop.PurchaseAsync(Bjorn, Coffee, null, cancel.Token);
+            Eventually(() => HasArrived("point-shop-items/purchase"), "a purchase is under way");
+            cancel.Cancel();
+            Throws<PendingException>(Code.PendingCancelled, () => buying.Wait());
+            // Cancelling is a client's.
+            Throws<NotSentException>(Code.Cancelled, () => reading.Wait());
+            var late = new PurchaseOptions { Reference = "cs 2" };
+            Throws<NotSentException>(Code.Cancelled, () => shop.PurchaseAsync(Astrid, Coffee, late, cancel.Token).Wait());
+            Check(shop.ListUnsettled().Count == 1, "a call that is cancelled before it is made is not made");
+        }
+        using (var cancel = new CancellationTokenSource())
+        {
+            var early = shop.ListItemsAsync(Bjorn, null, cancel.Token);
+            cancel.Cancel();
+            Throws<NotSentException>(Code.Cancelled, () => early.Wait());
+        }
+        reading = shop.ListItemsAsync(Bjorn);
+        shop.ListItems(Astrid);
+        shop.Dispose();
+        Throws<NotSentException>(Code.Closed, () => reading.Wait());
+    }
+
+    static void Texts()
+    {
+        using (var shop = Open())
+        {
+            foreach (var wrong in new[] { "a\0b", "\ud800" })
+            {
+                try
+                {
+                    shop.FindContact("email", wrong);
+                    Check(false, "a text that cannot be UTF-8 with a NUL behind");
+                }
+                catch (ArgumentException)
+                {
+                    Check(true, "is an error");
+                }
+            }
+            Throws<NotSentException>(Code.NullArgument, () => shop.FindContact(null, "x"));
+        }
+        foreach (var text in new[] { "", "{", "[1,]", "{\"a\"}", "\"\\x\"", "\"\\u12\"", "\"a", "tru", "-", "1 2", "{}x", new string('[', 9999) })
+        {
+            try
+            {
+                Json.Parse(text);
+                Check(false, "not JSON: " + text);
+            }
+            catch (FormatException)
+            {
+                Check(true, "is an error");
+            }
+        }
+        const string Whole = "{\"a\":[1,-2.5e3,true,false,null,\"\\\"å\\\\😀\"],\"b\":{},\"c\":[]}";
+        Check(Json.Write(Json.Parse(" " + Whole.Replace("å", "\\u00e5").Replace(",", " ,\n") + "\t")) == Whole, "read and written");
+        Check(Json.Parse(Whole)["a"].Items[1].Number == -2500m && Json.Parse(Whole)["x"]["y"].Items.Count == 0, "and looked into");
+    }
+
+    static int Main(string[] words)
+    {
+        given = words;
+        if (words.Length == 0)
+        {
+            // Whether the library is found: the tests put one of every kind beside this program.
+            try
+            {
+                Console.WriteLine(Client.LibraryVersion);
+                return 0;
+            }
+            catch (LibraryException problem)
+            {
+                Console.WriteLine(problem.Message);
+                return 3;
+            }
+        }
+        Closing();
+        Collecting();
+        Logging();
+        Waiting();
+        Texts();
+        // Left open with a log function, and with a task in a call: the end is orderly all the same.
+        var left = Open();
+        left.SetLog(LogLevel.Debug, (level, line) => { });
+        left.ListItemsAsync(Bjorn);
+        left.ListPoints(Astrid);
+        Console.WriteLine(held + " checks held");
+        return 0;
+    }
+}

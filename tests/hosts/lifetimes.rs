@@ -1,0 +1,119 @@
+//! Closing in any order, finalizers, forgotten clients, several clients, unloading, forking, the end of the process; and a library that is
+//! missing or does not fit. Each language tries what its hosts do (`lifetimes.*`), this runs them.
+
+use crate::languages::{ALL, built, mono};
+use crate::support::Store;
+use crate::tools::{library, root, run, said, stdout};
+use engage_sandbox::seed::demo;
+use engage_sandbox::{Effect, Fault, Operation};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+#[test]
+fn every_host_may_close_forget_and_fork_as_the_header_says() {
+    thread::scope(|scope| {
+        for language in ALL {
+            scope.spawn(move || {
+                let store = Store::open();
+                // Whatever is asked for Björn stalls.
+                for operation in [Operation::Items, Operation::Purchase] {
+                    store.sandbox.arm(Fault::on(operation, Effect::StallBeforeCommit).contact(demo::BJORN).times(0));
+                }
+                let host = language.program("lifetimes");
+                // Whatever a host waits for that does not come must not hold up the tests.
+                let mut program = Command::new("timeout");
+                program.args(["--kill-after=5", "120"]).arg(host.get_program()).args(host.get_args());
+                program.arg(store.sandbox.https_url()).arg(store.sandbox.ca_file()).arg(store.sandbox.api_key());
+                let output = program.arg(store.folder.path()).arg(store.sandbox.http_url()).output().unwrap();
+                let text = said(&output);
+                // One that ended early without a word has not passed.
+                assert!(
+                    output.status.success() && text.contains(" checks held\n"),
+                    "{language:?}: {}\n{text}",
+                    output.status
+                );
+                println!("lifetimes: {language:?}: {}", text.lines().last().unwrap());
+            });
+        }
+    });
+}
+
+#[test]
+fn a_library_that_is_unloaded_with_a_client_open_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let unload = folder.path().join("unload");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-I"]).arg(root().join("include"));
+    run(cc.arg(root().join("tests/hosts/unload.c")).arg("-o").arg(&unload).arg("-ldl"));
+    assert_eq!(stdout(Command::new(unload).arg(library("libengage_point_shop.so"))), "unloaded\n");
+}
+
+/// Puts a library of every kind that does not fit where a binding looks for it, and sees that `load` says what is wrong.
+fn misfits_are_named(place: &Path, load: impl Fn() -> String) {
+    let name = place.file_name().unwrap().to_str().unwrap();
+    let _ = fs::remove_file(place);
+    let missing = load();
+    assert!(missing.contains(name) && missing.contains("64-bit"), "missing: {missing}");
+
+    let source = place.with_extension("c");
+    for (code, wanted) in [
+        ("unsigned eps_abi_version(void) { return 2; }", "has ABI version 2"),
+        ("unsigned eps_abi_version(void) { return 1; }", "has no eps_client_open"),
+        ("unsigned other(void) { return 1; }", "eps_abi_version"),
+    ] {
+        fs::write(&source, code).unwrap();
+        run(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(place).arg(&source));
+        let message = load();
+        assert!(message.replace("function ", "").contains(wanted) && message.contains(name), "{wanted}: {message}");
+    }
+
+    // Of a 32-bit build it is the header that the loader looks at first.
+    let mut bytes = fs::read(place).unwrap();
+    bytes[4] = 1;
+    fs::write(place, bytes).unwrap();
+    let other = load();
+    assert!(other.contains("ELFCLASS32") && other.contains("64-bit"), "{other}");
+}
+
+#[test]
+fn a_missing_or_misfitting_library_is_named_by_csharp() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["lifetimes.exe", "EngagePointShop.dll"] {
+        fs::copy(built().join("csharp").join(file), folder.path().join(file)).unwrap();
+    }
+    misfits_are_named(&folder.path().join("libengage_point_shop.so"), || {
+        let output = mono(&folder.path().join("lifetimes.exe")).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+        said(&output)
+    });
+    // The places for several processors go before the one for a single one.
+    let x64 = folder.path().join("x64");
+    fs::create_dir(&x64).unwrap();
+    fs::copy(library("libengage_point_shop.so"), x64.join("libengage_point_shop.so")).unwrap();
+    assert_eq!(stdout(&mut mono(&folder.path().join("lifetimes.exe"))), format!("{}\n", engage_point_shop::VERSION));
+}
+
+#[test]
+fn a_missing_or_misfitting_library_is_named_by_python() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = folder.path().join("engage_point_shop");
+    fs::create_dir(&package).unwrap();
+    for entry in fs::read_dir(root().join("bindings/python/engage_point_shop")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, package.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    misfits_are_named(&package.join("libengage_point_shop.so"), || {
+        let output = Command::new("python3")
+            .args(["-B", "-c", "import engage_point_shop"])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let text = said(&output);
+        assert!(!output.status.success() && text.contains("LibraryError: "), "{text}");
+        text.rsplit("LibraryError: ").next().unwrap().to_owned()
+    });
+}
