@@ -378,6 +378,7 @@ private:
 /// A client. Closes itself. Calls may be made from any thread at any time; moving and destroying it is one thread's.
 class Client {
 public:
+    /// A JSON object, or nothing for the defaults.
     using Options = std::optional<std::string_view>;
 
     Client() noexcept = default;
@@ -430,6 +431,13 @@ public:
     }
     Result list_rewards(std::string_view contact_id, Options options = {}) const {
         return call(eps_list_rewards, contact_id, options);
+    }
+    Result find_reward(std::string_view operation_id, Options options = {}) const {
+        return call(eps_find_reward, operation_id, options);
+    }
+    /// `contact_id` may be std::nullopt: a reward can be redeemed without a contact.
+    Result redeem_reward(Options contact_id, std::string_view assignment_id, Options options = {}) const {
+        return call(eps_redeem_reward, contact_id, assignment_id, options);
     }
     Result list_unsettled(Options options = {}) const { return call(eps_list_unsettled, options); }
     Result get_operation(std::string_view operation_id) const { return call(eps_get_operation, operation_id); }

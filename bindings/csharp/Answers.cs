@@ -59,6 +59,12 @@ namespace EngagePointShop
         /// <summary>The item.</summary>
         public string ItemId => Json["itemId"].Text;
 
+        /// <summary>The reward that is redeemed, or that the purchase gave once FindReward was certain.</summary>
+        public string AssignmentId => Json["assignmentId"].Text;
+
+        /// <summary>The channel of a redeem.</summary>
+        public string Channel => Json["channel"].Text;
+
         /// <summary>The POS's own name for the sale.</summary>
         public string Reference => Json["reference"].Text;
 
@@ -82,6 +88,9 @@ namespace EngagePointShop
 
         /// <summary>Engage's purchase object, once done.</summary>
         public Purchase Purchase => Json["purchase"].IsNull ? null : new Purchase(Json["purchase"]);
+
+        /// <summary>Of a redeem: Engage's reward object, if it was seen.</summary>
+        public Reward Reward => Json["reward"].IsNull ? null : new Reward(Json["reward"]);
     }
 
     /// <summary>An account of a member's points.</summary>
@@ -141,6 +150,51 @@ namespace EngagePointShop
         public string Heading => Json["heading"].Text;
     }
 
+    /// <summary>Which reward a purchase gave.</summary>
+    public sealed class FoundReward : Answer
+    {
+        internal FoundReward(Json json) : base(json) { }
+
+        /// <summary>"stated", "new" and "only" are certain; "ambiguous" and "none" are not.</summary>
+        public string Certainty => Json["certainty"].Text;
+
+        /// <summary>What RedeemReward takes; null unless it is certain.</summary>
+        public string AssignmentId => Json["assignmentId"].Text;
+
+        /// <summary>Engage's object, or null.</summary>
+        public Reward Reward => Json["reward"].IsNull ? null : new Reward(Json["reward"]);
+
+        /// <summary>What a receipt and a screen need of it, or null.</summary>
+        public Receipt Receipt => Json["receipt"].IsNull ? null : new Receipt(Json["receipt"]);
+
+        /// <summary>Where it is ambiguous, what a person can choose from.</summary>
+        public IReadOnlyList<Reward> Candidates => Json["candidates"].Items.Select(json => new Reward(json)).ToList();
+    }
+
+    /// <summary>What a receipt and a screen need of a reward; each is null where it is not known.</summary>
+    public sealed class Receipt : Answer
+    {
+        internal Receipt(Json json) : base(json) { }
+
+        /// <summary>What the member is shown.</summary>
+        public string Title => Json["title"].Text;
+
+        /// <summary>In more words.</summary>
+        public string Description => Json["description"].Text;
+
+        /// <summary>To be printed as such.</summary>
+        public string Barcode => Json["barcode"].Text;
+
+        /// <summary>Engage's word for until when.</summary>
+        public string ExpiresOn => Json["expiresOn"].Text;
+
+        /// <summary>What the cashier has to do.</summary>
+        public string Instruction => Json["instruction"].Text;
+
+        /// <summary>What kind of Json["value"] there is.</summary>
+        public string ValueType => Json["valueType"].Text;
+    }
+
     /// <summary>What a call to Settle came to.</summary>
     public sealed class Settled : Answer
     {
@@ -181,8 +235,28 @@ namespace EngagePointShop
         /// <summary>A purchase id of the POS's own; see Client.NewId.</summary>
         public string PurchaseId { get; set; }
 
+        /// <summary>Lists the member's rewards before anything is sent, so that FindReward can tell a new one from old ones.</summary>
+        public bool RewardsFirst { get; set; }
+
+        internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson())
+        {
+            ["reference"] = Reference,
+            ["purchaseId"] = PurchaseId,
+            ["rewardsFirst"] = RewardsFirst,
+        };
+    }
+
+    /// <summary>What RedeemReward may be told.</summary>
+    public sealed class RedeemOptions : CallOptions
+    {
+        /// <summary>"POS", the default, "ECOM" or "OTHER".</summary>
+        public string Channel { get; set; }
+
+        /// <summary>The POS's own name for the sale: the same one is the same redeem.</summary>
+        public string Reference { get; set; }
+
         internal override Dictionary<string, object> ToJson() =>
-            new Dictionary<string, object>(base.ToJson()) { ["reference"] = Reference, ["purchaseId"] = PurchaseId };
+            new Dictionary<string, object>(base.ToJson()) { ["channel"] = Channel, ["reference"] = Reference };
     }
 
     /// <summary>What ListRewards may be told.</summary>

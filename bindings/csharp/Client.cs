@@ -127,6 +127,17 @@ namespace EngagePointShop
         public IReadOnlyList<Reward> ListRewards(string contactId, RewardOptions options = null) =>
             List(native.eps_list_rewards, contactId, options, json => new Reward(json));
 
+        /// <summary>Which reward a purchase that is done gave.</summary>
+        public FoundReward FindReward(string operationId, CallOptions options = null) =>
+            new FoundReward(Ask(native.eps_find_reward, Text(operationId, nameof(operationId)), options));
+
+        /// <summary>Returns when the reward is used. <paramref name="contactId"/> may be null.</summary>
+        /// <exception cref="PendingException">Not known yet: let the sale go on, look at ListUnsettled later.</exception>
+        /// <exception cref="RefusedException">It was not used by this.</exception>
+        /// <exception cref="NotSentException">Nothing left the till: it may be tried again.</exception>
+        public Operation RedeemReward(string contactId, string assignmentId, RedeemOptions options = null) => new Operation(
+            Ask(native.eps_redeem_reward, Text(contactId, nameof(contactId)), Text(assignmentId, nameof(assignmentId)), options));
+
         public IReadOnlyList<Operation> ListUnsettled() =>
             Ask(native.eps_list_unsettled, null)["operations"].Items.Select(json => new Operation(json)).ToList();
 
@@ -163,6 +174,14 @@ namespace EngagePointShop
         public Task<IReadOnlyList<Reward>> ListRewardsAsync(
             string contactId, RewardOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => ListRewards(contactId, options), cancellation);
+
+        public Task<FoundReward> FindRewardAsync(
+            string operationId, CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
+            Start(() => FindReward(operationId, options), cancellation);
+
+        public Task<Operation> RedeemRewardAsync(
+            string contactId, string assignmentId, RedeemOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
+            Start(() => RedeemReward(contactId, assignmentId, options), cancellation);
 
         public Task<Settled> SettleAsync(CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => Settle(options), cancellation);
@@ -253,18 +272,20 @@ namespace EngagePointShop
 
         Json Ask(Native.Ask1 function, byte[] text) => Answered((out Native.Buffer answer) => function(client, text, out answer));
 
+        Json Ask(Native.Ask2 function, byte[] text, CallOptions options)
+        {
+            var second = Options(options);
+            return Answered((out Native.Buffer answer) => function(client, text, second, out answer));
+        }
+
         Json Ask(Native.Ask3 function, byte[] text, byte[] second, CallOptions options)
         {
             var third = Options(options);
             return Answered((out Native.Buffer answer) => function(client, text, second, third, out answer));
         }
 
-        IReadOnlyList<T> List<T>(Native.Ask2 function, string contactId, CallOptions options, Func<Json, T> element)
-        {
-            byte[] text = Text(contactId, nameof(contactId)), second = Options(options);
-            var json = Answered((out Native.Buffer answer) => function(client, text, second, out answer));
-            return json.Items.Select(element).ToList();
-        }
+        IReadOnlyList<T> List<T>(Native.Ask2 function, string contactId, CallOptions options, Func<Json, T> element) =>
+            Ask(function, Text(contactId, nameof(contactId)), options).Items.Select(element).ToList();
 
         Json Answered(Call call)
         {

@@ -58,6 +58,8 @@ namespace EngagePointShop
         internal readonly Ask3 eps_purchase;
         internal readonly Ask2 eps_list_purchases;
         internal readonly Ask2 eps_list_rewards;
+        internal readonly Ask2 eps_find_reward;
+        internal readonly Ask3 eps_redeem_reward;
         internal readonly Ask1 eps_list_unsettled;
         internal readonly Ask1 eps_get_operation;
         internal readonly Ask1 eps_settle;
@@ -100,6 +102,8 @@ namespace EngagePointShop
             Find(out eps_purchase, nameof(eps_purchase));
             Find(out eps_list_purchases, nameof(eps_list_purchases));
             Find(out eps_list_rewards, nameof(eps_list_rewards));
+            Find(out eps_find_reward, nameof(eps_find_reward));
+            Find(out eps_redeem_reward, nameof(eps_redeem_reward));
             Find(out eps_list_unsettled, nameof(eps_list_unsettled));
             Find(out eps_get_operation, nameof(eps_get_operation));
             Find(out eps_settle, nameof(eps_settle));

@@ -2,11 +2,11 @@
  * A till that sells rewards for points: what a POS vendor would write.
  *
  *   till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE
- *        [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS]
+ *        [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]
  *
  * It looks at what an earlier run left, finds the member (--member email=astrid@example.com), shows the points and the offers, buys
- * one, shows what came of it, and acknowledges. The same till, word for word, is there in C++, C# and Python.
- * Exit code: 0 bought, 10 refused, 11 pending, 12 not sent, 1 anything else, 2 wrong arguments.
+ * one, prints the reward, uses it on the receipt (unless --no-redeem) and acknowledges. The same till, word for word, is there in C++,
+ * C# and Python. Exit code, of the purchase: 0 bought, 10 refused, 11 pending, 12 not sent, 1 anything else, 2 wrong arguments.
  *
  * Every text that goes into the library is UTF-8. A till that works in another code page converts its texts first.
  */
@@ -23,6 +23,7 @@ enum { BOUGHT = 0, FAILED = 1, USAGE = 2, REFUSED = 10, PENDING = 11, NOT_SENT =
 typedef struct {
     const char *url, *key, *ca, *journal, *contact, *member, *item, *reference;
     long wait_ms; /* -1: the library's default */
+    int no_redeem;
 } arguments;
 
 /* --- Small helpers ------------------------------------------------------------------------------------------------ */
@@ -155,6 +156,66 @@ static void acknowledge(eps_client *shop, const char *operation_id) {
     cJSON_Delete(json);
 }
 
+/* The options of a call that spends: the receipt's number, so that the same receipt pressed twice is one purchase and one redeem, also
+ * after a restart; and how long the cashier waits. */
+static char *spending_options(const arguments *given, int rewards_first) {
+    cJSON *options = cJSON_CreateObject();
+    int complete = options && add_text(options, "reference", given->reference);
+    if (given->wait_ms >= 0) complete = complete && cJSON_AddNumberToObject(options, "waitMs", (double)given->wait_ms);
+    if (rewards_first) complete = complete && cJSON_AddTrueToObject(options, "rewardsFirst");
+    return print_json(options, complete);
+}
+
+static void print_line(const char *what, const char *text) {
+    if (*text) printf("    %s%s\n", what, text);
+}
+
+/* Finds the reward that a purchase gave and prints it for the member. A copy of its assignment's id; NULL if it is not certain. */
+static char *print_reward(eps_client *shop, const char *operation_id) {
+    eps_buffer answer;
+    const cJSON *receipt;
+    char *assignment = NULL;
+    int32_t code = eps_find_reward(shop, operation_id, NULL, &answer);
+    cJSON *found = take(&answer);
+    const char *certainty = text_of(found, "certainty"), *id = text_of(found, "assignmentId");
+    if (code != EPS_OK) {
+        show_problem("cannot find the reward", code, found);
+    } else if (*id) {
+        receipt = cJSON_GetObjectItemCaseSensitive(found, "receipt");
+        printf("Reward: %s\n", text_of(receipt, "title"));
+        print_line("", text_of(receipt, "description"));
+        print_line("Barcode: ", text_of(receipt, "barcode"));
+        print_line("Valid until: ", text_of(receipt, "expiresOn"));
+        print_line("Cashier: ", text_of(receipt, "instruction"));
+        assignment = copy_of(id, strlen(id));
+    } else {
+        printf("The reward cannot be told yet (%s): look among the member's rewards.\n", certainty);
+    }
+    cJSON_Delete(found);
+    return assignment;
+}
+
+/* Uses the reward on this receipt. There is no undo. */
+static void redeem(eps_client *shop, const arguments *given, const char *contact, const char *assignment) {
+    eps_buffer answer;
+    int32_t code;
+    cJSON *json;
+    char *options_json = spending_options(given, 0);
+    if (!options_json) return;
+    code = eps_redeem_reward(shop, contact, assignment, options_json, &answer);
+    cJSON_free(options_json);
+    json = take(&answer);
+    switch (eps_outcome(code)) {
+        case EPS_OUTCOME_DONE: puts("==> The reward is used on this receipt."); break;
+        case EPS_OUTCOME_REFUSED: puts("==> The reward cannot be used on this receipt."); break;
+        case EPS_OUTCOME_NOT_SENT: puts("==> The reward is not used. You may try again."); break;
+        default: puts("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself."); break;
+    }
+    if (code != EPS_OK) show_problem("redeem", code, json);
+    if (exit_code(code) != PENDING && *text_of(json, "operationId")) acknowledge(shop, text_of(json, "operationId"));
+    cJSON_Delete(json);
+}
+
 /* What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
  * What is pending still is left alone: the library goes on settling it. */
 static void finish_earlier_sales(eps_client *shop) {
@@ -171,7 +232,10 @@ static void finish_earlier_sales(eps_client *shop) {
     if (code != EPS_OK) show_problem("cannot list earlier sales", code, json);
     cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(json, "operations")) {
         const char *id = text_of(operation, "operationId"), *outcome = text_of(operation, "outcome");
-        printf("Earlier sale %s (%s): %s\n", id, text_of(operation, "reference"), outcome);
+        printf("Earlier %s %s (%s): %s\n", text_of(operation, "kind"), id, text_of(operation, "reference"), outcome);
+        if (strcmp(text_of(operation, "kind"), "purchase") == 0 && strcmp(outcome, "done") == 0) {
+            free(print_reward(shop, id)); /* The member gets it now; it is used at the next visit. */
+        }
         if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsPerson"))) {
             puts("    The till cannot find out. Look for it among the member's purchases at Engage.");
             acknowledge(shop, id);
@@ -257,14 +321,8 @@ static int32_t choose_offer(eps_client *shop, const arguments *given, const char
 static int buy(eps_client *shop, const arguments *given, const char *contact, const char *item) {
     eps_buffer answer;
     int32_t code;
-    int complete;
-    cJSON *json, *options = cJSON_CreateObject();
-    char *options_json;
-
-    /* The receipt's number: the same receipt pressed twice is one purchase, also after a restart. */
-    complete = options && add_text(options, "reference", given->reference);
-    if (given->wait_ms >= 0) complete = complete && cJSON_AddNumberToObject(options, "waitMs", (double)given->wait_ms);
-    options_json = print_json(options, complete);
+    cJSON *json;
+    char *options_json = spending_options(given, 1);
     if (!options_json) return FAILED;
 
     code = eps_purchase(shop, contact, item, options_json, &answer);
@@ -273,9 +331,13 @@ static int buy(eps_client *shop, const arguments *given, const char *contact, co
     tell_cashier(code);
     if (code == EPS_OK) {
         const cJSON *purchase = cJSON_GetObjectItemCaseSensitive(json, "purchase");
+        char *assignment;
         int joined = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "joined"));
         printf("Purchase %s for %.0f points%s\n", text_of(json, "purchaseId"), number_of(purchase, "cost"),
                joined ? " (asked for before: bought once)" : "");
+        assignment = print_reward(shop, text_of(json, "operationId"));
+        if (assignment && !given->no_redeem) redeem(shop, given, contact, assignment);
+        free(assignment);
     } else {
         show_problem("purchase", code, json);
     }
@@ -331,31 +393,36 @@ static int read_arguments(int argc, char **argv, arguments *given) {
         {"--item", &given->item},       {"--reference", &given->reference},
     };
     int at;
-    for (at = 1; at + 1 < argc; at += 2) {
+    for (at = 1; at < argc; at++) {
         size_t option, count = sizeof known / sizeof known[0];
         char *end;
+        if (strcmp(argv[at], "--no-redeem") == 0) {
+            given->no_redeem = 1;
+            continue;
+        }
         for (option = 0; option < count && strcmp(argv[at], known[option].name) != 0; option++) {}
+        if (at + 1 == argc) return 0;
         if (option < count) {
-            *known[option].value = argv[at + 1];
+            *known[option].value = argv[++at];
         } else if (strcmp(argv[at], "--wait") == 0) {
-            given->wait_ms = strtol(argv[at + 1], &end, 10);
-            if (end == argv[at + 1] || *end != '\0' || given->wait_ms < 0) return 0;
+            given->wait_ms = strtol(argv[++at], &end, 10);
+            if (end == argv[at] || *end != '\0' || given->wait_ms < 0) return 0;
         } else {
             return 0;
         }
     }
     if (given->member && !strchr(given->member, '=')) return 0;
-    return at == argc && given->url && given->journal && !given->contact == !!given->member;
+    return given->url && given->journal && !given->contact == !!given->member;
 }
 
 int main(int argc, char **argv) {
-    arguments given = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1};
+    arguments given = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0};
     eps_client *shop;
     int result = FAILED;
 
     if (!read_arguments(argc, argv, &given)) {
         fputs("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-              " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS]\n", stderr);
+              " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]\n", stderr);
         return USAGE;
     }
     /* A pipe or a console: what the cashier reads comes at once and in order. */

@@ -111,6 +111,57 @@ void acknowledge(const eps::Client &shop, const std::string &operation_id) {
     if (const auto done = shop.acknowledge(operation_id); !done) show_problem("cannot acknowledge", done);
 }
 
+/// The options of a call that spends: the receipt's number, so that the same receipt pressed twice is one purchase and one redeem,
+/// also after a restart; and how long the cashier waits.
+json spending_options(const Arguments &given) {
+    json options = json::object();
+    if (given.count("--reference")) options["reference"] = given.at("--reference");
+    if (given.count("--wait")) options["waitMs"] = std::stol(given.at("--wait"));
+    return options;
+}
+
+void print_line(const char *what, const std::string &text) {
+    if (!text.empty()) std::printf("    %s%s\n", what, text.c_str());
+}
+
+/// Finds the reward that a purchase gave and prints it for the member. Its assignment's id, if it is certain.
+std::optional<std::string> print_reward(const eps::Client &shop, const std::string &operation_id) {
+    const auto found = shop.find_reward(operation_id);
+    if (!found) {
+        show_problem("cannot find the reward", found);
+        return {};
+    }
+    const json answer = read(found);
+    const auto assignment = text_of(answer, "assignmentId");
+    if (assignment.empty()) {
+        std::printf("The reward cannot be told yet (%s): look among the member's rewards.\n", text_of(answer, "certainty").c_str());
+        return {};
+    }
+    const json &receipt = answer.at("receipt");
+    std::printf("Reward: %s\n", text_of(receipt, "title").c_str());
+    print_line("", text_of(receipt, "description"));
+    print_line("Barcode: ", text_of(receipt, "barcode"));
+    print_line("Valid until: ", text_of(receipt, "expiresOn"));
+    print_line("Cashier: ", text_of(receipt, "instruction"));
+    return assignment;
+}
+
+/// Uses the reward on this receipt. There is no undo.
+void redeem(const eps::Client &shop, const Arguments &given, const std::string &contact, const std::string &assignment) {
+    const auto result = shop.redeem_reward(contact, assignment, spending_options(given).dump());
+    switch (result.outcome()) {
+        case eps::Outcome::done: std::puts("==> The reward is used on this receipt."); break;
+        case eps::Outcome::refused: std::puts("==> The reward cannot be used on this receipt."); break;
+        case eps::Outcome::not_sent: std::puts("==> The reward is not used. You may try again."); break;
+        case eps::Outcome::pending:
+            std::puts("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself.");
+            break;
+    }
+    if (!result) show_problem("redeem", result);
+    const auto id = text_of(read(result), "operationId");
+    if (result.outcome() != eps::Outcome::pending && !id.empty()) acknowledge(shop, id);
+}
+
 /// What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
 /// What is pending still is left alone: the library goes on settling it.
 void finish_earlier_sales(const eps::Client &shop) {
@@ -122,7 +173,9 @@ void finish_earlier_sales(const eps::Client &shop) {
     const json answer = read(unsettled);
     for (const auto &operation : answer.at("operations")) {
         const auto id = text_of(operation, "operationId"), outcome = text_of(operation, "outcome");
-        std::printf("Earlier sale %s (%s): %s\n", id.c_str(), text_of(operation, "reference").c_str(), outcome.c_str());
+        const auto kind = text_of(operation, "kind");
+        std::printf("Earlier %s %s (%s): %s\n", kind.c_str(), id.c_str(), text_of(operation, "reference").c_str(), outcome.c_str());
+        if (kind == "purchase" && outcome == "done") print_reward(shop, id); // The member gets it now; it is used at the next visit.
         if (flag_of(operation, "needsPerson")) {
             std::puts("    The till cannot find out. Look for it among the member's purchases at Engage.");
             acknowledge(shop, id);
@@ -184,10 +237,8 @@ eps::Result choose_offer(const eps::Client &shop, const Arguments &given, const 
 }
 
 int buy(const eps::Client &shop, const Arguments &given, const std::string &contact, const std::string &item) {
-    // The receipt's number: the same receipt pressed twice is one purchase, also after a restart.
-    json options = json::object();
-    if (given.count("--reference")) options["reference"] = given.at("--reference");
-    if (given.count("--wait")) options["waitMs"] = std::stol(given.at("--wait"));
+    json options = spending_options(given);
+    options["rewardsFirst"] = true; // So that the new reward can be told from old ones.
     const auto result = shop.purchase(contact, item, options.dump());
     const json answer = read(result);
     tell_cashier(result.code());
@@ -195,6 +246,8 @@ int buy(const eps::Client &shop, const Arguments &given, const std::string &cont
         std::printf("Purchase %s for %.0f points%s\n", text_of(answer, "purchaseId").c_str(),
                     number_of(answer.at("purchase"), "cost"),
                     flag_of(answer, "joined") ? " (asked for before: bought once)" : "");
+        const auto assignment = print_reward(shop, text_of(answer, "operationId"));
+        if (assignment && !given.count("--no-redeem")) redeem(shop, given, contact, *assignment);
     } else {
         show_problem("purchase", result);
     }
@@ -233,10 +286,14 @@ int sell(const eps::Client &shop, const Arguments &given, const std::string &con
 std::optional<Arguments> read_arguments(int argc, char **argv) {
     const std::string_view known = " --url --key --ca --journal --contact --member --item --reference --wait ";
     Arguments given;
-    if (argc % 2 == 0) return {};
-    for (int at = 1; at < argc; at += 2) {
-        if (known.find(' ' + std::string(argv[at]) + ' ') == known.npos) return {};
-        given[argv[at]] = argv[at + 1];
+    for (int at = 1; at < argc; at++) {
+        const std::string option = argv[at];
+        if (option == "--no-redeem") {
+            given[option];
+        } else {
+            if (known.find(' ' + option + ' ') == known.npos || at + 1 == argc) return {};
+            given[option] = argv[++at];
+        }
     }
     const auto has = [&](const char *name) { return given.count(name) > 0; };
     if (has("--wait")) {
@@ -254,7 +311,7 @@ int main(int argc, char **argv) {
     const auto given = read_arguments(argc, argv);
     if (!given) {
         std::fputs("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-                   " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS]\n", stderr);
+                   " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]\n", stderr);
         return usage;
     }
     // A pipe or a console: what the cashier reads comes at once and in order.

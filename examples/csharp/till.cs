@@ -73,6 +73,59 @@ static class Till
         }
     }
 
+    static void PrintLine(string what, string text)
+    {
+        if (!string.IsNullOrEmpty(text)) Console.WriteLine("    " + what + text);
+    }
+
+    /// <summary>Finds the reward that a purchase gave and prints it for the member. Its assignment's id; null if it is not certain.</summary>
+    static string PrintReward(Client shop, string operationId)
+    {
+        try
+        {
+            var found = shop.FindReward(operationId);
+            if (found.AssignmentId == null)
+            {
+                Console.WriteLine("The reward cannot be told yet (" + found.Certainty + "): look among the member's rewards.");
+                return null;
+            }
+            Console.WriteLine("Reward: " + found.Receipt.Title);
+            PrintLine("", found.Receipt.Description);
+            PrintLine("Barcode: ", found.Receipt.Barcode);
+            PrintLine("Valid until: ", found.Receipt.ExpiresOn);
+            PrintLine("Cashier: ", found.Receipt.Instruction);
+            return found.AssignmentId;
+        }
+        catch (PointShopException problem)
+        {
+            ShowProblem("cannot find the reward", problem);
+            return null;
+        }
+    }
+
+    static TimeSpan? WaitOf(Dictionary<string, string> given) =>
+        given.TryGetValue("--wait", out string wait) ? TimeSpan.FromMilliseconds(int.Parse(wait, CultureInfo.InvariantCulture)) : (TimeSpan?)null;
+
+    /// <summary>Uses the reward on this receipt. There is no undo.</summary>
+    static void Redeem(Client shop, Dictionary<string, string> given, string contact, string assignment)
+    {
+        given.TryGetValue("--reference", out string reference);
+        try
+        {
+            var redeemed = shop.RedeemReward(contact, assignment, new RedeemOptions { Reference = reference, Wait = WaitOf(given) });
+            Console.WriteLine("==> The reward is used on this receipt.");
+            Acknowledge(shop, redeemed.OperationId);
+        }
+        catch (PointShopException problem)
+        {
+            if (problem is RefusedException) Console.WriteLine("==> The reward cannot be used on this receipt.");
+            else if (problem is NotSentException) Console.WriteLine("==> The reward is not used. You may try again.");
+            else Console.WriteLine("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself.");
+            ShowProblem("redeem", problem);
+            if (!(problem is PendingException) && problem.OperationId != null) Acknowledge(shop, problem.OperationId);
+        }
+    }
+
     /// <summary>
     /// What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
     /// What is pending still is left alone: the library goes on settling it.
@@ -91,7 +144,10 @@ static class Till
         {
             foreach (var operation in shop.ListUnsettled())
             {
-                Console.WriteLine("Earlier sale " + operation.OperationId + " (" + operation.Reference + "): " + operation.Json["outcome"].Text);
+                Console.WriteLine("Earlier " + operation.Kind + " " + operation.OperationId + " (" + operation.Reference + "): "
+                    + operation.Json["outcome"].Text);
+                // The member gets it now; it is used at the next visit.
+                if (operation.Kind == "purchase" && operation.Outcome == Outcome.Done) PrintReward(shop, operation.OperationId);
                 if (operation.NeedsPerson)
                 {
                     Console.WriteLine("    The till cannot find out. Look for it among the member's purchases at Engage.");
@@ -169,16 +225,18 @@ static class Till
 
     static int Buy(Client shop, Dictionary<string, string> given, string contact, string item)
     {
-        // The receipt's number: the same receipt pressed twice is one purchase, also after a restart.
+        // The receipt's number: the same receipt pressed twice is one purchase, also after a restart. The rewards first, so that the
+        // new one can be told from old ones.
         given.TryGetValue("--reference", out string reference);
-        var options = new PurchaseOptions { Reference = reference };
-        if (given.ContainsKey("--wait")) options.Wait = TimeSpan.FromMilliseconds(int.Parse(given["--wait"], CultureInfo.InvariantCulture));
+        var options = new PurchaseOptions { Reference = reference, RewardsFirst = true, Wait = WaitOf(given) };
         try
         {
             var bought = shop.Purchase(contact, item, options);
             Console.WriteLine("==> The reward is bought.");
             Console.WriteLine("Purchase " + bought.PurchaseId + " for " + Points(bought.Purchase.Cost) + " points"
                 + (bought.Joined ? " (asked for before: bought once)" : ""));
+            var assignment = PrintReward(shop, bought.OperationId);
+            if (assignment != null && !given.ContainsKey("--no-redeem")) Redeem(shop, given, contact, assignment);
             Acknowledge(shop, bought.OperationId);
             return Bought;
         }
@@ -229,8 +287,12 @@ static class Till
     {
         var known = new[] { "--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait" };
         var given = new Dictionary<string, string>();
-        for (var at = 0; at + 1 < words.Length; at += 2) given[words[at]] = words[at + 1];
-        if (words.Length % 2 != 0 || given.Keys.Except(known).Any()) return null;
+        for (var at = 0; at < words.Length; at++)
+        {
+            if (words[at] == "--no-redeem") given[words[at]] = "";
+            else if (!known.Contains(words[at]) || at + 1 == words.Length) return null;
+            else given[words[at]] = words[++at];
+        }
         if (!given.ContainsKey("--url") || !given.ContainsKey("--journal")) return null;
         if (given.ContainsKey("--contact") == given.ContainsKey("--member")) return null;
         if (given.TryGetValue("--member", out string member) && !member.Contains("=")) return null;
@@ -245,7 +307,7 @@ static class Till
         if (given == null)
         {
             Console.Error.WriteLine("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-                + " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS]");
+                + " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]");
             return Usage;
         }
         // A pipe or a console: what the cashier reads comes at once and in order, in UTF-8.

@@ -66,6 +66,48 @@ def acknowledge(shop: Client, operation_id: str) -> None:
         show_problem("cannot acknowledge", error)
 
 
+def print_reward(shop: Client, operation_id: str) -> str | None:
+    """Finds the reward that a purchase gave and prints it for the member. Its assignment's id, if it is certain."""
+    try:
+        found = shop.find_reward(operation_id)
+    except PointShopError as error:
+        show_problem("cannot find the reward", error)
+        return None
+    receipt = found["receipt"]
+    if found["assignmentId"] is None or receipt is None:
+        print(f"The reward cannot be told yet ({found['certainty']}): look among the member's rewards.")
+        return None
+    print(f"Reward: {receipt['title'] or ''}")
+    for what, text in [
+        ("", receipt["description"]),
+        ("Barcode: ", receipt["barcode"]),
+        ("Valid until: ", receipt["expiresOn"]),
+        ("Cashier: ", receipt["instruction"]),
+    ]:
+        if text:
+            print(f"    {what}{text}")
+    return found["assignmentId"]
+
+
+def redeem(shop: Client, given: dict[str, str], contact: str, assignment: str) -> None:
+    """Uses the reward on this receipt. There is no undo."""
+    try:
+        redeemed = shop.redeem_reward(contact, assignment, reference=given.get("--reference"), wait_ms=wait_of(given))
+    except PointShopError as error:
+        if isinstance(error, Refused):
+            print("==> The reward cannot be used on this receipt.")
+        elif isinstance(error, NotSent):
+            print("==> The reward is not used. You may try again.")
+        else:
+            print("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself.")
+        show_problem("redeem", error)
+        if not isinstance(error, Pending) and error.problem["operationId"]:
+            acknowledge(shop, error.problem["operationId"])
+        return
+    print("==> The reward is used on this receipt.")
+    acknowledge(shop, redeemed["operationId"])
+
+
 def finish_earlier_sales(shop: Client) -> None:
     """What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
 
@@ -80,11 +122,14 @@ def finish_earlier_sales(shop: Client) -> None:
     except PointShopError as error:
         return show_problem("cannot list earlier sales", error)
     for operation in operations:
-        print(f"Earlier sale {operation['operationId']} ({operation['reference'] or ''}): {operation['outcome']}")
+        kind, outcome = operation["kind"], operation["outcome"]
+        print(f"Earlier {kind} {operation['operationId']} ({operation['reference'] or ''}): {outcome}")
+        if kind == "purchase" and outcome == "done":
+            print_reward(shop, operation["operationId"])  # The member gets it now; it is used at the next visit.
         if operation["needsPerson"]:
             print("    The till cannot find out. Look for it among the member's purchases at Engage.")
             acknowledge(shop, operation["operationId"])
-        elif operation["outcome"] != "pending":
+        elif outcome != "pending":
             acknowledge(shop, operation["operationId"])
 
 
@@ -135,10 +180,12 @@ def choose_offer(shop: Client, given: dict[str, str], contact: str, points: floa
 
 def buy(shop: Client, given: dict[str, str], contact: str, item: str) -> int:
     """Buys, shows what came of it, and acknowledges what is known."""
-    wait_ms = int(given["--wait"]) if "--wait" in given else None
     try:
-        # The receipt's number: the same receipt pressed twice is one purchase, also after a restart.
-        bought = shop.purchase(contact, item, reference=given.get("--reference"), wait_ms=wait_ms)
+        # The receipt's number: the same receipt pressed twice is one purchase, also after a restart. The rewards first, so that the
+        # new one can be told from old ones.
+        bought = shop.purchase(
+            contact, item, reference=given.get("--reference"), rewards_first=True, wait_ms=wait_of(given)
+        )
     except PointShopError as error:
         tell_cashier(error)
         show_problem("purchase", error)
@@ -150,6 +197,9 @@ def buy(shop: Client, given: dict[str, str], contact: str, item: str) -> int:
     cost = (bought["purchase"] or {}).get("cost") or 0
     print(f"Purchase {bought['purchaseId']} for {cost:.0f} points", end="")
     print(" (asked for before: bought once)" if bought["joined"] else "")
+    assignment = print_reward(shop, bought["operationId"])
+    if assignment is not None and "--no-redeem" not in given:
+        redeem(shop, given, contact, assignment)
     acknowledge(shop, bought["operationId"])
     return BOUGHT
 
@@ -185,8 +235,17 @@ def sell(shop: Client, given: dict[str, str], contact: str) -> int:
 
 def read_arguments(words: list[str]) -> dict[str, str] | None:
     known = {"--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait"}
-    given = dict(zip(words[::2], words[1::2]))
-    if len(words) % 2 or not known.issuperset(given) or "--url" not in given or "--journal" not in given:
+    given: dict[str, str] = {}
+    left = iter(words)
+    for word in left:
+        if word == "--no-redeem":
+            given[word] = ""
+            continue
+        value = next(left, None)
+        if word not in known or value is None:
+            return None
+        given[word] = value
+    if "--url" not in given or "--journal" not in given:
         return None
     wait, member = given.get("--wait", "0"), given.get("--member", "=")
     if not (wait.isascii() and wait.isdigit()) or "=" not in member or ("--contact" in given) == ("--member" in given):
@@ -194,12 +253,16 @@ def read_arguments(words: list[str]) -> dict[str, str] | None:
     return given
 
 
+def wait_of(given: dict[str, str]) -> int | None:
+    return int(given["--wait"]) if "--wait" in given else None
+
+
 def main() -> int:
     given = read_arguments(sys.argv[1:])
     if given is None:
         print(
             "usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-            " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS]",
+            " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]",
             file=sys.stderr,
         )
         return USAGE

@@ -78,7 +78,11 @@ fn live(language: Language) -> Vec<Told> {
 
     let told = till.sell("a sale", &coffee("kvitto å 1"));
     assert_eq!(told.exit, Some(0), "{told:?}");
-    assert!(told.cashier.contains("==> The reward is bought.\nPurchase <id> for 100 points\n"), "{told:?}");
+    assert!(
+        told.cashier.contains("==> The reward is bought.\nPurchase <id> for 100 points\nReward: Free coffee\n"),
+        "{told:?}"
+    );
+    assert!(told.cashier.contains("==> The reward is used on this receipt.\n"), "{told:?}");
     assert_eq!(told.technician, "");
     deducted(&till, 1);
 
@@ -103,19 +107,37 @@ fn live(language: Language) -> Vec<Told> {
     deducted(&till, 2);
 
     let told = till.sell("the next start", &["--contact", CONTACT, "--item", NO_ITEM]);
-    assert!(told.cashier.contains("Earlier sale <id> (receipt 2): done\n"), "{told:?}");
+    assert!(told.cashier.contains("Earlier purchase <id> (receipt 2): done\nReward: Free coffee\n"), "{told:?}");
     assert!(told.exit == Some(1) && told.cashier.contains("The member is not offered this item.\n"), "{told:?}");
 
     let told = till.sell("and the one after it", &["--contact", CONTACT, "--item", NO_ITEM]);
-    assert!(!told.cashier.contains("Earlier sale"), "{told:?}");
+    assert!(!told.cashier.contains("Earlier"), "{told:?}");
 
     till.store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
     let told = till.sell("a cashier who does not wait", &[&coffee("receipt 3")[..], &["--wait", "2000"]].concat());
     assert!(told.exit == Some(11) && told.technician.contains("EPS_PENDING_WAIT_ENDED"), "{told:?}");
     till.store.sandbox.clear_faults();
     let told = till.sell("the same receipt after the restart", &coffee("receipt 3"));
-    assert!(told.exit == Some(0) && told.cashier.contains("Earlier sale <id> (receipt 3): done\n"), "{told:?}");
+    assert!(told.exit == Some(0) && told.cashier.contains("Earlier purchase <id> (receipt 3): done\n"), "{told:?}");
     deducted(&till, 3);
+
+    let told = till.sell("a reward to take home", &[&coffee("receipt 4")[..], &["--no-redeem"]].concat());
+    assert!(told.exit == Some(0) && !told.cashier.contains("on this receipt"), "{told:?}");
+
+    // The till is told that its wait has ended; what it used is known at the next start.
+    till.store.sandbox.arm(Fault::on(Operation::Redeem, Effect::StallAfterCommit));
+    let told = till.sell("the line hangs behind the redeem", &[&coffee("receipt 5")[..], &["--wait", "2000"]].concat());
+    assert!(told.exit == Some(0) && told.cashier.contains("==> Not known yet whether the reward is used."), "{told:?}");
+    till.store.sandbox.clear_faults();
+    let told = till.sell("the start after it", &["--contact", CONTACT, "--item", NO_ITEM]);
+    assert!(told.cashier.contains("Earlier redeem <id> (receipt 5): done\n"), "{told:?}");
+    deducted(&till, 5);
+
+    till.store
+        .sandbox
+        .arm(Fault::on(Operation::Redeem, Effect::Status(Answer::error(409, "PromotionAlreadyRedeemed"))));
+    let told = till.sell("a reward that somebody else has used", &coffee("receipt 6"));
+    assert!(told.exit == Some(0) && told.technician.contains("redeem: EPS_"), "{told:?}");
 
     let told = till.sell("a key that is wrong", &[&member[..], &["--key", "wrong"]].concat());
     assert!(told.exit == Some(10) && told.technician.contains("EPS_UNAUTHORIZED"), "{told:?}");
@@ -141,8 +163,9 @@ fn live(language: Language) -> Vec<Told> {
     }
 
     let ledger = till.store.sandbox.ledger();
-    assert_eq!(ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct).count(), 3);
-    assert_eq!(till.store.sandbox.balance(demo::ASTRID), Some(900));
+    let count = |kind| ledger.iter().filter(|entry| entry.kind == kind).count();
+    assert_eq!((count(LedgerKind::Deduct), count(LedgerKind::Redeem)), (6, 3));
+    assert_eq!(till.store.sandbox.balance(demo::ASTRID), Some(600));
     till.story
 }
 

@@ -14,12 +14,13 @@ from asyncio it is `await asyncio.to_thread(shop.purchase, contact, item)`.
 from .client import Client, new_id, version
 from .codes import ABI_VERSION, Code, LogLevel, Outcome
 from .errors import LibraryError, NotSent, Pending, PointShopError, Problem, Refused
-from .types import Operation, OperationWithJoined, Settled, Stats
+from .types import FoundReward, Operation, OperationWithJoined, Receipt, Settled, Stats
 
 __all__ = [
     "ABI_VERSION",
     "Client",
     "Code",
+    "FoundReward",
     "LibraryError",
     "LogLevel",
     "NotSent",
@@ -29,6 +30,7 @@ __all__ = [
     "Pending",
     "PointShopError",
     "Problem",
+    "Receipt",
     "Refused",
     "Settled",
     "Stats",

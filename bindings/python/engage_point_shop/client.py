@@ -6,14 +6,14 @@ import ctypes
 import itertools
 import json
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from .codes import ABI_VERSION, Code
 from .errors import error_of
 from .native import Buffer, LogFunction, load
-from .types import Operation, OperationWithJoined, Settled, Stats
+from .types import FoundReward, Operation, OperationWithJoined, Settled, Stats
 
 _library = load()
 
@@ -125,12 +125,18 @@ class Client:
         *,
         reference: str | None = None,
         purchase_id: str | None = None,
+        rewards_first: bool | None = None,
         wait_ms: int | None = None,
     ) -> OperationWithJoined:
         """Returns when it is done; else raises Pending, Refused or NotSent."""
         texts = [(contact_id, "contact_id"), (item_id, "item_id")]
         bought: OperationWithJoined = self._call(
-            "eps_purchase", texts, reference=reference, purchaseId=purchase_id, waitMs=wait_ms
+            "eps_purchase",
+            texts,
+            reference=reference,
+            purchaseId=purchase_id,
+            rewardsFirst=rewards_first,
+            waitMs=wait_ms,
         )
         return bought
 
@@ -141,6 +147,26 @@ class Client:
         self, contact_id: str, *, channel: str | None = None, wait_ms: int | None = None
     ) -> list[dict[str, Any]]:
         return self._list("eps_list_rewards", contact_id, channel=channel, waitMs=wait_ms)
+
+    def find_reward(self, operation_id: str, *, wait_ms: int | None = None) -> FoundReward:
+        found: FoundReward = self._call("eps_find_reward", [(operation_id, "operation_id")], waitMs=wait_ms)
+        return found
+
+    def redeem_reward(
+        self,
+        contact_id: str | None,
+        assignment_id: str,
+        *,
+        channel: str | None = None,
+        reference: str | None = None,
+        wait_ms: int | None = None,
+    ) -> OperationWithJoined:
+        """Returns when it is done; else raises Pending, Refused or NotSent. Without a contact: None."""
+        texts: list[tuple[str | None, str]] = [(contact_id, "contact_id"), (assignment_id, "assignment_id")]
+        redeemed: OperationWithJoined = self._call(
+            "eps_redeem_reward", texts, channel=channel, reference=reference, waitMs=wait_ms
+        )
+        return redeemed
 
     def list_unsettled(self) -> list[Operation]:
         operations: list[Operation] = self._call("eps_list_unsettled", [])["operations"]
@@ -175,7 +201,7 @@ class Client:
         answer: list[dict[str, Any]] = self._call(function, [(contact_id, "contact_id")], **options)
         return answer
 
-    def _call(self, function: str, texts: list[tuple[str, str]], **options: Any) -> Any:
+    def _call(self, function: str, texts: Sequence[tuple[str | None, str]], **options: Any) -> Any:
         given = json.dumps({key: value for key, value in options.items() if value is not None})
         arguments = [_text(value, name) for value, name in texts]
         return _answer(function, self._handle, *arguments, given.encode())

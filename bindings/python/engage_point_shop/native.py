@@ -31,6 +31,8 @@ _FUNCTIONS = {
     "eps_purchase": (c_int32, [c_void_p, _TEXT, _TEXT, _TEXT, _OUT]),
     "eps_list_purchases": (c_int32, [c_void_p, _TEXT, _TEXT, _OUT]),
     "eps_list_rewards": (c_int32, [c_void_p, _TEXT, _TEXT, _OUT]),
+    "eps_find_reward": (c_int32, [c_void_p, _TEXT, _TEXT, _OUT]),
+    "eps_redeem_reward": (c_int32, [c_void_p, _TEXT, _TEXT, _TEXT, _OUT]),
     "eps_list_unsettled": (c_int32, [c_void_p, _TEXT, _OUT]),
     "eps_get_operation": (c_int32, [c_void_p, _TEXT, _OUT]),
     "eps_settle": (c_int32, [c_void_p, _TEXT, _OUT]),

@@ -17,6 +17,8 @@ class Operation(TypedDict):
     purchaseId: str | None
     contactId: str | None
     itemId: str | None
+    assignmentId: str | None
+    channel: str | None
     reference: str | None
     attempts: int
     httpStatus: int | None
@@ -26,12 +28,35 @@ class Operation(TypedDict):
     settledAtMs: int | None
     acknowledgedAtMs: int | None
     purchase: dict[str, Any] | None
+    reward: dict[str, Any] | None
 
 
 class OperationWithJoined(Operation):
     """As a call that spends answers it."""
 
     joined: bool
+
+
+class Receipt(TypedDict):
+    """What a receipt and a screen need of a reward."""
+
+    title: str | None
+    description: str | None
+    barcode: str | None
+    expiresOn: str | None
+    instruction: str | None
+    valueType: str | None
+    value: Any
+
+
+class FoundReward(TypedDict):
+    """Which reward a purchase gave: "stated", "new" and "only" are certain, "ambiguous" and "none" are not."""
+
+    certainty: str
+    assignmentId: str | None
+    reward: dict[str, Any] | None
+    receipt: Receipt | None
+    candidates: list[dict[str, Any]]
 
 
 class Settled(TypedDict):
