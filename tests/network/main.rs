@@ -11,6 +11,7 @@ mod odd_server;
 mod proxy;
 mod reality;
 mod relay;
+mod secrets;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;

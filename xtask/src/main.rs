@@ -3,6 +3,7 @@
 mod abi;
 mod bench;
 mod demo;
+mod fuzz;
 mod header;
 mod package;
 mod run;
@@ -39,6 +40,14 @@ enum Command {
     Torture {
         /// Only the campaigns whose test has this in its name
         filter: Option<String>,
+    },
+    /// Fuzzes the library under libFuzzer
+    Fuzz {
+        /// Only this target: answers, boundary, configuration, journal or options
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
     },
     /// Writes include/engage_point_shop.h and the README's table of codes
     Header {
@@ -88,6 +97,7 @@ fn main() -> ExitCode {
         Command::Test { target: None, all_targets: false } => test::run_all(),
         Command::Test { target, .. } => targets::run_targets(target.as_deref()),
         Command::Torture { filter } => test::torture(filter.as_deref()),
+        Command::Fuzz { target, seconds } => fuzz::run_targets(target.as_deref(), seconds),
         Command::Header { check } => header::run(check),
         Command::Package { target } => package::run_package(&target),
         Command::StaticLibrary { archive, into } => {

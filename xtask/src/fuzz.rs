@@ -1,0 +1,59 @@
+//! Runs the fuzz targets of `fuzz/` under libFuzzer with the address sanitizer. The pinned toolchain does it: `RUSTC_BOOTSTRAP`
+//! lets it take the flags that only a nightly one is meant to take, for this build alone.
+
+use crate::run::{Result, cargo, output, root, run, target};
+use crate::setup;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TARGETS: [&str; 5] = ["answers", "boundary", "configuration", "journal", "options"];
+
+/// What libFuzzer needs of the compiler: counters at every edge, and the values that are compared.
+const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address -Ccodegen-units=4";
+
+pub fn run_targets(only: Option<&str>, seconds: u32) -> Result {
+    let targets: Vec<&str> = TARGETS.into_iter().filter(|name| only.is_none_or(|only| only == *name)).collect();
+    if targets.is_empty() {
+        return Err(format!("there is no such target; there are {}", TARGETS.join(", ")));
+    }
+    setup::install(&[setup::DEMO, setup::TEST])?;
+    let programs = build()?;
+    for name in targets {
+        println!("== {name}, {seconds} s");
+        fuzz(&programs.join(name), name, seconds)?;
+    }
+    Ok(())
+}
+
+/// Builds the targets and says where they are.
+fn build() -> Result<PathBuf> {
+    let said = output(Command::new("rustc").arg("-vV"))?;
+    let host =
+        said.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not say what it compiles for")?;
+    let folder = target().join("fuzz");
+    let mut build = cargo();
+    build.current_dir(root().join("fuzz")).env("CARGO_TARGET_DIR", &folder);
+    build.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS);
+    // With a target named, what runs at build time is built without the flags.
+    run(build.args(["build", "--release", "--bins", "--target", host]))?;
+    Ok(folder.join(host).join("release"))
+}
+
+fn fuzz(program: &Path, name: &str, seconds: u32) -> Result {
+    let folder = target().join("fuzz");
+    let (corpus, artifacts) = (folder.join("corpus").join(name), folder.join("artifacts").join(name));
+    for folder in [&corpus, &artifacts] {
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    let mut fuzzer = Command::new(program);
+    // What is found is written there, ready to become a seed.
+    fuzzer
+        .arg(&corpus)
+        .arg(root().join("fuzz/seeds").join(name))
+        .arg(format!("-artifact_prefix={}/", artifacts.display()));
+    fuzzer.args(["-timeout=20", "-rss_limit_mb=4096", "-print_final_stats=1", "-detect_leaks=0"]);
+    run(fuzzer.arg(format!("-max_total_time={seconds}")))
+}
