@@ -233,6 +233,7 @@ fn configured(connection: Connection, path: &Path, synchronous: &str) -> Result<
 }
 
 /// Makes the file, private to the user, and its directory entry durable. An existing file is not touched.
+/// On Windows its folder's permissions decide, for this file as for those that SQLite puts beside it (docs/targets.md).
 fn create(path: &Path) -> Result<()> {
     let cannot = |says: &str, error: &std::io::Error| {
         Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be opened: {says}", path.display()))

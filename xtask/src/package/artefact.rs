@@ -1,8 +1,9 @@
 //! What is asserted on an artefact before it is packed: what it shows, what it needs, how old a system may be, how large it is.
 
 use super::Built;
+use super::build::registry;
 use super::target::{GLIBC, LINUX_LIBRARIES, SHARED_BUDGET, STATIC_BUDGET, WINDOWS_LIBRARIES};
-use crate::run::{Result, output};
+use crate::run::{Result, output, root};
 use crate::static_library::{functions, visible};
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,6 +12,9 @@ use std::path::Path;
 pub fn check(built: &Built) -> Result {
     let (name, shared) = (built.target.name, &built.shared);
     let size = within(shared, SHARED_BUDGET)?;
+    for file in [Some(shared), built.archive.as_ref()].into_iter().flatten() {
+        keeps_to_itself(file)?;
+    }
     if built.target.is_windows() {
         let headers = output(built.target.binutils.tool("objdump").arg("-p").arg(shared))?;
         shows(name, &exports_of_dll(&headers))?;
@@ -50,6 +54,18 @@ pub fn check(built: &Built) -> Result {
 fn within(path: &Path, budget: u64) -> Result<u64> {
     let size = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.len();
     if size <= budget { Ok(size) } else { Err(format!("{} has {size} bytes, more than {budget}", path.display())) }
+}
+
+/// No path of the machine that built it.
+fn keeps_to_itself(file: &Path) -> Result {
+    let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    for path in [registry(), root().to_owned()] {
+        let path = path.display().to_string();
+        if bytes.windows(path.len()).any(|window| window == path.as_bytes()) {
+            return Err(format!("{} names {path}", file.display()));
+        }
+    }
+    Ok(())
 }
 
 fn shows(name: &str, exported: &BTreeSet<String>) -> Result {

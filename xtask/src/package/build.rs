@@ -2,7 +2,7 @@
 //! other place that packages come from has the standard library for them.
 
 use super::target::{GLIBC, TARGETS, Target, Toolchain};
-use super::{make, write};
+use super::{NAME, make, write};
 use crate::run::{Result, output, root, run, target as target_folder};
 use crate::static_library;
 use std::env;
@@ -64,7 +64,11 @@ pub fn build(target: &'static Target) -> Result<Built> {
         }
         Toolchain::DebianMingw => debian_cargo(Command::new("/usr/bin/cargo"), None),
     };
-    command.args(["rustc", "--package", "engage-point-shop", "--lib", "--release", "--locked"]);
+    // Where the sources lie on this machine is nobody's business, and the same sources make the same bytes elsewhere.
+    let remap = [(registry(), "crates"), (root().to_owned(), NAME)];
+    let remap = remap.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
+    command.env("CARGO_ENCODED_RUSTFLAGS", remap.join("\u{1f}"));
+    command.args(["rustc", "--package", NAME, "--lib", "--release", "--locked"]);
     if target.toolchain != Toolchain::Pinned {
         command.arg(STD);
     }
@@ -103,6 +107,13 @@ pub fn build(target: &'static Target) -> Result<Built> {
         native,
         imports: Vec::new(),
     })
+}
+
+/// Where cargo keeps the sources of the crates.
+pub fn registry() -> PathBuf {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+    home.unwrap_or_default().join("registry/src")
 }
 
 /// The objects that begin and end a 32-bit Windows program's unwinding tables. The target needs them and no package has them.
