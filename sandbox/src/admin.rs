@@ -11,6 +11,7 @@ use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -58,6 +59,7 @@ type Answered = Result<Response, Bad>;
 pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
     Router::new()
         .route("/_sandbox/health", get(health))
+        .route("/_sandbox/openapi.json", get(openapi))
         .route("/_sandbox/ledger", get(ledger))
         .route("/_sandbox/state", get(state))
         .route("/_sandbox/requests", get(requests))
@@ -84,6 +86,10 @@ pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
 
 async fn health() -> Response {
     json(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], include_str!("../openapi.json"))
 }
 
 async fn ledger(For(tenant): For) -> Response {
