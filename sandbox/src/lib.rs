@@ -63,6 +63,7 @@ pub struct Builder {
     http: SocketAddr,
     https: SocketAddr,
     key: String,
+    more_keys: Vec<String>,
     seed: Option<Seed>,
     requests_per_second: Option<u32>,
     state_file: Option<PathBuf>,
@@ -90,6 +91,13 @@ impl Builder {
     #[must_use]
     pub fn key(mut self, key: &str) -> Builder {
         key.clone_into(&mut self.key);
+        self
+    }
+
+    /// One more key, with a store of its own that starts like the first.
+    #[must_use]
+    pub fn another_key(mut self, key: &str) -> Builder {
+        self.more_keys.push(key.to_owned());
         self
     }
 
@@ -147,8 +155,13 @@ impl Builder {
 
     /// Starts the sandbox, unless an address is taken, a file cannot be written or the seed contradicts itself.
     pub fn try_start(self) -> io::Result<Sandbox> {
-        let app = App::new(self.key, self.seed, self.requests_per_second, self.state_file.as_deref())
-            .map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+        let bad = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+        let app = App::new(self.key, self.seed.clone(), self.requests_per_second, self.state_file.as_deref());
+        let app = app.map_err(bad)?;
+        for key in self.more_keys.iter().filter(|key| app.tenant(key).is_none()) {
+            let seed = self.seed.clone().unwrap_or_else(Seed::demo);
+            app.add(key, seed).map_err(|invalid| bad(format!("the key {key}: {invalid}")))?;
+        }
         let beside = self.state_file.as_ref().map(|path| {
             let mut name = path.file_name().unwrap_or_default().to_owned();
             name.push("-ca");
@@ -235,6 +248,7 @@ impl Sandbox {
             http: any_port,
             https: any_port,
             key: "demo-key".to_owned(),
+            more_keys: Vec::new(),
             seed: None,
             requests_per_second: Some(200),
             state_file: None,

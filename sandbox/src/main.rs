@@ -41,9 +41,9 @@ struct Options {
     /// What is to go wrong from the start, as JSON or YAML
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
-    /// The API key that requests must carry
+    /// The API key that requests must carry; given more than once, each has a store of its own
     #[arg(long, default_value = "demo-key", value_parser = api_key)]
-    key: String,
+    key: Vec<String>,
     /// Allow addresses that other computers can reach
     #[arg(long)]
     allow_non_loopback: bool,
@@ -91,7 +91,10 @@ fn serve(options: Options) -> Result<(), Failed> {
             return Err((BAD_ARGUMENT, message));
         }
     }
-    let mut builder = Sandbox::builder().http(options.http).https(options.https).key(&options.key);
+    let mut builder = Sandbox::builder().http(options.http).https(options.https);
+    if let Some((first, more)) = options.key.split_first() {
+        builder = more.iter().fold(builder.key(first), |builder, key| builder.another_key(key));
+    }
     if let Some(path) = options.seed {
         let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--seed {}: {what}", path.display()));
         let json = std::fs::read_to_string(&path).map_err(|error| bad(&error))?;

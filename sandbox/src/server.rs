@@ -14,7 +14,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderMap, USER_AGENT};
+use hyper::header::{CONNECTION, DATE, HeaderMap, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
+use crate::clock::Clock;
 use crate::fault::{Plan, Raw, Reply, Serve, Struck, Then};
 use crate::log::{Answered, KeySeen, Message, RequestEntry, redacted};
 use crate::state::App;
@@ -132,12 +133,16 @@ impl Server {
             // A task of its own: Engage would not drop the work because the client has left.
             tokio::spawn(turn.serve(plan)).await.map_err(|_| Takeover::Close)?
         };
+        let clock = tenant.clock();
         let struck = match effect {
             None => Struck::Answer(served),
-            Some(effect) => effect.strike(served, tenant.clock().now(), keep_alive),
+            Some(effect) => effect.strike(served, clock.now(), keep_alive),
         };
         match struck {
-            Struck::Answer(reply) => {
+            Struck::Answer(mut reply) => {
+                if clock != Clock::default() {
+                    reply.headers_mut().entry(DATE).or_insert_with(|| clock.now().http_date());
+                }
                 note(reply.status().as_u16(), reply.headers(), reply.body());
                 Ok(reply.map(Body::from))
             }

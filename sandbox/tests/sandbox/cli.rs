@@ -1,6 +1,6 @@
 //! The binary.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
@@ -46,6 +46,19 @@ fn it_says_in_one_line_where_it_is_and_leaves_nothing_behind() {
     drop(started.stdin.take());
     assert_eq!(started.end(), (Some(0), String::new()));
     assert!(!ca.parent().unwrap().exists());
+}
+
+#[test]
+fn each_key_given_has_a_store() {
+    let mut started = Started::with(&["--until-stdin-closes", "--key", "one", "--key", "two"]);
+    assert_eq!(started.field("key"), "one");
+    let mut stream = std::net::TcpStream::connect(started.field("http").strip_prefix("http://").unwrap()).unwrap();
+    stream.write_all(b"GET /_sandbox/stores HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with(r#"[{"key":"one"},{"key":"two"}]"#), "{answer}");
+    drop(started.stdin.take());
+    started.end();
 }
 
 #[cfg(unix)]

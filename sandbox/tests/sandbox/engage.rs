@@ -304,6 +304,16 @@ fn the_base_rules_are_checked_in_order() {
 }
 
 #[test]
+fn an_answer_is_dated_by_the_stores_clock() {
+    let (sandbox, mut till) = shop();
+    let path = format!("/api/v3/point-accounts?contactId={ASTRID}");
+    assert!(!till.get(&path).head.contains("15 jan 2027"));
+    sandbox.set_clock(engage_sandbox::Clock::Stands(engage_sandbox::Time::from_millis(1_800_000_000_000)));
+    let head = till.get(&path).head;
+    assert!(head.contains("date: fri, 15 jan 2027 08:00:00 gmt") && head.matches("date: ").count() == 1, "{head}");
+}
+
+#[test]
 fn above_the_rate_the_answer_is_429() {
     let sandbox = Sandbox::builder().requests_per_second(Some(0)).start();
     let mut till = Connection::open(&sandbox);

@@ -114,7 +114,11 @@ struct Process {
 
 impl Process {
     fn start(file: &Path) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"))
+        Process::spawn(&mut Command::new(env!("CARGO_BIN_EXE_engage-sandbox")), file)
+    }
+
+    fn spawn(command: &mut Command, file: &Path) -> Process {
+        let mut child = command
             .args(["--until-stdin-closes", "--state"])
             .arg(file)
             .stdin(Stdio::piped())
@@ -213,4 +217,31 @@ fn nothing_acknowledged_is_lost_when_it_is_killed_under_load() {
     assert_eq!(sandbox.balance(LOAD), Some(100_000 - spent));
     assert_eq!(balance[0]["balance"], json!(f64::from(100_000 - spent)));
     assert_eq!(sandbox.purchases(LOAD).len(), deducted.len());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_state_file_that_cannot_grow_ends_every_answer_and_loses_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shop.db");
+    drop(open(&file));
+    // No file may become larger than this, as on a full disk.
+    let limited = ["-c", "trap '' XFSZ; ulimit -f 600; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_engage-sandbox")];
+    let mut process = Process::spawn(Command::new("sh").args(limited), &file);
+    let mut stream = TcpStream::connect(&process.address).unwrap();
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        let id = Uuid::new_v4();
+        match Process::send(&mut stream, &purchase(LOAD, id, COFFEE)).unwrap() {
+            (200, _) => acknowledged.push(id),
+            (429, _) => {}
+            (status, body) => break (status, body),
+        }
+    };
+    assert!(refused.0 == 500 && refused.1.contains("cannot write its state file"), "{refused:?}");
+    let points = request("GET", &format!("/api/v3/point-accounts?contactId={LOAD}"), "");
+    assert_eq!(Process::send(&mut stream, &points).unwrap().0, 500);
+    process.kill();
+    let kept: Vec<Uuid> = open(&file).ledger().iter().map(|entry| entry.purchase_id).collect();
+    assert!(!acknowledged.is_empty() && acknowledged.iter().all(|id| kept.contains(id)));
 }
