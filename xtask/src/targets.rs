@@ -149,7 +149,7 @@ fn nuget() -> Result {
     let mut mcs = Command::new("mcs");
     mcs.args(["-langversion:7.2", "-warnaserror+"])
         .arg(format!("-r:{}", program.join("EngagePointShop.dll").display()));
-    run(mcs.arg(format!("-out:{}", till.display())).arg(root().join("examples/csharp/Till.cs")))?;
+    run(mcs.arg(format!("-out:{}", till.display())).arg(root().join("examples/csharp/till.cs")))?;
     let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), &work)?;
     let said = output(Command::new("mono").arg(&till).args(till_arguments(&sandbox, &work.join("csharp.db"))))?;
     bought(&TARGETS[0], "the C# till with the NuGet package", &said, &sandbox)

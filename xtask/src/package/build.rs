@@ -1,5 +1,5 @@
-//! Builds the library for a target, with the toolchain that can: the pinned one for Linux x64, Debian's for the others, because no
-//! other place that packages come from has the standard library for them.
+//! Builds the library for a target, with the toolchain that can: the pinned one for Linux x64, and Debian's for the others, whose
+//! standard library it builds from its sources.
 
 use super::target::{GLIBC, TARGETS, Target, Toolchain};
 use super::{NAME, make, write};
