@@ -1,10 +1,11 @@
 //! Judges a campaign: what Engage deducted, what the journals hold and what the callers were told must be one story.
 //! A violation is a sentence that names the purchase; the rules are the design's invariants 1 to 7.
+//! What can be told from journals and ledger alone, the sandbox's own judge tells (`engage-sandbox judge`).
 
 use crate::till::Told;
 use engage_point_shop::Outcome;
 use engage_point_shop::code::outcome;
-use engage_sandbox::{LedgerEntry, LedgerKind, RequestEntry};
+use engage_sandbox::{LedgerEntry, LedgerKind, RequestEntry, judge as sandbox};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,6 +102,30 @@ pub struct Journal {
     pub told: Vec<Told>,
 }
 
+impl Journal {
+    /// As the POS would export it.
+    fn export(&self) -> sandbox::Journal {
+        let operation = |record: &Record| sandbox::Operation {
+            operation_id: record.id,
+            kind: sandbox::Kind::Purchase,
+            outcome: match record.state.as_str() {
+                "done" => sandbox::Outcome::Done,
+                "refused" => sandbox::Outcome::Refused,
+                "notSent" => sandbox::Outcome::NotSent,
+                _ => sandbox::Outcome::Pending,
+            },
+            purchase_id: Some(record.id),
+            contact_id: Some(record.contact),
+            item_id: Some(record.item),
+            assignment_id: None,
+            reference: record.reference.clone(),
+            needs_person: record.needs_person,
+            acknowledged_at_ms: record.acknowledged.then_some(0),
+        };
+        sandbox::Journal { name: String::new(), operations: self.records.iter().map(operation).collect() }
+    }
+}
+
 /// What was found when all was well, for the summary.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Found {
@@ -111,10 +136,9 @@ pub struct Found {
 
 /// Holds the case against every rule; the first violation, if any.
 pub fn judge(case: &Case<'_>) -> Result<Found, String> {
-    let deducted = at_most_one_deduction_an_intent(case)?;
+    let deducted = journals_and_ledger_are_one_story(case)?;
     every_request_that_spends_has_its_record_and_its_quiet_time(case)?;
     for journal in case.journals {
-        records_say_what_was_deducted(journal, &deducted, case.settled)?;
         callers_were_told_the_truth(journal, &deducted)?;
         every_deduction_was_asked_for(journal, &deducted)?;
     }
@@ -129,30 +153,23 @@ pub fn judge(case: &Case<'_>) -> Result<Found, String> {
 
 type Deducted<'a> = BTreeMap<Uuid, &'a LedgerEntry>;
 
-/// Invariants 1 and 3: per purchase id, and by its record per reference; and never for another contact or item.
-fn at_most_one_deduction_an_intent<'a>(case: &Case<'a>) -> Result<Deducted<'a>, String> {
-    let records: BTreeMap<Uuid, &Record> =
-        case.journals.iter().flat_map(|journal| &journal.records).map(|record| (record.id, record)).collect();
-    let mut deducted = Deducted::new();
-    let mut references = BTreeSet::new();
-    for entry in case.ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct) {
-        let id = entry.purchase_id;
-        if deducted.insert(id, entry).is_some() {
-            return Err(format!("{id} was deducted twice"));
-        }
-        let Some(record) = records.get(&id) else {
-            return Err(format!("{id} was deducted and no journal knows it"));
-        };
-        if (record.contact, record.item) != (entry.contact_id, entry.item_id) {
-            return Err(format!("{id} was deducted for another contact or item than recorded: {record:?}, {entry:?}"));
-        }
-        if let Some(reference) = &record.reference
-            && !references.insert((record.contact, record.item, reference))
-        {
-            return Err(format!("the reference {reference} was deducted twice, the second time as {id}"));
-        }
+/// What the sandbox's judge says of the journals and the ledger: the same judge that a vendor's CI asks.
+fn journals_and_ledger_are_one_story<'a>(case: &Case<'a>) -> Result<Deducted<'a>, String> {
+    let deductions: Vec<LedgerEntry> =
+        case.ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct).cloned().collect();
+    let exports: Vec<sandbox::Journal> = case.journals.iter().map(Journal::export).collect();
+    let verdict = sandbox::judge(&sandbox::Case {
+        ledger: &deductions,
+        journals: &exports,
+        settled: case.settled,
+        partial: false,
+    });
+    match verdict.reasons().map(|(rule, why)| format!("{rule}: {why}")).collect::<Vec<_>>() {
+        reasons if reasons.is_empty() => {}
+        reasons => return Err(format!("{}\n{:#?}", reasons.join("\n"), case.journals)),
     }
-    Ok(deducted)
+    let deducted = case.ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct);
+    Ok(deducted.map(|entry| (entry.purchase_id, entry)).collect())
 }
 
 /// Invariant 2, and the quiet time: exactly for the second request, whose purchase was recorded right before the first left.
@@ -186,29 +203,6 @@ fn every_request_that_spends_has_its_record_and_its_quiet_time(case: &Case<'_>) 
             return Err(format!("{id} was sent for another contact: {request:?}, {record:?}"));
         }
         earlier.push(request);
-    }
-    Ok(())
-}
-
-/// Invariant 5: done exactly where there is a deduction, and nothing open.
-fn records_say_what_was_deducted(journal: &Journal, deducted: &Deducted<'_>, settled: bool) -> Result<(), String> {
-    let mut references = BTreeSet::new();
-    for record in &journal.records {
-        let has = deducted.contains_key(&record.id);
-        if settled && !record.is_settled() {
-            return Err(format!("the faults have ended and it is not settled: {record:?}"));
-        }
-        if record.is_settled() && (record.state == "done") != has {
-            return Err(format!("deducted: {has}, but recorded otherwise: {record:?}"));
-        }
-        if record.acknowledged && !record.is_settled() && !record.needs_person {
-            return Err(format!("acknowledged before it was settled: {record:?}"));
-        }
-        if let Some(reference) = &record.reference
-            && !references.insert((record.contact, record.item, reference))
-        {
-            return Err(format!("two intents of one reference, the second is {record:?}"));
-        }
     }
     Ok(())
 }

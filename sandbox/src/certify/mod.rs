@@ -85,7 +85,13 @@ pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> std::result::R
             .collect()
     });
     let scenarios = results.into_iter().collect::<std::result::Result<Vec<Played>, String>>()?;
-    Ok(Report { command: plan.till.to_string(), began, took: clock.elapsed(), scenarios })
+    Ok(Report {
+        command: plan.till.to_string(),
+        began,
+        took: clock.elapsed(),
+        complete: plan.only.is_empty(),
+        scenarios,
+    })
 }
 
 /// A moment for a report.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use engage_sandbox::certify::{self, Plan, Played, Report, Template};
 
 use super::{BAD_ARGUMENT, Failed, write};
@@ -27,13 +28,13 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// How long the till is to keep the cashier waiting
-    #[arg(long, value_name = "MS", default_value_t = 3000)]
+    #[arg(long, value_name = "MS", default_value_t = 3000, value_parser = milliseconds())]
     wait_ms: u64,
     /// How much longer a press may take: to start, to look after earlier sales, to print
-    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = milliseconds())]
     grace_ms: u64,
     /// How long an outcome may stay unknown once the faults have ended
-    #[arg(long, value_name = "MS", default_value_t = 150_000)]
+    #[arg(long, value_name = "MS", default_value_t = 150_000, value_parser = milliseconds())]
     patience_ms: u64,
     /// How many presses may run at once
     #[arg(long, value_name = "N", default_value_t = 8)]
@@ -47,6 +48,11 @@ pub struct Options {
     /// The till program and its arguments
     #[arg(last = true, value_name = "COMMAND", required_unless_present = "list")]
     command: Vec<String>,
+}
+
+/// Up to an hour.
+fn milliseconds() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(0..=3_600_000)
 }
 
 /// Certifies, reports, and gives whether it is a pass.
@@ -71,9 +77,9 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
         only: options.only.clone(),
     };
     let report = certify::certify(&plan, &tell).map_err(|error| bad(&error))?;
-    let verdict = if report.pass() { "certified" } else { "NOT certified" };
     println!(
-        "{verdict}: {} passed, {} failed, {} skipped, in {:.0} s",
+        "{}: {} passed, {} failed, {} skipped, in {:.0} s",
+        report.verdict(),
         report.count("passed"),
         report.count("failed"),
         report.count("skipped"),

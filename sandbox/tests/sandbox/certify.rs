@@ -29,7 +29,7 @@ fn a_till_that_calls_pending_refused_and_makes_a_new_id_a_press_fails_for_these_
     arguments.extend(scenarios.iter().flat_map(|name| ["--only", *name]));
     let (code, said) = certify(&arguments, &naive());
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("NOT certified: 1 passed, 5 failed, 0 skipped"), "{said}");
+    assert!(said.contains("Not certified: 1 passed, 5 failed, 0 skipped"), "{said}");
 
     let json: Value = serde_json::from_str(&fs::read_to_string(path("report.json")).unwrap()).unwrap();
     assert_eq!((&json["pass"], &json["passed"], &json["failed"]), (&false.into(), &1.into(), &5.into()));
@@ -127,11 +127,15 @@ fn bad_input_is_refused_with_what_is_wrong() {
         (vec!["--only", "tea-time"], vec!["till"], "there is no scenario tea-time; see --list"),
         (vec![], vec!["./no-such-till"], "the till could not be started: ./no-such-till: No such file"),
         (vec!["--report", &in_a_file], vec!["till"], "--report"),
+        (vec!["--patience-ms", "3600001"], vec!["till"], "3600001 is not in 0..=3600000"),
     ] {
         let (code, said) = certify(&arguments, &till);
         assert!(code == 2 && said.contains(why), "{arguments:?} {till:?}: {code} {said} has not: {why}");
     }
     let (code, said) = certify(&["--list"], &[]);
     assert_eq!((code, said.lines().count()), (0, certify::list().count()));
+    // Some scenarios are not a certificate.
+    let (code, said) = certify(&["--only", "wrong-authority"], &["sh", "-c", "exit 12"]);
+    assert!(code == 0 && said.contains("Passed, in the scenarios that were chosen: 1 passed"), "{code} {said}");
     assert!(certify::list().count() >= 15);
 }

@@ -9,6 +9,7 @@ mod export;
 mod faults;
 mod judge;
 mod magic;
+mod page;
 mod script;
 mod state_file;
 mod stores;

@@ -1,0 +1,84 @@
+//! The page without its script and without a browser: what it says, and that every form works by itself.
+//! With both it is tested in a real browser, with a till, in the library's tests.
+
+use engage_sandbox::Sandbox;
+use engage_sandbox::seed::demo::{ASTRID, COFFEE};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::client::{Answer, Connection, with_headers};
+
+fn post(page: &mut Connection, path: &str, form: &str) -> Answer {
+    page.send(&with_headers("POST", path, "Content-Type: application/x-www-form-urlencoded\r\n", form));
+    page.answer().unwrap()
+}
+
+#[test]
+fn the_page_shows_what_a_store_does_and_asks_nothing_of_other_servers() {
+    let sandbox = Sandbox::builder().start();
+    let mut page = Connection::open(&sandbox);
+    page.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    let answer = page.get("/");
+    assert_eq!(answer.status, 200);
+    assert!(answer.head.contains("content-security-policy: default-src 'none'"), "{}", answer.head);
+    for shown in ["Astrid Lind", "Free coffee", "Completed", "1100", "Magda Magic", "No fault is armed"] {
+        assert!(answer.body.contains(shown), "{shown} is not in {}", answer.body);
+    }
+    assert!(!answer.body.contains("http://") && !answer.body.contains("https://"), "{}", answer.body);
+    // Looking at the page is no request of a till.
+    assert_eq!(sandbox.requests().len(), 1);
+    let parts = page.get("/_sandbox/page/parts").json();
+    for id in parts.as_object().unwrap().keys() {
+        assert!(answer.body.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+}
+
+#[test]
+fn every_form_works_without_the_script() {
+    let sandbox = Sandbox::builder().start();
+    let mut page = Connection::open(&sandbox);
+    let arm = |fault: &str| format!("fault={fault}&operation=purchase&times=0");
+    let answer = post(&mut page, "/_sandbox/page/arm", &arm("silence"));
+    assert!(answer.status == 303 && answer.head.contains("location: /?store=demo-key"), "{answer:?}");
+    assert_eq!(json!(sandbox.faults()[0])["effect"], json!({ "stallAfterCommit": {} }));
+    assert_eq!(json!(sandbox.faults()[0])["match"]["times"], 0);
+    assert_eq!(post(&mut page, "/_sandbox/page/lift", "").status, 303);
+    assert!(sandbox.faults().is_empty());
+    assert_eq!(post(&mut page, "/_sandbox/page/arm", &arm("flood")).status, 400);
+
+    assert_eq!(post(&mut page, "/_sandbox/page/clock", "ms=86400000").status, 303);
+    assert_eq!(sandbox.clock().offset_ms(), 86_400_000);
+    assert!(page.get("/").body.contains("1 d 0 h 0 min ahead"));
+    post(&mut page, "/_sandbox/page/clock", "ms=0");
+    assert_eq!(sandbox.clock().offset_ms(), 0);
+
+    post(&mut page, "/_sandbox/page/judge", "journal=%5B%7B%7D%5D");
+    assert!(page.get("/").body.contains("line 1: [0].operationId: missing field"));
+    let id = "10000000-0000-4000-8000-000000000001";
+    post(
+        &mut page,
+        "/_sandbox/page/judge",
+        &format!("journal=%7B%22operationId%22:%22{id}%22,%22outcome%22:%22done%22%7D"),
+    );
+    assert!(page.get("/").body.contains("done-is-deducted: 1000"));
+    page.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    post(&mut page, "/_sandbox/page/reset", "");
+    assert_eq!(sandbox.balance(ASTRID), Some(1200));
+    assert!(page.get("/").body.contains("No till was judged yet"));
+}
+
+#[test]
+fn each_store_has_its_page_and_a_key_cannot_leave_its_place() {
+    let sandbox = Sandbox::builder().start();
+    let mut page = Connection::open(&sandbox);
+    let key = "\"><script>&'";
+    assert_eq!(page.post("/_sandbox/stores", &json!({ "key": key })).status, 201);
+    assert!(
+        page.get("/")
+            .body
+            .contains("<a href=\"/?store=%22%3E%3Cscript%3E%26%27\">&quot;&gt;&lt;script&gt;&amp;&#39;</a>")
+    );
+    let body = page.get("/?store=%22%3E%3Cscript%3E%26%27").body;
+    assert!(body.contains("<code>&quot;&gt;&lt;script&gt;&amp;&#39;</code>") && !body.contains(key), "{body}");
+    assert_eq!(page.get("/?store=nobody").status, 404);
+}
