@@ -116,6 +116,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         title: "One sale is not settled, and the next customer is served",
         play: queue_goes_on,
     },
+    Scenario {
+        name: "redeem-unanswered",
+        title: "The reward is used, and no answer comes: the purchase is told all the same",
+        play: redeem_unanswered,
+    },
     Scenario { name: "journal-unwritable", title: "The till cannot write its journal", play: journal_unwritable },
 ];
 
@@ -429,6 +434,12 @@ fn queue_goes_on(stage: &mut Stage<'_>) {
     stage.lift();
     stage.settle(COFFEE, Bought);
     stage.expect_deducted(&[(COFFEE, 1), (next, 1)]);
+}
+
+/// For a till that does not redeem it is a sale like any other.
+fn redeem_unanswered(stage: &mut Stage<'_>) {
+    let fault = Fault::on(Operation::Redeem, Effect::StallAfterCommit);
+    bought_once_in_spite_of(stage, "The answer to a use of the reward will not come.", fault);
 }
 
 /// What is not written down before it is sent is lost in a power cut.
