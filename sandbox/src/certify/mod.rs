@@ -11,9 +11,9 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::clock::{Clock, Time};
+use crate::clock::Clock;
 
-pub use report::{Played, Report, Result, Step};
+pub use report::{Grade, Played, Report, Step};
 pub use till::{BadTemplate, Said, Template};
 
 use scenarios::SCENARIOS;
@@ -57,7 +57,7 @@ pub fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Plays the scenarios. `played` is told of each as it ends.
 /// An error: a scenario of that name does not exist, or the program cannot be started at all.
-pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> std::result::Result<Report, String> {
+pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> Result<Report, String> {
     if let Some(unknown) = plan.only.iter().find(|name| list().all(|(known, _)| known != *name)) {
         return Err(format!("there is no scenario {unknown}; see --list"));
     }
@@ -84,7 +84,7 @@ pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> std::result::R
             .map(|playing| playing.join().unwrap_or_else(|_| Err("a scenario panicked".to_owned())))
             .collect()
     });
-    let scenarios = results.into_iter().collect::<std::result::Result<Vec<Played>, String>>()?;
+    let scenarios = results.into_iter().collect::<Result<Vec<Played>, String>>()?;
     Ok(Report {
         command: plan.till.to_string(),
         began,
@@ -93,9 +93,6 @@ pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> std::result::R
         scenarios,
     })
 }
-
-/// A moment for a report.
-type Began = Time;
 
 /// So many presses at once, so that a small computer does not make a quick till look slow.
 #[derive(Debug)]

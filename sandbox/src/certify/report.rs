@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Began;
+use crate::clock::Time;
 use crate::junit::{TestCase, escaped, junit};
 
 /// A certification that was carried out.
@@ -14,7 +14,7 @@ pub struct Report {
     /// The till's command line, with its placeholders.
     pub command: String,
     /// When it began.
-    pub began: Began,
+    pub began: Time,
     /// How long it took.
     pub took: Duration,
     /// Whether every scenario was played: only then is a till certified.
@@ -35,12 +35,12 @@ pub struct Played {
     /// What was done, in order.
     pub steps: Vec<Step>,
     /// How it went.
-    pub result: Result,
+    pub grade: Grade,
 }
 
 /// How a scenario went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Result {
+pub enum Grade {
     /// As it must.
     Passed,
     /// Not so: why.
@@ -65,25 +65,25 @@ pub struct Step {
 impl Played {
     /// Why it failed; empty: it did not.
     pub fn failures(&self) -> &[String] {
-        match &self.result {
-            Result::Failed(why) => why,
-            Result::Passed | Result::Skipped(_) => &[],
+        match &self.grade {
+            Grade::Failed(why) => why,
+            Grade::Passed | Grade::Skipped(_) => &[],
         }
     }
 
     /// `passed`, `failed` or `skipped`.
     pub fn word(&self) -> &'static str {
-        match self.result {
-            Result::Passed => "passed",
-            Result::Failed(_) => "failed",
-            Result::Skipped(_) => "skipped",
+        match self.grade {
+            Grade::Passed => "passed",
+            Grade::Failed(_) => "failed",
+            Grade::Skipped(_) => "skipped",
         }
     }
 
     /// Why it failed or was skipped.
     pub fn reasons(&self) -> &[String] {
-        match &self.result {
-            Result::Skipped(why) => std::slice::from_ref(why),
+        match &self.grade {
+            Grade::Skipped(why) => std::slice::from_ref(why),
             _ => self.failures(),
         }
     }

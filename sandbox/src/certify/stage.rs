@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::relay::Relay;
-use super::report::{Played, Result, Step};
+use super::report::{Grade, Played, Step};
 use super::scenarios::Scenario;
 use super::till::{Ended, Running, Said};
 use super::{Permits, Plan};
@@ -265,19 +265,19 @@ impl<'a> Stage<'a> {
     }
 
     /// Checks what holds in every scenario, and ends it.
-    pub fn end(mut self, scenario: &Scenario) -> std::result::Result<Played, String> {
+    pub fn end(mut self, scenario: &Scenario) -> Result<Played, String> {
         if let Some(why) = self.unstartable {
             return Err(why);
         }
         self.one_purchase_id_a_sale();
         self.requests_are_in_order();
         self.export_is_true();
-        let result = match (self.skipped, self.failures.is_empty()) {
-            (Some(why), _) => Result::Skipped(why),
-            (None, true) => Result::Passed,
-            (None, false) => Result::Failed(self.failures),
+        let grade = match (self.skipped, self.failures.is_empty()) {
+            (Some(why), _) => Grade::Skipped(why),
+            (None, true) => Grade::Passed,
+            (None, false) => Grade::Failed(self.failures),
         };
-        Ok(Played { name: scenario.name, title: scenario.title, took: self.began.elapsed(), steps: self.steps, result })
+        Ok(Played { name: scenario.name, title: scenario.title, took: self.began.elapsed(), steps: self.steps, grade })
     }
 
     fn one_purchase_id_a_sale(&mut self) {
