@@ -7,16 +7,44 @@ use crate::error::chain;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::sync::Arc;
+
+/// rustls reads 4 KB at a time; the socket is read this much at once.
+const INBOX: usize = 32 << 10;
 
 pub(crate) struct Wire {
     tls: Option<Box<ClientConnection>>,
     socket: Socket,
+    inbox: Inbox,
+}
+
+/// What the socket has given and rustls has not taken yet.
+#[derive(Default)]
+struct Inbox {
+    bytes: Vec<u8>,
+    unread: Range<usize>,
+}
+
+impl Inbox {
+    /// Where new bytes go, once all the old ones are taken.
+    fn space(&mut self) -> &mut [u8] {
+        self.bytes.resize(INBOX, 0);
+        &mut self.bytes
+    }
+}
+
+impl Read for Inbox {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let bytes = (&self.bytes[self.unread.clone()]).read(into)?;
+        self.unread.start += bytes;
+        Ok(bytes)
+    }
 }
 
 impl Wire {
     pub fn plain(socket: Socket) -> Self {
-        Self { tls: None, socket }
+        Self { tls: None, socket, inbox: Inbox::default() }
     }
 
     /// Does the handshake with the server of this name. rustls' verdict comes as it is, inside the error.
@@ -27,7 +55,7 @@ impl Wire {
         while tls.is_handshaking() {
             tls.complete_io(&mut socket)?;
         }
-        Ok(Self { tls: Some(Box::new(tls)), socket })
+        Ok(Self { tls: Some(Box::new(tls)), socket, inbox: Inbox::default() })
     }
 
     pub fn is_tls(&self) -> bool {
@@ -36,30 +64,32 @@ impl Wire {
 
     /// Whether nothing has been received that nobody has read: an answer nobody asked for, which the next request would get.
     pub fn is_quiet(&mut self) -> bool {
-        self.tls.as_mut().is_none_or(|tls| is_quiet(tls))
+        let Some(tls) = &mut self.tls else { return true };
+        while is_quiet(tls) {
+            if self.inbox.unread.is_empty() {
+                return true;
+            }
+            // Session tickets and the like may come in at any time; an end of the stream or data may not.
+            if !matches!(tls.read_tls(&mut self.inbox), Ok(1..)) {
+                return false;
+            }
+        }
+        false
     }
 
     pub fn is_open(&mut self) -> bool {
         if !self.is_quiet() {
             return false;
         }
-        match (self.socket.idle_state(), &mut self.tls) {
-            (Some(open), _) => open,
-            (None, None) => false,
-            // Session tickets and the like may come in at any time; an end of the stream or data may not.
-            (None, Some(tls)) => {
-                let mut unasked = [0; 4096];
-                let Ok(bytes) = self.socket.read_now(&mut unasked) else { return false };
-                let mut unread = &unasked[..bytes];
-                while !unread.is_empty() {
-                    if !matches!(tls.read_tls(&mut unread), Ok(1..)) {
-                        return false;
-                    }
-                    if !is_quiet(tls) {
-                        return false;
-                    }
-                }
-                !tls.wants_write() && self.socket.idle_state() == Some(true)
+        match self.socket.idle_state() {
+            Some(open) => open,
+            None if self.tls.is_none() => false,
+            None => {
+                let Ok(bytes) = self.socket.read_now(self.inbox.space()) else { return false };
+                self.inbox.unread = 0..bytes;
+                self.is_quiet()
+                    && self.tls.as_ref().is_none_or(|tls| !tls.wants_write())
+                    && self.socket.idle_state() == Some(true)
             }
         }
     }
@@ -80,7 +110,10 @@ impl Read for Wire {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(call::fail(FailureKind::Lost, vec![error.to_string()])),
             }
-            if tls.read_tls(&mut self.socket)? == 0 {
+            if self.inbox.unread.is_empty() {
+                self.inbox.unread = 0..self.socket.read(self.inbox.space())?;
+            }
+            if tls.read_tls(&mut self.inbox)? == 0 {
                 // Without close_notify: rustls reports it at the next read as UnexpectedEof.
             }
             if let Err(error) = tls.process_new_packets() {

@@ -3,7 +3,6 @@ using System;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.Linq;
-using System.Net;
 using System.Net.Http;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -23,10 +22,10 @@ static class Peer
         var authority = new X509Certificate2(words[1]);
         int items = words[2].StartsWith("items:") ? int.Parse(words[2].Substring(6)) : -1;
         int count = int.Parse(words[3]);
-        ServicePointManager.ServerCertificateValidationCallback =
-            (sender, certificate, chain, errors) => certificate.Issuer == authority.Subject;
-        ServicePointManager.Expect100Continue = false;
-        var client = new HttpClient();
+        var handler = new HttpClientHandler();
+        handler.ServerCertificateCustomValidationCallback =
+            (request, certificate, chain, errors) => certificate.Issuer == authority.Subject;
+        var client = new HttpClient(handler);
         client.DefaultRequestHeaders.Add("Accept", "application/json");
         client.DefaultRequestHeaders.Add("User-Agent", "Bench/1.0");
         client.DefaultRequestHeaders.Add("apikey", "key");

@@ -52,7 +52,8 @@ pub fn member(items: u32) -> String {
 
 /// Ids that differ; nobody has to guess them.
 pub fn fresh_id(number: usize) -> String {
-    format!("{:08x}-{:04x}-4000-8000-{number:012x}", std::process::id(), number & 0xffff)
+    static PROCESS: std::sync::LazyLock<u32> = std::sync::LazyLock::new(std::process::id);
+    format!("{:08x}-{:04x}-4000-8000-{number:012x}", *PROCESS, number & 0xffff)
 }
 
 /// Makes the requests; `one` is told the number of its request.

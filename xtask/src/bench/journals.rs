@@ -3,7 +3,7 @@
 use super::lab::{Lab, Peer};
 use crate::run::Result;
 use rusqlite::Connection;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// What the copies are.
@@ -22,6 +22,8 @@ pub fn make(lab: &Lab, shop: &Peer, records: Records, number: u32) -> Result<Pat
     lab.anywhere().run(&shop.with("EPS_BENCH_JOURNAL", &path), "purchase", 1)?;
     if number > 0 {
         multiply(&path, records, number).map_err(|error| format!("{}: {error}", path.display()))?;
+        // What is still on its way to the disk would be in the way of what is measured.
+        File::open(&path).and_then(|file| file.sync_all()).map_err(|error| error.to_string())?;
     }
     Ok(path)
 }

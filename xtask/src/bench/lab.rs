@@ -79,7 +79,14 @@ impl How<'_> {
         let mut words = pin.iter().chain(before).map(OsString::from).chain(peer.command.iter().cloned());
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).arg(self.base).arg(self.ca).arg(what).arg(count.to_string());
-        command.envs(peer.environment.iter().cloned()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // No other proxy and no other authorities than the bench's, whatever the shell was given.
+        let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+        command
+            .env_clear()
+            .envs(kept)
+            .envs(peer.environment.iter().cloned())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         command
     }
 

@@ -12,8 +12,10 @@ const JSON_NET: &str = "/usr/lib/cli/Newtonsoft.Json-5.0/Newtonsoft.Json.dll";
 pub struct Built {
     /// Where all of it is.
     pub folder: PathBuf,
-    /// The shared library.
+    /// The shared library as it is shipped.
     pub library: PathBuf,
+    /// The same with the names of its symbols.
+    pub named: PathBuf,
     /// Which versions the peers are.
     pub versions: Vec<(&'static str, String)>,
 }
@@ -61,10 +63,14 @@ impl Built {
 pub fn build() -> Result<Built> {
     let folder = target().join("bench");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    println!("building the library, as it is shipped");
-    run(cargo().args(["build", "--release", "--package", "engage-point-shop"]))?;
+    println!("building the library");
+    let mut build = cargo();
+    // With its symbols, to know what they take. As it is shipped it has none.
+    build.env("CARGO_TARGET_DIR", folder.join("library")).env("CARGO_PROFILE_RELEASE_STRIP", "none");
+    run(build.args(["build", "--release", "--package", "engage-point-shop"]))?;
+    let named = folder.join("library/release/libengage_point_shop.so");
     let library = folder.join("libengage_point_shop.so.1");
-    fs::copy(target().join("release/libengage_point_shop.so"), &library).map_err(|error| error.to_string())?;
+    run(Command::new("strip").arg("--strip-all").arg(&named).arg("-o").arg(&library))?;
 
     println!("building the peers");
     let peers = root().join("benches/peers");
@@ -89,7 +95,7 @@ pub fn build() -> Result<Built> {
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
         .arg(wanted))?;
     let versions = versions(&peers)?;
-    Ok(Built { folder, library, versions })
+    Ok(Built { folder, library, named, versions })
 }
 
 fn c_peer(folder: &Path, name: &str, libraries: &[PathBuf], packages: &[&str]) -> Result {

@@ -1,6 +1,6 @@
 //! What each dependency adds to the shared library: the sizes of its symbols in a build that keeps their names.
 
-use crate::run::{Result, cargo, output, run};
+use crate::run::{Result, output};
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -58,16 +58,8 @@ pub struct Sizes {
     pub rest: u64,
 }
 
-pub fn measure(library: &Path, folder: &Path) -> Result<Sizes> {
-    let named = folder.join("named");
-    let mut build = cargo();
-    build.env("CARGO_TARGET_DIR", &named).env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
-    run(build.args(["build", "--release", "--package", "engage-point-shop"]))?;
-    let symbols = output(
-        Command::new("nm")
-            .args(["-S", "--defined-only", "--demangle"])
-            .arg(named.join("release/libengage_point_shop.so")),
-    )?;
+pub fn measure(library: &Path, named: &Path) -> Result<Sizes> {
+    let symbols = output(Command::new("nm").args(["-S", "--defined-only", "--demangle"]).arg(named))?;
     let file = fs::metadata(library).map_err(|error| error.to_string())?.len();
     let mut sizes: HashMap<&str, u64> = HashMap::new();
     // Two names of one place count once.

@@ -82,9 +82,9 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, answers: &Mutex<HashMap<
 fn request_length(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&bytes[..head]).ok()?.to_ascii_lowercase();
-    let body = text.split_once("content-length: ").map_or(0, |(_, rest)| {
-        rest.split("\r\n").next().and_then(|number| number.parse().ok()).unwrap_or(0)
-    });
+    let body = text
+        .split_once("content-length: ")
+        .map_or(0, |(_, rest)| rest.split("\r\n").next().and_then(|number| number.parse().ok()).unwrap_or(0));
     (bytes.len() >= head + body).then_some(head + body)
 }
 
@@ -103,9 +103,10 @@ fn list(items: usize) -> Vec<u8> {
 
 /// The purchase that was asked for, completed.
 fn purchased(request: &str) -> Vec<u8> {
+    // The GUID behind a name, whatever stands between them.
     let of = |name: &str| {
-        let from = request.find(name).map_or(0, |at| at + name.len() + 3);
-        request.get(from..from + 36).unwrap_or_default()
+        let (_, rest) = request.split_once(name).unwrap_or_default();
+        rest.split('"').nth(2).unwrap_or_default()
     };
     answer(&format!(
         r#"{{"id":"d0000000-0000-4000-8000-000000000001","pointShopItemPurchaseId":"{}","contactId":"{}","pointShopItemId":"{}","status":"Completed","cost":100,"createdOn":"2026-03-20T13:53:08.003Z"}}"#,
