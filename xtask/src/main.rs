@@ -29,7 +29,7 @@ enum Command {
     Demo,
     /// Runs all tests: what CI runs
     Test {
-        /// Only this target's package, run for real: linux-x64, linux-arm64, win-x64, win-x86
+        /// Only this target's package, run for real: linux-x64, linux-arm64, win-x64, win-x86; or here, cargo-c
         #[arg(long)]
         target: Option<String>,
         /// Every target's package, run for real

@@ -20,13 +20,16 @@ const WINE64: &[Need] = &[
 const DEBOOTSTRAP: &[Need] =
     &[need("debootstrap", "debootstrap", &["sh", "-c", "command -v debootstrap || test -x /usr/sbin/debootstrap"])];
 
-/// One target, or each one and the NuGet package of all. `here` is this machine's package with the library of the tests: quick.
+/// One target, or each one, the NuGet package of all and `cargo cinstall` (`cargo-c`). `here` is this machine's package with the
+/// library of the tests: quick.
 pub fn run_targets(name: Option<&str>) -> Result {
     setup::install(&[setup::DEMO, setup::TEST, setup::PACKAGE, setup::CONSUMER])?;
-    if name == Some("here") {
-        return consumer::try_debug();
-    }
     run(cargo().args(["build", "--workspace"]))?;
+    match name {
+        Some("here") => return consumer::try_debug(),
+        Some("cargo-c") => return cargo_c(),
+        _ => {}
+    }
     let targets: Vec<&'static Target> = match name {
         Some(name) => vec![Target::named(name)?],
         None => TARGETS.iter().collect(),

@@ -44,6 +44,9 @@ pub fn use_installed(target: &Target, installed: &Path, work: &Path, runner: &Ru
         programs.extend(with_pkg_config(target, installed, work)?);
     }
     programs.extend(with_cmake(target, installed, work)?);
+    if target.is_windows() {
+        programs.push(with_import_library(target, installed, &work.join("cmake"))?);
+    }
     let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
     for (at, program) in programs.iter().enumerate() {
         let journal = work.join(format!("points-{at}.db"));
@@ -113,6 +116,15 @@ fn with_cmake(target: &Target, installed: &Path, work: &Path) -> Result<Vec<Path
         return Ok(vec![build.join("shop-shared.exe")]);
     }
     Ok(vec![build.join("shop-shared"), build.join("shop-static")])
+}
+
+/// With the import library that is for MSVC's linker; MinGW's reads it too.
+fn with_import_library(target: &Target, installed: &Path, folder: &Path) -> Result<PathBuf> {
+    let program = folder.join("import-library.exe");
+    let mut cc = Command::new(target.cc);
+    cc.arg("-I").arg(installed.join("include")).arg(source()).arg(installed.join("lib/engage_point_shop.lib"));
+    run(cc.arg("-o").arg(&program))?;
+    Ok(program)
 }
 
 fn source() -> PathBuf {
