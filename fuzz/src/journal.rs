@@ -71,8 +71,8 @@ pub fn run(data: &[u8]) {
                     assert!(operation["operationId"].is_string(), "{operation}");
                 }
             }
-            let bought = check(client.purchase(contact(), item(), None));
-            assert!(bought.is_err_and(|error| error.code().number() <= -400), "nobody has answered a purchase");
+            // What an edited record says is believed: it may be an intent to join, whatever its state.
+            let _ = check(client.purchase(contact(), item(), None));
             client.close();
         }
         Err(error) => {

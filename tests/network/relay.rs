@@ -126,16 +126,14 @@ fn all_tills_of_a_relay_together_keep_to_the_rate_of_the_key() {
     let _alone = alone();
     let shop = RelayStore::open();
     let till = shop.till(Some(&shop.tills));
+    // Enough at once that the queue is too short for all, also when they take a while to get going.
+    let listed = |_| match till.list_items(LOAD, None) {
+        Ok(_) => (Code::Ok, None),
+        Err(error) => (error.code(), error.detail().retry_after_ms),
+    };
     let codes: Vec<(Code, Option<u64>)> = std::thread::scope(|scope| {
-        let calls: Vec<_> = (0..100)
-            .map(|_| {
-                scope.spawn(|| match till.list_items(LOAD, None) {
-                    Ok(_) => (Code::Ok, None),
-                    Err(error) => (error.code(), error.detail().retry_after_ms),
-                })
-            })
-            .collect();
-        calls.into_iter().map(|call| call.join().unwrap()).collect()
+        let calls: Vec<_> = (0..100).map(|_| scope.spawn(|| (0..3).map(listed).collect::<Vec<_>>())).collect();
+        calls.into_iter().flat_map(|calls| calls.join().unwrap()).collect()
     });
     let limited: Vec<_> = codes.iter().filter(|(code, _)| *code != Code::Ok).collect();
     assert!(!limited.is_empty() && limited.iter().all(|told| **told == (Code::RateLimited, Some(1_000))), "{codes:?}");
