@@ -90,7 +90,10 @@ impl App {
     /// Removes a store that was added.
     pub fn remove(&self, key: &str) {
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
-        more.retain(|tenant| tenant.api_key() != key);
+        for removed in more.extract_if(.., |tenant| tenant.api_key() == key) {
+            // Ends its deliveries.
+            let _ = removed.set_webhook(None);
+        }
         if let Some(keeper) = &self.keeper {
             keeper.write(Write::Removed { key: key.to_owned() });
         }
