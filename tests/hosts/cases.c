@@ -15,6 +15,8 @@ static int32_t make(eps_client *shop, const char *call, const char *const argume
     if (IS("purchase")) return eps_purchase(shop, arguments[0], arguments[1], options, out);
     if (IS("list_purchases")) return eps_list_purchases(shop, arguments[0], options, out);
     if (IS("list_rewards")) return eps_list_rewards(shop, arguments[0], options, out);
+    if (IS("find_reward")) return eps_find_reward(shop, arguments[0], options, out);
+    if (IS("redeem_reward")) return eps_redeem_reward(shop, arguments[0], arguments[1], options, out);
     if (IS("list_unsettled")) return eps_list_unsettled(shop, options, out);
     if (IS("get_operation")) return eps_get_operation(shop, arguments[0], out);
     if (IS("settle")) return eps_settle(shop, options, out);

@@ -23,6 +23,10 @@ const std::map<std::string, Make> calls = {
     {"purchase", [](auto &shop, auto &a, auto &b, auto options) { return shop.purchase(a, b, options); }},
     {"list_purchases", [](auto &shop, auto &a, auto &, auto options) { return shop.list_purchases(a, options); }},
     {"list_rewards", [](auto &shop, auto &a, auto &, auto options) { return shop.list_rewards(a, options); }},
+    {"find_reward", [](auto &shop, auto &a, auto &, auto options) { return shop.find_reward(a, options); }},
+    {"redeem_reward", [](auto &shop, auto &a, auto &b, auto options) {
+         return shop.redeem_reward(a.empty() ? eps::Client::Options() : a, b, options);
+     }},
     {"list_unsettled", [](auto &shop, auto &, auto &, auto options) { return shop.list_unsettled(options); }},
     {"get_operation", [](auto &shop, auto &a, auto &, auto) { return shop.get_operation(a); }},
     {"settle", [](auto &shop, auto &, auto &, auto options) { return shop.settle(options); }},

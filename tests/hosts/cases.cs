@@ -26,6 +26,12 @@ static class Cases
                 });
             case "list_purchases": return shop.ListPurchases(a, plain);
             case "list_rewards": return shop.ListRewards(a, new RewardOptions { Channel = options["channel"].Text, Wait = wait });
+            case "find_reward": return shop.FindReward(a, plain);
+            case "redeem_reward":
+                return shop.RedeemReward(a, b, new RedeemOptions
+                {
+                    Channel = options["channel"].Text, Reference = options["reference"].Text, Wait = wait,
+                });
             case "list_unsettled": return new Dictionary<string, object> { ["operations"] = shop.ListUnsettled() };
             case "get_operation": return shop.GetOperation(a);
             case "settle": return shop.Settle(plain);

@@ -4,7 +4,7 @@
 use crate::languages::ALL;
 use crate::tools::{root, stdout};
 use engage_point_shop::code::TABLE;
-use engage_point_shop::{Client, ContactId, Error, ItemId, OperationId};
+use engage_point_shop::{AssignmentId, Client, ContactId, Error, ItemId, OperationId};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -53,7 +53,8 @@ fn answer(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
     reader.read_exact(&mut vec![0; length])?;
 
     let number: usize = header("apikey:").and_then(|key| key.strip_prefix("case-")).unwrap().parse().unwrap();
-    let look = cases[number]["call"] == "purchase" && head[0].starts_with("GET");
+    let spends = ["purchase", "redeem_reward"].iter().any(|call| cases[number]["call"] == *call);
+    let look = spends && head[0].starts_with("GET");
     let prepared = &cases[number][if look { "look" } else { "answer" }];
     let unprepared = json!({ "status": 503, "text": "" });
     let prepared = if prepared.is_null() { &unprepared } else { prepared };
@@ -87,6 +88,11 @@ fn make(url: &str, number: usize, case: &Value) -> Came {
             "purchase" => client.purchase(contact()?, ItemId::parse(text(1), "item_id")?, options),
             "list_purchases" => client.list_purchases(contact()?, options),
             "list_rewards" => client.list_rewards(contact()?, options),
+            "find_reward" => client.find_reward(operation()?, options),
+            "redeem_reward" => {
+                let contact = case["arguments"][0].is_string().then(contact).transpose()?;
+                client.redeem_reward(contact, AssignmentId::parse(text(1), "assignment_id")?, options)
+            }
             "list_unsettled" => client.list_unsettled(options),
             "get_operation" => client.get_operation(operation()?),
             "settle" => client.settle(options),
