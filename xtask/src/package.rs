@@ -6,6 +6,7 @@ mod build;
 pub mod consumer;
 mod layout;
 mod notices;
+mod page;
 pub mod target;
 
 use build::{Built, build, from_debug};

@@ -2,7 +2,7 @@
 //! from the sandbox.
 
 use super::target::Target;
-use super::{copy, from_debug, layout, make};
+use super::{copy, from_debug, layout, make, page};
 use crate::demo::Sandbox;
 use crate::run::{Result, cargo, output, root, run, target as target_folder};
 use crate::setup;
@@ -26,7 +26,8 @@ pub fn try_debug() -> Result {
     // It can be moved anywhere.
     let installed = work.join("installed somewhere else");
     fs::rename(work.join("made"), &installed).map_err(|error| error.to_string())?;
-    use_installed(built.target, &installed, &work, &Runner { before: Vec::new(), settings: Vec::new() })
+    use_installed(built.target, &installed, &work, &Runner { before: Vec::new(), settings: Vec::new() })?;
+    page::follow(&installed, &work)
 }
 
 /// A new folder below the target folder.

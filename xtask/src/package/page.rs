@@ -1,0 +1,101 @@
+//! Follows `docs/integrate.md` word for word: the files it shows are written, its commands are run in a folder with what is shipped, and
+//! they must print what it shows. Only whom it calls, and with which key, is the sandbox's.
+
+use super::{NAME, VERSION, compile_binding, copy, make, write};
+use crate::demo::Sandbox;
+use crate::run::{Result, output, root, run, target as target_folder};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// `installed` is the unpacked package.
+pub fn follow(installed: &Path, work: &Path) -> Result {
+    let page = fs::read_to_string(root().join("docs/integrate.md")).map_err(|error| error.to_string())?;
+    let folder = work.join("page");
+    ship(installed, &folder)?;
+    let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
+    let (mut files, mut script, mut due) = (0, String::from("set -e\n"), String::new());
+    for block in blocks(&page) {
+        if block.language == "console" {
+            for line in block.text.lines() {
+                match line.strip_prefix("$ ") {
+                    Some(command) => script.extend([command, "\n"]),
+                    None => due.extend([line, "\n"]),
+                }
+            }
+        } else {
+            let name = block
+                .file
+                .ok_or_else(|| format!("a block of {} in integrate.md has no file name before it", block.language))?;
+            let text = block.text.replace("https://acme.voyado.com", &sandbox.http).replace("secret", &sandbox.key);
+            write(&folder.join(name), text)?;
+            files += 1;
+        }
+    }
+    let said = output(Command::new("sh").args(["-c", &script]).current_dir(&folder))?;
+    if files == 0 || said != due {
+        return Err(format!("integrate.md shows\n{due}and its commands printed\n{said}"));
+    }
+    let bought = sandbox.ledger()?.iter().filter(|entry| entry["kind"] == "deduct").count();
+    // The static program in C presses the sale of the shared one again.
+    if bought != 4 {
+        return Err(format!("the four languages of integrate.md made {bought} purchases"));
+    }
+    println!("integrate.md: {files} files and {} commands as shown", script.lines().count() - 1);
+    Ok(())
+}
+
+/// Puts into a folder what a vendor downloads, or unpacks of it.
+fn ship(installed: &Path, folder: &Path) -> Result {
+    let stem = format!("{NAME}-{VERSION}-linux-x64");
+    let native = folder.join("runtimes/linux-x64/native");
+    make(&native)?;
+    let mut tar = Command::new("tar");
+    tar.arg("-czf").arg(folder.join(format!("{stem}.tar.gz"))).arg("-C").arg(installed);
+    run(tar.arg(format!("--transform=s,^\\.,{stem},")).arg("."))?;
+    let library = installed.join("lib/libengage_point_shop.so.1");
+    copy(&library, &native.join("libengage_point_shop.so"))?;
+    compile_binding(&folder.join("EngagePointShop.dll"))?;
+    let mut wheel = Command::new("python3");
+    wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", "manylinux_2_17_x86_64"]);
+    output(wheel.arg("--library").arg(&library).arg("--out").arg(folder)).map(drop)
+}
+
+/// A fenced block, and the last file name in backticks before it.
+struct Block<'a> {
+    language: &'a str,
+    file: Option<&'a str>,
+    text: &'a str,
+}
+
+fn blocks(page: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let mut rest = page;
+    while let Some((before, fenced)) = rest.split_once("```") {
+        let (language, text) = fenced.split_once('\n').unwrap_or_default();
+        let (text, behind) = text.split_once("```").unwrap_or_default();
+        let file = before.trim_end().trim_end_matches(':').strip_suffix('`').and_then(|text| text.rsplit('`').next());
+        // `first.cpp`, C++17 or newer, with or without exceptions:
+        let named = before.rsplit("\n\n").find(|paragraph| !paragraph.trim().is_empty()).unwrap_or_default();
+        let file = file.or_else(|| named.strip_prefix('`').and_then(|text| text.split('`').next()));
+        blocks.push(Block { language, file, text });
+        rest = behind;
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_has_the_file_that_is_named_before_it() {
+        let page = "Some `other`.\n\n`a.c`:\n\n```c\nint a;\n```\n\n```console\n$ cc a.c\n```\n\n`b.cpp`, new:\n\n```cpp\nb\n```\nand `c.py`:\n\n```python\nc\n```\n";
+        let found = blocks(page);
+        let found: Vec<_> = found.iter().map(|block| (block.language, block.file, block.text)).collect();
+        assert_eq!(found[0], ("c", Some("a.c"), "int a;\n"));
+        assert_eq!((found[1].0, found[1].2), ("console", "$ cc a.c\n"));
+        assert_eq!(found[2], ("cpp", Some("b.cpp"), "b\n"));
+        assert_eq!(found[3], ("python", Some("c.py"), "c\n"));
+    }
+}
