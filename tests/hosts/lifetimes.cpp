@@ -80,12 +80,12 @@ void logs() {
     std::weak_ptr<std::promise<std::string>> seen = kept;
     auto line = kept->get_future();
     check(shop.set_log(eps::Level::debug, [kept, told = false](eps::Level, std::string_view text) mutable {
-        if (!std::exchange(told, true)) kept->set_value(std::string(text));
+        if (text.find("points.listed") != text.npos && !std::exchange(told, true)) kept->set_value(std::string(text));
         throw std::runtime_error("from a log function");
     }) == eps::Code::ok, "a log function");
     kept.reset();
     (void)shop.list_points(astrid).code();
-    check(line.get().find("points.listed") != std::string::npos, "gets lines");
+    check(line.get().front() == '{', "gets lines");
     (void)shop.list_points(astrid).code();
 
     // One that is busy when it is replaced keeps what it refers to until it is through.
