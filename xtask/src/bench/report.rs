@@ -214,6 +214,8 @@ impl Findings {
 
     fn goals(&self) -> Vec<Goal> {
         let of_list = |peer| cpu(self.of("items:10", peer));
+        // A disk that others keep busy hides everything else; the lowest is what it takes at rest.
+        let at_rest = |at: usize| lowest(self.durable[at].1.iter().map(|sample| sample.p50_us));
         let trip = |at: usize| self.trips[at].1;
         let start = |at: usize| median(self.cold[at].1.iter().map(|sample| sample.start_ms));
         let threads =
@@ -230,11 +232,7 @@ impl Findings {
             ratio("list of 500, against libcurl + cJSON", 0.12, self.ratio("items:500", CURL)),
             ratio("CPU a list of 10, against libcurl + cJSON", 0.33, of_list(SHOP) / of_list(CURL)),
             ratio("purchase, journal in memory, against libcurl + cJSON", 0.50, self.ratio("purchase", CURL)),
-            ratio(
-                "durable purchase, against the floor + append + fdatasync",
-                1.3,
-                p50(&self.durable[1].1) / p50(&self.durable[0].1),
-            ),
+            ratio("durable purchase, against the floor + append + fdatasync", 1.3, at_rest(1) / at_rest(0)),
             of("syncs a purchase: one before the send, none after it on the caller's way", 1.0, self.syncs, "", 1),
             of("purchase over a 50 ms round trip, after a list", 1.05, trip(2), "round trips", 2),
             of("purchase over a 50 ms round trip, cold", 3.05, trip(1), "round trips", 2),
