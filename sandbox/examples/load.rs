@@ -1,7 +1,7 @@
 //! Load: how many requests a second a sandbox answers, and what becomes of its memory meanwhile. It starts the sandbox's binary,
 //! drives it over keep-alive connections with what a till asks for, and prints a line every few seconds and one at the end.
 //!
-//! `cargo run --release -p engage-sandbox --example load -- target/release/engage-sandbox 30 [--state FILE] [--buy]`
+//! `target/release/examples/load target/release/engage-sandbox SECONDS [--state FILE] [--buy]`; see the README.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
