@@ -148,27 +148,27 @@ impl Log {
         self.shared.changed.notify_all();
     }
 
+    /// Waits for the thread to deliver what there is, not for ever.
+    fn await_end(&self, thread: JoinHandle<()>) {
+        let until = Instant::now() + PATIENCE;
+        while !thread.is_finished() && Instant::now() < until {
+            let queue = self.shared.lock();
+            let pause = Duration::from_millis(5);
+            drop(self.shared.changed.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner));
+        }
+        if thread.is_finished() {
+            let _ = thread.join();
+        }
+    }
+
     /// Delivers what is waiting, if the function is quick enough, and ends the thread.
     pub fn close(&self) {
         self.shared.lock().closing = true;
         self.shared.changed.notify_all();
         let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         // A function that closes its own client cannot wait for itself.
-        if thread.thread().id() == std::thread::current().id() {
-            return;
-        }
-        let until = Instant::now() + PATIENCE;
-        while !thread.is_finished() && Instant::now() < until {
-            let queue = self.shared.lock();
-            drop(
-                self.shared
-                    .changed
-                    .wait_timeout(queue, Duration::from_millis(5))
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
-        }
-        if thread.is_finished() {
-            let _ = thread.join();
+        if thread.thread().id() != std::thread::current().id() {
+            self.await_end(thread);
         }
         // What a slow function has not got by now it does not get: it is not entered again.
         let mut queue = self.shared.lock();
@@ -274,6 +274,27 @@ mod tests {
         drop(release);
         assert_eq!(receive.recv().unwrap(), r#"{"event":"log.dropped","lines":5}"#);
         log.close();
+    }
+
+    #[test]
+    fn a_function_that_closes_its_client_is_not_entered_again() {
+        let log = Arc::new(Log::default());
+        let inside = log.clone();
+        let (send, receive) = mpsc::channel();
+        let (release, gate) = mpsc::channel::<()>();
+        log.set(
+            Level::Info,
+            Some(Box::new(move |_, line| {
+                send.send(line.to_owned()).unwrap();
+                let _ = gate.recv();
+                inside.close();
+            })),
+        );
+        log.write(Level::Info, "one", &[]);
+        assert!(receive.recv().unwrap().contains("one"));
+        log.write(Level::Info, "two", &[]);
+        drop(release);
+        assert!(receive.recv().is_err(), "what the function needs may be gone by now");
     }
 
     #[test]
