@@ -217,9 +217,9 @@ fn reasons(trouble: &str, operation: &str, file: &str) -> &'static [Code] {
         "ENOSPC" | "SHORT" => &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen],
         "EROFS" => &[Code::JournalReadOnly, Code::Journal, Code::JournalCannotOpen],
         // Refused by another process' lock; where it is the index' lock for reading, SQLite calls it a broken protocol. For ever, the
-        // same trouble meets a look at the index next.
+        // same trouble meets a look at the index next, or an opening.
         "EACCES" if operation.is_empty() || operation.starts_with("fcntl") => {
-            &[Code::JournalLocked, Code::Journal, Code::JournalFull]
+            &[Code::JournalLocked, Code::Journal, Code::JournalFull, Code::JournalCannotOpen]
         }
         "EACCES" => &[Code::JournalCannotOpen, Code::Journal, Code::JournalReadOnly, Code::JournalLocked],
         // SQLite takes a read that fails for damage.
