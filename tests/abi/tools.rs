@@ -83,7 +83,8 @@ pub fn program_with(source: &Path, link: Link, include: &Path, folder: &Path) ->
     match link {
         Link::Shared(library) => {
             std::os::unix::fs::symlink(library, folder.join("libengage_point_shop.so.1")).unwrap();
-            cc.arg(library).arg(format!("-Wl,-rpath,{}", folder.display()));
+            // Before LD_LIBRARY_PATH, which cargo sets and where another build of the library may lie.
+            cc.arg(library).arg(format!("-Wl,--disable-new-dtags,-rpath,{}", folder.display()));
         }
         Link::Static(library) => {
             cc.arg(library).args(native_libraries());
