@@ -25,7 +25,7 @@ fn the_readmes_c_program_compiles_links_and_runs() {
         .arg(root.join("include"))
         .arg(&source)
         .arg(&library)
-        .arg(format!("-Wl,-rpath,{}", folder.path().display()))
+        .arg(format!("-Wl,--disable-new-dtags,-rpath,{}", folder.path().display()))
         .arg("-o")
         .arg(&program)
         .status()

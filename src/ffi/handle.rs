@@ -4,9 +4,11 @@
 use crate::Client;
 use crate::code::Code;
 use crate::error::{Error, Result};
+#[cfg(unix)]
+use once_cell::sync::OnceCell;
 use std::collections::BTreeMap;
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
+#[cfg(unix)]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A client. Opaque: only a pointer to it is ever held, and it points to nothing the program could read.
@@ -21,22 +23,47 @@ struct Clients {
 
 static CLIENTS: RwLock<Clients> = RwLock::new(Clients { open: BTreeMap::new(), given: 0 });
 
-/// The process that opened the first client; 0 before.
-static OWNER: AtomicU32 = AtomicU32::new(0);
+/// This process was forked from one that had opened a client.
+#[cfg(unix)]
+static FORKED: AtomicBool = AtomicBool::new(false);
 
-/// Before a client is opened: from now on this process is the owner.
+/// Before a client is opened: from now on a child that is forked off knows that it is one.
+#[cfg(unix)]
 pub(crate) fn claim() -> Result<()> {
-    let _ = OWNER.compare_exchange(0, process::id(), Ordering::Relaxed, Ordering::Relaxed);
-    own_process()
+    use std::ffi::c_int;
+    type Handler = Option<extern "C" fn()>;
+    unsafe extern "C" {
+        fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
+    }
+    extern "C" fn in_child() {
+        FORKED.store(true, Ordering::Relaxed);
+    }
+    static WATCHED: OnceCell<()> = OnceCell::new();
+    own_process()?;
+    // SAFETY: the handler only stores to an atomic, which any thread may do at any time.
+    WATCHED.get_or_try_init(|| match unsafe { pthread_atfork(None, None, Some(in_child)) } {
+        0 => Ok(()),
+        error => Err(Error::new(Code::Internal, format!("forks cannot be watched for: error {error}"))),
+    })?;
+    Ok(())
+}
+
+/// Windows has no fork.
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)]
+pub(crate) fn claim() -> Result<()> {
+    Ok(())
 }
 
 /// A child that was forked from the owner has copies of its clients but not their threads, of its locks as they were held at that
 /// moment, and of SQLite's belief that it holds the locks of files. It may use nothing of this, nor open the same journal.
+/// Noted as it is forked, because asking who we are is a system call.
 fn own_process() -> Result<()> {
-    match OWNER.load(Ordering::Relaxed) {
-        owner if owner == 0 || owner == process::id() => Ok(()),
-        _ => Err(Error::of(Code::Forked)),
+    #[cfg(unix)]
+    if FORKED.load(Ordering::Relaxed) {
+        return Err(Error::of(Code::Forked));
     }
+    Ok(())
 }
 
 /// Handles are odd, so that none is the address of anything that C aligns, and they are never used again.

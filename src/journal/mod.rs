@@ -17,12 +17,16 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension, Row
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How long another process may hold the journal locked before a call gives up. Writes take milliseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// After how many writes the write-ahead log is moved into the file, and how large it then is at most: a write has ten pages, or fewer.
+const LOG_WRITES: u32 = 200;
+const LOG_BYTES: u64 = 2 << 20;
 
 /// What a commit promises when it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +61,33 @@ pub(crate) enum Intention {
 pub(crate) struct Journal {
     /// None for a journal in memory.
     path: Option<PathBuf>,
-    /// Commits with `synchronous=FULL`.
-    sure: Mutex<Connection>,
-    /// Commits with `synchronous=NORMAL`. A connection of its own, because merely preparing the pragma changes the setting.
-    /// None for a journal in memory, where there is no difference.
-    quick: Option<Mutex<Connection>>,
+    writer: Mutex<Writer>,
+    /// Only reads, so that looking does not wait for a write that waits for the disk. None for a journal in memory.
+    reader: Option<Mutex<Connection>>,
+    /// Writes since the write-ahead log was last moved into the file.
+    in_log: AtomicU32,
+}
+
+/// The one connection that writes: of two, each would read again from the file what the other has changed.
+struct Writer {
+    connection: Connection,
+    durability: Durability,
+}
+
+impl Writer {
+    /// From now on a commit promises this.
+    fn promise(&mut self, durability: Durability) -> Result<()> {
+        if self.durability != durability {
+            // Never prepared in advance: preparing it already changes the setting.
+            let pragma = match durability {
+                Durability::Now => "PRAGMA synchronous = FULL",
+                Durability::Later => "PRAGMA synchronous = NORMAL",
+            };
+            self.connection.execute_batch(pragma).map_err(|error| failed(&error))?;
+            self.durability = durability;
+        }
+        Ok(())
+    }
 }
 
 impl Journal {
@@ -70,21 +96,26 @@ impl Journal {
         match place {
             JournalPlace::None => Ok(None),
             JournalPlace::Memory => {
-                let mut sure = Connection::open_in_memory().map_err(|error| failed(&error))?;
-                plan_once(&sure)?;
-                migrate(&mut sure)?;
-                Ok(Some(Self { path: None, sure: Mutex::new(sure), quick: None }))
+                let mut connection = Connection::open_in_memory().map_err(|error| failed(&error))?;
+                plan_once(&connection)?;
+                migrate(&mut connection)?;
+                let writer = Writer { connection, durability: Durability::Now };
+                Ok(Some(Self { path: None, writer: Mutex::new(writer), reader: None, in_log: AtomicU32::new(0) }))
             }
             JournalPlace::File(path) => open_file(path).map(Some),
         }
     }
 
-    fn connection(&self, durability: Durability) -> MutexGuard<'_, Connection> {
-        let connection = match (durability, &self.quick) {
-            (Durability::Later, Some(quick)) => quick,
-            _ => &self.sure,
-        };
-        connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads something.
+    fn read<T>(&self, reading: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        match &self.reader {
+            Some(reader) => reading(&reader.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => reading(&self.writer().connection),
+        }
     }
 
     /// Finds what a wish may already mean, lets `decide` choose, and makes a start durable; all in one transaction,
@@ -106,16 +137,22 @@ impl Journal {
         decide: impl FnOnce(Candidates) -> Result<Intention>,
         patience: Duration,
     ) -> Option<Result<Intention>> {
-        let until = Instant::now() + patience;
-        let connection = loop {
-            match self.quick.as_ref().unwrap_or(&self.sure).try_lock() {
-                Ok(connection) => break connection,
-                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) if Instant::now() >= until => return None,
-                Err(TryLockError::WouldBlock) => std::thread::park_timeout(Duration::from_millis(1)),
+        fn lock<T>(mutex: &Mutex<T>, until: Instant) -> Option<MutexGuard<'_, T>> {
+            loop {
+                match mutex.try_lock() {
+                    Ok(guard) => return Some(guard),
+                    Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                    Err(TryLockError::WouldBlock) if Instant::now() >= until => return None,
+                    Err(TryLockError::WouldBlock) => std::thread::park_timeout(Duration::from_millis(1)),
+                }
             }
+        }
+        let until = Instant::now() + patience;
+        let found = match &self.reader {
+            Some(reader) => candidates(&*lock(reader, until)?, order, reference),
+            None => candidates(&lock(&self.writer, until)?.connection, order, reference),
         };
-        Some(candidates(&connection, order, reference).and_then(decide))
+        Some(found.and_then(decide))
     }
 
     /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
@@ -125,84 +162,100 @@ impl Journal {
 
     /// Does some writing. SQLite goes on reading only where it could once not open a file for writing, so then a fresh
     /// connection finds out whether that is still so.
-    fn write_with<T>(&self, durability: Durability, writing: impl Fn(&mut Connection) -> Result<T>) -> Result<T> {
-        let mut connection = self.connection(durability);
-        match (writing(&mut connection), &self.path) {
+    fn write_with<T>(&self, durability: Durability, writing: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        let mut writer = self.writer();
+        writer.promise(durability)?;
+        self.in_log.fetch_add(1, Ordering::Relaxed);
+        match (writing(&writer.connection), &self.path) {
             (Err(error), Some(path)) if error.code() == Code::JournalReadOnly => {
-                let synchronous = if durability == Durability::Now { FULL } else { NORMAL };
-                *connection = configured(connect(path)?, path, synchronous)?;
-                writing(&mut connection)
+                *writer = self::writer(connect(path)?, path)?;
+                writer.promise(durability)?;
+                writing(&writer.connection)
             }
             (result, _) => result,
         }
     }
 
+    /// Moves the write-ahead log into the file when it has grown: several syncs, so no caller may wait for it. Nothing else is
+    /// written meanwhile, or the log would have new records at its end whenever it is done, and go on growing.
+    pub fn tidy(&self) -> Result<()> {
+        if self.path.is_none() || self.in_log.load(Ordering::Relaxed) < LOG_WRITES {
+            return Ok(());
+        }
+        let writer = self.writer();
+        self.in_log.store(0, Ordering::Relaxed);
+        let moved = writer.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
+        moved.map_err(|error| failed(&error))
+    }
+
     pub fn get(&self, id: OperationId) -> Result<Option<Record>> {
-        find(&self.connection(Durability::Later), id)
+        self.read(|connection| find(connection, id))
     }
 
     /// Everything that is pending or not acknowledged, oldest first.
     pub fn unacknowledged(&self) -> Result<Vec<Record>> {
-        many(
-            &self.connection(Durability::Later),
-            "SELECT * FROM operation WHERE acknowledged_at IS NULL ORDER BY recorded_at, id",
-            (),
-        )
+        let sql = "SELECT * FROM operation WHERE acknowledged_at IS NULL ORDER BY recorded_at, id";
+        self.read(|connection| many(connection, sql, ()))
     }
 
     /// The ids of everything whose outcome is not known, with the time settling looks at it next.
     pub fn pending(&self) -> Result<Vec<(OperationId, Millis)>> {
-        let connection = self.connection(Durability::Later);
-        let mut statement = connection
-            .prepare_cached(
-                "SELECT id, next_at FROM operation
-                 WHERE acknowledged_at IS NULL AND state IN ('recorded', 'unknown') ORDER BY next_at",
-            )
-            .map_err(|error| failed(&error))?;
-        let rows = statement
-            .query_map((), |row| Ok((OperationId::from_uuid(row.get(0)?), millis(row, 1)?)))
-            .and_then(Iterator::collect);
-        rows.map_err(|error| failed(&error))
+        let sql = "SELECT id, next_at FROM operation
+                   WHERE acknowledged_at IS NULL AND state IN ('recorded', 'unknown') ORDER BY next_at";
+        let pending = |row: &Row<'_>| Ok((OperationId::from_uuid(row.get(0)?), millis(row, 1)?));
+        self.read(|connection| {
+            connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.query_map((), pending)?.collect())
+                .map_err(|error| failed(&error))
+        })
     }
 
     /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or it was redeemed before.
     pub fn is_taken(&self, reward: AssignmentId, purchase: &Record) -> Result<bool> {
         let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
                    AND (kind = 'purchase' OR kind = 'redeem' AND state = 'done' AND recorded_at < ?3)";
-        self.connection(Durability::Later)
-            .prepare_cached(sql)
-            .and_then(|mut statement| {
-                statement.exists((reward.uuid(), purchase.id().uuid(), integer(purchase.recorded_at)))
-            })
-            .map_err(|error| failed(&error))
+        self.read(|connection| {
+            connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| {
+                    statement.exists((reward.uuid(), purchase.id().uuid(), integer(purchase.recorded_at)))
+                })
+                .map_err(|error| failed(&error))
+        })
     }
 
     /// Drops acknowledged records that were acknowledged before a time; never any other (invariant 6).
     pub fn prune(&self, before: Millis) -> Result<usize> {
-        self.connection(Durability::Later)
-            .execute(
-                "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1",
-                (integer(before),),
-            )
-            .map_err(|error| failed(&error))
+        let sql = "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
+        self.write_with(Durability::Later, |connection| {
+            connection.execute(sql, (integer(before),)).map_err(|error| failed(&error))
+        })
     }
 }
-
-const FULL: &str = "FULL";
-const NORMAL: &str = "NORMAL";
 
 fn open_file(path: &Path) -> Result<Journal> {
     create(path)?;
     check_header(path)?;
     let mut first = connect(path)?;
     migrate(&mut first)?;
-    let sure = configured(first, path, FULL)?;
-    let quick = configured(connect(path)?, path, NORMAL)?;
-    Ok(Journal { path: Some(path.to_owned()), sure: Mutex::new(sure), quick: Some(Mutex::new(quick)) })
+    let writer = writer(first, path)?;
+    let reader = connect(path)?;
+    keep_log(&reader)?;
+    // What earlier runs have left in it: the file does not shrink, so this may be none of it.
+    let log = std::fs::metadata(beside(path, "-wal")).map_or(0, |file| file.len());
+    let in_log = AtomicU32::new(if log < LOG_BYTES { 0 } else { LOG_WRITES });
+    Ok(Journal { path: Some(path.to_owned()), writer: Mutex::new(writer), reader: Some(Mutex::new(reader)), in_log })
 }
 
-/// Sets a connection up for a write-ahead log and what a commit promises.
-fn configured(connection: Connection, path: &Path, synchronous: &str) -> Result<Connection> {
+/// The write-ahead log is not moved by whoever closes last, and is kept grown: appending to a file of fixed size needs one disk write less.
+fn keep_log(connection: &Connection) -> Result<()> {
+    let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    set.map(drop).map_err(|error| failed(&error))
+}
+
+/// Sets a connection up for writing to a write-ahead log.
+fn writer(connection: Connection, path: &Path) -> Result<Writer> {
     // SQLite does not wait for a lock when it changes the mode, and another process may be opening the same new journal.
     let until = Instant::now() + LOCK_WAIT;
     let mode: String = loop {
@@ -222,14 +275,11 @@ fn configured(connection: Connection, path: &Path, synchronous: &str) -> Result<
             ),
         ));
     }
-    connection.pragma_update(None, "synchronous", synchronous).map_err(|error| failed(&error))?;
-    // The write-ahead log is kept grown: appending to a file of fixed size needs one disk write less.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|error| failed(&error))?;
-    if synchronous == FULL {
-        // Moving the log into the file is left to the connection that no caller waits for.
-        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
-    }
-    Ok(connection)
+    connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(&error))?;
+    // The log is moved into the file by `Journal::tidy`, in nobody's commit.
+    connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
+    keep_log(&connection)?;
+    Ok(Writer { connection, durability: Durability::Now })
 }
 
 /// Makes the file, private to the user, and its directory entry durable. An existing file is not touched.
@@ -286,7 +336,7 @@ fn check_header(path: &Path) -> Result<()> {
             .with_cause(chain(&error))
     })?;
     // Made, and the power went before its first transaction was whole: as good as new, or SQLite rolls it back to that.
-    if head.is_empty() || head.iter().all(|byte| *byte == 0) && rollback_journal(path).exists() {
+    if head.is_empty() || head.iter().all(|byte| *byte == 0) && beside(path, "-journal").exists() {
         return Ok(());
     }
     let number = |at: usize| head.get(at..at + 4).map(|four| i32::from_be_bytes([four[0], four[1], four[2], four[3]]));
@@ -306,10 +356,11 @@ fn check_header(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Where SQLite keeps what a transaction outside the write-ahead log overwrites: only while the journal is made.
-fn rollback_journal(path: &Path) -> PathBuf {
+/// A file of SQLite's beside the journal: `-wal`, the write-ahead log; `-journal`, what a transaction outside it overwrites,
+/// which there is only while the journal is made.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-journal");
+    name.push(suffix);
     name.into()
 }
 
@@ -508,30 +559,42 @@ fn intend(
     Err(failed(&error))
 }
 
+const INSERT: &str = "INSERT INTO operation
+    (id, kind, contact, item, assignment, channel, reference, state, code, http_status, engage_code,
+     attempts, recorded_at, quiet_until, next_at, rounds, asked_from, asked_until, doubt,
+     rewards_before, settled_at, acknowledged_at, answer, revision)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+            ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+            ?20, ?21, ?22, ?23, ?24)";
+
+/// What an intent is about never changes. This is for a record that is also found by the same as before: each column that
+/// is set, changed or not, is a page more to be written where an index has it.
+const UPDATE: &str = "UPDATE operation SET state = ?8, code = ?9, http_status = ?10, engage_code = ?11,
+    attempts = ?12, recorded_at = ?13, quiet_until = ?14, next_at = ?15, rounds = ?16, asked_from = ?17, asked_until = ?18, doubt = ?19,
+    rewards_before = ?20, settled_at = ?21, answer = ?23, revision = ?24
+    WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1
+          AND assignment IS ?5 AND reference IS ?7 AND acknowledged_at IS ?22";
+
+/// For any other: a reward was found, it is acknowledged, or it is started again under another reference.
+const UPDATE_ALL: &str = "UPDATE operation SET assignment = ?5, reference = ?7, state = ?8, code = ?9, http_status = ?10,
+    engage_code = ?11, attempts = ?12, recorded_at = ?13, quiet_until = ?14, next_at = ?15, rounds = ?16, asked_from = ?17,
+    asked_until = ?18, doubt = ?19, rewards_before = ?20, settled_at = ?21, acknowledged_at = ?22, answer = ?23, revision = ?24
+    WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1";
+
 /// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.
 fn write(connection: &Connection, record: &Record) -> Result<bool> {
-    // By number: 24 names would be looked up twice a purchase.
-    let sql = if record.revision == 1 {
-        "INSERT INTO operation (id, kind, contact, item, assignment, channel, reference, state, code, http_status, engage_code,
-                                attempts, recorded_at, quiet_until, next_at, rounds, asked_from, asked_until, doubt,
-                                rewards_before, settled_at, acknowledged_at, answer, revision)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-                 ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-                 ?20, ?21, ?22, ?23, ?24)"
-    } else {
-        // What an intent is about never changes; a reward found for a purchase is added.
-        "UPDATE operation SET assignment = ?5, reference = ?7, state = ?8, code = ?9,
-                http_status = ?10, engage_code = ?11, attempts = ?12, recorded_at = ?13,
-                quiet_until = ?14, next_at = ?15, rounds = ?16, asked_from = ?17,
-                asked_until = ?18, doubt = ?19, rewards_before = ?20, settled_at = ?21,
-                acknowledged_at = ?22, answer = ?23, revision = ?24
-         WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6
-               AND revision = ?24 - 1"
-    };
+    match record.revision {
+        1 => write_by(INSERT, connection, record),
+        _ => Ok(write_by(UPDATE, connection, record)? || write_by(UPDATE_ALL, connection, record)?),
+    }
+}
+
+fn write_by(sql: &str, connection: &Connection, record: &Record) -> Result<bool> {
     let (item, assignment, channel) = match record.order {
         Order::Purchase(order) => (Some(order.item), record.reward, None),
         Order::Redeem(order) => (None, Some(order.assignment), Some(order.channel.word())),
     };
+    // By number: 24 names would be looked up twice a purchase.
     let written = connection.prepare_cached(sql).and_then(|mut statement| {
         statement.execute(params![
             record.id().uuid(),

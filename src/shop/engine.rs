@@ -13,8 +13,10 @@ use crate::log::{Field, Level, Log};
 use crate::stats::Stats;
 use crate::time::{self, Millis, millis};
 use crate::transport::{Call, Interrupt};
+use once_cell::sync::OnceCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -265,6 +267,7 @@ impl Engine {
                 let _ = self.staff(&mut work);
                 drop(work);
                 self.carry_out(job);
+                self.tidy();
                 work = self.lock();
                 bored = Instant::now();
                 continue;
@@ -479,6 +482,13 @@ impl Engine {
         }
     }
 
+    /// After a job, when nobody waits.
+    fn tidy(&self) {
+        if let Ok(Err(error)) = catch_unwind(AssertUnwindSafe(|| self.journal.tidy())) {
+            self.log.write(Level::Error, "journal.failed", &[("code", Field::Code(error.code()))]);
+        }
+    }
+
     fn complain(&self, id: OperationId, error: &Error) {
         let fields = [("operationId", Field::Operation(id)), ("code", Field::Code(error.code()))];
         self.log.write(Level::Error, "journal.failed", &fields);
@@ -638,6 +648,13 @@ impl Clock {
     }
 }
 
+/// A number that differs from till to till and from time to time: SplitMix64, from a random start.
 fn roll() -> u64 {
-    Uuid::new_v4().as_u64_pair().1
+    static STATE: OnceCell<AtomicU64> = OnceCell::new();
+    const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+    let state = STATE.get_or_init(|| Uuid::new_v4().as_u64_pair().1.into());
+    let mixed = state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }

@@ -1,9 +1,12 @@
-//! A TCP connection whose every wait ends in time: the socket is non-blocking and each wait is a poll of at most one slice
-//! that watches the current call. Addresses are tried side by side, a little apart.
+//! A TCP connection whose every wait ends in time: no wait is longer than a slice, and after each the current call is looked at.
+//! On Unix reading and writing themselves wait for a slice, which is a system call less than asking first; on Windows, where a socket
+//! is not to be used after its time-out, they do not wait and a poll does. Addresses are tried side by side, a little apart.
 
 use super::FailureKind;
-use super::call::{self, Call};
+use super::call;
 use rustix::event::{PollFd, PollFlags, Timespec};
+#[cfg(unix)]
+use rustix::net::RecvFlags;
 use socket2::{Domain, Protocol, Socket as Raw, Type};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,8 +18,6 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// The last read filled its buffer, so more is probably there already.
-    more: bool,
 }
 
 impl Socket {
@@ -63,9 +64,11 @@ impl Socket {
                     None => {
                         call::note_fresh_connection();
                         call::note_times(|times| times.connect = Some(began.elapsed()));
+                        #[cfg(unix)]
+                        wait_by_slices(&raw)?;
                         let stream: TcpStream = raw.into();
                         stream.set_nodelay(true)?;
-                        return Ok(Self { stream, more: false });
+                        return Ok(Self { stream });
                     }
                     Some(error) => {
                         causes.push(format!("{address}: {error}"));
@@ -80,61 +83,70 @@ impl Socket {
     /// Whether the idle connection can still be used. `Some(true)`: yes. `Some(false)`: no.
     /// `None`: bytes have come in unasked, and the layer above has to look at them.
     pub fn idle_state(&self) -> Option<bool> {
-        match self.stream.peek(&mut [0]) {
+        match self.peek_now(&mut [0]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Some(true),
             Ok(bytes) if bytes > 0 => None,
             _ => Some(false),
         }
     }
 
+    #[cfg(unix)]
+    fn peek_now(&self, into: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::net::recv(&self.stream, into, RecvFlags::DONTWAIT | RecvFlags::PEEK)?.1)
+    }
+
+    #[cfg(not(unix))]
+    fn peek_now(&self, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.peek(into)
+    }
+
     /// Reads what is there without waiting.
+    #[cfg(unix)]
+    pub fn read_now(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::net::recv(&self.stream, into, RecvFlags::DONTWAIT)?.1)
+    }
+
+    #[cfg(not(unix))]
     pub fn read_now(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.stream.read(into)
     }
 
-    fn wait(&self, call: &Call, flags: PollFlags) -> io::Result<()> {
+    /// Reads or writes until something comes of it or the call ends.
+    fn attempt(&self, flags: PollFlags, mut act: impl FnMut(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+        let call = call::current()?;
         loop {
             let slice = call.slice().map_err(call::fail_ended)?;
-            if poll(&mut [PollFd::new(&self.stream, flags)], slice)? {
-                return Ok(());
+            match act(&self.stream) {
+                // Nothing yet, or a signal came. On Unix it has waited.
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                    if cfg!(not(unix)) {
+                        poll(&mut [PollFd::new(&self.stream, flags)], slice)?;
+                    }
+                }
+                Err(error) => return Err(call::fail(FailureKind::Lost, vec![error.to_string()])),
+                Ok(bytes) => return Ok(bytes),
             }
         }
     }
 }
 
+/// Reading and writing wait for a slice, and then say that they would block.
+#[cfg(unix)]
+fn wait_by_slices(raw: &Raw) -> io::Result<()> {
+    raw.set_nonblocking(false)?;
+    raw.set_read_timeout(Some(call::SLICE))?;
+    raw.set_write_timeout(Some(call::SLICE))
+}
+
 impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let call = call::current()?;
-        loop {
-            if !self.more {
-                self.wait(&call, PollFlags::IN)?;
-            } else if let Some(ended) = call.ended() {
-                return Err(call::fail_ended(ended));
-            }
-            match self.stream.read(into) {
-                Ok(bytes) => {
-                    self.more = bytes == into.len();
-                    return Ok(bytes);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.more = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(call::fail(FailureKind::Lost, vec![error.to_string()])),
-            }
-        }
+        self.attempt(PollFlags::IN, |mut stream| stream.read(into))
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let call = call::current()?;
-        loop {
-            match self.stream.write(bytes) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(&call, PollFlags::OUT)?,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(call::fail(FailureKind::Lost, vec![error.to_string()])),
-                Ok(written) => return Ok(written),
-            }
-        }
+        self.attempt(PollFlags::OUT, |mut stream| stream.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -8,39 +8,162 @@ use crate::secret::Wiped;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use once_cell::sync::OnceCell;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_native_certs::CertificateResult;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The system's authorities, read once a process: it takes milliseconds, and a till may open many clients.
-/// A system without any is asked again the next time.
-static SYSTEM: OnceCell<Vec<CertificateDer<'static>>> = OnceCell::new();
+/// The system's authorities. Each is read once a process: it takes milliseconds, and a till may open many clients.
+#[derive(Clone, Copy)]
+enum System {
+    /// Those in the file that holds them all. What an administrator has put into the folder beside it only is not among them.
+    Bundle,
+    /// All there are, which takes three times as long.
+    Whole,
+}
 
-fn system() -> Result<&'static [CertificateDer<'static>]> {
-    let loaded = SYSTEM.get_or_try_init(|| {
-        let found = rustls_native_certs::load_native_certs();
-        if found.certs.is_empty() { Err(found.errors) } else { Ok(found.certs) }
-    });
-    match loaded {
-        Ok(certificates) => Ok(certificates),
-        Err(errors) => Err(Error::new(
-            Code::NoTrust,
-            "the operating system has no certificate authorities; name a PEM file as caFile and set systemTrust to false",
-        )
-        .with_cause(errors.iter().map(ToString::to_string).collect())),
+impl System {
+    /// Where there are none it says why, and the next time looks again.
+    fn certificates(self) -> std::result::Result<&'static [CertificateDer<'static>], Vec<String>> {
+        static BUNDLE: OnceCell<Vec<CertificateDer<'static>>> = OnceCell::new();
+        static WHOLE: OnceCell<Vec<CertificateDer<'static>>> = OnceCell::new();
+        let (kept, read): (_, fn() -> CertificateResult) = match self {
+            System::Bundle => (&BUNDLE, bundle),
+            System::Whole => (&WHOLE, rustls_native_certs::load_native_certs),
+        };
+        let certificates = kept.get_or_try_init(|| {
+            let found = read();
+            match found.certs.is_empty() {
+                true => Err(found.errors.iter().map(ToString::to_string).collect()),
+                false => Ok(found.certs),
+            }
+        });
+        certificates.map(Vec::as_slice)
+    }
+}
+
+#[cfg(unix)]
+fn bundle() -> CertificateResult {
+    // Where the environment tells what to trust, that is all there is.
+    let told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    let file = if told { None } else { openssl_probe::probe().cert_file };
+    rustls_native_certs::load_certs_from_paths(file.as_deref(), None)
+}
+
+/// Windows has a store and no file.
+#[cfg(not(unix))]
+fn bundle() -> CertificateResult {
+    CertificateResult::default()
+}
+
+/// Verifies servers: first by the authorities that are quickly read, and by all there are where those do not vouch.
+#[derive(Debug)]
+struct Trust {
+    provider: Arc<CryptoProvider>,
+    /// The configuration's.
+    own: RootCertStore,
+    first: Arc<WebPkiServerVerifier>,
+    /// None: the first ones are all.
+    whole: Option<OnceCell<Arc<WebPkiServerVerifier>>>,
+}
+
+impl Trust {
+    fn of(config: &Config, own: RootCertStore, provider: Arc<CryptoProvider>) -> Result<Self> {
+        let nothing: &[CertificateDer<'static>] = &[];
+        let (system, is_all) = match config.system_trust {
+            false => (nothing, true),
+            true => match System::Bundle.certificates() {
+                Ok(bundle) => (bundle, false),
+                Err(_) => match System::Whole.certificates() {
+                    Ok(whole) => (whole, true),
+                    // With a file of its own the till can do without the system's.
+                    Err(_) if !own.is_empty() => (nothing, true),
+                    Err(causes) => {
+                        let says = "the operating system has no certificate authorities; name a PEM file as caFile and set systemTrust to false";
+                        return Err(Error::new(Code::NoTrust, says).with_cause(causes));
+                    }
+                },
+            },
+        };
+        if own.is_empty() && system.is_empty() {
+            let says = "systemTrust is false and there is no caFile, so no server can be trusted";
+            return Err(Error::new(Code::NoTrust, says));
+        }
+        let first = verifier(&own, system, &provider).map_err(|error| not_set_up(chain(&error)))?;
+        Ok(Self { provider, own, first, whole: (!is_all).then(OnceCell::new) })
+    }
+
+    /// By all authorities.
+    fn whole(&self) -> Option<&WebPkiServerVerifier> {
+        let made = self.whole.as_ref()?.get_or_try_init(|| {
+            let system = System::Whole.certificates().map_err(drop)?;
+            verifier(&self.own, system, &self.provider).map_err(drop)
+        });
+        made.ok().map(|verifier| &**verifier)
+    }
+}
+
+fn verifier(
+    own: &RootCertStore,
+    system: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> std::result::Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
+    let mut roots = own.clone();
+    roots.add_parsable_certificates(system.iter().cloned());
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()
+}
+
+fn not_set_up(cause: Vec<String>) -> Error {
+    Error::new(Code::NoTrust, "TLS could not be set up").with_cause(cause)
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        let verify =
+            |verifier: &WebPkiServerVerifier| verifier.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        verify(&self.first).or_else(|error| self.whole().map_or(Err(error), verify))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.first.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.first.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.first.supported_verify_schemes()
     }
 }
 
 /// What connections are secured with.
 pub(crate) struct Security {
     pub config: Arc<ClientConfig>,
-    verifier: Arc<WebPkiServerVerifier>,
+    trust: Arc<Trust>,
 }
 
 impl Security {
@@ -48,42 +171,26 @@ impl Security {
     pub fn of(config: &Config) -> Result<Option<Self>> {
         let identity =
             config.client_identity.as_ref().map(|files| identity(&files.certificate, &files.key)).transpose()?;
-        let mut roots = RootCertStore::empty();
+        let mut own = RootCertStore::empty();
         if let Some(file) = &config.ca_file {
-            add_file(&mut roots, file)?;
+            add_file(&mut own, file)?;
         }
         if !config.base_url.is_https() {
             return Ok(None);
         }
-        if config.system_trust {
-            match system() {
-                Ok(certificates) => drop(roots.add_parsable_certificates(certificates.iter().cloned())),
-                // With a file of its own the till can do without the system's.
-                Err(error) if roots.is_empty() => return Err(error),
-                Err(_) => {}
-            }
-        }
-        if roots.is_empty() {
-            return Err(Error::new(
-                Code::NoTrust,
-                "systemTrust is false and there is no caFile, so no server can be trusted",
-            ));
-        }
-        let failed = |cause: Vec<String>| Error::new(Code::NoTrust, "TLS could not be set up").with_cause(cause);
         let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .build()
-            .map_err(|error| failed(chain(&error)))?;
+        let trust = Arc::new(Trust::of(config, own, provider.clone())?);
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| failed(chain(&error)))?
-            .with_webpki_verifier(verifier.clone());
+            .map_err(|error| not_set_up(chain(&error)))?
+            .dangerous()
+            .with_custom_certificate_verifier(trust.clone());
         let mut tls = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
         };
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Some(Self { config: Arc::new(tls), verifier }))
+        Ok(Some(Self { config: Arc::new(tls), trust }))
     }
 
     /// For asking a server whose certificate seems to be out of its time what time it is. It is verified like any other, but for the
@@ -91,7 +198,7 @@ impl Security {
     pub fn at(&self, time: UnixTime) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = rustls::client::Resumption::disabled();
-        config.dangerous().set_certificate_verifier(Arc::new(AtTime { time, verifier: self.verifier.clone() }));
+        config.dangerous().set_certificate_verifier(Arc::new(AtTime { time, trust: self.trust.clone() }));
         Arc::new(config)
     }
 }
@@ -109,7 +216,7 @@ pub(crate) fn valid_time(error: &rustls::Error) -> Option<UnixTime> {
 #[derive(Debug)]
 struct AtTime {
     time: UnixTime,
-    verifier: Arc<WebPkiServerVerifier>,
+    trust: Arc<Trust>,
 }
 
 impl ServerCertVerifier for AtTime {
@@ -121,7 +228,7 @@ impl ServerCertVerifier for AtTime {
         ocsp: &[u8],
         _: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        self.verifier.verify_server_cert(certificate, intermediates, name, ocsp, self.time)
+        self.trust.verify_server_cert(certificate, intermediates, name, ocsp, self.time)
     }
 
     fn verify_tls12_signature(
@@ -130,7 +237,7 @@ impl ServerCertVerifier for AtTime {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
+        self.trust.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -139,11 +246,11 @@ impl ServerCertVerifier for AtTime {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
+        self.trust.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        self.trust.supported_verify_schemes()
     }
 }
 
@@ -255,4 +362,47 @@ fn private_key(pem: &Wiped) -> std::result::Result<Wiped, &'static str> {
     } else {
         "holds no private key (-----BEGIN PRIVATE KEY-----)"
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+    /// An authority, and a server that it vouches for.
+    fn authority() -> (CertificateDer<'static>, CertificateDer<'static>) {
+        let (key, mut params) = (KeyPair::generate().unwrap(), CertificateParams::new(Vec::new()).unwrap());
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let own = params.self_signed(&key).unwrap().der().clone();
+        let server = CertificateParams::new(vec!["shop.test".to_owned()]).unwrap();
+        let server = server.signed_by(&KeyPair::generate().unwrap(), &Issuer::new(params, key)).unwrap();
+        (own, server.der().clone())
+    }
+
+    #[test]
+    fn an_authority_that_is_not_in_the_bundle_is_looked_for_among_all() {
+        let ((bundled, by_bundled), (added, by_added), (_, by_stranger)) = (authority(), authority(), authority());
+        let provider = Arc::new(ring::default_provider());
+        let verifier = |roots: &[_]| verifier(&RootCertStore::empty(), roots, &provider).unwrap();
+        let trust = |whole| Trust {
+            provider: provider.clone(),
+            own: RootCertStore::empty(),
+            first: verifier(std::slice::from_ref(&bundled)),
+            whole,
+        };
+        let accepts = |trust: &Trust, server: &CertificateDer<'_>| {
+            trust.verify_server_cert(server, &[], &ServerName::try_from("shop.test").unwrap(), &[], UnixTime::now())
+        };
+        // All have the same name, so the wrong one is first taken for the right one: not only an unknown issuer is worth another look.
+        let refused = |trust, server| matches!(accepts(trust, server), Err(rustls::Error::InvalidCertificate(_)));
+
+        let both = trust(Some(OnceCell::with_value(verifier(&[bundled.clone(), added]))));
+        assert!(accepts(&both, &by_bundled).is_ok());
+        assert!(accepts(&both, &by_added).is_ok());
+        assert!(refused(&both, &by_stranger));
+
+        let bundle_only = trust(None);
+        assert!(accepts(&bundle_only, &by_bundled).is_ok());
+        assert!(refused(&bundle_only, &by_added));
+    }
 }

@@ -6,14 +6,14 @@ use proc_macro2::{TokenStream, TokenTree};
 use std::path::{Path, PathBuf};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Expr, ItemFn, Lit, Stmt};
+use syn::{Expr, ItemFn, Lit, Stmt, Visibility};
 
-/// Every `extern "C"` function with a body.
+/// Every `extern "C"` function that the outside can see.
 fn extern_functions(source: &str) -> Vec<ItemFn> {
     struct Found(Vec<ItemFn>);
     impl Visit<'_> for Found {
         fn visit_item_fn(&mut self, item: &ItemFn) {
-            if item.sig.abi.is_some() {
+            if item.sig.abi.is_some() && !matches!(item.vis, Visibility::Inherited) {
                 self.0.push(item.clone());
             }
             visit::visit_item_fn(self, item);

@@ -328,7 +328,7 @@ fn recordings() -> Vec<Recording> {
             true,
             &["settle:10000", "unsettled", "ackall", "close"].map(str::to_owned),
         ),
-        record("the log moved into the file", nearly_full_log, true, &{
+        record("the log moved into the file", full_log, true, &{
             let mut script = vec!["loop:5".to_owned(), press(COFFEE, "R#")];
             script.extend(["ackall".to_owned()]);
             script
@@ -336,18 +336,17 @@ fn recordings() -> Vec<Recording> {
     ]
 }
 
-/// Fills the write-ahead log with purchases that cannot be sent, until the next few make SQLite move it into the file.
-fn nearly_full_log(bench: &Bench, place: &Place) {
-    const FRAME: u64 = 4096 + 24;
+/// Fills the write-ahead log with purchases that cannot be sent, until the next life begins with moving it into the file.
+fn full_log(bench: &Bench, place: &Place) {
     let config = offline(bench, place);
-    let frames = || std::fs::metadata(place.folder().join("journal.db-wal")).map_or(0, |about| about.len() / FRAME);
+    let log = || std::fs::metadata(place.folder().join("journal.db-wal")).map_or(0, |about| about.len());
     for round in 0.. {
         assert!(round < 200, "the log does not fill");
         let press = press(COFFEE, &format!("B{round}-#"));
         // Of about 15 pages each.
         let script = ["loop:2".to_owned(), press, "ackall".to_owned()];
         Bench::life_at(&config, place, None, &script);
-        if frames() > 960 {
+        if log() >= 2 << 20 {
             break;
         }
     }

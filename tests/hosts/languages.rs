@@ -88,7 +88,9 @@ fn build_c_and_cpp(built: &Path) {
                 .arg(source(&format!("{name}.{language}")))
                 .arg("-o")
                 .arg(folder.join(name));
-            command.arg(built.join("lib/libengage_point_shop.so.1")).arg("-Wl,-rpath,$ORIGIN/../lib");
+            command
+                .arg(built.join("lib/libengage_point_shop.so.1"))
+                .arg("-Wl,--disable-new-dtags,-rpath,$ORIGIN/../lib");
             // What the C++ binding promises is tried where it is promised: without exceptions.
             if (language, *name) == ("cpp", "cases") {
                 command.arg("-fno-exceptions");

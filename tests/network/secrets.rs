@@ -104,7 +104,7 @@ fn compiled() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let include = format!("-I{}", root.join("include").display());
     let library = libraries.join("libengage_point_shop.so.1").display().to_string();
-    let rpath = format!("-Wl,-rpath,{}", libraries.display());
+    let rpath = format!("-Wl,--disable-new-dtags,-rpath,{}", libraries.display());
     till::compile(&root.join("tests/network/secrets.c"), &program, &[&include, &library, &rpath]);
     program
 }

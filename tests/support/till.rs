@@ -24,7 +24,8 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
                 "-I",
                 root.join("include").to_str().unwrap(),
                 library.to_str().unwrap(),
-                &format!("-Wl,-rpath,{}", folder.display()),
+                // Before LD_LIBRARY_PATH, which cargo sets and where another build of the library may lie.
+                &format!("-Wl,--disable-new-dtags,-rpath,{}", folder.display()),
                 "-pthread",
             ],
         );

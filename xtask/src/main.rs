@@ -13,8 +13,10 @@ mod targets;
 mod test;
 
 use clap::{Parser, Subcommand};
+use std::env;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's commands", disable_help_subcommand = true)]
@@ -91,7 +93,21 @@ enum Abi {
     },
 }
 
+/// `cargo run` puts its own folders on the loader's path, and in them another build of the library may lie than the one we name.
+/// Only a fresh start gets rid of them.
+fn forget_cargos_libraries() {
+    const PATH: &str = "LD_LIBRARY_PATH";
+    let Some(path) = env::var_os(PATH) else { return };
+    let (ours, others): (Vec<_>, Vec<_>) =
+        env::split_paths(&path).partition(|folder| folder.starts_with(run::target()));
+    if let (false, Ok(others), Ok(program)) = (ours.is_empty(), env::join_paths(others), env::current_exe()) {
+        let error = process::Command::new(program).args(env::args_os().skip(1)).env(PATH, others).exec();
+        eprintln!("{error}: going on with {PATH} as it is");
+    }
+}
+
 fn main() -> ExitCode {
+    forget_cargos_libraries();
     let result = match Arguments::parse().command {
         Command::Demo => demo::run_demo(),
         Command::Test { target: None, all_targets: false } => test::run_all(),
