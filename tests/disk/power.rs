@@ -287,7 +287,7 @@ fn used(bench: &Bench, place: &Place) {
 }
 
 /// The configuration of a till without a network: a port that was free a moment ago refuses connections.
-fn offline(bench: &Bench, place: &Place) -> String {
+pub fn offline(bench: &Bench, place: &Place) -> String {
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     bench.config(&place.journal(), &json!({ "baseUrl": format!("http://{nowhere}") }))
 }

@@ -1,8 +1,11 @@
 //! How long the journal remembers: an acknowledged record goes at the first open after its retention, any other never.
+//! And how large the log beside it becomes.
 
 use crate::bench::{Bench, COFFEE, MEMBER, Place, press};
 use crate::judge::Record;
 use crate::places::{DAY_MS, Strings};
+use crate::power::offline;
+use engage_point_shop::{Client, Code, ContactId, ItemId};
 use engage_sandbox::{Effect, Fault, Operation};
 use serde_json::json;
 
@@ -36,4 +39,31 @@ fn acknowledged_records_go_after_their_retention_and_others_never() {
         assert_eq!(held(), others, "after {days} days");
     }
     println!("campaign retention: 5 points tried, 0 violations");
+}
+
+#[test]
+fn the_log_does_not_grow_however_busy_a_store_server_is() {
+    const THREADS: usize = 4;
+    const EACH: usize = 150;
+    let (bench, place) = (Bench::new(), Place::new());
+    let client = Client::open(&offline(&bench, &place)).unwrap();
+    let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let client = &client;
+            scope.spawn(move || {
+                for sale in 0..EACH {
+                    let options = json!({ "reference": format!("{thread}-{sale}") }).to_string();
+                    let error = client.purchase(contact, item, Some(&options)).unwrap_err();
+                    assert_eq!(error.code(), Code::Offline, "{error:?}");
+                }
+            });
+        }
+    });
+    client.close();
+    let bytes = |suffix: &str| std::fs::metadata(format!("{}{suffix}", place.journal().display())).unwrap().len();
+    // Moved every 200 writes, of at most ten pages of 4 KB; in the file since then.
+    assert!(bytes("-wal") < 8 << 20, "the log has {} bytes", bytes("-wal"));
+    assert!(bytes("") > 100 << 10, "the file has {} bytes", bytes(""));
+    println!("campaign log: {} points tried, 0 violations, the log has {} KB", THREADS * EACH, bytes("-wal") >> 10);
 }
