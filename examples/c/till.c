@@ -2,7 +2,7 @@
  * A till that sells rewards for points: what a POS vendor would write.
  *
  *   till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE
- *        [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]
+ *        [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]
  *
  * It looks at what an earlier run left, finds the member (--member email=astrid@example.com), shows the points and the offers, buys
  * one, prints the reward, uses it on the receipt (unless --no-redeem) and acknowledges. The same till, word for word, is there in C++,
@@ -22,7 +22,7 @@ enum { BOUGHT = 0, FAILED = 1, USAGE = 2, REFUSED = 10, PENDING = 11, NOT_SENT =
 
 typedef struct {
     const char *url, *key, *ca, *journal, *contact, *member, *item, *reference;
-    long wait_ms; /* -1: the library's default */
+    long wait_ms, request_timeout_ms; /* -1: the library's default */
     int no_redeem;
 } arguments;
 
@@ -52,6 +52,11 @@ static char *copy_of(const char *text, size_t len) {
 /* Adds a text where there is one. 0 when there is no memory: a request must not go out with a key missing. */
 static int add_text(cJSON *object, const char *key, const char *text) {
     return !text || cJSON_AddStringToObject(object, key, text) != NULL;
+}
+
+/* The same for a number that may not be given. */
+static int add_number(cJSON *object, const char *key, long number) {
+    return number < 0 || cJSON_AddNumberToObject(object, key, (double)number) != NULL;
 }
 
 /* Prints an object and deletes it. NULL if it is not complete; else to be given back with cJSON_free. */
@@ -136,7 +141,8 @@ static eps_client *open_shop(const arguments *given) {
                                          && add_text(config, "userAgent", "ExampleTill/1.0")
                                          && add_text(config, "journalPath", given->journal)
                                          && add_text(config, "apiKey", given->key)
-                                         && add_text(config, "caFile", given->ca));
+                                         && add_text(config, "caFile", given->ca)
+                                         && add_number(config, "requestTimeoutMs", given->request_timeout_ms));
     if (!config_json) return NULL;
 
     code = eps_client_open(EPS_ABI_VERSION, config_json, &shop, &answer);
@@ -160,8 +166,7 @@ static void acknowledge(eps_client *shop, const char *operation_id) {
  * after a restart; and how long the cashier waits. */
 static char *spending_options(const arguments *given, int rewards_first) {
     cJSON *options = cJSON_CreateObject();
-    int complete = options && add_text(options, "reference", given->reference);
-    if (given->wait_ms >= 0) complete = complete && cJSON_AddNumberToObject(options, "waitMs", (double)given->wait_ms);
+    int complete = options && add_text(options, "reference", given->reference) && add_number(options, "waitMs", given->wait_ms);
     if (rewards_first) complete = complete && cJSON_AddTrueToObject(options, "rewardsFirst");
     return print_json(options, complete);
 }
@@ -386,6 +391,13 @@ static int sell(eps_client *shop, const arguments *given, const char *contact) {
 
 /* --- The program -------------------------------------------------------------------------------------------------- */
 
+/* Milliseconds, or -1 for what is none. */
+static long milliseconds(const char *text) {
+    char *end;
+    long number = strtol(text, &end, 10);
+    return end == text || *end != '\0' ? -1 : number;
+}
+
 static int read_arguments(int argc, char **argv, arguments *given) {
     const struct { const char *name; const char **value; } known[] = {
         {"--url", &given->url},         {"--key", &given->key},       {"--ca", &given->ca},
@@ -395,7 +407,6 @@ static int read_arguments(int argc, char **argv, arguments *given) {
     int at;
     for (at = 1; at < argc; at++) {
         size_t option, count = sizeof known / sizeof known[0];
-        char *end;
         if (strcmp(argv[at], "--no-redeem") == 0) {
             given->no_redeem = 1;
             continue;
@@ -405,8 +416,9 @@ static int read_arguments(int argc, char **argv, arguments *given) {
         if (option < count) {
             *known[option].value = argv[++at];
         } else if (strcmp(argv[at], "--wait") == 0) {
-            given->wait_ms = strtol(argv[++at], &end, 10);
-            if (end == argv[at] || *end != '\0' || given->wait_ms < 0) return 0;
+            if ((given->wait_ms = milliseconds(argv[++at])) < 0) return 0;
+        } else if (strcmp(argv[at], "--request-timeout") == 0) {
+            if ((given->request_timeout_ms = milliseconds(argv[++at])) < 0) return 0;
         } else {
             return 0;
         }
@@ -416,13 +428,13 @@ static int read_arguments(int argc, char **argv, arguments *given) {
 }
 
 int main(int argc, char **argv) {
-    arguments given = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0};
+    arguments given = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, -1, 0};
     eps_client *shop;
     int result = FAILED;
 
     if (!read_arguments(argc, argv, &given)) {
         fputs("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-              " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]\n", stderr);
+              " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]\n", stderr);
         return USAGE;
     }
     /* A pipe or a console: what the cashier reads comes at once and in order. */

@@ -101,6 +101,7 @@ eps::Result open_shop(eps::Client &shop, const Arguments &given) {
     json config = {{"baseUrl", given.at("--url")}, {"userAgent", "ExampleTill/1.0"}, {"journalPath", given.at("--journal")}};
     if (given.count("--key")) config["apiKey"] = given.at("--key");
     if (given.count("--ca")) config["caFile"] = given.at("--ca");
+    if (given.count("--request-timeout")) config["requestTimeoutMs"] = std::stol(given.at("--request-timeout"));
     auto opened = shop.open(config.dump());
     if (!opened) show_problem("cannot open the point shop", opened);
     return opened;
@@ -284,7 +285,7 @@ int sell(const eps::Client &shop, const Arguments &given, const std::string &con
 // --- The program ---------------------------------------------------------------------------------------------------------
 
 std::optional<Arguments> read_arguments(int argc, char **argv) {
-    const std::string_view known = " --url --key --ca --journal --contact --member --item --reference --wait ";
+    const std::string_view known = " --url --key --ca --journal --contact --member --item --reference --wait --request-timeout ";
     Arguments given;
     for (int at = 1; at < argc; at++) {
         const std::string option = argv[at];
@@ -296,9 +297,9 @@ std::optional<Arguments> read_arguments(int argc, char **argv) {
         }
     }
     const auto has = [&](const char *name) { return given.count(name) > 0; };
-    if (has("--wait")) {
-        const auto &wait = given.at("--wait");
-        if (wait.empty() || wait.size() > 9 || wait.find_first_not_of("0123456789") != wait.npos) return {};
+    for (const auto name : {"--wait", "--request-timeout"}) {
+        const auto &ms = has(name) ? given.at(name) : "0";
+        if (ms.empty() || ms.size() > 9 || ms.find_first_not_of("0123456789") != ms.npos) return {};
     }
     if (has("--member") && given.at("--member").find('=') == std::string::npos) return {};
     if (!has("--url") || !has("--journal") || has("--contact") == has("--member")) return {};
@@ -311,7 +312,7 @@ int main(int argc, char **argv) {
     const auto given = read_arguments(argc, argv);
     if (!given) {
         std::fputs("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-                   " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]\n", stderr);
+                   " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]\n", stderr);
         return usage;
     }
     // A pipe or a console: what the cashier reads comes at once and in order.

@@ -285,7 +285,7 @@ static class Till
 
     static Dictionary<string, string> ReadArguments(string[] words)
     {
-        var known = new[] { "--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait" };
+        var known = new[] { "--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait", "--request-timeout" };
         var given = new Dictionary<string, string>();
         for (var at = 0; at < words.Length; at++)
         {
@@ -296,8 +296,11 @@ static class Till
         if (!given.ContainsKey("--url") || !given.ContainsKey("--journal")) return null;
         if (given.ContainsKey("--contact") == given.ContainsKey("--member")) return null;
         if (given.TryGetValue("--member", out string member) && !member.Contains("=")) return null;
-        if (given.TryGetValue("--wait", out string wait)
-            && !int.TryParse(wait, NumberStyles.None, CultureInfo.InvariantCulture, out _)) return null;
+        foreach (var name in new[] { "--wait", "--request-timeout" })
+        {
+            if (given.TryGetValue(name, out string ms)
+                && !int.TryParse(ms, NumberStyles.None, CultureInfo.InvariantCulture, out _)) return null;
+        }
         return given;
     }
 
@@ -307,7 +310,7 @@ static class Till
         if (given == null)
         {
             Console.Error.WriteLine("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-                + " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]");
+                + " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]");
             return Usage;
         }
         // A pipe or a console: what the cashier reads comes at once and in order, in UTF-8.
@@ -322,6 +325,7 @@ static class Till
             ["apiKey"] = key,
             ["caFile"] = ca,
         };
+        if (given.TryGetValue("--request-timeout", out string ms)) config["requestTimeoutMs"] = int.Parse(ms, CultureInfo.InvariantCulture);
         Client shop;
         try
         {

@@ -152,7 +152,7 @@ def find_member(shop: Client, member: str) -> str:
 def points_of(shop: Client, contact: str) -> float | None:
     """The member's points, if they can be told."""
     try:
-        return sum(account["balance"] for account in shop.list_points(contact))
+        return float(sum(account["balance"] for account in shop.list_points(contact)))
     except PointShopError as error:
         show_problem("cannot read the points", error)
         return None
@@ -234,7 +234,7 @@ def sell(shop: Client, given: dict[str, str], contact: str) -> int:
 
 
 def read_arguments(words: list[str]) -> dict[str, str] | None:
-    known = {"--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait"}
+    known = {"--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait", "--request-timeout"}
     given: dict[str, str] = {}
     left = iter(words)
     for word in left:
@@ -247,8 +247,10 @@ def read_arguments(words: list[str]) -> dict[str, str] | None:
         given[word] = value
     if "--url" not in given or "--journal" not in given:
         return None
-    wait, member = given.get("--wait", "0"), given.get("--member", "=")
-    if not (wait.isascii() and wait.isdigit()) or "=" not in member or ("--contact" in given) == ("--member" in given):
+    times = given.get("--wait", "0"), given.get("--request-timeout", "0")
+    if not all(ms.isascii() and ms.isdigit() for ms in times):
+        return None
+    if "=" not in given.get("--member", "=") or ("--contact" in given) == ("--member" in given):
         return None
     return given
 
@@ -262,19 +264,21 @@ def main() -> int:
     if given is None:
         print(
             "usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-            " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--no-redeem]",
+            " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]",
             file=sys.stderr,
         )
         return USAGE
     # A pipe or a console: what the cashier reads comes at once and in order, in UTF-8.
     sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
-    config = {
+    config: dict[str, str | int | None] = {
         "baseUrl": given["--url"],
         "userAgent": "ExampleTill/1.0",
         "journalPath": given["--journal"],
         "apiKey": given.get("--key"),
         "caFile": given.get("--ca"),
     }
+    if "--request-timeout" in given:
+        config["requestTimeoutMs"] = int(given["--request-timeout"])
     try:
         shop = Client(config)
     except PointShopError as error:
