@@ -1,7 +1,8 @@
 //! All tests, one step after the other; what CI runs. And the campaigns in full.
 
-use crate::run::{Result, cargo, run};
+use crate::run::{Result, cargo, root, run, target};
 use crate::{demo, header, package, setup};
+use std::process::Command;
 use std::time::Instant;
 
 type Step = (&'static str, fn() -> Result);
@@ -11,6 +12,7 @@ const STEPS: &[Step] = &[
     ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
     ("lints", || run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))),
     ("the header and the README's table are up to date", || header::run(true)),
+    ("the types of the Python binding and its till", python_types),
     // The examples of the tests link the library as cargo builds it.
     ("build", || run(cargo().args(["build", "--workspace"]))),
     ("tests", || run(cargo().args(["test", "--workspace"]))),
@@ -31,6 +33,21 @@ pub fn run_all() -> Result {
     }
     println!("steps: {} passed, 0 failed", STEPS.len());
     Ok(())
+}
+
+const MYPY: &str = "mypy==2.4.1";
+
+/// What an editor tells a vendor's programmer is so.
+fn python_types() -> Result {
+    let venv = target().join("mypy");
+    if !venv.join("bin/mypy").exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", MYPY]))?;
+    }
+    let mut mypy = Command::new(venv.join("bin/mypy"));
+    mypy.args(["--strict", "--no-error-summary", "--cache-dir"]).arg(venv.join("cache"));
+    mypy.args(["engage_point_shop", "build_wheel.py", "../../examples/python/till.py"]);
+    run(mypy.current_dir(root().join("bindings/python")))
 }
 
 /// The campaigns, with the whole budget. The lines that count begin with `campaign` or `model`.
