@@ -161,7 +161,7 @@ namespace EngagePointShop
 
         static Native Load()
         {
-            var processor = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+            var processor = Processor();
             var file = Windows ? "engage_point_shop.dll" : "libengage_point_shop.so";
             var tried = new List<string>();
             foreach (var place in Places(processor, file))
@@ -173,6 +173,31 @@ namespace EngagePointShop
             throw new LibraryException("the native library of engage_point_shop is missing or not for this process, which is "
                 + 8 * IntPtr.Size + "-bit (" + processor + "). Put " + file + " for this processor beside the program or into "
                 + Path.Combine("runtimes", Rid(processor), "native") + ". Tried " + string.Join("; ", tried));
+        }
+
+        // This process's, as .NET names it. RuntimeInformation has it from .NET Framework 4.7.1 on; this is for older ones too.
+        static string Processor()
+        {
+            var code = new byte[64];
+            if (Windows)
+            {
+                GetSystemInfo(code); // SYSTEM_INFO begins with it.
+            }
+            else
+            {
+                using (var program = File.OpenRead("/proc/self/exe"))
+                {
+                    program.Position = 18; // e_machine in an ELF file.
+                    program.Read(code, 0, 1);
+                }
+            }
+            switch (code[0])
+            {
+                case 0: case 3: return "x86";
+                case 9: case 62: return "x64";
+                case 12: case 183: return "arm64";
+                default: return "processor" + code[0];
+            }
         }
 
         static string Rid(string processor) => (Windows ? "win-" : "linux-") + processor;
@@ -215,6 +240,9 @@ namespace EngagePointShop
 
         [DllImport("kernel32", ExactSpelling = true)]
         static extern IntPtr GetProcAddress(IntPtr module, byte[] name);
+
+        [DllImport("kernel32", ExactSpelling = true)]
+        static extern void GetSystemInfo([Out] byte[] info);
 
         [DllImport("libdl.so.2")]
         static extern IntPtr dlopen(byte[] path, int flags);

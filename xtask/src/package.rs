@@ -1,15 +1,17 @@
 //! Makes what a POS vendor installs, for each target: an archive with the library, headers, CMake and pkg-config files, licences and a
 //! bill of materials; Python wheels; one NuGet package. What an artefact may need and show is asserted on the artefact itself.
 
-mod artefact;
+pub mod artefact;
 mod build;
 pub mod consumer;
 mod layout;
 mod notices;
+pub mod nuget;
 mod page;
 pub mod target;
 
-use build::{Built, build, from_debug};
+pub use build::{Built, zig};
+use build::{build, from_debug};
 
 use crate::run::{Result, output, root, run, target as target_folder};
 use crate::setup;
@@ -28,33 +30,59 @@ pub fn dist() -> PathBuf {
 
 /// Packages one target, or all and the NuGet package of all.
 pub fn run_package(name: &str) -> Result {
-    if name != "all" {
-        return package(Target::named(name)?).map(drop);
-    }
-    let _ = fs::remove_dir_all(dist());
-    let built: Vec<Built> = TARGETS.iter().map(package).collect::<Result<_>>()?;
-    nuget(&built)?;
-    checksums()
+    if name == "all" { package_all().map(drop) } else { package(Target::named(name)?).map(drop) }
 }
 
-/// The archive and the wheel of a target, in `dist`.
+pub fn package_all() -> Result<Vec<Built>> {
+    let _ = fs::remove_dir_all(dist());
+    let built: Vec<Built> = TARGETS.iter().map(package).collect::<Result<_>>()?;
+    let package = nuget::pack(&built, &dist())?;
+    println!("packaged {}", shown(&package)?);
+    checksums()?;
+    Ok(built)
+}
+
+/// Builds a target, and puts its archive and its wheel into `dist`.
 pub fn package(target: &'static Target) -> Result<Built> {
     setup::install(&[setup::DEMO, setup::TEST, setup::PACKAGE, target.needs])?;
     let built = build(target)?;
     artefact::check(&built)?;
-    make(&dist())?;
+    for package in pack(&built, &dist())? {
+        println!("packaged {}", shown(&package)?);
+    }
+    Ok(built)
+}
+
+/// The archive and the wheel of what was built. The same files make the same bytes.
+pub fn pack(built: &Built, into: &Path) -> Result<[PathBuf; 2]> {
+    make(into)?;
+    let target = built.target;
     let stem = format!("{NAME}-{VERSION}-{}", target.name);
     let work = target_folder().join("package").join("trees");
     let tree = work.join(&stem);
-    layout::tree(&built, &tree)?;
+    layout::tree(built, &tree)?;
     notices::write(target, &tree)?;
-    let archive = archive(&work, &stem, target.is_windows())?;
-    println!("packaged {}", shown(&archive)?);
+    let archive = archive(&work, &stem, target.is_windows(), into)?;
     let mut wheel = Command::new("python3");
     wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", target.wheel]);
-    let wheel = output(wheel.arg("--library").arg(&built.shared).arg("--out").arg(dist()))?;
-    println!("packaged {}", shown(Path::new(wheel.trim()))?);
-    Ok(built)
+    let wheel = output(wheel.arg("--library").arg(&built.shared).arg("--out").arg(into))?;
+    Ok([archive, wheel.trim().into()])
+}
+
+/// That packing the same files again makes the same bytes.
+pub fn packs_the_same(built: &Built, packed: &Path, again: &Path) -> Result {
+    for package in pack(built, again)? {
+        same_bytes(&package, packed)?;
+    }
+    Ok(())
+}
+
+pub fn same_bytes(package: &Path, packed: &Path) -> Result {
+    let before = packed.join(package.file_name().unwrap_or_default());
+    match (fs::read(package), fs::read(&before)) {
+        (Ok(now), Ok(before)) if now == before => Ok(()),
+        _ => Err(format!("{} and {} are not the same bytes", package.display(), before.display())),
+    }
 }
 
 fn shown(path: &Path) -> Result<String> {
@@ -74,20 +102,21 @@ pub fn write(path: &Path, text: impl AsRef<[u8]>) -> Result {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Packs a folder. The same files make the same bytes.
-fn archive(work: &Path, stem: &str, zipped: bool) -> Result<PathBuf> {
+/// Packs a folder.
+fn archive(work: &Path, stem: &str, zipped: bool, into: &Path) -> Result<PathBuf> {
     if zipped {
-        let archive = dist().join(format!("{stem}.zip"));
+        let archive = into.join(format!("{stem}.zip"));
         zip(work, stem, &archive)?;
         return Ok(archive);
     }
-    let archive = dist().join(format!("{stem}.tar.gz"));
+    let archive = into.join(format!("{stem}.tar.gz"));
     let mut tar = Command::new("tar");
     tar.args([
         "--sort=name",
         "--owner=0",
         "--group=0",
         "--numeric-owner",
+        "--mode=a+rX,go-w",
         "--mtime=@0",
         "--use-compress-program=gzip -9n",
     ]);
@@ -102,50 +131,6 @@ fn zip(folder: &Path, what: &str, archive: &Path) -> Result {
     let mut zip = Command::new("sh");
     zip.args(["-c", r#"find "$1" -type f | LC_ALL=C sort | zip -q -9 -X "$0" -@"#]).arg(archive).arg(what);
     run(zip.env("TZ", "UTC").current_dir(folder))
-}
-
-/// The C# binding and every native library, where .NET looks for them.
-fn nuget(built: &[Built]) -> Result {
-    let work = target_folder().join("package").join("nuget");
-    let _ = fs::remove_dir_all(&work);
-    let library = work.join("lib/netstandard2.0");
-    make(&library)?;
-    compile_binding(&library.join("EngagePointShop.dll"))?;
-    for built in built {
-        let native = work.join("runtimes").join(built.target.name).join("native");
-        make(&native)?;
-        let name = if built.target.is_windows() { "engage_point_shop.dll" } else { "libengage_point_shop.so" };
-        copy(&built.shared, &native.join(name))?;
-        notices::write(built.target, &work.join("licences").join(built.target.name))?;
-    }
-    for (path, text) in [
-        ("EngagePointShop.nuspec", include_str!("../../packaging/nuget/EngagePointShop.nuspec")),
-        ("[Content_Types].xml", include_str!("../../packaging/nuget/content-types.xml")),
-        ("_rels/.rels", include_str!("../../packaging/nuget/rels.xml")),
-        ("build/net461/EngagePointShop.targets", include_str!("../../packaging/nuget/EngagePointShop.targets")),
-    ] {
-        let path = work.join(path);
-        make(path.parent().unwrap_or(&work))?;
-        write(&path, text.replace("@VERSION@", VERSION))?;
-    }
-    copy(&root().join("LICENSE-MIT"), &work.join("LICENSE-MIT"))?;
-    copy(&root().join("LICENSE-APACHE"), &work.join("LICENSE-APACHE"))?;
-    let package = dist().join(format!("EngagePointShop.{VERSION}.nupkg"));
-    zip(&work, ".", &package)?;
-    println!("packaged {}", shown(&package)?);
-    Ok(())
-}
-
-/// Compiles the C# binding.
-pub fn compile_binding(into: &Path) -> Result {
-    let folder = root().join("bindings/csharp");
-    let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut sources: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    sources.retain(|path| path.extension().is_some_and(|end| end == "cs"));
-    sources.sort();
-    let mut mcs = Command::new("mcs");
-    mcs.args(["-langversion:7.2", "-warnaserror+", "-target:library", "-optimize+"]);
-    run(mcs.arg(format!("-out:{}", into.display())).args(sources))
 }
 
 /// `SHA256SUMS` beside the packages.

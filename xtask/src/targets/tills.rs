@@ -1,0 +1,140 @@
+//! The tills of `examples/` with what was packaged, on each target, certified by the sandbox: the one in C, and those in C# and Python
+//! where there is a runtime for them.
+
+use super::machine::{cjson, dotnet, python_for_windows, shim};
+use crate::package::consumer::{Runner, run_by};
+use crate::package::nuget::NETSTANDARD;
+use crate::package::target::Target;
+use crate::package::{VERSION, copy, dist, make, write, zig};
+use crate::run::{Result, root, run, target as target_folder};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// `installed` is the unpacked archive, `nuget` the NuGet package.
+pub fn try_all(target: &Target, installed: &Path, nuget: &Path, work: &Path, runner: &Runner) -> Result {
+    c(target, installed, work, runner)?;
+    match target.name {
+        "linux-x64" => {
+            python(target, work)?;
+            let here = Runner { before: vec!["mono".into()], settings: Vec::new() };
+            csharp(target, nuget, "net461", work, &here)?;
+            csharp(target, nuget, "netstandard2.0", work, &with_dotnet(&dotnet(false)?, &Runner::default()))
+        }
+        "win-x64" => {
+            python_on_windows(target, work, runner)?;
+            csharp(target, nuget, "netstandard2.0", work, &with_dotnet(&dotnet(true)?, runner))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The till in C with what is installed.
+fn c(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> Result {
+    let folder = work.join("till");
+    make(&folder)?;
+    let (program, sources) = (folder.join(if target.is_windows() { "till.exe" } else { "till" }), cjson()?);
+    let mut cc = Command::new(target.cc);
+    cc.args(["-std=c99", "-O1", "-Wall", "-Wextra", "-I"]).arg(installed.join("include")).arg("-I").arg(&sources);
+    cc.arg(root().join("examples/c/till.c")).arg(sources.join("cjson/cJSON.c")).arg("-o").arg(&program);
+    if target.is_windows() {
+        cc.arg(installed.join("lib/libengage_point_shop.dll.a"));
+        copy(&installed.join("bin/engage_point_shop.dll"), &folder.join("engage_point_shop.dll"))?;
+        shim(target, &folder)?;
+    } else {
+        let lib = installed.join("lib");
+        cc.arg("-L").arg(&lib).args(["-lengage_point_shop", "-lm"]).arg(format!("-Wl,-rpath,{}", lib.display()));
+    }
+    run(&mut cc)?;
+    certified(target, "the till in C", &run_by(runner, &program), work)
+}
+
+/// What a wheel promises: pip installs it without a compiler.
+fn python(target: &Target, work: &Path) -> Result {
+    let venv = work.join("venv");
+    run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    let mut pip = Command::new(venv.join("bin/pip"));
+    pip.args(["install", "--quiet", "--no-index", "--disable-pip-version-check"]).arg(wheel(target));
+    run(pip.env("CC", "false").env("PATH", venv.join("bin")))?;
+    let mut till = Command::new(venv.join("bin/python"));
+    till.arg(root().join("examples/python/till.py"));
+    certified(target, "the Python till with the wheel", &till, work)
+}
+
+/// With Windows' own Python, which has no pip with it.
+fn python_on_windows(target: &Target, work: &Path, runner: &Runner) -> Result {
+    let folder = work.join("python");
+    run(Command::new("cp").arg("-r").arg(python_for_windows()?).arg(&folder))?;
+    let site = folder.join("site");
+    let mut pip = Command::new(zig()?.join("pip"));
+    pip.args(["install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check"]);
+    pip.args(["--only-binary=:all:", "--platform", target.wheel, "--target"]).arg(&site);
+    run(pip.arg(wheel(target)))?;
+    write(&folder.join("python311._pth"), "python311.zip\n.\nsite\n")?;
+    shim(target, &site.join("engage_point_shop"))?;
+    // Under Wine this Python starts only if it prints into a pipe.
+    let piped = ["bash", "-o", "pipefail", "-c", r#""$@" 2>&1 | cat"#, "bash"].map(str::to_owned);
+    let before = piped.into_iter().chain(runner.before.iter().cloned()).collect();
+    let mut till = run_by(&Runner { before, settings: runner.settings.clone() }, &folder.join("python.exe"));
+    till.arg(root().join("examples/python/till.py"));
+    certified(target, "the Python till with the wheel", &till, work)
+}
+
+fn wheel(target: &Target) -> PathBuf {
+    dist().join(format!("engage_point_shop-{VERSION}-py3-none-{}.whl", target.wheel))
+}
+
+/// The till in C# with the NuGet package, laid out as a build of a program does it. `framework` is the assembly that it takes.
+fn csharp(target: &Target, nuget: &Path, framework: &str, work: &Path, runner: &Runner) -> Result {
+    let program = work.join(framework);
+    let unpacked = program.join("package");
+    make(&program)?;
+    run(Command::new("unzip").arg("-q").arg(nuget).arg("-d").arg(&unpacked))?;
+    let binding = program.join("EngagePointShop.dll");
+    copy(&unpacked.join("lib").join(framework).join("EngagePointShop.dll"), &binding)?;
+    run(Command::new("cp").arg("-r").arg(unpacked.join("runtimes")).arg(&program))?;
+    if target.is_windows() {
+        shim(target, &program.join("runtimes").join(target.name).join("native"))?;
+    }
+    let till = program.join("till.exe");
+    let mut mcs = Command::new("mcs");
+    mcs.args(["-langversion:7.2", "-warnaserror+"]).arg(format!("-r:{}", binding.display()));
+    if framework == "netstandard2.0" {
+        mcs.arg(format!("-r:{NETSTANDARD}"));
+    }
+    run(mcs.arg(format!("-out:{}", till.display())).arg(root().join("examples/csharp/till.cs")))?;
+    let settings = r#"{"runtimeOptions": {"framework": {"name": "Microsoft.NETCore.App", "version": "3.1.0"}}}"#;
+    write(&program.join("till.runtimeconfig.json"), settings)?;
+    let mut command = run_by(runner, &till);
+    command.current_dir(&program);
+    certified(target, &format!("the C# till with the NuGet package's {framework} assembly"), &command, work)
+}
+
+/// .NET runs an assembly as a program of its own is run.
+fn with_dotnet(dotnet: &Path, runner: &Runner) -> Runner {
+    let words = [&*dotnet.display().to_string(), "exec"].map(str::to_owned);
+    // Its own texts and times in no language: else it asks for a library that not every system has.
+    let invariant = ("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT".to_owned(), "1".to_owned());
+    Runner {
+        before: runner.before.iter().cloned().chain(words).collect(),
+        settings: runner.settings.iter().cloned().chain([invariant]).collect(),
+    }
+}
+
+/// A till goes through everything that the sandbox can think of.
+fn certified(target: &Target, who: &str, till: &Command, work: &Path) -> Result {
+    let mut certify = Command::new(target_folder().join("debug/engage-sandbox"));
+    // An emulator is slow; and what runs in a system of its own sees nothing but the work folder.
+    certify.args(["certify", "--grace-ms", "120000", "--jobs", "4", "--"]).env("TMPDIR", work);
+    certify.arg(till.get_program()).args(till.get_args()).current_dir(till.get_current_dir().unwrap_or(work));
+    certify.envs(till.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    certify.args("--url {url} --ca {ca} --key {key} --contact {contact} --item {item}".split(' '));
+    certify.args("--reference {reference} --journal {journal} --wait {wait} --request-timeout 3000".split(' '));
+    let ended = certify.output().map_err(|error| format!("the certification: {error}"))?;
+    let said = String::from_utf8_lossy(&ended.stdout);
+    let verdict = said.lines().last().unwrap_or_default();
+    if !ended.status.success() || !verdict.contains(" 0 failed, 0 skipped") {
+        return Err(format!("{}: {who}: {said}{}", target.name, String::from_utf8_lossy(&ended.stderr)));
+    }
+    println!("{}: {who}: {verdict}", target.name);
+    Ok(())
+}
