@@ -51,6 +51,8 @@ pub(crate) struct Engine {
     interrupt: Arc<Interrupt>,
     work: Mutex<Work>,
     changed: Condvar,
+    /// What was told ahead of the journal is in it.
+    written: Condvar,
 }
 
 #[derive(Default)]
@@ -78,6 +80,8 @@ struct Slot {
     /// The revision of the record it was last started with. News of an older one is about an earlier start.
     started: u64,
     followers: Vec<Arc<Ticket>>,
+    /// What they were told already, while it is being written.
+    ahead: Option<Record>,
 }
 
 /// At most a tenth of the requests are for settling what nobody waits for: thousands of tills share one key.
@@ -138,6 +142,7 @@ impl Engine {
             interrupt: Arc::default(),
             work: Mutex::default(),
             changed: Condvar::new(),
+            written: Condvar::new(),
         });
         let mut work = engine.lock();
         let spread = engine.config.settle.startup_spread_ms;
@@ -175,11 +180,66 @@ impl Engine {
         Ok(ticket)
     }
 
+    /// What is known of an operation.
+    pub fn get(&self, id: OperationId) -> Result<Option<Record>> {
+        // In this order: what is written meanwhile is found in the journal.
+        match self.ahead(id) {
+            None => self.journal.get(id),
+            ahead => Ok(ahead),
+        }
+    }
+
+    /// What was told of an operation and is being written.
+    fn ahead(&self, id: OperationId) -> Option<Record> {
+        self.lock().slots.get(&id)?.ahead.clone()
+    }
+
+    /// Everything that is pending or not acknowledged, oldest first.
+    pub fn unacknowledged(&self) -> Result<Vec<Record>> {
+        let ahead: Vec<Record> = self.lock().slots.values().filter_map(|slot| slot.ahead.clone()).collect();
+        let mut records = self.journal.unacknowledged()?;
+        for record in &mut records {
+            if let Some(newer) =
+                ahead.iter().find(|ahead| ahead.id() == record.id() && ahead.revision > record.revision)
+            {
+                record.clone_from(newer);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Ends the POS's interest in an operation: [`decide::acknowledge`], carried out.
+    pub fn acknowledge(&self, id: OperationId) -> Result<Record> {
+        let ahead = self.ahead(id);
+        self.wait_until_written(id);
+        loop {
+            let record = self.journal.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))?;
+            if let Some(ahead) = ahead.as_ref().filter(|ahead| ahead.revision > record.revision) {
+                // It could not be written. If it still cannot be, this says why.
+                self.journal.save(ahead, decide::durability(ahead))?;
+                continue;
+            }
+            let Some(acknowledged) = decide::acknowledge(&record, time::now())? else { return Ok(record) };
+            if self.journal.save(&acknowledged, Durability::Now)? {
+                return Ok(acknowledged);
+            }
+        }
+    }
+
+    /// Until nothing of an operation is ahead of the journal, which takes as long as a write.
+    fn wait_until_written(&self, id: OperationId) {
+        let is_ahead = |work: &mut Work| work.slots.get(&id).is_some_and(|slot| slot.ahead.is_some());
+        drop(self.written.wait_while(self.lock(), is_ahead));
+    }
+
     /// What is told of a wish that nobody took up in time: it is not carried out, but it may be an intent already.
     pub fn given_up(&self, wish: &Wish, not_sent: Code, pending: Code) -> Result<(Record, bool)> {
         let decide = |candidates| decide::intend(wish, candidates, self.times());
         match self.journal.peek(&wish.order, wish.reference.as_deref(), decide, GLANCE) {
-            Some(Ok(Intention::Join(record))) => decide::told(record, pending).map(|record| (record, true)),
+            Some(Ok(Intention::Join(record))) => {
+                let record = self.ahead(record.id()).unwrap_or(record);
+                decide::told(record, pending).map(|record| (record, true))
+            }
             Some(Ok(_)) => Err(Error::of(not_sent)),
             Some(Err(error)) => Err(error),
             None => Err(Error::of(pending)),
@@ -341,6 +401,9 @@ impl Engine {
             Err(error) => ticket.fail(error),
             Ok(Intention::Join(record)) => {
                 ticket.joins();
+                // Its outcome may have been told ahead, and written since.
+                let newer = if record.state.is_settled() { None } else { self.get(record.id()).ok().flatten() };
+                let record = newer.unwrap_or(record);
                 ticket.tell(&record);
                 if !record.state.is_settled() {
                     // A request that is under way elsewhere needs a moment before a look can find anything.
@@ -460,7 +523,11 @@ impl Engine {
     fn learn(&self, mut record: Record, after: After, verdict: &Verdict, attended: bool) -> Record {
         loop {
             let learned = after(&record, verdict.clone(), time::now(), self.pace(attended));
-            let error = match self.journal.save(&learned, decide::durability(&learned)) {
+            let durability = decide::durability(&learned);
+            if learned.state == State::Done && durability == Durability::Later {
+                self.tell_ahead(&learned);
+            }
+            let error = match self.journal.save(&learned, durability) {
                 Ok(true) => return learned,
                 Ok(false) => match self.journal.get(record.id()) {
                     Ok(Some(theirs)) if decide::is_overtaken(&record, &theirs, verdict) => return theirs,
@@ -494,11 +561,26 @@ impl Engine {
         self.log.write(Level::Error, "journal.failed", &fields);
     }
 
+    /// Tells everybody who follows what is true whether or not it gets into the journal: nobody waits for a disk that is busy.
+    fn tell_ahead(&self, record: &Record) {
+        let mut work = self.lock();
+        let Some(slot) = work.slots.get_mut(&record.id()).filter(|slot| record.revision >= slot.started) else {
+            return;
+        };
+        slot.ahead = Some(record.clone());
+        let followers = std::mem::take(&mut slot.followers);
+        drop(work);
+        for ticket in followers {
+            ticket.tell(record);
+        }
+    }
+
     /// Tells everybody who follows, and plans the next look.
     fn publish(&self, record: &Record) {
         let mut work = self.lock();
         let settled = record.state.is_settled() || record.is_closed();
         let outdated = work.slots.get(&record.id()).is_some_and(|slot| record.revision < slot.started);
+        let was_ahead = work.slots.get(&record.id()).is_some_and(|slot| slot.ahead.is_some());
         let followers = match work.slots.get_mut(&record.id()) {
             None => Vec::new(),
             // Started again meanwhile: whoever waits for the new start does not take old news, and the slot is the new start's.
@@ -521,6 +603,9 @@ impl Engine {
         if planned {
             self.changed.notify_one();
         }
+        if was_ahead {
+            self.written.notify_all();
+        }
         for ticket in followers {
             ticket.tell(record);
         }
@@ -530,6 +615,7 @@ impl Engine {
     fn release(&self, id: OperationId, due: Instant) {
         self.lock().schedule(id, due);
         self.changed.notify_one();
+        self.written.notify_all();
     }
 
     fn times(&self) -> Times {
@@ -586,7 +672,7 @@ impl Work {
     fn schedule(&mut self, id: OperationId, due: Instant) {
         let slot = self.slots.entry(id).or_insert_with(|| Slot::new(due));
         self.agenda.remove(&(slot.due, id));
-        (slot.due, slot.busy) = (due, false);
+        (slot.due, slot.busy, slot.ahead) = (due, false, None);
         self.agenda.insert((due, id));
     }
 
@@ -618,7 +704,7 @@ impl Work {
 
 impl Slot {
     fn new(due: Instant) -> Self {
-        Self { due, busy: false, asked: false, started: 0, followers: Vec::new() }
+        Self { due, busy: false, asked: false, started: 0, followers: Vec::new(), ahead: None }
     }
 
     /// Forgets callers that have gone: nobody but the slot holds their ticket.

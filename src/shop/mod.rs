@@ -121,23 +121,16 @@ impl Shop {
 
     /// Everything that is pending or not acknowledged.
     pub fn unsettled(&self) -> Result<Vec<Record>> {
-        self.engine()?.journal.unacknowledged()
+        self.engine()?.unacknowledged()
     }
 
     pub fn get(&self, id: OperationId) -> Result<Record> {
-        self.engine()?.journal.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))
+        self.engine()?.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))
     }
 
     /// Ends the POS's interest in an operation. Twice is as good as once.
     pub fn acknowledge(&self, id: OperationId) -> Result<Record> {
-        let engine = self.engine()?;
-        loop {
-            let record = self.get(id)?;
-            let Some(acknowledged) = decide::acknowledge(&record, crate::time::now())? else { return Ok(record) };
-            if engine.journal.save(&acknowledged, Durability::Now)? {
-                return Ok(acknowledged);
-            }
-        }
+        self.engine()?.acknowledge(id)
     }
 
     /// Lists a member's rewards, and remembers what there were.

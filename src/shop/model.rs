@@ -2,7 +2,8 @@
 //!
 //! What is real: `intend`, `next`, `may_send_again`, `claim`, `after_send`, `after_look`, `durability`, `acknowledge`, `told`
 //! and `bounded`. What is copied is the *order* in which `engine` carries them out, one action for each of its steps: the intent is
-//! durable → the request is out → the answer is in → the outcome is written → the callers are told. A crash fits between any two.
+//! durable → the request is out → the answer is in → the outcome is written → the callers are told; of a completed purchase they are told
+//! before it is written. A crash fits between any two.
 //!
 //! The environment: one member, one item, two processes (two tills with a journal each, or two processes on one journal), an Engage
 //! that knows a purchase by its id, and a network that loses, delays, cuts off, garbles and repeats. Times are relative to the
@@ -55,6 +56,8 @@ enum Mutation {
     IgnoreQuiet,
     RefusedLater,
     NotSentLater,
+    /// A refusal is told before it is written.
+    RefusedAhead,
     /// A caller that goes is told "not sent" whether or not the request has left.
     NotSentWithoutGate,
     /// What a look does not find is called refused.
@@ -104,9 +107,10 @@ enum Situation {
     LostTheRace,
     RefusedForPoints,
     LateDelivery,
+    ToldAhead,
 }
 
-const SITUATIONS: [(Situation, &str); 12] = [
+const SITUATIONS: [(Situation, &str); 13] = [
     (Situation::DoneByLook, "done by a look after the answer was lost"),
     (Situation::RefusedByLook, "refused by a look"),
     (Situation::ResendCompletes, "a second request completes it"),
@@ -119,6 +123,7 @@ const SITUATIONS: [(Situation, &str); 12] = [
     (Situation::LostTheRace, "a write loses against another's"),
     (Situation::RefusedForPoints, "refused because the other till spent the points"),
     (Situation::LateDelivery, "delivered after its till crashed"),
+    (Situation::ToldAhead, "told done before it is written"),
 ];
 
 /// A record without its texts: what the decisions depend on.
@@ -343,6 +348,7 @@ enum Action {
     Look { process: usize, intent: u8 },
     Answer { process: usize, job: usize, serve: Serve },
     Write { process: usize, job: usize, roll: u64, disk: bool },
+    Tell { process: usize, job: usize },
     Publish { process: usize, job: usize },
     Settle { id: usize, completes: bool },
     Acknowledge { journal: usize, intent: u8 },
@@ -729,6 +735,24 @@ impl Till {
     }
 
     /// What follows an answer: `learn`, or the claim of one more request.
+    /// What the callers are told of an answer before it is written, if somebody waits for it.
+    fn ahead(&self, world: &World, process: usize, at: usize) -> Option<Rec> {
+        let job = world.processes[process].jobs[at];
+        let (word, after): (_, After) = match job.stage {
+            Stage::Sent(Some(word)) => (word, decide::after_send),
+            Stage::Looked(word) => (word, decide::after_look),
+            _ => return None,
+        };
+        let learned = after(&job.rec.full(), word.verdict(), NOW.into(), self.pace(true, 1));
+        let early = match learned.state {
+            State::Done => decide::durability(&learned) == Durability::Later,
+            State::Refused => self.mutation == Mutation::RefusedAhead,
+            _ => false,
+        };
+        let waited_for = || !world.waiting(self.presses, process, job.rec.intent).is_empty();
+        (early && waited_for()).then(|| Rec::of(&learned))
+    }
+
     fn write(&self, world: &mut World, process: usize, at: usize, roll: u64, disk: bool) {
         let journal = self.journals[process];
         let job = world.processes[process].jobs[at];
@@ -1028,6 +1052,11 @@ impl Till {
                 world.faults -= u8::from(!disk);
                 self.write(&mut world, process, job, roll, disk);
             }
+            Action::Tell { process, job } => {
+                let rec = self.ahead(&world, process, job).expect("enabled for such a record");
+                self.tell(&mut world, process, rec);
+                self.saw(Situation::ToldAhead);
+            }
             Action::Publish { process, job } => {
                 let job = world.processes[process].jobs.remove(job);
                 self.tell(&mut world, process, job.rec);
@@ -1195,6 +1224,9 @@ impl Model for Till {
                         }
                     }
                     Stage::Sent(Some(_)) | Stage::Looked(_) => {
+                        if self.ahead(world, process, job).is_some() {
+                            actions.push(Action::Tell { process, job });
+                        }
                         for roll in self.rolls {
                             actions.push(Action::Write { process, job, roll: *roll, disk: true });
                         }
@@ -1262,7 +1294,7 @@ impl Model for Till {
             kept::<0>, kept::<1>, kept::<2>, kept::<3>, kept::<4>, kept::<5>, kept::<6>, kept::<7>, kept::<8>,
             kept::<9>, kept::<10>, kept::<11>,
         ];
-        let reached: [fn(&Self, &World) -> bool; 12] = [
+        let reached: [fn(&Self, &World) -> bool; 13] = [
             reached::<0>,
             reached::<1>,
             reached::<2>,
@@ -1275,6 +1307,7 @@ impl Model for Till {
             reached::<9>,
             reached::<10>,
             reached::<11>,
+            reached::<12>,
         ];
         let promises = PROMISES.iter().zip(kept).map(|(name, condition)| Property::always(name, condition));
         let ends = Property::always(ENDS, Self::ends);
@@ -1351,6 +1384,7 @@ fn mutations() -> Vec<(Mutation, &'static str, Till)> {
         (Mutation::IgnoreQuiet, ALONE, one()),
         (Mutation::RefusedLater, STAYS, tills()),
         (Mutation::NotSentLater, STAYS, two()),
+        (Mutation::RefusedAhead, REFUSED, tills()),
         (Mutation::NotSentWithoutGate, NOT_SENT, two()),
         (Mutation::AbsentIsRefused, REFUSED, one()),
         (Mutation::ServerErrorIsRefused, REFUSED, one()),

@@ -79,10 +79,10 @@ impl Bench {
         }
     }
 
-    /// The next life in the same folder, on a good disk: opens, settles, acknowledges all and sells once more.
+    /// The next life in the same folder, on a good disk: opens, settles, acknowledges all, sells once more and closes.
     pub fn recover(&self, place: &Place) -> Result<Vec<Told>, String> {
         let last = press(COFFEE, "the-next-sale");
-        let script = ["settle:10000".to_owned(), "unsettled".to_owned(), "ackall".to_owned(), last.clone()];
+        let script = ["settle:10000", "unsettled", "ackall", &last, "close"].map(str::to_owned);
         let script: Vec<&str> = script.iter().map(String::as_str).collect();
         // With time enough for a busy computer.
         let config = self.config(&place.journal(), &json!({ "requestTimeoutMs": 5_000 }));

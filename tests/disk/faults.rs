@@ -1,15 +1,16 @@
 //! Every file operation of a till's life fails once and for ever, one after the other, until a life meets no fault any more.
 //! Nothing is sent without a durable record, the code tells the truth and the reason, and afterwards everything settles.
 
-use crate::bench::{Bench, COFFEE, Counts, Life, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
+use crate::bench::{Bench, COFFEE, Counts, Life, MEMBER, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
 use crate::full;
 use crate::judge::Record;
 use crate::shim::Event;
 use crate::till::{Told, run_till};
 use engage_point_shop::code::{TABLE, outcome};
-use engage_point_shop::{Code, Outcome};
+use engage_point_shop::{Client, Code, ContactId, ItemId, OperationId, Outcome};
+use engage_sandbox::{Effect, Fault, Operation};
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Stdio};
@@ -313,4 +314,36 @@ fn a_journal_that_is_held_for_ever_is_told_as_locked_in_time_and_works_when_it_i
     all_told.extend(bench.recover(&place).unwrap());
     bench.judge(&place, all_told).unwrap();
     println!("campaign lock: 4 points tried, 0 violations, at most {} ms", longest.max(took).as_millis());
+}
+
+#[test]
+fn a_completed_purchase_is_told_while_its_outcome_waits_for_the_disk_and_known_to_every_call() {
+    let (bench, place) = (Bench::new(), Place::new());
+    let client = &Client::open(&bench.config(&place.journal(), &json!({ "requestTimeoutMs": 5_000 }))).unwrap();
+    let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
+    let object = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
+    bench.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 1_000 }));
+    std::thread::scope(|scope| {
+        let sale = scope.spawn(|| client.purchase(contact, item, Some(r#"{"reference": "R1", "waitMs": 2000}"#)));
+        while bench.posts() == 0 {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        // From the request to long after its answer nothing can be written.
+        let holder = Connection::open(place.journal()).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let told = object(sale.join().unwrap().unwrap());
+        assert_eq!(told["state"], "done");
+        let written: String = holder.query_row("SELECT state FROM operation", (), |row| row.get(0)).unwrap();
+        assert_eq!(written, "recorded", "the journal was not held in time");
+
+        let id = OperationId::parse(told["operationId"].as_str().unwrap(), "operation").unwrap();
+        assert_eq!(object(client.get_operation(id).unwrap())["state"], "done");
+        assert_eq!(object(client.list_unsettled(None).unwrap())["operations"][0]["state"], "done");
+        let acknowledged = scope.spawn(move || client.acknowledge(id));
+        holder.execute_batch("ROLLBACK").unwrap();
+        assert!(object(acknowledged.join().unwrap().unwrap())["acknowledgedAtMs"].is_u64());
+    });
+    assert_eq!(object(client.list_unsettled(None).unwrap())["operations"], json!([]));
+    client.close();
+    println!("campaign ahead: 1 points tried, 0 violations");
 }
