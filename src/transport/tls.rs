@@ -62,9 +62,9 @@ fn bundle() -> CertificateResult {
     CertificateResult::default()
 }
 
-/// Verifies servers: first by the authorities that are quickly read, and by all there are where those do not vouch.
+/// Whom we trust: the authorities that are quickly read, and all there are for where those do not vouch.
 #[derive(Debug)]
-struct Trust {
+struct Authorities {
     provider: Arc<CryptoProvider>,
     /// The configuration's.
     own: RootCertStore,
@@ -73,7 +73,7 @@ struct Trust {
     whole: Option<OnceCell<Arc<WebPkiServerVerifier>>>,
 }
 
-impl Trust {
+impl Authorities {
     fn of(config: &Config, own: RootCertStore, provider: Arc<CryptoProvider>) -> Result<Self> {
         let nothing: &[CertificateDer<'static>] = &[];
         let (system, is_all) = match config.system_trust {
@@ -123,6 +123,14 @@ fn not_set_up(cause: Vec<String>) -> Error {
     Error::new(Code::NoTrust, "TLS could not be set up").with_cause(cause)
 }
 
+/// Verifies a server by its authorities.
+#[derive(Debug)]
+struct Trust {
+    authorities: Arc<Authorities>,
+    /// As if it were this time. None: it is what the till's clock says.
+    at: Option<UnixTime>,
+}
+
 impl ServerCertVerifier for Trust {
     fn verify_server_cert(
         &self,
@@ -132,9 +140,9 @@ impl ServerCertVerifier for Trust {
         ocsp: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        let verify =
-            |verifier: &WebPkiServerVerifier| verifier.verify_server_cert(certificate, intermediates, name, ocsp, now);
-        verify(&self.first).or_else(|error| self.whole().map_or(Err(error), verify))
+        let now = self.at.unwrap_or(now);
+        let verify = |by: &WebPkiServerVerifier| by.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        verify(&self.authorities.first).or_else(|error| self.authorities.whole().map_or(Err(error), verify))
     }
 
     fn verify_tls12_signature(
@@ -143,7 +151,7 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.first.verify_tls12_signature(message, certificate, signature)
+        self.authorities.first.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -152,18 +160,18 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.first.verify_tls13_signature(message, certificate, signature)
+        self.authorities.first.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.first.supported_verify_schemes()
+        self.authorities.first.supported_verify_schemes()
     }
 }
 
 /// What connections are secured with.
 pub(crate) struct Security {
     pub config: Arc<ClientConfig>,
-    trust: Arc<Trust>,
+    authorities: Arc<Authorities>,
 }
 
 impl Security {
@@ -179,18 +187,18 @@ impl Security {
             return Ok(None);
         }
         let provider = Arc::new(ring::default_provider());
-        let trust = Arc::new(Trust::of(config, own, provider.clone())?);
+        let authorities = Arc::new(Authorities::of(config, own, provider.clone())?);
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(|error| not_set_up(chain(&error)))?
             .dangerous()
-            .with_custom_certificate_verifier(trust.clone());
+            .with_custom_certificate_verifier(Arc::new(Trust { authorities: authorities.clone(), at: None }));
         let mut tls = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
         };
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Some(Self { config: Arc::new(tls), trust }))
+        Ok(Some(Self { config: Arc::new(tls), authorities }))
     }
 
     /// For asking a server whose certificate seems to be out of its time what time it is. It is verified like any other, but for the
@@ -198,7 +206,8 @@ impl Security {
     pub fn at(&self, time: UnixTime) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = rustls::client::Resumption::disabled();
-        config.dangerous().set_certificate_verifier(Arc::new(AtTime { time, trust: self.trust.clone() }));
+        let trust = Trust { authorities: self.authorities.clone(), at: Some(time) };
+        config.dangerous().set_certificate_verifier(Arc::new(trust));
         Arc::new(config)
     }
 }
@@ -210,47 +219,6 @@ pub(crate) fn valid_time(error: &rustls::Error) -> Option<UnixTime> {
         rustls::Error::InvalidCertificate(ExpiredContext { not_after, .. }) => Some(*not_after),
         rustls::Error::InvalidCertificate(NotValidYetContext { not_before, .. }) => Some(*not_before),
         _ => None,
-    }
-}
-
-#[derive(Debug)]
-struct AtTime {
-    time: UnixTime,
-    trust: Arc<Trust>,
-}
-
-impl ServerCertVerifier for AtTime {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        _: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        self.trust.verify_server_cert(certificate, intermediates, name, ocsp, self.time)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.trust.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.trust.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.trust.supported_verify_schemes()
     }
 }
 
@@ -384,11 +352,10 @@ mod tests {
         let ((bundled, by_bundled), (added, by_added), (_, by_stranger)) = (authority(), authority(), authority());
         let provider = Arc::new(ring::default_provider());
         let verifier = |roots: &[_]| verifier(&RootCertStore::empty(), roots, &provider).unwrap();
-        let trust = |whole| Trust {
-            provider: provider.clone(),
-            own: RootCertStore::empty(),
-            first: verifier(std::slice::from_ref(&bundled)),
-            whole,
+        let trust = |whole| {
+            let first = verifier(std::slice::from_ref(&bundled));
+            let authorities = Authorities { provider: provider.clone(), own: RootCertStore::empty(), first, whole };
+            Trust { authorities: Arc::new(authorities), at: None }
         };
         let accepts = |trust: &Trust, server: &CertificateDer<'_>| {
             trust.verify_server_cert(server, &[], &ServerName::try_from("shop.test").unwrap(), &[], UnixTime::now())
