@@ -29,7 +29,7 @@ const BACKGROUND: usize = 2;
 const IDLE: Duration = Duration::from_secs(5);
 /// How often the journal is looked through for intents of other processes that ended.
 const SCAN: Duration = Duration::from_secs(60);
-/// How long closing waits for what is under way.
+/// How long closing, or acknowledging, waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Settling requests in stock when nothing was sold for long.
 const BURST: f64 = 10.0;
@@ -226,10 +226,10 @@ impl Engine {
         }
     }
 
-    /// Until nothing of an operation is ahead of the journal, which takes as long as a write.
+    /// Until nothing of an operation is ahead of the journal, which takes as long as a write; a disk that hangs is not waited for.
     fn wait_until_written(&self, id: OperationId) {
         let is_ahead = |work: &mut Work| work.slots.get(&id).is_some_and(|slot| slot.ahead.is_some());
-        drop(self.written.wait_while(self.lock(), is_ahead));
+        drop(self.written.wait_timeout_while(self.lock(), PATIENCE, is_ahead));
     }
 
     /// What is told of a wish that nobody took up in time: it is not carried out, but it may be an intent already.
