@@ -29,7 +29,7 @@ const BACKGROUND: usize = 2;
 const IDLE: Duration = Duration::from_secs(5);
 /// How often the journal is looked through for intents of other processes that ended.
 const SCAN: Duration = Duration::from_secs(60);
-/// How long closing, or acknowledging, waits for what is under way.
+/// How long closing waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Settling requests in stock when nothing was sold for long.
 const BURST: f64 = 10.0;
@@ -51,8 +51,6 @@ pub(crate) struct Engine {
     interrupt: Arc<Interrupt>,
     work: Mutex<Work>,
     changed: Condvar,
-    /// What was told ahead of the journal is in it.
-    written: Condvar,
 }
 
 #[derive(Default)]
@@ -64,8 +62,9 @@ struct Work {
     workers: usize,
     idle: usize,
     background: usize,
-    /// Intents that the disk neither took nor gave back, with what is to be written over them.
-    doubtful: HashMap<OperationId, Record>,
+    /// What is true and not in the journal yet: a completed purchase, which is told before; and the withdrawal of an intent that the disk
+    /// neither took nor gave back, which nobody is told before.
+    unwritten: HashMap<OperationId, Record>,
     next_scan: Option<Instant>,
     budget: Budget,
     closing: bool,
@@ -80,8 +79,6 @@ struct Slot {
     /// The revision of the record it was last started with. News of an older one is about an earlier start.
     started: u64,
     followers: Vec<Arc<Ticket>>,
-    /// What they were told already, while it is being written.
-    ahead: Option<Record>,
 }
 
 /// At most a tenth of the requests are for settling what nobody waits for: thousands of tills share one key.
@@ -142,7 +139,6 @@ impl Engine {
             interrupt: Arc::default(),
             work: Mutex::default(),
             changed: Condvar::new(),
-            written: Condvar::new(),
         });
         let mut work = engine.lock();
         let spread = engine.config.settle.startup_spread_ms;
@@ -183,42 +179,32 @@ impl Engine {
     /// What is known of an operation.
     pub fn get(&self, id: OperationId) -> Result<Option<Record>> {
         // In this order: what is written meanwhile is found in the journal.
-        match self.ahead(id) {
-            None => self.journal.get(id),
-            ahead => Ok(ahead),
-        }
-    }
-
-    /// What was told of an operation and is being written.
-    fn ahead(&self, id: OperationId) -> Option<Record> {
-        self.lock().slots.get(&id)?.ahead.clone()
+        let told = self.told_ahead(id);
+        Ok(newer(told, self.journal.get(id)?))
     }
 
     /// Everything that is pending or not acknowledged, oldest first.
     pub fn unacknowledged(&self) -> Result<Vec<Record>> {
-        let ahead: Vec<Record> = self.lock().slots.values().filter_map(|slot| slot.ahead.clone()).collect();
-        let mut records = self.journal.unacknowledged()?;
-        for record in &mut records {
-            if let Some(newer) =
-                ahead.iter().find(|ahead| ahead.id() == record.id() && ahead.revision > record.revision)
-            {
-                record.clone_from(newer);
-            }
-        }
-        Ok(records)
+        let unwritten = self.lock().unwritten.clone();
+        let told = |id| unwritten.get(&id).filter(|record| record.state == State::Done).cloned();
+        let records = self.journal.unacknowledged()?;
+        Ok(records.into_iter().filter_map(|record| newer(told(record.id()), Some(record))).collect())
+    }
+
+    /// What was told of an operation and is not in the journal yet.
+    fn told_ahead(&self, id: OperationId) -> Option<Record> {
+        self.lock().unwritten.get(&id).filter(|record| record.state == State::Done).cloned()
     }
 
     /// Ends the POS's interest in an operation: [`decide::acknowledge`], carried out.
     pub fn acknowledge(&self, id: OperationId) -> Result<Record> {
-        let ahead = self.ahead(id);
-        self.wait_until_written(id);
         loop {
-            let record = self.journal.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))?;
-            if let Some(ahead) = ahead.as_ref().filter(|ahead| ahead.revision > record.revision) {
-                // It could not be written. If it still cannot be, this says why.
-                self.journal.save(ahead, decide::durability(ahead))?;
-                continue;
+            if let Some(told) = self.told_ahead(id)
+                && self.journal.save(&told, decide::durability(&told))?
+            {
+                self.lock().unwritten.remove(&id);
             }
+            let record = self.journal.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))?;
             let Some(acknowledged) = decide::acknowledge(&record, time::now())? else { return Ok(record) };
             if self.journal.save(&acknowledged, Durability::Now)? {
                 return Ok(acknowledged);
@@ -226,18 +212,12 @@ impl Engine {
         }
     }
 
-    /// Until nothing of an operation is ahead of the journal, which takes as long as a write; a disk that hangs is not waited for.
-    fn wait_until_written(&self, id: OperationId) {
-        let is_ahead = |work: &mut Work| work.slots.get(&id).is_some_and(|slot| slot.ahead.is_some());
-        drop(self.written.wait_timeout_while(self.lock(), PATIENCE, is_ahead));
-    }
-
     /// What is told of a wish that nobody took up in time: it is not carried out, but it may be an intent already.
     pub fn given_up(&self, wish: &Wish, not_sent: Code, pending: Code) -> Result<(Record, bool)> {
         let decide = |candidates| decide::intend(wish, candidates, self.times());
         match self.journal.peek(&wish.order, wish.reference.as_deref(), decide, GLANCE) {
             Some(Ok(Intention::Join(record))) => {
-                let record = self.ahead(record.id()).unwrap_or(record);
+                let record = self.told_ahead(record.id()).unwrap_or(record);
                 decide::told(record, pending).map(|record| (record, true))
             }
             Some(Ok(_)) => Err(Error::of(not_sent)),
@@ -417,7 +397,7 @@ impl Engine {
                 let told = Record { cause: error.cause().to_vec(), ..decide::unrecorded(withdrawn.clone()) };
                 let mut work = self.lock();
                 work.occupy(&withdrawn, ticket);
-                work.doubtful.insert(withdrawn.id(), withdrawn);
+                work.unwritten.insert(withdrawn.id(), withdrawn);
                 drop(work);
                 self.publish(&told);
             }
@@ -435,9 +415,9 @@ impl Engine {
     fn settle(&self, id: OperationId, asked: bool, attended: bool) -> Result<Option<Record>> {
         let quiet = self.quiet();
         let rules = &self.config.settle;
-        let doubtful = self.lock().doubtful.get(&id).cloned();
-        if let Some(withdrawn) = doubtful {
-            return self.take_back(withdrawn).map(Some);
+        let unwritten = self.lock().unwritten.get(&id).cloned();
+        if let Some(record) = unwritten {
+            return self.write_now(record).map(Some);
         }
         let Some(record) = self.journal.get(id)? else { return Ok(None) };
         let record = decide::bounded(record, time::now(), quiet, rules);
@@ -474,18 +454,18 @@ impl Engine {
         Ok(Some(self.learn(claimed, decide::after_send, &verdict, attended)))
     }
 
-    /// Saves the withdrawal of an intent that was neither recorded for sure nor taken back, now that the disk may work again.
-    fn take_back(&self, withdrawn: Record) -> Result<Record> {
-        let saved = self.journal.save(&withdrawn, Durability::Now);
+    /// Saves what could not be written, now that the disk may work again.
+    fn write_now(&self, unwritten: Record) -> Result<Record> {
+        let saved = self.journal.save(&unwritten, decide::durability(&unwritten));
         let known = match saved {
-            Ok(true) => withdrawn,
-            // Another process may have found it in the log and brought it to life.
-            _ => match self.journal.get(withdrawn.id())? {
-                Some(theirs) if theirs.revision >= withdrawn.revision => theirs,
+            Ok(true) => unwritten,
+            // Another process may have settled it, or found it in the log and brought it to life.
+            _ => match self.journal.get(unwritten.id())? {
+                Some(theirs) if theirs.revision >= unwritten.revision => theirs,
                 _ => return Err(saved.err().unwrap_or_else(|| Error::of(Code::Journal))),
             },
         };
-        self.lock().doubtful.remove(&known.id());
+        self.lock().unwritten.remove(&known.id());
         Ok(known)
     }
 
@@ -521,16 +501,16 @@ impl Engine {
     /// Writes what a request has taught. If another thread or process has written meanwhile, it is added to that.
     /// What could not be written is not told, unless it is true whatever the journal says.
     fn learn(&self, mut record: Record, after: After, verdict: &Verdict, attended: bool) -> Record {
-        loop {
+        let known = loop {
             let learned = after(&record, verdict.clone(), time::now(), self.pace(attended));
             let durability = decide::durability(&learned);
             if learned.state == State::Done && durability == Durability::Later {
                 self.tell_ahead(&learned);
             }
             let error = match self.journal.save(&learned, durability) {
-                Ok(true) => return learned,
+                Ok(true) => break learned,
                 Ok(false) => match self.journal.get(record.id()) {
-                    Ok(Some(theirs)) if decide::is_overtaken(&record, &theirs, verdict) => return theirs,
+                    Ok(Some(theirs)) if decide::is_overtaken(&record, &theirs, verdict) => break theirs,
                     Ok(Some(theirs)) => {
                         record = theirs;
                         continue;
@@ -546,7 +526,9 @@ impl Engine {
                 State::Done => learned,
                 _ => decide::unrecorded(learned),
             };
-        }
+        };
+        self.lock().unwritten.remove(&known.id());
+        known
     }
 
     /// After a job, when nobody waits.
@@ -561,16 +543,14 @@ impl Engine {
         self.log.write(Level::Error, "journal.failed", &fields);
     }
 
-    /// Tells everybody who follows what is true whether or not it gets into the journal: nobody waits for a disk that is busy.
+    /// Tells everybody who follows of a completed purchase, which is true whether or not it gets into the journal: nobody waits for a
+    /// disk that is busy.
     fn tell_ahead(&self, record: &Record) {
         let mut work = self.lock();
-        let Some(slot) = work.slots.get_mut(&record.id()).filter(|slot| record.revision >= slot.started) else {
-            return;
-        };
-        slot.ahead = Some(record.clone());
-        let followers = std::mem::take(&mut slot.followers);
+        work.unwritten.insert(record.id(), record.clone());
+        let followers = work.slots.get_mut(&record.id()).map(|slot| std::mem::take(&mut slot.followers));
         drop(work);
-        for ticket in followers {
+        for ticket in followers.unwrap_or_default() {
             ticket.tell(record);
         }
     }
@@ -580,7 +560,6 @@ impl Engine {
         let mut work = self.lock();
         let settled = record.state.is_settled() || record.is_closed();
         let outdated = work.slots.get(&record.id()).is_some_and(|slot| record.revision < slot.started);
-        let was_ahead = work.slots.get(&record.id()).is_some_and(|slot| slot.ahead.is_some());
         let followers = match work.slots.get_mut(&record.id()) {
             None => Vec::new(),
             // Started again meanwhile: whoever waits for the new start does not take old news, and the slot is the new start's.
@@ -591,10 +570,11 @@ impl Engine {
                 slot.followers.clone()
             }
         };
-        let planned = !settled && !outdated;
+        let unwritten = settled && work.unwritten.contains_key(&record.id());
+        let planned = (!settled || unwritten) && !outdated;
         if planned {
-            let wait = record.next_at.saturating_sub(time::now());
-            work.schedule(record.id(), Instant::now() + Duration::from_millis(wait));
+            let wait = Duration::from_millis(record.next_at.saturating_sub(time::now()));
+            work.schedule(record.id(), Instant::now() + if unwritten { RETRY } else { wait });
         } else if !outdated {
             work.slots.remove(&record.id());
             self.stats.settled(record.state);
@@ -602,9 +582,6 @@ impl Engine {
         drop(work);
         if planned {
             self.changed.notify_one();
-        }
-        if was_ahead {
-            self.written.notify_all();
         }
         for ticket in followers {
             ticket.tell(record);
@@ -615,7 +592,6 @@ impl Engine {
     fn release(&self, id: OperationId, due: Instant) {
         self.lock().schedule(id, due);
         self.changed.notify_one();
-        self.written.notify_all();
     }
 
     fn times(&self) -> Times {
@@ -672,7 +648,7 @@ impl Work {
     fn schedule(&mut self, id: OperationId, due: Instant) {
         let slot = self.slots.entry(id).or_insert_with(|| Slot::new(due));
         self.agenda.remove(&(slot.due, id));
-        (slot.due, slot.busy, slot.ahead) = (due, false, None);
+        (slot.due, slot.busy) = (due, false);
         self.agenda.insert((due, id));
     }
 
@@ -704,12 +680,20 @@ impl Work {
 
 impl Slot {
     fn new(due: Instant) -> Self {
-        Self { due, busy: false, asked: false, started: 0, followers: Vec::new(), ahead: None }
+        Self { due, busy: false, asked: false, started: 0, followers: Vec::new() }
     }
 
     /// Forgets callers that have gone: nobody but the slot holds their ticket.
     fn drop_gone(&mut self) {
         self.followers.retain(|ticket| Arc::strong_count(ticket) > 1);
+    }
+}
+
+/// What was told, if the journal does not know more.
+fn newer(told: Option<Record>, written: Option<Record>) -> Option<Record> {
+    match (told, written) {
+        (Some(told), Some(written)) if written.revision >= told.revision => Some(written),
+        (told, written) => told.or(written),
     }
 }
 

@@ -323,26 +323,31 @@ fn a_completed_purchase_is_told_while_its_outcome_waits_for_the_disk_and_known_t
     let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
     let object = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
     bench.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 1_000 }));
-    std::thread::scope(|scope| {
-        let sale = scope.spawn(|| client.purchase(contact, item, Some(r#"{"reference": "R1", "waitMs": 2000}"#)));
+    let sale = || client.purchase(contact, item, Some(r#"{"reference": "R1", "waitMs": 2000}"#));
+    let (told, holder) = std::thread::scope(|scope| {
+        let sale = scope.spawn(sale);
         while bench.posts() == 0 {
             std::thread::park_timeout(Duration::from_millis(1));
         }
         // From the request to long after its answer nothing can be written.
         let holder = Connection::open(place.journal()).unwrap();
         holder.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let told = object(sale.join().unwrap().unwrap());
-        assert_eq!(told["state"], "done");
-        let written: String = holder.query_row("SELECT state FROM operation", (), |row| row.get(0)).unwrap();
-        assert_eq!(written, "recorded", "the journal was not held in time");
-
-        let id = OperationId::parse(told["operationId"].as_str().unwrap(), "operation").unwrap();
-        assert_eq!(object(client.get_operation(id).unwrap())["state"], "done");
-        assert_eq!(object(client.list_unsettled(None).unwrap())["operations"][0]["state"], "done");
-        let acknowledged = scope.spawn(move || client.acknowledge(id));
-        holder.execute_batch("ROLLBACK").unwrap();
-        assert!(object(acknowledged.join().unwrap().unwrap())["acknowledgedAtMs"].is_u64());
+        (object(sale.join().unwrap().unwrap()), holder)
     });
+    assert_eq!(told["state"], "done");
+    let written: String = holder.query_row("SELECT state FROM operation", (), |row| row.get(0)).unwrap();
+    assert_eq!(written, "recorded", "the journal was not held in time");
+
+    let id = OperationId::parse(told["operationId"].as_str().unwrap(), "operation").unwrap();
+    let known = || object(client.get_operation(id).unwrap());
+    assert_eq!(known()["state"], "done");
+    assert_eq!(object(client.list_unsettled(None).unwrap())["operations"][0]["state"], "done");
+    // It could not be written, nor can it be now: that is told, and what was told is not taken back.
+    assert_eq!(client.acknowledge(id).unwrap_err().code(), Code::JournalLocked);
+    assert_eq!(known()["state"], "done");
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(object(client.acknowledge(id).unwrap()), known());
+    assert!(known()["acknowledgedAtMs"].is_u64());
     assert_eq!(object(client.list_unsettled(None).unwrap())["operations"], json!([]));
     client.close();
     println!("campaign ahead: 1 points tried, 0 violations");
