@@ -3,6 +3,7 @@
 
 use super::decide::{self, Pace, Step, Times, Wish};
 use super::ticket::Ticket;
+use super::work::{Job, Work};
 use crate::code::Code;
 use crate::config::Config;
 use crate::engage::{Engage, Order, Verdict};
@@ -14,7 +15,6 @@ use crate::stats::Stats;
 use crate::time::{self, Millis, millis};
 use crate::transport::{Call, Interrupt};
 use once_cell::sync::OnceCell;
-use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,16 +23,12 @@ use uuid::Uuid;
 
 /// Purchases under way at once on one client. A till makes one at a time; a store server may make more.
 const WORKERS: usize = 32;
-/// Of them, how many may settle what nobody waits for.
-const BACKGROUND: usize = 2;
 /// A worker that has had nothing to do for this long ends, but for the last one.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often the journal is looked through for intents of other processes that ended.
 const SCAN: Duration = Duration::from_secs(60);
 /// How long closing waits for what is under way.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Settling requests in stock when nothing was sold for long.
-const BURST: f64 = 10.0;
 /// When work that failed for a reason of the till's own (the disk, a panic) is taken up again.
 const RETRY: Duration = Duration::from_secs(10);
 /// How long the journal may be busy when a caller is leaving. Invariant 8 allows 50 ms in all.
@@ -53,70 +49,8 @@ pub(crate) struct Engine {
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct Work {
-    wishes: VecDeque<(Wish, Arc<Ticket>)>,
-    slots: HashMap<OperationId, Slot>,
-    /// When the slots that nobody works on are due.
-    agenda: BTreeSet<(Instant, OperationId)>,
-    workers: usize,
-    idle: usize,
-    background: usize,
-    /// What is true and not in the journal yet: a completed purchase, which is told before; and the withdrawal of an intent that the disk
-    /// neither took nor gave back, which nobody is told before.
-    unwritten: HashMap<OperationId, Record>,
-    next_scan: Option<Instant>,
-    budget: Budget,
-    closing: bool,
-}
-
-/// An intent whose outcome is not known.
-struct Slot {
-    due: Instant,
-    busy: bool,
-    /// Look now, whatever the schedule says: somebody asked.
-    asked: bool,
-    /// The revision of the record it was last started with. News of an older one is about an earlier start.
-    started: u64,
-    followers: Vec<Arc<Ticket>>,
-}
-
-/// At most a tenth of the requests are for settling what nobody waits for: thousands of tills share one key.
-struct Budget {
-    tokens: f64,
-    last: Option<Instant>,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { tokens: BURST, last: None }
-    }
-}
-
-impl Budget {
-    fn earn(&mut self) {
-        self.tokens = (self.tokens + 0.1).min(BURST);
-    }
-
-    /// `trickle` is how far apart requests beyond the budget are, so that every intent gets its turn.
-    fn spend(&mut self, now: Instant, trickle: Duration) -> bool {
-        if self.tokens < 1.0 && self.last.is_some_and(|last| now.duration_since(last) < trickle) {
-            return false;
-        }
-        self.tokens = (self.tokens - 1.0).max(0.0);
-        self.last = Some(now);
-        true
-    }
-}
-
 /// A function of `decide` that adds a verdict to a record.
 type After = fn(&Record, Verdict, Millis, Pace<'_>) -> Record;
-
-enum Job {
-    Begin(Wish, Arc<Ticket>),
-    Settle { id: OperationId, asked: bool, attended: bool },
-    Scan,
-}
 
 impl Engine {
     /// Takes up what the last run left and starts settling it.
@@ -606,86 +540,6 @@ impl Engine {
     fn quiet(&self) -> Millis {
         let timeout = millis(self.config.request_timeout);
         timeout + timeout / 10
-    }
-}
-
-impl Work {
-    /// The next thing to do, marked as taken.
-    fn take(&mut self, now: Instant) -> Option<Job> {
-        if self.closing {
-            return None;
-        }
-        if let Some((wish, ticket)) = self.wishes.pop_front() {
-            return Some(Job::Begin(wish, ticket));
-        }
-        if self.next_scan.is_some_and(|at| at <= now) {
-            self.next_scan = None;
-            return Some(Job::Scan);
-        }
-        let background_full = self.background >= BACKGROUND;
-        let due = self.agenda.iter().take_while(|(due, _)| *due <= now);
-        let slots = &self.slots;
-        let entry = *due
-            .into_iter()
-            .find(|(_, id)| !background_full || slots.get(id).is_some_and(|slot| !slot.followers.is_empty()))?;
-        self.agenda.remove(&entry);
-        let slot = self.slots.get_mut(&entry.1)?;
-        slot.busy = true;
-        slot.drop_gone();
-        let (asked, attended) = (std::mem::take(&mut slot.asked), !slot.followers.is_empty());
-        if !attended {
-            self.background += 1;
-        }
-        Some(Job::Settle { id: entry.1, asked, attended })
-    }
-
-    fn next_due(&self) -> Option<Instant> {
-        let first = self.agenda.first().map(|(due, _)| *due);
-        [first, self.next_scan].into_iter().flatten().min()
-    }
-
-    /// Plans the next look at an intent that nobody works on now.
-    fn schedule(&mut self, id: OperationId, due: Instant) {
-        let slot = self.slots.entry(id).or_insert_with(|| Slot::new(due));
-        self.agenda.remove(&(slot.due, id));
-        (slot.due, slot.busy) = (due, false);
-        self.agenda.insert((due, id));
-    }
-
-    /// Marks a fresh intent as worked on, for the caller that started it.
-    fn occupy(&mut self, record: &Record, ticket: &Arc<Ticket>) {
-        let id = record.id();
-        let slot = self.slots.entry(id).or_insert_with(|| Slot::new(Instant::now()));
-        self.agenda.remove(&(slot.due, id));
-        (slot.busy, slot.started) = (true, record.revision);
-        slot.followers.push(ticket.clone());
-    }
-
-    /// Adds a caller to a pending intent and has it looked at now.
-    fn follow(&mut self, id: OperationId, ticket: &Arc<Ticket>, head_start: Duration) {
-        let due = Instant::now() + head_start;
-        let slot = self.slots.entry(id).or_insert_with(|| Slot::new(due));
-        for other in &slot.followers {
-            other.share();
-        }
-        slot.followers.push(ticket.clone());
-        if slot.busy {
-            // Its request is under way; its answer is what there is to wait for.
-            return;
-        }
-        slot.asked = true;
-        self.schedule(id, due);
-    }
-}
-
-impl Slot {
-    fn new(due: Instant) -> Self {
-        Self { due, busy: false, asked: false, started: 0, followers: Vec::new() }
-    }
-
-    /// Forgets callers that have gone: nobody but the slot holds their ticket.
-    fn drop_gone(&mut self) {
-        self.followers.retain(|ticket| Arc::strong_count(ticket) > 1);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Purchases and redeems: from a wish to a known end. `decide` is pure, `engine` carries out, `ticket` is where a caller waits;
-//! `reward` tells which reward a purchase gave.
+//! Purchases and redeems: from a wish to a known end. `decide` is pure, `engine` carries out, `work` is what there is to do, `ticket` is
+//! where a caller waits; `reward` tells which reward a purchase gave.
 
 pub(crate) mod decide;
 mod engine;
@@ -9,6 +9,7 @@ mod model;
 mod redeem_model;
 pub(crate) mod reward;
 mod ticket;
+mod work;
 
 use crate::code::Code;
 use crate::config::Config;
