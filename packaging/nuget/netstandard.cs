@@ -27,6 +27,10 @@ static class Retarget
         module.AssemblyReferences.Add(netstandard);
         foreach (var type in used.Where(type => type.DeclaringType == null)) type.Scope = netstandard;
         module.Write(given[2], new WriterParameters { DeterministicMvid = true, Timestamp = 0 });
-        return 0;
+        // Told by what was written, not by what was meant.
+        var referred = ModuleDefinition.ReadModule(given[2]).AssemblyReferences.Select(reference => reference.FullName).ToList();
+        if (referred.Count == 1 && referred[0] == netstandard.FullName) return 0;
+        Console.Error.WriteLine(given[2] + " refers to " + string.Join(" and ", referred));
+        return 1;
     }
 }

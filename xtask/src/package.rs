@@ -10,7 +10,7 @@ pub mod nuget;
 mod page;
 pub mod target;
 
-pub use build::{Built, zig};
+pub use build::{Built, with_faults, zig};
 use build::{build, from_debug};
 
 use crate::run::{Result, output, root, run, target as target_folder};

@@ -11,7 +11,7 @@ use crate::package::target::Target;
 use crate::package::{self, NAME, VERSION, copy, dist, make, nuget};
 use crate::run::{Result, cargo, output, root, run, target as target_folder};
 use crate::setup;
-use crate::static_library::Binutils;
+use crate::static_library::{Binutils, functions};
 use machine::{runner, shim};
 use std::path::Path;
 use std::process::Command;
@@ -61,6 +61,10 @@ fn test(target: &'static Target, nuget: &Path) -> Result {
     let runner = runner(target, &work)?;
     use_installed(target, &installed, &work, &runner)?;
     harness(target, &installed, &work, &runner)?;
+    // On this machine's own, the tests of the ABI do it.
+    if target.name != "linux-x64" {
+        panics(target, &work, &runner)?;
+    }
     tills::try_all(target, &installed, nuget, &work, &runner)
 }
 
@@ -99,6 +103,41 @@ fn harness(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> R
     }
     let wrong: Vec<&str> = said.lines().filter(|line| line.contains(": not so: ")).collect();
     Err(format!("the harness ended with {}\n{}", ended.status, wrong.join("\n")))
+}
+
+/// A panic in any function is an error of that call alone on this target too: its unwinding is of its own kind.
+fn panics(target: &Target, work: &Path, runner: &Runner) -> Result {
+    let folder = work.join("panics");
+    make(&folder)?;
+    let library = package::with_faults(target)?;
+    let name = if target.is_windows() { "engage_point_shop.dll" } else { "libengage_point_shop.so.1" };
+    copy(&library, &folder.join(name))?;
+    let program = folder.join(if target.is_windows() { "panics.exe" } else { "panics" });
+    let mut cc = Command::new(target.cc);
+    cc.args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I"]).arg(root().join("include"));
+    cc.arg(root().join("tests/abi/panics.c")).arg(folder.join(name)).arg("-o").arg(&program);
+    if target.is_windows() {
+        shim(target, &folder)?;
+    } else {
+        cc.arg(format!("-Wl,-rpath,{}", folder.display()));
+    }
+    run(&mut cc)?;
+    let functions = functions()?;
+    for function in &functions {
+        let said = |panicking: &str| {
+            run_by(runner, &program).arg(function).env("EPS_TEST_PANIC", panicking).current_dir(&folder).output()
+        };
+        let (panicked, calm) = (said(function).map_err(|e| e.to_string())?, said("").map_err(|e| e.to_string())?);
+        let text = String::from_utf8_lossy(&panicked.stdout);
+        if !panicked.status.success() {
+            return Err(format!("{}: a panic in {function}: {}\n{text}", target.name, panicked.status));
+        }
+        if calm.status.success() && function != "eps_buffer_dispose" {
+            return Err(format!("{}: {function} need not panic for this test to pass", target.name));
+        }
+    }
+    println!("{}: a panic in each of {} functions was an error of that call alone", target.name, functions.len());
+    Ok(())
 }
 
 const CARGO_C: &str = "0.10.24+cargo-0.98.0";

@@ -36,25 +36,22 @@ pub fn zig() -> Result<PathBuf> {
 }
 
 /// Debian's cargo with Debian's rustc, for targets whose standard library is built from its sources.
-pub fn debian_cargo(mut command: Command, path: Option<&Path>) -> Command {
+fn debian_cargo(mut command: Command, path: Option<&Path>) -> Command {
     let first = path.map(|path| format!("{}:", path.display())).unwrap_or_default();
     command.current_dir(root()).env("PATH", format!("{first}/usr/bin:/bin")).env("CARGO", "/usr/bin/cargo");
     command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN");
-    command.env("CARGO_TARGET_DIR", target_folder().join("package"));
     command
 }
 
 const STD: &str = "-Zbuild-std=std,panic_unwind";
 
-pub fn build(target: &'static Target) -> Result<Built> {
-    println!("building for {}", target.name);
-    let made = target_folder().join("package").join(target.triple).join("release");
-    make(&made)?;
+/// A cargo that compiles the library for a target, but for the words that say what kind.
+fn compiler(target: &Target, into: &Path) -> Result<Command> {
     let mut command = match target.toolchain {
         Toolchain::Pinned => {
             let bin = zig()?;
             let mut command = Command::new(bin.join("cargo-zigbuild"));
-            command.current_dir(root()).env("CARGO_TARGET_DIR", target_folder().join("package"));
+            command.current_dir(root());
             command.env("PATH", format!("{}:{}", bin.display(), env::var("PATH").unwrap_or_default()));
             command
         }
@@ -68,17 +65,47 @@ pub fn build(target: &'static Target) -> Result<Built> {
     let remap = [(registry(), "crates"), (root().to_owned(), NAME)];
     let remap = remap.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     command.env("CARGO_ENCODED_RUSTFLAGS", remap.join("\u{1f}"));
-    command.env("SOURCE_DATE_EPOCH", built_on()?);
+    command.env("SOURCE_DATE_EPOCH", built_on()?).env("CARGO_TARGET_DIR", into);
     command.args(["rustc", "--package", NAME, "--lib", "--release", "--locked"]);
     if target.toolchain != Toolchain::Pinned {
         command.arg(STD);
     }
+    Ok(command)
+}
+
+/// The target as cargo is told it: zig is told the C library's version too.
+fn triple(target: &Target) -> String {
+    if target.is_windows() { target.triple.to_owned() } else { format!("{}.{}.{}", target.triple, GLIBC.0, GLIBC.1) }
+}
+
+/// The shared library in which any function can be made to panic, somewhere else: it must not be shipped by mistake.
+pub fn with_faults(target: &Target) -> Result<PathBuf> {
+    let folder = target_folder().join("package-faults");
+    let mut command = compiler(target, &folder)?;
+    command.args(["--features", "fault-injection", "--crate-type", "cdylib", "--target", &triple(target)]);
+    command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    run(command.args(startup(target)?))?;
+    let name = if target.is_windows() { "engage_point_shop.dll" } else { "libengage_point_shop.so" };
+    Ok(folder.join(target.triple).join("release").join(name))
+}
+
+/// What the linker is told beside what cargo knows.
+fn startup(target: &Target) -> Result<Vec<String>> {
+    match target.name {
+        "win-x86" => Ok(vec!["--".into(), "-L".into(), format!("native={}", startup_objects(target)?.display())]),
+        _ => Ok(Vec::new()),
+    }
+}
+
+pub fn build(target: &'static Target) -> Result<Built> {
+    println!("building for {}", target.name);
+    let into = target_folder().join("package");
+    let made = into.join(target.triple).join("release");
+    make(&made)?;
+    let mut command = compiler(target, &into)?;
     if target.is_windows() {
-        command.args(["--crate-type", "cdylib", "--target", target.triple]);
-        if target.name == "win-x86" {
-            command.args(["--", "-L"]).arg(format!("native={}", startup_objects(target)?.display()));
-        }
-        run(&mut command)?;
+        command.args(["--crate-type", "cdylib", "--target", &triple(target)]);
+        run(command.args(startup(target)?))?;
         let imports = vec![made.join("libengage_point_shop.dll.a"), import_library(target, &made)?];
         return Ok(Built {
             target,
@@ -89,12 +116,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
         });
     }
     let native = made.join("native-static-libs.txt");
-    command.args([
-        "--crate-type",
-        "cdylib,staticlib",
-        "--target",
-        &format!("{}.{}.{}", target.triple, GLIBC.0, GLIBC.1),
-    ]);
+    command.args(["--crate-type", "cdylib,staticlib", "--target", &triple(target)]);
     run(command.args(["--", "--print"]).arg(format!("native-static-libs={}", native.display())))?;
     let archive = made.join("closed").join("libengage_point_shop.a");
     make(&made.join("closed"))?;
