@@ -49,7 +49,7 @@ pub const WINDOWS_LIBRARIES: &[&str] = &[
 ];
 
 /// What a till downloads and keeps, in bytes.
-pub const SHARED_BUDGET: u64 = 4_000_000;
+pub const SHARED_BUDGET: u64 = 3_500_000;
 pub const STATIC_BUDGET: u64 = 12_000_000;
 
 const DEBIAN_RUST: Need =
