@@ -133,10 +133,8 @@ impl Engine {
     /// Ends the POS's interest in an operation: [`decide::acknowledge`], carried out.
     pub fn acknowledge(&self, id: OperationId) -> Result<Record> {
         loop {
-            if let Some(told) = self.told_ahead(id)
-                && self.journal.save(&told, decide::durability(&told))?
-            {
-                self.lock().unwritten.remove(&id);
+            if let Some(told) = self.told_ahead(id) {
+                self.write_told(&told)?;
             }
             let record = self.journal.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))?;
             let Some(acknowledged) = decide::acknowledge(&record, time::now())? else { return Ok(record) };
@@ -390,14 +388,33 @@ impl Engine {
 
     /// Saves what could not be written, now that the disk may work again.
     fn write_now(&self, unwritten: Record) -> Result<Record> {
+        if unwritten.state == State::Done {
+            return self.write_told(&unwritten);
+        }
         let saved = self.journal.save(&unwritten, decide::durability(&unwritten));
         let known = match saved {
             Ok(true) => unwritten,
-            // Another process may have settled it, or found it in the log and brought it to life.
+            // Another process may have found it in the log and brought it to life.
             _ => match self.journal.get(unwritten.id())? {
                 Some(theirs) if theirs.revision >= unwritten.revision => theirs,
                 _ => return Err(saved.err().unwrap_or_else(|| Error::of(Code::Journal))),
             },
+        };
+        self.lock().unwritten.remove(&known.id());
+        Ok(known)
+    }
+
+    /// Writes a completed purchase that was told already, over whatever somebody has written who did not know of it.
+    fn write_told(&self, told: &Record) -> Result<Record> {
+        let known = loop {
+            let written = self.journal.get(told.id())?.ok_or_else(|| Error::of(Code::UnknownOperation))?;
+            if written.state.is_settled() {
+                break written;
+            }
+            let next = Record { revision: written.revision + 1, ..told.clone() };
+            if self.journal.save(&next, decide::durability(&next))? {
+                break next;
+            }
         };
         self.lock().unwritten.remove(&known.id());
         Ok(known)
@@ -543,10 +560,10 @@ impl Engine {
     }
 }
 
-/// What was told, if the journal does not know more.
+/// What was told, unless the journal has it: somebody else may have written less, and later.
 fn newer(told: Option<Record>, written: Option<Record>) -> Option<Record> {
     match (told, written) {
-        (Some(told), Some(written)) if written.revision >= told.revision => Some(written),
+        (Some(_), Some(written)) if written.state.is_settled() => Some(written),
         (told, written) => told.or(written),
     }
 }
