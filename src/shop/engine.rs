@@ -130,13 +130,18 @@ impl Engine {
         self.lock().unwritten.get(&id).filter(|record| record.state == State::Done).cloned()
     }
 
+    /// What the journal holds of an operation.
+    fn recorded(&self, id: OperationId) -> Result<Record> {
+        self.journal.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))
+    }
+
     /// Ends the POS's interest in an operation: [`decide::acknowledge`], carried out.
     pub fn acknowledge(&self, id: OperationId) -> Result<Record> {
         loop {
-            if let Some(told) = self.told_ahead(id) {
-                self.write_told(&told)?;
-            }
-            let record = self.journal.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))?;
+            let record = match self.told_ahead(id) {
+                Some(told) => self.write_told(&told)?,
+                None => self.recorded(id)?,
+            };
             let Some(acknowledged) = decide::acknowledge(&record, time::now())? else { return Ok(record) };
             if self.journal.save(&acknowledged, Durability::Now)? {
                 return Ok(acknowledged);
@@ -407,7 +412,7 @@ impl Engine {
     /// Writes a completed purchase that was told already, over whatever somebody has written who did not know of it.
     fn write_told(&self, told: &Record) -> Result<Record> {
         let known = loop {
-            let written = self.journal.get(told.id())?.ok_or_else(|| Error::of(Code::UnknownOperation))?;
+            let written = self.recorded(told.id())?;
             if written.state.is_settled() {
                 break written;
             }
