@@ -73,8 +73,9 @@ impl Findings {
             }
         }
         let on_disk = shop.with("EPS_BENCH_JOURNAL", lab.folder.join("traced.db"));
-        let syncs = lab.calls(&on_disk, "purchase")?;
-        let syncs = syncs.iter().filter(|(name, _)| name.contains("sync")).map(|(_, each)| each).sum();
+        let durably = lab.calls(&on_disk, "purchase")?;
+        let syncs = durably.iter().filter(|(name, _)| name.contains("sync")).map(|(_, each)| each).sum();
+        calls.push((shop.name, "durable purchase", durably));
 
         println!("a durable purchase");
         let path = journals::make(lab, &shop, Records::Acknowledged, 0)?;
