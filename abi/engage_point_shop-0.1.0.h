@@ -30,8 +30,8 @@
  *         code = eps_purchase(shop, "a0000000-0000-4000-8000-000000000001", "b0000000-0000-4000-8000-000000000001",
  *                             "{\"reference\": \"receipt 4711\", \"waitMs\": 8000}", &answer);
  *         switch (eps_outcome(code)) {
- *             case EPS_OUTCOME_DONE: puts("bought"); break;
- *             case EPS_OUTCOME_REFUSED: puts("refused: nothing was deducted"); break;
+ *             case EPS_OUTCOME_COMPLETED: puts("bought"); break;
+ *             case EPS_OUTCOME_DECLINED: puts("refused: nothing was deducted"); break;
  *             case EPS_OUTCOME_NOT_SENT: puts("nothing was sent: try again"); break;
  *             default: puts("not known yet: go on, and look later"); break;
  *         }
@@ -41,11 +41,11 @@
  *
  * THE LIFE OF A PURCHASE. eps_purchase makes the intent durable, sends it and waits at most "waitMs". Done, refused and not sent are
  * final. Pending is a normal state, not an error: the request goes on, its answer is journaled, and what stays unknown is settled in
- * the background, in this run or the next, without the POS doing anything. The POS learns it from eps_list_unsettled. When the POS
+ * the background, in this run or the next, without the POS doing anything. The POS learns it from eps_list_unacknowledged. When the POS
  * has noted an outcome (printed it, stored it), it calls eps_acknowledge; until then nothing is forgotten, and the same press again
  * (the same reference, or without one the same contact and item) is the same purchase.
  *
- * AT START. Open the client, call eps_list_unsettled, and show or store what became known since; acknowledge it. What is pending
+ * AT START. Open the client, call eps_list_unacknowledged, and show or store what became known since; acknowledge it. What is pending
  * still is being settled already.
  *
  * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. Its band says what to do next, eps_outcome says
@@ -53,7 +53,7 @@
  *
  * ANSWERS. A call that answers takes an eps_buffer: on EPS_OK it holds the answer, else the problem object of the same call. Both are
  * UTF-8 JSON with a NUL behind. The problem object has always these keys, null where nothing is known: "code", "name", "outcome"
- * ("done", "refused", "pending", "notSent"), "message" (for people: what is wrong and what to do), "httpStatus", "engageCode"
+ * ("completed", "declined", "pending", "notSent"), "message" (for people: what is wrong and what to do), "httpStatus", "engageCode"
  * (Engage's own error code), "operationId" and "purchaseId" (of the intent it is about), "attempts" (requests made), "retryAfterMs",
  * "cause" (an array of texts, outermost first). No answer holds the API key. New keys may come with a new version: ignore what you do
  * not know. After a panic inside the library (EPS_INTERNAL) the buffer holds a problem object too.
@@ -69,8 +69,13 @@
  *
  * THREADS. Every function may be called from any thread at any time, on one client too; a call blocks only its own thread, and no
  * call outlives its wait by more than 50 ms. One buffer belongs to one thread at a time. The library has threads of its own (at most
- * 32 and a few short-lived ones), which only eps_set_log's function is called on. After fork the child must not use a client of its
- * parent's.
+ * 32 and a few short-lived ones), which only eps_set_log's function is called on.
+ *
+ * LIFETIMES. Clients may be closed in any order, twice, from any thread, by a finalizer too, and while other threads are in calls on
+ * them; a call on a closed one is EPS_CLOSED. A handle is never given twice, an answer outlives its client. A process may end with
+ * clients open: what is pending is settled after the next open. On Linux the library is never unloaded, so dlclose is harmless; on
+ * Windows close every client before FreeLibrary. FORK: a child that was forked from a process that had opened a client is answered
+ * EPS_FORKED by every call that takes a client, and by eps_client_open; open the first client after the fork, or start a new program.
  *
  * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new function. Numbers of codes are never
  * used again. Only fixed-width integers, size_t and pointers cross this interface.
@@ -103,9 +108,9 @@
 
 /* What a code says about the points: the answers of eps_outcome. */
 /** It happened. */
-#define EPS_OUTCOME_DONE 0
+#define EPS_OUTCOME_COMPLETED 0
 /** Engage said no, definitely; nothing was deducted. */
-#define EPS_OUTCOME_REFUSED 1
+#define EPS_OUTCOME_DECLINED 1
 /** Not known yet; it is being settled. Never treat it as failed. */
 #define EPS_OUTCOME_PENDING 2
 /** Nothing that spends has left the till, or a read failed; it may be tried again. */
@@ -126,7 +131,7 @@
 /* Codes. The band says what to do next; numbers are never used again for something else. */
 
 /* Done: go on, then acknowledge. */
-/** Done. For a purchase: Engage has completed it. */
+/** Completed. For a purchase: Engage has completed it. */
 #define EPS_OK 0
 
 /* -1xx, the caller's mistake: fix the program. */
@@ -145,7 +150,7 @@
 /** The client is closed or being closed. */
 #define EPS_CLOSED (-107)
 /** This till has used the purchase id for another contact or another item. Use a fresh id. */
-#define EPS_PURCHASE_ID_BOUND (-108)
+#define EPS_PURCHASE_ID_CONFLICT (-108)
 /** The journal holds no operation of this id. */
 #define EPS_UNKNOWN_OPERATION (-109)
 /** The operation cannot be acknowledged: its outcome is not known yet. */
@@ -153,11 +158,13 @@
 /** The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG. */
 #define EPS_BAD_LOG_LEVEL (-111)
 /** This reference, contact and item already belong to another purchase id. */
-#define EPS_REFERENCE_BOUND (-112)
+#define EPS_REFERENCE_CONFLICT (-112)
 /** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any. */
 #define EPS_BAD_KEY (-113)
+/** The process was forked from one that had opened a client. Open the first client after the fork, or start a new program. */
+#define EPS_FORKED (-116)
 /** Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first. */
-#define EPS_REWARD_BUSY (-114)
+#define EPS_REWARD_IN_USE (-114)
 /** The operation is a redeem; only a purchase gives a reward. */
 #define EPS_NOT_A_PURCHASE (-115)
 
@@ -167,7 +174,7 @@
 /** The program was compiled against the header of another ABI version. */
 #define EPS_ABI_MISMATCH (-210)
 /** No certificate authority could be loaded from caFile or from the operating system. */
-#define EPS_NO_TRUST (-211)
+#define EPS_NO_CA_CERTIFICATES (-211)
 /** Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted. */
 #define EPS_UNAUTHORIZED (-212)
 /** Engage answered 403: the API key may not do this. Nothing was deducted. */
@@ -179,7 +186,7 @@
 
 /* -3xx, refused: Engage's definite no, nothing was deducted. Tell the member. */
 /** Engage refused; httpStatus and engageCode say more. Nothing was deducted. */
-#define EPS_REFUSED (-300)
+#define EPS_DECLINED (-300)
 /** PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact. */
 #define EPS_CONTACT_NOT_FOUND (-310)
 /** PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed. */
@@ -235,9 +242,9 @@
 /** 429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so. */
 #define EPS_RATE_LIMITED (-416)
 /** The answer to a read is not Engage's JSON: a web page, cut off, or of another shape. */
-#define EPS_BAD_ANSWER (-417)
-/** The answer to a read is larger than maxAnswerBytes. */
-#define EPS_ANSWER_TOO_LARGE (-418)
+#define EPS_INVALID_RESPONSE (-417)
+/** The answer to a read is larger than maxResponseBytes. */
+#define EPS_RESPONSE_TOO_LARGE (-418)
 /** The server answered a read with a 5xx status, or with 408 or 425. */
 #define EPS_SERVER_ERROR (-419)
 /** The connection ended before the answer to a read was complete. */
@@ -245,7 +252,7 @@
 /** The proxy does not connect to the server; the message says what it answered. Nothing was sent. */
 #define EPS_PROXY_FAILED (-421)
 
-/* -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later. */
+/* -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later. */
 /** Not known yet; httpStatus and engageCode say more. */
 #define EPS_PENDING (-500)
 /** The wait ended before Engage answered. The request goes on and its answer is journaled. */
@@ -257,7 +264,7 @@
 /** Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing). */
 #define EPS_PENDING_PROCESSING (-513)
 /** The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version. */
-#define EPS_PENDING_BAD_ANSWER (-514)
+#define EPS_PENDING_INVALID_RESPONSE (-514)
 /** A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made. */
 #define EPS_PENDING_SERVER_ERROR (-515)
 /** PromotionAssignmentError: an internal error of Engage, to be retried with the same id. */
@@ -265,11 +272,11 @@
 /** 429: not processed, tried again by itself. */
 #define EPS_PENDING_RATE_LIMITED (-517)
 /** The outcome could not be written to the journal. It will be learned again. */
-#define EPS_PENDING_UNRECORDED (-518)
+#define EPS_PENDING_NOT_PERSISTED (-518)
 /** The client was closed during the wait. It is settled after the next open. */
 #define EPS_PENDING_CLOSED (-519)
-/** Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it. */
-#define EPS_PENDING_NEEDS_PERSON (-520)
+/** Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it. */
+#define EPS_PENDING_NEEDS_REVIEW (-520)
 /** An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator. */
 #define EPS_PENDING_CREDENTIALS (-521)
 /** The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it. */
@@ -341,7 +348,7 @@ extern "C" {
 /**
  * Opens a client.
  *
- * Does not wait for the network: a till opens offline. A first connection is made in the background ("warm"), and what an
+ * Does not wait for the network: a till opens offline. A first connection is made in the background ("preconnect"), and what an
  * earlier run left pending in the journal is settled there from now on.
  *
  * @param abi          EPS_ABI_VERSION, as compiled into the program.
@@ -352,15 +359,15 @@ extern "C" {
  *                     the cashier, 0 to 600000; "requestTimeoutMs" 60000, how long a request may take, 100 to 600000; "caFile", PEM,
  *                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "clientCertFile" and
  *                     "clientKeyFile", PEM, by which the till proves who it is; "proxy" "http://user:password@host:port", or "none";
- *                     by default what HTTPS_PROXY, ALL_PROXY and NO_PROXY say; "warm" true, whether a connection is made on open;
- *                     "maxAnswerBytes" 8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
- *                     a pending purchase, the last repeats; "startupSpreadMs" 30000, within which settling starts after an open;
- *                     "replayLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
- *                     how long acknowledged records are kept; "wire", an object that overrides what this library assumes of Engage
+ *                     by default what HTTPS_PROXY, ALL_PROXY and NO_PROXY say; "preconnect" true, whether a connection is made on open;
+ *                     "maxResponseBytes" 8388608, a larger answer is an error; "retryScheduleMs" [10000,30000,60000,300000], the waits between looks at
+ *                     a pending purchase, the last repeats; "startupJitterMs" 30000, within which settling starts after an open;
+ *                     "resendLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
+ *                     how long acknowledged records are kept; "apiMapping", an object that overrides what this library assumes of Engage
  *                     where its public pages are silent (the README has its keys). An unknown key is an error.
  * @param client       Gets the client, or NULL; untouched if out is NULL. Close it with eps_client_close.
  * @param out          Gets `{"version": …, "abi": …}`, or the problem object. Required.
- * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG, EPS_NO_TRUST; a code of the -6xx band if the
+ * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG, EPS_NO_CA_CERTIFICATES; a code of the -6xx band if the
  *         journal cannot be used.
  *
  * Threads: any. Several clients may be open at once, also on one journal, also in several processes.
@@ -377,7 +384,7 @@ int32_t eps_client_open(uint32_t abi,
  * Calls that are blocked on it return; requests under way are ended within two seconds and stay pending in the journal.
  * NULL, and a client that is closed already, are no-ops.
  *
- * @return EPS_OK, or EPS_BAD_HANDLE.
+ * @return EPS_OK; EPS_BAD_HANDLE, EPS_FORKED.
  *
  * Threads: any, also while other threads are in calls on this client.
  */
@@ -437,7 +444,7 @@ int32_t eps_list_points(eps_client *client,
  * @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
  * @param out           Gets Engage's JSON array as it came, each element with at least "id" (a GUID) and "cost" (points, a whole
  *                      number); or the problem object. Required.
- * @return EPS_OK; a code of the -1xx band; EPS_UNAUTHORIZED, EPS_FORBIDDEN; EPS_INVALID_CONTACT, EPS_REFUSED; a code of the -4xx band,
+ * @return EPS_OK; a code of the -1xx band; EPS_UNAUTHORIZED, EPS_FORBIDDEN; EPS_INVALID_CONTACT, EPS_DECLINED; a code of the -4xx band,
  *         after which the call may be made again.
  *
  * Threads: any.
@@ -464,14 +471,14 @@ int32_t eps_list_items(eps_client *client,
  *                      "purchaseId": a GUID of the POS's own (eps_new_id), as an alternative or in addition.
  *                      "waitMs": how long the cashier waits, 0 to 600000 ms. A request that has not left by then is withdrawn
  *                      and told as not sent; one that may have left goes on and is told as pending.
- *                      "rewardsFirst": true lists the member's rewards before anything is sent (one more round trip, within the wait),
+ *                      "snapshotRewards": true lists the member's rewards before anything is sent (one more round trip, within the wait),
  *                      unless eps_list_rewards did so within ten minutes: so eps_find_reward can tell a new reward from old ones.
  *                      With neither reference nor purchaseId, a purchase of the same contact and item that is pending, or done and
  *                      not yet acknowledged, is joined: a second press is not a second purchase. So acknowledge.
- * @param out           Gets the operation object (see eps_get_operation) with "joined" (whether it had been asked for before); or
+ * @param out           Gets the operation object (see eps_get_operation) with "existing" (whether it had been asked for before); or
  *                      the problem object, with operationId. Required.
  * @return EPS_OK: bought. -3xx: refused, nothing was deducted. -4xx, -6xx, -1xx, -2xx: nothing was sent. -5xx: pending, let the sale
- *         go on and look at eps_list_unsettled later. EPS_UNAUTHORIZED and EPS_FORBIDDEN are refusals: nothing was deducted.
+ *         go on and look at eps_list_unacknowledged later. EPS_UNAUTHORIZED and EPS_FORBIDDEN are refusals: nothing was deducted.
  *         EPS_INTERNAL is to be treated as pending.
  *
  * Threads: any. Presses at the same instant, in several threads or processes on one journal, are one purchase.
@@ -519,14 +526,14 @@ int32_t eps_list_rewards(eps_client *client,
 /**
  * Tells which reward a completed purchase gave: the one to print, to show and to redeem.
  *
- * Engage may name it in the purchase ("stated"). Else the member's rewards are compared with those seen before the purchase by
- * eps_list_rewards or "rewardsFirst": "new" is the only one that came since; "only" is the only one of the item's promotion. Both leave
+ * Engage may name it in the purchase ("explicit"). Else the member's rewards are compared with those seen before the purchase by
+ * eps_list_rewards or "snapshotRewards": "newSincePurchase" is the only one that came since; "onlyCandidate" is the only one of the item's promotion. Both leave
  * out rewards that this till knows to be from another purchase, or used before. What is not certain is never guessed: "ambiguous"
  * lists the candidates for a person to choose from, "none" says that there is none yet; ask again.
  *
  * @param operation_id  A purchase that is done.
  * @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
- * @param out           Gets a JSON object: "certainty" ("stated", "new", "only", "ambiguous", "none"), "assignmentId" (for
+ * @param out           Gets a JSON object: "certainty" ("explicit", "newSincePurchase", "onlyCandidate", "ambiguous", "none"), "assignmentId" (for
  *                      eps_redeem_reward; null unless certain), "reward" (Engage's object as it came, or null), "receipt" (null, or
  *                      "title", "description", "barcode", "expiresOn", "instruction", "valueType", "value" as far as known),
  *                      "candidates" (Engage's objects); or the problem object. Required.
@@ -557,10 +564,10 @@ int32_t eps_find_reward(eps_client *client,
  *                      "waitMs": how long the cashier waits, 0 to 600000 ms. As for eps_purchase.
  *                      Without a reference, a redeem of the same reward and channel that is pending, or done and not yet acknowledged,
  *                      is joined: a second press is not a second redeem.
- * @param out           Gets the operation object (see eps_get_operation) with "joined"; or the problem object, with operationId.
+ * @param out           Gets the operation object (see eps_get_operation) with "existing"; or the problem object, with operationId.
  *                      Required.
- * @return EPS_OK: the reward is used. -3xx: refused, it was not used by this. -4xx, -6xx, -1xx, -2xx: nothing was sent; EPS_REWARD_BUSY
- *         while another redeem of the reward is pending. -5xx: pending, look at eps_list_unsettled later. EPS_UNAUTHORIZED and
+ * @return EPS_OK: the reward is used. -3xx: refused, it was not used by this. -4xx, -6xx, -1xx, -2xx: nothing was sent; EPS_REWARD_IN_USE
+ *         while another redeem of the reward is pending. -5xx: pending, look at eps_list_unacknowledged later. EPS_UNAUTHORIZED and
  *         EPS_FORBIDDEN are refusals. EPS_INTERNAL is to be treated as pending.
  *
  * Threads: any. Presses at the same instant, in several threads or processes on one journal, are one redeem.
@@ -583,18 +590,18 @@ int32_t eps_redeem_reward(eps_client *client,
  * Threads: any.
  */
 EPS_API
-int32_t eps_list_unsettled(eps_client *client,
-                           const char *options_json,
-                           eps_buffer *out);
+int32_t eps_list_unacknowledged(eps_client *client,
+                                const char *options_json,
+                                eps_buffer *out);
 
 /**
  * Tells the last known state of an operation, for example to print a receipt again. Does not touch the network.
  *
- * @param operation_id  From a problem object, eps_purchase or eps_list_unsettled. For a purchase it is the purchase id.
- * @param out           Gets the operation object: "operationId", "kind" ("purchase", "redeem"), "outcome" ("done", "refused", "pending", "notSent"),
+ * @param operation_id  From a problem object, eps_purchase or eps_list_unacknowledged. For a purchase it is the purchase id.
+ * @param out           Gets the operation object: "operationId", "kind" ("purchase", "redeem"), "outcome" ("completed", "declined", "pending", "notSent"),
  *                      "state", "code", "name", "purchaseId", "contactId", "itemId", "assignmentId" (the reward that is
  *                      redeemed, or that the purchase gave once eps_find_reward was certain), "channel", "reference", "attempts" (requests made),
- *                      "httpStatus", "engageCode", "needsPerson", "recordedAtMs", "settledAtMs", "acknowledgedAtMs" (ms since 1970 UTC),
+ *                      "httpStatus", "engageCode", "needsReview", "recordedAtMs", "resolvedAtMs", "acknowledgedAtMs" (ms since 1970 UTC),
  *                      "purchase" (Engage's purchase object as it came, once done), "reward" (of a redeem: Engage's reward object as it
  *                      came, if it was seen); what is not known, or is the other kind's, is null. Or the problem
  *                      object. Required.
@@ -611,21 +618,21 @@ int32_t eps_get_operation(eps_client *client,
  * Tries now to learn every pending outcome, instead of at the next time of the background's schedule.
  *
  * @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
- * @param out           Gets `{"settled": n, "pending": n}`: how many became known, and how many are pending still; or the problem
+ * @param out           Gets `{"resolved": n, "pending": n}`: how many became known, and how many are pending still; or the problem
  *                      object. Required.
  * @return EPS_OK, also if some are pending still; EPS_CANCELLED; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
  *
  * Threads: any.
  */
 EPS_API
-int32_t eps_settle(eps_client *client,
-                   const char *options_json,
-                   eps_buffer *out);
+int32_t eps_resolve_pending(eps_client *client,
+                            const char *options_json,
+                            eps_buffer *out);
 
 /**
  * Says that the POS has noted an operation's outcome (printed, stored with the receipt). Until then nothing is forgotten;
- * afterwards the record is kept for "retentionDays" and eps_list_unsettled does not show it any more. An operation that
- * needs a person ("needsPerson") is handed over by it. Acknowledging twice is as good as once.
+ * afterwards the record is kept for "retentionDays" and eps_list_unacknowledged does not show it any more. An operation that
+ * needs a person ("needsReview") is handed over by it. Acknowledging twice is as good as once.
  *
  * @param operation_id  A GUID.
  * @param out           Gets the operation object; or the problem object. Required.
@@ -641,7 +648,7 @@ int32_t eps_acknowledge(eps_client *client,
 /**
  * Reads counters since open and what the journal holds now, for the POS's own monitoring.
  *
- * @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent", "settlingLooks", "done", "refused", "notSent", "pending",
+ * @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent", "statusQueries", "completed", "declined", "notSent", "pending",
  *             "unacknowledged" (the last two null without a journal); or the problem object. Required.
  * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
  *
@@ -686,7 +693,7 @@ EPS_API int32_t eps_new_id(eps_buffer *out);
 EPS_API void eps_buffer_dispose(eps_buffer *buffer);
 
 /**
- * Tells what a code says about the points: EPS_OUTCOME_DONE, _REFUSED, _PENDING or _NOT_SENT.
+ * Tells what a code says about the points: EPS_OUTCOME_COMPLETED, _REFUSED, _PENDING or _NOT_SENT.
  *
  * Total: a code of a newer version is judged by its band, and a number outside the bands is pending, which is never wrong.
  * Threads: any.

@@ -8,8 +8,8 @@
  *     if (eps::Result opened = shop.open(config_json); !opened) return complain(opened);
  *     eps::Result bought = shop.purchase(contact, item, R"({"reference": "receipt 4711", "waitMs": 8000})");
  *     switch (bought.outcome()) {
- *         case eps::Outcome::done:     return print_receipt(bought.json());
- *         case eps::Outcome::refused:  return tell_member(bought.json());
+ *         case eps::Outcome::completed:     return print_receipt(bought.json());
+ *         case eps::Outcome::declined:  return tell_member(bought.json());
  *         case eps::Outcome::pending:  return go_on_and_look_later();
  *         case eps::Outcome::not_sent: return try_again();
  *     }
@@ -38,9 +38,9 @@ namespace eps {
 /// What a code says about the points.
 enum class Outcome : std::int32_t {
     /// It happened.
-    done = EPS_OUTCOME_DONE,
+    completed = EPS_OUTCOME_COMPLETED,
     /// Engage said no, definitely; nothing was deducted.
-    refused = EPS_OUTCOME_REFUSED,
+    declined = EPS_OUTCOME_DECLINED,
     /// Not known yet; it is being settled. Never treat it as failed.
     pending = EPS_OUTCOME_PENDING,
     /// Nothing that spends has left the till, or a read failed; it may be tried again.
@@ -65,7 +65,7 @@ enum class Level : std::int32_t {
 enum class [[nodiscard]] Code : std::int32_t {
 
     // Done: go on, then acknowledge.
-    /// Done. For a purchase: Engage has completed it.
+    /// Completed. For a purchase: Engage has completed it.
     ok = EPS_OK,
 
     // -1xx, the caller's mistake: fix the program.
@@ -84,7 +84,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// The client is closed or being closed.
     closed = EPS_CLOSED,
     /// This till has used the purchase id for another contact or another item. Use a fresh id.
-    purchase_id_bound = EPS_PURCHASE_ID_BOUND,
+    purchase_id_conflict = EPS_PURCHASE_ID_CONFLICT,
     /// The journal holds no operation of this id.
     unknown_operation = EPS_UNKNOWN_OPERATION,
     /// The operation cannot be acknowledged: its outcome is not known yet.
@@ -92,13 +92,13 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.
     bad_log_level = EPS_BAD_LOG_LEVEL,
     /// This reference, contact and item already belong to another purchase id.
-    reference_bound = EPS_REFERENCE_BOUND,
+    reference_conflict = EPS_REFERENCE_CONFLICT,
     /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.
     bad_key = EPS_BAD_KEY,
     /// The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.
     forked = EPS_FORKED,
     /// Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.
-    reward_busy = EPS_REWARD_BUSY,
+    reward_in_use = EPS_REWARD_IN_USE,
     /// The operation is a redeem; only a purchase gives a reward.
     not_a_purchase = EPS_NOT_A_PURCHASE,
 
@@ -108,7 +108,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// The program was compiled against the header of another ABI version.
     abi_mismatch = EPS_ABI_MISMATCH,
     /// No certificate authority could be loaded from caFile or from the operating system.
-    no_trust = EPS_NO_TRUST,
+    no_ca_certificates = EPS_NO_CA_CERTIFICATES,
     /// Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.
     unauthorized = EPS_UNAUTHORIZED,
     /// Engage answered 403: the API key may not do this. Nothing was deducted.
@@ -120,7 +120,7 @@ enum class [[nodiscard]] Code : std::int32_t {
 
     // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
     /// Engage refused; httpStatus and engageCode say more. Nothing was deducted.
-    refused = EPS_REFUSED,
+    declined = EPS_DECLINED,
     /// PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.
     contact_not_found = EPS_CONTACT_NOT_FOUND,
     /// PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed.
@@ -176,9 +176,9 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// 429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.
     rate_limited = EPS_RATE_LIMITED,
     /// The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.
-    bad_answer = EPS_BAD_ANSWER,
-    /// The answer to a read is larger than maxAnswerBytes.
-    answer_too_large = EPS_ANSWER_TOO_LARGE,
+    invalid_response = EPS_INVALID_RESPONSE,
+    /// The answer to a read is larger than maxResponseBytes.
+    response_too_large = EPS_RESPONSE_TOO_LARGE,
     /// The server answered a read with a 5xx status, or with 408 or 425.
     server_error = EPS_SERVER_ERROR,
     /// The connection ended before the answer to a read was complete.
@@ -186,7 +186,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// The proxy does not connect to the server; the message says what it answered. Nothing was sent.
     proxy_failed = EPS_PROXY_FAILED,
 
-    // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.
+    // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.
     /// Not known yet; httpStatus and engageCode say more.
     pending = EPS_PENDING,
     /// The wait ended before Engage answered. The request goes on and its answer is journaled.
@@ -198,7 +198,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).
     pending_processing = EPS_PENDING_PROCESSING,
     /// The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.
-    pending_bad_answer = EPS_PENDING_BAD_ANSWER,
+    pending_invalid_response = EPS_PENDING_INVALID_RESPONSE,
     /// A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made.
     pending_server_error = EPS_PENDING_SERVER_ERROR,
     /// PromotionAssignmentError: an internal error of Engage, to be retried with the same id.
@@ -206,11 +206,11 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// 429: not processed, tried again by itself.
     pending_rate_limited = EPS_PENDING_RATE_LIMITED,
     /// The outcome could not be written to the journal. It will be learned again.
-    pending_unrecorded = EPS_PENDING_UNRECORDED,
+    pending_not_persisted = EPS_PENDING_NOT_PERSISTED,
     /// The client was closed during the wait. It is settled after the next open.
     pending_closed = EPS_PENDING_CLOSED,
-    /// Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it.
-    pending_needs_person = EPS_PENDING_NEEDS_PERSON,
+    /// Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it.
+    pending_needs_review = EPS_PENDING_NEEDS_REVIEW,
     /// An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.
     pending_credentials = EPS_PENDING_CREDENTIALS,
     /// The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it.
@@ -439,9 +439,9 @@ public:
     Result redeem_reward(Options contact_id, std::string_view assignment_id, Options options = {}) const {
         return call(eps_redeem_reward, contact_id, assignment_id, options);
     }
-    Result list_unsettled(Options options = {}) const { return call(eps_list_unsettled, options); }
+    Result list_unacknowledged(Options options = {}) const { return call(eps_list_unacknowledged, options); }
     Result get_operation(std::string_view operation_id) const { return call(eps_get_operation, operation_id); }
-    Result settle(Options options = {}) const { return call(eps_settle, options); }
+    Result resolve_pending(Options options = {}) const { return call(eps_resolve_pending, options); }
     Result acknowledge(std::string_view operation_id) const { return call(eps_acknowledge, operation_id); }
     Result read_stats() const { return call(eps_read_stats); }
 

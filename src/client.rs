@@ -107,21 +107,21 @@ impl Client {
         })
     }
 
-    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `rewardsFirst`, `waitMs`.
+    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `snapshotRewards`, `waitMs`.
     pub fn purchase(&self, contact: ContactId, item: ItemId, options: Option<&str>) -> Result<Vec<u8>> {
         self.open_still()?;
         let mut options = self.options(options)?;
         let id = options.fields.string("purchaseId")?;
         let id = id.map(|id| OperationId::parse(&id, "purchaseId")).transpose()?;
         let reference = reference(&mut options.fields)?;
-        let rewards_first = options.fields.flag("rewardsFirst", false)?;
+        let snapshot_rewards = options.fields.flag("snapshotRewards", false)?;
         let patience = self.patience(options.wait);
         options.fields.finish()?;
-        if rewards_first {
+        if snapshot_rewards {
             self.shop.look_before(contact, &self.call(options.wait));
         }
-        let (record, joined) = self.shop.purchase(contact, item, id, reference, &patience)?;
-        Ok(json(&record.operation().joined(joined)))
+        let (record, existing) = self.shop.purchase(contact, item, id, reference, &patience)?;
+        Ok(json(&record.operation().existing(existing)))
     }
 
     /// Tells which reward a completed purchase gave. Options: `waitMs`.
@@ -142,12 +142,12 @@ impl Client {
         let reference = reference(&mut options.fields)?;
         let patience = self.patience(options.wait);
         options.fields.finish()?;
-        let (record, joined) = self.shop.redeem(contact, assignment, channel, reference, &patience)?;
-        Ok(json(&record.operation().joined(joined)))
+        let (record, existing) = self.shop.redeem(contact, assignment, channel, reference, &patience)?;
+        Ok(json(&record.operation().existing(existing)))
     }
 
     /// Everything pending or not acknowledged, oldest first: `{"operations": […]}`.
-    pub fn list_unsettled(&self, options: Option<&str>) -> Result<Vec<u8>> {
+    pub fn list_unacknowledged(&self, options: Option<&str>) -> Result<Vec<u8>> {
         #[derive(Serialize)]
         struct Unsettled<'a> {
             operations: Vec<Operation<'a>>,
@@ -164,19 +164,19 @@ impl Client {
         Ok(json(&self.shop.get(id)?.operation()))
     }
 
-    /// Tries now to learn every pending outcome: `{"settled": n, "pending": n}`. Options: `waitMs`.
-    pub fn settle(&self, options: Option<&str>) -> Result<Vec<u8>> {
+    /// Tries now to learn every pending outcome: `{"resolved": n, "pending": n}`. Options: `waitMs`.
+    pub fn resolve_pending(&self, options: Option<&str>) -> Result<Vec<u8>> {
         #[derive(Serialize)]
-        struct Settled {
-            settled: usize,
+        struct Resolved {
+            resolved: usize,
             pending: usize,
         }
         self.open_still()?;
         let options = self.options(options)?;
         let patience = self.patience(options.wait);
         options.fields.finish()?;
-        let (settled, pending) = self.shop.settle(&patience)?;
-        Ok(json(&Settled { settled, pending }))
+        let (resolved, pending) = self.shop.settle(&patience)?;
+        Ok(json(&Resolved { resolved, pending }))
     }
 
     /// The POS has noted the outcome: the operation object. Acknowledging twice is as good as once.
@@ -191,7 +191,7 @@ impl Client {
         let mut snapshot = self.stats.snapshot();
         if let Ok(records) = self.shop.unsettled() {
             let pending =
-                records.iter().filter(|record| matches!(record.state, State::Recorded | State::Unknown)).count() as u64;
+                records.iter().filter(|record| matches!(record.state, State::Recorded | State::InDoubt)).count() as u64;
             snapshot.pending = Some(pending);
             snapshot.unacknowledged = Some(records.len() as u64 - pending);
         }

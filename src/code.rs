@@ -6,9 +6,9 @@
 #[repr(i32)]
 pub enum Outcome {
     /// It happened.
-    Done = 0,
+    Completed = 0,
     /// Engage said no, definitely; nothing was deducted.
-    Refused = 1,
+    Declined = 1,
     /// Not known yet. The journal holds it and it is being settled.
     Pending = 2,
     /// Nothing that spends has left the till; it may be tried again.
@@ -19,8 +19,8 @@ impl Outcome {
     /// The word used in JSON.
     pub const fn word(self) -> &'static str {
         match self {
-            Outcome::Done => "done",
-            Outcome::Refused => "refused",
+            Outcome::Completed => "completed",
+            Outcome::Declined => "declined",
             Outcome::Pending => "pending",
             Outcome::NotSent => "notSent",
         }
@@ -59,7 +59,7 @@ macro_rules! codes {
 }
 
 codes! {
-    Ok = 0, "EPS_OK", Done, "Done. For a purchase: Engage has completed it.";
+    Ok = 0, "EPS_OK", Completed, "Completed. For a purchase: Engage has completed it.";
 
     NullArgument = -101, "EPS_NULL_ARGUMENT", NotSent, "A required pointer is NULL; the message names the argument.";
     BadUtf8 = -102, "EPS_BAD_UTF8", NotSent, "An argument is not valid UTF-8; the message names it and the byte.";
@@ -68,46 +68,46 @@ codes! {
     BadOptions = -105, "EPS_BAD_OPTIONS", NotSent, "options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key.";
     BadHandle = -106, "EPS_BAD_HANDLE", NotSent, "The pointer is not a client of this library.";
     Closed = -107, "EPS_CLOSED", NotSent, "The client is closed or being closed.";
-    PurchaseIdBound = -108, "EPS_PURCHASE_ID_BOUND", NotSent, "This till has used the purchase id for another contact or another item. Use a fresh id.";
+    PurchaseIdConflict = -108, "EPS_PURCHASE_ID_CONFLICT", NotSent, "This till has used the purchase id for another contact or another item. Use a fresh id.";
     UnknownOperation = -109, "EPS_UNKNOWN_OPERATION", NotSent, "The journal holds no operation of this id.";
     StillPending = -110, "EPS_STILL_PENDING", NotSent, "The operation cannot be acknowledged: its outcome is not known yet.";
     BadLogLevel = -111, "EPS_BAD_LOG_LEVEL", NotSent, "The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.";
-    ReferenceBound = -112, "EPS_REFERENCE_BOUND", NotSent, "This reference, contact and item already belong to another purchase id.";
+    ReferenceConflict = -112, "EPS_REFERENCE_CONFLICT", NotSent, "This reference, contact and item already belong to another purchase id.";
     BadKey = -113, "EPS_BAD_KEY", NotSent, "The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.";
     Forked = -116, "EPS_FORKED", NotSent, "The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.";
 
-    RewardBusy = -114, "EPS_REWARD_BUSY", NotSent, "Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.";
+    RewardInUse = -114, "EPS_REWARD_IN_USE", NotSent, "Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.";
     NotAPurchase = -115, "EPS_NOT_A_PURCHASE", NotSent, "The operation is a redeem; only a purchase gives a reward.";
 
     BadConfig = -200, "EPS_BAD_CONFIG", NotSent, "config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.";
     AbiMismatch = -210, "EPS_ABI_MISMATCH", NotSent, "The program was compiled against the header of another ABI version.";
-    NoTrust = -211, "EPS_NO_TRUST", NotSent, "No certificate authority could be loaded from caFile or from the operating system.";
-    Unauthorized = -212, "EPS_UNAUTHORIZED", Refused, "Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.";
-    Forbidden = -213, "EPS_FORBIDDEN", Refused, "Engage answered 403: the API key may not do this. Nothing was deducted.";
-    SystemConfiguration = -214, "EPS_SYSTEM_CONFIGURATION", Refused, "InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.";
+    NoCaCertificates = -211, "EPS_NO_CA_CERTIFICATES", NotSent, "No certificate authority could be loaded from caFile or from the operating system.";
+    Unauthorized = -212, "EPS_UNAUTHORIZED", Declined, "Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.";
+    Forbidden = -213, "EPS_FORBIDDEN", Declined, "Engage answered 403: the API key may not do this. Nothing was deducted.";
+    SystemConfiguration = -214, "EPS_SYSTEM_CONFIGURATION", Declined, "InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.";
     ProxyLogin = -215, "EPS_PROXY_LOGIN", NotSent, "The proxy wants a user and a password, or does not accept those it was given. Nothing was sent.";
 
-    Refused = -300, "EPS_REFUSED", Refused, "Engage refused; httpStatus and engageCode say more. Nothing was deducted.";
-    ContactNotFound = -310, "EPS_CONTACT_NOT_FOUND", Refused, "PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.";
-    PromotionNotFound = -311, "EPS_PROMOTION_NOT_FOUND", Refused, "PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed.";
-    PromotionExpired = -312, "EPS_PROMOTION_EXPIRED", Refused, "PromotionAssignmentPromotionExpired: the promotion linked to the item has ended.";
-    ItemNotFound = -313, "EPS_ITEM_NOT_FOUND", Refused, "404: the item does not exist.";
-    PurchaseFailed = -314, "EPS_PURCHASE_FAILED", Refused, "PointShopItemPurchaseFailed, or the purchase's status is Failed.";
-    PurchaseNotAllowed = -315, "EPS_PURCHASE_NOT_ALLOWED", Refused, "422: not enough points, not eligible, or outside the item's window.";
-    InvalidRequest = -316, "EPS_INVALID_REQUEST", Refused, "400 without a code: for a purchase, its id belongs to another contact.";
-    InvalidContact = -317, "EPS_INVALID_CONTACT", Refused, "InvalidContact: Engage does not accept the contact id.";
-    InvalidEmail = -318, "EPS_INVALID_EMAIL", Refused, "InvalidEmailAddress: Engage does not accept the e-mail address.";
-    InvalidPhone = -319, "EPS_INVALID_PHONE", Refused, "InvalidPhoneNumber: Engage does not accept the phone number.";
-    InvalidSocialSecurityNumber = -320, "EPS_INVALID_SOCIAL_SECURITY_NUMBER", Refused, "InvalidSocialSecurityNumber: Engage does not accept the number.";
-    InvalidContactType = -321, "EPS_INVALID_CONTACT_TYPE", Refused, "InvalidContactType: Engage does not know the contactType.";
-    InvalidSearch = -322, "EPS_INVALID_SEARCH", Refused, "InvalidSearchQuery: Engage does not accept the search.";
-    MultipleMatches = -323, "EPS_MULTIPLE_MATCHES", Refused, "MultipleMatches: more than one contact fits; use a key that is unique.";
-    InvalidChannel = -324, "EPS_INVALID_CHANNEL", Refused, "NotAValidRedemptionChannel: Engage does not know the channel.";
-    InvalidReward = -325, "EPS_INVALID_REWARD", Refused, "InvalidPromotionIdNoData: Engage does not accept the assignment id.";
-    RewardNotFound = -326, "EPS_REWARD_NOT_FOUND", Refused, "PromotionNotFound, or 404: there is no such reward. A promotionId is no assignment id.";
-    RewardNotOfContact = -327, "EPS_REWARD_NOT_OF_CONTACT", Refused, "PromotionNotAssociatedWithContact: the reward is not this member's.";
-    AlreadyRedeemed = -328, "EPS_ALREADY_REDEEMED", Refused, "PromotionAlreadyRedeemed: the reward was used before, and not by this operation.";
-    RewardNotForChannel = -329, "EPS_REWARD_NOT_FOR_CHANNEL", Refused, "PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel.";
+    Declined = -300, "EPS_DECLINED", Declined, "Engage refused; httpStatus and engageCode say more. Nothing was deducted.";
+    ContactNotFound = -310, "EPS_CONTACT_NOT_FOUND", Declined, "PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.";
+    PromotionNotFound = -311, "EPS_PROMOTION_NOT_FOUND", Declined, "PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed.";
+    PromotionExpired = -312, "EPS_PROMOTION_EXPIRED", Declined, "PromotionAssignmentPromotionExpired: the promotion linked to the item has ended.";
+    ItemNotFound = -313, "EPS_ITEM_NOT_FOUND", Declined, "404: the item does not exist.";
+    PurchaseFailed = -314, "EPS_PURCHASE_FAILED", Declined, "PointShopItemPurchaseFailed, or the purchase's status is Failed.";
+    PurchaseNotAllowed = -315, "EPS_PURCHASE_NOT_ALLOWED", Declined, "422: not enough points, not eligible, or outside the item's window.";
+    InvalidRequest = -316, "EPS_INVALID_REQUEST", Declined, "400 without a code: for a purchase, its id belongs to another contact.";
+    InvalidContact = -317, "EPS_INVALID_CONTACT", Declined, "InvalidContact: Engage does not accept the contact id.";
+    InvalidEmail = -318, "EPS_INVALID_EMAIL", Declined, "InvalidEmailAddress: Engage does not accept the e-mail address.";
+    InvalidPhone = -319, "EPS_INVALID_PHONE", Declined, "InvalidPhoneNumber: Engage does not accept the phone number.";
+    InvalidSocialSecurityNumber = -320, "EPS_INVALID_SOCIAL_SECURITY_NUMBER", Declined, "InvalidSocialSecurityNumber: Engage does not accept the number.";
+    InvalidContactType = -321, "EPS_INVALID_CONTACT_TYPE", Declined, "InvalidContactType: Engage does not know the contactType.";
+    InvalidSearch = -322, "EPS_INVALID_SEARCH", Declined, "InvalidSearchQuery: Engage does not accept the search.";
+    MultipleMatches = -323, "EPS_MULTIPLE_MATCHES", Declined, "MultipleMatches: more than one contact fits; use a key that is unique.";
+    InvalidChannel = -324, "EPS_INVALID_CHANNEL", Declined, "NotAValidRedemptionChannel: Engage does not know the channel.";
+    InvalidReward = -325, "EPS_INVALID_REWARD", Declined, "InvalidPromotionIdNoData: Engage does not accept the assignment id.";
+    RewardNotFound = -326, "EPS_REWARD_NOT_FOUND", Declined, "PromotionNotFound, or 404: there is no such reward. A promotionId is no assignment id.";
+    RewardNotOfContact = -327, "EPS_REWARD_NOT_OF_CONTACT", Declined, "PromotionNotAssociatedWithContact: the reward is not this member's.";
+    AlreadyRedeemed = -328, "EPS_ALREADY_REDEEMED", Declined, "PromotionAlreadyRedeemed: the reward was used before, and not by this operation.";
+    RewardNotForChannel = -329, "EPS_REWARD_NOT_FOR_CHANNEL", Declined, "PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel.";
 
     Offline = -411, "EPS_OFFLINE", NotSent, "No connection to the server could be made.";
     DnsFailed = -412, "EPS_DNS_FAILED", NotSent, "The server's name could not be resolved.";
@@ -115,8 +115,8 @@ codes! {
     TimedOut = -414, "EPS_TIMED_OUT", NotSent, "The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent.";
     Cancelled = -415, "EPS_CANCELLED", NotSent, "eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent.";
     RateLimited = -416, "EPS_RATE_LIMITED", NotSent, "429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.";
-    BadAnswer = -417, "EPS_BAD_ANSWER", NotSent, "The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.";
-    AnswerTooLarge = -418, "EPS_ANSWER_TOO_LARGE", NotSent, "The answer to a read is larger than maxAnswerBytes.";
+    InvalidResponse = -417, "EPS_INVALID_RESPONSE", NotSent, "The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.";
+    ResponseTooLarge = -418, "EPS_RESPONSE_TOO_LARGE", NotSent, "The answer to a read is larger than maxResponseBytes.";
     ServerError = -419, "EPS_SERVER_ERROR", NotSent, "The server answered a read with a 5xx status, or with 408 or 425.";
     ConnectionLost = -420, "EPS_CONNECTION_LOST", NotSent, "The connection ended before the answer to a read was complete.";
     ProxyFailed = -421, "EPS_PROXY_FAILED", NotSent, "The proxy does not connect to the server; the message says what it answered. Nothing was sent.";
@@ -126,13 +126,13 @@ codes! {
     PendingCancelled = -511, "EPS_PENDING_CANCELLED", Pending, "eps_cancel ended the wait. The request goes on and its answer is journaled.";
     PendingConnectionLost = -512, "EPS_PENDING_CONNECTION_LOST", Pending, "The connection ended after the request may have left and before its answer came.";
     PendingProcessing = -513, "EPS_PENDING_PROCESSING", Pending, "Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).";
-    PendingBadAnswer = -514, "EPS_PENDING_BAD_ANSWER", Pending, "The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.";
+    PendingInvalidResponse = -514, "EPS_PENDING_INVALID_RESPONSE", Pending, "The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.";
     PendingServerError = -515, "EPS_PENDING_SERVER_ERROR", Pending, "A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made.";
     PendingAssignmentError = -516, "EPS_PENDING_ASSIGNMENT_ERROR", Pending, "PromotionAssignmentError: an internal error of Engage, to be retried with the same id.";
     PendingRateLimited = -517, "EPS_PENDING_RATE_LIMITED", Pending, "429: not processed, tried again by itself.";
-    PendingUnrecorded = -518, "EPS_PENDING_UNRECORDED", Pending, "The outcome could not be written to the journal. It will be learned again.";
+    PendingNotPersisted = -518, "EPS_PENDING_NOT_PERSISTED", Pending, "The outcome could not be written to the journal. It will be learned again.";
     PendingClosed = -519, "EPS_PENDING_CLOSED", Pending, "The client was closed during the wait. It is settled after the next open.";
-    PendingNeedsPerson = -520, "EPS_PENDING_NEEDS_PERSON", Pending, "Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it.";
+    PendingNeedsReview = -520, "EPS_PENDING_NEEDS_REVIEW", Pending, "Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it.";
     PendingCredentials = -521, "EPS_PENDING_CREDENTIALS", Pending, "An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.";
     PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it.";
 
@@ -173,7 +173,7 @@ pub fn outcome(number: i32) -> Outcome {
     }
     match number {
         -299..=-100 | -499..=-400 | -699..=-600 => Outcome::NotSent,
-        -399..=-300 => Outcome::Refused,
+        -399..=-300 => Outcome::Declined,
         _ => Outcome::Pending,
     }
 }
@@ -190,10 +190,10 @@ mod tests {
                 assert_ne!(row.name, other.name);
             }
             let allowed: &[Outcome] = match row.code.number() {
-                0 => &[Outcome::Done],
+                0 => &[Outcome::Completed],
                 -199..=-100 | -499..=-400 | -699..=-600 => &[Outcome::NotSent],
-                -299..=-200 => &[Outcome::NotSent, Outcome::Refused],
-                -399..=-300 => &[Outcome::Refused],
+                -299..=-200 => &[Outcome::NotSent, Outcome::Declined],
+                -399..=-300 => &[Outcome::Declined],
                 -599..=-500 | -999..=-900 => &[Outcome::Pending],
                 other => panic!("{other} is in no band"),
             };
@@ -206,7 +206,7 @@ mod tests {
         for number in [i32::MIN, -1000, -599, -999, -1, 1, 200, i32::MAX] {
             assert_eq!(outcome(number), Outcome::Pending, "{number}");
         }
-        assert_eq!(outcome(-399), Outcome::Refused);
+        assert_eq!(outcome(-399), Outcome::Declined);
         assert_eq!(outcome(-499), Outcome::NotSent);
     }
 }

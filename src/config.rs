@@ -27,9 +27,9 @@ pub struct Config {
     pub(crate) wait: Duration,
     /// How long one request may take.
     pub(crate) request_timeout: Duration,
-    pub(crate) max_answer_bytes: u64,
+    pub(crate) max_response_bytes: u64,
     pub(crate) journal: JournalPlace,
-    pub(crate) settle: SettleRules,
+    pub(crate) settle: RetryRules,
     /// How long acknowledged records are kept.
     pub(crate) retention: Duration,
     pub(crate) wire: Wire,
@@ -47,13 +47,13 @@ pub(crate) enum JournalPlace {
 
 /// The spacing of settling.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettleRules {
+pub struct RetryRules {
     /// Waits before the first, second, … settling request; the last repeats. In ms.
     pub spacing_ms: Vec<u64>,
     /// Up to this long after open, at random, settling of old intents starts. In ms.
-    pub startup_spread_ms: u64,
+    pub startup_jitter_ms: u64,
     /// An intent older than this is not posted again. In ms.
-    pub replay_limit_ms: u64,
+    pub resend_limit_ms: u64,
 }
 
 /// What the till proves with who it is: PEM files.
@@ -140,16 +140,16 @@ impl Config {
         let system_trust = fields.flag("systemTrust", true)?;
         let client_identity = client_identity(&mut fields)?;
         let proxy = proxy_choice(&mut fields)?;
-        let warm = fields.flag("warm", true)?;
-        let max_answer_bytes = fields.integer("maxAnswerBytes", 8 << 20, 1024..=256 << 20)?;
+        let warm = fields.flag("preconnect", true)?;
+        let max_response_bytes = fields.integer("maxResponseBytes", 8 << 20, 1024..=256 << 20)?;
         let journal = journal_place(&mut fields)?;
-        let settle = SettleRules {
-            spacing_ms: fields.integers("settleSpacingMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
-            startup_spread_ms: fields.integer("startupSpreadMs", 30_000, 0..=HOUR_MS)?,
-            replay_limit_ms: fields.integer("replayLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
+        let settle = RetryRules {
+            spacing_ms: fields.integers("retryScheduleMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
+            startup_jitter_ms: fields.integer("startupJitterMs", 30_000, 0..=HOUR_MS)?,
+            resend_limit_ms: fields.integer("resendLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
         };
         let retention = fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS;
-        let wire = Wire::parse(fields.object("wire", "config_json: wire")?)?;
+        let wire = Wire::parse(fields.object("apiMapping", "config_json: apiMapping")?)?;
         fields.finish()?;
         Ok(Config {
             base_url,
@@ -162,7 +162,7 @@ impl Config {
             warm,
             wait: Duration::from_millis(wait),
             request_timeout: Duration::from_millis(request_timeout),
-            max_answer_bytes,
+            max_response_bytes,
             journal,
             settle,
             retention: Duration::from_millis(retention),
@@ -252,7 +252,7 @@ mod tests {
         let config = Config::parse(&with("")).unwrap();
         assert_eq!(config.wait, Duration::from_secs(10));
         assert_eq!(config.request_timeout, Duration::from_secs(60));
-        assert_eq!(config.max_answer_bytes, 8 << 20);
+        assert_eq!(config.max_response_bytes, 8 << 20);
         assert_eq!(config.settle.spacing_ms, [10_000, 30_000, 60_000, 300_000]);
         assert_eq!(config.journal, JournalPlace::None);
     }
@@ -269,20 +269,20 @@ mod tests {
             (with(r#","waitMs":-1"#), &["waitMs", "from 0 to 600000", "-1"]),
             (with(r#","waitMs":1.5"#), &["waitMs", "1.5"]),
             (with(r#","requestTimeoutMs":99"#), &["requestTimeoutMs", "from 100"]),
-            (with(r#","maxAnswerBytes":1"#), &["maxAnswerBytes", "1024"]),
+            (with(r#","maxResponseBytes":1"#), &["maxResponseBytes", "1024"]),
             (with(r#","systemTrust":1"#), &["systemTrust", "true or false", "a number"]),
             (with(r#","caFile":"""#), &["caFile", "empty"]),
-            (with(r#","settleSpacingMs":[]"#), &["settleSpacingMs", "1 to 16"]),
-            (with(r#","wire":[]"#), &["wire", "an object", "an array"]),
-            (with(r#","wire":{"keyHeder":"x"}"#), &["wire: unknown key keyHeder", "keyHeader"]),
-            (with(r#","wire":{"keyHeader":"a b"}"#), &["wire: keyHeader", "header"]),
-            (with(r#","wire":{"rewardsPath":"/x"}"#), &["wire: rewardsPath", "{contactId}"]),
-            (with(r#","wire":{"purchaseIdFields":[1]}"#), &["wire: purchaseIdFields", "strings"]),
+            (with(r#","retryScheduleMs":[]"#), &["retryScheduleMs", "1 to 16"]),
+            (with(r#","apiMapping":[]"#), &["apiMapping", "an object", "an array"]),
+            (with(r#","apiMapping":{"keyHeder":"x"}"#), &["apiMapping: unknown key keyHeder", "keyHeader"]),
+            (with(r#","apiMapping":{"keyHeader":"a b"}"#), &["apiMapping: keyHeader", "header"]),
+            (with(r#","apiMapping":{"rewardsPath":"/x"}"#), &["apiMapping: rewardsPath", "{contactId}"]),
+            (with(r#","apiMapping":{"purchaseIdFields":[1]}"#), &["apiMapping: purchaseIdFields", "strings"]),
             (with(r#","proxy":"socks5://u:hush@p:1""#), &["proxy", "http://", "no other kind"]),
             (with(r#","proxy":"http://u:hush%@p:1""#), &["proxy", "%25"]),
             (with(r#","clientCertFile":"x""#), &["clientKeyFile", "missing", "clientCertFile"]),
             (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
-            (with(r#","warm":"yes""#), &["warm", "true or false"]),
+            (with(r#","preconnect":"yes""#), &["preconnect", "true or false"]),
             (with(r#","journal":"disk""#), &["journal", "memory", "journalPath"]),
             (with(r#","journal":"memory","journalPath":"x""#), &["journal", "exclude"]),
         ];

@@ -24,7 +24,7 @@ mod transport;
 
 pub use client::Client;
 pub use code::{Code, Outcome};
-pub use config::{Config, SettleRules};
+pub use config::{Config, RetryRules};
 pub use error::{Detail, Error, Result};
 pub use id::{AssignmentId, ContactId, ItemId, OperationId};
 pub use log::{Level, Sink};

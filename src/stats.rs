@@ -11,8 +11,8 @@ pub(crate) struct Stats {
     purchases: AtomicU64,
     redeems: AtomicU64,
     looks: AtomicU64,
-    done: AtomicU64,
-    refused: AtomicU64,
+    completed: AtomicU64,
+    declined: AtomicU64,
     not_sent: AtomicU64,
 }
 
@@ -28,9 +28,9 @@ pub(crate) struct Snapshot {
     /// Requests that use a reward.
     redeems_sent: u64,
     /// Looks at what became of a request.
-    settling_looks: u64,
-    done: u64,
-    refused: u64,
+    status_queries: u64,
+    completed: u64,
+    declined: u64,
     not_sent: u64,
     /// In the journal now: outcome not known.
     pub pending: Option<u64>,
@@ -60,10 +60,10 @@ impl Stats {
 
     pub fn settled(&self, state: State) {
         match state {
-            State::Done => Self::count(&self.done),
-            State::Refused => Self::count(&self.refused),
+            State::Completed => Self::count(&self.completed),
+            State::Declined => Self::count(&self.declined),
             State::NotSent => Self::count(&self.not_sent),
-            State::Recorded | State::Unknown => {}
+            State::Recorded | State::InDoubt => {}
         }
     }
 
@@ -74,9 +74,9 @@ impl Stats {
             reads: get(&self.reads),
             purchases_sent: get(&self.purchases),
             redeems_sent: get(&self.redeems),
-            settling_looks: get(&self.looks),
-            done: get(&self.done),
-            refused: get(&self.refused),
+            status_queries: get(&self.looks),
+            completed: get(&self.completed),
+            declined: get(&self.declined),
             not_sent: get(&self.not_sent),
             pending: None,
             unacknowledged: None,

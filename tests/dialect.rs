@@ -8,7 +8,7 @@ use engage_sandbox::{Dialect, Effect, Fault, LedgerKind, Operation};
 use serde_json::{Value, json};
 use support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse};
 
-/// One object for both sides: the library's `wire` and the sandbox's dialect.
+/// One object for both sides: the library's `apiMapping` and the sandbox's dialect.
 fn other_words() -> Value {
     json!({
         "keyHeader": "x-loyalty-key",
@@ -43,14 +43,14 @@ fn flow(client: &Client, store: &Store, certainty: &str) {
     assert_eq!(parse(&client.list_points(member, None).unwrap())[0]["balance"], 1200.0);
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     let bought = buy(client, member, COFFEE, &json!({ "reference": "receipt 1" })).unwrap();
-    assert_eq!((&bought["outcome"], &bought["attempts"]), (&json!("done"), &json!(1)));
+    assert_eq!((&bought["outcome"], &bought["attempts"]), (&json!("completed"), &json!(1)));
     assert_eq!(parse(&client.list_purchases(member, None).unwrap()).as_array().unwrap().len(), 1);
     let found = parse(&client.find_reward(id_of(&bought), None).unwrap());
     assert_eq!((&found["certainty"], &found["receipt"]["title"]), (&json!(certainty), &json!("Free coffee")));
     let reward = AssignmentId::parse(found["assignmentId"].as_str().unwrap(), "assignmentId").unwrap();
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit));
     let used = parse(&client.redeem_reward(Some(member), reward, None).unwrap());
-    assert_eq!((&used["outcome"], &used["attempts"]), (&json!("done"), &json!(1)));
+    assert_eq!((&used["outcome"], &used["attempts"]), (&json!("completed"), &json!(1)));
     for operation in [&bought, &used] {
         client.acknowledge(id_of(operation)).unwrap();
     }
@@ -62,7 +62,7 @@ fn flow(client: &Client, store: &Store, certainty: &str) {
 #[test]
 fn the_whole_flow_works_in_the_words_that_are_assumed() {
     let store = Store::open();
-    flow(&store.client(), &store, "only");
+    flow(&store.client(), &store, "onlyCandidate");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn the_whole_flow_works_in_other_words_given_by_configuration() {
     for envelope in [false, true] {
         let store = Store::open();
         speaks(&store, &other_words(), envelope);
-        flow(&store.client_with(&json!({ "wire": other_words() })), &store, "only");
+        flow(&store.client_with(&json!({ "apiMapping": other_words() })), &store, "onlyCandidate");
     }
 }
 
@@ -80,7 +80,7 @@ fn a_purchase_that_names_its_reward_in_another_word_is_believed() {
     let mut words = other_words();
     words["assignmentIdFields"] = json!(["rewardId"]);
     speaks(&store, &words, false);
-    flow(&store.client_with(&json!({ "wire": words })), &store, "stated");
+    flow(&store.client_with(&json!({ "apiMapping": words })), &store, "explicit");
 }
 
 #[test]
@@ -92,12 +92,12 @@ fn words_that_are_not_configured_lose_and_invent_nothing() {
     // A status in an unknown word is pending, and stays so until the word is configured.
     let mut words = other_words();
     words["statusCompleted"] = json!("Completed");
-    let client = store.client_with(&json!({ "wire": words, "journalPath": store.journal() }));
+    let client = store.client_with(&json!({ "apiMapping": words, "journalPath": store.journal() }));
     let error = buy(&client, ASTRID, COFFEE, &json!({ "reference": "receipt 1", "waitMs": 300 })).unwrap_err();
-    assert_eq!(error.code(), Code::PendingBadAnswer);
+    assert_eq!(error.code(), Code::PendingInvalidResponse);
     client.close();
-    let client = store.client_with(&json!({ "wire": other_words(), "journalPath": store.journal() }));
+    let client = store.client_with(&json!({ "apiMapping": other_words(), "journalPath": store.journal() }));
     let bought = buy(&client, ASTRID, COFFEE, &json!({ "reference": "receipt 1" })).unwrap();
-    assert_eq!((&bought["outcome"], &bought["operationId"]), (&json!("done"), &json!(error.operation().unwrap())));
+    assert_eq!((&bought["outcome"], &bought["operationId"]), (&json!("completed"), &json!(error.operation().unwrap())));
     assert_eq!(store.deductions().len(), 1);
 }

@@ -61,7 +61,7 @@ fn an_item_that_cannot_be_sold_makes_the_list_a_bad_answer_that_says_which() {
             }),
         ));
         let error = client.list_items(ASTRID, None).unwrap_err();
-        assert_eq!(error.code(), Code::BadAnswer, "{body}");
+        assert_eq!(error.code(), Code::InvalidResponse, "{body}");
         assert!(error.message().contains(says), "{body}: {}", error.message());
     }
 }
@@ -79,7 +79,7 @@ fn an_empty_history_is_an_empty_list_and_a_web_page_is_not() {
             ..Answer::status(404)
         }),
     ));
-    assert_eq!(code_of(client.list_purchases(ASTRID, None)), Code::BadAnswer);
+    assert_eq!(code_of(client.list_purchases(ASTRID, None)), Code::InvalidResponse);
 }
 
 /// What a status or a body in place of the answer makes of a read.
@@ -91,16 +91,16 @@ fn a_read_that_fails_says_how() {
         (Effect::Status(Answer::error(401, "Unauthorized")), Code::Unauthorized),
         (Effect::Status(Answer::error(403, "Forbidden")), Code::Forbidden),
         (Effect::Status(Answer::error(400, "InvalidContact")), Code::InvalidContact),
-        (Effect::Status(Answer::error(400, "SomethingNew")), Code::Refused),
+        (Effect::Status(Answer::error(400, "SomethingNew")), Code::Declined),
         (Effect::Status(Answer::status(429)), Code::RateLimited),
         (Effect::Status(Answer::status(500)), Code::ServerError),
         (Effect::Status(Answer::status(503)), Code::ServerError),
-        (Effect::Status(Answer::status(302)), Code::BadAnswer),
-        (Effect::EmptyBody { status: 200 }, Code::BadAnswer),
-        (Effect::Garbage, Code::BadAnswer),
-        (Effect::Html, Code::BadAnswer),
+        (Effect::Status(Answer::status(302)), Code::InvalidResponse),
+        (Effect::EmptyBody { status: 200 }, Code::InvalidResponse),
+        (Effect::Garbage, Code::InvalidResponse),
+        (Effect::Html, Code::InvalidResponse),
         (Effect::Truncate { bytes: 200 }, Code::ConnectionLost),
-        (Effect::RawResponse { text: "SSH-2.0-OpenSSH_9.2\r\n".into(), keep_alive: false }, Code::BadAnswer),
+        (Effect::RawResponse { text: "SSH-2.0-OpenSSH_9.2\r\n".into(), keep_alive: false }, Code::InvalidResponse),
     ];
     for (effect, code) in rows {
         // Twice: a read is repeated at once when the connection it got from the pool turns out dead.
@@ -109,7 +109,7 @@ fn a_read_that_fails_says_how() {
         let error = client.list_items(ASTRID, None).unwrap_err();
         assert_eq!(error.code(), code, "{effect:?} became {error}");
         let outcome = code.row().outcome;
-        assert!(matches!(outcome, Outcome::NotSent | Outcome::Refused), "a read is never pending");
+        assert!(matches!(outcome, Outcome::NotSent | Outcome::Declined), "a read is never pending");
     }
     store.sandbox.clear_faults();
     store.sandbox.arm(Fault::on(Operation::Items, Effect::Html));
@@ -140,11 +140,11 @@ fn an_answer_beyond_the_cap_is_an_error_and_one_at_the_cap_is_not() {
             ..Answer::status(200)
         })
     };
-    let client = store.client_with(&json!({ "maxAnswerBytes": 2048 }));
+    let client = store.client_with(&json!({ "maxResponseBytes": 2048 }));
     store.sandbox.arm(Fault::on(Operation::Items, list(2048)));
     assert_eq!(client.list_items(ASTRID, None).unwrap().len(), 2048);
     store.sandbox.arm(Fault::on(Operation::Items, list(2049)));
-    assert_eq!(code_of(client.list_items(ASTRID, None)), Code::AnswerTooLarge);
+    assert_eq!(code_of(client.list_items(ASTRID, None)), Code::ResponseTooLarge);
 }
 
 /// The table of purchase errors, row by row; `wait` is short because a pending one would be followed up to its end.
@@ -161,7 +161,7 @@ fn every_row_of_the_purchase_error_table_has_its_code() {
         ("outside the window", None, ASTRID, item(demo::EXPIRED), Code::PurchaseNotAllowed),
         ("not eligible", None, ASTRID, item(demo::ONLY_BJORN), Code::PurchaseNotAllowed),
         ("failed", None, ASTRID, item(demo::FAILS), Code::PurchaseFailed),
-        ("a new code", Some(Effect::Status(Answer::error(400, "SomethingNew"))), ASTRID, COFFEE, Code::Refused),
+        ("a new code", Some(Effect::Status(Answer::error(400, "SomethingNew"))), ASTRID, COFFEE, Code::Declined),
         ("wrong key", Some(Effect::Status(Answer::error(401, "Unauthorized"))), ASTRID, COFFEE, Code::Unauthorized),
         ("no right", Some(Effect::Status(Answer::error(403, "Forbidden"))), ASTRID, COFFEE, Code::Forbidden),
     ];
@@ -173,7 +173,7 @@ fn every_row_of_the_purchase_error_table_has_its_code() {
         }
         let error = buy(&client, contact, item, &short).unwrap_err();
         assert_eq!(error.code(), code, "{what}: {error}");
-        assert_eq!(code.row().outcome, Outcome::Refused);
+        assert_eq!(code.row().outcome, Outcome::Declined);
         assert!(store.deductions().is_empty(), "{what}: refused, so nothing is deducted");
         let problem = problem(&error);
         assert!(problem["httpStatus"].is_u64(), "{what}: {problem}");
@@ -197,9 +197,9 @@ fn every_unknown_answer_is_pending_and_then_settled_once() {
         ("502 after", after(502), Code::PendingServerError),
         ("503 after", after(503), Code::PendingServerError),
         ("504 after", after(504), Code::PendingServerError),
-        ("garbage", Effect::Garbage, Code::PendingBadAnswer),
-        ("a web page", Effect::Html, Code::PendingBadAnswer),
-        ("nothing, 200", Effect::EmptyBody { status: 200 }, Code::PendingBadAnswer),
+        ("garbage", Effect::Garbage, Code::PendingInvalidResponse),
+        ("a web page", Effect::Html, Code::PendingInvalidResponse),
+        ("nothing, 200", Effect::EmptyBody { status: 200 }, Code::PendingInvalidResponse),
         ("cut off", Effect::Truncate { bytes: 150 }, Code::PendingConnectionLost),
         ("reset before", Effect::ResetBeforeCommit, Code::PendingConnectionLost),
         ("reset after", Effect::ResetAfterCommit, Code::PendingConnectionLost),
@@ -217,7 +217,7 @@ fn every_unknown_answer_is_pending_and_then_settled_once() {
         let id = error.operation().unwrap();
         store.sandbox.clear_faults();
         let operation = support::settled(&client, id);
-        assert_eq!(operation["outcome"], "done", "{what}");
+        assert_eq!(operation["outcome"], "completed", "{what}");
         assert_eq!(store.deductions(), [id.uuid()], "{what}");
     }
 }
@@ -225,7 +225,7 @@ fn every_unknown_answer_is_pending_and_then_settled_once() {
 #[test]
 fn an_unknown_status_is_pending_and_a_failed_one_is_refused() {
     for (status, code) in [
-        ("Teleported", Code::PendingBadAnswer),
+        ("Teleported", Code::PendingInvalidResponse),
         ("Processing", Code::PendingProcessing),
         ("Failed", Code::PurchaseFailed),
     ] {
@@ -266,7 +266,11 @@ fn an_answer_about_another_purchase_is_not_taken_for_ours() {
             }),
         ));
         store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
-        assert_eq!(code_of(buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 300 }))), Code::PendingBadAnswer, "{body}");
+        assert_eq!(
+            code_of(buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 300 }))),
+            Code::PendingInvalidResponse,
+            "{body}"
+        );
     }
 }
 
@@ -286,9 +290,9 @@ fn the_idempotency_table_holds() {
     assert_eq!(code_of(buy(&third, BJORN, COFFEE, &named)), Code::InvalidRequest);
     // The same from the till that knows it: refused before anything is sent.
     let posts = store.posts();
-    assert_eq!(code_of(buy(&one, BJORN, COFFEE, &named)), Code::PurchaseIdBound);
+    assert_eq!(code_of(buy(&one, BJORN, COFFEE, &named)), Code::PurchaseIdConflict);
     let tote = ItemId::from_uuid(demo::TOTE_BAG);
-    assert_eq!(code_of(buy(&one, ASTRID, tote, &named)), Code::PurchaseIdBound);
+    assert_eq!(code_of(buy(&one, ASTRID, tote, &named)), Code::PurchaseIdConflict);
     assert_eq!(store.posts(), posts);
     // A new id, same contact: a new purchase.
     buy(&one, ASTRID, COFFEE, &json!({ "purchaseId": OperationId::fresh() })).unwrap();
@@ -317,13 +321,13 @@ fn a_ca_file_that_is_none_is_named() {
     let store = Store::open();
     let open = |file: &std::path::Path| Client::open(&store.config(&json!({ "caFile": file }))).err().unwrap();
     let missing = store.folder.path().join("missing.pem");
-    assert_eq!(open(&missing).code(), Code::NoTrust);
+    assert_eq!(open(&missing).code(), Code::NoCaCertificates);
     assert!(open(&missing).message().contains("missing.pem"));
     let empty = store.folder.path().join("empty.pem");
     std::fs::write(&empty, "nothing").unwrap();
     assert!(open(&empty).message().contains("BEGIN CERTIFICATE"));
     let none = Client::open(&store.config(&json!({ "caFile": null }))).err().unwrap();
-    assert_eq!(none.code(), Code::NoTrust);
+    assert_eq!(none.code(), Code::NoCaCertificates);
     assert!(none.message().contains("systemTrust"));
 }
 
@@ -332,10 +336,10 @@ fn the_answer_to_a_purchase_is_the_operation_with_engages_own_object() {
     let store = Store::open();
     let client = store.client();
     let operation = buy(&client, ASTRID, COFFEE, &json!({ "reference": "receipt 1" })).unwrap();
-    assert_eq!(operation["outcome"], "done");
+    assert_eq!(operation["outcome"], "completed");
     assert_eq!(operation["code"], 0);
     assert_eq!(operation["reference"], "receipt 1");
-    assert_eq!(operation["joined"], false);
+    assert_eq!(operation["existing"], false);
     assert_eq!(operation["purchase"]["status"], "Completed");
     assert_eq!(operation["purchase"]["pointShopItemPurchaseId"], operation["purchaseId"]);
     let history = parse(&client.list_purchases(ASTRID, None).unwrap());

@@ -59,7 +59,7 @@ fn an_answer_to_a_search_that_is_no_guid_is_a_bad_answer() {
         let answer =
             Answer { body: Some(body.into()), content_type: Some("application/json".into()), ..Answer::status(200) };
         store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(answer)));
-        assert_eq!(code_of(find(&client, "any", "x")), Code::BadAnswer, "{body}");
+        assert_eq!(code_of(find(&client, "any", "x")), Code::InvalidResponse, "{body}");
     }
 }
 
@@ -103,5 +103,5 @@ fn an_unknown_contact_is_engages_no() {
     let store = Store::open();
     let nobody = ContactId::from_uuid(uuid::Uuid::from_u128(7));
     let code = code_of(store.client().list_points(nobody, None));
-    assert_eq!(code.row().outcome, engage_point_shop::Outcome::Refused, "{code:?}");
+    assert_eq!(code.row().outcome, engage_point_shop::Outcome::Declined, "{code:?}");
 }

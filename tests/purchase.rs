@@ -51,7 +51,7 @@ fn a_second_press_joins_the_first_intent() {
     let first = buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
     let second = buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
     assert_eq!(first["operationId"], second["operationId"]);
-    assert_eq!((&first["joined"], &second["joined"]), (&json!(false), &json!(true)));
+    assert_eq!((&first["existing"], &second["existing"]), (&json!(false), &json!(true)));
     assert_eq!(store.posts(), 1);
     // Acknowledged: the sale is over, and the next press is the next purchase.
     client.acknowledge(id_of(&first)).unwrap();
@@ -118,11 +118,11 @@ fn a_reference_and_a_purchase_id_that_contradict_each_other_are_the_callers_mist
     let other = OperationId::fresh();
     assert_eq!(
         code_of(buy(&client, ASTRID, COFFEE, &json!({ "reference": "R", "purchaseId": other }))),
-        Code::ReferenceBound
+        Code::ReferenceConflict
     );
     assert_eq!(
         code_of(buy(&client, ASTRID, COFFEE, &json!({ "reference": "S", "purchaseId": id }))),
-        Code::ReferenceBound
+        Code::ReferenceConflict
     );
     assert_eq!(store.posts(), posts);
 }
@@ -176,7 +176,7 @@ fn at_the_end_of_the_wait_the_request_goes_on_and_its_answer_is_journaled() {
     assert_eq!(unsettled(&client)[0]["outcome"], "pending");
     assert_eq!(code_of(client.acknowledge(id)), Code::StillPending);
     // Nobody asks for it.
-    assert_eq!(settled(&client, id)["outcome"], "done");
+    assert_eq!(settled(&client, id)["outcome"], "completed");
     assert_eq!(store.posts(), 1, "its own answer came; nothing was sent again");
     assert!(!store.sandbox.requests().iter().any(|request| request.operation == Some(Operation::Purchases)));
     client.acknowledge(id).unwrap();
@@ -185,7 +185,7 @@ fn at_the_end_of_the_wait_the_request_goes_on_and_its_answer_is_journaled() {
 
 #[test]
 fn a_purchase_that_is_still_processing_is_followed_to_its_end() {
-    for (item, outcome) in [(demo::SLOW, "done"), (demo::TIMES_OUT, "done")] {
+    for (item, outcome) in [(demo::SLOW, "completed"), (demo::TIMES_OUT, "completed")] {
         let store = Store::open();
         let client = store.client();
         let operation = buy(&client, ASTRID, ItemId::from_uuid(item), &json!({})).unwrap();
@@ -227,7 +227,7 @@ fn a_restart_settles_what_the_last_run_left_and_the_pos_finds_it() {
     client.close();
     let client = store.durable_client();
     let operation = settled(&client, id);
-    assert_eq!(operation["outcome"], "done");
+    assert_eq!(operation["outcome"], "completed");
     assert_eq!(operation["purchase"]["status"], "Completed");
     assert_eq!(unsettled(&client)[0]["reference"], "R");
     assert_eq!(store.posts(), 1);
@@ -237,16 +237,16 @@ fn a_restart_settles_what_the_last_run_left_and_the_pos_finds_it() {
 fn settling_asks_at_once_and_says_what_became_known() {
     let store = Store::open();
     // So slow a background that only the call can have done it.
-    let client = store.client_with(&json!({ "settleSpacingMs": [86_400_000] }));
+    let client = store.client_with(&json!({ "retryScheduleMs": [86_400_000] }));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
     buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 200 })).unwrap_err();
-    let answer = parse(&client.settle(Some(r#"{"waitMs":200}"#)).unwrap());
-    assert_eq!(answer, json!({ "settled": 0, "pending": 1 }));
+    let answer = parse(&client.resolve_pending(Some(r#"{"waitMs":200}"#)).unwrap());
+    assert_eq!(answer, json!({ "resolved": 0, "pending": 1 }));
     store.sandbox.clear_faults();
-    let answer = parse(&client.settle(None).unwrap());
-    assert_eq!(answer, json!({ "settled": 1, "pending": 0 }));
-    assert_eq!(unsettled(&client)[0]["outcome"], "done");
+    let answer = parse(&client.resolve_pending(None).unwrap());
+    assert_eq!(answer, json!({ "resolved": 1, "pending": 0 }));
+    assert_eq!(unsettled(&client)[0]["outcome"], "completed");
 }
 
 #[test]
@@ -269,12 +269,12 @@ fn nothing_is_sent_again_while_the_first_request_may_be_under_way() {
 #[test]
 fn beyond_the_replay_limit_nothing_is_sent_and_a_person_is_asked() {
     let store = Store::open();
-    let client = store.client_with(&json!({ "replayLimitMs": 0, "requestTimeoutMs": 300 }));
+    let client = store.client_with(&json!({ "resendLimitMs": 0, "requestTimeoutMs": 300 }));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::CloseBeforeCommit));
     let error = buy(&client, ASTRID, COFFEE, &json!({})).unwrap_err();
-    assert_eq!(error.code(), Code::PendingNeedsPerson);
+    assert_eq!(error.code(), Code::PendingNeedsReview);
     let id = error.operation().unwrap();
-    assert_eq!(unsettled(&client)[0]["needsPerson"], true);
+    assert_eq!(unsettled(&client)[0]["needsReview"], true);
     assert_eq!(store.posts(), 1);
     client.acknowledge(id).unwrap();
     assert!(unsettled(&client).is_empty());
@@ -320,7 +320,7 @@ fn closing_is_bounded_and_every_call_after_it_says_so() {
     });
     assert_eq!(code_of(client.list_items(ASTRID, None)), Code::Closed);
     assert_eq!(code_of(buy(&client, ASTRID, COFFEE, &json!({}))), Code::Closed);
-    assert_eq!(code_of(client.list_unsettled(None)), Code::Closed);
+    assert_eq!(code_of(client.list_unacknowledged(None)), Code::Closed);
 }
 
 #[test]

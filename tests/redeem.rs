@@ -1,4 +1,4 @@
-//! Using a reward: once, whatever gets lost on the way, and never "refused" when it may have been ours. Against the running sandbox over TLS.
+//! Using a reward: once, whatever gets lost on the way, and never "declined" when it may have been ours. Against the running sandbox over TLS.
 
 mod support;
 
@@ -49,7 +49,7 @@ fn written(seconds: i64) -> String {
 
 /// A client of an Engage that does not say which reward a purchase gave.
 fn comparing(store: &Store) -> Client {
-    store.client_with(&json!({ "wire": { "assignmentIdFields": ["notSaid"] } }))
+    store.client_with(&json!({ "apiMapping": { "assignmentIdFields": ["notSaid"] } }))
 }
 
 #[test]
@@ -59,14 +59,14 @@ fn a_reward_is_used_once_and_a_second_press_joins() {
     let reward = reward(&store, &client);
     let first = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
     assert_eq!(first["kind"], "redeem");
-    assert_eq!(first["outcome"], "done");
+    assert_eq!(first["outcome"], "completed");
     assert_eq!(first["assignmentId"], json!(reward));
     assert_eq!(first["channel"], "POS");
-    assert_eq!(first["joined"], false);
+    assert_eq!(first["existing"], false);
     assert_eq!(first["purchaseId"], Value::Null);
     assert_eq!(first["reward"]["redeemed"], true);
     let second = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
-    assert_eq!(second["joined"], true);
+    assert_eq!(second["existing"], true);
     assert_eq!(second["operationId"], first["operationId"]);
     assert_eq!((redeemed(&store), redeem_requests(&store)), (1, 1));
 }
@@ -84,7 +84,7 @@ fn the_same_reference_is_the_same_redeem_and_a_new_one_is_refused_by_engage() {
     assert_eq!(redeem_requests(&store), 1);
     let other = redeem(&client, Some(ASTRID), reward, &json!({ "reference": "receipt 2" })).unwrap_err();
     assert_eq!(other.code(), Code::AlreadyRedeemed);
-    assert_eq!(problem(&other)["outcome"], "refused");
+    assert_eq!(problem(&other)["outcome"], "declined");
     assert_eq!(problem(&other)["engageCode"], "PromotionAlreadyRedeemed");
     assert_eq!(problem(&other)["purchaseId"], Value::Null);
     assert_eq!(redeemed(&store), 1);
@@ -98,7 +98,7 @@ fn an_answer_that_is_lost_is_found_again_and_the_reward_is_ours() {
         let reward = reward(&store, &client);
         store.sandbox.arm(Fault::on(Operation::Redeem, effect));
         let operation = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
-        assert_eq!(operation["outcome"], "done");
+        assert_eq!(operation["outcome"], "completed");
         assert_eq!(operation["reward"]["redeemed"], true);
         assert_eq!((redeemed(&store), redeem_requests(&store)), (1, 1), "looked at, not sent again");
     }
@@ -112,7 +112,7 @@ fn a_redeem_that_is_a_tills_very_first_request_is_known_as_ours_too() {
     let client = store.durable_client();
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit));
     let operation = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
-    assert_eq!(operation["outcome"], "done");
+    assert_eq!(operation["outcome"], "completed");
     assert_eq!(redeem_requests(&store), 1);
 }
 
@@ -123,7 +123,7 @@ fn a_request_that_was_lost_is_sent_again_once_a_look_says_that_the_reward_is_unu
     let reward = reward(&store, &client);
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::CloseBeforeCommit));
     let operation = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
-    assert_eq!((&operation["outcome"], &operation["attempts"]), (&json!("done"), &json!(2)));
+    assert_eq!((&operation["outcome"], &operation["attempts"]), (&json!("completed"), &json!(2)));
     assert_eq!((redeemed(&store), redeem_requests(&store)), (1, 2));
 }
 
@@ -138,7 +138,7 @@ fn a_restart_settles_a_redeem_that_was_left_under_way() {
     let id = error.operation().unwrap();
     client.close();
     let client = store.durable_client();
-    assert_eq!(settled(&client, id)["outcome"], "done");
+    assert_eq!(settled(&client, id)["outcome"], "completed");
     let left = unsettled(&client);
     assert_eq!((&left[0]["kind"], &left[0]["reference"]), (&json!("redeem"), &json!("R")));
     client.acknowledge(id).unwrap();
@@ -164,7 +164,7 @@ fn a_reward_that_was_used_well_before_or_after_our_request_was_used_by_somebody_
         let error = result.unwrap_err();
         assert_eq!(error.code(), Code::AlreadyRedeemed, "{seconds}");
         let operation = parse(&client.get_operation(error.operation().unwrap()).unwrap());
-        assert_eq!((&operation["outcome"], &operation["reward"]["heading"]), (&json!("refused"), &json!("Coffee")));
+        assert_eq!((&operation["outcome"], &operation["reward"]["heading"]), (&json!("declined"), &json!("Coffee")));
         assert_eq!(redeem_requests(&store), 1);
     }
 }
@@ -182,7 +182,7 @@ fn what_nothing_tells_is_ambiguous_and_handed_over_to_a_person() {
         assert_eq!(error.code(), Code::PendingAmbiguous, "{fields}");
         let id = error.operation().unwrap();
         let operation = parse(&client.get_operation(id).unwrap());
-        assert_eq!((&operation["outcome"], &operation["needsPerson"]), (&json!("pending"), &json!(true)));
+        assert_eq!((&operation["outcome"], &operation["needsReview"]), (&json!("pending"), &json!(true)));
         assert_eq!(operation["reward"]["redeemed"], true, "what is known is told");
         assert_eq!(redeem_requests(&store), 1, "it is not sent again");
         client.acknowledge(id).unwrap();
@@ -196,12 +196,12 @@ fn without_a_contact_a_lost_request_is_sent_again_and_a_lost_answer_is_ambiguous
     let client = store.client();
     let first = reward(&store, &client);
     let operation = redeem(&client, None, first, &json!({})).unwrap();
-    assert_eq!((&operation["outcome"], &operation["contactId"]), (&json!("done"), &Value::Null));
+    assert_eq!((&operation["outcome"], &operation["contactId"]), (&json!("completed"), &Value::Null));
 
     let second = reward(&store, &client);
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::CloseBeforeCommit));
     let operation = redeem(&client, None, second, &json!({})).unwrap();
-    assert_eq!((&operation["outcome"], &operation["attempts"]), (&json!("done"), &json!(2)));
+    assert_eq!((&operation["outcome"], &operation["attempts"]), (&json!("completed"), &json!(2)));
 
     let third = reward(&store, &client);
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::CloseAfterCommit));
@@ -222,7 +222,7 @@ fn while_a_redeem_is_pending_no_other_of_the_same_reward_is_sent() {
     assert_eq!(pending.code(), Code::PendingWaitEnded);
     for with in [json!({ "reference": "receipt 2" }), json!({}), json!({ "channel": "OTHER" })] {
         let error = redeem(&client, Some(ASTRID), reward, &with).unwrap_err();
-        assert_eq!(error.code(), Code::RewardBusy, "{with}");
+        assert_eq!(error.code(), Code::RewardInUse, "{with}");
         assert_eq!(error.operation(), pending.operation(), "it says which one");
     }
     assert_eq!(redeem_requests(&store), 1);
@@ -258,7 +258,7 @@ fn every_documented_error_of_a_redeem_has_its_code() {
         (404, "PromotionNotAssociatedWithContact", Code::RewardNotOfContact),
         (409, "PromotionAlreadyRedeemed", Code::AlreadyRedeemed),
         (409, "PromotionNotValidForRedemptionChannel", Code::RewardNotForChannel),
-        (400, "SomethingNew", Code::Refused),
+        (400, "SomethingNew", Code::Declined),
         (401, "Unauthorized", Code::Unauthorized),
         (403, "Forbidden", Code::Forbidden),
     ] {
@@ -266,7 +266,7 @@ fn every_documented_error_of_a_redeem_has_its_code() {
         let reward = AssignmentId::from_uuid(OperationId::fresh().uuid());
         let error = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap_err();
         assert_eq!(error.code(), code, "{engage_code}");
-        assert_eq!(problem(&error)["outcome"], "refused");
+        assert_eq!(problem(&error)["outcome"], "declined");
         assert_eq!(error.detail().engage_code.as_deref(), Some(engage_code));
     }
     // A template is no reward.
@@ -283,9 +283,9 @@ fn a_success_that_is_not_engages_is_pending() {
         let reward = reward(&store, &client);
         store.sandbox.arm(Fault::on(Operation::Redeem, effect));
         let error = redeem(&client, Some(ASTRID), reward, &json!({ "waitMs": 300 })).unwrap_err();
-        assert_eq!(error.code(), Code::PendingBadAnswer);
+        assert_eq!(error.code(), Code::PendingInvalidResponse);
         let operation = settled(&client, error.operation().unwrap());
-        assert_eq!(operation["outcome"], "done", "looked at, unused, and sent again");
+        assert_eq!(operation["outcome"], "completed", "looked at, unused, and sent again");
         assert_eq!(redeemed(&store), 1);
     }
 }
@@ -302,7 +302,7 @@ fn a_purchase_leads_to_its_reward_by_the_rewards_before_and_after() {
     // The first of its promotion is the only one.
     let first = buy(&client, ASTRID, COFFEE, &json!({ "reference": "1" })).unwrap();
     let only = found(&client, &first);
-    assert_eq!(only["certainty"], "only");
+    assert_eq!(only["certainty"], "onlyCandidate");
     assert_eq!(only["reward"]["id"], only["assignmentId"]);
     assert_eq!(only["receipt"]["title"], only["reward"]["heading"]);
     // Looking for it was a look before the second.
@@ -329,11 +329,11 @@ fn rewards_first_looks_before_it_buys_and_an_ambiguity_is_said() {
     assert_eq!(answer["candidates"].as_array().unwrap().len(), 2);
     // With a look before there is no doubt.
     let third = comparing(&store);
-    let bought = buy(&third, ASTRID, COFFEE, &json!({ "reference": "3", "rewardsFirst": true })).unwrap();
+    let bought = buy(&third, ASTRID, COFFEE, &json!({ "reference": "3", "snapshotRewards": true })).unwrap();
     assert_eq!(found(&third, &bought)["certainty"], "new");
     // A look that fails does not keep the till from selling.
     store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(Answer::status(503))));
-    buy(&comparing(&store), ASTRID, COFFEE, &json!({ "reference": "4", "rewardsFirst": true })).unwrap();
+    buy(&comparing(&store), ASTRID, COFFEE, &json!({ "reference": "4", "snapshotRewards": true })).unwrap();
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn what_engage_states_needs_no_comparison() {
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StatusAfterCommit(answer)));
     let bought = buy(&client, ASTRID, COFFEE, &json!({ "purchaseId": id })).unwrap();
     let answer = found(&client, &bought);
-    assert_eq!((&answer["certainty"], &answer["assignmentId"]), (&json!("stated"), &json!(stated)));
+    assert_eq!((&answer["certainty"], &answer["assignmentId"]), (&json!("explicit"), &json!(stated)));
     assert_eq!(answer["reward"], Value::Null, "it is not in the list, and nothing is made up");
 }
 
@@ -414,7 +414,7 @@ fn a_redeem_that_is_given_up_by_everybody_settles_in_the_background() {
     let error = redeem(&client, Some(ASTRID), reward, &json!({ "waitMs": 100 })).unwrap_err();
     assert_eq!(error.code(), Code::PendingWaitEnded);
     let id = error.operation().unwrap();
-    assert_eq!(settled(&client, id)["outcome"], "done");
+    assert_eq!(settled(&client, id)["outcome"], "completed");
     assert_eq!(parse(&client.read_stats().unwrap())["redeemsSent"], 1);
     assert_eq!(redeemed(&store), 1);
 }
@@ -450,10 +450,10 @@ fn a_journal_of_the_first_version_is_taken_over_with_every_record() {
     drop(old);
     let client = store.durable_client();
     let kept = parse(&client.get_operation(done).unwrap());
-    assert_eq!((&kept["kind"], &kept["outcome"]), (&json!("purchase"), &json!("done")));
+    assert_eq!((&kept["kind"], &kept["outcome"]), (&json!("purchase"), &json!("completed")));
     assert_eq!((&kept["reference"], &kept["purchase"]["status"]), (&json!("receipt 1"), &json!("Completed")));
     // What was under way is settled: Engage does not know it, so it is sent again, with its own id.
-    assert_eq!(settled(&client, open)["outcome"], "done");
+    assert_eq!(settled(&client, open)["outcome"], "completed");
     assert_eq!(store.deductions(), [open.uuid()]);
     let again = buy(&client, ASTRID, COFFEE, &json!({ "reference": "receipt 1" })).unwrap();
     assert_eq!(again["operationId"], json!(done));

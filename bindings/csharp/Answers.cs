@@ -39,8 +39,8 @@ namespace EngagePointShop
             {
                 switch (Json["outcome"].Text)
                 {
-                    case "done": return Outcome.Done;
-                    case "refused": return Outcome.Refused;
+                    case "completed": return Outcome.Completed;
+                    case "declined": return Outcome.Declined;
                     case "notSent": return Outcome.NotSent;
                     default: return Outcome.Pending;
                 }
@@ -72,16 +72,16 @@ namespace EngagePointShop
         public int Attempts => (int)(Json["attempts"].Integer ?? 0);
 
         /// <summary>Whether the library cannot find out, and a person must.</summary>
-        public bool NeedsPerson => Json["needsPerson"].Flag ?? false;
+        public bool NeedsReview => Json["needsReview"].Flag ?? false;
 
         /// <summary>Whether it had been asked for before. Only where a call that spends answers it.</summary>
-        public bool Joined => Json["joined"].Flag ?? false;
+        public bool Existing => Json["existing"].Flag ?? false;
 
         /// <summary>When it was recorded.</summary>
         public DateTimeOffset? RecordedAt => Time(Json["recordedAtMs"]);
 
         /// <summary>When its outcome became known.</summary>
-        public DateTimeOffset? SettledAt => Time(Json["settledAtMs"]);
+        public DateTimeOffset? ResolvedAt => Time(Json["resolvedAtMs"]);
 
         /// <summary>When the POS acknowledged it.</summary>
         public DateTimeOffset? AcknowledgedAt => Time(Json["acknowledgedAtMs"]);
@@ -155,7 +155,7 @@ namespace EngagePointShop
     {
         internal FoundReward(Json json) : base(json) { }
 
-        /// <summary>"stated", "new" and "only" are certain; "ambiguous" and "none" are not.</summary>
+        /// <summary>"explicit", "newSincePurchase" and "onlyCandidate" are certain; "ambiguous" and "none" are not.</summary>
         public string Certainty => Json["certainty"].Text;
 
         /// <summary>What RedeemReward takes; null unless it is certain.</summary>
@@ -196,12 +196,12 @@ namespace EngagePointShop
     }
 
     /// <summary>What a call to Settle came to.</summary>
-    public sealed class Settled : Answer
+    public sealed class Resolution : Answer
     {
-        internal Settled(Json json) : base(json) { }
+        internal Resolution(Json json) : base(json) { }
 
         /// <summary>How many outcomes became known.</summary>
-        public int Known => (int)(Json["settled"].Integer ?? 0);
+        public int Known => (int)(Json["resolved"].Integer ?? 0);
 
         /// <summary>How many are pending still.</summary>
         public int Pending => (int)(Json["pending"].Integer ?? 0);
@@ -236,13 +236,13 @@ namespace EngagePointShop
         public string PurchaseId { get; set; }
 
         /// <summary>Lists the member's rewards before anything is sent, so that FindReward can tell a new one from old ones.</summary>
-        public bool RewardsFirst { get; set; }
+        public bool SnapshotRewards { get; set; }
 
         internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson())
         {
             ["reference"] = Reference,
             ["purchaseId"] = PurchaseId,
-            ["rewardsFirst"] = RewardsFirst,
+            ["snapshotRewards"] = SnapshotRewards,
         };
     }
 

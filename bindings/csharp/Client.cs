@@ -12,7 +12,7 @@ namespace EngagePointShop
 {
     /// <summary>
     /// A client of one Engage tenant. Any thread may call any method at any time, Dispose too: calls that wait return.
-    /// A call that is not done throws <see cref="RefusedException"/>, <see cref="NotSentException"/> or
+    /// A call that is not done throws <see cref="DeclinedException"/>, <see cref="NotSentException"/> or
     /// <see cref="PendingException"/>. A client that is forgotten is closed by the collector.
     /// </summary>
     /// <remarks>
@@ -115,8 +115,8 @@ namespace EngagePointShop
             List(native.eps_list_items, contactId, options, json => new Item(json));
 
         /// <summary>Returns when it is bought.</summary>
-        /// <exception cref="PendingException">Not known yet: let the sale go on, look at ListUnsettled later.</exception>
-        /// <exception cref="RefusedException">Engage's definite no: nothing was deducted.</exception>
+        /// <exception cref="PendingException">Not known yet: let the sale go on, look at ListUnacknowledged later.</exception>
+        /// <exception cref="DeclinedException">Engage's definite no: nothing was deducted.</exception>
         /// <exception cref="NotSentException">Nothing left the till: it may be tried again.</exception>
         public Operation Purchase(string contactId, string itemId, PurchaseOptions options = null) =>
             new Operation(Ask(native.eps_purchase, Text(contactId, nameof(contactId)), Text(itemId, nameof(itemId)), options));
@@ -132,18 +132,18 @@ namespace EngagePointShop
             new FoundReward(Ask(native.eps_find_reward, Text(operationId, nameof(operationId)), options));
 
         /// <summary>Returns when the reward is used. <paramref name="contactId"/> may be null.</summary>
-        /// <exception cref="PendingException">Not known yet: let the sale go on, look at ListUnsettled later.</exception>
-        /// <exception cref="RefusedException">It was not used by this.</exception>
+        /// <exception cref="PendingException">Not known yet: let the sale go on, look at ListUnacknowledged later.</exception>
+        /// <exception cref="DeclinedException">It was not used by this.</exception>
         /// <exception cref="NotSentException">Nothing left the till: it may be tried again.</exception>
         public Operation RedeemReward(string contactId, string assignmentId, RedeemOptions options = null) => new Operation(
             Ask(native.eps_redeem_reward, Text(contactId, nameof(contactId)), Text(assignmentId, nameof(assignmentId)), options));
 
-        public IReadOnlyList<Operation> ListUnsettled() =>
-            Ask(native.eps_list_unsettled, null)["operations"].Items.Select(json => new Operation(json)).ToList();
+        public IReadOnlyList<Operation> ListUnacknowledged() =>
+            Ask(native.eps_list_unacknowledged, null)["operations"].Items.Select(json => new Operation(json)).ToList();
 
         public Operation GetOperation(string operationId) => new Operation(Ask(native.eps_get_operation, Text(operationId, nameof(operationId))));
 
-        public Settled Settle(CallOptions options = null) => new Settled(Ask(native.eps_settle, Options(options)));
+        public Resolution ResolvePending(CallOptions options = null) => new Resolution(Ask(native.eps_resolve_pending, Options(options)));
 
         public Operation Acknowledge(string operationId) => new Operation(Ask(native.eps_acknowledge, Text(operationId, nameof(operationId))));
 
@@ -183,8 +183,8 @@ namespace EngagePointShop
             string contactId, string assignmentId, RedeemOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => RedeemReward(contactId, assignmentId, options), cancellation);
 
-        public Task<Settled> SettleAsync(CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => Settle(options), cancellation);
+        public Task<Resolution> ResolvePendingAsync(CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
+            Start(() => ResolvePending(options), cancellation);
 
         Task<T> Start<T>(Func<T> call, CancellationToken cancellation)
         {
@@ -341,7 +341,7 @@ namespace EngagePointShop
             var name = Native.TextOf(native.eps_code_name((int)code));
             switch ((Outcome)native.eps_outcome((int)code))
             {
-                case Outcome.Refused: return new RefusedException(code, name, problem);
+                case Outcome.Declined: return new DeclinedException(code, name, problem);
                 case Outcome.NotSent: return new NotSentException(code, name, problem);
                 default: return new PendingException(code, name, problem);
             }

@@ -11,9 +11,9 @@ namespace EngagePointShop
     public enum Outcome
     {
         /// <summary>It happened.</summary>
-        Done = 0,
+        Completed = 0,
         /// <summary>Engage said no, definitely; nothing was deducted.</summary>
-        Refused = 1,
+        Declined = 1,
         /// <summary>Not known yet; it is being settled. Never treat it as failed.</summary>
         Pending = 2,
         /// <summary>Nothing that spends has left the till, or a read failed; it may be tried again.</summary>
@@ -40,7 +40,7 @@ namespace EngagePointShop
     {
 
         // Done: go on, then acknowledge.
-        /// <summary>Done. For a purchase: Engage has completed it.</summary>
+        /// <summary>Completed. For a purchase: Engage has completed it.</summary>
         Ok = 0,
 
         // -1xx, the caller's mistake: fix the program.
@@ -59,7 +59,7 @@ namespace EngagePointShop
         /// <summary>The client is closed or being closed.</summary>
         Closed = -107,
         /// <summary>This till has used the purchase id for another contact or another item. Use a fresh id.</summary>
-        PurchaseIdBound = -108,
+        PurchaseIdConflict = -108,
         /// <summary>The journal holds no operation of this id.</summary>
         UnknownOperation = -109,
         /// <summary>The operation cannot be acknowledged: its outcome is not known yet.</summary>
@@ -67,13 +67,13 @@ namespace EngagePointShop
         /// <summary>The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.</summary>
         BadLogLevel = -111,
         /// <summary>This reference, contact and item already belong to another purchase id.</summary>
-        ReferenceBound = -112,
+        ReferenceConflict = -112,
         /// <summary>The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.</summary>
         BadKey = -113,
         /// <summary>The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.</summary>
         Forked = -116,
         /// <summary>Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.</summary>
-        RewardBusy = -114,
+        RewardInUse = -114,
         /// <summary>The operation is a redeem; only a purchase gives a reward.</summary>
         NotAPurchase = -115,
 
@@ -83,7 +83,7 @@ namespace EngagePointShop
         /// <summary>The program was compiled against the header of another ABI version.</summary>
         AbiMismatch = -210,
         /// <summary>No certificate authority could be loaded from caFile or from the operating system.</summary>
-        NoTrust = -211,
+        NoCaCertificates = -211,
         /// <summary>Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.</summary>
         Unauthorized = -212,
         /// <summary>Engage answered 403: the API key may not do this. Nothing was deducted.</summary>
@@ -95,7 +95,7 @@ namespace EngagePointShop
 
         // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
         /// <summary>Engage refused; httpStatus and engageCode say more. Nothing was deducted.</summary>
-        Refused = -300,
+        Declined = -300,
         /// <summary>PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.</summary>
         ContactNotFound = -310,
         /// <summary>PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed.</summary>
@@ -151,9 +151,9 @@ namespace EngagePointShop
         /// <summary>429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.</summary>
         RateLimited = -416,
         /// <summary>The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.</summary>
-        BadAnswer = -417,
-        /// <summary>The answer to a read is larger than maxAnswerBytes.</summary>
-        AnswerTooLarge = -418,
+        InvalidResponse = -417,
+        /// <summary>The answer to a read is larger than maxResponseBytes.</summary>
+        ResponseTooLarge = -418,
         /// <summary>The server answered a read with a 5xx status, or with 408 or 425.</summary>
         ServerError = -419,
         /// <summary>The connection ended before the answer to a read was complete.</summary>
@@ -161,7 +161,7 @@ namespace EngagePointShop
         /// <summary>The proxy does not connect to the server; the message says what it answered. Nothing was sent.</summary>
         ProxyFailed = -421,
 
-        // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.
+        // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.
         /// <summary>Not known yet; httpStatus and engageCode say more.</summary>
         Pending = -500,
         /// <summary>The wait ended before Engage answered. The request goes on and its answer is journaled.</summary>
@@ -173,7 +173,7 @@ namespace EngagePointShop
         /// <summary>Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).</summary>
         PendingProcessing = -513,
         /// <summary>The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.</summary>
-        PendingBadAnswer = -514,
+        PendingInvalidResponse = -514,
         /// <summary>A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made.</summary>
         PendingServerError = -515,
         /// <summary>PromotionAssignmentError: an internal error of Engage, to be retried with the same id.</summary>
@@ -181,11 +181,11 @@ namespace EngagePointShop
         /// <summary>429: not processed, tried again by itself.</summary>
         PendingRateLimited = -517,
         /// <summary>The outcome could not be written to the journal. It will be learned again.</summary>
-        PendingUnrecorded = -518,
+        PendingNotPersisted = -518,
         /// <summary>The client was closed during the wait. It is settled after the next open.</summary>
         PendingClosed = -519,
-        /// <summary>Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it.</summary>
-        PendingNeedsPerson = -520,
+        /// <summary>Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it.</summary>
+        PendingNeedsReview = -520,
         /// <summary>An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.</summary>
         PendingCredentials = -521,
         /// <summary>The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it.</summary>

@@ -1,4 +1,4 @@
-// The exceptions: one for each outcome that is not "done". None is a kind of another, so that "pending" is never caught as "refused".
+// The exceptions: one for each outcome that is not "completed". None is a kind of another, so that "pending" is never caught as "declined".
 
 using System;
 using System.Collections.Generic;
@@ -20,7 +20,7 @@ namespace EngagePointShop
         /// <summary>The number. A newer library may give one that the enum does not list.</summary>
         public Code Code { get; }
 
-        /// <summary>The number's name, "EPS_REFUSED".</summary>
+        /// <summary>The number's name, "EPS_DECLINED".</summary>
         public string Name { get; }
 
         /// <summary>What is wrong and what to do, for people.</summary>
@@ -53,9 +53,9 @@ namespace EngagePointShop
     }
 
     /// <summary>Engage said no, definitely; nothing was deducted.</summary>
-    public sealed class RefusedException : PointShopException
+    public sealed class DeclinedException : PointShopException
     {
-        internal RefusedException(Code code, string name, Json problem) : base(code, name, problem) { }
+        internal DeclinedException(Code code, string name, Json problem) : base(code, name, problem) { }
     }
 
     /// <summary>Not known yet: the journal holds it and it is being settled. Never treat it as failed.</summary>

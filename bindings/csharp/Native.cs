@@ -60,9 +60,9 @@ namespace EngagePointShop
         internal readonly Ask2 eps_list_rewards;
         internal readonly Ask2 eps_find_reward;
         internal readonly Ask3 eps_redeem_reward;
-        internal readonly Ask1 eps_list_unsettled;
+        internal readonly Ask1 eps_list_unacknowledged;
         internal readonly Ask1 eps_get_operation;
-        internal readonly Ask1 eps_settle;
+        internal readonly Ask1 eps_resolve_pending;
         internal readonly Ask1 eps_acknowledge;
         internal readonly Ask eps_read_stats;
         internal readonly SetLog eps_set_log;
@@ -104,9 +104,9 @@ namespace EngagePointShop
             Find(out eps_list_rewards, nameof(eps_list_rewards));
             Find(out eps_find_reward, nameof(eps_find_reward));
             Find(out eps_redeem_reward, nameof(eps_redeem_reward));
-            Find(out eps_list_unsettled, nameof(eps_list_unsettled));
+            Find(out eps_list_unacknowledged, nameof(eps_list_unacknowledged));
             Find(out eps_get_operation, nameof(eps_get_operation));
-            Find(out eps_settle, nameof(eps_settle));
+            Find(out eps_resolve_pending, nameof(eps_resolve_pending));
             Find(out eps_acknowledge, nameof(eps_acknowledge));
             Find(out eps_read_stats, nameof(eps_read_stats));
             Find(out eps_set_log, nameof(eps_set_log));

@@ -121,8 +121,8 @@ static void tell_cashier(int32_t code) {
 /* ... and the outcome says what it means for the points, also for codes that are younger than this program. */
 static int exit_code(int32_t code) {
     switch (eps_outcome(code)) {
-        case EPS_OUTCOME_DONE: return BOUGHT;
-        case EPS_OUTCOME_REFUSED: return REFUSED;
+        case EPS_OUTCOME_COMPLETED: return BOUGHT;
+        case EPS_OUTCOME_DECLINED: return REFUSED;
         case EPS_OUTCOME_NOT_SENT: return NOT_SENT;
         default: return PENDING;
     }
@@ -164,10 +164,10 @@ static void acknowledge(eps_client *shop, const char *operation_id) {
 
 /* The options of a call that spends: the receipt's number, so that the same receipt pressed twice is one purchase and one redeem, also
  * after a restart; and how long the cashier waits. */
-static char *spending_options(const arguments *given, int rewards_first) {
+static char *spending_options(const arguments *given, int snapshot_rewards) {
     cJSON *options = cJSON_CreateObject();
     int complete = options && add_text(options, "reference", given->reference) && add_number(options, "waitMs", given->wait_ms);
-    if (rewards_first) complete = complete && cJSON_AddTrueToObject(options, "rewardsFirst");
+    if (snapshot_rewards) complete = complete && cJSON_AddTrueToObject(options, "snapshotRewards");
     return print_json(options, complete);
 }
 
@@ -211,8 +211,8 @@ static void redeem(eps_client *shop, const arguments *given, const char *contact
     cJSON_free(options_json);
     json = take(&answer);
     switch (eps_outcome(code)) {
-        case EPS_OUTCOME_DONE: puts("==> The reward is used on this receipt."); break;
-        case EPS_OUTCOME_REFUSED: puts("==> The reward cannot be used on this receipt."); break;
+        case EPS_OUTCOME_COMPLETED: puts("==> The reward is used on this receipt."); break;
+        case EPS_OUTCOME_DECLINED: puts("==> The reward cannot be used on this receipt."); break;
         case EPS_OUTCOME_NOT_SENT: puts("==> The reward is not used. You may try again."); break;
         default: puts("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself."); break;
     }
@@ -227,21 +227,21 @@ static void finish_earlier_sales(eps_client *shop) {
     eps_buffer answer;
     const cJSON *operation;
     cJSON *json;
-    int32_t code = eps_settle(shop, "{\"waitMs\": 5000}", &answer);
+    int32_t code = eps_resolve_pending(shop, "{\"waitMs\": 5000}", &answer);
     json = take(&answer);
     if (code != EPS_OK) show_problem("cannot settle earlier sales now", code, json);
     cJSON_Delete(json);
 
-    code = eps_list_unsettled(shop, NULL, &answer);
+    code = eps_list_unacknowledged(shop, NULL, &answer);
     json = take(&answer);
     if (code != EPS_OK) show_problem("cannot list earlier sales", code, json);
     cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(json, "operations")) {
         const char *id = text_of(operation, "operationId"), *outcome = text_of(operation, "outcome");
         printf("Earlier %s %s (%s): %s\n", text_of(operation, "kind"), id, text_of(operation, "reference"), outcome);
-        if (strcmp(text_of(operation, "kind"), "purchase") == 0 && strcmp(outcome, "done") == 0) {
+        if (strcmp(text_of(operation, "kind"), "purchase") == 0 && strcmp(outcome, "completed") == 0) {
             free(print_reward(shop, id)); /* The member gets it now; it is used at the next visit. */
         }
-        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsPerson"))) {
+        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsReview"))) {
             puts("    The till cannot find out. Look for it among the member's purchases at Engage.");
             acknowledge(shop, id);
         } else if (strcmp(outcome, "pending") != 0) {
@@ -337,7 +337,7 @@ static int buy(eps_client *shop, const arguments *given, const char *contact, co
     if (code == EPS_OK) {
         const cJSON *purchase = cJSON_GetObjectItemCaseSensitive(json, "purchase");
         char *assignment;
-        int joined = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "joined"));
+        int joined = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "existing"));
         printf("Purchase %s for %.0f points%s\n", text_of(json, "purchaseId"), number_of(purchase, "cost"),
                joined ? " (asked for before: bought once)" : "");
         assignment = print_reward(shop, text_of(json, "operationId"));

@@ -87,8 +87,8 @@ void tell_cashier(eps::Code code) {
 /// ... and the outcome says what it means for the points, also for codes that are younger than this program.
 int exit_code(const eps::Result &result) {
     switch (result.outcome()) {
-        case eps::Outcome::done: return bought_it;
-        case eps::Outcome::refused: return refused;
+        case eps::Outcome::completed: return bought_it;
+        case eps::Outcome::declined: return refused;
         case eps::Outcome::not_sent: return not_sent;
         case eps::Outcome::pending: break;
     }
@@ -151,8 +151,8 @@ std::optional<std::string> print_reward(const eps::Client &shop, const std::stri
 void redeem(const eps::Client &shop, const Arguments &given, const std::string &contact, const std::string &assignment) {
     const auto result = shop.redeem_reward(contact, assignment, spending_options(given).dump());
     switch (result.outcome()) {
-        case eps::Outcome::done: std::puts("==> The reward is used on this receipt."); break;
-        case eps::Outcome::refused: std::puts("==> The reward cannot be used on this receipt."); break;
+        case eps::Outcome::completed: std::puts("==> The reward is used on this receipt."); break;
+        case eps::Outcome::declined: std::puts("==> The reward cannot be used on this receipt."); break;
         case eps::Outcome::not_sent: std::puts("==> The reward is not used. You may try again."); break;
         case eps::Outcome::pending:
             std::puts("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself.");
@@ -166,18 +166,18 @@ void redeem(const eps::Client &shop, const Arguments &given, const std::string &
 /// What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
 /// What is pending still is left alone: the library goes on settling it.
 void finish_earlier_sales(const eps::Client &shop) {
-    if (const auto settled = shop.settle(R"({"waitMs": 5000})"); !settled) {
+    if (const auto settled = shop.resolve_pending(R"({"waitMs": 5000})"); !settled) {
         show_problem("cannot settle earlier sales now", settled);
     }
-    const auto unsettled = shop.list_unsettled();
+    const auto unsettled = shop.list_unacknowledged();
     if (!unsettled) return show_problem("cannot list earlier sales", unsettled);
     const json answer = read(unsettled);
     for (const auto &operation : answer.at("operations")) {
         const auto id = text_of(operation, "operationId"), outcome = text_of(operation, "outcome");
         const auto kind = text_of(operation, "kind");
         std::printf("Earlier %s %s (%s): %s\n", kind.c_str(), id.c_str(), text_of(operation, "reference").c_str(), outcome.c_str());
-        if (kind == "purchase" && outcome == "done") print_reward(shop, id); // The member gets it now; it is used at the next visit.
-        if (flag_of(operation, "needsPerson")) {
+        if (kind == "purchase" && outcome == "completed") print_reward(shop, id); // The member gets it now; it is used at the next visit.
+        if (flag_of(operation, "needsReview")) {
             std::puts("    The till cannot find out. Look for it among the member's purchases at Engage.");
             acknowledge(shop, id);
         } else if (outcome != "pending") {
@@ -239,14 +239,14 @@ eps::Result choose_offer(const eps::Client &shop, const Arguments &given, const 
 
 int buy(const eps::Client &shop, const Arguments &given, const std::string &contact, const std::string &item) {
     json options = spending_options(given);
-    options["rewardsFirst"] = true; // So that the new reward can be told from old ones.
+    options["snapshotRewards"] = true; // So that the new reward can be told from old ones.
     const auto result = shop.purchase(contact, item, options.dump());
     const json answer = read(result);
     tell_cashier(result.code());
     if (result) {
         std::printf("Purchase %s for %.0f points%s\n", text_of(answer, "purchaseId").c_str(),
                     number_of(answer.at("purchase"), "cost"),
-                    flag_of(answer, "joined") ? " (asked for before: bought once)" : "");
+                    flag_of(answer, "existing") ? " (asked for before: bought once)" : "");
         const auto assignment = print_reward(shop, text_of(answer, "operationId"));
         if (assignment && !given.count("--no-redeem")) redeem(shop, given, contact, *assignment);
     } else {

@@ -11,7 +11,7 @@ using EngagePointShop;
 
 static class Till
 {
-    const int Bought = 0, Failed = 1, Usage = 2, Refused = 10, Pending = 11, NotSent = 12;
+    const int Bought = 0, Failed = 1, Usage = 2, Declined = 10, Pending = 11, NotSent = 12;
 
     // --- Small helpers ---------------------------------------------------------------------------------------------------
 
@@ -54,7 +54,7 @@ static class Till
 
     /// <summary>... and its kind says what it means for the points, also for codes that are younger than this program.</summary>
     static int ExitCode(PointShopException problem) =>
-        problem is RefusedException ? Refused : problem is NotSentException ? NotSent : Pending;
+        problem is DeclinedException ? Declined : problem is NotSentException ? NotSent : Pending;
 
     static string Points(decimal points) => points.ToString("F0", CultureInfo.InvariantCulture);
 
@@ -118,7 +118,7 @@ static class Till
         }
         catch (PointShopException problem)
         {
-            if (problem is RefusedException) Console.WriteLine("==> The reward cannot be used on this receipt.");
+            if (problem is DeclinedException) Console.WriteLine("==> The reward cannot be used on this receipt.");
             else if (problem is NotSentException) Console.WriteLine("==> The reward is not used. You may try again.");
             else Console.WriteLine("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself.");
             ShowProblem("redeem", problem);
@@ -134,7 +134,7 @@ static class Till
     {
         try
         {
-            shop.Settle(new CallOptions { Wait = TimeSpan.FromSeconds(5) });
+            shop.ResolvePending(new CallOptions { Wait = TimeSpan.FromSeconds(5) });
         }
         catch (PointShopException problem)
         {
@@ -142,13 +142,13 @@ static class Till
         }
         try
         {
-            foreach (var operation in shop.ListUnsettled())
+            foreach (var operation in shop.ListUnacknowledged())
             {
                 Console.WriteLine("Earlier " + operation.Kind + " " + operation.OperationId + " (" + operation.Reference + "): "
                     + operation.Json["outcome"].Text);
                 // The member gets it now; it is used at the next visit.
-                if (operation.Kind == "purchase" && operation.Outcome == Outcome.Done) PrintReward(shop, operation.OperationId);
-                if (operation.NeedsPerson)
+                if (operation.Kind == "purchase" && operation.Outcome == Outcome.Completed) PrintReward(shop, operation.OperationId);
+                if (operation.NeedsReview)
                 {
                     Console.WriteLine("    The till cannot find out. Look for it among the member's purchases at Engage.");
                     Acknowledge(shop, operation.OperationId);
@@ -228,13 +228,13 @@ static class Till
         // The receipt's number: the same receipt pressed twice is one purchase, also after a restart. The rewards first, so that the
         // new one can be told from old ones.
         given.TryGetValue("--reference", out string reference);
-        var options = new PurchaseOptions { Reference = reference, RewardsFirst = true, Wait = WaitOf(given) };
+        var options = new PurchaseOptions { Reference = reference, SnapshotRewards = true, Wait = WaitOf(given) };
         try
         {
             var bought = shop.Purchase(contact, item, options);
             Console.WriteLine("==> The reward is bought.");
             Console.WriteLine("Purchase " + bought.PurchaseId + " for " + Points(bought.Purchase.Cost) + " points"
-                + (bought.Joined ? " (asked for before: bought once)" : ""));
+                + (bought.Existing ? " (asked for before: bought once)" : ""));
             var assignment = PrintReward(shop, bought.OperationId);
             if (assignment != null && !given.ContainsKey("--no-redeem")) Redeem(shop, given, contact, assignment);
             Acknowledge(shop, bought.OperationId);

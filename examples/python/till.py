@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from engage_point_shop import Client, NotSent, Pending, PointShopError, Refused
+from engage_point_shop import Client, NotSent, Pending, PointShopError, Declined
 
 BOUGHT, FAILED, USAGE, REFUSED, PENDING, NOT_SENT = 0, 1, 2, 10, 11, 12
 
@@ -50,7 +50,7 @@ def tell_cashier(error: PointShopError) -> None:
 
 def exit_code(error: PointShopError) -> int:
     """... and its kind says what it means for the points, also for codes that are younger than this program."""
-    if isinstance(error, Refused):
+    if isinstance(error, Declined):
         return REFUSED
     return NOT_SENT if isinstance(error, NotSent) else PENDING
 
@@ -94,7 +94,7 @@ def redeem(shop: Client, given: dict[str, str], contact: str, assignment: str) -
     try:
         redeemed = shop.redeem_reward(contact, assignment, reference=given.get("--reference"), wait_ms=wait_of(given))
     except PointShopError as error:
-        if isinstance(error, Refused):
+        if isinstance(error, Declined):
             print("==> The reward cannot be used on this receipt.")
         elif isinstance(error, NotSent):
             print("==> The reward is not used. You may try again.")
@@ -114,19 +114,19 @@ def finish_earlier_sales(shop: Client) -> None:
     What is pending still is left alone: the library goes on settling it.
     """
     try:
-        shop.settle(wait_ms=5000)
+        shop.resolve_pending(wait_ms=5000)
     except PointShopError as error:
         show_problem("cannot settle earlier sales now", error)
     try:
-        operations = shop.list_unsettled()
+        operations = shop.list_unacknowledged()
     except PointShopError as error:
         return show_problem("cannot list earlier sales", error)
     for operation in operations:
         kind, outcome = operation["kind"], operation["outcome"]
         print(f"Earlier {kind} {operation['operationId']} ({operation['reference'] or ''}): {outcome}")
-        if kind == "purchase" and outcome == "done":
+        if kind == "purchase" and outcome == "completed":
             print_reward(shop, operation["operationId"])  # The member gets it now; it is used at the next visit.
-        if operation["needsPerson"]:
+        if operation["needsReview"]:
             print("    The till cannot find out. Look for it among the member's purchases at Engage.")
             acknowledge(shop, operation["operationId"])
         elif outcome != "pending":
@@ -184,7 +184,7 @@ def buy(shop: Client, given: dict[str, str], contact: str, item: str) -> int:
         # The receipt's number: the same receipt pressed twice is one purchase, also after a restart. The rewards first, so that the
         # new one can be told from old ones.
         bought = shop.purchase(
-            contact, item, reference=given.get("--reference"), rewards_first=True, wait_ms=wait_of(given)
+            contact, item, reference=given.get("--reference"), snapshot_rewards=True, wait_ms=wait_of(given)
         )
     except PointShopError as error:
         tell_cashier(error)
@@ -196,7 +196,7 @@ def buy(shop: Client, given: dict[str, str], contact: str, item: str) -> int:
     print("==> The reward is bought.")
     cost = (bought["purchase"] or {}).get("cost") or 0
     print(f"Purchase {bought['purchaseId']} for {cost:.0f} points", end="")
-    print(" (asked for before: bought once)" if bought["joined"] else "")
+    print(" (asked for before: bought once)" if bought["existing"] else "")
     assignment = print_reward(shop, bought["operationId"])
     if assignment is not None and "--no-redeem" not in given:
         redeem(shop, given, contact, assignment)

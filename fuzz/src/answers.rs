@@ -80,10 +80,10 @@ fn spend(body: &[u8], call: impl Fn(&Client) -> Result<serde_json::Value, engage
     let client = client(SERVER.port, &json!({}));
     match call(&client) {
         Ok(operation) => {
-            assert_eq!(operation["outcome"], "done");
+            assert_eq!(operation["outcome"], "completed");
             assert!(!body.trim_ascii().starts_with(b"<"), "a web page has bought something");
         }
-        Err(code) => assert_ne!(code.row().outcome, Outcome::Done),
+        Err(code) => assert_ne!(code.row().outcome, Outcome::Completed),
     }
     client.close();
 }

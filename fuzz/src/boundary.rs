@@ -7,8 +7,8 @@ use std::ffi::{CStr, CString, c_char};
 use std::ptr::{null, null_mut};
 
 const CONFIG: &CStr =
-    c"{\"baseUrl\":\"http://127.0.0.1:9\",\"userAgent\":\"Fuzz/1.0\",\"journal\":\"memory\",\"warm\":false,\
-\"waitMs\":30,\"requestTimeoutMs\":300,\"startupSpreadMs\":3600000,\"settleSpacingMs\":[86400000]}";
+    c"{\"baseUrl\":\"http://127.0.0.1:9\",\"userAgent\":\"Fuzz/1.0\",\"journal\":\"memory\",\"preconnect\":false,\
+\"waitMs\":30,\"requestTimeoutMs\":300,\"startupJitterMs\":3600000,\"retryScheduleMs\":[86400000]}";
 const GUIDS: [&CStr; 3] = [
     c"a0000000-0000-4000-8000-000000000001",
     c"b0000000-0000-4000-8000-000000000001",
@@ -95,9 +95,9 @@ pub fn run(data: &[u8]) {
                 5 => eps_redeem_reward(handle, input.text(), input.text(), input.text(), at),
                 6 => eps_find_reward(handle, input.text(), input.text(), at),
                 7 => eps_find_contact(handle, input.text(), input.text(), input.text(), at),
-                8 => eps_list_unsettled(handle, input.text(), at),
+                8 => eps_list_unacknowledged(handle, input.text(), at),
                 9 => eps_get_operation(handle, input.text(), at),
-                10 => eps_settle(handle, input.text(), at),
+                10 => eps_resolve_pending(handle, input.text(), at),
                 11 => eps_acknowledge(handle, input.text(), at),
                 12 => eps_read_stats(handle, at),
                 13 => eps_new_id(at),

@@ -61,12 +61,12 @@ pub fn run(data: &[u8]) {
     let before = file_of(data);
     std::fs::write(&path, &before).unwrap();
     let config = json!({
-        "baseUrl": "http://127.0.0.1:9", "userAgent": "Fuzz/1.0", "journalPath": path, "warm": false, "waitMs": 20,
-        "startupSpreadMs": 3_600_000, "settleSpacingMs": [86_400_000],
+        "baseUrl": "http://127.0.0.1:9", "userAgent": "Fuzz/1.0", "journalPath": path, "preconnect": false, "waitMs": 20,
+        "startupJitterMs": 3_600_000, "retryScheduleMs": [86_400_000],
     });
     match Client::open(&config.to_string()) {
         Ok(client) => {
-            if let Ok(list) = check(client.list_unsettled(None)) {
+            if let Ok(list) = check(client.list_unacknowledged(None)) {
                 for operation in list["operations"].as_array().unwrap() {
                     assert!(operation["operationId"].is_string(), "{operation}");
                 }

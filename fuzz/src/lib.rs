@@ -21,8 +21,8 @@ fn item() -> ItemId {
 /// A client of a server on this computer that settles nothing by itself.
 fn client(port: u16, more: &Value) -> Client {
     let mut config = json!({
-        "baseUrl": format!("http://127.0.0.1:{port}"), "userAgent": "Fuzz/1.0", "apiKey": "k", "journal": "memory", "warm": false,
-        "requestTimeoutMs": 1_000, "waitMs": 50, "settleSpacingMs": [86_400_000], "startupSpreadMs": 3_600_000,
+        "baseUrl": format!("http://127.0.0.1:{port}"), "userAgent": "Fuzz/1.0", "apiKey": "k", "journal": "memory", "preconnect": false,
+        "requestTimeoutMs": 1_000, "waitMs": 50, "retryScheduleMs": [86_400_000], "startupJitterMs": 3_600_000,
     });
     let fields = config.as_object_mut().unwrap();
     fields.extend(more.as_object().unwrap().clone());

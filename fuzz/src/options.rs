@@ -43,8 +43,8 @@ fn call(client: &Client, which: u8, text: &str) {
         7 => check(client.find_contact("email", "a@example.com", options)),
         8 => check(client.find_contact(text, "a@example.com", None)),
         9 => check(client.find_contact("any", text, None)),
-        10 => check(client.list_unsettled(options)),
-        _ => check(client.settle(options)),
+        10 => check(client.list_unacknowledged(options)),
+        _ => check(client.resolve_pending(options)),
     };
     if let Err(error) = result {
         let code = error.code().number();

@@ -1,4 +1,4 @@
-//! How a store spells what Voyado's public documentation leaves open: the same names as the till's `wire` setting, so that one
+//! How a store spells what Voyado's public documentation leaves open: the same names as the till's `apiMapping` setting, so that one
 //! object sets both sides. What this says is all that differs between dialects; the semantics never do.
 
 use hyper::header::HeaderName;

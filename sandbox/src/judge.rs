@@ -1,5 +1,5 @@
 //! The judge: holds what the tills say of their operations against the ledger, rule by rule, and gives reasons.
-//! It decides and does no I/O; a till's export is what `eps_list_unsettled` and `eps_get_operation` answer.
+//! It decides and does no I/O; a till's export is what `eps_list_unacknowledged` and `eps_get_operation` answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +53,7 @@ pub struct Operation {
     #[serde(default)]
     pub reference: Option<String>,
     #[serde(default)]
-    pub needs_person: bool,
+    pub needs_review: bool,
     #[serde(default)]
     pub acknowledged_at_ms: Option<u64>,
 }
@@ -74,8 +74,8 @@ pub enum Kind {
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are the C API's")]
 pub enum Outcome {
-    Done,
-    Refused,
+    Completed,
+    Declined,
     Pending,
     NotSent,
 }
@@ -162,7 +162,7 @@ const RULES: [(&str, &str, Check); 10] = [
     ("own-purchase", "A purchase id means one member and one item, for ever", own_purchase),
     ("deduction-is-known", "Every deduction is in a till's journal", deduction_is_known),
     ("done-is-deducted", "Done means that the points were deducted", done_is_deducted),
-    ("refused-is-not-deducted", "Refused or not sent means that nothing was deducted", refused_is_not_deducted),
+    ("refused-is-not-deducted", "Declined or not sent means that nothing was deducted", refused_is_not_deducted),
     ("outcome-stays", "A known outcome does not change", outcome_stays),
     ("redeemed-once", "A reward is used once, by the till that says so", redeemed_once),
     ("acknowledged-is-known", "Nothing is acknowledged before its outcome is known", acknowledged_is_known),
@@ -306,7 +306,7 @@ fn deduction_is_known(evidence: &Evidence<'_>) -> Vec<String> {
 }
 
 fn done_is_deducted(evidence: &Evidence<'_>) -> Vec<String> {
-    let done = evidence.purchases().filter(|(_, operation)| operation.outcome == Outcome::Done);
+    let done = evidence.purchases().filter(|(_, operation)| operation.outcome == Outcome::Completed);
     done.filter(|(_, operation)| !evidence.is_deducted(operation))
         .map(|(till, operation)| on(till, &format!("{} is called done, and nothing was deducted", operation.named())))
         .collect()
@@ -318,9 +318,9 @@ fn refused_is_not_deducted(evidence: &Evidence<'_>) -> Vec<String> {
         .filter(|(_, operation)| evidence.is_deducted(operation))
         .filter_map(|(till, operation)| {
             let said = match operation.outcome {
-                Outcome::Refused => "refused",
+                Outcome::Declined => "declined",
                 Outcome::NotSent => "not sent",
-                Outcome::Done | Outcome::Pending => return None,
+                Outcome::Completed | Outcome::Pending => return None,
             };
             Some(on(till, &format!("{} is called {said}, and the points were deducted", operation.named())))
         })
@@ -334,7 +334,7 @@ fn outcome_stays(evidence: &Evidence<'_>) -> Vec<String> {
         let mut said: BTreeMap<Uuid, Outcome> = BTreeMap::new();
         for operation in &journal.operations {
             let before = said.insert(operation.operation_id, operation.outcome);
-            if let Some(before @ (Outcome::Done | Outcome::Refused)) = before
+            if let Some(before @ (Outcome::Completed | Outcome::Declined)) = before
                 && before != operation.outcome
             {
                 let why = format!("{} was {before:?} and became {:?}", operation.named(), operation.outcome);
@@ -351,15 +351,15 @@ fn redeemed_once(evidence: &Evidence<'_>) -> Vec<String> {
     let mut open: BTreeSet<Uuid> = BTreeSet::new();
     for (till, operation, reward) in evidence.redeems() {
         match operation.outcome {
-            Outcome::Done if evidence.redeemed.contains_key(&reward) => *claimed.entry(reward).or_default() += 1,
-            Outcome::Done => {
+            Outcome::Completed if evidence.redeemed.contains_key(&reward) => *claimed.entry(reward).or_default() += 1,
+            Outcome::Completed => {
                 violations
                     .push(on(till, &format!("{} is called done, and reward {reward} was not used", operation.named())));
             }
             Outcome::Pending => {
                 open.insert(reward);
             }
-            Outcome::Refused | Outcome::NotSent => {}
+            Outcome::Declined | Outcome::NotSent => {}
         }
     }
     for (reward, times) in evidence.redeemed.iter().filter(|(_, times)| **times > 1) {
@@ -378,7 +378,7 @@ fn redeemed_once(evidence: &Evidence<'_>) -> Vec<String> {
 
 fn acknowledged_is_known(evidence: &Evidence<'_>) -> Vec<String> {
     let early = evidence.last.iter().filter(|(_, operation)| {
-        operation.acknowledged_at_ms.is_some() && operation.outcome == Outcome::Pending && !operation.needs_person
+        operation.acknowledged_at_ms.is_some() && operation.outcome == Outcome::Pending && !operation.needs_review
     });
     early.map(|(till, operation)| on(till, &format!("{} is acknowledged and pending", operation.named()))).collect()
 }
@@ -386,7 +386,7 @@ fn acknowledged_is_known(evidence: &Evidence<'_>) -> Vec<String> {
 /// What needs a person is open by design: the till has said so.
 fn nothing_open(evidence: &Evidence<'_>) -> Vec<String> {
     let open = evidence.last.iter().filter(|(_, operation)| {
-        evidence.case.settled && operation.outcome == Outcome::Pending && !operation.needs_person
+        evidence.case.settled && operation.outcome == Outcome::Pending && !operation.needs_review
     });
     open.map(|(till, operation)| on(till, &format!("{} is pending still", operation.named()))).collect()
 }

@@ -1,5 +1,5 @@
 //! Everything this library assumes of Engage that Voyado's public pages do not say. Nothing outside this module may assume more.
-//! Where a real tenant turns out otherwise, the configuration's `wire` object says so: a change of configuration, not a release.
+//! Where a real tenant turns out otherwise, the configuration's `apiMapping` object says so: a change of configuration, not a release.
 
 use crate::error::Result;
 use crate::fields::Fields;
@@ -64,7 +64,7 @@ impl Default for Wire {
 }
 
 impl Wire {
-    /// Reads the `wire` object; what it does not name stays as assumed.
+    /// Reads the `apiMapping` object; what it does not name stays as assumed.
     pub fn parse(mut fields: Fields) -> Result<Self> {
         let assumed = Self::default();
         let mut text = |key, assumed: String| fields.string(key).map(|given| given.unwrap_or(assumed));

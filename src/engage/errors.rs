@@ -99,7 +99,7 @@ pub(crate) fn purchase(status: u16, body: &ErrorBody) -> Code {
 
 /// What an answer to a redeem that is not a success means.
 pub(crate) fn redeem(status: u16, body: &ErrorBody) -> Code {
-    spending(status, body, Code::RewardNotFound, Code::Refused)
+    spending(status, body, Code::RewardNotFound, Code::Declined)
 }
 
 /// The documented rows first; whatever is not a definite no of Engage's is pending (invariant 4).
@@ -111,13 +111,13 @@ fn spending(status: u16, body: &ErrorBody, absent: Code, impossible: Code) -> Co
     match status {
         429 => Code::PendingRateLimited,
         500..=599 => Code::PendingServerError,
-        _ if !body.may_be_engage() => Code::PendingBadAnswer,
+        _ if !body.may_be_engage() => Code::PendingInvalidResponse,
         401 => Code::Unauthorized,
         403 => Code::Forbidden,
         400 if body.engage_code().is_none() => Code::InvalidRequest,
         404 if body.engage_code().is_none() => absent,
         422 => impossible,
-        400 | 404 => Code::Refused,
+        400 | 404 => Code::Declined,
         _ => Code::Pending,
     }
 }
@@ -130,13 +130,13 @@ pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
         429 => Code::RateLimited,
         // 408 and 425 ask for another try; load balancers send a 408 to an idle connection.
         408 | 425 | 500..=599 => Code::ServerError,
-        _ if !body.may_be_engage() => Code::BadAnswer,
+        _ if !body.may_be_engage() => Code::InvalidResponse,
         401 => Code::Unauthorized,
         403 => Code::Forbidden,
         400..=499 => {
-            known(body).filter(|code| code.row().outcome == crate::code::Outcome::Refused).unwrap_or(Code::Refused)
+            known(body).filter(|code| code.row().outcome == crate::code::Outcome::Declined).unwrap_or(Code::Declined)
         }
-        _ => Code::BadAnswer,
+        _ => Code::InvalidResponse,
     }
 }
 
@@ -197,8 +197,8 @@ pub(crate) fn failure_code(kind: FailureKind) -> Code {
         FailureKind::ProxyLogin => Code::ProxyLogin,
         FailureKind::Proxy => Code::ProxyFailed,
         FailureKind::Lost => Code::ConnectionLost,
-        FailureKind::NotHttp => Code::BadAnswer,
-        FailureKind::TooLarge => Code::AnswerTooLarge,
+        FailureKind::NotHttp => Code::InvalidResponse,
+        FailureKind::TooLarge => Code::ResponseTooLarge,
     }
 }
 
@@ -293,9 +293,9 @@ mod tests {
             (400, json("PromotionAssignmentError"), Code::PendingAssignmentError),
             (500, json("PromotionAssignmentError"), Code::PendingAssignmentError),
             (400, none.clone(), Code::InvalidRequest),
-            (400, json("SomethingNew"), Code::Refused),
+            (400, json("SomethingNew"), Code::Declined),
             (404, none.clone(), Code::ItemNotFound),
-            (404, json("SomethingNew"), Code::Refused),
+            (404, json("SomethingNew"), Code::Declined),
             (409, json("PointShopItemPurchaseProcessingTimedOut"), Code::PendingProcessing),
             (404, json("PointShopItemPurchaseProcessingTimedOut"), Code::PendingProcessing),
             (409, json("PointShopItemPurchaseFailed"), Code::PurchaseFailed),
@@ -308,9 +308,9 @@ mod tests {
             (504, json("RequestTimeOut"), Code::PendingServerError),
             (401, ErrorBody::Empty, Code::Unauthorized),
             (403, none, Code::Forbidden),
-            (403, ErrorBody::Html, Code::PendingBadAnswer),
-            (404, ErrorBody::Html, Code::PendingBadAnswer),
-            (400, ErrorBody::Text, Code::PendingBadAnswer),
+            (403, ErrorBody::Html, Code::PendingInvalidResponse),
+            (404, ErrorBody::Html, Code::PendingInvalidResponse),
+            (400, ErrorBody::Text, Code::PendingInvalidResponse),
             (302, ErrorBody::Empty, Code::Pending),
             (408, ErrorBody::Empty, Code::Pending),
         ];

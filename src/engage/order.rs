@@ -103,9 +103,9 @@ impl From<RedeemOrder> for Order {
 #[derive(Debug, Clone)]
 pub(crate) enum Verdict {
     /// Engage has done it. The answer is Engage's own: the purchase, or the reward; empty if Engage said no more than yes.
-    Done { answer: String },
+    Completed { answer: String },
     /// Engage said no, definitely.
-    Refused(Facts),
+    Declined(Facts),
     /// Anything else after bytes may have left.
     Unknown(Facts),
     /// Nothing has left the till.
@@ -140,8 +140,8 @@ impl Verdict {
     /// The code a log line shows.
     pub fn code(&self) -> Code {
         match self {
-            Verdict::Done { .. } => Code::Ok,
-            Verdict::Refused(facts) | Verdict::Unknown(facts) | Verdict::NotSent(facts) => facts.code,
+            Verdict::Completed { .. } => Code::Ok,
+            Verdict::Declined(facts) | Verdict::Unknown(facts) | Verdict::NotSent(facts) => facts.code,
             Verdict::Absent | Verdict::Unseen => Code::Pending,
             Verdict::Redeemed(_) => Code::AlreadyRedeemed,
         }

@@ -40,19 +40,19 @@ impl Engage {
             let code = errors::purchase(answer.status, &body);
             let facts = Facts { code, detail: errors::detail(&answer, &body), cause: errors::cause(&answer, &body) };
             return match code.row().outcome {
-                Outcome::Refused => Verdict::Refused(facts),
+                Outcome::Declined => Verdict::Declined(facts),
                 _ => Verdict::Unknown(facts),
             };
         }
         let detail = Detail { http_status: Some(answer.status), ..Detail::default() };
         let body = shape::body_without_bom(answer.body);
-        let unknown = || Verdict::Unknown(Facts { detail: detail.clone(), ..Facts::of(Code::PendingBadAnswer) });
+        let unknown = || Verdict::Unknown(Facts { detail: detail.clone(), ..Facts::of(Code::PendingInvalidResponse) });
         let Ok(text) = String::from_utf8(body) else { return unknown() };
         match serde_json::from_str::<&RawValue>(&text) {
             Ok(raw) => self.judge_purchase(order, raw, detail),
             Err(_) if text.trim_start().starts_with('<') => {
                 let cause = vec![errors::web_page(answer.status)];
-                Verdict::Unknown(Facts { code: Code::PendingBadAnswer, detail, cause })
+                Verdict::Unknown(Facts { code: Code::PendingInvalidResponse, detail, cause })
             }
             Err(_) => unknown(),
         }
@@ -61,22 +61,22 @@ impl Engage {
     /// A purchase of Engage's, wherever it came from: is it ours, and what does its status say?
     fn judge_purchase(&self, order: &PurchaseOrder, raw: &RawValue, detail: Detail) -> Verdict {
         let unknown = |code| Verdict::Unknown(Facts { detail: detail.clone(), ..Facts::of(code) });
-        let Some(fields) = Object::read(raw) else { return unknown(Code::PendingBadAnswer) };
+        let Some(fields) = Object::read(raw) else { return unknown(Code::PendingInvalidResponse) };
         let says_otherwise = |field: &str, ours: Uuid| fields.guid(&[field]).is_some_and(|theirs| theirs != ours);
         let about_another =
             fields.guid(&self.wire.purchase_id_fields).is_some_and(|theirs| theirs != order.purchase.uuid())
                 || says_otherwise("contactId", order.contact.uuid())
                 || says_otherwise(&self.wire.item_id_field, order.item.uuid());
         if about_another {
-            return unknown(Code::PendingBadAnswer);
+            return unknown(Code::PendingInvalidResponse);
         }
         match fields.text(&[&self.wire.status_field]) {
-            Some(status) if status == self.wire.completed => Verdict::Done { answer: raw.get().to_owned() },
+            Some(status) if status == self.wire.completed => Verdict::Completed { answer: raw.get().to_owned() },
             Some(status) if status == self.wire.failed => {
-                Verdict::Refused(Facts { detail, ..Facts::of(Code::PurchaseFailed) })
+                Verdict::Declined(Facts { detail, ..Facts::of(Code::PurchaseFailed) })
             }
             Some(status) if status == self.wire.processing => unknown(Code::PendingProcessing),
-            _ => unknown(Code::PendingBadAnswer),
+            _ => unknown(Code::PendingInvalidResponse),
         }
     }
 
@@ -100,7 +100,7 @@ impl Engage {
             Err(error) => return Verdict::Unknown(unknown_look(&error)),
         };
         let Ok(elements) = serde_json::from_slice::<Vec<&RawValue>>(&history) else {
-            return Verdict::Unknown(Facts::of(Code::PendingBadAnswer));
+            return Verdict::Unknown(Facts::of(Code::PendingInvalidResponse));
         };
         for raw in elements {
             let Some(fields) = Object::read(raw) else { continue };
@@ -147,7 +147,7 @@ pub(super) fn judge_failure(failure: &Failure) -> Verdict {
         return Verdict::NotSent(facts(errors::failure_code(failure.kind)));
     }
     let mut facts = facts(match failure.kind {
-        FailureKind::NotHttp | FailureKind::TooLarge => Code::PendingBadAnswer,
+        FailureKind::NotHttp | FailureKind::TooLarge => Code::PendingInvalidResponse,
         FailureKind::Interrupted => Code::PendingClosed,
         _ => Code::PendingConnectionLost,
     });
@@ -163,9 +163,9 @@ pub(super) fn unknown_look(error: &Error) -> Facts {
         Code::Unauthorized | Code::Forbidden => Code::PendingCredentials,
         Code::RateLimited => Code::PendingRateLimited,
         Code::ServerError => Code::PendingServerError,
-        Code::BadAnswer | Code::AnswerTooLarge => Code::PendingBadAnswer,
+        Code::InvalidResponse | Code::ResponseTooLarge => Code::PendingInvalidResponse,
         Code::Cancelled => Code::PendingClosed,
-        other if other.row().outcome == Outcome::Refused => Code::Pending,
+        other if other.row().outcome == Outcome::Declined => Code::Pending,
         _ => Code::PendingConnectionLost,
     };
     Facts { code, detail: error.detail().clone(), cause: error.cause().to_vec() }

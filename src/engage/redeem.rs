@@ -33,22 +33,22 @@ impl Engage {
             let detail = errors::detail(&answer, &body);
             return match code.row().outcome {
                 _ if code == Code::AlreadyRedeemed => Verdict::Redeemed(Redeemed { detail, ..Redeemed::default() }),
-                Outcome::Refused => Verdict::Refused(Facts { code, detail, cause: errors::cause(&answer, &body) }),
+                Outcome::Declined => Verdict::Declined(Facts { code, detail, cause: errors::cause(&answer, &body) }),
                 _ => Verdict::Unknown(Facts { code, detail, cause: errors::cause(&answer, &body) }),
             };
         }
         let detail = Detail { http_status: Some(answer.status), ..Detail::default() };
-        let bad = || Verdict::Unknown(Facts { detail: detail.clone(), ..Facts::of(Code::PendingBadAnswer) });
+        let bad = || Verdict::Unknown(Facts { detail: detail.clone(), ..Facts::of(Code::PendingInvalidResponse) });
         let Ok(text) = String::from_utf8(shape::body_without_bom(answer.body)) else { return bad() };
         // What a success carries is documented nowhere. Nothing at all is a yes as well; a page is not Engage's.
         if text.trim().is_empty() {
-            return Verdict::Done { answer: String::new() };
+            return Verdict::Completed { answer: String::new() };
         }
         let Ok(raw) = serde_json::from_str::<&RawValue>(&text) else { return bad() };
         match Reward::read(raw, &self.wire) {
             Some(reward) if reward.id.is_some_and(|id| id != order.assignment) => bad(),
             Some(reward) if reward.redeemed == Some(false) => bad(),
-            _ => Verdict::Done { answer: raw.get().to_owned() },
+            _ => Verdict::Completed { answer: raw.get().to_owned() },
         }
     }
 

@@ -109,7 +109,7 @@ fn bad(answer: &Answer, says: String) -> Error {
         ErrorBody::Empty => ": the answer is empty",
         _ => "",
     };
-    Error::new(Code::BadAnswer, says + page).with_detail(Detail {
+    Error::new(Code::InvalidResponse, says + page).with_detail(Detail {
         http_status: Some(answer.status),
         attempts: 1,
         ..Detail::default()

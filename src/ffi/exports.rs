@@ -26,7 +26,7 @@ pub type eps_log_fn =
 
 /// Opens a client.
 ///
-/// Does not wait for the network: a till opens offline. A first connection is made in the background ("warm"), and what an
+/// Does not wait for the network: a till opens offline. A first connection is made in the background ("preconnect"), and what an
 /// earlier run left pending in the journal is settled there from now on.
 ///
 /// @param abi          EPS_ABI_VERSION, as compiled into the program.
@@ -37,15 +37,15 @@ pub type eps_log_fn =
 ///                     the cashier, 0 to 600000; "requestTimeoutMs" 60000, how long a request may take, 100 to 600000; "caFile", PEM,
 ///                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "clientCertFile" and
 ///                     "clientKeyFile", PEM, by which the till proves who it is; "proxy" "http://user:password@host:port", or "none";
-///                     by default what HTTPS_PROXY, ALL_PROXY and NO_PROXY say; "warm" true, whether a connection is made on open;
-///                     "maxAnswerBytes" 8388608, a larger answer is an error; "settleSpacingMs" [10000,30000,60000,300000], the waits between looks at
-///                     a pending purchase, the last repeats; "startupSpreadMs" 30000, within which settling starts after an open;
-///                     "replayLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
-///                     how long acknowledged records are kept; "wire", an object that overrides what this library assumes of Engage
+///                     by default what HTTPS_PROXY, ALL_PROXY and NO_PROXY say; "preconnect" true, whether a connection is made on open;
+///                     "maxResponseBytes" 8388608, a larger answer is an error; "retryScheduleMs" [10000,30000,60000,300000], the waits between looks at
+///                     a pending purchase, the last repeats; "startupJitterMs" 30000, within which settling starts after an open;
+///                     "resendLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
+///                     how long acknowledged records are kept; "apiMapping", an object that overrides what this library assumes of Engage
 ///                     where its public pages are silent (the README has its keys). An unknown key is an error.
 /// @param client       Gets the client, or NULL; untouched if out is NULL. Close it with eps_client_close.
 /// @param out          Gets `{"version": …, "abi": …}`, or the problem object. Required.
-/// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG, EPS_NO_TRUST; a code of the -6xx band if the
+/// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG, EPS_NO_CA_CERTIFICATES; a code of the -6xx band if the
 ///         journal cannot be used.
 ///
 /// Threads: any. Several clients may be open at once, also on one journal, also in several processes.
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn eps_list_points(
 /// @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
 /// @param out           Gets Engage's JSON array as it came, each element with at least "id" (a GUID) and "cost" (points, a whole
 ///                      number); or the problem object. Required.
-/// @return EPS_OK; a code of the -1xx band; EPS_UNAUTHORIZED, EPS_FORBIDDEN; EPS_INVALID_CONTACT, EPS_REFUSED; a code of the -4xx band,
+/// @return EPS_OK; a code of the -1xx band; EPS_UNAUTHORIZED, EPS_FORBIDDEN; EPS_INVALID_CONTACT, EPS_DECLINED; a code of the -4xx band,
 ///         after which the call may be made again.
 ///
 /// Threads: any.
@@ -209,14 +209,14 @@ pub unsafe extern "C" fn eps_list_items(
 ///                      "purchaseId": a GUID of the POS's own (eps_new_id), as an alternative or in addition.
 ///                      "waitMs": how long the cashier waits, 0 to 600000 ms. A request that has not left by then is withdrawn
 ///                      and told as not sent; one that may have left goes on and is told as pending.
-///                      "rewardsFirst": true lists the member's rewards before anything is sent (one more round trip, within the wait),
+///                      "snapshotRewards": true lists the member's rewards before anything is sent (one more round trip, within the wait),
 ///                      unless eps_list_rewards did so within ten minutes: so eps_find_reward can tell a new reward from old ones.
 ///                      With neither reference nor purchaseId, a purchase of the same contact and item that is pending, or done and
 ///                      not yet acknowledged, is joined: a second press is not a second purchase. So acknowledge.
-/// @param out           Gets the operation object (see eps_get_operation) with "joined" (whether it had been asked for before); or
+/// @param out           Gets the operation object (see eps_get_operation) with "existing" (whether it had been asked for before); or
 ///                      the problem object, with operationId. Required.
 /// @return EPS_OK: bought. -3xx: refused, nothing was deducted. -4xx, -6xx, -1xx, -2xx: nothing was sent. -5xx: pending, let the sale
-///         go on and look at eps_list_unsettled later. EPS_UNAUTHORIZED and EPS_FORBIDDEN are refusals: nothing was deducted.
+///         go on and look at eps_list_unacknowledged later. EPS_UNAUTHORIZED and EPS_FORBIDDEN are refusals: nothing was deducted.
 ///         EPS_INTERNAL is to be treated as pending.
 ///
 /// Threads: any. Presses at the same instant, in several threads or processes on one journal, are one purchase.
@@ -292,14 +292,14 @@ pub unsafe extern "C" fn eps_list_rewards(
 
 /// Tells which reward a completed purchase gave: the one to print, to show and to redeem.
 ///
-/// Engage may name it in the purchase ("stated"). Else the member's rewards are compared with those seen before the purchase by
-/// eps_list_rewards or "rewardsFirst": "new" is the only one that came since; "only" is the only one of the item's promotion. Both leave
+/// Engage may name it in the purchase ("explicit"). Else the member's rewards are compared with those seen before the purchase by
+/// eps_list_rewards or "snapshotRewards": "newSincePurchase" is the only one that came since; "onlyCandidate" is the only one of the item's promotion. Both leave
 /// out rewards that this till knows to be from another purchase, or used before. What is not certain is never guessed: "ambiguous"
 /// lists the candidates for a person to choose from, "none" says that there is none yet; ask again.
 ///
 /// @param operation_id  A purchase that is done.
 /// @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
-/// @param out           Gets a JSON object: "certainty" ("stated", "new", "only", "ambiguous", "none"), "assignmentId" (for
+/// @param out           Gets a JSON object: "certainty" ("explicit", "newSincePurchase", "onlyCandidate", "ambiguous", "none"), "assignmentId" (for
 ///                      eps_redeem_reward; null unless certain), "reward" (Engage's object as it came, or null), "receipt" (null, or
 ///                      "title", "description", "barcode", "expiresOn", "instruction", "valueType", "value" as far as known),
 ///                      "candidates" (Engage's objects); or the problem object. Required.
@@ -337,10 +337,10 @@ pub unsafe extern "C" fn eps_find_reward(
 ///                      "waitMs": how long the cashier waits, 0 to 600000 ms. As for eps_purchase.
 ///                      Without a reference, a redeem of the same reward and channel that is pending, or done and not yet acknowledged,
 ///                      is joined: a second press is not a second redeem.
-/// @param out           Gets the operation object (see eps_get_operation) with "joined"; or the problem object, with operationId.
+/// @param out           Gets the operation object (see eps_get_operation) with "existing"; or the problem object, with operationId.
 ///                      Required.
-/// @return EPS_OK: the reward is used. -3xx: refused, it was not used by this. -4xx, -6xx, -1xx, -2xx: nothing was sent; EPS_REWARD_BUSY
-///         while another redeem of the reward is pending. -5xx: pending, look at eps_list_unsettled later. EPS_UNAUTHORIZED and
+/// @return EPS_OK: the reward is used. -3xx: refused, it was not used by this. -4xx, -6xx, -1xx, -2xx: nothing was sent; EPS_REWARD_IN_USE
+///         while another redeem of the reward is pending. -5xx: pending, look at eps_list_unacknowledged later. EPS_UNAUTHORIZED and
 ///         EPS_FORBIDDEN are refusals. EPS_INTERNAL is to be treated as pending.
 ///
 /// Threads: any. Presses at the same instant, in several threads or processes on one journal, are one redeem.
@@ -373,26 +373,26 @@ pub unsafe extern "C" fn eps_redeem_reward(
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn eps_list_unsettled(
+pub unsafe extern "C" fn eps_list_unacknowledged(
     client: *mut eps_client,
     options_json: *const c_char,
     out: *mut eps_buffer,
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_list_unsettled", out, || {
-            handle::get(client)?.list_unsettled(input::optional(options_json, "options_json")?)
+        boundary::answer("eps_list_unacknowledged", out, || {
+            handle::get(client)?.list_unacknowledged(input::optional(options_json, "options_json")?)
         })
     }
 }
 
 /// Tells the last known state of an operation, for example to print a receipt again. Does not touch the network.
 ///
-/// @param operation_id  From a problem object, eps_purchase or eps_list_unsettled. For a purchase it is the purchase id.
-/// @param out           Gets the operation object: "operationId", "kind" ("purchase", "redeem"), "outcome" ("done", "refused", "pending", "notSent"),
+/// @param operation_id  From a problem object, eps_purchase or eps_list_unacknowledged. For a purchase it is the purchase id.
+/// @param out           Gets the operation object: "operationId", "kind" ("purchase", "redeem"), "outcome" ("completed", "declined", "pending", "notSent"),
 ///                      "state", "code", "name", "purchaseId", "contactId", "itemId", "assignmentId" (the reward that is
 ///                      redeemed, or that the purchase gave once eps_find_reward was certain), "channel", "reference", "attempts" (requests made),
-///                      "httpStatus", "engageCode", "needsPerson", "recordedAtMs", "settledAtMs", "acknowledgedAtMs" (ms since 1970 UTC),
+///                      "httpStatus", "engageCode", "needsReview", "recordedAtMs", "resolvedAtMs", "acknowledgedAtMs" (ms since 1970 UTC),
 ///                      "purchase" (Engage's purchase object as it came, once done), "reward" (of a redeem: Engage's reward object as it
 ///                      came, if it was seen); what is not known, or is the other kind's, is null. Or the problem
 ///                      object. Required.
@@ -414,24 +414,28 @@ pub unsafe extern "C" fn eps_get_operation(
 /// Tries now to learn every pending outcome, instead of at the next time of the background's schedule.
 ///
 /// @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
-/// @param out           Gets `{"settled": n, "pending": n}`: how many became known, and how many are pending still; or the problem
+/// @param out           Gets `{"resolved": n, "pending": n}`: how many became known, and how many are pending still; or the problem
 ///                      object. Required.
 /// @return EPS_OK, also if some are pending still; EPS_CANCELLED; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn eps_settle(client: *mut eps_client, options_json: *const c_char, out: *mut eps_buffer) -> i32 {
+pub unsafe extern "C" fn eps_resolve_pending(
+    client: *mut eps_client,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_settle", out, || {
-            handle::get(client)?.settle(input::optional(options_json, "options_json")?)
+        boundary::answer("eps_resolve_pending", out, || {
+            handle::get(client)?.resolve_pending(input::optional(options_json, "options_json")?)
         })
     }
 }
 
 /// Says that the POS has noted an operation's outcome (printed, stored with the receipt). Until then nothing is forgotten;
-/// afterwards the record is kept for "retentionDays" and eps_list_unsettled does not show it any more. An operation that
-/// needs a person ("needsPerson") is handed over by it. Acknowledging twice is as good as once.
+/// afterwards the record is kept for "retentionDays" and eps_list_unacknowledged does not show it any more. An operation that
+/// needs a person ("needsReview") is handed over by it. Acknowledging twice is as good as once.
 ///
 /// @param operation_id  A GUID.
 /// @param out           Gets the operation object; or the problem object. Required.
@@ -450,7 +454,7 @@ pub unsafe extern "C" fn eps_acknowledge(
 
 /// Reads counters since open and what the journal holds now, for the POS's own monitoring.
 ///
-/// @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent", "settlingLooks", "done", "refused", "notSent", "pending",
+/// @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent", "statusQueries", "completed", "declined", "notSent", "pending",
 ///             "unacknowledged" (the last two null without a journal); or the problem object. Required.
 /// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
 ///
@@ -504,7 +508,7 @@ pub unsafe extern "C" fn eps_buffer_dispose(buffer: *mut eps_buffer) {
     });
 }
 
-/// Tells what a code says about the points: EPS_OUTCOME_DONE, _REFUSED, _PENDING or _NOT_SENT.
+/// Tells what a code says about the points: EPS_OUTCOME_COMPLETED, _REFUSED, _PENDING or _NOT_SENT.
 ///
 /// Total: a code of a newer version is judged by its band, and a number outside the bands is pending, which is never wrong.
 /// Threads: any.

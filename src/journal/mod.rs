@@ -185,8 +185,8 @@ impl Journal {
 
     /// The ids of everything whose outcome is not known, with the time settling looks at it next.
     pub fn pending(&self) -> Result<Vec<(OperationId, Millis)>> {
-        let sql = "SELECT id, next_at FROM operation
-                   WHERE acknowledged_at IS NULL AND state IN ('recorded', 'unknown') ORDER BY next_at";
+        let sql = "SELECT id, next_query_at FROM operation
+                   WHERE acknowledged_at IS NULL AND state IN ('recorded', 'inDoubt') ORDER BY next_query_at";
         let pending = |row: &Row<'_>| Ok((OperationId::from_uuid(row.get(0)?), millis(row, 1)?));
         self.read(|connection| {
             connection
@@ -199,7 +199,7 @@ impl Journal {
     /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or it was redeemed before.
     pub fn is_taken(&self, reward: AssignmentId, purchase: &Record) -> Result<bool> {
         let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
-                   AND (kind = 'purchase' OR kind = 'redeem' AND state = 'done' AND recorded_at < ?3)";
+                   AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
         self.read(|connection| {
             connection
                 .prepare_cached(sql)

@@ -14,22 +14,22 @@ pub(crate) enum State {
     /// Durable, and its first request may have been sent.
     Recorded,
     /// A request was sent, and what became of it is not known.
-    Unknown,
-    Done,
-    Refused,
+    InDoubt,
+    Completed,
+    Declined,
     /// Proven: nothing has left the till. The same intent may be started again.
     NotSent,
 }
 
 impl State {
-    pub const ALL: [State; 5] = [State::Recorded, State::Unknown, State::Done, State::Refused, State::NotSent];
+    pub const ALL: [State; 5] = [State::Recorded, State::InDoubt, State::Completed, State::Declined, State::NotSent];
 
     pub const fn word(self) -> &'static str {
         match self {
             State::Recorded => "recorded",
-            State::Unknown => "unknown",
-            State::Done => "done",
-            State::Refused => "refused",
+            State::InDoubt => "inDoubt",
+            State::Completed => "completed",
+            State::Declined => "declined",
             State::NotSent => "notSent",
         }
     }
@@ -40,7 +40,7 @@ impl State {
 
     /// Whether the outcome is known.
     pub const fn is_settled(self) -> bool {
-        matches!(self, State::Done | State::Refused | State::NotSent)
+        matches!(self, State::Completed | State::Declined | State::NotSent)
     }
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Record {
     pub next_at: Millis,
     /// Settling rounds so far; chooses the spacing.
     pub rounds: u32,
-    pub settled_at: Option<Millis>,
+    pub resolved_at: Option<Millis>,
     pub acknowledged_at: Option<Millis>,
     /// Of a redeem, by Engage's clock: from when until when a request of ours may have been at work there, if that is known.
     pub asked: Option<(Millis, Millis)>,
@@ -92,7 +92,7 @@ impl Record {
             quiet_until,
             next_at: now,
             rounds: 0,
-            settled_at: None,
+            resolved_at: None,
             acknowledged_at: None,
             asked: None,
             doubt: false,
@@ -113,8 +113,8 @@ impl Record {
         self.acknowledged_at.is_some()
     }
 
-    pub fn needs_person(&self) -> bool {
-        matches!(self.code, Code::PendingNeedsPerson | Code::PendingAmbiguous)
+    pub fn needs_review(&self) -> bool {
+        matches!(self.code, Code::PendingNeedsReview | Code::PendingAmbiguous)
     }
 }
 
@@ -139,13 +139,13 @@ pub(crate) struct Operation<'a> {
     attempts: u32,
     http_status: Option<u16>,
     engage_code: Option<&'a str>,
-    needs_person: bool,
+    needs_review: bool,
     recorded_at_ms: Millis,
-    settled_at_ms: Option<Millis>,
+    resolved_at_ms: Option<Millis>,
     acknowledged_at_ms: Option<Millis>,
     /// Only in the answer to a purchase or a redeem: it had been asked for before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    joined: Option<bool>,
+    existing: Option<bool>,
     purchase: Option<&'a RawValue>,
     reward: Option<&'a RawValue>,
 }
@@ -174,11 +174,11 @@ impl Record {
             attempts: self.detail.attempts,
             http_status: self.detail.http_status,
             engage_code: self.detail.engage_code.as_deref(),
-            needs_person: self.needs_person(),
+            needs_review: self.needs_review(),
             recorded_at_ms: self.recorded_at,
-            settled_at_ms: self.settled_at,
+            resolved_at_ms: self.resolved_at,
             acknowledged_at_ms: self.acknowledged_at,
-            joined: None,
+            existing: None,
             purchase: answer.filter(|_| purchase.is_some()),
             reward: answer.filter(|_| redeem.is_some()),
         }
@@ -187,7 +187,7 @@ impl Record {
 
 impl Operation<'_> {
     /// Says whether the purchase had been asked for before.
-    pub fn joined(self, joined: bool) -> Self {
-        Self { joined: Some(joined), ..self }
+    pub fn existing(self, existing: bool) -> Self {
+        Self { existing: Some(existing), ..self }
     }
 }

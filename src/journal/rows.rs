@@ -29,8 +29,8 @@ pub(super) fn many(connection: &Connection, sql: &str, values: impl rusqlite::Pa
 
 const INSERT: &str = "INSERT INTO operation
     (id, kind, contact, item, assignment, channel, reference, state, code, http_status, engage_code,
-     attempts, recorded_at, quiet_until, next_at, rounds, asked_from, asked_until, doubt,
-     rewards_before, settled_at, acknowledged_at, answer, revision)
+     attempts, recorded_at, in_flight_until, next_query_at, query_count, processing_from, processing_until, earlier_in_doubt,
+     rewards_before, resolved_at, acknowledged_at, response, revision)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
             ?20, ?21, ?22, ?23, ?24)";
@@ -38,15 +38,15 @@ const INSERT: &str = "INSERT INTO operation
 /// What an intent is about never changes. This is for a record that is also found by the same as before: each column that
 /// is set, changed or not, is a page more to be written where an index has it.
 const UPDATE: &str = "UPDATE operation SET state = ?8, code = ?9, http_status = ?10, engage_code = ?11,
-    attempts = ?12, recorded_at = ?13, quiet_until = ?14, next_at = ?15, rounds = ?16, asked_from = ?17, asked_until = ?18, doubt = ?19,
-    rewards_before = ?20, settled_at = ?21, answer = ?23, revision = ?24
+    attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17, processing_until = ?18, earlier_in_doubt = ?19,
+    rewards_before = ?20, resolved_at = ?21, response = ?23, revision = ?24
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1
           AND assignment IS ?5 AND reference IS ?7 AND acknowledged_at IS ?22";
 
 /// For any other: a reward was found, it is acknowledged, or it is started again under another reference.
 const UPDATE_ALL: &str = "UPDATE operation SET assignment = ?5, reference = ?7, state = ?8, code = ?9, http_status = ?10,
-    engage_code = ?11, attempts = ?12, recorded_at = ?13, quiet_until = ?14, next_at = ?15, rounds = ?16, asked_from = ?17,
-    asked_until = ?18, doubt = ?19, rewards_before = ?20, settled_at = ?21, acknowledged_at = ?22, answer = ?23, revision = ?24
+    engage_code = ?11, attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17,
+    processing_until = ?18, earlier_in_doubt = ?19, rewards_before = ?20, resolved_at = ?21, acknowledged_at = ?22, response = ?23, revision = ?24
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1";
 
 /// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.
@@ -85,7 +85,7 @@ fn write_by(sql: &str, connection: &Connection, record: &Record) -> Result<bool>
             record.asked.map(|(_, until)| integer(until)),
             record.doubt,
             record.rewards_before.as_deref().map(pack),
-            record.settled_at.map(integer),
+            record.resolved_at.map(integer),
             record.acknowledged_at.map(integer),
             record.answer,
             integer(record.revision),
@@ -108,7 +108,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let word: String = row.get("state")?;
     let number: i32 = row.get("code")?;
     // A state or a code of a newer version is as unknown to us as the outcome: it is pending (invariant 4).
-    let state = State::from_word(&word).unwrap_or(State::Unknown);
+    let state = State::from_word(&word).unwrap_or(State::InDoubt);
     let code = Code::from_number(number).unwrap_or(Code::Pending);
     let optional = |name: &str| row.get::<_, Option<i64>>(name).map(|time| time.map(natural));
     let assignment = row.get::<_, Option<Uuid>>("assignment")?.map(AssignmentId::from_uuid);
@@ -137,16 +137,16 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
             retry_after_ms: None,
         },
         recorded_at: millis(row, "recorded_at")?,
-        quiet_until: millis(row, "quiet_until")?,
-        next_at: millis(row, "next_at")?,
-        rounds: row.get("rounds")?,
-        asked: optional("asked_from")?.zip(optional("asked_until")?),
-        doubt: row.get("doubt")?,
+        quiet_until: millis(row, "in_flight_until")?,
+        next_at: millis(row, "next_query_at")?,
+        rounds: row.get("query_count")?,
+        asked: optional("processing_from")?.zip(optional("processing_until")?),
+        doubt: row.get("earlier_in_doubt")?,
         rewards_before: row.get::<_, Option<Vec<u8>>>("rewards_before")?.as_deref().map(unpack),
         reward,
-        settled_at: optional("settled_at")?,
+        resolved_at: optional("resolved_at")?,
         acknowledged_at: optional("acknowledged_at")?,
-        answer: row.get("answer")?,
+        answer: row.get("response")?,
         cause: Vec::new(),
         revision: millis(row, "revision")?,
     })

@@ -8,7 +8,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4550_536A;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Step `n` brings version `n` to `n + 1`.
-pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS];
+pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS, TERMS];
 
 /// Version 1: purchases.
 const PURCHASES: &str = "CREATE TABLE operation (
@@ -75,3 +75,16 @@ const REDEEMS: &str = "DROP INDEX by_reference;
      CREATE INDEX unacknowledged ON operation (contact, item) WHERE acknowledged_at IS NULL;
      CREATE INDEX acknowledged ON operation (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
      CREATE INDEX reward ON operation (assignment) WHERE assignment IS NOT NULL;";
+
+/// Version 3: the columns and the states have the names of the glossary.
+const TERMS: &str = "ALTER TABLE operation RENAME COLUMN quiet_until TO in_flight_until;
+     ALTER TABLE operation RENAME COLUMN next_at TO next_query_at;
+     ALTER TABLE operation RENAME COLUMN rounds TO query_count;
+     ALTER TABLE operation RENAME COLUMN asked_from TO processing_from;
+     ALTER TABLE operation RENAME COLUMN asked_until TO processing_until;
+     ALTER TABLE operation RENAME COLUMN doubt TO earlier_in_doubt;
+     ALTER TABLE operation RENAME COLUMN settled_at TO resolved_at;
+     ALTER TABLE operation RENAME COLUMN answer TO response;
+     UPDATE operation SET state = 'inDoubt' WHERE state = 'unknown';
+     UPDATE operation SET state = 'completed' WHERE state = 'done';
+     UPDATE operation SET state = 'declined' WHERE state = 'refused';";

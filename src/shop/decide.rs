@@ -2,7 +2,7 @@
 //! What they promise is model-checked; what carries them out is `engine`.
 
 use crate::code::Code;
-use crate::config::SettleRules;
+use crate::config::RetryRules;
 use crate::engage::{Facts, LONGEST_RETRY_AFTER_MS, Order, Redeemed, Verdict};
 use crate::error::{Detail, Error, Result};
 use crate::id::AssignmentId;
@@ -57,26 +57,26 @@ pub(crate) fn intend(wish: &Wish, candidates: Candidates, times: Times) -> Resul
         if record.order != wish.order {
             let says =
                 "purchaseId was used on this till for another contact or another item; make a fresh one (eps_new_id)";
-            return bound(Code::PurchaseIdBound, says, &record);
+            return bound(Code::PurchaseIdConflict, says, &record);
         }
         if let Some(reference) = &wish.reference
             && record.reference.as_ref() != Some(reference)
         {
             let says = "purchaseId was used on this till with another reference, or with none";
-            return bound(Code::ReferenceBound, says, &record);
+            return bound(Code::ReferenceConflict, says, &record);
         }
         return Ok(join(record, times));
     }
     if let Some(record) = candidates.by_reference {
         if wish.named {
             let says = "reference, contact and item already belong to another purchase id; leave purchaseId out to follow that purchase";
-            return bound(Code::ReferenceBound, says, &record);
+            return bound(Code::ReferenceConflict, says, &record);
         }
         return Ok(join(record, times));
     }
     // A refused intent is not followed: the member may have got the points since. Neither is one a person has to look at.
     let is_open = |record: &&Record| {
-        record.reference.is_none() && record.state != State::Refused && !record.needs_person() && is_same(record, wish)
+        record.reference.is_none() && record.state != State::Declined && !record.needs_review() && is_same(record, wish)
     };
     if wish.reference.is_none()
         && !wish.named
@@ -85,10 +85,10 @@ pub(crate) fn intend(wish: &Wish, candidates: Candidates, times: Times) -> Resul
         return Ok(join(record.clone(), times));
     }
     if let Order::Redeem(_) = wish.order
-        && let Some(record) = candidates.unacknowledged.iter().find(|it| !it.state.is_settled() && !it.needs_person())
+        && let Some(record) = candidates.unacknowledged.iter().find(|it| !it.state.is_settled() && !it.needs_review())
     {
         // A second request now would make it impossible to tell whose answer is whose.
-        return bound(Code::RewardBusy, Code::RewardBusy.row().meaning, record);
+        return bound(Code::RewardInUse, Code::RewardInUse.row().meaning, record);
     }
     Ok(Intention::Start(Record {
         asked: times.asked(),
@@ -123,7 +123,7 @@ fn join(record: Record, times: Times) -> Intention {
         rounds: 0,
         asked: times.asked(),
         doubt: false,
-        settled_at: None,
+        resolved_at: None,
         acknowledged_at: None,
         revision: record.revision + 1,
         ..record
@@ -154,15 +154,15 @@ pub(crate) fn next(record: &Record, now: Millis) -> Step {
 
 /// After a look that did not find the purchase: whether it may be sent once more, with the same id.
 /// Not while an earlier request may still be under way, and never once it is older than the replay limit.
-pub(crate) fn may_send_again(record: &Record, looked_at: Millis, rules: &SettleRules) -> bool {
+pub(crate) fn may_send_again(record: &Record, looked_at: Millis, rules: &RetryRules) -> bool {
     !record.state.is_settled()
         && record.code != Code::PendingAmbiguous
         && looked_at >= record.quiet_until
         && !too_old(record, looked_at, rules)
 }
 
-fn too_old(record: &Record, now: Millis, rules: &SettleRules) -> bool {
-    now.saturating_sub(record.recorded_at) > rules.replay_limit_ms
+fn too_old(record: &Record, now: Millis, rules: &RetryRules) -> bool {
+    now.saturating_sub(record.recorded_at) > rules.resend_limit_ms
 }
 
 /// The record that must be durable before the request is sent once more. `excluded`: a look has proven that nothing has come
@@ -174,7 +174,7 @@ pub(crate) fn claim(record: &Record, excluded: bool, times: Times) -> Record {
         (false, ..) => None,
     };
     Record {
-        state: State::Unknown,
+        state: State::InDoubt,
         quiet_until: times.now + times.quiet,
         next_at: times.now + times.quiet,
         detail: Detail { attempts: record.detail.attempts + 1, ..record.detail.clone() },
@@ -188,7 +188,7 @@ pub(crate) fn claim(record: &Record, excluded: bool, times: Times) -> Record {
 /// How the next look is timed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace<'a> {
-    pub rules: &'a SettleRules,
+    pub rules: &'a RetryRules,
     /// A caller is waiting for it.
     pub attended: bool,
     /// A random number, for the jitter.
@@ -198,21 +198,21 @@ pub(crate) struct Pace<'a> {
 /// The record after a request that spends (`Absent` and `Unseen` do not come from one).
 pub(crate) fn after_send(record: &Record, verdict: Verdict, now: Millis, pace: Pace<'_>) -> Record {
     match verdict {
-        Verdict::Done { answer } => done(record, answer, now),
+        Verdict::Completed { answer } => done(record, answer, now),
         // What this request was told says nothing about one before it that may have been processed.
-        Verdict::Refused(facts) if record.doubt => {
+        Verdict::Declined(facts) if record.doubt => {
             let code = match facts.code {
                 Code::Unauthorized | Code::Forbidden => Code::PendingCredentials,
                 _ => Code::PendingAmbiguous,
             };
             unknown(record, Facts { code, ..facts }, now, pace)
         }
-        Verdict::Refused(facts) => settled(record, State::Refused, facts, now),
+        Verdict::Declined(facts) => settled(record, State::Declined, facts, now),
         Verdict::Redeemed(found) => {
             let facts = |code| Facts { detail: found.detail.clone(), ..Facts::of(code) };
             match (record.doubt, record.order.contact()) {
                 // Before this request, and no earlier one of ours can have been processed: somebody else has used it.
-                (false, _) => settled(record, State::Refused, facts(Code::AlreadyRedeemed), now),
+                (false, _) => settled(record, State::Declined, facts(Code::AlreadyRedeemed), now),
                 // A look may tell when it was.
                 (true, Some(_)) => Record { next_at: now, ..unknown(record, facts(Code::Pending), now, pace) },
                 (true, None) => unknown(record, facts(Code::PendingAmbiguous), now, pace),
@@ -238,10 +238,10 @@ pub(crate) fn after_send(record: &Record, verdict: Verdict, now: Millis, pace: P
 /// The record after a look at the history.
 pub(crate) fn after_look(record: &Record, verdict: Verdict, now: Millis, pace: Pace<'_>) -> Record {
     match verdict {
-        Verdict::Done { answer } => done(record, answer, now),
-        Verdict::Refused(facts) => settled(record, State::Refused, facts, now),
+        Verdict::Completed { answer } => done(record, answer, now),
+        Verdict::Declined(facts) => settled(record, State::Declined, facts, now),
         // A look that failed does not take back that a person has to look; Engage knowing the purchase does.
-        Verdict::Unknown(facts) if record.needs_person() && facts.code != Code::PendingProcessing => {
+        Verdict::Unknown(facts) if record.needs_review() && facts.code != Code::PendingProcessing => {
             unknown(record, Facts { code: record.code, ..facts }, now, pace)
         }
         Verdict::Unknown(facts) => unknown(record, facts, now, pace),
@@ -250,7 +250,7 @@ pub(crate) fn after_look(record: &Record, verdict: Verdict, now: Millis, pace: P
             Redeemer::Us => done(record, found.reward.unwrap_or_default(), now),
             Redeemer::SomebodyElse => {
                 let facts = Facts { detail: found.detail, ..Facts::of(Code::AlreadyRedeemed) };
-                Record { answer: found.reward, ..settled(record, State::Refused, facts, now) }
+                Record { answer: found.reward, ..settled(record, State::Declined, facts, now) }
             }
             Redeemer::CannotTell => ambiguous(record, found, now, pace),
         },
@@ -260,7 +260,7 @@ pub(crate) fn after_look(record: &Record, verdict: Verdict, now: Millis, pace: P
         }
         Verdict::Absent | Verdict::Unseen => {
             let code = match too_old(record, now, pace.rules) && now >= record.quiet_until {
-                true => Code::PendingNeedsPerson,
+                true => Code::PendingNeedsReview,
                 // Not redeemed after all, so nothing is ambiguous.
                 false if matches!(verdict, Verdict::Absent) && record.code == Code::PendingAmbiguous => Code::Pending,
                 // The reason it became unknown stays the reason.
@@ -269,7 +269,7 @@ pub(crate) fn after_look(record: &Record, verdict: Verdict, now: Millis, pace: P
             let mut after =
                 unknown(record, Facts { code, detail: record.detail.clone(), cause: record.cause.clone() }, now, pace);
             // A second look before the quiet time is over could not lead to anything but a find.
-            if !pace.attended && !after.needs_person() {
+            if !pace.attended && !after.needs_review() {
                 after.next_at = after.next_at.max(record.quiet_until.min(now + widest(pace.rules)));
             }
             after
@@ -311,10 +311,10 @@ fn ambiguous(record: &Record, found: Redeemed, now: Millis, pace: Pace<'_>) -> R
 /// settled as if it were pending, and bought after all; a completed purchase would only be found completed again.
 pub(crate) fn durability(record: &Record) -> Durability {
     match record.state {
-        State::Refused | State::NotSent => Durability::Now,
+        State::Declined | State::NotSent => Durability::Now,
         // What a look would find then is less clear: it may have to ask a person.
-        State::Done if matches!(record.order, Order::Redeem(_)) => Durability::Now,
-        State::Recorded | State::Unknown | State::Done => Durability::Later,
+        State::Completed if matches!(record.order, Order::Redeem(_)) => Durability::Now,
+        State::Recorded | State::InDoubt | State::Completed => Durability::Later,
     }
 }
 
@@ -323,8 +323,8 @@ pub(crate) fn acknowledge(record: &Record, now: Millis) -> Result<Option<Record>
     if record.is_closed() {
         return Ok(None);
     }
-    if !record.state.is_settled() && !record.needs_person() {
-        let says = "the operation is pending; it can be acknowledged once its outcome is known (eps_settle tries now)";
+    if !record.state.is_settled() && !record.needs_review() {
+        let says = "the operation is pending; it can be acknowledged once its outcome is known (eps_resolve_pending tries now)";
         return Err(record.order.named_in(Error::new(Code::StillPending, says)));
     }
     Ok(Some(Record { acknowledged_at: Some(now), revision: record.revision + 1, ..record.clone() }))
@@ -333,7 +333,7 @@ pub(crate) fn acknowledge(record: &Record, now: Millis) -> Result<Option<Record>
 /// What a caller is told about a record: the record when it is done, else the error that says refused, not sent or pending.
 /// `reason` is why the caller stops waiting; it is told where nothing better is known.
 pub(crate) fn told(record: Record, reason: Code) -> Result<Record> {
-    if record.state == State::Done {
+    if record.state == State::Completed {
         return Ok(record);
     }
     let nothing_known =
@@ -346,20 +346,20 @@ pub(crate) fn told(record: Record, reason: Code) -> Result<Record> {
 /// it is settled, or sent again, and then only a completed purchase is still news.
 pub(crate) fn is_overtaken(ours: &Record, theirs: &Record, verdict: &Verdict) -> bool {
     let sent_again = theirs.detail.attempts != ours.detail.attempts;
-    theirs.state.is_settled() || (sent_again && !matches!(verdict, Verdict::Done { .. }))
+    theirs.state.is_settled() || (sent_again && !matches!(verdict, Verdict::Completed { .. }))
 }
 
 /// The record as a caller must see it when the journal could not take what was learned.
 pub(crate) fn unrecorded(record: Record) -> Record {
-    Record { state: State::Unknown, code: Code::PendingUnrecorded, answer: None, settled_at: None, ..record }
+    Record { state: State::InDoubt, code: Code::PendingNotPersisted, answer: None, resolved_at: None, ..record }
 }
 
 fn done(record: &Record, answer: String, now: Millis) -> Record {
     Record {
-        state: State::Done,
+        state: State::Completed,
         code: Code::Ok,
         answer: Some(answer),
-        settled_at: Some(now),
+        resolved_at: Some(now),
         detail: Detail { http_status: None, engage_code: None, ..record.detail.clone() },
         revision: record.revision + 1,
         ..record.clone()
@@ -370,7 +370,7 @@ fn settled(record: &Record, state: State, facts: Facts, now: Millis) -> Record {
     Record {
         state,
         code: facts.code,
-        settled_at: Some(now),
+        resolved_at: Some(now),
         detail: Detail { attempts: record.detail.attempts, ..facts.detail },
         cause: facts.cause,
         revision: record.revision + 1,
@@ -381,7 +381,7 @@ fn settled(record: &Record, state: State, facts: Facts, now: Millis) -> Record {
 fn unknown(record: &Record, facts: Facts, now: Millis, pace: Pace<'_>) -> Record {
     let wait = wait_ms(record.rounds, pace).max(facts.detail.retry_after_ms.unwrap_or(0));
     Record {
-        state: State::Unknown,
+        state: State::InDoubt,
         code: facts.code,
         detail: Detail { attempts: record.detail.attempts, ..facts.detail },
         cause: facts.cause,
@@ -412,13 +412,13 @@ fn wait_ms(rounds: u32, pace: Pace<'_>) -> Millis {
     pace.roll % (background + 1)
 }
 
-fn widest(rules: &SettleRules) -> Millis {
+fn widest(rules: &RetryRules) -> Millis {
     rules.spacing_ms.iter().copied().max().unwrap_or(0)
 }
 
 /// Brings a record into bounds after the clock went back: a time far in the future would hold it up for days.
 /// What lies further ahead than anything is ever planned is due now; the look that follows writes the quiet time down.
-pub(crate) fn bounded(record: Record, now: Millis, quiet: Millis, rules: &SettleRules) -> Record {
+pub(crate) fn bounded(record: Record, now: Millis, quiet: Millis, rules: &RetryRules) -> Record {
     // Engage may have asked for more patience than we would have had.
     let asked_for = if record.code == Code::PendingRateLimited { LONGEST_RETRY_AFTER_MS } else { 0 };
     let planned = record.next_at <= now + widest(rules).max(quiet).max(asked_for);

@@ -75,7 +75,7 @@ impl Engine {
             changed: Condvar::new(),
         });
         let mut work = engine.lock();
-        let spread = engine.config.settle.startup_spread_ms;
+        let spread = engine.config.settle.startup_jitter_ms;
         for (id, _) in left {
             // Spread out, so that a thousand tills that open at eight do not ask at once.
             work.schedule(id, Instant::now() + Duration::from_millis(roll() % (spread + 1)));
@@ -120,14 +120,14 @@ impl Engine {
     /// Everything that is pending or not acknowledged, oldest first.
     pub fn unacknowledged(&self) -> Result<Vec<Record>> {
         let unwritten = self.lock().unwritten.clone();
-        let told = |id| unwritten.get(&id).filter(|record| record.state == State::Done).cloned();
+        let told = |id| unwritten.get(&id).filter(|record| record.state == State::Completed).cloned();
         let records = self.journal.unacknowledged()?;
         Ok(records.into_iter().filter_map(|record| newer(told(record.id()), Some(record))).collect())
     }
 
     /// What was told of an operation and is not in the journal yet.
     fn told_ahead(&self, id: OperationId) -> Option<Record> {
-        self.lock().unwritten.get(&id).filter(|record| record.state == State::Done).cloned()
+        self.lock().unwritten.get(&id).filter(|record| record.state == State::Completed).cloned()
     }
 
     /// What the journal holds of an operation.
@@ -393,7 +393,7 @@ impl Engine {
 
     /// Saves what could not be written, now that the disk may work again.
     fn write_now(&self, unwritten: Record) -> Result<Record> {
-        if unwritten.state == State::Done {
+        if unwritten.state == State::Completed {
             return self.write_told(&unwritten);
         }
         let saved = self.journal.save(&unwritten, decide::durability(&unwritten));
@@ -460,7 +460,7 @@ impl Engine {
         let known = loop {
             let learned = after(&record, verdict.clone(), time::now(), self.pace(attended));
             let durability = decide::durability(&learned);
-            if learned.state == State::Done && durability == Durability::Later {
+            if learned.state == State::Completed && durability == Durability::Later {
                 self.tell_ahead(&learned);
             }
             let error = match self.journal.save(&learned, durability) {
@@ -479,7 +479,7 @@ impl Engine {
             self.complain(record.id(), &error);
             return match learned.state {
                 // Engage has completed it: settling can only find that again.
-                State::Done => learned,
+                State::Completed => learned,
                 _ => decide::unrecorded(learned),
             };
         };
@@ -520,7 +520,7 @@ impl Engine {
             None => Vec::new(),
             // Started again meanwhile: whoever waits for the new start does not take old news, and the slot is the new start's.
             Some(slot) if outdated => slot.followers.clone(),
-            Some(slot) if settled || record.needs_person() => std::mem::take(&mut slot.followers),
+            Some(slot) if settled || record.needs_review() => std::mem::take(&mut slot.followers),
             Some(slot) => {
                 slot.drop_gone();
                 slot.followers.clone()

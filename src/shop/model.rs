@@ -20,7 +20,7 @@
 
 use super::decide::{self, Pace, Step, Times, Wish};
 use crate::code::{Code, Outcome};
-use crate::config::SettleRules;
+use crate::config::RetryRules;
 use crate::engage::{Facts, Order, PurchaseOrder, Verdict};
 use crate::error::Detail;
 use crate::id::{ContactId, ItemId, OperationId};
@@ -101,7 +101,7 @@ enum Situation {
     ResendFindsIt,
     NotSentProven,
     SecondPressJoins,
-    NeedsPerson,
+    NeedsReview,
     PowerCutLosesWrite,
     StartedAgain,
     LostTheRace,
@@ -117,7 +117,7 @@ const SITUATIONS: [(Situation, &str); 13] = [
     (Situation::ResendFindsIt, "a second request finds the purchase of the first"),
     (Situation::NotSentProven, "told not sent"),
     (Situation::SecondPressJoins, "a second press joins"),
-    (Situation::NeedsPerson, "a person is needed"),
+    (Situation::NeedsReview, "a person is needed"),
     (Situation::PowerCutLosesWrite, "a power cut loses a write"),
     (Situation::StartedAgain, "an intent that was not sent is started again"),
     (Situation::LostTheRace, "a write loses against another's"),
@@ -151,7 +151,7 @@ impl Rec {
             quiet_until: self.quiet.into(),
             next_at: self.next.into(),
             rounds: 0,
-            settled_at: self.state.is_settled().then_some(0),
+            resolved_at: self.state.is_settled().then_some(0),
             acknowledged_at: self.acknowledged.then_some(0),
             asked: None,
             doubt: false,
@@ -196,7 +196,7 @@ const TIMES: Times = Times { now: NOW as Millis, quiet: QUIET as Millis, engage:
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Word {
     Done,
-    Refused(Code),
+    Declined(Code),
     Unknown(Code),
     NotSent(Code),
     Absent,
@@ -205,8 +205,8 @@ enum Word {
 impl Word {
     fn verdict(self) -> Verdict {
         match self {
-            Word::Done => Verdict::Done { answer: String::new() },
-            Word::Refused(code) => Verdict::Refused(Facts::of(code)),
+            Word::Done => Verdict::Completed { answer: String::new() },
+            Word::Declined(code) => Verdict::Declined(Facts::of(code)),
             Word::Unknown(code) => Verdict::Unknown(Facts::of(code)),
             Word::NotSent(code) => Verdict::NotSent(Facts::of(code)),
             Word::Absent => Verdict::Absent,
@@ -385,7 +385,7 @@ struct Till {
     /// Nothing ever goes wrong for the second process, nor does it take time: it is there to spend the points.
     rival: bool,
     rolls: &'static [u64],
-    rules: SettleRules,
+    rules: RetryRules,
     happened: AtomicU32,
     /// States from which the fault-free continuation is known to end.
     ending: Mutex<HashSet<u64>>,
@@ -502,7 +502,7 @@ impl Till {
 
     fn durability(&self, record: &Record) -> Durability {
         match (self.mutation, record.state) {
-            (Mutation::RefusedLater, State::Refused) | (Mutation::NotSentLater, State::NotSent) => Durability::Later,
+            (Mutation::RefusedLater, State::Declined) | (Mutation::NotSentLater, State::NotSent) => Durability::Later,
             _ => decide::durability(record),
         }
     }
@@ -511,7 +511,7 @@ impl Till {
         let (mut record, mut rules) = (rec.full(), self.rules.clone());
         match self.mutation {
             Mutation::IgnoreQuiet => record.quiet_until = 0,
-            Mutation::NoReplayLimit => rules.replay_limit_ms = Millis::MAX,
+            Mutation::NoReplayLimit => rules.resend_limit_ms = Millis::MAX,
             _ => {}
         }
         decide::may_send_again(&record, looked_at.into(), &rules)
@@ -519,7 +519,7 @@ impl Till {
 
     /// Whether a process may look at an intent now: it is due, or somebody asked, and no worker is on it.
     fn may_look(&self, world: &World, process: usize, rec: Rec, asked: bool) -> bool {
-        let given_up = self.mutation == Mutation::GiveUp && rec.state == State::Unknown;
+        let given_up = self.mutation == Mutation::GiveUp && rec.state == State::InDoubt;
         rec.pending()
             && !given_up
             && world.processes[process].jobs.iter().all(|job| job.rec.intent != rec.intent)
@@ -559,7 +559,7 @@ impl Till {
                 }
                 world.callers[press] =
                     Caller::Waiting { intent: rec.intent, since: rec.revision, alone: false, going: false };
-                if record.state.is_settled() || record.needs_person() {
+                if record.state.is_settled() || record.needs_review() {
                     self.tell(world, process, rec);
                 }
             }
@@ -601,18 +601,18 @@ impl Till {
         }
         let newest = Record::new(order(intent), None, NOW.into(), NOW.into());
         let outcome = decide::told(newest, Code::PendingWaitEnded)
-            .map_or_else(|error| error.code().row().outcome, |_| Outcome::Done);
+            .map_or_else(|error| error.code().row().outcome, |_| Outcome::Completed);
         world.callers[press] = Caller::Told { intent, outcome };
     }
 
     /// `Engine::publish`: everybody who follows hears what is known.
     fn tell(&self, world: &mut World, process: usize, rec: Rec) {
         let record = rec.full();
-        if !record.state.is_settled() && !record.needs_person() {
+        if !record.state.is_settled() && !record.needs_review() {
             return;
         }
         let outcome =
-            decide::told(record, Code::Pending).map_or_else(|error| error.code().row().outcome, |_| Outcome::Done);
+            decide::told(record, Code::Pending).map_or_else(|error| error.code().row().outcome, |_| Outcome::Completed);
         for press in world.waiting(self.presses, process, rec.intent) {
             let Caller::Waiting { intent, since, .. } = world.callers[press] else { continue };
             if rec.revision < since && self.mutation != Mutation::StaleNews {
@@ -651,7 +651,7 @@ impl Till {
             world.breaks(NOT_SENT);
         }
         // The age is judged when the look begins; the look and the way to the gate take a time-out each.
-        if again && u64::from(NOW - rec.recorded) > self.rules.replay_limit_ms + 2 * u64::from(TIMEOUT) {
+        if again && u64::from(NOW - rec.recorded) > self.rules.resend_limit_ms + 2 * u64::from(TIMEOUT) {
             world.breaks(REPLAY);
         }
         world.left[intent] = true;
@@ -678,14 +678,14 @@ impl Till {
         let word = match (world.purchases[id], handling) {
             (Some(Status::Completed), _) => Word::Done,
             (Some(Status::Processing), _) => Word::Unknown(Code::PendingProcessing),
-            (Some(Status::Failed), _) => Word::Refused(Code::PurchaseFailed),
+            (Some(Status::Failed), _) => Word::Declined(Code::PurchaseFailed),
             (None, Handling::Busy) => Word::Unknown(Code::PendingRateLimited),
-            (None, Handling::Refuse) => Word::Refused(Code::PromotionExpired),
+            (None, Handling::Refuse) => Word::Declined(Code::PromotionExpired),
             (None, _) if world.points == 0 => {
                 if world.purchases.iter().enumerate().any(|(other, status)| other != id && status.is_some()) {
                     self.saw(Situation::RefusedForPoints);
                 }
-                Word::Refused(Code::PurchaseNotAllowed)
+                Word::Declined(Code::PurchaseNotAllowed)
             }
             (None, Handling::Complete | Handling::Process) => {
                 world.points -= 1;
@@ -702,13 +702,13 @@ impl Till {
                 }
             }
         };
-        if world.purchases[id].is_none() && matches!(word, Word::Refused(_)) {
+        if world.purchases[id].is_none() && matches!(word, Word::Declined(_)) {
             world.posts.retain(|other| other.id != post.id);
         }
         let Some(from) = post.from else { return };
         let word = match passage {
             Passage::Answered => word,
-            Passage::Garbled if self.mutation == Mutation::ServerErrorIsRefused => Word::Refused(Code::Refused),
+            Passage::Garbled if self.mutation == Mutation::ServerErrorIsRefused => Word::Declined(Code::Declined),
             Passage::Garbled => Word::Unknown(Code::PendingServerError),
             Passage::Lost => return,
         };
@@ -724,12 +724,14 @@ impl Till {
     fn answer(&self, world: &mut World, process: usize, at: usize, serve: Serve) {
         let intent = usize::from(world.processes[process].jobs[at].rec.intent);
         let word = match (serve, world.purchases[intent]) {
-            (Serve::Fails, _) if self.mutation == Mutation::ResendWithoutLook => Word::Unknown(Code::PendingBadAnswer),
+            (Serve::Fails, _) if self.mutation == Mutation::ResendWithoutLook => {
+                Word::Unknown(Code::PendingInvalidResponse)
+            }
             (Serve::Fails, _) => Word::Unknown(Code::PendingConnectionLost),
             (Serve::Stale, _) | (Serve::Truth, None) => Word::Absent,
             (Serve::Truth, Some(Status::Completed)) => Word::Done,
             (Serve::Truth, Some(Status::Processing)) => Word::Unknown(Code::PendingProcessing),
-            (Serve::Truth, Some(Status::Failed)) => Word::Refused(Code::PurchaseFailed),
+            (Serve::Truth, Some(Status::Failed)) => Word::Declined(Code::PurchaseFailed),
         };
         world.processes[process].jobs[at].stage = Stage::Looked(word);
     }
@@ -745,8 +747,8 @@ impl Till {
         };
         let learned = after(&job.rec.full(), word.verdict(), NOW.into(), self.pace(true, 1));
         let early = match learned.state {
-            State::Done => decide::durability(&learned) == Durability::Later,
-            State::Refused => self.mutation == Mutation::RefusedAhead,
+            State::Completed => decide::durability(&learned) == Durability::Later,
+            State::Declined => self.mutation == Mutation::RefusedAhead,
             _ => false,
         };
         let waited_for = || !world.waiting(self.presses, process, job.rec.intent).is_empty();
@@ -765,7 +767,7 @@ impl Till {
         };
         let looked = matches!(job.stage, Stage::Looked(_));
         let nothing = word == Word::Absent
-            || self.mutation == Mutation::ResendWithoutLook && word == Word::Unknown(Code::PendingBadAnswer);
+            || self.mutation == Mutation::ResendWithoutLook && word == Word::Unknown(Code::PendingInvalidResponse);
         if looked && nothing && self.mutation != Mutation::AbsentIsRefused && self.may_send_again(job.rec, job.begun) {
             if !disk {
                 // The engine complains and takes it up again later.
@@ -790,22 +792,22 @@ impl Till {
         let known = loop {
             let verdict = match word {
                 Word::Absent if self.mutation == Mutation::AbsentIsRefused => {
-                    Word::Refused(Code::ItemNotFound).verdict()
+                    Word::Declined(Code::ItemNotFound).verdict()
                 }
                 word => word.verdict(),
             };
             let learned = after(&rec.full(), verdict, NOW.into(), self.pace(attended, roll));
             if !disk {
                 break match learned.state {
-                    State::Done => learned,
+                    State::Completed => learned,
                     _ => decide::unrecorded(learned),
                 };
             }
             if world.save(journal, Rec::of(&learned), self.durability(&learned)) {
                 if looked && job.rec.state != learned.state {
                     match learned.state {
-                        State::Done => self.saw(Situation::DoneByLook),
-                        State::Refused => self.saw(Situation::RefusedByLook),
+                        State::Completed => self.saw(Situation::DoneByLook),
+                        State::Declined => self.saw(Situation::RefusedByLook),
                         _ => {}
                     }
                 }
@@ -817,8 +819,8 @@ impl Till {
                 break rec.full();
             }
         };
-        if known.needs_person() {
-            self.saw(Situation::NeedsPerson);
+        if known.needs_review() {
+            self.saw(Situation::NeedsReview);
         }
         world.processes[process].jobs[at] = Job { rec: Rec::of(&known), begun: NOW, stage: Stage::Publish };
     }
@@ -895,7 +897,7 @@ impl Till {
 
     /// What differs in nothing that any later step depends on becomes the same.
     fn canonical(&self, world: &mut World) {
-        let oldest = NOW - u8::try_from(self.rules.replay_limit_ms).unwrap_or(20) - 2 * TIMEOUT - 1;
+        let oldest = NOW - u8::try_from(self.rules.resend_limit_ms).unwrap_or(20) - 2 * TIMEOUT - 1;
         let tidy = |rec: &mut Rec, quiet: u8| {
             rec.recorded = rec.recorded.max(oldest);
             rec.quiet = rec.quiet.max(quiet);
@@ -903,7 +905,7 @@ impl Till {
             if rec.state.is_settled() {
                 (rec.quiet, rec.next) = (NOW, NOW);
             }
-            if matches!(rec.state, State::Done | State::Refused) {
+            if matches!(rec.state, State::Completed | State::Declined) {
                 rec.recorded = NOW;
             }
         };
@@ -979,22 +981,22 @@ impl Till {
                 world.breaks(ONE_PER_BASKET);
             }
             let open =
-                |kept: &&Kept| kept.seen.pending() && u64::from(NOW - kept.seen.recorded) <= self.rules.replay_limit_ms;
+                |kept: &&Kept| kept.seen.pending() && u64::from(NOW - kept.seen.recorded) <= self.rules.resend_limit_ms;
             if world.journals[journal].iter().filter(open).count() > 1 {
                 world.breaks(OPEN);
             }
             for kept in &before.journals[journal] {
                 let found = world.purchases[usize::from(kept.seen.intent)].is_some();
-                let person = |rec: Rec| rec.full().needs_person() || rec.state.is_settled();
+                let person = |rec: Rec| rec.full().needs_review() || rec.state.is_settled();
                 let excused = found || matches!(action, Action::PowerCut(_) | Action::Press(_));
                 if person(kept.seen) && !excused && !world.find(journal, kept.seen.intent).is_some_and(person) {
                     world.breaks(PERSON);
                 }
                 let now = world.find(journal, kept.seen.intent).map(|rec| rec.state);
                 let allowed = match kept.seen.state {
-                    State::Recorded | State::Unknown => true,
-                    State::Done => now == Some(State::Done) || matches!(action, Action::PowerCut(_)),
-                    State::Refused => now == Some(State::Refused),
+                    State::Recorded | State::InDoubt => true,
+                    State::Completed => now == Some(State::Completed) || matches!(action, Action::PowerCut(_)),
+                    State::Declined => now == Some(State::Declined),
                     State::NotSent => {
                         now == Some(State::NotSent)
                             || now == Some(State::Recorded) && matches!(action, Action::Press(_))
@@ -1009,8 +1011,8 @@ impl Till {
             let Caller::Told { intent, outcome } = caller else { continue };
             let intent = usize::from(intent);
             match outcome {
-                Outcome::Done if world.purchases[intent] != Some(Status::Completed) => world.breaks(DONE),
-                Outcome::Refused if world.live(intent) || world.live(intent + PRESSES) => world.breaks(REFUSED),
+                Outcome::Completed if world.purchases[intent] != Some(Status::Completed) => world.breaks(DONE),
+                Outcome::Declined if world.live(intent) || world.live(intent + PRESSES) => world.breaks(REFUSED),
                 _ => {}
             }
         }
@@ -1135,7 +1137,7 @@ impl Till {
 
     /// Past the replay limit, and said so.
     fn for_a_person(&self, rec: Rec) -> bool {
-        rec.full().needs_person() && u64::from(NOW - rec.recorded) > self.rules.replay_limit_ms
+        rec.full().needs_review() && u64::from(NOW - rec.recorded) > self.rules.resend_limit_ms
     }
 
     /// Whether the fault-free continuation leads every intent to a known end.
@@ -1251,7 +1253,7 @@ impl Model for Till {
                 actions.push(Action::PowerCut(journal));
             }
             for seen in kept.iter().map(|kept| kept.seen).filter(|_| self.acknowledges) {
-                if !seen.acknowledged && (seen.state.is_settled() || seen.full().needs_person()) {
+                if !seen.acknowledged && (seen.state.is_settled() || seen.full().needs_review()) {
                     actions.push(Action::Acknowledge { journal, intent: seen.intent });
                 }
             }
@@ -1317,8 +1319,8 @@ impl Model for Till {
     }
 }
 
-fn limit(replay_limit_ms: Millis) -> SettleRules {
-    SettleRules { spacing_ms: vec![1], startup_spread_ms: 0, replay_limit_ms }
+fn limit(resend_limit_ms: Millis) -> RetryRules {
+    RetryRules { spacing_ms: vec![1], startup_jitter_ms: 0, resend_limit_ms }
 }
 
 /// What one configuration came to.

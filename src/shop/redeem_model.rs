@@ -7,7 +7,7 @@
 
 use super::decide::{self, Pace, Step, Times, Wish};
 use crate::code::{Code, Outcome};
-use crate::config::SettleRules;
+use crate::config::RetryRules;
 use crate::engage::{Channel, Facts, Order, RedeemOrder, Redeemed, Verdict};
 use crate::id::{AssignmentId, ContactId, OperationId};
 use crate::journal::{Candidates, Intention, Record};
@@ -121,8 +121,8 @@ impl Setting {
         Times { now, quiet: Millis::from(QUIET) * TICK, engage: self.clock.then_some((now, now)) }
     }
 
-    fn rules() -> SettleRules {
-        SettleRules { spacing_ms: vec![TICK], startup_spread_ms: 0, replay_limit_ms: Millis::MAX }
+    fn rules() -> RetryRules {
+        RetryRules { spacing_ms: vec![TICK], startup_jitter_ms: 0, resend_limit_ms: Millis::MAX }
     }
 
     fn learn(world: &mut World, after: impl Fn(&Record, Pace<'_>) -> Record) {
@@ -132,9 +132,9 @@ impl Setting {
         record.rounds = 0;
         record.revision = 1;
         record.detail.attempts = 1;
-        if record.state.is_settled() || record.needs_person() {
+        if record.state.is_settled() || record.needs_review() {
             let told = decide::told(record.clone(), Code::Pending);
-            world.told = Some(told.map_or_else(|error| error.code().row().outcome, |_| Outcome::Done));
+            world.told = Some(told.map_or_else(|error| error.code().row().outcome, |_| Outcome::Completed));
         }
         world.record = Some(record);
     }
@@ -166,7 +166,7 @@ impl Setting {
         }
         let verdict = match verdict {
             Verdict::Redeemed(_) if self.mutation == Mutation::RedeemedIsOurs => {
-                Verdict::Done { answer: String::new() }
+                Verdict::Completed { answer: String::new() }
             }
             verdict => verdict,
         };
@@ -261,10 +261,10 @@ impl Model for Setting {
                 let verdict = match world.used {
                     None => {
                         world.used = Some((By::Us, world.now));
-                        Verdict::Done { answer: String::new() }
+                        Verdict::Completed { answer: String::new() }
                     }
                     Some(_) if self.mutation == Mutation::AlreadyIsRefused => {
-                        Verdict::Refused(Facts::of(Code::AlreadyRedeemed))
+                        Verdict::Declined(Facts::of(Code::AlreadyRedeemed))
                     }
                     Some(_) => {
                         let mut found = Redeemed::default();
@@ -307,10 +307,10 @@ impl Model for Setting {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always("told refused: it was not used by us", |_, world: &World| {
-                world.told != Some(Outcome::Refused) || !matches!(world.used, Some((By::Us, _)))
+                world.told != Some(Outcome::Declined) || !matches!(world.used, Some((By::Us, _)))
             }),
             Property::always("told done: it was used by us, or while our request was under way", |_, world: &World| {
-                world.told != Some(Outcome::Done)
+                world.told != Some(Outcome::Completed)
                     || match world.used {
                         Some((By::Us, _)) => true,
                         Some((By::SomebodyElse, at)) => {
@@ -325,8 +325,8 @@ impl Model for Setting {
             Property::always("once the faults stop, it is known, or a person is asked", |_, world: &World| {
                 world.now < END || world.told.is_some()
             }),
-            Property::sometimes("done", |_, world: &World| world.told == Some(Outcome::Done)),
-            Property::sometimes("refused", |_, world: &World| world.told == Some(Outcome::Refused)),
+            Property::sometimes("completed", |_, world: &World| world.told == Some(Outcome::Completed)),
+            Property::sometimes("declined", |_, world: &World| world.told == Some(Outcome::Declined)),
         ]
     }
 }
@@ -334,7 +334,7 @@ impl Model for Setting {
 impl Setting {
     fn is_due(world: &World) -> bool {
         world.record.as_ref().is_some_and(|record| {
-            !record.needs_person() && decide::next(record, Millis::from(world.now) * TICK) == Step::Look
+            !record.needs_review() && decide::next(record, Millis::from(world.now) * TICK) == Step::Look
         })
     }
 }

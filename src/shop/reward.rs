@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Certainty {
     /// Engage names it in the purchase.
-    Stated,
+    Explicit,
     /// It is the only one that came since the rewards were looked at before the purchase.
-    New,
+    NewSincePurchase,
     /// It is the only one of the item's promotion that the member has and that is not known to be from elsewhere.
-    Only,
+    OnlyCandidate,
     /// There are several.
     Ambiguous,
     /// There is none (yet).
@@ -25,7 +25,7 @@ pub(crate) enum Certainty {
 }
 
 /// Chooses among the member's `rewards`: the certainty, and the places of those that may be it. With a certainty that names
-/// one, that is exactly one; `Stated` has none where the reward itself is not in the list.
+/// one, that is exactly one; `Explicit` has none where the reward itself is not in the list.
 pub(crate) fn choose(
     given: &Given,
     before: Option<&[AssignmentId]>,
@@ -36,7 +36,7 @@ pub(crate) fn choose(
         rewards.iter().enumerate().filter(|(_, reward)| fits(reward)).map(|(at, _)| at).collect::<Vec<_>>()
     };
     if given.assignment.is_some() {
-        return (Certainty::Stated, places(&|reward| reward.id == given.assignment));
+        return (Certainty::Explicit, places(&|reward| reward.id == given.assignment));
     }
     let fits = |reward: &Reward| {
         let Some(id) = reward.id else { return false };
@@ -49,8 +49,8 @@ pub(crate) fn choose(
     let found = places(&fits);
     let certainty = match (found.len(), before, given.promotion) {
         (0, ..) => Certainty::None,
-        (1, Some(_), _) => Certainty::New,
-        (1, None, Some(_)) => Certainty::Only,
+        (1, Some(_), _) => Certainty::NewSincePurchase,
+        (1, None, Some(_)) => Certainty::OnlyCandidate,
         _ => Certainty::Ambiguous,
     };
     (certainty, found)
@@ -109,15 +109,15 @@ mod tests {
     #[test]
     fn what_engage_states_is_believed() {
         let given = Given { assignment: Some(id(7)), ..Given::default() };
-        assert_eq!(chosen(&given, None, &[reward(6, 1), reward(7, 1)]), (Certainty::Stated, vec![1]));
-        assert_eq!(chosen(&given, None, &[]), (Certainty::Stated, vec![]));
+        assert_eq!(chosen(&given, None, &[reward(6, 1), reward(7, 1)]), (Certainty::Explicit, vec![1]));
+        assert_eq!(chosen(&given, None, &[]), (Certainty::Explicit, vec![]));
     }
 
     #[test]
     fn what_came_since_the_look_before_is_the_purchases() {
         let given = Given { promotion: Some(OURS), ..Given::default() };
         let rewards = [reward(1, 1), reward(2, 1), reward(3, 2)];
-        assert_eq!(chosen(&given, Some(&[id(1)]), &rewards), (Certainty::New, vec![1]));
+        assert_eq!(chosen(&given, Some(&[id(1)]), &rewards), (Certainty::NewSincePurchase, vec![1]));
         assert_eq!(chosen(&given, Some(&[id(1), id(2)]), &rewards), (Certainty::None, vec![]));
         assert_eq!(chosen(&given, Some(&[]), &rewards), (Certainty::Ambiguous, vec![0, 1]));
     }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn without_a_look_before_only_a_single_one_of_the_promotion_is_certain() {
         let given = Given { promotion: Some(OURS), ..Given::default() };
-        assert_eq!(chosen(&given, None, &[reward(1, 1), reward(3, 2)]), (Certainty::Only, vec![0]));
+        assert_eq!(chosen(&given, None, &[reward(1, 1), reward(3, 2)]), (Certainty::OnlyCandidate, vec![0]));
         assert_eq!(chosen(&given, None, &[reward(1, 1), reward(2, 1)]), (Certainty::Ambiguous, vec![0, 1]));
         // Nor where it is not known which promotion it is.
         assert_eq!(chosen(&Given::default(), None, &[reward(1, 1)]), (Certainty::Ambiguous, vec![0]));
@@ -135,7 +135,7 @@ mod tests {
     fn what_is_known_to_be_from_elsewhere_is_left_out() {
         let given = Given { promotion: Some(OURS), made_on: Some(100), ..Given::default() };
         let rewards = |used| [reward(1, 1), Reward { redeemed_on: Some(used), ..reward(2, 1) }, reward(3, 1)];
-        assert_eq!(choose(&given, None, &rewards(99), |it| it == id(1)), (Certainty::Only, vec![2]));
+        assert_eq!(choose(&given, None, &rewards(99), |it| it == id(1)), (Certainty::OnlyCandidate, vec![2]));
         assert_eq!(choose(&given, None, &rewards(100), |it| it == id(1)), (Certainty::Ambiguous, vec![1, 2]));
     }
 

@@ -70,7 +70,7 @@ impl Ticket {
         if state.record.as_ref().is_some_and(|known| known.revision > record.revision) {
             return;
         }
-        state.finished |= record.state.is_settled() || record.needs_person();
+        state.finished |= record.state.is_settled() || record.needs_review();
         state.record = Some(record.clone());
         let finished = state.finished;
         drop(state);

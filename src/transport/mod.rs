@@ -90,7 +90,7 @@ pub(crate) struct Transport {
     prefix: String,
     /// Our header lines, the key's among them, from behind the path of the first line.
     headers: Wiped,
-    max_answer_bytes: u64,
+    max_response_bytes: u64,
     log: Arc<Log>,
 }
 
@@ -130,7 +130,7 @@ impl Transport {
             url: config.base_url.origin() + "/",
             prefix: config.base_url.prefix().to_owned(),
             headers,
-            max_answer_bytes: config.max_answer_bytes,
+            max_response_bytes: config.max_response_bytes,
             log: log.clone(),
         })
     }
@@ -229,13 +229,13 @@ impl Transport {
             call::limit_idling(kept);
         }
         let status = response.status().as_u16();
-        let announced = response.body().content_length().unwrap_or(0).min(self.max_answer_bytes);
+        let announced = response.body().content_length().unwrap_or(0).min(self.max_response_bytes);
         // One more, for the NUL that C gets behind it.
         let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0) + 1);
         // One more than allowed, so that an answer of exactly the cap passes.
-        response.body_mut().with_config().limit(self.max_answer_bytes + 1).reader().read_to_end(&mut body)?;
-        if body.len() as u64 > self.max_answer_bytes {
-            return Err(ureq::Error::BodyExceedsLimit(self.max_answer_bytes));
+        response.body_mut().with_config().limit(self.max_response_bytes + 1).reader().read_to_end(&mut body)?;
+        if body.len() as u64 > self.max_response_bytes {
+            return Err(ureq::Error::BodyExceedsLimit(self.max_response_bytes));
         }
         Ok(Answer { status, content_type, retry_after, date, body })
     }

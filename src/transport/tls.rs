@@ -86,14 +86,14 @@ impl Authorities {
                     Err(_) if !own.is_empty() => (nothing, true),
                     Err(causes) => {
                         let says = "the operating system has no certificate authorities; name a PEM file as caFile and set systemTrust to false";
-                        return Err(Error::new(Code::NoTrust, says).with_cause(causes));
+                        return Err(Error::new(Code::NoCaCertificates, says).with_cause(causes));
                     }
                 },
             },
         };
         if own.is_empty() && system.is_empty() {
             let says = "systemTrust is false and there is no caFile, so no server can be trusted";
-            return Err(Error::new(Code::NoTrust, says));
+            return Err(Error::new(Code::NoCaCertificates, says));
         }
         let first = verifier(&own, system, &provider).map_err(|error| not_set_up(chain(&error)))?;
         Ok(Self { provider, own, first, whole: (!is_all).then(OnceCell::new) })
@@ -120,7 +120,7 @@ fn verifier(
 }
 
 fn not_set_up(cause: Vec<String>) -> Error {
-    Error::new(Code::NoTrust, "TLS could not be set up").with_cause(cause)
+    Error::new(Code::NoCaCertificates, "TLS could not be set up").with_cause(cause)
 }
 
 /// Verifies a server by its authorities.
@@ -255,10 +255,10 @@ pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
 }
 
 fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<()> {
-    for (at, certificate) in certificates("caFile", file, Code::NoTrust)?.into_iter().enumerate() {
+    for (at, certificate) in certificates("caFile", file, Code::NoCaCertificates)?.into_iter().enumerate() {
         roots.add(certificate).map_err(|error| {
             let says = format!("caFile {}: certificate {} is not valid", file.display(), at + 1);
-            Error::new(Code::NoTrust, says).with_cause(chain(&error))
+            Error::new(Code::NoCaCertificates, says).with_cause(chain(&error))
         })?;
     }
     Ok(())

@@ -14,7 +14,7 @@ static int32_t by_band(int32_t code) {
     if (code <= -700 || code > -100) return EPS_OUTCOME_PENDING;
     switch (code / 100) {
         case -1: case -2: case -4: case -6: return EPS_OUTCOME_NOT_SENT;
-        case -3: return EPS_OUTCOME_REFUSED;
+        case -3: return EPS_OUTCOME_DECLINED;
         default: return EPS_OUTCOME_PENDING;
     }
 }

@@ -231,7 +231,7 @@ static const char *config_of(const char *base, const char *more)
         snprintf(trust, sizeof trust, ",\"caFile\":\"%s\",\"systemTrust\":false", ca);
     snprintf(config, sizeof config,
              "{\"baseUrl\":\"%s\",\"apiKey\":\"%s\",\"userAgent\":\"TestPOS/1.0\",\"requestTimeoutMs\":%d,"
-             "\"settleSpacingMs\":[20,40,80],\"startupSpreadMs\":0,\"waitMs\":60000%s%s}",
+             "\"retryScheduleMs\":[20,40,80],\"startupJitterMs\":0,\"waitMs\":60000%s%s}",
              base, key, slow ? 5000 : 1000, trust, more);
     return config;
 }
@@ -267,9 +267,9 @@ static int32_t list_purchases(eps_client *client, eps_buffer *out) { return eps_
 static int32_t list_rewards(eps_client *client, eps_buffer *out) { return eps_list_rewards(client, ASTRID, NULL, out); }
 static int32_t find_reward(eps_client *client, eps_buffer *out) { return eps_find_reward(client, ASTRID, NULL, out); }
 static int32_t redeem_reward(eps_client *client, eps_buffer *out) { return eps_redeem_reward(client, NULL, ASTRID, NULL, out); }
-static int32_t list_unsettled(eps_client *client, eps_buffer *out) { return eps_list_unsettled(client, NULL, out); }
+static int32_t list_unacknowledged(eps_client *client, eps_buffer *out) { return eps_list_unacknowledged(client, NULL, out); }
 static int32_t get_operation(eps_client *client, eps_buffer *out) { return eps_get_operation(client, ASTRID, out); }
-static int32_t settle(eps_client *client, eps_buffer *out) { return eps_settle(client, NULL, out); }
+static int32_t settle(eps_client *client, eps_buffer *out) { return eps_resolve_pending(client, NULL, out); }
 static int32_t acknowledge(eps_client *client, eps_buffer *out) { return eps_acknowledge(client, ASTRID, out); }
 static int32_t read_stats(eps_client *client, eps_buffer *out) { return eps_read_stats(client, out); }
 
@@ -278,7 +278,7 @@ static const struct { const char *name; plain_call call; } calls[] = {
     {"eps_find_contact", find_contact}, {"eps_list_points", list_points}, {"eps_list_items", list_items},
     {"eps_purchase", purchase}, {"eps_list_purchases", list_purchases}, {"eps_list_rewards", list_rewards},
     {"eps_find_reward", find_reward}, {"eps_redeem_reward", redeem_reward},
-    {"eps_list_unsettled", list_unsettled}, {"eps_get_operation", get_operation}, {"eps_settle", settle},
+    {"eps_list_unacknowledged", list_unacknowledged}, {"eps_get_operation", get_operation}, {"eps_resolve_pending", settle},
     {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats},
 };
 
@@ -350,8 +350,8 @@ static int32_t reward_operation(eps_client *client, const char *text, eps_buffer
 static int32_t reward_options(eps_client *client, const char *text, eps_buffer *out) { return eps_find_reward(client, ASTRID, text, out); }
 static int32_t redeem_assignment(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, text, NULL, out); }
 static int32_t redeem_options(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, ASTRID, text, out); }
-static int32_t unsettled_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_unsettled(client, text, out); }
-static int32_t settle_options(eps_client *client, const char *text, eps_buffer *out) { return eps_settle(client, text, out); }
+static int32_t unsettled_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_unacknowledged(client, text, out); }
+static int32_t settle_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_pending(client, text, out); }
 
 /* Every argument that is a text. */
 static const struct { const char *name; text_call call; const char *argument; enum { TEXT, GUID, OPTIONS } kind; } texts[] = {
@@ -365,7 +365,7 @@ static const struct { const char *name; text_call call; const char *argument; en
     {"eps_list_rewards", rewards_contact, "contact_id", GUID}, {"eps_list_rewards", rewards_options, "options_json", OPTIONS},
     {"eps_find_reward", reward_operation, "operation_id", GUID}, {"eps_find_reward", reward_options, "options_json", OPTIONS},
     {"eps_redeem_reward", redeem_assignment, "assignment_id", GUID}, {"eps_redeem_reward", redeem_options, "options_json", OPTIONS},
-    {"eps_list_unsettled", unsettled_options, "options_json", OPTIONS}, {"eps_settle", settle_options, "options_json", OPTIONS},
+    {"eps_list_unacknowledged", unsettled_options, "options_json", OPTIONS}, {"eps_resolve_pending", settle_options, "options_json", OPTIONS},
     {"eps_get_operation", eps_get_operation, "operation_id", GUID}, {"eps_acknowledge", eps_acknowledge, "operation_id", GUID},
 };
 
@@ -412,7 +412,7 @@ static void bad_texts(void)
     PROBLEM(redeem_options(client, "{\"reference\":\"\"}", &out), EPS_BAD_OPTIONS, "reference", "an empty reference");
     PROBLEM(eps_redeem_reward(client, "x", ASTRID, NULL, &out), EPS_NOT_A_GUID, "contact_id", "a contact that may be left out");
     PROBLEM(eps_redeem_reward(client, "", ASTRID, NULL, &out), EPS_EMPTY_ARGUMENT, "contact_id", "a contact that may be left out");
-    PROBLEM(purchase_options(client, "{\"rewardsFirst\":1}", &out), EPS_BAD_OPTIONS, "rewardsFirst", "rewardsFirst");
+    PROBLEM(purchase_options(client, "{\"snapshotRewards\":1}", &out), EPS_BAD_OPTIONS, "snapshotRewards", "snapshotRewards");
     PROBLEM(purchase_options(client, "{\"reference\":5}", &out), EPS_BAD_OPTIONS, "reference", "a reference");
     PROBLEM(purchase_options(client, "{\"reference\":\"a\\u0000b\"}", &out), EPS_BAD_OPTIONS, "reference", "a reference with a NUL");
     PROBLEM(purchase_options(client, "{\"purchaseId\":5}", &out), EPS_BAD_OPTIONS, "purchaseId", "a purchase id");
@@ -461,15 +461,15 @@ static void bad_opens(void)
     REFUSED(1, "{}", EPS_BAD_CONFIG, "baseUrl");
     static const char *const members[][2] = {
         {",\"colour\":1", "colour"}, {",\"journal\":\"disk\"", "journal"}, {",\"journal\":\"memory\",\"journalPath\":\"x\"", "journal"},
-        {",\"journalPath\":7", "journalPath"}, {",\"retentionDays\":0", "retentionDays"}, {",\"replayLimitMs\":-1", "replayLimitMs"},
-        {",\"maxAnswerBytes\":\"1\"", "maxAnswerBytes"}, {",\"wire\":[]", "wire"}, {",\"wire\":{\"x\":1}", "wire x"},
+        {",\"journalPath\":7", "journalPath"}, {",\"retentionDays\":0", "retentionDays"}, {",\"resendLimitMs\":-1", "resendLimitMs"},
+        {",\"maxResponseBytes\":\"1\"", "maxResponseBytes"}, {",\"apiMapping\":[]", "apiMapping"}, {",\"apiMapping\":{\"x\":1}", "apiMapping x"},
     };
     for (size_t i = 0; i < COUNT(members); i++)
         REFUSED(1, config_of(url, members[i][0]), EPS_BAD_CONFIG, members[i][1]);
     REFUSED(1, config_of("gopher://x", ""), EPS_BAD_CONFIG, "baseUrl");
     REFUSED(1, config_of("http://acme.voyado.com", ""), EPS_BAD_CONFIG, "baseUrl");
-    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false}", EPS_NO_TRUST, "");
-    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false,\"caFile\":\"/nowhere/ca.pem\"}", EPS_NO_TRUST, "caFile");
+    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false}", EPS_NO_CA_CERTIFICATES, "");
+    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false,\"caFile\":\"/nowhere/ca.pem\"}", EPS_NO_CA_CERTIFICATES, "caFile");
     REFUSED(1, config_of(url, ",\"journalPath\":\"/nowhere/at/all/points.db\""), EPS_JOURNAL_CANNOT_OPEN, "");
 
     int32_t code = eps_client_open(1, fine, NULL, &out);
@@ -482,9 +482,9 @@ static void bad_opens(void)
     /* Without a journal, what spends says what is missing. */
     client = opened(__LINE__, url, "");
     PROBLEM(purchase(client, &out), EPS_BAD_CONFIG, "journalPath", "a purchase without a journal");
-    PROBLEM(list_unsettled(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_list_unsettled without a journal");
+    PROBLEM(list_unacknowledged(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_list_unacknowledged without a journal");
     PROBLEM(get_operation(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_get_operation without a journal");
-    PROBLEM(settle(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_settle without a journal");
+    PROBLEM(settle(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_resolve_pending without a journal");
     PROBLEM(acknowledge(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_acknowledge without a journal");
     GOOD(read_stats(client, &out), "\"pending\":null", "eps_read_stats without a journal");
     CLOSE(client);
@@ -612,7 +612,7 @@ static void call_back(void *user, int32_t level, const char *line, size_t len)
     eps_buffer_dispose(&out);
     good_calls += eps_new_id(&out) == EPS_OK;
     eps_buffer_dispose(&out);
-    good_calls += eps_list_unsettled(meeting->client, NULL, &out) == EPS_OK;
+    good_calls += eps_list_unacknowledged(meeting->client, NULL, &out) == EPS_OK;
     eps_buffer_dispose(&out);
     good_calls += eps_list_items(meeting->client, ASTRID, NULL, &out) == EPS_OK;
     eps_buffer_dispose(&out);
@@ -808,20 +808,20 @@ static void bought_refused_and_offline(void)
     int deductions = count_at("/_sandbox/ledger", "\"deduct\"");
     int32_t code = eps_purchase(client, ASTRID, COFFEE, "{\"reference\":\"receipt 1\"}", &out);
     text_of(out.data, "operationId", id, sizeof id);
-    CHECK(is_guid(id) && strstr(out.data, "\"joined\":false") && strstr(out.data, "\"outcome\":\"done\""), "%s", out.data);
+    CHECK(is_guid(id) && strstr(out.data, "\"existing\":false") && strstr(out.data, "\"outcome\":\"completed\""), "%s", out.data);
     GOOD(code, "\"name\":\"EPS_OK\"", "a purchase");
     code = eps_purchase(client, ASTRID, COFFEE, "{\"reference\":\"receipt 1\"}", &out);
-    GOOD(code, "\"joined\":true", "the second press");
+    GOOD(code, "\"existing\":true", "the second press");
     CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "two presses are one deduction");
     GOOD(eps_get_operation(client, id, &out), "\"attempts\":1", "eps_get_operation");
-    GOOD(eps_list_unsettled(client, "{}", &out), id, "eps_list_unsettled");
+    GOOD(eps_list_unacknowledged(client, "{}", &out), id, "eps_list_unacknowledged");
     GOOD(eps_acknowledge(client, id, &out), id, "eps_acknowledge");
     GOOD(eps_acknowledge(client, id, &out), id, "eps_acknowledge again");
-    GOOD(eps_list_unsettled(client, NULL, &out), "\"operations\":[]", "eps_list_unsettled");
+    GOOD(eps_list_unacknowledged(client, NULL, &out), "\"operations\":[]", "eps_list_unacknowledged");
     char options[100];
     snprintf(options, sizeof options, "{\"purchaseId\":\"%s\"}", id);
-    PROBLEM(eps_purchase(client, BJORN, COFFEE, options, &out), EPS_PURCHASE_ID_BOUND, "", "another member's id");
-    PROBLEM(eps_purchase(client, ASTRID, COFFEE, "{\"reference\":\"receipt 1\",\"purchaseId\":\"" NOBODY "\"}", &out), EPS_REFERENCE_BOUND,
+    PROBLEM(eps_purchase(client, BJORN, COFFEE, options, &out), EPS_PURCHASE_ID_CONFLICT, "", "another member's id");
+    PROBLEM(eps_purchase(client, ASTRID, COFFEE, "{\"reference\":\"receipt 1\",\"purchaseId\":\"" NOBODY "\"}", &out), EPS_REFERENCE_CONFLICT,
             "", "another id for a receipt");
     PROBLEM(eps_get_operation(client, NOBODY, &out), EPS_UNKNOWN_OPERATION, "", "eps_get_operation");
     PROBLEM(eps_acknowledge(client, NOBODY, &out), EPS_UNKNOWN_OPERATION, "", "eps_acknowledge");
@@ -830,7 +830,7 @@ static void bought_refused_and_offline(void)
     text_of(out.data, "operationId", id, sizeof id);
     CHECK(is_guid(id) && strstr(out.data, "\"httpStatus\":422"), "%s", out.data);
     PROBLEM(code, EPS_PURCHASE_NOT_ALLOWED, "", "a purchase of what is not sold");
-    GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"refused\"", "eps_get_operation");
+    GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"declined\"", "eps_get_operation");
     PROBLEM(eps_list_items(client, NOBODY, NULL, &out), EPS_INVALID_CONTACT, "", "eps_list_items for nobody");
     CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "a refusal deducts nothing");
 
@@ -840,9 +840,9 @@ static void bought_refused_and_offline(void)
     GOOD(list_purchases(client, &out), "\"id\"", "eps_list_purchases");
     GOOD(eps_list_purchases(client, BJORN, NULL, &out), "[]", "eps_list_purchases of nothing");
     GOOD(eps_list_rewards(client, ASTRID, "{\"channel\":\"POS\"}", &out), "\"id\"", "eps_list_rewards");
-    GOOD(read_stats(client, &out), "\"done\":1", "eps_read_stats");
+    GOOD(read_stats(client, &out), "\"completed\":1", "eps_read_stats");
 
-    CHECK(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"receipt 5\",\"rewardsFirst\":true}", &out) == EPS_OK, "eps_purchase");
+    CHECK(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"receipt 5\",\"snapshotRewards\":true}", &out) == EPS_OK, "eps_purchase");
     char purchase_id[64], assignment[64];
     text_of(out.data, "operationId", purchase_id, sizeof purchase_id);
     eps_buffer_dispose(&out);
@@ -851,7 +851,7 @@ static void bought_refused_and_offline(void)
     CHECK(is_guid(assignment) && strstr(out.data, "\"receipt\":{\"title\""), "%s", out.data);
     eps_buffer_dispose(&out);
     GOOD(eps_redeem_reward(client, LOAD, assignment, NULL, &out), "\"kind\":\"redeem\"", "eps_redeem_reward");
-    GOOD(eps_redeem_reward(client, NULL, assignment, NULL, &out), "\"joined\":true", "eps_redeem_reward again");
+    GOOD(eps_redeem_reward(client, NULL, assignment, NULL, &out), "\"existing\":true", "eps_redeem_reward again");
     PROBLEM(eps_redeem_reward(client, NULL, assignment, "{\"reference\":\"another\"}", &out), EPS_ALREADY_REDEEMED, "", "a used reward");
     CHECK(count_at("/_sandbox/ledger", "\"redeem\"") == 1, "a reward is used once");
     CLOSE(client);
@@ -874,7 +874,7 @@ static void bought_refused_and_offline(void)
     CLOSE(client);
     close_socket(fd);
 
-    client = opened(__LINE__, url, ",\"journal\":\"memory\",\"wire\":{\"keyHeader\":\"x-no-key\"}");
+    client = opened(__LINE__, url, ",\"journal\":\"memory\",\"apiMapping\":{\"keyHeader\":\"x-no-key\"}");
     PROBLEM(list_items(client, &out), EPS_UNAUTHORIZED, "", "eps_list_items without a key");
     PROBLEM(purchase(client, &out), EPS_UNAUTHORIZED, "", "a purchase without a key");
     CLOSE(client);
@@ -886,7 +886,7 @@ static void a_hurried_press_again_is_never_told_not_sent(void)
     static const char *const options[] = {"{\"reference\":\"receipt 3\"}", "{\"reference\":\"receipt 3\",\"waitMs\":0}"};
     eps_client *client = OPEN();
     eps_buffer out;
-    GOOD(eps_purchase(client, LOAD, COFFEE, options[0], &out), "\"outcome\":\"done\"", "a purchase");
+    GOOD(eps_purchase(client, LOAD, COFFEE, options[0], &out), "\"outcome\":\"completed\"", "a purchase");
     int not_sent = 0, presses = slow ? 20 : 200;
     for (int i = 0; i < presses; i++) {
         not_sent += eps_outcome(eps_purchase(client, LOAD, COFFEE, options[1], &out)) == EPS_OUTCOME_NOT_SENT;
@@ -991,19 +991,19 @@ static void a_purchase_outlives_its_client(void)
     CLOSE(client);
 
     client = opened(__LINE__, url, more);
-    int32_t listed = list_unsettled(client, &out);
+    int32_t listed = list_unacknowledged(client, &out);
     CHECK(out.data && times_in(out.data, "\"operationId\"") == 1 && strstr(out.data, "\"outcome\":\"pending\""), "%s", out.data);
-    GOOD(listed, id, "eps_list_unsettled after a start");
+    GOOD(listed, id, "eps_list_unacknowledged after a start");
     /* Two clients on one journal, one of them offline, and the press again on the other. */
     eps_client *other = opened(__LINE__, "http://127.0.0.1:9", more);
-    GOOD(list_unsettled(other, &out), id, "eps_list_unsettled on another client of the journal");
+    GOOD(list_unacknowledged(other, &out), id, "eps_list_unacknowledged on another client of the journal");
     CLOSE(other);
     tell("DELETE", "/_sandbox/faults", "");
-    GOOD(eps_settle(client, "{\"waitMs\":30000}", &out), "\"pending\":0", "eps_settle");
-    GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"done\"", "eps_get_operation");
-    GOOD(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"receipt 2\"}", &out), "\"joined\":true", "the press again");
+    GOOD(eps_resolve_pending(client, "{\"waitMs\":30000}", &out), "\"pending\":0", "eps_resolve_pending");
+    GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"completed\"", "eps_get_operation");
+    GOOD(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"receipt 2\"}", &out), "\"existing\":true", "the press again");
     GOOD(eps_acknowledge(client, id, &out), "\"acknowledgedAtMs\":1", "eps_acknowledge");
-    GOOD(list_unsettled(client, &out), "\"operations\":[]", "eps_list_unsettled");
+    GOOD(list_unacknowledged(client, &out), "\"operations\":[]", "eps_list_unacknowledged");
     CLOSE(client);
     CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "it was deducted once");
 }
@@ -1023,13 +1023,13 @@ static void *everything(void *number)
     for (int round = 0; round < rounds; round++) {
         GOOD(list_items(shared, &out), COFFEE, "eps_list_items");
         snprintf(options, sizeof options, "{\"reference\":\"thread %d round %d\"}", me, round);
-        GOOD(eps_purchase(shared, LOAD, COFFEE, options, &out), "\"outcome\":\"done\"", "a purchase of one thread's own");
+        GOOD(eps_purchase(shared, LOAD, COFFEE, options, &out), "\"outcome\":\"completed\"", "a purchase of one thread's own");
         snprintf(options, sizeof options, "{\"reference\":\"everybody's %d\"}", round);
-        GOOD(eps_purchase(shared, LOAD, COFFEE, options, &out), "\"outcome\":\"done\"", "a purchase of all threads");
+        GOOD(eps_purchase(shared, LOAD, COFFEE, options, &out), "\"outcome\":\"completed\"", "a purchase of all threads");
         CHECK(eps_set_log(shared, me % 5, me % 3 ? count_line : NULL, &listeners[me]) == EPS_OK, "eps_set_log");
         GOOD(eps_new_id(&out), "-", "eps_new_id");
         GOOD(read_stats(shared, &out), "\"reads\"", "eps_read_stats");
-        GOOD(list_unsettled(shared, &out), "\"operations\"", "eps_list_unsettled");
+        GOOD(list_unacknowledged(shared, &out), "\"operations\"", "eps_list_unacknowledged");
         PROBLEM(eps_get_operation(shared, NOBODY, &out), EPS_UNKNOWN_OPERATION, "", "eps_get_operation");
     }
     return NULL;
@@ -1065,7 +1065,7 @@ static void *opens_and_closes(void *unused)
     for (int i = 0; i < (slow ? 2 : 10); i++) {
         eps_client *client = OPEN();
         eps_buffer out;
-        GOOD(list_unsettled(client, &out), "[]", "eps_list_unsettled");
+        GOOD(list_unacknowledged(client, &out), "[]", "eps_list_unacknowledged");
         CLOSE(client);
     }
     return unused;

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
     eps_buffer_dispose(&out);
     read_the_journal(journal);
     panic_in_each();
-    check(eps_list_unsettled(shop, NULL, &out) == EPS_OK, "the client goes on");
+    check(eps_list_unacknowledged(shop, NULL, &out) == EPS_OK, "the client goes on");
     eps_buffer_dispose(&out);
     check(eps_client_close(shop) == EPS_OK, "the client closes");
     puts(failed ? "bad neighbours" : "good neighbours");

@@ -75,12 +75,12 @@ int main(int argc, char **argv)
         answers(eps_find_reward(shop, SOMETHING, NULL, &out));
     else if (IS(eps_redeem_reward))
         answers(eps_redeem_reward(shop, SOMEBODY, SOMETHING, NULL, &out));
-    else if (IS(eps_list_unsettled))
-        answers(eps_list_unsettled(shop, NULL, &out));
+    else if (IS(eps_list_unacknowledged))
+        answers(eps_list_unacknowledged(shop, NULL, &out));
     else if (IS(eps_get_operation))
         answers(eps_get_operation(shop, SOMETHING, &out));
-    else if (IS(eps_settle))
-        answers(eps_settle(shop, NULL, &out));
+    else if (IS(eps_resolve_pending))
+        answers(eps_resolve_pending(shop, NULL, &out));
     else if (IS(eps_acknowledge))
         answers(eps_acknowledge(shop, SOMETHING, &out));
     else if (IS(eps_read_stats))

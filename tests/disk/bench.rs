@@ -50,8 +50,8 @@ impl Bench {
             "userAgent": "TestPOS/1.0",
             "journalPath": journal,
             "requestTimeoutMs": REQUEST_MS,
-            "settleSpacingMs": [20, 40, 80],
-            "startupSpreadMs": 0,
+            "retryScheduleMs": [20, 40, 80],
+            "startupJitterMs": 0,
         });
         let extra = extra.as_object().cloned().unwrap_or_else(Map::new);
         config.as_object_mut().unwrap().extend(extra);

@@ -142,7 +142,7 @@ fn forget_the_doubtful(place: &Place, told: &mut Vec<Told>) -> usize {
     let before = told.len();
     told.retain(|told| {
         let id: Option<Uuid> = told.json("operationId").as_str().and_then(|id| id.parse().ok());
-        told.code() != Some(Code::PendingUnrecorded.number()) || records.iter().any(|record| Some(record.id) == id)
+        told.code() != Some(Code::PendingNotPersisted.number()) || records.iter().any(|record| Some(record.id) == id)
     });
     before - told.len()
 }
@@ -217,7 +217,7 @@ fn reasons(trouble: &str, operation: &str, file: &str) -> &'static [Code] {
         "ENOSPC" | "SHORT" if content => &[Code::JournalFull],
         "ENOSPC" | "SHORT" => &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen],
         "EROFS" => &[Code::JournalReadOnly, Code::Journal, Code::JournalCannotOpen],
-        // Refused by another process' lock; where it is the index' lock for reading, SQLite calls it a broken protocol. For ever, the
+        // Declined by another process' lock; where it is the index' lock for reading, SQLite calls it a broken protocol. For ever, the
         // same trouble meets a look at the index next, or an opening.
         "EACCES" if operation.is_empty() || operation.starts_with("fcntl") => {
             &[Code::JournalLocked, Code::Journal, Code::JournalFull, Code::JournalCannotOpen]
@@ -334,25 +334,25 @@ fn a_completed_purchase_is_told_while_its_outcome_waits_for_the_disk_and_known_t
         holder.execute_batch("BEGIN IMMEDIATE").unwrap();
         (object(sale.join().unwrap().unwrap()), holder)
     });
-    assert_eq!(told["state"], "done");
+    assert_eq!(told["state"], "completed");
     let written: String = holder.query_row("SELECT state FROM operation", (), |row| row.get(0)).unwrap();
     assert_eq!(written, "recorded", "the journal was not held in time");
 
     let id = OperationId::parse(told["operationId"].as_str().unwrap(), "operation").unwrap();
     let known = || object(client.get_operation(id).unwrap());
-    assert_eq!(known()["state"], "done");
-    assert_eq!(object(client.list_unsettled(None).unwrap())["operations"][0]["state"], "done");
+    assert_eq!(known()["state"], "completed");
+    assert_eq!(object(client.list_unacknowledged(None).unwrap())["operations"][0]["state"], "completed");
     // It could not be written, nor can it be now: that is told, and what was told is not taken back.
     assert_eq!(client.acknowledge(id).unwrap_err().code(), Code::JournalLocked);
-    assert_eq!(known()["state"], "done");
+    assert_eq!(known()["state"], "completed");
     // Another till's look has found nothing meanwhile, and wrote that.
     holder
         .execute_batch("UPDATE operation SET state = 'unknown', code = -512, revision = revision + 1; COMMIT")
         .unwrap();
-    assert_eq!(known()["state"], "done");
+    assert_eq!(known()["state"], "completed");
     assert_eq!(object(client.acknowledge(id).unwrap()), known());
     assert!(known()["acknowledgedAtMs"].is_u64());
-    assert_eq!(object(client.list_unsettled(None).unwrap())["operations"], json!([]));
+    assert_eq!(object(client.list_unacknowledged(None).unwrap())["operations"], json!([]));
     client.close();
     println!("campaign ahead: 1 points tried, 0 violations");
 }

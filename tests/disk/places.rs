@@ -312,7 +312,7 @@ fn a_clock_that_jumps_by_days_neither_holds_a_purchase_up_nor_buys_it_twice() {
 
 fn settles_soon(bench: &Bench, jump: &Jump) -> Result<Counts, String> {
     let place = Place::new();
-    let config = bench.config(&place.journal(), &json!({ "replayLimitMs": 365 * DAY_MS }));
+    let config = bench.config(&place.journal(), &json!({ "resendLimitMs": 365 * DAY_MS }));
     if jump.request_is_lost {
         bench.lose_a_request();
     } else {

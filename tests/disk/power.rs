@@ -298,8 +298,8 @@ fn recordings() -> Vec<Recording> {
     };
     vec![
         record("a new journal, done", |_, _| {}, true, &script(&press(COFFEE, "R1"))),
-        record("done", used, true, &script(&press(COFFEE, "R1"))),
-        record("refused", used, true, &script(&press(NEW_YEAR_2099, "R1"))),
+        record("completed", used, true, &script(&press(COFFEE, "R1"))),
+        record("declined", used, true, &script(&press(NEW_YEAR_2099, "R1"))),
         record("not sent", used, false, &script(&press(COFFEE, "R1"))),
         record(
             "answer lost, then settled",

@@ -12,7 +12,7 @@ use serde_json::json;
 #[test]
 fn acknowledged_records_go_after_their_retention_and_others_never() {
     let (bench, place) = (Bench::new(), Place::new());
-    let config = bench.config(&place.journal(), &json!({ "retentionDays": 30, "settleSpacingMs": [86_400_000] }));
+    let config = bench.config(&place.journal(), &json!({ "retentionDays": 30, "retryScheduleMs": [86_400_000] }));
     let mut till = Strings::start(&config, &place, 0);
     assert_eq!(till.make(&press(COFFEE, "acknowledged")).code(), Some(0));
     let id = till.make("unsettled").json("operations")[0]["operationId"].as_str().unwrap().to_owned();

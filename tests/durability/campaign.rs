@@ -104,8 +104,8 @@ impl Store {
             "caFile": self.sandbox.ca_file(),
             "systemTrust": false,
             "requestTimeoutMs": REQUEST_MS,
-            "settleSpacingMs": [20, 40, 80],
-            "startupSpreadMs": 0,
+            "retryScheduleMs": [20, 40, 80],
+            "startupJitterMs": 0,
             "journalPath": journal,
         })
         .to_string()

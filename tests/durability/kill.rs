@@ -79,7 +79,7 @@ const SCENARIOS: &[Scenario] = &[
         deductions: (0, 1),
     },
     Scenario {
-        name: "refused",
+        name: "declined",
         reaches: Reaches::Http,
         prepare: nothing,
         script: &[NO_POINTS, ACKNOWLEDGE, CLOSE],
@@ -424,7 +424,7 @@ fn a_second_kill_during_the_recovery_changes_nothing() {
     // How long a recovery is, at most: the whole of a purchase is sent again in it.
     let lost = SCENARIOS.iter().find(|scenario| scenario.name == "settle-lost-request").expect("it is in the table");
     let longest = points_of(&store, lost).len();
-    for scenario in scenarios().into_iter().filter(|scenario| scenario.again.is_some() && scenario.name != "refused") {
+    for scenario in scenarios().into_iter().filter(|scenario| scenario.again.is_some() && scenario.name != "declined") {
         let points = points_of(&store, scenario);
         let important: Vec<usize> = (1..=points.len()).filter(|at| matters(&points[at - 1])).collect();
         // Full: every point of the recovery after kills around the request; else a few pairs.

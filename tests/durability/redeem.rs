@@ -73,10 +73,9 @@ fn try_one(store: &Store, (story, point): (Story, usize)) -> Result<bool, String
         let wrong = match call.verb() {
             // Done, pending or not sent; with nobody else there is nobody to have used it.
             "redeem" => call.code().is_some_and(|code| (-399..=-300).contains(&code) || code == -520 || code == -522),
-            "unsettled" => call
-                .json("operations")
-                .as_array()
-                .is_some_and(|shown| shown.iter().any(|one| one["needsPerson"] == true || one["outcome"] == "refused")),
+            "unsettled" => call.json("operations").as_array().is_some_and(|shown| {
+                shown.iter().any(|one| one["needsReview"] == true || one["outcome"] == "declined")
+            }),
             _ => false,
         };
         if wrong {

@@ -175,7 +175,7 @@ fn a_second_process_settles_what_a_killed_one_left() {
         second.tell(&format!("get:{id}"));
         let of_second = second.end();
         let got = of_second.iter().find(|call| call.verb() == "get").expect("it was asked");
-        assert_eq!(got.json("outcome"), "done", "round {round}: {got:?}");
+        assert_eq!(got.json("outcome"), "completed", "round {round}: {got:?}");
         told.extend(of_second);
         assert_eq!(verdict(&store, &journal, told), 1, "round {round}");
     }

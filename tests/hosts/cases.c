@@ -17,9 +17,9 @@ static int32_t make(eps_client *shop, const char *call, const char *const argume
     if (IS("list_rewards")) return eps_list_rewards(shop, arguments[0], options, out);
     if (IS("find_reward")) return eps_find_reward(shop, arguments[0], options, out);
     if (IS("redeem_reward")) return eps_redeem_reward(shop, arguments[0], arguments[1], options, out);
-    if (IS("list_unsettled")) return eps_list_unsettled(shop, options, out);
+    if (IS("list_unacknowledged")) return eps_list_unacknowledged(shop, options, out);
     if (IS("get_operation")) return eps_get_operation(shop, arguments[0], out);
-    if (IS("settle")) return eps_settle(shop, options, out);
+    if (IS("resolve_pending")) return eps_resolve_pending(shop, options, out);
     if (IS("acknowledge")) return eps_acknowledge(shop, arguments[0], out);
     if (IS("read_stats")) return eps_read_stats(shop, out);
     fprintf(stderr, "no such call: %s\n", call);
@@ -27,7 +27,7 @@ static int32_t make(eps_client *shop, const char *call, const char *const argume
 }
 
 static const char *outcome_of(int32_t code) {
-    static const char *const names[] = {"done", "refused", "pending", "notSent"};
+    static const char *const names[] = {"completed", "declined", "pending", "notSent"};
     return names[eps_outcome(code)];
 }
 

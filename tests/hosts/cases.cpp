@@ -27,17 +27,17 @@ const std::map<std::string, Make> calls = {
     {"redeem_reward", [](auto &shop, auto &a, auto &b, auto options) {
          return shop.redeem_reward(a.empty() ? eps::Client::Options() : a, b, options);
      }},
-    {"list_unsettled", [](auto &shop, auto &, auto &, auto options) { return shop.list_unsettled(options); }},
+    {"list_unacknowledged", [](auto &shop, auto &, auto &, auto options) { return shop.list_unacknowledged(options); }},
     {"get_operation", [](auto &shop, auto &a, auto &, auto) { return shop.get_operation(a); }},
-    {"settle", [](auto &shop, auto &, auto &, auto options) { return shop.settle(options); }},
+    {"resolve_pending", [](auto &shop, auto &, auto &, auto options) { return shop.resolve_pending(options); }},
     {"acknowledge", [](auto &shop, auto &a, auto &, auto) { return shop.acknowledge(a); }},
     {"read_stats", [](auto &shop, auto &, auto &, auto) { return shop.read_stats(); }},
 };
 
 const char *word(eps::Outcome outcome) {
     switch (outcome) {
-        case eps::Outcome::done: return "done";
-        case eps::Outcome::refused: return "refused";
+        case eps::Outcome::completed: return "completed";
+        case eps::Outcome::declined: return "declined";
         case eps::Outcome::pending: return "pending";
         case eps::Outcome::not_sent: return "notSent";
     }

@@ -32,9 +32,9 @@ static class Cases
                 {
                     Channel = options["channel"].Text, Reference = options["reference"].Text, Wait = wait,
                 });
-            case "list_unsettled": return new Dictionary<string, object> { ["operations"] = shop.ListUnsettled() };
+            case "list_unacknowledged": return new Dictionary<string, object> { ["operations"] = shop.ListUnacknowledged() };
             case "get_operation": return shop.GetOperation(a);
-            case "settle": return shop.Settle(plain);
+            case "resolve_pending": return shop.ResolvePending(plain);
             case "acknowledge": return shop.Acknowledge(a);
             case "read_stats": return shop.ReadStats();
             default: throw new InvalidOperationException("no such call: " + call);
@@ -73,7 +73,7 @@ static class Cases
             {
                 ["baseUrl"] = words[1], ["apiKey"] = "case-" + number, ["userAgent"] = "Cases/1", ["journal"] = "memory",
             };
-            string name = "EPS_OK", outcome = "done";
+            string name = "EPS_OK", outcome = "completed";
             object answer;
             using (var shop = Client.Open(config))
             {
@@ -81,10 +81,10 @@ static class Cases
                 {
                     answer = Bare(Make(shop, each["call"].Text, each["arguments"], each["options"]));
                 }
-                catch (RefusedException problem)
+                catch (DeclinedException problem)
                 {
                     name = problem.Name;
-                    outcome = "refused";
+                    outcome = "declined";
                     answer = Problem(problem);
                 }
                 catch (PendingException problem)

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from engage_point_shop import Client, Code, NotSent, Pending, Refused
+from engage_point_shop import Client, Code, NotSent, Pending, Declined
 
 NAMES = {"waitMs": "wait_ms", "purchaseId": "purchase_id", "contactType": "contact_type"}
 
@@ -15,14 +15,14 @@ def main() -> None:
     for number, case in enumerate(cases):
         config = {"baseUrl": sys.argv[2], "apiKey": f"case-{number}", "userAgent": "Cases/1", "journal": "memory"}
         options = {NAMES.get(key, key): value for key, value in case.get("options", {}).items()}
-        code, outcome = int(Code.OK), "done"
+        code, outcome = int(Code.OK), "completed"
         with Client(config) as shop:
             try:
                 answer = getattr(shop, case["call"])(*case["arguments"], **options)
-                if case["call"] == "list_unsettled":
+                if case["call"] == "list_unacknowledged":
                     answer = {"operations": answer}
-            except Refused as error:
-                code, outcome, answer = error.code, "refused", error.problem
+            except Declined as error:
+                code, outcome, answer = error.code, "declined", error.problem
             except Pending as error:
                 code, outcome, answer = error.code, "pending", error.problem
             except NotSent as error:

@@ -93,9 +93,9 @@ fn make(url: &str, number: usize, case: &Value) -> Came {
                 let contact = case["arguments"][0].is_string().then(contact).transpose()?;
                 client.redeem_reward(contact, AssignmentId::parse(text(1), "assignment_id")?, options)
             }
-            "list_unsettled" => client.list_unsettled(options),
+            "list_unacknowledged" => client.list_unacknowledged(options),
             "get_operation" => client.get_operation(operation()?),
-            "settle" => client.settle(options),
+            "resolve_pending" => client.resolve_pending(options),
             "acknowledge" => client.acknowledge(operation()?),
             "read_stats" => client.read_stats(),
             other => panic!("no such call: {other}"),
@@ -162,15 +162,15 @@ fn the_shared_cases_come_to_the_same_in_every_language() {
 
 #[test]
 fn a_case_that_comes_to_something_else_is_seen() {
-    let case = json!({ "expect": { "code": "EPS_REFUSED", "fields": { "/httpStatus": 400 } } });
+    let case = json!({ "expect": { "code": "EPS_DECLINED", "fields": { "/httpStatus": 400 } } });
     let came = |code: &str, outcome: &str, status: Value| Came {
         code: code.into(),
         outcome: outcome.into(),
         json: json!({ "httpStatus": status }),
     };
-    assert_eq!(fault(&case, &came("EPS_REFUSED", "refused", json!(400))), None);
-    assert!(fault(&case, &came("EPS_REFUSED", "pending", json!(400))).is_some());
+    assert_eq!(fault(&case, &came("EPS_DECLINED", "declined", json!(400))), None);
+    assert!(fault(&case, &came("EPS_DECLINED", "pending", json!(400))).is_some());
     assert!(fault(&case, &came("EPS_PENDING", "pending", json!(400))).is_some());
-    assert!(fault(&case, &came("EPS_REFUSED", "refused", json!(401))).is_some());
-    assert!(fault(&case, &came("EPS_REFUSED", "refused", Value::Null)).is_some());
+    assert!(fault(&case, &came("EPS_DECLINED", "declined", json!(401))).is_some());
+    assert!(fault(&case, &came("EPS_DECLINED", "declined", Value::Null)).is_some());
 }

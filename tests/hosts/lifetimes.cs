@@ -77,7 +77,7 @@ static class Lifetimes
         Client first = Open(), second = Open();
         first.Dispose();
         first.Dispose();
-        Check(second.Purchase(Astrid, Coffee, new PurchaseOptions { Reference = "cs 1" }).Outcome == Outcome.Done, "the other goes on");
+        Check(second.Purchase(Astrid, Coffee, new PurchaseOptions { Reference = "cs 1" }).Outcome == Outcome.Completed, "the other goes on");
         Throws<NotSentException>(Code.Closed, () => first.ListPoints(Astrid));
         Check(IsOpen("points.db"), "a client that is open has its journal");
         second.Dispose();
@@ -152,7 +152,7 @@ static class Lifetimes
             Throws<NotSentException>(Code.Cancelled, () => reading.Wait());
             var late = new PurchaseOptions { Reference = "cs 2" };
             Throws<NotSentException>(Code.Cancelled, () => shop.PurchaseAsync(Astrid, Coffee, late, cancel.Token).Wait());
-            Check(shop.ListUnsettled().Count == 1, "a call that is cancelled before it is made is not made");
+            Check(shop.ListUnacknowledged().Count == 1, "a call that is cancelled before it is made is not made");
         }
         using (var cancel = new CancellationTokenSource())
         {

@@ -65,7 +65,7 @@ def closing() -> None:
     first, second = open_shop(), open_shop()
     first.close()
     first.close()
-    check(second.purchase(ASTRID, COFFEE, reference="py 1")["outcome"] == "done", "the other goes on")
+    check(second.purchase(ASTRID, COFFEE, reference="py 1")["outcome"] == "completed", "the other goes on")
     raises(NotSent, Code.CLOSED, first.list_points, ASTRID)
     with second:
         check(is_open("points.db"), "a client that is open has its journal")

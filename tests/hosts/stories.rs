@@ -109,7 +109,7 @@ fn live(language: Language) -> Vec<Told> {
     deducted(&till, 2);
 
     let told = till.sell("the next start", &["--contact", CONTACT, "--item", NO_ITEM]);
-    assert!(told.cashier.contains("Earlier purchase <id> (receipt 2): done\nReward: Free coffee\n"), "{told:?}");
+    assert!(told.cashier.contains("Earlier purchase <id> (receipt 2): completed\nReward: Free coffee\n"), "{told:?}");
     assert!(told.exit == Some(1) && told.cashier.contains("The member is not offered this item.\n"), "{told:?}");
 
     let told = till.sell("and the one after it", &["--contact", CONTACT, "--item", NO_ITEM]);
@@ -120,7 +120,10 @@ fn live(language: Language) -> Vec<Told> {
     assert!(told.exit == Some(11) && told.technician.contains("EPS_PENDING_WAIT_ENDED"), "{told:?}");
     till.store.sandbox.clear_faults();
     let told = till.sell("the same receipt after the restart", &coffee("receipt 3"));
-    assert!(told.exit == Some(0) && told.cashier.contains("Earlier purchase <id> (receipt 3): done\n"), "{told:?}");
+    assert!(
+        told.exit == Some(0) && told.cashier.contains("Earlier purchase <id> (receipt 3): completed\n"),
+        "{told:?}"
+    );
     deducted(&till, 3);
 
     let told = till.sell("a reward to take home", &[&coffee("receipt 4")[..], &["--no-redeem"]].concat());
@@ -132,7 +135,7 @@ fn live(language: Language) -> Vec<Told> {
     assert!(told.exit == Some(0) && told.cashier.contains("==> Not known yet whether the reward is used."), "{told:?}");
     till.store.sandbox.clear_faults();
     let told = till.sell("the start after it", &["--contact", CONTACT, "--item", NO_ITEM]);
-    assert!(told.cashier.contains("Earlier redeem <id> (receipt 5): done\n"), "{told:?}");
+    assert!(told.cashier.contains("Earlier redeem <id> (receipt 5): completed\n"), "{told:?}");
     deducted(&till, 5);
 
     till.store

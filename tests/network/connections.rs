@@ -19,7 +19,7 @@ fn connections(store: &Store) -> Vec<u64> {
 fn warm_client(store: &Store) -> (Proxy, Client) {
     let proxy = Proxy::start(upstream(store));
     let base_url = format!("https://localhost:{}", proxy.address.port());
-    let client = store.client_with(&json!({ "warm": true, "baseUrl": base_url }));
+    let client = store.client_with(&json!({ "preconnect": true, "baseUrl": base_url }));
     eventually("a connection is made on open", || (proxy.connections() == 1).then_some(()));
     (proxy, client)
 }
@@ -42,7 +42,7 @@ fn without_being_asked_to_a_client_makes_no_connection_before_its_first_call() {
     let store = Store::open();
     let proxy = Proxy::start(upstream(&store));
     let base_url = format!("https://localhost:{}", proxy.address.port());
-    let client = store.client_with(&json!({ "warm": false, "baseUrl": base_url }));
+    let client = store.client_with(&json!({ "preconnect": false, "baseUrl": base_url }));
     assert_eq!(proxy.connections(), 0);
     client.list_items(ASTRID, None).unwrap();
     assert_eq!((proxy.connections(), connections(&store)), (1, vec![1]));
@@ -58,7 +58,7 @@ fn a_connection_made_on_open_that_died_costs_neither_a_read_nor_a_purchase() {
         client.list_items(ASTRID, None).unwrap();
         let (proxy, client) = warm_client(&store);
         proxy.end_all(kind);
-        assert_eq!(buy(&client, ASTRID, COFFEE, &json!({})).unwrap()["outcome"], "done");
+        assert_eq!(buy(&client, ASTRID, COFFEE, &json!({})).unwrap()["outcome"], "completed");
         assert_eq!((store.posts(), store.deductions().len()), (1, 1), "{kind:?}");
     }
 }
@@ -68,7 +68,7 @@ fn opening_and_closing_wait_for_no_connection_and_a_call_takes_the_one_that_is_c
     let _alone = alone();
     let store = Store::open();
     let proxy = ConnectProxy::start(upstream(&store), Does::Hang);
-    let config = json!({ "warm": true, "proxy": proxy.url() });
+    let config = json!({ "preconnect": true, "proxy": proxy.url() });
     // The proxy hangs all the while: had opening or closing waited for it, they would not have come back.
     let client = store.client_with(&config);
     eventually("the first connection is being made", || (proxy.wishes().len() == 1).then_some(()));
@@ -95,10 +95,10 @@ fn opening_without_a_network_harms_nothing() {
     for (base_url, code) in
         [(format!("https://localhost:{port}"), Code::Offline), ("https://engage.invalid".into(), Code::DnsFailed)]
     {
-        let client = store.client_with(&json!({ "warm": true, "proxy": "none", "baseUrl": base_url }));
+        let client = store.client_with(&json!({ "preconnect": true, "proxy": "none", "baseUrl": base_url }));
         assert_eq!(code_of(client.list_items(ASTRID, None)), code);
         assert_eq!(code_of(buy(&client, ASTRID, COFFEE, &json!({}))), code);
-        assert_eq!(parse(&client.list_unsettled(None).unwrap())["operations"][0]["outcome"], "notSent");
+        assert_eq!(parse(&client.list_unacknowledged(None).unwrap())["operations"][0]["outcome"], "notSent");
     }
 }
 

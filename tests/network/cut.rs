@@ -103,7 +103,7 @@ impl Bench {
             false => format!("http://{}", proxy.address),
         };
         let client = self.store.client_with(&json!({
-            "baseUrl": base_url, "requestTimeoutMs": REQUEST_TIMEOUT.as_millis(), "settleSpacingMs": [20, 40, 60],
+            "baseUrl": base_url, "requestTimeoutMs": REQUEST_TIMEOUT.as_millis(), "retryScheduleMs": [20, 40, 60],
         }));
         if point.scene.warm {
             client.list_items(LOAD, None).unwrap();
@@ -204,9 +204,11 @@ fn purchase(
     let code = result.as_ref().map_or_else(engage_point_shop::Error::code, |_| Code::Ok);
     let struck = bench.proxy(point.scene).struck();
     let told = match code.row().outcome {
-        Outcome::Done if bench.deducted(id) != 1 => Err(format!("told done with {} deductions", bench.deducted(id))),
+        Outcome::Completed if bench.deducted(id) != 1 => {
+            Err(format!("told done with {} deductions", bench.deducted(id)))
+        }
         Outcome::NotSent if !bench.posts(id).is_empty() => Err("told not sent, and a POST has arrived".into()),
-        Outcome::Refused => Err("told refused, and nobody has refused it".into()),
+        Outcome::Declined => Err("told refused, and nobody has refused it".into()),
         _ => Ok(()),
     };
     // A press that nobody had taken up yet leaves no record: not sent, without a trace.
@@ -220,7 +222,7 @@ fn purchase(
     let ended = operation["outcome"].as_str().unwrap().to_owned();
     let expected = match code.row().outcome {
         Outcome::NotSent => "notSent",
-        _ => "done",
+        _ => "completed",
     };
     let settled = match ended == expected {
         true => Ok(()),
@@ -230,7 +232,7 @@ fn purchase(
     };
     bench.proxy(point.scene).release();
     client.close();
-    let spent = Some(Spent { id, done: ended == "done", attempts: operation["attempts"].as_u64().unwrap() });
+    let spent = Some(Spent { id, done: ended == "completed", attempts: operation["attempts"].as_u64().unwrap() });
     (Trial { point, spent, code, began_ms, struck }, told.and(settled).and(late))
 }
 
@@ -369,7 +371,7 @@ fn a_purchase_that_was_committed_and_whose_answer_never_came_is_done_without_a_s
             let id = OperationId::fresh();
             let options = json!({ "purchaseId": id, "waitMs": 5_000 }).to_string();
             let operation = parse(&client.purchase(LOAD, COFFEE, Some(&options)).unwrap());
-            assert_eq!(operation["outcome"], "done", "{point:?}");
+            assert_eq!(operation["outcome"], "completed", "{point:?}");
             assert_eq!(operation["attempts"], 1, "{point:?}");
             assert_eq!((bench.posts(id).len(), bench.deducted(id)), (1, 1), "{point:?}");
             assert!(bench.proxy(point.scene).struck(), "{point:?}");

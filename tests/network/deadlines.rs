@@ -389,7 +389,7 @@ fn purchase<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
     } else {
         let outcome = settled(&client, id)["outcome"].clone();
         let deducted = deducted(&store, id);
-        let sent_or_not = (outcome == "done" && deducted == 1) || (outcome == "notSent" && deducted == 0);
+        let sent_or_not = (outcome == "completed" && deducted == 1) || (outcome == "notSent" && deducted == 0);
         tally.expect(&what, sent_or_not, || format!("pending ended as {outcome} with {deducted} deductions"));
         tally.expect(&what, posts(&store, id) <= 1, || format!("{} POSTs", posts(&store, id)));
     }
@@ -526,7 +526,7 @@ fn a_late_answer_is_journaled_though_nobody_waits_and_nothing_is_asked_again() {
     let error = client.purchase(LOAD, COFFEE, Some(&options)).unwrap_err();
     assert_eq!(error.code(), Code::PendingWaitEnded);
     assert_eq!(deducted(&store, id), 0, "the answer cannot have been there yet");
-    assert_eq!(settled(&client, id)["outcome"], "done");
+    assert_eq!(settled(&client, id)["outcome"], "completed");
     assert_eq!((posts(&store, id), deducted(&store, id)), (1, 1));
     assert!(store.sandbox.requests().iter().all(|entry| entry.operation != Some(Operation::Purchases)));
 }

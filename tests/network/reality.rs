@@ -232,7 +232,7 @@ const CAP: u64 = 64 << 10;
 fn client_of(server: &OddServer) -> Client {
     let config = json!({
         "baseUrl": format!("http://{}", server.address), "apiKey": "k", "userAgent": "TestPOS/1.0", "journal": "memory",
-        "requestTimeoutMs": 1_500, "settleSpacingMs": [86_400_000], "startupSpreadMs": 0, "maxAnswerBytes": CAP, "warm": false,
+        "requestTimeoutMs": 1_500, "retryScheduleMs": [86_400_000], "startupJitterMs": 0, "maxResponseBytes": CAP, "preconnect": false,
     });
     Client::open(&config.to_string()).unwrap()
 }
@@ -276,17 +276,21 @@ fn odd_purchase(server: &OddServer, is: Is, make: Make, overshoot: &mut Overshoo
     overshoot.note(began.elapsed(), PURCHASE_WAIT)?;
     let code = code_of(&result);
     match code.row().outcome {
-        Outcome::Done if is != Is::Bad => {}
+        Outcome::Completed if is != Is::Bad => {}
         Outcome::Pending if is != Is::Good => {}
         _ => return Err(format!("told {}", code.row().name)),
     }
     let outcome = eventually("the odd purchase ends", || {
-        client.settle(Some(r#"{"waitMs":100}"#)).unwrap();
+        client.resolve_pending(Some(r#"{"waitMs":100}"#)).unwrap();
         let operation = parse(&client.get_operation(id).unwrap());
         (operation["outcome"] != "pending").then(|| operation["outcome"].clone())
     });
     let posts = server.posts(&id.to_string());
-    if outcome == "done" && posts == 1 { Ok(code) } else { Err(format!("it ended as {outcome} after {posts} POSTs")) }
+    if outcome == "completed" && posts == 1 {
+        Ok(code)
+    } else {
+        Err(format!("it ended as {outcome} after {posts} POSTs"))
+    }
 }
 
 #[test]
@@ -319,8 +323,10 @@ fn every_answer_of_a_gateway_or_of_engage_in_trouble_has_its_meaning_and_its_tim
     const PAST: &str = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:40:07 GMT\r\n";
     const DATELESS: &str = "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n";
     const PAGE: &str = "Content-Type: text/html\r\n";
-    use Code::{BadAnswer, InvalidRequest, ItemNotFound, PendingBadAnswer, PendingProcessing, PendingRateLimited};
-    use Code::{PendingServerError, RateLimited, Refused, ServerError};
+    use Code::{Declined, PendingServerError, RateLimited, ServerError};
+    use Code::{
+        InvalidRequest, InvalidResponse, ItemNotFound, PendingInvalidResponse, PendingProcessing, PendingRateLimited,
+    };
     let rows: &[Row] = &[
         ("429 Too Many Requests", "Retry-After: 7\r\n", "", RateLimited, PendingRateLimited, Some(7_000)),
         ("429 Too Many Requests", THEN, "\"hush\"", RateLimited, PendingRateLimited, Some(30_000)),
@@ -332,19 +338,19 @@ fn every_answer_of_a_gateway_or_of_engage_in_trouble_has_its_meaning_and_its_tim
         ("504 Gateway Timeout", PAGE, "<html>hush</html>", ServerError, PendingServerError, None),
         ("502 Bad Gateway", PAGE, "<html>hush</html>", ServerError, PendingServerError, None),
         ("500 Internal Server Error", "", "\"An error has occurred, hush\"", ServerError, PendingServerError, None),
-        ("400 Bad Request", "", "\"hush\"", Refused, InvalidRequest, None),
-        ("400 Bad Request", "", "\u{feff}\"hush\"", Refused, InvalidRequest, None),
-        ("400 Bad Request", "", "", Refused, InvalidRequest, None),
-        ("400 Bad Request", "", "hush", BadAnswer, PendingBadAnswer, None),
-        ("404 Not Found", "", "\"hush\"", Refused, ItemNotFound, None),
-        ("404 Not Found", PAGE, "<html>hush</html>", BadAnswer, PendingBadAnswer, None),
-        ("403 Forbidden", PAGE, "<html>hush</html>", BadAnswer, PendingBadAnswer, None),
-        ("200 OK", PAGE, "<html>hush</html>", BadAnswer, PendingBadAnswer, None),
+        ("400 Bad Request", "", "\"hush\"", Declined, InvalidRequest, None),
+        ("400 Bad Request", "", "\u{feff}\"hush\"", Declined, InvalidRequest, None),
+        ("400 Bad Request", "", "", Declined, InvalidRequest, None),
+        ("400 Bad Request", "", "hush", InvalidResponse, PendingInvalidResponse, None),
+        ("404 Not Found", "", "\"hush\"", Declined, ItemNotFound, None),
+        ("404 Not Found", PAGE, "<html>hush</html>", InvalidResponse, PendingInvalidResponse, None),
+        ("403 Forbidden", PAGE, "<html>hush</html>", InvalidResponse, PendingInvalidResponse, None),
+        ("200 OK", PAGE, "<html>hush</html>", InvalidResponse, PendingInvalidResponse, None),
         (
             "404 Conflict",
             "",
             r#"{"errorCode":"PointShopItemPurchaseProcessingTimedOut","message":"hush"}"#,
-            Refused,
+            Declined,
             PendingProcessing,
             None,
         ),
@@ -410,7 +416,7 @@ fn a_connection_that_died_between_two_calls_costs_neither_a_read_nor_a_purchase(
                 let id = OperationId::fresh();
                 let options = json!({ "purchaseId": id }).to_string();
                 let operation = parse(&client.purchase(LOAD, COFFEE, Some(&options)).unwrap());
-                assert_eq!(operation["outcome"], "done");
+                assert_eq!(operation["outcome"], "completed");
                 let deducted = store.deductions().iter().filter(|deducted| **deducted == id.uuid()).count();
                 assert_eq!(deducted, 1, "tls {tls}, {kind:?}");
                 points += 2;

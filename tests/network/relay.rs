@@ -91,7 +91,7 @@ fn a_till_without_a_key_sells_through_the_relay_which_adds_it() {
     till.find_contact("email", "astrid@example.com", None).unwrap();
     till.find_contact("mobilePhone", "+46701234567", None).unwrap();
     let operation = buy(&till, ASTRID, COFFEE, &json!({})).unwrap();
-    assert_eq!(operation["outcome"], "done");
+    assert_eq!(operation["outcome"], "completed");
     let requests = shop.store.sandbox.requests();
     assert_eq!(requests.len(), 4);
     for request in &requests {
@@ -162,9 +162,9 @@ fn the_relay_asks_again_for_a_list_on_a_dead_connection_and_never_for_a_purchase
         shop.store.sandbox.arm(Fault::on(Operation::Purchase, effect.clone()));
         let told =
             buy(&till, LOAD, COFFEE, &json!({ "purchaseId": id })).map_or_else(|error| error.code(), |_| Code::Ok);
-        assert_ne!(told.row().outcome, Outcome::Refused, "{effect:?}: {told:?}");
+        assert_ne!(told.row().outcome, Outcome::Declined, "{effect:?}: {told:?}");
         let operation = settled(&till, id);
-        assert_eq!(operation["outcome"], "done");
+        assert_eq!(operation["outcome"], "completed");
         let attempts = usize::try_from(operation["attempts"].as_u64().unwrap()).unwrap();
         assert_eq!(shop.store.posts() - before, attempts, "{effect:?}: every POST is one of the till's");
         let deducted =
@@ -194,7 +194,7 @@ fn a_gateway_whose_server_is_gone_or_slow_is_named_and_costs_no_purchase() {
         Ok(operation) => operation,
         Err(error) => settled(&till, error.operation().unwrap()),
     };
-    assert_eq!(operation["outcome"], "done");
+    assert_eq!(operation["outcome"], "completed");
     assert_eq!(slow.store.deductions(), [id_of(&operation).uuid()], "slow is not lost");
-    assert!(parse(&till.list_unsettled(None).unwrap())["operations"][0]["outcome"] == "done");
+    assert!(parse(&till.list_unacknowledged(None).unwrap())["operations"][0]["outcome"] == "completed");
 }

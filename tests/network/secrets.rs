@@ -139,7 +139,7 @@ fn no_secret_is_in_an_error_a_log_line_the_journal_or_the_memory_after_closing()
     let config = |more: Value| {
         let mut extra = json!({
             "journalPath": store.journal(), "proxy": format!("http://till:{PASSWORD}@{}", proxy.address),
-            "clientCertFile": certificate, "clientKeyFile": key, "settleSpacingMs": [86_400_000], "warm": true,
+            "clientCertFile": certificate, "clientKeyFile": key, "retryScheduleMs": [86_400_000], "preconnect": true,
         });
         extra.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         store.config(&extra)

@@ -172,7 +172,7 @@ fn in_a_storm_of_failures_everything_told_is_true() {
     proxy.release();
     store.sandbox.clear_faults();
     eventually("everything is settled", || {
-        client.settle(Some(r#"{"waitMs":1000}"#)).unwrap();
+        client.resolve_pending(Some(r#"{"waitMs":1000}"#)).unwrap();
         unsettled(&client).iter().all(|operation| operation["outcome"] != "pending").then_some(())
     });
     let records: BTreeMap<String, serde_json::Value> = unsettled(&client)
@@ -187,7 +187,7 @@ fn in_a_storm_of_failures_everything_told_is_true() {
     let mut accuse = |says: String| violations.push(says);
     for (id, record) in &records {
         let deducted = deductions.get(id).copied().unwrap_or(0);
-        if deducted != usize::from(record["outcome"] == "done") {
+        if deducted != usize::from(record["outcome"] == "completed") {
             accuse(format!("{id} is {} and was deducted {deducted} times", record["outcome"]));
         }
     }
@@ -206,7 +206,7 @@ fn in_a_storm_of_failures_everything_told_is_true() {
         };
         let outcome = records.get(&id.to_string()).map_or(&serde_json::Value::Null, |record| &record["outcome"]);
         match press.code.row().outcome {
-            Outcome::Done if outcome != "done" => accuse(format!("{id} was told done and is {outcome}")),
+            Outcome::Completed if outcome != "completed" => accuse(format!("{id} was told done and is {outcome}")),
             // A reference that was not sent may be pressed again and bought then; an id of its own may not.
             Outcome::NotSent if outcome != "notSent" && !outcome.is_null() && press.reference.is_none() => {
                 accuse(format!("{id} was told {} and is {outcome}", press.code.row().name));

@@ -267,7 +267,7 @@ fn a_real_proxy_with_a_login_carries_a_sale_and_refuses_a_wrong_login() {
     };
     let till = client("till:secret@");
     till.list_items(LOAD, None).unwrap();
-    assert_eq!(parse(&till.purchase(LOAD, COFFEE, None).unwrap())["outcome"], "done");
+    assert_eq!(parse(&till.purchase(LOAD, COFFEE, None).unwrap())["outcome"], "completed");
     assert_eq!(posts_and_deductions(&store), (1, 1));
     for login in ["", "till:wrong@"] {
         assert_eq!(code_of(client(login).list_items(LOAD, None)), Code::ProxyLogin, "{login}");

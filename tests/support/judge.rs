@@ -21,7 +21,7 @@ pub struct Record {
     pub item: Uuid,
     pub reference: Option<String>,
     pub state: String,
-    pub needs_person: bool,
+    pub needs_review: bool,
     /// In ms since 1970.
     pub recorded_at: i64,
     pub acknowledged: bool,
@@ -37,7 +37,7 @@ impl Record {
             item: guid("itemId"),
             reference: operation["reference"].as_str().map(str::to_owned),
             state: operation["state"].as_str().unwrap_or_default().to_owned(),
-            needs_person: operation["needsPerson"] == true,
+            needs_review: operation["needsReview"] == true,
             recorded_at: operation["recordedAtMs"].as_i64().unwrap_or_default(),
             acknowledged: operation["acknowledgedAtMs"].is_number(),
         }
@@ -68,7 +68,7 @@ impl Record {
                 item: row.get(2)?,
                 reference: row.get(3)?,
                 state: row.get(4)?,
-                needs_person: row.get::<_, i32>(5)? == engage_point_shop::Code::PendingNeedsPerson.number(),
+                needs_review: row.get::<_, i32>(5)? == engage_point_shop::Code::PendingNeedsReview.number(),
                 acknowledged: row.get::<_, Option<i64>>(6)?.is_some(),
                 recorded_at: row.get(7)?,
             })
@@ -77,7 +77,7 @@ impl Record {
     }
 
     fn is_settled(&self) -> bool {
-        matches!(self.state.as_str(), "done" | "refused" | "notSent")
+        matches!(self.state.as_str(), "completed" | "declined" | "notSent")
     }
 }
 
@@ -109,8 +109,8 @@ impl Journal {
             operation_id: record.id,
             kind: sandbox::Kind::Purchase,
             outcome: match record.state.as_str() {
-                "done" => sandbox::Outcome::Done,
-                "refused" => sandbox::Outcome::Refused,
+                "completed" => sandbox::Outcome::Completed,
+                "declined" => sandbox::Outcome::Declined,
                 "notSent" => sandbox::Outcome::NotSent,
                 _ => sandbox::Outcome::Pending,
             },
@@ -119,7 +119,7 @@ impl Journal {
             item_id: Some(record.item),
             assignment_id: None,
             reference: record.reference.clone(),
-            needs_person: record.needs_person,
+            needs_review: record.needs_review,
             acknowledged_at_ms: record.acknowledged.then_some(0),
         };
         sandbox::Journal { name: String::new(), operations: self.records.iter().map(operation).collect() }
@@ -143,7 +143,7 @@ pub fn judge(case: &Case<'_>) -> Result<Found, String> {
         every_deduction_was_asked_for(journal, &deducted)?;
     }
     let records = || case.journals.iter().flat_map(|journal| &journal.records);
-    let done = records().filter(|record| record.state == "done").count();
+    let done = records().filter(|record| record.state == "completed").count();
     if case.settled && done != deducted.len() {
         return Err(format!("{} deductions, but {done} intents that are done", deducted.len()));
     }
@@ -238,7 +238,7 @@ fn callers_were_told_the_truth(journal: &Journal, deducted: &Deducted<'_>) -> Re
         }
         let Some(press) = Press::of(told) else { continue };
         let Some(id) = guid(told.json("operationId")) else {
-            if outcome(code) == Outcome::Done {
+            if outcome(code) == Outcome::Completed {
                 return Err(format!("done without an operationId: {told:?}"));
             }
             continue;
@@ -251,8 +251,8 @@ fn callers_were_told_the_truth(journal: &Journal, deducted: &Deducted<'_>) -> Re
             return Err(format!("told of {id}, which is somebody else's purchase: {told:?}, {record:?}"));
         }
         match outcome(code) {
-            Outcome::Done if !is_there => return Err(format!("told done and not deducted: {id}")),
-            Outcome::Refused if is_there => return Err(format!("told refused ({code}) and deducted: {id}")),
+            Outcome::Completed if !is_there => return Err(format!("told done and not deducted: {id}")),
+            Outcome::Declined if is_there => return Err(format!("told refused ({code}) and deducted: {id}")),
             _ => {}
         }
         let contradicts = (-199..=-100).contains(&code);
@@ -307,7 +307,7 @@ fn every_deduction_was_asked_for(journal: &Journal, deducted: &Deducted<'_>) -> 
         journal.told.iter().filter_map(|told| Press::of(told).map(|press| (press, told))).collect();
     for (press, told) in &presses {
         match (told.code(), guid(told.json("operationId"))) {
-            (Some(code), Some(id)) if matches!(outcome(code), Outcome::Done | Outcome::Pending) => {
+            (Some(code), Some(id)) if matches!(outcome(code), Outcome::Completed | Outcome::Pending) => {
                 told_of.insert(id);
             }
             (None, _) if press.reference.is_none() && press.id.is_none() => {

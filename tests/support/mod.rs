@@ -38,10 +38,10 @@ impl Store {
             "caFile": self.sandbox.ca_file(),
             "systemTrust": false,
             "requestTimeoutMs": 1_000,
-            "settleSpacingMs": [20, 40, 80],
-            "startupSpreadMs": 0,
+            "retryScheduleMs": [20, 40, 80],
+            "startupJitterMs": 0,
             // Tests that break "the next connection" mean the one of their call.
-            "warm": false,
+            "preconnect": false,
         });
         let config_map = config.as_object_mut().unwrap();
         let extra = extra.as_object().cloned().unwrap_or_else(Map::new);
@@ -98,7 +98,7 @@ pub fn id_of(operation: &Value) -> OperationId {
 }
 
 pub fn unsettled(client: &Client) -> Vec<Value> {
-    parse(&client.list_unsettled(None).unwrap())["operations"].as_array().unwrap().clone()
+    parse(&client.list_unacknowledged(None).unwrap())["operations"].as_array().unwrap().clone()
 }
 
 /// Waits until the operation's outcome is known, and gives it.

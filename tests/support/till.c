@@ -115,10 +115,10 @@ static int32_t call(const char *command, eps_buffer *out)
     if (strcmp(verb, "rewards") == 0) return eps_list_rewards(client, given[1], NULL, out);
     if (strcmp(verb, "settle") == 0) {
         options_of(options, sizeof options, "", "", given[1]);
-        return eps_settle(client, options, out);
+        return eps_resolve_pending(client, options, out);
     }
     if (strcmp(verb, "items") == 0) return eps_list_items(client, given[1], NULL, out);
-    if (strcmp(verb, "unsettled") == 0) return eps_list_unsettled(client, NULL, out);
+    if (strcmp(verb, "unsettled") == 0) return eps_list_unacknowledged(client, NULL, out);
     if (strcmp(verb, "get") == 0) return eps_get_operation(client, given[1], out);
     if (strcmp(verb, "ack") == 0) return eps_acknowledge(client, given[1], out);
     if (strcmp(verb, "stats") == 0) return eps_read_stats(client, out);
@@ -153,7 +153,7 @@ static int32_t make(const char *command)
 static void acknowledge_all(void)
 {
     eps_buffer out = {NULL, 0, 0};
-    if (eps_list_unsettled(client, NULL, &out) == EPS_OK) {
+    if (eps_list_unacknowledged(client, NULL, &out) == EPS_OK) {
         const char *next = strstr(out.data, "{\"operationId\":\"");
         while (next != NULL) {
             const char *id = next + strlen("{\"operationId\":\"");

@@ -41,7 +41,7 @@ fn a_till_can_be_made_pending_and_settled_on_the_page_with_a_mouse_or_by_keyboar
     assert_eq!(browser.value("document.activeElement.id"), "lift");
     browser.key("Enter");
     browser.until("document.getElementById('status').innerText.startsWith('no faults armed')");
-    assert_eq!(settled(&client, pending)["outcome"], "done");
+    assert_eq!(settled(&client, pending)["outcome"], "completed");
     browser.until(&format!("{} === 1", rows("purchases", "Completed")));
     browser.until(&format!("{} === 1", rows("members", "1100")));
 

@@ -19,7 +19,7 @@ const BANDS: &[(i32, &str)] = &[
     (-4, "-4xx, not sent, or a read that failed: it may be tried again."),
     (
         -5,
-        "-5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.",
+        "-5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.",
     ),
     (-6, "-6xx, the journal cannot be used: nothing was sent. Call the administrator."),
     (-9, "-9xx, a fault of the library: report it."),
@@ -27,8 +27,8 @@ const BANDS: &[(i32, &str)] = &[
 
 /// The outcomes: what they are called behind the prefix, and what they mean.
 const OUTCOMES: &[(Outcome, &str, &str)] = &[
-    (Outcome::Done, "DONE", "It happened."),
-    (Outcome::Refused, "REFUSED", "Engage said no, definitely; nothing was deducted."),
+    (Outcome::Completed, "COMPLETED", "It happened."),
+    (Outcome::Declined, "DECLINED", "Engage said no, definitely; nothing was deducted."),
     (Outcome::Pending, "PENDING", "Not known yet; it is being settled. Never treat it as failed."),
     (Outcome::NotSent, "NOT_SENT", "Nothing that spends has left the till, or a read failed; it may be tried again."),
 ];

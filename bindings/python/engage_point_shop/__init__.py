@@ -3,8 +3,8 @@
     with Client({"baseUrl": "https://acme.voyado.com", "apiKey": key, "userAgent": "AcmePOS/1.5", "journalPath": "points.db"}) as shop:
         try:
             bought = shop.purchase(contact, item, reference="receipt 4711", wait_ms=8000)
-        except Pending: ...   # not known yet: let the sale go on, look at list_unsettled() later
-        except Refused: ...   # Engage's definite no: nothing was deducted
+        except Pending: ...   # not known yet: let the sale go on, look at list_unacknowledged() later
+        except Declined: ...   # Engage's definite no: nothing was deducted
         except NotSent: ...   # nothing left the till: it may be tried again
 
 What each call does stands in engage_point_shop.h. A call blocks its own thread only and lets go of the interpreter while it waits;
@@ -13,8 +13,8 @@ from asyncio it is `await asyncio.to_thread(shop.purchase, contact, item)`.
 
 from .client import Client, new_id, version
 from .codes import ABI_VERSION, Code, LogLevel, Outcome
-from .errors import LibraryError, NotSent, Pending, PointShopError, Problem, Refused
-from .types import FoundReward, Operation, OperationWithJoined, Receipt, Settled, Stats
+from .errors import LibraryError, NotSent, Pending, PointShopError, Problem, Declined
+from .types import FoundReward, Operation, PurchasedOperation, Receipt, Resolution, Stats
 
 __all__ = [
     "ABI_VERSION",
@@ -25,14 +25,14 @@ __all__ = [
     "LogLevel",
     "NotSent",
     "Operation",
-    "OperationWithJoined",
+    "PurchasedOperation",
     "Outcome",
     "Pending",
     "PointShopError",
     "Problem",
     "Receipt",
-    "Refused",
-    "Settled",
+    "Declined",
+    "Resolution",
     "Stats",
     "new_id",
     "version",

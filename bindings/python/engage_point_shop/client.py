@@ -13,7 +13,7 @@ from typing import Any
 from .codes import ABI_VERSION, Code
 from .errors import error_of
 from .native import Buffer, LogFunction, load
-from .types import FoundReward, Operation, OperationWithJoined, Settled, Stats
+from .types import FoundReward, Operation, PurchasedOperation, Resolution, Stats
 
 _library = load()
 
@@ -125,17 +125,17 @@ class Client:
         *,
         reference: str | None = None,
         purchase_id: str | None = None,
-        rewards_first: bool | None = None,
+        snapshot_rewards: bool | None = None,
         wait_ms: int | None = None,
-    ) -> OperationWithJoined:
-        """Returns when it is done; else raises Pending, Refused or NotSent."""
+    ) -> PurchasedOperation:
+        """Returns when it is done; else raises Pending, Declined or NotSent."""
         texts = [(contact_id, "contact_id"), (item_id, "item_id")]
-        bought: OperationWithJoined = self._call(
+        bought: PurchasedOperation = self._call(
             "eps_purchase",
             texts,
             reference=reference,
             purchaseId=purchase_id,
-            rewardsFirst=rewards_first,
+            snapshotRewards=snapshot_rewards,
             waitMs=wait_ms,
         )
         return bought
@@ -160,25 +160,25 @@ class Client:
         channel: str | None = None,
         reference: str | None = None,
         wait_ms: int | None = None,
-    ) -> OperationWithJoined:
-        """Returns when it is done; else raises Pending, Refused or NotSent. Without a contact: None."""
+    ) -> PurchasedOperation:
+        """Returns when it is done; else raises Pending, Declined or NotSent. Without a contact: None."""
         texts: list[tuple[str | None, str]] = [(contact_id, "contact_id"), (assignment_id, "assignment_id")]
-        redeemed: OperationWithJoined = self._call(
+        redeemed: PurchasedOperation = self._call(
             "eps_redeem_reward", texts, channel=channel, reference=reference, waitMs=wait_ms
         )
         return redeemed
 
-    def list_unsettled(self) -> list[Operation]:
-        operations: list[Operation] = self._call("eps_list_unsettled", [])["operations"]
+    def list_unacknowledged(self) -> list[Operation]:
+        operations: list[Operation] = self._call("eps_list_unacknowledged", [])["operations"]
         return operations
 
     def get_operation(self, operation_id: str) -> Operation:
         operation: Operation = _answer("eps_get_operation", self._handle, _text(operation_id, "operation_id"))
         return operation
 
-    def settle(self, *, wait_ms: int | None = None) -> Settled:
-        settled: Settled = self._call("eps_settle", [], waitMs=wait_ms)
-        return settled
+    def resolve_pending(self, *, wait_ms: int | None = None) -> Resolution:
+        resolved: Resolution = self._call("eps_resolve_pending", [], waitMs=wait_ms)
+        return resolved
 
     def acknowledge(self, operation_id: str) -> Operation:
         operation: Operation = _answer("eps_acknowledge", self._handle, _text(operation_id, "operation_id"))

@@ -8,9 +8,9 @@ ABI_VERSION = 1
 class Outcome(IntEnum):
     """What a code says about the points."""
 
-    DONE = 0
+    COMPLETED = 0
     """It happened."""
-    REFUSED = 1
+    DECLINED = 1
     """Engage said no, definitely; nothing was deducted."""
     PENDING = 2
     """Not known yet; it is being settled. Never treat it as failed."""
@@ -39,7 +39,7 @@ class Code(IntEnum):
 
     # Done: go on, then acknowledge.
     OK = 0
-    """Done. For a purchase: Engage has completed it."""
+    """Completed. For a purchase: Engage has completed it."""
 
     # -1xx, the caller's mistake: fix the program.
     NULL_ARGUMENT = -101
@@ -56,7 +56,7 @@ class Code(IntEnum):
     """The pointer is not a client of this library."""
     CLOSED = -107
     """The client is closed or being closed."""
-    PURCHASE_ID_BOUND = -108
+    PURCHASE_ID_CONFLICT = -108
     """This till has used the purchase id for another contact or another item. Use a fresh id."""
     UNKNOWN_OPERATION = -109
     """The journal holds no operation of this id."""
@@ -64,13 +64,13 @@ class Code(IntEnum):
     """The operation cannot be acknowledged: its outcome is not known yet."""
     BAD_LOG_LEVEL = -111
     """The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG."""
-    REFERENCE_BOUND = -112
+    REFERENCE_CONFLICT = -112
     """This reference, contact and item already belong to another purchase id."""
     BAD_KEY = -113
     """The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any."""
     FORKED = -116
     """The process was forked from one that had opened a client. Open the first client after the fork, or start a new program."""
-    REWARD_BUSY = -114
+    REWARD_IN_USE = -114
     """Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first."""
     NOT_A_PURCHASE = -115
     """The operation is a redeem; only a purchase gives a reward."""
@@ -80,7 +80,7 @@ class Code(IntEnum):
     """config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key."""
     ABI_MISMATCH = -210
     """The program was compiled against the header of another ABI version."""
-    NO_TRUST = -211
+    NO_CA_CERTIFICATES = -211
     """No certificate authority could be loaded from caFile or from the operating system."""
     UNAUTHORIZED = -212
     """Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted."""
@@ -92,7 +92,7 @@ class Code(IntEnum):
     """The proxy wants a user and a password, or does not accept those it was given. Nothing was sent."""
 
     # -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
-    REFUSED = -300
+    DECLINED = -300
     """Engage refused; httpStatus and engageCode say more. Nothing was deducted."""
     CONTACT_NOT_FOUND = -310
     """PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact."""
@@ -148,10 +148,10 @@ class Code(IntEnum):
     """eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent."""
     RATE_LIMITED = -416
     """429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so."""
-    BAD_ANSWER = -417
+    INVALID_RESPONSE = -417
     """The answer to a read is not Engage's JSON: a web page, cut off, or of another shape."""
-    ANSWER_TOO_LARGE = -418
-    """The answer to a read is larger than maxAnswerBytes."""
+    RESPONSE_TOO_LARGE = -418
+    """The answer to a read is larger than maxResponseBytes."""
     SERVER_ERROR = -419
     """The server answered a read with a 5xx status, or with 408 or 425."""
     CONNECTION_LOST = -420
@@ -159,7 +159,7 @@ class Code(IntEnum):
     PROXY_FAILED = -421
     """The proxy does not connect to the server; the message says what it answered. Nothing was sent."""
 
-    # -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unsettled later.
+    # -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.
     PENDING = -500
     """Not known yet; httpStatus and engageCode say more."""
     PENDING_WAIT_ENDED = -510
@@ -170,7 +170,7 @@ class Code(IntEnum):
     """The connection ended after the request may have left and before its answer came."""
     PENDING_PROCESSING = -513
     """Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing)."""
-    PENDING_BAD_ANSWER = -514
+    PENDING_INVALID_RESPONSE = -514
     """The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version."""
     PENDING_SERVER_ERROR = -515
     """A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made."""
@@ -178,12 +178,12 @@ class Code(IntEnum):
     """PromotionAssignmentError: an internal error of Engage, to be retried with the same id."""
     PENDING_RATE_LIMITED = -517
     """429: not processed, tried again by itself."""
-    PENDING_UNRECORDED = -518
+    PENDING_NOT_PERSISTED = -518
     """The outcome could not be written to the journal. It will be learned again."""
     PENDING_CLOSED = -519
     """The client was closed during the wait. It is settled after the next open."""
-    PENDING_NEEDS_PERSON = -520
-    """Older than replayLimitMs and unknown to Engage: it is not sent again, a person must look at it."""
+    PENDING_NEEDS_REVIEW = -520
+    """Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it."""
     PENDING_CREDENTIALS = -521
     """An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator."""
     PENDING_AMBIGUOUS = -522

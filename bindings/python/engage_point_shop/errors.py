@@ -37,7 +37,7 @@ class PointShopError(Exception):
         return self.problem["code"]
 
 
-class Refused(PointShopError):
+class Declined(PointShopError):
     """Engage said no, definitely; nothing was deducted."""
 
 
@@ -59,6 +59,6 @@ def error_of(code: int, name: str, outcome: int, text: str) -> PointShopError:
     problem.update(code=code, name=name, message="the library gave no details", attempts=0, cause=[])
     if text:
         problem.update(json.loads(text))
-    if outcome == Outcome.REFUSED:
-        return Refused(problem)
+    if outcome == Outcome.DECLINED:
+        return Declined(problem)
     return NotSent(problem) if outcome == Outcome.NOT_SENT else Pending(problem)

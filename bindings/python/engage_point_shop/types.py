@@ -23,18 +23,18 @@ class Operation(TypedDict):
     attempts: int
     httpStatus: int | None
     engageCode: str | None
-    needsPerson: bool
+    needsReview: bool
     recordedAtMs: int
-    settledAtMs: int | None
+    resolvedAtMs: int | None
     acknowledgedAtMs: int | None
     purchase: dict[str, Any] | None
     reward: dict[str, Any] | None
 
 
-class OperationWithJoined(Operation):
+class PurchasedOperation(Operation):
     """As a call that spends answers it."""
 
-    joined: bool
+    existing: bool
 
 
 class Receipt(TypedDict):
@@ -50,7 +50,7 @@ class Receipt(TypedDict):
 
 
 class FoundReward(TypedDict):
-    """Which reward a purchase gave: "stated", "new" and "only" are certain, "ambiguous" and "none" are not."""
+    """Which reward a purchase gave: "explicit", "newSincePurchase" and "onlyCandidate" are certain, "ambiguous" and "none" are not."""
 
     certainty: str
     assignmentId: str | None
@@ -59,8 +59,8 @@ class FoundReward(TypedDict):
     candidates: list[dict[str, Any]]
 
 
-class Settled(TypedDict):
-    settled: int
+class Resolution(TypedDict):
+    resolved: int
     pending: int
 
 
@@ -68,9 +68,9 @@ class Stats(TypedDict):
     version: str
     reads: int
     purchasesSent: int
-    settlingLooks: int
-    done: int
-    refused: int
+    statusQueries: int
+    completed: int
+    declined: int
     notSent: int
     pending: int | None
     unacknowledged: int | None

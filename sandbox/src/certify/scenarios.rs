@@ -124,7 +124,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "journal-unwritable", title: "The till cannot write its journal", play: journal_unwritable },
 ];
 
-use Said::{Bought, NotSent, Other, Pending, Refused};
+use Said::{Bought, Declined, NotSent, Other, Pending};
 
 /// A sale of a coffee for 100 points to a member who has them.
 const COFFEE: Sale = Sale { reference: "receipt 4711", contact: demo::ASTRID, item: demo::COFFEE };
@@ -155,7 +155,7 @@ fn settled_once(stage: &mut Stage<'_>) {
 
 fn refused(stage: &mut Stage<'_>, sale: Sale) {
     let said = stage.press(sale);
-    stage.expect(said, &[Refused], "Engage refused it: it is refused, and nothing else");
+    stage.expect(said, &[Declined], "Engage refused it: it is refused, and nothing else");
     stage.expect_deducted(&[(sale, 0)]);
 }
 
@@ -229,7 +229,7 @@ fn processing_timed_out(stage: &mut Stage<'_>) {
 }
 
 fn processing_fails(stage: &mut Stage<'_>) {
-    slow_purchase(stage, Meanwhile::Processing, Ending::Failed, Refused);
+    slow_purchase(stage, Meanwhile::Processing, Ending::Failed, Declined);
 }
 
 fn answer_lost(stage: &mut Stage<'_>) {
@@ -360,7 +360,7 @@ fn wrong_authority(stage: &mut Stage<'_>) {
 fn wrong_key(stage: &mut Stage<'_>) {
     let right = std::mem::replace(&mut stage.key, "another-key".to_owned());
     let said = stage.press(COFFEE);
-    stage.expect(said, &[Refused, NotSent, Other(1)], "Engage answered 401: nothing was deducted");
+    stage.expect(said, &[Declined, NotSent, Other(1)], "Engage answered 401: nothing was deducted");
     stage.expect_deducted(&[(COFFEE, 0)]);
     stage.note("The key is put right.");
     stage.key = right;

@@ -375,7 +375,7 @@ impl<'a> Stage<'a> {
             Said::Bought if deducted == 0 => {
                 self.fail(&format!("{name}: the till says bought, and nothing was deducted"));
             }
-            Said::Refused | Said::NotSent if sent && deducted > 0 => {
+            Said::Declined | Said::NotSent if sent && deducted > 0 => {
                 self.fail(&format!("{name}: the till says {}, and the points were deducted", ended.said));
             }
             Said::Overdue => {

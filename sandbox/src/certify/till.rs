@@ -154,7 +154,7 @@ pub enum Said {
     /// 0
     Bought,
     /// 10
-    Refused,
+    Declined,
     /// 11
     Pending,
     /// 12
@@ -171,7 +171,7 @@ impl Said {
     fn of(status: ExitStatus) -> Said {
         match status.code() {
             Some(0) => Said::Bought,
-            Some(10) => Said::Refused,
+            Some(10) => Said::Declined,
             Some(11) => Said::Pending,
             Some(12) => Said::NotSent,
             code => Said::Other(code.unwrap_or(-1)),
@@ -183,7 +183,7 @@ impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Said::Bought => f.write_str("bought (0)"),
-            Said::Refused => f.write_str("refused (10)"),
+            Said::Declined => f.write_str("refused (10)"),
             Said::Pending => f.write_str("pending (11)"),
             Said::NotSent => f.write_str("not sent (12)"),
             Said::Other(-1) => f.write_str("nothing: it crashed"),

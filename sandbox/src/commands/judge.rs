@@ -22,7 +22,7 @@ pub struct Options {
     /// The key of the store, where the sandbox has several
     #[arg(long, value_name = "KEY")]
     store: Option<String>,
-    /// A till's export: what `eps_list_unsettled` answers, or operation objects one after the other
+    /// A till's export: what `eps_list_unacknowledged` answers, or operation objects one after the other
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     journal: Vec<PathBuf>,
     /// The faults have ended and the tills have settled: nothing may be pending any more

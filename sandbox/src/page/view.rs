@@ -78,7 +78,7 @@ pub(super) fn page(tenant: &Tenant, stores: &[String]) -> String {
 <button name="ms" value="3600000">1 hour on</button><button name="ms" value="0">The computer’s time</button></form></section>
 <section aria-labelledby="h-judge"><h2 id="h-judge">The judge</h2>{verdict}
 <details><summary>Judge a till</summary><form method="post" action="{judge_at}">
-<label for="journal">What <code>eps_list_unsettled</code> answers, or operation objects</label>
+<label for="journal">What <code>eps_list_unacknowledged</code> answers, or operation objects</label>
 <textarea id="journal" name="journal" rows="4" spellcheck="false"></textarea>
 <div class="row"><label><input type="checkbox" name="settled"> everything is settled</label>
 <label><input type="checkbox" name="partial"> acknowledged ones are left out</label></div>

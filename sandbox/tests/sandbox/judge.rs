@@ -50,7 +50,7 @@ fn broken(ledger: &[Value], journals: &[Vec<Value>], settled: bool, partial: boo
 #[test]
 fn what_is_one_story_passes() {
     let ledger = [line("deduct", ONE), line("assign", ONE), line("redeem", ONE)];
-    let till = vec![bought(ONE, "pending"), bought(ONE, "done"), used(TWO, "pending"), used(TWO, "done")];
+    let till = vec![bought(ONE, "pending"), bought(ONE, "completed"), used(TWO, "pending"), used(TWO, "completed")];
     assert_eq!(broken(&ledger, std::slice::from_ref(&till), true, false), []);
     // Pending may be either, and the same till may have pressed again what was not sent.
     assert_eq!(
@@ -63,10 +63,10 @@ fn what_is_one_story_passes() {
         []
     );
     // Two tills may use one receipt number.
-    let other = with(bought(TWO, "refused"), "reference", &bought(ONE, "done")["reference"]);
-    assert_eq!(broken(&ledger[..2], &[vec![bought(ONE, "done")], vec![other]], true, false), []);
+    let other = with(bought(TWO, "declined"), "reference", &bought(ONE, "completed")["reference"]);
+    assert_eq!(broken(&ledger[..2], &[vec![bought(ONE, "completed")], vec![other]], true, false), []);
     // Somebody else was quicker with the reward.
-    assert_eq!(broken(&ledger, &[till, vec![used(ONE, "refused")]], true, false), []);
+    assert_eq!(broken(&ledger, &[till, vec![used(ONE, "declined")]], true, false), []);
 }
 
 #[test]
@@ -74,39 +74,39 @@ fn every_rule_is_broken_by_its_own_case_and_says_why() {
     let deduct = line("deduct", ONE);
     let redeem = line("redeem", ONE);
     let ledger = || vec![deduct.clone()];
-    let same_sale = with(bought(TWO, "done"), "reference", &bought(ONE, "done")["reference"]);
-    let other_member = with(bought(ONE, "done"), "contactId", &json!(BJORN));
-    let other_item = with(bought(ONE, "done"), "itemId", &json!(TOTE_BAG));
+    let same_sale = with(bought(TWO, "completed"), "reference", &bought(ONE, "completed")["reference"]);
+    let other_member = with(bought(ONE, "completed"), "contactId", &json!(BJORN));
+    let other_item = with(bought(ONE, "completed"), "itemId", &json!(TOTE_BAG));
     let acknowledged = with(bought(ONE, "pending"), "acknowledgedAtMs", &json!(1));
     let cases = vec![
-        ([ledger(), ledger()].concat(), vec![vec![bought(ONE, "done")]], "one-deduction", "was deducted 2 times"),
+        ([ledger(), ledger()].concat(), vec![vec![bought(ONE, "completed")]], "one-deduction", "was deducted 2 times"),
         (
             vec![deduct.clone(), line("deduct", TWO)],
-            vec![vec![bought(ONE, "done"), same_sale]],
+            vec![vec![bought(ONE, "completed"), same_sale]],
             "one-purchase-a-sale",
             "became 2 purchases",
         ),
         (ledger(), vec![vec![other_member]], "own-purchase", "deducted from another member"),
         (ledger(), vec![vec![other_item]], "own-purchase", "for another item"),
         (ledger(), vec![vec![]], "deduction-is-known", "took 100 points"),
-        (vec![], vec![vec![bought(ONE, "done")]], "done-is-deducted", "and nothing was deducted"),
-        (ledger(), vec![vec![bought(ONE, "refused")]], "refused-is-not-deducted", "till 1: 1000"),
+        (vec![], vec![vec![bought(ONE, "completed")]], "done-is-deducted", "and nothing was deducted"),
+        (ledger(), vec![vec![bought(ONE, "declined")]], "refused-is-not-deducted", "till 1: 1000"),
         (ledger(), vec![vec![bought(ONE, "notSent")]], "refused-is-not-deducted", "called not sent"),
         (
             ledger(),
-            vec![vec![bought(ONE, "refused"), bought(ONE, "done")]],
+            vec![vec![bought(ONE, "declined"), bought(ONE, "completed")]],
             "outcome-stays",
             "was refused and became done",
         ),
-        (vec![redeem.clone(), redeem.clone()], vec![vec![used(ONE, "done")]], "redeemed-once", "was used 2 times"),
+        (vec![redeem.clone(), redeem.clone()], vec![vec![used(ONE, "completed")]], "redeemed-once", "was used 2 times"),
         (
             vec![redeem.clone()],
-            vec![vec![used(ONE, "done")], vec![used(TWO, "done")]],
+            vec![vec![used(ONE, "completed")], vec![used(TWO, "completed")]],
             "redeemed-once",
             "2 operations say",
         ),
-        (vec![redeem], vec![vec![used(ONE, "refused")]], "redeemed-once", "no till says so"),
-        (vec![], vec![vec![used(ONE, "done")]], "redeemed-once", "was not used"),
+        (vec![redeem], vec![vec![used(ONE, "declined")]], "redeemed-once", "no till says so"),
+        (vec![], vec![vec![used(ONE, "completed")]], "redeemed-once", "was not used"),
         (vec![], vec![vec![acknowledged]], "acknowledged-is-known", "is acknowledged and pending"),
     ];
     for (ledger, journals, rule, why) in cases {
@@ -116,7 +116,7 @@ fn every_rule_is_broken_by_its_own_case_and_says_why() {
         assert!(reason.contains(why), "{rule}: {reason} does not say: {why}");
     }
     assert_eq!(broken(&[], &[vec![bought(ONE, "pending")]], true, false)[0].0, "nothing-open");
-    let person = with(bought(ONE, "pending"), "needsPerson", &json!(true));
+    let person = with(bought(ONE, "pending"), "needsReview", &json!(true));
     assert_eq!(broken(&[], &[vec![person]], true, false), []);
     // An export without the acknowledged ones does not know everything.
     assert_eq!(broken(&[deduct, line("redeem", ONE)], &[vec![]], true, true), []);
@@ -124,14 +124,14 @@ fn every_rule_is_broken_by_its_own_case_and_says_why() {
 
 #[test]
 fn an_export_may_come_in_any_form_and_a_mistake_is_found() {
-    let list = json!([bought(ONE, "pending"), bought(TWO, "done")]);
-    let lines = format!("{}\n{}\n", bought(ONE, "pending"), bought(TWO, "done"));
+    let list = json!([bought(ONE, "pending"), bought(TWO, "completed")]);
+    let lines = format!("{}\n{}\n", bought(ONE, "pending"), bought(TWO, "completed"));
     for export in [list.to_string(), json!({ "operations": list }).to_string(), lines] {
         assert_eq!(Journal::from_json("", export.as_bytes()).unwrap().operations.len(), 2, "{export}");
     }
     assert_eq!(Journal::from_json("", b"").unwrap().operations, []);
     for (export, why) in [
-        (format!("{}\n{{\"operationId\": 4}}", bought(ONE, "done")), "line 2: operationId: invalid type"),
+        (format!("{}\n{{\"operationId\": 4}}", bought(ONE, "completed")), "line 2: operationId: invalid type"),
         (
             "{\"operations\": [\n{\"operationId\": \"4\"}]}".to_owned(),
             "line 2: operations[0].operationId: UUID parsing",
@@ -151,15 +151,15 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
     let id = Uuid::new_v4();
     till.buy(ASTRID, id, COFFEE);
     let told = |outcome| json!({ "operations": [bought(&id.to_string(), outcome)] });
-    let verdict = till.post("/_sandbox/judge", &json!({ "journals": [told("done")], "settled": true })).json();
+    let verdict = till.post("/_sandbox/judge", &json!({ "journals": [told("completed")], "settled": true })).json();
     assert_eq!((&verdict["pass"], &verdict["found"]["deductions"]), (&json!(true), &json!(1)));
     let bad = till.post("/_sandbox/judge", &json!({ "journals": [{ "operations": [{}] }] }));
     assert_eq!((bad.status, &bad.json()["field"]), (400, &json!("journals[0].operations[0].operationId")));
 
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    fs::write(path("till.json"), told("done").to_string()).unwrap();
-    fs::write(path("liar.json"), told("refused").to_string()).unwrap();
+    fs::write(path("till.json"), told("completed").to_string()).unwrap();
+    fs::write(path("liar.json"), told("declined").to_string()).unwrap();
     fs::write(path("ledger.json"), till.get("/_sandbox/ledger").body).unwrap();
     fs::write(path("bad.json"), "{\n\"operations\": 1}").unwrap();
     let run = |ledger: &str, journals: &[&str]| {

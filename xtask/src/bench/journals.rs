@@ -47,17 +47,17 @@ fn multiply(path: &Path, records: Records, number: u32) -> rusqlite::Result<()> 
         .map(|column| match (column.as_str(), records) {
             ("id" | "contact", _) => "randomblob(16)",
             ("reference", Records::Acknowledged) => "'receipt ' || i",
-            ("acknowledged_at", Records::Acknowledged) => "settled_at",
+            ("acknowledged_at", Records::Acknowledged) => "resolved_at",
             ("state", Records::Unsettled) => "'unknown'",
             ("code", Records::Unsettled) => "-500",
-            ("answer" | "settled_at", Records::Unsettled) => "NULL",
+            ("answer" | "resolved_at", Records::Unsettled) => "NULL",
             (column, _) => column,
         })
         .collect();
     connection.execute(
         &format!(
             "WITH RECURSIVE count (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM count WHERE i < ?1)
-             INSERT INTO operation ({}) SELECT {} FROM count, (SELECT * FROM operation WHERE state = 'done' LIMIT 1)",
+             INSERT INTO operation ({}) SELECT {} FROM count, (SELECT * FROM operation WHERE state = 'completed' LIMIT 1)",
             columns.join(", "),
             copied.join(", ")
         ),
