@@ -65,7 +65,7 @@ enum class Level : std::int32_t {
 enum class [[nodiscard]] Code : std::int32_t {
 
     // Done: go on, then acknowledge.
-    /// Completed. For a purchase: Engage has completed it.
+    /// Completed. A purchase: Engage has completed it.
     ok = EPS_OK,
 
     // -1xx, the caller's mistake: fix the program.
@@ -97,7 +97,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     bad_key = EPS_BAD_KEY,
     /// The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.
     forked = EPS_FORKED,
-    /// Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.
+    /// Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome.
     reward_in_use = EPS_REWARD_IN_USE,
     /// The operation is a redeem; only a purchase gives a reward.
     not_a_purchase = EPS_NOT_A_PURCHASE,
@@ -109,17 +109,17 @@ enum class [[nodiscard]] Code : std::int32_t {
     abi_mismatch = EPS_ABI_MISMATCH,
     /// No certificate authority could be loaded from caFile or from the operating system.
     no_ca_certificates = EPS_NO_CA_CERTIFICATES,
-    /// Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.
+    /// Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was deducted.
     unauthorized = EPS_UNAUTHORIZED,
-    /// Engage answered 403: the API key may not do this. Nothing was deducted.
+    /// Engage responded with status 403: the API key may not do this. Nothing was deducted.
     forbidden = EPS_FORBIDDEN,
     /// InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.
     system_configuration = EPS_SYSTEM_CONFIGURATION,
-    /// The proxy wants a user and a password, or does not accept those it was given. Nothing was sent.
+    /// The proxy requires a user and a password, or rejects the configured ones. Nothing was sent.
     proxy_login = EPS_PROXY_LOGIN,
 
     // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
-    /// Engage refused; httpStatus and engageCode say more. Nothing was deducted.
+    /// Engage has declined it; httpStatus and engageCode say more. Nothing was deducted.
     declined = EPS_DECLINED,
     /// PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.
     contact_not_found = EPS_CONTACT_NOT_FOUND,
@@ -169,51 +169,51 @@ enum class [[nodiscard]] Code : std::int32_t {
     dns_failed = EPS_DNS_FAILED,
     /// The TLS handshake failed; cause names the reason to its last link.
     tls_failed = EPS_TLS_FAILED,
-    /// The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent.
+    /// The wait ended: a read has no response, or a purchase was withdrawn before anything was sent.
     timed_out = EPS_TIMED_OUT,
-    /// eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent.
+    /// eps_cancel: a read has no response, or a purchase was withdrawn before anything was sent.
     cancelled = EPS_CANCELLED,
     /// 429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.
     rate_limited = EPS_RATE_LIMITED,
-    /// The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.
+    /// The response to a read is not Engage's JSON: a web page, cut off, or of another shape.
     invalid_response = EPS_INVALID_RESPONSE,
-    /// The answer to a read is larger than maxResponseBytes.
+    /// The response to a read is larger than maxResponseBytes.
     response_too_large = EPS_RESPONSE_TOO_LARGE,
-    /// The server answered a read with a 5xx status, or with 408 or 425.
+    /// The server responded to a read with a 5xx status, or with 408 or 425.
     server_error = EPS_SERVER_ERROR,
-    /// The connection ended before the answer to a read was complete.
+    /// The connection ended before the response to a read was complete.
     connection_lost = EPS_CONNECTION_LOST,
-    /// The proxy does not connect to the server; the message says what it answered. Nothing was sent.
+    /// The proxy does not connect to the server; the message has its status. Nothing was sent.
     proxy_failed = EPS_PROXY_FAILED,
 
     // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.
-    /// Not known yet; httpStatus and engageCode say more.
+    /// The outcome is not known yet; httpStatus and engageCode say more.
     pending = EPS_PENDING,
-    /// The wait ended before Engage answered. The request goes on and its answer is journaled.
+    /// The wait ended before Engage responded. The request goes on and its response is journaled.
     pending_wait_ended = EPS_PENDING_WAIT_ENDED,
-    /// eps_cancel ended the wait. The request goes on and its answer is journaled.
+    /// eps_cancel ended the wait. The request goes on and its response is journaled.
     pending_cancelled = EPS_PENDING_CANCELLED,
-    /// The connection ended after the request may have left and before its answer came.
+    /// The connection ended after the request may have left and before its response came.
     pending_connection_lost = EPS_PENDING_CONNECTION_LOST,
     /// Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).
     pending_processing = EPS_PENDING_PROCESSING,
-    /// The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.
+    /// The response is not Engage's (a web page, cut off, another shape), or this version does not know its status.
     pending_invalid_response = EPS_PENDING_INVALID_RESPONSE,
-    /// A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made.
+    /// A 5xx response: Engage, a gateway or a proxy failed, and the purchase may have been made.
     pending_server_error = EPS_PENDING_SERVER_ERROR,
     /// PromotionAssignmentError: an internal error of Engage, to be retried with the same id.
     pending_assignment_error = EPS_PENDING_ASSIGNMENT_ERROR,
-    /// 429: not processed, tried again by itself.
+    /// 429: too many requests with this API key. The library tries again by itself.
     pending_rate_limited = EPS_PENDING_RATE_LIMITED,
-    /// The outcome could not be written to the journal. It will be learned again.
+    /// The outcome could not be written to the journal. The library queries it again.
     pending_not_persisted = EPS_PENDING_NOT_PERSISTED,
-    /// The client was closed during the wait. It is settled after the next open.
+    /// The client was closed during the wait. The operation is resolved after the next open.
     pending_closed = EPS_PENDING_CLOSED,
-    /// Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it.
+    /// Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide.
     pending_needs_review = EPS_PENDING_NEEDS_REVIEW,
-    /// An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.
+    /// An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key.
     pending_credentials = EPS_PENDING_CREDENTIALS,
-    /// The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it.
+    /// The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide.
     pending_ambiguous = EPS_PENDING_AMBIGUOUS,
 
     // -6xx, the journal cannot be used: nothing was sent. Call the administrator.

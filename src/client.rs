@@ -1,74 +1,75 @@
-//! The client: one method a call of the API. It checks options, reads on the caller's own thread, and hands what spends to the shop.
+//! The client: one method a call of the API. It checks options, makes reads on the caller's own thread, and gives
+//! purchases and redeems to the runtime.
 
-use crate::code::Code;
-use crate::config::Config;
-use crate::engage::{Channel, ContactKey, Engage};
-use crate::error::{Error, Result};
-use crate::fields::Fields;
-use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
-use crate::journal::{Operation, Record, State};
+use crate::api::{self, Resolution};
+use crate::config::{Config, Fields};
+use crate::core::code::Code;
+use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, OperationId};
+use crate::core::error::{Error, Result};
+use crate::core::intent::IntentState;
+use crate::engage::{ContactKey, Engage};
 use crate::log::{Field, Level, Log, Sink};
+use crate::rt::Instant;
+use crate::runtime::{Runtime, WaitLimit};
 use crate::secret::Secret;
-use crate::shop::{Patience, Shop};
 use crate::stats::Stats;
-use crate::transport::{Call, Interrupt};
-use serde::Serialize;
+use crate::transport::{Call, Cancellation};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// A connection to one Engage tenant. All methods may be called from any thread at any time.
+/// A client of one Engage tenant. Every method may be called from any thread at any time.
 pub struct Client {
     config: Arc<Config>,
     engage: Arc<Engage>,
-    shop: Shop,
+    runtime: Runtime,
     log: Arc<Log>,
     stats: Arc<Stats>,
-    /// Ends every call now blocked on this client.
-    interrupt: Arc<Interrupt>,
+    /// Ends every call that is blocked on this client.
+    cancellation: Arc<Cancellation>,
 }
 
 const OPTIONS: &str = "options_json";
-/// The journal keeps it; a receipt number fits many times.
+/// Limit of a reference, in bytes. The journal keeps it.
 const REFERENCE_BYTES: usize = 200;
 
-/// What every call's options may hold.
+/// The options that every call has.
 struct Options {
     fields: Fields,
     wait: Duration,
 }
 
 impl Client {
-    /// Opens a client from `config_json`. The network is not waited for: a till opens offline.
+    /// Opens a client from `config_json`. It does not wait for the network: a till opens offline.
     pub fn open(config_json: &str) -> Result<Self> {
         let config = Arc::new(Config::parse(config_json)?);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
         let engage = Arc::new(Engage::new(&config, &log)?);
-        let shop = Shop::open(&config, &engage, &log, &stats)?;
-        let interrupt = Arc::default();
-        if config.warm {
-            engage.warm(&interrupt);
+        let runtime = Runtime::open(&config, &engage, &log, &stats)?;
+        let cancellation = Arc::default();
+        if config.preconnect {
+            engage.preconnect(&cancellation);
         }
-        Ok(Self { config, engage, shop, log, stats, interrupt })
+        Ok(Self { config, engage, runtime, log, stats, cancellation })
     }
 
-    /// Ends every call, waits a bounded time for what is under way, and lets go of the journal. Pending operations
-    /// stay in the journal and are settled after the next open.
+    /// Ends every call, waits a bounded time for requests under way, and closes the journal. Pending operations
+    /// stay in the journal and are resolved after the next open.
     pub fn close(&self) {
-        if self.interrupt.close() {
-            self.shop.close();
+        if self.cancellation.close() {
+            self.runtime.close();
             self.log.close();
         }
     }
 
-    /// Every call now blocked on this client returns.
+    /// Ends every call that is blocked on this client.
     pub fn cancel(&self) -> Result<()> {
-        self.open_still()?;
-        self.interrupt.fire();
+        self.check_open()?;
+        self.cancellation.cancel_all();
         Ok(())
     }
 
-    /// Finds a member by `key` (`email`, `mobilePhone`, `socialSecurityNumber`, `customKey`, `any`): the contact's id as a JSON string.
-    /// Options: `contactType`, `waitMs`.
+    /// Finds a member by `key` (`email`, `mobilePhone`, `socialSecurityNumber`, `customKey`, `any`). Returns the
+    /// contact id as a JSON string. Options: `contactType`, `waitMs`.
     pub fn find_contact(&self, key: &str, value: &str, options: Option<&str>) -> Result<Vec<u8>> {
         let key = ContactKey::parse(key)?;
         let value = Secret::new(value.to_owned());
@@ -78,29 +79,30 @@ impl Client {
         })
     }
 
-    /// The member's point accounts: Engage's JSON array. Options: `waitMs`.
+    /// Lists the member's point accounts: Engage's JSON array. Options: `waitMs`.
     pub fn list_points(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("points.listed", Some(contact), options, |call, _| {
             Ok(move |engage: &Engage| engage.points(contact, &call))
         })
     }
 
-    /// The member's rewards: Engage's JSON array. Options: `channel` (`POS`, `ECOM`, `OTHER`; default `POS`), `waitMs`.
+    /// Lists the member's rewards: Engage's JSON array. Options: `channel` (`POS`, `ECOM`, `OTHER`; default `POS`),
+    /// `waitMs`.
     pub fn list_rewards(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("rewards.listed", Some(contact), options, |call, fields| {
             let channel = channel(fields)?;
-            Ok(move |_: &Engage| self.shop.rewards(contact, channel, &call))
+            Ok(move |_: &Engage| self.runtime.rewards(contact, channel, &call))
         })
     }
 
-    /// The items a member can buy now: Engage's JSON array. Options: `waitMs`.
+    /// Lists the items that a member can buy now: Engage's JSON array. Options: `waitMs`.
     pub fn list_items(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("items.listed", Some(contact), options, |call, _| {
             Ok(move |engage: &Engage| engage.items(contact, &call))
         })
     }
 
-    /// The member's purchases: Engage's JSON array, empty if there are none. Options: `waitMs`.
+    /// Lists the member's purchases: Engage's JSON array, empty if there are none. Options: `waitMs`.
     pub fn list_purchases(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("purchases.listed", Some(contact), options, |call, _| {
             Ok(move |engage: &Engage| engage.purchases(contact, &call))
@@ -109,24 +111,24 @@ impl Client {
 
     /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `snapshotRewards`, `waitMs`.
     pub fn purchase(&self, contact: ContactId, item: ItemId, options: Option<&str>) -> Result<Vec<u8>> {
-        self.open_still()?;
+        self.check_open()?;
         let mut options = self.options(options)?;
         let id = options.fields.string("purchaseId")?;
         let id = id.map(|id| OperationId::parse(&id, "purchaseId")).transpose()?;
         let reference = reference(&mut options.fields)?;
         let snapshot_rewards = options.fields.flag("snapshotRewards", false)?;
-        let patience = self.patience(options.wait);
+        let limit = self.limit(options.wait);
         options.fields.finish()?;
         if snapshot_rewards {
-            self.shop.look_before(contact, &self.call(options.wait));
+            self.runtime.snapshot_rewards(contact, &self.call(options.wait));
         }
-        let (record, existing) = self.shop.purchase(contact, item, id, reference, &patience)?;
-        Ok(json(&record.operation().existing(existing)))
+        let (intent, existing) = self.runtime.purchase(contact, item, id, reference, &limit)?;
+        Ok(api::operation_result(&intent, existing))
     }
 
-    /// Tells which reward a completed purchase gave. Options: `waitMs`.
+    /// Finds the reward that a completed purchase gave. Options: `waitMs`.
     pub fn find_reward(&self, id: OperationId, options: Option<&str>) -> Result<Vec<u8>> {
-        self.read("reward.found", None, options, |call, _| Ok(move |_: &Engage| self.shop.find_reward(id, &call)))
+        self.read("reward.found", None, options, |call, _| Ok(move |_: &Engage| self.runtime.find_reward(id, &call)))
     }
 
     /// Uses a reward: the operation object. Options: `channel`, `reference`, `waitMs`.
@@ -136,76 +138,65 @@ impl Client {
         assignment: AssignmentId,
         options: Option<&str>,
     ) -> Result<Vec<u8>> {
-        self.open_still()?;
+        self.check_open()?;
         let mut options = self.options(options)?;
         let channel = channel(&mut options.fields)?;
         let reference = reference(&mut options.fields)?;
-        let patience = self.patience(options.wait);
+        let limit = self.limit(options.wait);
         options.fields.finish()?;
-        let (record, existing) = self.shop.redeem(contact, assignment, channel, reference, &patience)?;
-        Ok(json(&record.operation().existing(existing)))
+        let (intent, existing) = self.runtime.redeem(contact, assignment, channel, reference, &limit)?;
+        Ok(api::operation_result(&intent, existing))
     }
 
-    /// Everything pending or not acknowledged, oldest first: `{"operations": […]}`.
+    /// Lists everything that is pending or not acknowledged, oldest first: `{"operations": […]}`.
     pub fn list_unacknowledged(&self, options: Option<&str>) -> Result<Vec<u8>> {
-        #[derive(Serialize)]
-        struct Unsettled<'a> {
-            operations: Vec<Operation<'a>>,
-        }
-        self.open_still()?;
+        self.check_open()?;
         no_options(options)?;
-        let records = self.shop.unsettled()?;
-        Ok(json(&Unsettled { operations: records.iter().map(Record::operation).collect() }))
+        Ok(api::operations(&self.runtime.unacknowledged()?))
     }
 
-    /// The last known state of an operation: the operation object.
+    /// Returns the last known state of an operation: the operation object.
     pub fn get_operation(&self, id: OperationId) -> Result<Vec<u8>> {
-        self.open_still()?;
-        Ok(json(&self.shop.get(id)?.operation()))
+        self.check_open()?;
+        Ok(api::operation(&self.runtime.get(id)?))
     }
 
-    /// Tries now to learn every pending outcome: `{"resolved": n, "pending": n}`. Options: `waitMs`.
+    /// Queries every pending outcome now: `{"resolved": n, "pending": n}`. Options: `waitMs`.
     pub fn resolve_pending(&self, options: Option<&str>) -> Result<Vec<u8>> {
-        #[derive(Serialize)]
-        struct Resolved {
-            resolved: usize,
-            pending: usize,
-        }
-        self.open_still()?;
+        self.check_open()?;
         let options = self.options(options)?;
-        let patience = self.patience(options.wait);
+        let limit = self.limit(options.wait);
         options.fields.finish()?;
-        let (resolved, pending) = self.shop.settle(&patience)?;
-        Ok(json(&Resolved { resolved, pending }))
+        let (resolved, pending) = self.runtime.resolve_pending(&limit)?;
+        Ok(api::to_json(&Resolution { resolved, pending }))
     }
 
-    /// The POS has noted the outcome: the operation object. Acknowledging twice is as good as once.
+    /// Marks that the POS has stored the outcome: the operation object. A second call changes nothing.
     pub fn acknowledge(&self, id: OperationId) -> Result<Vec<u8>> {
-        self.open_still()?;
-        Ok(json(&self.shop.acknowledge(id)?.operation()))
+        self.check_open()?;
+        Ok(api::operation(&self.runtime.acknowledge(id)?))
     }
 
-    /// Counters since open, and what the journal holds now.
+    /// Returns counters since the open, and the counts of the journal.
     pub fn read_stats(&self) -> Result<Vec<u8>> {
-        self.open_still()?;
-        let mut snapshot = self.stats.snapshot();
-        if let Ok(records) = self.shop.unsettled() {
-            let pending =
-                records.iter().filter(|record| matches!(record.state, State::Recorded | State::InDoubt)).count() as u64;
-            snapshot.pending = Some(pending);
-            snapshot.unacknowledged = Some(records.len() as u64 - pending);
-        }
-        Ok(json(&snapshot))
+        self.check_open()?;
+        let counts = self.runtime.unacknowledged().ok().map(|intents| {
+            let is_pending = |state| matches!(state, IntentState::Recorded | IntentState::InDoubt);
+            let pending = intents.iter().filter(|intent| is_pending(intent.state)).count();
+            (pending as u64, (intents.len() - pending) as u64)
+        });
+        Ok(api::stats(&self.stats, counts))
     }
 
-    /// Sets or removes the log function. When this returns the old one is not entered again.
+    /// Sets or removes the log function. After the return the old one is not called again.
     pub fn set_log(&self, level: Level, sink: Option<Sink>) -> Result<()> {
-        self.open_still()?;
+        self.check_open()?;
         self.log.set(level, sink);
         Ok(())
     }
 
-    /// A read, on the caller's own thread. `prepare` takes its options and gives the request, which is made once all options are known good.
+    /// Makes a read on the caller's own thread. `prepare` takes the options and returns the request. The request is
+    /// made after all options have been checked.
     fn read<'c, R>(
         &'c self,
         event: &'static str,
@@ -216,15 +207,15 @@ impl Client {
     where
         R: FnOnce(&Engage) -> Result<Vec<u8>> + 'c,
     {
-        self.open_still()?;
+        self.check_open()?;
         let mut options = self.options(options)?;
         let began = Instant::now();
         let call = self.call(options.wait);
         let request = prepare(call, &mut options.fields)?;
         options.fields.finish()?;
-        self.stats.read();
+        self.stats.reads.add();
         let result = request(&self.engage).map_err(|error| match error.code() {
-            Code::Cancelled if self.interrupt.is_closed() => Error::of(Code::Closed),
+            Code::Cancelled if self.cancellation.is_closed() => Error::of(Code::Closed),
             _ => error,
         });
         let code = result.as_ref().map_or_else(Error::code, |_| Code::Ok);
@@ -235,13 +226,13 @@ impl Client {
         result
     }
 
-    /// A request that is made while the caller waits.
+    /// Returns the call of a request that is made while the caller waits.
     fn call(&self, wait: Duration) -> Arc<Call> {
-        Arc::new(Call::new(Instant::now() + wait.min(self.config.request_timeout), &self.interrupt))
+        Arc::new(Call::new(Instant::now() + wait.min(self.config.request_timeout), &self.cancellation))
     }
 
-    fn open_still(&self) -> Result<()> {
-        if self.interrupt.is_closed() { Err(Error::of(Code::Closed)) } else { Ok(()) }
+    fn check_open(&self) -> Result<()> {
+        if self.cancellation.is_closed() { Err(Error::of(Code::Closed)) } else { Ok(()) }
     }
 
     fn options(&self, options: Option<&str>) -> Result<Options> {
@@ -254,8 +245,12 @@ impl Client {
         Ok(Options { fields, wait })
     }
 
-    fn patience(&self, wait: Duration) -> Patience<'_> {
-        Patience { deadline: Instant::now() + wait, interrupt: &self.interrupt, epoch: self.interrupt.epoch() }
+    fn limit(&self, wait: Duration) -> WaitLimit<'_> {
+        WaitLimit {
+            deadline: Instant::now() + wait,
+            cancellation: &self.cancellation,
+            generation: self.cancellation.generation(),
+        }
     }
 }
 
@@ -265,13 +260,13 @@ impl Drop for Client {
     }
 }
 
-/// The channel a reward is used on: at a till, the till's.
+/// Reads the channel; the default is the till's.
 fn channel(fields: &mut Fields) -> Result<Channel> {
     let Some(word) = fields.string("channel")? else { return Ok(Channel::Pos) };
-    Channel::from_word(&word).ok_or_else(|| fields.error("channel", "must be \"POS\", \"ECOM\" or \"OTHER\""))
+    Channel::from_name(&word).ok_or_else(|| fields.error("channel", "must be \"POS\", \"ECOM\" or \"OTHER\""))
 }
 
-/// The POS's own name for a sale.
+/// Reads the POS's own name for a sale.
 fn reference(fields: &mut Fields) -> Result<Option<String>> {
     let reference = fields.string("reference")?;
     if reference.as_ref().is_some_and(|text| text.len() > REFERENCE_BYTES || text.chars().any(char::is_control)) {
@@ -280,11 +275,7 @@ fn reference(fields: &mut Fields) -> Result<Option<String>> {
     Ok(reference)
 }
 
-/// Options of a call that has none yet.
+/// Checks the options of a call that has none yet.
 fn no_options(options: Option<&str>) -> Result<()> {
     options.map_or(Ok(()), |text| Fields::parse(text, Code::BadOptions, OPTIONS)?.finish())
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
 }

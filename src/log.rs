@@ -1,8 +1,8 @@
 //! One client's log: lines of JSON handed to the POS's function on a thread of its own, so that a slow function holds up nothing.
 //! What can be logged is a type: names known at compile time, numbers, ids and codes. There is no way to log a free text (invariant 10).
 
-use crate::code::Code;
-use crate::id::{ContactId, OperationId};
+use crate::core::code::Code;
+use crate::core::domain::{ContactId, OperationId};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -48,7 +48,7 @@ pub type Sink = Box<dyn FnMut(Level, &str) + Send>;
 /// Lines waiting for a slow function; beyond them lines are dropped and counted.
 const CAPACITY: usize = 1024;
 /// How long a running function is waited for when it is taken away or the client is closed.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(crate) struct Log {
@@ -104,7 +104,7 @@ impl Log {
 
     /// Waits until the function is not running, but not from inside it.
     fn await_function(&self, mut queue: MutexGuard<'_, Queue>) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + CLOSE_WAIT;
         while queue.calling.is_some_and(|thread| thread != std::thread::current().id()) && Instant::now() < until {
             queue = self
                 .shared
@@ -150,7 +150,7 @@ impl Log {
 
     /// Waits for the thread to deliver what there is, not for ever.
     fn await_end(&self, thread: JoinHandle<()>) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + CLOSE_WAIT;
         while !thread.is_finished() && Instant::now() < until {
             let queue = self.shared.lock();
             let pause = Duration::from_millis(5);

@@ -308,7 +308,7 @@ fn a_purchase_leads_to_its_reward_by_the_rewards_before_and_after() {
     // Looking for it was a look before the second.
     let second = buy(&client, ASTRID, COFFEE, &json!({ "reference": "2" })).unwrap();
     let new = found(&client, &second);
-    assert_eq!(new["certainty"], "new");
+    assert_eq!(new["certainty"], "newSincePurchase");
     assert_ne!(new["assignmentId"], only["assignmentId"]);
     // Found once, it stays found, and the operation tells it for a reprint.
     assert_eq!(found(&client, &second)["assignmentId"], new["assignmentId"]);
@@ -330,7 +330,7 @@ fn rewards_first_looks_before_it_buys_and_an_ambiguity_is_said() {
     // With a look before there is no doubt.
     let third = comparing(&store);
     let bought = buy(&third, ASTRID, COFFEE, &json!({ "reference": "3", "snapshotRewards": true })).unwrap();
-    assert_eq!(found(&third, &bought)["certainty"], "new");
+    assert_eq!(found(&third, &bought)["certainty"], "newSincePurchase");
     // A look that fails does not keep the till from selling.
     store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(Answer::status(503))));
     buy(&comparing(&store), ASTRID, COFFEE, &json!({ "reference": "4", "snapshotRewards": true })).unwrap();
@@ -402,7 +402,7 @@ fn a_reward_is_looked_for_only_where_there_can_be_one() {
     store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(none)));
     assert_eq!(found(&client, &bought)["certainty"], "none");
     // And the used one from before is not taken for it.
-    assert_eq!(found(&client, &bought)["certainty"], "new");
+    assert_eq!(found(&client, &bought)["certainty"], "newSincePurchase");
 }
 
 #[test]

@@ -40,7 +40,7 @@ namespace EngagePointShop
     {
 
         // Done: go on, then acknowledge.
-        /// <summary>Completed. For a purchase: Engage has completed it.</summary>
+        /// <summary>Completed. A purchase: Engage has completed it.</summary>
         Ok = 0,
 
         // -1xx, the caller's mistake: fix the program.
@@ -72,7 +72,7 @@ namespace EngagePointShop
         BadKey = -113,
         /// <summary>The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.</summary>
         Forked = -116,
-        /// <summary>Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.</summary>
+        /// <summary>Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome.</summary>
         RewardInUse = -114,
         /// <summary>The operation is a redeem; only a purchase gives a reward.</summary>
         NotAPurchase = -115,
@@ -84,17 +84,17 @@ namespace EngagePointShop
         AbiMismatch = -210,
         /// <summary>No certificate authority could be loaded from caFile or from the operating system.</summary>
         NoCaCertificates = -211,
-        /// <summary>Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.</summary>
+        /// <summary>Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was deducted.</summary>
         Unauthorized = -212,
-        /// <summary>Engage answered 403: the API key may not do this. Nothing was deducted.</summary>
+        /// <summary>Engage responded with status 403: the API key may not do this. Nothing was deducted.</summary>
         Forbidden = -213,
         /// <summary>InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.</summary>
         SystemConfiguration = -214,
-        /// <summary>The proxy wants a user and a password, or does not accept those it was given. Nothing was sent.</summary>
+        /// <summary>The proxy requires a user and a password, or rejects the configured ones. Nothing was sent.</summary>
         ProxyLogin = -215,
 
         // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
-        /// <summary>Engage refused; httpStatus and engageCode say more. Nothing was deducted.</summary>
+        /// <summary>Engage has declined it; httpStatus and engageCode say more. Nothing was deducted.</summary>
         Declined = -300,
         /// <summary>PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.</summary>
         ContactNotFound = -310,
@@ -144,51 +144,51 @@ namespace EngagePointShop
         DnsFailed = -412,
         /// <summary>The TLS handshake failed; cause names the reason to its last link.</summary>
         TlsFailed = -413,
-        /// <summary>The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent.</summary>
+        /// <summary>The wait ended: a read has no response, or a purchase was withdrawn before anything was sent.</summary>
         TimedOut = -414,
-        /// <summary>eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent.</summary>
+        /// <summary>eps_cancel: a read has no response, or a purchase was withdrawn before anything was sent.</summary>
         Cancelled = -415,
         /// <summary>429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.</summary>
         RateLimited = -416,
-        /// <summary>The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.</summary>
+        /// <summary>The response to a read is not Engage's JSON: a web page, cut off, or of another shape.</summary>
         InvalidResponse = -417,
-        /// <summary>The answer to a read is larger than maxResponseBytes.</summary>
+        /// <summary>The response to a read is larger than maxResponseBytes.</summary>
         ResponseTooLarge = -418,
-        /// <summary>The server answered a read with a 5xx status, or with 408 or 425.</summary>
+        /// <summary>The server responded to a read with a 5xx status, or with 408 or 425.</summary>
         ServerError = -419,
-        /// <summary>The connection ended before the answer to a read was complete.</summary>
+        /// <summary>The connection ended before the response to a read was complete.</summary>
         ConnectionLost = -420,
-        /// <summary>The proxy does not connect to the server; the message says what it answered. Nothing was sent.</summary>
+        /// <summary>The proxy does not connect to the server; the message has its status. Nothing was sent.</summary>
         ProxyFailed = -421,
 
         // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.
-        /// <summary>Not known yet; httpStatus and engageCode say more.</summary>
+        /// <summary>The outcome is not known yet; httpStatus and engageCode say more.</summary>
         Pending = -500,
-        /// <summary>The wait ended before Engage answered. The request goes on and its answer is journaled.</summary>
+        /// <summary>The wait ended before Engage responded. The request goes on and its response is journaled.</summary>
         PendingWaitEnded = -510,
-        /// <summary>eps_cancel ended the wait. The request goes on and its answer is journaled.</summary>
+        /// <summary>eps_cancel ended the wait. The request goes on and its response is journaled.</summary>
         PendingCancelled = -511,
-        /// <summary>The connection ended after the request may have left and before its answer came.</summary>
+        /// <summary>The connection ended after the request may have left and before its response came.</summary>
         PendingConnectionLost = -512,
         /// <summary>Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).</summary>
         PendingProcessing = -513,
-        /// <summary>The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.</summary>
+        /// <summary>The response is not Engage's (a web page, cut off, another shape), or this version does not know its status.</summary>
         PendingInvalidResponse = -514,
-        /// <summary>A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made.</summary>
+        /// <summary>A 5xx response: Engage, a gateway or a proxy failed, and the purchase may have been made.</summary>
         PendingServerError = -515,
         /// <summary>PromotionAssignmentError: an internal error of Engage, to be retried with the same id.</summary>
         PendingAssignmentError = -516,
-        /// <summary>429: not processed, tried again by itself.</summary>
+        /// <summary>429: too many requests with this API key. The library tries again by itself.</summary>
         PendingRateLimited = -517,
-        /// <summary>The outcome could not be written to the journal. It will be learned again.</summary>
+        /// <summary>The outcome could not be written to the journal. The library queries it again.</summary>
         PendingNotPersisted = -518,
-        /// <summary>The client was closed during the wait. It is settled after the next open.</summary>
+        /// <summary>The client was closed during the wait. The operation is resolved after the next open.</summary>
         PendingClosed = -519,
-        /// <summary>Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it.</summary>
+        /// <summary>Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide.</summary>
         PendingNeedsReview = -520,
-        /// <summary>An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.</summary>
+        /// <summary>An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key.</summary>
         PendingCredentials = -521,
-        /// <summary>The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it.</summary>
+        /// <summary>The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide.</summary>
         PendingAmbiguous = -522,
 
         // -6xx, the journal cannot be used: nothing was sent. Call the administrator.

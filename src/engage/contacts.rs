@@ -1,8 +1,8 @@
 //! `GET /api/v3/contacts/id`: finds the member. What is searched for identifies a person and is never printed (invariant 10).
 
 use super::{Engage, get_ok, push_query};
-use crate::code::Code;
-use crate::error::{Error, Result};
+use crate::core::code::Code;
+use crate::core::error::{Error, Result};
 use crate::secret::Secret;
 use crate::transport::Call;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl ContactKey {
     const ALL: [ContactKey; 5] =
         [Self::Email, Self::MobilePhone, Self::SocialSecurityNumber, Self::CustomKey, Self::Any];
 
-    const fn word(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
             Self::Email => "email",
             Self::MobilePhone => "mobilePhone",
@@ -33,8 +33,8 @@ impl ContactKey {
     }
 
     pub fn parse(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|key| key.word() == text).ok_or_else(|| {
-            let words: Vec<_> = Self::ALL.into_iter().map(Self::word).collect();
+        Self::ALL.into_iter().find(|key| key.name() == text).ok_or_else(|| {
+            let words: Vec<_> = Self::ALL.into_iter().map(Self::name).collect();
             Error::new(Code::BadKey, format!("key must be one of {}", words.join(", ")))
         })
     }
@@ -47,7 +47,7 @@ impl Engage {
         // Made large enough: where it would grow, it would leave a copy behind.
         let mut path = String::with_capacity(room);
         path.push_str("/api/v3/contacts/id");
-        push_query(&mut path, key.word(), value.expose());
+        push_query(&mut path, key.name(), value.expose());
         if let Some(kind) = kind {
             push_query(&mut path, "contactType", kind);
         }

@@ -1,9 +1,9 @@
 //! `GET /api/v3/point-shop-items`: what a member can buy now. Documented in full.
 
-use super::scan::{Field, Kind};
+use super::list_check::{Field, Kind};
 use super::{Engage, get_ok, shape};
-use crate::error::Result;
-use crate::id::ContactId;
+use crate::core::domain::ContactId;
+use crate::core::error::Result;
 use crate::transport::Call;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const ITEM: &[Field] = &[("id", Kind::Guid), ("cost", Kind::Natural)];
 impl Engage {
     /// The items as Engage sent them: a JSON array, checked for shape.
     pub fn items(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let answer = get_ok(self, format!("/api/v3/point-shop-items?contactId={contact}"), call)?;
-        shape::check_list(answer, "items", ITEM)
+        let response = get_ok(self, format!("/api/v3/point-shop-items?contactId={contact}"), call)?;
+        shape::check_list(response, "items", ITEM)
     }
 }

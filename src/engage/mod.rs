@@ -1,121 +1,111 @@
-//! Engage's API as types: one file a resource. It makes requests and judges answers; when to make them is not its business.
+//! Engage's API as types: one file a resource. It makes requests and says what their responses prove. The
+//! runtime decides when a request is made.
 
-pub(crate) mod assumptions;
 mod contacts;
-mod errors;
+mod error_response;
 mod items;
-mod order;
+mod list_check;
 mod points;
 mod purchases;
 mod redeem;
 mod rewards;
-mod scan;
+mod server_clock;
 mod shape;
-mod time;
 
 pub(crate) use contacts::ContactKey;
-pub(crate) use errors::LONGEST_RETRY_AFTER_MS;
-pub(crate) use order::{Channel, Facts, Order, PurchaseOrder, RedeemOrder, Redeemed, Verdict};
-pub(crate) use purchases::Given;
-pub(crate) use rewards::{Receipt, Reward};
+pub(crate) use rewards::Receipt;
 
-use crate::config::Config;
-use crate::error::Result;
+use crate::config::{ApiMapping, Config};
+use crate::core::domain::{Millis, Operation};
+use crate::core::error::Result;
+use crate::core::evidence::Evidence;
 use crate::log::Log;
+use crate::rt::Instant;
 use crate::secret::Secret;
-use crate::time::Millis;
-use crate::transport::{Answer, Call, Failure, Interrupt, Request, Transport};
-use assumptions::Wire;
+use crate::transport::{Call, Cancellation, Failure, Request, Response, Transport};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use server_clock::ServerClock;
 use std::sync::Arc;
-use std::time::Instant;
 
 pub(crate) struct Engage {
     transport: Transport,
-    wire: Wire,
-    clock: time::ServerClock,
+    api_mapping: ApiMapping,
+    clock: ServerClock,
 }
 
 impl Engage {
     pub fn new(config: &Config, log: &Arc<Log>) -> Result<Self> {
         Ok(Self {
             transport: Transport::new(config, headers(config), log)?,
-            wire: config.wire.clone(),
-            clock: time::ServerClock::default(),
+            api_mapping: config.api_mapping.clone(),
+            clock: ServerClock::default(),
         })
     }
 
-    /// Makes the request that spends. Never repeated in here.
-    pub fn spend(&self, order: &Order, call: &Arc<Call>) -> Verdict {
-        match order {
-            Order::Purchase(order) => self.purchase(order, call),
-            Order::Redeem(order) => self.redeem(order, call),
+    /// Makes one attempt. This module never repeats it.
+    pub fn spend(&self, operation: &Operation, call: &Arc<Call>) -> Evidence {
+        match operation {
+            Operation::Purchase(operation) => self.purchase(operation, call),
+            Operation::Redeem(operation) => self.redeem(operation, call),
         }
     }
 
-    /// Looks at what became of an order.
-    pub fn look(&self, order: &Order, call: &Arc<Call>) -> Verdict {
-        match order {
-            Order::Purchase(order) => self.find_purchase(order, call),
-            Order::Redeem(order) => self.find_redeem(order, call),
+    /// Sends a status query about an operation.
+    pub fn query_status(&self, operation: &Operation, call: &Arc<Call>) -> Evidence {
+        match operation {
+            Operation::Purchase(operation) => self.find_purchase(operation, call),
+            Operation::Redeem(operation) => self.find_redeem(operation, call),
         }
     }
 
-    /// What time it is at the server, in ms since 1970, at the earliest and at the latest; if an answer has told lately.
+    /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None without a recent
+    /// `Date`.
     pub fn server_now(&self) -> Option<(Millis, Millis)> {
         self.clock.now()
     }
 
-    fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Answer, Failure> {
-        let begun = Instant::now();
-        let answer = self.transport.send(request, call)?;
-        if let Some(date) = &answer.date {
-            self.clock.learn(date, begun);
+    fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
+        let began = Instant::now();
+        let response = self.transport.send(request, call)?;
+        if let Some(date) = &response.date {
+            self.clock.learn(date, began);
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// Makes a connection aside, for the first call to find. No request is made.
-    pub fn warm(&self, interrupt: &Arc<Interrupt>) {
-        self.transport.warm(interrupt);
+    /// Makes a connection in the background for the first call. No request is made.
+    pub fn preconnect(&self, cancellation: &Arc<Cancellation>) {
+        self.transport.preconnect(cancellation);
     }
 }
 
-/// What every request carries (base rules). `Content-Type` is mandatory on a GET too: without it Engage answers 500.
+/// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET too: without it Engage answers 500.
 fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
-    let key = config.api_key.as_ref().map(|key| (config.wire.key_header.as_str(), key.expose()));
+    let key = config.api_key.as_ref().map(|key| (config.api_mapping.key_header.as_str(), key.expose()));
     [("User-Agent", config.user_agent.as_str()), ("Content-Type", "application/json")].into_iter().chain(key)
 }
 
-fn get(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Answer> {
-    engage.send(&Request { path: Secret::new(path), body: None, operation: None }, call).map_err(errors::failure)
+fn get(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Response> {
+    engage
+        .send(&Request { path: Secret::new(path), body: None, operation: None }, call)
+        .map_err(error_response::failure)
 }
 
 /// A read whose only success is 200.
-fn get_ok(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Answer> {
-    let answer = get(engage, path, call)?;
-    if answer.status == 200 { Ok(answer) } else { Err(errors::read_error(&answer)) }
+fn get_ok(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Response> {
+    let response = get(engage, path, call)?;
+    if response.status == 200 { Ok(response) } else { Err(error_response::read_error(&response)) }
 }
 
-/// Adds `name=value` to a query, encoded so that every byte arrives: a `+` of a phone number too.
+/// All characters but the unreserved ones of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Adds `name=value` to a query, percent-encoded: a `+` of a phone number must arrive.
 fn push_query(path: &mut String, name: &str, value: &str) {
     path.push(if path.contains('?') { '&' } else { '?' });
     path.push_str(name);
     path.push('=');
-    push_encoded(path, value);
-}
-
-/// Everything but RFC 3986's unreserved characters is written as `%XX`.
-fn push_encoded(path: &mut String, value: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push('%');
-            path.push(char::from(HEX[usize::from(byte >> 4)]));
-            path.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
+    path.extend(utf8_percent_encode(value, RESERVED));
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! `GET /api/v3/point-accounts`: the member's points.
 
-use super::scan::{Field, Kind};
+use super::list_check::{Field, Kind};
 use super::{Engage, get_ok, shape};
-use crate::error::Result;
-use crate::id::ContactId;
+use crate::core::domain::ContactId;
+use crate::core::error::Result;
 use crate::transport::Call;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const ACCOUNT: &[Field] = &[("balance", Kind::Number)];
 impl Engage {
     /// The point accounts: a JSON array, checked for shape. An envelope `{"items": […]}` is taken off.
     pub fn points(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let answer = get_ok(self, format!("/api/v3/point-accounts?contactId={contact}"), call)?;
-        shape::check_list(shape::without_envelope(answer), "point accounts", ACCOUNT)
+        let response = get_ok(self, format!("/api/v3/point-accounts?contactId={contact}"), call)?;
+        shape::check_list(shape::without_envelope(response), "point accounts", ACCOUNT)
     }
 }

@@ -1,10 +1,10 @@
 //! Checks the shape of an answer without building a tree of it; the bytes themselves are passed on as they came.
 
-use super::errors::{ErrorBody, without_bom};
-use super::scan::{self, FaultKind, Field};
-use crate::code::Code;
-use crate::error::{Detail, Error, Result};
-use crate::transport::Answer;
+use super::error_response::{ErrorBody, without_bom};
+use super::list_check::{self, FaultKind, Field};
+use crate::core::code::Code;
+use crate::core::error::{Detail, Error, Result};
+use crate::transport::Response;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -45,11 +45,11 @@ impl<'a> Object<'a> {
 }
 
 /// The body of a read that must be a JSON array of objects with these fields, verbatim.
-pub(crate) fn check_list(answer: Answer, what: &str, fields: &[Field]) -> Result<Vec<u8>> {
-    let Ok(text) = std::str::from_utf8(without_bom(&answer.body)) else {
-        return Err(bad(&answer, format!("the {what} are not UTF-8")));
+pub(crate) fn check_list(response: Response, what: &str, fields: &[Field]) -> Result<Vec<u8>> {
+    let Ok(text) = std::str::from_utf8(without_bom(&response.body)) else {
+        return Err(bad(&response, format!("the {what} are not UTF-8")));
     };
-    let Err(fault) = scan::check_list(text, fields) else { return Ok(body_without_bom(answer.body)) };
+    let Err(fault) = list_check::check_list(text, fields) else { return Ok(body_without_bom(response.body)) };
     let (line, column) = line_and_column(text, fault.at);
     // A value is never repeated: only where it is, and what kind of fault it has.
     let place = match (fault.kind, fault.element) {
@@ -61,7 +61,7 @@ pub(crate) fn check_list(answer: Answer, what: &str, fields: &[Field]) -> Result
         FaultKind::End => "end too early",
         FaultKind::Syntax => "are not JSON",
     };
-    Err(bad(&answer, format!("{place} {says} (line {line}, column {column})")))
+    Err(bad(&response, format!("{place} {says} (line {line}, column {column})")))
 }
 
 /// Both from 1; the column in bytes.
@@ -71,29 +71,29 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 }
 
 /// The body of a read that must be a JSON string with a GUID in it, verbatim.
-pub(crate) fn check_guid(answer: Answer, what: &str) -> Result<Vec<u8>> {
-    let text = serde_json::from_slice::<String>(without_bom(&answer.body));
+pub(crate) fn check_guid(response: Response, what: &str) -> Result<Vec<u8>> {
+    let text = serde_json::from_slice::<String>(without_bom(&response.body));
     match text.is_ok_and(|text| Uuid::try_parse(&text).is_ok()) {
-        true => Ok(body_without_bom(answer.body)),
-        false => Err(bad(&answer, format!("the {what} is not a GUID in quotes"))),
+        true => Ok(body_without_bom(response.body)),
+        false => Err(bad(&response, format!("the {what} is not a GUID in quotes"))),
     }
 }
 
 /// Takes an envelope `{"items": […], …}` off; anything else stays as it is, to be judged by its own check.
-pub(crate) fn without_envelope(answer: Answer) -> Answer {
+pub(crate) fn without_envelope(response: Response) -> Response {
     #[derive(serde::Deserialize)]
     struct Envelope<'a> {
         #[serde(borrow)]
         items: &'a serde_json::value::RawValue,
     }
-    if without_bom(&answer.body).trim_ascii_start().first() != Some(&b'{') {
-        return answer;
+    if without_bom(&response.body).trim_ascii_start().first() != Some(&b'{') {
+        return response;
     }
-    let items =
-        serde_json::from_slice::<Envelope<'_>>(without_bom(&answer.body)).map(|it| it.items.get().as_bytes().to_vec());
+    let items = serde_json::from_slice::<Envelope<'_>>(without_bom(&response.body))
+        .map(|it| it.items.get().as_bytes().to_vec());
     match items {
-        Ok(body) => Answer { body, ..answer },
-        Err(_) => answer,
+        Ok(body) => Response { body, ..response },
+        Err(_) => response,
     }
 }
 
@@ -103,14 +103,14 @@ pub(crate) fn body_without_bom(mut body: Vec<u8>) -> Vec<u8> {
     body
 }
 
-fn bad(answer: &Answer, says: String) -> Error {
-    let page = match ErrorBody::of(answer) {
+fn bad(response: &Response, says: String) -> Error {
+    let page = match ErrorBody::of(response) {
         ErrorBody::Html => ": a web page answered, so a web filter, a captive portal or a proxy is on the way",
         ErrorBody::Empty => ": the answer is empty",
         _ => "",
     };
     Error::new(Code::InvalidResponse, says + page).with_detail(Detail {
-        http_status: Some(answer.status),
+        http_status: Some(response.status),
         attempts: 1,
         ..Detail::default()
     })

@@ -2,8 +2,8 @@
 //! It clears the out-buffer, catches panics and writes the problem object.
 
 use super::buffer::eps_buffer;
-use crate::code::Code;
-use crate::error::{Error, Result};
+use crate::core::code::Code;
+use crate::core::error::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a call that answers with JSON. `out` is required.
@@ -41,9 +41,9 @@ pub(crate) fn value<T>(name: &'static str, fallback: T, call: impl FnOnce() -> T
 }
 
 fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
-    let quiet = crate::panics::quiet_thread();
+    let in_flight_window = crate::panics::quiet_thread();
     let result = catch_unwind(AssertUnwindSafe(call));
-    drop(quiet);
+    drop(in_flight_window);
     match result {
         Ok(value) => Some(value),
         Err(payload) => {

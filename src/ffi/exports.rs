@@ -7,9 +7,9 @@ use super::buffer::eps_buffer;
 use super::handle::{self, eps_client};
 use super::input;
 use crate::Client;
-use crate::code::{self, C_NAMES, Code};
-use crate::error::{Error, Result};
-use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
+use crate::core::code::{self, C_NAMES, Code};
+use crate::core::domain::{AssignmentId, ContactId, ItemId, OperationId};
+use crate::core::error::{Error, Result};
 use crate::log::{Level, Sink};
 use std::ffi::{CString, c_char, c_void};
 

@@ -2,8 +2,8 @@
 //! is recognised without touching memory, and a finalizer may close twice.
 
 use crate::Client;
-use crate::code::Code;
-use crate::error::{Error, Result};
+use crate::core::code::Code;
+use crate::core::error::{Error, Result};
 #[cfg(unix)]
 use once_cell::sync::OnceCell;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Reads what C passes in. Each argument is checked for NULL, for UTF-8 and for being there at all, with a message of its own.
 
-use crate::code::Code;
-use crate::error::{Error, Result};
+use crate::core::code::Code;
+use crate::core::error::{Error, Result};
 use std::ffi::{CStr, c_char};
 
 /// A required text.

@@ -1,7 +1,7 @@
 //! SQLite's failures as ours.
 
-use crate::code::Code;
-use crate::error::{Error, chain};
+use crate::core::code::Code;
+use crate::core::error::{Error, chain};
 use rusqlite::{ErrorCode, ffi};
 
 /// A failure of SQLite as a code of the -6xx band.

@@ -1,62 +1,30 @@
 //! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean and what to do about them
-//! is `shop`'s business. A write made with [`Durability::Now`] is on the disk when the call returns (invariant 2).
+//! is `shop`'s business. A write made with [`Durability::Synced`] is on the disk when the call returns (invariant 2).
 
 mod failure;
-mod file;
-mod record;
+mod open;
 mod rows;
 mod schema;
 
-pub(crate) use record::{Operation, Record, State};
-
-use crate::code::Code;
 use crate::config::JournalPlace;
-use crate::engage::Order;
-use crate::error::{Error, Result};
-use crate::id::{AssignmentId, OperationId};
-use crate::time::Millis;
+use crate::core::admission::{Admission, Candidates};
+use crate::core::code::Code;
+use crate::core::domain::{AssignmentId, Millis, Operation, OperationId};
+use crate::core::error::{Error, Result};
+use crate::core::intent::{Durability, Intent, IntentState};
+use crate::rt::{Instant, Mutex, MutexGuard};
 use failure::{failed, is_sync_failure};
-use file::Writer;
+use open::Writer;
 use rows::{find, integer, many, millis, one, write};
 use rusqlite::{Connection, Row};
 use std::path::PathBuf;
+use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// After how many writes the write-ahead log is moved into the file, and how large it then is at most: a write has ten pages, or fewer.
-const LOG_WRITES: u32 = 200;
-const LOG_BYTES: u64 = 2 << 20;
-
-/// What a commit promises when it returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// It survives a power cut.
-    Now,
-    /// It survives the process; a power cut may undo it. Only for what Engage can be asked again.
-    Later,
-}
-
-/// What the journal already holds that a wish may mean.
-#[derive(Debug, Default)]
-pub(crate) struct Candidates {
-    pub by_id: Option<Record>,
-    pub by_reference: Option<Record>,
-    /// Unacknowledged intents of the same contact and item, or of the same reward, oldest first.
-    pub unacknowledged: Vec<Record>,
-}
-
-/// What to do about a wish, decided inside the transaction that read the candidates.
-#[derive(Debug)]
-pub(crate) enum Intention {
-    /// Write this record (a new one, or an old one started again) and send its request.
-    Start(Record),
-    /// It is an intent already; follow it.
-    Join(Record),
-    /// Neither recorded for sure nor taken back for sure: the disk failed in the commit, and again when the record was withdrawn.
-    /// Nothing may be sent, but the record may come to life in the next run. It carries the withdrawal, to be saved as soon as possible.
-    Doubtful(Record, Error),
-}
+const WAL_WRITES: u32 = 200;
+const WAL_BYTES: u64 = 2 << 20;
 
 pub(crate) struct Journal {
     /// None for a journal in memory.
@@ -65,7 +33,7 @@ pub(crate) struct Journal {
     /// Only reads, so that looking does not wait for a write that waits for the disk. None for a journal in memory.
     reader: Option<Mutex<Connection>>,
     /// Writes since the write-ahead log was last moved into the file.
-    in_log: AtomicU32,
+    wal_writes: AtomicU32,
 }
 
 impl Journal {
@@ -73,18 +41,21 @@ impl Journal {
     pub fn open(place: &JournalPlace) -> Result<Option<Self>> {
         let journal = match place {
             JournalPlace::None => return Ok(None),
-            JournalPlace::Memory => {
-                Self { path: None, writer: Mutex::new(Writer::in_memory()?), reader: None, in_log: AtomicU32::new(0) }
-            }
+            JournalPlace::Memory => Self {
+                path: None,
+                writer: Mutex::new(Writer::in_memory()?),
+                reader: None,
+                wal_writes: AtomicU32::new(0),
+            },
             JournalPlace::File(path) => {
-                let (writer, reader) = file::open(path)?;
+                let (writer, reader) = open::open(path)?;
                 // What earlier runs have left there is moved too.
-                let in_log = if file::log_bytes(path) < LOG_BYTES { 0 } else { LOG_WRITES };
+                let wal_writes = if open::wal_bytes(path) < WAL_BYTES { 0 } else { WAL_WRITES };
                 Self {
                     path: Some(path.clone()),
                     writer: Mutex::new(writer),
                     reader: Some(Mutex::new(reader)),
-                    in_log: AtomicU32::new(in_log),
+                    wal_writes: AtomicU32::new(wal_writes),
                 }
             }
         };
@@ -92,36 +63,36 @@ impl Journal {
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Reads something.
     fn read<T>(&self, reading: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         match &self.reader {
-            Some(reader) => reading(&reader.lock().unwrap_or_else(PoisonError::into_inner)),
+            Some(reader) => reading(&reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner)),
             None => reading(&self.writer().connection),
         }
     }
 
     /// Finds what a wish may already mean, lets `decide` choose, and makes a start durable; all in one transaction,
     /// so that two presses at the same instant, in two threads or two processes, are one intent.
-    pub fn intend(
+    pub fn admit(
         &self,
-        order: &Order,
+        operation: &Operation,
         reference: Option<&str>,
-        decide: impl Fn(Candidates) -> Result<Intention>,
-    ) -> Result<Intention> {
-        self.write_with(Durability::Now, |connection| intend(connection, order, reference, &decide))
+        decide: impl Fn(Candidates) -> Result<Admission>,
+    ) -> Result<Admission> {
+        self.write_with(Durability::Synced, |connection| admit(connection, operation, reference, &decide))
     }
 
     /// What a wish would mean now, without carrying it out. None if the journal stays busy for longer than `patience`.
     pub fn peek(
         &self,
-        order: &Order,
+        operation: &Operation,
         reference: Option<&str>,
-        decide: impl FnOnce(Candidates) -> Result<Intention>,
-        patience: Duration,
-    ) -> Option<Result<Intention>> {
+        decide: impl FnOnce(Candidates) -> Result<Admission>,
+        limit: Duration,
+    ) -> Option<Result<Admission>> {
         fn lock<T>(mutex: &Mutex<T>, until: Instant) -> Option<MutexGuard<'_, T>> {
             loop {
                 match mutex.try_lock() {
@@ -132,17 +103,17 @@ impl Journal {
                 }
             }
         }
-        let until = Instant::now() + patience;
+        let until = Instant::now() + limit;
         let found = match &self.reader {
-            Some(reader) => candidates(&*lock(reader, until)?, order, reference),
-            None => candidates(&lock(&self.writer, until)?.connection, order, reference),
+            Some(reader) => candidates(&*lock(reader, until)?, operation, reference),
+            None => candidates(&lock(&self.writer, until)?.connection, operation, reference),
         };
         Some(found.and_then(decide))
     }
 
     /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
-    pub fn save(&self, record: &Record, durability: Durability) -> Result<bool> {
-        self.write_with(durability, |connection| write(connection, record))
+    pub fn save(&self, intent: &Intent, durability: Durability) -> Result<bool> {
+        self.write_with(durability, |connection| write(connection, intent))
     }
 
     /// Does some writing. SQLite goes on reading only where it could once not open a file for writing, so then a fresh
@@ -150,7 +121,7 @@ impl Journal {
     fn write_with<T>(&self, durability: Durability, writing: impl Fn(&Connection) -> Result<T>) -> Result<T> {
         let mut writer = self.writer();
         writer.promise(durability)?;
-        self.in_log.fetch_add(1, Ordering::Relaxed);
+        self.wal_writes.fetch_add(1, Ordering::Relaxed);
         match (writing(&writer.connection), &self.path) {
             (Err(error), Some(path)) if error.code() == Code::JournalReadOnly => {
                 *writer = Writer::again(path)?;
@@ -163,22 +134,22 @@ impl Journal {
 
     /// Moves the write-ahead log into the file when it has grown: several syncs, so no caller may wait for it. Nothing else is
     /// written meanwhile, or the log would have new records at its end whenever it is done, and go on growing.
-    pub fn tidy(&self) -> Result<()> {
-        if self.path.is_none() || self.in_log.load(Ordering::Relaxed) < LOG_WRITES {
+    pub fn checkpoint_if_due(&self) -> Result<()> {
+        if self.path.is_none() || self.wal_writes.load(Ordering::Relaxed) < WAL_WRITES {
             return Ok(());
         }
         let writer = self.writer();
-        self.in_log.store(0, Ordering::Relaxed);
+        self.wal_writes.store(0, Ordering::Relaxed);
         let moved = writer.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
         moved.map_err(|error| failed(&error))
     }
 
-    pub fn get(&self, id: OperationId) -> Result<Option<Record>> {
+    pub fn get(&self, id: OperationId) -> Result<Option<Intent>> {
         self.read(|connection| find(connection, id))
     }
 
     /// Everything that is pending or not acknowledged, oldest first.
-    pub fn unacknowledged(&self) -> Result<Vec<Record>> {
+    pub fn unacknowledged(&self) -> Result<Vec<Intent>> {
         let sql = "SELECT * FROM operation WHERE acknowledged_at IS NULL ORDER BY recorded_at, id";
         self.read(|connection| many(connection, sql, ()))
     }
@@ -197,7 +168,7 @@ impl Journal {
     }
 
     /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or it was redeemed before.
-    pub fn is_taken(&self, reward: AssignmentId, purchase: &Record) -> Result<bool> {
+    pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent) -> Result<bool> {
         let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
                    AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
         self.read(|connection| {
@@ -213,22 +184,22 @@ impl Journal {
     /// Drops acknowledged records that were acknowledged before a time; never any other (invariant 6).
     pub fn prune(&self, before: Millis) -> Result<usize> {
         let sql = "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
-        self.write_with(Durability::Later, |connection| {
+        self.write_with(Durability::Buffered, |connection| {
             connection.execute(sql, (integer(before),)).map_err(|error| failed(&error))
         })
     }
 }
 
-fn candidates(connection: &Connection, order: &Order, reference: Option<&str>) -> Result<Candidates> {
-    match order {
-        Order::Purchase(order) => {
-            let (contact, item) = (order.contact.uuid(), order.item.uuid());
+fn candidates(connection: &Connection, operation: &Operation, reference: Option<&str>) -> Result<Candidates> {
+    match operation {
+        Operation::Purchase(operation) => {
+            let (contact, item) = (operation.contact.uuid(), operation.item.uuid());
             let by_reference =
                 "SELECT * FROM operation WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND reference = ?3";
             let unacknowledged = "SELECT * FROM operation
                  WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
             Ok(Candidates {
-                by_id: find(connection, order.purchase)?,
+                by_id: find(connection, operation.id)?,
                 by_reference: match reference {
                     None => None,
                     Some(reference) => one(connection, by_reference, (contact, item, reference))?,
@@ -236,8 +207,8 @@ fn candidates(connection: &Connection, order: &Order, reference: Option<&str>) -
                 unacknowledged: many(connection, unacknowledged, (contact, item))?,
             })
         }
-        Order::Redeem(order) => {
-            let assignment = order.assignment.uuid();
+        Operation::Redeem(operation) => {
+            let assignment = operation.assignment.uuid();
             let by_reference = "SELECT * FROM operation WHERE kind = 'redeem' AND assignment = ?1 AND reference = ?2";
             let unacknowledged = "SELECT * FROM operation
                  WHERE kind = 'redeem' AND assignment = ?1 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
@@ -257,7 +228,7 @@ fn candidates(connection: &Connection, order: &Order, reference: Option<&str>) -
 struct Transaction<'a>(&'a Connection);
 
 impl<'a> Transaction<'a> {
-    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
+    fn submit(connection: &'a Connection) -> rusqlite::Result<Self> {
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(|_| Self(connection))
     }
 
@@ -276,28 +247,31 @@ impl Drop for Transaction<'_> {
 }
 
 /// [`Journal::intend`] on a connection.
-fn intend(
+fn admit(
     connection: &Connection,
-    order: &Order,
+    operation: &Operation,
     reference: Option<&str>,
-    decide: &impl Fn(Candidates) -> Result<Intention>,
-) -> Result<Intention> {
-    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
-    let candidates = candidates(connection, order, reference)?;
-    let intention = decide(candidates)?;
-    if let Intention::Start(record) = &intention {
-        let written = write(connection, record)?;
-        debug_assert!(written, "nobody can have written between the read and the write of one transaction");
+    decide: &impl Fn(Candidates) -> Result<Admission>,
+) -> Result<Admission> {
+    let transaction = Transaction::submit(connection).map_err(|error| failed(&error))?;
+    let candidates = candidates(connection, operation, reference)?;
+    let admission = decide(candidates)?;
+    if let Admission::New(intent) = &admission {
+        let written = write(connection, intent)?;
+        if !written {
+            // Invariant 2: without its record no request is sent.
+            return Err(Error::new(Code::Journal, "the intent was not written: its id exists already in the journal"));
+        }
     }
-    let Err(error) = transaction.commit() else { return Ok(intention) };
+    let Err(error) = transaction.commit() else { return Ok(admission) };
     // A commit whose write failed has left nothing; one whose sync failed is in the log, and a crash now would bring it back to life.
     // Writing something else in its place prevents that.
-    if let Intention::Start(record) = intention
+    if let Admission::New(intent) = admission
         && is_sync_failure(&error)
     {
-        let withdrawn = Record { state: State::NotSent, code: Code::Journal, ..record };
+        let withdrawn = Intent { state: IntentState::NotSent, code: Code::Journal, ..intent };
         if write(connection, &withdrawn).is_err() {
-            return Ok(Intention::Doubtful(withdrawn, failed(&error)));
+            return Ok(Admission::Uncertain(withdrawn, failed(&error)));
         }
     }
     Err(failed(&error))

@@ -1,29 +1,28 @@
 //! Records as rows of the table `operation`: how one is found, written and read.
 
 use super::failure::failed;
-use super::{Record, State};
-use crate::code::Code;
-use crate::engage::{Channel, Order, PurchaseOrder, RedeemOrder};
-use crate::error::{Detail, Result};
-use crate::id::{AssignmentId, ContactId, ItemId, OperationId};
+use crate::core::code::Code;
+use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
+use crate::core::error::{Detail, Result};
+use crate::core::intent::{Intent, IntentState};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-pub(super) fn find(connection: &Connection, id: OperationId) -> Result<Option<Record>> {
+pub(super) fn find(connection: &Connection, id: OperationId) -> Result<Option<Intent>> {
     one(connection, "SELECT * FROM operation WHERE id = ?1", (id.uuid(),))
 }
 
-pub(super) fn one(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<Record>> {
+pub(super) fn one(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<Intent>> {
     connection
         .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row(values, record).optional())
+        .and_then(|mut statement| statement.query_row(values, intent).optional())
         .map_err(|error| failed(&error))
 }
 
-pub(super) fn many(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Record>> {
+pub(super) fn many(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Intent>> {
     connection
         .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_map(values, record)?.collect())
+        .and_then(|mut statement| statement.query_map(values, intent)?.collect())
         .map_err(|error| failed(&error))
 }
 
@@ -50,45 +49,45 @@ const UPDATE_ALL: &str = "UPDATE operation SET assignment = ?5, reference = ?7, 
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1";
 
 /// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.
-pub(super) fn write(connection: &Connection, record: &Record) -> Result<bool> {
-    match record.revision {
-        1 => write_by(INSERT, connection, record),
-        _ => Ok(write_by(UPDATE, connection, record)? || write_by(UPDATE_ALL, connection, record)?),
+pub(super) fn write(connection: &Connection, intent: &Intent) -> Result<bool> {
+    match intent.revision {
+        1 => write_by(INSERT, connection, intent),
+        _ => Ok(write_by(UPDATE, connection, intent)? || write_by(UPDATE_ALL, connection, intent)?),
     }
 }
 
-fn write_by(sql: &str, connection: &Connection, record: &Record) -> Result<bool> {
-    let (item, assignment, channel) = match record.order {
-        Order::Purchase(order) => (Some(order.item), record.reward, None),
-        Order::Redeem(order) => (None, Some(order.assignment), Some(order.channel.word())),
+fn write_by(sql: &str, connection: &Connection, intent: &Intent) -> Result<bool> {
+    let (item, assignment, channel) = match intent.operation {
+        Operation::Purchase(operation) => (Some(operation.item), intent.reward, None),
+        Operation::Redeem(operation) => (None, Some(operation.assignment), Some(operation.channel.name())),
     };
     // By number: 24 names would be looked up twice a purchase.
     let written = connection.prepare_cached(sql).and_then(|mut statement| {
         statement.execute(params![
-            record.id().uuid(),
-            record.order.kind(),
-            record.order.contact().map(ContactId::uuid),
+            intent.id().uuid(),
+            intent.operation.kind(),
+            intent.operation.contact().map(ContactId::uuid),
             item.map(ItemId::uuid),
             assignment.map(AssignmentId::uuid),
             channel,
-            record.reference,
-            record.state.word(),
-            record.code.number(),
-            record.detail.http_status,
-            record.detail.engage_code,
-            record.detail.attempts,
-            integer(record.recorded_at),
-            integer(record.quiet_until),
-            integer(record.next_at),
-            record.rounds,
-            record.asked.map(|(from, _)| integer(from)),
-            record.asked.map(|(_, until)| integer(until)),
-            record.doubt,
-            record.rewards_before.as_deref().map(pack),
-            record.resolved_at.map(integer),
-            record.acknowledged_at.map(integer),
-            record.answer,
-            integer(record.revision),
+            intent.reference,
+            intent.state.name(),
+            intent.code.number(),
+            intent.detail.http_status,
+            intent.detail.engage_code,
+            intent.detail.attempts,
+            integer(intent.recorded_at),
+            integer(intent.in_flight_until),
+            integer(intent.next_query_at),
+            intent.query_count,
+            intent.processing_window.map(|(from, _)| integer(from)),
+            intent.processing_window.map(|(_, until)| integer(until)),
+            intent.earlier_in_doubt,
+            intent.rewards_before.as_deref().map(pack),
+            intent.resolved_at.map(integer),
+            intent.acknowledged_at.map(integer),
+            intent.response,
+            integer(intent.revision),
         ])
     });
     written.map(|rows| rows == 1).map_err(|error| failed(&error))
@@ -104,29 +103,29 @@ fn unpack(bytes: &[u8]) -> Vec<AssignmentId> {
     ids.iter().map(|id| AssignmentId::from_uuid(Uuid::from_bytes(*id))).collect()
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
     let word: String = row.get("state")?;
     let number: i32 = row.get("code")?;
     // A state or a code of a newer version is as unknown to us as the outcome: it is pending (invariant 4).
-    let state = State::from_word(&word).unwrap_or(State::InDoubt);
+    let state = IntentState::from_name(&word).unwrap_or(IntentState::InDoubt);
     let code = Code::from_number(number).unwrap_or(Code::Pending);
     let optional = |name: &str| row.get::<_, Option<i64>>(name).map(|time| time.map(natural));
     let assignment = row.get::<_, Option<Uuid>>("assignment")?.map(AssignmentId::from_uuid);
     let id = OperationId::from_uuid(row.get::<_, Uuid>("id")?);
-    let (order, reward) = match (assignment, row.get::<_, Option<String>>("channel")?) {
+    let (operation, reward) = match (assignment, row.get::<_, Option<String>>("channel")?) {
         (Some(assignment), Some(channel)) => {
             let contact = row.get::<_, Option<Uuid>>("contact")?.map(ContactId::from_uuid);
-            let channel = Channel::from_word(&channel).unwrap_or(Channel::Other);
-            (Order::Redeem(RedeemOrder { operation: id, contact, assignment, channel }), None)
+            let channel = Channel::from_name(&channel).unwrap_or(Channel::Other);
+            (Operation::Redeem(Redeem { id: id, contact, assignment, channel }), None)
         }
         (reward, _) => {
             let contact = ContactId::from_uuid(row.get::<_, Uuid>("contact")?);
             let item = ItemId::from_uuid(row.get::<_, Uuid>("item")?);
-            (Order::Purchase(PurchaseOrder { purchase: id, contact, item }), reward)
+            (Operation::Purchase(Purchase { id: id, contact, item }), reward)
         }
     };
-    Ok(Record {
-        order,
+    Ok(Intent {
+        operation,
         reference: row.get("reference")?,
         state,
         code,
@@ -137,16 +136,16 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
             retry_after_ms: None,
         },
         recorded_at: millis(row, "recorded_at")?,
-        quiet_until: millis(row, "in_flight_until")?,
-        next_at: millis(row, "next_query_at")?,
-        rounds: row.get("query_count")?,
-        asked: optional("processing_from")?.zip(optional("processing_until")?),
-        doubt: row.get("earlier_in_doubt")?,
+        in_flight_until: millis(row, "in_flight_until")?,
+        next_query_at: millis(row, "next_query_at")?,
+        query_count: row.get("query_count")?,
+        processing_window: optional("processing_from")?.zip(optional("processing_until")?),
+        earlier_in_doubt: row.get("earlier_in_doubt")?,
         rewards_before: row.get::<_, Option<Vec<u8>>>("rewards_before")?.as_deref().map(unpack),
         reward,
         resolved_at: optional("resolved_at")?,
         acknowledged_at: optional("acknowledged_at")?,
-        answer: row.get("response")?,
+        response: row.get("response")?,
         cause: Vec::new(),
         revision: millis(row, "revision")?,
     })

@@ -13,21 +13,21 @@ pub(crate) const SLICE: Duration = Duration::from_millis(10);
 
 /// A counter that ends every call begun before it moved.
 #[derive(Debug, Default)]
-pub(crate) struct Interrupt {
-    epoch: AtomicU64,
+pub(crate) struct Cancellation {
+    generation: AtomicU64,
     closed: AtomicBool,
 }
 
-impl Interrupt {
+impl Cancellation {
     /// Ends all calls that are under way now; later ones are not touched.
-    pub fn fire(&self) {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
+    pub fn cancel_all(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Ends all calls, because there will be no more. False when that was said before.
     pub fn close(&self) -> bool {
         let first = !self.closed.swap(true, Ordering::SeqCst);
-        self.fire();
+        self.cancel_all();
         first
     }
 
@@ -35,8 +35,8 @@ impl Interrupt {
         self.closed.load(Ordering::SeqCst)
     }
 
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::SeqCst)
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 }
 
@@ -56,14 +56,19 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 pub(crate) struct Call {
     deadline: Instant,
-    interrupt: Arc<Interrupt>,
-    epoch: u64,
+    cancellation: Arc<Cancellation>,
+    generation: u64,
     gate: AtomicU8,
 }
 
 impl Call {
-    pub fn new(deadline: Instant, interrupt: &Arc<Interrupt>) -> Self {
-        Self { deadline, interrupt: interrupt.clone(), epoch: interrupt.epoch(), gate: AtomicU8::new(IDLE) }
+    pub fn new(deadline: Instant, cancellation: &Arc<Cancellation>) -> Self {
+        Self {
+            deadline,
+            cancellation: cancellation.clone(),
+            generation: cancellation.generation(),
+            gate: AtomicU8::new(IDLE),
+        }
     }
 
     /// The same call for a request that is sent once more.
@@ -76,14 +81,14 @@ impl Call {
         let sooner = Instant::now().checked_add(limit).unwrap_or(self.deadline);
         Self {
             deadline: self.deadline.min(sooner),
-            interrupt: self.interrupt.clone(),
-            epoch: self.epoch,
+            cancellation: self.cancellation.clone(),
+            generation: self.generation,
             gate: AtomicU8::new(IDLE),
         }
     }
 
     pub fn ended(&self) -> Option<Ended> {
-        if self.interrupt.epoch() != self.epoch || self.gate.load(Ordering::SeqCst) == WITHDRAWN {
+        if self.cancellation.generation() != self.generation || self.gate.load(Ordering::SeqCst) == WITHDRAWN {
             Some(Ended::Interrupted)
         } else if Instant::now() >= self.deadline {
             Some(Ended::TimedOut)
@@ -253,9 +258,9 @@ mod tests {
 
     #[test]
     fn the_gate_is_passed_or_shut_but_never_both() {
-        let interrupt = Arc::new(Interrupt::default());
+        let cancellation = Arc::new(Cancellation::default());
         for _ in 0..2_000 {
-            let call = Call::new(Instant::now() + Duration::from_secs(9), &interrupt);
+            let call = Call::new(Instant::now() + Duration::from_secs(9), &cancellation);
             let (sent, withdrawn) = std::thread::scope(|scope| {
                 let sender = scope.spawn(|| call.begin_sending());
                 (call.withdraw(), sender.join().unwrap())
@@ -267,11 +272,11 @@ mod tests {
 
     #[test]
     fn firing_ends_the_calls_under_way_and_no_later_one() {
-        let interrupt = Arc::new(Interrupt::default());
+        let cancellation = Arc::new(Cancellation::default());
         let deadline = Instant::now() + Duration::from_secs(9);
-        let before = Call::new(deadline, &interrupt);
-        interrupt.fire();
-        let after = Call::new(deadline, &interrupt);
+        let before = Call::new(deadline, &cancellation);
+        cancellation.cancel_all();
+        let after = Call::new(deadline, &cancellation);
         assert_eq!(before.ended(), Some(Ended::Interrupted));
         assert_eq!(after.ended(), None);
     }

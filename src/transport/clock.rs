@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 /// Somebody else's clock.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Told {
+pub(crate) struct ServerTime {
     pub by: &'static str,
     pub time: OffsetDateTime,
 }
@@ -16,12 +16,12 @@ const TOLERANCE_S: i64 = 300;
 const BUILT: &str = env!("EPS_BUILT");
 
 /// What to say of a certificate that is out of its time by the till's clock. `bound` is the end of its time that was crossed.
-pub(crate) fn verdict(bound: UnixTime, told: Option<Told>) -> String {
+pub(crate) fn evidence(bound: UnixTime, told: Option<ServerTime>) -> String {
     let bound = seconds(bound);
     verdict_at(OffsetDateTime::now_utc().unix_timestamp(), bound, told, BUILT.parse().unwrap_or(0))
 }
 
-fn verdict_at(now: i64, bound: i64, told: Option<Told>, built: i64) -> String {
+fn verdict_at(now: i64, bound: i64, told: Option<ServerTime>, built: i64) -> String {
     let clock = format!("the till's clock says {}", date(now));
     let certificate = match now > bound {
         true => format!("the certificate is valid until {}", date(bound)),
@@ -88,8 +88,9 @@ mod tests {
     fn the_verdict_names_the_clock_or_the_certificate_and_by_how_much() {
         const DAY: i64 = 86_400;
         let (built, now) = (1_800_000_000, 1_800_000_000 + 100 * DAY);
-        let server =
-            |time| Some(Told { by: "the server's clock", time: OffsetDateTime::from_unix_timestamp(time).unwrap() });
+        let server = |time| {
+            Some(ServerTime { by: "the server's clock", time: OffsetDateTime::from_unix_timestamp(time).unwrap() })
+        };
         let says = |bound, told| verdict_at(now, bound, told, built);
         let rows = [
             (says(now - DAY, server(now - 10 * DAY)), "seems to be 10 days ahead"),

@@ -3,30 +3,30 @@
 
 mod call;
 mod clock;
-mod connector;
-mod dial;
+mod connect;
+mod connection;
 mod head;
-pub(crate) mod proxy;
 mod resolve;
 mod socket;
+mod stream;
 mod tls;
-mod wire;
+mod tunnel;
 
-pub(crate) use call::{Call, Interrupt, SLICE};
+pub(crate) use call::{Call, Cancellation, SLICE};
 pub(crate) use head::http_date;
 
 use crate::config::Config;
-use crate::error::{Result, chain};
-use crate::id::OperationId;
+use crate::core::domain::OperationId;
+use crate::core::error::{Result, chain};
 use crate::log::{Field, Level, Log};
 use crate::secret::{Secret, Wiped};
 use call::Current;
-use connector::Dial;
-use dial::Dialer;
+use connect::Connections;
+use connection::ConnectionSource;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use ureq::http::{HeaderMap, Response};
+use ureq::http::{self, HeaderMap};
 use ureq::{Agent, Body};
 
 /// A request of Engage's API.
@@ -42,7 +42,7 @@ pub(crate) struct Request {
 
 /// What a server answered, whoever it is.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub status: u16,
     pub content_type: Option<String>,
     pub retry_after: Option<String>,
@@ -83,7 +83,7 @@ pub(crate) enum FailureKind {
 
 pub(crate) struct Transport {
     agent: Agent,
-    dialer: Arc<Dialer>,
+    connections: Arc<Connections>,
     /// What `ureq` is told to ask for: the server and "/".
     url: String,
     /// What stands before a path.
@@ -116,7 +116,7 @@ impl Transport {
             .user_agent("")
             .accept("application/json")
             .build();
-        let dialer = Arc::new(Dialer::new(config)?);
+        let connections = Arc::new(Connections::new(config)?);
         let mut headers = Wiped::default();
         headers.push(b" HTTP/1.1\r\n");
         for (name, value) in carried {
@@ -125,8 +125,8 @@ impl Transport {
             }
         }
         Ok(Self {
-            agent: Agent::with_parts(settings, Dial(dialer.clone()), dialer.names.clone()),
-            dialer,
+            agent: Agent::with_parts(settings, ConnectionSource(connections.clone()), connections.names.clone()),
+            connections,
             url: config.base_url.origin() + "/",
             prefix: config.base_url.prefix().to_owned(),
             headers,
@@ -136,13 +136,13 @@ impl Transport {
     }
 
     /// Makes a connection aside, for the first call to find.
-    pub fn warm(&self, interrupt: &Arc<Interrupt>) {
-        self.dialer.warm(Arc::new(Call::new(Instant::now() + WARMING, interrupt)));
+    pub fn preconnect(&self, cancellation: &Arc<Cancellation>) {
+        self.connections.preconnect(Arc::new(Call::new(Instant::now() + WARMING, cancellation)));
     }
 
     /// Makes one request. A GET on a pooled connection that turns out dead is repeated at once on a fresh one;
     /// a POST never is: that is the journal's to decide.
-    pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Answer, Failure> {
+    pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
         let mut call = call.clone();
         let mut attempt = 0;
         loop {
@@ -153,7 +153,7 @@ impl Transport {
                 self.note(request, attempt, began.elapsed(), &result, &current);
             }
             let error = match result {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(error) => error,
             };
             let (kind, cause) = match current.failure {
@@ -174,7 +174,7 @@ impl Transport {
         request: &Request,
         attempt: u64,
         took: Duration,
-        result: &std::result::Result<Answer, ureq::Error>,
+        result: &std::result::Result<Response, ureq::Error>,
         current: &Current,
     ) {
         let method = if request.body.is_some() { "POST" } else { "GET" };
@@ -193,9 +193,9 @@ impl Transport {
             ("tlsMs", times.tls),
         ];
         fields.extend(parts.into_iter().filter_map(|(name, part)| Some((name, Field::Ms(part?)))));
-        if let Ok(answer) = result {
-            fields.push(("httpStatus", Field::Number(answer.status.into())));
-            fields.push(("bytes", Field::Number(answer.body.len() as u64)));
+        if let Ok(response) = result {
+            fields.push(("httpStatus", Field::Number(response.status.into())));
+            fields.push(("bytes", Field::Number(response.body.len() as u64)));
         }
         self.log.write(Level::Debug, "request", &fields);
     }
@@ -210,7 +210,7 @@ impl Transport {
         head
     }
 
-    fn run(&self, request: &Request) -> std::result::Result<Answer, ureq::Error> {
+    fn run(&self, request: &Request) -> std::result::Result<Response, ureq::Error> {
         let response = match &request.body {
             None => self.agent.get(&self.url).call()?,
             Some(body) => self.agent.post(&self.url).send(body.as_slice())?,
@@ -218,7 +218,7 @@ impl Transport {
         self.read(response)
     }
 
-    fn read(&self, mut response: Response<Body>) -> std::result::Result<Answer, ureq::Error> {
+    fn read(&self, mut response: http::Response<Body>) -> std::result::Result<Response, ureq::Error> {
         let text = |headers: &HeaderMap, name: &str| {
             headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
@@ -237,7 +237,7 @@ impl Transport {
         if body.len() as u64 > self.max_response_bytes {
             return Err(ureq::Error::BodyExceedsLimit(self.max_response_bytes));
         }
-        Ok(Answer { status, content_type, retry_after, date, body })
+        Ok(Response { status, content_type, retry_after, date, body })
     }
 }
 

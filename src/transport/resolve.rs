@@ -105,11 +105,11 @@ impl Names {
         std::thread::Builder::new()
             .name("eps-resolve".into())
             .spawn(move || {
-                let answer = (key.0.as_str(), key.1).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+                let response = (key.0.as_str(), key.1).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
                 let mut names = asker.lock();
                 let name = names.entry(key).or_default();
                 name.asking = false;
-                match answer {
+                match response {
                     Ok(addresses) if !addresses.is_empty() => {
                         name.addresses = addresses;
                         name.learned = Some(Instant::now());

@@ -1,9 +1,9 @@
 //! Whom we trust: the operating system's certificate authorities and `caFile`, TLS 1.2 and 1.3, rustls with ring.
 //! And how a till proves who it is where a store relay asks: `clientCertFile` and `clientKeyFile`.
 
-use crate::code::Code;
 use crate::config::Config;
-use crate::error::{Error, Result, chain};
+use crate::core::code::Code;
+use crate::core::error::{Error, Result, chain};
 use crate::secret::Wiped;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

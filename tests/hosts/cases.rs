@@ -105,14 +105,14 @@ fn make(url: &str, number: usize, case: &Value) -> Came {
         Ok(answer) => (&TABLE[0], answer),
         Err(error) => (error.code().row(), error.to_json()),
     };
-    Came { code: row.name.into(), outcome: row.outcome.word().into(), json: serde_json::from_slice(&json).unwrap() }
+    Came { code: row.name.into(), outcome: row.outcome.name().into(), json: serde_json::from_slice(&json).unwrap() }
 }
 
 /// What is wrong with what came of a case, if anything.
 fn fault(case: &Value, came: &Came) -> Option<String> {
     let name = case["expect"]["code"].as_str().unwrap();
     let row = TABLE.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} is no code"));
-    if came.code != name || came.outcome != row.outcome.word() {
+    if came.code != name || came.outcome != row.outcome.name() {
         return Some(format!("{name} was due, not {} ({}): {}", came.code, came.outcome, came.json));
     }
     let fields = case["expect"]["fields"].as_object().unwrap();

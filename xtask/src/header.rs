@@ -168,7 +168,7 @@ fn codes_table() -> String {
     for row in TABLE {
         let outcome = match row.outcome {
             Outcome::NotSent => "not sent",
-            other => other.word(),
+            other => other.name(),
         };
         let _ = writeln!(table, "| {} | `{}` | {outcome} | {} |", row.code.number(), row.name, row.meaning);
     }

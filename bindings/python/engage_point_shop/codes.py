@@ -39,7 +39,7 @@ class Code(IntEnum):
 
     # Done: go on, then acknowledge.
     OK = 0
-    """Completed. For a purchase: Engage has completed it."""
+    """Completed. A purchase: Engage has completed it."""
 
     # -1xx, the caller's mistake: fix the program.
     NULL_ARGUMENT = -101
@@ -71,7 +71,7 @@ class Code(IntEnum):
     FORKED = -116
     """The process was forked from one that had opened a client. Open the first client after the fork, or start a new program."""
     REWARD_IN_USE = -114
-    """Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first."""
+    """Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome."""
     NOT_A_PURCHASE = -115
     """The operation is a redeem; only a purchase gives a reward."""
 
@@ -83,17 +83,17 @@ class Code(IntEnum):
     NO_CA_CERTIFICATES = -211
     """No certificate authority could be loaded from caFile or from the operating system."""
     UNAUTHORIZED = -212
-    """Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted."""
+    """Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was deducted."""
     FORBIDDEN = -213
-    """Engage answered 403: the API key may not do this. Nothing was deducted."""
+    """Engage responded with status 403: the API key may not do this. Nothing was deducted."""
     SYSTEM_CONFIGURATION = -214
     """InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it."""
     PROXY_LOGIN = -215
-    """The proxy wants a user and a password, or does not accept those it was given. Nothing was sent."""
+    """The proxy requires a user and a password, or rejects the configured ones. Nothing was sent."""
 
     # -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
     DECLINED = -300
-    """Engage refused; httpStatus and engageCode say more. Nothing was deducted."""
+    """Engage has declined it; httpStatus and engageCode say more. Nothing was deducted."""
     CONTACT_NOT_FOUND = -310
     """PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact."""
     PROMOTION_NOT_FOUND = -311
@@ -143,51 +143,51 @@ class Code(IntEnum):
     TLS_FAILED = -413
     """The TLS handshake failed; cause names the reason to its last link."""
     TIMED_OUT = -414
-    """The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent."""
+    """The wait ended: a read has no response, or a purchase was withdrawn before anything was sent."""
     CANCELLED = -415
-    """eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent."""
+    """eps_cancel: a read has no response, or a purchase was withdrawn before anything was sent."""
     RATE_LIMITED = -416
     """429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so."""
     INVALID_RESPONSE = -417
-    """The answer to a read is not Engage's JSON: a web page, cut off, or of another shape."""
+    """The response to a read is not Engage's JSON: a web page, cut off, or of another shape."""
     RESPONSE_TOO_LARGE = -418
-    """The answer to a read is larger than maxResponseBytes."""
+    """The response to a read is larger than maxResponseBytes."""
     SERVER_ERROR = -419
-    """The server answered a read with a 5xx status, or with 408 or 425."""
+    """The server responded to a read with a 5xx status, or with 408 or 425."""
     CONNECTION_LOST = -420
-    """The connection ended before the answer to a read was complete."""
+    """The connection ended before the response to a read was complete."""
     PROXY_FAILED = -421
-    """The proxy does not connect to the server; the message says what it answered. Nothing was sent."""
+    """The proxy does not connect to the server; the message has its status. Nothing was sent."""
 
     # -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.
     PENDING = -500
-    """Not known yet; httpStatus and engageCode say more."""
+    """The outcome is not known yet; httpStatus and engageCode say more."""
     PENDING_WAIT_ENDED = -510
-    """The wait ended before Engage answered. The request goes on and its answer is journaled."""
+    """The wait ended before Engage responded. The request goes on and its response is journaled."""
     PENDING_CANCELLED = -511
-    """eps_cancel ended the wait. The request goes on and its answer is journaled."""
+    """eps_cancel ended the wait. The request goes on and its response is journaled."""
     PENDING_CONNECTION_LOST = -512
-    """The connection ended after the request may have left and before its answer came."""
+    """The connection ended after the request may have left and before its response came."""
     PENDING_PROCESSING = -513
     """Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing)."""
     PENDING_INVALID_RESPONSE = -514
-    """The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version."""
+    """The response is not Engage's (a web page, cut off, another shape), or this version does not know its status."""
     PENDING_SERVER_ERROR = -515
-    """A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made."""
+    """A 5xx response: Engage, a gateway or a proxy failed, and the purchase may have been made."""
     PENDING_ASSIGNMENT_ERROR = -516
     """PromotionAssignmentError: an internal error of Engage, to be retried with the same id."""
     PENDING_RATE_LIMITED = -517
-    """429: not processed, tried again by itself."""
+    """429: too many requests with this API key. The library tries again by itself."""
     PENDING_NOT_PERSISTED = -518
-    """The outcome could not be written to the journal. It will be learned again."""
+    """The outcome could not be written to the journal. The library queries it again."""
     PENDING_CLOSED = -519
-    """The client was closed during the wait. It is settled after the next open."""
+    """The client was closed during the wait. The operation is resolved after the next open."""
     PENDING_NEEDS_REVIEW = -520
-    """Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it."""
+    """Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide."""
     PENDING_CREDENTIALS = -521
-    """An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator."""
+    """An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key."""
     PENDING_AMBIGUOUS = -522
-    """The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it."""
+    """The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide."""
 
     # -6xx, the journal cannot be used: nothing was sent. Call the administrator.
     JOURNAL = -600

@@ -18,14 +18,16 @@
 //! - a history may lag behind (a fault), but a purchase it has shown stays in it;
 //! - the till's clock does not jump (`bounded` is called, but never has anything to do).
 
-use super::decide::{self, Pace, Step, Times, Wish};
-use crate::code::{Code, Outcome};
-use crate::config::RetryRules;
-use crate::engage::{Facts, Order, PurchaseOrder, Verdict};
-use crate::error::Detail;
-use crate::id::{ContactId, ItemId, OperationId};
-use crate::journal::{Candidates, Durability, Intention, Record, State};
-use crate::time::Millis;
+use crate::core::admission::{self, Admission, Candidates, Clocks, Command};
+use crate::core::code::{Code, Outcome};
+use crate::core::domain::Millis;
+use crate::core::domain::{ContactId, ItemId, OperationId};
+use crate::core::domain::{Operation, Purchase};
+use crate::core::error::Detail;
+use crate::core::evidence::{Evidence, Reason};
+use crate::core::intent::{Durability, Intent, IntentState};
+use crate::core::machine::{self as decide, NextAction};
+use crate::core::retry::{RetryRules, Timing};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -44,7 +46,7 @@ const PRESSES: usize = 3;
 /// Each intent, and under `Mutation::NewId` each second id.
 const IDS: usize = 2 * PRESSES;
 /// Steps after which a fault-free continuation must have ended.
-const PATIENCE: usize = 150;
+const CLOSE_WAIT: usize = 150;
 
 /// A way to get the engine or a decision wrong. The model must notice each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,67 +132,67 @@ const SITUATIONS: [(Situation, &str); 13] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Rec {
     intent: u8,
-    state: State,
+    state: IntentState,
     code: Code,
     recorded: u8,
-    quiet: u8,
+    in_flight_window: u8,
     next: u8,
     acknowledged: bool,
     revision: u8,
 }
 
 impl Rec {
-    fn full(self) -> Record {
-        Record {
-            order: order(self.intent),
+    fn full(self) -> Intent {
+        Intent {
+            operation: operation(self.intent),
             reference: None,
             state: self.state,
             code: self.code,
             detail: Detail::default(),
             recorded_at: self.recorded.into(),
-            quiet_until: self.quiet.into(),
-            next_at: self.next.into(),
-            rounds: 0,
-            resolved_at: self.state.is_settled().then_some(0),
+            in_flight_until: self.in_flight_window.into(),
+            next_query_at: self.next.into(),
+            query_count: 0,
+            resolved_at: self.state.is_final().then_some(0),
             acknowledged_at: self.acknowledged.then_some(0),
-            asked: None,
-            doubt: false,
+            processing_window: None,
+            earlier_in_doubt: false,
             rewards_before: None,
             reward: None,
-            answer: None,
+            response: None,
             cause: Vec::new(),
             revision: self.revision.into(),
         }
     }
 
-    fn of(record: &Record) -> Self {
+    fn of(intent: &Intent) -> Self {
         let tick = |time: Millis| u8::try_from(time).expect("a few ticks from the present");
         Self {
-            intent: u8::try_from(record.id().uuid().as_u128() - 1).expect("one of ours"),
-            state: record.state,
-            code: record.code,
-            recorded: tick(record.recorded_at),
-            quiet: tick(record.quiet_until),
-            next: tick(record.next_at),
-            acknowledged: record.acknowledged_at.is_some(),
-            revision: tick(record.revision),
+            intent: u8::try_from(intent.id().uuid().as_u128() - 1).expect("one of ours"),
+            state: intent.state,
+            code: intent.code,
+            recorded: tick(intent.recorded_at),
+            in_flight_window: tick(intent.in_flight_until),
+            next: tick(intent.next_query_at),
+            acknowledged: intent.acknowledged_at.is_some(),
+            revision: tick(intent.revision),
         }
     }
 
     fn pending(self) -> bool {
-        !self.state.is_settled() && !self.acknowledged
+        !self.state.is_final() && !self.acknowledged
     }
 }
 
-fn order(intent: u8) -> Order {
-    Order::Purchase(PurchaseOrder {
-        purchase: OperationId::from_uuid(Uuid::from_u128(u128::from(intent) + 1)),
+fn operation(intent: u8) -> Operation {
+    Operation::Purchase(Purchase {
+        id: OperationId::from_uuid(Uuid::from_u128(u128::from(intent) + 1)),
         contact: ContactId::from_uuid(Uuid::from_u128(101)),
         item: ItemId::from_uuid(Uuid::from_u128(102)),
     })
 }
 
-const TIMES: Times = Times { now: NOW as Millis, quiet: QUIET as Millis, engage: None };
+const TIMES: Clocks = Clocks { now: NOW as Millis, in_flight_window: QUIET as Millis, engage: None };
 
 /// A verdict without its texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -203,19 +205,19 @@ enum Word {
 }
 
 impl Word {
-    fn verdict(self) -> Verdict {
+    fn evidence(self) -> Evidence {
         match self {
-            Word::Done => Verdict::Completed { answer: String::new() },
-            Word::Declined(code) => Verdict::Declined(Facts::of(code)),
-            Word::Unknown(code) => Verdict::Unknown(Facts::of(code)),
-            Word::NotSent(code) => Verdict::NotSent(Facts::of(code)),
-            Word::Absent => Verdict::Absent,
+            Word::Done => Evidence::Completed { response: String::new() },
+            Word::Declined(code) => Evidence::Declined(Reason::of(code)),
+            Word::Unknown(code) => Evidence::InDoubt(Reason::of(code)),
+            Word::NotSent(code) => Evidence::NotSent(Reason::of(code)),
+            Word::Absent => Evidence::Absent,
         }
     }
 }
 
 /// A function of `decide` that adds a verdict to a record.
-type After = fn(&Record, Verdict, Millis, Pace<'_>) -> Record;
+type After = fn(&Intent, Evidence, Millis, Timing<'_>) -> Intent;
 
 /// What a worker of a process is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -234,7 +236,7 @@ enum Stage {
 struct Job {
     rec: Rec,
     /// When the request or the look began.
-    begun: u8,
+    taken: u8,
     stage: Stage,
 }
 
@@ -247,7 +249,7 @@ struct Process {
 /// A record as the journal shows it and as it is on the disk for sure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Kept {
-    seen: Rec,
+    snapshots: Rec,
     sure: Option<Rec>,
 }
 
@@ -346,11 +348,11 @@ enum Action {
     Deliver(usize, Handling, Passage),
     Repeat(usize),
     Look { process: usize, intent: u8 },
-    Answer { process: usize, job: usize, serve: Serve },
-    Write { process: usize, job: usize, roll: u64, disk: bool },
+    Response { process: usize, job: usize, serve: Serve },
+    Write { process: usize, job: usize, random: u64, disk: bool },
     Tell { process: usize, job: usize },
     Publish { process: usize, job: usize },
-    Settle { id: usize, completes: bool },
+    Resolve { id: usize, completes: bool },
     Acknowledge { journal: usize, intent: u8 },
     Crash(usize),
     PowerCut(usize),
@@ -408,22 +410,22 @@ impl World {
     }
 
     fn find(&self, journal: usize, intent: u8) -> Option<Rec> {
-        self.journals[journal].iter().map(|kept| kept.seen).find(|rec| rec.intent == intent)
+        self.journals[journal].iter().map(|kept| kept.snapshots).find(|rec| rec.intent == intent)
     }
 
     /// What `Journal::save` does: revision 1 is inserted, a later one replaces the one before; a sure write makes all before it sure.
     fn save(&mut self, journal: usize, rec: Rec, durability: Durability) -> bool {
         let kept = &mut self.journals[journal];
-        match kept.iter_mut().find(|kept| kept.seen.intent == rec.intent) {
+        match kept.iter_mut().find(|kept| kept.snapshots.intent == rec.intent) {
             None if rec.revision == 1 => {
-                kept.push(Kept { seen: rec, sure: None });
+                kept.push(Kept { snapshots: rec, sure: None });
             }
-            Some(kept) if kept.seen.revision + 1 == rec.revision => kept.seen = rec,
+            Some(kept) if kept.snapshots.revision + 1 == rec.revision => kept.snapshots = rec,
             _ => return false,
         }
-        if durability == Durability::Now {
+        if durability == Durability::Synced {
             for kept in kept {
-                kept.sure = Some(kept.seen);
+                kept.sure = Some(kept.snapshots);
             }
         }
         true
@@ -439,9 +441,9 @@ impl World {
     }
 
     /// Whether somebody follows an intent that was there before.
-    fn asked(&self, presses: &[usize], process: usize, intent: u8) -> bool {
-        let joined = |press: usize| matches!(self.callers[press], Caller::Waiting { alone: false, .. });
-        self.waiting(presses, process, intent).into_iter().any(joined)
+    fn processing_window(&self, presses: &[usize], process: usize, intent: u8) -> bool {
+        let existing = |press: usize| matches!(self.callers[press], Caller::Waiting { alone: false, .. });
+        self.waiting(presses, process, intent).into_iter().any(existing)
     }
 
     /// Ends a process: its workers and callers are no more, its requests go on.
@@ -496,37 +498,39 @@ impl Till {
         self.happened.fetch_or(1 << situation as u32, Ordering::Relaxed);
     }
 
-    fn pace(&self, attended: bool, roll: u64) -> Pace<'_> {
-        Pace { rules: &self.rules, attended, roll }
+    fn timing(&self, attended: bool, random: u64) -> Timing<'_> {
+        Timing { rules: &self.rules, attended, random }
     }
 
-    fn durability(&self, record: &Record) -> Durability {
-        match (self.mutation, record.state) {
-            (Mutation::RefusedLater, State::Declined) | (Mutation::NotSentLater, State::NotSent) => Durability::Later,
-            _ => decide::durability(record),
+    fn durability(&self, intent: &Intent) -> Durability {
+        match (self.mutation, intent.state) {
+            (Mutation::RefusedLater, IntentState::Declined) | (Mutation::NotSentLater, IntentState::NotSent) => {
+                Durability::Buffered
+            }
+            _ => decide::durability(intent),
         }
     }
 
-    fn may_send_again(&self, rec: Rec, looked_at: u8) -> bool {
-        let (mut record, mut rules) = (rec.full(), self.rules.clone());
+    fn may_resend(&self, rec: Rec, queried_at: u8) -> bool {
+        let (mut intent, mut rules) = (rec.full(), self.rules.clone());
         match self.mutation {
-            Mutation::IgnoreQuiet => record.quiet_until = 0,
+            Mutation::IgnoreQuiet => intent.in_flight_until = 0,
             Mutation::NoReplayLimit => rules.resend_limit_ms = Millis::MAX,
             _ => {}
         }
-        decide::may_send_again(&record, looked_at.into(), &rules)
+        decide::may_resend(&intent, queried_at.into(), &rules)
     }
 
     /// Whether a process may look at an intent now: it is due, or somebody asked, and no worker is on it.
-    fn may_look(&self, world: &World, process: usize, rec: Rec, asked: bool) -> bool {
-        let given_up = self.mutation == Mutation::GiveUp && rec.state == State::InDoubt;
+    fn may_look(&self, world: &World, process: usize, rec: Rec, processing_window: bool) -> bool {
+        let given_up = self.mutation == Mutation::GiveUp && rec.state == IntentState::InDoubt;
         rec.pending()
             && !given_up
             && world.processes[process].jobs.iter().all(|job| job.rec.intent != rec.intent)
             && match decide::next(&rec.full(), NOW.into()) {
-                Step::Rest => false,
-                Step::Look => true,
-                Step::Wait(_) => asked && world.asked(self.presses, process, rec.intent),
+                NextAction::Nothing => false,
+                NextAction::QueryStatus => true,
+                NextAction::Wait(_) => processing_window && world.processing_window(self.presses, process, rec.intent),
             }
     }
 
@@ -537,20 +541,24 @@ impl Till {
         let first = self.presses.iter().position(|at| *at == process).unwrap_or(press);
         let id = u8::try_from(if self.naming == Naming::Id { first } else { press }).expect("a few presses");
         let reference = || (self.naming == Naming::Reference).then(|| "basket".to_owned());
-        let wish =
-            Wish { order: order(id), named: self.naming == Naming::Id, reference: reference(), rewards_before: None };
-        let full = |rec: Rec| Record { reference: reference(), ..rec.full() };
-        let seen = || world.journals[journal].iter().map(|kept| kept.seen);
-        let candidates = Candidates {
-            by_id: seen().find(|rec| rec.intent == id).map(full),
-            by_reference: seen().find(|_| self.naming == Naming::Reference).map(full),
-            unacknowledged: seen().filter(|rec| !rec.acknowledged).map(full).collect(),
+        let command = Command {
+            operation: operation(id),
+            named: self.naming == Naming::Id,
+            reference: reference(),
+            rewards_before: None,
         };
-        match decide::intend(&wish, candidates, TIMES) {
+        let full = |rec: Rec| Intent { reference: reference(), ..rec.full() };
+        let snapshots = || world.journals[journal].iter().map(|kept| kept.snapshots);
+        let candidates = Candidates {
+            by_id: snapshots().find(|rec| rec.intent == id).map(full),
+            by_reference: snapshots().find(|_| self.naming == Naming::Reference).map(full),
+            unacknowledged: snapshots().filter(|rec| !rec.acknowledged).map(full).collect(),
+        };
+        match admission::admit(&command, candidates, TIMES) {
             Err(_) => world.callers[press] = Caller::Gone,
-            Ok(Intention::Doubtful(..)) => unreachable!("only a disk that fails makes it"),
-            Ok(Intention::Join(record)) => {
-                let rec = Rec::of(&record);
+            Ok(Admission::Uncertain(..)) => unreachable!("only a disk that fails makes it"),
+            Ok(Admission::Existing(intent)) => {
+                let rec = Rec::of(&intent);
                 self.saw(Situation::SecondPressJoins);
                 for other in world.waiting(self.presses, process, rec.intent) {
                     if let Caller::Waiting { alone, .. } = &mut world.callers[other] {
@@ -559,21 +567,24 @@ impl Till {
                 }
                 world.callers[press] =
                     Caller::Waiting { intent: rec.intent, since: rec.revision, alone: false, going: false };
-                if record.state.is_settled() || record.needs_review() {
-                    self.tell(world, process, rec);
+                if intent.state.is_final() || intent.needs_review() {
+                    self.notify(world, process, rec);
                 }
             }
-            Ok(Intention::Start(record)) => {
-                let rec = Rec::of(&record);
-                let sure =
-                    if self.mutation == Mutation::SendBeforeDurable { Durability::Later } else { Durability::Now };
+            Ok(Admission::New(intent)) => {
+                let rec = Rec::of(&intent);
+                let sure = if self.mutation == Mutation::SendBeforeDurable {
+                    Durability::Buffered
+                } else {
+                    Durability::Synced
+                };
                 if rec.revision > 1 {
                     self.saw(Situation::StartedAgain);
                 }
                 assert!(world.save(journal, rec, sure), "the write is in the transaction of the read");
                 let at = usize::from(rec.intent);
                 (world.left[at], world.denied[at]) = (false, false);
-                world.processes[process].jobs.push(Job { rec, begun: NOW, stage: Stage::Ready });
+                world.processes[process].jobs.push(Job { rec, taken: NOW, stage: Stage::Ready });
                 world.callers[press] =
                     Caller::Waiting { intent: rec.intent, since: rec.revision, alone: true, going: false };
             }
@@ -591,7 +602,7 @@ impl Till {
                         Mutation::NotSentWithoutGate => matches!(job.stage, Stage::Ready | Stage::Sent(None)),
                         _ => job.stage == Stage::Ready,
                     }
-                    && job.rec.state == State::Recorded
+                    && job.rec.state == IntentState::Recorded
             });
             if let Some(job) = first {
                 job.stage = Stage::Sent(Some(Word::NotSent(Code::TimedOut)));
@@ -599,20 +610,20 @@ impl Till {
                 return;
             }
         }
-        let newest = Record::new(order(intent), None, NOW.into(), NOW.into());
-        let outcome = decide::told(newest, Code::PendingWaitEnded)
+        let newest = Intent::new(operation(intent), None, NOW.into(), NOW.into());
+        let outcome = decide::outcome_of(newest, Code::PendingWaitEnded)
             .map_or_else(|error| error.code().row().outcome, |_| Outcome::Completed);
         world.callers[press] = Caller::Told { intent, outcome };
     }
 
     /// `Engine::publish`: everybody who follows hears what is known.
-    fn tell(&self, world: &mut World, process: usize, rec: Rec) {
-        let record = rec.full();
-        if !record.state.is_settled() && !record.needs_review() {
+    fn notify(&self, world: &mut World, process: usize, rec: Rec) {
+        let intent = rec.full();
+        if !intent.state.is_final() && !intent.needs_review() {
             return;
         }
-        let outcome =
-            decide::told(record, Code::Pending).map_or_else(|error| error.code().row().outcome, |_| Outcome::Completed);
+        let outcome = decide::outcome_of(intent, Code::Pending)
+            .map_or_else(|error| error.code().row().outcome, |_| Outcome::Completed);
         for press in world.waiting(self.presses, process, rec.intent) {
             let Caller::Waiting { intent, since, .. } = world.callers[press] else { continue };
             if rec.revision < since && self.mutation != Mutation::StaleNews {
@@ -623,7 +634,7 @@ impl Till {
                 self.saw(Situation::NotSentProven);
                 // Of the present start, or of one before it that this caller has nothing to do with?
                 let journal = world.find(self.journals[process], intent).expect("records stay");
-                if journal.state == State::NotSent || since > rec.revision {
+                if journal.state == IntentState::NotSent || since > rec.revision {
                     if world.left[usize::from(intent)] {
                         world.breaks(NOT_SENT);
                     }
@@ -637,10 +648,10 @@ impl Till {
     fn send(&self, world: &mut World, process: usize, at: usize) {
         let job = &mut world.processes[process].jobs[at];
         job.stage = Stage::Sent(None);
-        let (rec, begun) = (job.rec, job.begun);
+        let (rec, taken) = (job.rec, job.taken);
         let intent = usize::from(rec.intent);
-        let again = rec.state != State::Recorded;
-        let kept = world.journals[self.journals[process]].iter().find(|kept| kept.seen.intent == rec.intent);
+        let again = rec.state != IntentState::Recorded;
+        let kept = world.journals[self.journals[process]].iter().find(|kept| kept.snapshots.intent == rec.intent);
         if kept.and_then(|kept| kept.sure).is_none_or(|sure| sure.revision < rec.revision) {
             world.breaks(DURABLE);
         }
@@ -658,7 +669,7 @@ impl Till {
         let id = if again && self.mutation == Mutation::NewId { intent + PRESSES } else { intent };
         world.posts.push(Post {
             id: u8::try_from(id).expect("a few ids"),
-            until: begun + QUIET,
+            until: taken + QUIET,
             from: u8::try_from(process).ok(),
             copy: false,
             again,
@@ -721,7 +732,7 @@ impl Till {
     }
 
     /// Engage answers a look.
-    fn answer(&self, world: &mut World, process: usize, at: usize, serve: Serve) {
+    fn response(&self, world: &mut World, process: usize, at: usize, serve: Serve) {
         let intent = usize::from(world.processes[process].jobs[at].rec.intent);
         let word = match (serve, world.purchases[intent]) {
             (Serve::Fails, _) if self.mutation == Mutation::ResendWithoutLook => {
@@ -741,73 +752,77 @@ impl Till {
     fn ahead(&self, world: &World, process: usize, at: usize) -> Option<Rec> {
         let job = world.processes[process].jobs[at];
         let (word, after): (_, After) = match job.stage {
-            Stage::Sent(Some(word)) => (word, decide::after_send),
-            Stage::Looked(word) => (word, decide::after_look),
+            Stage::Sent(Some(word)) => (word, decide::after_attempt),
+            Stage::Looked(word) => (word, decide::after_query),
             _ => return None,
         };
-        let learned = after(&job.rec.full(), word.verdict(), NOW.into(), self.pace(true, 1));
+        let learned = after(&job.rec.full(), word.evidence(), NOW.into(), self.timing(true, 1));
         let early = match learned.state {
-            State::Completed => decide::durability(&learned) == Durability::Later,
-            State::Declined => self.mutation == Mutation::RefusedAhead,
+            IntentState::Completed => decide::durability(&learned) == Durability::Buffered,
+            IntentState::Declined => self.mutation == Mutation::RefusedAhead,
             _ => false,
         };
         let waited_for = || !world.waiting(self.presses, process, job.rec.intent).is_empty();
         (early && waited_for()).then(|| Rec::of(&learned))
     }
 
-    fn write(&self, world: &mut World, process: usize, at: usize, roll: u64, disk: bool) {
+    fn write(&self, world: &mut World, process: usize, at: usize, random: u64, disk: bool) {
         let journal = self.journals[process];
         let job = world.processes[process].jobs[at];
         let intent = job.rec.intent;
         let attended = !world.waiting(self.presses, process, intent).is_empty();
         let (word, after): (_, After) = match job.stage {
-            Stage::Sent(Some(word)) => (word, decide::after_send),
-            Stage::Looked(word) => (word, decide::after_look),
+            Stage::Sent(Some(word)) => (word, decide::after_attempt),
+            Stage::Looked(word) => (word, decide::after_query),
             _ => return,
         };
-        let looked = matches!(job.stage, Stage::Looked(_));
+        let status_queried = matches!(job.stage, Stage::Looked(_));
         let nothing = word == Word::Absent
             || self.mutation == Mutation::ResendWithoutLook && word == Word::Unknown(Code::PendingInvalidResponse);
-        if looked && nothing && self.mutation != Mutation::AbsentIsRefused && self.may_send_again(job.rec, job.begun) {
+        if status_queried
+            && nothing
+            && self.mutation != Mutation::AbsentIsRefused
+            && self.may_resend(job.rec, job.taken)
+        {
             if !disk {
                 // The engine complains and takes it up again later.
                 world.processes[process].jobs.remove(at);
                 return;
             }
-            let claimed = Rec::of(&decide::claim(&job.rec.full(), true, TIMES));
-            let job = if world.save(journal, claimed, Durability::Now) {
+            let claimed = Rec::of(&decide::next_attempt(&job.rec.full(), true, TIMES));
+            let job = if world.save(journal, claimed, Durability::Synced) {
                 if word != Word::Absent {
                     world.breaks(LOOKED);
                 }
-                Job { rec: claimed, begun: NOW, stage: Stage::Ready }
+                Job { rec: claimed, taken: NOW, stage: Stage::Ready }
             } else {
                 self.saw(Situation::LostTheRace);
                 let theirs = world.find(journal, intent).expect("records stay");
-                Job { rec: theirs, begun: NOW, stage: Stage::Publish }
+                Job { rec: theirs, taken: NOW, stage: Stage::Publish }
             };
             world.processes[process].jobs[at] = job;
             return;
         }
         let mut rec = job.rec;
         let known = loop {
-            let verdict = match word {
+            let evidence = match word {
                 Word::Absent if self.mutation == Mutation::AbsentIsRefused => {
-                    Word::Declined(Code::ItemNotFound).verdict()
+                    Word::Declined(Code::ItemNotFound).evidence()
                 }
-                word => word.verdict(),
+                word => word.evidence(),
             };
-            let learned = after(&rec.full(), verdict, NOW.into(), self.pace(attended, roll));
+            let learned = after(&rec.full(), evidence, NOW.into(), self.timing(attended, random));
             if !disk {
                 break match learned.state {
-                    State::Completed => learned,
-                    _ => decide::unrecorded(learned),
+                    IntentState::Completed => learned,
+                    _ => decide::not_persisted(learned),
                 };
             }
             if world.save(journal, Rec::of(&learned), self.durability(&learned)) {
-                if looked && job.rec.state != learned.state {
+                if status_queried && job.rec.state != learned.state {
                     match learned.state {
-                        State::Completed => self.saw(Situation::DoneByLook),
-                        State::Declined => self.saw(Situation::RefusedByLook),
+                        IntentState::Completed => self.saw(Situation::DoneByLook),
+                        IntentState::Declined => self.saw(Situation::RefusedByLook),
                         _ => {}
                     }
                 }
@@ -815,29 +830,29 @@ impl Till {
             }
             self.saw(Situation::LostTheRace);
             rec = world.find(journal, intent).expect("records stay");
-            if rec.state.is_settled() {
+            if rec.state.is_final() {
                 break rec.full();
             }
         };
         if known.needs_review() {
             self.saw(Situation::NeedsReview);
         }
-        world.processes[process].jobs[at] = Job { rec: Rec::of(&known), begun: NOW, stage: Stage::Publish };
+        world.processes[process].jobs[at] = Job { rec: Rec::of(&known), taken: NOW, stage: Stage::Publish };
     }
 
-    fn look(&self, world: &mut World, process: usize, intent: u8) {
+    fn query_status(&self, world: &mut World, process: usize, intent: u8) {
         let rec = world.find(self.journals[process], intent).expect("enabled for a record");
         let rec = Rec::of(&decide::bounded(rec.full(), NOW.into(), QUIET.into(), &self.rules));
-        world.processes[process].jobs.push(Job { rec, begun: NOW, stage: Stage::Looking });
+        world.processes[process].jobs.push(Job { rec, taken: NOW, stage: Stage::Looking });
     }
 
     fn power_cut(&self, world: &mut World, journal: usize) {
-        if world.journals[journal].iter().any(|kept| kept.sure != Some(kept.seen)) {
+        if world.journals[journal].iter().any(|kept| kept.sure != Some(kept.snapshots)) {
             self.saw(Situation::PowerCutLosesWrite);
         }
         world.journals[journal].retain_mut(|kept| match kept.sure {
             Some(sure) => {
-                kept.seen = sure;
+                kept.snapshots = sure;
                 true
             }
             None => false,
@@ -851,7 +866,7 @@ impl Till {
 
     /// Nothing of this till's own is overdue, so time may pass.
     fn may_tick(&self, world: &World) -> bool {
-        let on_time = |job: &Job| job.stage == Stage::Publish || job.begun + TIMEOUT > NOW;
+        let on_time = |job: &Job| job.stage == Stage::Publish || job.taken + TIMEOUT > NOW;
         let rival = u8::try_from(self.presses.len() - 1).expect("a few presses");
         let swift =
             !self.rival || world.processes[1].jobs.is_empty() && world.posts.iter().all(|post| post.id != rival);
@@ -862,11 +877,11 @@ impl Till {
     fn tick(world: &mut World) {
         let back = |rec: &mut Rec| {
             rec.recorded -= 1;
-            rec.quiet -= 1;
+            rec.in_flight_window -= 1;
             rec.next -= 1;
         };
         for kept in world.journals.iter_mut().flatten() {
-            back(&mut kept.seen);
+            back(&mut kept.snapshots);
             kept.sure.as_mut().map(back);
         }
         for post in &mut world.posts {
@@ -877,8 +892,8 @@ impl Till {
             for at in 0..world.processes[process].jobs.len() {
                 let job = &mut world.processes[process].jobs[at];
                 back(&mut job.rec);
-                job.begun -= 1;
-                if job.begun + TIMEOUT > NOW {
+                job.taken -= 1;
+                if job.taken + TIMEOUT > NOW {
                     continue;
                 }
                 let intent = job.rec.intent;
@@ -898,51 +913,51 @@ impl Till {
     /// What differs in nothing that any later step depends on becomes the same.
     fn canonical(&self, world: &mut World) {
         let oldest = NOW - u8::try_from(self.rules.resend_limit_ms).unwrap_or(20) - 2 * TIMEOUT - 1;
-        let tidy = |rec: &mut Rec, quiet: u8| {
+        let checkpoint_if_due = |rec: &mut Rec, in_flight_window: u8| {
             rec.recorded = rec.recorded.max(oldest);
-            rec.quiet = rec.quiet.max(quiet);
+            rec.in_flight_window = rec.in_flight_window.max(in_flight_window);
             rec.next = rec.next.max(NOW);
-            if rec.state.is_settled() {
-                (rec.quiet, rec.next) = (NOW, NOW);
+            if rec.state.is_final() {
+                (rec.in_flight_window, rec.next) = (NOW, NOW);
             }
-            if matches!(rec.state, State::Completed | State::Declined) {
+            if matches!(rec.state, IntentState::Completed | IntentState::Declined) {
                 rec.recorded = NOW;
             }
         };
         for journal in 0..world.journals.len() {
             let ours = |process: &usize| self.journals[*process] == journal;
             for at in 0..world.journals[journal].len() {
-                let intent = world.journals[journal][at].seen.intent;
+                let intent = world.journals[journal][at].snapshots.intent;
                 let jobs = || {
                     let processes = (0..world.processes.len()).filter(ours);
                     processes.flat_map(|process| &world.processes[process].jobs).filter(|job| job.rec.intent == intent)
                 };
                 // A look that began in the quiet time must still find it in the quiet time.
-                let looks = jobs().any(|job| matches!(job.stage, Stage::Looking | Stage::Looked(_)));
-                let quiet = if looks { NOW - 2 * QUIET } else { NOW };
+                let status_queries = jobs().any(|job| matches!(job.stage, Stage::Looking | Stage::Looked(_)));
+                let in_flight_window = if status_queries { NOW - 2 * QUIET } else { NOW };
                 let kept = &world.journals[journal][at];
                 let revisions: BTreeSet<u8> = jobs()
                     .map(|job| job.rec.revision)
-                    .chain([kept.seen.revision])
+                    .chain([kept.snapshots.revision])
                     .chain(kept.sure.map(|sure| sure.revision))
                     .collect();
                 // Only their order counts, and whether there was one before.
                 let rank = |revision: u8| 2 + u8::try_from(revisions.range(..revision).count()).expect("a few");
                 let kept = &mut world.journals[journal][at];
-                tidy(&mut kept.seen, quiet);
-                kept.seen.revision = rank(kept.seen.revision);
+                checkpoint_if_due(&mut kept.snapshots, in_flight_window);
+                kept.snapshots.revision = rank(kept.snapshots.revision);
                 if let Some(sure) = &mut kept.sure {
-                    tidy(sure, quiet);
+                    checkpoint_if_due(sure, in_flight_window);
                     sure.revision = rank(sure.revision);
                 }
                 for process in (0..world.processes.len()).filter(ours) {
                     for job in &mut world.processes[process].jobs {
                         if job.rec.intent == intent {
-                            tidy(&mut job.rec, NOW - 2 * QUIET);
+                            checkpoint_if_due(&mut job.rec, NOW - 2 * QUIET);
                             job.rec.next = NOW;
                             job.rec.revision = rank(job.rec.revision);
                             if job.stage == Stage::Publish {
-                                (job.rec.quiet, job.rec.recorded, job.begun) = (NOW, NOW, NOW);
+                                (job.rec.in_flight_window, job.rec.recorded, job.taken) = (NOW, NOW, NOW);
                             }
                         }
                     }
@@ -980,26 +995,30 @@ impl Till {
             if self.naming != Naming::Nothing && (0..self.presses.len()).filter(bought).count() > 1 {
                 world.breaks(ONE_PER_BASKET);
             }
-            let open =
-                |kept: &&Kept| kept.seen.pending() && u64::from(NOW - kept.seen.recorded) <= self.rules.resend_limit_ms;
+            let open = |kept: &&Kept| {
+                kept.snapshots.pending() && u64::from(NOW - kept.snapshots.recorded) <= self.rules.resend_limit_ms
+            };
             if world.journals[journal].iter().filter(open).count() > 1 {
                 world.breaks(OPEN);
             }
             for kept in &before.journals[journal] {
-                let found = world.purchases[usize::from(kept.seen.intent)].is_some();
-                let person = |rec: Rec| rec.full().needs_review() || rec.state.is_settled();
+                let found = world.purchases[usize::from(kept.snapshots.intent)].is_some();
+                let person = |rec: Rec| rec.full().needs_review() || rec.state.is_final();
                 let excused = found || matches!(action, Action::PowerCut(_) | Action::Press(_));
-                if person(kept.seen) && !excused && !world.find(journal, kept.seen.intent).is_some_and(person) {
+                if person(kept.snapshots) && !excused && !world.find(journal, kept.snapshots.intent).is_some_and(person)
+                {
                     world.breaks(PERSON);
                 }
-                let now = world.find(journal, kept.seen.intent).map(|rec| rec.state);
-                let allowed = match kept.seen.state {
-                    State::Recorded | State::InDoubt => true,
-                    State::Completed => now == Some(State::Completed) || matches!(action, Action::PowerCut(_)),
-                    State::Declined => now == Some(State::Declined),
-                    State::NotSent => {
-                        now == Some(State::NotSent)
-                            || now == Some(State::Recorded) && matches!(action, Action::Press(_))
+                let now = world.find(journal, kept.snapshots.intent).map(|rec| rec.state);
+                let allowed = match kept.snapshots.state {
+                    IntentState::Recorded | IntentState::InDoubt => true,
+                    IntentState::Completed => {
+                        now == Some(IntentState::Completed) || matches!(action, Action::PowerCut(_))
+                    }
+                    IntentState::Declined => now == Some(IntentState::Declined),
+                    IntentState::NotSent => {
+                        now == Some(IntentState::NotSent)
+                            || now == Some(IntentState::Recorded) && matches!(action, Action::Press(_))
                     }
                 };
                 if !allowed {
@@ -1045,32 +1064,32 @@ impl Till {
                 let post = world.posts[post];
                 world.posts.push(Post { from: None, copy: true, ..post });
             }
-            Action::Look { process, intent } => self.look(&mut world, process, intent),
-            Action::Answer { process, job, serve } => {
+            Action::Look { process, intent } => self.query_status(&mut world, process, intent),
+            Action::Response { process, job, serve } => {
                 world.faults -= u8::from(serve != Serve::Truth);
-                self.answer(&mut world, process, job, serve);
+                self.response(&mut world, process, job, serve);
             }
-            Action::Write { process, job, roll, disk } => {
+            Action::Write { process, job, random, disk } => {
                 world.faults -= u8::from(!disk);
-                self.write(&mut world, process, job, roll, disk);
+                self.write(&mut world, process, job, random, disk);
             }
             Action::Tell { process, job } => {
                 let rec = self.ahead(&world, process, job).expect("enabled for such a record");
-                self.tell(&mut world, process, rec);
+                self.notify(&mut world, process, rec);
                 self.saw(Situation::ToldAhead);
             }
             Action::Publish { process, job } => {
                 let job = world.processes[process].jobs.remove(job);
-                self.tell(&mut world, process, job.rec);
+                self.notify(&mut world, process, job.rec);
             }
-            Action::Settle { id, completes } => {
+            Action::Resolve { id, completes } => {
                 world.purchases[id] = Some(if completes { Status::Completed } else { Status::Failed });
                 world.points += u8::from(!completes);
             }
             Action::Acknowledge { journal, intent } => {
                 let rec = world.find(journal, intent).expect("enabled for a record");
-                if let Ok(Some(record)) = decide::acknowledge(&rec.full(), NOW.into()) {
-                    assert!(world.save(journal, Rec::of(&record), Durability::Now));
+                if let Ok(Some(intent)) = decide::acknowledge(&rec.full(), NOW.into()) {
+                    assert!(world.save(journal, Rec::of(&intent), Durability::Synced));
                 }
             }
             Action::Crash(process) => {
@@ -1110,14 +1129,14 @@ impl Till {
                 return Some(match stage {
                     Stage::Ready => Action::Send { process, job },
                     Stage::Sent(None) => continue,
-                    Stage::Looking => Action::Answer { process, job, serve: Serve::Truth },
-                    Stage::Sent(Some(_)) | Stage::Looked(_) => Action::Write { process, job, roll: 1, disk: true },
+                    Stage::Looking => Action::Response { process, job, serve: Serve::Truth },
+                    Stage::Sent(Some(_)) | Stage::Looked(_) => Action::Write { process, job, random: 1, disk: true },
                     Stage::Publish => Action::Publish { process, job },
                 });
             }
         }
         if let Some(id) = world.purchases.iter().position(|status| *status == Some(Status::Processing)) {
-            return Some(Action::Settle { id, completes: true });
+            return Some(Action::Resolve { id, completes: true });
         }
         // A look for somebody who waits takes less than a tick, and nobody waits for ever.
         if let Some(press) = world.callers.iter().position(|caller| matches!(caller, Caller::Waiting { .. })) {
@@ -1125,13 +1144,13 @@ impl Till {
         }
         for process in 0..world.processes.len() {
             for kept in &world.journals[self.journals[process]] {
-                if self.may_look(world, process, kept.seen, false) && !self.for_a_person(kept.seen) {
-                    return Some(Action::Look { process, intent: kept.seen.intent });
+                if self.may_look(world, process, kept.snapshots, false) && !self.for_a_person(kept.snapshots) {
+                    return Some(Action::Look { process, intent: kept.snapshots.intent });
                 }
             }
         }
         let busy = world.processes.iter().any(|process| !process.jobs.is_empty());
-        let open = |kept: &Kept| kept.seen.pending() && !self.for_a_person(kept.seen);
+        let open = |kept: &Kept| kept.snapshots.pending() && !self.for_a_person(kept.snapshots);
         (busy || world.journals.iter().flatten().any(open)).then_some(Action::Tick)
     }
 
@@ -1149,7 +1168,7 @@ impl Till {
         };
         let mut path = Vec::new();
         let mut at = world.clone();
-        for _ in 0..PATIENCE {
+        for _ in 0..CLOSE_WAIT {
             let known = print(&at);
             if self.ending.lock().unwrap_or_else(PoisonError::into_inner).contains(&known) {
                 break;
@@ -1158,7 +1177,7 @@ impl Till {
             let Some(action) = self.calm(&at) else { break };
             at = self.apply(&at, action);
         }
-        let ended = path.len() < PATIENCE;
+        let ended = path.len() < CLOSE_WAIT;
         if ended {
             self.ending.lock().unwrap_or_else(PoisonError::into_inner).extend(path);
         }
@@ -1219,29 +1238,29 @@ impl Model for Till {
                     Stage::Sent(None) if faulty => actions.push(Action::CutOff { process, job }),
                     Stage::Sent(None) => {}
                     Stage::Looking => {
-                        actions.push(Action::Answer { process, job, serve: Serve::Truth });
+                        actions.push(Action::Response { process, job, serve: Serve::Truth });
                         if faulty {
-                            actions.push(Action::Answer { process, job, serve: Serve::Fails });
-                            actions.push(Action::Answer { process, job, serve: Serve::Stale });
+                            actions.push(Action::Response { process, job, serve: Serve::Fails });
+                            actions.push(Action::Response { process, job, serve: Serve::Stale });
                         }
                     }
                     Stage::Sent(Some(_)) | Stage::Looked(_) => {
                         if self.ahead(world, process, job).is_some() {
                             actions.push(Action::Tell { process, job });
                         }
-                        for roll in self.rolls {
-                            actions.push(Action::Write { process, job, roll: *roll, disk: true });
+                        for random in self.rolls {
+                            actions.push(Action::Write { process, job, random: *random, disk: true });
                         }
                         if faulty {
-                            actions.push(Action::Write { process, job, roll: 1, disk: false });
+                            actions.push(Action::Write { process, job, random: 1, disk: false });
                         }
                     }
                     Stage::Publish => actions.push(Action::Publish { process, job }),
                 }
             }
             for kept in &world.journals[self.journals[process]] {
-                if self.may_look(world, process, kept.seen, true) {
-                    actions.push(Action::Look { process, intent: kept.seen.intent });
+                if self.may_look(world, process, kept.snapshots, true) {
+                    actions.push(Action::Look { process, intent: kept.snapshots.intent });
                 }
             }
             if world.faults > 0 && !steady {
@@ -1252,9 +1271,9 @@ impl Model for Till {
             if world.faults > 0 && !kept.is_empty() && !(self.rival && journal == 1) {
                 actions.push(Action::PowerCut(journal));
             }
-            for seen in kept.iter().map(|kept| kept.seen).filter(|_| self.acknowledges) {
-                if !seen.acknowledged && (seen.state.is_settled() || seen.full().needs_review()) {
-                    actions.push(Action::Acknowledge { journal, intent: seen.intent });
+            for snapshots in kept.iter().map(|kept| kept.snapshots).filter(|_| self.acknowledges) {
+                if !snapshots.acknowledged && (snapshots.state.is_final() || snapshots.full().needs_review()) {
+                    actions.push(Action::Acknowledge { journal, intent: snapshots.intent });
                 }
             }
         }
@@ -1279,8 +1298,8 @@ impl Model for Till {
             }
         }
         for id in (0..IDS).filter(|id| world.purchases[*id] == Some(Status::Processing)) {
-            actions.push(Action::Settle { id, completes: true });
-            actions.push(Action::Settle { id, completes: false });
+            actions.push(Action::Resolve { id, completes: true });
+            actions.push(Action::Resolve { id, completes: false });
         }
         if self.may_tick(world) {
             actions.push(Action::Tick);
@@ -1320,7 +1339,7 @@ impl Model for Till {
 }
 
 fn limit(resend_limit_ms: Millis) -> RetryRules {
-    RetryRules { spacing_ms: vec![1], startup_jitter_ms: 0, resend_limit_ms }
+    RetryRules { schedule_ms: vec![1], startup_jitter_ms: 0, resend_limit_ms }
 }
 
 /// What one configuration came to.

@@ -1,12 +1,12 @@
 //! Everything this library assumes of Engage that Voyado's public pages do not say. Nothing outside this module may assume more.
 //! Where a real tenant turns out otherwise, the configuration's `apiMapping` object says so: a change of configuration, not a release.
 
-use crate::error::Result;
-use crate::fields::Fields;
+use super::fields::Fields;
+use crate::core::error::Result;
 
 /// The parts of the wire format that are not documented.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wire {
+pub(crate) struct ApiMapping {
     /// The header that carries the key: the general page says `apikey`, another one `x-api-key`.
     pub key_header: String,
     /// The field of a purchase request that names the item. Its meaning is documented, its name is not.
@@ -38,7 +38,7 @@ pub(crate) struct Wire {
     pub barcode_fields: Vec<String>,
 }
 
-impl Default for Wire {
+impl Default for ApiMapping {
     fn default() -> Self {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
@@ -63,12 +63,12 @@ impl Default for Wire {
     }
 }
 
-impl Wire {
+impl ApiMapping {
     /// Reads the `apiMapping` object; what it does not name stays as assumed.
     pub fn parse(mut fields: Fields) -> Result<Self> {
         let assumed = Self::default();
         let mut text = |key, assumed: String| fields.string(key).map(|given| given.unwrap_or(assumed));
-        let wire = Self {
+        let api_mapping = Self {
             key_header: text("keyHeader", assumed.key_header)?,
             item_id_field: text("itemIdField", assumed.item_id_field)?,
             status_field: text("statusField", assumed.status_field)?,
@@ -87,15 +87,15 @@ impl Wire {
             expires_on_fields: fields.strings("expiresOnFields", assumed.expires_on_fields)?,
             barcode_fields: fields.strings("barcodeFields", assumed.barcode_fields)?,
         };
-        if ureq::http::HeaderName::from_bytes(wire.key_header.as_bytes()).is_err() {
+        if ureq::http::HeaderName::from_bytes(api_mapping.key_header.as_bytes()).is_err() {
             return Err(fields.error("keyHeader", "is not the name of an HTTP header"));
         }
-        if !wire.rewards_path.starts_with('/') || !wire.rewards_path.contains("{contactId}") {
+        if !api_mapping.rewards_path.starts_with('/') || !api_mapping.rewards_path.contains("{contactId}") {
             return Err(
                 fields.error("rewardsPath", "must start with / and hold {contactId}; {channel} stands for the channel")
             );
         }
         fields.finish()?;
-        Ok(wire)
+        Ok(api_mapping)
     }
 }

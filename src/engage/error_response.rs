@@ -1,8 +1,8 @@
 //! What an answer that is not a success means. The code is looked at first and the HTTP status second.
 
-use crate::code::Code;
-use crate::error::{Detail, Error};
-use crate::transport::{Answer, Failure, FailureKind, http_date};
+use crate::core::code::Code;
+use crate::core::error::{Detail, Error};
+use crate::transport::{Failure, FailureKind, Response, http_date};
 use serde_json::Value;
 
 /// What the body of an error answer is. Its shape is documented nowhere.
@@ -16,8 +16,8 @@ pub(crate) enum ErrorBody {
 }
 
 impl ErrorBody {
-    pub fn of(answer: &Answer) -> Self {
-        let body = without_bom(&answer.body).trim_ascii();
+    pub fn of(response: &Response) -> Self {
+        let body = without_bom(&response.body).trim_ascii();
         if body.is_empty() {
             return ErrorBody::Empty;
         }
@@ -25,7 +25,7 @@ impl ErrorBody {
             return ErrorBody::Json(find_code(&value, 3).filter(|code| is_code(code)).map(str::to_owned));
         }
         let html = body.first() == Some(&b'<')
-            || answer.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
+            || response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         if html { ErrorBody::Html } else { ErrorBody::Text }
     }
 
@@ -133,26 +133,26 @@ pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
         _ if !body.may_be_engage() => Code::InvalidResponse,
         401 => Code::Unauthorized,
         403 => Code::Forbidden,
-        400..=499 => {
-            known(body).filter(|code| code.row().outcome == crate::code::Outcome::Declined).unwrap_or(Code::Declined)
-        }
+        400..=499 => known(body)
+            .filter(|code| code.row().outcome == crate::core::code::Outcome::Declined)
+            .unwrap_or(Code::Declined),
         _ => Code::InvalidResponse,
     }
 }
 
 /// The error of a read that got an answer other than a success.
-pub(crate) fn read_error(answer: &Answer) -> Error {
-    let body = ErrorBody::of(answer);
-    let code = read(answer.status, &body);
-    let message = match (&body, answer.status) {
-        (ErrorBody::Html, _) => format!("{} ({})", code.row().meaning, web_page(answer.status)),
+pub(crate) fn read_error(response: &Response) -> Error {
+    let body = ErrorBody::of(response);
+    let code = read(response.status, &body);
+    let message = match (&body, response.status) {
+        (ErrorBody::Html, _) => format!("{} ({})", code.row().meaning, web_page(response.status)),
         (_, 300..=399) => format!(
             "the server answered {}, a redirect, which is not followed: it would carry the key along; check baseUrl",
-            answer.status
+            response.status
         ),
         _ => code.row().meaning.to_owned(),
     };
-    Error::new(code, message).with_detail(detail(answer, &body))
+    Error::new(code, message).with_detail(detail(response, &body))
 }
 
 /// What to say of a page in the place of Engage's answer.
@@ -161,16 +161,19 @@ pub(crate) fn web_page(status: u16) -> String {
 }
 
 /// Why an answer to a request that spends is what it is, where its code does not say it.
-pub(crate) fn cause(answer: &Answer, body: &ErrorBody) -> Vec<String> {
-    if *body == ErrorBody::Html { vec![web_page(answer.status)] } else { Vec::new() }
+pub(crate) fn cause(response: &Response, body: &ErrorBody) -> Vec<String> {
+    if *body == ErrorBody::Html { vec![web_page(response.status)] } else { Vec::new() }
 }
 
-pub(crate) fn detail(answer: &Answer, body: &ErrorBody) -> Detail {
+pub(crate) fn detail(response: &Response, body: &ErrorBody) -> Detail {
     Detail {
-        http_status: Some(answer.status),
+        http_status: Some(response.status),
         engage_code: body.engage_code().map(str::to_owned),
         attempts: 1,
-        retry_after_ms: answer.retry_after.as_deref().and_then(|after| retry_after_ms(after, answer.date.as_deref())),
+        retry_after_ms: response
+            .retry_after
+            .as_deref()
+            .and_then(|after| retry_after_ms(after, response.date.as_deref())),
     }
 }
 
@@ -231,7 +234,7 @@ mod tests {
     use super::*;
 
     fn body(text: &str, content_type: &str) -> ErrorBody {
-        ErrorBody::of(&Answer {
+        ErrorBody::of(&Response {
             status: 400,
             content_type: Some(content_type.into()),
             retry_after: None,
@@ -324,7 +327,7 @@ mod tests {
         for status in 100..=999 {
             for body in [ErrorBody::Html, ErrorBody::Text] {
                 let code = purchase(status, &body);
-                assert_eq!(code.row().outcome, crate::code::Outcome::Pending, "{status} {body:?} is {code:?}");
+                assert_eq!(code.row().outcome, crate::core::code::Outcome::Pending, "{status} {body:?} is {code:?}");
             }
         }
     }

@@ -1,11 +1,19 @@
 //! The configuration of a client, read from JSON and checked once. Nothing later can fail because of it.
 
-use crate::code::Code;
-use crate::engage::assumptions::Wire;
-use crate::error::{Error, Result};
-use crate::fields::Fields;
+mod api_mapping;
+mod base_url;
+mod fields;
+mod proxy;
+
+pub(crate) use api_mapping::ApiMapping;
+pub(crate) use base_url::BaseUrl;
+pub(crate) use fields::Fields;
+pub(crate) use proxy::{Proxy, ProxySetting};
+
+use crate::core::code::Code;
+use crate::core::error::{Error, Result};
+use crate::core::retry::RetryRules;
 use crate::secret::Secret;
-use crate::transport::proxy::{self, Proxy};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,19 +28,19 @@ pub struct Config {
     /// Whether the operating system's certificate authorities are trusted beside `caFile`.
     pub(crate) system_trust: bool,
     pub(crate) client_identity: Option<ClientIdentity>,
-    pub(crate) proxy: proxy::Choice,
+    pub(crate) proxy: ProxySetting,
     /// Whether a connection is made on open, so that the first call finds it.
-    pub(crate) warm: bool,
+    pub(crate) preconnect: bool,
     /// How long a call may keep the cashier waiting.
     pub(crate) wait: Duration,
     /// How long one request may take.
     pub(crate) request_timeout: Duration,
     pub(crate) max_response_bytes: u64,
     pub(crate) journal: JournalPlace,
-    pub(crate) settle: RetryRules,
+    pub(crate) retry: RetryRules,
     /// How long acknowledged records are kept.
     pub(crate) retention: Duration,
-    pub(crate) wire: Wire,
+    pub(crate) api_mapping: ApiMapping,
 }
 
 /// Where intents are kept.
@@ -45,72 +53,11 @@ pub(crate) enum JournalPlace {
     File(PathBuf),
 }
 
-/// The spacing of settling.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetryRules {
-    /// Waits before the first, second, … settling request; the last repeats. In ms.
-    pub spacing_ms: Vec<u64>,
-    /// Up to this long after open, at random, settling of old intents starts. In ms.
-    pub startup_jitter_ms: u64,
-    /// An intent older than this is not posted again. In ms.
-    pub resend_limit_ms: u64,
-}
-
 /// What the till proves with who it is: PEM files.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientIdentity {
     pub certificate: PathBuf,
     pub key: PathBuf,
-}
-
-/// `https://host[:port][/path]`, checked.
-#[derive(Debug, Clone)]
-pub(crate) struct BaseUrl(ureq::http::Uri);
-
-impl BaseUrl {
-    /// Checks a base URL. The error is what to say of the key.
-    pub fn parse(text: &str) -> std::result::Result<Self, &'static str> {
-        let url: ureq::http::Uri = text.parse().map_err(|_| "is not a URL; for example \"https://acme.voyado.com\"")?;
-        let host = url
-            .host()
-            .filter(|host| !host.is_empty())
-            .ok_or("names no host; for example \"https://acme.voyado.com\"")?;
-        if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err("must not carry a user name or password");
-        }
-        if url.query().is_some() {
-            return Err("must not carry a query");
-        }
-        match url.scheme_str() {
-            Some("https") => {}
-            Some("http") if is_loopback(host) => {}
-            Some("http") => return Err("must be https:// (http:// is allowed for loopback addresses only)"),
-            _ => return Err("must start with https://"),
-        }
-        Ok(Self(url))
-    }
-
-    pub fn is_https(&self) -> bool {
-        self.0.scheme_str() == Some("https")
-    }
-
-    pub fn is_loopback(&self) -> bool {
-        is_loopback(self.host_and_port().0)
-    }
-
-    pub fn host_and_port(&self) -> (&str, u16) {
-        (self.0.host().unwrap_or_default(), self.0.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 }))
-    }
-
-    /// Scheme, host and port: `https://acme.voyado.com`.
-    pub fn origin(&self) -> String {
-        format!("{}://{}", self.0.scheme_str().unwrap_or_default(), self.0.authority().map_or("", |at| at.as_str()))
-    }
-
-    /// What stands before the path of every request; without a trailing slash, so often nothing.
-    pub fn prefix(&self) -> &str {
-        self.0.path().trim_end_matches('/')
-    }
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -140,16 +87,16 @@ impl Config {
         let system_trust = fields.flag("systemTrust", true)?;
         let client_identity = client_identity(&mut fields)?;
         let proxy = proxy_choice(&mut fields)?;
-        let warm = fields.flag("preconnect", true)?;
+        let preconnect = fields.flag("preconnect", true)?;
         let max_response_bytes = fields.integer("maxResponseBytes", 8 << 20, 1024..=256 << 20)?;
         let journal = journal_place(&mut fields)?;
-        let settle = RetryRules {
-            spacing_ms: fields.integers("retryScheduleMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
+        let retry = RetryRules {
+            schedule_ms: fields.integers("retryScheduleMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
             startup_jitter_ms: fields.integer("startupJitterMs", 30_000, 0..=HOUR_MS)?,
             resend_limit_ms: fields.integer("resendLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
         };
         let retention = fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS;
-        let wire = Wire::parse(fields.object("apiMapping", "config_json: apiMapping")?)?;
+        let api_mapping = ApiMapping::parse(fields.object("apiMapping", "config_json: apiMapping")?)?;
         fields.finish()?;
         Ok(Config {
             base_url,
@@ -159,14 +106,14 @@ impl Config {
             system_trust,
             client_identity,
             proxy,
-            warm,
+            preconnect,
             wait: Duration::from_millis(wait),
             request_timeout: Duration::from_millis(request_timeout),
             max_response_bytes,
             journal,
-            settle,
+            retry,
             retention: Duration::from_millis(retention),
-            wire,
+            api_mapping,
         })
     }
 }
@@ -196,21 +143,16 @@ fn client_identity(fields: &mut Fields) -> Result<Option<ClientIdentity>> {
     }
 }
 
-fn proxy_choice(fields: &mut Fields) -> Result<proxy::Choice> {
+fn proxy_choice(fields: &mut Fields) -> Result<ProxySetting> {
     // It may hold a password.
     match fields.string("proxy")?.map(Secret::new) {
-        None => Ok(proxy::Choice::Environment),
-        Some(text) if text.expose() == "none" => Ok(proxy::Choice::None),
+        None => Ok(ProxySetting::Environment),
+        Some(text) if text.expose() == "none" => Ok(ProxySetting::None),
         Some(text) => match Proxy::parse(text.expose(), "proxy") {
-            Ok(proxy) => Ok(proxy::Choice::Named(proxy)),
+            Ok(proxy) => Ok(ProxySetting::Named(proxy)),
             Err(says) => Err(fields.error("proxy", says)),
         },
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// `Name/Version`, and whatever comment may follow.
@@ -253,7 +195,7 @@ mod tests {
         assert_eq!(config.wait, Duration::from_secs(10));
         assert_eq!(config.request_timeout, Duration::from_secs(60));
         assert_eq!(config.max_response_bytes, 8 << 20);
-        assert_eq!(config.settle.spacing_ms, [10_000, 30_000, 60_000, 300_000]);
+        assert_eq!(config.retry.schedule_ms, [10_000, 30_000, 60_000, 300_000]);
         assert_eq!(config.journal, JournalPlace::None);
     }
 
@@ -292,33 +234,6 @@ mod tests {
                 assert!(message.contains(part), "{json} says {message:?}, without {part:?}");
             }
             assert!(!message.contains("hush"), "{message}");
-        }
-    }
-
-    #[test]
-    fn plain_http_is_for_loopback_only() {
-        for good in [
-            "https://a.voyado.com",
-            "https://a.voyado.com/",
-            "http://127.0.0.1:8080",
-            "http://localhost",
-            "http://[::1]:9",
-        ] {
-            assert!(BaseUrl::parse(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "http://a.voyado.com",
-            "ftp://a",
-            "a.voyado.com",
-            "https://",
-            "",
-            "https://u:p@a.com",
-            "https://a.com/?k=1",
-            "http://127.0.0.1.evil.com",
-            "http://localhost.evil.com",
-            "http://128.0.0.1",
-        ] {
-            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
         }
     }
 

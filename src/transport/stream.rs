@@ -3,7 +3,7 @@
 use super::FailureKind;
 use super::call;
 use super::socket::Socket;
-use crate::error::chain;
+use crate::core::error::chain;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// rustls reads 4 KB at a time; the socket is read this much at once.
 const INBOX: usize = 32 << 10;
 
-pub(crate) struct Wire {
+pub(crate) struct Stream {
     tls: Option<Box<ClientConnection>>,
     socket: Socket,
     inbox: Inbox,
@@ -42,7 +42,7 @@ impl Read for Inbox {
     }
 }
 
-impl Wire {
+impl Stream {
     pub fn plain(socket: Socket) -> Self {
         Self { tls: None, socket, inbox: Inbox::default() }
     }
@@ -100,7 +100,7 @@ fn is_quiet(tls: &mut ClientConnection) -> bool {
     tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed())
 }
 
-impl Read for Wire {
+impl Read for Stream {
     /// One read; 0 is the peer's end of the stream.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.socket.read(into) };
@@ -131,7 +131,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl Write for Stream {
     /// Sends all of it: nothing is kept back.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.tls {

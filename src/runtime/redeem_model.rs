@@ -5,13 +5,15 @@
 //! What is assumed: a request is dead once the quiet time from its start is over; Engage's times are true; nobody else uses the very same
 //! reward while a request of ours is under way and lost (where the model lets that happen, it is counted, and *done* is the answer).
 
-use super::decide::{self, Pace, Step, Times, Wish};
-use crate::code::{Code, Outcome};
-use crate::config::RetryRules;
-use crate::engage::{Channel, Facts, Order, RedeemOrder, Redeemed, Verdict};
-use crate::id::{AssignmentId, ContactId, OperationId};
-use crate::journal::{Candidates, Intention, Record};
-use crate::time::Millis;
+use crate::core::admission::{self, Admission, Candidates, Clocks, Command};
+use crate::core::code::{Code, Outcome};
+use crate::core::domain::Millis;
+use crate::core::domain::{AssignmentId, ContactId, OperationId};
+use crate::core::domain::{Channel, Operation, Redeem};
+use crate::core::evidence::{Evidence, Reason, Redemption};
+use crate::core::intent::Intent;
+use crate::core::machine::{self as decide, NextAction};
+use crate::core::retry::{RetryRules, Timing};
 use stateright::{Checker, Model, Property};
 use std::hash::{Hash, Hasher};
 use uuid::Uuid;
@@ -68,21 +70,30 @@ struct Request {
 struct World {
     now: u8,
     used: Option<(By, u8)>,
-    record: Option<Record>,
+    intent: Option<Intent>,
     requests: Vec<Request>,
     /// Every request that ever left, by its start: what the truth is judged by.
     left: Vec<u8>,
-    told: Option<Outcome>,
+    outcome_of: Option<Outcome>,
 }
 
 impl World {
     /// What makes two worlds the same.
     fn key(&self) -> impl PartialEq + Hash {
-        let record = self.record.as_ref().map(|it| {
-            let seen = it.detail.engage_code.is_some();
-            (it.state, it.code, it.quiet_until, it.next_at, it.recorded_at, it.asked, it.doubt, seen)
+        let intent = self.intent.as_ref().map(|it| {
+            let snapshots = it.detail.engage_code.is_some();
+            (
+                it.state,
+                it.code,
+                it.in_flight_until,
+                it.next_query_at,
+                it.recorded_at,
+                it.processing_window,
+                it.earlier_in_doubt,
+                snapshots,
+            )
         });
-        (self.now, self.used, record, self.requests.clone(), self.left.clone(), self.told)
+        (self.now, self.used, intent, self.requests.clone(), self.left.clone(), self.outcome_of)
     }
 }
 
@@ -116,27 +127,27 @@ enum Event {
 }
 
 impl Setting {
-    fn times(self, now: u8) -> Times {
+    fn clocks(self, now: u8) -> Clocks {
         let now = Millis::from(now) * TICK;
-        Times { now, quiet: Millis::from(QUIET) * TICK, engage: self.clock.then_some((now, now)) }
+        Clocks { now, in_flight_window: Millis::from(QUIET) * TICK, engage: self.clock.then_some((now, now)) }
     }
 
     fn rules() -> RetryRules {
-        RetryRules { spacing_ms: vec![TICK], startup_jitter_ms: 0, resend_limit_ms: Millis::MAX }
+        RetryRules { schedule_ms: vec![TICK], startup_jitter_ms: 0, resend_limit_ms: Millis::MAX }
     }
 
-    fn learn(world: &mut World, after: impl Fn(&Record, Pace<'_>) -> Record) {
+    fn learn(world: &mut World, after: impl Fn(&Intent, Timing<'_>) -> Intent) {
         let rules = Self::rules();
-        let Some(record) = &world.record else { return };
-        let mut record = after(record, Pace { rules: &rules, attended: false, roll: 0 });
-        record.rounds = 0;
-        record.revision = 1;
-        record.detail.attempts = 1;
-        if record.state.is_settled() || record.needs_review() {
-            let told = decide::told(record.clone(), Code::Pending);
-            world.told = Some(told.map_or_else(|error| error.code().row().outcome, |_| Outcome::Completed));
+        let Some(intent) = &world.intent else { return };
+        let mut intent = after(intent, Timing { rules: &rules, attended: false, random: 0 });
+        intent.query_count = 0;
+        intent.revision = 1;
+        intent.detail.attempts = 1;
+        if intent.state.is_final() || intent.needs_review() {
+            let outcome_of = decide::outcome_of(intent.clone(), Code::Pending);
+            world.outcome_of = Some(outcome_of.map_or_else(|error| error.code().row().outcome, |_| Outcome::Completed));
         }
-        world.record = Some(record);
+        world.intent = Some(intent);
     }
 
     fn send(world: &mut World) {
@@ -144,33 +155,34 @@ impl Setting {
         world.left.push(world.now);
     }
 
-    fn look(self, world: &mut World) {
-        let verdict = match (self.contact, world.used) {
-            (false, _) => Verdict::Unseen,
-            (true, None) => Verdict::Absent,
-            (true, Some(_)) if !self.listed => Verdict::Unseen,
-            (true, Some((_, at))) => {
-                Verdict::Redeemed(Redeemed { on: self.dated.then(|| Millis::from(at) * TICK), ..Redeemed::default() })
-            }
+    fn query_status(self, world: &mut World) {
+        let evidence = match (self.contact, world.used) {
+            (false, _) => Evidence::Unseen,
+            (true, None) => Evidence::Absent,
+            (true, Some(_)) if !self.listed => Evidence::Unseen,
+            (true, Some((_, at))) => Evidence::Redeemed(Redemption {
+                on: self.dated.then(|| Millis::from(at) * TICK),
+                ..Redemption::default()
+            }),
         };
-        let Some(record) = world.record.clone() else { return };
+        let Some(intent) = world.intent.clone() else { return };
         let now = Millis::from(world.now) * TICK;
-        let quiet_until = if self.mutation == Mutation::IgnoreQuiet { 0 } else { record.quiet_until };
-        let may_send = decide::may_send_again(&Record { quiet_until, ..record.clone() }, now, &Self::rules());
-        if matches!(verdict, Verdict::Absent | Verdict::Unseen) && may_send {
-            let excluded = matches!(verdict, Verdict::Absent) || self.mutation == Mutation::NoDoubt;
-            let claimed = decide::claim(&record, excluded, self.times(world.now));
+        let in_flight_until = if self.mutation == Mutation::IgnoreQuiet { 0 } else { intent.in_flight_until };
+        let may_send = decide::may_resend(&Intent { in_flight_until, ..intent.clone() }, now, &Self::rules());
+        if matches!(evidence, Evidence::Absent | Evidence::Unseen) && may_send {
+            let excluded = matches!(evidence, Evidence::Absent) || self.mutation == Mutation::NoDoubt;
+            let claimed = decide::next_attempt(&intent, excluded, self.clocks(world.now));
             Self::learn(world, |_, _| claimed.clone());
             Self::send(world);
             return;
         }
-        let verdict = match verdict {
-            Verdict::Redeemed(_) if self.mutation == Mutation::RedeemedIsOurs => {
-                Verdict::Completed { answer: String::new() }
+        let evidence = match evidence {
+            Evidence::Redeemed(_) if self.mutation == Mutation::RedeemedIsOurs => {
+                Evidence::Completed { response: String::new() }
             }
-            verdict => verdict,
+            evidence => evidence,
         };
-        Self::learn(world, |record, pace| decide::after_look(record, verdict.clone(), now, pace));
+        Self::learn(world, |intent, timing| decide::after_query(intent, evidence.clone(), now, timing));
     }
 
     /// Whether the till is waiting for an answer: settling does not touch the intent meanwhile.
@@ -184,22 +196,23 @@ impl Model for Setting {
     type Action = Event;
 
     fn init_states(&self) -> Vec<World> {
-        let order = Order::Redeem(RedeemOrder {
-            operation: OperationId::from_uuid(Uuid::from_u128(1)),
+        let operation = Operation::Redeem(Redeem {
+            id: OperationId::from_uuid(Uuid::from_u128(1)),
             contact: self.contact.then_some(ContactId::from_uuid(Uuid::from_u128(2))),
             assignment: AssignmentId::from_uuid(Uuid::from_u128(3)),
             channel: Channel::Pos,
         });
-        let wish = Wish { order, named: false, reference: None, rewards_before: None };
+        let command = Command { operation, named: false, reference: None, rewards_before: None };
         // Somebody else may have used it before, may use it later, or never.
         [(None, 3), (Some((By::SomebodyElse, 0)), 3)]
             .into_iter()
             .map(|(used, now)| {
-                let Ok(Intention::Start(record)) = decide::intend(&wish, Candidates::default(), self.times(now)) else {
+                let Ok(Admission::New(intent)) = admission::admit(&command, Candidates::default(), self.clocks(now))
+                else {
                     unreachable!("there is no other intent")
                 };
                 let mut world =
-                    World { now, used, record: Some(record), requests: Vec::new(), left: Vec::new(), told: None };
+                    World { now, used, intent: Some(intent), requests: Vec::new(), left: Vec::new(), outcome_of: None };
                 Self::send(&mut world);
                 world
             })
@@ -223,8 +236,8 @@ impl Model for Setting {
         if !calm && Self::is_busy(world) {
             events.push(Event::Crash);
         }
-        let due = world.record.as_ref().is_some_and(|record| {
-            decide::next(record, Millis::from(world.now) * TICK) == Step::Look && !Self::is_busy(world)
+        let due = world.intent.as_ref().is_some_and(|intent| {
+            decide::next(intent, Millis::from(world.now) * TICK) == NextAction::QueryStatus && !Self::is_busy(world)
         });
         if due {
             events.push(Event::Look);
@@ -247,10 +260,12 @@ impl Model for Setting {
                 world.now += 1;
                 let over = |request: &Request| world.now >= request.started + QUIET;
                 if world.requests.iter().any(|request| over(request) && request.awaited) {
-                    let facts = Facts::of(Code::PendingConnectionLost);
-                    let verdict = Verdict::Unknown(facts);
+                    let reason = Reason::of(Code::PendingConnectionLost);
+                    let evidence = Evidence::InDoubt(reason);
                     let later = Millis::from(world.now) * TICK;
-                    Self::learn(&mut world, |record, pace| decide::after_send(record, verdict.clone(), later, pace));
+                    Self::learn(&mut world, |intent, timing| {
+                        decide::after_attempt(intent, evidence.clone(), later, timing)
+                    });
                 }
                 let now = world.now;
                 world.requests.retain(|request| now < request.started + QUIET);
@@ -258,42 +273,45 @@ impl Model for Setting {
             Event::SomebodyElseUses => world.used = Some((By::SomebodyElse, world.now)),
             Event::Arrives { at, answered } => {
                 let request = world.requests.remove(at);
-                let verdict = match world.used {
+                let evidence = match world.used {
                     None => {
                         world.used = Some((By::Us, world.now));
-                        Verdict::Completed { answer: String::new() }
+                        Evidence::Completed { response: String::new() }
                     }
                     Some(_) if self.mutation == Mutation::AlreadyIsRefused => {
-                        Verdict::Declined(Facts::of(Code::AlreadyRedeemed))
+                        Evidence::Declined(Reason::of(Code::AlreadyRedeemed))
                     }
                     Some(_) => {
-                        let mut found = Redeemed::default();
+                        let mut found = Redemption::default();
                         found.detail.engage_code = Some("PromotionAlreadyRedeemed".into());
-                        Verdict::Redeemed(found)
+                        Evidence::Redeemed(found)
                     }
                 };
                 let forced = self.mutation == Mutation::AlreadyIsRefused;
                 if request.awaited {
-                    let verdict =
-                        if answered { verdict } else { Verdict::Unknown(Facts::of(Code::PendingConnectionLost)) };
-                    Self::learn(&mut world, |record, pace| {
-                        let record = if forced { Record { doubt: false, ..record.clone() } } else { record.clone() };
-                        decide::after_send(&record, verdict.clone(), now, pace)
+                    let evidence =
+                        if answered { evidence } else { Evidence::InDoubt(Reason::of(Code::PendingConnectionLost)) };
+                    Self::learn(&mut world, |intent, timing| {
+                        let intent =
+                            if forced { Intent { earlier_in_doubt: false, ..intent.clone() } } else { intent.clone() };
+                        decide::after_attempt(&intent, evidence.clone(), now, timing)
                     });
                 }
             }
             Event::Lost(at) => {
                 let request = world.requests.remove(at);
                 if request.awaited {
-                    let verdict = Verdict::Unknown(Facts::of(Code::PendingConnectionLost));
-                    Self::learn(&mut world, |record, pace| decide::after_send(record, verdict.clone(), now, pace));
+                    let evidence = Evidence::InDoubt(Reason::of(Code::PendingConnectionLost));
+                    Self::learn(&mut world, |intent, timing| {
+                        decide::after_attempt(intent, evidence.clone(), now, timing)
+                    });
                 }
             }
             Event::Crash => world.requests.iter_mut().for_each(|request| request.awaited = false),
-            Event::Look => self.look(&mut world),
+            Event::Look => self.query_status(&mut world),
             Event::LookFails => {
-                let verdict = Verdict::Unknown(Facts::of(Code::PendingServerError));
-                Self::learn(&mut world, |record, pace| decide::after_look(record, verdict.clone(), now, pace));
+                let evidence = Evidence::InDoubt(Reason::of(Code::PendingServerError));
+                Self::learn(&mut world, |intent, timing| decide::after_query(intent, evidence.clone(), now, timing));
             }
         }
         (world != *before).then_some(world)
@@ -307,10 +325,10 @@ impl Model for Setting {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always("told refused: it was not used by us", |_, world: &World| {
-                world.told != Some(Outcome::Declined) || !matches!(world.used, Some((By::Us, _)))
+                world.outcome_of != Some(Outcome::Declined) || !matches!(world.used, Some((By::Us, _)))
             }),
             Property::always("told done: it was used by us, or while our request was under way", |_, world: &World| {
-                world.told != Some(Outcome::Completed)
+                world.outcome_of != Some(Outcome::Completed)
                     || match world.used {
                         Some((By::Us, _)) => true,
                         Some((By::SomebodyElse, at)) => {
@@ -323,18 +341,18 @@ impl Model for Setting {
                 world.requests.len() < 2
             }),
             Property::always("once the faults stop, it is known, or a person is asked", |_, world: &World| {
-                world.now < END || world.told.is_some()
+                world.now < END || world.outcome_of.is_some()
             }),
-            Property::sometimes("completed", |_, world: &World| world.told == Some(Outcome::Completed)),
-            Property::sometimes("declined", |_, world: &World| world.told == Some(Outcome::Declined)),
+            Property::sometimes("completed", |_, world: &World| world.outcome_of == Some(Outcome::Completed)),
+            Property::sometimes("declined", |_, world: &World| world.outcome_of == Some(Outcome::Declined)),
         ]
     }
 }
 
 impl Setting {
     fn is_due(world: &World) -> bool {
-        world.record.as_ref().is_some_and(|record| {
-            !record.needs_review() && decide::next(record, Millis::from(world.now) * TICK) == Step::Look
+        world.intent.as_ref().is_some_and(|intent| {
+            !intent.needs_review() && decide::next(intent, Millis::from(world.now) * TICK) == NextAction::QueryStatus
         })
     }
 }

@@ -1,23 +1,23 @@
-//! The table of codes: every number the C ABI can answer, its name, its outcome and its meaning.
-//! The Rust enum, the header's macros, the documentation and the bindings are all made from or checked against it.
+//! The table of codes: each number of the C ABI with its name, outcome and meaning. The Rust enum, the
+//! header's macros, the documentation and the bindings are made from it or checked against it.
 
-/// What a code says about the points, whatever else happened (invariant 4).
+/// What a code says about the points (invariant 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum Outcome {
-    /// It happened.
+    /// Engage has completed the operation.
     Completed = 0,
-    /// Engage said no, definitely; nothing was deducted.
+    /// Engage has declined the operation: nothing was deducted.
     Declined = 1,
-    /// Not known yet. The journal holds it and it is being settled.
+    /// The outcome is not known yet. The journal holds the operation, and the library resolves it.
     Pending = 2,
-    /// Nothing that spends has left the till; it may be tried again.
+    /// Nothing that spends has left the till. The POS may try again.
     NotSent = 3,
 }
 
 impl Outcome {
-    /// The word used in JSON.
-    pub const fn word(self) -> &'static str {
+    /// Returns the name that the JSON uses.
+    pub const fn name(self) -> &'static str {
         match self {
             Outcome::Completed => "completed",
             Outcome::Declined => "declined",
@@ -30,20 +30,24 @@ impl Outcome {
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
+    /// The code.
     pub code: Code,
+    /// Its name, as the header has it.
     pub name: &'static str,
+    /// What it says about the points.
     pub outcome: Outcome,
+    /// Its meaning in one or two sentences.
     pub meaning: &'static str,
 }
 
 macro_rules! codes {
     ($($variant:ident = $number:literal, $name:literal, $outcome:ident, $meaning:literal;)*) => {
-        /// A numeric answer of the C ABI. Numbers are explicit and never used again for something else.
+        /// A numeric result of the C ABI. Numbers are explicit and never used again.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(i32)]
         pub enum Code { $(#[doc = $meaning] $variant = $number,)* }
 
-        /// Every code there is, in the order of the bands.
+        /// All codes, in the order of the classes.
         pub const TABLE: &[Row] = &[
             $(Row { code: Code::$variant, name: $name, outcome: Outcome::$outcome, meaning: $meaning },)*
         ];
@@ -59,7 +63,7 @@ macro_rules! codes {
 }
 
 codes! {
-    Ok = 0, "EPS_OK", Completed, "Completed. For a purchase: Engage has completed it.";
+    Ok = 0, "EPS_OK", Completed, "Completed. A purchase: Engage has completed it.";
 
     NullArgument = -101, "EPS_NULL_ARGUMENT", NotSent, "A required pointer is NULL; the message names the argument.";
     BadUtf8 = -102, "EPS_BAD_UTF8", NotSent, "An argument is not valid UTF-8; the message names it and the byte.";
@@ -76,18 +80,18 @@ codes! {
     BadKey = -113, "EPS_BAD_KEY", NotSent, "The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.";
     Forked = -116, "EPS_FORKED", NotSent, "The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.";
 
-    RewardInUse = -114, "EPS_REWARD_IN_USE", NotSent, "Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first.";
+    RewardInUse = -114, "EPS_REWARD_IN_USE", NotSent, "Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome.";
     NotAPurchase = -115, "EPS_NOT_A_PURCHASE", NotSent, "The operation is a redeem; only a purchase gives a reward.";
 
     BadConfig = -200, "EPS_BAD_CONFIG", NotSent, "config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.";
     AbiMismatch = -210, "EPS_ABI_MISMATCH", NotSent, "The program was compiled against the header of another ABI version.";
     NoCaCertificates = -211, "EPS_NO_CA_CERTIFICATES", NotSent, "No certificate authority could be loaded from caFile or from the operating system.";
-    Unauthorized = -212, "EPS_UNAUTHORIZED", Declined, "Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted.";
-    Forbidden = -213, "EPS_FORBIDDEN", Declined, "Engage answered 403: the API key may not do this. Nothing was deducted.";
+    Unauthorized = -212, "EPS_UNAUTHORIZED", Declined, "Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was deducted.";
+    Forbidden = -213, "EPS_FORBIDDEN", Declined, "Engage responded with status 403: the API key may not do this. Nothing was deducted.";
     SystemConfiguration = -214, "EPS_SYSTEM_CONFIGURATION", Declined, "InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it.";
-    ProxyLogin = -215, "EPS_PROXY_LOGIN", NotSent, "The proxy wants a user and a password, or does not accept those it was given. Nothing was sent.";
+    ProxyLogin = -215, "EPS_PROXY_LOGIN", NotSent, "The proxy requires a user and a password, or rejects the configured ones. Nothing was sent.";
 
-    Declined = -300, "EPS_DECLINED", Declined, "Engage refused; httpStatus and engageCode say more. Nothing was deducted.";
+    Declined = -300, "EPS_DECLINED", Declined, "Engage has declined it; httpStatus and engageCode say more. Nothing was deducted.";
     ContactNotFound = -310, "EPS_CONTACT_NOT_FOUND", Declined, "PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.";
     PromotionNotFound = -311, "EPS_PROMOTION_NOT_FOUND", Declined, "PromotionAssignmentPromotionNotFound: the promotion linked to the item was removed.";
     PromotionExpired = -312, "EPS_PROMOTION_EXPIRED", Declined, "PromotionAssignmentPromotionExpired: the promotion linked to the item has ended.";
@@ -112,29 +116,29 @@ codes! {
     Offline = -411, "EPS_OFFLINE", NotSent, "No connection to the server could be made.";
     DnsFailed = -412, "EPS_DNS_FAILED", NotSent, "The server's name could not be resolved.";
     TlsFailed = -413, "EPS_TLS_FAILED", NotSent, "The TLS handshake failed; cause names the reason to its last link.";
-    TimedOut = -414, "EPS_TIMED_OUT", NotSent, "The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent.";
-    Cancelled = -415, "EPS_CANCELLED", NotSent, "eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent.";
+    TimedOut = -414, "EPS_TIMED_OUT", NotSent, "The wait ended: a read has no response, or a purchase was withdrawn before anything was sent.";
+    Cancelled = -415, "EPS_CANCELLED", NotSent, "eps_cancel: a read has no response, or a purchase was withdrawn before anything was sent.";
     RateLimited = -416, "EPS_RATE_LIMITED", NotSent, "429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.";
-    InvalidResponse = -417, "EPS_INVALID_RESPONSE", NotSent, "The answer to a read is not Engage's JSON: a web page, cut off, or of another shape.";
-    ResponseTooLarge = -418, "EPS_RESPONSE_TOO_LARGE", NotSent, "The answer to a read is larger than maxResponseBytes.";
-    ServerError = -419, "EPS_SERVER_ERROR", NotSent, "The server answered a read with a 5xx status, or with 408 or 425.";
-    ConnectionLost = -420, "EPS_CONNECTION_LOST", NotSent, "The connection ended before the answer to a read was complete.";
-    ProxyFailed = -421, "EPS_PROXY_FAILED", NotSent, "The proxy does not connect to the server; the message says what it answered. Nothing was sent.";
+    InvalidResponse = -417, "EPS_INVALID_RESPONSE", NotSent, "The response to a read is not Engage's JSON: a web page, cut off, or of another shape.";
+    ResponseTooLarge = -418, "EPS_RESPONSE_TOO_LARGE", NotSent, "The response to a read is larger than maxResponseBytes.";
+    ServerError = -419, "EPS_SERVER_ERROR", NotSent, "The server responded to a read with a 5xx status, or with 408 or 425.";
+    ConnectionLost = -420, "EPS_CONNECTION_LOST", NotSent, "The connection ended before the response to a read was complete.";
+    ProxyFailed = -421, "EPS_PROXY_FAILED", NotSent, "The proxy does not connect to the server; the message has its status. Nothing was sent.";
 
-    Pending = -500, "EPS_PENDING", Pending, "Not known yet; httpStatus and engageCode say more.";
-    PendingWaitEnded = -510, "EPS_PENDING_WAIT_ENDED", Pending, "The wait ended before Engage answered. The request goes on and its answer is journaled.";
-    PendingCancelled = -511, "EPS_PENDING_CANCELLED", Pending, "eps_cancel ended the wait. The request goes on and its answer is journaled.";
-    PendingConnectionLost = -512, "EPS_PENDING_CONNECTION_LOST", Pending, "The connection ended after the request may have left and before its answer came.";
+    Pending = -500, "EPS_PENDING", Pending, "The outcome is not known yet; httpStatus and engageCode say more.";
+    PendingWaitEnded = -510, "EPS_PENDING_WAIT_ENDED", Pending, "The wait ended before Engage responded. The request goes on and its response is journaled.";
+    PendingCancelled = -511, "EPS_PENDING_CANCELLED", Pending, "eps_cancel ended the wait. The request goes on and its response is journaled.";
+    PendingConnectionLost = -512, "EPS_PENDING_CONNECTION_LOST", Pending, "The connection ended after the request may have left and before its response came.";
     PendingProcessing = -513, "EPS_PENDING_PROCESSING", Pending, "Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).";
-    PendingInvalidResponse = -514, "EPS_PENDING_INVALID_RESPONSE", Pending, "The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version.";
-    PendingServerError = -515, "EPS_PENDING_SERVER_ERROR", Pending, "A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made.";
+    PendingInvalidResponse = -514, "EPS_PENDING_INVALID_RESPONSE", Pending, "The response is not Engage's (a web page, cut off, another shape), or this version does not know its status.";
+    PendingServerError = -515, "EPS_PENDING_SERVER_ERROR", Pending, "A 5xx response: Engage, a gateway or a proxy failed, and the purchase may have been made.";
     PendingAssignmentError = -516, "EPS_PENDING_ASSIGNMENT_ERROR", Pending, "PromotionAssignmentError: an internal error of Engage, to be retried with the same id.";
-    PendingRateLimited = -517, "EPS_PENDING_RATE_LIMITED", Pending, "429: not processed, tried again by itself.";
-    PendingNotPersisted = -518, "EPS_PENDING_NOT_PERSISTED", Pending, "The outcome could not be written to the journal. It will be learned again.";
-    PendingClosed = -519, "EPS_PENDING_CLOSED", Pending, "The client was closed during the wait. It is settled after the next open.";
-    PendingNeedsReview = -520, "EPS_PENDING_NEEDS_REVIEW", Pending, "Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it.";
-    PendingCredentials = -521, "EPS_PENDING_CREDENTIALS", Pending, "An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator.";
-    PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it.";
+    PendingRateLimited = -517, "EPS_PENDING_RATE_LIMITED", Pending, "429: too many requests with this API key. The library tries again by itself.";
+    PendingNotPersisted = -518, "EPS_PENDING_NOT_PERSISTED", Pending, "The outcome could not be written to the journal. The library queries it again.";
+    PendingClosed = -519, "EPS_PENDING_CLOSED", Pending, "The client was closed during the wait. The operation is resolved after the next open.";
+    PendingNeedsReview = -520, "EPS_PENDING_NEEDS_REVIEW", Pending, "Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide.";
+    PendingCredentials = -521, "EPS_PENDING_CREDENTIALS", Pending, "An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key.";
+    PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide.";
 
     Journal = -600, "EPS_JOURNAL", NotSent, "The journal could not be read or written. Nothing was sent.";
     JournalCannotOpen = -610, "EPS_JOURNAL_CANNOT_OPEN", NotSent, "The journal cannot be opened: no such folder, a folder in its place, no permission.";
@@ -149,24 +153,24 @@ codes! {
 }
 
 impl Code {
-    /// The row of this code.
+    /// Returns the row of this code.
     pub fn row(self) -> &'static Row {
         TABLE.iter().find(|row| row.code == self).expect("every code has its row: one macro makes both")
     }
 
-    /// The code of a number, if it is in the table.
+    /// Returns the code of a number, if the table has it.
     pub fn from_number(number: i32) -> Option<Code> {
         TABLE.iter().find(|row| row.code as i32 == number).map(|row| row.code)
     }
 
-    /// The number that crosses the ABI.
+    /// Returns the number that crosses the ABI.
     pub const fn number(self) -> i32 {
         self as i32
     }
 }
 
-/// What any integer says about the points. Total: a number this version does not know is judged by its band,
-/// and one outside every band is *pending*, the only answer that is never wrong.
+/// Returns what any number says about the points. A number that this version does not know has the outcome of
+/// its class. A number outside of all classes is *pending*, which is never wrong.
 pub fn outcome(number: i32) -> Outcome {
     if let Some(code) = Code::from_number(number) {
         return code.row().outcome;
@@ -183,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_names_are_unique_and_every_band_keeps_its_outcome() {
+    fn table_has_unique_rows_and_one_outcome_a_class() {
         for (at, row) in TABLE.iter().enumerate() {
             for other in &TABLE[at + 1..] {
                 assert_ne!(row.code.number(), other.code.number(), "{} and {}", row.name, other.name);
@@ -195,14 +199,14 @@ mod tests {
                 -299..=-200 => &[Outcome::NotSent, Outcome::Declined],
                 -399..=-300 => &[Outcome::Declined],
                 -599..=-500 | -999..=-900 => &[Outcome::Pending],
-                other => panic!("{other} is in no band"),
+                other => panic!("{other} is in no class"),
             };
             assert!(allowed.contains(&row.outcome), "{}", row.name);
         }
     }
 
     #[test]
-    fn an_unknown_number_never_says_refused_or_done_outside_its_band() {
+    fn outcome_of_unknown_number_is_that_of_its_class() {
         for number in [i32::MIN, -1000, -599, -999, -1, 1, 200, i32::MAX] {
             assert_eq!(outcome(number), Outcome::Pending, "{number}");
         }

@@ -3,16 +3,17 @@
 
 use super::FailureKind;
 use super::call::{self, Call};
-use super::clock::{self, Told};
-use super::connector::Connection;
+use super::clock::{self, ServerTime};
+use super::connection::Connection;
 use super::head::Head;
-use super::proxy::Proxy;
 use super::resolve::Names;
 use super::socket::Socket;
+use super::stream::Stream;
 use super::tls::{self, Security};
-use super::wire::Wire;
+use super::tunnel;
 use crate::config::Config;
-use crate::error::{Result, chain};
+use crate::config::Proxy;
+use crate::core::error::{Result, chain};
 use rustls::pki_types::UnixTime;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 /// How long a server may take to say what time it is.
 const ASKING: Duration = Duration::from_secs(2);
 
-pub(crate) struct Dialer {
+pub(crate) struct Connections {
     host: String,
     port: u16,
     pub names: Names,
@@ -46,7 +47,7 @@ enum Spare {
     Here(Connection),
 }
 
-impl Dialer {
+impl Connections {
     pub fn new(config: &Config) -> Result<Self> {
         let (host, port) = config.base_url.host_and_port();
         let proxy = Proxy::of(&config.proxy, &config.base_url)?;
@@ -66,23 +67,28 @@ impl Dialer {
     pub fn connection(&self, addresses: &[SocketAddr]) -> io::Result<Connection> {
         match self.take_spare()? {
             Some(connection) => Ok(connection),
-            None => self.dial(addresses).map(Connection::new),
+            None => self.connect(addresses).map(Connection::new),
         }
     }
 
     /// Makes a connection in advance, for as long as `call` lasts. That it cannot be made harms nothing: the call that needs one will say so.
-    pub fn warm(self: &Arc<Self>, call: Arc<Call>) {
-        let dialer = self.clone();
+    pub fn preconnect(self: &Arc<Self>, call: Arc<Call>) {
+        let connections = self.clone();
         *self.lock() = Spare::Coming { awaited: false };
         let started = std::thread::Builder::new().name("eps-warm".into()).spawn(move || {
             let _quiet = crate::panics::quiet_thread();
             let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                let dial = || dialer.names.addresses(&dialer.host, dialer.port).and_then(|found| dialer.dial(&found));
-                call::scope(&call, None, dial).0
+                let connect = || {
+                    connections
+                        .names
+                        .addresses(&connections.host, connections.port)
+                        .and_then(|found| connections.connect(&found))
+                };
+                call::scope(&call, None, connect).0
             }));
-            *dialer.lock() =
-                made.ok().and_then(io::Result::ok).map_or(Spare::None, |wire| Spare::Here(Connection::new(wire)));
-            dialer.changed.notify_all();
+            *connections.lock() =
+                made.ok().and_then(io::Result::ok).map_or(Spare::None, |stream| Spare::Here(Connection::new(stream)));
+            connections.changed.notify_all();
         });
         if started.is_err() {
             *self.lock() = Spare::None;
@@ -119,18 +125,18 @@ impl Dialer {
         }
     }
 
-    fn dial(&self, addresses: &[SocketAddr]) -> io::Result<Wire> {
+    fn connect(&self, addresses: &[SocketAddr]) -> io::Result<Stream> {
         let (socket, told) = self.reach(addresses)?;
-        let Some(security) = &self.security else { return Ok(Wire::plain(socket)) };
+        let Some(security) = &self.security else { return Ok(Stream::plain(socket)) };
         let began = Instant::now();
-        let wire = Wire::secure(socket, &security.config, &self.host)
+        let stream = Stream::secure(socket, &security.config, &self.host)
             .map_err(|error| self.explained(&error, security, addresses, told))?;
         call::note_times(|times| times.tls = Some(began.elapsed()));
-        Ok(wire)
+        Ok(stream)
     }
 
     /// A way to the server; through a proxy with what it says the time is.
-    fn reach(&self, addresses: &[SocketAddr]) -> io::Result<(Socket, Option<Told>)> {
+    fn reach(&self, addresses: &[SocketAddr]) -> io::Result<(Socket, Option<ServerTime>)> {
         let mut socket = Socket::connect(addresses).inspect_err(|_| {
             self.names.forget(&self.host, self.port);
             if let Some(proxy) = &self.proxy {
@@ -139,40 +145,46 @@ impl Dialer {
         })?;
         let Some(proxy) = &self.proxy else { return Ok((socket, None)) };
         let began = Instant::now();
-        let told = proxy.tunnel(&mut socket, &self.host, self.port, &self.user_agent)?;
+        let told = tunnel::open(proxy, &mut socket, &self.host, self.port, &self.user_agent)?;
         call::note_times(|times| times.tunnel = Some(began.elapsed()));
         Ok((socket, told))
     }
 
     /// Notes why a handshake failed, to the last link of the chain.
-    fn explained(&self, error: &io::Error, security: &Security, at: &[SocketAddr], told: Option<Told>) -> io::Error {
+    fn explained(
+        &self,
+        error: &io::Error,
+        security: &Security,
+        at: &[SocketAddr],
+        told: Option<ServerTime>,
+    ) -> io::Error {
         let inner = error.get_ref();
-        let Some(verdict) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        let Some(evidence) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
             // The socket has noted its own failures already; what is left is a server that hung up.
             return call::fail(
                 FailureKind::TlsEnded,
                 inner.map_or_else(|| vec![error.to_string()], |inner| chain(inner)),
             );
         };
-        let mut cause = chain(verdict);
-        match tls::valid_time(verdict) {
-            Some(valid) => cause.push(clock::verdict(valid, self.ask_time(security, at, valid).or(told))),
-            None => cause.extend(tls::advice(verdict).map(str::to_owned)),
+        let mut cause = chain(evidence);
+        match tls::valid_time(evidence) {
+            Some(valid) => cause.push(clock::evidence(valid, self.ask_time(security, at, valid).or(told))),
+            None => cause.extend(tls::advice(evidence).map(str::to_owned)),
         }
         call::fail(FailureKind::Tls, cause)
     }
 
     /// The server's clock, by its own word: asked on a connection of its own, without the key or anything of the request.
-    fn ask_time(&self, security: &Security, addresses: &[SocketAddr], valid: UnixTime) -> Option<Told> {
+    fn ask_time(&self, security: &Security, addresses: &[SocketAddr], valid: UnixTime) -> Option<ServerTime> {
         let ask = || {
             let (socket, _) = self.reach(addresses).ok()?;
-            let mut wire = Wire::secure(socket, &security.at(valid), &self.host).ok()?;
+            let mut stream = Stream::secure(socket, &security.at(valid), &self.host).ok()?;
             let (host, agent) = (&self.host, &self.user_agent);
             let question =
                 format!("HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nConnection: close\r\n\r\n");
-            wire.write_all(question.as_bytes()).ok()?;
-            Head::read(&mut wire).ok()??.date()
+            stream.write_all(question.as_bytes()).ok()?;
+            Head::read(&mut stream).ok()??.date()
         };
-        call::aside(ASKING, ask).ok()?.map(|time| Told { by: "the server's clock", time })
+        call::aside(ASKING, ask).ok()?.map(|time| ServerTime { by: "the server's clock", time })
     }
 }

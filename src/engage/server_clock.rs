@@ -1,6 +1,6 @@
 //! Engage's clock: the times it writes, and what time it is there now. Tills' own clocks are off by days often enough.
 
-use crate::time::{Millis, millis};
+use crate::core::domain::{Millis, millis};
 use crate::transport::http_date;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,9 +36,9 @@ struct Learned {
 
 impl ServerClock {
     /// The answer to a request that was `begun` then has just come.
-    pub fn learn(&self, date: &str, begun: Instant) {
+    pub fn learn(&self, date: &str, taken: Instant) {
         if let Some(date) = http_date(date).and_then(since_1970) {
-            let learned = Learned { at: Instant::now(), date, unsure: GRAIN_MS + millis(begun.elapsed()) };
+            let learned = Learned { at: Instant::now(), date, unsure: GRAIN_MS + millis(taken.elapsed()) };
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(learned);
         }
     }

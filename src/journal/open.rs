@@ -1,10 +1,10 @@
 //! Makes and opens the journal's file, and gives the connections to it. A file that is not ours, or a newer version's, is not touched.
 
-use super::Durability;
 use super::failure::failed;
 use super::schema;
-use crate::code::Code;
-use crate::error::{Error, Result, chain};
+use crate::core::code::Code;
+use crate::core::error::{Error, Result, chain};
+use crate::core::intent::Durability;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
 use std::fs::{File, OpenOptions};
@@ -26,12 +26,12 @@ impl Writer {
         let mut connection = Connection::open_in_memory().map_err(|error| failed(&error))?;
         plan_once(&connection)?;
         migrate(&mut connection)?;
-        Ok(Self { connection, durability: Durability::Now })
+        Ok(Self { connection, durability: Durability::Synced })
     }
 
     /// To a journal that is there already, and of this version.
     pub fn again(path: &Path) -> Result<Self> {
-        Self::to_log(connect(path)?, path)
+        Self::into_wal(connect(path)?, path)
     }
 
     /// From now on a commit promises this.
@@ -39,8 +39,8 @@ impl Writer {
         if self.durability != durability {
             // Never prepared in advance: preparing it already changes the setting.
             let pragma = match durability {
-                Durability::Now => "PRAGMA synchronous = FULL",
-                Durability::Later => "PRAGMA synchronous = NORMAL",
+                Durability::Synced => "PRAGMA synchronous = FULL",
+                Durability::Buffered => "PRAGMA synchronous = NORMAL",
             };
             self.connection.execute_batch(pragma).map_err(|error| failed(&error))?;
             self.durability = durability;
@@ -49,7 +49,7 @@ impl Writer {
     }
 
     /// Sets a connection up for writing to a write-ahead log.
-    fn to_log(connection: Connection, path: &Path) -> Result<Self> {
+    fn into_wal(connection: Connection, path: &Path) -> Result<Self> {
         // SQLite does not wait for a lock when it changes the mode, and another process may be opening the same new journal.
         let until = Instant::now() + LOCK_WAIT;
         let mode: String = loop {
@@ -72,8 +72,8 @@ impl Writer {
         connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(&error))?;
         // The log is moved into the file by `Journal::tidy`, in nobody's commit.
         connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
-        keep_log(&connection)?;
-        Ok(Self { connection, durability: Durability::Now })
+        keep_wal(&connection)?;
+        Ok(Self { connection, durability: Durability::Synced })
     }
 }
 
@@ -83,19 +83,19 @@ pub(super) fn open(path: &Path) -> Result<(Writer, Connection)> {
     check_header(path)?;
     let mut first = connect(path)?;
     migrate(&mut first)?;
-    let writer = Writer::to_log(first, path)?;
+    let writer = Writer::into_wal(first, path)?;
     let reader = connect(path)?;
-    keep_log(&reader)?;
+    keep_wal(&reader)?;
     Ok((writer, reader))
 }
 
 /// How large the write-ahead log is. It does not shrink, so what is in it may be less.
-pub(super) fn log_bytes(path: &Path) -> u64 {
+pub(super) fn wal_bytes(path: &Path) -> u64 {
     std::fs::metadata(beside(path, "-wal")).map_or(0, |file| file.len())
 }
 
 /// The write-ahead log is not moved by whoever closes last, and is kept grown: appending to a file of fixed size needs one disk write less.
-fn keep_log(connection: &Connection) -> Result<()> {
+fn keep_wal(connection: &Connection) -> Result<()> {
     let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     set.map(drop).map_err(|error| failed(&error))
 }

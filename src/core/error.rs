@@ -1,14 +1,14 @@
-//! The one error type: a code, what happened in words, and what is safe to print (invariant 10).
-//! It is turned into the problem object of the C API; it never holds the key, a body of an answer, or free text from a server.
+//! The one error type: a code, a message, and details that are safe to print (invariant 10). It becomes the
+//! problem object of the C API. It never holds the key, the body of a response, or free text from a server.
 
-use crate::code::Code;
-use crate::id::OperationId;
-use serde::Serialize;
+use crate::core::code::Code;
+use crate::core::domain::OperationId;
 use std::fmt;
 
+/// The result of a call of this library.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a call did not succeed. Cheap to move: one pointer.
+/// The error of a call. It is one pointer, so it is cheap to move.
 #[derive(Debug, Clone)]
 pub struct Error(Box<Inner>);
 
@@ -22,20 +22,21 @@ struct Inner {
     cause: Vec<String>,
 }
 
-/// What is known beside the code; all of it may be absent.
+/// Details of an error. All of them may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Detail {
-    /// The HTTP status that was answered.
+    /// The HTTP status of the response.
     pub http_status: Option<u16>,
-    /// Engage's own error code, when it looks like one.
+    /// Engage's own error code, if the response had one.
     pub engage_code: Option<String>,
-    /// How many requests this operation has made so far.
+    /// Number of requests of this operation so far.
     pub attempts: u32,
-    /// When trying again makes sense, in milliseconds from now.
+    /// When a retry makes sense, in ms from now.
     pub retry_after_ms: Option<u64>,
 }
 
 impl Error {
+    /// Makes an error with a message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Error(Box::new(Inner {
             code,
@@ -47,89 +48,67 @@ impl Error {
         }))
     }
 
-    /// An error whose words are those of its row in the table.
+    /// Makes an error with the message of its code's row in the table.
     pub fn of(code: Code) -> Self {
         Error::new(code, code.row().meaning)
     }
 
+    /// Sets the details.
     #[must_use]
     pub fn with_detail(mut self, detail: Detail) -> Self {
         self.0.detail = detail;
         self
     }
 
+    /// Sets the cause, outermost first.
     #[must_use]
     pub fn with_cause(mut self, cause: Vec<String>) -> Self {
         self.0.cause = cause;
         self
     }
 
+    /// Sets the operation.
     #[must_use]
     pub fn with_operation(mut self, operation: OperationId) -> Self {
         self.0.operation = Some(operation);
         self
     }
 
-    /// Of an operation that is a purchase: the purchase's id.
+    /// Sets the purchase's id.
     #[must_use]
     pub fn with_purchase(mut self, purchase: OperationId) -> Self {
         self.0.purchase = Some(purchase);
         self
     }
 
+    /// Returns the code.
     pub fn code(&self) -> Code {
         self.0.code
     }
 
+    /// Returns the message: what is wrong and what to do.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
+    /// Returns the details.
     pub fn detail(&self) -> &Detail {
         &self.0.detail
     }
 
+    /// Returns the cause, outermost first.
     pub fn cause(&self) -> &[String] {
         &self.0.cause
     }
 
+    /// Returns the operation's id, if the error is about one.
     pub fn operation(&self) -> Option<OperationId> {
         self.0.operation
     }
 
-    /// The problem object. Every key is always there; what is not known is null.
-    pub fn to_json(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Problem<'a> {
-            code: i32,
-            name: &'static str,
-            outcome: &'static str,
-            message: &'a str,
-            http_status: Option<u16>,
-            engage_code: Option<&'a str>,
-            operation_id: Option<OperationId>,
-            purchase_id: Option<OperationId>,
-            attempts: u32,
-            retry_after_ms: Option<u64>,
-            cause: &'a [String],
-        }
-        let row = self.0.code.row();
-        let detail = &self.0.detail;
-        let problem = Problem {
-            code: self.0.code.number(),
-            name: row.name,
-            outcome: row.outcome.word(),
-            message: &self.0.message,
-            http_status: detail.http_status,
-            engage_code: detail.engage_code.as_deref(),
-            operation_id: self.0.operation,
-            purchase_id: self.0.purchase,
-            attempts: detail.attempts,
-            retry_after_ms: detail.retry_after_ms,
-            cause: &self.0.cause,
-        };
-        serde_json::to_vec(&problem).unwrap_or_default()
+    /// Returns the purchase's id, if the error is about a purchase.
+    pub fn purchase(&self) -> Option<OperationId> {
+        self.0.purchase
     }
 }
 
@@ -141,7 +120,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The texts of an error and of everything below it, outermost first.
+/// Returns the texts of an error and of its sources, outermost first.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     let mut next = Some(error);

@@ -52,10 +52,10 @@ struct Walk<'a> {
     element: usize,
 }
 
-type Step<T = ()> = Result<T, FaultKind>;
+type NextAction<T = ()> = Result<T, FaultKind>;
 
 impl<'a> Walk<'a> {
-    fn list(&mut self, fields: &[Field]) -> Step {
+    fn list(&mut self, fields: &[Field]) -> NextAction {
         if self.token()? != b'[' {
             return Err(FaultKind::Shape);
         }
@@ -77,27 +77,27 @@ impl<'a> Walk<'a> {
     }
 
     /// An object with these fields, each once.
-    fn object(&mut self, fields: &[Field]) -> Step {
+    fn object(&mut self, fields: &[Field]) -> NextAction {
         if self.token()? != b'{' {
             // Whether it is JSON at all is said first.
             return self.value(DEPTH).and(Err(FaultKind::Shape));
         }
         self.at += 1;
         // One bit a field.
-        let mut seen = 0_u32;
+        let mut snapshots = 0_u32;
         if self.token()? == b'}' {
             self.at += 1;
         } else {
             loop {
                 let name = self.name()?;
-                let asked = fields.iter().position(|(field, _)| field.as_bytes() == name);
-                if let Some(at) = asked {
+                let processing_window = fields.iter().position(|(field, _)| field.as_bytes() == name);
+                if let Some(at) = processing_window {
                     let (bit, from) = (1 << at, self.at);
                     self.value(DEPTH)?;
-                    if seen & bit != 0 || !holds(&self.text[from..self.at], fields[at].1) {
+                    if snapshots & bit != 0 || !holds(&self.text[from..self.at], fields[at].1) {
                         return Err(FaultKind::Shape);
                     }
-                    seen |= bit;
+                    snapshots |= bit;
                 } else {
                     self.value(DEPTH)?;
                 }
@@ -107,11 +107,11 @@ impl<'a> Walk<'a> {
                 self.token()?;
             }
         }
-        if seen.count_ones() as usize == fields.len() { Ok(()) } else { Err(FaultKind::Shape) }
+        if snapshots.count_ones() as usize == fields.len() { Ok(()) } else { Err(FaultKind::Shape) }
     }
 
     /// The name of a field without its quotes, and everything up to its value.
-    fn name(&mut self) -> Step<&'a [u8]> {
+    fn name(&mut self) -> NextAction<&'a [u8]> {
         let name = self.string()?;
         if self.token()? != b':' {
             return Err(FaultKind::Syntax);
@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Any value; `deep` is how many levels it may have.
-    fn value(&mut self, deep: usize) -> Step {
+    fn value(&mut self, deep: usize) -> NextAction {
         match self.token()? {
             b'"' => self.string().map(drop),
             b'{' | b'[' if deep == 0 => Err(FaultKind::Syntax),
@@ -138,7 +138,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn members(&mut self, close: u8, member: impl Fn(&mut Self) -> Step) -> Step {
+    fn members(&mut self, close: u8, member: impl Fn(&mut Self) -> NextAction) -> NextAction {
         self.at += 1;
         if self.token()? == close {
             self.at += 1;
@@ -155,7 +155,7 @@ impl<'a> Walk<'a> {
 
     /// Behind a member: true when it was the last.
     #[inline]
-    fn separator(&mut self, close: u8) -> Step<bool> {
+    fn separator(&mut self, close: u8) -> NextAction<bool> {
         let found = self.token()?;
         if found != b',' && found != close {
             return Err(FaultKind::Syntax);
@@ -165,7 +165,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A string; what is between its quotes.
-    fn string(&mut self) -> Step<&'a [u8]> {
+    fn string(&mut self) -> NextAction<&'a [u8]> {
         if self.peek()? != b'"' {
             return Err(FaultKind::Syntax);
         }
@@ -195,7 +195,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn escape(&mut self) -> Step {
+    fn escape(&mut self) -> NextAction {
         let digits = match self.peek()? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 0,
             b'u' => 4,
@@ -211,7 +211,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Step {
+    fn number(&mut self) -> NextAction {
         if self.peek()? == b'-' {
             self.at += 1;
         }
@@ -234,7 +234,7 @@ impl<'a> Walk<'a> {
     }
 
     /// One digit or more.
-    fn digits(&mut self) -> Step {
+    fn digits(&mut self) -> NextAction {
         if !self.peek()?.is_ascii_digit() {
             return Err(FaultKind::Syntax);
         }
@@ -244,7 +244,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn word(&mut self, word: &[u8]) -> Step {
+    fn word(&mut self, word: &[u8]) -> NextAction {
         for byte in word {
             if self.peek()? != *byte {
                 return Err(FaultKind::Syntax);
@@ -256,7 +256,7 @@ impl<'a> Walk<'a> {
 
     /// The byte the next token begins with.
     #[inline]
-    fn token(&mut self) -> Step<u8> {
+    fn token(&mut self) -> NextAction<u8> {
         let found = self.peek()?;
         if found > b' ' {
             return Ok(found);
@@ -272,7 +272,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn peek(&self) -> Step<u8> {
+    fn peek(&self) -> NextAction<u8> {
         self.text.get(self.at).copied().ok_or(FaultKind::End)
     }
 }

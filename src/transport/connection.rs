@@ -1,10 +1,10 @@
-//! `ureq`'s connection, made of our wire: one write a request, small buffers, the gate of the call in front of the first byte
+//! `ureq`'s connection, made of our stream: one write a request, small buffers, the gate of the call in front of the first byte
 //! of a request, and the head's secret part, which `ureq` never sees.
 
 use super::FailureKind;
 use super::call;
-use super::dial::Dialer;
-use super::wire::Wire;
+use super::connect::Connections;
+use super::stream::Stream;
 use crate::secret::Wiped;
 use std::fmt;
 use std::io::{Read, Write};
@@ -21,15 +21,15 @@ const COALESCE: usize = 32 << 10;
 const IDLE_MS: u64 = 50_000;
 
 /// Where `ureq` gets its connections.
-pub(crate) struct Dial(pub Arc<Dialer>);
+pub(crate) struct ConnectionSource(pub Arc<Connections>);
 
-impl fmt::Debug for Dial {
+impl fmt::Debug for ConnectionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Dial")
+        f.write_str("ConnectionSource")
     }
 }
 
-impl Connector<()> for Dial {
+impl Connector<()> for ConnectionSource {
     type Out = Connection;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Connection>, ureq::Error> {
@@ -42,7 +42,7 @@ pub(crate) struct Connection {
     buffers: LazyBuffers,
     /// What is to be sent: head and body go out together. It holds the key, and what a member is searched by.
     unsent: Wiped,
-    wire: Wire,
+    stream: Stream,
     used: Instant,
     /// An answer has come, and nobody has looked since whether the connection is still good.
     answered: bool,
@@ -50,11 +50,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub fn new(wire: Wire) -> Self {
+    pub fn new(stream: Stream) -> Self {
         Self {
             buffers: LazyBuffers::new(INPUT_BUFFER, OUTPUT_BUFFER),
             unsent: Wiped::default(),
-            wire,
+            stream,
             used: Instant::now(),
             answered: false,
             idle_limit: Arc::new(IDLE_MS.into()),
@@ -64,7 +64,7 @@ impl Connection {
     /// Whether the next request may be sent on it.
     pub fn is_good(&mut self) -> bool {
         let idle = self.used.elapsed().as_millis();
-        self.unsent.is_empty() && idle < self.idle_limit.load(Ordering::Relaxed).into() && self.wire.is_open()
+        self.unsent.is_empty() && idle < self.idle_limit.load(Ordering::Relaxed).into() && self.stream.is_open()
     }
 
     /// Sends what is buffered. The call's gate is passed here: before it nothing of the request has left.
@@ -76,7 +76,7 @@ impl Connection {
             return Err(call::fail(FailureKind::Interrupted, Vec::new()).into());
         }
         call::note_connection(&self.idle_limit);
-        self.wire.write_all(&self.unsent)?;
+        self.stream.write_all(&self.unsent)?;
         self.unsent.clear();
         Ok(())
     }
@@ -112,7 +112,7 @@ impl Transport for Connection {
             let says = "the head of the answer, or a line of it, is longer than 16 KB";
             return Err(call::fail(FailureKind::NotHttp, vec![says.into()]).into());
         }
-        let received = self.wire.read(into)?;
+        let received = self.stream.read(into)?;
         self.buffers.input_appended(received);
         (self.used, self.answered) = (Instant::now(), true);
         Ok(received > 0)
@@ -121,13 +121,13 @@ impl Transport for Connection {
     fn is_open(&mut self) -> bool {
         // `ureq` asks as it puts the connection back and again as it takes it out. Only then it is worth a look at the socket.
         match std::mem::take(&mut self.answered) {
-            true => self.unsent.is_empty() && self.wire.is_quiet(),
+            true => self.unsent.is_empty() && self.stream.is_quiet(),
             false => self.is_good(),
         }
     }
 
     fn is_tls(&self) -> bool {
-        self.wire.is_tls()
+        self.stream.is_tls()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reads a JSON object of settings (the configuration, a call's options) field by field.
 //! Whatever is wrong, the error names the key, says what was found and what is allowed; a value is never printed, it may be a secret.
 
-use crate::code::Code;
-use crate::error::{Error, Result};
+use crate::core::code::Code;
+use crate::core::error::{Error, Result};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::ops::RangeInclusive;

@@ -1,25 +1,18 @@
-//! The proxy between a till and the internet: which one, by the configuration or the environment, and the tunnel through it.
-//! The tunnel is made on our own socket, so that a proxy that hangs keeps no call longer than it may last (invariant 8).
+//! The proxy between a till and the internet: the configured one, or the environment's.
 
-use super::FailureKind;
-use super::call;
-use super::clock::Told;
-use super::head::Head;
-use super::socket::Socket;
-use crate::code::Code;
-use crate::config::BaseUrl;
-use crate::error::{Error, Result};
+use super::base_url::BaseUrl;
+use crate::core::code::Code;
+use crate::core::error::{Error, Result};
 use crate::secret::{Secret, Wiped};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::fmt;
-use std::io::{self, Write};
 use std::net::IpAddr;
 use ureq::http::uri::Authority;
 
 /// Which proxy the configuration names.
 #[derive(Debug, Clone)]
-pub(crate) enum Choice {
+pub(crate) enum ProxySetting {
     /// Nothing is said: what the environment says.
     Environment,
     None,
@@ -32,7 +25,7 @@ pub(crate) struct Proxy {
     pub host: String,
     pub port: u16,
     /// The value of `Proxy-Authorization`.
-    login: Option<Secret>,
+    pub login: Option<Secret>,
     named_by: &'static str,
 }
 
@@ -67,11 +60,11 @@ impl Proxy {
     }
 
     /// The proxy for a server, if there is one.
-    pub fn of(choice: &Choice, server: &BaseUrl) -> Result<Option<Self>> {
-        match choice {
-            Choice::None => Ok(None),
-            Choice::Named(proxy) => Ok(Some(proxy.clone())),
-            Choice::Environment => Self::of_environment(server, |name| std::env::var(name).ok().map(Secret::new)),
+    pub fn of(setting: &ProxySetting, server: &BaseUrl) -> Result<Option<Self>> {
+        match setting {
+            ProxySetting::None => Ok(None),
+            ProxySetting::Named(proxy) => Ok(Some(proxy.clone())),
+            ProxySetting::Environment => Self::of_environment(server, |name| std::env::var(name).ok().map(Secret::new)),
         }
     }
 
@@ -90,57 +83,6 @@ impl Proxy {
             let instead = "name the proxy in config_json, or \"proxy\": \"none\" to do without";
             Error::new(Code::BadConfig, format!("the environment's {name} {says}; {instead}"))
         })
-    }
-
-    /// Asks for a tunnel to a server. Nothing of a request passes here; gives the proxy's clock, if it tells.
-    pub fn tunnel(&self, socket: &mut Socket, host: &str, port: u16, user_agent: &str) -> io::Result<Option<Told>> {
-        let mut request = Wiped::default();
-        request.push(
-            format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {user_agent}\r\n").as_bytes(),
-        );
-        if let Some(login) = &self.login {
-            request.push(b"Proxy-Authorization: ");
-            request.push(login.expose().as_bytes());
-            request.push(b"\r\n");
-        }
-        request.push(b"\r\n");
-        socket.write_all(&request)?;
-        let failed = |kind, says: String| Err(call::fail(kind, vec![format!("{self} {says}")]));
-        let Some(head) = Head::read(socket)? else {
-            return failed(FailureKind::Proxy, "did not answer with HTTP, or hung up before it had".into());
-        };
-        let page = if head.is_web_page() { ", with a web page: a web filter" } else { "" };
-        match head.status {
-            200..=299 if head.more => failed(FailureKind::Proxy, "sent more than its answer".into()),
-            200..=299 => Ok(head.date().map(|time| Told { by: "the proxy's clock", time })),
-            // Some say 401 where 407 is meant.
-            401 | 407 => failed(FailureKind::ProxyLogin, format!("answered {}: it {}", head.status, self.wants(&head))),
-            status => failed(
-                FailureKind::Proxy,
-                format!("answered {status} to the wish for a tunnel to {host}:{port}{page}; {}", meaning(status)),
-            ),
-        }
-    }
-
-    fn wants(&self, head: &Head) -> &'static str {
-        let offers_basic =
-            |offer: &str| offer.split(',').any(|one| one.trim().to_ascii_lowercase().starts_with("basic"));
-        let mut offers = head.values("proxy-authenticate").peekable();
-        match self.login {
-            _ if offers.peek().is_some() && !offers.any(offers_basic) => {
-                "wants a login of a kind that is not supported (only Basic is)"
-            }
-            None => "wants a user and a password: http://user:password@host:port",
-            Some(_) => "does not accept this user and password",
-        }
-    }
-}
-
-fn meaning(status: u16) -> &'static str {
-    match status {
-        403 => "it does not allow this server: have it allowed",
-        500..=599 => "it could not reach the server",
-        _ => "it makes no tunnels, or not there",
     }
 }
 

@@ -1,0 +1,217 @@
+//! Every JSON object that crosses the C ABI.
+
+use crate::core::domain::{AssignmentId, ContactId, ItemId, Millis, Operation, OperationId};
+use crate::core::error::Error;
+use crate::core::intent::Intent;
+use crate::core::reward_match::Certainty;
+use crate::engage::Receipt;
+use crate::stats::Stats;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Writes an object as JSON.
+pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// The problem object. Every key is always there; an unknown value is null.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    code: i32,
+    name: &'static str,
+    outcome: &'static str,
+    message: &'a str,
+    http_status: Option<u16>,
+    engage_code: Option<&'a str>,
+    operation_id: Option<OperationId>,
+    purchase_id: Option<OperationId>,
+    attempts: u32,
+    retry_after_ms: Option<u64>,
+    cause: &'a [String],
+}
+
+impl Error {
+    /// Returns the problem object.
+    pub fn to_json(&self) -> Vec<u8> {
+        let row = self.code().row();
+        let detail = self.detail();
+        to_json(&Problem {
+            code: self.code().number(),
+            name: row.name,
+            outcome: row.outcome.name(),
+            message: self.message(),
+            http_status: detail.http_status,
+            engage_code: detail.engage_code.as_deref(),
+            operation_id: self.operation(),
+            purchase_id: self.purchase(),
+            attempts: detail.attempts,
+            retry_after_ms: detail.retry_after_ms,
+            cause: self.cause(),
+        })
+    }
+}
+
+/// The operation object.
+#[allow(clippy::struct_field_names)]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OperationObject<'a> {
+    operation_id: OperationId,
+    kind: &'static str,
+    outcome: &'static str,
+    state: &'static str,
+    code: i32,
+    name: &'static str,
+    purchase_id: Option<OperationId>,
+    contact_id: Option<ContactId>,
+    item_id: Option<ItemId>,
+    /// The reward that is redeemed, or that the purchase gave.
+    assignment_id: Option<AssignmentId>,
+    channel: Option<&'static str>,
+    reference: Option<&'a str>,
+    attempts: u32,
+    http_status: Option<u16>,
+    engage_code: Option<&'a str>,
+    needs_review: bool,
+    recorded_at_ms: Millis,
+    resolved_at_ms: Option<Millis>,
+    acknowledged_at_ms: Option<Millis>,
+    /// Only in the result of a purchase or a redeem: whether the operation existed before the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing: Option<bool>,
+    purchase: Option<&'a RawValue>,
+    reward: Option<&'a RawValue>,
+}
+
+impl<'a> OperationObject<'a> {
+    fn of(intent: &'a Intent, existing: Option<bool>) -> Self {
+        let row = intent.code.row();
+        let response = intent.response.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let (purchase, redeem) = match intent.operation {
+            Operation::Purchase(purchase) => (Some(purchase), None),
+            Operation::Redeem(redeem) => (None, Some(redeem)),
+        };
+        Self {
+            operation_id: intent.id(),
+            kind: intent.operation.kind(),
+            outcome: row.outcome.name(),
+            state: intent.state.name(),
+            code: intent.code.number(),
+            name: row.name,
+            purchase_id: purchase.map(|purchase| purchase.id),
+            contact_id: intent.operation.contact(),
+            item_id: purchase.map(|purchase| purchase.item),
+            assignment_id: redeem.map(|redeem| redeem.assignment).or(intent.reward),
+            channel: redeem.map(|redeem| redeem.channel.name()),
+            reference: intent.reference.as_deref(),
+            attempts: intent.detail.attempts,
+            http_status: intent.detail.http_status,
+            engage_code: intent.detail.engage_code.as_deref(),
+            needs_review: intent.needs_review(),
+            recorded_at_ms: intent.recorded_at,
+            resolved_at_ms: intent.resolved_at,
+            acknowledged_at_ms: intent.acknowledged_at,
+            existing,
+            purchase: response.filter(|_| purchase.is_some()),
+            reward: response.filter(|_| redeem.is_some()),
+        }
+    }
+}
+
+/// Returns the operation object of an intent.
+pub(crate) fn operation(intent: &Intent) -> Vec<u8> {
+    to_json(&OperationObject::of(intent, None))
+}
+
+/// Returns the operation object of a purchase or a redeem, with `existing`.
+pub(crate) fn operation_result(intent: &Intent, existing: bool) -> Vec<u8> {
+    to_json(&OperationObject::of(intent, Some(existing)))
+}
+
+/// Returns `{"operations": […]}`.
+pub(crate) fn operations(intents: &[Intent]) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Operations<'a> {
+        operations: Vec<OperationObject<'a>>,
+    }
+    to_json(&Operations { operations: intents.iter().map(|intent| OperationObject::of(intent, None)).collect() })
+}
+
+/// The result of `eps_resolve_pending`.
+#[derive(Serialize)]
+pub(crate) struct Resolution {
+    /// Operations whose outcome became known.
+    pub resolved: usize,
+    /// Operations that are still pending.
+    pub pending: usize,
+}
+
+/// The result of `eps_find_reward`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FoundReward<'a> {
+    pub certainty: Certainty,
+    pub assignment_id: Option<AssignmentId>,
+    /// As Engage sent it.
+    pub reward: Option<&'a RawValue>,
+    pub receipt: Option<ReceiptObject>,
+    /// All rewards that may be the one.
+    pub candidates: Vec<&'a RawValue>,
+}
+
+/// A reward's texts for a receipt and a screen: [`Receipt`] in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReceiptObject {
+    title: Option<String>,
+    description: Option<String>,
+    barcode: Option<String>,
+    expires_on: Option<String>,
+    instruction: Option<String>,
+    value_type: Option<String>,
+    value: Option<Box<RawValue>>,
+}
+
+impl From<Receipt> for ReceiptObject {
+    fn from(receipt: Receipt) -> Self {
+        let Receipt { title, description, barcode, expires_on, instruction, value_type, value } = receipt;
+        Self { title, description, barcode, expires_on, instruction, value_type, value }
+    }
+}
+
+/// Returns the result of `eps_read_stats`. `journal`: the pending and the unacknowledged operations.
+pub(crate) fn stats(stats: &Stats, journal: Option<(u64, u64)>) -> Vec<u8> {
+    /// The counters start at zero with the client.
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct StatsObject {
+        version: &'static str,
+        /// Requests that read, made for a caller.
+        reads: u64,
+        /// Requests that spend points.
+        purchases_sent: u64,
+        /// Requests that use a reward.
+        redeems_sent: u64,
+        status_queries: u64,
+        completed: u64,
+        declined: u64,
+        not_sent: u64,
+        /// In the journal now: the outcome is not known.
+        pending: Option<u64>,
+        /// In the journal now: the outcome is known and not acknowledged.
+        unacknowledged: Option<u64>,
+    }
+    to_json(&StatsObject {
+        version: crate::VERSION,
+        reads: stats.reads.get(),
+        purchases_sent: stats.purchases.get(),
+        redeems_sent: stats.redeems.get(),
+        status_queries: stats.status_queries.get(),
+        completed: stats.completed.get(),
+        declined: stats.declined.get(),
+        not_sent: stats.not_sent.get(),
+        pending: journal.map(|(pending, _)| pending),
+        unacknowledged: journal.map(|(_, unacknowledged)| unacknowledged),
+    })
+}

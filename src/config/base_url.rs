@@ -1,0 +1,88 @@
+//! The base URL of Engage or of a relay.
+
+/// `https://host[:port][/path]`, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct BaseUrl(ureq::http::Uri);
+
+impl BaseUrl {
+    /// Checks a base URL. The error is what to say of the key.
+    pub fn parse(text: &str) -> std::result::Result<Self, &'static str> {
+        let url: ureq::http::Uri = text.parse().map_err(|_| "is not a URL; for example \"https://acme.voyado.com\"")?;
+        let host = url
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or("names no host; for example \"https://acme.voyado.com\"")?;
+        if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err("must not carry a user name or password");
+        }
+        if url.query().is_some() {
+            return Err("must not carry a query");
+        }
+        match url.scheme_str() {
+            Some("https") => {}
+            Some("http") if is_loopback(host) => {}
+            Some("http") => return Err("must be https:// (http:// is allowed for loopback addresses only)"),
+            _ => return Err("must start with https://"),
+        }
+        Ok(Self(url))
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.0.scheme_str() == Some("https")
+    }
+
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.host_and_port().0)
+    }
+
+    pub fn host_and_port(&self) -> (&str, u16) {
+        (self.0.host().unwrap_or_default(), self.0.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 }))
+    }
+
+    /// Scheme, host and port: `https://acme.voyado.com`.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.0.scheme_str().unwrap_or_default(), self.0.authority().map_or("", |at| at.as_str()))
+    }
+
+    /// What stands before the path of every request; without a trailing slash, so often nothing.
+    pub fn prefix(&self) -> &str {
+        self.0.path().trim_end_matches('/')
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        for good in [
+            "https://a.voyado.com",
+            "https://a.voyado.com/",
+            "http://127.0.0.1:8080",
+            "http://localhost",
+            "http://[::1]:9",
+        ] {
+            assert!(BaseUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://a.voyado.com",
+            "ftp://a",
+            "a.voyado.com",
+            "https://",
+            "",
+            "https://u:p@a.com",
+            "https://a.com/?k=1",
+            "http://127.0.0.1.evil.com",
+            "http://localhost.evil.com",
+            "http://128.0.0.1",
+        ] {
+            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The decisions about an operation's life, as pure functions and plain data.
+//! This module has no I/O, no thread, no clock, no randomness and no name of Engage's API.
+#![deny(missing_docs)]
+
+pub(crate) mod admission;
+pub mod code;
+pub(crate) mod domain;
+pub(crate) mod error;
+pub(crate) mod evidence;
+pub(crate) mod intent;
+pub(crate) mod machine;
+pub(crate) mod retry;
+pub(crate) mod reward_match;
+pub(crate) mod scheduler;

@@ -1,0 +1,131 @@
+//! Which reward a purchase gave. Engage may name it. Where Engage does not, the rewards before and
+//! after the purchase are compared. An ambiguity is reported, so that no other reward is redeemed.
+
+use super::domain::{AssignmentId, Millis};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The fields of a reward that a decision needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reward {
+    /// The member's own instance.
+    pub id: Option<AssignmentId>,
+    /// The template of the reward, which the item names too.
+    pub promotion: Option<Uuid>,
+    /// Whether it is redeemed, if known.
+    pub redeemed: Option<bool>,
+    /// The time of the redeem, by Engage's clock.
+    pub redeemed_on: Option<Millis>,
+}
+
+/// The fields of a completed purchase that say which reward it gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Grant {
+    /// The reward itself, where Engage names it.
+    pub assignment: Option<AssignmentId>,
+    /// The template of the reward.
+    pub promotion: Option<Uuid>,
+    /// The time of the purchase, by Engage's clock.
+    pub made_on: Option<Millis>,
+}
+
+/// How certain the reward of a purchase is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Certainty {
+    /// Engage names it in the purchase.
+    Explicit,
+    /// It is the only reward that is new since the list before the purchase.
+    NewSincePurchase,
+    /// It is the only reward of the item's promotion that is not known to have another source.
+    OnlyCandidate,
+    /// Several rewards may be the one.
+    Ambiguous,
+    /// No reward may be the one yet.
+    None,
+}
+
+/// Chooses among the member's `rewards`: returns the certainty, and the places of the rewards that may be the
+/// one. A certainty that names one has exactly one place; `Explicit` has none where the list lacks the reward.
+pub(crate) fn choose(
+    grant: &Grant,
+    before: Option<&[AssignmentId]>,
+    rewards: &[Reward],
+    is_taken: impl Fn(AssignmentId) -> bool,
+) -> (Certainty, Vec<usize>) {
+    let places = |fits: &dyn Fn(&Reward) -> bool| {
+        rewards.iter().enumerate().filter(|(_, reward)| fits(reward)).map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    if grant.assignment.is_some() {
+        return (Certainty::Explicit, places(&|reward| reward.id == grant.assignment));
+    }
+    let fits = |reward: &Reward| {
+        let Some(id) = reward.id else { return false };
+        let other_promotion = grant.promotion.is_some() && reward.promotion != grant.promotion;
+        // Both times are Engage's, so the till's clock does not matter.
+        let used_before = reward.redeemed_on.zip(grant.made_on).is_some_and(|(used, made)| used < made);
+        let known_before = before.is_some_and(|before| before.contains(&id));
+        !other_promotion && !used_before && !known_before && !is_taken(id)
+    };
+    let found = places(&fits);
+    let certainty = match (found.len(), before, grant.promotion) {
+        (0, ..) => Certainty::None,
+        (1, Some(_), _) => Certainty::NewSincePurchase,
+        (1, None, Some(_)) => Certainty::OnlyCandidate,
+        _ => Certainty::Ambiguous,
+    };
+    (certainty, found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const OURS: Uuid = Uuid::from_u128(1);
+
+    fn id(number: u128) -> AssignmentId {
+        AssignmentId::from_uuid(Uuid::from_u128(number))
+    }
+
+    fn reward(number: u128, promotion: u128) -> Reward {
+        Reward { id: Some(id(number)), promotion: Some(Uuid::from_u128(promotion)), ..Reward::default() }
+    }
+
+    fn chosen(grant: &Grant, before: Option<&[AssignmentId]>, rewards: &[Reward]) -> (Certainty, Vec<usize>) {
+        choose(grant, before, rewards, |_| false)
+    }
+
+    #[test]
+    fn what_engage_states_is_believed() {
+        let grant = Grant { assignment: Some(id(7)), ..Grant::default() };
+        assert_eq!(chosen(&grant, None, &[reward(6, 1), reward(7, 1)]), (Certainty::Explicit, vec![1]));
+        assert_eq!(chosen(&grant, None, &[]), (Certainty::Explicit, vec![]));
+    }
+
+    #[test]
+    fn what_came_since_the_look_before_is_the_purchases() {
+        let grant = Grant { promotion: Some(OURS), ..Grant::default() };
+        let rewards = [reward(1, 1), reward(2, 1), reward(3, 2)];
+        assert_eq!(chosen(&grant, Some(&[id(1)]), &rewards), (Certainty::NewSincePurchase, vec![1]));
+        assert_eq!(chosen(&grant, Some(&[id(1), id(2)]), &rewards), (Certainty::None, vec![]));
+        assert_eq!(chosen(&grant, Some(&[]), &rewards), (Certainty::Ambiguous, vec![0, 1]));
+    }
+
+    #[test]
+    fn without_a_look_before_only_a_single_one_of_the_promotion_is_certain() {
+        let grant = Grant { promotion: Some(OURS), ..Grant::default() };
+        assert_eq!(chosen(&grant, None, &[reward(1, 1), reward(3, 2)]), (Certainty::OnlyCandidate, vec![0]));
+        assert_eq!(chosen(&grant, None, &[reward(1, 1), reward(2, 1)]), (Certainty::Ambiguous, vec![0, 1]));
+        // Nor where it is not known which promotion it is.
+        assert_eq!(chosen(&Grant::default(), None, &[reward(1, 1)]), (Certainty::Ambiguous, vec![0]));
+    }
+
+    #[test]
+    fn what_is_known_to_be_from_elsewhere_is_left_out() {
+        let grant = Grant { promotion: Some(OURS), made_on: Some(100), ..Grant::default() };
+        let rewards = |used| [reward(1, 1), Reward { redeemed_on: Some(used), ..reward(2, 1) }, reward(3, 1)];
+        assert_eq!(choose(&grant, None, &rewards(99), |it| it == id(1)), (Certainty::OnlyCandidate, vec![2]));
+        assert_eq!(choose(&grant, None, &rewards(100), |it| it == id(1)), (Certainty::Ambiguous, vec![1, 2]));
+    }
+}

@@ -1,0 +1,180 @@
+//! The runtime of a client: it carries out what `core` decides, with threads, clocks, the journal and Engage.
+//! `executor` has the workers, `waiter` the callers that wait.
+
+mod executor;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod redeem_model;
+mod reward_snapshots;
+mod waiter;
+
+pub(crate) use waiter::WaitLimit;
+
+use crate::api::{self, FoundReward};
+use crate::config::Config;
+use crate::core::admission::Command;
+use crate::core::code::Code;
+use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
+use crate::core::error::{Error, Result};
+use crate::core::intent::{Durability, Intent};
+use crate::core::machine;
+use crate::core::reward_match::{self, Certainty, Reward};
+use crate::engage::Engage;
+use crate::journal::Journal;
+use crate::log::Log;
+use crate::rt::Instant;
+use crate::stats::Stats;
+use crate::transport::Call;
+use executor::Executor;
+use reward_snapshots::RewardSnapshots;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use waiter::WaitResult;
+
+/// The operations of one client.
+pub(crate) struct Runtime {
+    /// None on a client without a journal.
+    executor: Option<Arc<Executor>>,
+    engage: Arc<Engage>,
+    snapshots: RewardSnapshots,
+}
+
+impl Runtime {
+    pub fn open(config: &Arc<Config>, engage: &Arc<Engage>, log: &Arc<Log>, stats: &Arc<Stats>) -> Result<Self> {
+        let executor = Journal::open(&config.journal)?
+            .map(|journal| Executor::start(config.clone(), journal, engage.clone(), log.clone(), stats.clone()))
+            .transpose()?;
+        Ok(Self { executor, engage: engage.clone(), snapshots: RewardSnapshots::default() })
+    }
+
+    fn executor(&self) -> Result<&Arc<Executor>> {
+        self.executor.as_ref().ok_or_else(Config::no_journal)
+    }
+
+    /// Buys an item. Returns the intent, and whether it existed before the call.
+    pub fn purchase(
+        &self,
+        contact: ContactId,
+        item: ItemId,
+        id: Option<OperationId>,
+        reference: Option<String>,
+        limit: &WaitLimit<'_>,
+    ) -> Result<(Intent, bool)> {
+        let purchase = Purchase { id: id.unwrap_or_else(OperationId::fresh), contact, item };
+        let rewards_before = self.snapshots.take(contact);
+        self.carry_out(&Command { operation: purchase.into(), named: id.is_some(), reference, rewards_before }, limit)
+    }
+
+    /// Uses a reward. Returns the intent, and whether it existed before the call.
+    pub fn redeem(
+        &self,
+        contact: Option<ContactId>,
+        assignment: AssignmentId,
+        channel: Channel,
+        reference: Option<String>,
+        limit: &WaitLimit<'_>,
+    ) -> Result<(Intent, bool)> {
+        let redeem = Redeem { id: OperationId::fresh(), contact, assignment, channel };
+        self.carry_out(&Command { operation: redeem.into(), named: false, reference, rewards_before: None }, limit)
+    }
+
+    fn carry_out(&self, command: &Command, limit: &WaitLimit<'_>) -> Result<(Intent, bool)> {
+        let executor = self.executor()?;
+        let waiter = executor.submit(command.clone())?;
+        match waiter.wait(limit) {
+            WaitResult::NeverTaken { not_sent, pending } => executor.abandoned(command, not_sent, pending),
+            result => result.into_result(),
+        }
+    }
+
+    /// Queries the status of every pending operation now. Returns how many are resolved and how many still pending.
+    pub fn resolve_pending(&self, limit: &WaitLimit<'_>) -> Result<(usize, usize)> {
+        let waiters = self.executor()?.request_all()?;
+        let (mut resolved, mut pending) = (0, 0);
+        for waiter in waiters {
+            match waiter.wait(limit) {
+                WaitResult::Intent { intent, .. } if intent.state.is_final() => resolved += 1,
+                _ => pending += 1,
+            }
+        }
+        if limit.is_cancelled() {
+            return Err(Error::of(if limit.cancellation.is_closed() { Code::Closed } else { Code::Cancelled }));
+        }
+        Ok((resolved, pending))
+    }
+
+    /// Returns everything that is pending or not acknowledged, oldest first.
+    pub fn unacknowledged(&self) -> Result<Vec<Intent>> {
+        self.executor()?.unacknowledged()
+    }
+
+    /// Returns an operation.
+    pub fn get(&self, id: OperationId) -> Result<Intent> {
+        self.executor()?.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))
+    }
+
+    /// Acknowledges an operation. A second call changes nothing.
+    pub fn acknowledge(&self, id: OperationId) -> Result<Intent> {
+        self.executor()?.acknowledge(id)
+    }
+
+    /// Lists a member's rewards, and keeps their ids as a snapshot.
+    pub fn rewards(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Vec<u8>> {
+        let listed_at = Instant::now();
+        let list = self.engage.rewards(contact, channel, call)?;
+        if channel == Channel::Pos {
+            let rewards: Vec<Reward> = self.engage.read_rewards(&list).into_iter().map(|(_, reward)| reward).collect();
+            self.snapshots.store(contact, listed_at, &rewards);
+        }
+        Ok(list)
+    }
+
+    /// Lists a member's rewards before a purchase, unless a recent snapshot exists. A failure does not stop the purchase.
+    pub fn snapshot_rewards(&self, contact: ContactId, call: &Arc<Call>) {
+        if !self.snapshots.has(contact) {
+            let _ = self.rewards(contact, Channel::Pos, call);
+        }
+    }
+
+    /// Finds the reward that a purchase gave: [`FoundReward`] as JSON.
+    pub fn find_reward(&self, id: OperationId, call: &Arc<Call>) -> Result<Vec<u8>> {
+        let executor = self.executor()?;
+        let intent = self.get(id)?;
+        let Operation::Purchase(purchase) = intent.operation else {
+            return Err(intent.operation.named_in(Error::of(Code::NotAPurchase)));
+        };
+        let intent = machine::outcome_of(intent, Code::Pending)?;
+        let mut grant = self.engage.grant(intent.response.as_deref().unwrap_or_default());
+        // A reward that was found before stays the one.
+        grant.assignment = intent.reward.or(grant.assignment);
+        let list = self.rewards(purchase.contact, Channel::Pos, call)?;
+        let (raws, rewards): (Vec<&RawValue>, Vec<Reward>) = self.engage.read_rewards(&list).into_iter().unzip();
+        // Without the journal's word a reward counts as free, which can only make the result ambiguous.
+        let is_taken = |reward| executor.journal.is_taken(reward, &intent).unwrap_or(false);
+        let (certainty, places) = reward_match::choose(&grant, intent.rewards_before.as_deref(), &rewards, is_taken);
+        let certain = !matches!(certainty, Certainty::Ambiguous | Certainty::None);
+        let found = places.first().copied().filter(|_| certain);
+        let assignment = found.and_then(|at| rewards[at].id).or(grant.assignment);
+        if assignment.is_some() && assignment != intent.reward {
+            let with_reward = Intent { reward: assignment, revision: intent.revision + 1, ..intent };
+            // For a reprint. If another writer or a power cut undoes this write, the reward is found again.
+            let _ = executor.journal.save(&with_reward, Durability::Buffered);
+        }
+        let reward = found.map(|at| raws[at]);
+        Ok(api::to_json(&FoundReward {
+            certainty,
+            assignment_id: assignment,
+            reward,
+            receipt: reward.and_then(|reward| self.engage.receipt(reward, Channel::Pos)).map(Into::into),
+            candidates: places.into_iter().map(|at| raws[at]).collect(),
+        }))
+    }
+
+    /// Ends the workers.
+    pub fn close(&self) {
+        if let Some(executor) = &self.executor {
+            executor.close();
+        }
+    }
+}
