@@ -1,4 +1,5 @@
-//! What the law and a security officer ask for: the licence of every crate that is inside, and a bill of materials (CycloneDX).
+//! What the law and a security officer ask for: the licence of every crate that is inside, and a
+//! bill of materials (CycloneDX).
 
 use super::target::{Target, Toolchain};
 use super::{VERSION, copy, make};
