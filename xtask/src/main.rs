@@ -1,7 +1,9 @@
 //! The project's commands: `cargo xtask --help` lists them.
 
 mod abi;
+mod audit;
 mod bench;
+mod commits;
 mod demo;
 mod fuzz;
 mod header;
@@ -43,6 +45,18 @@ enum Command {
     Torture {
         /// Runs only the tests whose name contains this
         filter: Option<String>,
+    },
+    /// Checks licences, bans, sources and advisories of the dependencies, and the documentation
+    Audit {
+        /// Fails if the advisory database cannot be reached
+        #[arg(long)]
+        advisories: bool,
+    },
+    /// Checks the messages of the commits since a base
+    Commits {
+        /// A revision: the commits after it are checked
+        #[arg(long, default_value = "origin/main")]
+        base: String,
     },
     /// Fuzzes the library under libFuzzer
     Fuzz {
@@ -117,6 +131,8 @@ fn main() -> ExitCode {
         Command::Test { target: None, all_targets: false } => test::run_all(),
         Command::Test { target, .. } => targets::run_targets(target.as_deref()),
         Command::Torture { filter } => test::torture(filter.as_deref()),
+        Command::Audit { advisories } => audit::run_audit(advisories),
+        Command::Commits { base } => commits::check(&base),
         Command::Fuzz { target, seconds } => fuzz::run_targets(target.as_deref(), seconds),
         Command::Header { check } => header::run(check),
         Command::Package { target } => package::run_package(&target),
