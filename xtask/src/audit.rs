@@ -1,4 +1,5 @@
-//! Checks the dependencies (cargo-deny, with the rules of `deny.toml`) and the library's documentation.
+//! Checks the dependencies (cargo-deny, with the rules of `deny.toml`) and the library's
+//! documentation.
 
 use crate::run::{Result, cargo, output, root, run, target};
 use std::path::{Path, PathBuf};
@@ -50,7 +51,8 @@ fn check(deny: &Path) -> Command {
     command
 }
 
-/// Checks security advisories and yanked versions. The inner error is the reason why no check was made.
+/// Checks security advisories and yanked versions. The inner error is the reason why no check was
+/// made.
 fn check_advisories(deny: &Path) -> Result<Result> {
     let mut fetch = Command::new(deny);
     if let Err(error) = output(fetch.current_dir(root()).args(["fetch", "db"])) {

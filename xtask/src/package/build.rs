@@ -135,7 +135,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
 }
 
 /// Returns the package's time, the day of the commit, so that a later build gives the same bytes
-/// (https://reproducible-builds.org/specs/source-date-epoch/).
+/// (<https://reproducible-builds.org/specs/source-date-epoch/>).
 fn built_on() -> Result<String> {
     if let Ok(given) = env::var("SOURCE_DATE_EPOCH") {
         return Ok(given);
