@@ -26,7 +26,7 @@ pub fn run_demo() -> Result {
 
     step(3, "compile the POS with the public header and the shared library");
     let work = fresh_folder()?;
-    let till = compile_till(&work, &built)?;
+    let pos = compile_pos(&work, &built)?;
 
     step(4, "start the sandbox with TLS");
     let sandbox = Sandbox::start(&built.join("engage-sandbox"), &work)?;
@@ -34,11 +34,11 @@ pub fn run_demo() -> Result {
 
     step(5, "the POS buys a reward");
     let before = sandbox.balance()?;
-    let purchase = sell(&till, &sandbox, &work)?;
+    let purchase = sell(&pos, &sandbox, &work)?;
     sandbox.deducted_once(&purchase, before)?;
 
     step(6, "the cashier presses again for the same sale");
-    let again = sell(&till, &sandbox, &work)?;
+    let again = sell(&pos, &sandbox, &work)?;
     if again != purchase {
         return Err(format!("the second press made another purchase: {again} instead of {purchase}"));
     }
@@ -71,8 +71,8 @@ fn fresh_folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn compile_till(work: &Path, built: &Path) -> Result<PathBuf> {
-    let till = work.join("till");
+fn compile_pos(work: &Path, built: &Path) -> Result<PathBuf> {
+    let pos = work.join("pos");
     let library = work.join("lib");
     fs::create_dir_all(&library).map_err(|error| error.to_string())?;
     // Like an installed package: the loader uses the numbered name, the linker the other.
@@ -92,14 +92,14 @@ fn compile_till(work: &Path, built: &Path) -> Result<PathBuf> {
         "examples/c/till.c",
         "-o",
     ]);
-    cc.arg(&till).arg("-L").arg(&library).arg("-lengage_point_shop").arg(format!("-Wl,-rpath,{}", library.display()));
+    cc.arg(&pos).arg("-L").arg(&library).arg("-lengage_point_shop").arg(format!("-Wl,-rpath,{}", library.display()));
     run(cc.args(cjson.split_whitespace()))?;
-    Ok(till)
+    Ok(pos)
 }
 
 /// Makes the POS sell, and returns the purchase id that the POS printed.
-fn sell(till: &Path, sandbox: &Sandbox, work: &Path) -> Result<String> {
-    let mut command = Command::new(till);
+fn sell(pos: &Path, sandbox: &Sandbox, work: &Path) -> Result<String> {
+    let mut command = Command::new(pos);
     command.args(["--url", &sandbox.https, "--key", &sandbox.key, "--contact", MEMBER, "--item", ITEM]);
     command
         .args(["--reference", "receipt 4711"])

@@ -3,7 +3,7 @@
 //! Windows programs run under Wine, ARM64 programs under qemu. `docs/targets.md` has the results.
 
 mod machine;
-mod tills;
+mod pos;
 
 use crate::demo::Sandbox;
 use crate::package::artefact::check_shared;
@@ -68,7 +68,7 @@ fn test(target: &'static Target, nuget: &Path) -> Result {
     if target.name != "linux-x64" {
         panics(target, &work, &runner)?;
     }
-    tills::try_all(target, &installed, nuget, &work, &runner)
+    pos::try_all(target, &installed, nuget, &work, &runner)
 }
 
 /// Compiles the C harness against the installed package, and runs it.

@@ -31,9 +31,9 @@ pub fn try_all(target: &Target, installed: &Path, nuget: &Path, work: &Path, run
 
 /// Certifies the POS in C with the installed package.
 fn c(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> Result {
-    let folder = work.join("till");
+    let folder = work.join("pos");
     make(&folder)?;
-    let (program, sources) = (folder.join(if target.is_windows() { "till.exe" } else { "till" }), cjson()?);
+    let (program, sources) = (folder.join(if target.is_windows() { "pos.exe" } else { "pos" }), cjson()?);
     let mut cc = Command::new(target.cc);
     cc.args(["-std=c99", "-O1", "-Wall", "-Wextra", "-I"]).arg(installed.join("include")).arg("-I").arg(&sources);
     cc.arg(root().join("examples/c/till.c")).arg(sources.join("cjson/cJSON.c")).arg("-o").arg(&program);
@@ -56,9 +56,9 @@ fn python(target: &Target, work: &Path) -> Result {
     let mut pip = Command::new(venv.join("bin/pip"));
     pip.args(["install", "--quiet", "--no-index", "--disable-pip-version-check"]).arg(wheel(target));
     run(pip.env("CC", "false").env("PATH", venv.join("bin")))?;
-    let mut till = Command::new(venv.join("bin/python"));
-    till.arg(root().join("examples/python/till.py"));
-    certified(target, "the POS in Python with the wheel", &till, work)
+    let mut pos = Command::new(venv.join("bin/python"));
+    pos.arg(root().join("examples/python/till.py"));
+    certified(target, "the POS in Python with the wheel", &pos, work)
 }
 
 /// Certifies the POS in Python with the embeddable Python for Windows, which has no pip.
@@ -75,9 +75,9 @@ fn python_on_windows(target: &Target, work: &Path, runner: &Runner) -> Result {
     // Under Wine this Python starts only with a pipe as its output.
     let piped = ["bash", "-o", "pipefail", "-c", r#""$@" 2>&1 | cat"#, "bash"].map(str::to_owned);
     let before = piped.into_iter().chain(runner.before.iter().cloned()).collect();
-    let mut till = run_by(&Runner { before, settings: runner.settings.clone() }, &folder.join("python.exe"));
-    till.arg(root().join("examples/python/till.py"));
-    certified(target, "the POS in Python with the wheel", &till, work)
+    let mut pos = run_by(&Runner { before, settings: runner.settings.clone() }, &folder.join("python.exe"));
+    pos.arg(root().join("examples/python/till.py"));
+    certified(target, "the POS in Python with the wheel", &pos, work)
 }
 
 fn wheel(target: &Target) -> PathBuf {
@@ -97,16 +97,16 @@ fn csharp(target: &Target, nuget: &Path, framework: &str, work: &Path, runner: &
     if target.is_windows() {
         shim(target, &program.join("runtimes").join(target.name).join("native"))?;
     }
-    let till = program.join("till.exe");
+    let pos = program.join("pos.exe");
     let mut mcs = Command::new("mcs");
     mcs.args(["-langversion:7.2", "-warnaserror+"]).arg(format!("-r:{}", binding.display()));
     if framework == "netstandard2.0" {
         mcs.arg(format!("-r:{NETSTANDARD}"));
     }
-    run(mcs.arg(format!("-out:{}", till.display())).arg(root().join("examples/csharp/till.cs")))?;
+    run(mcs.arg(format!("-out:{}", pos.display())).arg(root().join("examples/csharp/till.cs")))?;
     let settings = r#"{"runtimeOptions": {"framework": {"name": "Microsoft.NETCore.App", "version": "3.1.0"}}}"#;
-    write(&program.join("till.runtimeconfig.json"), settings)?;
-    let mut command = run_by(runner, &till);
+    write(&program.join("pos.runtimeconfig.json"), settings)?;
+    let mut command = run_by(runner, &pos);
     command.current_dir(&program);
     certified(target, &format!("the POS in C# with the NuGet package's {framework} assembly"), &command, work)
 }
@@ -123,12 +123,12 @@ fn with_dotnet(dotnet: &Path, runner: &Runner) -> Runner {
 }
 
 /// Runs all scenarios of the sandbox against a POS.
-fn certified(target: &Target, name: &str, till: &Command, work: &Path) -> Result {
+fn certified(target: &Target, name: &str, pos: &Command, work: &Path) -> Result {
     let mut certify = Command::new(target_folder().join("debug/engage-sandbox"));
     // An emulator is slow. A program in a chroot sees only the work folder.
     certify.args(["certify", "--grace-ms", "120000", "--jobs", "4", "--"]).env("TMPDIR", work);
-    certify.arg(till.get_program()).args(till.get_args()).current_dir(till.get_current_dir().unwrap_or(work));
-    certify.envs(till.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    certify.arg(pos.get_program()).args(pos.get_args()).current_dir(pos.get_current_dir().unwrap_or(work));
+    certify.envs(pos.get_envs().filter_map(|(name, value)| Some((name, value?))));
     certify.args("--url {url} --ca {ca} --key {key} --contact {contact} --item {item}".split(' '));
     certify.args("--reference {reference} --journal {journal} --wait {wait} --request-timeout 3000".split(' '));
     let ended = certify.output().map_err(|error| format!("the certification: {error}"))?;
