@@ -132,8 +132,9 @@ static class Till
     }
 
     /// <summary>
-    /// Shows the operations of an earlier run and acknowledges those with a known outcome. After a power cut, this step gives the member the reward. The library continues to
-    /// resolve pending operations.
+    /// Shows the operations of an earlier run and acknowledges those with a known outcome. After a
+    /// power cut, this step gives the member the reward. The library continues to resolve pending
+    /// operations.
     /// </summary>
     static void FinishEarlierSales(Client shop)
     {
