@@ -1,20 +1,23 @@
 /*
- * engage_point_shop.hpp: engage_point_shop.h for C++17 and newer. Header-only; link the same library.
+ * engage_point_shop.hpp: engage_point_shop.h for C++17 and newer, without a library of its own.
  *
- * It adds what a type can add and nothing else: a client that closes itself, answers that free themselves and cannot be overlooked,
- * the outcome as a type, std::string_view in, std::function for the log. What each call does and takes stands in engage_point_shop.h.
+ * This layer adds types and ownership to the C API:
+ * a client closes itself, a result frees its JSON, and a result cannot be ignored unnoticed.
+ * The outcome is a type, texts are std::string_view, and the log function is a std::function.
+ * engage_point_shop.h specifies each call: its arguments, its JSON and its codes.
  *
  *     eps::Client shop;
- *     if (eps::Result opened = shop.open(config_json); !opened) return complain(opened);
- *     eps::Result bought = shop.purchase(contact, item, R"({"reference": "receipt 4711", "waitMs": 8000})");
+ *     if (eps::Result opened = shop.open(config_json); !opened) return show_problem(opened);
+ *     eps::Result bought = shop.purchase(contact, item, R"({"reference": "receipt 4711"})");
  *     switch (bought.outcome()) {
- *         case eps::Outcome::completed:     return print_receipt(bought.json());
- *         case eps::Outcome::declined:  return tell_member(bought.json());
- *         case eps::Outcome::pending:  return go_on_and_look_later();
- *         case eps::Outcome::not_sent: return try_again();
+ *         case eps::Outcome::completed: return print_receipt(bought.json());
+ *         case eps::Outcome::declined:  return inform_member(bought.json());
+ *         case eps::Outcome::pending:   return continue_the_sale();
+ *         case eps::Outcome::not_sent:  return offer_another_try();
  *     }
  *
- * Nothing here throws, except std::bad_alloc when a copy of a text cannot be made before a call. It compiles with -fno-exceptions.
+ * Nothing here throws, except std::bad_alloc if a text cannot be copied before a call.
+ * The header compiles with -fno-exceptions.
  */
 #ifndef ENGAGE_POINT_SHOP_HPP
 #define ENGAGE_POINT_SHOP_HPP
@@ -241,22 +244,24 @@ enum class [[nodiscard]] Code : std::int32_t {
 
 // End of codes.
 
-/// What any number says about the points.
+/// Returns the outcome of a code, also of a code that is newer than this header.
 inline Outcome outcome(Code code) noexcept {
     return static_cast<Outcome>(eps_outcome(static_cast<std::int32_t>(code)));
 }
 
-/// A code's name, "EPS_OK".
+/// Returns the name of a code, "EPS_OK".
 inline std::string_view name(Code code) noexcept { return eps_code_name(static_cast<std::int32_t>(code)); }
 
-/// The library's version, "1.2.3".
+/// Returns the library's version, "1.2.3".
 inline std::string_view version() noexcept { return eps_version(); }
 
-/// What a call came to: its code, and its answer or the problem object. Owns the text.
+/// The result of a call: its code, and its JSON or the problem object. A result owns that text.
 class [[nodiscard]] Result {
 public:
+    /// Takes over the text of another result, which is then empty.
     Result(Result &&other) noexcept
         : buffer_(std::exchange(other.buffer_, eps_buffer{})), code_(other.code_), problem_(other.problem_) {}
+    /// Frees this result's text and takes over the text of another result.
     Result &operator=(Result &&other) noexcept {
         Result taken(std::move(other));
         std::swap(code_, taken.code_);
@@ -264,16 +269,23 @@ public:
         std::swap(problem_, taken.problem_);
         return *this;
     }
+    /// A result has one owner and is not copied.
     Result(const Result &) = delete;
+    /// A result has one owner and is not copied.
     Result &operator=(const Result &) = delete;
+    /// Frees the text.
     ~Result() { eps_buffer_dispose(&buffer_); }
 
+    /// Returns the code of the call.
     Code code() const noexcept { return code_; }
+    /// Returns what the code says about the points.
     Outcome outcome() const noexcept { return eps::outcome(code_); }
+    /// Returns the name of the code, "EPS_OK".
     std::string_view name() const noexcept { return eps::name(code_); }
-    /// Whether it is done. False does not mean that it failed: see outcome().
+    /// Returns whether the call is completed. False does not mean that it failed: see outcome().
     explicit operator bool() const noexcept { return code_ == Code::ok; }
-    /// The answer when it is done, else the problem object. UTF-8; ends with the result.
+    /// Returns the JSON of a completed call, else the problem object. The UTF-8 text lives as long as
+    /// this result.
     std::string_view json() const noexcept {
         return buffer_.data ? std::string_view(buffer_.data, buffer_.len) : std::string_view(problem_);
     }
@@ -282,36 +294,38 @@ private:
     friend class Client;
     friend Result new_id() noexcept;
 
-    /// Makes the call, which fills in the buffer.
+    /// Makes the call, which fills the buffer.
     template <typename Call>
     explicit Result(Call &&call) noexcept : code_(static_cast<Code>(call(&buffer_))) {}
-    /// A call that was not made.
+    /// A call that was not made, because an argument was wrong.
     Result(Code code, const char *problem) noexcept : code_(code), problem_(problem) {}
 
-    eps_buffer buffer_{}; // Before the code: the call that gives it fills this in.
+    // Declared before the code, because the call that returns the code fills the buffer.
+    eps_buffer buffer_{};
     Code code_;
     const char *problem_ = "";
 };
 
-/// A fresh purchase id: a JSON string.
+/// Makes a new purchase id. The result is a JSON string.
 inline Result new_id() noexcept {
     return Result([](eps_buffer *out) { return eps_new_id(out); });
 }
 
-/// Receives a line of the log, UTF-8 JSON, on a thread of the library's own. What it throws is dropped.
+/// Receives one line of the log, UTF-8 JSON, on a thread of the library. An exception that the
+/// function throws is dropped.
 using LogFunction = std::function<void(Level level, std::string_view line)>;
 
 namespace detail {
 
 inline constexpr const char *nul_inside =
-    R"({"code":-102,"name":"EPS_BAD_UTF8","outcome":"notSent","message":"an argument has a NUL character inside",)"
+    R"({"code":-102,"name":"EPS_BAD_UTF8","outcome":"notSent","message":"An argument has a NUL character inside. Remove the character.",)"
     R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
 
-/// A text as C takes it: with a NUL behind, and none inside, which would cut it off unseen.
+/// A text with a NUL at its end, as C needs it. A NUL inside would shorten the text unnoticed.
 class Text {
 public:
     Text(std::string_view text) : copy_(text), whole_(text.find('\0') == text.npos) {}
-    /// Options, and a contact that may be absent: NULL where there is none.
+    /// An optional text: NULL if it is absent.
     Text(std::optional<std::string_view> text) : Text(text.value_or(std::string_view())) { absent_ = !text; }
 
     const char *c_str() const noexcept { return absent_ ? nullptr : copy_.c_str(); }
@@ -323,8 +337,9 @@ private:
     bool absent_ = false;
 };
 
-/// The log functions in use, by number. The library holds a number, not an address, so a line that comes late finds nothing
-/// instead of a function that is gone. Never destroyed: lines may come until the process ends.
+/// The log functions in use, by number. The library holds a number, not an address. A late line for a
+/// removed function therefore finds no function instead of freed memory. This map is never destroyed,
+/// because lines may arrive until the process ends.
 class LogFunctions {
 public:
     static LogFunctions &all() {
@@ -335,12 +350,13 @@ public:
     std::uintptr_t add(LogFunction function) {
         auto shared = std::make_shared<LogFunction>(std::move(function));
         std::lock_guard<std::mutex> lock(mutex_);
-        functions_.emplace(++given_, std::move(shared));
-        return given_;
+        functions_.emplace(++last_number_, std::move(shared));
+        return last_number_;
     }
 
     void remove(std::uintptr_t number) noexcept {
-        std::shared_ptr<LogFunction> last; // Destroyed outside the lock: it may hold anything.
+        // Destroyed outside the lock, because its destructor may run any code.
+        std::shared_ptr<LogFunction> last;
         std::lock_guard<std::mutex> lock(mutex_);
         if (auto found = functions_.find(number); found != functions_.end()) {
             last = std::move(found->second);
@@ -370,31 +386,38 @@ private:
 
     std::mutex mutex_;
     std::map<std::uintptr_t, std::shared_ptr<LogFunction>> functions_;
-    std::uintptr_t given_ = 0;
+    std::uintptr_t last_number_ = 0;
 };
 
 } // namespace detail
 
-/// A client. Closes itself. Calls may be made from any thread at any time; moving and destroying it is one thread's.
+/// A client of one Engage tenant, which its destructor closes. Any thread may make calls at any time.
+/// Only one thread may move or destroy a client.
 class Client {
 public:
-    /// A JSON object, or nothing for the defaults.
+    /// A JSON object; absent for the defaults.
     using Options = std::optional<std::string_view>;
 
+    /// Makes a client that is not open.
     Client() noexcept = default;
+    /// Takes over the open client of another object, which is then not open.
     Client(Client &&other) noexcept
         : client_(std::exchange(other.client_, nullptr)), log_(std::exchange(other.log_, 0)) {}
+    /// Closes this client and takes over the open client of another object.
     Client &operator=(Client &&other) noexcept {
         Client taken(std::move(other));
         std::swap(client_, taken.client_);
         std::swap(log_, taken.log_);
         return *this;
     }
+    /// A client has one owner and is not copied.
     Client(const Client &) = delete;
+    /// A client has one owner and is not copied.
     Client &operator=(const Client &) = delete;
+    /// Closes the client.
     ~Client() { (void)close(); }
 
-    /// Opens the client; one that it was before is closed first.
+    /// Opens the client with a configuration, a JSON object. An open client is closed first.
     Result open(std::string_view config_json) {
         (void)close();
         return checked([&](eps_buffer *out, const char *config) {
@@ -402,70 +425,84 @@ public:
         }, config_json);
     }
 
-    /// Ends every call and closes. A second time is a no-op, and so is the destructor then.
+    /// Ends every call and closes the client. A second close does nothing.
     Code close() noexcept {
         const auto code = static_cast<Code>(eps_client_close(std::exchange(client_, nullptr)));
         detail::LogFunctions::all().remove(std::exchange(log_, 0));
         return code;
     }
 
-    /// The client as C has it, still owned by this object; for what another thread may call while this one is being closed.
+    /// Returns the client of the C API, which this object still owns. Another thread may use it while
+    /// this object is closing.
     eps_client *get() const noexcept { return client_; }
 
+    /// Ends the wait of every call on this client. Each call returns its true outcome.
     Code cancel() const noexcept { return static_cast<Code>(eps_cancel(client_)); }
 
+    /// Finds the id of a member by a key, such as "email", and its value.
     Result find_contact(std::string_view key, std::string_view value, Options options = {}) const {
         return call(eps_find_contact, key, value, options);
     }
+    /// Lists a member's point accounts.
     Result list_points(std::string_view contact_id, Options options = {}) const {
         return call(eps_list_points, contact_id, options);
     }
+    /// Lists the items that a member can buy.
     Result list_items(std::string_view contact_id, Options options = {}) const {
         return call(eps_list_items, contact_id, options);
     }
+    /// Buys an item for points. The intent is recorded in the journal before anything is sent.
     Result purchase(std::string_view contact_id, std::string_view item_id, Options options = {}) const {
         return call(eps_purchase, contact_id, item_id, options);
     }
+    /// Lists a member's purchases in Engage.
     Result list_purchases(std::string_view contact_id, Options options = {}) const {
         return call(eps_list_purchases, contact_id, options);
     }
+    /// Lists a member's rewards.
     Result list_rewards(std::string_view contact_id, Options options = {}) const {
         return call(eps_list_rewards, contact_id, options);
     }
+    /// Finds the reward that a completed purchase gave.
     Result find_reward(std::string_view operation_id, Options options = {}) const {
         return call(eps_find_reward, operation_id, options);
     }
-    /// `contact_id` may be std::nullopt: a reward can be redeemed without a contact.
+    /// Uses a reward on a receipt. A redeem cannot be undone. `contact_id` may be std::nullopt.
     Result redeem_reward(Options contact_id, std::string_view assignment_id, Options options = {}) const {
         return call(eps_redeem_reward, contact_id, assignment_id, options);
     }
+    /// Lists the operations that are pending, or final and not acknowledged.
     Result list_unacknowledged(Options options = {}) const { return call(eps_list_unacknowledged, options); }
+    /// Returns the last known state of an operation.
     Result get_operation(std::string_view operation_id) const { return call(eps_get_operation, operation_id); }
+    /// Resolves the pending operations now, instead of at their next scheduled time.
     Result resolve_pending(Options options = {}) const { return call(eps_resolve_pending, options); }
+    /// Acknowledges that the POS has stored the outcome of an operation.
     Result acknowledge(std::string_view operation_id) const { return call(eps_acknowledge, operation_id); }
+    /// Returns the counters since open, and the numbers of records in the journal.
     Result read_stats() const { return call(eps_read_stats); }
 
-    /// Sets the log function; an empty one removes it. It lives until it is replaced or the client is closed, and to the end of
-    /// a line that it is busy with then.
+    /// Sets the log function; an empty function removes it. The function lives until it is replaced or
+    /// the client is closed, and until a line in progress ends.
     Code set_log(Level level, LogFunction function) {
-        const bool some = static_cast<bool>(function);
-        const auto number = some ? detail::LogFunctions::all().add(std::move(function)) : 0;
+        const bool is_set = static_cast<bool>(function);
+        const auto number = is_set ? detail::LogFunctions::all().add(std::move(function)) : 0;
         const auto code = static_cast<Code>(eps_set_log(client_, static_cast<std::int32_t>(level),
-                                                        some ? detail::LogFunctions::call : nullptr,
+                                                        is_set ? detail::LogFunctions::call : nullptr,
                                                         reinterpret_cast<void *>(number)));
-        // What is not in use: the function of before, or after an error the new one.
+        // The unused function: the previous one, or the new one after an error.
         detail::LogFunctions::all().remove(code == Code::ok ? std::exchange(log_, number) : number);
         return code;
     }
 
 private:
-    /// A function of the C header, on this client.
+    /// Calls a function of the C API on this client.
     template <typename Function, typename... Texts>
     Result call(Function *function, const Texts &...texts) const {
         return checked([&](eps_buffer *out, auto... arguments) { return function(client_, arguments..., out); }, texts...);
     }
 
-    /// Calls with each text as C takes it. With one that has a NUL inside, the call is not made.
+    /// Calls with each text as C needs it. The call is not made if a text has a NUL inside.
     template <typename Function, typename... Texts>
     static Result checked(Function &&function, const Texts &...texts) {
         const auto made = [&](const auto &...copies) {

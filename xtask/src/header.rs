@@ -43,7 +43,7 @@ pub fn run(check: bool) -> Result {
     let table = ("<!-- codes: written by `cargo xtask header` -->\n", "<!-- end of codes -->");
     let lists = ("// Codes: written by `cargo xtask header`.\n", "// End of codes.");
     update("include/engage_point_shop.h", check, |_| header())?;
-    update("README.md", check, |found| between(found, table, &codes_table()))?;
+    update("docs/codes.md", check, |found| between(found, table, &codes_table()))?;
     update("include/engage_point_shop.hpp", check, |found| between(found, lists, &bindings::cpp()))?;
     update("bindings/csharp/Codes.cs", check, |_| Ok(bindings::csharp()))?;
     update("bindings/python/engage_point_shop/codes.py", check, |_| Ok(bindings::python()))
