@@ -11,9 +11,9 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, LOCATION};
 use serde_json::{Value, json};
 
-use crate::admin::For;
+use crate::admin::ForStore;
+use crate::app::App;
 use crate::log::{HIDDEN, Message, RequestEntry};
-use crate::state::App;
 
 /// The routes.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
@@ -23,14 +23,14 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-async fn requests_har(For(tenant): For) -> impl IntoResponse {
-    let har = har(tenant.state().log.entries());
+async fn requests_har(ForStore(store): ForStore) -> impl IntoResponse {
+    let har = har(store.state().log.entries());
     ([(CONTENT_TYPE, "application/json")], har.to_string())
 }
 
-async fn requests_sh(For(tenant): For) -> impl IntoResponse {
-    let state = tenant.state();
-    let script = curl(state.log.entries(), &state.dialect.key_headers());
+async fn requests_sh(ForStore(store): ForStore) -> impl IntoResponse {
+    let state = store.state();
+    let script = curl(state.log.entries(), &state.api_mapping.key_headers());
     drop(state);
     ([(CONTENT_TYPE, "text/x-shellscript; charset=utf-8")], script)
 }
@@ -77,7 +77,7 @@ fn har_entry(entry: &RequestEntry) -> Value {
         "bodySize": entry.response.size,
     });
     let took = entry.took_ms.unwrap_or(0);
-    let unanswered = entry.status.is_none().then_some("no answer");
+    let unanswered = entry.status.is_none().then_some("no response");
     let comment = [unanswered, entry.fault].into_iter().flatten().collect::<Vec<_>>().join(", fault ");
     json!({
         "startedDateTime": entry.time,
@@ -117,7 +117,7 @@ fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>, key_headers: &[
         "#!/bin/sh\n# ENGAGE_KEY: the API key. ENGAGE_CA: the file with the certificate to trust. What is hidden is ***.\n",
     );
     for entry in entries {
-        let status = entry.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let status = entry.status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
         let took = entry.took_ms.map(|ms| format!(" in {ms} ms")).unwrap_or_default();
         let fault = entry.fault.map(|fault| format!(", fault {fault}")).unwrap_or_default();
         let _ = writeln!(script, "\n# {}: {status}{took}{fault}\n{}", entry.seq, curl_line(entry, key_headers));

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Time;
-use crate::store::Invalid;
+use crate::ledger::Invalid;
 
 /// An answer, whole.
-pub(crate) type Reply = Response<Bytes>;
+pub(crate) type HttpResponse = Response<Bytes>;
 
 /// What a request asks Engage for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub enum Operation {
 pub struct Fault {
     /// Which requests.
     #[serde(rename = "match")]
-    pub on: Match,
+    pub on: RequestMatch,
     /// What happens to them.
     pub effect: Effect,
 }
@@ -53,7 +53,7 @@ pub struct Fault {
 impl Fault {
     /// Strikes the next request of this kind, once.
     pub fn on(operation: Operation, effect: Effect) -> Fault {
-        Fault { on: Match { operation, contact_id: None, item_id: None, nth: 1, times: 1 }, effect }
+        Fault { on: RequestMatch { operation, contact_id: None, item_id: None, nth: 1, times: 1 }, effect }
     }
 
     /// Only requests that name this contact, or redeem one of its rewards.
@@ -96,7 +96,7 @@ impl Fault {
 /// Which requests a fault strikes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Match {
+pub struct RequestMatch {
     /// What they ask for.
     pub operation: Operation,
     /// Whom they are about; `None`: anybody.
@@ -144,9 +144,9 @@ pub enum Effect {
         offset_ms: i64,
     },
     /// Answered without the store.
-    Status(Answer),
+    Status(FaultResponse),
     /// Served, and the answer replaced.
-    StatusAfterCommit(Answer),
+    StatusAfterCommit(FaultResponse),
     /// The connection is reset (RST).
     #[serde(with = "no_parameters")]
     ResetBeforeCommit,
@@ -206,7 +206,7 @@ pub enum Effect {
 /// An answer made up by a fault.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Answer {
+pub struct FaultResponse {
     /// The HTTP status, 200 to 999.
     pub status: u16,
     /// Engage's code, in a JSON body.
@@ -226,18 +226,18 @@ pub struct Answer {
     pub headers: BTreeMap<String, String>,
 }
 
-impl Answer {
+impl FaultResponse {
     /// Only a status; the body says that a fault made it.
-    pub fn status(status: u16) -> Answer {
-        Answer { status, ..Answer::default() }
+    pub fn status(status: u16) -> FaultResponse {
+        FaultResponse { status, ..FaultResponse::default() }
     }
 
     /// A status with one of Engage's error codes.
-    pub fn error(status: u16, error_code: &str) -> Answer {
-        Answer { error_code: Some(error_code.to_owned()), ..Answer::status(status) }
+    pub fn error(status: u16, error_code: &str) -> FaultResponse {
+        FaultResponse { error_code: Some(error_code.to_owned()), ..FaultResponse::status(status) }
     }
 
-    fn reply(&self) -> Result<Reply, Invalid> {
+    fn reply(&self) -> Result<HttpResponse, Invalid> {
         let body = self.body.clone().unwrap_or_else(|| {
             let message = self.message.as_deref().unwrap_or("A fault armed in the sandbox");
             match &self.error_code {
@@ -307,20 +307,20 @@ impl Effect {
     }
 
     /// When and how the request is served, before the answer suffers. `gives_up_after`: when Engage gives a redeem up.
-    pub(crate) fn plan(&self, operation: Option<Operation>, gives_up_after: Duration) -> Plan {
+    pub(crate) fn plan(&self, operation: Option<Operation>, gives_up_after: Duration) -> ServePlan {
         let ms = |ms: u32| Duration::from_millis(ms.into());
         match self {
-            Effect::Delay { ms: late } => Plan { before: ms(*late), ..Plan::default() },
+            Effect::Delay { ms: late } => ServePlan { before: ms(*late), ..ServePlan::default() },
             Effect::Slow { ms: takes, point_of_no_return_ms } => {
                 let takes = ms(*takes);
                 let changes = point_of_no_return_ms.map_or(takes, ms).min(takes);
                 if operation == Some(Operation::Redeem) && changes > gives_up_after {
-                    Plan { before: gives_up_after, serve: Serve::GiveUp, after: Duration::ZERO }
+                    ServePlan { before: gives_up_after, serve: StoreAccess::RedeemTimeout, after: Duration::ZERO }
                 } else {
-                    Plan { before: changes, serve: Serve::Usual, after: takes.saturating_sub(changes) }
+                    ServePlan { before: changes, serve: StoreAccess::Normal, after: takes.saturating_sub(changes) }
                 }
             }
-            Effect::RedeemedElsewhere => Plan { serve: Serve::AfterSomebodyElse, ..Plan::default() },
+            Effect::RedeemedElsewhere => ServePlan { serve: StoreAccess::AfterForeignRedeem, ..ServePlan::default() },
             Effect::WrongDate { .. }
             | Effect::StatusAfterCommit(_)
             | Effect::ResetAfterCommit
@@ -328,7 +328,7 @@ impl Effect {
             | Effect::StallAfterCommit
             | Effect::Truncate { .. }
             | Effect::Drip { .. }
-            | Effect::WrongLength { .. } => Plan::default(),
+            | Effect::WrongLength { .. } => ServePlan::default(),
             Effect::Status(_)
             | Effect::ResetBeforeCommit
             | Effect::CloseBeforeCommit
@@ -336,67 +336,67 @@ impl Effect {
             | Effect::Garbage
             | Effect::Html
             | Effect::EmptyBody { .. }
-            | Effect::RawResponse { .. } => Plan { serve: Serve::Not, ..Plan::default() },
+            | Effect::RawResponse { .. } => ServePlan { serve: StoreAccess::Skipped, ..ServePlan::default() },
         }
     }
 
     /// What goes back in place of `served`, the store's own answer, which is empty if the store was not asked.
-    pub(crate) fn strike(self, mut served: Reply, now: Time, keep_alive: bool) -> Struck {
+    pub(crate) fn apply(self, mut served: HttpResponse, now: Time, keep_alive: bool) -> Delivery {
         match self {
-            Effect::Delay { .. } | Effect::Slow { .. } | Effect::RedeemedElsewhere => Struck::Answer(served),
+            Effect::Delay { .. } | Effect::Slow { .. } | Effect::RedeemedElsewhere => Delivery::Response(served),
             Effect::WrongDate { offset_ms } => {
                 served.headers_mut().insert(DATE, now.plus_millis(offset_ms).http_date());
-                Struck::Answer(served)
+                Delivery::Response(served)
             }
             Effect::Status(answer) | Effect::StatusAfterCommit(answer) => match answer.reply() {
-                Ok(reply) => Struck::Answer(reply),
-                Err(_) => Struck::Close,
+                Ok(reply) => Delivery::Response(reply),
+                Err(_) => Delivery::Close,
             },
-            Effect::ResetBeforeCommit | Effect::ResetAfterCommit => Struck::Reset,
-            Effect::CloseBeforeCommit | Effect::CloseAfterCommit => Struck::Close,
-            Effect::StallBeforeCommit | Effect::StallAfterCommit => Struck::Stall,
+            Effect::ResetBeforeCommit | Effect::ResetAfterCommit => Delivery::Reset,
+            Effect::CloseBeforeCommit | Effect::CloseAfterCommit => Delivery::Close,
+            Effect::StallBeforeCommit | Effect::StallAfterCommit => Delivery::Stall,
             Effect::Truncate { bytes: limit } => {
                 let (status, mut bytes) = raw(&served, 0);
                 bytes.truncate(limit);
-                Struck::Raw(Raw { status, bytes, pace: None, then: Then::Close })
+                Delivery::Bytes(RawBytes { status, bytes, pace: None, then: AfterWrite::Close })
             }
             Effect::Drip { bytes_per_write, interval_ms } => {
                 let (status, bytes) = raw(&served, 0);
                 let pace = Some((bytes_per_write, Duration::from_millis(interval_ms.into())));
-                let then = if keep_alive { Then::GoOn } else { Then::Finish };
-                Struck::Raw(Raw { status, bytes, pace, then })
+                let then = if keep_alive { AfterWrite::KeepAlive } else { AfterWrite::Shutdown };
+                Delivery::Bytes(RawBytes { status, bytes, pace, then })
             }
-            Effect::Garbage => made_up("application/json", "{\"id\": \"3f2\u{0}\u{fffd}<<< not JSON"),
-            Effect::Html => made_up(
+            Effect::Garbage => fixed_response("application/json", "{\"id\": \"3f2\u{0}\u{fffd}<<< not JSON"),
+            Effect::Html => fixed_response(
                 "text/html; charset=utf-8",
                 "<!DOCTYPE html><html><head><title>Web filter</title></head><body><h1>Access denied</h1></body></html>",
             ),
             Effect::WrongLength { delta } => {
                 let (status, bytes) = raw(&served, delta.into());
-                Struck::Raw(Raw { status, bytes, pace: None, then: Then::Finish })
+                Delivery::Bytes(RawBytes { status, bytes, pace: None, then: AfterWrite::Shutdown })
             }
             Effect::EmptyBody { status } => {
-                let mut response = Reply::default();
+                let mut response = HttpResponse::default();
                 *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-                Struck::Answer(response)
+                Delivery::Response(response)
             }
             Effect::RawResponse { text, keep_alive } => {
                 let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok());
-                let then = if keep_alive { Then::GoOn } else { Then::Finish };
-                Struck::Raw(Raw { status, bytes: text.into(), pace: None, then })
+                let then = if keep_alive { AfterWrite::KeepAlive } else { AfterWrite::Shutdown };
+                Delivery::Bytes(RawBytes { status, bytes: text.into(), pace: None, then })
             }
         }
     }
 }
 
-fn made_up(content_type: &'static str, body: &'static str) -> Struck {
+fn fixed_response(content_type: &'static str, body: &'static str) -> Delivery {
     let mut response = Response::new(Bytes::from(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    Struck::Answer(response)
+    Delivery::Response(response)
 }
 
 /// The bytes of a response on the wire, its Content-Length off by `delta`.
-fn raw(reply: &Reply, delta: i64) -> (Option<u16>, Bytes) {
+fn raw(reply: &HttpResponse, delta: i64) -> (Option<u16>, Bytes) {
     let body = reply.body();
     let length = i64::try_from(body.len()).unwrap_or(i64::MAX).saturating_add(delta).max(0);
     let mut bytes = BytesMut::with_capacity(256 + body.len());
@@ -414,32 +414,32 @@ fn raw(reply: &Reply, delta: i64) -> (Option<u16>, Bytes) {
 
 /// When and how a request is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct ServePlan {
     pub before: Duration,
-    pub serve: Serve,
+    pub serve: StoreAccess,
     pub after: Duration,
 }
 
 /// How a request is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Serve {
+pub(crate) enum StoreAccess {
     #[default]
-    Usual,
+    Normal,
     /// The store never sees it.
-    Not,
+    Skipped,
     /// Engage gives it up. The store never sees it.
-    GiveUp,
+    RedeemTimeout,
     /// Just after somebody else has redeemed the same reward.
-    AfterSomebodyElse,
+    AfterForeignRedeem,
 }
 
 /// What goes back to the client after a fault has struck.
 #[derive(Debug)]
-pub(crate) enum Struck {
+pub(crate) enum Delivery {
     /// An ordinary answer.
-    Answer(Reply),
+    Response(HttpResponse),
     /// Bytes of our own on the bare connection.
-    Raw(Raw),
+    Bytes(RawBytes),
     /// RST.
     Reset,
     /// FIN.
@@ -450,30 +450,30 @@ pub(crate) enum Struck {
 
 /// Bytes for the bare connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Raw {
+pub(crate) struct RawBytes {
     /// The status they say, if they say one.
     pub status: Option<u16>,
     pub bytes: Bytes,
     /// How many at a time, and how far apart.
     pub pace: Option<(NonZeroUsize, Duration)>,
-    pub then: Then,
+    pub then: AfterWrite,
 }
 
 /// What becomes of a connection after bytes of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Then {
+pub(crate) enum AfterWrite {
     /// Cut: FIN, and over TLS no goodbye.
     Close,
     /// Ended in good order.
-    Finish,
+    Shutdown,
     /// It serves the next request.
-    GoOn,
+    KeepAlive,
 }
 
 /// A fault and how far it has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Armed {
+pub struct ArmedFault {
     /// 1, 2, 3 …
     pub id: u64,
     /// The fault.
@@ -492,13 +492,13 @@ pub struct Chaos {
     /// What the decisions follow from.
     pub seed: u64,
     /// What may happen, and how often.
-    pub rates: Vec<Rate>,
+    pub rates: Vec<ChaosRate>,
 }
 
 /// One thing that may happen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rate {
+pub struct ChaosRate {
     /// To which part of the requests, 0 to 1.
     pub rate: f64,
     /// To requests of which kind.
@@ -515,7 +515,7 @@ fn any() -> Operation {
 impl Chaos {
     /// Says why it could never work, if so.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
-        for (index, Rate { rate, effect, .. }) in self.rates.iter().enumerate() {
+        for (index, ChaosRate { rate, effect, .. }) in self.rates.iter().enumerate() {
             let of = |field: &str| format!("rates[{index}].{field}");
             if !(0.0..=1.0).contains(rate) {
                 return Err(Invalid::new(&of("rate"), "is not between 0 and 1"));
@@ -534,7 +534,7 @@ impl Chaos {
     fn decide(&self, n: u64, operation: Operation) -> Option<&Effect> {
         let mut left = fraction(self.seed, n);
         let rates = self.rates.iter().filter(|rate| [Operation::Any, operation].contains(&rate.operation));
-        let mut struck = rates.filter(|Rate { rate, .. }| {
+        let mut struck = rates.filter(|ChaosRate { rate, .. }| {
             left -= rate;
             left < 0.0
         });
@@ -554,7 +554,7 @@ fn fraction(seed: u64, n: u64) -> f64 {
 /// The chaos that reigns and how far it has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Reigning {
+pub struct ActiveChaos {
     /// The chaos.
     #[serde(flatten)]
     pub chaos: Chaos,
@@ -567,9 +567,9 @@ pub struct Reigning {
 /// The armed faults, of which one that has struck for the last time is gone, and chaos.
 #[derive(Debug, Default)]
 pub struct Faults {
-    armed: Vec<Armed>,
+    armed: Vec<ArmedFault>,
     count: u64,
-    chaos: Option<Reigning>,
+    chaos: Option<ActiveChaos>,
 }
 
 impl Faults {
@@ -577,7 +577,7 @@ impl Faults {
     pub fn arm(&mut self, fault: Fault) -> Result<u64, Invalid> {
         fault.check()?;
         self.count += 1;
-        self.armed.push(Armed { id: self.count, fault, seen: 0, struck: 0 });
+        self.armed.push(ArmedFault { id: self.count, fault, seen: 0, struck: 0 });
         Ok(self.count)
     }
 
@@ -586,12 +586,12 @@ impl Faults {
         if let Some(chaos) = &chaos {
             chaos.check()?;
         }
-        self.chaos = chaos.map(|chaos| Reigning { chaos, seen: 0, struck: 0 });
+        self.chaos = chaos.map(|chaos| ActiveChaos { chaos, seen: 0, struck: 0 });
         Ok(())
     }
 
     /// The chaos that reigns.
-    pub fn chaos(&self) -> Option<&Reigning> {
+    pub fn chaos(&self) -> Option<&ActiveChaos> {
         self.chaos.as_ref()
     }
 
@@ -600,7 +600,7 @@ impl Faults {
     pub fn next(&mut self, operation: Option<Operation>, contact: Option<Uuid>, item: Option<Uuid>) -> Option<Effect> {
         let mut effect = None;
         self.armed.retain_mut(|armed| {
-            let Match { operation: wanted, contact_id, item_id, nth, times } = &armed.fault.on;
+            let RequestMatch { operation: wanted, contact_id, item_id, nth, times } = &armed.fault.on;
             let matches = (*wanted == Operation::Any || Some(*wanted) == operation)
                 && (contact_id.is_none() || *contact_id == contact)
                 && (item_id.is_none() || *item_id == item);
@@ -622,7 +622,7 @@ impl Faults {
     }
 
     /// The armed faults, the oldest first.
-    pub fn armed(&self) -> &[Armed] {
+    pub fn armed(&self) -> &[ArmedFault] {
         &self.armed
     }
 
@@ -651,15 +651,15 @@ mod no_parameters {
 }
 
 /// What always happens to the requests about one member or one item, by what they ask for.
-pub type Standing = BTreeMap<Operation, Effect>;
+pub type PermanentFaults = BTreeMap<Operation, Effect>;
 
 /// The effect for a request: its own before that for any.
-pub(crate) fn standing(faults: &Standing, operation: Operation) -> Option<&Effect> {
+pub(crate) fn permanent_effect(faults: &PermanentFaults, operation: Operation) -> Option<&Effect> {
     faults.get(&operation).or_else(|| faults.get(&Operation::Any))
 }
 
 /// Says which could never work.
-pub(crate) fn check_standing(faults: &Standing, allowed: &[Operation]) -> Result<(), Invalid> {
+pub(crate) fn check_permanent(faults: &PermanentFaults, allowed: &[Operation]) -> Result<(), Invalid> {
     for (operation, effect) in faults {
         let name = serde_json::to_value(operation).unwrap_or_default();
         let field = format!("faults.{}", name.as_str().unwrap_or_default());

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Value};
 use uuid::Uuid;
 
+use crate::ledger::{LedgerEntry, LedgerKind};
 use crate::seed::{BadJson, from_json};
-use crate::store::{LedgerEntry, LedgerKind};
 
 /// What there is to judge.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct Case<'a> {
     /// What the tills say, one journal a till.
     pub journals: &'a [Journal],
     /// Whether the faults have ended and the tills had time to settle: then nothing may be open any more.
-    pub settled: bool,
+    pub resolved: bool,
     /// Whether the journals leave operations out, such as acknowledged ones: then the ledger may know more than they do.
     pub partial: bool,
 }
@@ -119,13 +119,13 @@ pub struct Verdict {
     /// What was judged.
     pub found: Found,
     /// The rules, each with what breaks it.
-    pub rules: Vec<Held>,
+    pub rules: Vec<RuleResult>,
 }
 
 /// A rule, held against the case.
 #[derive(Clone, Debug, Serialize)]
-pub struct Held {
-    /// Its name: `done-is-deducted`.
+pub struct RuleResult {
+    /// Its name: `completed-is-deducted`.
     pub name: &'static str,
     /// What it promises.
     pub promise: &'static str,
@@ -161,8 +161,8 @@ const RULES: [(&str, &str, Check); 10] = [
     ("one-purchase-a-sale", "One reference, member and item are one purchase on a till", one_purchase_a_sale),
     ("own-purchase", "A purchase id means one member and one item, for ever", own_purchase),
     ("deduction-is-known", "Every deduction is in a till's journal", deduction_is_known),
-    ("done-is-deducted", "Done means that the points were deducted", done_is_deducted),
-    ("refused-is-not-deducted", "Declined or not sent means that nothing was deducted", refused_is_not_deducted),
+    ("completed-is-deducted", "Done means that the points were deducted", completed_is_deducted),
+    ("declined-is-not-deducted", "Declined or not sent means that nothing was deducted", declined_is_not_deducted),
     ("outcome-stays", "A known outcome does not change", outcome_stays),
     ("redeemed-once", "A reward is used once, by the till that says so", redeemed_once),
     ("acknowledged-is-known", "Nothing is acknowledged before its outcome is known", acknowledged_is_known),
@@ -172,8 +172,8 @@ const RULES: [(&str, &str, Check); 10] = [
 /// Holds the case against every rule.
 pub fn judge(case: &Case<'_>) -> Verdict {
     let evidence = Evidence::of(case);
-    let rules: Vec<Held> =
-        RULES.map(|(name, promise, check)| Held { name, promise, violations: check(&evidence) }).into();
+    let rules: Vec<RuleResult> =
+        RULES.map(|(name, promise, check)| RuleResult { name, promise, violations: check(&evidence) }).into();
     let found = Found {
         operations: evidence.last.len(),
         pending: evidence.last.iter().filter(|(_, operation)| operation.outcome == Outcome::Pending).count(),
@@ -305,14 +305,14 @@ fn deduction_is_known(evidence: &Evidence<'_>) -> Vec<String> {
         .collect()
 }
 
-fn done_is_deducted(evidence: &Evidence<'_>) -> Vec<String> {
+fn completed_is_deducted(evidence: &Evidence<'_>) -> Vec<String> {
     let done = evidence.purchases().filter(|(_, operation)| operation.outcome == Outcome::Completed);
     done.filter(|(_, operation)| !evidence.is_deducted(operation))
         .map(|(till, operation)| on(till, &format!("{} is called done, and nothing was deducted", operation.named())))
         .collect()
 }
 
-fn refused_is_not_deducted(evidence: &Evidence<'_>) -> Vec<String> {
+fn declined_is_not_deducted(evidence: &Evidence<'_>) -> Vec<String> {
     evidence
         .purchases()
         .filter(|(_, operation)| evidence.is_deducted(operation))
@@ -386,7 +386,7 @@ fn acknowledged_is_known(evidence: &Evidence<'_>) -> Vec<String> {
 /// What needs a person is open by design: the till has said so.
 fn nothing_open(evidence: &Evidence<'_>) -> Vec<String> {
     let open = evidence.last.iter().filter(|(_, operation)| {
-        evidence.case.settled && operation.outcome == Outcome::Pending && !operation.needs_review
+        evidence.case.resolved && operation.outcome == Outcome::Pending && !operation.needs_review
     });
     open.map(|(till, operation)| on(till, &format!("{} is pending still", operation.named()))).collect()
 }

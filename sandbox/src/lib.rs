@@ -12,23 +12,23 @@
 
 mod admin;
 pub mod api;
+pub mod api_mapping;
+mod app;
 pub mod certify;
 pub mod clock;
-pub mod dialect;
+mod dashboard;
 mod export;
 pub mod fault;
 pub mod judge;
 pub mod junit;
-mod keeper;
+pub mod ledger;
 pub mod log;
 pub mod magic;
-mod page;
 pub mod script;
 pub mod seed;
 mod server;
-mod state;
+mod state_file;
 pub mod store;
-mod tenant;
 mod tls;
 mod webhook;
 
@@ -43,18 +43,18 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+pub use api_mapping::ApiMapping;
 pub use clock::{Clock, ClockChange, Time};
-pub use dialect::Dialect;
-pub use fault::{Answer, Armed, Chaos, Effect, Fault, Operation, Rate};
+pub use fault::{ArmedFault, Chaos, ChaosRate, Effect, Fault, FaultResponse, Operation};
+pub use ledger::{Assignment, Behaviour, Invalid, Item, LedgerEntry, LedgerKind, Member, Purchase, Status};
 pub use log::{KeySeen, RequestEntry};
 pub use script::Script;
 pub use seed::Seed;
-pub use store::{Assignment, Behaviour, Invalid, Item, LedgerEntry, LedgerKind, Member, Purchase, Status};
-pub use tenant::{LimitsChange, Settings, Snapshot, Tenant};
+pub use store::{LimitsChange, Settings, Snapshot, Store};
 pub use tls::{BadCertificate, TlsFault};
 
+use app::App;
 use server::Server;
-use state::App;
 use tls::Tls;
 
 /// How a sandbox is to be started.
@@ -158,7 +158,7 @@ impl Builder {
         let bad = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         let app = App::new(self.key, self.seed.clone(), self.requests_per_second, self.state_file.as_deref());
         let app = app.map_err(bad)?;
-        for key in self.more_keys.iter().filter(|key| app.tenant(key).is_none()) {
+        for key in self.more_keys.iter().filter(|key| app.store(key).is_none()) {
             let seed = self.seed.clone().unwrap_or_else(Seed::demo);
             app.add(key, seed).map_err(|invalid| bad(format!("the key {key}: {invalid}")))?;
         }
@@ -228,7 +228,7 @@ fn ipv6_twin(address: SocketAddr) -> Option<TcpListener> {
     (address.is_ipv4() && address.ip().is_loopback()).then(|| listen(twin).ok()).flatten()
 }
 
-/// A running Engage. Dropping it stops it and frees its ports. It is its first store; see [`Tenant`] for what can be asked of that.
+/// A running Engage. Dropping it stops it and frees its ports. It is its first store; see [`Store`] for what can be asked of that.
 #[derive(Debug)]
 pub struct Sandbox {
     app: Arc<App>,
@@ -298,21 +298,21 @@ impl Sandbox {
     }
 
     /// The store with this key; see [`Sandbox::add_store`].
-    pub fn store(&self, key: &str) -> Option<Arc<Tenant>> {
-        self.app.tenant(key)
+    pub fn store(&self, key: &str) -> Option<Arc<Store>> {
+        self.app.store(key)
     }
 
     /// Adds a store with a key of its own: its own members and items, ledger, faults, clock, log, rate and dialect.
-    pub fn add_store(&self, key: &str, seed: Seed) -> Result<Arc<Tenant>, Invalid> {
+    pub fn add_store(&self, key: &str, seed: Seed) -> Result<Arc<Store>, Invalid> {
         self.app.add(key, seed)
     }
 }
 
 /// The store that was there first.
 impl Deref for Sandbox {
-    type Target = Tenant;
+    type Target = Store;
 
-    fn deref(&self) -> &Tenant {
+    fn deref(&self) -> &Store {
         &self.app.first
     }
 }

@@ -1,5 +1,5 @@
 //! The last requests, as they came and as they were answered; nothing that identifies a person or opens a door is kept.
-//! A request has no status until it is answered, and never gets one if a fault took its answer.
+//! A request has no status until it is record, and never gets one if a fault took its answer.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ pub struct RequestEntry {
     pub method: String,
     /// Path and query. Of the query, only ids and fixed words are kept: what a person is searched by is not.
     pub path: String,
-    /// What was answered; `None`, in JSON "no answer": nothing, or nothing yet.
-    #[serde(serialize_with = "status_or_no_answer")]
+    /// What was answered; `None`, in JSON "no response": nothing, or nothing yet.
+    #[serde(serialize_with = "status_or_no_response")]
     pub status: Option<u16>,
     /// The purchase id, of a purchase.
     pub purchase_id: Option<Uuid>,
@@ -56,7 +56,7 @@ pub struct RequestEntry {
     /// What came, without secrets.
     #[serde(skip)]
     pub request: Message,
-    /// What was answered.
+    /// What was record.
     #[serde(skip)]
     pub response: Message,
 }
@@ -99,7 +99,7 @@ impl Message {
     }
 
     /// An answer: the sandbox's own words.
-    pub(crate) fn of_answer(headers: &HeaderMap, body: &Bytes) -> Message {
+    pub(crate) fn of_response(headers: &HeaderMap, body: &Bytes) -> Message {
         Message::new(headers, body)
     }
 
@@ -142,17 +142,17 @@ fn hide(json: &mut Value) {
 
 /// What became of a request.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Answered {
+pub(crate) struct ResponseRecord {
     pub status: u16,
     pub took: Duration,
     pub response: Message,
 }
 
 #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn status_or_no_answer<S: Serializer>(status: &Option<u16>, serializer: S) -> Result<S::Ok, S::Error> {
+fn status_or_no_response<S: Serializer>(status: &Option<u16>, serializer: S) -> Result<S::Ok, S::Error> {
     match status {
         Some(status) => serializer.serialize_u16(*status),
-        None => serializer.serialize_str("no answer"),
+        None => serializer.serialize_str("no response"),
     }
 }
 
@@ -186,7 +186,7 @@ impl RequestLog {
     /// How many bytes of bodies are kept.
     pub const BODIES: usize = 16 * 1024 * 1024;
 
-    /// Adds a request, not yet answered, and returns its number.
+    /// Adds a request, not yet record, and returns its number.
     pub fn push(&mut self, entry: RequestEntry) -> u64 {
         if self.entries.len() == RequestLog::LIMIT
             && let Some(oldest) = self.entries.pop_front()
@@ -200,16 +200,16 @@ impl RequestLog {
         self.count
     }
 
-    /// Notes what a request was answered.
-    pub(crate) fn answered(&mut self, seq: u64, mut answered: Answered) {
+    /// Notes what a request was record.
+    pub(crate) fn record_response(&mut self, seq: u64, mut record: ResponseRecord) {
         if seq < self.first_with_bodies {
-            answered.response.body = Bytes::new();
+            record.response.body = Bytes::new();
         }
-        let length = answered.response.body.len();
+        let length = record.response.body.len();
         let Some(entry) = self.entry(seq) else { return };
-        entry.status = Some(answered.status);
-        entry.took_ms = Some(u64::try_from(answered.took.as_millis()).unwrap_or(u64::MAX));
-        entry.response = answered.response;
+        entry.status = Some(record.status);
+        entry.took_ms = Some(u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX));
+        entry.response = record.response;
         self.bodies += length;
         self.drop_bodies();
     }
@@ -306,12 +306,16 @@ mod tests {
         assert_eq!(json, expected);
         assert_eq!(Message::of_request(&headers, b"phone=46701234567").body, HIDDEN.as_bytes());
         let long = Bytes::from(vec![b'x'; Message::LIMIT + 1]);
-        let kept = Message::of_answer(&headers, &long);
+        let kept = Message::of_response(&headers, &long);
         assert_eq!((kept.body.len(), kept.size), (Message::LIMIT, Message::LIMIT + 1));
     }
 
-    fn answered(status: u16, body: &Bytes) -> Answered {
-        Answered { status, response: Message { body: body.clone(), ..Message::default() }, ..Answered::default() }
+    fn record(status: u16, body: &Bytes) -> ResponseRecord {
+        ResponseRecord {
+            status,
+            response: Message { body: body.clone(), ..Message::default() },
+            ..ResponseRecord::default()
+        }
     }
 
     #[test]
@@ -320,12 +324,12 @@ mod tests {
         for _ in 0..=RequestLog::LIMIT {
             log.push(RequestEntry::default());
         }
-        log.answered(1, answered(200, &nothing));
-        log.answered(2, answered(201, &nothing));
+        log.record_response(1, record(200, &nothing));
+        log.record_response(2, record(201, &nothing));
         assert_eq!(log.entries().len(), RequestLog::LIMIT);
         assert_eq!(log.entries().iter().filter_map(|entry| entry.status).collect::<Vec<_>>(), [201]);
         log.clear();
-        log.answered(3, answered(202, &nothing));
+        log.record_response(3, record(202, &nothing));
         log.push(RequestEntry::default());
         assert_eq!(log.entries()[0].status, None);
     }
@@ -342,8 +346,8 @@ mod tests {
             |log: &RequestLog| log.entries().iter().map(|entry| entry.bodies() / quarter.len()).collect::<Vec<_>>();
         assert_eq!(kept(&log), [0, 0, 1, 1, 1, 1]);
         // An answer counts, and one for a request that lost its body is not kept.
-        log.answered(6, answered(200, &quarter));
-        log.answered(1, answered(200, &quarter));
+        log.record_response(6, record(200, &quarter));
+        log.record_response(1, record(200, &quarter));
         assert_eq!(kept(&log), [0, 0, 0, 1, 1, 2]);
         log.clear();
         assert_eq!(log.bodies, 0);

@@ -4,8 +4,8 @@
 use serde::Serialize;
 use uuid::{Uuid, uuid};
 
-use crate::fault::{Answer, Effect, Operation};
-use crate::store::{Behaviour, Channel, Ending, Item, Meanwhile, Member};
+use crate::fault::{Effect, FaultResponse, Operation};
+use crate::ledger::{Behaviour, Channel, Ending, Item, Member, ProcessingResponse};
 
 /// Magda Magic, 100 000 points: who is shown every magic item. Anybody can buy them.
 pub const MAGDA: Uuid = uuid!("a0000000-0000-4000-8000-00000000000f");
@@ -35,8 +35,8 @@ pub enum Kind {
 
 /// Every magic value.
 pub fn all() -> Vec<Magic> {
-    let members = MEMBERS.iter().map(|row| Magic { kind: Kind::Member, id: row.member_id(), ..row.told() });
-    let items = ITEMS.iter().map(|row| Magic { kind: Kind::Item, id: row.item_id(), ..row.told() });
+    let members = MEMBERS.iter().map(|row| Magic { kind: Kind::Member, id: row.member_id(), ..row.description() });
+    let items = ITEMS.iter().map(|row| Magic { kind: Kind::Item, id: row.item_id(), ..row.description() });
     members.chain(items).collect()
 }
 
@@ -45,11 +45,11 @@ struct Row<T> {
     number: u8,
     name: &'static str,
     happens: &'static str,
-    spell: fn(&mut T),
+    apply: fn(&mut T),
 }
 
 impl<T> Row<T> {
-    fn told(&self) -> Magic {
+    fn description(&self) -> Magic {
         Magic { kind: Kind::Item, id: Uuid::nil(), name: self.name, happens: self.happens }
     }
 }
@@ -66,8 +66,8 @@ impl Row<Item> {
     }
 }
 
-const fn row<T>(number: u8, name: &'static str, happens: &'static str, spell: fn(&mut T)) -> Row<T> {
-    Row { number, name, happens, spell }
+const fn row<T>(number: u8, name: &'static str, happens: &'static str, apply: fn(&mut T)) -> Row<T> {
+    Row { number, name, happens, apply }
 }
 
 #[rustfmt::skip]
@@ -75,11 +75,11 @@ const MEMBERS: [Row<Member>; 9] = [
     row(0x10, "Never answered", "no request about the member is answered, and nothing happens", |m| always(m, Effect::StallBeforeCommit)),
     row(0x11, "Answers get lost", "every request is served and no answer comes through", |m| always(m, Effect::CloseAfterCommit)),
     row(0x12, "Eight seconds late", "every answer takes 8 s", |m| always(m, Effect::Delay { ms: 8_000 })),
-    row(0x13, "Engage is down", "503 to everything", |m| always(m, Effect::Status(Answer::status(503)))),
+    row(0x13, "Engage is down", "503 to everything", |m| always(m, Effect::Status(FaultResponse::status(503)))),
     row(0x14, "Web filter", "200 and a web filter's page to everything", |m| always(m, Effect::Html)),
-    row(0x15, "Too many requests", "429 to everything", |m| always(m, Effect::Status(Answer::status(429)))),
+    row(0x15, "Too many requests", "429 to everything", |m| always(m, Effect::Status(FaultResponse::status(429)))),
     row(0x16, "Search is broken", "500 `InvalidSystemConfiguration` to a search for customKey 2016", |m| {
-        m.faults.insert(Operation::Contacts, refusal(500, "InvalidSystemConfiguration"));
+        m.faults.insert(Operation::Contacts, error_response(500, "InvalidSystemConfiguration"));
     }),
     row(0x17, "First twin", "409 `MultipleMatches` to a search for customKey 2017", |_| {}),
     row(0x18, "Second twin", "the same", |m| m.custom_key = Some("2017".to_owned())),
@@ -89,44 +89,44 @@ const MEMBERS: [Row<Member>; 9] = [
 const ITEMS: [Row<Item>; 33] = [
     // What becomes of the purchase.
     row(0x20, "Never answered", "nothing is bought, and there is no answer", |i| buying(i, Effect::StallBeforeCommit)),
-    row(0x21, "Bought, never answered", "bought, and there is no answer", |i| buying(i, Effect::StallAfterCommit)),
-    row(0x22, "Bought, answer lost", "bought, and the connection is closed instead of an answer", |i| buying(i, Effect::CloseAfterCommit)),
+    row(0x21, "PurchaseResult, never answered", "bought, and there is no answer", |i| buying(i, Effect::StallAfterCommit)),
+    row(0x22, "PurchaseResult, answer lost", "bought, and the connection is closed instead of an answer", |i| buying(i, Effect::CloseAfterCommit)),
     row(0x23, "Connection reset", "nothing is bought, and the connection is reset", |i| buying(i, Effect::ResetBeforeCommit)),
-    row(0x24, "Bought, connection reset", "bought, and the connection is reset", |i| buying(i, Effect::ResetAfterCommit)),
-    row(0x25, "Bought, answer cut", "bought, and the answer ends after 100 bytes", |i| buying(i, Effect::Truncate { bytes: 100 })),
-    row(0x26, "Bought, gateway says 502", "bought, and 502 is answered", |i| buying(i, Effect::StatusAfterCommit(Answer::status(502)))),
-    row(0x27, "Settles after 30 s", "200 `Processing`, completes after 30 s", |i| processing(i, 30_000, Meanwhile::Processing, Ending::Completed)),
-    row(0x28, "Fails after 30 s", "200 `Processing`, fails after 30 s", |i| processing(i, 30_000, Meanwhile::Processing, Ending::Failed)),
-    row(0x29, "Timed out for 30 s", "409 `PointShopItemPurchaseProcessingTimedOut`, completes after 30 s", |i| processing(i, 30_000, Meanwhile::TimedOut, Ending::Completed)),
-    row(0x2a, "Expires during the purchase", "409 `PointShopItemPurchaseProcessingTimedOut`, fails after 1 s", |i| processing(i, 1_000, Meanwhile::TimedOut, Ending::Failed)),
+    row(0x24, "PurchaseResult, connection reset", "bought, and the connection is reset", |i| buying(i, Effect::ResetAfterCommit)),
+    row(0x25, "PurchaseResult, answer cut", "bought, and the answer ends after 100 bytes", |i| buying(i, Effect::Truncate { bytes: 100 })),
+    row(0x26, "PurchaseResult, gateway says 502", "bought, and 502 is answered", |i| buying(i, Effect::StatusAfterCommit(FaultResponse::status(502)))),
+    row(0x27, "Settles after 30 s", "200 `Processing`, completes after 30 s", |i| processing(i, 30_000, ProcessingResponse::Processing, Ending::Completed)),
+    row(0x28, "Fails after 30 s", "200 `Processing`, fails after 30 s", |i| processing(i, 30_000, ProcessingResponse::Processing, Ending::Failed)),
+    row(0x29, "Timed out for 30 s", "409 `PointShopItemPurchaseProcessingTimedOut`, completes after 30 s", |i| processing(i, 30_000, ProcessingResponse::TimedOut, Ending::Completed)),
+    row(0x2a, "Expires during the purchase", "409 `PointShopItemPurchaseProcessingTimedOut`, fails after 1 s", |i| processing(i, 1_000, ProcessingResponse::TimedOut, Ending::Failed)),
     // How the purchase is refused. What the documented causes bring about by themselves is in the demo store as well.
-    row(0x30, "Contact not found", "400 `PromotionAssignmentContactNotFound`", |i| buying(i, refusal(400, "PromotionAssignmentContactNotFound"))),
-    row(0x31, "Promotion not found", "400 `PromotionAssignmentPromotionNotFound`", |i| buying(i, refusal(400, "PromotionAssignmentPromotionNotFound"))),
-    row(0x32, "Promotion expired", "400 `PromotionAssignmentPromotionExpired`", |i| buying(i, refusal(400, "PromotionAssignmentPromotionExpired"))),
-    row(0x33, "Assignment error", "500 `PromotionAssignmentError`", |i| buying(i, refusal(500, "PromotionAssignmentError"))),
-    row(0x34, "Assignment error, old", "400 `PromotionAssignmentError`", |i| buying(i, refusal(400, "PromotionAssignmentError"))),
-    row(0x35, "Purchase failed", "409 `PointShopItemPurchaseFailed`", |i| buying(i, refusal(409, "PointShopItemPurchaseFailed"))),
-    row(0x36, "Invalid request", "400 without a code", |i| buying(i, Effect::Status(Answer::status(400)))),
-    row(0x37, "Not found", "404 without a code", |i| buying(i, Effect::Status(Answer::status(404)))),
-    row(0x38, "Unprocessable", "422 without a code", |i| buying(i, Effect::Status(Answer::status(422)))),
-    row(0x39, "Unauthorized", "401", |i| buying(i, refusal(401, "Unauthorized"))),
-    row(0x3a, "Unknown error", "500 without a code", |i| buying(i, Effect::Status(Answer::status(500)))),
-    row(0x3b, "Gateway timeout", "504 `RequestTimeOut`, nothing is bought", |i| buying(i, refusal(504, "RequestTimeOut"))),
+    row(0x30, "Contact not found", "400 `PromotionAssignmentContactNotFound`", |i| buying(i, error_response(400, "PromotionAssignmentContactNotFound"))),
+    row(0x31, "Promotion not found", "400 `PromotionAssignmentPromotionNotFound`", |i| buying(i, error_response(400, "PromotionAssignmentPromotionNotFound"))),
+    row(0x32, "Promotion expired", "400 `PromotionAssignmentPromotionExpired`", |i| buying(i, error_response(400, "PromotionAssignmentPromotionExpired"))),
+    row(0x33, "Assignment error", "500 `PromotionAssignmentError`", |i| buying(i, error_response(500, "PromotionAssignmentError"))),
+    row(0x34, "Assignment error, old", "400 `PromotionAssignmentError`", |i| buying(i, error_response(400, "PromotionAssignmentError"))),
+    row(0x35, "Purchase failed", "409 `PointShopItemPurchaseFailed`", |i| buying(i, error_response(409, "PointShopItemPurchaseFailed"))),
+    row(0x36, "Invalid request", "400 without a code", |i| buying(i, Effect::Status(FaultResponse::status(400)))),
+    row(0x37, "Not found", "404 without a code", |i| buying(i, Effect::Status(FaultResponse::status(404)))),
+    row(0x38, "Unprocessable", "422 without a code", |i| buying(i, Effect::Status(FaultResponse::status(422)))),
+    row(0x39, "Unauthorized", "401", |i| buying(i, error_response(401, "Unauthorized"))),
+    row(0x3a, "Unknown error", "500 without a code", |i| buying(i, Effect::Status(FaultResponse::status(500)))),
+    row(0x3b, "Gateway timeout", "504 `RequestTimeOut`, nothing is bought", |i| buying(i, error_response(504, "RequestTimeOut"))),
     // What becomes of the reward.
     row(0x40, "Used by somebody else", "at a redeem, somebody else has just redeemed the reward: 409 `PromotionAlreadyRedeemed`", |i| redeeming(i, Effect::RedeemedElsewhere)),
     row(0x41, "Redeemed, answer lost", "the reward is redeemed, and the connection is closed instead of an answer", |i| redeeming(i, Effect::CloseAfterCommit)),
     row(0x42, "Redeem given up", "504 `RequestTimeOut` after 4.5 s, and the reward is not redeemed", |i| redeeming(i, Effect::Slow { ms: 6_000, point_of_no_return_ms: None })),
     row(0x43, "Redeem takes 6 s", "past its point of no return after 4 s: the reward is redeemed, and the answer comes after 6 s", |i| redeeming(i, Effect::Slow { ms: 6_000, point_of_no_return_ms: Some(4_000) })),
     row(0x44, "Redeem never answered", "the reward is not redeemed, and there is no answer", |i| redeeming(i, Effect::StallBeforeCommit)),
-    row(0x45, "Reward not found", "at a redeem 404 `PromotionNotFound`", |i| redeeming(i, refusal(404, "PromotionNotFound"))),
-    row(0x46, "Somebody else's reward", "at a redeem 404 `PromotionNotAssociatedWithContact`", |i| redeeming(i, refusal(404, "PromotionNotAssociatedWithContact"))),
+    row(0x45, "Reward not found", "at a redeem 404 `PromotionNotFound`", |i| redeeming(i, error_response(404, "PromotionNotFound"))),
+    row(0x46, "Somebody else's reward", "at a redeem 404 `PromotionNotAssociatedWithContact`", |i| redeeming(i, error_response(404, "PromotionNotAssociatedWithContact"))),
     row(0x47, "Not at the till", "the reward is for ECOM only: at a redeem 409 `PromotionNotValidForRedemptionChannel`", |i| {
         for channel in &mut i.reward.redemption_channels {
             channel.channel = Channel::Ecom;
         }
     }),
-    row(0x48, "No data", "at a redeem 400 `InvalidPromotionIdNoData`", |i| redeeming(i, refusal(400, "InvalidPromotionIdNoData"))),
-    row(0x49, "No such channel", "at a redeem 400 `NotAValidRedemptionChannel`", |i| redeeming(i, refusal(400, "NotAValidRedemptionChannel"))),
+    row(0x48, "No data", "at a redeem 400 `InvalidPromotionIdNoData`", |i| redeeming(i, error_response(400, "InvalidPromotionIdNoData"))),
+    row(0x49, "No such channel", "at a redeem 400 `NotAValidRedemptionChannel`", |i| redeeming(i, error_response(400, "NotAValidRedemptionChannel"))),
 ];
 
 /// The magic members, and Magda. `member` makes an ordinary one.
@@ -135,7 +135,7 @@ pub(crate) fn members(member: impl Fn(Uuid, &str, &str, u32) -> Member) -> Vec<M
     let magic = MEMBERS.iter().map(|row| {
         let number = 2000 + 10 * u32::from(row.number >> 4) + u32::from(row.number & 0xf);
         let mut made = member(row.member_id(), row.name, &format!("magic{number}"), number);
-        (row.spell)(&mut made);
+        (row.apply)(&mut made);
         made
     });
     std::iter::once(magda).chain(magic).collect()
@@ -145,7 +145,7 @@ pub(crate) fn members(member: impl Fn(Uuid, &str, &str, u32) -> Member) -> Vec<M
 pub(crate) fn items(item: impl Fn(Uuid, &str) -> Item) -> Vec<Item> {
     let magic = ITEMS.iter().map(|row| {
         let mut made = Item { shown_to: Some(vec![MAGDA]), ..item(row.item_id(), row.name) };
-        (row.spell)(&mut made);
+        (row.apply)(&mut made);
         made
     });
     magic.collect()
@@ -163,12 +163,12 @@ fn redeeming(item: &mut Item, effect: Effect) {
     item.faults.insert(Operation::Redeem, effect);
 }
 
-fn processing(item: &mut Item, for_ms: u32, answer: Meanwhile, ends: Ending) {
-    item.behaviour = Behaviour::Processing { for_ms, answer, ends };
+fn processing(item: &mut Item, for_ms: u32, response: ProcessingResponse, ends: Ending) {
+    item.behaviour = Behaviour::Processing { for_ms, response, ends };
 }
 
-fn refusal(status: u16, code: &str) -> Effect {
-    Effect::Status(Answer::error(status, code))
+fn error_response(status: u16, code: &str) -> Effect {
+    Effect::Status(FaultResponse::error(status, code))
 }
 
 #[cfg(test)]

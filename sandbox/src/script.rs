@@ -3,19 +3,19 @@
 use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::api_mapping::ApiMapping;
 use crate::clock::ClockChange;
-use crate::dialect::Dialect;
 use crate::fault::{Chaos, Fault};
+use crate::ledger::Invalid;
 use crate::seed::{BadJson, from_json, from_yaml};
-use crate::store::Invalid;
-use crate::tenant::LimitsChange;
+use crate::store::LimitsChange;
 use crate::tls::TlsFault;
 
 /// What is to go wrong, and under which circumstances.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Script {
-    /// Armed in this order.
+    /// ArmedFault in this order.
     #[serde(deserialize_with = "each_checked")]
     pub faults: Vec<Fault>,
     /// Of the next connections over TLS, whichever store they are for.
@@ -29,7 +29,7 @@ pub struct Script {
     pub limits: Option<LimitsChange>,
     /// Changes how the store spells what is assumed.
     #[serde(deserialize_with = "checked")]
-    pub dialect: Option<Dialect>,
+    pub api_mapping: Option<ApiMapping>,
 }
 
 impl Script {
@@ -56,9 +56,9 @@ impl Check for Chaos {
     }
 }
 
-impl Check for Dialect {
+impl Check for ApiMapping {
     fn check(&self) -> Result<(), Invalid> {
-        Dialect::check(self)
+        ApiMapping::check(self)
     }
 }
 
@@ -128,7 +128,7 @@ chaos:
     - {rate: 0.25, operation: purchase, effect: {delay: {ms: 5}}}
 clock: {set: 2030-01-01T00:00:00Z, frozen: true}
 limits: {requestsPerSecond: null, redeemGivesUpAfterMs: 100}
-dialect: {itemIdField: itemId}
+apiMapping: {itemIdField: itemId}
 ";
         let script = Script::parse(yaml).unwrap();
         assert_eq!(script.faults.len(), 2);

@@ -9,7 +9,7 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use crate::store::{Invalid, Item, Member, Store};
+use crate::ledger::{Invalid, Item, Ledger, Member};
 
 /// The members and items a store starts with.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -35,15 +35,15 @@ impl Seed {
     }
 
     /// The store it describes.
-    pub(crate) fn store(&self) -> Result<Store, Invalid> {
-        let mut store = Store::default();
+    pub(crate) fn ledger(&self) -> Result<Ledger, Invalid> {
+        let mut ledger = Ledger::default();
         for member in &self.members {
-            store.add_member(member.clone())?;
+            ledger.add_member(member.clone())?;
         }
         for item in &self.items {
-            store.add_item(item.clone())?;
+            ledger.add_item(item.clone())?;
         }
-        Ok(store)
+        Ok(ledger)
     }
 }
 
@@ -190,11 +190,11 @@ pub mod demo {
 
     use super::Seed;
     use crate::clock::Time;
-    use crate::magic;
-    use crate::store::{
-        Behaviour, Channel, Ending, Item, Meanwhile, Member, Presentation, PromotionState, RedemptionChannel, Reward,
-        ValueType,
+    use crate::ledger::{
+        Behaviour, Channel, Ending, Item, Member, Presentation, ProcessingResponse, PromotionState, RedemptionChannel,
+        Reward, ValueType,
     };
+    use crate::magic;
 
     /// Astrid Lind, 1200 points.
     pub const ASTRID: Uuid = uuid!("a0000000-0000-4000-8000-000000000001");
@@ -213,7 +213,7 @@ pub mod demo {
     pub const EXPIRED: Uuid = uuid!("b0000000-0000-4000-8000-000000000004");
     /// Not on sale yet.
     pub const NOT_STARTED: Uuid = uuid!("b0000000-0000-4000-8000-000000000005");
-    /// For Björn only.
+    /// ForStore Björn only.
     pub const ONLY_BJORN: Uuid = uuid!("b0000000-0000-4000-8000-000000000006");
     /// Its promotion was removed.
     pub const PROMOTION_REMOVED: Uuid = uuid!("b0000000-0000-4000-8000-000000000007");
@@ -259,7 +259,7 @@ pub mod demo {
     }
 
     fn items() -> Vec<Item> {
-        let slow = |for_ms, answer| Behaviour::Processing { for_ms, answer, ends: Ending::Completed };
+        let slow = |for_ms, response| Behaviour::Processing { for_ms, response, ends: Ending::Completed };
         let gift_card = RedemptionChannel {
             channel: Channel::Pos,
             value_type: ValueType::Money,
@@ -275,9 +275,12 @@ pub mod demo {
             Item { eligible: Some(vec![BJORN]), ..item(ONLY_BJORN, "Birthday cake", 50) },
             Item { promotion: PromotionState::Removed, ..item(PROMOTION_REMOVED, "Removed promotion", 50) },
             Item { promotion: PromotionState::Expired, ..item(PROMOTION_EXPIRED, "Expired promotion", 50) },
-            Item { behaviour: slow(1500, Meanwhile::Processing), ..item(SLOW, "Slow cinema ticket", 50) },
+            Item { behaviour: slow(1500, ProcessingResponse::Processing), ..item(SLOW, "Slow cinema ticket", 50) },
             Item { behaviour: Behaviour::Fails, ..item(FAILS, "Fails every time", 50) },
-            Item { behaviour: slow(1000, Meanwhile::TimedOut), ..item(TIMES_OUT, "Times out, then completes", 50) },
+            Item {
+                behaviour: slow(1000, ProcessingResponse::TimedOut),
+                ..item(TIMES_OUT, "Times out, then completes", 50)
+            },
         ];
         items[2].reward.redemption_channels = vec![gift_card];
         items.extend(magic::items(|id, name| item(id, name, 10)));

@@ -21,8 +21,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::clock::Time;
-use crate::store::{BalanceChange, Invalid};
-use crate::tenant::Tenant;
+use crate::ledger::{BalanceChange, Invalid};
+use crate::store::Store;
 
 /// How long a delivery may take, and how often it is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -87,17 +87,17 @@ pub(crate) struct Set {
 }
 
 /// Delivers what changes until another webhook is set in its place, or none.
-pub(crate) async fn deliver(tenant: Arc<Tenant>, set: Arc<Set>) {
+pub(crate) async fn deliver(store: Arc<Store>, set: Arc<Set>) {
     let (Ok((address, uri)), Ok(key)) = (set.webhook.target(), set.webhook.key()) else { return };
     let sender = Sender { address, uri, key };
     let mut waiting: Vec<Event> = Vec::new();
     let mut since = Instant::now();
     loop {
-        let Some(changes) = tenant.balance_changes(&set) else { return };
+        let Some(changes) = store.balance_changes(&set) else { return };
         if waiting.is_empty() {
             since = Instant::now();
         }
-        waiting.extend(changes.into_iter().map(|change| Event::of(change, tenant.api_key())));
+        waiting.extend(changes.into_iter().map(|change| Event::of(change, store.api_key())));
         if set.webhook.reorder && waiting.len() < 2 && since.elapsed() < WAIT {
             tokio::time::sleep(LOOK).await;
             continue;
@@ -123,7 +123,7 @@ struct Event {
 }
 
 impl Event {
-    fn of(change: BalanceChange, tenant: &str) -> Event {
+    fn of(change: BalanceChange, store: &str) -> Event {
         let BalanceChange { contact_id, balance, at } = change;
         let id = format!("msg_{}", Uuid::new_v4().simple());
         // Documented as an integer, where the account's own id may be a GUID.
@@ -139,7 +139,7 @@ impl Event {
                 "definitionId": "1",
                 "balanceExpires": null,
             },
-            "tenant": tenant,
+            "tenant": store,
         });
         Event { id, at, body: Bytes::from(body.to_string()) }
     }

@@ -3,8 +3,8 @@
 
 mod relay;
 mod report;
+mod runner;
 mod scenarios;
-mod stage;
 mod till;
 
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 
-pub use report::{Grade, Played, Report, Step};
-pub use till::{BadTemplate, Said, Template};
+pub use report::{Grade, Report, ScenarioResult, Step};
+pub use till::{BadTemplate, ReportedOutcome, Template};
 
+use runner::Runner;
 use scenarios::SCENARIOS;
-use stage::Stage;
 
 /// What to certify, and how.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Plan {
     /// How much longer a press may take: to start, to look after earlier sales, to print.
     pub grace: Duration,
     /// How long an outcome may stay unknown once the faults have ended.
-    pub patience: Duration,
+    pub resolve_timeout: Duration,
     /// How many presses may run at once.
     pub jobs: usize,
     /// Only the scenarios of these names; empty: all.
@@ -43,7 +43,7 @@ impl Plan {
             till,
             wait: Duration::from_secs(3),
             grace: Duration::from_secs(10),
-            patience: Duration::from_secs(150),
+            resolve_timeout: Duration::from_secs(150),
             jobs: 8,
             only: Vec::new(),
         }
@@ -57,7 +57,7 @@ pub fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Plays the scenarios. `played` is told of each as it ends.
 /// An error: a scenario of that name does not exist, or the program cannot be started at all.
-pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> Result<Report, String> {
+pub fn certify(plan: &Plan, on_result: &(dyn Fn(&ScenarioResult) + Sync)) -> Result<Report, String> {
     if let Some(unknown) = plan.only.iter().find(|name| list().all(|(known, _)| known != *name)) {
         return Err(format!("there is no scenario {unknown}; see --list"));
     }
@@ -67,24 +67,24 @@ pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> Result<Report,
     let wanted =
         SCENARIOS.iter().filter(|scenario| plan.only.is_empty() || plan.only.iter().any(|name| name == scenario.name));
     let results: Vec<_> = thread::scope(|scope| {
-        let playing: Vec<_> = wanted
+        let running: Vec<_> = wanted
             .map(|scenario| {
                 let permits = &permits;
                 scope.spawn(move || {
-                    let mut stage = Stage::new(plan, permits).map_err(|error| error.to_string())?;
-                    (scenario.play)(&mut stage);
-                    let result = stage.end(scenario)?;
-                    played(&result);
+                    let mut runner = Runner::new(plan, permits).map_err(|error| error.to_string())?;
+                    (scenario.run)(&mut runner);
+                    let result = runner.end(scenario)?;
+                    on_result(&result);
                     Ok(result)
                 })
             })
             .collect();
-        playing
+        running
             .into_iter()
-            .map(|playing| playing.join().unwrap_or_else(|_| Err("a scenario panicked".to_owned())))
+            .map(|running| running.join().unwrap_or_else(|_| Err("a scenario panicked".to_owned())))
             .collect()
     });
-    let scenarios = results.into_iter().collect::<Result<Vec<Played>, String>>()?;
+    let scenarios = results.into_iter().collect::<Result<Vec<ScenarioResult>, String>>()?;
     Ok(Report {
         command: plan.till.to_string(),
         began,

@@ -10,13 +10,13 @@ use std::thread::{self, JoinHandle};
 pub(super) struct Relay {
     at: SocketAddr,
     to: SocketAddr,
-    line: Option<Line>,
+    line: Option<OpenRelay>,
 }
 
 impl Relay {
     /// A relay to an address, on a free port, connected.
     pub fn new(to: SocketAddr) -> io::Result<Relay> {
-        let line = Line::open(SocketAddr::from(([127, 0, 0, 1], 0)), to)?;
+        let line = OpenRelay::open(SocketAddr::from(([127, 0, 0, 1], 0)), to)?;
         Ok(Relay { at: line.at, to, line: Some(line) })
     }
 
@@ -30,22 +30,22 @@ impl Relay {
     }
 
     /// Takes connections again, at the same address.
-    pub fn mend(&mut self) -> io::Result<()> {
-        self.line = Some(Line::open(self.at, self.to)?);
+    pub fn restore(&mut self) -> io::Result<()> {
+        self.line = Some(OpenRelay::open(self.at, self.to)?);
         Ok(())
     }
 }
 
 /// A relay that is not cut.
-struct Line {
+struct OpenRelay {
     at: SocketAddr,
     closing: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
     accepting: Option<JoinHandle<()>>,
 }
 
-impl Line {
-    fn open(at: SocketAddr, to: SocketAddr) -> io::Result<Line> {
+impl OpenRelay {
+    fn open(at: SocketAddr, to: SocketAddr) -> io::Result<OpenRelay> {
         let listener = TcpListener::bind(at)?;
         let at = listener.local_addr()?;
         let (closing, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
@@ -58,11 +58,11 @@ impl Line {
                 let _ = till.and_then(|till| connect(till, to, &open));
             }
         });
-        Ok(Line { at, closing, connections, accepting: Some(accepting) })
+        Ok(OpenRelay { at, closing, connections, accepting: Some(accepting) })
     }
 }
 
-impl Drop for Line {
+impl Drop for OpenRelay {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
         // Wakes the listener, so that it is gone when this returns.

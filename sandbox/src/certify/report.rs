@@ -17,15 +17,15 @@ pub struct Report {
     pub began: Time,
     /// How long it took.
     pub took: Duration,
-    /// Whether every scenario was played: only then is a till certified.
+    /// Whether every scenario was result: only then is a till certified.
     pub complete: bool,
     /// The scenarios, in their order.
-    pub scenarios: Vec<Played>,
+    pub scenarios: Vec<ScenarioResult>,
 }
 
-/// A scenario that was played.
+/// A scenario that was result.
 #[derive(Clone, Debug)]
-pub struct Played {
+pub struct ScenarioResult {
     /// Its name.
     pub name: &'static str,
     /// What happens in it, in a sentence.
@@ -62,7 +62,7 @@ pub struct Step {
     pub printed: String,
 }
 
-impl Played {
+impl ScenarioResult {
     /// Why it failed; empty: it did not.
     pub fn failures(&self) -> &[String] {
         match &self.grade {
@@ -92,7 +92,7 @@ impl Played {
 impl Report {
     /// Whether no scenario failed.
     pub fn pass(&self) -> bool {
-        self.scenarios.iter().all(|played| played.failures().is_empty())
+        self.scenarios.iter().all(|result| result.failures().is_empty())
     }
 
     /// The verdict, in words.
@@ -106,20 +106,20 @@ impl Report {
 
     /// How many scenarios ended so: `passed`, `failed`, `skipped`.
     pub fn count(&self, word: &str) -> usize {
-        self.scenarios.iter().filter(|played| played.word() == word).count()
+        self.scenarios.iter().filter(|result| result.word() == word).count()
     }
 
-    /// For programs.
+    /// ForStore programs.
     pub fn json(&self) -> Value {
         let step = |step: &Step| json!({ "atMs": ms(step.at), "what": step.what, "tookMs": step.took.map(ms), "printed": step.printed });
-        let scenario = |played: &Played| {
+        let scenario = |result: &ScenarioResult| {
             json!({
-                "name": played.name,
-                "title": played.title,
-                "result": played.word(),
-                "reasons": played.reasons(),
-                "tookMs": ms(played.took),
-                "steps": played.steps.iter().map(step).collect::<Value>(),
+                "name": result.name,
+                "title": result.title,
+                "result": result.word(),
+                "reasons": result.reasons(),
+                "tookMs": ms(result.took),
+                "steps": result.steps.iter().map(step).collect::<Value>(),
             })
         };
         json!({
@@ -137,17 +137,17 @@ impl Report {
         })
     }
 
-    /// For CI.
+    /// ForStore CI.
     pub fn junit(&self) -> String {
-        let case = |played: &Played| TestCase {
-            name: format!("{}: {}", played.name, played.title),
-            took: played.took,
-            failures: played.failures().to_vec(),
+        let case = |result: &ScenarioResult| TestCase {
+            name: format!("{}: {}", result.name, result.title),
+            took: result.took,
+            failures: result.failures().to_vec(),
         };
         junit("engage-sandbox certify", &self.scenarios.iter().map(case).collect::<Vec<_>>())
     }
 
-    /// For people: one page without anything from elsewhere.
+    /// ForStore people: one page without anything from elsewhere.
     pub fn html(&self) -> String {
         let verdict = self.verdict();
         let class = if self.pass() { "passed" } else { "failed" };
@@ -160,7 +160,7 @@ impl Report {
              <dt>By</dt><dd>engage-sandbox {}</dd></dl>\n\
              <p>In each scenario the till sells a reward for points to a member while something goes wrong. It passes if the cashier is \
              never told what is not so, in time, and if the member’s points are deducted exactly as often as something was sold.</p>\n",
-            include_str!("../page/style.css"),
+            include_str!("../dashboard/style.css"),
             self.count("passed"),
             self.scenarios.len(),
             self.count("failed"),
@@ -170,14 +170,14 @@ impl Report {
             self.took.as_secs_f64(),
             env!("CARGO_PKG_VERSION"),
         );
-        for played in &self.scenarios {
-            played.write_html(&mut html);
+        for result in &self.scenarios {
+            result.write_html(&mut html);
         }
         html + "</main>\n</body>\n</html>\n"
     }
 }
 
-impl Played {
+impl ScenarioResult {
     fn write_html(&self, html: &mut String) {
         let open = if self.failures().is_empty() { "" } else { " open" };
         let _ = writeln!(

@@ -98,30 +98,30 @@ pub(super) struct Running {
 
 impl Running {
     /// Waits for its end, at most until it has run for `limit`; then it is killed.
-    pub fn wait(mut self, limit: Duration) -> Ended {
-        let said = loop {
+    pub fn wait(mut self, limit: Duration) -> Exit {
+        let reported = loop {
             match self.child.try_wait() {
-                Ok(Some(status)) => break Said::of(status),
+                Ok(Some(status)) => break ReportedOutcome::of(status),
                 Ok(None) if self.began.elapsed() < limit => thread::sleep(Duration::from_millis(5)),
-                _ => break Said::Overdue,
+                _ => break ReportedOutcome::TimedOut,
             }
         };
-        self.ended(said)
+        self.ended(reported)
     }
 
     /// Pulls the plug.
-    pub fn kill(mut self) -> Ended {
+    pub fn kill(mut self) -> Exit {
         // It may have ended by itself just before.
-        let said = self.child.try_wait().ok().flatten().map_or(Said::Killed, Said::of);
-        self.ended(said)
+        let reported = self.child.try_wait().ok().flatten().map_or(ReportedOutcome::Killed, ReportedOutcome::of);
+        self.ended(reported)
     }
 
-    fn ended(mut self, said: Said) -> Ended {
+    fn ended(mut self, reported: ReportedOutcome) -> Exit {
         let took = self.began.elapsed();
         self.end();
         let printed = fs::read(&self.output).unwrap_or_default();
         let tail = &printed[printed.len().saturating_sub(4096)..];
-        Ended { said, took, printed: String::from_utf8_lossy(tail).trim_end().to_owned() }
+        Exit { reported, took, printed: String::from_utf8_lossy(tail).trim_end().to_owned() }
     }
 
     fn end(&mut self) {
@@ -141,8 +141,8 @@ impl Drop for Running {
 }
 
 /// How a program ended.
-pub(super) struct Ended {
-    pub said: Said,
+pub(super) struct Exit {
+    pub reported: ReportedOutcome,
     pub took: Duration,
     /// The last of what it printed.
     pub printed: String,
@@ -150,9 +150,9 @@ pub(super) struct Ended {
 
 /// What a press told the cashier: the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum ReportedOutcome {
     /// 0
-    Bought,
+    Completed,
     /// 10
     Declined,
     /// 11
@@ -164,32 +164,32 @@ pub enum Said {
     /// The power was cut.
     Killed,
     /// It did not end in time.
-    Overdue,
+    TimedOut,
 }
 
-impl Said {
-    fn of(status: ExitStatus) -> Said {
+impl ReportedOutcome {
+    fn of(status: ExitStatus) -> ReportedOutcome {
         match status.code() {
-            Some(0) => Said::Bought,
-            Some(10) => Said::Declined,
-            Some(11) => Said::Pending,
-            Some(12) => Said::NotSent,
-            code => Said::Other(code.unwrap_or(-1)),
+            Some(0) => ReportedOutcome::Completed,
+            Some(10) => ReportedOutcome::Declined,
+            Some(11) => ReportedOutcome::Pending,
+            Some(12) => ReportedOutcome::NotSent,
+            code => ReportedOutcome::Other(code.unwrap_or(-1)),
         }
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for ReportedOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Said::Bought => f.write_str("bought (0)"),
-            Said::Declined => f.write_str("refused (10)"),
-            Said::Pending => f.write_str("pending (11)"),
-            Said::NotSent => f.write_str("not sent (12)"),
-            Said::Other(-1) => f.write_str("nothing: it crashed"),
-            Said::Other(code) => write!(f, "exit code {code}"),
-            Said::Killed => f.write_str("nothing: the power was cut"),
-            Said::Overdue => f.write_str("nothing in time"),
+            ReportedOutcome::Completed => f.write_str("bought (0)"),
+            ReportedOutcome::Declined => f.write_str("refused (10)"),
+            ReportedOutcome::Pending => f.write_str("pending (11)"),
+            ReportedOutcome::NotSent => f.write_str("not sent (12)"),
+            ReportedOutcome::Other(-1) => f.write_str("nothing: it crashed"),
+            ReportedOutcome::Other(code) => write!(f, "exit code {code}"),
+            ReportedOutcome::Killed => f.write_str("nothing: the power was cut"),
+            ReportedOutcome::TimedOut => f.write_str("nothing in time"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use engage_sandbox::certify::{self, Plan, Played, Report, Template};
+use engage_sandbox::certify::{self, Plan, Report, ScenarioResult, Template};
 
 use super::{BAD_ARGUMENT, Failed, write};
 
@@ -35,7 +35,7 @@ pub struct Options {
     grace_ms: u64,
     /// How long an outcome may stay unknown once the faults have ended
     #[arg(long, value_name = "MS", default_value_t = 150_000, value_parser = milliseconds())]
-    patience_ms: u64,
+    resolve_timeout_ms: u64,
     /// How many presses may run at once
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
@@ -72,7 +72,7 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
         till: Template::new(options.command.clone()).map_err(|error| bad(&error))?,
         wait: Duration::from_millis(options.wait_ms),
         grace: Duration::from_millis(options.grace_ms),
-        patience: Duration::from_millis(options.patience_ms),
+        resolve_timeout: Duration::from_millis(options.resolve_timeout_ms),
         jobs: options.jobs,
         only: options.only.clone(),
     };
@@ -92,9 +92,9 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
 }
 
 /// One line a scenario, as it ends, and one a reason.
-fn tell(played: &Played) {
-    let head = format!("{:8} {:26} {:5.1} s", played.word(), played.name, played.took.as_secs_f64());
-    let lines: Vec<&str> = [&*head].into_iter().chain(played.reasons().iter().map(String::as_str)).collect();
+fn tell(result: &ScenarioResult) {
+    let head = format!("{:8} {:26} {:5.1} s", result.word(), result.name, result.took.as_secs_f64());
+    let lines: Vec<&str> = [&*head].into_iter().chain(result.reasons().iter().map(String::as_str)).collect();
     // In one go: others are ending too.
     println!("{}", lines.join("\n         "));
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use engage_sandbox::LedgerEntry;
-use engage_sandbox::judge::{Case, Held, Journal, Verdict, judge, ledger_from_json};
+use engage_sandbox::judge::{Case, Journal, RuleResult, Verdict, judge, ledger_from_json};
 use engage_sandbox::junit::{TestCase, junit};
 
 use super::{BAD_ARGUMENT, Failed, write};
@@ -27,7 +27,7 @@ pub struct Options {
     journal: Vec<PathBuf>,
     /// The faults have ended and the tills have settled: nothing may be pending any more
     #[arg(long)]
-    settled: bool,
+    resolved: bool,
     /// The exports leave operations out, such as acknowledged ones
     #[arg(long)]
     partial: bool,
@@ -43,11 +43,11 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<bool, Failed> {
     let ledger = read_ledger(options)?;
     let journals = options.journal.iter().map(|path| read_journal(path)).collect::<Result<Vec<_>, _>>()?;
-    let Options { settled, partial, .. } = *options;
-    let verdict = judge(&Case { ledger: &ledger, journals: &journals, settled, partial });
+    let Options { resolved, partial, .. } = *options;
+    let verdict = judge(&Case { ledger: &ledger, journals: &journals, resolved, partial });
     print!("{}", told(&verdict));
     if let Some(path) = &options.junit {
-        let case = |rule: &Held| TestCase {
+        let case = |rule: &RuleResult| TestCase {
             name: format!("{}: {}", rule.name, rule.promise),
             took: Duration::ZERO,
             failures: rule.violations.clone(),

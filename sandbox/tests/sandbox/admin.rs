@@ -1,7 +1,7 @@
 //! The sandbox's own routes.
 
 use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE};
-use engage_sandbox::{Answer, Effect, Fault, Operation, Sandbox};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation, Sandbox};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ fn start() -> (Sandbox, Connection) {
 fn the_routes_need_no_key_and_no_header() {
     let (_sandbox, mut admin) = start();
     admin.send(&with_headers("GET", "/_sandbox/health", "", ""));
-    assert_eq!(admin.answer().unwrap().json(), json!({ "status": "ok" }));
+    assert_eq!(admin.response().unwrap().json(), json!({ "status": "ok" }));
     assert_eq!(admin.get("/_sandbox/nothing").json()["error"], "no such route of the sandbox");
 }
 
@@ -55,13 +55,13 @@ fn the_log_tells_what_was_asked_and_answered_but_nothing_secret() {
     assert!(admin.try_get(&format!("/api/v3/point-accounts?contactId={ASTRID}")).is_err());
 
     let mut admin = Connection::open(&sandbox);
-    let answer = admin.get("/_sandbox/requests");
-    assert!(!answer.body.contains("example.com") && !answer.body.contains("demo-key"), "{}", answer.body);
-    let log = answer.json();
+    let response = admin.get("/_sandbox/requests");
+    assert!(!response.body.contains("example.com") && !response.body.contains("demo-key"), "{}", response.body);
+    let log = response.json();
     assert_eq!((&log[0]["operation"], &log[0]["status"]), (&json!("purchase"), &json!(422)));
     assert_eq!((&log[0]["purchaseId"], &log[0]["key"], &log[0]["seq"]), (&json!(id), &json!("right"), &json!(1)));
     assert_eq!(log[1]["path"], "/api/v3/contacts/id?email=***&apikey=***&contactType=Member");
-    assert_eq!((&log[2]["status"], &log[2]["fault"]), (&json!("no answer"), &json!("closeAfterCommit")));
+    assert_eq!((&log[2]["status"], &log[2]["fault"]), (&json!("no response"), &json!("closeAfterCommit")));
     assert_eq!(log.as_array().unwrap().len(), 3);
 }
 
@@ -91,8 +91,8 @@ fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
     ];
     for effect in &effects {
         let fault = json!({ "match": { "operation": "any" }, "effect": effect });
-        let answer = admin.post("/_sandbox/faults", &fault);
-        assert_eq!(answer.status, 201, "{answer:?}");
+        let response = admin.post("/_sandbox/faults", &fault);
+        assert_eq!(response.status, 201, "{response:?}");
     }
     let armed = admin.get("/_sandbox/faults").json();
     for (armed, effect) in armed.as_array().unwrap().iter().zip(&effects) {
@@ -107,7 +107,7 @@ fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
     }
     assert_eq!(armed.as_array().unwrap().len(), effects.len());
     admin.send(&with_headers("DELETE", "/_sandbox/faults", "", ""));
-    assert_eq!(admin.answer().unwrap().status, 204);
+    assert_eq!(admin.response().unwrap().status, 204);
     assert_eq!(admin.get("/_sandbox/faults").json(), json!([]));
 }
 
@@ -151,9 +151,9 @@ fn bad_input_is_refused_with_its_field_and_line() {
         ("items", String::new(), Value::Null, json!(1)),
     ] {
         admin.send(&with_headers("POST", &format!("/_sandbox/{path}"), "", &body));
-        let answer = admin.answer().unwrap();
-        let said = answer.json();
-        assert_eq!((answer.status, &said["field"], &said["line"]), (400, &field, &line), "{path} {body}: {said}");
+        let response = admin.response().unwrap();
+        let said = response.json();
+        assert_eq!((response.status, &said["field"], &said["line"]), (400, &field, &line), "{path} {body}: {said}");
         assert!(!said["error"].as_str().unwrap().is_empty());
     }
 }
@@ -166,7 +166,7 @@ fn members_and_items_can_be_added() {
     assert_eq!(admin.post("/_sandbox/members", &member).status, 201);
     let item_json = json!({
         "id": item, "name": "Sweet", "cost": 4, "promotionId": Uuid::new_v4(), "stock": 1,
-        "behaviour": { "processing": { "forMs": 60_000, "answer": "timedOut", "ends": "failed" } },
+        "behaviour": { "processing": { "forMs": 60_000, "response": "timedOut", "ends": "failed" } },
     });
     assert_eq!(admin.post("/_sandbox/items", &item_json).status, 201);
     assert_eq!(admin.buy(contact, Uuid::new_v4(), item).status, 409);
@@ -179,7 +179,7 @@ fn members_and_items_can_be_added() {
 fn a_reset_brings_back_the_start() {
     let (sandbox, mut admin) = start();
     admin.buy(ASTRID, Uuid::new_v4(), COFFEE);
-    sandbox.arm(Fault::on(Operation::Any, Effect::Status(Answer::status(500))));
+    sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(500))));
     admin.post("/_sandbox/limits", &json!({ "requestsPerSecond": 0 }));
     admin.post("/_sandbox/clock", &json!({ "offsetMs": 9_000_000_000_000_000_i64 }));
     assert_eq!(admin.post("/_sandbox/reset", &json!(null)).status, 204);

@@ -10,8 +10,8 @@ use serde_json::Value;
 fn certify(arguments: &[&str], till: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
     let output = command.arg("certify").args(arguments).arg("--").args(till).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-    (output.status.code().unwrap(), said)
+    let reported = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), reported)
 }
 
 fn naive() -> [&'static str; 2] {
@@ -27,9 +27,9 @@ fn a_till_that_calls_pending_refused_and_makes_a_new_id_a_press_fails_for_these_
     let report = path("").display().to_string();
     let mut arguments = vec!["--report", &report, "--wait-ms", "100", "--grace-ms", "5000"];
     arguments.extend(scenarios.iter().flat_map(|name| ["--only", *name]));
-    let (code, said) = certify(&arguments, &naive());
-    assert_eq!(code, 1, "{said}");
-    assert!(said.contains("Not certified: 1 passed, 5 failed, 0 skipped"), "{said}");
+    let (code, reported) = certify(&arguments, &naive());
+    assert_eq!(code, 1, "{reported}");
+    assert!(reported.contains("Not certified: 1 passed, 5 failed, 0 skipped"), "{reported}");
 
     let json: Value = serde_json::from_str(&fs::read_to_string(path("report.json")).unwrap()).unwrap();
     assert_eq!((&json["pass"], &json["passed"], &json["failed"]), (&false.into(), &1.into(), &5.into()));
@@ -78,7 +78,7 @@ fn a_till_that_says_what_is_not_so_fails() {
         (
             "id=10000000-0000-4000-8000-000000000001; echo \"{\\\"operationId\\\": \\\"$id\\\", \\\"outcome\\\": \\\"done\\\"}\" > {export}; exit 12",
             "sale",
-            "the till's export: done-is-deducted",
+            "the till's export: completed-is-deducted",
         ),
         (
             "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\" -A ''; exit 12",
@@ -101,8 +101,8 @@ fn a_till_that_says_what_is_not_so_fails() {
             "a request came without the key",
         ),
     ] {
-        let (code, said) = certify(&only(scenario), &sh(script));
-        assert!(code == 1 && said.contains(reason), "{script}: {code} {said} has not: {reason}");
+        let (code, reported) = certify(&only(scenario), &sh(script));
+        assert!(code == 1 && reported.contains(reason), "{script}: {code} {reported} has not: {reason}");
     }
 }
 
@@ -113,8 +113,8 @@ fn a_power_cut_takes_what_the_till_has_started_too() {
     // After the restart it is given some time to do so.
     let look = "[ ! -e {journal} ] || seq 30 | while read n; do curl -sk {url}/_sandbox/ledger | grep -q deduct && break; done";
     let script = format!("{look}; touch {{journal}}; sh -c '{inner}'; exit 11");
-    let (_, said) = certify(&["--only", "power-cut-before-sending", "--patience-ms", "0"], &sh(&script));
-    assert!(said.contains("1 sale was sent under 2 purchase ids") && !said.contains("2 times"), "{said}");
+    let (_, reported) = certify(&["--only", "power-cut-before-sending", "--patience-ms", "0"], &sh(&script));
+    assert!(reported.contains("1 sale was sent under 2 purchase ids") && !reported.contains("2 times"), "{reported}");
 }
 
 #[test]
@@ -129,13 +129,13 @@ fn bad_input_is_refused_with_what_is_wrong() {
         (vec!["--report", &in_a_file], vec!["till"], "--report"),
         (vec!["--patience-ms", "3600001"], vec!["till"], "3600001 is not in 0..=3600000"),
     ] {
-        let (code, said) = certify(&arguments, &till);
-        assert!(code == 2 && said.contains(why), "{arguments:?} {till:?}: {code} {said} has not: {why}");
+        let (code, reported) = certify(&arguments, &till);
+        assert!(code == 2 && reported.contains(why), "{arguments:?} {till:?}: {code} {reported} has not: {why}");
     }
-    let (code, said) = certify(&["--list"], &[]);
-    assert_eq!((code, said.lines().count()), (0, certify::list().count()));
+    let (code, reported) = certify(&["--list"], &[]);
+    assert_eq!((code, reported.lines().count()), (0, certify::list().count()));
     // Some scenarios are not a certificate.
-    let (code, said) = certify(&["--only", "wrong-authority"], &["sh", "-c", "exit 12"]);
-    assert!(code == 0 && said.contains("Passed, in the scenarios that were chosen: 1 passed"), "{code} {said}");
+    let (code, reported) = certify(&["--only", "wrong-authority"], &["sh", "-c", "exit 12"]);
+    assert!(code == 0 && reported.contains("Passed, in the scenarios that were chosen: 1 passed"), "{code} {reported}");
     assert!(certify::list().count() >= 15);
 }

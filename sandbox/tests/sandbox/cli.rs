@@ -54,9 +54,9 @@ fn each_key_given_has_a_store() {
     assert_eq!(started.field("key"), "one");
     let mut stream = std::net::TcpStream::connect(started.field("http").strip_prefix("http://").unwrap()).unwrap();
     stream.write_all(b"GET /_sandbox/stores HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.ends_with(r#"[{"key":"one"},{"key":"two"}]"#), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.ends_with(r#"[{"key":"one"},{"key":"two"}]"#), "{response}");
     drop(started.stdin.take());
     started.end();
 }

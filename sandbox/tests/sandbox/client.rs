@@ -17,13 +17,13 @@ pub struct Connection(StreamOwned<ClientConnection, TcpStream>);
 
 /// An answer that came in whole.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub head: String,
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
@@ -48,7 +48,7 @@ impl Connection {
     }
 
     /// Reads one answer, up to the length it announces.
-    pub fn answer(&mut self) -> io::Result<Answer> {
+    pub fn response(&mut self) -> io::Result<Response> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -60,7 +60,7 @@ impl Connection {
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         self.0.read_exact(&mut body)?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Ok(Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(Response { status, head, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
     /// Everything that still comes, and how it ended.
@@ -70,23 +70,23 @@ impl Connection {
         (String::from_utf8_lossy(&bytes).into_owned(), ended)
     }
 
-    pub fn try_get(&mut self, path: &str) -> io::Result<Answer> {
+    pub fn try_get(&mut self, path: &str) -> io::Result<Response> {
         self.send(&request("GET", path, ""));
-        self.answer()
+        self.response()
     }
 
-    pub fn get(&mut self, path: &str) -> Answer {
+    pub fn get(&mut self, path: &str) -> Response {
         self.try_get(path).unwrap()
     }
 
-    pub fn post(&mut self, path: &str, body: &Value) -> Answer {
+    pub fn post(&mut self, path: &str, body: &Value) -> Response {
         self.send(&request("POST", path, &body.to_string()));
-        self.answer().unwrap()
+        self.response().unwrap()
     }
 
-    pub fn buy(&mut self, contact: Uuid, purchase_id: Uuid, item: Uuid) -> Answer {
+    pub fn buy(&mut self, contact: Uuid, purchase_id: Uuid, item: Uuid) -> Response {
         self.send(&purchase(contact, purchase_id, item));
-        self.answer().unwrap()
+        self.response().unwrap()
     }
 }
 

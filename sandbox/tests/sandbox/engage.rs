@@ -2,11 +2,11 @@
 
 use std::thread;
 
+use engage_sandbox::ledger::{Channel, RedemptionChannel, Reward, ValueType};
 use engage_sandbox::seed::demo::{
     ASTRID, BJORN, COFFEE, EXPIRED, FAILS, GIFT_CARD, LOAD, NOT_STARTED, ONLY_BJORN, PROMOTION_EXPIRED,
     PROMOTION_REMOVED, SLOW, TIMES_OUT, TOTE_BAG,
 };
-use engage_sandbox::store::{Channel, RedemptionChannel, Reward, ValueType};
 use engage_sandbox::{Item, LedgerKind, Member, Sandbox, Seed};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -56,8 +56,8 @@ fn a_contact_that_is_no_contact_is_invalid() {
     let (_sandbox, mut till) = shop();
     for route in ["point-shop-items", "point-shop-item-purchases", "promotion-assignments", "point-accounts"] {
         for query in ["", "?contactId=", "?contactId=astrid", &format!("?contactId={COFFEE}")] {
-            let answer = till.get(&format!("/api/v3/{route}{query}"));
-            assert_eq!(answer.outcome(), code(400, "InvalidContact"), "{route}{query}");
+            let response = till.get(&format!("/api/v3/{route}{query}"));
+            assert_eq!(response.outcome(), code(400, "InvalidContact"), "{route}{query}");
         }
     }
 }
@@ -66,9 +66,9 @@ fn a_contact_that_is_no_contact_is_invalid() {
 fn a_purchase_deducts_the_points_and_assigns_the_reward() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
-    let answer = till.buy(ASTRID, id, GIFT_CARD);
-    let purchase = answer.json();
-    assert_eq!(answer.status, 200);
+    let response = till.buy(ASTRID, id, GIFT_CARD);
+    let purchase = response.json();
+    assert_eq!(response.status, 200);
     assert_eq!(purchase["pointShopItemPurchaseId"], json!(id));
     assert_eq!(purchase["status"], "Completed");
     assert_eq!(sandbox.balance(ASTRID), Some(200));
@@ -149,7 +149,7 @@ fn a_malformed_purchase_is_refused_400() {
         assert_eq!(till.post(path, &body).outcome(), (400, None), "{body}");
     }
     till.send(&crate::client::request("POST", path, "{"));
-    assert_eq!(till.answer().unwrap().outcome(), (400, None));
+    assert_eq!(till.response().unwrap().outcome(), (400, None));
     let body = json!({ "contactId": ASTRID, "pointShopItemPurchaseId": "1", "pointShopItemId": COFFEE });
     assert!(till.post(path, &body).body.contains("pointShopItemPurchaseId"));
 }
@@ -218,8 +218,8 @@ fn a_reward_is_redeemed_once() {
     assert_eq!(till.post(&path, &pos).json()["redeemed"], true);
     assert_eq!(till.post(&path, &pos).outcome(), code(409, "PromotionAlreadyRedeemed"));
     for id in [COFFEE.to_string(), "coffee".to_owned()] {
-        let answer = till.post(&format!("/api/v3/promotion-assignments/{id}/redeem"), &pos);
-        assert_eq!(answer.outcome(), code(404, "PromotionNotFound"));
+        let response = till.post(&format!("/api/v3/promotion-assignments/{id}/redeem"), &pos);
+        assert_eq!(response.outcome(), code(404, "PromotionNotFound"));
     }
 
     assert_eq!(sandbox.ledger().iter().filter(|entry| entry.kind == LedgerKind::Redeem).count(), 1);
@@ -249,8 +249,8 @@ fn rewards_are_listed_by_channel_in_v2_as_in_v3() {
         assert_eq!(v2.as_array().unwrap().len(), count, "{channel}");
         assert_eq!(v2, v3);
     }
-    let answer = till.get(&format!("/api/v2/contacts/{ASTRID}/promotions?redemptionChannelType=SHOP"));
-    assert_eq!(answer.outcome(), code(400, "NotAValidRedemptionChannel"));
+    let response = till.get(&format!("/api/v2/contacts/{ASTRID}/promotions?redemptionChannelType=SHOP"));
+    assert_eq!(response.outcome(), code(400, "NotAValidRedemptionChannel"));
 }
 
 #[test]
@@ -281,8 +281,8 @@ fn a_member_is_found_by_one_key() {
 fn the_points_are_a_decimal() {
     let (_sandbox, mut till) = shop();
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
-    let answer = till.get(&format!("/api/v3/point-accounts?contactId={ASTRID}"));
-    assert!(answer.body.contains("\"balance\":1100.0"), "{answer:?}");
+    let response = till.get(&format!("/api/v3/point-accounts?contactId={ASTRID}"));
+    assert!(response.body.contains("\"balance\":1100.0"), "{response:?}");
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn the_base_rules_are_checked_in_order() {
         ("x-api-key: demo-key\r\nUser-Agent: T/1\r\nContent-Type: Application/JSON; charset=utf-8\r\n", (200, None)),
     ] {
         till.send(&with_headers("GET", &path, headers, ""));
-        assert_eq!(till.answer().unwrap().outcome(), outcome, "{headers}");
+        assert_eq!(till.response().unwrap().outcome(), outcome, "{headers}");
     }
 }
 
@@ -326,8 +326,8 @@ fn above_the_rate_the_answer_is_429() {
 #[test]
 fn an_unknown_route_is_404_without_a_body() {
     let (_sandbox, mut till) = shop();
-    let answer = till.get("/api/v4/point-shop-items");
-    assert_eq!((answer.status, answer.body.as_str()), (404, ""));
+    let response = till.get("/api/v4/point-shop-items");
+    assert_eq!((response.status, response.body.as_str()), (404, ""));
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn the_log_is_an_http_archive_without_secrets() {
     assert_eq!((&got["status"], &bought["response"]["status"]), (&json!("Completed"), &json!(200)));
     assert_eq!(
         (&entries[2]["response"]["status"], &entries[2]["comment"]),
-        (&json!(0), &json!("no answer, fault closeAfterCommit"))
+        (&json!(0), &json!("no response, fault closeAfterCommit"))
     );
 }
 
@@ -93,8 +93,8 @@ fn a_curl_line_repeats_its_request() {
         .output()
         .unwrap();
     assert!(run.status.success(), "{line}\n{}", String::from_utf8_lossy(&run.stderr));
-    let answer: Value = serde_json::from_slice(&run.stdout).unwrap();
-    assert_eq!((&answer["pointShopItemPurchaseId"], &answer["status"]), (&json!(id), &json!("Completed")));
+    let response: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!((&response["pointShopItemPurchaseId"], &response["status"]), (&json!(id), &json!("Completed")));
     assert_eq!(sandbox.balance(ASTRID), Some(1100));
 }
 

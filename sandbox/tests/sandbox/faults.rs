@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE};
-use engage_sandbox::{Answer, Effect, Fault, Item, Member, Operation, Sandbox};
+use engage_sandbox::{Effect, Fault, FaultResponse, Item, Member, Operation, Sandbox};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -14,18 +14,18 @@ use crate::client::{Connection, purchase, request};
 const LONG: Duration = Duration::from_secs(10);
 
 /// A purchase sent against a fault.
-struct Struck {
+struct FaultedRequest {
     sandbox: Sandbox,
     till: Connection,
 }
 
-impl Struck {
-    fn by(effect: Effect) -> Struck {
+impl FaultedRequest {
+    fn by(effect: Effect) -> FaultedRequest {
         let sandbox = Sandbox::builder().start();
         sandbox.arm(Fault::on(Operation::Purchase, effect));
         let mut till = Connection::open(&sandbox);
         till.send(&purchase(ASTRID, Uuid::new_v4(), COFFEE));
-        Struck { sandbox, till }
+        FaultedRequest { sandbox, till }
     }
 
     /// Whether the store has seen the purchase.
@@ -42,23 +42,23 @@ impl Struck {
 
 #[test]
 fn a_status_before_commit_leaves_the_store_alone() {
-    let mut struck = Struck::by(Effect::Status(Answer::error(500, "PromotionAssignmentError")));
-    let answer = struck.till.answer().unwrap();
-    assert_eq!(answer.outcome(), (500, Some("PromotionAssignmentError".to_owned())));
+    let mut struck = FaultedRequest::by(Effect::Status(FaultResponse::error(500, "PromotionAssignmentError")));
+    let response = struck.till.response().unwrap();
+    assert_eq!(response.outcome(), (500, Some("PromotionAssignmentError".to_owned())));
     assert!(!struck.committed());
 }
 
 #[test]
 fn a_status_after_commit_hides_what_was_done() {
-    let mut struck = Struck::by(Effect::StatusAfterCommit(Answer {
+    let mut struck = FaultedRequest::by(Effect::StatusAfterCommit(FaultResponse {
         content_type: Some("text/html".to_owned()),
         body: Some("<h1>Gateway</h1>".to_owned()),
         headers: [("Retry-After".to_owned(), "7".to_owned())].into(),
-        ..Answer::status(504)
+        ..FaultResponse::status(504)
     }));
-    let answer = struck.till.answer().unwrap();
-    assert_eq!((answer.status, answer.body.as_str()), (504, "<h1>Gateway</h1>"));
-    assert!(answer.head.contains("content-type: text/html\r\n") && answer.head.contains("retry-after: 7\r\n"));
+    let response = struck.till.response().unwrap();
+    assert_eq!((response.status, response.body.as_str()), (504, "<h1>Gateway</h1>"));
+    assert!(response.head.contains("content-type: text/html\r\n") && response.head.contains("retry-after: 7\r\n"));
     assert!(struck.committed());
     assert_eq!(struck.logged_status(), Some(504));
 }
@@ -66,7 +66,7 @@ fn a_status_after_commit_hides_what_was_done() {
 #[test]
 fn a_reset_is_a_reset() {
     for (effect, committed) in [(Effect::ResetBeforeCommit, false), (Effect::ResetAfterCommit, true)] {
-        let mut struck = Struck::by(effect);
+        let mut struck = FaultedRequest::by(effect);
         let (bytes, ended) = struck.till.rest();
         assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::ConnectionReset));
         assert_eq!(struck.committed(), committed);
@@ -77,7 +77,7 @@ fn a_reset_is_a_reset() {
 #[test]
 fn a_close_ends_the_connection_without_an_answer() {
     for (effect, committed) in [(Effect::CloseBeforeCommit, false), (Effect::CloseAfterCommit, true)] {
-        let mut struck = Struck::by(effect);
+        let mut struck = FaultedRequest::by(effect);
         let (bytes, ended) = struck.till.rest();
         assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::UnexpectedEof));
         assert_eq!(struck.committed(), committed);
@@ -87,7 +87,7 @@ fn a_close_ends_the_connection_without_an_answer() {
 #[test]
 fn a_stall_lasts_until_the_faults_are_cleared() {
     for (effect, committed) in [(Effect::StallBeforeCommit, false), (Effect::StallAfterCommit, true)] {
-        let mut struck = Struck::by(effect);
+        let mut struck = FaultedRequest::by(effect);
         struck.sandbox.wait_for(LONG, |request| request.fault.is_some()).unwrap();
         assert_eq!(Connection::open(&struck.sandbox).get("/_sandbox/health").status, 200);
         struck.sandbox.clear_faults();
@@ -100,9 +100,9 @@ fn a_stall_lasts_until_the_faults_are_cleared() {
 #[test]
 fn neither_a_stall_nor_a_delay_holds_up_the_shutdown() {
     for effect in [Effect::StallBeforeCommit, Effect::Delay { ms: 3_600_000 }] {
-        let struck = Struck::by(effect);
+        let struck = FaultedRequest::by(effect);
         struck.sandbox.wait_for(LONG, |request| request.fault.is_some()).unwrap();
-        let Struck { sandbox, mut till } = struck;
+        let FaultedRequest { sandbox, mut till } = struck;
         let before = std::time::Instant::now();
         drop(sandbox);
         assert!(till.rest().1.is_err());
@@ -112,7 +112,7 @@ fn neither_a_stall_nor_a_delay_holds_up_the_shutdown() {
 
 #[test]
 fn a_delayed_purchase_is_made_even_if_the_till_has_left() {
-    let struck = Struck::by(Effect::Delay { ms: 300 });
+    let struck = FaultedRequest::by(Effect::Delay { ms: 300 });
     struck.sandbox.wait_for(LONG, |request| request.fault == Some("delay")).unwrap();
     drop(struck.till);
     let deadline = std::time::Instant::now() + LONG;
@@ -126,7 +126,7 @@ fn a_delayed_purchase_is_made_even_if_the_till_has_left() {
 #[test]
 fn a_truncated_answer_ends_after_so_many_bytes() {
     for bytes in [0, 1, 40, 200] {
-        let mut struck = Struck::by(Effect::Truncate { bytes });
+        let mut struck = FaultedRequest::by(Effect::Truncate { bytes });
         let (got, ended) = struck.till.rest();
         assert_eq!(got.len(), bytes);
         assert!("HTTP/1.1 200 OK\r\n".starts_with(got.get(..17).unwrap_or(&got)));
@@ -138,8 +138,8 @@ fn a_truncated_answer_ends_after_so_many_bytes() {
 #[test]
 fn a_dripping_answer_is_whole_and_the_connection_goes_on() {
     let bytes_per_write = NonZeroUsize::new(7).unwrap();
-    let mut struck = Struck::by(Effect::Drip { bytes_per_write, interval_ms: 1 });
-    assert_eq!(struck.till.answer().unwrap().json()["status"], "Completed");
+    let mut struck = FaultedRequest::by(Effect::Drip { bytes_per_write, interval_ms: 1 });
+    assert_eq!(struck.till.response().unwrap().json()["status"], "Completed");
     assert!(struck.committed());
     assert_eq!(struck.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
     let requests = struck.sandbox.requests();
@@ -154,11 +154,11 @@ fn answers_that_are_not_engages_never_reach_the_store() {
         (Effect::EmptyBody { status: 503 }, 503, ""),
         (raw("HTTP/1.1 299 Odd\r\nContent-Length: 3\r\n\r\nodd", false), 299, "odd"),
     ] {
-        let mut struck = Struck::by(effect);
-        let answer = struck.till.answer().unwrap();
-        assert_eq!(answer.status, status);
-        assert!(answer.body.starts_with(start), "{answer:?}");
-        assert!(serde_json::from_str::<serde_json::Value>(&answer.body).is_err());
+        let mut struck = FaultedRequest::by(effect);
+        let response = struck.till.response().unwrap();
+        assert_eq!(response.status, status);
+        assert!(response.body.starts_with(start), "{response:?}");
+        assert!(serde_json::from_str::<serde_json::Value>(&response.body).is_err());
         assert!(!struck.committed());
         assert_eq!(struck.logged_status(), Some(status));
     }
@@ -171,20 +171,20 @@ fn raw(text: &str, keep_alive: bool) -> Effect {
 #[test]
 fn a_raw_response_comes_byte_for_byte_and_keeps_the_connection_if_told_to() {
     let text = "HTTP/1.1 200 OK\r\nX:  y \r\nContent-Length: 0\r\n\r\n";
-    let mut struck = Struck::by(raw(text, false));
+    let mut struck = FaultedRequest::by(raw(text, false));
     let (got, ended) = struck.till.rest();
     assert_eq!((got.as_str(), ended.is_ok()), (text, true));
 
-    let mut struck = Struck::by(raw(text, true));
-    assert_eq!(struck.till.answer().unwrap().status, 200);
+    let mut struck = FaultedRequest::by(raw(text, true));
+    assert_eq!(struck.till.response().unwrap().status, 200);
     assert_eq!(struck.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
 }
 
 #[test]
 fn a_wrong_length_is_off_by_its_delta() {
     for (delta, whole) in [(5, false), (-5, true)] {
-        let mut struck = Struck::by(Effect::WrongLength { delta });
-        assert_eq!(struck.till.answer().is_ok(), whole);
+        let mut struck = FaultedRequest::by(Effect::WrongLength { delta });
+        assert_eq!(struck.till.response().is_ok(), whole);
         assert_eq!(struck.till.rest().0.len(), if whole { 5 } else { 0 });
         assert!(struck.committed());
     }
@@ -194,7 +194,7 @@ fn a_wrong_length_is_off_by_its_delta() {
 fn a_fault_strikes_the_requests_it_matches_and_no_others() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
-    let status = |status| Effect::Status(Answer::status(status));
+    let status = |status| Effect::Status(FaultResponse::status(status));
     let items = |contact| format!("/api/v3/point-shop-items?contactId={contact}");
     let points = format!("/api/v3/point-accounts?contactId={ASTRID}");
     let mut statuses = |paths: &[&String]| -> Vec<u16> { paths.iter().map(|path| till.get(path).status).collect() };
@@ -222,7 +222,7 @@ fn a_fault_finds_the_contact_in_the_query_the_path_the_body_and_behind_the_rewar
     let mut till = Connection::open(&sandbox);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
     let assignment = sandbox.assignments(ASTRID)[0].id;
-    sandbox.arm(Fault::on(Operation::Any, Effect::Status(Answer::status(503))).contact(ASTRID).times(0));
+    sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(503))).contact(ASTRID).times(0));
     let redeem = format!("/api/v3/promotion-assignments/{assignment}/redeem");
     let redeem = till.post(&redeem, &json!({ "redemptionChannel": "POS" })).status;
     let rewards = till.get(&format!("/api/v2/contacts/{ASTRID}/promotions")).status;
@@ -235,7 +235,7 @@ fn a_fault_finds_the_contact_in_the_query_the_path_the_body_and_behind_the_rewar
 fn faults_come_before_every_other_check() {
     let sandbox = Sandbox::builder().key("another").start();
     let mut till = Connection::open(&sandbox);
-    sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(418))));
+    sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(418))));
     assert_eq!(till.get("/api/v3/point-shop-item-purchases").status, 418);
     assert_eq!(till.get("/api/v3/point-shop-item-purchases").status, 401);
 }
@@ -270,9 +270,9 @@ fn a_slow_redeem_is_given_up_unless_it_is_past_its_point_of_no_return() {
         let path = rewarded(&sandbox);
         assert_eq!(till.post("/_sandbox/limits", &json!({ "redeemGivesUpAfterMs": 100 })).status, 200);
         sandbox.arm(Fault::on(Operation::Redeem, Effect::Slow { ms, point_of_no_return_ms }));
-        let answer = till.post(&path, &json!({ "redemptionChannel": "POS" }));
-        assert_eq!(answer.status, status, "{ms} {point_of_no_return_ms:?}");
-        assert_eq!(answer.json()["errorCode"] == "RequestTimeOut", !redeemed);
+        let response = till.post(&path, &json!({ "redemptionChannel": "POS" }));
+        assert_eq!(response.status, status, "{ms} {point_of_no_return_ms:?}");
+        assert_eq!(response.json()["errorCode"] == "RequestTimeOut", !redeemed);
         assert_eq!(sandbox.assignments(ASTRID)[0].redeemed_on.is_some(), redeemed);
     }
     assert_eq!(Sandbox::builder().start().settings().redeem_gives_up_after_ms, 4_500);
@@ -280,9 +280,9 @@ fn a_slow_redeem_is_given_up_unless_it_is_past_its_point_of_no_return() {
 
 #[test]
 fn a_slow_purchase_is_never_given_up() {
-    let mut struck = Struck::by(Effect::Slow { ms: 20, point_of_no_return_ms: None });
+    let mut struck = FaultedRequest::by(Effect::Slow { ms: 20, point_of_no_return_ms: None });
     struck.sandbox.set(|settings| settings.redeem_gives_up_after_ms = 1).unwrap();
-    assert_eq!(struck.till.answer().unwrap().status, 200);
+    assert_eq!(struck.till.response().unwrap().status, 200);
     assert!(struck.committed());
 }
 
@@ -292,8 +292,8 @@ fn a_reward_can_be_redeemed_by_somebody_else_just_before() {
     let mut till = Connection::open(&sandbox);
     let path = rewarded(&sandbox);
     sandbox.arm(Fault::on(Operation::Redeem, Effect::RedeemedElsewhere).item(COFFEE));
-    let answer = till.post(&path, &json!({ "redemptionChannel": "POS" }));
-    assert_eq!(answer.outcome(), (409, Some("PromotionAlreadyRedeemed".to_owned())));
+    let response = till.post(&path, &json!({ "redemptionChannel": "POS" }));
+    assert_eq!(response.outcome(), (409, Some("PromotionAlreadyRedeemed".to_owned())));
     assert_eq!(sandbox.ledger().last().unwrap().kind, engage_sandbox::LedgerKind::RedeemElsewhere);
     assert!(sandbox.assignments(ASTRID)[0].redeemed_on.is_some());
 }
@@ -312,7 +312,7 @@ fn the_date_of_an_answer_can_be_wrong() {
 fn a_standing_fault_strikes_every_request_and_an_armed_one_comes_first() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
-    let status = |status| Effect::Status(Answer::status(status));
+    let status = |status| Effect::Status(FaultResponse::status(status));
     let item = Item { faults: [(Operation::Purchase, status(410))].into(), ..Item::new("Cursed", 1) };
     let member = Member { faults: [(Operation::Any, status(418))].into(), ..Member::new("Cursed", 10) };
     let (cursed_item, cursed) = (item.id, member.contact_id);

@@ -35,14 +35,14 @@ fn with(mut operation: Value, key: &str, value: &Value) -> Value {
 }
 
 /// The rules that a case breaks, each with its reason.
-fn broken(ledger: &[Value], journals: &[Vec<Value>], settled: bool, partial: bool) -> Vec<(&'static str, String)> {
+fn broken(ledger: &[Value], journals: &[Vec<Value>], resolved: bool, partial: bool) -> Vec<(&'static str, String)> {
     let ledger: Vec<LedgerEntry> = serde_json::from_value(json!(ledger)).unwrap();
     let journals: Vec<Journal> = journals
         .iter()
         .zip(["till 1", "till 2"])
         .map(|(operations, name)| Journal::from_json(name, json!(operations).to_string().as_bytes()).unwrap())
         .collect();
-    let verdict = judge(&Case { ledger: &ledger, journals: &journals, settled, partial });
+    let verdict = judge(&Case { ledger: &ledger, journals: &journals, resolved, partial });
     assert_eq!(verdict.pass, verdict.reasons().next().is_none());
     verdict.reasons().map(|(rule, why)| (rule, why.to_owned())).collect()
 }
@@ -89,9 +89,9 @@ fn every_rule_is_broken_by_its_own_case_and_says_why() {
         (ledger(), vec![vec![other_member]], "own-purchase", "deducted from another member"),
         (ledger(), vec![vec![other_item]], "own-purchase", "for another item"),
         (ledger(), vec![vec![]], "deduction-is-known", "took 100 points"),
-        (vec![], vec![vec![bought(ONE, "completed")]], "done-is-deducted", "and nothing was deducted"),
-        (ledger(), vec![vec![bought(ONE, "declined")]], "refused-is-not-deducted", "till 1: 1000"),
-        (ledger(), vec![vec![bought(ONE, "notSent")]], "refused-is-not-deducted", "called not sent"),
+        (vec![], vec![vec![bought(ONE, "completed")]], "completed-is-deducted", "and nothing was deducted"),
+        (ledger(), vec![vec![bought(ONE, "declined")]], "declined-is-not-deducted", "till 1: 1000"),
+        (ledger(), vec![vec![bought(ONE, "notSent")]], "declined-is-not-deducted", "called not sent"),
         (
             ledger(),
             vec![vec![bought(ONE, "declined"), bought(ONE, "completed")]],
@@ -151,7 +151,7 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
     let id = Uuid::new_v4();
     till.buy(ASTRID, id, COFFEE);
     let told = |outcome| json!({ "operations": [bought(&id.to_string(), outcome)] });
-    let verdict = till.post("/_sandbox/judge", &json!({ "journals": [told("completed")], "settled": true })).json();
+    let verdict = till.post("/_sandbox/judge", &json!({ "journals": [told("completed")], "resolved": true })).json();
     assert_eq!((&verdict["pass"], &verdict["found"]["deductions"]), (&json!(true), &json!(1)));
     let bad = till.post("/_sandbox/judge", &json!({ "journals": [{ "operations": [{}] }] }));
     assert_eq!((bad.status, &bad.json()["field"]), (400, &json!("journals[0].operations[0].operationId")));
@@ -166,7 +166,7 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
         command.args([
             "judge",
-            "--settled",
+            "--resolved",
             "--ledger",
             ledger,
             "--junit",
@@ -184,7 +184,7 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
         assert_eq!((code, &*said), (0, "pass: 1 operations (0 pending), 1 deductions, 0 rewards used\n"));
         let (code, said) = run(&ledger, &["liar.json"]);
         assert_eq!(code, 1);
-        assert!(said.starts_with("FAIL") && said.contains("refused-is-not-deducted: liar: "), "{said}");
+        assert!(said.starts_with("FAIL") && said.contains("declined-is-not-deducted: liar: "), "{said}");
         let junit = fs::read_to_string(path("junit.xml")).unwrap();
         assert!(
             junit.contains("failures=\"1\"") && junit.contains("called refused, and the points were deducted"),

@@ -20,11 +20,11 @@ fn member(number: u8) -> Uuid {
 fn bought(sandbox: &Sandbox, number: u8) -> (Option<(u16, Value)>, Option<Status>) {
     let mut till = Connection::open(sandbox);
     till.send(&purchase(ASTRID, Uuid::new_v4(), item(number)));
-    let answer = till.answer().ok().map(|answer| {
-        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-        (answer.status, if answer.status == 200 { body["status"].clone() } else { body["errorCode"].clone() })
+    let response = till.response().ok().map(|response| {
+        let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
+        (response.status, if response.status == 200 { body["status"].clone() } else { body["errorCode"].clone() })
     });
-    (answer, sandbox.purchases(ASTRID).first().map(|purchase| purchase.status))
+    (response, sandbox.purchases(ASTRID).first().map(|purchase| purchase.status))
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn a_purchase_of_a_magic_item_ends_as_the_table_says() {
     let sandbox = Sandbox::builder().start();
     let code = |status: u16, code: &str| Some((status, json!(code)));
     let plain = |status: u16| Some((status, Value::Null));
-    for (number, answer, status) in [
+    for (number, response, status) in [
         (0x22, None, Some(Status::Completed)),
         (0x23, None, None),
         (0x24, None, Some(Status::Completed)),
@@ -55,7 +55,7 @@ fn a_purchase_of_a_magic_item_ends_as_the_table_says() {
         (0x3a, plain(500), None),
         (0x3b, code(504, "RequestTimeOut"), None),
     ] {
-        assert_eq!(bought(&sandbox, number), (answer, status), "{number:x}");
+        assert_eq!(bought(&sandbox, number), (response, status), "{number:x}");
         let later = sandbox.clock().advanced(30_000);
         sandbox.set_clock(later);
         let ended = sandbox.purchases(ASTRID).first().map(|purchase| purchase.status);
@@ -71,7 +71,7 @@ fn a_purchase_of_a_magic_item_ends_as_the_table_says() {
 #[test]
 fn a_redeem_of_a_magic_reward_ends_as_the_table_says() {
     let sandbox = Sandbox::builder().start();
-    for (number, answer, redeemed) in [
+    for (number, response, redeemed) in [
         (0x40, Some((409, "PromotionAlreadyRedeemed")), true),
         (0x41, None, true),
         (0x42, Some((504, "RequestTimeOut")), false),
@@ -87,8 +87,8 @@ fn a_redeem_of_a_magic_reward_ends_as_the_table_says() {
         let path = format!("/api/v3/promotion-assignments/{}/redeem", reward.id);
         let mut till = Connection::open(&sandbox);
         till.send(&crate::client::request("POST", &path, r#"{"redemptionChannel":"POS"}"#));
-        let outcome = till.answer().ok().map(|answer| answer.outcome());
-        assert_eq!(outcome, answer.map(|(status, code)| (status, Some(code.to_owned()))), "{number:x}");
+        let outcome = till.response().ok().map(|response| response.outcome());
+        assert_eq!(outcome, response.map(|(status, code)| (status, Some(code.to_owned()))), "{number:x}");
         let kinds = sandbox.ledger().into_iter().filter(|entry| entry.points == 0 && entry.kind != LedgerKind::Assign);
         assert_eq!(kinds.count(), usize::from(redeemed), "{number:x}");
         sandbox.reset();

@@ -30,13 +30,13 @@ fn a_state_file_brings_back_every_store_as_it_was() {
         sandbox.add_store("gone", Seed::demo()).unwrap();
         let mut till = Connection::open(&sandbox);
         till.send(&crate::client::with_headers("DELETE", "/_sandbox/stores?store=gone", "", ""));
-        assert_eq!(till.answer().unwrap().status, 204);
+        assert_eq!(till.response().unwrap().status, 204);
         sandbox.set_clock(Clock::Stands(Time::from_millis(1_800_000_000_000)));
         till.buy(ASTRID, Uuid::new_v4(), COFFEE);
         till.buy(ASTRID, slow, SLOW);
         let redeem = format!("/api/v3/promotion-assignments/{}/redeem", sandbox.assignments(ASTRID)[0].id);
         assert_eq!(till.post(&redeem, &json!({ "redemptionChannel": "POS" })).status, 200);
-        sandbox.set(|settings| settings.dialect.envelope = true).unwrap();
+        sandbox.set(|settings| settings.api_mapping.envelope = true).unwrap();
         sandbox.set_requests_per_second(Some(7));
         other.add_member(engage_sandbox::Member::new("New", 3)).unwrap();
         (sandbox.snapshot(), other.snapshot(), sandbox.ledger())
@@ -61,8 +61,8 @@ fn a_snapshot_restores_and_a_wrong_one_changes_nothing() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
-    let answer = till.post("/_sandbox/snapshot", &json!(null));
-    let snapshot: Value = answer.json();
+    let response = till.post("/_sandbox/snapshot", &json!(null));
+    let snapshot: Value = response.json();
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
     sandbox.set_clock_offset(5);
     assert_eq!(till.post("/_sandbox/restore", &snapshot).status, 204);
@@ -74,12 +74,12 @@ fn a_snapshot_restores_and_a_wrong_one_changes_nothing() {
         ("/store/purchases/0/cost", json!(5000), "store.purchases[0].cost"),
         ("/store/assignments/0/itemId", json!(ASTRID), "store.assignments[0].itemId"),
         ("/store/members/0/contactId", json!("x"), "store.members[0].contactId"),
-        ("/settings/dialect/rewardsPath", json!("/"), "settings.dialect.rewardsPath"),
+        ("/settings/api_mapping/rewardsPath", json!("/"), "settings.api_mapping.rewardsPath"),
     ] {
         let mut broken = snapshot.clone();
         *broken.pointer_mut(pointer).unwrap() = wrong;
-        let answer = till.post("/_sandbox/restore", &broken);
-        assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(field)), "{answer:?}");
+        let response = till.post("/_sandbox/restore", &broken);
+        assert_eq!((response.status, &response.json()["field"]), (400, &json!(field)), "{response:?}");
     }
     assert_eq!(sandbox.balance(ASTRID), Some(1100));
     serde_json::from_value::<Snapshot>(snapshot).unwrap();

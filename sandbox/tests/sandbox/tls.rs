@@ -55,7 +55,7 @@ fn tls_faults_are_armed_listed_and_cleared_over_http() {
     assert_eq!(armed[0], json!({ "certificate": "expired", "connections": 1 }));
     assert_eq!(armed[1], json!({ "certificate": "unknownCa", "connections": 1 }));
     admin.send(&with_headers("DELETE", "/_sandbox/tls", "", ""));
-    assert_eq!(admin.answer().unwrap().status, 204);
+    assert_eq!(admin.response().unwrap().status, 204);
     assert_eq!(refused(&sandbox), "accepted");
 }
 

@@ -86,7 +86,7 @@ fn points_held_given_back_and_deducted_by_the_clock_are_told_too() {
     till.post("/_sandbox/webhook", &json!({ "url": url }));
     till.buy(ASTRID, Uuid::new_v4(), SLOW);
     till.buy(ASTRID, Uuid::new_v4(), engage_sandbox::seed::demo::FAILS);
-    // Held; held and given back at once. That the slow one completes changes nothing that can be spent.
+    // RuleResult; held and given back at once. That the slow one completes changes nothing that can be spent.
     assert_eq!(balances(&received, 3), [1150.0, 1100.0, 1150.0]);
     sandbox.set_clock_offset(60_000);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
@@ -119,7 +119,7 @@ fn a_delivery_that_is_turned_away_is_tried_again() {
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
     assert_eq!(balances(&received, 3), [1100.0; 3]);
     till.send(&with_headers("DELETE", "/_sandbox/webhook", "", ""));
-    assert_eq!(till.answer().unwrap().status, 204);
+    assert_eq!(till.response().unwrap().status, 204);
     assert_eq!(till.get("/_sandbox/webhook").json(), json!(null));
 }
 
@@ -135,7 +135,7 @@ fn a_webhook_stays_on_this_computer() {
         (json!({ "url": "http://127.0.0.1/", "secret": "open sesame" }), "secret"),
         (json!({ "url": "http://[::1]:1/", "times": 2 }), "times"),
     ] {
-        let answer = admin.post("/_sandbox/webhook", &webhook);
-        assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(field)), "{answer:?}");
+        let response = admin.post("/_sandbox/webhook", &webhook);
+        assert_eq!((response.status, &response.json()["field"]), (400, &json!(field)), "{response:?}");
     }
 }

@@ -5,12 +5,12 @@ use hyper::header::HeaderName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::store::{Assignment, Invalid, Item, Purchase, Status};
+use crate::ledger::{Assignment, Invalid, Item, Purchase, Status};
 
 /// The names that are assumed, and what else they might be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Dialect {
+pub struct ApiMapping {
     /// The header that carries the key; `None`: `apikey` or `x-api-key`, which are both documented.
     pub key_header: Option<String>,
     /// The field of a purchase request, and of a purchase, that names the item.
@@ -49,10 +49,10 @@ pub struct Dialect {
     pub envelope: bool,
 }
 
-impl Default for Dialect {
-    fn default() -> Dialect {
+impl Default for ApiMapping {
+    fn default() -> ApiMapping {
         let field = |name: &str| vec![name.to_owned()];
-        Dialect {
+        ApiMapping {
             key_header: None,
             item_id_field: "pointShopItemId".to_owned(),
             purchase_id_fields: field("pointShopItemPurchaseId"),
@@ -76,7 +76,7 @@ impl Default for Dialect {
     }
 }
 
-impl Dialect {
+impl ApiMapping {
     /// Says what is wrong with it, if anything.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         if self.key_header.as_ref().is_some_and(|name| HeaderName::try_from(name).is_err()) {
@@ -107,9 +107,9 @@ impl Dialect {
     }
 
     /// The contact and the channel that a request names, if it is one for the member's rewards.
-    pub(crate) fn rewards_asked<'a>(&self, path: &'a str, query: &'a Query) -> Option<RewardsAsked<'a>> {
+    pub(crate) fn rewards_request<'a>(&self, path: &'a str, query: &'a Query) -> Option<RewardsRequest<'a>> {
         let (path_template, query_template) = self.rewards_path.split_once('?').unwrap_or((&self.rewards_path, ""));
-        let mut asked = RewardsAsked::default();
+        let mut asked = RewardsRequest::default();
         let mut steps = path.split('/');
         for template in path_template.split('/') {
             let step = steps.next()?;
@@ -212,7 +212,7 @@ fn put(body: &mut Value, names: &[String], value: Value) {
 
 /// What a request for a member's rewards names, not yet checked.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct RewardsAsked<'a> {
+pub(crate) struct RewardsRequest<'a> {
     pub contact: Option<&'a str>,
     pub channel: Option<&'a str>,
 }
@@ -243,11 +243,11 @@ mod tests {
             ("/api/v3/{channel}/{contactId}", "/api/v3/ECOM/x", Some("x"), Some("ECOM")),
             ("/api/v3/r?contactId={contactId}", "/api/v3/r", None, None),
         ] {
-            let dialect = Dialect { rewards_path: template.to_owned(), ..Dialect::default() };
-            let asked = dialect.rewards_asked(path, &query);
-            assert_eq!(asked, Some(RewardsAsked { contact, channel }), "{template}");
-            assert_eq!(dialect.rewards_asked("/api/v3", &query), None, "{template}");
-            assert_eq!(dialect.rewards_asked(&format!("{path}/more"), &query), None, "{template}");
+            let api_mapping = ApiMapping { rewards_path: template.to_owned(), ..ApiMapping::default() };
+            let asked = api_mapping.rewards_request(path, &query);
+            assert_eq!(asked, Some(RewardsRequest { contact, channel }), "{template}");
+            assert_eq!(api_mapping.rewards_request("/api/v3", &query), None, "{template}");
+            assert_eq!(api_mapping.rewards_request(&format!("{path}/more"), &query), None, "{template}");
         }
     }
 }

@@ -12,13 +12,13 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Time};
+use crate::ledger::{Channel, Item, Member};
 use crate::seed::{Seed, from_json};
-use crate::store::{Channel, Item, Member};
-use crate::tenant::{Settings, Snapshot};
+use crate::store::{Settings, Snapshot};
 
 /// "epsS", so that no other program's file is taken for one.
 const APPLICATION_ID: i32 = 0x6570_7353;
-/// Goes up when what is kept can no longer be read as before.
+/// Goes up when what is stored can no longer be read as before.
 const VERSION: i32 = 1;
 
 const TABLES: &str = "
@@ -60,7 +60,7 @@ pub(crate) enum Write {
 
 /// A store as the file has it.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct StoredState {
     pub key: String,
     pub seed: Seed,
     pub snapshot: Snapshot,
@@ -69,7 +69,7 @@ pub(crate) struct Kept {
 
 /// Keeps the state file. Dropping it writes what is left.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct StateFile {
     queue: Mutex<Queue>,
     progress: watch::Receiver<Progress>,
     writer: Option<JoinHandle<()>>,
@@ -88,9 +88,9 @@ struct Progress {
     failed: Option<String>,
 }
 
-impl Keeper {
+impl StateFile {
     /// Opens the file, or makes it, and reads the stores that it holds, the oldest first.
-    pub fn open(path: &Path) -> Result<(Keeper, Vec<Kept>), String> {
+    pub fn open(path: &Path) -> Result<(StateFile, Vec<StoredState>), String> {
         let connection = connect(path).map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
                 "is in use by another sandbox".to_owned()
@@ -114,16 +114,16 @@ impl Keeper {
             }
             _ => return Err("is no state file".to_owned()),
         }
-        let kept = read(&connection)?;
+        let stored = read(&connection)?;
 
         let (sender, receiver) = channel();
         let (report, progress) = watch::channel(Progress::default());
         let writer = thread::Builder::new()
-            .name("engage-sandbox-keeper".to_owned())
+            .name("engage-sandbox-state_file".to_owned())
             .spawn(move || write_all(connection, &receiver, &report))
             .map_err(|error| error.to_string())?;
         let queue = Mutex::new(Queue { sender: Some(sender), sent: 0 });
-        Ok((Keeper { queue, progress, writer: Some(writer) }, kept))
+        Ok((StateFile { queue, progress, writer: Some(writer) }, stored))
     }
 
     /// Queues a write, behind all that were queued before. Returns at once.
@@ -149,7 +149,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for StateFile {
     fn drop(&mut self) {
         self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).sender = None;
         if let Some(writer) = self.writer.take() {
@@ -168,27 +168,27 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn read(connection: &Connection) -> Result<Vec<Kept>, String> {
+fn read(connection: &Connection) -> Result<Vec<StoredState>, String> {
     let sql = |error: rusqlite::Error| error.to_string();
     let mut stores = connection.prepare("SELECT key, seed, snapshot FROM store ORDER BY rowid").map_err(sql)?;
     let mut events = connection.prepare("SELECT event FROM event WHERE key = ?1 ORDER BY seq").map_err(sql)?;
     let rows = stores
         .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))
         .map_err(sql)?;
-    let mut kept = Vec::new();
+    let mut stored = Vec::new();
     for row in rows {
         let (key, seed, snapshot) = row.map_err(sql)?;
         let bad = |what: &str, error| format!("has a {what} that cannot be read: {error}");
         let rows = events.query_map([&key], |row| row.get::<_, String>(0)).map_err(sql)?;
         let events = rows.map(|event| from_json(event.map_err(sql)?.as_bytes()).map_err(|error| bad("record", error)));
-        kept.push(Kept {
+        stored.push(StoredState {
             seed: from_json(seed.as_bytes()).map_err(|error| bad("seed", error))?,
             snapshot: from_json(snapshot.as_bytes()).map_err(|error| bad("snapshot", error))?,
             events: events.collect::<Result<_, _>>()?,
             key,
         });
     }
-    Ok(kept)
+    Ok(stored)
 }
 
 /// Commits what comes until nobody is left to send, as much at a time as there is.

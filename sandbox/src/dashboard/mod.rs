@@ -16,29 +16,32 @@ use hyper::header::{
 };
 use serde_json::json;
 
-use crate::admin::For;
+use crate::admin::ForStore;
+use crate::api_mapping::Query;
+use crate::app::App;
 use crate::clock::Clock;
-use crate::dialect::Query;
-use crate::fault::{Answer, Effect, Fault, Operation};
+use crate::fault::{Effect, Fault, FaultResponse, Operation};
 use crate::judge::{Case, Journal, judge};
-use crate::state::App;
-use crate::tenant::Tenant;
+use crate::store::Store;
 
 /// The routes.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/", get(page))
-        .route("/_sandbox/page/parts", get(parts))
-        .route("/_sandbox/page/style.css", get(async || text("text/css; charset=utf-8", include_str!("style.css"))))
+        .route("/", get(dashboard))
+        .route("/_sandbox/dashboard/parts", get(parts))
         .route(
-            "/_sandbox/page/script.js",
+            "/_sandbox/dashboard/style.css",
+            get(async || text("text/css; charset=utf-8", include_str!("style.css"))),
+        )
+        .route(
+            "/_sandbox/dashboard/script.js",
             get(async || text("text/javascript; charset=utf-8", include_str!("script.js"))),
         )
-        .route("/_sandbox/page/arm", post(arm))
-        .route("/_sandbox/page/lift", post(lift))
-        .route("/_sandbox/page/clock", post(set_clock))
-        .route("/_sandbox/page/judge", post(judge_till))
-        .route("/_sandbox/page/reset", post(reset))
+        .route("/_sandbox/dashboard/arm", post(arm))
+        .route("/_sandbox/dashboard/clear-faults", post(clear_faults))
+        .route("/_sandbox/dashboard/clock", post(set_clock))
+        .route("/_sandbox/dashboard/judge", post(judge_till))
+        .route("/_sandbox/dashboard/reset", post(reset))
         .with_state(Arc::clone(app))
 }
 
@@ -60,7 +63,7 @@ const PRESETS: [Preset; 10] = [
         id: "gateway-timeout",
         done: true,
         label: "a gateway says 504",
-        effect: || Effect::StatusAfterCommit(Answer::status(504)),
+        effect: || Effect::StatusAfterCommit(FaultResponse::status(504)),
     },
     Preset { id: "slow", done: true, label: "5 seconds late", effect: || Effect::Delay { ms: 5000 } },
     Preset { id: "request-lost", done: false, label: "the connection is reset", effect: || Effect::ResetBeforeCommit },
@@ -69,14 +72,19 @@ const PRESETS: [Preset; 10] = [
         id: "server-error",
         done: false,
         label: "Engage says 500",
-        effect: || Effect::Status(Answer::status(500)),
+        effect: || Effect::Status(FaultResponse::status(500)),
     },
-    Preset { id: "too-many", done: false, label: "Engage says 429", effect: || Effect::Status(Answer::status(429)) },
+    Preset {
+        id: "too-many",
+        done: false,
+        label: "Engage says 429",
+        effect: || Effect::Status(FaultResponse::status(429)),
+    },
     Preset {
         id: "key-refused",
         done: false,
         label: "the key is refused",
-        effect: || Effect::Status(Answer::error(401, "Unauthorized")),
+        effect: || Effect::Status(FaultResponse::error(401, "Unauthorized")),
     },
 ];
 
@@ -97,16 +105,16 @@ const TARGETS: [Target; 6] = [
     Target { id: "any", label: "request", operation: Operation::Any },
 ];
 
-type Answered = Result<Response, Refusal>;
-type Refusal = (StatusCode, &'static str);
+type FormResult = Result<Response, FormError>;
+type FormError = (StatusCode, &'static str);
 
 fn text(media_type: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, media_type), (CACHE_CONTROL, "no-cache")], text).into_response()
 }
 
-async fn page(State(app): State<Arc<App>>, For(tenant): For) -> Response {
-    let stores: Vec<String> = app.tenants().iter().map(|tenant| tenant.api_key().to_owned()).collect();
-    let html = view::page(&tenant, &stores);
+async fn dashboard(State(app): State<Arc<App>>, ForStore(store): ForStore) -> Response {
+    let stores: Vec<String> = app.stores().iter().map(|store| store.api_key().to_owned()).collect();
+    let html = view::dashboard(&store, &stores);
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CACHE_CONTROL, "no-store"),
@@ -120,66 +128,66 @@ async fn page(State(app): State<Arc<App>>, For(tenant): For) -> Response {
     (headers, html).into_response()
 }
 
-async fn parts(For(tenant): For) -> Response {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], json!(view::parts(&tenant)).to_string())
+async fn parts(ForStore(store): ForStore) -> Response {
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], json!(view::parts(&store)).to_string())
         .into_response()
 }
 
 /// A form that was sent from the page itself: another site's page must not arm faults.
-fn form(headers: &HeaderMap, body: &Bytes) -> Result<Query, Refusal> {
+fn form(headers: &HeaderMap, body: &Bytes) -> Result<Query, FormError> {
     match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
         None | Some(b"same-origin" | b"none") => Ok(Query::parse(std::str::from_utf8(body).ok())),
         Some(_) => Err((StatusCode::FORBIDDEN, "this form was sent from another site's page")),
     }
 }
 
-fn bad(why: &'static str) -> Refusal {
+fn bad(why: &'static str) -> FormError {
     (StatusCode::BAD_REQUEST, why)
 }
 
 /// Back to the page.
-fn back(tenant: &Tenant) -> Response {
-    (StatusCode::SEE_OTHER, [(LOCATION, view::address("/", tenant.api_key()))]).into_response()
+fn back(store: &Store) -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, view::address("/", store.api_key()))]).into_response()
 }
 
-async fn arm(For(tenant): For, headers: HeaderMap, body: Bytes) -> Answered {
+async fn arm(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
     let form = form(&headers, &body)?;
     let preset = form.get("fault").and_then(|id| PRESETS.iter().find(|preset| preset.id == id));
     let preset = preset.ok_or_else(|| bad("there is no such fault"))?;
     let target = form.get("operation").and_then(|name| TARGETS.iter().find(|target| target.id == name));
     let target = target.ok_or_else(|| bad("there is no such request"))?;
     let times = u32::from(form.get("times") != Some("0"));
-    tenant.arm(Fault::on(target.operation, (preset.effect)()).times(times));
-    Ok(back(&tenant))
+    store.arm(Fault::on(target.operation, (preset.effect)()).times(times));
+    Ok(back(&store))
 }
 
-async fn lift(For(tenant): For, headers: HeaderMap, body: Bytes) -> Answered {
+async fn clear_faults(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
     form(&headers, &body)?;
-    tenant.clear_faults();
-    Ok(back(&tenant))
+    store.clear_faults();
+    Ok(back(&store))
 }
 
-async fn set_clock(For(tenant): For, headers: HeaderMap, body: Bytes) -> Answered {
+async fn set_clock(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
     let form = form(&headers, &body)?;
     let ms: i64 = form.get("ms").and_then(|ms| ms.parse().ok()).ok_or_else(|| bad("ms is not a number"))?;
     // By nothing: back to the computer's.
-    tenant.set_clock(if ms == 0 { Clock::default() } else { tenant.clock().advanced(ms) });
-    Ok(back(&tenant))
+    store.set_clock(if ms == 0 { Clock::default() } else { store.clock().advanced(ms) });
+    Ok(back(&store))
 }
 
-async fn judge_till(For(tenant): For, headers: HeaderMap, body: Bytes) -> Answered {
+async fn judge_till(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
     let form = form(&headers, &body)?;
     let journal = Journal::from_json("", form.get("journal").unwrap_or_default().as_bytes());
     let judged = journal.map(|journal| {
-        let (settled, partial) = (form.get("settled").is_some(), form.get("partial").is_some());
-        judge(&Case { ledger: &tenant.ledger(), journals: &[journal], settled, partial })
+        let (resolved, partial) = (form.get("resolved").is_some(), form.get("partial").is_some());
+        judge(&Case { ledger: &store.ledger(), journals: &[journal], resolved, partial })
     });
-    tenant.note_verdict(judged.map_err(|bad| bad.to_string()));
-    Ok(back(&tenant))
+    store.note_verdict(judged.map_err(|bad| bad.to_string()));
+    Ok(back(&store))
 }
 
-async fn reset(For(tenant): For, headers: HeaderMap, body: Bytes) -> Answered {
+async fn reset(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
     form(&headers, &body)?;
-    tenant.reset();
-    Ok(back(&tenant))
+    store.reset();
+    Ok(back(&store))
 }

@@ -6,11 +6,11 @@ use engage_sandbox::seed::demo::{ASTRID, COFFEE};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::client::{Answer, Connection, with_headers};
+use crate::client::{Connection, Response, with_headers};
 
-fn post(page: &mut Connection, path: &str, form: &str) -> Answer {
+fn post(page: &mut Connection, path: &str, form: &str) -> Response {
     page.send(&with_headers("POST", path, "Content-Type: application/x-www-form-urlencoded\r\n", form));
-    page.answer().unwrap()
+    page.response().unwrap()
 }
 
 #[test]
@@ -18,18 +18,18 @@ fn the_page_shows_what_a_store_does_and_asks_nothing_of_other_servers() {
     let sandbox = Sandbox::builder().start();
     let mut page = Connection::open(&sandbox);
     page.buy(ASTRID, Uuid::new_v4(), COFFEE);
-    let answer = page.get("/");
-    assert_eq!(answer.status, 200);
-    assert!(answer.head.contains("content-security-policy: default-src 'none'"), "{}", answer.head);
+    let response = page.get("/");
+    assert_eq!(response.status, 200);
+    assert!(response.head.contains("content-security-policy: default-src 'none'"), "{}", response.head);
     for shown in ["Astrid Lind", "Free coffee", "Completed", "1100", "Magda Magic", "No fault is armed"] {
-        assert!(answer.body.contains(shown), "{shown} is not in {}", answer.body);
+        assert!(response.body.contains(shown), "{shown} is not in {}", response.body);
     }
-    assert!(!answer.body.contains("http://") && !answer.body.contains("https://"), "{}", answer.body);
+    assert!(!response.body.contains("http://") && !response.body.contains("https://"), "{}", response.body);
     // Looking at the page is no request of a till.
     assert_eq!(sandbox.requests().len(), 1);
-    let parts = page.get("/_sandbox/page/parts").json();
+    let parts = page.get("/_sandbox/dashboard/parts").json();
     for id in parts.as_object().unwrap().keys() {
-        assert!(answer.body.contains(&format!("id=\"{id}\"")), "{id}");
+        assert!(response.body.contains(&format!("id=\"{id}\"")), "{id}");
     }
 }
 
@@ -38,31 +38,31 @@ fn every_form_works_without_the_script() {
     let sandbox = Sandbox::builder().start();
     let mut page = Connection::open(&sandbox);
     let arm = |fault: &str| format!("fault={fault}&operation=purchase&times=0");
-    let answer = post(&mut page, "/_sandbox/page/arm", &arm("silence"));
-    assert!(answer.status == 303 && answer.head.contains("location: /?store=demo-key"), "{answer:?}");
+    let response = post(&mut page, "/_sandbox/dashboard/arm", &arm("silence"));
+    assert!(response.status == 303 && response.head.contains("location: /?store=demo-key"), "{response:?}");
     assert_eq!(json!(sandbox.faults()[0])["effect"], json!({ "stallAfterCommit": {} }));
     assert_eq!(json!(sandbox.faults()[0])["match"]["times"], 0);
-    assert_eq!(post(&mut page, "/_sandbox/page/lift", "").status, 303);
+    assert_eq!(post(&mut page, "/_sandbox/dashboard/clear-faults", "").status, 303);
     assert!(sandbox.faults().is_empty());
-    assert_eq!(post(&mut page, "/_sandbox/page/arm", &arm("flood")).status, 400);
+    assert_eq!(post(&mut page, "/_sandbox/dashboard/arm", &arm("flood")).status, 400);
 
-    assert_eq!(post(&mut page, "/_sandbox/page/clock", "ms=86400000").status, 303);
+    assert_eq!(post(&mut page, "/_sandbox/dashboard/clock", "ms=86400000").status, 303);
     assert_eq!(sandbox.clock().offset_ms(), 86_400_000);
     assert!(page.get("/").body.contains("1 d 0 h 0 min ahead"));
-    post(&mut page, "/_sandbox/page/clock", "ms=0");
+    post(&mut page, "/_sandbox/dashboard/clock", "ms=0");
     assert_eq!(sandbox.clock().offset_ms(), 0);
 
-    post(&mut page, "/_sandbox/page/judge", "journal=%5B%7B%7D%5D");
+    post(&mut page, "/_sandbox/dashboard/judge", "journal=%5B%7B%7D%5D");
     assert!(page.get("/").body.contains("line 1: [0].operationId: missing field"));
     let id = "10000000-0000-4000-8000-000000000001";
     post(
         &mut page,
-        "/_sandbox/page/judge",
+        "/_sandbox/dashboard/judge",
         &format!("journal=%7B%22operationId%22:%22{id}%22,%22outcome%22:%22done%22%7D"),
     );
-    assert!(page.get("/").body.contains("done-is-deducted: 1000"));
+    assert!(page.get("/").body.contains("completed-is-deducted: 1000"));
     page.buy(ASTRID, Uuid::new_v4(), COFFEE);
-    post(&mut page, "/_sandbox/page/reset", "");
+    post(&mut page, "/_sandbox/dashboard/reset", "");
     assert_eq!(sandbox.balance(ASTRID), Some(1200));
     assert!(page.get("/").body.contains("No till was judged yet"));
 }

@@ -5,20 +5,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::header::HeaderMap;
 
-use crate::keeper::{Keeper, Write};
+use crate::ledger::Invalid;
 use crate::log::KeySeen;
 use crate::seed::Seed;
-use crate::store::Invalid;
-use crate::tenant::Tenant;
+use crate::state_file::{StateFile, Write};
+use crate::store::Store;
 
 /// A running sandbox.
 #[derive(Debug)]
 pub(crate) struct App {
     /// The store that is meant where no key says otherwise.
-    pub first: Arc<Tenant>,
-    more: RwLock<Vec<Arc<Tenant>>>,
+    pub first: Arc<Store>,
+    more: RwLock<Vec<Arc<Store>>>,
     requests_per_second: Option<u32>,
-    keeper: Option<Arc<Keeper>>,
+    state_file: Option<Arc<StateFile>>,
 }
 
 impl App {
@@ -30,50 +30,50 @@ impl App {
         requests_per_second: Option<u32>,
         file: Option<&Path>,
     ) -> Result<App, String> {
-        let (keeper, kept) = match file {
+        let (state_file, stored) = match file {
             None => (None, Vec::new()),
             Some(path) => {
-                let opened = Keeper::open(path).map_err(|why| format!("{} {why}", path.display()))?;
+                let opened = StateFile::open(path).map_err(|why| format!("{} {why}", path.display()))?;
                 (Some(Arc::new(opened.0)), opened.1)
             }
         };
         let (mut first, mut more) = (None, Vec::new());
-        for (kept, keeper) in kept.into_iter().zip(std::iter::repeat(keeper.as_ref()).flatten()) {
-            let seed = if kept.key == key { seed.clone() } else { None };
-            let tenant = Tenant::resume(kept, seed, requests_per_second, keeper);
-            let tenant = Arc::new(tenant.map_err(|invalid| format!("the state file contradicts itself: {invalid}"))?);
-            if tenant.api_key() == key { first = Some(tenant) } else { more.push(tenant) }
+        for (stored, state_file) in stored.into_iter().zip(std::iter::repeat(state_file.as_ref()).flatten()) {
+            let seed = if stored.key == key { seed.clone() } else { None };
+            let store = Store::resume(stored, seed, requests_per_second, state_file);
+            let store = Arc::new(store.map_err(|invalid| format!("the state file contradicts itself: {invalid}"))?);
+            if store.api_key() == key { first = Some(store) } else { more.push(store) }
         }
         let first = if let Some(first) = first {
             first
         } else {
-            let tenant = Tenant::new(key, seed.unwrap_or_else(Seed::demo), requests_per_second, keeper.as_ref());
-            Arc::new(tenant.map_err(|invalid| format!("the seed: {invalid}"))?)
+            let store = Store::new(key, seed.unwrap_or_else(Seed::demo), requests_per_second, state_file.as_ref());
+            Arc::new(store.map_err(|invalid| format!("the seed: {invalid}"))?)
         };
-        Ok(App { first, more: RwLock::new(more), requests_per_second, keeper })
+        Ok(App { first, more: RwLock::new(more), requests_per_second, state_file })
     }
 
     /// Waits until everything that was done by now is in the state file, if there is one, or says why it never will be.
-    pub async fn kept(&self) -> Result<(), String> {
-        match &self.keeper {
-            Some(keeper) => keeper.written().await,
+    pub async fn persisted(&self) -> Result<(), String> {
+        match &self.state_file {
+            Some(state_file) => state_file.written().await,
             None => Ok(()),
         }
     }
 
     /// Every store, the first one first.
-    pub fn tenants(&self) -> Vec<Arc<Tenant>> {
+    pub fn stores(&self) -> Vec<Arc<Store>> {
         let more = self.more.read().unwrap_or_else(PoisonError::into_inner);
         [&self.first].into_iter().chain(&*more).cloned().collect()
     }
 
     /// The store with this key.
-    pub fn tenant(&self, key: &str) -> Option<Arc<Tenant>> {
-        self.tenants().into_iter().find(|tenant| tenant.api_key() == key)
+    pub fn store(&self, key: &str) -> Option<Arc<Store>> {
+        self.stores().into_iter().find(|store| store.api_key() == key)
     }
 
     /// Adds a store, unless the key is taken or the seed contradicts itself.
-    pub fn add(&self, key: &str, seed: Seed) -> Result<Arc<Tenant>, Invalid> {
+    pub fn add(&self, key: &str, seed: Seed) -> Result<Arc<Store>, Invalid> {
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Invalid::new("key", "is not one or more visible ASCII characters"));
         }
@@ -81,34 +81,34 @@ impl App {
         if [&self.first].into_iter().chain(&*more).any(|other| other.api_key() == key) {
             return Err(Invalid::new("key", "is another store's"));
         }
-        let tenant = Tenant::new(key.to_owned(), seed, self.requests_per_second, self.keeper.as_ref())?;
-        let tenant = Arc::new(tenant);
-        more.push(Arc::clone(&tenant));
-        Ok(tenant)
+        let store = Store::new(key.to_owned(), seed, self.requests_per_second, self.state_file.as_ref())?;
+        let store = Arc::new(store);
+        more.push(Arc::clone(&store));
+        Ok(store)
     }
 
     /// Removes a store that was added.
     pub fn remove(&self, key: &str) {
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
-        for removed in more.extract_if(.., |tenant| tenant.api_key() == key) {
+        for removed in more.extract_if(.., |store| store.api_key() == key) {
             // Ends its deliveries.
             let _ = removed.set_webhook(None);
         }
-        if let Some(keeper) = &self.keeper {
-            keeper.write(Write::Removed { key: key.to_owned() });
+        if let Some(state_file) = &self.state_file {
+            state_file.write(Write::Removed { key: key.to_owned() });
         }
     }
 
     /// The store whose key a request carries, and what is to be told of the key.
-    pub fn tenant_of(&self, headers: &HeaderMap) -> (Arc<Tenant>, KeySeen) {
+    pub fn store_of(&self, headers: &HeaderMap) -> (Arc<Store>, KeySeen) {
         let mut seen = KeySeen::Missing;
-        for tenant in self.tenants() {
-            let state = tenant.state();
-            let key = state.dialect.key_headers().into_iter().find_map(|name| headers.get(name));
+        for store in self.stores() {
+            let state = store.state();
+            let key = state.api_mapping.key_headers().into_iter().find_map(|name| headers.get(name));
             drop(state);
             match key {
                 None => {}
-                Some(key) if key.as_bytes() == tenant.api_key().as_bytes() => return (tenant, KeySeen::Right),
+                Some(key) if key.as_bytes() == store.api_key().as_bytes() => return (store, KeySeen::Right),
                 Some(_) => seen = KeySeen::Wrong,
             }
         }

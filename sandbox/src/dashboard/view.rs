@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use super::{PRESETS, TARGETS};
 use crate::clock::Time;
-use crate::fault::{Armed, Operation};
+use crate::fault::{ArmedFault, Operation};
 use crate::junit::escaped;
+use crate::ledger::{Account, Assignment, Item, Purchase, Status};
 use crate::log::{HIDDEN, Message, RequestEntry};
 use crate::magic;
-use crate::store::{Account, Assignment, Item, Purchase, Status};
-use crate::tenant::{State, Tenant};
+use crate::store::{State, Store};
 
 /// How many requests and purchases are shown: the newest.
 const SHOWN: usize = 100;
@@ -28,10 +28,10 @@ pub(super) fn address(path: &str, store: &str) -> String {
 }
 
 /// The whole page.
-pub(super) fn page(tenant: &Tenant, stores: &[String]) -> String {
-    let store = tenant.api_key();
-    let parts = parts(tenant);
-    let at = |path: &str| e(&address(path, store));
+pub(super) fn dashboard(store: &Store, stores: &[String]) -> String {
+    let key = store.api_key();
+    let parts = parts(store);
+    let at = |path: &str| e(&address(path, key));
     let part = |id: &str| format!("<div id=\"{id}\">{}</div>", parts[id]);
     let list = |id: &str, label: &str| {
         format!(
@@ -41,7 +41,7 @@ pub(super) fn page(tenant: &Tenant, stores: &[String]) -> String {
     };
     let links: String = match stores {
         [_] => String::new(),
-        _ => stores.iter().map(|key| store_link(key, key == store)).collect(),
+        _ => stores.iter().map(|other| store_link(other, other == key)).collect(),
     };
     format!(
         r#"<!DOCTYPE html>
@@ -51,8 +51,8 @@ pub(super) fn page(tenant: &Tenant, stores: &[String]) -> String {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>engage-sandbox</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/_sandbox/page/style.css">
-<script src="/_sandbox/page/script.js" defer></script>
+<link rel="stylesheet" href="/_sandbox/dashboard/style.css">
+<script src="/_sandbox/dashboard/script.js" defer></script>
 </head>
 <body class="page" data-parts="{parts_at}">
 <header>
@@ -80,7 +80,7 @@ pub(super) fn page(tenant: &Tenant, stores: &[String]) -> String {
 <details><summary>Judge a till</summary><form method="post" action="{judge_at}">
 <label for="journal">What <code>eps_list_unacknowledged</code> answers, or operation objects</label>
 <textarea id="journal" name="journal" rows="4" spellcheck="false"></textarea>
-<div class="row"><label><input type="checkbox" name="settled"> everything is settled</label>
+<div class="row"><label><input type="checkbox" name="resolved"> everything is settled</label>
 <label><input type="checkbox" name="partial"> acknowledged ones are left out</label></div>
 <button class="main">Judge</button></form></details></section>
 </div>
@@ -95,27 +95,27 @@ pub(super) fn page(tenant: &Tenant, stores: &[String]) -> String {
 </body>
 </html>
 "#,
-        parts_at = at("/_sandbox/page/parts"),
-        store = e(&store),
+        parts_at = at("/_sandbox/dashboard/parts"),
+        store = e(&key),
         status = parts["status"],
-        reset_at = at("/_sandbox/page/reset"),
+        reset_at = at("/_sandbox/dashboard/reset"),
         requests = list("requests", "Requests"),
         har = at("/_sandbox/requests.har"),
         sh = at("/_sandbox/requests.sh"),
         ledger = at("/_sandbox/ledger"),
         state = at("/_sandbox/state"),
-        arm_at = at("/_sandbox/page/arm"),
+        arm_at = at("/_sandbox/dashboard/arm"),
         targets = targets(),
         done = presets(true),
         not_done = presets(false),
         armed = part("armed"),
-        lift_at = at("/_sandbox/page/lift"),
+        lift_at = at("/_sandbox/dashboard/clear-faults"),
         purchases = list("purchases", "Purchases and rewards"),
         members = list("members", "Members"),
         clock = part("clock"),
-        clock_at = at("/_sandbox/page/clock"),
+        clock_at = at("/_sandbox/dashboard/clock"),
         verdict = part("verdict"),
-        judge_at = at("/_sandbox/page/judge"),
+        judge_at = at("/_sandbox/dashboard/judge"),
         magic = magic_values(),
     )
 }
@@ -152,11 +152,12 @@ fn magic_values() -> String {
 }
 
 /// The parts that change, by the id of the element they stand in.
-pub(super) fn parts(tenant: &Tenant) -> BTreeMap<&'static str, String> {
-    let state = &mut *tenant.state();
+pub(super) fn parts(store: &Store) -> BTreeMap<&'static str, String> {
+    let state = &mut *store.state();
     let now = state.now();
-    state.store.settle(now);
-    let processing = state.store.purchases(now).iter().filter(|purchase| purchase.status == Status::Processing).count();
+    state.ledger.process_due(now);
+    let processing =
+        state.ledger.purchases(now).iter().filter(|purchase| purchase.status == Status::Processing).count();
     let faults = state.faults.armed().len();
     BTreeMap::from([
         (
@@ -199,7 +200,7 @@ fn table(caption: &str, heads: &[&str], rows: &str) -> String {
 fn requests(state: &mut State) -> String {
     let now = state.now();
     let names: BTreeMap<Uuid, String> =
-        state.store.accounts(now).map(|account| (account.member.contact_id, name(account))).collect();
+        state.ledger.accounts(now).map(|account| (account.member.contact_id, name(account))).collect();
     let entries = state.log.entries().iter().rev().take(SHOWN);
     let rows: String = entries.map(|entry| request(entry, &names)).collect();
     table("Requests, the newest first", &["Time", "What", "Member", "Answer", "Took", "Fault"], &rows)
@@ -229,7 +230,7 @@ fn request(entry: &RequestEntry, names: &BTreeMap<Uuid, String>) -> String {
 
 /// A request and its answer, as they came over the wire.
 fn exchange(entry: &RequestEntry) -> String {
-    let status = entry.status.map_or_else(|| "no answer".to_owned(), |status| format!("HTTP/1.1 {status}"));
+    let status = entry.status.map_or_else(|| "no response".to_owned(), |status| format!("HTTP/1.1 {status}"));
     let (sent, got) = (message(&entry.request), message(&entry.response));
     format!("{} {}\n{sent}\n\n{status}\n{got}", entry.method, entry.path)
 }
@@ -264,11 +265,11 @@ fn spaced(name: &str) -> String {
     spaced.collect()
 }
 
-fn armed(faults: &[Armed]) -> String {
+fn armed(faults: &[ArmedFault]) -> String {
     if faults.is_empty() {
         return "<p class=\"quiet\">No fault is armed.</p>".to_owned();
     }
-    let line = |armed: &Armed| {
+    let line = |armed: &ArmedFault| {
         let times = if armed.fault.on.times == 0 { "every".to_owned() } else { format!("{} ×", armed.fault.on.times) };
         let effect = spaced(armed.fault.effect.name());
         let what = words(armed.fault.on.operation);
@@ -279,11 +280,11 @@ fn armed(faults: &[Armed]) -> String {
 
 fn purchases(state: &mut State, now: Time) -> String {
     let names: BTreeMap<Uuid, String> =
-        state.store.accounts(now).map(|account| (account.member.contact_id, name(account))).collect();
+        state.ledger.accounts(now).map(|account| (account.member.contact_id, name(account))).collect();
     let assignments: BTreeMap<Uuid, Assignment> =
-        state.store.assignments(now).iter().map(|assignment| (assignment.purchase_id, assignment.clone())).collect();
-    let bought: Vec<Purchase> = state.store.purchases(now).iter().rev().take(SHOWN).cloned().collect();
-    let items = state.store.items();
+        state.ledger.assignments(now).iter().map(|assignment| (assignment.purchase_id, assignment.clone())).collect();
+    let bought: Vec<Purchase> = state.ledger.purchases(now).iter().rev().take(SHOWN).cloned().collect();
+    let items = state.ledger.items();
     let rows: String = bought.iter().map(|purchase| bought_row(purchase, &names, &assignments, items)).collect();
     table("Purchases, the newest first", &["Time", "Member", "Item", "Points", "Purchase", "Reward"], &rows)
 }
@@ -326,7 +327,7 @@ fn members(state: &mut State, now: Time) -> String {
         let (name, id) = (e(&name(account)), account.member.contact_id);
         format!("<tr><td>{name}<br><code>{id}</code></td><td class=\"number\">{}{held}</td></tr>", account.balance)
     };
-    let rows: String = state.store.accounts(now).map(row).collect();
+    let rows: String = state.ledger.accounts(now).map(row).collect();
     table("Members and their points", &["Member", "Points"], &rows)
 }
 

@@ -13,13 +13,13 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::relay::Relay;
-use super::report::{Grade, Played, Step};
+use super::report::{Grade, ScenarioResult, Step};
 use super::scenarios::Scenario;
-use super::till::{Ended, Running, Said};
+use super::till::{Exit, ReportedOutcome, Running};
 use super::{Permits, Plan};
 use crate::judge::{Case, Journal, judge};
+use crate::ledger::LedgerKind;
 use crate::log::{KeySeen, RequestEntry};
-use crate::store::LedgerKind;
 use crate::{Fault, Operation, Sandbox};
 
 /// How long a program is given to make a request.
@@ -33,7 +33,7 @@ pub(super) struct Sale {
     pub item: Uuid,
 }
 
-pub(super) struct Stage<'a> {
+pub(super) struct Runner<'a> {
     plan: &'a Plan,
     permits: &'a Permits,
     pub sandbox: Sandbox,
@@ -52,11 +52,11 @@ pub(super) struct Stage<'a> {
     unstartable: Option<String>,
 }
 
-impl<'a> Stage<'a> {
-    pub fn new(plan: &'a Plan, permits: &'a Permits) -> io::Result<Stage<'a>> {
+impl<'a> Runner<'a> {
+    pub fn new(plan: &'a Plan, permits: &'a Permits) -> io::Result<Runner<'a>> {
         let sandbox = Sandbox::builder().requests_per_second(None).try_start()?;
         let folder = tempfile::Builder::new().prefix("engage-certify-").tempdir()?;
-        Ok(Stage {
+        Ok(Runner {
             plan,
             permits,
             ca: sandbox.ca_file().to_owned(),
@@ -84,32 +84,34 @@ impl<'a> Stage<'a> {
     }
 
     /// Ends the faults.
-    pub fn lift(&mut self) {
+    pub fn clear_faults(&mut self) {
         self.sandbox.clear_faults();
         self.note("The faults end.");
     }
 
     /// Presses, and waits for what the till says.
-    pub fn press(&mut self, sale: Sale) -> Said {
+    pub fn press(&mut self, sale: Sale) -> ReportedOutcome {
         let permit = self.permits.take(1);
         let before = self.requests_for(sale);
-        let Some(till) = self.start(sale) else { return Said::Other(-1) };
+        let Some(till) = self.start(sale) else { return ReportedOutcome::Other(-1) };
         let ended = till.wait(self.limit());
         drop(permit);
         self.pressed(sale, &ended, before);
-        ended.said
+        ended.reported
     }
 
     /// Presses twice at the same moment.
-    pub fn press_twice(&mut self, sale: Sale) -> [Said; 2] {
+    pub fn press_twice(&mut self, sale: Sale) -> [ReportedOutcome; 2] {
         let permit = self.permits.take(2);
         let before = self.requests_for(sale);
-        let (Some(one), Some(two)) = (self.start(sale), self.start(sale)) else { return [Said::Other(-1); 2] };
+        let (Some(one), Some(two)) = (self.start(sale), self.start(sale)) else {
+            return [ReportedOutcome::Other(-1); 2];
+        };
         let (one, two) = (one.wait(self.limit()), two.wait(self.limit()));
         drop(permit);
         self.pressed(sale, &one, before);
         self.pressed(sale, &two, before);
-        [one.said, two.said]
+        [one.reported, two.reported]
     }
 
     /// Presses, and pulls the plug as soon as a request that is `wanted` has reached the sandbox.
@@ -126,10 +128,10 @@ impl<'a> Stage<'a> {
     }
 
     /// Presses, and cuts the network as soon as the purchase has reached the sandbox.
-    pub fn press_and_cut(&mut self, sale: Sale) -> Said {
+    pub fn press_and_cut(&mut self, sale: Sale) -> ReportedOutcome {
         let permit = self.permits.take(1);
         let before = self.requests_for(sale);
-        let Some(till) = self.start(sale) else { return Said::Other(-1) };
+        let Some(till) = self.start(sale) else { return ReportedOutcome::Other(-1) };
         let arrived = self.sandbox.wait_for(REQUEST, is_purchase);
         self.cut_network();
         let ended = till.wait(self.limit());
@@ -138,23 +140,23 @@ impl<'a> Stage<'a> {
             self.fail(&format!("{}: no purchase reached Engage", sale.reference));
         }
         self.pressed(sale, &ended, before);
-        ended.said
+        ended.reported
     }
 
     /// Presses until the outcome is known, as a cashier or the next start would, and expects it to be this one.
-    pub fn settle(&mut self, sale: Sale, expected: Said) {
-        let deadline = Instant::now() + self.plan.patience;
+    pub fn resolve(&mut self, sale: Sale, expected: ReportedOutcome) {
+        let deadline = Instant::now() + self.plan.resolve_timeout;
         let mut pause = Duration::from_millis(250);
         loop {
-            let said = self.press(sale);
-            if self.unstartable.is_some() || said == expected {
+            let reported = self.press(sale);
+            if self.unstartable.is_some() || reported == expected {
                 return;
             }
-            if !matches!(said, Said::Pending | Said::NotSent) {
-                return self.fail(&format!("{}: the till says {said}; the truth is {expected}", sale.reference));
+            if !matches!(reported, ReportedOutcome::Pending | ReportedOutcome::NotSent) {
+                return self.fail(&format!("{}: the till says {reported}; the truth is {expected}", sale.reference));
             }
             if Instant::now() >= deadline {
-                let patience = self.plan.patience.as_secs();
+                let patience = self.plan.resolve_timeout.as_secs();
                 return self
                     .fail(&format!("{}: not settled within {patience} s after the faults ended", sale.reference));
             }
@@ -164,13 +166,13 @@ impl<'a> Stage<'a> {
     }
 
     /// Lets Engage's own time pass.
-    pub fn let_pass(&mut self, time: Duration) {
+    pub fn wait_for(&mut self, time: Duration) {
         thread::sleep(time);
         self.note(&format!("{} s pass.", time.as_secs()));
     }
 
     /// Puts a network between the till and the sandbox that can be cut.
-    pub fn lay_network(&mut self) -> io::Result<()> {
+    pub fn add_network(&mut self) -> io::Result<()> {
         let port = self.sandbox.https_url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
         self.network = Some(Relay::new(SocketAddr::from(([127, 0, 0, 1], port)))?);
         Ok(())
@@ -183,10 +185,10 @@ impl<'a> Stage<'a> {
         self.note("The network is cut.");
     }
 
-    pub fn mend_network(&mut self) {
-        let mended = self.network.as_mut().map_or(Ok(()), Relay::mend);
-        if let Err(error) = mended {
-            self.fail(&format!("the network could not be mended: {error}"));
+    pub fn restore_network(&mut self) {
+        let restored = self.network.as_mut().map_or(Ok(()), Relay::restore);
+        if let Err(error) = restored {
+            self.fail(&format!("the network could not be restored: {error}"));
         }
         self.note("The network is back.");
     }
@@ -197,7 +199,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Whether the till's command line has this placeholder; if not, the scenario does not apply.
-    pub fn needs(&mut self, placeholder: &str) -> bool {
+    pub fn requires(&mut self, placeholder: &str) -> bool {
         let has = self.plan.till.mentions(placeholder);
         if !has {
             self.skipped = Some(format!("the till's command line has no {placeholder}"));
@@ -222,10 +224,10 @@ impl<'a> Stage<'a> {
     }
 
     /// What the till may say, and why nothing else is right.
-    pub fn expect(&mut self, said: Said, allowed: &[Said], why: &str) {
+    pub fn expect(&mut self, reported: ReportedOutcome, allowed: &[ReportedOutcome], why: &str) {
         // What is late, or could not be started, has been said already.
-        if !allowed.contains(&said) && said != Said::Overdue {
-            self.fail(&format!("the till says {said}, but {why}"));
+        if !allowed.contains(&reported) && reported != ReportedOutcome::TimedOut {
+            self.fail(&format!("the till says {reported}, but {why}"));
         }
     }
 
@@ -265,7 +267,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Checks what holds in every scenario, and ends it.
-    pub fn end(mut self, scenario: &Scenario) -> Result<Played, String> {
+    pub fn end(mut self, scenario: &Scenario) -> Result<ScenarioResult, String> {
         if let Some(why) = self.unstartable {
             return Err(why);
         }
@@ -277,7 +279,13 @@ impl<'a> Stage<'a> {
             (None, true) => Grade::Passed,
             (None, false) => Grade::Failed(self.failures),
         };
-        Ok(Played { name: scenario.name, title: scenario.title, took: self.began.elapsed(), steps: self.steps, grade })
+        Ok(ScenarioResult {
+            name: scenario.name,
+            title: scenario.title,
+            took: self.began.elapsed(),
+            steps: self.steps,
+            grade,
+        })
     }
 
     fn one_purchase_id_a_sale(&mut self) {
@@ -320,7 +328,7 @@ impl<'a> Stage<'a> {
             Err(error) => self.fail(&format!("the till's export is not readable: {error}")),
             Ok(journal) => {
                 let ledger = self.sandbox.ledger();
-                let case = Case { ledger: &ledger, journals: &[journal], settled: false, partial: true };
+                let case = Case { ledger: &ledger, journals: &[journal], resolved: false, partial: true };
                 for (rule, why) in judge(&case).reasons() {
                     self.fail(&format!("the till's export: {rule}: {why}"));
                 }
@@ -366,19 +374,19 @@ impl<'a> Stage<'a> {
     }
 
     /// Notes what a press said, and holds it against the ledger.
-    fn pressed(&mut self, sale: Sale, ended: &Ended, requests_before: usize) {
+    fn pressed(&mut self, sale: Sale, ended: &Exit, requests_before: usize) {
         let name = sale.reference;
-        self.record(&format!("{name}: pressed. The till says: {}.", ended.said), Some(ended));
+        self.record(&format!("{name}: pressed. The till says: {}.", ended.reported), Some(ended));
         let deducted = self.deductions(sale);
         let sent = self.requests_for(sale) > requests_before;
-        match ended.said {
-            Said::Bought if deducted == 0 => {
+        match ended.reported {
+            ReportedOutcome::Completed if deducted == 0 => {
                 self.fail(&format!("{name}: the till says bought, and nothing was deducted"));
             }
-            Said::Declined | Said::NotSent if sent && deducted > 0 => {
-                self.fail(&format!("{name}: the till says {}, and the points were deducted", ended.said));
+            ReportedOutcome::Declined | ReportedOutcome::NotSent if sent && deducted > 0 => {
+                self.fail(&format!("{name}: the till says {}, and the points were deducted", ended.reported));
             }
-            Said::Overdue => {
+            ReportedOutcome::TimedOut => {
                 let limit = self.limit().as_secs_f64();
                 self.fail(&format!(
                     "{name}: the till still runs after {limit:.1} s, {:.1} s were asked for",
@@ -389,7 +397,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn record(&mut self, what: &str, ended: Option<&Ended>) {
+    fn record(&mut self, what: &str, ended: Option<&Exit>) {
         let step = Step {
             at: self.began.elapsed(),
             what: what.to_owned(),

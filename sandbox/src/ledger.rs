@@ -1,0 +1,1163 @@
+//! The shop itself: members, items, purchases, assigned rewards and the ledger that proves what happened to the points.
+//! It knows neither HTTP nor a clock: every method is told what time it is, and one call is one atomic step.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::clock::Time;
+use crate::fault::{Effect, Operation, PermanentFaults, check_permanent, permanent_effect};
+
+/// A loyalty member, as seeded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Member {
+    /// The member's id in Engage.
+    pub contact_id: Uuid,
+    /// ForStore people to read.
+    #[serde(default)]
+    pub name: String,
+    /// Searched without regard to case.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// In international form, `+46701234567`.
+    #[serde(default)]
+    pub mobile_phone: Option<String>,
+    /// Ten or twelve digits.
+    #[serde(default)]
+    pub social_security_number: Option<String>,
+    /// The member number or external id.
+    #[serde(default)]
+    pub custom_key: Option<String>,
+    /// Points to begin with.
+    #[serde(default)]
+    pub points: u32,
+    /// What always happens to requests about the member.
+    #[serde(default, skip_serializing_if = "PermanentFaults::is_empty")]
+    pub faults: PermanentFaults,
+}
+
+impl Member {
+    /// A member with a fresh id, known by nothing else.
+    pub fn new(name: &str, points: u32) -> Member {
+        Member { contact_id: Uuid::new_v4(), name: name.to_owned(), points, ..Member::default() }
+    }
+
+    /// Says what is wrong with it, if anything.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        check_permanent(&self.faults, &[])
+    }
+}
+
+/// Something a member can buy for points, with the reward it gives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Item {
+    /// The point shop item's id.
+    pub id: Uuid,
+    /// The internal name.
+    pub name: String,
+    /// The price in points.
+    pub cost: u32,
+    /// Which kind of points it costs.
+    #[serde(default = "one")]
+    pub point_definition_id: u32,
+    /// The reward's template.
+    pub promotion_id: Uuid,
+    /// The first moment it can be bought.
+    #[serde(default)]
+    pub valid_from: Time,
+    /// The moment it can no longer be bought; `None`: never ends.
+    #[serde(default)]
+    pub valid_to: Option<Time>,
+    /// Who may buy it; `None`: everybody.
+    #[serde(default)]
+    pub eligible: Option<Vec<Uuid>>,
+    /// Who is shown it; `None`: everybody. Others can buy it all the same.
+    #[serde(default)]
+    pub shown_to: Option<Vec<Uuid>>,
+    /// How many are left; `None`: no end of them.
+    #[serde(default)]
+    pub stock: Option<u32>,
+    /// Whether the linked promotion still stands.
+    #[serde(default)]
+    pub promotion: PromotionState,
+    /// How a purchase of it goes.
+    #[serde(default)]
+    pub behaviour: Behaviour,
+    /// What the member is shown.
+    #[serde(default)]
+    pub presentation: Presentation,
+    /// What the member gets.
+    #[serde(default)]
+    pub reward: Reward,
+    /// What always happens to purchases of it, and to redeems of its reward.
+    #[serde(default, skip_serializing_if = "PermanentFaults::is_empty")]
+    pub faults: PermanentFaults,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Item {
+    /// An item with a fresh id that everybody may always buy, and whose reward is redeemed by hand at the till.
+    pub fn new(name: &str, cost: u32) -> Item {
+        Item {
+            id: Uuid::new_v4(),
+            name: name.to_owned(),
+            cost,
+            point_definition_id: 1,
+            promotion_id: Uuid::new_v4(),
+            valid_from: Time::default(),
+            valid_to: None,
+            eligible: None,
+            shown_to: None,
+            stock: None,
+            promotion: PromotionState::Active,
+            behaviour: Behaviour::Normal,
+            presentation: Presentation { title: Some(name.to_owned()), ..Presentation::default() },
+            reward: Reward { heading: Some(name.to_owned()), ..Reward::default() },
+            faults: PermanentFaults::new(),
+        }
+    }
+
+    /// Says what is wrong with it, if anything.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        check_permanent(&self.faults, &[Operation::Purchase, Operation::Redeem, Operation::Any])?;
+        if self.valid_to.is_some_and(|end| end < self.valid_from) {
+            return Err(Invalid::new("validTo", "lies before validFrom"));
+        }
+        for (index, channel) in self.reward.redemption_channels.iter().enumerate() {
+            if !channel.value_type.allows(&channel.value) {
+                let field = format!("reward.redemptionChannels[{index}].value");
+                return Err(Invalid::new(&field, channel.value_type.expects()));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_on_sale(&self, now: Time) -> bool {
+        self.valid_from <= now && self.valid_to.is_none_or(|end| now < end)
+    }
+
+    fn is_shown_to(&self, contact: Uuid) -> bool {
+        self.shown_to.as_ref().is_none_or(|members| members.contains(&contact))
+    }
+
+    fn is_for(&self, contact: Uuid) -> bool {
+        self.eligible.as_ref().is_none_or(|members| members.contains(&contact))
+    }
+}
+
+/// Whether the promotion linked to an item still stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PromotionState {
+    /// It can be assigned.
+    #[default]
+    Active,
+    /// It was removed.
+    Removed,
+    /// It has ended.
+    Expired,
+}
+
+/// How a purchase of an item goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Behaviour {
+    /// It completes at once.
+    #[default]
+    Normal,
+    /// It completes or fails later, by the sandbox's clock.
+    Processing {
+        /// How long it takes.
+        for_ms: u32,
+        /// What the purchase request is answered meanwhile.
+        #[serde(default)]
+        response: ProcessingResponse,
+        /// How it ends.
+        #[serde(default)]
+        ends: Ending,
+    },
+    /// It fails at once.
+    Fails,
+}
+
+/// What a purchase request is answered while the purchase is processed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ProcessingResponse {
+    /// 200 and the purchase with status `Processing`.
+    #[default]
+    Processing,
+    /// 409 `PointShopItemPurchaseProcessingTimedOut`.
+    TimedOut,
+}
+
+/// How a processed purchase ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ending {
+    /// The points are deducted and the reward assigned.
+    #[default]
+    Completed,
+    /// The points are given back.
+    Failed,
+}
+
+/// What the member is shown of an item.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the names are Engage's")]
+pub struct Presentation {
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub image_url: Option<String>,
+    pub link: Option<String>,
+}
+
+/// The promotion behind an item: what an assigned reward says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Reward {
+    /// The promotion's id in somebody else's system.
+    pub external_id: Option<String>,
+    /// What the member is shown.
+    pub heading: Option<String>,
+    /// What the member is shown.
+    pub description: Option<String>,
+    /// What a till's printer makes of it.
+    pub barcode: Option<String>,
+    /// When an assigned one is no longer listed and cannot be redeemed.
+    pub expires_on: Option<Time>,
+    /// Where and how it can be redeemed.
+    pub redemption_channels: Vec<RedemptionChannel>,
+}
+
+/// A reward redeemed by hand at the till, that never expires.
+impl Default for Reward {
+    fn default() -> Reward {
+        Reward {
+            external_id: None,
+            heading: None,
+            description: None,
+            barcode: None,
+            expires_on: None,
+            redemption_channels: vec![RedemptionChannel {
+                channel: Channel::Pos,
+                value_type: ValueType::Manual,
+                value: Value::String("Give the reward to the member".to_owned()),
+                instruction: None,
+            }],
+        }
+    }
+}
+
+/// One place where a reward can be redeemed, and what it is worth there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RedemptionChannel {
+    /// The place.
+    #[serde(rename = "type")]
+    pub channel: Channel,
+    /// What `value` is.
+    pub value_type: ValueType,
+    /// See [`ValueType`].
+    #[serde(default)]
+    pub value: Value,
+    /// What to do with it.
+    #[serde(default)]
+    pub instruction: Option<String>,
+}
+
+/// A place where a reward can be redeemed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names are Engage's")]
+pub enum Channel {
+    Pos,
+    Ecom,
+    Other,
+}
+
+impl Channel {
+    /// Reads Engage's name of a channel, in any case.
+    pub fn parse(name: &str) -> Option<Channel> {
+        [("POS", Channel::Pos), ("ECOM", Channel::Ecom), ("OTHER", Channel::Other)]
+            .into_iter()
+            .find_map(|(known, channel)| known.eq_ignore_ascii_case(name).then_some(channel))
+    }
+}
+
+/// What the value of a redemption channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ValueType {
+    /// An integer.
+    Percent,
+    /// An object `{amount, currency}`.
+    Money,
+    /// A string.
+    ExternalOffer,
+    /// A string.
+    Manual,
+    /// Nothing.
+    Swipe,
+}
+
+impl ValueType {
+    fn allows(self, value: &Value) -> bool {
+        match self {
+            ValueType::Percent => value.is_u64(),
+            ValueType::Money => {
+                value.as_object().is_some_and(|money| money.len() == 2)
+                    && value["amount"].is_number()
+                    && value["currency"].is_string()
+            }
+            ValueType::ExternalOffer | ValueType::Manual => value.is_string(),
+            ValueType::Swipe => value.is_null(),
+        }
+    }
+
+    fn expects(self) -> &'static str {
+        match self {
+            ValueType::Percent => "PERCENT needs an integer",
+            ValueType::Money => "MONEY needs an object {amount, currency}",
+            ValueType::ExternalOffer => "EXTERNALOFFER needs a string",
+            ValueType::Manual => "MANUAL needs a string",
+            ValueType::Swipe => "SWIPE has no value",
+        }
+    }
+}
+
+/// Points spent on an item, or about to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Purchase {
+    /// Engage's own id of it.
+    pub id: Uuid,
+    /// The id the till made.
+    pub purchase_id: Uuid,
+    /// Who bought.
+    pub contact_id: Uuid,
+    /// What was bought.
+    pub item_id: Uuid,
+    /// The reward's template.
+    pub promotion_id: Uuid,
+    /// The assigned reward, once completed.
+    pub assignment_id: Option<Uuid>,
+    /// The price in points.
+    pub cost: u32,
+    /// How far it has come.
+    pub status: Status,
+    /// When it was asked for.
+    pub created_on: Time,
+}
+
+/// How far a purchase has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// The points are held, not yet deducted.
+    Processing,
+    /// The points are deducted and the reward is assigned.
+    Completed,
+    /// Nothing was deducted.
+    Failed,
+}
+
+/// A reward that a member got.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Assignment {
+    /// The id to redeem it by.
+    pub id: Uuid,
+    /// Whose it is.
+    pub contact_id: Uuid,
+    /// The item it came with.
+    pub item_id: Uuid,
+    /// The purchase it came with.
+    pub purchase_id: Uuid,
+    /// When the member got it.
+    pub assigned_on: Time,
+    /// When it was used.
+    pub redeemed_on: Option<Time>,
+}
+
+/// One line of the ledger. Lines are only ever added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerEntry {
+    /// 1, 2, 3 …
+    pub seq: u64,
+    /// When it happened.
+    pub time: Time,
+    /// What happened.
+    pub kind: LedgerKind,
+    /// To whom.
+    pub contact_id: Uuid,
+    /// By which purchase.
+    pub purchase_id: Uuid,
+    /// ForStore which item.
+    pub item_id: Uuid,
+    /// The reward that was given or used; `None` if `kind` is `deduct`.
+    #[serde(default)]
+    pub assignment_id: Option<Uuid>,
+    /// The points deducted; 0 unless `kind` is `deduct`.
+    pub points: u32,
+    /// The member's points afterwards, those held for a purchase in progress included.
+    pub balance_after: u32,
+}
+
+/// What a line of the ledger says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LedgerKind {
+    /// Points were taken.
+    Deduct,
+    /// A reward was given.
+    Assign,
+    /// A reward was used.
+    Redeem,
+    /// A reward was used by somebody else.
+    RedeemElsewhere,
+}
+
+/// A member as things stand.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Who, and the points at the start.
+    #[serde(flatten)]
+    pub member: Member,
+    /// What can be spent now.
+    pub balance: u32,
+    /// RuleResult for purchases in progress; not part of the balance.
+    pub held: u32,
+    #[serde(skip)]
+    purchases: Vec<usize>,
+    #[serde(skip)]
+    assignments: Vec<usize>,
+}
+
+/// How a purchase request went, when it was not refused.
+#[derive(Debug, PartialEq)]
+pub enum PurchaseResult<'a> {
+    /// This purchase id was used before by this member: nothing happened now.
+    Existing(&'a Purchase),
+    /// A new purchase, completed or still processing.
+    New(&'a Purchase),
+    /// A new purchase, still processing, about which the caller is left in the dark.
+    TimedOut,
+    /// A new purchase that failed.
+    Failed,
+}
+
+/// Why a purchase request was refused. Nothing was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum PurchaseDecline {
+    ContactNotFound,
+    PurchaseIdOfAnotherContact,
+    ItemNotFound,
+    PromotionRemoved,
+    PromotionExpired,
+    NotOnSale,
+    NotEligible,
+    OutOfStock,
+    NotEnoughPoints,
+}
+
+/// Why a reward was not redeemed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum RedeemDecline {
+    NotFound,
+    AlreadyRedeemed,
+    OtherChannel,
+}
+
+/// By what a member is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Engage's")]
+pub enum SearchKey {
+    Email,
+    MobilePhone,
+    SocialSecurityNumber,
+    CustomKey,
+    Any,
+}
+
+impl SearchKey {
+    /// Whether `value` has the form of such a key.
+    pub fn accepts(self, value: &str) -> bool {
+        match self {
+            SearchKey::Email => {
+                value.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'))
+            }
+            SearchKey::MobilePhone => {
+                let digits = plain_phone(value);
+                let digits = digits.strip_prefix('+').unwrap_or(&digits);
+                (6..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+            }
+            SearchKey::SocialSecurityNumber => {
+                let digits = plain_ssn(value);
+                matches!(digits.len(), 10 | 12) && digits.bytes().all(|b| b.is_ascii_digit())
+            }
+            SearchKey::CustomKey | SearchKey::Any => !value.trim().is_empty(),
+        }
+    }
+
+    fn finds(self, member: &Member, value: &str) -> bool {
+        let is = |field: &Option<String>, same: &dyn Fn(&str) -> bool| field.as_deref().is_some_and(same);
+        match self {
+            SearchKey::Email => is(&member.email, &|email| email.eq_ignore_ascii_case(value)),
+            SearchKey::MobilePhone => is(&member.mobile_phone, &|phone| plain_phone(phone) == plain_phone(value)),
+            SearchKey::SocialSecurityNumber => {
+                is(&member.social_security_number, &|ssn| last_ten(&plain_ssn(ssn)) == last_ten(&plain_ssn(value)))
+            }
+            SearchKey::CustomKey => is(&member.custom_key, &|key| key == value),
+            SearchKey::Any => {
+                [SearchKey::Email, SearchKey::MobilePhone, SearchKey::SocialSecurityNumber, SearchKey::CustomKey]
+                    .into_iter()
+                    .any(|key| key.accepts(value) && key.finds(member, value))
+            }
+        }
+    }
+}
+
+fn plain_phone(value: &str) -> String {
+    let digits: String = value.trim().chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    digits.strip_prefix("00").map_or_else(|| digits.clone(), |international| format!("+{international}"))
+}
+
+fn plain_ssn(value: &str) -> String {
+    value.trim().chars().filter(|c| !matches!(c, '-' | '+')).collect()
+}
+
+fn last_ten(digits: &str) -> &str {
+    digits.len().checked_sub(10).and_then(|start| digits.get(start..)).unwrap_or(digits)
+}
+
+/// What cannot go into the ledger, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The field, in JSON's words.
+    pub field: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Invalid {
+    pub(crate) fn new(field: &str, why: &str) -> Invalid {
+        Invalid { field: field.to_owned(), why: why.to_owned() }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.why)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// The shop. See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    accounts: BTreeMap<Uuid, Account>,
+    items: Vec<Item>,
+    purchases: Vec<Purchase>,
+    by_purchase_id: HashMap<Uuid, usize>,
+    processing: BTreeSet<(Time, usize)>,
+    assignments: Vec<Assignment>,
+    by_assignment_id: HashMap<Uuid, usize>,
+    entries: Vec<LedgerEntry>,
+    /// Since they were last taken, if they are wanted.
+    balance_changes: Option<Vec<BalanceChange>>,
+}
+
+/// What a member can spend has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BalanceChange {
+    pub contact_id: Uuid,
+    pub balance: u32,
+    pub at: Time,
+}
+
+/// All that a ledger is: [`Ledger::contents`] of one makes its like with [`Ledger::of`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Contents {
+    /// Everybody, with the points at the start.
+    pub members: Vec<Member>,
+    /// Everything, with what is left of it.
+    pub items: Vec<Item>,
+    /// The oldest first.
+    pub purchases: Vec<Purchase>,
+    /// The oldest first.
+    pub assignments: Vec<Assignment>,
+    /// The oldest first.
+    pub ledger: Vec<LedgerEntry>,
+}
+
+impl Ledger {
+    /// A ledger with these contents, unless they contradict each other.
+    pub fn of(contents: Contents) -> Result<Ledger, Invalid> {
+        let mut ledger = Ledger::default();
+        let of = |list: &str, index: usize, invalid: Invalid| Invalid {
+            field: format!("{list}[{index}].{}", invalid.field),
+            why: invalid.why,
+        };
+        for (index, member) in contents.members.into_iter().enumerate() {
+            ledger.add_member(member).map_err(|invalid| of("members", index, invalid))?;
+        }
+        for (index, item) in contents.items.into_iter().enumerate() {
+            ledger.add_item(item).map_err(|invalid| of("items", index, invalid))?;
+        }
+        for (index, purchase) in contents.purchases.into_iter().enumerate() {
+            ledger.add_purchase(purchase).map_err(|invalid| of("purchases", index, invalid))?;
+        }
+        for (index, assignment) in contents.assignments.into_iter().enumerate() {
+            ledger.add_assignment(assignment).map_err(|invalid| of("assignments", index, invalid))?;
+        }
+        ledger.entries = contents.ledger;
+        Ok(ledger)
+    }
+
+    /// All that the ledger is.
+    pub fn contents(&self) -> Contents {
+        Contents {
+            members: self.accounts.values().map(|account| account.member.clone()).collect(),
+            items: self.items.clone(),
+            purchases: self.purchases.clone(),
+            assignments: self.assignments.clone(),
+            ledger: self.entries.clone(),
+        }
+    }
+
+    /// Takes up a purchase that was made elsewhere: its points are gone or held, and if it is in progress it will end.
+    fn add_purchase(&mut self, purchase: Purchase) -> Result<(), Invalid> {
+        let item = self.item(purchase.item_id).ok_or_else(|| Invalid::new("itemId", "is no item's"))?;
+        let due = match item.behaviour {
+            Behaviour::Processing { for_ms, .. } => purchase.created_on.plus_millis(for_ms.into()),
+            Behaviour::Normal | Behaviour::Fails => purchase.created_on,
+        };
+        let index = self.purchases.len();
+        let account =
+            self.accounts.get_mut(&purchase.contact_id).ok_or_else(|| Invalid::new("contactId", "is no member's"))?;
+        if purchase.status != Status::Failed {
+            let left = account.balance.checked_sub(purchase.cost);
+            account.balance = left.ok_or_else(|| Invalid::new("cost", "is more than the member has"))?;
+        }
+        if purchase.status == Status::Processing {
+            account.held += purchase.cost;
+            self.processing.insert((due, index));
+        }
+        account.purchases.push(index);
+        if self.by_purchase_id.insert(purchase.purchase_id, index).is_some() {
+            return Err(Invalid::new("purchaseId", "is another purchase's"));
+        }
+        self.purchases.push(purchase);
+        Ok(())
+    }
+
+    /// Adds a reward that a member was given.
+    fn add_assignment(&mut self, assignment: Assignment) -> Result<(), Invalid> {
+        if self.item(assignment.item_id).is_none() {
+            return Err(Invalid::new("itemId", "is no item's"));
+        }
+        if !self.by_purchase_id.contains_key(&assignment.purchase_id) {
+            return Err(Invalid::new("purchaseId", "is no purchase's"));
+        }
+        let index = self.assignments.len();
+        let account = self.accounts.get_mut(&assignment.contact_id);
+        account.ok_or_else(|| Invalid::new("contactId", "is no member's"))?.assignments.push(index);
+        if self.by_assignment_id.insert(assignment.id, index).is_some() {
+            return Err(Invalid::new("id", "is another reward's"));
+        }
+        self.assignments.push(assignment);
+        Ok(())
+    }
+
+    /// Adds a member; an id is used once only.
+    pub fn add_member(&mut self, member: Member) -> Result<(), Invalid> {
+        member.check()?;
+        if self.accounts.contains_key(&member.contact_id) {
+            return Err(Invalid::new("contactId", "is another member's"));
+        }
+        let (contact, balance) = (member.contact_id, member.points);
+        let account = Account { member, balance, held: 0, purchases: Vec::new(), assignments: Vec::new() };
+        self.accounts.insert(contact, account);
+        Ok(())
+    }
+
+    /// Adds an item; an id is used once only.
+    pub fn add_item(&mut self, item: Item) -> Result<(), Invalid> {
+        item.check()?;
+        if self.item(item.id).is_some() {
+            return Err(Invalid::new("id", "is another item's"));
+        }
+        self.items.push(item);
+        Ok(())
+    }
+
+    /// Buys an item, or finds the purchase this id was used for before.
+    pub fn purchase(
+        &mut self,
+        now: Time,
+        contact: Uuid,
+        purchase_id: Uuid,
+        item: Uuid,
+    ) -> Result<PurchaseResult<'_>, PurchaseDecline> {
+        self.process_due(now);
+        let account = self.accounts.get_mut(&contact).ok_or(PurchaseDecline::ContactNotFound)?;
+        if let Some(&index) = self.by_purchase_id.get(&purchase_id) {
+            let existing = &self.purchases[index];
+            return if existing.contact_id == contact {
+                Ok(PurchaseResult::Existing(existing))
+            } else {
+                Err(PurchaseDecline::PurchaseIdOfAnotherContact)
+            };
+        }
+
+        let item = self.items.iter_mut().find(|known| known.id == item).ok_or(PurchaseDecline::ItemNotFound)?;
+        match item.promotion {
+            PromotionState::Active => {}
+            PromotionState::Removed => return Err(PurchaseDecline::PromotionRemoved),
+            PromotionState::Expired => return Err(PurchaseDecline::PromotionExpired),
+        }
+        if !item.is_on_sale(now) {
+            return Err(PurchaseDecline::NotOnSale);
+        }
+        if !item.is_for(contact) {
+            return Err(PurchaseDecline::NotEligible);
+        }
+        if item.stock == Some(0) {
+            return Err(PurchaseDecline::OutOfStock);
+        }
+        if account.balance < item.cost {
+            return Err(PurchaseDecline::NotEnoughPoints);
+        }
+
+        account.balance -= item.cost;
+        account.held += item.cost;
+        if let Some(changes) = &mut self.balance_changes {
+            changes.push(BalanceChange { contact_id: contact, balance: account.balance, at: now });
+        }
+        item.stock = item.stock.map(|left| left - 1);
+        let behaviour = item.behaviour;
+        let index = self.purchases.len();
+        account.purchases.push(index);
+        self.by_purchase_id.insert(purchase_id, index);
+        self.purchases.push(Purchase {
+            id: derived(purchase_id, "purchase"),
+            purchase_id,
+            contact_id: contact,
+            item_id: item.id,
+            promotion_id: item.promotion_id,
+            assignment_id: None,
+            cost: item.cost,
+            status: Status::Processing,
+            created_on: now,
+        });
+
+        match behaviour {
+            Behaviour::Normal => {
+                self.finish(index, now, Ending::Completed);
+                Ok(PurchaseResult::New(&self.purchases[index]))
+            }
+            Behaviour::Fails => {
+                self.finish(index, now, Ending::Failed);
+                Ok(PurchaseResult::Failed)
+            }
+            Behaviour::Processing { for_ms, response, .. } => {
+                self.processing.insert((now.plus_millis(for_ms.into()), index));
+                Ok(match response {
+                    ProcessingResponse::Processing => PurchaseResult::New(&self.purchases[index]),
+                    ProcessingResponse::TimedOut => PurchaseResult::TimedOut,
+                })
+            }
+        }
+    }
+
+    /// Uses a reward.
+    pub fn redeem(&mut self, now: Time, assignment: Uuid, channel: Channel) -> Result<&Assignment, RedeemDecline> {
+        self.process_due(now);
+        let &index = self.by_assignment_id.get(&assignment).ok_or(RedeemDecline::NotFound)?;
+        let reward = &self.item_of(&self.assignments[index]).reward;
+        if reward.expires_on.is_some_and(|end| end <= now) {
+            return Err(RedeemDecline::NotFound);
+        }
+        if self.assignments[index].redeemed_on.is_some() {
+            return Err(RedeemDecline::AlreadyRedeemed);
+        }
+        if !reward.redemption_channels.iter().any(|allowed| allowed.channel == channel) {
+            return Err(RedeemDecline::OtherChannel);
+        }
+        self.assignments[index].redeemed_on = Some(now);
+        let purchase = self.by_purchase_id[&self.assignments[index].purchase_id];
+        self.append(now, LedgerKind::Redeem, purchase);
+        Ok(&self.assignments[index])
+    }
+
+    /// Somebody else uses a reward, if it can still be used.
+    pub fn redeem_elsewhere(&mut self, now: Time, assignment: Uuid) -> bool {
+        self.process_due(now);
+        let Some(&index) = self.by_assignment_id.get(&assignment) else { return false };
+        let assignment = &mut self.assignments[index];
+        if assignment.redeemed_on.is_some() {
+            return false;
+        }
+        assignment.redeemed_on = Some(now);
+        let purchase = self.by_purchase_id[&assignment.purchase_id];
+        self.append(now, LedgerKind::RedeemElsewhere, purchase);
+        true
+    }
+
+    /// What always happens to such a request, by the item before the member.
+    pub fn permanent_fault(&self, operation: Operation, contact: Option<Uuid>, item: Option<Uuid>) -> Option<&Effect> {
+        let item = item.and_then(|id| self.item(id));
+        let member = contact.and_then(|id| self.accounts.get(&id));
+        let faults = [item.map(|item| &item.faults), member.map(|account| &account.member.faults)];
+        faults.into_iter().flatten().find_map(|faults| permanent_effect(faults, operation))
+    }
+
+    /// Brings every purchase in progress to its end whose time has come. Every method that takes `now` does it first.
+    pub fn process_due(&mut self, now: Time) {
+        while let Some(&(due, index)) = self.processing.first()
+            && due <= now
+        {
+            self.processing.pop_first();
+            let item = self.purchases[index].item_id;
+            let ends = match self.item(item).map(|item| item.behaviour) {
+                Some(Behaviour::Processing { ends, .. }) => ends,
+                _ => Ending::Completed,
+            };
+            self.finish(index, due, ends);
+        }
+    }
+
+    /// Turns points held into points deducted and a reward, or gives them back.
+    fn finish(&mut self, index: usize, at: Time, ending: Ending) {
+        let purchase = &mut self.purchases[index];
+        let (contact, purchase_id, item, cost) =
+            (purchase.contact_id, purchase.purchase_id, purchase.item_id, purchase.cost);
+        let Some(account) = self.accounts.get_mut(&contact) else { return };
+        account.held -= cost;
+        match ending {
+            Ending::Failed => {
+                purchase.status = Status::Failed;
+                account.balance += cost;
+                if let Some(changes) = &mut self.balance_changes {
+                    changes.push(BalanceChange { contact_id: contact, balance: account.balance, at });
+                }
+                if let Some(item) = self.items.iter_mut().find(|known| known.id == item) {
+                    item.stock = item.stock.map(|left| left + 1);
+                }
+            }
+            Ending::Completed => {
+                let assignment = derived(purchase_id, "assignment");
+                purchase.status = Status::Completed;
+                purchase.assignment_id = Some(assignment);
+                self.by_assignment_id.insert(assignment, self.assignments.len());
+                account.assignments.push(self.assignments.len());
+                self.assignments.push(Assignment {
+                    id: assignment,
+                    contact_id: contact,
+                    item_id: item,
+                    purchase_id,
+                    assigned_on: at,
+                    redeemed_on: None,
+                });
+                self.append(at, LedgerKind::Deduct, index);
+                self.append(at, LedgerKind::Assign, index);
+            }
+        }
+    }
+
+    fn append(&mut self, time: Time, kind: LedgerKind, purchase: usize) {
+        let Purchase { contact_id, purchase_id, item_id, assignment_id, cost, .. } = self.purchases[purchase];
+        let deducts = kind == LedgerKind::Deduct;
+        self.entries.push(LedgerEntry {
+            seq: self.entries.len() as u64 + 1,
+            time,
+            kind,
+            contact_id,
+            purchase_id,
+            item_id,
+            assignment_id: assignment_id.filter(|_| !deducts),
+            points: if deducts { cost } else { 0 },
+            balance_after: self.accounts.get(&contact_id).map_or(0, |account| account.balance + account.held),
+        });
+    }
+
+    /// Whether from now on balance changes are to be noted.
+    pub(crate) fn note_balance_changes(&mut self, wanted: bool) {
+        self.balance_changes = wanted.then(Vec::new);
+    }
+
+    /// The balance changes noted since the last time.
+    pub(crate) fn take_balance_changes(&mut self, now: Time) -> Vec<BalanceChange> {
+        self.process_due(now);
+        self.balance_changes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The member, as things stand.
+    pub fn account(&mut self, now: Time, contact: Uuid) -> Option<&Account> {
+        self.process_due(now);
+        self.accounts.get(&contact)
+    }
+
+    /// Every member, as things stand.
+    pub fn accounts(&mut self, now: Time) -> impl Iterator<Item = &Account> {
+        self.process_due(now);
+        self.accounts.values()
+    }
+
+    /// What this member may buy now, whether or not the points suffice.
+    pub fn items_for(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Item>> {
+        self.process_due(now);
+        self.accounts.get(&contact)?;
+        Some(self.items.iter().filter(move |item| {
+            item.is_on_sale(now) && item.is_for(contact) && item.is_shown_to(contact) && item.stock != Some(0)
+        }))
+    }
+
+    /// Every item.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// Everything this member has bought, the newest first; `None`: no such member.
+    pub fn purchases_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Purchase>> {
+        self.process_due(now);
+        let account = self.accounts.get(&contact)?;
+        Some(account.purchases.iter().rev().map(|&index| &self.purchases[index]))
+    }
+
+    /// Everything anybody has bought, the oldest first.
+    pub fn purchases(&mut self, now: Time) -> &[Purchase] {
+        self.process_due(now);
+        &self.purchases
+    }
+
+    /// The rewards this member has that have not expired, with the item each came with; `None`: no such member.
+    pub fn rewards_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = (&Assignment, &Item)>> {
+        self.process_due(now);
+        let ledger = &*self;
+        let account = ledger.accounts.get(&contact)?;
+        Some(account.assignments.iter().filter_map(move |&index| {
+            let assignment = &ledger.assignments[index];
+            let item = ledger.item_of(assignment);
+            item.reward.expires_on.is_none_or(|end| now < end).then_some((assignment, item))
+        }))
+    }
+
+    /// Every reward anybody was given, the oldest first.
+    pub fn assignments(&mut self, now: Time) -> &[Assignment] {
+        self.process_due(now);
+        &self.assignments
+    }
+
+    /// The reward with this id.
+    pub fn assignment(&self, id: Uuid) -> Option<&Assignment> {
+        self.by_assignment_id.get(&id).map(|&index| &self.assignments[index])
+    }
+
+    /// The item an assignment came with. Items are never removed.
+    pub fn item_of(&self, assignment: &Assignment) -> &Item {
+        self.item(assignment.item_id).expect("items are never removed")
+    }
+
+    /// The members with such a key.
+    pub fn find(&self, key: SearchKey, value: &str) -> Vec<Uuid> {
+        self.accounts
+            .values()
+            .filter(|account| key.finds(&account.member, value.trim_end()))
+            .map(|account| account.member.contact_id)
+            .collect()
+    }
+
+    /// Everything that happened to anybody's points and rewards.
+    pub fn entries(&mut self, now: Time) -> &[LedgerEntry] {
+        self.process_due(now);
+        &self.entries
+    }
+
+    fn item(&self, id: Uuid) -> Option<&Item> {
+        self.items.iter().find(|item| item.id == id)
+    }
+}
+
+/// An id that Engage would have made: not the purchase id, but always the same for it.
+fn derived(purchase_id: Uuid, what: &str) -> Uuid {
+    Uuid::new_v5(&purchase_id, what.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+    /// A ledger with one member of 1000 points and one item of 300.
+    fn ledger(item: Item) -> (Ledger, Uuid, Uuid) {
+        let member = Member::new("Test", 1000);
+        let (contact, item_id) = (member.contact_id, item.id);
+        let mut ledger = Ledger::default();
+        ledger.add_member(member).unwrap();
+        ledger.add_item(item).unwrap();
+        (ledger, contact, item_id)
+    }
+
+    fn slow(ends: Ending) -> Item {
+        let behaviour = Behaviour::Processing { for_ms: 500, response: ProcessingResponse::Processing, ends };
+        Item { behaviour, stock: Some(1), ..Item::new("Slow", 300) }
+    }
+
+    fn balance(ledger: &mut Ledger, now: Time, contact: Uuid) -> (u32, u32) {
+        let account = ledger.account(now, contact).unwrap();
+        (account.balance, account.held)
+    }
+
+    #[test]
+    fn a_purchase_id_buys_once() {
+        let (mut ledger, contact, item) = ledger(Item::new("Coffee", 300));
+        let id = Uuid::new_v4();
+        assert!(matches!(ledger.purchase(NOW, contact, id, item), Ok(PurchaseResult::New(_))));
+        assert!(matches!(ledger.purchase(NOW, contact, id, item), Ok(PurchaseResult::Existing(_))));
+        assert!(matches!(ledger.purchase(NOW, contact, id, Uuid::new_v4()), Ok(PurchaseResult::Existing(_))));
+        assert_eq!(balance(&mut ledger, NOW, contact), (700, 0));
+        let kinds: Vec<LedgerKind> = ledger.entries(NOW).iter().map(|entry| entry.kind).collect();
+        assert_eq!(kinds, [LedgerKind::Deduct, LedgerKind::Assign]);
+    }
+
+    #[test]
+    fn a_refused_purchase_leaves_its_id_free() {
+        let (mut ledger, contact, item) = ledger(Item::new("Coffee", 300));
+        let id = Uuid::new_v4();
+        assert_eq!(ledger.purchase(NOW, contact, id, Uuid::new_v4()), Err(PurchaseDecline::ItemNotFound));
+        assert!(matches!(ledger.purchase(NOW, contact, id, item), Ok(PurchaseResult::New(_))));
+    }
+
+    #[test]
+    fn points_in_progress_are_held_and_then_deducted() {
+        let (mut ledger, contact, item) = ledger(slow(Ending::Completed));
+        ledger.purchase(NOW, contact, Uuid::new_v4(), item).unwrap();
+        assert_eq!(balance(&mut ledger, NOW.plus_millis(499), contact), (700, 300));
+        assert!(ledger.entries(NOW.plus_millis(499)).is_empty());
+        assert_eq!(balance(&mut ledger, NOW.plus_millis(500), contact), (700, 0));
+        assert_eq!(ledger.entries(NOW.plus_millis(9000))[0].time, NOW.plus_millis(500));
+        assert_eq!(ledger.purchase(NOW, contact, Uuid::new_v4(), item), Err(PurchaseDecline::OutOfStock));
+    }
+
+    #[test]
+    fn a_purchase_that_fails_gives_back_points_and_stock() {
+        let (mut ledger, contact, item) = ledger(slow(Ending::Failed));
+        let id = Uuid::new_v4();
+        ledger.purchase(NOW, contact, id, item).unwrap();
+        let later = NOW.plus_millis(500);
+        assert_eq!(balance(&mut ledger, later, contact), (1000, 0));
+        assert_eq!(ledger.purchases(later)[0].status, Status::Failed);
+        assert_eq!(ledger.items()[0].stock, Some(1));
+        assert!(ledger.entries(later).is_empty());
+        assert!(matches!(ledger.purchase(later, contact, id, item), Ok(PurchaseResult::Existing(_))));
+    }
+
+    #[test]
+    fn a_window_holds_its_first_moment_and_not_its_last() {
+        let window = Item { valid_from: NOW, valid_to: Some(NOW.plus_millis(10)), ..Item::new("Now", 1) };
+        let (mut ledger, contact, item) = ledger(window);
+        for (offset, on_sale) in [(-1, false), (0, true), (9, true), (10, false)] {
+            let now = NOW.plus_millis(offset);
+            assert_eq!(ledger.items_for(now, contact).unwrap().count(), usize::from(on_sale));
+            assert_eq!(ledger.purchase(now, contact, Uuid::new_v4(), item).is_ok(), on_sale);
+        }
+    }
+
+    #[test]
+    fn an_expired_reward_is_neither_listed_nor_redeemed() {
+        let reward = Reward { expires_on: Some(NOW.plus_millis(10)), ..Reward::default() };
+        let (mut ledger, contact, item) = ledger(Item { reward, ..Item::new("Today", 1) });
+        ledger.purchase(NOW, contact, Uuid::new_v4(), item).unwrap();
+        let assignment = ledger.assignments(NOW)[0].id;
+        assert_eq!(ledger.rewards_of(NOW, contact).unwrap().count(), 1);
+        assert_eq!(ledger.rewards_of(NOW.plus_millis(10), contact).unwrap().count(), 0);
+        assert_eq!(ledger.redeem(NOW.plus_millis(10), assignment, Channel::Pos), Err(RedeemDecline::NotFound));
+        assert!(ledger.redeem(NOW, assignment, Channel::Pos).is_ok());
+    }
+
+    #[test]
+    fn the_ledger_accounts_for_every_point_whatever_happens() {
+        let members = [Member::new("a", 5000), Member::new("b", 700)];
+        let items = [Item::new("normal", 30), slow(Ending::Completed), slow(Ending::Failed)];
+        let items = items.map(|item| Item { stock: None, ..item });
+        let mut ledger = Ledger::default();
+        for member in &members {
+            ledger.add_member(member.clone()).unwrap();
+        }
+        for item in &items {
+            ledger.add_item(item.clone()).unwrap();
+        }
+        let ids: Vec<Uuid> = (0..40).map(Uuid::from_u128).collect();
+        let mut seed = 0x2545_f491_u32;
+        let mut pick = |count: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
+            seed as usize % count
+        };
+        for step in 0..2000 {
+            let now = NOW.plus_millis(step * 100);
+            let _ = ledger.purchase(now, members[pick(2)].contact_id, ids[pick(40)], items[pick(3)].id);
+        }
+        let end = NOW.plus_millis(1_000_000);
+        for member in &members {
+            let mut left = member.points;
+            for entry in ledger.entries(end).iter().filter(|entry| entry.contact_id == member.contact_id) {
+                left -= entry.points;
+                assert_eq!(entry.balance_after, left);
+            }
+            assert_eq!(balance(&mut ledger, end, member.contact_id), (left, 0));
+        }
+        let deducted = ledger.entries(end).iter().filter(|entry| entry.kind == LedgerKind::Deduct);
+        let mut deducted: Vec<Uuid> = deducted.map(|entry| entry.purchase_id).collect();
+        let count = deducted.len();
+        deducted.sort_unstable();
+        deducted.dedup();
+        assert_eq!(deducted.len(), count);
+        assert_eq!(ledger.assignments(end).len(), count);
+    }
+
+    #[test]
+    fn a_member_is_found_by_every_key_it_has() {
+        let mut ledger = Ledger::default();
+        let member = Member {
+            email: Some("a@example.com".to_owned()),
+            mobile_phone: Some("+46701234567".to_owned()),
+            social_security_number: Some("19900101-1234".to_owned()),
+            custom_key: Some("1001".to_owned()),
+            ..Member::new("a", 0)
+        };
+        let found = vec![member.contact_id];
+        ledger.add_member(member).unwrap();
+        for (key, value) in [
+            (SearchKey::Email, "A@Example.com"),
+            (SearchKey::MobilePhone, "0046 70-123 45 67"),
+            (SearchKey::SocialSecurityNumber, "900101-1234"),
+            (SearchKey::CustomKey, "1001"),
+            (SearchKey::Any, "1001"),
+            (SearchKey::Any, "+46701234567"),
+        ] {
+            assert_eq!(ledger.find(key, value), found, "{key:?} {value}");
+        }
+        assert!(ledger.find(SearchKey::CustomKey, "100").is_empty());
+        // A `+` that was not escaped in a query arrives as a space: that is another number.
+        assert!(ledger.find(SearchKey::MobilePhone, " 46701234567").is_empty());
+    }
+}
