@@ -161,7 +161,7 @@ fn journals_and_ledger_are_one_story<'a>(case: &Case<'a>) -> Result<Deducted<'a>
     let verdict = sandbox::judge(&sandbox::Case {
         ledger: &deductions,
         journals: &exports,
-        settled: case.settled,
+        resolved: case.settled,
         partial: false,
     });
     match verdict.reasons().map(|(rule, why)| format!("{rule}: {why}")).collect::<Vec<_>>() {
