@@ -3,17 +3,12 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::header::HeaderValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
-
-const HTTP_DATE: &[BorrowedFormatItem<'_>] =
-    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// A moment, to the millisecond, between the years 0 and 9999.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,9 +34,10 @@ impl Time {
         self.0
     }
 
-    /// As HTTP's `Date` has it.
+    /// Returns the value of HTTP's `Date` header. A time before 1970 becomes the start of 1970.
     pub fn http_date(self) -> HeaderValue {
-        let text = self.moment().format(HTTP_DATE).unwrap_or_default();
+        let since_1970 = Duration::from_millis(u64::try_from(self.0).unwrap_or_default());
+        let text = httpdate::fmt_http_date(UNIX_EPOCH + since_1970);
         HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 

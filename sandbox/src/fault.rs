@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::clock::Time;
 use crate::ledger::Invalid;
+use crate::random;
 
 /// An answer, whole.
 pub(crate) type HttpResponse = Response<Bytes>;
@@ -532,7 +533,7 @@ impl Chaos {
 
     /// The effect for the n-th request.
     fn decide(&self, n: u64, operation: Operation) -> Option<&Effect> {
-        let mut left = fraction(self.seed, n);
+        let mut left = random::fraction(self.seed, n);
         let rates = self.rates.iter().filter(|rate| [Operation::Any, operation].contains(&rate.operation));
         let mut struck = rates.filter(|ChaosRate { rate, .. }| {
             left -= rate;
@@ -540,15 +541,6 @@ impl Chaos {
         });
         struck.next().map(|rate| &rate.effect)
     }
-}
-
-/// The n-th number between 0 and 1 of a seed's sequence, which looks like chance (SplitMix64).
-fn fraction(seed: u64, n: u64) -> f64 {
-    let mut bits = seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^= bits >> 31;
-    f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// The chaos that reigns and how far it has come.

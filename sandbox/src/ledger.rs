@@ -17,7 +17,7 @@ use crate::fault::{Effect, Operation, PermanentFaults, check_permanent, permanen
 pub struct Member {
     /// The member's id in Engage.
     pub contact_id: Uuid,
-    /// ForStore people to read.
+    /// For people to read.
     #[serde(default)]
     pub name: String,
     /// Searched without regard to case.
@@ -402,7 +402,7 @@ pub struct LedgerEntry {
     pub contact_id: Uuid,
     /// By which purchase.
     pub purchase_id: Uuid,
-    /// ForStore which item.
+    /// For which item.
     pub item_id: Uuid,
     /// The reward that was given or used; `None` if `kind` is `deduct`.
     #[serde(default)]
@@ -1002,6 +1002,7 @@ fn derived(purchase_id: Uuid, what: &str) -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
 
     const NOW: Time = Time::from_millis(1_800_000_000_000);
 
@@ -1105,12 +1106,10 @@ mod tests {
             ledger.add_item(item.clone()).unwrap();
         }
         let ids: Vec<Uuid> = (0..40).map(Uuid::from_u128).collect();
-        let mut seed = 0x2545_f491_u32;
-        let mut pick = |count: usize| {
-            seed ^= seed << 13;
-            seed ^= seed >> 17;
-            seed ^= seed << 5;
-            seed as usize % count
+        let mut drawn = 0;
+        let mut pick = |count: u64| {
+            drawn += 1;
+            usize::try_from(random::nth(1, drawn) % count).unwrap()
         };
         for step in 0..2000 {
             let now = NOW.plus_millis(step * 100);

@@ -24,6 +24,7 @@ pub mod junit;
 pub mod ledger;
 pub mod log;
 pub mod magic;
+mod random;
 pub mod script;
 pub mod seed;
 mod server;

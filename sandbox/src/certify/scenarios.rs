@@ -435,7 +435,7 @@ fn queue_goes_on(runner: &mut Runner<'_>) {
     runner.expect_deducted(&[(COFFEE, 1), (next, 1)]);
 }
 
-/// ForStore a till that does not redeem it is a sale like any other.
+/// For a till that does not redeem it is a sale like any other.
 fn redeem_unanswered(runner: &mut Runner<'_>) {
     let fault = Fault::on(Operation::Redeem, Effect::StallAfterCommit);
     completes_once_despite(runner, "The answer to a use of the reward will not come.", fault);

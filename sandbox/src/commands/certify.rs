@@ -93,7 +93,7 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
 
 /// One line a scenario, as it ends, and one a reason.
 fn tell(result: &ScenarioResult) {
-    let head = format!("{:8} {:26} {:5.1} s", result.word(), result.name, result.took.as_secs_f64());
+    let head = format!("{:8} {:26} {:5.1} s", result.label(), result.name, result.took.as_secs_f64());
     let lines: Vec<&str> = [&*head].into_iter().chain(result.reasons().iter().map(String::as_str)).collect();
     // In one go: others are ending too.
     println!("{}", lines.join("\n         "));

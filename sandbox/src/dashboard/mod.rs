@@ -1,5 +1,6 @@
-//! The web page: what a store does, live, and its faults and clock at hand. Rendered here; a little script puts in what changed.
-//! Every form works without the script. Nothing comes from elsewhere, and nothing that a till sends can become markup.
+//! The dashboard: a web page that shows a store live, arms faults and moves the clock.
+//! The server renders the page, and a small script replaces the parts that changed.
+//! Every form works without the script. The page loads nothing from other servers.
 
 mod view;
 
@@ -14,7 +15,7 @@ use hyper::StatusCode;
 use hyper::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
-use serde_json::json;
+use serde_json::Value;
 
 use crate::admin::ForStore;
 use crate::api_mapping::Query;
@@ -24,7 +25,7 @@ use crate::fault::{Effect, Fault, FaultResponse, Operation};
 use crate::judge::{Case, Journal, judge};
 use crate::store::Store;
 
-/// The routes.
+/// Returns the dashboard's routes.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
     Router::new()
         .route("/", get(dashboard))
@@ -45,52 +46,62 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-/// A fault that is armed by a click. With its target it reads as a sentence: "Strike the next purchase: it is done, but the answer is lost".
+/// A fault that one click arms. Its label ends the sentence "Engage processes it, but …".
 struct Preset {
-    /// Its name in a form.
+    /// The value of the form field `fault`.
     id: &'static str,
-    /// Whether the store has done what was asked.
-    done: bool,
+    /// Whether Engage processes the request.
+    processed: bool,
     label: &'static str,
     effect: fn() -> Effect,
 }
 
 const PRESETS: [Preset; 10] = [
-    Preset { id: "answer-lost", done: true, label: "the answer is lost", effect: || Effect::CloseAfterCommit },
-    Preset { id: "silence", done: true, label: "no answer comes", effect: || Effect::StallAfterCommit },
-    Preset { id: "answer-cut", done: true, label: "the answer breaks off", effect: || Effect::Truncate { bytes: 200 } },
+    Preset { id: "response-lost", processed: true, label: "the response is lost", effect: || Effect::CloseAfterCommit },
+    Preset { id: "no-response", processed: true, label: "no response arrives", effect: || Effect::StallAfterCommit },
+    Preset {
+        id: "response-truncated",
+        processed: true,
+        label: "the response is truncated",
+        effect: || Effect::Truncate { bytes: 200 },
+    },
     Preset {
         id: "gateway-timeout",
-        done: true,
-        label: "a gateway says 504",
+        processed: true,
+        label: "a gateway returns 504",
         effect: || Effect::StatusAfterCommit(FaultResponse::status(504)),
     },
-    Preset { id: "slow", done: true, label: "5 seconds late", effect: || Effect::Delay { ms: 5000 } },
-    Preset { id: "request-lost", done: false, label: "the connection is reset", effect: || Effect::ResetBeforeCommit },
-    Preset { id: "web-page", done: false, label: "a web page answers", effect: || Effect::Html },
+    Preset { id: "slow", processed: true, label: "5 seconds late", effect: || Effect::Delay { ms: 5000 } },
+    Preset {
+        id: "request-lost",
+        processed: false,
+        label: "the connection is reset",
+        effect: || Effect::ResetBeforeCommit,
+    },
+    Preset { id: "web-page", processed: false, label: "a web filter returns a page", effect: || Effect::Html },
     Preset {
         id: "server-error",
-        done: false,
-        label: "Engage says 500",
+        processed: false,
+        label: "Engage returns 500",
         effect: || Effect::Status(FaultResponse::status(500)),
     },
     Preset {
         id: "too-many",
-        done: false,
-        label: "Engage says 429",
+        processed: false,
+        label: "Engage returns 429",
         effect: || Effect::Status(FaultResponse::status(429)),
     },
     Preset {
-        id: "key-refused",
-        done: false,
-        label: "the key is refused",
+        id: "unauthorized",
+        processed: false,
+        label: "Engage rejects the key",
         effect: || Effect::Status(FaultResponse::error(401, "Unauthorized")),
     },
 ];
 
-/// What a fault of the page can strike.
+/// A kind of request that a preset applies to.
 struct Target {
-    /// Its name in a form.
+    /// The value of the form field `operation`.
     id: &'static str,
     label: &'static str,
     operation: Operation,
@@ -98,10 +109,10 @@ struct Target {
 
 const TARGETS: [Target; 6] = [
     Target { id: "purchase", label: "purchase", operation: Operation::Purchase },
-    Target { id: "purchases", label: "look at the history", operation: Operation::Purchases },
+    Target { id: "purchases", label: "purchase history", operation: Operation::Purchases },
     Target { id: "redeem", label: "redeem", operation: Operation::Redeem },
-    Target { id: "rewards", label: "look at the rewards", operation: Operation::Rewards },
-    Target { id: "items", label: "look at the items", operation: Operation::Items },
+    Target { id: "rewards", label: "list of rewards", operation: Operation::Rewards },
+    Target { id: "items", label: "list of items", operation: Operation::Items },
     Target { id: "any", label: "request", operation: Operation::Any },
 ];
 
@@ -129,15 +140,16 @@ async fn dashboard(State(app): State<Arc<App>>, ForStore(store): ForStore) -> Re
 }
 
 async fn parts(ForStore(store): ForStore) -> Response {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], json!(view::parts(&store)).to_string())
-        .into_response()
+    let parts: serde_json::Map<String, Value> =
+        view::parts(&store).into_iter().map(|(id, part)| (id.to_owned(), part.into_string().into())).collect();
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], Value::from(parts).to_string()).into_response()
 }
 
-/// A form that was sent from the page itself: another site's page must not arm faults.
+/// Parses a form that the dashboard itself sent. A page of another site must not arm faults.
 fn form(headers: &HeaderMap, body: &Bytes) -> Result<Query, FormError> {
     match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
         None | Some(b"same-origin" | b"none") => Ok(Query::parse(std::str::from_utf8(body).ok())),
-        Some(_) => Err((StatusCode::FORBIDDEN, "this form was sent from another site's page")),
+        Some(_) => Err((StatusCode::FORBIDDEN, "the form comes from another site's page. Send it from the dashboard")),
     }
 }
 
@@ -145,34 +157,37 @@ fn bad(why: &'static str) -> FormError {
     (StatusCode::BAD_REQUEST, why)
 }
 
-/// Back to the page.
-fn back(store: &Store) -> Response {
+/// Redirects to the dashboard.
+fn redirect(store: &Store) -> Response {
     (StatusCode::SEE_OTHER, [(LOCATION, view::address("/", store.api_key()))]).into_response()
 }
 
 async fn arm(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
     let form = form(&headers, &body)?;
     let preset = form.get("fault").and_then(|id| PRESETS.iter().find(|preset| preset.id == id));
-    let preset = preset.ok_or_else(|| bad("there is no such fault"))?;
+    let preset = preset.ok_or_else(|| bad("the field fault names no preset of the dashboard"))?;
     let target = form.get("operation").and_then(|name| TARGETS.iter().find(|target| target.id == name));
-    let target = target.ok_or_else(|| bad("there is no such request"))?;
+    let target = target.ok_or_else(|| bad("the field operation names no request of the dashboard"))?;
     let times = u32::from(form.get("times") != Some("0"));
     store.arm(Fault::on(target.operation, (preset.effect)()).times(times));
-    Ok(back(&store))
+    Ok(redirect(&store))
 }
 
 async fn clear_faults(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
     form(&headers, &body)?;
     store.clear_faults();
-    Ok(back(&store))
+    Ok(redirect(&store))
 }
 
 async fn set_clock(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
     let form = form(&headers, &body)?;
-    let ms: i64 = form.get("ms").and_then(|ms| ms.parse().ok()).ok_or_else(|| bad("ms is not a number"))?;
-    // By nothing: back to the computer's.
+    let ms: i64 = form
+        .get("ms")
+        .and_then(|ms| ms.parse().ok())
+        .ok_or_else(|| bad("the field ms is not a number of milliseconds"))?;
+    // 0 stands for the computer's time.
     store.set_clock(if ms == 0 { Clock::default() } else { store.clock().advanced(ms) });
-    Ok(back(&store))
+    Ok(redirect(&store))
 }
 
 async fn judge_till(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
@@ -183,11 +198,11 @@ async fn judge_till(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) 
         judge(&Case { ledger: &store.ledger(), journals: &[journal], resolved, partial })
     });
     store.note_verdict(judged.map_err(|bad| bad.to_string()));
-    Ok(back(&store))
+    Ok(redirect(&store))
 }
 
 async fn reset(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
     form(&headers, &body)?;
     store.reset();
-    Ok(back(&store))
+    Ok(redirect(&store))
 }
