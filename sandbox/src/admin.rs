@@ -1,5 +1,7 @@
-//! The `/_sandbox/...` routes: look into a store, change its circumstances, arm faults. `?store=KEY` or the header
-//! `x-sandbox-store` says which store, else the first; bad input is answered 400 with what is wrong, in which field and on which line.
+//! The routes under `/_sandbox/`: they read a store, change its settings and arm faults.
+//! The query parameter `store` or the header `x-sandbox-store` names the store by its key; the
+//! default is the first store.
+//! Invalid input has status 400 and a body that names the mistake, its field and its line.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,12 +32,12 @@ use crate::store::{LimitsChange, Settings, Snapshot, Store};
 use crate::tls::{Tls, TlsFault};
 use crate::webhook::{Webhook, deliver};
 
-/// Whether a path is the sandbox's own, not Engage's.
+/// Returns whether a path belongs to the sandbox, not to Engage.
 pub(crate) fn is_own(path: &str) -> bool {
     path == "/" || path.starts_with("/_sandbox/")
 }
 
-/// The store that a request is for.
+/// The store that a request of the sandbox's own routes is for.
 pub(crate) struct ForStore(pub Arc<Store>);
 
 impl FromRequestParts<Arc<App>> for ForStore {
@@ -55,7 +57,7 @@ impl FromRequestParts<Arc<App>> for ForStore {
 
 type AdminResult = Result<Response, BadRequest>;
 
-/// The routes.
+/// Returns the sandbox's own routes.
 pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
     Router::new()
         .route("/_sandbox/health", get(health))
@@ -172,7 +174,7 @@ async fn apply_script(ForStore(store): ForStore, Extension(tls): Extension<Arc<T
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Applies all of a script.
+/// Applies a whole script: the store's part and the TLS faults.
 pub(crate) fn apply(store: &Store, tls: &Tls, script: Script) -> Result<(), Invalid> {
     let faults = script.tls.clone();
     store.apply(script)?;
@@ -291,7 +293,7 @@ async fn add_store(State(app): State<Arc<App>>, body: Bytes) -> AdminResult {
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct AddStore {
         key: String,
-        /// The demo's, if there is none.
+        /// The default is the demo's seed.
         seed: Option<Seed>,
     }
 
@@ -316,7 +318,7 @@ fn json(status: StatusCode, body: &Value) -> Response {
     api::json(status, body).map(Body::from)
 }
 
-/// What is wrong with a request, as JSON.
+/// The JSON body of a status 400.
 struct BadRequest(Value);
 
 impl From<BadJson> for BadRequest {

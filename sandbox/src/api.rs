@@ -1,5 +1,6 @@
-//! Engage's routes: HTTP and JSON on one side, the store on the other.
-//! What Voyado documents is here; what the public documentation leaves open is in [`assumptions`] and in the [`ApiMapping`] alone.
+//! Engage's routes: HTTP and JSON in front of a store's ledger.
+//! Behaviour that Voyado documents is in this file. Behaviour that the public documentation leaves
+//! open is in [`assumptions`] and in the [`ApiMapping`].
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,10 +20,10 @@ use crate::store::{State, Store};
 
 type ApiResult = Result<HttpResponse, ErrorResponse>;
 
-/// What a request asks for, whom it is about and what.
+/// The operation of a request, and the ids that the request names.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedRequest {
-    /// `None`: no route of Engage's.
+    /// `None`: the route is not one of Engage's.
     pub operation: Option<Operation>,
     pub contact_id: Option<Uuid>,
     pub purchase_id: Option<Uuid>,
@@ -30,7 +31,7 @@ pub(crate) struct ParsedRequest {
     pub assignment_id: Option<Uuid>,
 }
 
-/// Reads as much of a request as makes sense, whether or not it will be served.
+/// Parses as much of a request as possible, whether or not the request is served later.
 pub(crate) fn parse_request(state: &State, head: &Parts, body: &[u8]) -> ParsedRequest {
     let query = Query::parse(head.uri.query());
     let Route { operation: Ok(operation), contact, assignment, .. } = Route::of(head, &query, &state.api_mapping)
@@ -55,7 +56,7 @@ pub(crate) fn parse_request(state: &State, head: &Parts, body: &[u8]) -> ParsedR
             asked.item_id = known.map(|known| known.item_id);
         }
         Operation::Contacts => {
-            // Of a search that finds nobody, or more than one, nobody can be told.
+            // A search without exactly one match names no contact.
             if let [only] = search(state, &query).unwrap_or_default()[..] {
                 asked.contact_id = Some(only);
             }
@@ -65,12 +66,12 @@ pub(crate) fn parse_request(state: &State, head: &Parts, body: &[u8]) -> ParsedR
     asked
 }
 
-/// Answers a request as Engage does.
+/// Returns Engage's response to a request.
 pub(crate) fn respond(store: &Store, key: KeySeen, head: &Parts, body: &[u8]) -> HttpResponse {
     respond_locked(&mut store.state(), key, head, body)
 }
 
-/// Answers a request as Engage does, under the lock.
+/// Returns Engage's response to a request. The caller holds the store's lock.
 pub(crate) fn respond_locked(state: &mut State, key: KeySeen, head: &Parts, body: &[u8]) -> HttpResponse {
     let api_mapping = Arc::clone(&state.api_mapping);
     let query = Query::parse(head.uri.query());
@@ -92,12 +93,13 @@ pub(crate) fn respond_locked(state: &mut State, key: KeySeen, head: &Parts, body
     response.unwrap_or_else(ErrorResponse::response)
 }
 
-/// What Engage answers a redeem that it gives up. The status and the code are documented, the rest is assumed.
+/// Returns Engage's response to a redeem that took too long. The status and the code are
+/// documented; the message is assumed.
 pub(crate) fn redeem_timeout() -> HttpResponse {
     ErrorResponse::coded(StatusCode::GATEWAY_TIMEOUT, "RequestTimeOut", "The request took too long").response()
 }
 
-/// Where a request goes, and what its path and query say, not yet checked.
+/// The route of a request, and the parameters in its path and query, not yet checked.
 struct Route<'a> {
     operation: Result<Operation, HttpResponse>,
     contact: Option<&'a str>,
@@ -144,7 +146,7 @@ impl<'a> Route<'a> {
     }
 }
 
-/// What Engage asks of every request, in the order in which it is checked.
+/// Checks the rules that Engage applies to every request, in Engage's order.
 fn base_rules(state: &mut State, key: KeySeen, headers: &HeaderMap) -> Result<(), ErrorResponse> {
     if key != KeySeen::Right {
         return Err(assumptions::unauthorized());
@@ -285,7 +287,7 @@ fn contacts(state: &State, query: &Query) -> ApiResult {
     }
 }
 
-/// The members that a search finds.
+/// Returns the members that a search finds.
 fn search(state: &State, query: &Query) -> Result<Vec<Uuid>, ErrorResponse> {
     const KEYS: [(&str, SearchKey, &str); 5] = [
         ("email", SearchKey::Email, "InvalidEmailAddress"),
@@ -317,7 +319,8 @@ fn points(state: &mut State, contact: Uuid) -> ApiResult {
     Ok(json(StatusCode::OK, &state.api_mapping.list(vec![assumptions::point_account(account)])))
 }
 
-/// What the public documentation leaves open and a dialect does not spell: the one place to change when a real tenant shows otherwise.
+/// Responses that the public documentation leaves open and the API mapping does not name. Change
+/// them here when a real tenant differs.
 pub mod assumptions {
     use hyper::StatusCode;
     use serde_json::{Value, json};
@@ -334,7 +337,7 @@ pub mod assumptions {
         ErrorResponse::coded(StatusCode::BAD_REQUEST, "UserAgentMissing", "The header User-Agent is missing")
     }
 
-    /// 422 is documented, its body is not.
+    /// The status 422 is documented. Its body is assumed.
     pub(super) fn unprocessable(message: &'static str) -> ErrorResponse {
         ErrorResponse::plain(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
@@ -352,7 +355,7 @@ pub mod assumptions {
     }
 }
 
-/// Engage's way to say no. That the body is an object with these members is assumed.
+/// An error response of Engage. The members of the JSON body are assumed.
 #[derive(Debug)]
 pub(crate) struct ErrorResponse {
     status: StatusCode,
@@ -390,7 +393,7 @@ fn invalid_channel() -> ErrorResponse {
     )
 }
 
-/// A JSON answer.
+/// Returns a response with a JSON body.
 pub(crate) fn json(status: StatusCode, body: &Value) -> HttpResponse {
     let mut response = HttpResponse::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
@@ -398,7 +401,7 @@ pub(crate) fn json(status: StatusCode, body: &Value) -> HttpResponse {
     response
 }
 
-/// An answer without a body.
+/// Returns a response without a body.
 fn empty(status: StatusCode) -> HttpResponse {
     let mut response = HttpResponse::default();
     *response.status_mut() = status;

@@ -1,5 +1,6 @@
-//! How a store spells what Voyado's public documentation leaves open: the same names as the till's `apiMapping` setting, so that one
-//! object sets both sides. What this says is all that differs between dialects; the semantics never do.
+//! The API mapping of a store: the names that Voyado's public documentation leaves open.
+//! The keys are those of the till's setting `apiMapping`, so that one object configures both sides.
+//! API mappings differ in names only; the semantics are always the same.
 
 use hyper::header::HeaderName;
 use serde::{Deserialize, Serialize};
@@ -7,45 +8,48 @@ use serde_json::{Value, json};
 
 use crate::ledger::{Assignment, Invalid, Item, Purchase, Status};
 
-/// The names that are assumed, and what else they might be.
+/// The assumed names of Engage's API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ApiMapping {
-    /// The header that carries the key; `None`: `apikey` or `x-api-key`, which are both documented.
+    /// The header that carries the key. `None`: `apikey` or `x-api-key`, which are both documented.
     pub key_header: Option<String>,
     /// The field of a purchase request, and of a purchase, that names the item.
     pub item_id_field: String,
-    /// Where a purchase carries the id the till made. Here and below the first name counts; a till may look at more of them.
+    /// The fields of a purchase that carry the till's purchase id. The sandbox uses the first name
+    /// of this list and of the lists below; a till may read several.
     pub purchase_id_fields: Vec<String>,
-    /// Where a purchase carries its status.
+    /// The field of a purchase that carries the status.
     pub status_field: String,
-    /// The points are deducted and the reward is assigned.
+    /// The status of a purchase whose points are deducted and whose reward is assigned.
     pub status_completed: String,
-    /// The points are held, not yet deducted.
+    /// The status of a purchase whose points are held and not yet deducted.
     pub status_processing: String,
-    /// Nothing was deducted.
+    /// The status of a purchase without a deduction.
     pub status_failed: String,
-    /// Where a member's rewards are listed. `{contactId}` and `{channel}` stand for a step or for the value of a query parameter.
+    /// The path that lists a member's rewards. `{contactId}` and `{channel}` replace a path segment
+    /// or the value of a query parameter.
     pub rewards_path: String,
-    /// Where a purchase and a reward name the template of the reward.
+    /// The fields of a purchase and of a reward that name the reward's template.
     pub promotion_id_fields: Vec<String>,
-    /// Where a purchase names the reward it gave; empty: nowhere.
+    /// The fields of a purchase that name its reward. Empty: no field does.
     pub assignment_id_fields: Vec<String>,
-    /// Where a purchase says when it was made.
+    /// The fields of a purchase that carry its time.
     pub created_on_fields: Vec<String>,
-    /// Where a reward says whether it was redeemed.
+    /// The fields of a reward that carry whether it is redeemed.
     pub redeemed_fields: Vec<String>,
-    /// Where a reward says when it was redeemed.
+    /// The fields of a reward that carry the time of its redeem.
     pub redeemed_on_fields: Vec<String>,
-    /// Where a reward has its title.
+    /// The fields of a reward that carry its title.
     pub title_fields: Vec<String>,
-    /// Where a reward has its description.
+    /// The fields of a reward that carry its description.
     pub description_fields: Vec<String>,
-    /// Where a reward says when it expires.
+    /// The fields of a reward that carry its expiry.
     pub expires_on_fields: Vec<String>,
-    /// Where a reward that has a barcode has it.
+    /// The fields of a reward that carry its barcode, if the reward has one.
     pub barcode_fields: Vec<String>,
-    /// Whether rewards and point accounts come as `{"items": […], "totalCount", "offset", "count"}`.
+    /// Whether rewards and point accounts have the envelope `{"items": […], "totalCount", "offset",
+    /// "count"}`.
     pub envelope: bool,
 }
 
@@ -77,7 +81,7 @@ impl Default for ApiMapping {
 }
 
 impl ApiMapping {
-    /// Says what is wrong with it, if anything.
+    /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         if self.key_header.as_ref().is_some_and(|name| HeaderName::try_from(name).is_err()) {
             return Err(Invalid::new("keyHeader", "is not the name of an HTTP header"));
@@ -101,12 +105,12 @@ impl ApiMapping {
         }
     }
 
-    /// The headers that may carry the key.
+    /// Returns the headers that may carry the key.
     pub(crate) fn key_headers(&self) -> Vec<&str> {
         self.key_header.as_deref().map_or_else(|| vec!["apikey", "x-api-key"], |name| vec![name])
     }
 
-    /// The contact and the channel that a request names, if it is one for the member's rewards.
+    /// Returns the contact and the channel of a request that lists a member's rewards.
     pub(crate) fn rewards_request<'a>(&self, path: &'a str, query: &'a Query) -> Option<RewardsRequest<'a>> {
         let (path_template, query_template) = self.rewards_path.split_once('?').unwrap_or((&self.rewards_path, ""));
         let mut asked = RewardsRequest::default();
@@ -129,7 +133,7 @@ impl ApiMapping {
         steps.next().is_none().then_some(asked)
     }
 
-    /// The query parameters that hold ids, and those that hold fixed words.
+    /// Returns the query parameters that hold ids, and those that hold fixed values.
     pub(crate) fn harmless_parameters(&self) -> [Vec<&str>; 2] {
         let (mut ids, mut words) = (vec!["contactId"], vec!["redemptionChannelType", "contactType"]);
         for parameter in self.rewards_path.split(['?', '&']) {
@@ -142,7 +146,7 @@ impl ApiMapping {
         [ids, words]
     }
 
-    /// A purchase as Engage tells of it.
+    /// Returns the JSON of a purchase.
     pub(crate) fn purchase(&self, purchase: &Purchase) -> Value {
         let status = match purchase.status {
             Status::Processing => &self.status_processing,
@@ -159,7 +163,8 @@ impl ApiMapping {
         body
     }
 
-    /// A reward as Engage tells of it. Documented for v2; also what v3 is taken to answer, to a redeem as well.
+    /// Returns the JSON of a reward. Voyado documents it for v2. The sandbox assumes the same for
+    /// v3 and for a redeem.
     pub(crate) fn reward(&self, assignment: &Assignment, item: &Item) -> Value {
         let channels = item.reward.redemption_channels.iter().map(|channel| {
             json!({
@@ -191,7 +196,7 @@ impl ApiMapping {
         body
     }
 
-    /// A list, in an envelope or not.
+    /// Returns the JSON of a list, with or without an envelope.
     pub(crate) fn list(&self, list: Vec<Value>) -> Value {
         match self.envelope {
             true => {
@@ -203,21 +208,21 @@ impl ApiMapping {
     }
 }
 
-/// Sets the field that a list of names puts first, if it names any.
+/// Sets the first field of a list of names. Does nothing if the list is empty.
 fn put(body: &mut Value, names: &[String], value: Value) {
     if let Some(name) = names.first() {
         body[name.as_str()] = value;
     }
 }
 
-/// What a request for a member's rewards names, not yet checked.
+/// The parameters of a request for a member's rewards, not yet checked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct RewardsRequest<'a> {
     pub contact: Option<&'a str>,
     pub channel: Option<&'a str>,
 }
 
-/// A query string, its names without regard to case.
+/// A parsed query string. Names are compared without regard to case.
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {

@@ -1,4 +1,4 @@
-//! What every connection of a running sandbox shares: its stores, the first of which is meant where no key says otherwise.
+//! The state that all connections of a running sandbox share: its stores and its state file.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,7 +14,7 @@ use crate::store::Store;
 /// A running sandbox.
 #[derive(Debug)]
 pub(crate) struct App {
-    /// The store that is meant where no key says otherwise.
+    /// The store for every request that names no store.
     pub first: Arc<Store>,
     more: RwLock<Vec<Arc<Store>>>,
     requests_per_second: Option<u32>,
@@ -22,8 +22,8 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// The stores of the state file, if there is one, and one with this key, if that is not among them.
-    /// Without a seed, a new store is the demo's and one in the file keeps its own.
+    /// Opens the stores of the state file, and adds a store with this key if the file has none.
+    /// Without a seed a new store has the demo's seed, and a stored one keeps its own.
     pub fn new(
         key: String,
         seed: Option<Seed>,
@@ -53,7 +53,8 @@ impl App {
         Ok(App { first, more: RwLock::new(more), requests_per_second, state_file })
     }
 
-    /// Waits until everything that was done by now is in the state file, if there is one, or says why it never will be.
+    /// Waits until every change up to now is in the state file. Returns the reason if a write
+    /// failed.
     pub async fn persisted(&self) -> Result<(), String> {
         match &self.state_file {
             Some(state_file) => state_file.written().await,
@@ -61,18 +62,18 @@ impl App {
         }
     }
 
-    /// Every store, the first one first.
+    /// Returns every store, the first store first.
     pub fn stores(&self) -> Vec<Arc<Store>> {
         let more = self.more.read().unwrap_or_else(PoisonError::into_inner);
         [&self.first].into_iter().chain(&*more).cloned().collect()
     }
 
-    /// The store with this key.
+    /// Returns the store with this key.
     pub fn store(&self, key: &str) -> Option<Arc<Store>> {
         self.stores().into_iter().find(|store| store.api_key() == key)
     }
 
-    /// Adds a store, unless the key is taken or the seed contradicts itself.
+    /// Adds a store. Returns an error if the key is in use or the seed is invalid.
     pub fn add(&self, key: &str, seed: Seed) -> Result<Arc<Store>, Invalid> {
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Invalid::new("key", "is not one or more visible ASCII characters"));
@@ -91,7 +92,7 @@ impl App {
     pub fn remove(&self, key: &str) {
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
         for removed in more.extract_if(.., |store| store.api_key() == key) {
-            // Ends its deliveries.
+            // Stops the store's webhook.
             let _ = removed.set_webhook(None);
         }
         if let Some(state_file) = &self.state_file {
@@ -99,7 +100,7 @@ impl App {
         }
     }
 
-    /// The store whose key a request carries, and what is to be told of the key.
+    /// Returns the store whose key a request carries, and whether the key is right.
     pub fn store_of(&self, headers: &HeaderMap) -> (Arc<Store>, KeySeen) {
         let mut seen = KeySeen::Missing;
         for store in self.stores() {

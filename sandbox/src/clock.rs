@@ -1,5 +1,5 @@
-//! The sandbox's time: milliseconds since 1970, printed the way Engage prints them.
-//! The clock follows the computer's until it is put to another time, advanced or stopped.
+//! The sandbox's time, in milliseconds since 1970, in the format that Engage uses.
+//! The clock follows the computer's clock until a change sets, advances or freezes it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A moment, to the millisecond, between the years 0 and 9999.
+/// A time with a resolution of 1 ms, in the years 0 to 9999.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
@@ -18,7 +18,8 @@ impl Time {
     const FIRST: i64 = -62_167_219_200_000;
     const LAST: i64 = 253_402_300_799_999;
 
-    /// Milliseconds since 1970-01-01T00:00:00Z; what no year of four digits can say becomes the nearest that can.
+    /// Returns the time at so many milliseconds since 1970-01-01T00:00:00Z, limited to the years 0
+    /// to 9999.
     pub const fn from_millis(millis: i64) -> Time {
         Time(if millis < Time::FIRST {
             Time::FIRST
@@ -29,7 +30,7 @@ impl Time {
         })
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z.
     pub const fn millis(self) -> i64 {
         self.0
     }
@@ -45,14 +46,14 @@ impl Time {
         OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// This moment, `millis` later (or earlier, when negative).
+    /// Returns the time `millis` later, or earlier if `millis` is negative.
     #[must_use]
     pub const fn plus_millis(self, millis: i64) -> Time {
         Time::from_millis(self.0.saturating_add(millis))
     }
 }
 
-/// As Engage prints it: `2026-03-20T13:53:08.003Z`.
+/// Formats the time like Engage: `2026-03-20T13:53:08.003Z`.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = self.moment();
@@ -68,7 +69,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// Reads RFC 3339, with `Z` or an offset.
+/// Parses RFC 3339, with `Z` or an offset.
 impl FromStr for Time {
     type Err = String;
 
@@ -92,16 +93,16 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// The sandbox's clock: it follows the computer's at a distance, or stands still.
+/// The sandbox's clock: it runs at an offset from the computer's clock, or it is frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Clock {
-    /// So far ahead of the computer's.
+    /// Runs ahead of the computer's clock.
     Runs {
-        /// How far.
+        /// The offset in milliseconds; negative: behind.
         offset_ms: i64,
     },
-    /// It is always this time.
+    /// Is frozen at this time.
     Stands(Time),
 }
 
@@ -112,7 +113,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// What the sandbox takes the time to be.
+    /// Returns the present time of the sandbox.
     pub fn now(self) -> Time {
         match self {
             Clock::Runs { offset_ms } => computers().plus_millis(offset_ms),
@@ -120,7 +121,7 @@ impl Clock {
         }
     }
 
-    /// How far the sandbox's time is ahead of the computer's.
+    /// Returns the milliseconds by which the sandbox's time is ahead of the computer's.
     pub fn offset_ms(self) -> i64 {
         match self {
             Clock::Runs { offset_ms } => offset_ms,
@@ -128,7 +129,7 @@ impl Clock {
         }
     }
 
-    /// This clock, put to another time.
+    /// Returns this clock, set to another time.
     #[must_use]
     pub fn at(self, time: Time) -> Clock {
         match self {
@@ -137,7 +138,7 @@ impl Clock {
         }
     }
 
-    /// This clock, put on (or back, when negative).
+    /// Returns this clock, advanced by `ms` milliseconds, or set back if `ms` is negative.
     #[must_use]
     pub fn advanced(self, ms: i64) -> Clock {
         match self {
@@ -146,7 +147,7 @@ impl Clock {
         }
     }
 
-    /// This clock, standing still or running on from where it stands.
+    /// Returns this clock, frozen, or running on from its present time.
     #[must_use]
     pub fn frozen(self, frozen: bool) -> Clock {
         match frozen {
@@ -155,32 +156,32 @@ impl Clock {
         }
     }
 
-    /// Whether it stands still.
+    /// Returns whether the clock is frozen.
     pub fn is_frozen(self) -> bool {
         matches!(self, Clock::Stands(_))
     }
 }
 
-/// A change of the clock: its parts take effect in this order.
+/// A change of the clock. The parts apply in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClockChange {
-    /// Runs so far ahead of the computer's.
+    /// Runs so many milliseconds ahead of the computer's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset_ms: Option<i64>,
-    /// Put to this time.
+    /// Is set to this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<Time>,
-    /// Put on (or back, when negative).
+    /// Advances by so many milliseconds; negative: is set back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advance_ms: Option<i64>,
-    /// Stands still, or runs on.
+    /// Is frozen, or runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<bool>,
 }
 
 impl ClockChange {
-    /// The clock, changed.
+    /// Returns the changed clock.
     #[must_use]
     pub fn of(self, clock: Clock) -> Clock {
         let clock = self.offset_ms.map_or(clock, |offset_ms| Clock::Runs { offset_ms });

@@ -1,5 +1,6 @@
-//! The request log in forms that other tools read: HAR 1.2 for browsers and proxies, and curl lines for a shell.
-//! The log holds no secrets, so neither does what is made of it: a curl line takes the key from `$ENGAGE_KEY`.
+//! The request log in the formats of other tools: HAR 1.2 for browsers and proxies, and curl lines
+//! for a shell.
+//! The log holds no secrets. A curl line takes the key from `$ENGAGE_KEY`.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::admin::ForStore;
 use crate::app::App;
 use crate::log::{HIDDEN, Message, RequestEntry};
 
-/// The routes.
+/// Returns the export's routes.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
     Router::new()
         .route("/_sandbox/requests.har", get(requests_har))
@@ -35,7 +36,8 @@ async fn requests_sh(ForStore(store): ForStore) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/x-shellscript; charset=utf-8")], script)
 }
 
-/// The requests as an HTTP archive, version 1.2. A request without an answer has status 0, as browsers have it.
+/// Returns the requests as an HTTP archive, version 1.2. A request without a response has status 0,
+/// as in browsers.
 fn har<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>) -> Value {
     let entries: Value = entries.into_iter().map(har_entry).collect();
     let creator = json!({ "name": "engage-sandbox", "version": env!("CARGO_PKG_VERSION") });
@@ -111,7 +113,7 @@ fn text(message: &Message) -> String {
     String::from_utf8_lossy(&message.body).into_owned()
 }
 
-/// The requests as a shell script, one curl line each.
+/// Returns the requests as a shell script with one curl line a request.
 fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>, key_headers: &[&str]) -> String {
     let mut script = String::from(
         "#!/bin/sh\n# ENGAGE_KEY: the API key. ENGAGE_CA: the file with the certificate to trust. What is hidden is ***.\n",
@@ -148,7 +150,7 @@ fn curl_line(entry: &RequestEntry, key_headers: &[&str]) -> String {
     words.join(" ")
 }
 
-/// A word that a shell takes as it is.
+/// Quotes a text for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

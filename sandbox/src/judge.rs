@@ -1,5 +1,7 @@
-//! The judge: holds what the tills say of their operations against the ledger, rule by rule, and gives reasons.
-//! It decides and does no I/O; a till's export is what `eps_list_unacknowledged` and `eps_get_operation` answer.
+//! The judge: checks the operations that tills report against the ledger, rule by rule, and names
+//! each violation.
+//! The judge does no I/O. A till's export is the JSON of `eps_list_unacknowledged` and
+//! `eps_get_operation`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,30 +12,33 @@ use uuid::Uuid;
 use crate::ledger::{LedgerEntry, LedgerKind};
 use crate::seed::{BadJson, from_json};
 
-/// What there is to judge.
+/// The input of the judge.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// What happened to anybody's points and rewards.
+    /// The ledger of all members.
     pub ledger: &'a [LedgerEntry],
-    /// What the tills say, one journal a till.
+    /// The tills' exports, one journal a till.
     pub journals: &'a [Journal],
-    /// Whether the faults have ended and the tills had time to settle: then nothing may be open any more.
+    /// Whether the faults have ended and every till has resolved its operations. Then no operation
+    /// may be pending.
     pub resolved: bool,
-    /// Whether the journals leave operations out, such as acknowledged ones: then the ledger may know more than they do.
+    /// Whether the journals leave operations out, such as acknowledged ones. Then the ledger may
+    /// hold more than the journals.
     pub partial: bool,
 }
 
-/// What one till says.
+/// The operations of one till.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Journal {
-    /// Which till: for people to read.
+    /// The till's name, for people.
     #[serde(default)]
     pub name: String,
-    /// Its operations, in the order in which they were exported. One may be there several times: the last is how it stands.
+    /// The operations in the order of their export. An operation may occur several times; the last
+    /// one is its present state.
     pub operations: Vec<Operation>,
 }
 
-/// An operation object of the C API; what is not listed here is ignored.
+/// An operation object of the C API. Other members are ignored.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are the C API's")]
@@ -58,18 +63,18 @@ pub struct Operation {
     pub acknowledged_at_ms: Option<u64>,
 }
 
-/// What an operation spends.
+/// The kind of operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
-    /// Points.
+    /// Spends points.
     #[default]
     Purchase,
-    /// A reward.
+    /// Uses a reward.
     Redeem,
 }
 
-/// What a till says of an operation.
+/// The outcome that a till reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are the C API's")]
@@ -81,14 +86,15 @@ pub enum Outcome {
 }
 
 impl Journal {
-    /// Reads an export: `{"operations": […]}`, a list of operation objects, a single one, or any of these one after the other.
+    /// Parses an export: `{"operations": […]}`, a list of operation objects, a single one, or a
+    /// sequence of these.
     pub fn from_json(name: &str, json: &[u8]) -> Result<Journal, BadJson> {
         let mut journal = Journal { name: name.to_owned(), operations: Vec::new() };
         let mut values = Deserializer::from_slice(json).into_iter::<Value>();
         let mut begin = 0;
         while let Some(value) = values.next() {
             let end = values.byte_offset();
-            // Once more, so that an error knows its field and its line.
+            // The second parse names the field and the line of an error.
             let line = json[..begin].split(|&byte| byte == b'\n').count() - 1;
             let here = |bad: BadJson| BadJson { line: bad.line + line, ..bad };
             let this = &json[begin..end];
@@ -106,48 +112,48 @@ impl Journal {
     }
 }
 
-/// Reads what `GET /_sandbox/ledger` answers.
+/// Parses the JSON of `GET /_sandbox/ledger`.
 pub fn ledger_from_json(json: &[u8]) -> Result<Vec<LedgerEntry>, BadJson> {
     from_json(json)
 }
 
-/// What the judge says.
+/// The verdict of the judge.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
     /// Whether every rule holds.
     pub pass: bool,
-    /// What was judged.
+    /// The counts of the judged operations and ledger entries.
     pub found: Found,
-    /// The rules, each with what breaks it.
+    /// The rules, each with its violations.
     pub rules: Vec<RuleResult>,
 }
 
-/// A rule, held against the case.
+/// The result of one rule.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleResult {
-    /// Its name: `completed-is-deducted`.
+    /// The rule's name, such as `completed-is-deducted`.
     pub name: &'static str,
-    /// What it promises.
+    /// The rule in one sentence.
     pub promise: &'static str,
-    /// What breaks it; empty: it holds.
+    /// The violations; empty: the rule holds.
     pub violations: Vec<String>,
 }
 
-/// How much was judged.
+/// The counts of the judged operations and ledger entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Found {
     /// Operations in the journals.
     pub operations: usize,
-    /// Of them, pending.
+    /// Pending operations in the journals.
     pub pending: usize,
     /// Deductions in the ledger.
     pub deductions: usize,
-    /// Rewards used, in the ledger.
+    /// Redeemed rewards in the ledger.
     pub redeemed: usize,
 }
 
 impl Verdict {
-    /// Every reason why it is not a pass.
+    /// Returns every violation with the name of its rule.
     pub fn reasons(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.rules.iter().flat_map(|rule| rule.violations.iter().map(|why| (rule.name, why.as_str())))
     }
@@ -155,7 +161,7 @@ impl Verdict {
 
 type Check = fn(&Evidence<'_>) -> Vec<String>;
 
-/// The rules.
+/// The rules: name, sentence and check.
 const RULES: [(&str, &str, Check); 10] = [
     ("one-deduction", "A purchase id is deducted at most once", deducted_once),
     ("one-purchase-a-sale", "One reference, member and item are one purchase on a till", one_purchase_a_sale),
@@ -169,7 +175,7 @@ const RULES: [(&str, &str, Check); 10] = [
     ("nothing-open", "Once the faults have ended, every outcome is known", nothing_open),
 ];
 
-/// Holds the case against every rule.
+/// Checks the case against every rule.
 pub fn judge(case: &Case<'_>) -> Verdict {
     let evidence = Evidence::of(case);
     let rules: Vec<RuleResult> =
@@ -183,14 +189,14 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     Verdict { pass: rules.iter().all(|rule| rule.violations.is_empty()), found, rules }
 }
 
-/// The case, sorted for the rules.
+/// The case, indexed for the rules.
 struct Evidence<'a> {
     case: &'a Case<'a>,
-    /// Each operation of each journal as it stands, with the journal's name.
+    /// The present state of each operation of each journal, with the journal's name.
     last: Vec<(&'a str, &'a Operation)>,
     /// By purchase id.
     deductions: BTreeMap<Uuid, Vec<&'a LedgerEntry>>,
-    /// How often each reward was used.
+    /// The number of redeems of each reward.
     redeemed: BTreeMap<Uuid, usize>,
 }
 
@@ -233,7 +239,7 @@ impl Operation {
         self.purchase_id.unwrap_or(self.operation_id)
     }
 
-    /// With its reference, where there is one.
+    /// Returns the operation's id, with its reference if it has one.
     fn named(&self) -> String {
         match &self.reference {
             Some(reference) => format!("{} ({reference})", self.operation_id),
@@ -242,7 +248,7 @@ impl Operation {
     }
 }
 
-/// `[till] why`, or only why if there is but one nameless till.
+/// Prefixes a violation with the till's name, if the till has one.
 fn on(till: &str, why: &str) -> String {
     if till.is_empty() { why.to_owned() } else { format!("{till}: {why}") }
 }
@@ -327,7 +333,7 @@ fn declined_is_not_deducted(evidence: &Evidence<'_>) -> Vec<String> {
         .collect()
 }
 
-/// What was not sent may be sent after all, when it is pressed again. Done and refused are for ever.
+/// An operation that was not sent may be sent by a later press. Completed and declined are final.
 fn outcome_stays(evidence: &Evidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     for journal in evidence.case.journals {
@@ -383,7 +389,7 @@ fn acknowledged_is_known(evidence: &Evidence<'_>) -> Vec<String> {
     early.map(|(till, operation)| on(till, &format!("{} is acknowledged and pending", operation.named()))).collect()
 }
 
-/// What needs a person is open by design: the till has said so.
+/// An operation that needs manual review may stay pending.
 fn nothing_open(evidence: &Evidence<'_>) -> Vec<String> {
     let open = evidence.last.iter().filter(|(_, operation)| {
         evidence.case.resolved && operation.outcome == Outcome::Pending && !operation.needs_review

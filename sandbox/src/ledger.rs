@@ -1,5 +1,7 @@
-//! The shop itself: members, items, purchases, assigned rewards and the ledger that proves what happened to the points.
-//! It knows neither HTTP nor a clock: every method is told what time it is, and one call is one atomic step.
+//! The ledger of a store: members, items, purchases, rewards, and the entries that prove each
+//! deduction.
+//! The ledger uses neither HTTP nor a clock. Every method takes the time as an argument and is one
+//! atomic step.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -11,48 +13,48 @@ use uuid::Uuid;
 use crate::clock::Time;
 use crate::fault::{Effect, Operation, PermanentFaults, check_permanent, permanent_effect};
 
-/// A loyalty member, as seeded.
+/// A loyalty member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Member {
     /// The member's id in Engage.
     pub contact_id: Uuid,
-    /// For people to read.
+    /// The name, for people.
     #[serde(default)]
     pub name: String,
-    /// Searched without regard to case.
+    /// The e-mail address; a search ignores its case.
     #[serde(default)]
     pub email: Option<String>,
-    /// In international form, `+46701234567`.
+    /// The phone number in international form, `+46701234567`.
     #[serde(default)]
     pub mobile_phone: Option<String>,
-    /// Ten or twelve digits.
+    /// The social security number, ten or twelve digits.
     #[serde(default)]
     pub social_security_number: Option<String>,
     /// The member number or external id.
     #[serde(default)]
     pub custom_key: Option<String>,
-    /// Points to begin with.
+    /// The points at the start.
     #[serde(default)]
     pub points: u32,
-    /// What always happens to requests about the member.
+    /// The permanent effects on requests about the member.
     #[serde(default, skip_serializing_if = "PermanentFaults::is_empty")]
     pub faults: PermanentFaults,
 }
 
 impl Member {
-    /// A member with a fresh id, known by nothing else.
+    /// Returns a member with a new id and no search keys.
     pub fn new(name: &str, points: u32) -> Member {
         Member { contact_id: Uuid::new_v4(), name: name.to_owned(), points, ..Member::default() }
     }
 
-    /// Says what is wrong with it, if anything.
+    /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         check_permanent(&self.faults, &[])
     }
 }
 
-/// Something a member can buy for points, with the reward it gives.
+/// An item that a member can buy for points, and its reward.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Item {
@@ -62,39 +64,39 @@ pub struct Item {
     pub name: String,
     /// The price in points.
     pub cost: u32,
-    /// Which kind of points it costs.
+    /// The kind of points of the price.
     #[serde(default = "one")]
     pub point_definition_id: u32,
     /// The reward's template.
     pub promotion_id: Uuid,
-    /// The first moment it can be bought.
+    /// The first moment of the sale.
     #[serde(default)]
     pub valid_from: Time,
-    /// The moment it can no longer be bought; `None`: never ends.
+    /// The end of the sale. `None`: no end.
     #[serde(default)]
     pub valid_to: Option<Time>,
-    /// Who may buy it; `None`: everybody.
+    /// The members that may buy the item. `None`: all.
     #[serde(default)]
     pub eligible: Option<Vec<Uuid>>,
-    /// Who is shown it; `None`: everybody. Others can buy it all the same.
+    /// The members that see the item. `None`: all. Other members can still buy it.
     #[serde(default)]
     pub shown_to: Option<Vec<Uuid>>,
-    /// How many are left; `None`: no end of them.
+    /// The number of items left. `None`: unlimited.
     #[serde(default)]
     pub stock: Option<u32>,
-    /// Whether the linked promotion still stands.
+    /// The state of the linked promotion.
     #[serde(default)]
     pub promotion: PromotionState,
-    /// How a purchase of it goes.
+    /// The behaviour of a purchase of the item.
     #[serde(default)]
     pub behaviour: Behaviour,
-    /// What the member is shown.
+    /// The texts that the member sees.
     #[serde(default)]
     pub presentation: Presentation,
-    /// What the member gets.
+    /// The reward that the member receives.
     #[serde(default)]
     pub reward: Reward,
-    /// What always happens to purchases of it, and to redeems of its reward.
+    /// The permanent effects on purchases of the item and redeems of its reward.
     #[serde(default, skip_serializing_if = "PermanentFaults::is_empty")]
     pub faults: PermanentFaults,
 }
@@ -104,7 +106,8 @@ fn one() -> u32 {
 }
 
 impl Item {
-    /// An item with a fresh id that everybody may always buy, and whose reward is redeemed by hand at the till.
+    /// Returns an item with a new id that every member may always buy. The till redeems its reward
+    /// by hand.
     pub fn new(name: &str, cost: u32) -> Item {
         Item {
             id: Uuid::new_v4(),
@@ -125,7 +128,7 @@ impl Item {
         }
     }
 
-    /// Says what is wrong with it, if anything.
+    /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         check_permanent(&self.faults, &[Operation::Purchase, Operation::Redeem, Operation::Any])?;
         if self.valid_to.is_some_and(|end| end < self.valid_from) {
@@ -153,7 +156,7 @@ impl Item {
     }
 }
 
-/// Whether the promotion linked to an item still stands.
+/// The state of the promotion linked to an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PromotionState {
@@ -166,29 +169,29 @@ pub enum PromotionState {
     Expired,
 }
 
-/// How a purchase of an item goes.
+/// The behaviour of a purchase of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Behaviour {
-    /// It completes at once.
+    /// The purchase completes at once.
     #[default]
     Normal,
-    /// It completes or fails later, by the sandbox's clock.
+    /// The purchase completes or fails later, by the store's clock.
     Processing {
-        /// How long it takes.
+        /// The processing time.
         for_ms: u32,
-        /// What the purchase request is answered meanwhile.
+        /// The response to the purchase request while the purchase is processed.
         #[serde(default)]
         response: ProcessingResponse,
-        /// How it ends.
+        /// The end of the processing.
         #[serde(default)]
         ends: Ending,
     },
-    /// It fails at once.
+    /// The purchase fails at once.
     Fails,
 }
 
-/// What a purchase request is answered while the purchase is processed.
+/// The response to a purchase request while the purchase is processed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ProcessingResponse {
@@ -199,18 +202,18 @@ pub enum ProcessingResponse {
     TimedOut,
 }
 
-/// How a processed purchase ends.
+/// The end of a processed purchase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Ending {
     /// The points are deducted and the reward assigned.
     #[default]
     Completed,
-    /// The points are given back.
+    /// The points are returned.
     Failed,
 }
 
-/// What the member is shown of an item.
+/// The texts of an item that the member sees.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the names are Engage's")]
@@ -221,25 +224,25 @@ pub struct Presentation {
     pub link: Option<String>,
 }
 
-/// The promotion behind an item: what an assigned reward says of itself.
+/// The promotion behind an item: the fields of an assigned reward.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Reward {
-    /// The promotion's id in somebody else's system.
+    /// The promotion's id in an external system.
     pub external_id: Option<String>,
-    /// What the member is shown.
+    /// The title that the member sees.
     pub heading: Option<String>,
-    /// What the member is shown.
+    /// The text that the member sees.
     pub description: Option<String>,
-    /// What a till's printer makes of it.
+    /// The barcode that a till prints.
     pub barcode: Option<String>,
-    /// When an assigned one is no longer listed and cannot be redeemed.
+    /// The time from which an assigned reward is not listed and cannot be redeemed.
     pub expires_on: Option<Time>,
-    /// Where and how it can be redeemed.
+    /// The channels in which the reward can be redeemed.
     pub redemption_channels: Vec<RedemptionChannel>,
 }
 
-/// A reward redeemed by hand at the till, that never expires.
+/// Returns a reward without expiry that the till redeems by hand.
 impl Default for Reward {
     fn default() -> Reward {
         Reward {
@@ -258,24 +261,24 @@ impl Default for Reward {
     }
 }
 
-/// One place where a reward can be redeemed, and what it is worth there.
+/// A channel in which a reward can be redeemed, and the reward's value there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RedemptionChannel {
-    /// The place.
+    /// The channel.
     #[serde(rename = "type")]
     pub channel: Channel,
-    /// What `value` is.
+    /// The type of `value`.
     pub value_type: ValueType,
     /// See [`ValueType`].
     #[serde(default)]
     pub value: Value,
-    /// What to do with it.
+    /// The instruction for the cashier.
     #[serde(default)]
     pub instruction: Option<String>,
 }
 
-/// A place where a reward can be redeemed.
+/// A channel in which a reward can be redeemed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the names are Engage's")]
@@ -286,7 +289,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// Reads Engage's name of a channel, in any case.
+    /// Parses Engage's name of a channel, in any case.
     pub fn parse(name: &str) -> Option<Channel> {
         [("POS", Channel::Pos), ("ECOM", Channel::Ecom), ("OTHER", Channel::Other)]
             .into_iter()
@@ -294,7 +297,7 @@ impl Channel {
     }
 }
 
-/// What the value of a redemption channel is.
+/// The type of a redemption channel's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ValueType {
@@ -306,7 +309,7 @@ pub enum ValueType {
     ExternalOffer,
     /// A string.
     Manual,
-    /// Nothing.
+    /// No value.
     Swipe,
 }
 
@@ -335,31 +338,31 @@ impl ValueType {
     }
 }
 
-/// Points spent on an item, or about to be.
+/// A purchase, in any status.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Purchase {
-    /// Engage's own id of it.
+    /// Engage's own id of the purchase.
     pub id: Uuid,
-    /// The id the till made.
+    /// The till's purchase id.
     pub purchase_id: Uuid,
-    /// Who bought.
+    /// The member.
     pub contact_id: Uuid,
-    /// What was bought.
+    /// The item.
     pub item_id: Uuid,
     /// The reward's template.
     pub promotion_id: Uuid,
-    /// The assigned reward, once completed.
+    /// The assigned reward of a completed purchase.
     pub assignment_id: Option<Uuid>,
     /// The price in points.
     pub cost: u32,
-    /// How far it has come.
+    /// The status.
     pub status: Status,
-    /// When it was asked for.
+    /// The time of the request.
     pub created_on: Time,
 }
 
-/// How far a purchase has come.
+/// The status of a purchase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// The points are held, not yet deducted.
@@ -370,73 +373,73 @@ pub enum Status {
     Failed,
 }
 
-/// A reward that a member got.
+/// A reward that was assigned to a member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Assignment {
-    /// The id to redeem it by.
+    /// The id for a redeem.
     pub id: Uuid,
-    /// Whose it is.
+    /// The member.
     pub contact_id: Uuid,
-    /// The item it came with.
+    /// The item that was bought.
     pub item_id: Uuid,
-    /// The purchase it came with.
+    /// The purchase.
     pub purchase_id: Uuid,
-    /// When the member got it.
+    /// The time of the assignment.
     pub assigned_on: Time,
-    /// When it was used.
+    /// The time of the redeem.
     pub redeemed_on: Option<Time>,
 }
 
-/// One line of the ledger. Lines are only ever added.
+/// An entry of the ledger. Entries are only added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerEntry {
-    /// 1, 2, 3 …
+    /// The number of the entry: 1, 2, 3 …
     pub seq: u64,
-    /// When it happened.
+    /// The time.
     pub time: Time,
-    /// What happened.
+    /// The kind.
     pub kind: LedgerKind,
-    /// To whom.
+    /// The member.
     pub contact_id: Uuid,
-    /// By which purchase.
+    /// The purchase.
     pub purchase_id: Uuid,
-    /// For which item.
+    /// The item.
     pub item_id: Uuid,
-    /// The reward that was given or used; `None` if `kind` is `deduct`.
+    /// The assigned or redeemed reward. `None` if `kind` is `deduct`.
     #[serde(default)]
     pub assignment_id: Option<Uuid>,
-    /// The points deducted; 0 unless `kind` is `deduct`.
+    /// The deducted points; 0 unless `kind` is `deduct`.
     pub points: u32,
-    /// The member's points afterwards, those held for a purchase in progress included.
+    /// The member's points after the entry, held points included.
     pub balance_after: u32,
 }
 
-/// What a line of the ledger says.
+/// The kind of a ledger entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LedgerKind {
-    /// Points were taken.
+    /// Points were deducted.
     Deduct,
-    /// A reward was given.
+    /// A reward was assigned.
     Assign,
-    /// A reward was used.
+    /// A reward was redeemed.
     Redeem,
-    /// A reward was used by somebody else.
+    /// A reward was redeemed by another party.
     RedeemElsewhere,
 }
 
-/// A member as things stand.
+/// A member with the present points.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// Who, and the points at the start.
+    /// The member, with the points at the start.
     #[serde(flatten)]
     pub member: Member,
-    /// What can be spent now.
+    /// The points that can be spent now.
     pub balance: u32,
-    /// RuleResult for purchases in progress; not part of the balance.
+    /// The points held for purchases in progress; not part of the balance.
     pub held: u32,
     #[serde(skip)]
     purchases: Vec<usize>,
@@ -444,20 +447,20 @@ pub struct Account {
     assignments: Vec<usize>,
 }
 
-/// How a purchase request went, when it was not refused.
+/// The result of a purchase request that was accepted.
 #[derive(Debug, PartialEq)]
 pub enum PurchaseResult<'a> {
-    /// This purchase id was used before by this member: nothing happened now.
+    /// The member used this purchase id before. The ledger does not change.
     Existing(&'a Purchase),
     /// A new purchase, completed or still processing.
     New(&'a Purchase),
-    /// A new purchase, still processing, about which the caller is left in the dark.
+    /// A new purchase, still processing. The response reports a timeout.
     TimedOut,
     /// A new purchase that failed.
     Failed,
 }
 
-/// Why a purchase request was refused. Nothing was recorded.
+/// The reason why a purchase request was declined. The ledger does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum PurchaseDecline {
@@ -472,7 +475,7 @@ pub enum PurchaseDecline {
     NotEnoughPoints,
 }
 
-/// Why a reward was not redeemed.
+/// The reason why a redeem was declined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum RedeemDecline {
@@ -481,7 +484,7 @@ pub enum RedeemDecline {
     OtherChannel,
 }
 
-/// By what a member is looked up.
+/// The key of a member search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are Engage's")]
 pub enum SearchKey {
@@ -493,7 +496,7 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
-    /// Whether `value` has the form of such a key.
+    /// Returns whether `value` has the format of this key.
     pub fn accepts(self, value: &str) -> bool {
         match self {
             SearchKey::Email => {
@@ -543,12 +546,12 @@ fn last_ten(digits: &str) -> &str {
     digits.len().checked_sub(10).and_then(|start| digits.get(start..)).unwrap_or(digits)
 }
 
-/// What cannot go into the ledger, and why.
+/// An invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
-    /// The field, in JSON's words.
+    /// The JSON field.
     pub field: String,
-    /// What is wrong with it.
+    /// The reason.
     pub why: String,
 }
 
@@ -566,7 +569,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// The shop. See the module.
+/// The ledger of a store. See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     accounts: BTreeMap<Uuid, Account>,
@@ -577,11 +580,11 @@ pub struct Ledger {
     assignments: Vec<Assignment>,
     by_assignment_id: HashMap<Uuid, usize>,
     entries: Vec<LedgerEntry>,
-    /// Since they were last taken, if they are wanted.
+    /// The balance changes since the last read. `None`: no webhook needs them.
     balance_changes: Option<Vec<BalanceChange>>,
 }
 
-/// What a member can spend has changed.
+/// A change of a member's spendable points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BalanceChange {
     pub contact_id: Uuid,
@@ -589,24 +592,24 @@ pub(crate) struct BalanceChange {
     pub at: Time,
 }
 
-/// All that a ledger is: [`Ledger::contents`] of one makes its like with [`Ledger::of`].
+/// The contents of a ledger: [`Ledger::contents`] writes them and [`Ledger::of`] reads them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Contents {
-    /// Everybody, with the points at the start.
+    /// The members, with the points at the start.
     pub members: Vec<Member>,
-    /// Everything, with what is left of it.
+    /// The items, with the present stock.
     pub items: Vec<Item>,
-    /// The oldest first.
+    /// The purchases, the oldest first.
     pub purchases: Vec<Purchase>,
-    /// The oldest first.
+    /// The rewards, the oldest first.
     pub assignments: Vec<Assignment>,
-    /// The oldest first.
+    /// The entries, the oldest first.
     pub ledger: Vec<LedgerEntry>,
 }
 
 impl Ledger {
-    /// A ledger with these contents, unless they contradict each other.
+    /// Returns a ledger with these contents. Returns an error if they contradict each other.
     pub fn of(contents: Contents) -> Result<Ledger, Invalid> {
         let mut ledger = Ledger::default();
         let of = |list: &str, index: usize, invalid: Invalid| Invalid {
@@ -629,7 +632,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// All that the ledger is.
+    /// Returns the contents of the ledger.
     pub fn contents(&self) -> Contents {
         Contents {
             members: self.accounts.values().map(|account| account.member.clone()).collect(),
@@ -640,7 +643,8 @@ impl Ledger {
         }
     }
 
-    /// Takes up a purchase that was made elsewhere: its points are gone or held, and if it is in progress it will end.
+    /// Adds a purchase of a snapshot: deducts or holds its points, and schedules its end if it is
+    /// in progress.
     fn add_purchase(&mut self, purchase: Purchase) -> Result<(), Invalid> {
         let item = self.item(purchase.item_id).ok_or_else(|| Invalid::new("itemId", "is no item's"))?;
         let due = match item.behaviour {
@@ -666,7 +670,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Adds a reward that a member was given.
+    /// Adds a reward of a snapshot.
     fn add_assignment(&mut self, assignment: Assignment) -> Result<(), Invalid> {
         if self.item(assignment.item_id).is_none() {
             return Err(Invalid::new("itemId", "is no item's"));
@@ -684,7 +688,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Adds a member; an id is used once only.
+    /// Adds a member. Returns an error if the id is in use.
     pub fn add_member(&mut self, member: Member) -> Result<(), Invalid> {
         member.check()?;
         if self.accounts.contains_key(&member.contact_id) {
@@ -696,7 +700,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Adds an item; an id is used once only.
+    /// Adds an item. Returns an error if the id is in use.
     pub fn add_item(&mut self, item: Item) -> Result<(), Invalid> {
         item.check()?;
         if self.item(item.id).is_some() {
@@ -706,7 +710,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Buys an item, or finds the purchase this id was used for before.
+    /// Buys an item, or returns the existing purchase with this id.
     pub fn purchase(
         &mut self,
         now: Time,
@@ -785,7 +789,7 @@ impl Ledger {
         }
     }
 
-    /// Uses a reward.
+    /// Redeems a reward.
     pub fn redeem(&mut self, now: Time, assignment: Uuid, channel: Channel) -> Result<&Assignment, RedeemDecline> {
         self.process_due(now);
         let &index = self.by_assignment_id.get(&assignment).ok_or(RedeemDecline::NotFound)?;
@@ -805,7 +809,7 @@ impl Ledger {
         Ok(&self.assignments[index])
     }
 
-    /// Somebody else uses a reward, if it can still be used.
+    /// Redeems a reward as another party, if it is not redeemed yet. Returns whether it did.
     pub fn redeem_elsewhere(&mut self, now: Time, assignment: Uuid) -> bool {
         self.process_due(now);
         let Some(&index) = self.by_assignment_id.get(&assignment) else { return false };
@@ -819,7 +823,7 @@ impl Ledger {
         true
     }
 
-    /// What always happens to such a request, by the item before the member.
+    /// Returns the permanent effect for a request. The item's effect comes before the member's.
     pub fn permanent_fault(&self, operation: Operation, contact: Option<Uuid>, item: Option<Uuid>) -> Option<&Effect> {
         let item = item.and_then(|id| self.item(id));
         let member = contact.and_then(|id| self.accounts.get(&id));
@@ -827,7 +831,8 @@ impl Ledger {
         faults.into_iter().flatten().find_map(|faults| permanent_effect(faults, operation))
     }
 
-    /// Brings every purchase in progress to its end whose time has come. Every method that takes `now` does it first.
+    /// Ends every purchase in progress whose time has passed. Every method that takes `now` calls
+    /// this first.
     pub fn process_due(&mut self, now: Time) {
         while let Some(&(due, index)) = self.processing.first()
             && due <= now
@@ -842,7 +847,7 @@ impl Ledger {
         }
     }
 
-    /// Turns points held into points deducted and a reward, or gives them back.
+    /// Ends a purchase: deducts the held points and assigns the reward, or returns the points.
     fn finish(&mut self, index: usize, at: Time, ending: Ending) {
         let purchase = &mut self.purchases[index];
         let (contact, purchase_id, item, cost) =
@@ -896,30 +901,30 @@ impl Ledger {
         });
     }
 
-    /// Whether from now on balance changes are to be noted.
+    /// Starts or stops the collection of balance changes.
     pub(crate) fn note_balance_changes(&mut self, wanted: bool) {
         self.balance_changes = wanted.then(Vec::new);
     }
 
-    /// The balance changes noted since the last time.
+    /// Returns the balance changes since the last call.
     pub(crate) fn take_balance_changes(&mut self, now: Time) -> Vec<BalanceChange> {
         self.process_due(now);
         self.balance_changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// The member, as things stand.
+    /// Returns a member with the present points.
     pub fn account(&mut self, now: Time, contact: Uuid) -> Option<&Account> {
         self.process_due(now);
         self.accounts.get(&contact)
     }
 
-    /// Every member, as things stand.
+    /// Returns every member with the present points.
     pub fn accounts(&mut self, now: Time) -> impl Iterator<Item = &Account> {
         self.process_due(now);
         self.accounts.values()
     }
 
-    /// What this member may buy now, whether or not the points suffice.
+    /// Returns the items that this member sees and may buy now, whether or not the points suffice.
     pub fn items_for(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Item>> {
         self.process_due(now);
         self.accounts.get(&contact)?;
@@ -928,25 +933,26 @@ impl Ledger {
         }))
     }
 
-    /// Every item.
+    /// Returns every item.
     pub fn items(&self) -> &[Item] {
         &self.items
     }
 
-    /// Everything this member has bought, the newest first; `None`: no such member.
+    /// Returns the purchases of this member, the newest first. `None`: no such member.
     pub fn purchases_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Purchase>> {
         self.process_due(now);
         let account = self.accounts.get(&contact)?;
         Some(account.purchases.iter().rev().map(|&index| &self.purchases[index]))
     }
 
-    /// Everything anybody has bought, the oldest first.
+    /// Returns every purchase, the oldest first.
     pub fn purchases(&mut self, now: Time) -> &[Purchase] {
         self.process_due(now);
         &self.purchases
     }
 
-    /// The rewards this member has that have not expired, with the item each came with; `None`: no such member.
+    /// Returns the rewards of this member that have not expired, each with its item. `None`: no
+    /// such member.
     pub fn rewards_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = (&Assignment, &Item)>> {
         self.process_due(now);
         let ledger = &*self;
@@ -958,23 +964,23 @@ impl Ledger {
         }))
     }
 
-    /// Every reward anybody was given, the oldest first.
+    /// Returns every reward, the oldest first.
     pub fn assignments(&mut self, now: Time) -> &[Assignment] {
         self.process_due(now);
         &self.assignments
     }
 
-    /// The reward with this id.
+    /// Returns the reward with this id.
     pub fn assignment(&self, id: Uuid) -> Option<&Assignment> {
         self.by_assignment_id.get(&id).map(|&index| &self.assignments[index])
     }
 
-    /// The item an assignment came with. Items are never removed.
+    /// Returns the item of a reward. Items are never removed.
     pub fn item_of(&self, assignment: &Assignment) -> &Item {
         self.item(assignment.item_id).expect("items are never removed")
     }
 
-    /// The members with such a key.
+    /// Returns the members with such a key.
     pub fn find(&self, key: SearchKey, value: &str) -> Vec<Uuid> {
         self.accounts
             .values()
@@ -983,7 +989,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Everything that happened to anybody's points and rewards.
+    /// Returns the entries, the oldest first.
     pub fn entries(&mut self, now: Time) -> &[LedgerEntry] {
         self.process_due(now);
         &self.entries
@@ -994,7 +1000,8 @@ impl Ledger {
     }
 }
 
-/// An id that Engage would have made: not the purchase id, but always the same for it.
+/// Returns an id in place of one that Engage makes. It differs from the purchase id and is always
+/// the same for a purchase.
 fn derived(purchase_id: Uuid, what: &str) -> Uuid {
     Uuid::new_v5(&purchase_id, what.as_bytes())
 }
@@ -1006,7 +1013,7 @@ mod tests {
 
     const NOW: Time = Time::from_millis(1_800_000_000_000);
 
-    /// A ledger with one member of 1000 points and one item of 300.
+    /// Returns a ledger with one member of 1000 points and one item of 300.
     fn ledger(item: Item) -> (Ledger, Uuid, Uuid) {
         let member = Member::new("Test", 1000);
         let (contact, item_id) = (member.contact_id, item.id);
@@ -1156,7 +1163,8 @@ mod tests {
             assert_eq!(ledger.find(key, value), found, "{key:?} {value}");
         }
         assert!(ledger.find(SearchKey::CustomKey, "100").is_empty());
-        // A `+` that was not escaped in a query arrives as a space: that is another number.
+        // A `+` that is not escaped in a query arrives as a space. The value is then another
+        // number.
         assert!(ledger.find(SearchKey::MobilePhone, " 46701234567").is_empty());
     }
 }

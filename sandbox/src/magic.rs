@@ -1,4 +1,5 @@
-//! Magic values: members and items of the demo store to whom always the same goes wrong, with nothing to configure.
+//! Magic values: members and items of the demo store that always fail in the same way, without
+//! configuration.
 //! One table makes the store, the README's list and `GET /_sandbox/magic`.
 
 use serde::Serialize;
@@ -7,10 +8,10 @@ use uuid::{Uuid, uuid};
 use crate::fault::{Effect, FaultResponse, Operation};
 use crate::ledger::{Behaviour, Channel, Ending, Item, Member, ProcessingResponse};
 
-/// Magda Magic, 100 000 points: who is shown every magic item. Anybody can buy them.
+/// Magda Magic, 100,000 points. She sees every magic item. Every member can buy them.
 pub const MAGDA: Uuid = uuid!("a0000000-0000-4000-8000-00000000000f");
 
-/// What goes wrong, and by which id.
+/// A magic value and its effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Magic {
@@ -20,11 +21,11 @@ pub struct Magic {
     pub id: Uuid,
     /// The name in the store.
     pub name: &'static str,
-    /// What happens.
+    /// The effect.
     pub happens: &'static str,
 }
 
-/// Whose id a magic value is.
+/// The kind of a magic value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -33,7 +34,7 @@ pub enum Kind {
     Item,
 }
 
-/// Every magic value.
+/// Returns every magic value.
 pub fn all() -> Vec<Magic> {
     let members = MEMBERS.iter().map(|row| Magic { kind: Kind::Member, id: row.member_id(), ..row.description() });
     let items = ITEMS.iter().map(|row| Magic { kind: Kind::Item, id: row.item_id(), ..row.description() });
@@ -41,7 +42,7 @@ pub fn all() -> Vec<Magic> {
 }
 
 struct Row<T> {
-    /// The end of the id.
+    /// The last byte of the id.
     number: u8,
     name: &'static str,
     happens: &'static str,
@@ -87,7 +88,7 @@ const MEMBERS: [Row<Member>; 9] = [
 
 #[rustfmt::skip]
 const ITEMS: [Row<Item>; 33] = [
-    // What becomes of the purchase.
+    // Purchases with a fault.
     row(0x20, "Never answered", "nothing is bought, and there is no answer", |i| buying(i, Effect::StallBeforeCommit)),
     row(0x21, "PurchaseResult, never answered", "bought, and there is no answer", |i| buying(i, Effect::StallAfterCommit)),
     row(0x22, "PurchaseResult, answer lost", "bought, and the connection is closed instead of an answer", |i| buying(i, Effect::CloseAfterCommit)),
@@ -99,7 +100,7 @@ const ITEMS: [Row<Item>; 33] = [
     row(0x28, "Fails after 30 s", "200 `Processing`, fails after 30 s", |i| processing(i, 30_000, ProcessingResponse::Processing, Ending::Failed)),
     row(0x29, "Timed out for 30 s", "409 `PointShopItemPurchaseProcessingTimedOut`, completes after 30 s", |i| processing(i, 30_000, ProcessingResponse::TimedOut, Ending::Completed)),
     row(0x2a, "Expires during the purchase", "409 `PointShopItemPurchaseProcessingTimedOut`, fails after 1 s", |i| processing(i, 1_000, ProcessingResponse::TimedOut, Ending::Failed)),
-    // How the purchase is refused. What the documented causes bring about by themselves is in the demo store as well.
+    // Declined purchases. The demo store also has an item for each documented cause.
     row(0x30, "Contact not found", "400 `PromotionAssignmentContactNotFound`", |i| buying(i, error_response(400, "PromotionAssignmentContactNotFound"))),
     row(0x31, "Promotion not found", "400 `PromotionAssignmentPromotionNotFound`", |i| buying(i, error_response(400, "PromotionAssignmentPromotionNotFound"))),
     row(0x32, "Promotion expired", "400 `PromotionAssignmentPromotionExpired`", |i| buying(i, error_response(400, "PromotionAssignmentPromotionExpired"))),
@@ -112,7 +113,7 @@ const ITEMS: [Row<Item>; 33] = [
     row(0x39, "Unauthorized", "401", |i| buying(i, error_response(401, "Unauthorized"))),
     row(0x3a, "Unknown error", "500 without a code", |i| buying(i, Effect::Status(FaultResponse::status(500)))),
     row(0x3b, "Gateway timeout", "504 `RequestTimeOut`, nothing is bought", |i| buying(i, error_response(504, "RequestTimeOut"))),
-    // What becomes of the reward.
+    // Redeems with a fault.
     row(0x40, "Used by somebody else", "at a redeem, somebody else has just redeemed the reward: 409 `PromotionAlreadyRedeemed`", |i| redeeming(i, Effect::RedeemedElsewhere)),
     row(0x41, "Redeemed, answer lost", "the reward is redeemed, and the connection is closed instead of an answer", |i| redeeming(i, Effect::CloseAfterCommit)),
     row(0x42, "Redeem given up", "504 `RequestTimeOut` after 4.5 s, and the reward is not redeemed", |i| redeeming(i, Effect::Slow { ms: 6_000, point_of_no_return_ms: None })),
@@ -129,7 +130,7 @@ const ITEMS: [Row<Item>; 33] = [
     row(0x49, "No such channel", "at a redeem 400 `NotAValidRedemptionChannel`", |i| redeeming(i, error_response(400, "NotAValidRedemptionChannel"))),
 ];
 
-/// The magic members, and Magda. `member` makes an ordinary one.
+/// Returns the magic members, and Magda. `member` makes a normal one.
 pub(crate) fn members(member: impl Fn(Uuid, &str, &str, u32) -> Member) -> Vec<Member> {
     let magda = member(MAGDA, "Magda Magic", "magda", 2000);
     let magic = MEMBERS.iter().map(|row| {
@@ -141,7 +142,7 @@ pub(crate) fn members(member: impl Fn(Uuid, &str, &str, u32) -> Member) -> Vec<M
     std::iter::once(magda).chain(magic).collect()
 }
 
-/// The magic items. `item` makes an ordinary one.
+/// Returns the magic items. `item` makes a normal one.
 pub(crate) fn items(item: impl Fn(Uuid, &str) -> Item) -> Vec<Item> {
     let magic = ITEMS.iter().map(|row| {
         let mut made = Item { shown_to: Some(vec![MAGDA]), ..item(row.item_id(), row.name) };

@@ -1,4 +1,5 @@
-//! A script: everything that is to go wrong in a store, in one JSON or YAML document. Applied, it takes the place of the one before.
+//! A script: the faults and settings of a store in one JSON or YAML document. A script replaces the
+//! one before.
 
 use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -11,35 +12,35 @@ use crate::seed::{BadJson, from_json, from_yaml};
 use crate::store::LimitsChange;
 use crate::tls::TlsFault;
 
-/// What is to go wrong, and under which circumstances.
+/// The faults and settings of a store.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Script {
-    /// ArmedFault in this order.
+    /// The faults, armed in this order.
     #[serde(deserialize_with = "each_checked")]
     pub faults: Vec<Fault>,
-    /// Of the next connections over TLS, whichever store they are for.
+    /// The faults of the next TLS connections, for every store.
     pub tls: Vec<TlsFault>,
-    /// Faults by chance.
+    /// Random faults.
     #[serde(deserialize_with = "checked")]
     pub chaos: Option<Chaos>,
     /// Changes the clock.
     pub clock: Option<ClockChange>,
     /// Changes the limits.
     pub limits: Option<LimitsChange>,
-    /// Changes how the store spells what is assumed.
+    /// Replaces the API mapping.
     #[serde(deserialize_with = "checked")]
     pub api_mapping: Option<ApiMapping>,
 }
 
 impl Script {
-    /// Reads JSON if it begins with a brace, else YAML.
+    /// Parses JSON if the text starts with a brace, else YAML.
     pub fn parse(text: &str) -> Result<Script, BadJson> {
         if text.trim_start().starts_with('{') { from_json(text.as_bytes()) } else { from_yaml(text) }
     }
 }
 
-/// What can be well formed and still make no sense.
+/// A value that can be well formed and still invalid.
 trait Check {
     fn check(&self) -> Result<(), Invalid>;
 }
@@ -62,7 +63,7 @@ impl Check for ApiMapping {
     }
 }
 
-/// Checked while its place is still known, so that an error has its line.
+/// A value that is checked while it is parsed, so that an error names its line.
 struct Checked<T>(T);
 
 impl<'de, T: Deserialize<'de> + Check> Deserialize<'de> for Checked<T> {

@@ -1,5 +1,6 @@
-//! Listeners, TLS and connections: every request goes past the faults to Engage's routes or the sandbox's own.
-//! When a fault asks for it, a connection is taken back from hyper and its bare bytes are ours.
+//! The listeners, TLS and the connections. Every request passes the faults before it reaches
+//! Engage's routes.
+//! A fault may take a connection back from hyper to write raw bytes to it.
 
 use std::error::Error;
 use std::fmt;
@@ -34,10 +35,10 @@ use crate::store::{Arrival, Store};
 use crate::tls::Tls;
 use crate::{admin, api, dashboard, export};
 
-/// No request is larger.
+/// The largest body of a request, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// What serves requests, shared by all connections.
+/// Serves the requests of all connections.
 #[derive(Clone)]
 pub(crate) struct Server {
     app: Arc<App>,
@@ -52,11 +53,11 @@ impl Server {
         Server { app, own, connections: Arc::default() }
     }
 
-    /// Accepts connections for ever.
+    /// Accepts connections until the task is aborted.
     pub async fn listen(self, listener: TcpListener, tls: Option<Arc<Tls>>) {
         loop {
             let Ok((tcp, _)) = listener.accept().await else {
-                // No more file descriptors, most likely: some will be freed.
+                // Most likely all file descriptors are in use. Some become free later.
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 continue;
             };
@@ -75,7 +76,7 @@ impl Server {
         }
     }
 
-    /// Serves one connection until either side ends it.
+    /// Serves one connection until either side closes it.
     async fn connection<S: ConnectionStream>(self, mut stream: S) {
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let on = Arc::new(ConnectionInfo { number, origin: stream.origin().into() });
@@ -89,14 +90,14 @@ impl Server {
             let parts = connection.into_parts();
             stream = parts.io.into_inner();
             let goes_on = takeover.act(&mut stream).await;
-            // A pipelined request that hyper has read already is lost with it.
+            // A pipelined request that hyper has read already is lost with the connection.
             if !goes_on || !parts.read_buf.is_empty() {
                 return;
             }
         }
     }
 
-    /// One request: the log, the faults, the routes.
+    /// Serves one request: records it, applies the faults and calls the routes.
     async fn respond(mut self, on: Arc<ConnectionInfo>, request: Request<Incoming>) -> Result<Response, Takeover> {
         let (head, body) = request.into_parts();
         let body = match Limited::new(body, MAX_BODY).collect().await {
@@ -130,7 +131,7 @@ impl Server {
         let served = if plan.before.is_zero() && plan.after.is_zero() {
             served_request.serve(plan).await
         } else {
-            // A task of its own: Engage would not drop the work because the client has left.
+            // A separate task goes on when the client disconnects, as Engage does.
             tokio::spawn(served_request.serve(plan)).await.map_err(|_| Takeover::Close)?
         };
         let clock = store.clock();
@@ -159,7 +160,7 @@ impl Server {
     }
 }
 
-/// A request to a store, to be served.
+/// A request that a store serves.
 struct ServedRequest {
     app: Arc<App>,
     store: Arc<Store>,
@@ -169,9 +170,9 @@ struct ServedRequest {
 }
 
 impl ServedRequest {
-    /// The store's answer, once what it rests on is in the state file.
+    /// Returns the store's response once its changes are in the state file.
     async fn serve(self, plan: ServePlan) -> HttpResponse {
-        // A sleep of no time is one of a millisecond.
+        // A sleep of zero would take a millisecond.
         if !plan.before.is_zero() {
             tokio::time::sleep(plan.before).await;
         }
@@ -199,14 +200,15 @@ impl ServedRequest {
     }
 }
 
-/// In place of every answer, once the state file cannot be written any more: what is in it is the truth.
+/// Returns the response after a failed write of the state file. The store in memory differs from
+/// the file then.
 fn not_persisted(why: &str) -> HttpResponse {
     let body =
         serde_json::json!({ "message": format!("the sandbox cannot write its state file, start it anew: {why}") });
     api::json(StatusCode::INTERNAL_SERVER_ERROR, &body)
 }
 
-/// The connection that a request came on.
+/// The connection of a request.
 #[derive(Debug)]
 struct ConnectionInfo {
     number: u64,
@@ -244,9 +246,9 @@ fn keeps_alive(head: &Parts) -> bool {
     if head.version == Version::HTTP_10 { says("keep-alive") } else { !says("close") }
 }
 
-/// A connection's bytes, plain or under TLS.
+/// A connection, plain or with TLS.
 trait ConnectionStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Scheme, host and port at which the sandbox was called.
+    /// Returns the scheme, host and port of the sandbox's side.
     fn origin(&self) -> String;
     fn tcp(&self) -> &TcpStream;
 }
@@ -272,7 +274,7 @@ impl ConnectionStream for TlsStream<TcpStream> {
     }
 }
 
-/// Why a connection is taken back from hyper, and what happens to it then.
+/// The reason why a connection is taken back from hyper.
 #[derive(Clone, Debug)]
 enum Takeover {
     RawBytes(RawBytes),
@@ -290,7 +292,8 @@ impl fmt::Display for Takeover {
 impl Error for Takeover {}
 
 impl Takeover {
-    /// Returns whether the connection goes on; if not, dropping it closes it without a TLS goodbye.
+    /// Acts on the connection, and returns whether it stays open. Otherwise dropping it closes it
+    /// without TLS close_notify.
     async fn act<S: ConnectionStream>(self, stream: &mut S) -> bool {
         match self {
             Takeover::Close => false,

@@ -1,5 +1,6 @@
-//! The state file: what every store was when it was made, reset or restored, and every event since, in SQLite.
-//! One thread writes; what came meanwhile is committed together, and nothing is answered before it is on the disk.
+//! The state file, in SQLite: for every store a snapshot of its start, and every event since.
+//! One thread writes and commits several events together. No response is sent before its events are
+//! on the disk.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,9 +17,9 @@ use crate::ledger::{Channel, Item, Member};
 use crate::seed::{Seed, from_json};
 use crate::store::{Settings, Snapshot};
 
-/// "epsS", so that no other program's file is taken for one.
+/// "epsS", the mark of a state file.
 const APPLICATION_ID: i32 = 0x6570_7353;
-/// Goes up when what is stored can no longer be read as before.
+/// The version of the format. Increase it when an older file cannot be read any more.
 const VERSION: i32 = 1;
 
 const TABLES: &str = "
@@ -27,7 +28,8 @@ const TABLES: &str = "
     CREATE INDEX event_by_key ON event (key, seq);
 ";
 
-/// Something that changed a store. Applied in order to the snapshot, events make the store what it was.
+/// A change of a store. A snapshot and its events, applied in order, give the store's present
+/// state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Event {
@@ -40,10 +42,10 @@ pub(crate) enum Event {
     Settings(Settings),
 }
 
-/// Something to be written.
+/// A write to the file.
 #[derive(Debug)]
 pub(crate) enum Write {
-    /// The store is this, and nothing has happened to it since.
+    /// Replaces the store's snapshot and removes its events.
     Store {
         key: String,
         seed: Seed,
@@ -58,7 +60,7 @@ pub(crate) enum Write {
     },
 }
 
-/// A store as the file has it.
+/// A store in the file.
 #[derive(Debug)]
 pub(crate) struct StoredState {
     pub key: String,
@@ -67,7 +69,7 @@ pub(crate) struct StoredState {
     pub events: Vec<Event>,
 }
 
-/// Keeps the state file. Dropping it writes what is left.
+/// Writes the state file. Dropping it writes the queue to its end.
 #[derive(Debug)]
 pub(crate) struct StateFile {
     queue: Mutex<Queue>,
@@ -81,7 +83,7 @@ struct Queue {
     sent: u64,
 }
 
-/// How many writes are on the disk, or why there will be no more.
+/// The number of completed writes, or the reason why no more follow.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     written: u64,
@@ -89,7 +91,7 @@ struct Progress {
 }
 
 impl StateFile {
-    /// Opens the file, or makes it, and reads the stores that it holds, the oldest first.
+    /// Opens or creates the file, and reads its stores, the oldest first.
     pub fn open(path: &Path) -> Result<(StateFile, Vec<StoredState>), String> {
         let connection = connect(path).map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
@@ -126,17 +128,17 @@ impl StateFile {
         Ok((StateFile { queue, progress, writer: Some(writer) }, stored))
     }
 
-    /// Queues a write, behind all that were queued before. Returns at once.
+    /// Queues a write and returns at once.
     pub fn write(&self, write: Write) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.sent += 1;
         if let Some(sender) = &queue.sender {
-            // A writer that has failed is gone, and has said why.
+            // After a failure the writer's thread has ended, and `Progress` has the reason.
             let _ = sender.send(write);
         }
     }
 
-    /// Waits until everything queued by now is on the disk, or says why it never will be.
+    /// Waits until every queued write is on the disk. Returns the reason if a write failed.
     pub async fn written(&self) -> Result<(), String> {
         let sent = self.queue.lock().unwrap_or_else(PoisonError::into_inner).sent;
         let mut progress = self.progress.clone();
@@ -163,7 +165,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Takes the lock now, not at the first write.
+    // This statement takes the lock at once, not at the first write.
     connection.execute_batch("BEGIN IMMEDIATE; COMMIT;")?;
     Ok(connection)
 }
@@ -191,7 +193,7 @@ fn read(connection: &Connection) -> Result<Vec<StoredState>, String> {
     Ok(stored)
 }
 
-/// Commits what comes until nobody is left to send, as much at a time as there is.
+/// Commits the queued writes, up to 1000 in one transaction, until every sender is dropped.
 fn write_all(mut connection: Connection, queue: &Receiver<Write>, report: &watch::Sender<Progress>) {
     while let Ok(first) = queue.recv() {
         let batch: Vec<Write> = std::iter::once(first).chain(queue.try_iter().take(1000)).collect();

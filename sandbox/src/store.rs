@@ -1,5 +1,6 @@
-//! One store of a running sandbox: a key, and behind one lock its ledger, faults, log, clock, rate and dialect.
-//! A request takes the lock once when it comes in and once when it is served, never across an await.
+//! A store of a sandbox: a key and, behind one lock, its ledger, faults, log, clock, rate limit and
+//! API mapping.
+//! A request takes the lock when it arrives and when it is served, never across an await.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
@@ -24,7 +25,8 @@ use crate::seed::Seed;
 use crate::state_file::{Event, StateFile, StoredState, Write};
 use crate::webhook::{self, Webhook};
 
-/// A store that a sandbox serves: the Engage of one key. Every method blocks, but never for a request in progress.
+/// A store that a sandbox serves: the Engage of one key. Its methods block, but never for a request
+/// in progress.
 #[derive(Debug)]
 pub struct Store {
     key: String,
@@ -32,11 +34,12 @@ pub struct Store {
     requests_per_second: Option<u32>,
     state: Mutex<State>,
     logged: Condvar,
-    /// How often the faults were cleared: what stalls, stalls until this changes.
+    /// The number of times the faults were cleared. A stalled connection waits for a change of this
+    /// number.
     clearings: watch::Sender<u64>,
 }
 
-/// Everything behind the lock.
+/// The state behind the lock.
 #[derive(Debug)]
 pub(crate) struct State {
     pub ledger: Ledger,
@@ -47,27 +50,27 @@ pub(crate) struct State {
     pub redeem_gives_up_after_ms: u32,
     pub api_mapping: Arc<ApiMapping>,
     webhook: Option<Arc<webhook::Set>>,
-    /// What the judge said last, and when; or why it could not read what it was given.
+    /// The judge's last verdict and its time, or the reason why its input was invalid.
     pub verdict: Option<(Time, Result<Verdict, String>)>,
     file: Option<StoreFile>,
 }
 
-/// Where a store's changes are stored, and under which name.
+/// The state file that persists a store's changes, and the store's key in it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreFile {
     pub key: String,
     pub state_file: Arc<StateFile>,
 }
 
-/// What of a store is no member, item, purchase or reward and yet outlasts the process.
+/// The settings of a store that are persisted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Settings {
-    /// Above which rate to answer 429; `None`: never.
+    /// The rate above which the status is 429. `None`: no limit.
     pub requests_per_second: Option<u32>,
-    /// When Engage gives up a redeem that has not passed its point of no return.
+    /// The time after which Engage stops a redeem that has not passed its point of no return.
     pub redeem_gives_up_after_ms: u32,
-    /// How the store spells what is assumed.
+    /// The API mapping.
     pub api_mapping: ApiMapping,
 }
 
@@ -77,14 +80,14 @@ impl Settings {
     }
 }
 
-/// A change of the limits; what is not named stays.
+/// A change of the limits. A limit that is not named stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitsChange {
-    /// Above which rate to answer 429; `Some(None)`: never.
+    /// The rate above which the status is 429. `Some(None)`: no limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub requests_per_second: Option<Option<u32>>,
-    /// When Engage gives up a redeem that has not passed its point of no return.
+    /// The time after which Engage stops a redeem that has not passed its point of no return.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redeem_gives_up_after_ms: Option<u32>,
 }
@@ -95,14 +98,15 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32
 }
 
 impl LimitsChange {
-    /// Makes the change.
+    /// Applies the change.
     pub(crate) fn change(self, settings: &mut Settings) {
         settings.requests_per_second = self.requests_per_second.unwrap_or(settings.requests_per_second);
         settings.redeem_gives_up_after_ms = self.redeem_gives_up_after_ms.unwrap_or(settings.redeem_gives_up_after_ms);
     }
 }
 
-/// A store at a moment: restored, it is what it was then. Faults and the request log are not part of it.
+/// The state of a store at one time, to be restored later. Faults and the request log are not part
+/// of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
@@ -110,7 +114,7 @@ pub struct Snapshot {
     pub store: Contents,
     /// The clock.
     pub clock: Clock,
-    /// The rest.
+    /// The settings.
     pub settings: Settings,
 }
 
@@ -149,7 +153,7 @@ impl State {
         self.api_mapping = Arc::new(settings.api_mapping);
     }
 
-    /// Does again what was done.
+    /// Applies an event of the state file.
     fn replay(&mut self, event: Event) -> Result<(), Invalid> {
         match event {
             Event::Purchase { at, contact_id, purchase_id, item_id } => {
@@ -172,7 +176,7 @@ impl State {
         Ok(())
     }
 
-    /// Buys an item, or finds the purchase this id was used for before.
+    /// Buys an item, or returns the existing purchase with this id.
     pub fn purchase(
         &mut self,
         contact_id: Uuid,
@@ -187,7 +191,7 @@ impl State {
         Ok(bought)
     }
 
-    /// Uses a reward.
+    /// Redeems a reward.
     pub fn redeem(&mut self, assignment_id: Uuid, channel: Channel) -> Result<&Assignment, RedeemDecline> {
         let at = self.now();
         let redeemed = self.ledger.redeem(at, assignment_id, channel)?;
@@ -195,7 +199,7 @@ impl State {
         Ok(redeemed)
     }
 
-    /// Somebody else uses a reward, if it can still be used.
+    /// Redeems a reward as another party, if it is not redeemed yet.
     pub fn redeem_elsewhere(&mut self, assignment_id: Uuid) {
         let at = self.now();
         if self.ledger.redeem_elsewhere(at, assignment_id) {
@@ -208,31 +212,32 @@ impl State {
     }
 }
 
-/// Keeps a change, if there is a file to keep it in. Called under the lock, so that the file has the changes in their order.
+/// Persists an event, if there is a state file. The caller holds the lock, so that the events are
+/// in order.
 fn persist(file: Option<&StoreFile>, event: impl FnOnce() -> Event) {
     if let Some(StoreFile { key, state_file }) = file {
         state_file.write(Write::Event { key: key.clone(), event: event() });
     }
 }
 
-/// Keeps all that the store is now, in place of what was stored of it.
+/// Persists a snapshot in place of the store's earlier snapshot and events.
 fn persist_all(file: Option<&StoreFile>, seed: &Seed, snapshot: Snapshot) {
     if let Some(StoreFile { key, state_file }) = file {
         state_file.write(Write::Store { key: key.clone(), seed: seed.clone(), snapshot });
     }
 }
 
-/// A request that has come in: its number in the log and the fault that strikes it.
+/// A request that has arrived: its number in the log and the fault that applies.
 pub(crate) struct Arrival {
     pub seq: u64,
     pub effect: Option<Effect>,
     pub plan: ServePlan,
-    /// How often the faults had been cleared by then.
+    /// The number of times the faults had been cleared before.
     pub clearings: u64,
 }
 
 impl Store {
-    /// A new store.
+    /// Returns a new store.
     pub(crate) fn new(
         key: String,
         seed: Seed,
@@ -247,7 +252,7 @@ impl Store {
         Ok(Store::with(key, seed, requests_per_second, state))
     }
 
-    /// A store as it is in the file. `seed`, if there is one, is what a reset will bring back.
+    /// Returns a store of the state file. `seed`, if given, is used by the next reset.
     pub(crate) fn resume(
         stored: StoredState,
         seed: Option<Seed>,
@@ -272,7 +277,8 @@ impl Store {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a request has come in, and finds the fault that strikes it: one that was armed before one that stands.
+    /// Records a request, and returns the fault that applies. An armed fault comes before a
+    /// permanent one.
     pub(crate) fn record_request(&self, mut entry: RequestEntry) -> Arrival {
         let state = &mut *self.state();
         let (operation, contact, item) = (entry.operation, entry.contact_id, entry.item_id);
@@ -288,13 +294,13 @@ impl Store {
         Arrival { seq, effect, plan, clearings }
     }
 
-    /// Notes what a request is record.
+    /// Records the response to a request.
     pub(crate) fn record_response(&self, seq: u64, record: ResponseRecord) {
         self.state().log.record_response(seq, record);
         self.logged.notify_all();
     }
 
-    /// Returns once the faults have been cleared more often than `clearings` times.
+    /// Waits until the faults have been cleared more often than `clearings` times.
     pub(crate) async fn cleared_since(&self, clearings: u64) {
         let _ = self.clearings.subscribe().wait_for(|now| *now > clearings).await;
     }
@@ -304,46 +310,46 @@ impl Store {
         self.clearings.send_modify(|clearings| *clearings += 1);
     }
 
-    /// The key to send.
+    /// Returns the store's key.
     pub fn api_key(&self) -> &str {
         &self.key
     }
 
-    /// What happened to anybody's points and rewards.
+    /// Returns the entries of the ledger.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         let state = &mut *self.state();
         let now = state.clock.now();
         state.ledger.entries(now).to_vec()
     }
 
-    /// What a member can spend now; `None`: no such member.
+    /// Returns the points that a member can spend now. `None`: no such member.
     pub fn balance(&self, contact: Uuid) -> Option<u32> {
         let state = &mut *self.state();
         let now = state.clock.now();
         state.ledger.account(now, contact).map(|account| account.balance)
     }
 
-    /// What a member has bought, the newest first.
+    /// Returns the purchases of a member, the newest first.
     pub fn purchases(&self, contact: Uuid) -> Vec<Purchase> {
         let state = &mut *self.state();
         let now = state.clock.now();
         state.ledger.purchases_of(now, contact).into_iter().flatten().cloned().collect()
     }
 
-    /// The rewards that a member was given, the oldest first.
+    /// Returns the rewards of a member, the oldest first.
     pub fn assignments(&self, contact: Uuid) -> Vec<Assignment> {
         let state = &mut *self.state();
         let now = state.clock.now();
         state.ledger.assignments(now).iter().filter(|assignment| assignment.contact_id == contact).cloned().collect()
     }
 
-    /// The last requests, the oldest first; those to `/_sandbox/` are not among them.
+    /// Returns the last requests, the oldest first, without those to `/_sandbox/`.
     pub fn requests(&self) -> Vec<RequestEntry> {
         self.state().log.entries().iter().cloned().collect()
     }
 
-    /// Waits until the log holds a request that satisfies `wanted`, and returns the first. `None`: not in time.
-    /// `wanted` must not call the sandbox.
+    /// Waits until the log holds a request that satisfies `wanted`, and returns the first such
+    /// request. `None`: the timeout passed. `wanted` must not call the sandbox.
     pub fn wait_for(&self, timeout: Duration, wanted: impl Fn(&RequestEntry) -> bool) -> Option<RequestEntry> {
         let deadline = Instant::now() + timeout;
         let mut state = self.state();
@@ -360,28 +366,28 @@ impl Store {
     ///
     /// # Panics
     ///
-    /// When the fault could never work, such as an answer with status 99.
+    /// If the fault is invalid, such as a response with status 99.
     pub fn arm(&self, fault: Fault) -> u64 {
         let armed = self.state().faults.arm(fault);
         armed.unwrap_or_else(|invalid| panic!("not a fault: {invalid}"))
     }
 
-    /// The faults that have not yet struck for the last time.
+    /// Returns the armed faults.
     pub fn faults(&self) -> Vec<ArmedFault> {
         self.state().faults.armed().to_vec()
     }
 
-    /// Lets chaos reign, from its first decision on, or ends it.
+    /// Starts chaos from its first decision, or ends it.
     pub fn set_chaos(&self, chaos: Option<Chaos>) -> Result<(), Invalid> {
         self.state().faults.set_chaos(chaos)
     }
 
-    /// The chaos that reigns and how far it has come.
+    /// Returns the active chaos.
     pub fn chaos(&self) -> Option<ActiveChaos> {
         self.state().faults.chaos().cloned()
     }
 
-    /// Applies a script, but for what it says of TLS. The faults and the chaos of before are gone.
+    /// Applies a script except its TLS faults. Earlier faults and chaos end.
     pub(crate) fn apply(&self, script: Script) -> Result<(), Invalid> {
         let Script { faults, tls: _, chaos, clock, limits, api_mapping } = script;
         for fault in &faults {
@@ -411,15 +417,16 @@ impl Store {
         self.disarm(&mut self.state());
     }
 
-    /// Back to the start: the seed, no faults, an empty log, the computer's clock, the first rate limit, the usual dialect.
+    /// Restores the start: the seed, no faults, an empty log, the computer's clock, the first
+    /// limits and the default API mapping.
     pub fn reset(&self) {
         let settings = Settings::start(self.requests_per_second);
-        // The seed made a store once, so it makes one again.
+        // The seed was valid before, so that it is valid now.
         let Ok(ledger) = self.seed.ledger() else { return };
         let _ = self.restore(Snapshot { store: ledger.contents(), clock: Clock::default(), settings });
     }
 
-    /// All that the store is now; see [`Snapshot`].
+    /// Returns the present state; see [`Snapshot`].
     pub fn snapshot(&self) -> Snapshot {
         let mut state = self.state();
         let now = state.now();
@@ -427,7 +434,8 @@ impl Store {
         Snapshot { store: state.ledger.contents(), clock: state.clock, settings: state.settings() }
     }
 
-    /// Makes the store what it was, with no faults and an empty log, unless the snapshot contradicts itself.
+    /// Restores a snapshot, with no faults and an empty log. Returns an error if the snapshot
+    /// contradicts itself.
     pub fn restore(&self, snapshot: Snapshot) -> Result<(), Invalid> {
         let restored = State::of(snapshot.clone())?;
         let mut state = self.state();
@@ -439,7 +447,7 @@ impl Store {
         Ok(())
     }
 
-    /// Tells balance changes from now on to this webhook, or to none.
+    /// Sets the webhook that receives balance changes from now on, or removes it.
     pub(crate) fn set_webhook(&self, webhook: Option<Webhook>) -> Result<Option<Arc<webhook::Set>>, Invalid> {
         if let Some(webhook) = &webhook {
             webhook.check()?;
@@ -452,12 +460,12 @@ impl Store {
         Ok(set)
     }
 
-    /// The webhook that is set.
+    /// Returns the webhook.
     pub(crate) fn webhook(&self) -> Option<Arc<webhook::Set>> {
         self.state().webhook.clone()
     }
 
-    /// The balance changes since the last time; `None`: this webhook is no longer the one that is set.
+    /// Returns the balance changes since the last call. `None`: another webhook is set.
     pub(crate) fn balance_changes(&self, set: &Arc<webhook::Set>) -> Option<Vec<BalanceChange>> {
         let mut state = self.state();
         state.webhook.as_ref().filter(|current| Arc::ptr_eq(current, set))?;
@@ -465,13 +473,13 @@ impl Store {
         Some(state.ledger.take_balance_changes(now))
     }
 
-    /// Notes what the judge said, for the page.
+    /// Records the judge's verdict for the dashboard.
     pub(crate) fn note_verdict(&self, verdict: Result<Verdict, String>) {
         let state = &mut *self.state();
         state.verdict = Some((state.now(), verdict));
     }
 
-    /// The clock.
+    /// Returns the clock.
     pub fn clock(&self) -> Clock {
         self.state().clock
     }
@@ -479,19 +487,19 @@ impl Store {
     /// Replaces the clock.
     pub fn set_clock(&self, clock: Clock) {
         let state = &mut *self.state();
-        // What was over by the old clock stays over.
+        // A purchase whose time passed by the old clock ends before the change.
         let at = state.clock.now();
         state.ledger.process_due(at);
         state.clock = clock;
         persist(state.file.as_ref(), || Event::Clock { at, clock });
     }
 
-    /// Moves the clock away from the computer's.
+    /// Sets the clock's offset from the computer's clock.
     pub fn set_clock_offset(&self, offset_ms: i64) {
         self.set_clock(Clock::Runs { offset_ms });
     }
 
-    /// The rate, when a redeem is given up, and how the store spells what is assumed.
+    /// Returns the settings.
     pub fn settings(&self) -> Settings {
         self.state().settings()
     }
@@ -507,18 +515,18 @@ impl Store {
         Ok(())
     }
 
-    /// Above which rate to answer 429; `None`: never.
+    /// Sets the rate above which the status is 429. `None`: no limit.
     pub fn set_requests_per_second(&self, limit: Option<u32>) {
-        // The dialect is what it was.
+        // This cannot fail, because the API mapping does not change.
         let _ = self.set(|settings| settings.requests_per_second = limit);
     }
 
-    /// Changes how the store spells what is assumed.
+    /// Replaces the API mapping.
     pub fn set_api_mapping(&self, api_mapping: ApiMapping) -> Result<(), Invalid> {
         self.set(|settings| settings.api_mapping = api_mapping)
     }
 
-    /// Adds a member, unless the id is taken.
+    /// Adds a member. Returns an error if the id is in use.
     pub fn add_member(&self, member: Member) -> Result<(), Invalid> {
         let mut state = self.state();
         state.ledger.add_member(member.clone())?;
@@ -526,7 +534,7 @@ impl Store {
         Ok(())
     }
 
-    /// Adds an item, unless the id is taken or the item contradicts itself.
+    /// Adds an item. Returns an error if the id is in use or the item is invalid.
     pub fn add_item(&self, item: Item) -> Result<(), Invalid> {
         let mut state = self.state();
         state.ledger.add_item(item.clone())?;
@@ -535,7 +543,7 @@ impl Store {
     }
 }
 
-/// At most so many requests in any second, or any number.
+/// Limits the requests of any one second.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     limit: Option<u32>,
@@ -551,7 +559,7 @@ impl RateLimit {
         self.limit
     }
 
-    /// Whether a request may pass. What is turned away does not count.
+    /// Returns whether a request may pass. A rejected request does not count.
     pub fn accepts(&mut self, now: Instant) -> bool {
         let Some(limit) = self.limit else { return true };
         while self.accepted.front().is_some_and(|&then| now.duration_since(then) >= Duration::from_secs(1)) {

@@ -1,5 +1,7 @@
-//! The webhook `point.balance.updated`, to a listener on this computer: signed as Engage's provider signs, as often and in such an
-//! order as it is told to. Envelope and payload are documented; that points held for a purchase in progress count is assumed.
+//! The webhook `point.balance.updated`, for a listener on this computer. It can be signed, repeated
+//! and reordered.
+//! The envelope, the payload and the signature are documented. It is assumed that points held for a
+//! purchase in progress count.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,32 +26,33 @@ use crate::clock::Time;
 use crate::ledger::{BalanceChange, Invalid};
 use crate::store::Store;
 
-/// How long a delivery may take, and how often it is tried.
+/// The timeout and the number of attempts of a delivery.
 const PATIENCE: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 5;
-/// How often the store is looked at, and how long a lone event waits for one to be swapped with.
+/// The interval between two checks of the store, and the time that a single event waits for another
+/// to swap with.
 const LOOK: Duration = Duration::from_millis(20);
 const WAIT: Duration = Duration::from_secs(2);
 
-/// Where and how balance changes are told.
+/// The receiver of balance changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Webhook {
-    /// `http://` and an address of this computer.
+    /// An `http://` URL with an address of this computer.
     pub url: String,
-    /// How many times each event comes again.
+    /// The number of additional deliveries of each event.
     #[serde(default)]
     pub repeat: u32,
-    /// Whether two events change places.
+    /// Whether two events are swapped.
     #[serde(default)]
     pub reorder: bool,
-    /// `whsec_` and the signing secret in Base64; without one nothing is signed.
+    /// `whsec_` and the signing secret in Base64. Without it nothing is signed.
     #[serde(default, skip_serializing)]
     pub secret: Option<String>,
 }
 
 impl Webhook {
-    /// Says what is wrong with it, if anything.
+    /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         self.target()?;
         self.key().map(|_| ())
@@ -78,7 +81,7 @@ impl Webhook {
     }
 }
 
-/// A webhook that is set, and what became of its events.
+/// A webhook that is set, and its counters.
 #[derive(Debug)]
 pub(crate) struct Set {
     pub webhook: Webhook,
@@ -86,7 +89,7 @@ pub(crate) struct Set {
     pub failed: AtomicU64,
 }
 
-/// Delivers what changes until another webhook is set in its place, or none.
+/// Delivers balance changes until another webhook is set or the webhook is removed.
 pub(crate) async fn deliver(store: Arc<Store>, set: Arc<Set>) {
     let (Ok((address, uri)), Ok(key)) = (set.webhook.target(), set.webhook.key()) else { return };
     let sender = Sender { address, uri, key };
@@ -115,7 +118,7 @@ pub(crate) async fn deliver(store: Arc<Store>, set: Arc<Set>) {
     }
 }
 
-/// Something to tell.
+/// A balance change to deliver.
 struct Event {
     id: String,
     at: Time,
@@ -126,7 +129,7 @@ impl Event {
     fn of(change: BalanceChange, store: &str) -> Event {
         let BalanceChange { contact_id, balance, at } = change;
         let id = format!("msg_{}", Uuid::new_v4().simple());
-        // Documented as an integer, where the account's own id may be a GUID.
+        // The documentation has an integer here. The account's own id may be a GUID.
         let account = contact_id.as_u128() & 0x7fff_ffff;
         let body = json!({
             "eventType": "point.balance.updated",
@@ -152,7 +155,7 @@ struct Sender {
 }
 
 impl Sender {
-    /// Tries until it is accepted, or too often.
+    /// Sends an event until the receiver accepts it or the attempts are used up.
     async fn send(&self, event: &Event) -> bool {
         for attempt in 0..ATTEMPTS {
             if matches!(timeout(PATIENCE, self.attempt(event)).await, Ok(Ok(true))) {

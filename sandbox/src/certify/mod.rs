@@ -1,5 +1,7 @@
-//! Certification: scripted scenarios against a vendor's own till program, judged by what it tells the cashier and by the ledger.
-//! Each scenario has a sandbox and a folder of its own, so they all run at once and none can spoil another.
+//! Certification: scenarios run a vendor's till program, and check its reported outcomes and the
+//! ledger.
+//! Each scenario has its own sandbox and folder. All scenarios run at the same time and do not
+//! affect each other.
 
 mod relay;
 mod report;
@@ -19,25 +21,25 @@ pub use till::{BadTemplate, ReportedOutcome, Template};
 use runner::Runner;
 use scenarios::SCENARIOS;
 
-/// What to certify, and how.
+/// The till program to certify, and the limits.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The till program.
     pub till: Template,
-    /// How long the till is told to keep the cashier waiting.
+    /// The time that the till lets the cashier wait.
     pub wait: Duration,
-    /// How much longer a press may take: to start, to look after earlier sales, to print.
+    /// The additional time that a press may take: to start, to resolve earlier sales, to print.
     pub grace: Duration,
-    /// How long an outcome may stay unknown once the faults have ended.
+    /// The time within which an operation must be resolved once the faults have ended.
     pub resolve_timeout: Duration,
-    /// How many presses may run at once.
+    /// The number of presses that may run at the same time.
     pub jobs: usize,
-    /// Only the scenarios of these names; empty: all.
+    /// The names of the scenarios to run; empty: all.
     pub only: Vec<String>,
 }
 
 impl Plan {
-    /// All scenarios, with the usual times.
+    /// Returns a plan with all scenarios and the default times.
     pub fn new(till: Template) -> Plan {
         Plan {
             till,
@@ -50,13 +52,13 @@ impl Plan {
     }
 }
 
-/// The names and titles of the scenarios.
+/// Returns the names and titles of the scenarios.
 pub fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
     SCENARIOS.iter().map(|scenario| (scenario.name, scenario.title))
 }
 
-/// Plays the scenarios. `played` is told of each as it ends.
-/// An error: a scenario of that name does not exist, or the program cannot be started at all.
+/// Runs the scenarios, and calls `on_result` at the end of each.
+/// Returns an error if a scenario's name does not exist or the program cannot be started.
 pub fn certify(plan: &Plan, on_result: &(dyn Fn(&ScenarioResult) + Sync)) -> Result<Report, String> {
     if let Some(unknown) = plan.only.iter().find(|name| list().all(|(known, _)| known != *name)) {
         return Err(format!("there is no scenario {unknown}; see --list"));
@@ -94,19 +96,20 @@ pub fn certify(plan: &Plan, on_result: &(dyn Fn(&ScenarioResult) + Sync)) -> Res
     })
 }
 
-/// So many presses at once, so that a small computer does not make a quick till look slow.
+/// Limits the number of presses at the same time, so that a computer with few cores does not delay
+/// a fast till.
 #[derive(Debug)]
 struct Permits {
     free: Mutex<usize>,
     changed: Condvar,
 }
 
-/// Gives its permits back when dropped.
+/// Returns its permits when dropped.
 struct Permit<'a>(&'a Permits, usize);
 
 impl Permits {
     fn new(count: usize) -> Permits {
-        // Two presses at once are a scenario.
+        // One scenario presses twice at the same time.
         Permits { free: Mutex::new(count.max(2)), changed: Condvar::new() }
     }
 

@@ -1,4 +1,5 @@
-//! The network between the till and the sandbox: passes bytes on until it is cut, and then refuses.
+//! The network between the till and the sandbox: relays bytes until it is cut, then rejects
+//! connections.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +15,7 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// A relay to an address, on a free port, connected.
+    /// Returns a relay to an address, on a free port.
     pub fn new(to: SocketAddr) -> io::Result<Relay> {
         let line = OpenRelay::open(SocketAddr::from(([127, 0, 0, 1], 0)), to)?;
         Ok(Relay { at: line.at, to, line: Some(line) })
@@ -24,19 +25,19 @@ impl Relay {
         self.at.port()
     }
 
-    /// Ends every connection and refuses new ones.
+    /// Closes every connection and rejects new ones.
     pub fn cut(&mut self) {
         self.line = None;
     }
 
-    /// Takes connections again, at the same address.
+    /// Accepts connections again, at the same address.
     pub fn restore(&mut self) -> io::Result<()> {
         self.line = Some(OpenRelay::open(self.at, self.to)?);
         Ok(())
     }
 }
 
-/// A relay that is not cut.
+/// A relay that accepts connections.
 struct OpenRelay {
     at: SocketAddr,
     closing: Arc<AtomicBool>,
@@ -65,7 +66,8 @@ impl OpenRelay {
 impl Drop for OpenRelay {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
-        // Wakes the listener, so that it is gone when this returns.
+        // This connection wakes the listener's thread, so that the thread ends before this function
+        // returns.
         let _ = TcpStream::connect(self.at);
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();

@@ -17,13 +17,13 @@ pub struct Report {
     pub began: Time,
     /// The duration.
     pub took: Duration,
-    /// Whether every scenario was result: only then is a till certified.
+    /// Whether every scenario ran. Only then is a till certified.
     pub complete: bool,
     /// The scenarios, in their order.
     pub scenarios: Vec<ScenarioResult>,
 }
 
-/// A scenario that was result.
+/// The result of one scenario.
 #[derive(Clone, Debug)]
 pub struct ScenarioResult {
     /// The scenario's name.
@@ -137,7 +137,7 @@ impl Report {
         })
     }
 
-    /// ForStore CI.
+    /// Returns the report as JUnit XML.
     pub fn junit(&self) -> String {
         let case = |result: &ScenarioResult| TestCase {
             name: format!("{}: {}", result.name, result.title),

@@ -1,5 +1,7 @@
-//! What a scenario plays on: a sandbox, a network and a folder of its own, the till, and a record of what was done and expected.
-//! What holds in every scenario is checked here: the time a press takes, the word given to the cashier, one purchase id a sale.
+//! Runs one scenario: a sandbox, a network and a folder of its own, the till, and a record of the
+//! steps and failures.
+//! This module checks the rules of every scenario: the time of a press, the reported outcome, one
+//! purchase id a sale.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,10 +24,10 @@ use crate::ledger::LedgerKind;
 use crate::log::{KeySeen, RequestEntry};
 use crate::{Fault, Operation, Sandbox};
 
-/// How long a program is given to make a request.
+/// The time within which a program must send a request.
 const REQUEST: Duration = Duration::from_secs(30);
 
-/// A sale: the basket on which the cashier presses.
+/// A sale: the basket for which the cashier presses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sale {
     pub reference: &'static str,
@@ -39,7 +41,7 @@ pub(super) struct Runner<'a> {
     pub sandbox: Sandbox,
     folder: TempDir,
     network: Option<Relay>,
-    /// What the till is told; a scenario may tell it something else.
+    /// The configuration of the till. A scenario may change it.
     pub ca: PathBuf,
     pub key: String,
     pub journal: PathBuf,
@@ -75,9 +77,9 @@ impl<'a> Runner<'a> {
         })
     }
 
-    // --- What happens -------------------------------------------------------------------------------------------------
+    // --- Actions ---
 
-    /// Arms a fault, and says in words what it does.
+    /// Arms a fault and records it in one sentence.
     pub fn arm(&mut self, what: &str, fault: Fault) {
         self.sandbox.arm(fault);
         self.note(what);
@@ -89,7 +91,7 @@ impl<'a> Runner<'a> {
         self.note("The faults end.");
     }
 
-    /// Presses, and waits for what the till says.
+    /// Presses and returns the reported outcome.
     pub fn press(&mut self, sale: Sale) -> ReportedOutcome {
         let permit = self.permits.take(1);
         let before = self.requests_for(sale);
@@ -100,7 +102,7 @@ impl<'a> Runner<'a> {
         ended.reported
     }
 
-    /// Presses twice at the same moment.
+    /// Presses twice at the same time.
     pub fn press_twice(&mut self, sale: Sale) -> [ReportedOutcome; 2] {
         let permit = self.permits.take(2);
         let before = self.requests_for(sale);
@@ -114,7 +116,7 @@ impl<'a> Runner<'a> {
         [one.reported, two.reported]
     }
 
-    /// Presses, and pulls the plug as soon as a request that is `wanted` has reached the sandbox.
+    /// Presses, and kills the till as soon as a request that is `wanted` has reached the sandbox.
     pub fn press_and_kill(&mut self, sale: Sale, when: &str, wanted: impl Fn(&RequestEntry) -> bool) {
         let _permit = self.permits.take(1);
         let seen = self.sandbox.requests().last().map_or(0, |request| request.seq);
@@ -143,7 +145,8 @@ impl<'a> Runner<'a> {
         ended.reported
     }
 
-    /// Presses until the outcome is known, as a cashier or the next start would, and expects it to be this one.
+    /// Presses until the outcome is final, as a cashier or the next start does, and expects this
+    /// outcome.
     pub fn resolve(&mut self, sale: Sale, expected: ReportedOutcome) {
         let deadline = Instant::now() + self.plan.resolve_timeout;
         let mut pause = Duration::from_millis(250);
@@ -165,13 +168,13 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Lets Engage's own time pass.
+    /// Waits while Engage processes a request.
     pub fn wait_for(&mut self, time: Duration) {
         thread::sleep(time);
         self.note(&format!("{} s pass.", time.as_secs()));
     }
 
-    /// Puts a network between the till and the sandbox that can be cut.
+    /// Adds a network between the till and the sandbox. The network can be cut.
     pub fn add_network(&mut self) -> io::Result<()> {
         let port = self.sandbox.https_url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
         self.network = Some(Relay::new(SocketAddr::from(([127, 0, 0, 1], port)))?);
@@ -193,12 +196,13 @@ impl<'a> Runner<'a> {
         self.note("The network is back.");
     }
 
-    /// A file of this scenario's folder.
+    /// Returns the path of a file in this scenario's folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Whether the till's command line has this placeholder; if not, the scenario does not apply.
+    /// Returns whether the till's command line has this placeholder. Without it the scenario does
+    /// not apply.
     pub fn requires(&mut self, placeholder: &str) -> bool {
         let has = self.plan.till.mentions(placeholder);
         if !has {
@@ -215,7 +219,7 @@ impl<'a> Runner<'a> {
         self.record(what, None);
     }
 
-    // --- What is expected ---------------------------------------------------------------------------------------------
+    // --- Expectations ---
 
     pub fn fail(&mut self, why: &str) {
         if self.failures.iter().all(|known| known != why) {
@@ -223,15 +227,15 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// What the till may say, and why nothing else is right.
+    /// Checks the reported outcome. `why` says why only the allowed outcomes are correct.
     pub fn expect(&mut self, reported: ReportedOutcome, allowed: &[ReportedOutcome], why: &str) {
-        // What is late, or could not be started, has been said already.
+        // A late or failed start is recorded already.
         if !allowed.contains(&reported) && reported != ReportedOutcome::TimedOut {
             self.fail(&format!("the till says {reported}, but {why}"));
         }
     }
 
-    /// How often each sale is to be deducted in the end; nothing else may be.
+    /// Checks the number of deductions of each sale. Any other deduction is a failure.
     pub fn expect_deducted(&mut self, expected: &[(Sale, usize)]) {
         for &(sale, due) in expected {
             let found = self.deductions(sale);
@@ -253,20 +257,20 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// How often a sale was deducted.
+    /// Returns the number of deductions of a sale.
     fn deductions(&self, sale: Sale) -> usize {
         let ledger = self.sandbox.ledger();
         let deducted = ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct);
         deducted.filter(|entry| (entry.contact_id, entry.item_id) == (sale.contact, sale.item)).count()
     }
 
-    /// How many purchase requests for this member have reached the sandbox.
+    /// Returns the number of purchase requests for this member that have reached the sandbox.
     pub fn requests_for(&self, sale: Sale) -> usize {
         let requests = self.sandbox.requests();
         requests.iter().filter(|request| is_purchase(request) && request.contact_id == Some(sale.contact)).count()
     }
 
-    /// Checks what holds in every scenario, and ends it.
+    /// Checks the rules of every scenario, and ends the scenario.
     pub fn end(mut self, scenario: &Scenario) -> Result<ScenarioResult, String> {
         if let Some(why) = self.unstartable {
             return Err(why);
@@ -305,7 +309,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// What Engage asks of every request.
+    /// Checks the headers that Engage requires of every request.
     fn requests_are_in_order(&mut self) {
         for request in self.sandbox.requests() {
             if request.user_agent.is_none_or(|agent| agent.trim().is_empty()) {
@@ -321,7 +325,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// If the till exports its journal, that must be one story with the ledger.
+    /// Judges the till's exported journal against the ledger, if there is an export.
     fn export_is_true(&mut self) {
         let Ok(json) = fs::read(self.file("export.json")) else { return };
         match Journal::from_json("", &json) {
@@ -336,7 +340,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    // --- Within -------------------------------------------------------------------------------------------------------
+    // --- Internals ---
 
     fn limit(&self) -> Duration {
         self.plan.wait + self.plan.grace
@@ -373,7 +377,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Notes what a press said, and holds it against the ledger.
+    /// Records the outcome of a press, and checks it against the ledger.
     fn pressed(&mut self, sale: Sale, ended: &Exit, requests_before: usize) {
         let name = sale.reference;
         self.record(&format!("{name}: pressed. The till says: {}.", ended.reported), Some(ended));

@@ -1,5 +1,6 @@
-//! The scenarios: what is done to the till, and what it must say and the ledger must hold.
-//! A till passes if the cashier is never told what is not so, and if every sale is deducted exactly as often as it was sold.
+//! The scenarios: the faults, the allowed outcomes and the expected deductions.
+//! A till passes if it reports only correct outcomes to the cashier, and if each completed sale is
+//! deducted exactly once.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::{Effect, Fault, FaultResponse, Operation, Sandbox};
 
 pub(super) struct Scenario {
     pub name: &'static str,
-    /// A sentence for a retailer.
+    /// One sentence for a retailer.
     pub title: &'static str,
     pub run: fn(&mut Runner<'_>),
 }
@@ -122,7 +123,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 use ReportedOutcome::{Completed, Declined, NotSent, Other, Pending};
 
-/// A sale of a coffee for 100 points to a member who has them.
+/// A sale of a coffee for 100 points to a member with enough points.
 const COFFEE: Sale = Sale { reference: "receipt 4711", contact: demo::ASTRID, item: demo::COFFEE };
 
 fn of(item: Uuid) -> Sale {
@@ -135,7 +136,7 @@ fn on_purchase(effect: Effect) -> Fault {
 
 const MAY_BE_DEDUCTED: &str = "the purchase may have been made: it is bought or pending";
 
-/// A sale under a fault that ends by itself, and is settled to be bought once.
+/// Runs a sale under a fault. Once the fault has ended, the sale must complete with one deduction.
 fn completes_once_despite(runner: &mut Runner<'_>, what: &str, fault: Fault) {
     runner.arm(what, fault);
     let reported = runner.press(COFFEE);
@@ -196,7 +197,7 @@ fn purchase_failed(runner: &mut Runner<'_>) {
     declined(runner, of(demo::FAILS));
 }
 
-/// An item whose purchase takes longer than a till will wait.
+/// Adds an item whose purchase takes longer than the cashier's wait.
 fn slow_item(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending) -> Sale {
     let for_ms = u32::try_from(runner.wait().as_millis()).unwrap_or(u32::MAX).saturating_add(1000);
     let item = Item { behaviour: Behaviour::Processing { for_ms, response, ends }, ..Item::new("Cinema ticket", 100) };
@@ -363,7 +364,7 @@ fn wrong_key(runner: &mut Runner<'_>) {
     runner.expect_deducted(&[(COFFEE, 0)]);
     runner.note("The key is put right.");
     runner.key = right;
-    // On a new receipt: what was refused stays refused.
+    // The new receipt is a new sale: a declined operation stays declined.
     let next = Sale { reference: "receipt 4712", ..COFFEE };
     runner.resolve(next, Completed);
     runner.expect_deducted(&[(next, 1)]);
@@ -435,13 +436,13 @@ fn queue_goes_on(runner: &mut Runner<'_>) {
     runner.expect_deducted(&[(COFFEE, 1), (next, 1)]);
 }
 
-/// For a till that does not redeem it is a sale like any other.
+/// A till that does not redeem passes this scenario as a normal sale.
 fn redeem_unanswered(runner: &mut Runner<'_>) {
     let fault = Fault::on(Operation::Redeem, Effect::StallAfterCommit);
     completes_once_despite(runner, "The answer to a use of the reward will not come.", fault);
 }
 
-/// What is not written down before it is sent is lost in a power cut.
+/// A purchase without a durable record would be lost in a power cut.
 fn journal_unwritable(runner: &mut Runner<'_>) {
     if !runner.requires("{journal}") {
         return;

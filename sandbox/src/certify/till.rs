@@ -1,4 +1,5 @@
-//! The vendor's till program: a command line with placeholders, started, waited for, and killed as a power cut would.
+//! The vendor's till program: a command line with placeholders. The program is started, awaited,
+//! and killed like in a power cut.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -8,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a placeholder and its environment variable stand for.
+/// The placeholders and their environment variables.
 pub const PLACEHOLDERS: [(&str, &str); 9] = [
     ("{url}", "ENGAGE_URL"),
     ("{ca}", "ENGAGE_CA"),
@@ -25,7 +26,7 @@ pub const PLACEHOLDERS: [(&str, &str); 9] = [
 #[derive(Clone, Debug)]
 pub struct Template(Vec<String>);
 
-/// Why a command line is none.
+/// The reason why a command line is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadTemplate(String);
 
@@ -36,7 +37,7 @@ impl fmt::Display for BadTemplate {
 }
 
 impl Template {
-    /// The program and its arguments.
+    /// Returns the template of a program and its arguments.
     pub fn new(words: Vec<String>) -> Result<Template, BadTemplate> {
         if words.first().is_none_or(String::is_empty) {
             return Err(BadTemplate("no till program is given".to_owned()));
@@ -55,17 +56,17 @@ impl Template {
         Ok(Template(words))
     }
 
-    /// Whether the command line has this placeholder.
+    /// Returns whether the command line has this placeholder.
     pub(super) fn mentions(&self, placeholder: &str) -> bool {
         self.0.iter().any(|word| word.contains(placeholder))
     }
 
-    /// The program, as given.
+    /// Returns the program's name.
     pub(super) fn program(&self) -> &str {
         &self.0[0]
     }
 
-    /// Starts the program; what it prints goes into a file.
+    /// Starts the program. A file receives its output.
     pub(super) fn start(&self, values: &[String; 9], output: &Path) -> io::Result<Running> {
         let filled = |word: &String| {
             PLACEHOLDERS.iter().zip(values).fold(word.clone(), |word, ((name, _), value)| word.replace(name, value))
@@ -75,21 +76,21 @@ impl Template {
         command.envs(PLACEHOLDERS.iter().map(|(_, variable)| variable).zip(values));
         let file = File::create(output)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        // A group of its own: a power cut takes what the program has started, too.
+        // The process group makes it possible to kill the program's children too.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         Ok(Running { child: command.spawn()?, began: Instant::now(), output: output.to_owned() })
     }
 }
 
-/// As one would type it.
+/// Formats the command line with spaces.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(" "))
     }
 }
 
-/// A program under way. Dropping it kills it.
+/// A running program. Dropping it kills it.
 pub(super) struct Running {
     child: Child,
     began: Instant,
@@ -97,7 +98,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Waits for its end, at most until it has run for `limit`; then it is killed.
+    /// Waits until the program ends. Kills the program once it has run for `limit`.
     pub fn wait(mut self, limit: Duration) -> Exit {
         let reported = loop {
             match self.child.try_wait() {
@@ -109,9 +110,9 @@ impl Running {
         self.ended(reported)
     }
 
-    /// Pulls the plug.
+    /// Kills the program, like in a power cut.
     pub fn kill(mut self) -> Exit {
-        // It may have ended by itself just before.
+        // The program may have ended just before.
         let reported = self.child.try_wait().ok().flatten().map_or(ReportedOutcome::Killed, ReportedOutcome::of);
         self.ended(reported)
     }
@@ -140,30 +141,30 @@ impl Drop for Running {
     }
 }
 
-/// How a program ended.
+/// The end of a program.
 pub(super) struct Exit {
     pub reported: ReportedOutcome,
     pub took: Duration,
-    /// The last of what it printed.
+    /// The end of the program's output.
     pub printed: String,
 }
 
-/// What a press told the cashier: the exit code.
+/// The outcome that a press reports to the cashier: the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportedOutcome {
-    /// 0
+    /// Exit code 0.
     Completed,
-    /// 10
+    /// Exit code 10.
     Declined,
-    /// 11
+    /// Exit code 11.
     Pending,
-    /// 12
+    /// Exit code 12.
     NotSent,
-    /// Any other exit code, or -1 for an end without one (a crash).
+    /// Any other exit code; -1: an end without one, such as a crash.
     Other(i32),
-    /// The power was cut.
+    /// The program was killed, like in a power cut.
     Killed,
-    /// It did not end in time.
+    /// The program did not end in time.
     TimedOut,
 }
 

@@ -1,4 +1,5 @@
-//! `engage-sandbox judge`: the ledger of a running sandbox, or of a file, against the exports of the tills.
+//! `engage-sandbox judge`: checks the exports of tills against the ledger of a running sandbox or
+//! of a file.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,33 +14,35 @@ use engage_sandbox::junit::{TestCase, junit};
 
 use super::{BAD_ARGUMENT, Failed, write};
 
-/// Judges tills: what they say of their operations against the ledger. Exit code 0: pass, 1: fail, 2: bad input
+/// Judge tills: check their operations against the ledger. Exit code 0: pass, 1: fail, 2: invalid
+/// input
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The ledger: http://HOST:PORT of a running sandbox, or a file with what GET /_sandbox/ledger answers
+    /// The ledger: http://HOST:PORT of a running sandbox, or a file with the JSON of GET
+    /// /_sandbox/ledger
     #[arg(long, value_name = "URL|FILE")]
     ledger: String,
-    /// The key of the store, where the sandbox has several
+    /// The key of the store, if the sandbox has several
     #[arg(long, value_name = "KEY")]
     store: Option<String>,
-    /// A till's export: what `eps_list_unacknowledged` answers, or operation objects one after the other
+    /// A till's export: the JSON of `eps_list_unacknowledged`, or a sequence of operation objects
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     journal: Vec<PathBuf>,
-    /// The faults have ended and the tills have settled: nothing may be pending any more
+    /// The faults have ended and every till has resolved its operations: none may be pending
     #[arg(long)]
     resolved: bool,
     /// The exports leave operations out, such as acknowledged ones
     #[arg(long)]
     partial: bool,
-    /// Where to write the verdict as JUnit XML
+    /// The file for the verdict as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Where to write the verdict as JSON
+    /// The file for the verdict as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// Judges, reports, and gives whether it is a pass.
+/// Judges, writes the reports, and returns whether every rule holds.
 pub fn run(options: &Options) -> Result<bool, Failed> {
     let ledger = read_ledger(options)?;
     let journals = options.journal.iter().map(|path| read_journal(path)).collect::<Result<Vec<_>, _>>()?;
@@ -94,7 +97,7 @@ fn read_ledger(options: &Options) -> Result<Vec<LedgerEntry>, Failed> {
     ledger_from_json(&json).map_err(|error| bad(&error))
 }
 
-/// Asks a sandbox for its ledger.
+/// Requests the ledger of a sandbox.
 fn ask(address: &str, store: Option<&str>) -> Result<Vec<u8>, String> {
     let (address, path) = match address.split_once('/') {
         Some((address, path)) if !path.is_empty() => (address, format!("/{path}")),
