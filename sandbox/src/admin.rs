@@ -49,7 +49,10 @@ impl FromRequestParts<Arc<App>> for ForStore {
         match query.get("store").or(header) {
             None => Ok(ForStore(Arc::clone(&app.first))),
             Some(key) => app.store(key).map(ForStore).ok_or_else(|| {
-                json(StatusCode::NOT_FOUND, &json!({ "error": "no store has this key", "field": "store" }))
+                json(
+                    StatusCode::NOT_FOUND,
+                    &json!({ "error": "no store has this key. See GET /_sandbox/stores", "field": "store" }),
+                )
             }),
         }
     }
@@ -119,7 +122,7 @@ async fn requests(ForStore(store): ForStore, RawQuery(query): RawQuery) -> Admin
     let query = Query::parse(query.as_deref());
     let after: u64 = match query.get("after") {
         None => 0,
-        Some(seq) => seq.parse().map_err(|_| Invalid::new("after", "is not the number of a request"))?,
+        Some(seq) => seq.parse().map_err(|_| Invalid::new("after", "must be the number of a request"))?,
     };
     let state = store.state();
     let entries = state.log.entries().iter().filter(|entry| entry.seq > after);
@@ -180,19 +183,19 @@ pub(crate) fn apply(store: &Store, tls: &Tls, script: Script) -> Result<(), Inva
     store.apply(script)?;
     tls.clear();
     for fault in faults {
-        tls.arm(fault).map_err(|error| Invalid::new("tls", &format!("no certificate can be made: {error}")))?;
+        tls.arm(fault).map_err(|error| Invalid::new("tls", &format!("a certificate cannot be made: {error}")))?;
     }
     Ok(())
 }
 
 async fn webhook(ForStore(store): ForStore) -> Response {
-    let told = store.webhook().map(|set| {
-        let mut told = json!(set.webhook);
-        told["delivered"] = set.delivered.load(Ordering::Relaxed).into();
-        told["failed"] = set.failed.load(Ordering::Relaxed).into();
-        told
+    let webhook = store.webhook().map(|set| {
+        let mut webhook = json!(set.webhook);
+        webhook["delivered"] = set.delivered.load(Ordering::Relaxed).into();
+        webhook["failed"] = set.failed.load(Ordering::Relaxed).into();
+        webhook
     });
-    json(StatusCode::OK, &json!(told))
+    json(StatusCode::OK, &json!(webhook))
 }
 
 async fn set_webhook(store: ForStore, body: Bytes) -> AdminResult {
@@ -304,14 +307,14 @@ async fn add_store(State(app): State<Arc<App>>, body: Bytes) -> AdminResult {
 
 async fn remove_store(State(app): State<Arc<App>>, ForStore(store): ForStore) -> AdminResult {
     if store.api_key() == app.first.api_key() {
-        return Err(Invalid::new("store", "is the first one, which stays").into());
+        return Err(Invalid::new("store", "is the first store, which cannot be removed").into());
     }
     app.remove(store.api_key());
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn unknown() -> Response {
-    json(StatusCode::NOT_FOUND, &json!({ "error": "no such route of the sandbox" }))
+    json(StatusCode::NOT_FOUND, &json!({ "error": "the sandbox has no such route. See GET /_sandbox/openapi.json" }))
 }
 
 fn json(status: StatusCode, body: &Value) -> Response {

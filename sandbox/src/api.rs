@@ -302,7 +302,7 @@ fn search(state: &State, query: &Query) -> Result<Vec<Uuid>, ErrorResponse> {
         return Err(bad("InvalidSearchQuery", "Search by exactly one key"));
     };
     if !key.accepts(value) {
-        return Err(bad(code, "The value has the wrong form"));
+        return Err(bad(code, "The value has the wrong format"));
     }
     let of_type = match query.get("contactType") {
         None => true,

@@ -87,7 +87,7 @@ impl ApiMapping {
             return Err(Invalid::new("keyHeader", "is not the name of an HTTP header"));
         }
         if !self.rewards_path.starts_with("/api/") || !self.rewards_path.contains("{contactId}") {
-            return Err(Invalid::new("rewardsPath", "must start with /api/ and hold {contactId}"));
+            return Err(Invalid::new("rewardsPath", "must start with /api/ and contain {contactId}"));
         }
         let needed = [
             ("purchaseIdFields", &self.purchase_id_fields),
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rewards_path_is_found_wherever_its_parts_stand() {
+    fn the_rewards_path_is_matched_in_path_and_query() {
         let query = Query::parse(Some("contact=c&kind=POS"));
         for (template, path, contact, channel) in [
             ("/api/v3/r?contact={contactId}", "/api/v3/r", Some("c"), None),

@@ -41,14 +41,16 @@ impl App {
         for (stored, state_file) in stored.into_iter().zip(std::iter::repeat(state_file.as_ref()).flatten()) {
             let seed = if stored.key == key { seed.clone() } else { None };
             let store = Store::resume(stored, seed, requests_per_second, state_file);
-            let store = Arc::new(store.map_err(|invalid| format!("the state file contradicts itself: {invalid}"))?);
+            let store = Arc::new(
+                store.map_err(|invalid| format!("the state file is inconsistent: {invalid}. Use another file"))?,
+            );
             if store.api_key() == key { first = Some(store) } else { more.push(store) }
         }
         let first = if let Some(first) = first {
             first
         } else {
             let store = Store::new(key, seed.unwrap_or_else(Seed::demo), requests_per_second, state_file.as_ref());
-            Arc::new(store.map_err(|invalid| format!("the seed: {invalid}"))?)
+            Arc::new(store.map_err(|invalid| format!("the seed is invalid: {invalid}"))?)
         };
         Ok(App { first, more: RwLock::new(more), requests_per_second, state_file })
     }
@@ -76,11 +78,11 @@ impl App {
     /// Adds a store. Returns an error if the key is in use or the seed is invalid.
     pub fn add(&self, key: &str, seed: Seed) -> Result<Arc<Store>, Invalid> {
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Invalid::new("key", "is not one or more visible ASCII characters"));
+            return Err(Invalid::new("key", "must be one or more visible ASCII characters"));
         }
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
         if [&self.first].into_iter().chain(&*more).any(|other| other.api_key() == key) {
-            return Err(Invalid::new("key", "is another store's"));
+            return Err(Invalid::new("key", "is in use by another store"));
         }
         let store = Store::new(key.to_owned(), seed, self.requests_per_second, self.state_file.as_ref())?;
         let store = Arc::new(store);

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_put_to_a_time_advanced_stopped_and_started() {
+    fn a_clock_is_set_advanced_frozen_and_started() {
         let time = Time::from_millis(1_800_000_000_000);
         let stands = Clock::default().frozen(true).at(time);
         assert_eq!(stands.now(), time);

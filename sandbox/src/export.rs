@@ -79,8 +79,8 @@ fn har_entry(entry: &RequestEntry) -> Value {
         "bodySize": entry.response.size,
     });
     let took = entry.took_ms.unwrap_or(0);
-    let unanswered = entry.status.is_none().then_some("no response");
-    let comment = [unanswered, entry.fault].into_iter().flatten().collect::<Vec<_>>().join(", fault ");
+    let no_response = entry.status.is_none().then_some("no response");
+    let comment = [no_response, entry.fault].into_iter().flatten().collect::<Vec<_>>().join(", fault ");
     json!({
         "startedDateTime": entry.time,
         "time": took,
@@ -116,7 +116,7 @@ fn text(message: &Message) -> String {
 /// Returns the requests as a shell script with one curl line a request.
 fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>, key_headers: &[&str]) -> String {
     let mut script = String::from(
-        "#!/bin/sh\n# ENGAGE_KEY: the API key. ENGAGE_CA: the file with the certificate to trust. What is hidden is ***.\n",
+        "#!/bin/sh\n# ENGAGE_KEY: the API key. ENGAGE_CA: the file with the root certificate. Hidden values are ***.\n",
     );
     for entry in entries {
         let status = entry.status.map_or_else(|| "no response".to_owned(), |status| status.to_string());

@@ -89,7 +89,7 @@ impl Fault {
     /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         if self.on.nth == 0 {
-            return Err(Invalid::new("match.nth", "counts from 1"));
+            return Err(Invalid::new("match.nth", "must be 1 or more"));
         }
         self.effect.check().map_err(|wrong| Invalid { field: format!("effect.{}", wrong.field), why: wrong.why })
     }
@@ -247,7 +247,7 @@ impl FaultResponse {
         FaultResponse { error_code: Some(error_code.to_owned()), ..FaultResponse::status(status) }
     }
 
-    fn reply(&self) -> Result<HttpResponse, Invalid> {
+    fn build(&self) -> Result<HttpResponse, Invalid> {
         let body = self.body.clone().unwrap_or_else(|| {
             let message = self.message.as_deref().unwrap_or("A fault armed in the sandbox");
             match &self.error_code {
@@ -265,7 +265,7 @@ impl FaultResponse {
             let name = HeaderName::try_from(name).map_err(|_| Invalid::new(&field, "is not a header name"))?;
             let value = HeaderValue::try_from(value).map_err(|_| Invalid::new(&field, "is not a header value"))?;
             if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
-                return Err(Invalid::new(&field, "is the server's own; see wrongLength and rawResponse"));
+                return Err(Invalid::new(&field, "is set by the server. Use wrongLength or rawResponse"));
             }
             response.headers_mut().insert(name, value);
         }
@@ -277,7 +277,7 @@ fn final_status(status: u16) -> Result<StatusCode, Invalid> {
     StatusCode::from_u16(status)
         .ok()
         .filter(|status| !status.is_informational())
-        .ok_or_else(|| Invalid::new("status", "is no final HTTP status (200 to 999)"))
+        .ok_or_else(|| Invalid::new("status", "must be a final HTTP status (200 to 999)"))
 }
 
 impl Effect {
@@ -310,7 +310,7 @@ impl Effect {
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         let of = |wrong: Invalid| Invalid { field: format!("{}.{}", self.name(), wrong.field), why: wrong.why };
         match self {
-            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => answer.reply().map(|_| ()).map_err(of),
+            Effect::Status(response) | Effect::StatusAfterCommit(response) => response.build().map(|_| ()).map_err(of),
             Effect::EmptyBody { status } => final_status(*status).map(|_| ()).map_err(of),
             _ => Ok(()),
         }
@@ -360,8 +360,8 @@ impl Effect {
                 served.headers_mut().insert(DATE, now.plus_millis(offset_ms).http_date());
                 Delivery::Response(served)
             }
-            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => match answer.reply() {
-                Ok(reply) => Delivery::Response(reply),
+            Effect::Status(response) | Effect::StatusAfterCommit(response) => match response.build() {
+                Ok(built) => Delivery::Response(built),
                 Err(_) => Delivery::Close,
             },
             Effect::ResetBeforeCommit | Effect::ResetAfterCommit => Delivery::Reset,
@@ -530,7 +530,7 @@ impl Chaos {
         for (index, ChaosRate { rate, effect, .. }) in self.rates.iter().enumerate() {
             let of = |field: &str| format!("rates[{index}].{field}");
             if !(0.0..=1.0).contains(rate) {
-                return Err(Invalid::new(&of("rate"), "is not between 0 and 1"));
+                return Err(Invalid::new(&of("rate"), "must be between 0 and 1"));
             }
             effect
                 .check()
@@ -538,7 +538,7 @@ impl Chaos {
         }
         match self.rates.iter().map(|rate| rate.rate).sum::<f64>() {
             ..=1.0 => Ok(()),
-            _ => Err(Invalid::new("rates", "add up to more than 1")),
+            _ => Err(Invalid::new("rates", "must not add up to more than 1")),
         }
     }
 
@@ -669,7 +669,7 @@ pub(crate) fn check_permanent(faults: &PermanentFaults, allowed: &[Operation]) -
         let name = serde_json::to_value(operation).unwrap_or_default();
         let field = format!("faults.{}", name.as_str().unwrap_or_default());
         if !allowed.is_empty() && !allowed.contains(operation) {
-            return Err(Invalid::new(&field, "never happens to an item: only purchase, redeem and any do"));
+            return Err(Invalid::new(&field, "does not apply to an item. Use purchase, redeem or any"));
         }
         effect.check().map_err(|wrong| Invalid { field: format!("{field}.{}", wrong.field), why: wrong.why })?;
     }

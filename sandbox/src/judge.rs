@@ -164,15 +164,15 @@ type Check = fn(&Evidence<'_>) -> Vec<String>;
 /// The rules: name, sentence and check.
 const RULES: [(&str, &str, Check); 10] = [
     ("one-deduction", "A purchase id is deducted at most once", deducted_once),
-    ("one-purchase-a-sale", "One reference, member and item are one purchase on a till", one_purchase_a_sale),
-    ("own-purchase", "A purchase id means one member and one item, for ever", own_purchase),
+    ("one-purchase-a-sale", "A reference, member and item are one purchase on a till", one_purchase_a_sale),
+    ("own-purchase", "A purchase id always means the same member and item", own_purchase),
     ("deduction-is-known", "Every deduction is in a till's journal", deduction_is_known),
-    ("completed-is-deducted", "Done means that the points were deducted", completed_is_deducted),
+    ("completed-is-deducted", "Completed means that the points were deducted", completed_is_deducted),
     ("declined-is-not-deducted", "Declined or not sent means that nothing was deducted", declined_is_not_deducted),
-    ("outcome-stays", "A known outcome does not change", outcome_stays),
-    ("redeemed-once", "A reward is used once, by the till that says so", redeemed_once),
-    ("acknowledged-is-known", "Nothing is acknowledged before its outcome is known", acknowledged_is_known),
-    ("nothing-open", "Once the faults have ended, every outcome is known", nothing_open),
+    ("outcome-stays", "Completed and declined are final", outcome_stays),
+    ("redeemed-once", "A reward is redeemed once, by the till that reports it", redeemed_once),
+    ("acknowledged-is-known", "Only final operations are acknowledged", acknowledged_is_known),
+    ("nothing-open", "Once the faults have ended, every operation is resolved", nothing_open),
 ];
 
 /// Checks the case against every rule.
@@ -282,7 +282,7 @@ fn own_purchase(evidence: &Evidence<'_>) -> Vec<String> {
         let id = operation.purchase();
         let means = (operation.contact_id, operation.item_id);
         if *meant.entry(id).or_insert(means) != means {
-            violations.push(on(till, &format!("purchase {id} is another till's for another member or item")));
+            violations.push(on(till, &format!("purchase {id} is also used for another member or item")));
         }
         for entry in evidence.deductions.get(&id).into_iter().flatten() {
             if operation.contact_id.is_some_and(|contact| contact != entry.contact_id) {
@@ -304,7 +304,7 @@ fn deduction_is_known(evidence: &Evidence<'_>) -> Vec<String> {
         .filter_map(|(id, entries)| {
             let entry = entries.first()?;
             Some(format!(
-                "purchase {id} took {} points of member {}, and no till knows it",
+                "purchase {id} deducted {} points from member {}, and no journal holds it",
                 entry.points, entry.contact_id
             ))
         })
@@ -312,9 +312,10 @@ fn deduction_is_known(evidence: &Evidence<'_>) -> Vec<String> {
 }
 
 fn completed_is_deducted(evidence: &Evidence<'_>) -> Vec<String> {
-    let done = evidence.purchases().filter(|(_, operation)| operation.outcome == Outcome::Completed);
-    done.filter(|(_, operation)| !evidence.is_deducted(operation))
-        .map(|(till, operation)| on(till, &format!("{} is called done, and nothing was deducted", operation.named())))
+    let completed = evidence.purchases().filter(|(_, operation)| operation.outcome == Outcome::Completed);
+    completed
+        .filter(|(_, operation)| !evidence.is_deducted(operation))
+        .map(|(till, operation)| on(till, &format!("{} is completed, and nothing was deducted", operation.named())))
         .collect()
 }
 
@@ -323,12 +324,12 @@ fn declined_is_not_deducted(evidence: &Evidence<'_>) -> Vec<String> {
         .purchases()
         .filter(|(_, operation)| evidence.is_deducted(operation))
         .filter_map(|(till, operation)| {
-            let said = match operation.outcome {
+            let outcome = match operation.outcome {
                 Outcome::Declined => "declined",
                 Outcome::NotSent => "not sent",
                 Outcome::Completed | Outcome::Pending => return None,
             };
-            Some(on(till, &format!("{} is called {said}, and the points were deducted", operation.named())))
+            Some(on(till, &format!("{} is {outcome}, and the points were deducted", operation.named())))
         })
         .collect()
 }
@@ -337,9 +338,9 @@ fn declined_is_not_deducted(evidence: &Evidence<'_>) -> Vec<String> {
 fn outcome_stays(evidence: &Evidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     for journal in evidence.case.journals {
-        let mut said: BTreeMap<Uuid, Outcome> = BTreeMap::new();
+        let mut last: BTreeMap<Uuid, Outcome> = BTreeMap::new();
         for operation in &journal.operations {
-            let before = said.insert(operation.operation_id, operation.outcome);
+            let before = last.insert(operation.operation_id, operation.outcome);
             if let Some(before @ (Outcome::Completed | Outcome::Declined)) = before
                 && before != operation.outcome
             {
@@ -359,8 +360,10 @@ fn redeemed_once(evidence: &Evidence<'_>) -> Vec<String> {
         match operation.outcome {
             Outcome::Completed if evidence.redeemed.contains_key(&reward) => *claimed.entry(reward).or_default() += 1,
             Outcome::Completed => {
-                violations
-                    .push(on(till, &format!("{} is called done, and reward {reward} was not used", operation.named())));
+                violations.push(on(
+                    till,
+                    &format!("{} is completed, and reward {reward} was not redeemed", operation.named()),
+                ));
             }
             Outcome::Pending => {
                 open.insert(reward);
@@ -369,14 +372,14 @@ fn redeemed_once(evidence: &Evidence<'_>) -> Vec<String> {
         }
     }
     for (reward, times) in evidence.redeemed.iter().filter(|(_, times)| **times > 1) {
-        violations.push(format!("reward {reward} was used {times} times"));
+        violations.push(format!("reward {reward} was redeemed {times} times"));
     }
     for (reward, tills) in claimed.iter().filter(|(_, tills)| **tills > 1) {
-        violations.push(format!("{tills} operations say that they used reward {reward}"));
+        violations.push(format!("{tills} operations report that they redeemed reward {reward}"));
     }
     for reward in evidence.redeemed.keys() {
         if !evidence.case.partial && !claimed.contains_key(reward) && !open.contains(reward) {
-            violations.push(format!("reward {reward} was used, and no till says so"));
+            violations.push(format!("reward {reward} was redeemed, and no till reports it"));
         }
     }
     violations
@@ -386,7 +389,9 @@ fn acknowledged_is_known(evidence: &Evidence<'_>) -> Vec<String> {
     let early = evidence.last.iter().filter(|(_, operation)| {
         operation.acknowledged_at_ms.is_some() && operation.outcome == Outcome::Pending && !operation.needs_review
     });
-    early.map(|(till, operation)| on(till, &format!("{} is acknowledged and pending", operation.named()))).collect()
+    early
+        .map(|(till, operation)| on(till, &format!("{} is pending and already acknowledged", operation.named())))
+        .collect()
 }
 
 /// An operation that needs manual review may stay pending.
@@ -394,5 +399,5 @@ fn nothing_open(evidence: &Evidence<'_>) -> Vec<String> {
     let open = evidence.last.iter().filter(|(_, operation)| {
         evidence.case.resolved && operation.outcome == Outcome::Pending && !operation.needs_review
     });
-    open.map(|(till, operation)| on(till, &format!("{} is pending still", operation.named()))).collect()
+    open.map(|(till, operation)| on(till, &format!("{} is still pending", operation.named()))).collect()
 }

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_reported_cannot_leave_its_place() {
+    fn a_report_with_markup_is_escaped() {
         let case = |name: &str, failures: &[&str]| TestCase {
             name: name.to_owned(),
             took: Duration::from_millis(1500),

@@ -132,7 +132,7 @@ impl Item {
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         check_permanent(&self.faults, &[Operation::Purchase, Operation::Redeem, Operation::Any])?;
         if self.valid_to.is_some_and(|end| end < self.valid_from) {
-            return Err(Invalid::new("validTo", "lies before validFrom"));
+            return Err(Invalid::new("validTo", "is earlier than validFrom"));
         }
         for (index, channel) in self.reward.redemption_channels.iter().enumerate() {
             if !channel.value_type.allows(&channel.value) {
@@ -646,17 +646,17 @@ impl Ledger {
     /// Adds a purchase of a snapshot: deducts or holds its points, and schedules its end if it is
     /// in progress.
     fn add_purchase(&mut self, purchase: Purchase) -> Result<(), Invalid> {
-        let item = self.item(purchase.item_id).ok_or_else(|| Invalid::new("itemId", "is no item's"))?;
+        let item = self.item(purchase.item_id).ok_or_else(|| Invalid::new("itemId", "names no item"))?;
         let due = match item.behaviour {
             Behaviour::Processing { for_ms, .. } => purchase.created_on.plus_millis(for_ms.into()),
             Behaviour::Normal | Behaviour::Fails => purchase.created_on,
         };
         let index = self.purchases.len();
         let account =
-            self.accounts.get_mut(&purchase.contact_id).ok_or_else(|| Invalid::new("contactId", "is no member's"))?;
+            self.accounts.get_mut(&purchase.contact_id).ok_or_else(|| Invalid::new("contactId", "names no member"))?;
         if purchase.status != Status::Failed {
             let left = account.balance.checked_sub(purchase.cost);
-            account.balance = left.ok_or_else(|| Invalid::new("cost", "is more than the member has"))?;
+            account.balance = left.ok_or_else(|| Invalid::new("cost", "is more than the member's points"))?;
         }
         if purchase.status == Status::Processing {
             account.held += purchase.cost;
@@ -664,7 +664,7 @@ impl Ledger {
         }
         account.purchases.push(index);
         if self.by_purchase_id.insert(purchase.purchase_id, index).is_some() {
-            return Err(Invalid::new("purchaseId", "is another purchase's"));
+            return Err(Invalid::new("purchaseId", "is in use by another purchase"));
         }
         self.purchases.push(purchase);
         Ok(())
@@ -673,16 +673,16 @@ impl Ledger {
     /// Adds a reward of a snapshot.
     fn add_assignment(&mut self, assignment: Assignment) -> Result<(), Invalid> {
         if self.item(assignment.item_id).is_none() {
-            return Err(Invalid::new("itemId", "is no item's"));
+            return Err(Invalid::new("itemId", "names no item"));
         }
         if !self.by_purchase_id.contains_key(&assignment.purchase_id) {
-            return Err(Invalid::new("purchaseId", "is no purchase's"));
+            return Err(Invalid::new("purchaseId", "names no purchase"));
         }
         let index = self.assignments.len();
         let account = self.accounts.get_mut(&assignment.contact_id);
-        account.ok_or_else(|| Invalid::new("contactId", "is no member's"))?.assignments.push(index);
+        account.ok_or_else(|| Invalid::new("contactId", "names no member"))?.assignments.push(index);
         if self.by_assignment_id.insert(assignment.id, index).is_some() {
-            return Err(Invalid::new("id", "is another reward's"));
+            return Err(Invalid::new("id", "is in use by another reward"));
         }
         self.assignments.push(assignment);
         Ok(())
@@ -692,7 +692,7 @@ impl Ledger {
     pub fn add_member(&mut self, member: Member) -> Result<(), Invalid> {
         member.check()?;
         if self.accounts.contains_key(&member.contact_id) {
-            return Err(Invalid::new("contactId", "is another member's"));
+            return Err(Invalid::new("contactId", "is in use by another member"));
         }
         let (contact, balance) = (member.contact_id, member.points);
         let account = Account { member, balance, held: 0, purchases: Vec::new(), assignments: Vec::new() };
@@ -704,7 +704,7 @@ impl Ledger {
     pub fn add_item(&mut self, item: Item) -> Result<(), Invalid> {
         item.check()?;
         if self.item(item.id).is_some() {
-            return Err(Invalid::new("id", "is another item's"));
+            return Err(Invalid::new("id", "is in use by another item"));
         }
         self.items.push(item);
         Ok(())
@@ -1046,7 +1046,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_purchase_leaves_its_id_free() {
+    fn a_declined_purchase_leaves_its_id_free() {
         let (mut ledger, contact, item) = ledger(Item::new("Coffee", 300));
         let id = Uuid::new_v4();
         assert_eq!(ledger.purchase(NOW, contact, id, Uuid::new_v4()), Err(PurchaseDecline::ItemNotFound));
@@ -1078,7 +1078,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_holds_its_first_moment_and_not_its_last() {
+    fn a_sale_includes_its_first_moment_and_not_its_last() {
         let window = Item { valid_from: NOW, valid_to: Some(NOW.plus_millis(10)), ..Item::new("Now", 1) };
         let (mut ledger, contact, item) = ledger(window);
         for (offset, on_sale) in [(-1, false), (0, true), (9, true), (10, false)] {
@@ -1101,7 +1101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_accounts_for_every_point_whatever_happens() {
+    fn the_ledger_after_random_purchases_accounts_for_every_point() {
         let members = [Member::new("a", 5000), Member::new("b", 700)];
         let items = [Item::new("normal", 30), slow(Ending::Completed), slow(Ending::Failed)];
         let items = items.map(|item| Item { stock: None, ..item });

@@ -166,7 +166,7 @@ impl Builder {
         let app = app.map_err(bad)?;
         for key in self.more_keys.iter().filter(|key| app.store(key).is_none()) {
             let seed = self.seed.clone().unwrap_or_else(Seed::demo);
-            app.add(key, seed).map_err(|invalid| bad(format!("the key {key}: {invalid}")))?;
+            app.add(key, seed).map_err(|invalid| bad(format!("the store {key} cannot be added: {invalid}")))?;
         }
         let beside = self.state_file.as_ref().map(|path| {
             let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -176,7 +176,7 @@ impl Builder {
         let ca_dir = self.ca_dir.or(beside);
         let tls = Arc::new(Tls::new(self.https.ip(), ca_dir.as_deref()).map_err(io::Error::other)?);
         if let Some(script) = self.script {
-            let wrong = |wrong| io::Error::new(io::ErrorKind::InvalidInput, format!("the script: {wrong}"));
+            let wrong = |wrong| io::Error::new(io::ErrorKind::InvalidInput, format!("the script is invalid: {wrong}"));
             admin::apply(&app.first, &tls, script).map_err(wrong)?;
         }
         let app = Arc::new(app);

@@ -151,7 +151,7 @@ pub(crate) struct ResponseRecord {
     pub response: Message,
 }
 
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn status_or_no_response<S: Serializer>(status: &Option<u16>, serializer: S) -> Result<S::Ok, S::Error> {
     match status {
         Some(status) => serializer.serialize_u16(*status),
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_keeps_only_ids_and_fixed_words() {
+    fn a_query_keeps_only_ids_and_fixed_values() {
         let id = "a0000000-0000-4000-8000-000000000001";
         for (query, kept) in [
             (format!("contactId={id}&redemptionChannelType=POS"), format!("contactId={id}&redemptionChannelType=POS")),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_keeps_no_key_and_nothing_that_could_be_a_persons() {
+    fn a_message_keeps_no_key_and_no_personal_value() {
         let id = "a0000000-0000-4000-8000-000000000001";
         let headers: HeaderMap = [("apikey", "secret"), ("x-store-key", "secret"), ("user-agent", "AcmePOS/1.5")]
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_bounded_and_a_late_answer_finds_its_own_request_only() {
+    fn the_log_at_its_limit_records_a_late_response_correctly() {
         let (mut log, nothing) = (RequestLog::default(), Bytes::new());
         for _ in 0..=RequestLog::LIMIT {
             log.push(RequestEntry::default());

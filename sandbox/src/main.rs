@@ -65,7 +65,7 @@ fn api_key(text: &str) -> Result<String, &'static str> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
     } else {
-        Err("a key is one or more visible ASCII characters")
+        Err("a key must be one or more visible ASCII characters")
     }
 }
 
@@ -90,7 +90,7 @@ fn serve(options: Options) -> Result<(), Failed> {
     for address in [options.http, options.https] {
         if !address.ip().is_loopback() && !options.allow_non_loopback {
             let message =
-                format!("{address} can be reached by other computers; if that is meant, add --allow-non-loopback");
+                format!("other computers can reach {address}. Use a loopback address, or add --allow-non-loopback");
             return Err((BAD_ARGUMENT, message));
         }
     }
@@ -144,8 +144,8 @@ fn serve(options: Options) -> Result<(), Failed> {
 
 /// Returns a future that ends at a signal to stop or, on request, at the end of standard input.
 fn stop_requested(watch_stdin: bool) -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signals::interrupt()?;
-    let mut terminate = signals::terminate()?;
+    let mut sigint = signals::signal_int()?;
+    let mut sigterm = signals::signal_term()?;
     let (closed, stdin_closed) = oneshot::channel();
     if watch_stdin {
         thread::spawn(move || {
@@ -155,8 +155,8 @@ fn stop_requested(watch_stdin: bool) -> io::Result<impl Future<Output = ()>> {
     }
     Ok(async move {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = sigint.recv() => {}
+            _ = sigterm.recv() => {}
             Ok(()) = stdin_closed => {}
         }
     })
@@ -167,11 +167,11 @@ mod signals {
     use std::io;
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    pub fn interrupt() -> io::Result<Signal> {
+    pub fn signal_int() -> io::Result<Signal> {
         signal(SignalKind::interrupt())
     }
 
-    pub fn terminate() -> io::Result<Signal> {
+    pub fn signal_term() -> io::Result<Signal> {
         signal(SignalKind::terminate())
     }
 }
@@ -181,11 +181,11 @@ mod signals {
     use std::io;
     use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
 
-    pub fn interrupt() -> io::Result<CtrlC> {
+    pub fn signal_int() -> io::Result<CtrlC> {
         ctrl_c()
     }
 
-    pub fn terminate() -> io::Result<CtrlBreak> {
+    pub fn signal_term() -> io::Result<CtrlBreak> {
         ctrl_break()
     }
 }

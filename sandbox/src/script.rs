@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistake_in_a_script_is_refused_with_its_line_and_field() {
+    fn an_invalid_script_is_rejected_with_its_line_and_field() {
         for (text, expected) in [
             ("faults:\n- match: {operation: buy}\n", "line 2: faults[0].match.operation: unknown variant `buy`"),
             (
@@ -104,7 +104,7 @@ mod tests {
             ("{\n\"tls\": [{\"certificate\": \"old\"}]}", "line 2: tls[0].certificate: unknown variant `old`"),
             (
                 "{\"faults\": [{\"match\": {\"operation\": \"any\", \"nth\": 0},\n\"effect\": {\"html\": {}}}]}",
-                "line 2: faults[0]: match.nth: counts from 1",
+                "line 2: faults[0]: match.nth: must be 1 or more",
             ),
         ] {
             let error = Script::parse(text).unwrap_err().to_string();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn yaml_and_json_say_the_same() {
+    fn a_script_in_yaml_equals_the_same_script_in_json() {
         let yaml = "
 faults:
   - match: {operation: purchase, nth: 2}

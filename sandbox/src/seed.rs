@@ -307,12 +307,12 @@ pub mod demo {
 mod tests {
     use super::*;
 
-    fn refused(json: &str) -> String {
+    fn rejected(json: &str) -> String {
         Seed::from_json(json).unwrap_err().to_string()
     }
 
     #[test]
-    fn the_demo_survives_a_file() {
+    fn the_demo_seed_read_from_a_file_is_unchanged() {
         let json = serde_json::to_string(&Seed::demo()).unwrap();
         let seed = Seed::from_json(&json).unwrap();
         assert_eq!(seed.members, Seed::demo().members);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_refused_with_its_line_and_field() {
+    fn an_invalid_seed_is_rejected_with_its_line_and_field() {
         let id = demo::COFFEE;
         let item = format!(r#""id": "{id}", "name": "a", "cost": 1, "promotionId": "{id}""#);
         for (json, expected) in [
@@ -335,10 +335,10 @@ mod tests {
                 format!(
                     "{{\"items\": [{{{item},\n\"validFrom\": \"2020-01-01T00:00:00Z\",\n\"validTo\": \"2019-01-01T00:00:00Z\"}}]}}"
                 ),
-                "line 3: items[0]: validTo: lies before validFrom",
+                "line 3: items[0]: validTo: is earlier than validFrom",
             ),
         ] {
-            let error = refused(&json);
+            let error = rejected(&json);
             assert!(error.starts_with(expected), "{json}\n{error}\nis not\n{expected}");
         }
     }

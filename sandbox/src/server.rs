@@ -103,7 +103,7 @@ impl Server {
         let body = match Limited::new(body, MAX_BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
-                let too_large = serde_json::json!({ "message": "Too large" });
+                let too_large = serde_json::json!({ "message": "The request body is larger than 1 MiB" });
                 return Ok(api::json(StatusCode::PAYLOAD_TOO_LARGE, &too_large).map(Body::from));
             }
             Err(_) => return Err(Takeover::Close),
@@ -203,8 +203,7 @@ impl ServedRequest {
 /// Returns the response after a failed write of the state file. The store in memory differs from
 /// the file then.
 fn not_persisted(why: &str) -> HttpResponse {
-    let body =
-        serde_json::json!({ "message": format!("the sandbox cannot write its state file, start it anew: {why}") });
+    let body = serde_json::json!({ "message": format!("The sandbox cannot write its state file: {why}. Restart the sandbox.") });
     api::json(StatusCode::INTERNAL_SERVER_ERROR, &body)
 }
 
@@ -239,11 +238,11 @@ fn entry(store: &Store, key: KeySeen, on: &ConnectionInfo, head: &Parts, body: &
 }
 
 fn keeps_alive(head: &Parts) -> bool {
-    let says = |word: &str| {
+    let contains = |option: &str| {
         let values = head.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(option))
     };
-    if head.version == Version::HTTP_10 { says("keep-alive") } else { !says("close") }
+    if head.version == Version::HTTP_10 { contains("keep-alive") } else { !contains("close") }
 }
 
 /// A connection, plain or with TLS.
@@ -285,7 +284,7 @@ enum Takeover {
 
 impl fmt::Display for Takeover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a fault takes the connection")
+        f.write_str("a fault has taken the connection")
     }
 }
 

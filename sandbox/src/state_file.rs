@@ -95,9 +95,9 @@ impl StateFile {
     pub fn open(path: &Path) -> Result<(StateFile, Vec<StoredState>), String> {
         let connection = connect(path).map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                "is in use by another sandbox".to_owned()
+                "is in use by another sandbox. Stop that sandbox, or use another file".to_owned()
             }
-            Some(rusqlite::ErrorCode::NotADatabase) => "is no state file".to_owned(),
+            Some(rusqlite::ErrorCode::NotADatabase) => "is not a state file. Use another file".to_owned(),
             _ => error.to_string(),
         })?;
         let mark = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
@@ -114,7 +114,7 @@ impl StateFile {
                 );
                 connection.execute_batch(&make).map_err(|error| error.to_string())?;
             }
-            _ => return Err("is no state file".to_owned()),
+            _ => return Err("is not a state file. Use another file".to_owned()),
         }
         let stored = read(&connection)?;
 
@@ -146,7 +146,7 @@ impl StateFile {
         match reached.map(|progress| progress.failed.clone()) {
             Ok(None) => Ok(()),
             Ok(Some(why)) => Err(why),
-            Err(_) => Err("its writer has ended".to_owned()),
+            Err(_) => Err("the thread that writes the state file has ended".to_owned()),
         }
     }
 }
@@ -180,7 +180,7 @@ fn read(connection: &Connection) -> Result<Vec<StoredState>, String> {
     let mut stored = Vec::new();
     for row in rows {
         let (key, seed, snapshot) = row.map_err(sql)?;
-        let bad = |what: &str, error| format!("has a {what} that cannot be read: {error}");
+        let bad = |what: &str, error| format!("has an invalid {what}: {error}");
         let rows = events.query_map([&key], |row| row.get::<_, String>(0)).map_err(sql)?;
         let events = rows.map(|event| from_json(event.map_err(sql)?.as_bytes()).map_err(|error| bad("record", error)));
         stored.push(StoredState {

@@ -92,7 +92,7 @@ pub struct LimitsChange {
     pub redeem_gives_up_after_ms: Option<u32>,
 }
 
-#[expect(clippy::option_option, reason = "`null` says something, a missing field does not")]
+#[expect(clippy::option_option, reason = "`null` removes the limit, a missing field keeps it")]
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -184,11 +184,11 @@ impl State {
         item_id: Uuid,
     ) -> Result<PurchaseResult<'_>, PurchaseDecline> {
         let at = self.now();
-        let bought = self.ledger.purchase(at, contact_id, purchase_id, item_id)?;
-        if !matches!(bought, PurchaseResult::Existing(_)) {
+        let result = self.ledger.purchase(at, contact_id, purchase_id, item_id)?;
+        if !matches!(result, PurchaseResult::Existing(_)) {
             persist(self.file.as_ref(), || Event::Purchase { at, contact_id, purchase_id, item_id });
         }
-        Ok(bought)
+        Ok(result)
     }
 
     /// Redeems a reward.
@@ -369,7 +369,7 @@ impl Store {
     /// If the fault is invalid, such as a response with status 99.
     pub fn arm(&self, fault: Fault) -> u64 {
         let armed = self.state().faults.arm(fault);
-        armed.unwrap_or_else(|invalid| panic!("not a fault: {invalid}"))
+        armed.unwrap_or_else(|invalid| panic!("the fault is invalid: {invalid}"))
     }
 
     /// Returns the armed faults.

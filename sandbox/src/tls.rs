@@ -70,14 +70,14 @@ impl fmt::Debug for Tls {
 impl Tls {
     /// Returns TLS for an address. The folder keeps the root certificate; it is created if it does
     /// not exist. Without a folder the root certificate is new.
-    pub fn new(bound: IpAddr, kept_in: Option<&Path>) -> Result<Tls> {
-        let authority = match kept_in {
-            Some(folder) => Authority::kept_in(folder).map_err(|error| format!("{}: {error}", folder.display()))?,
+    pub fn new(address: IpAddr, folder: Option<&Path>) -> Result<Tls> {
+        let authority = match folder {
+            Some(folder) => Authority::from_folder(folder).map_err(|error| format!("{}: {error}", folder.display()))?,
             None => Authority::new(KeyPair::generate()?)?,
         };
         let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-        if !bound.is_loopback() && !bound.is_unspecified() {
-            names.push(bound.to_string());
+        if !address.is_loopback() && !address.is_unspecified() {
+            names.push(address.to_string());
         }
         let now = OffsetDateTime::now_utc();
         let usual = authority.acceptor(&names, now - Duration::days(1), now + Duration::days(365))?;
@@ -150,13 +150,13 @@ impl Authority {
         Ok(Authority { pem: Authority::params()?.self_signed(&key)?.pem(), key })
     }
 
-    /// Reads the root certificate of a folder, so that a client that trusts it can do so after a
+    /// Reads the root certificate of a folder, so that a client keeps accepting it after a
     /// restart.
-    fn kept_in(folder: &Path) -> Result<Authority> {
+    fn from_folder(folder: &Path) -> Result<Authority> {
         let (pem_file, key_file) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
         if !key_file.exists() {
             if pem_file.exists() {
-                return Err("ca.pem is there without its ca-key.pem; remove it, or bring the key back".into());
+                return Err("ca-key.pem is missing beside ca.pem. Restore ca-key.pem, or remove ca.pem".into());
             }
             fs::create_dir_all(folder)?;
             let made = Authority::new(KeyPair::generate()?)?;
@@ -173,7 +173,7 @@ impl Authority {
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("ca.pem: {error}"))?;
         let public = key.public_key_raw();
         if !certificate.windows(public.len()).any(|part| part == public) {
-            return Err("ca.pem and ca-key.pem do not belong together; remove both".into());
+            return Err("ca-key.pem is not the key of ca.pem. Remove both files".into());
         }
         Ok(Authority { pem, key })
     }

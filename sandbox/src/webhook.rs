@@ -27,12 +27,12 @@ use crate::ledger::{BalanceChange, Invalid};
 use crate::store::Store;
 
 /// The timeout and the number of attempts of a delivery.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 5;
 /// The interval between two checks of the store, and the time that a single event waits for another
 /// to swap with.
-const LOOK: Duration = Duration::from_millis(20);
-const WAIT: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_millis(20);
+const SWAP_WAIT: Duration = Duration::from_secs(2);
 
 /// The receiver of balance changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl Webhook {
 
     fn target(&self) -> Result<(SocketAddr, Uri), Invalid> {
         let wrong =
-            || Invalid::new("url", "is not http:// and an address of this computer, like http://127.0.0.1:8080/hook");
+            || Invalid::new("url", "must be http:// and an address of this computer, like http://127.0.0.1:8080/hook");
         let uri: Uri = self.url.parse().map_err(|_| wrong())?;
         let host = match uri.host().map(|host| host.trim_matches(['[', ']'])) {
             Some("localhost") => IpAddr::from([127, 0, 0, 1]),
@@ -76,7 +76,7 @@ impl Webhook {
     fn key(&self) -> Result<Option<hmac::Key>, Invalid> {
         let Some(secret) = &self.secret else { return Ok(None) };
         let bytes = secret.strip_prefix("whsec_").and_then(|secret| BASE64_STANDARD.decode(secret).ok());
-        let bytes = bytes.ok_or_else(|| Invalid::new("secret", "is not whsec_ and Base64"))?;
+        let bytes = bytes.ok_or_else(|| Invalid::new("secret", "must be whsec_ and Base64"))?;
         Ok(Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 }
@@ -101,8 +101,8 @@ pub(crate) async fn deliver(store: Arc<Store>, set: Arc<Set>) {
             since = Instant::now();
         }
         waiting.extend(changes.into_iter().map(|change| Event::of(change, store.api_key())));
-        if set.webhook.reorder && waiting.len() < 2 && since.elapsed() < WAIT {
-            tokio::time::sleep(LOOK).await;
+        if set.webhook.reorder && waiting.len() < 2 && since.elapsed() < SWAP_WAIT {
+            tokio::time::sleep(INTERVAL).await;
             continue;
         }
         if set.webhook.reorder {
@@ -114,7 +114,7 @@ pub(crate) async fn deliver(store: Arc<Store>, set: Arc<Set>) {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
@@ -158,10 +158,10 @@ impl Sender {
     /// Sends an event until the receiver accepts it or the attempts are used up.
     async fn send(&self, event: &Event) -> bool {
         for attempt in 0..ATTEMPTS {
-            if matches!(timeout(PATIENCE, self.attempt(event)).await, Ok(Ok(true))) {
+            if matches!(timeout(TIMEOUT, self.attempt(event)).await, Ok(Ok(true))) {
                 return true;
             }
-            tokio::time::sleep(LOOK * 2_u32.pow(attempt)).await;
+            tokio::time::sleep(INTERVAL * 2_u32.pow(attempt)).await;
         }
         false
     }

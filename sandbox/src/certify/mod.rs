@@ -61,7 +61,7 @@ pub fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Returns an error if a scenario's name does not exist or the program cannot be started.
 pub fn certify(plan: &Plan, on_result: &(dyn Fn(&ScenarioResult) + Sync)) -> Result<Report, String> {
     if let Some(unknown) = plan.only.iter().find(|name| list().all(|(known, _)| known != *name)) {
-        return Err(format!("there is no scenario {unknown}; see --list"));
+        return Err(format!("the scenario {unknown} does not exist. See --list"));
     }
     let began = Clock::default().now();
     let clock = Instant::now();

@@ -88,7 +88,7 @@ impl<'a> Runner<'a> {
     /// Ends the faults.
     pub fn clear_faults(&mut self) {
         self.sandbox.clear_faults();
-        self.note("The faults end.");
+        self.note("The faults have ended.");
     }
 
     /// Presses and returns the reported outcome.
@@ -123,9 +123,9 @@ impl<'a> Runner<'a> {
         let Some(till) = self.start(sale) else { return };
         let arrived = self.sandbox.wait_for(REQUEST, |request| request.seq > seen && wanted(request)).is_some();
         let ended = till.kill();
-        self.record(&format!("{}: pressed, and the power is cut {when}.", sale.reference), Some(&ended));
+        self.record(&format!("{}: pressed. The power is cut {when}.", sale.reference), Some(&ended));
         if !arrived {
-            self.fail(&format!("{}: the till made no such request within {} s", sale.reference, REQUEST.as_secs()));
+            self.fail(&format!("{}: the till sent no such request within {} s", sale.reference, REQUEST.as_secs()));
         }
     }
 
@@ -156,12 +156,13 @@ impl<'a> Runner<'a> {
                 return;
             }
             if !matches!(reported, ReportedOutcome::Pending | ReportedOutcome::NotSent) {
-                return self.fail(&format!("{}: the till says {reported}; the truth is {expected}", sale.reference));
+                return self
+                    .fail(&format!("{}: the till reports {reported}; the outcome is {expected}", sale.reference));
             }
             if Instant::now() >= deadline {
-                let patience = self.plan.resolve_timeout.as_secs();
+                let timeout = self.plan.resolve_timeout.as_secs();
                 return self
-                    .fail(&format!("{}: not settled within {patience} s after the faults ended", sale.reference));
+                    .fail(&format!("{}: not resolved within {timeout} s after the end of the faults", sale.reference));
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(5));
@@ -193,7 +194,7 @@ impl<'a> Runner<'a> {
         if let Err(error) = restored {
             self.fail(&format!("the network could not be restored: {error}"));
         }
-        self.note("The network is back.");
+        self.note("The network is restored.");
     }
 
     /// Returns the path of a file in this scenario's folder.
@@ -227,11 +228,11 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Checks the reported outcome. `why` says why only the allowed outcomes are correct.
+    /// Checks the reported outcome. `why` explains why only the allowed outcomes are correct.
     pub fn expect(&mut self, reported: ReportedOutcome, allowed: &[ReportedOutcome], why: &str) {
         // A late or failed start is recorded already.
         if !allowed.contains(&reported) && reported != ReportedOutcome::TimedOut {
-            self.fail(&format!("the till says {reported}, but {why}"));
+            self.fail(&format!("the till reports {reported}; {why}"));
         }
     }
 
@@ -251,7 +252,7 @@ impl<'a> Runner<'a> {
         });
         for entry in others {
             self.fail(&format!(
-                "member {} was deducted for item {}, which nobody wanted",
+                "member {} was deducted for item {}, which no sale asked for",
                 entry.contact_id, entry.item_id
             ));
         }
@@ -304,7 +305,7 @@ impl<'a> Runner<'a> {
             let sales = self.sales.iter().filter(|sale| sale.contact == contact).count();
             if ids.len() > sales {
                 let what = if sales == 1 { "1 sale was".to_owned() } else { format!("{sales} sales were") };
-                self.fail(&format!("{what} sent under {} purchase ids: each may be deducted", ids.len()));
+                self.fail(&format!("{what} sent with {} purchase ids, and each may be deducted", ids.len()));
             }
         }
     }
@@ -313,14 +314,14 @@ impl<'a> Runner<'a> {
     fn requests_are_in_order(&mut self) {
         for request in self.sandbox.requests() {
             if request.user_agent.is_none_or(|agent| agent.trim().is_empty()) {
-                self.fail("a request came without User-Agent, which Engage demands");
+                self.fail("a request has no User-Agent header, which Engage requires");
             }
             let is_json = |value: &hyper::header::HeaderValue| value.as_bytes().starts_with(b"application/json");
             if !request.request.headers.get("content-type").is_some_and(is_json) {
-                self.fail("a request came without Content-Type: application/json, which Engage demands of every call");
+                self.fail("a request has no Content-Type: application/json, which Engage requires");
             }
             if request.key == KeySeen::Missing {
-                self.fail("a request came without the key");
+                self.fail("a request has no API key");
             }
         }
     }
@@ -329,7 +330,7 @@ impl<'a> Runner<'a> {
     fn export_is_true(&mut self) {
         let Ok(json) = fs::read(self.file("export.json")) else { return };
         match Journal::from_json("", &json) {
-            Err(error) => self.fail(&format!("the till's export is not readable: {error}")),
+            Err(error) => self.fail(&format!("the till's export is invalid: {error}")),
             Ok(journal) => {
                 let ledger = self.sandbox.ledger();
                 let case = Case { ledger: &ledger, journals: &[journal], resolved: false, partial: true };
@@ -380,20 +381,20 @@ impl<'a> Runner<'a> {
     /// Records the outcome of a press, and checks it against the ledger.
     fn pressed(&mut self, sale: Sale, ended: &Exit, requests_before: usize) {
         let name = sale.reference;
-        self.record(&format!("{name}: pressed. The till says: {}.", ended.reported), Some(ended));
+        self.record(&format!("{name}: pressed. The till reports: {}.", ended.reported), Some(ended));
         let deducted = self.deductions(sale);
         let sent = self.requests_for(sale) > requests_before;
         match ended.reported {
             ReportedOutcome::Completed if deducted == 0 => {
-                self.fail(&format!("{name}: the till says bought, and nothing was deducted"));
+                self.fail(&format!("{name}: the till reports completed, and nothing was deducted"));
             }
             ReportedOutcome::Declined | ReportedOutcome::NotSent if sent && deducted > 0 => {
-                self.fail(&format!("{name}: the till says {}, and the points were deducted", ended.reported));
+                self.fail(&format!("{name}: the till reports {}, and the points were deducted", ended.reported));
             }
             ReportedOutcome::TimedOut => {
                 let limit = self.limit().as_secs_f64();
                 self.fail(&format!(
-                    "{name}: the till still runs after {limit:.1} s, {:.1} s were asked for",
+                    "{name}: the till still runs after {limit:.1} s, and the wait is {:.1} s",
                     self.plan.wait.as_secs_f64()
                 ));
             }

@@ -21,70 +21,70 @@ pub(super) struct Scenario {
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "sale", title: "A member buys a reward", run: sale },
-    Scenario { name: "second-press", title: "The same sale is pressed again: it is bought once", run: second_press },
-    Scenario { name: "two-presses-at-once", title: "The cashier presses twice at the same moment", run: at_once },
+    Scenario {
+        name: "second-press",
+        title: "The cashier presses again for the same sale: one purchase",
+        run: second_press,
+    },
+    Scenario { name: "two-presses-at-once", title: "The cashier presses twice at the same time", run: at_once },
     Scenario {
         name: "two-sales",
-        title: "The member buys the same reward on another receipt: that is another purchase",
+        title: "The member buys the same reward on another receipt: another purchase",
         run: two_sales,
     },
     Scenario { name: "not-enough-points", title: "The member has not enough points", run: not_enough_points },
     Scenario { name: "promotion-removed", title: "The reward's promotion was removed", run: promotion_removed },
-    Scenario { name: "purchase-failed", title: "Engage says that the purchase failed", run: purchase_failed },
+    Scenario { name: "purchase-failed", title: "Engage reports that the purchase failed", run: purchase_failed },
     Scenario { name: "processing", title: "Engage is still processing, and completes later", run: processing },
     Scenario {
         name: "processing-timed-out",
-        title: "Engage gives up waiting for itself, and completes later",
+        title: "Engage reports a processing timeout, and completes later",
         run: processing_timed_out,
     },
     Scenario { name: "processing-fails", title: "Engage is still processing, and fails later", run: processing_fails },
-    Scenario { name: "answer-lost", title: "The points are deducted and the answer is lost", run: answer_lost },
+    Scenario { name: "response-lost", title: "The points are deducted and the response is lost", run: response_lost },
     Scenario {
-        name: "answer-cut",
-        title: "The points are deducted and the answer breaks off in the middle",
-        run: answer_cut,
+        name: "response-truncated",
+        title: "The points are deducted and the response is truncated",
+        run: response_truncated,
     },
-    Scenario {
-        name: "answer-never-comes",
-        title: "The points are deducted and the connection stays silent",
-        run: answer_never_comes,
-    },
-    Scenario { name: "slow-answer", title: "The answer comes after the cashier's wait", run: slow_answer },
+    Scenario { name: "no-response", title: "The points are deducted and no response arrives", run: no_response },
+    Scenario { name: "late-response", title: "The response arrives after the cashier's wait", run: late_response },
     Scenario {
         name: "request-lost",
-        title: "The connection breaks before Engage has processed the purchase",
+        title: "The connection is reset before Engage processes the purchase",
         run: request_lost,
     },
-    Scenario { name: "web-page", title: "A web filter answers with a page in Engage's place", run: web_page },
+    Scenario { name: "web-page", title: "A web filter returns a page in place of Engage's response", run: web_page },
     Scenario {
         name: "web-page-after-deduction",
-        title: "The points are deducted, and a proxy answers with a page",
+        title: "The points are deducted, and a proxy returns a page",
         run: web_page_after,
     },
     Scenario { name: "server-error", title: "Engage fails with an internal error, once", run: server_error },
     Scenario {
         name: "gateway-timeout",
-        title: "The points are deducted, and a gateway says that time is out",
+        title: "The points are deducted, and a gateway reports a timeout",
         run: gateway_timeout,
     },
     Scenario { name: "assignment-error", title: "Engage fails to assign the reward, once", run: assignment_error },
-    Scenario { name: "too-many-requests", title: "Engage turns the till away for a while", run: too_many_requests },
+    Scenario {
+        name: "too-many-requests",
+        title: "Engage rejects the till's requests for a while",
+        run: too_many_requests,
+    },
     Scenario { name: "redirect", title: "A captive portal redirects the purchase to another server", run: redirect },
     Scenario { name: "offline-start", title: "The till starts without a network", run: offline_start },
-    Scenario {
-        name: "network-cut",
-        title: "The network goes away during the purchase and stays away",
-        run: network_cut,
-    },
+    Scenario { name: "network-cut", title: "The network fails during the purchase, and for longer", run: network_cut },
     Scenario {
         name: "wrong-authority",
-        title: "The server's certificate is from an authority that is not trusted",
+        title: "The server's certificate is not signed by the till's root certificate",
         run: wrong_authority,
     },
     Scenario { name: "wrong-key", title: "The API key is wrong", run: wrong_key },
     Scenario {
         name: "wrong-clock",
-        title: "Engage's clock is three days behind, and the answer is lost",
+        title: "Engage's clock is three days behind, and the response is lost",
         run: wrong_clock,
     },
     Scenario {
@@ -94,29 +94,29 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "power-cut-request-sent",
-        title: "The power is cut when the request has reached Engage, which never processes it",
+        title: "The power is cut after the request has reached Engage, and Engage never processes it",
         run: power_cut_sent,
     },
     Scenario {
-        name: "power-cut-answer-due",
-        title: "The power is cut when the points are deducted and the answer is due",
+        name: "power-cut-response-due",
+        title: "The power is cut after the deduction and before the response",
         run: power_cut_due,
     },
     Scenario {
         name: "power-cut-late-deduction",
-        title: "The power is cut, and Engage deducts only when the till is back",
+        title: "The power is cut, and Engage deducts after the till's restart",
         run: power_cut_late,
     },
     Scenario { name: "power-cut-twice", title: "The power is cut, and again during the restart", run: power_cut_twice },
     Scenario {
         name: "queue-goes-on",
-        title: "One sale is not settled, and the next customer is served",
+        title: "One sale is pending, and the next customer is served",
         run: queue_goes_on,
     },
     Scenario {
-        name: "redeem-unanswered",
-        title: "The reward is used, and no answer comes: the purchase is told all the same",
-        run: redeem_unanswered,
+        name: "redeem-no-response",
+        title: "The reward is redeemed without a response: the purchase is still reported",
+        run: redeem_no_response,
     },
     Scenario { name: "journal-unwritable", title: "The till cannot write its journal", run: journal_unwritable },
 ];
@@ -134,7 +134,7 @@ fn on_purchase(effect: Effect) -> Fault {
     Fault::on(Operation::Purchase, effect)
 }
 
-const MAY_BE_DEDUCTED: &str = "the purchase may have been made: it is bought or pending";
+const MAY_BE_DEDUCTED: &str = "the purchase is in doubt: only completed or pending is correct";
 
 /// Runs a sale under a fault. Once the fault has ended, the sale must complete with one deduction.
 fn completes_once_despite(runner: &mut Runner<'_>, what: &str, fault: Fault) {
@@ -152,20 +152,20 @@ fn resolves_completed_once(runner: &mut Runner<'_>) {
 
 fn declined(runner: &mut Runner<'_>, sale: Sale) {
     let reported = runner.press(sale);
-    runner.expect(reported, &[Declined], "Engage refused it: it is refused, and nothing else");
+    runner.expect(reported, &[Declined], "Engage declined it: only declined is correct");
     runner.expect_deducted(&[(sale, 0)]);
 }
 
 fn sale(runner: &mut Runner<'_>) {
     let reported = runner.press(COFFEE);
-    runner.expect(reported, &[Completed], "nothing went wrong: it is bought");
+    runner.expect(reported, &[Completed], "nothing failed: only completed is correct");
     runner.expect_deducted(&[(COFFEE, 1)]);
 }
 
 fn second_press(runner: &mut Runner<'_>) {
     for _ in 0..2 {
         let reported = runner.press(COFFEE);
-        runner.expect(reported, &[Completed], "nothing went wrong: it is bought");
+        runner.expect(reported, &[Completed], "nothing failed: only completed is correct");
     }
     runner.expect_deducted(&[(COFFEE, 1)]);
 }
@@ -180,7 +180,7 @@ fn at_once(runner: &mut Runner<'_>) {
 fn two_sales(runner: &mut Runner<'_>) {
     for reference in ["receipt 4711", "receipt 4712"] {
         let reported = runner.press(Sale { reference, ..COFFEE });
-        runner.expect(reported, &[Completed], "nothing went wrong: it is bought");
+        runner.expect(reported, &[Completed], "nothing failed: only completed is correct");
     }
     runner.expect_deducted(&[(COFFEE, 2)]);
 }
@@ -212,7 +212,7 @@ fn slow_item(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending
 fn slow_purchase(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending, end: ReportedOutcome) {
     let sale = slow_item(runner, response, ends);
     let reported = runner.press(sale);
-    runner.expect(reported, &[end, Pending], "Engage has not decided: it is pending");
+    runner.expect(reported, &[end, Pending], "Engage is processing: only pending is correct");
     runner.resolve(sale, end);
     runner.expect_deducted(&[(sale, usize::from(end == Completed))]);
 }
@@ -229,25 +229,25 @@ fn processing_fails(runner: &mut Runner<'_>) {
     slow_purchase(runner, ProcessingResponse::Processing, Ending::Failed, Declined);
 }
 
-fn answer_lost(runner: &mut Runner<'_>) {
+fn response_lost(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::CloseAfterCommit);
-    completes_once_despite(runner, "The answer to the purchase will be lost.", fault);
+    completes_once_despite(runner, "The response to the purchase will be lost.", fault);
 }
 
-fn answer_cut(runner: &mut Runner<'_>) {
+fn response_truncated(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::Truncate { bytes: 200 });
-    completes_once_despite(runner, "The answer to the purchase will break off after 200 bytes.", fault);
+    completes_once_despite(runner, "The response to the purchase will end after 200 bytes.", fault);
 }
 
-fn answer_never_comes(runner: &mut Runner<'_>) {
+fn no_response(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::StallAfterCommit);
-    completes_once_despite(runner, "The answer to the purchase will not come, and the connection stays open.", fault);
+    completes_once_despite(runner, "No response to the purchase will arrive, and the connection stays open.", fault);
 }
 
-fn slow_answer(runner: &mut Runner<'_>) {
+fn late_response(runner: &mut Runner<'_>) {
     let late = runner.wait() + Duration::from_secs(2);
     let fault = on_purchase(Effect::Delay { ms: u32::try_from(late.as_millis()).unwrap_or(u32::MAX) });
-    runner.arm(&format!("Engage will take {:.1} s to see the purchase.", late.as_secs_f64()), fault);
+    runner.arm(&format!("Engage will process the purchase {:.1} s late.", late.as_secs_f64()), fault);
     let reported = runner.press(COFFEE);
     runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
     runner.wait_for(late);
@@ -261,7 +261,7 @@ fn request_lost(runner: &mut Runner<'_>) {
 
 fn web_page(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::Html);
-    completes_once_despite(runner, "A web filter will answer the purchase with a page and status 200.", fault);
+    completes_once_despite(runner, "A web filter will return a page with status 200.", fault);
 }
 
 fn web_page_after(runner: &mut Runner<'_>) {
@@ -271,39 +271,39 @@ fn web_page_after(runner: &mut Runner<'_>) {
         ..FaultResponse::status(200)
     };
     let fault = on_purchase(Effect::StatusAfterCommit(page));
-    completes_once_despite(runner, "A proxy will answer with a page once the points are deducted.", fault);
+    completes_once_despite(runner, "A proxy will return a page after the deduction.", fault);
 }
 
 fn server_error(runner: &mut Runner<'_>) {
-    let answer = FaultResponse {
+    let response = FaultResponse {
         content_type: Some("text/plain".to_owned()),
         body: Some("An error has occurred".to_owned()),
         ..FaultResponse::status(500)
     };
-    completes_once_despite(runner, "Engage will answer 500 to the purchase.", on_purchase(Effect::Status(answer)));
+    completes_once_despite(runner, "Engage will return 500 for the purchase.", on_purchase(Effect::Status(response)));
 }
 
 fn gateway_timeout(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::StatusAfterCommit(FaultResponse::status(504)));
-    completes_once_despite(runner, "A gateway will answer 504 once the points are deducted.", fault);
+    completes_once_despite(runner, "A gateway will return 504 after the deduction.", fault);
 }
 
 fn assignment_error(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::Status(FaultResponse::error(500, "PromotionAssignmentError")));
-    completes_once_despite(runner, "Engage will answer PromotionAssignmentError to the purchase.", fault);
+    completes_once_despite(runner, "Engage will return PromotionAssignmentError for the purchase.", fault);
 }
 
 fn too_many_requests(runner: &mut Runner<'_>) {
     const REQUEST_LIMIT: usize = 5;
     runner.arm(
-        "Engage will answer 429 to every purchase.",
+        "Engage will return 429 for every purchase.",
         on_purchase(Effect::Status(FaultResponse::status(429))).times(0),
     );
     let reported = runner.press(COFFEE);
-    runner.expect(reported, &[Pending, NotSent], "Engage turned it away: it is pending, or not sent");
+    runner.expect(reported, &[Pending, NotSent], "Engage rejected it: only pending or not sent is correct");
     let requests = runner.requests_for(COFFEE);
     if requests > REQUEST_LIMIT {
-        runner.fail(&format!("one press made {requests} purchase requests: all tills share the key's budget"));
+        runner.fail(&format!("one press sent {requests} purchase requests. All tills share the key's rate limit"));
     }
     runner.clear_faults();
     resolves_completed_once(runner);
@@ -312,34 +312,34 @@ fn too_many_requests(runner: &mut Runner<'_>) {
 fn redirect(runner: &mut Runner<'_>) {
     let other = Sandbox::builder().requests_per_second(None).start();
     let location = format!("{}/api/v3/point-shop-items/purchase", other.http_url());
-    let answer = FaultResponse { headers: [("location".to_owned(), location)].into(), ..FaultResponse::status(307) };
-    let fault = on_purchase(Effect::Status(answer));
+    let response = FaultResponse { headers: [("location".to_owned(), location)].into(), ..FaultResponse::status(307) };
+    let fault = on_purchase(Effect::Status(response));
     completes_once_despite(runner, "The purchase will be redirected to another server.", fault);
     if !other.requests().is_empty() {
-        runner.fail("the till followed the redirect, with the API key, to a server that is not Engage");
+        runner.fail("the till followed the redirect, and sent the API key to another server");
     }
 }
 
 fn offline_start(runner: &mut Runner<'_>) {
     if let Err(error) = runner.add_network() {
-        return runner.fail(&format!("no network could be made: {error}"));
+        return runner.fail(&format!("the relay cannot start: {error}"));
     }
     runner.cut_network();
     let reported = runner.press(COFFEE);
-    runner.expect(reported, &[NotSent, Pending], "nothing was sent");
+    runner.expect(reported, &[NotSent, Pending], "nothing was sent: only not sent or pending is correct");
     runner.restore_network();
     resolves_completed_once(runner);
 }
 
 fn network_cut(runner: &mut Runner<'_>) {
     if let Err(error) = runner.add_network() {
-        return runner.fail(&format!("no network could be made: {error}"));
+        return runner.fail(&format!("the relay cannot start: {error}"));
     }
-    runner.arm("The answer to the purchase will not come.", on_purchase(Effect::StallAfterCommit));
+    runner.arm("No response to the purchase will arrive.", on_purchase(Effect::StallAfterCommit));
     let reported = runner.press_and_cut(COFFEE);
     runner.expect(reported, &[Pending], MAY_BE_DEDUCTED);
     let reported = runner.press(COFFEE);
-    runner.expect(reported, &[Pending, NotSent], "there is no network");
+    runner.expect(reported, &[Pending, NotSent], "the network is cut: only pending or not sent is correct");
     runner.clear_faults();
     runner.restore_network();
     resolves_completed_once(runner);
@@ -348,11 +348,11 @@ fn network_cut(runner: &mut Runner<'_>) {
 fn wrong_authority(runner: &mut Runner<'_>) {
     let other = Sandbox::builder().start();
     other.ca_file().clone_into(&mut runner.ca);
-    runner.note("The till trusts another authority.");
+    runner.note("The till has another root certificate.");
     let reported = runner.press(COFFEE);
-    runner.expect(reported, &[NotSent, Other(1)], "the server is not to be trusted: nothing is sent");
+    runner.expect(reported, &[NotSent, Other(1)], "the server's certificate is invalid: nothing may be sent");
     if !runner.sandbox.requests().is_empty() {
-        runner.fail("the till sent the API key to a server whose certificate it cannot trust");
+        runner.fail("the till sent the API key to a server whose certificate is invalid");
     }
     runner.expect_deducted(&[(COFFEE, 0)]);
 }
@@ -360,9 +360,9 @@ fn wrong_authority(runner: &mut Runner<'_>) {
 fn wrong_key(runner: &mut Runner<'_>) {
     let right = std::mem::replace(&mut runner.key, "another-key".to_owned());
     let reported = runner.press(COFFEE);
-    runner.expect(reported, &[Declined, NotSent, Other(1)], "Engage answered 401: nothing was deducted");
+    runner.expect(reported, &[Declined, NotSent, Other(1)], "Engage returned 401: nothing was deducted");
     runner.expect_deducted(&[(COFFEE, 0)]);
-    runner.note("The key is put right.");
+    runner.note("The till has the right key.");
     runner.key = right;
     // The new receipt is a new sale: a declined operation stays declined.
     let next = Sale { reference: "receipt 4712", ..COFFEE };
@@ -373,11 +373,11 @@ fn wrong_key(runner: &mut Runner<'_>) {
 fn wrong_clock(runner: &mut Runner<'_>) {
     runner.sandbox.set_clock_offset(-3 * 24 * 60 * 60 * 1000);
     let fault = on_purchase(Effect::CloseAfterCommit);
-    completes_once_despite(runner, "Engage's clock is three days behind, and the answer will be lost.", fault);
+    completes_once_despite(runner, "Engage's clock is three days behind, and the response will be lost.", fault);
 }
 
 fn power_cut_before(runner: &mut Runner<'_>) {
-    runner.arm("Engage does not answer.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
+    runner.arm("Engage sends no response.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
     runner.press_and_kill(COFFEE, "at the till's first request", |_| true);
     runner.clear_faults();
     resolves_completed_once(runner);
@@ -391,7 +391,7 @@ fn power_cut_sent(runner: &mut Runner<'_>) {
 }
 
 fn power_cut_due(runner: &mut Runner<'_>) {
-    runner.arm("The answer to the purchase will not come.", on_purchase(Effect::StallAfterCommit));
+    runner.arm("No response to the purchase will arrive.", on_purchase(Effect::StallAfterCommit));
     runner.press_and_kill(COFFEE, "when the points are deducted", is_purchase);
     runner.clear_faults();
     resolves_completed_once(runner);
@@ -399,7 +399,7 @@ fn power_cut_due(runner: &mut Runner<'_>) {
 
 fn power_cut_late(runner: &mut Runner<'_>) {
     const LATE: Duration = Duration::from_secs(4);
-    runner.arm("Engage will take 4 s to see the purchase.", on_purchase(Effect::Delay { ms: 4000 }));
+    runner.arm("Engage will process the purchase 4 s late.", on_purchase(Effect::Delay { ms: 4000 }));
     runner.press_and_kill(COFFEE, "when the purchase has reached Engage", is_purchase);
     let reported = runner.press(COFFEE);
     runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
@@ -408,10 +408,10 @@ fn power_cut_late(runner: &mut Runner<'_>) {
 }
 
 fn power_cut_twice(runner: &mut Runner<'_>) {
-    runner.arm("The answer to the purchase will not come.", on_purchase(Effect::StallAfterCommit));
+    runner.arm("No response to the purchase will arrive.", on_purchase(Effect::StallAfterCommit));
     runner.press_and_kill(COFFEE, "when the points are deducted", is_purchase);
     runner.clear_faults();
-    runner.arm("Engage does not answer.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
+    runner.arm("Engage sends no response.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
     runner.press_and_kill(COFFEE, "at the first request after the restart", |_| true);
     runner.clear_faults();
     resolves_completed_once(runner);
@@ -420,26 +420,26 @@ fn power_cut_twice(runner: &mut Runner<'_>) {
 fn queue_goes_on(runner: &mut Runner<'_>) {
     let next = Sale { reference: "receipt 4712", contact: demo::LOAD, item: demo::TOTE_BAG };
     runner.arm(
-        "The answer to the purchase will not come.",
+        "No response to the purchase will arrive.",
         on_purchase(Effect::StallAfterCommit).contact(COFFEE.contact).times(0),
     );
     runner.arm(
-        "Engage does not tell the member's purchases.",
+        "Engage returns 503 for the member's purchases.",
         Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).contact(COFFEE.contact).times(0),
     );
     let reported = runner.press(COFFEE);
     runner.expect(reported, &[Pending], MAY_BE_DEDUCTED);
     let reported = runner.press(next);
-    runner.expect(reported, &[Completed], "the next customer's purchase has nothing to do with it: it is bought");
+    runner.expect(reported, &[Completed], "the next customer's purchase is independent: only completed is correct");
     runner.clear_faults();
     runner.resolve(COFFEE, Completed);
     runner.expect_deducted(&[(COFFEE, 1), (next, 1)]);
 }
 
 /// A till that does not redeem passes this scenario as a normal sale.
-fn redeem_unanswered(runner: &mut Runner<'_>) {
+fn redeem_no_response(runner: &mut Runner<'_>) {
     let fault = Fault::on(Operation::Redeem, Effect::StallAfterCommit);
-    completes_once_despite(runner, "The answer to a use of the reward will not come.", fault);
+    completes_once_despite(runner, "No response to a redeem will arrive.", fault);
 }
 
 /// A purchase without a durable record would be lost in a power cut.
@@ -454,11 +454,11 @@ fn journal_unwritable(runner: &mut Runner<'_>) {
     let usable = std::mem::replace(&mut runner.journal, file.join("journal.db"));
     runner.note("The journal's folder does not exist.");
     let reported = runner.press(COFFEE);
-    runner.expect(reported, &[NotSent, Other(1)], "it cannot be written down: nothing is sent");
+    runner.expect(reported, &[NotSent, Other(1)], "the journal cannot be written: nothing may be sent");
     if runner.requests_for(COFFEE) > 0 {
-        runner.fail("the purchase was sent, and the till could not write it down: a power cut would lose it");
+        runner.fail("the purchase was sent without a durable record. A power cut would lose it");
     }
-    runner.note("The journal can be written.");
+    runner.note("The journal can be written again.");
     runner.journal = usable;
     resolves_completed_once(runner);
 }

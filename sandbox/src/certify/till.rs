@@ -40,7 +40,7 @@ impl Template {
     /// Returns the template of a program and its arguments.
     pub fn new(words: Vec<String>) -> Result<Template, BadTemplate> {
         if words.first().is_none_or(String::is_empty) {
-            return Err(BadTemplate("no till program is given".to_owned()));
+            return Err(BadTemplate("the till program is missing. Add -- COMMAND".to_owned()));
         }
         for word in &words {
             for part in word.split('{').skip(1) {
@@ -49,7 +49,10 @@ impl Template {
                 let placeholder = format!("{{{name}}}");
                 if is_name && PLACEHOLDERS.iter().all(|(known, _)| *known != placeholder) {
                     let known: Vec<&str> = PLACEHOLDERS.iter().map(|(known, _)| *known).collect();
-                    return Err(BadTemplate(format!("{placeholder} is none of {}", known.join(", "))));
+                    return Err(BadTemplate(format!(
+                        "the placeholder {placeholder} is unknown. Use one of {}",
+                        known.join(", ")
+                    )));
                 }
             }
         }
@@ -183,14 +186,14 @@ impl ReportedOutcome {
 impl fmt::Display for ReportedOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReportedOutcome::Completed => f.write_str("bought (0)"),
-            ReportedOutcome::Declined => f.write_str("refused (10)"),
+            ReportedOutcome::Completed => f.write_str("completed (0)"),
+            ReportedOutcome::Declined => f.write_str("declined (10)"),
             ReportedOutcome::Pending => f.write_str("pending (11)"),
             ReportedOutcome::NotSent => f.write_str("not sent (12)"),
-            ReportedOutcome::Other(-1) => f.write_str("nothing: it crashed"),
+            ReportedOutcome::Other(-1) => f.write_str("no outcome: it crashed"),
             ReportedOutcome::Other(code) => write!(f, "exit code {code}"),
-            ReportedOutcome::Killed => f.write_str("nothing: the power was cut"),
-            ReportedOutcome::TimedOut => f.write_str("nothing in time"),
+            ReportedOutcome::Killed => f.write_str("no outcome: it was killed"),
+            ReportedOutcome::TimedOut => f.write_str("no outcome in time"),
         }
     }
 }
@@ -200,11 +203,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_line_with_an_unknown_placeholder_is_refused() {
+    fn a_command_line_with_an_unknown_placeholder_is_rejected() {
         let template = |words: &[&str]| Template::new(words.iter().map(|&word| word.to_owned()).collect());
         assert!(template(&["till", "--url={url}", "{\"json\": 1}", "${HOME}", "{}"]).is_ok());
-        let refused = |words: &[&str]| template(words).unwrap_err().to_string();
-        assert!(refused(&["till", "{member}"]).starts_with("{member} is none of {url}, {ca},"));
-        assert_eq!(refused(&[]), "no till program is given");
+        let rejected = |words: &[&str]| template(words).unwrap_err().to_string();
+        assert!(
+            rejected(&["till", "{member}"]).starts_with("the placeholder {member} is unknown. Use one of {url}, {ca},")
+        );
+        assert_eq!(rejected(&[]), "the till program is missing. Add -- COMMAND");
     }
 }

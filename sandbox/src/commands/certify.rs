@@ -13,17 +13,17 @@ use super::{BAD_ARGUMENT, Failed, write};
 /// Certify a till program. Exit code 0: every scenario passed, 1: one failed, 2: invalid input
 #[derive(Debug, Args)]
 #[command(after_help = "\
-In COMMAND, and in the environment, stand for what the till needs:
-  {url} ENGAGE_URL              where Engage is
-  {ca} ENGAGE_CA                the file with the certificate to trust
+These placeholders in COMMAND, and these environment variables, configure the till:
+  {url} ENGAGE_URL              the URL of Engage
+  {ca} ENGAGE_CA                the file with the root certificate
   {key} ENGAGE_KEY              the API key
   {contact} ENGAGE_CONTACT      the member, a GUID
   {item} ENGAGE_ITEM            the reward to buy, a GUID
-  {reference} ENGAGE_REFERENCE  the receipt; the same one again is the same sale
-  {journal} ENGAGE_JOURNAL      a file that the till may make and that outlives it
-  {wait} ENGAGE_WAIT_MS         how long the cashier waits, in ms
-  {export} ENGAGE_EXPORT        where the till may write its operations as JSON, to be judged too
-The till sells once and ends: 0 bought, 10 refused, 11 pending, 12 not sent, 1 anything else.")]
+  {reference} ENGAGE_REFERENCE  the receipt; the same receipt is the same sale
+  {journal} ENGAGE_JOURNAL      a file for the till's journal, kept between its runs
+  {wait} ENGAGE_WAIT_MS         the cashier's wait, in ms
+  {export} ENGAGE_EXPORT        a file for the till's operations as JSON, which are judged too
+The till makes one sale and ends with an exit code: 0 completed, 10 declined, 11 pending, 12 not sent, 1 any other end.")]
 pub struct Options {
     /// The folder for index.html, report.json and junit.xml
     #[arg(long, value_name = "DIR")]
@@ -77,7 +77,7 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
         jobs: options.jobs,
         only: options.only.clone(),
     };
-    let report = certify::certify(&plan, &tell).map_err(|error| bad(&error))?;
+    let report = certify::certify(&plan, &print_result).map_err(|error| bad(&error))?;
     println!(
         "{}: {} passed, {} failed, {} skipped, in {:.0} s",
         report.verdict(),
@@ -93,7 +93,7 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
 }
 
 /// Prints one line for the scenario and one for each reason.
-fn tell(result: &ScenarioResult) {
+fn print_result(result: &ScenarioResult) {
     let head = format!("{:8} {:26} {:5.1} s", result.label(), result.name, result.took.as_secs_f64());
     let lines: Vec<&str> = [&*head].into_iter().chain(result.reasons().iter().map(String::as_str)).collect();
     // One call prints all lines, so that other scenarios do not print between them.
@@ -104,6 +104,6 @@ fn write_reports(folder: &std::path::Path, report: &Report) -> Result<(), Failed
     write(&folder.join("index.html"), &report.html())?;
     write(&folder.join("report.json"), &format!("{:#}\n", report.json()))?;
     write(&folder.join("junit.xml"), &report.junit())?;
-    println!("the report: {}", folder.join("index.html").display());
+    println!("report: {}", folder.join("index.html").display());
     Ok(())
 }

@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
     let journals = options.journal.iter().map(|path| read_journal(path)).collect::<Result<Vec<_>, _>>()?;
     let Options { resolved, partial, .. } = *options;
     let verdict = judge(&Case { ledger: &ledger, journals: &journals, resolved, partial });
-    print!("{}", told(&verdict));
+    print!("{}", summary(&verdict));
     if let Some(path) = &options.junit {
         let case = |rule: &RuleResult| TestCase {
             name: format!("{}: {}", rule.name, rule.promise),
@@ -64,10 +64,10 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
     Ok(verdict.pass)
 }
 
-fn told(verdict: &Verdict) -> String {
+fn summary(verdict: &Verdict) -> String {
     let found = verdict.found;
     let head = format!(
-        "{}: {} operations ({} pending), {} deductions, {} rewards used\n",
+        "{}: {} operations ({} pending), {} deductions, {} redeemed rewards\n",
         if verdict.pass { "pass" } else { "FAIL" },
         found.operations,
         found.pending,
@@ -88,7 +88,7 @@ fn read_journal(path: &Path) -> Result<Journal, Failed> {
 fn read_ledger(options: &Options) -> Result<Vec<LedgerEntry>, Failed> {
     let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--ledger {}: {what}", options.ledger));
     if options.ledger.starts_with("https:") {
-        return Err(bad(&"a sandbox tells its ledger at its http address too; use that"));
+        return Err(bad(&"https is not supported. Use the sandbox's http address"));
     }
     let json = match options.ledger.strip_prefix("http://") {
         Some(address) => ask(address, options.store.as_deref()).map_err(|error| bad(&error))?,
@@ -107,15 +107,15 @@ fn ask(address: &str, store: Option<&str>) -> Result<Vec<u8>, String> {
     let exchange = || {
         let mut stream = TcpStream::connect(address)?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{store}\r\n")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        std::io::Result::Ok(answer)
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response)?;
+        std::io::Result::Ok(response)
     };
-    let answer = exchange().map_err(|error| error.to_string())?;
-    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the answer is not HTTP")?;
-    let status = String::from_utf8_lossy(&answer[..head]).lines().next().unwrap_or_default().to_owned();
+    let response = exchange().map_err(|error| error.to_string())?;
+    let head = response.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the response is not HTTP")?;
+    let status = String::from_utf8_lossy(&response[..head]).lines().next().unwrap_or_default().to_owned();
     match status.split(' ').nth(1) {
-        Some("200") => Ok(answer[head + 4..].to_vec()),
-        _ => Err(format!("{path} was answered {status}")),
+        Some("200") => Ok(response[head + 4..].to_vec()),
+        _ => Err(format!("{path} returned {status}")),
     }
 }

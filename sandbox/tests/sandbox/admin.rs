@@ -14,15 +14,18 @@ fn start() -> (Sandbox, Connection) {
 }
 
 #[test]
-fn the_routes_need_no_key_and_no_header() {
+fn the_sandboxs_routes_need_no_key_and_no_header() {
     let (_sandbox, mut admin) = start();
     admin.send(&with_headers("GET", "/_sandbox/health", "", ""));
     assert_eq!(admin.response().unwrap().json(), json!({ "status": "ok" }));
-    assert_eq!(admin.get("/_sandbox/nothing").json()["error"], "no such route of the sandbox");
+    assert_eq!(
+        admin.get("/_sandbox/nothing").json()["error"],
+        "the sandbox has no such route. See GET /_sandbox/openapi.json"
+    );
 }
 
 #[test]
-fn the_state_and_the_ledger_tell_everything() {
+fn the_state_and_the_ledger_hold_every_change() {
     let (_sandbox, mut admin) = start();
     let id = Uuid::new_v4();
     admin.buy(ASTRID, id, COFFEE);
@@ -45,7 +48,7 @@ fn the_state_and_the_ledger_tell_everything() {
 }
 
 #[test]
-fn the_log_tells_what_was_asked_and_answered_but_nothing_secret() {
+fn the_log_holds_requests_and_responses_without_secrets() {
     let (sandbox, mut admin) = start();
     let fault = Fault::on(Operation::Points, Effect::CloseAfterCommit);
     assert_eq!(admin.post("/_sandbox/faults", &json!(fault)).status, 201);
@@ -66,7 +69,7 @@ fn the_log_tells_what_was_asked_and_answered_but_nothing_secret() {
 }
 
 #[test]
-fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
+fn every_fault_is_listed_as_it_was_armed() {
     let (_sandbox, mut admin) = start();
     let effects = [
         json!({ "delay": { "ms": 5 } }),
@@ -112,7 +115,7 @@ fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
 }
 
 #[test]
-fn bad_input_is_refused_with_its_field_and_line() {
+fn invalid_input_is_rejected_with_its_field_and_line() {
     let (_sandbox, mut admin) = start();
     let fault = |on: &str, effect: &str| format!("{{\"match\": {on},\n\"effect\": {effect}}}");
     let any = "{\"operation\": \"any\"}";
@@ -176,7 +179,7 @@ fn members_and_items_can_be_added() {
 }
 
 #[test]
-fn a_reset_brings_back_the_start() {
+fn a_reset_restores_the_start() {
     let (sandbox, mut admin) = start();
     admin.buy(ASTRID, Uuid::new_v4(), COFFEE);
     sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(500))));

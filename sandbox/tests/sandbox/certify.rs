@@ -19,11 +19,10 @@ fn naive() -> [&'static str; 2] {
 }
 
 #[test]
-fn a_till_that_calls_pending_refused_and_makes_a_new_id_a_press_fails_for_these_reasons() {
+fn a_naive_till_fails_for_the_expected_reasons() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join("report").join(name);
-    let scenarios =
-        ["sale", "second-press", "two-presses-at-once", "answer-lost", "offline-start", "answer-never-comes"];
+    let scenarios = ["sale", "second-press", "two-presses-at-once", "response-lost", "offline-start", "no-response"];
     let report = path("").display().to_string();
     let mut arguments = vec!["--report", &report, "--wait-ms", "100", "--grace-ms", "5000"];
     arguments.extend(scenarios.iter().flat_map(|name| ["--only", *name]));
@@ -42,10 +41,10 @@ fn a_till_that_calls_pending_refused_and_makes_a_new_id_a_press_fails_for_these_
         ("second-press", "receipt 4711: deducted 2 times; due: once"),
         ("second-press", "1 sale was sent under 2 purchase ids"),
         ("two-presses-at-once", "due: once"),
-        ("answer-lost", "the till says refused (10), and the points were deducted"),
-        ("answer-lost", "deducted 2 times"),
-        ("offline-start", "the till says refused (10), but nothing was sent"),
-        ("answer-never-comes", "the till still runs after 5.1 s"),
+        ("response-lost", "the till reports declined (10), and the points were deducted"),
+        ("response-lost", "deducted 2 times"),
+        ("offline-start", "the till reports declined (10); nothing was sent"),
+        ("no-response", "the till still runs after 5.1 s"),
     ] {
         assert!(reasons(scenario).contains(reason), "{scenario}: {} has not: {reason}", reasons(scenario));
     }
@@ -62,14 +61,14 @@ fn sh(script: &str) -> [&str; 3] {
 }
 
 #[test]
-fn a_till_that_says_what_is_not_so_fails() {
-    let only = |name| ["--only", name, "--patience-ms", "0"];
+fn a_till_with_false_reports_fails() {
+    let only = |name| ["--only", name, "--resolve-timeout-ms", "0"];
     for (script, scenario, reason) in [
-        ("exit 0", "sale", "the till says bought, and nothing was deducted"),
-        ("exit 3", "sale", "the till says exit code 3, but nothing went wrong"),
-        ("kill -SEGV $$", "sale", "the till says nothing: it crashed"),
-        ("exit 11", "answer-lost", "not settled within 0 s after the faults ended"),
-        ("exit 10", "answer-lost", "the till says refused (10), but the purchase may have been made"),
+        ("exit 0", "sale", "the till reports completed, and nothing was deducted"),
+        ("exit 3", "sale", "the till reports exit code 3; nothing failed"),
+        ("kill -SEGV $$", "sale", "the till reports no outcome: it crashed"),
+        ("exit 11", "response-lost", "not resolved within 0 s after the end of the faults"),
+        ("exit 10", "response-lost", "the till reports declined (10); the purchase is in doubt"),
         (
             "echo '{\"operationId\": 1}' > \"$ENGAGE_EXPORT\"; exit 12",
             "sale",
@@ -98,7 +97,7 @@ fn a_till_that_says_what_is_not_so_fails() {
         (
             "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\"; exit 12",
             "sale",
-            "a request came without the key",
+            "a request has no API key",
         ),
     ] {
         let (code, reported) = certify(&only(scenario), &sh(script));
@@ -107,18 +106,18 @@ fn a_till_that_says_what_is_not_so_fails() {
 }
 
 #[test]
-fn a_power_cut_takes_what_the_till_has_started_too() {
+fn a_power_cut_kills_the_tills_children_too() {
     // Killed alone, the outer shell would leave an inner one that goes on until it has bought.
     let inner = format!("until sh {}; do :; done", naive()[1]);
     // After the restart it is given some time to do so.
     let look = "[ ! -e {journal} ] || seq 30 | while read n; do curl -sk {url}/_sandbox/ledger | grep -q deduct && break; done";
     let script = format!("{look}; touch {{journal}}; sh -c '{inner}'; exit 11");
-    let (_, reported) = certify(&["--only", "power-cut-before-sending", "--patience-ms", "0"], &sh(&script));
+    let (_, reported) = certify(&["--only", "power-cut-before-sending", "--resolve-timeout-ms", "0"], &sh(&script));
     assert!(reported.contains("1 sale was sent under 2 purchase ids") && !reported.contains("2 times"), "{reported}");
 }
 
 #[test]
-fn bad_input_is_refused_with_what_is_wrong() {
+fn invalid_certify_arguments_are_rejected_with_the_reason() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let in_a_file = file.path().join("report").display().to_string();
     for (arguments, till, why) in [
@@ -127,7 +126,7 @@ fn bad_input_is_refused_with_what_is_wrong() {
         (vec!["--only", "tea-time"], vec!["till"], "there is no scenario tea-time; see --list"),
         (vec![], vec!["./no-such-till"], "the till could not be started: ./no-such-till: No such file"),
         (vec!["--report", &in_a_file], vec!["till"], "--report"),
-        (vec!["--patience-ms", "3600001"], vec!["till"], "3600001 is not in 0..=3600000"),
+        (vec!["--resolve-timeout-ms", "3600001"], vec!["till"], "3600001 is not in 0..=3600000"),
     ] {
         let (code, reported) = certify(&arguments, &till);
         assert!(code == 2 && reported.contains(why), "{arguments:?} {till:?}: {code} {reported} has not: {why}");

@@ -36,7 +36,7 @@ impl Started {
 }
 
 #[test]
-fn it_says_in_one_line_where_it_is_and_leaves_nothing_behind() {
+fn a_started_sandbox_prints_one_line_and_leaves_no_files() {
     let mut started = Started::with(&["--until-stdin-closes", "--key", "other"]);
     assert!(started.line.starts_with("engage-sandbox ready http=http://127.0.0.1:"), "{}", started.line);
     assert!(started.field("https").starts_with("https://localhost:"));
@@ -49,7 +49,7 @@ fn it_says_in_one_line_where_it_is_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn each_key_given_has_a_store() {
+fn each_given_key_has_a_store() {
     let mut started = Started::with(&["--until-stdin-closes", "--key", "one", "--key", "two"]);
     assert_eq!(started.field("key"), "one");
     let mut stream = std::net::TcpStream::connect(started.field("http").strip_prefix("http://").unwrap()).unwrap();
@@ -63,7 +63,7 @@ fn each_key_given_has_a_store() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_it_cleanly_and_the_end_of_stdin_alone_does_not() {
+fn a_signal_ends_the_sandbox_and_the_end_of_stdin_does_not() {
     for signal in ["-TERM", "-INT"] {
         let mut started = Started::with(&[]);
         drop(started.stdin.take());
@@ -76,7 +76,7 @@ fn a_signal_ends_it_cleanly_and_the_end_of_stdin_alone_does_not() {
 }
 
 #[test]
-fn a_seed_and_a_place_for_the_certificate_can_be_given() {
+fn a_seed_and_a_file_for_the_certificate_are_used() {
     let dir = tempfile::tempdir().unwrap();
     let (seed, ca) = (dir.path().join("seed.json"), dir.path().join("ca.pem"));
     std::fs::write(&seed, "{}").unwrap();

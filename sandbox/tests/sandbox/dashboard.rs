@@ -14,7 +14,7 @@ fn post(page: &mut Connection, path: &str, form: &str) -> Response {
 }
 
 #[test]
-fn the_page_shows_what_a_store_does_and_asks_nothing_of_other_servers() {
+fn the_dashboard_shows_the_store_and_loads_nothing_else() {
     let sandbox = Sandbox::builder().start();
     let mut page = Connection::open(&sandbox);
     page.buy(ASTRID, Uuid::new_v4(), COFFEE);
@@ -68,7 +68,7 @@ fn every_form_works_without_the_script() {
 }
 
 #[test]
-fn each_store_has_its_page_and_a_key_cannot_leave_its_place() {
+fn each_store_has_a_dashboard_with_its_key_escaped() {
     let sandbox = Sandbox::builder().start();
     let mut page = Connection::open(&sandbox);
     let key = "\"><script>&'";

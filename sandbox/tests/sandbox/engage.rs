@@ -52,7 +52,7 @@ fn the_items_listed_are_those_the_member_may_buy_now() {
 }
 
 #[test]
-fn a_contact_that_is_no_contact_is_invalid() {
+fn an_unknown_contact_is_invalid() {
     let (_sandbox, mut till) = shop();
     for route in ["point-shop-items", "point-shop-item-purchases", "promotion-assignments", "point-accounts"] {
         for query in ["", "?contactId=", "?contactId=astrid", &format!("?contactId={COFFEE}")] {
@@ -89,7 +89,7 @@ fn a_purchase_deducts_the_points_and_assigns_the_reward() {
 }
 
 #[test]
-fn the_same_purchase_id_gives_the_existing_purchase_whatever_the_item() {
+fn a_repeated_purchase_id_returns_the_existing_purchase() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     let first = till.buy(ASTRID, id, COFFEE).json();
@@ -99,7 +99,7 @@ fn the_same_purchase_id_gives_the_existing_purchase_whatever_the_item() {
 }
 
 #[test]
-fn one_purchase_id_deducts_once_however_many_tills_send_it() {
+fn one_purchase_id_from_many_tills_deducts_once() {
     let sandbox = Sandbox::builder().start();
     let id = Uuid::new_v4();
     thread::scope(|scope| {
@@ -112,7 +112,7 @@ fn one_purchase_id_deducts_once_however_many_tills_send_it() {
 }
 
 #[test]
-fn a_purchase_id_of_another_contact_is_refused_without_a_code() {
+fn a_purchase_id_of_another_contact_is_declined_without_code() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     till.buy(ASTRID, id, COFFEE);
@@ -121,7 +121,7 @@ fn a_purchase_id_of_another_contact_is_refused_without_a_code() {
 }
 
 #[test]
-fn every_refusal_has_its_status_and_code_and_deducts_nothing() {
+fn every_declined_purchase_has_its_code_and_no_deduction() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     for (contact, item, outcome) in [
@@ -142,7 +142,7 @@ fn every_refusal_has_its_status_and_code_and_deducts_nothing() {
 }
 
 #[test]
-fn a_malformed_purchase_is_refused_400() {
+fn a_malformed_purchase_has_status_400() {
     let (_sandbox, mut till) = shop();
     let path = "/api/v3/point-shop-items/purchase";
     for body in [json!(null), json!([]), json!({}), json!({ "contactId": 7 })] {
@@ -155,7 +155,7 @@ fn a_malformed_purchase_is_refused_400() {
 }
 
 #[test]
-fn a_purchase_in_progress_ends_when_the_clock_says_so() {
+fn a_purchase_in_progress_ends_by_the_clock() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     assert_eq!(till.buy(ASTRID, id, SLOW).json()["status"], "Processing");
@@ -171,7 +171,7 @@ fn a_purchase_in_progress_ends_when_the_clock_says_so() {
 }
 
 #[test]
-fn a_purchase_that_timed_out_may_complete_all_the_same() {
+fn a_purchase_that_timed_out_can_still_complete() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     let timed_out = code(409, "PointShopItemPurchaseProcessingTimedOut");
@@ -304,7 +304,7 @@ fn the_base_rules_are_checked_in_order() {
 }
 
 #[test]
-fn an_answer_is_dated_by_the_stores_clock() {
+fn a_response_is_dated_by_the_stores_clock() {
     let (sandbox, mut till) = shop();
     let path = format!("/api/v3/point-accounts?contactId={ASTRID}");
     assert!(!till.get(&path).head.contains("15 jan 2027"));
@@ -314,7 +314,7 @@ fn an_answer_is_dated_by_the_stores_clock() {
 }
 
 #[test]
-fn above_the_rate_the_answer_is_429() {
+fn above_the_rate_the_status_is_429() {
     let sandbox = Sandbox::builder().requests_per_second(Some(0)).start();
     let mut till = Connection::open(&sandbox);
     let path = format!("/api/v3/point-accounts?contactId={ASTRID}");

@@ -99,7 +99,7 @@ fn a_curl_line_repeats_its_request() {
 }
 
 #[test]
-fn what_a_till_sends_cannot_leave_its_quotes() {
+fn a_tills_values_in_a_curl_line_are_quoted() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     till.get("/api/v3/'$(touch$IFS'pwned')'?a=%27");

@@ -41,7 +41,7 @@ impl FaultedRequest {
 }
 
 #[test]
-fn a_status_before_commit_leaves_the_store_alone() {
+fn a_status_before_commit_leaves_the_store_unchanged() {
     let mut struck = FaultedRequest::by(Effect::Status(FaultResponse::error(500, "PromotionAssignmentError")));
     let response = struck.till.response().unwrap();
     assert_eq!(response.outcome(), (500, Some("PromotionAssignmentError".to_owned())));
@@ -49,7 +49,7 @@ fn a_status_before_commit_leaves_the_store_alone() {
 }
 
 #[test]
-fn a_status_after_commit_hides_what_was_done() {
+fn a_status_after_commit_hides_the_purchase() {
     let mut struck = FaultedRequest::by(Effect::StatusAfterCommit(FaultResponse {
         content_type: Some("text/html".to_owned()),
         body: Some("<h1>Gateway</h1>".to_owned()),
@@ -64,7 +64,7 @@ fn a_status_after_commit_hides_what_was_done() {
 }
 
 #[test]
-fn a_reset_is_a_reset() {
+fn a_reset_fault_resets_the_connection() {
     for (effect, committed) in [(Effect::ResetBeforeCommit, false), (Effect::ResetAfterCommit, true)] {
         let mut struck = FaultedRequest::by(effect);
         let (bytes, ended) = struck.till.rest();
@@ -75,7 +75,7 @@ fn a_reset_is_a_reset() {
 }
 
 #[test]
-fn a_close_ends_the_connection_without_an_answer() {
+fn a_close_ends_the_connection_without_a_response() {
     for (effect, committed) in [(Effect::CloseBeforeCommit, false), (Effect::CloseAfterCommit, true)] {
         let mut struck = FaultedRequest::by(effect);
         let (bytes, ended) = struck.till.rest();
@@ -98,7 +98,7 @@ fn a_stall_lasts_until_the_faults_are_cleared() {
 }
 
 #[test]
-fn neither_a_stall_nor_a_delay_holds_up_the_shutdown() {
+fn a_stall_or_a_delay_does_not_delay_the_shutdown() {
     for effect in [Effect::StallBeforeCommit, Effect::Delay { ms: 3_600_000 }] {
         let struck = FaultedRequest::by(effect);
         struck.sandbox.wait_for(LONG, |request| request.fault.is_some()).unwrap();
@@ -111,7 +111,7 @@ fn neither_a_stall_nor_a_delay_holds_up_the_shutdown() {
 }
 
 #[test]
-fn a_delayed_purchase_is_made_even_if_the_till_has_left() {
+fn a_delayed_purchase_is_made_after_a_disconnect() {
     let struck = FaultedRequest::by(Effect::Delay { ms: 300 });
     struck.sandbox.wait_for(LONG, |request| request.fault == Some("delay")).unwrap();
     drop(struck.till);
@@ -124,7 +124,7 @@ fn a_delayed_purchase_is_made_even_if_the_till_has_left() {
 }
 
 #[test]
-fn a_truncated_answer_ends_after_so_many_bytes() {
+fn a_truncated_response_ends_after_the_given_bytes() {
     for bytes in [0, 1, 40, 200] {
         let mut struck = FaultedRequest::by(Effect::Truncate { bytes });
         let (got, ended) = struck.till.rest();
@@ -136,7 +136,7 @@ fn a_truncated_answer_ends_after_so_many_bytes() {
 }
 
 #[test]
-fn a_dripping_answer_is_whole_and_the_connection_goes_on() {
+fn a_dripping_response_is_whole_and_keeps_the_connection() {
     let bytes_per_write = NonZeroUsize::new(7).unwrap();
     let mut struck = FaultedRequest::by(Effect::Drip { bytes_per_write, interval_ms: 1 });
     assert_eq!(struck.till.response().unwrap().json()["status"], "Completed");
@@ -147,7 +147,7 @@ fn a_dripping_answer_is_whole_and_the_connection_goes_on() {
 }
 
 #[test]
-fn answers_that_are_not_engages_never_reach_the_store() {
+fn responses_of_a_fault_do_not_reach_the_store() {
     for (effect, status, start) in [
         (Effect::Garbage, 200, "{\"id\""),
         (Effect::Html, 200, "<!DOCTYPE html>"),
@@ -169,7 +169,7 @@ fn raw(text: &str, keep_alive: bool) -> Effect {
 }
 
 #[test]
-fn a_raw_response_comes_byte_for_byte_and_keeps_the_connection_if_told_to() {
+fn a_raw_response_is_sent_unchanged_with_keep_alive() {
     let text = "HTTP/1.1 200 OK\r\nX:  y \r\nContent-Length: 0\r\n\r\n";
     let mut struck = FaultedRequest::by(raw(text, false));
     let (got, ended) = struck.till.rest();
@@ -191,7 +191,7 @@ fn a_wrong_length_is_off_by_its_delta() {
 }
 
 #[test]
-fn a_fault_strikes_the_requests_it_matches_and_no_others() {
+fn a_fault_applies_to_matching_requests_only() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     let status = |status| Effect::Status(FaultResponse::status(status));
@@ -217,7 +217,7 @@ fn a_fault_strikes_the_requests_it_matches_and_no_others() {
 }
 
 #[test]
-fn a_fault_finds_the_contact_in_the_query_the_path_the_body_and_behind_the_reward() {
+fn a_fault_matches_the_contact_of_every_kind_of_request() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
@@ -261,7 +261,7 @@ fn rewarded(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn a_slow_redeem_is_given_up_unless_it_is_past_its_point_of_no_return() {
+fn a_slow_redeem_before_its_point_of_no_return_times_out() {
     for (ms, point_of_no_return_ms, status, redeemed) in
         [(300, None, 504, false), (300, Some(200), 504, false), (300, Some(20), 200, true), (20, None, 200, true)]
     {
@@ -279,7 +279,7 @@ fn a_slow_redeem_is_given_up_unless_it_is_past_its_point_of_no_return() {
 }
 
 #[test]
-fn a_slow_purchase_is_never_given_up() {
+fn a_slow_purchase_never_times_out() {
     let mut struck = FaultedRequest::by(Effect::Slow { ms: 20, point_of_no_return_ms: None });
     struck.sandbox.set(|settings| settings.redeem_gives_up_after_ms = 1).unwrap();
     assert_eq!(struck.till.response().unwrap().status, 200);
@@ -287,7 +287,7 @@ fn a_slow_purchase_is_never_given_up() {
 }
 
 #[test]
-fn a_reward_can_be_redeemed_by_somebody_else_just_before() {
+fn a_reward_can_be_redeemed_by_another_party_before() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     let path = rewarded(&sandbox);
@@ -299,7 +299,7 @@ fn a_reward_can_be_redeemed_by_somebody_else_just_before() {
 }
 
 #[test]
-fn the_date_of_an_answer_can_be_wrong() {
+fn the_date_of_a_response_can_be_wrong() {
     let sandbox = Sandbox::builder().start();
     sandbox.set_clock(engage_sandbox::Clock::Stands("2037-01-01T00:00:00Z".parse().unwrap()));
     sandbox.arm(Fault::on(Operation::Purchase, Effect::WrongDate { offset_ms: -24 * 3_600_000 }));
@@ -309,7 +309,7 @@ fn the_date_of_an_answer_can_be_wrong() {
 }
 
 #[test]
-fn a_standing_fault_strikes_every_request_and_an_armed_one_comes_first() {
+fn an_armed_fault_comes_before_a_permanent_one() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     let status = |status| Effect::Status(FaultResponse::status(status));

@@ -48,7 +48,7 @@ fn broken(ledger: &[Value], journals: &[Vec<Value>], resolved: bool, partial: bo
 }
 
 #[test]
-fn what_is_one_story_passes() {
+fn consistent_journals_and_ledger_pass() {
     let ledger = [line("deduct", ONE), line("assign", ONE), line("redeem", ONE)];
     let till = vec![bought(ONE, "pending"), bought(ONE, "completed"), used(TWO, "pending"), used(TWO, "completed")];
     assert_eq!(broken(&ledger, std::slice::from_ref(&till), true, false), []);
@@ -70,7 +70,7 @@ fn what_is_one_story_passes() {
 }
 
 #[test]
-fn every_rule_is_broken_by_its_own_case_and_says_why() {
+fn every_rule_has_a_case_that_violates_only_it() {
     let deduct = line("deduct", ONE);
     let redeem = line("redeem", ONE);
     let ledger = || vec![deduct.clone()];
@@ -91,12 +91,12 @@ fn every_rule_is_broken_by_its_own_case_and_says_why() {
         (ledger(), vec![vec![]], "deduction-is-known", "took 100 points"),
         (vec![], vec![vec![bought(ONE, "completed")]], "completed-is-deducted", "and nothing was deducted"),
         (ledger(), vec![vec![bought(ONE, "declined")]], "declined-is-not-deducted", "till 1: 1000"),
-        (ledger(), vec![vec![bought(ONE, "notSent")]], "declined-is-not-deducted", "called not sent"),
+        (ledger(), vec![vec![bought(ONE, "notSent")]], "declined-is-not-deducted", "is not sent, and"),
         (
             ledger(),
             vec![vec![bought(ONE, "declined"), bought(ONE, "completed")]],
             "outcome-stays",
-            "was refused and became done",
+            "was declined and became completed",
         ),
         (vec![redeem.clone(), redeem.clone()], vec![vec![used(ONE, "completed")]], "redeemed-once", "was used 2 times"),
         (
@@ -123,7 +123,7 @@ fn every_rule_is_broken_by_its_own_case_and_says_why() {
 }
 
 #[test]
-fn an_export_may_come_in_any_form_and_a_mistake_is_found() {
+fn an_export_in_any_form_is_read_and_a_mistake_is_found() {
     let list = json!([bought(ONE, "pending"), bought(TWO, "completed")]);
     let lines = format!("{}\n{}\n", bought(ONE, "pending"), bought(TWO, "completed"));
     for export in [list.to_string(), json!({ "operations": list }).to_string(), lines] {
@@ -187,7 +187,7 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
         assert!(said.starts_with("FAIL") && said.contains("declined-is-not-deducted: liar: "), "{said}");
         let junit = fs::read_to_string(path("junit.xml")).unwrap();
         assert!(
-            junit.contains("failures=\"1\"") && junit.contains("called refused, and the points were deducted"),
+            junit.contains("failures=\"1\"") && junit.contains("is declined, and the points were deducted"),
             "{junit}"
         );
         let verdict: Value = serde_json::from_str(&fs::read_to_string(path("verdict.json")).unwrap()).unwrap();
@@ -198,7 +198,7 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
         (path("nowhere.json"), "till.json", "nowhere.json: No such file"),
         (path("till.json"), "till.json", "invalid type: map"),
         (sandbox.https_url(), "till.json", "http address"),
-        (format!("{}/api", sandbox.http_url()), "till.json", "/api was answered HTTP/1.0 404"),
+        (format!("{}/api", sandbox.http_url()), "till.json", "/api returned HTTP/1.0 404"),
     ] {
         let (code, said) = run(&ledger, &[journal]);
         assert!(code == 2 && said.contains(why), "{code} {said} is not: {why}");

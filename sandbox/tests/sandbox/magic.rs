@@ -28,7 +28,7 @@ fn bought(sandbox: &Sandbox, number: u8) -> (Option<(u16, Value)>, Option<Status
 }
 
 #[test]
-fn a_purchase_of_a_magic_item_ends_as_the_table_says() {
+fn a_purchase_of_a_magic_item_ends_as_documented() {
     let sandbox = Sandbox::builder().start();
     let code = |status: u16, code: &str| Some((status, json!(code)));
     let plain = |status: u16| Some((status, Value::Null));
@@ -69,7 +69,7 @@ fn a_purchase_of_a_magic_item_ends_as_the_table_says() {
 }
 
 #[test]
-fn a_redeem_of_a_magic_reward_ends_as_the_table_says() {
+fn a_redeem_of_a_magic_reward_ends_as_documented() {
     let sandbox = Sandbox::builder().start();
     for (number, response, redeemed) in [
         (0x40, Some((409, "PromotionAlreadyRedeemed")), true),
@@ -96,7 +96,7 @@ fn a_redeem_of_a_magic_reward_ends_as_the_table_says() {
 }
 
 #[test]
-fn a_stalled_purchase_says_nothing_until_the_till_leaves() {
+fn a_stalled_purchase_has_no_response_until_disconnect() {
     let sandbox = Sandbox::builder().start();
     for (number, status) in [(0x20, None), (0x21, Some(Status::Completed))] {
         let mut till = Connection::open(&sandbox);
@@ -116,7 +116,7 @@ fn a_stalled_purchase_says_nothing_until_the_till_leaves() {
 }
 
 #[test]
-fn a_magic_member_has_the_same_trouble_with_everything() {
+fn a_magic_member_has_the_same_fault_for_every_request() {
     let sandbox = Sandbox::builder().start();
     for path in ["/api/v3/point-accounts?contactId=", "/api/v3/point-shop-items?contactId="] {
         let get = |number| Connection::open(&sandbox).try_get(&format!("{path}{}", member(number)));
@@ -132,7 +132,7 @@ fn a_magic_member_has_the_same_trouble_with_everything() {
 }
 
 #[test]
-fn magda_is_shown_every_magic_item_and_the_others_none() {
+fn magda_sees_every_magic_item_and_other_members_none() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     let mut shown = |contact| till.get(&format!("/api/v3/point-shop-items?contactId={contact}")).body;

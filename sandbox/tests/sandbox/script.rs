@@ -20,7 +20,7 @@ api_mapping: {statusCompleted: Done}
 ";
 
 #[test]
-fn a_script_says_all_that_goes_wrong() {
+fn a_script_applies_all_its_faults_and_settings() {
     let sandbox = Sandbox::builder().script(Script::parse(SCRIPT).unwrap()).start();
     assert!(handshake(&sandbox.https_url(), sandbox.ca_pem()).is_err());
     let mut till = Connection::open(&sandbox);
@@ -33,7 +33,7 @@ fn a_script_says_all_that_goes_wrong() {
 }
 
 #[test]
-fn a_script_takes_the_place_of_the_one_before() {
+fn a_script_replaces_the_one_before() {
     let sandbox = Sandbox::builder().start();
     let mut admin = Connection::open(&sandbox);
     sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(503))).times(0));
@@ -72,7 +72,7 @@ fn answers(seed: u64) -> Vec<u16> {
 }
 
 #[test]
-fn the_seed_of_chaos_replays_what_it_decided() {
+fn the_same_seed_of_chaos_gives_the_same_decisions() {
     let first = answers(42);
     assert_eq!(answers(42), first);
     assert_ne!(answers(43), first);
@@ -84,7 +84,7 @@ fn the_seed_of_chaos_replays_what_it_decided() {
 }
 
 #[test]
-fn an_armed_fault_does_not_change_what_chaos_decides() {
+fn an_armed_fault_does_not_change_chaos() {
     let sandbox = Sandbox::builder().requests_per_second(None).start();
     sandbox.set_chaos(Some(chaos(42))).unwrap();
     sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(418))).nth(3).times(4));
@@ -100,7 +100,7 @@ fn an_armed_fault_does_not_change_what_chaos_decides() {
 }
 
 #[test]
-fn chaos_that_makes_no_sense_is_refused() {
+fn invalid_chaos_is_rejected() {
     let sandbox = Sandbox::builder().start();
     let mut admin = Connection::open(&sandbox);
     let effect = json!({ "html": {} });

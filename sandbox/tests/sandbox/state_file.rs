@@ -20,7 +20,7 @@ fn open(file: &Path) -> Sandbox {
 }
 
 #[test]
-fn a_state_file_brings_back_every_store_as_it_was() {
+fn a_state_file_restores_every_store() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("shop.db");
     let slow = Uuid::new_v4();
@@ -57,7 +57,7 @@ fn a_state_file_brings_back_every_store_as_it_was() {
 }
 
 #[test]
-fn a_snapshot_restores_and_a_wrong_one_changes_nothing() {
+fn a_snapshot_is_restored_and_an_invalid_one_is_not() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
@@ -86,18 +86,22 @@ fn a_snapshot_restores_and_a_wrong_one_changes_nothing() {
 }
 
 #[test]
-fn a_file_that_is_in_use_or_somebody_elses_is_refused() {
+fn a_state_file_in_use_or_of_another_program_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |file: &Path| Sandbox::builder().state_file(file).try_start().unwrap_err().to_string();
     let file = dir.path().join("shop.db");
     let sandbox = open(&file);
-    assert!(refused(&file).ends_with("shop.db is in use by another sandbox"), "{}", refused(&file));
+    assert!(
+        refused(&file).ends_with("shop.db is in use by another sandbox. Stop that sandbox, or use another file"),
+        "{}",
+        refused(&file)
+    );
     drop(sandbox);
     drop(open(&file));
 
     let text = dir.path().join("notes.txt");
     std::fs::write(&text, "Not a database, and long enough to be read as one if it were.".repeat(20)).unwrap();
-    assert!(refused(&text).ends_with("notes.txt is no state file"), "{}", refused(&text));
+    assert!(refused(&text).ends_with("notes.txt is not a state file. Use another file"), "{}", refused(&text));
     assert!(std::fs::read_to_string(&text).unwrap().starts_with("Not a database"));
     let newer = dir.path().join("newer.db");
     drop(open(&newer));
@@ -164,7 +168,7 @@ impl Drop for Process {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_when_it_is_killed_under_load() {
+fn a_sandbox_killed_under_load_loses_nothing_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("shop.db");
     let acknowledged = Mutex::new(Vec::new());
@@ -221,7 +225,7 @@ fn nothing_acknowledged_is_lost_when_it_is_killed_under_load() {
 
 #[cfg(unix)]
 #[test]
-fn a_state_file_that_cannot_grow_ends_every_answer_and_loses_none() {
+fn a_state_file_that_cannot_grow_ends_responses_without_loss() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("shop.db");
     drop(open(&file));

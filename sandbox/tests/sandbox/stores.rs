@@ -55,7 +55,7 @@ fn each_key_has_its_own_ledger_faults_clock_and_log() {
 }
 
 #[test]
-fn stores_come_and_go_by_the_api_and_every_route_takes_one() {
+fn stores_are_added_and_removed_and_every_route_takes_one() {
     let sandbox = Sandbox::builder().start();
     let mut admin = Connection::open(&sandbox);
     let added = json!({ "key": "other", "seed": { "members": [{ "contactId": ASTRID, "points": 7 }] } });
@@ -80,7 +80,7 @@ fn stores_come_and_go_by_the_api_and_every_route_takes_one() {
 }
 
 #[test]
-fn a_dialect_renames_what_is_assumed_and_nothing_else() {
+fn an_api_mapping_renames_the_assumed_names_only() {
     let sandbox = Sandbox::builder().start();
     let mut admin = Connection::open(&sandbox);
     let api_mapping = json!({
@@ -141,7 +141,7 @@ fn the_default_purchase_does_not_name_its_reward() {
 }
 
 #[test]
-fn the_log_can_be_read_from_where_one_was() {
+fn the_log_is_read_after_a_given_request() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);

@@ -51,7 +51,7 @@ fn balances(received: &Receiver<Received>, count: usize) -> Vec<f64> {
 }
 
 #[test]
-fn a_balance_change_is_told_and_signed() {
+fn a_balance_change_is_delivered_and_signed() {
     let sandbox = Sandbox::builder().start();
     sandbox.set_clock(Clock::Stands(Time::from_millis(1_800_000_000_123)));
     let (url, received) = listener(0);
@@ -79,7 +79,7 @@ fn a_balance_change_is_told_and_signed() {
 }
 
 #[test]
-fn points_held_given_back_and_deducted_by_the_clock_are_told_too() {
+fn held_returned_and_deducted_points_are_delivered() {
     let sandbox = Sandbox::builder().start();
     let (url, received) = listener(0);
     let mut till = Connection::open(&sandbox);
@@ -94,7 +94,7 @@ fn points_held_given_back_and_deducted_by_the_clock_are_told_too() {
 }
 
 #[test]
-fn events_come_again_and_change_places_on_request() {
+fn events_are_repeated_and_reordered_on_request() {
     let sandbox = Sandbox::builder().start();
     let (url, received) = listener(0);
     let mut till = Connection::open(&sandbox);
@@ -111,7 +111,7 @@ fn events_come_again_and_change_places_on_request() {
 }
 
 #[test]
-fn a_delivery_that_is_turned_away_is_tried_again() {
+fn a_rejected_delivery_is_tried_again() {
     let sandbox = Sandbox::builder().start();
     let (url, received) = listener(2);
     let mut till = Connection::open(&sandbox);
