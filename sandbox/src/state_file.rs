@@ -20,7 +20,7 @@ use crate::store::{Settings, Snapshot};
 /// "epsS", the mark of a state file.
 const APPLICATION_ID: i32 = 0x6570_7353;
 /// The version of the format. Increase it when an older file cannot be read any more.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 const TABLES: &str = "
     CREATE TABLE store (key TEXT PRIMARY KEY, seed TEXT NOT NULL, snapshot TEXT NOT NULL) STRICT;

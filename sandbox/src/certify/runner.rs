@@ -371,8 +371,7 @@ impl<'a> Runner<'a> {
         match self.plan.till.start(&values, &self.file(&format!("press-{}.txt", self.presses))) {
             Ok(running) => Some(running),
             Err(error) => {
-                self.unstartable =
-                    Some(format!("the till could not be started: {}: {error}", self.plan.till.program()));
+                self.unstartable = Some(format!("the till cannot be started: {}: {error}", self.plan.till.program()));
                 None
             }
         }

@@ -155,9 +155,9 @@ fn invalid_input_is_rejected_with_its_field_and_line() {
     ] {
         admin.send(&with_headers("POST", &format!("/_sandbox/{path}"), "", &body));
         let response = admin.response().unwrap();
-        let said = response.json();
-        assert_eq!((response.status, &said["field"], &said["line"]), (400, &field, &line), "{path} {body}: {said}");
-        assert!(!said["error"].as_str().unwrap().is_empty());
+        let error = response.json();
+        assert_eq!((response.status, &error["field"], &error["line"]), (400, &field, &line), "{path} {body}: {error}");
+        assert!(!error["error"].as_str().unwrap().is_empty());
     }
 }
 

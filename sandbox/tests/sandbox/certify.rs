@@ -1,5 +1,5 @@
-//! Certification: a bad till fails for the right reasons, bad input is refused, and the reports can be shown.
-//! That a good till passes is tested with the example in C, in the library's tests.
+//! Certification: a till with mistakes fails for the expected reasons, invalid input is rejected,
+//! and the reports are complete. The library's tests certify the example in C, which passes.
 
 use std::fs;
 use std::process::Command;
@@ -39,7 +39,7 @@ fn a_naive_till_fails_for_the_expected_reasons() {
     assert_eq!(reasons("sale"), "[]");
     for (scenario, reason) in [
         ("second-press", "receipt 4711: deducted 2 times; due: once"),
-        ("second-press", "1 sale was sent under 2 purchase ids"),
+        ("second-press", "1 sale was sent with 2 purchase ids"),
         ("two-presses-at-once", "due: once"),
         ("response-lost", "the till reports declined (10), and the points were deducted"),
         ("response-lost", "deducted 2 times"),
@@ -49,13 +49,16 @@ fn a_naive_till_fails_for_the_expected_reasons() {
         assert!(reasons(scenario).contains(reason), "{scenario}: {} has not: {reason}", reasons(scenario));
     }
     let junit = fs::read_to_string(path("junit.xml")).unwrap();
-    assert!(junit.contains(r#"tests="6" failures="5""#) && junit.contains("second-press: The same sale"), "{junit}");
+    assert!(
+        junit.contains(r#"tests="6" failures="5""#) && junit.contains("second-press: The cashier presses again"),
+        "{junit}"
+    );
     let page = fs::read_to_string(path("index.html")).unwrap();
     assert!(page.contains("<h2>Not certified</h2>") && page.contains("receipt 4711: deducted 2 times"), "{page}");
     assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("demo-key"), "{page}");
 }
 
-/// A till that does as it is told by its arguments, for what must be checked of any till.
+/// Returns a till that runs a shell script.
 fn sh(script: &str) -> [&str; 3] {
     ["sh", "-c", script]
 }
@@ -72,10 +75,10 @@ fn a_till_with_false_reports_fails() {
         (
             "echo '{\"operationId\": 1}' > \"$ENGAGE_EXPORT\"; exit 12",
             "sale",
-            "the till's export is not readable: line 1: operationId",
+            "the till's export is invalid: line 1: operationId",
         ),
         (
-            "id=10000000-0000-4000-8000-000000000001; echo \"{\\\"operationId\\\": \\\"$id\\\", \\\"outcome\\\": \\\"done\\\"}\" > {export}; exit 12",
+            "id=10000000-0000-4000-8000-000000000001; echo \"{\\\"operationId\\\": \\\"$id\\\", \\\"outcome\\\": \\\"completed\\\"}\" > {export}; exit 12",
             "sale",
             "the till's export: completed-is-deducted",
         ),
@@ -87,12 +90,12 @@ fn a_till_with_false_reports_fails() {
         (
             "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\" -A ''; exit 12",
             "sale",
-            "a request came without User-Agent",
+            "a request has no User-Agent header",
         ),
         (
             "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\"; exit 12",
             "sale",
-            "a request came without Content-Type",
+            "a request has no Content-Type",
         ),
         (
             "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\"; exit 12",
@@ -107,13 +110,13 @@ fn a_till_with_false_reports_fails() {
 
 #[test]
 fn a_power_cut_kills_the_tills_children_too() {
-    // Killed alone, the outer shell would leave an inner one that goes on until it has bought.
+    // If only the outer shell were killed, the inner one would go on until its purchase completes.
     let inner = format!("until sh {}; do :; done", naive()[1]);
-    // After the restart it is given some time to do so.
-    let look = "[ ! -e {journal} ] || seq 30 | while read n; do curl -sk {url}/_sandbox/ledger | grep -q deduct && break; done";
-    let script = format!("{look}; touch {{journal}}; sh -c '{inner}'; exit 11");
+    // After the restart the till waits up to three seconds for such a purchase.
+    let wait = "[ ! -e {journal} ] || seq 30 | while read n; do curl -sk {url}/_sandbox/ledger | grep -q deduct && break; done";
+    let script = format!("{wait}; touch {{journal}}; sh -c '{inner}'; exit 11");
     let (_, reported) = certify(&["--only", "power-cut-before-sending", "--resolve-timeout-ms", "0"], &sh(&script));
-    assert!(reported.contains("1 sale was sent under 2 purchase ids") && !reported.contains("2 times"), "{reported}");
+    assert!(reported.contains("1 sale was sent with 2 purchase ids") && !reported.contains("2 times"), "{reported}");
 }
 
 #[test]
@@ -122,9 +125,9 @@ fn invalid_certify_arguments_are_rejected_with_the_reason() {
     let in_a_file = file.path().join("report").display().to_string();
     for (arguments, till, why) in [
         (vec![], vec![], "COMMAND"),
-        (vec![], vec!["till", "{member}"], "{member} is none of {url}, {ca}, {key}"),
-        (vec!["--only", "tea-time"], vec!["till"], "there is no scenario tea-time; see --list"),
-        (vec![], vec!["./no-such-till"], "the till could not be started: ./no-such-till: No such file"),
+        (vec![], vec!["till", "{member}"], "the placeholder {member} is unknown. Use one of {url}, {ca}, {key}"),
+        (vec!["--only", "tea-time"], vec!["till"], "the scenario tea-time does not exist. See --list"),
+        (vec![], vec!["./no-such-till"], "the till cannot be started: ./no-such-till: No such file"),
         (vec!["--report", &in_a_file], vec!["till"], "--report"),
         (vec!["--resolve-timeout-ms", "3600001"], vec!["till"], "3600001 is not in 0..=3600000"),
     ] {
@@ -133,8 +136,8 @@ fn invalid_certify_arguments_are_rejected_with_the_reason() {
     }
     let (code, reported) = certify(&["--list"], &[]);
     assert_eq!((code, reported.lines().count()), (0, certify::list().count()));
-    // Some scenarios are not a certificate.
+    // A subset of the scenarios is no certificate.
     let (code, reported) = certify(&["--only", "wrong-authority"], &["sh", "-c", "exit 12"]);
-    assert!(code == 0 && reported.contains("Passed, in the scenarios that were chosen: 1 passed"), "{code} {reported}");
+    assert!(code == 0 && reported.contains("Passed, in the chosen scenarios: 1 passed"), "{code} {reported}");
     assert!(certify::list().count() >= 15);
 }

@@ -1,4 +1,4 @@
-//! The binary.
+//! The command line of the binary.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -8,7 +8,7 @@ fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_engage-sandbox"))
 }
 
-/// A started binary and its first line.
+/// A started binary and the line that it printed.
 struct Started {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -27,7 +27,7 @@ impl Started {
         self.line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).unwrap()
     }
 
-    /// Waits for the end and returns the exit code and what else was printed.
+    /// Waits for the end, and returns the exit code and the further output.
     fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();

@@ -1,4 +1,4 @@
-//! A small till: blocking HTTP/1.1 over TLS, close enough to the bytes to see what a fault does to them.
+//! A small till: blocking HTTP/1.1 over TLS that exposes the bytes of a response.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// One connection to a sandbox.
 pub struct Connection(StreamOwned<ClientConnection, TcpStream>);
 
-/// An answer that came in whole.
+/// A complete response.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
@@ -28,7 +28,7 @@ impl Response {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    /// The status and Engage's error code, if there is one.
+    /// Returns the status and Engage's error code, if the body has one.
     pub fn outcome(&self) -> (u16, Option<String>) {
         (self.status, self.json()["errorCode"].as_str().map(str::to_owned))
     }
@@ -47,7 +47,7 @@ impl Connection {
         self.0.flush().unwrap();
     }
 
-    /// Reads one answer, up to the length it announces.
+    /// Reads one response, up to its Content-Length.
     pub fn response(&mut self) -> io::Result<Response> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -63,7 +63,7 @@ impl Connection {
         Ok(Response { status, head, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    /// Everything that still comes, and how it ended.
+    /// Reads to the end of the connection, and returns the bytes and the kind of end.
     pub fn rest(&mut self) -> (String, io::Result<usize>) {
         let mut bytes = Vec::new();
         let ended = self.0.read_to_end(&mut bytes);
@@ -101,7 +101,7 @@ fn connection(ca_pem: &str) -> ClientConnection {
     ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap()
 }
 
-/// Connects and says what is wrong with the certificate, if anything.
+/// Connects, and returns the mistake of the certificate, or `accepted`.
 pub fn handshake(https_url: &str, ca_pem: &str) -> Result<(), rustls::Error> {
     let mut tcp = TcpStream::connect(https_url.strip_prefix("https://").unwrap()).unwrap();
     let mut tls = connection(ca_pem);
@@ -110,18 +110,18 @@ pub fn handshake(https_url: &str, ca_pem: &str) -> Result<(), rustls::Error> {
     })
 }
 
-/// A purchase request, as bytes.
+/// Returns a purchase request as bytes.
 pub fn purchase(contact: Uuid, purchase_id: Uuid, item: Uuid) -> String {
     let body = json!({ "contactId": contact, "pointShopItemPurchaseId": purchase_id, "pointShopItemId": item });
     request("POST", "/api/v3/point-shop-items/purchase", &body.to_string())
 }
 
-/// A request as Engage wants it, as bytes.
+/// Returns a request with the headers that Engage requires, as bytes.
 pub fn request(method: &str, path: &str, body: &str) -> String {
     with_headers(method, path, "apikey: demo-key\r\nUser-Agent: Test/1.0\r\nContent-Type: application/json\r\n", body)
 }
 
-/// A request with just these headers, as bytes.
+/// Returns a request with only these headers, as bytes.
 pub fn with_headers(method: &str, path: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n{body}")

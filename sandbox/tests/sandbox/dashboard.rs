@@ -1,5 +1,5 @@
-//! The page without its script and without a browser: what it says, and that every form works by itself.
-//! With both it is tested in a real browser, with a till, in the library's tests.
+//! The dashboard without its script and without a browser: its texts and its forms. A test of the
+//! library uses the dashboard in a browser.
 
 use engage_sandbox::Sandbox;
 use engage_sandbox::seed::demo::{ASTRID, COFFEE};
@@ -25,7 +25,7 @@ fn the_dashboard_shows_the_store_and_loads_nothing_else() {
         assert!(response.body.contains(shown), "{shown} is not in {}", response.body);
     }
     assert!(!response.body.contains("http://") && !response.body.contains("https://"), "{}", response.body);
-    // Looking at the page is no request of a till.
+    // A request for the dashboard is not a till's request.
     assert_eq!(sandbox.requests().len(), 1);
     let parts = page.get("/_sandbox/dashboard/parts").json();
     for id in parts.as_object().unwrap().keys() {
@@ -38,7 +38,7 @@ fn every_form_works_without_the_script() {
     let sandbox = Sandbox::builder().start();
     let mut page = Connection::open(&sandbox);
     let arm = |fault: &str| format!("fault={fault}&operation=purchase&times=0");
-    let response = post(&mut page, "/_sandbox/dashboard/arm", &arm("silence"));
+    let response = post(&mut page, "/_sandbox/dashboard/arm", &arm("no-response"));
     assert!(response.status == 303 && response.head.contains("location: /?store=demo-key"), "{response:?}");
     assert_eq!(json!(sandbox.faults()[0])["effect"], json!({ "stallAfterCommit": {} }));
     assert_eq!(json!(sandbox.faults()[0])["match"]["times"], 0);
@@ -58,7 +58,7 @@ fn every_form_works_without_the_script() {
     post(
         &mut page,
         "/_sandbox/dashboard/judge",
-        &format!("journal=%7B%22operationId%22:%22{id}%22,%22outcome%22:%22done%22%7D"),
+        &format!("journal=%7B%22operationId%22:%22{id}%22,%22outcome%22:%22completed%22%7D"),
     );
     assert!(page.get("/").body.contains("completed-is-deducted: 1000"));
     page.buy(ASTRID, Uuid::new_v4(), COFFEE);
@@ -74,11 +74,9 @@ fn each_store_has_a_dashboard_with_its_key_escaped() {
     let key = "\"><script>&'";
     assert_eq!(page.post("/_sandbox/stores", &json!({ "key": key })).status, 201);
     assert!(
-        page.get("/")
-            .body
-            .contains("<a href=\"/?store=%22%3E%3Cscript%3E%26%27\">&quot;&gt;&lt;script&gt;&amp;&#39;</a>")
+        page.get("/").body.contains("<a href=\"/?store=%22%3E%3Cscript%3E%26%27\">&quot;&gt;&lt;script&gt;&amp;'</a>")
     );
     let body = page.get("/?store=%22%3E%3Cscript%3E%26%27").body;
-    assert!(body.contains("<code>&quot;&gt;&lt;script&gt;&amp;&#39;</code>") && !body.contains(key), "{body}");
+    assert!(body.contains("<code>&quot;&gt;&lt;script&gt;&amp;'</code>") && !body.contains(key), "{body}");
     assert_eq!(page.get("/?store=nobody").status, 404);
 }

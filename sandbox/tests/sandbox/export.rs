@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::client::Connection;
 
-/// A sandbox that was searched, bought from, and asked for points in vain.
+/// Returns a sandbox with a search, a purchase and a failed read of points.
 fn used() -> (Sandbox, Uuid) {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
@@ -35,7 +35,7 @@ fn the_log_is_an_http_archive_without_secrets() {
     let entries = har["log"]["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 3);
     for entry in entries {
-        // What HAR 1.2 demands of an entry, and of which type.
+        // The members that HAR 1.2 requires of an entry, and their types.
         for (pointer, right) in [
             ("/startedDateTime", Value::is_string as fn(&Value) -> bool),
             ("/time", Value::is_u64),

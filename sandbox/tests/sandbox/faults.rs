@@ -1,4 +1,4 @@
-//! What each fault does to the store and to the bytes on the wire.
+//! The effect of each fault on the store and on the connection's bytes.
 
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
@@ -13,7 +13,7 @@ use crate::client::{Connection, purchase, request};
 
 const LONG: Duration = Duration::from_secs(10);
 
-/// A purchase sent against a fault.
+/// A purchase request under a fault.
 struct FaultedRequest {
     sandbox: Sandbox,
     till: Connection,
@@ -28,7 +28,7 @@ impl FaultedRequest {
         FaultedRequest { sandbox, till }
     }
 
-    /// Whether the store has seen the purchase.
+    /// Returns whether the store has processed the purchase.
     fn committed(&self) -> bool {
         let committed = self.sandbox.balance(ASTRID) == Some(1100);
         assert_eq!(self.sandbox.ledger().len(), if committed { 2 } else { 0 });
@@ -210,7 +210,7 @@ fn a_fault_applies_to_matching_requests_only() {
     sandbox.clear_faults();
     assert_eq!(statuses(&[&astrid]), [200]);
 
-    // Two whose turn it is: each strikes, one after the other.
+    // Two faults match: they apply one after the other.
     sandbox.arm(Fault::on(Operation::Points, status(501)));
     sandbox.arm(Fault::on(Operation::Points, status(502)));
     assert_eq!(statuses(&[&points, &points, &points]), [501, 502, 200]);
@@ -254,7 +254,7 @@ fn a_fault_works_over_plain_http_as_well() {
     }
 }
 
-/// A store whose Astrid has a reward, with the path to redeem it.
+/// Returns a sandbox in which Astrid has a reward, with the path to redeem it.
 fn rewarded(sandbox: &Sandbox) -> String {
     Connection::open(sandbox).buy(ASTRID, Uuid::new_v4(), COFFEE);
     format!("/api/v3/promotion-assignments/{}/redeem", sandbox.assignments(ASTRID)[0].id)

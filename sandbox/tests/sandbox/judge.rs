@@ -1,4 +1,4 @@
-//! The judge: every rule goes red, and only for its reason.
+//! The judge: each rule is violated by one case, and only by it.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -20,7 +20,7 @@ fn line(kind: &str, purchase: &str) -> Value {
             "assignmentId": (kind != "deduct").then_some(REWARD), "points": if kind == "deduct" { 100 } else { 0 }, "balanceAfter": 1100 })
 }
 
-fn bought(id: &str, outcome: &str) -> Value {
+fn purchase(id: &str, outcome: &str) -> Value {
     json!({ "operationId": id, "kind": "purchase", "outcome": outcome, "purchaseId": id, "contactId": ASTRID, "itemId": COFFEE,
             "reference": format!("receipt {id}"), "acknowledgedAtMs": null, "more": "of a later version" })
 }
@@ -34,7 +34,7 @@ fn with(mut operation: Value, key: &str, value: &Value) -> Value {
     operation
 }
 
-/// The rules that a case breaks, each with its reason.
+/// Returns the rules that a case violates, each with its reason.
 fn broken(ledger: &[Value], journals: &[Vec<Value>], resolved: bool, partial: bool) -> Vec<(&'static str, String)> {
     let ledger: Vec<LedgerEntry> = serde_json::from_value(json!(ledger)).unwrap();
     let journals: Vec<Journal> = journals
@@ -50,22 +50,22 @@ fn broken(ledger: &[Value], journals: &[Vec<Value>], resolved: bool, partial: bo
 #[test]
 fn consistent_journals_and_ledger_pass() {
     let ledger = [line("deduct", ONE), line("assign", ONE), line("redeem", ONE)];
-    let till = vec![bought(ONE, "pending"), bought(ONE, "completed"), used(TWO, "pending"), used(TWO, "completed")];
+    let till = vec![purchase(ONE, "pending"), purchase(ONE, "completed"), used(TWO, "pending"), used(TWO, "completed")];
     assert_eq!(broken(&ledger, std::slice::from_ref(&till), true, false), []);
-    // Pending may be either, and the same till may have pressed again what was not sent.
+    // Pending allows both. A till may send an operation again that was not sent before.
     assert_eq!(
         broken(
             &ledger[..1],
-            &[vec![bought(ONE, "notSent"), bought(ONE, "pending"), bought(TWO, "pending")]],
+            &[vec![purchase(ONE, "notSent"), purchase(ONE, "pending"), purchase(TWO, "pending")]],
             false,
             false
         ),
         []
     );
-    // Two tills may use one receipt number.
-    let other = with(bought(TWO, "declined"), "reference", &bought(ONE, "completed")["reference"]);
-    assert_eq!(broken(&ledger[..2], &[vec![bought(ONE, "completed")], vec![other]], true, false), []);
-    // Somebody else was quicker with the reward.
+    // Two tills may use the same receipt number.
+    let other = with(purchase(TWO, "declined"), "reference", &purchase(ONE, "completed")["reference"]);
+    assert_eq!(broken(&ledger[..2], &[vec![purchase(ONE, "completed")], vec![other]], true, false), []);
+    // Another party redeemed the reward first.
     assert_eq!(broken(&ledger, &[till, vec![used(ONE, "declined")]], true, false), []);
 }
 
@@ -74,64 +74,74 @@ fn every_rule_has_a_case_that_violates_only_it() {
     let deduct = line("deduct", ONE);
     let redeem = line("redeem", ONE);
     let ledger = || vec![deduct.clone()];
-    let same_sale = with(bought(TWO, "completed"), "reference", &bought(ONE, "completed")["reference"]);
-    let other_member = with(bought(ONE, "completed"), "contactId", &json!(BJORN));
-    let other_item = with(bought(ONE, "completed"), "itemId", &json!(TOTE_BAG));
-    let acknowledged = with(bought(ONE, "pending"), "acknowledgedAtMs", &json!(1));
+    let same_sale = with(purchase(TWO, "completed"), "reference", &purchase(ONE, "completed")["reference"]);
+    let other_member = with(purchase(ONE, "completed"), "contactId", &json!(BJORN));
+    let other_item = with(purchase(ONE, "completed"), "itemId", &json!(TOTE_BAG));
+    let acknowledged = with(purchase(ONE, "pending"), "acknowledgedAtMs", &json!(1));
     let cases = vec![
-        ([ledger(), ledger()].concat(), vec![vec![bought(ONE, "completed")]], "one-deduction", "was deducted 2 times"),
+        (
+            [ledger(), ledger()].concat(),
+            vec![vec![purchase(ONE, "completed")]],
+            "one-deduction",
+            "was deducted 2 times",
+        ),
         (
             vec![deduct.clone(), line("deduct", TWO)],
-            vec![vec![bought(ONE, "completed"), same_sale]],
+            vec![vec![purchase(ONE, "completed"), same_sale]],
             "one-purchase-a-sale",
             "became 2 purchases",
         ),
         (ledger(), vec![vec![other_member]], "own-purchase", "deducted from another member"),
         (ledger(), vec![vec![other_item]], "own-purchase", "for another item"),
-        (ledger(), vec![vec![]], "deduction-is-known", "took 100 points"),
-        (vec![], vec![vec![bought(ONE, "completed")]], "completed-is-deducted", "and nothing was deducted"),
-        (ledger(), vec![vec![bought(ONE, "declined")]], "declined-is-not-deducted", "till 1: 1000"),
-        (ledger(), vec![vec![bought(ONE, "notSent")]], "declined-is-not-deducted", "is not sent, and"),
+        (ledger(), vec![vec![]], "deduction-is-known", "deducted 100 points"),
+        (vec![], vec![vec![purchase(ONE, "completed")]], "completed-is-deducted", "and nothing was deducted"),
+        (ledger(), vec![vec![purchase(ONE, "declined")]], "declined-is-not-deducted", "till 1: 1000"),
+        (ledger(), vec![vec![purchase(ONE, "notSent")]], "declined-is-not-deducted", "is not sent, and"),
         (
             ledger(),
-            vec![vec![bought(ONE, "declined"), bought(ONE, "completed")]],
+            vec![vec![purchase(ONE, "declined"), purchase(ONE, "completed")]],
             "outcome-stays",
             "was declined and became completed",
         ),
-        (vec![redeem.clone(), redeem.clone()], vec![vec![used(ONE, "completed")]], "redeemed-once", "was used 2 times"),
+        (
+            vec![redeem.clone(), redeem.clone()],
+            vec![vec![used(ONE, "completed")]],
+            "redeemed-once",
+            "was redeemed 2 times",
+        ),
         (
             vec![redeem.clone()],
             vec![vec![used(ONE, "completed")], vec![used(TWO, "completed")]],
             "redeemed-once",
-            "2 operations say",
+            "2 operations report",
         ),
-        (vec![redeem], vec![vec![used(ONE, "declined")]], "redeemed-once", "no till says so"),
-        (vec![], vec![vec![used(ONE, "completed")]], "redeemed-once", "was not used"),
-        (vec![], vec![vec![acknowledged]], "acknowledged-is-known", "is acknowledged and pending"),
+        (vec![redeem], vec![vec![used(ONE, "declined")]], "redeemed-once", "no till reports it"),
+        (vec![], vec![vec![used(ONE, "completed")]], "redeemed-once", "was not redeemed"),
+        (vec![], vec![vec![acknowledged]], "acknowledged-is-known", "is pending and already acknowledged"),
     ];
     for (ledger, journals, rule, why) in cases {
         let broken = broken(&ledger, &journals, false, false);
         let [(name, reason)] = &broken[..] else { panic!("{rule}: {broken:#?}") };
         assert_eq!(*name, rule);
-        assert!(reason.contains(why), "{rule}: {reason} does not say: {why}");
+        assert!(reason.contains(why), "{rule}: {reason} does not contain: {why}");
     }
-    assert_eq!(broken(&[], &[vec![bought(ONE, "pending")]], true, false)[0].0, "nothing-open");
-    let person = with(bought(ONE, "pending"), "needsReview", &json!(true));
-    assert_eq!(broken(&[], &[vec![person]], true, false), []);
-    // An export without the acknowledged ones does not know everything.
+    assert_eq!(broken(&[], &[vec![purchase(ONE, "pending")]], true, false)[0].0, "nothing-open");
+    let review = with(purchase(ONE, "pending"), "needsReview", &json!(true));
+    assert_eq!(broken(&[], &[vec![review]], true, false), []);
+    // An export without the acknowledged operations is incomplete.
     assert_eq!(broken(&[deduct, line("redeem", ONE)], &[vec![]], true, true), []);
 }
 
 #[test]
 fn an_export_in_any_form_is_read_and_a_mistake_is_found() {
-    let list = json!([bought(ONE, "pending"), bought(TWO, "completed")]);
-    let lines = format!("{}\n{}\n", bought(ONE, "pending"), bought(TWO, "completed"));
+    let list = json!([purchase(ONE, "pending"), purchase(TWO, "completed")]);
+    let lines = format!("{}\n{}\n", purchase(ONE, "pending"), purchase(TWO, "completed"));
     for export in [list.to_string(), json!({ "operations": list }).to_string(), lines] {
         assert_eq!(Journal::from_json("", export.as_bytes()).unwrap().operations.len(), 2, "{export}");
     }
     assert_eq!(Journal::from_json("", b"").unwrap().operations, []);
     for (export, why) in [
-        (format!("{}\n{{\"operationId\": 4}}", bought(ONE, "completed")), "line 2: operationId: invalid type"),
+        (format!("{}\n{{\"operationId\": 4}}", purchase(ONE, "completed")), "line 2: operationId: invalid type"),
         (
             "{\"operations\": [\n{\"operationId\": \"4\"}]}".to_owned(),
             "line 2: operations[0].operationId: UUID parsing",
@@ -150,16 +160,16 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
     let mut till = Connection::open(&sandbox);
     let id = Uuid::new_v4();
     till.buy(ASTRID, id, COFFEE);
-    let told = |outcome| json!({ "operations": [bought(&id.to_string(), outcome)] });
-    let verdict = till.post("/_sandbox/judge", &json!({ "journals": [told("completed")], "resolved": true })).json();
+    let export = |outcome| json!({ "operations": [purchase(&id.to_string(), outcome)] });
+    let verdict = till.post("/_sandbox/judge", &json!({ "journals": [export("completed")], "resolved": true })).json();
     assert_eq!((&verdict["pass"], &verdict["found"]["deductions"]), (&json!(true), &json!(1)));
     let bad = till.post("/_sandbox/judge", &json!({ "journals": [{ "operations": [{}] }] }));
     assert_eq!((bad.status, &bad.json()["field"]), (400, &json!("journals[0].operations[0].operationId")));
 
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    fs::write(path("till.json"), told("completed").to_string()).unwrap();
-    fs::write(path("liar.json"), told("declined").to_string()).unwrap();
+    fs::write(path("till.json"), export("completed").to_string()).unwrap();
+    fs::write(path("liar.json"), export("declined").to_string()).unwrap();
     fs::write(path("ledger.json"), till.get("/_sandbox/ledger").body).unwrap();
     fs::write(path("bad.json"), "{\n\"operations\": 1}").unwrap();
     let run = |ledger: &str, journals: &[&str]| {
@@ -180,11 +190,11 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
         (status.code().unwrap(), text)
     };
     for ledger in [sandbox.http_url(), path("ledger.json")] {
-        let (code, said) = run(&ledger, &["till.json"]);
-        assert_eq!((code, &*said), (0, "pass: 1 operations (0 pending), 1 deductions, 0 rewards used\n"));
-        let (code, said) = run(&ledger, &["liar.json"]);
+        let (code, output) = run(&ledger, &["till.json"]);
+        assert_eq!((code, &*output), (0, "pass: 1 operations (0 pending), 1 deductions, 0 redeemed rewards\n"));
+        let (code, output) = run(&ledger, &["liar.json"]);
         assert_eq!(code, 1);
-        assert!(said.starts_with("FAIL") && said.contains("declined-is-not-deducted: liar: "), "{said}");
+        assert!(output.starts_with("FAIL") && output.contains("declined-is-not-deducted: liar: "), "{output}");
         let junit = fs::read_to_string(path("junit.xml")).unwrap();
         assert!(
             junit.contains("failures=\"1\"") && junit.contains("is declined, and the points were deducted"),
@@ -200,7 +210,7 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
         (sandbox.https_url(), "till.json", "http address"),
         (format!("{}/api", sandbox.http_url()), "till.json", "/api returned HTTP/1.0 404"),
     ] {
-        let (code, said) = run(&ledger, &[journal]);
-        assert!(code == 2 && said.contains(why), "{code} {said} is not: {why}");
+        let (code, output) = run(&ledger, &[journal]);
+        assert!(code == 2 && output.contains(why), "{code} {output} is not: {why}");
     }
 }

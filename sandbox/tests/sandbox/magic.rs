@@ -1,4 +1,4 @@
-//! The magic values do what they say.
+//! The effects of the magic values.
 
 use engage_sandbox::magic::{self, Kind, MAGDA};
 use engage_sandbox::seed::demo::ASTRID;
@@ -16,7 +16,8 @@ fn member(number: u8) -> Uuid {
     format!("a0000000-0000-4000-8000-0000000000{number:02x}").parse().unwrap()
 }
 
-/// What Astrid gets for an item: the answer's status and code, if one comes, and how her purchase stands.
+/// Buys an item for Astrid, and returns the status and code of the response, if one arrives, and
+/// the purchase's status.
 fn bought(sandbox: &Sandbox, number: u8) -> (Option<(u16, Value)>, Option<Status>) {
     let mut till = Connection::open(sandbox);
     till.send(&purchase(ASTRID, Uuid::new_v4(), item(number)));
@@ -103,7 +104,7 @@ fn a_stalled_purchase_has_no_response_until_disconnect() {
         till.send(&purchase(ASTRID, Uuid::new_v4(), item(number)));
         let long = std::time::Duration::from_secs(10);
         sandbox.wait_for(long, |request| request.item_id == Some(item(number))).unwrap();
-        // Served already, since another request that came later is.
+        // The request is served already, because a later request is.
         Connection::open(&sandbox).get("/api/v3/point-accounts");
         drop(till);
         let deadline = std::time::Instant::now() + long;
@@ -140,7 +141,7 @@ fn magda_sees_every_magic_item_and_other_members_none() {
     for magic in magic::all().iter().filter(|magic| magic.kind == Kind::Item) {
         assert!(to_magda.contains(&magic.id.to_string()) && !to_astrid.contains(&magic.id.to_string()), "{magic:?}");
     }
-    let told = till.get("/_sandbox/magic").json();
-    assert_eq!(told.as_array().unwrap().len(), magic::all().len());
-    assert_eq!(told[0]["kind"], "member");
+    let listed = till.get("/_sandbox/magic").json();
+    assert_eq!(listed.as_array().unwrap().len(), magic::all().len());
+    assert_eq!(listed[0]["kind"], "member");
 }

@@ -1,4 +1,4 @@
-//! What the sandbox promises, asked of it over real sockets and TLS.
+//! The sandbox's promises, tested over sockets and TLS.
 
 mod admin;
 mod certify;

@@ -1,4 +1,4 @@
-//! Scripts and chaos: what goes wrong, said once and the same every time.
+//! Scripts and chaos.
 
 use engage_sandbox::seed::demo::{ASTRID, COFFEE};
 use engage_sandbox::{Chaos, ChaosRate, Effect, Fault, FaultResponse, Operation, Sandbox, Script};
@@ -16,7 +16,7 @@ tls:
   - certificate: expired
 limits: {redeemGivesUpAfterMs: 50}
 clock: {set: 2030-01-01T00:00:00Z, frozen: true}
-api_mapping: {statusCompleted: Done}
+apiMapping: {statusCompleted: Done}
 ";
 
 #[test]
@@ -62,8 +62,8 @@ fn chaos(seed: u64) -> Chaos {
     Chaos { seed, rates: vec![rate(0.2, 503), rate(0.1, 504), items] }
 }
 
-/// What two hundred requests are answered under chaos.
-fn answers(seed: u64) -> Vec<u16> {
+/// Returns the statuses of two hundred requests under chaos.
+fn statuses(seed: u64) -> Vec<u16> {
     let sandbox = Sandbox::builder().requests_per_second(None).start();
     sandbox.set_chaos(Some(chaos(seed))).unwrap();
     let mut till = Connection::open(&sandbox);
@@ -73,11 +73,12 @@ fn answers(seed: u64) -> Vec<u16> {
 
 #[test]
 fn the_same_seed_of_chaos_gives_the_same_decisions() {
-    let first = answers(42);
-    assert_eq!(answers(42), first);
-    assert_ne!(answers(43), first);
+    let first = statuses(42);
+    assert_eq!(statuses(42), first);
+    assert_ne!(statuses(43), first);
     let (points, items): (Vec<_>, Vec<_>) = first.iter().enumerate().partition(|(n, _)| n % 2 == 0);
-    let count = |answers: &[(usize, &u16)], status| answers.iter().filter(|(_, response)| **response == status).count();
+    let count =
+        |statuses: &[(usize, &u16)], status| statuses.iter().filter(|(_, response)| **response == status).count();
     assert!((10..30).contains(&count(&points, 503)) && (10..30).contains(&count(&items, 503)), "{first:?}");
     assert!((3..20).contains(&count(&points, 504)) && (3..20).contains(&count(&items, 504)), "{first:?}");
     assert!((15..45).contains(&count(&items, 502)) && count(&points, 502) == 0, "{first:?}");
@@ -90,10 +91,10 @@ fn an_armed_fault_does_not_change_chaos() {
     sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(418))).nth(3).times(4));
     let mut till = Connection::open(&sandbox);
     let paths = ["point-accounts", "point-shop-items"].map(|route| format!("/api/v3/{route}?contactId={ASTRID}"));
-    let met: Vec<u16> = (0..20).map(|n| till.get(&paths[n % 2]).status).collect();
-    let mut expected = answers(42)[..20].to_vec();
+    let actual: Vec<u16> = (0..20).map(|n| till.get(&paths[n % 2]).status).collect();
+    let mut expected = statuses(42)[..20].to_vec();
     expected[2..6].fill(418);
-    assert_eq!(met, expected);
+    assert_eq!(actual, expected);
     assert_eq!(sandbox.chaos().unwrap().seen, 20);
     sandbox.clear_faults();
     assert!(sandbox.chaos().is_none());

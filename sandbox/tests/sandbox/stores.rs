@@ -1,4 +1,4 @@
-//! Several stores in one process, told apart by their keys.
+//! Several stores in one process, each with its key.
 
 use engage_sandbox::seed::demo::{ASTRID, COFFEE};
 use engage_sandbox::{ApiMapping, Effect, Fault, FaultResponse, KeySeen, Operation, Sandbox, Seed};
@@ -48,7 +48,7 @@ fn each_key_has_its_own_ledger_faults_clock_and_log() {
         |entries: Vec<engage_sandbox::RequestEntry>| entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>();
     assert_eq!(keys(sandbox.requests()), [KeySeen::Right; 3]);
     assert_eq!(keys(other.requests()), [KeySeen::Right; 3]);
-    // What belongs to nobody is the first one's to refuse.
+    // The first store rejects a request without a store's key.
     assert_eq!(get(&mut till, "apikey: third", &points).status, 401);
     assert_eq!(sandbox.requests()[3].key, KeySeen::Wrong);
     assert_eq!(other.requests().len(), 3);
@@ -62,7 +62,7 @@ fn stores_are_added_and_removed_and_every_route_takes_one() {
     assert_eq!(admin.post("/_sandbox/stores", &added).status, 201);
     assert_eq!(
         admin.post("/_sandbox/stores", &added).json(),
-        json!({ "error": "key: is another store's", "field": "key" })
+        json!({ "error": "key: is in use by another store", "field": "key" })
     );
     assert_eq!(admin.post("/_sandbox/stores", &json!({ "key": "two words" })).status, 400);
     assert_eq!(admin.get("/_sandbox/stores").json(), json!([{ "key": "demo-key" }, { "key": "other" }]));
