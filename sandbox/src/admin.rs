@@ -141,7 +141,7 @@ async fn judge_tills(ForStore(store): ForStore, body: Bytes) -> AdminResult {
     }
 
     let Tills { journals, resolved, partial } = from_json(&body)?;
-    let verdict = judge(&Case { ledger: &store.ledger(), journals: &journals, resolved, partial });
+    let verdict = judge(&Case { ledger: &store.ledger(), journals: &journals, resolved, partial, attempts: None });
     let created = json(StatusCode::OK, &json!(verdict));
     store.note_verdict(Ok(verdict));
     Ok(created)

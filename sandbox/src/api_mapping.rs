@@ -48,8 +48,8 @@ pub struct ApiMapping {
     pub expires_on_fields: Vec<String>,
     /// The fields of a reward that carry its barcode, if the reward has one.
     pub barcode_fields: Vec<String>,
-    /// Whether rewards and point accounts have the envelope `{"items": […], "totalCount", "offset",
-    /// "count"}`.
+    /// Whether rewards and point accounts have the envelope
+    /// `{"items": […], "totalCount", "offset", "count"}`.
     pub envelope: bool,
 }
 

@@ -4,12 +4,14 @@
 //! `eps_get_operation`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Value};
 use uuid::Uuid;
 
 use crate::ledger::{LedgerEntry, LedgerKind};
+use crate::log::RequestEntry;
 use crate::seed::{BadJson, from_json};
 
 /// The input of the judge.
@@ -25,6 +27,17 @@ pub struct Case<'a> {
     /// Whether the journals leave operations out, such as acknowledged ones. Then the ledger may
     /// hold more than the journals.
     pub partial: bool,
+    /// The purchase requests, if they are to be judged too.
+    pub attempts: Option<Attempts<'a>>,
+}
+
+/// The purchase requests of the tills.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempts<'a> {
+    /// The request log of the store, the oldest first.
+    pub requests: &'a [RequestEntry],
+    /// The in-flight window of the tills: their request timeout and a tenth of it as a margin.
+    pub in_flight_window: Duration,
 }
 
 /// The operations of one till.
@@ -59,6 +72,8 @@ pub struct Operation {
     pub reference: Option<String>,
     #[serde(default)]
     pub needs_review: bool,
+    #[serde(default)]
+    pub recorded_at_ms: Option<i64>,
     #[serde(default)]
     pub acknowledged_at_ms: Option<u64>,
 }
@@ -175,11 +190,25 @@ const RULES: [(&str, &str, Check); 10] = [
     ("nothing-open", "Once the faults have ended, every operation is resolved", nothing_open),
 ];
 
+/// The rules of the purchase requests: name, sentence and check.
+const ATTEMPT_RULES: [(&str, &str, Check); 2] = [
+    ("attempt-is-recorded", "Every purchase request has an operation for its member", attempt_is_recorded),
+    (
+        "in-flight-window",
+        "A purchase without a response is not sent again within the in-flight window",
+        in_flight_window,
+    ),
+];
+
 /// Checks the case against every rule.
 pub fn judge(case: &Case<'_>) -> Verdict {
     let evidence = Evidence::of(case);
-    let rules: Vec<RuleResult> =
-        RULES.map(|(name, promise, check)| RuleResult { name, promise, violations: check(&evidence) }).into();
+    let attempt_rules = ATTEMPT_RULES.iter().filter(|_| case.attempts.is_some());
+    let rules: Vec<RuleResult> = RULES
+        .iter()
+        .chain(attempt_rules)
+        .map(|&(name, promise, check)| RuleResult { name, promise, violations: check(&evidence) })
+        .collect();
     let found = Found {
         operations: evidence.last.len(),
         pending: evidence.last.iter().filter(|(_, operation)| operation.outcome == Outcome::Pending).count(),
@@ -227,6 +256,16 @@ impl<'a> Evidence<'a> {
             (operation.kind == Kind::Redeem).then_some(())?;
             Some((till, operation, operation.assignment_id?))
         })
+    }
+
+    fn by_purchase(&self) -> BTreeMap<Uuid, (&'a str, &'a Operation)> {
+        self.purchases().map(|(till, operation)| (operation.purchase(), (till, operation))).collect()
+    }
+
+    /// Returns the purchase requests with their purchase ids.
+    fn attempts(&self) -> impl Iterator<Item = (Uuid, &'a RequestEntry)> {
+        let requests = self.case.attempts.map_or(&[][..], |attempts| attempts.requests);
+        requests.iter().filter_map(|request| Some((request.purchase_id?, request)))
     }
 
     fn is_deducted(&self, operation: &Operation) -> bool {
@@ -400,4 +439,54 @@ fn nothing_open(evidence: &Evidence<'_>) -> Vec<String> {
         evidence.case.resolved && operation.outcome == Outcome::Pending && !operation.needs_review
     });
     open.map(|(till, operation)| on(till, &format!("{} is still pending", operation.named()))).collect()
+}
+
+fn attempt_is_recorded(evidence: &Evidence<'_>) -> Vec<String> {
+    let known = evidence.by_purchase();
+    let mut violations = BTreeSet::new();
+    for (id, request) in evidence.attempts() {
+        match known.get(&id) {
+            None if evidence.case.partial => {}
+            None => {
+                violations.insert(format!("purchase {id} was sent, and no journal holds it"));
+            }
+            Some((till, operation)) if operation.contact_id != request.contact_id => {
+                violations.insert(on(till, &format!("purchase {id} was sent for another member")));
+            }
+            Some(_) => {}
+        }
+    }
+    violations.into_iter().collect()
+}
+
+/// The check is exact for the second request of a purchase, because a till records the purchase
+/// right before the first request. A later request may leave at the end of its own window, so that
+/// only the margin is certain.
+fn in_flight_window(evidence: &Evidence<'_>) -> Vec<String> {
+    let Some(Attempts { in_flight_window, .. }) = evidence.case.attempts else { return Vec::new() };
+    let window = i64::try_from(in_flight_window.as_millis()).unwrap_or(i64::MAX);
+    let known = evidence.by_purchase();
+    let mut sent: BTreeMap<Uuid, Vec<&RequestEntry>> = BTreeMap::new();
+    let mut violations = Vec::new();
+    for (id, request) in evidence.attempts() {
+        let earlier = sent.entry(id).or_default();
+        if let Some(before) = earlier.last()
+            && before.status.is_none()
+        {
+            let recorded_at = known.get(&id).and_then(|(_, operation)| operation.recorded_at_ms);
+            let (since, least) = match (earlier.len(), recorded_at) {
+                (1, Some(recorded_at)) => (recorded_at, window),
+                _ => (before.time.millis(), window / 11),
+            };
+            let gap = request.time.millis() - since;
+            if gap < least {
+                violations.push(format!(
+                    "purchase {id} was sent again after {gap} ms, in request {}; at least {least} ms are due",
+                    request.seq
+                ));
+            }
+        }
+        earlier.push(request);
+    }
+    violations
 }

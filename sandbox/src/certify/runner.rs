@@ -333,7 +333,8 @@ impl<'a> Runner<'a> {
             Err(error) => self.fail(&format!("the till's export is invalid: {error}")),
             Ok(journal) => {
                 let ledger = self.sandbox.ledger();
-                let case = Case { ledger: &ledger, journals: &[journal], resolved: false, partial: true };
+                let case =
+                    Case { ledger: &ledger, journals: &[journal], resolved: false, partial: true, attempts: None };
                 for (rule, why) in judge(&case).reasons() {
                     self.fail(&format!("the till's export: {rule}: {why}"));
                 }

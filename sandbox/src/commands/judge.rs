@@ -47,7 +47,7 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
     let ledger = read_ledger(options)?;
     let journals = options.journal.iter().map(|path| read_journal(path)).collect::<Result<Vec<_>, _>>()?;
     let Options { resolved, partial, .. } = *options;
-    let verdict = judge(&Case { ledger: &ledger, journals: &journals, resolved, partial });
+    let verdict = judge(&Case { ledger: &ledger, journals: &journals, resolved, partial, attempts: None });
     print!("{}", summary(&verdict));
     if let Some(path) = &options.junit {
         let case = |rule: &RuleResult| TestCase {

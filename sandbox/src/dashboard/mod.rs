@@ -195,7 +195,7 @@ async fn judge_till(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) 
     let journal = Journal::from_json("", form.get("journal").unwrap_or_default().as_bytes());
     let judged = journal.map(|journal| {
         let (resolved, partial) = (form.get("resolved").is_some(), form.get("partial").is_some());
-        judge(&Case { ledger: &store.ledger(), journals: &[journal], resolved, partial })
+        judge(&Case { ledger: &store.ledger(), journals: &[journal], resolved, partial, attempts: None })
     });
     store.note_verdict(judged.map_err(|bad| bad.to_string()));
     Ok(redirect(&store))

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use engage_sandbox::judge::{Case, Journal, judge};
+use engage_sandbox::judge::{Attempts, Case, Journal, judge};
 use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE, TOTE_BAG};
-use engage_sandbox::{LedgerEntry, Sandbox};
+use engage_sandbox::{LedgerEntry, RequestEntry, Sandbox, Time};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ fn broken(ledger: &[Value], journals: &[Vec<Value>], resolved: bool, partial: bo
         .zip(["till 1", "till 2"])
         .map(|(operations, name)| Journal::from_json(name, json!(operations).to_string().as_bytes()).unwrap())
         .collect();
-    let verdict = judge(&Case { ledger: &ledger, journals: &journals, resolved, partial });
+    let verdict = judge(&Case { ledger: &ledger, journals: &journals, resolved, partial, attempts: None });
     assert_eq!(verdict.pass, verdict.reasons().next().is_none());
     verdict.reasons().map(|(rule, why)| (rule, why.to_owned())).collect()
 }
@@ -212,5 +213,57 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
     ] {
         let (code, output) = run(&ledger, &[journal]);
         assert!(code == 2 && output.contains(why), "{code} {output} is not: {why}");
+    }
+}
+
+/// Returns the violations of the rules of the purchase requests. Each request has a time in ms,
+/// a member and, if it has a response, a status.
+fn broken_attempts(
+    journal: &[Value],
+    requests: &[(i64, Uuid, Option<u16>)],
+    partial: bool,
+) -> Vec<(&'static str, String)> {
+    let journal = Journal::from_json("till 1", json!(journal).to_string().as_bytes()).unwrap();
+    let requests: Vec<RequestEntry> = (1..)
+        .zip(requests)
+        .map(|(seq, &(time, contact, status))| RequestEntry {
+            seq,
+            time: Time::from_millis(time),
+            purchase_id: ONE.parse().ok(),
+            contact_id: Some(contact),
+            status,
+            ..RequestEntry::default()
+        })
+        .collect();
+    let attempts = Some(Attempts { requests: &requests, in_flight_window: Duration::from_millis(1100) });
+    let verdict = judge(&Case { ledger: &[], journals: &[journal], resolved: false, partial, attempts });
+    assert_eq!(verdict.rules.len(), 12);
+    verdict.reasons().map(|(rule, why)| (rule, why.to_owned())).collect()
+}
+
+#[test]
+fn purchase_requests_without_record_or_window_are_violations() {
+    let journal = [with(purchase(ONE, "pending"), "recordedAtMs", &json!(5000))];
+    let none = None::<u16>;
+    assert_eq!(
+        broken_attempts(&journal, &[(5010, ASTRID, none), (6100, ASTRID, none), (6200, ASTRID, none)], false),
+        []
+    );
+    assert_eq!(broken_attempts(&journal, &[(5010, ASTRID, Some(500)), (5020, ASTRID, none)], false), []);
+    assert_eq!(broken_attempts(&[], &[(5010, ASTRID, none)], true), []);
+    for (journal, requests, rule, why) in [
+        (&[][..], vec![(5010, ASTRID, none)], "attempt-is-recorded", "no journal holds it"),
+        (&journal, vec![(5010, BJORN, none)], "attempt-is-recorded", "till 1: purchase 1000"),
+        (&journal, vec![(5010, ASTRID, none), (6099, ASTRID, none)], "in-flight-window", "after 1099 ms, in request 2"),
+        (
+            &journal,
+            vec![(5010, ASTRID, none), (6100, ASTRID, none), (6199, ASTRID, none)],
+            "in-flight-window",
+            "after 99 ms, in request 3; at least 100 ms",
+        ),
+    ] {
+        let broken = broken_attempts(journal, &requests, false);
+        let [(name, reason)] = &broken[..] else { panic!("{rule}: {broken:#?}") };
+        assert!(*name == rule && reason.contains(why), "{name}: {reason} does not contain: {why}");
     }
 }
