@@ -142,7 +142,7 @@ impl Sandbox {
             BufReader::new(out).read_line(&mut line)?;
         }
         println!("started in {} ms", began.elapsed().as_millis());
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http=http://")).map(str::to_owned);
+        let address = line.split_whitespace().find_map(|part| part.strip_prefix("http=http://")).map(str::to_owned);
         let address = address.ok_or_else(|| io::Error::other("the sandbox did not start"))?;
         Ok(Sandbox { process, address })
     }

@@ -135,15 +135,15 @@ impl ApiMapping {
 
     /// Returns the query parameters that hold ids, and those that hold fixed values.
     pub(crate) fn harmless_parameters(&self) -> [Vec<&str>; 2] {
-        let (mut ids, mut words) = (vec!["contactId"], vec!["redemptionChannelType", "contactType"]);
+        let (mut ids, mut fixed) = (vec!["contactId"], vec!["redemptionChannelType", "contactType"]);
         for parameter in self.rewards_path.split(['?', '&']) {
             match parameter.split_once('=') {
                 Some((name, "{contactId}")) => ids.push(name),
-                Some((name, "{channel}")) => words.push(name),
+                Some((name, "{channel}")) => fixed.push(name),
                 _ => {}
             }
         }
-        [ids, words]
+        [ids, fixed]
     }
 
     /// Returns the JSON of a purchase.

@@ -128,26 +128,26 @@ fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>, key_headers: &[
 }
 
 fn curl_line(entry: &RequestEntry, key_headers: &[&str]) -> String {
-    let mut words = vec!["curl -sS".to_owned()];
+    let mut parts = vec!["curl -sS".to_owned()];
     if entry.origin.starts_with("https:") {
-        words.push(r#"--cacert "$ENGAGE_CA""#.to_owned());
+        parts.push(r#"--cacert "$ENGAGE_CA""#.to_owned());
     }
     if entry.method != "GET" {
-        words.push(format!("-X {}", quoted(&entry.method)));
+        parts.push(format!("-X {}", quoted(&entry.method)));
     }
     for (name, value) in &entry.request.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
         if key_headers.contains(&name.as_str()) {
-            words.push(format!(r#"-H "{name}: $ENGAGE_KEY""#));
+            parts.push(format!(r#"-H "{name}: $ENGAGE_KEY""#));
         } else if value != HIDDEN && *name != HOST && *name != CONTENT_LENGTH {
-            words.push(format!("-H {}", quoted(&format!("{name}: {value}"))));
+            parts.push(format!("-H {}", quoted(&format!("{name}: {value}"))));
         }
     }
     if !entry.request.body.is_empty() {
-        words.push(format!("--data-binary {}", quoted(&text(&entry.request))));
+        parts.push(format!("--data-binary {}", quoted(&text(&entry.request))));
     }
-    words.push(quoted(&url(entry)));
-    words.join(" ")
+    parts.push(quoted(&url(entry)));
+    parts.join(" ")
 }
 
 /// Quotes a text for a shell.

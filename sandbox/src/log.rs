@@ -136,7 +136,7 @@ const HARMLESS: [HeaderName; 11] = [
 fn hide(json: &mut Value) {
     match json {
         Value::Null | Value::Bool(_) => {}
-        Value::String(text) if Uuid::parse_str(text).is_ok() || is_word(text) => {}
+        Value::String(text) if Uuid::parse_str(text).is_ok() || is_fixed_value(text) => {}
         Value::Array(list) => list.iter_mut().for_each(hide),
         Value::Object(object) => object.values_mut().for_each(hide),
         Value::Number(_) | Value::String(_) => *json = HIDDEN.into(),
@@ -250,12 +250,12 @@ impl RequestLog {
 }
 
 /// Returns the path and query of a URI without values that may identify a person or a key. `ids`
-/// and `words` name the parameters that are kept.
-pub fn redacted(uri: &Uri, ids: &[&str], words: &[&str]) -> String {
+/// and `fixed` name the parameters that are kept.
+pub fn redacted(uri: &Uri, ids: &[&str], fixed: &[&str]) -> String {
     let Some(query) = uri.query() else { return uri.path().to_owned() };
     let is_harmless = |name: &str, value: &str| {
         let is_among = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(name));
-        (is_among(ids) && Uuid::parse_str(value).is_ok()) || (is_among(words) && is_word(value))
+        (is_among(ids) && Uuid::parse_str(value).is_ok()) || (is_among(fixed) && is_fixed_value(value))
     };
     let pairs: Vec<String> = query
         .split('&')
@@ -268,7 +268,7 @@ pub fn redacted(uri: &Uri, ids: &[&str], words: &[&str]) -> String {
     format!("{}?{}", uri.path(), pairs.join("&"))
 }
 
-fn is_word(text: &str) -> bool {
+fn is_fixed_value(text: &str) -> bool {
     text.len() < 16 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 

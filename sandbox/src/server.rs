@@ -218,12 +218,12 @@ fn entry(store: &Store, key: KeySeen, on: &ConnectionInfo, head: &Parts, body: &
     let state = store.state();
     let api::ParsedRequest { operation, contact_id, purchase_id, item_id, assignment_id } =
         api::parse_request(&state, head, body);
-    let [ids, words] = state.api_mapping.harmless_parameters();
+    let [ids, fixed] = state.api_mapping.harmless_parameters();
     let agent = head.headers.get(USER_AGENT);
     RequestEntry {
         operation,
         method: head.method.to_string(),
-        path: redacted(&head.uri, &ids, &words),
+        path: redacted(&head.uri, &ids, &fixed),
         purchase_id,
         contact_id,
         item_id,

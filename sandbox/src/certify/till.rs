@@ -38,12 +38,12 @@ impl fmt::Display for BadTemplate {
 
 impl Template {
     /// Returns the template of a program and its arguments.
-    pub fn new(words: Vec<String>) -> Result<Template, BadTemplate> {
-        if words.first().is_none_or(String::is_empty) {
+    pub fn new(arguments: Vec<String>) -> Result<Template, BadTemplate> {
+        if arguments.first().is_none_or(String::is_empty) {
             return Err(BadTemplate("the till program is missing. Add -- COMMAND".to_owned()));
         }
-        for word in &words {
-            for part in word.split('{').skip(1) {
+        for argument in &arguments {
+            for part in argument.split('{').skip(1) {
                 let Some((name, _)) = part.split_once('}') else { continue };
                 let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
                 let placeholder = format!("{{{name}}}");
@@ -56,12 +56,12 @@ impl Template {
                 }
             }
         }
-        Ok(Template(words))
+        Ok(Template(arguments))
     }
 
     /// Returns whether the command line has this placeholder.
     pub(super) fn mentions(&self, placeholder: &str) -> bool {
-        self.0.iter().any(|word| word.contains(placeholder))
+        self.0.iter().any(|argument| argument.contains(placeholder))
     }
 
     /// Returns the program's name.
@@ -71,8 +71,11 @@ impl Template {
 
     /// Starts the program. A file receives its output.
     pub(super) fn start(&self, values: &[String; 9], output: &Path) -> io::Result<Running> {
-        let filled = |word: &String| {
-            PLACEHOLDERS.iter().zip(values).fold(word.clone(), |word, ((name, _), value)| word.replace(name, value))
+        let filled = |argument: &String| {
+            PLACEHOLDERS
+                .iter()
+                .zip(values)
+                .fold(argument.clone(), |argument, ((name, _), value)| argument.replace(name, value))
         };
         let mut command = Command::new(filled(&self.0[0]));
         command.args(self.0[1..].iter().map(filled));
@@ -204,9 +207,10 @@ mod tests {
 
     #[test]
     fn a_command_line_with_an_unknown_placeholder_is_rejected() {
-        let template = |words: &[&str]| Template::new(words.iter().map(|&word| word.to_owned()).collect());
+        let template =
+            |arguments: &[&str]| Template::new(arguments.iter().map(|&argument| argument.to_owned()).collect());
         assert!(template(&["till", "--url={url}", "{\"json\": 1}", "${HOME}", "{}"]).is_ok());
-        let rejected = |words: &[&str]| template(words).unwrap_err().to_string();
+        let rejected = |arguments: &[&str]| template(arguments).unwrap_err().to_string();
         assert!(
             rejected(&["till", "{member}"]).starts_with("the placeholder {member} is unknown. Use one of {url}, {ca},")
         );

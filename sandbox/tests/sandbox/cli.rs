@@ -24,7 +24,7 @@ impl Started {
     }
 
     fn field(&self, name: &str) -> &str {
-        self.line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).unwrap()
+        self.line.split_whitespace().find_map(|part| part.strip_prefix(name)?.strip_prefix('=')).unwrap()
     }
 
     /// Waits for the end, and returns the exit code and the further output.
@@ -103,7 +103,7 @@ fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
         (vec!["--http", "0.0.0.0:0"], "--allow-non-loopback"),
         (vec!["--https", "[::]:0"], "--allow-non-loopback"),
         (vec!["--key", ""], "--key"),
-        (vec!["--key", "two words"], "--key"),
+        (vec!["--key", "two parts"], "--key"),
         (vec!["--seed", "no-such-file.json"], "no-such-file.json"),
         (vec!["--script", "no-such-file.yaml"], "no-such-file.yaml"),
         (vec!["--script", script], "script.yaml: line 3: faults[0].effect: unknown variant `stop`"),

@@ -78,5 +78,5 @@ fn each_store_has_a_dashboard_with_its_key_escaped() {
     );
     let body = page.get("/?store=%22%3E%3Cscript%3E%26%27").body;
     assert!(body.contains("<code>&quot;&gt;&lt;script&gt;&amp;'</code>") && !body.contains(key), "{body}");
-    assert_eq!(page.get("/?store=nobody").status, 404);
+    assert_eq!(page.get("/?store=unknown").status, 404);
 }

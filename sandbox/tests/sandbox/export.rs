@@ -105,7 +105,7 @@ fn a_tills_values_in_a_curl_line_are_quoted() {
     till.get("/api/v3/'$(touch$IFS'pwned')'?a=%27");
     let script = export(&sandbox, "/_sandbox/requests.sh");
     let line = script.lines().find(|line| line.starts_with("curl")).unwrap();
-    let words = Command::new("sh").args(["-c", &line.replacen("curl", "printf '%s\\n'", 1)]).output().unwrap();
-    let last = String::from_utf8(words.stdout).unwrap().lines().last().unwrap().to_owned();
+    let arguments = Command::new("sh").args(["-c", &line.replacen("curl", "printf '%s\\n'", 1)]).output().unwrap();
+    let last = String::from_utf8(arguments.stdout).unwrap().lines().last().unwrap().to_owned();
     assert_eq!(last, format!("{}/api/v3/'$(touch$IFS'pwned')'?a=***", sandbox.https_url()));
 }

@@ -16,7 +16,7 @@ tls:
   - certificate: expired
 limits: {redeemGivesUpAfterMs: 50}
 clock: {set: 2030-01-01T00:00:00Z, frozen: true}
-apiMapping: {statusCompleted: Done}
+apiMapping: {statusCompleted: Finished}
 ";
 
 #[test]
@@ -24,7 +24,7 @@ fn a_script_applies_all_its_faults_and_settings() {
     let sandbox = Sandbox::builder().script(Script::parse(SCRIPT).unwrap()).start();
     assert!(handshake(&sandbox.https_url(), sandbox.ca_pem()).is_err());
     let mut till = Connection::open(&sandbox);
-    assert_eq!(till.buy(ASTRID, Uuid::new_v4(), COFFEE).json()["status"], "Done");
+    assert_eq!(till.buy(ASTRID, Uuid::new_v4(), COFFEE).json()["status"], "Finished");
     till.send(&crate::client::purchase(ASTRID, Uuid::new_v4(), COFFEE));
     assert!(till.response().is_err());
     assert_eq!(sandbox.balance(ASTRID), Some(1000));

@@ -131,7 +131,7 @@ impl Process {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http=http://")).unwrap().to_owned();
+        let address = line.split_whitespace().find_map(|part| part.strip_prefix("http=http://")).unwrap().to_owned();
         Process { child, address }
     }
 

@@ -64,7 +64,7 @@ fn stores_are_added_and_removed_and_every_route_takes_one() {
         admin.post("/_sandbox/stores", &added).json(),
         json!({ "error": "key: is in use by another store", "field": "key" })
     );
-    assert_eq!(admin.post("/_sandbox/stores", &json!({ "key": "two words" })).status, 400);
+    assert_eq!(admin.post("/_sandbox/stores", &json!({ "key": "two parts" })).status, 400);
     assert_eq!(admin.get("/_sandbox/stores").json(), json!([{ "key": "demo-key" }, { "key": "other" }]));
 
     assert_eq!(admin.get("/_sandbox/state?store=other").json()["members"][0]["balance"], 7);
@@ -85,7 +85,7 @@ fn an_api_mapping_renames_the_assumed_names_only() {
     let mut admin = Connection::open(&sandbox);
     let api_mapping = json!({
         "keyHeader": "X-Voyado-Key", "itemIdField": "itemId", "purchaseIdFields": ["purchaseKey", "id"],
-        "statusField": "state", "statusCompleted": "Done",
+        "statusField": "state", "statusCompleted": "Finished",
         "rewardsPath": "/api/v3/contacts/{contactId}/promotions?kind={channel}",
         "assignmentIdFields": ["promotionAssignmentId"], "redeemedFields": ["isRedeemed"], "envelope": true,
     });
@@ -110,7 +110,7 @@ fn an_api_mapping_renames_the_assumed_names_only() {
     let assignment = json!(sandbox.assignments(ASTRID)[0].id);
     assert_eq!(
         (&bought["purchaseKey"], &bought["state"], &bought["itemId"]),
-        (&json!(id), &json!("Done"), &json!(COFFEE))
+        (&json!(id), &json!("Finished"), &json!(COFFEE))
     );
     assert_eq!(bought["promotionAssignmentId"], assignment);
     assert!(bought.get("status").is_none() && bought.get("pointShopItemPurchaseId").is_none());
