@@ -40,7 +40,7 @@ pub fn junit(suite: &str, cases: &[TestCase]) -> String {
 
 /// Escapes a text for XML, in an attribute too. A character that XML does not allow becomes a
 /// question mark.
-pub(crate) fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
