@@ -494,7 +494,7 @@ pub struct ArmedFault {
     /// The number of matching requests since the fault was armed.
     pub seen: u64,
     /// The number of requests that the fault was applied to.
-    pub struck: u64,
+    pub applied: u64,
 }
 
 /// Random faults. The same seed gives the same decisions for the same sequence of requests.
@@ -546,11 +546,11 @@ impl Chaos {
     fn decide(&self, n: u64, operation: Operation) -> Option<&Effect> {
         let mut left = random::fraction(self.seed, n);
         let rates = self.rates.iter().filter(|rate| [Operation::Any, operation].contains(&rate.operation));
-        let mut struck = rates.filter(|ChaosRate { rate, .. }| {
+        let mut selected = rates.filter(|ChaosRate { rate, .. }| {
             left -= rate;
             left < 0.0
         });
-        struck.next().map(|rate| &rate.effect)
+        selected.next().map(|rate| &rate.effect)
     }
 }
 
@@ -564,7 +564,7 @@ pub struct ActiveChaos {
     /// The number of requests that the chaos has decided about.
     pub seen: u64,
     /// The number of requests that the chaos was applied to.
-    pub struck: u64,
+    pub applied: u64,
 }
 
 /// The armed faults and the active chaos. A fault that has reached its number of requests is
@@ -581,7 +581,7 @@ impl Faults {
     pub fn arm(&mut self, fault: Fault) -> Result<u64, Invalid> {
         fault.check()?;
         self.count += 1;
-        self.armed.push(ArmedFault { id: self.count, fault, seen: 0, struck: 0 });
+        self.armed.push(ArmedFault { id: self.count, fault, seen: 0, applied: 0 });
         Ok(self.count)
     }
 
@@ -590,7 +590,7 @@ impl Faults {
         if let Some(chaos) = &chaos {
             chaos.check()?;
         }
-        self.chaos = chaos.map(|chaos| ActiveChaos { chaos, seen: 0, struck: 0 });
+        self.chaos = chaos.map(|chaos| ActiveChaos { chaos, seen: 0, applied: 0 });
         Ok(())
     }
 
@@ -612,15 +612,15 @@ impl Faults {
             armed.seen += u64::from(matches);
             if matches && effect.is_none() && armed.seen >= u64::from(*nth) {
                 effect = Some(armed.fault.effect.clone());
-                armed.struck += 1;
+                armed.applied += 1;
             }
-            *times == 0 || armed.struck < u64::from(*times)
+            *times == 0 || armed.applied < u64::from(*times)
         });
-        if let (Some(reigning), Some(operation)) = (&mut self.chaos, operation) {
-            reigning.seen += 1;
+        if let (Some(chaos), Some(operation)) = (&mut self.chaos, operation) {
+            chaos.seen += 1;
             if effect.is_none() {
-                effect = reigning.chaos.decide(reigning.seen, operation).cloned();
-                reigning.struck += u64::from(effect.is_some());
+                effect = chaos.chaos.decide(chaos.seen, operation).cloned();
+                chaos.applied += u64::from(effect.is_some());
             }
         }
         effect

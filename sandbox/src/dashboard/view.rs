@@ -308,7 +308,7 @@ fn armed(faults: &[ArmedFault]) -> Markup {
                     li {
                         b { (label(armed.fault.on.operation)) } ", " (times(armed)) ": "
                         (spaced(armed.fault.effect.name())) " "
-                        span.quiet { "applied " (armed.struck) " ×" }
+                        span.quiet { "applied " (armed.applied) " ×" }
                     }
                 }
             }

@@ -42,67 +42,67 @@ impl FaultedRequest {
 
 #[test]
 fn a_status_before_commit_leaves_the_store_unchanged() {
-    let mut struck = FaultedRequest::by(Effect::Status(FaultResponse::error(500, "PromotionAssignmentError")));
-    let response = struck.till.response().unwrap();
+    let mut request = FaultedRequest::by(Effect::Status(FaultResponse::error(500, "PromotionAssignmentError")));
+    let response = request.till.response().unwrap();
     assert_eq!(response.outcome(), (500, Some("PromotionAssignmentError".to_owned())));
-    assert!(!struck.committed());
+    assert!(!request.committed());
 }
 
 #[test]
 fn a_status_after_commit_hides_the_purchase() {
-    let mut struck = FaultedRequest::by(Effect::StatusAfterCommit(FaultResponse {
+    let mut request = FaultedRequest::by(Effect::StatusAfterCommit(FaultResponse {
         content_type: Some("text/html".to_owned()),
         body: Some("<h1>Gateway</h1>".to_owned()),
         headers: [("Retry-After".to_owned(), "7".to_owned())].into(),
         ..FaultResponse::status(504)
     }));
-    let response = struck.till.response().unwrap();
+    let response = request.till.response().unwrap();
     assert_eq!((response.status, response.body.as_str()), (504, "<h1>Gateway</h1>"));
     assert!(response.head.contains("content-type: text/html\r\n") && response.head.contains("retry-after: 7\r\n"));
-    assert!(struck.committed());
-    assert_eq!(struck.logged_status(), Some(504));
+    assert!(request.committed());
+    assert_eq!(request.logged_status(), Some(504));
 }
 
 #[test]
 fn a_reset_fault_resets_the_connection() {
     for (effect, committed) in [(Effect::ResetBeforeCommit, false), (Effect::ResetAfterCommit, true)] {
-        let mut struck = FaultedRequest::by(effect);
-        let (bytes, ended) = struck.till.rest();
+        let mut request = FaultedRequest::by(effect);
+        let (bytes, ended) = request.till.rest();
         assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::ConnectionReset));
-        assert_eq!(struck.committed(), committed);
-        assert_eq!(struck.logged_status(), None);
+        assert_eq!(request.committed(), committed);
+        assert_eq!(request.logged_status(), None);
     }
 }
 
 #[test]
 fn a_close_ends_the_connection_without_a_response() {
     for (effect, committed) in [(Effect::CloseBeforeCommit, false), (Effect::CloseAfterCommit, true)] {
-        let mut struck = FaultedRequest::by(effect);
-        let (bytes, ended) = struck.till.rest();
+        let mut request = FaultedRequest::by(effect);
+        let (bytes, ended) = request.till.rest();
         assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::UnexpectedEof));
-        assert_eq!(struck.committed(), committed);
+        assert_eq!(request.committed(), committed);
     }
 }
 
 #[test]
 fn a_stall_lasts_until_the_faults_are_cleared() {
     for (effect, committed) in [(Effect::StallBeforeCommit, false), (Effect::StallAfterCommit, true)] {
-        let mut struck = FaultedRequest::by(effect);
-        struck.sandbox.wait_for(LONG, |request| request.fault.is_some()).unwrap();
-        assert_eq!(Connection::open(&struck.sandbox).get("/_sandbox/health").status, 200);
-        struck.sandbox.clear_faults();
-        let (bytes, ended) = struck.till.rest();
+        let mut request = FaultedRequest::by(effect);
+        request.sandbox.wait_for(LONG, |entry| entry.fault.is_some()).unwrap();
+        assert_eq!(Connection::open(&request.sandbox).get("/_sandbox/health").status, 200);
+        request.sandbox.clear_faults();
+        let (bytes, ended) = request.till.rest();
         assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::UnexpectedEof));
-        assert_eq!(struck.committed(), committed);
+        assert_eq!(request.committed(), committed);
     }
 }
 
 #[test]
 fn a_stall_or_a_delay_does_not_delay_the_shutdown() {
     for effect in [Effect::StallBeforeCommit, Effect::Delay { ms: 3_600_000 }] {
-        let struck = FaultedRequest::by(effect);
-        struck.sandbox.wait_for(LONG, |request| request.fault.is_some()).unwrap();
-        let FaultedRequest { sandbox, mut till } = struck;
+        let request = FaultedRequest::by(effect);
+        request.sandbox.wait_for(LONG, |entry| entry.fault.is_some()).unwrap();
+        let FaultedRequest { sandbox, mut till } = request;
         let before = std::time::Instant::now();
         drop(sandbox);
         assert!(till.rest().1.is_err());
@@ -112,37 +112,37 @@ fn a_stall_or_a_delay_does_not_delay_the_shutdown() {
 
 #[test]
 fn a_delayed_purchase_is_made_after_a_disconnect() {
-    let struck = FaultedRequest::by(Effect::Delay { ms: 300 });
-    struck.sandbox.wait_for(LONG, |request| request.fault == Some("delay")).unwrap();
-    drop(struck.till);
+    let request = FaultedRequest::by(Effect::Delay { ms: 300 });
+    request.sandbox.wait_for(LONG, |entry| entry.fault == Some("delay")).unwrap();
+    drop(request.till);
     let deadline = std::time::Instant::now() + LONG;
-    while struck.sandbox.balance(ASTRID) != Some(1100) {
+    while request.sandbox.balance(ASTRID) != Some(1100) {
         assert!(std::time::Instant::now() < deadline, "the purchase was lost");
         std::thread::yield_now();
     }
-    assert_eq!(struck.sandbox.requests()[0].status, None);
+    assert_eq!(request.sandbox.requests()[0].status, None);
 }
 
 #[test]
 fn a_truncated_response_ends_after_the_given_bytes() {
     for bytes in [0, 1, 40, 200] {
-        let mut struck = FaultedRequest::by(Effect::Truncate { bytes });
-        let (got, ended) = struck.till.rest();
+        let mut request = FaultedRequest::by(Effect::Truncate { bytes });
+        let (got, ended) = request.till.rest();
         assert_eq!(got.len(), bytes);
         assert!("HTTP/1.1 200 OK\r\n".starts_with(got.get(..17).unwrap_or(&got)));
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::UnexpectedEof);
-        assert!(struck.committed());
+        assert!(request.committed());
     }
 }
 
 #[test]
 fn a_dripping_response_is_whole_and_keeps_the_connection() {
     let bytes_per_write = NonZeroUsize::new(7).unwrap();
-    let mut struck = FaultedRequest::by(Effect::Drip { bytes_per_write, interval_ms: 1 });
-    assert_eq!(struck.till.response().unwrap().json()["status"], "Completed");
-    assert!(struck.committed());
-    assert_eq!(struck.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
-    let requests = struck.sandbox.requests();
+    let mut request = FaultedRequest::by(Effect::Drip { bytes_per_write, interval_ms: 1 });
+    assert_eq!(request.till.response().unwrap().json()["status"], "Completed");
+    assert!(request.committed());
+    assert_eq!(request.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
+    let requests = request.sandbox.requests();
     assert_eq!(requests[0].connection, requests[1].connection);
 }
 
@@ -154,13 +154,13 @@ fn responses_of_a_fault_do_not_reach_the_store() {
         (Effect::EmptyBody { status: 503 }, 503, ""),
         (raw("HTTP/1.1 299 Odd\r\nContent-Length: 3\r\n\r\nodd", false), 299, "odd"),
     ] {
-        let mut struck = FaultedRequest::by(effect);
-        let response = struck.till.response().unwrap();
+        let mut request = FaultedRequest::by(effect);
+        let response = request.till.response().unwrap();
         assert_eq!(response.status, status);
         assert!(response.body.starts_with(start), "{response:?}");
         assert!(serde_json::from_str::<serde_json::Value>(&response.body).is_err());
-        assert!(!struck.committed());
-        assert_eq!(struck.logged_status(), Some(status));
+        assert!(!request.committed());
+        assert_eq!(request.logged_status(), Some(status));
     }
 }
 
@@ -171,22 +171,22 @@ fn raw(text: &str, keep_alive: bool) -> Effect {
 #[test]
 fn a_raw_response_is_sent_unchanged_with_keep_alive() {
     let text = "HTTP/1.1 200 OK\r\nX:  y \r\nContent-Length: 0\r\n\r\n";
-    let mut struck = FaultedRequest::by(raw(text, false));
-    let (got, ended) = struck.till.rest();
+    let mut request = FaultedRequest::by(raw(text, false));
+    let (got, ended) = request.till.rest();
     assert_eq!((got.as_str(), ended.is_ok()), (text, true));
 
-    let mut struck = FaultedRequest::by(raw(text, true));
-    assert_eq!(struck.till.response().unwrap().status, 200);
-    assert_eq!(struck.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
+    let mut request = FaultedRequest::by(raw(text, true));
+    assert_eq!(request.till.response().unwrap().status, 200);
+    assert_eq!(request.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
 }
 
 #[test]
 fn a_wrong_length_is_off_by_its_delta() {
     for (delta, whole) in [(5, false), (-5, true)] {
-        let mut struck = FaultedRequest::by(Effect::WrongLength { delta });
-        assert_eq!(struck.till.response().is_ok(), whole);
-        assert_eq!(struck.till.rest().0.len(), if whole { 5 } else { 0 });
-        assert!(struck.committed());
+        let mut request = FaultedRequest::by(Effect::WrongLength { delta });
+        assert_eq!(request.till.response().is_ok(), whole);
+        assert_eq!(request.till.rest().0.len(), if whole { 5 } else { 0 });
+        assert!(request.committed());
     }
 }
 
@@ -206,7 +206,7 @@ fn a_fault_applies_to_matching_requests_only() {
 
     sandbox.arm(Fault::on(Operation::Any, status(502)).times(0));
     assert_eq!(statuses(&[&astrid, &points, &"/elsewhere".to_owned()]), [502, 502, 502]);
-    assert_eq!(sandbox.faults()[0].struck, 3);
+    assert_eq!(sandbox.faults()[0].applied, 3);
     sandbox.clear_faults();
     assert_eq!(statuses(&[&astrid]), [200]);
 
@@ -280,10 +280,10 @@ fn a_slow_redeem_before_its_point_of_no_return_times_out() {
 
 #[test]
 fn a_slow_purchase_never_times_out() {
-    let mut struck = FaultedRequest::by(Effect::Slow { ms: 20, point_of_no_return_ms: None });
-    struck.sandbox.set(|settings| settings.redeem_gives_up_after_ms = 1).unwrap();
-    assert_eq!(struck.till.response().unwrap().status, 200);
-    assert!(struck.committed());
+    let mut request = FaultedRequest::by(Effect::Slow { ms: 20, point_of_no_return_ms: None });
+    request.sandbox.set(|settings| settings.redeem_gives_up_after_ms = 1).unwrap();
+    assert_eq!(request.till.response().unwrap().status, 200);
+    assert!(request.committed());
 }
 
 #[test]
