@@ -5,7 +5,7 @@ use crate::languages::{ALL, Language};
 use crate::support::Store;
 use engage_sandbox::certify::{Plan, Template, certify};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Answer, Effect, Fault, LedgerKind, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, LedgerKind, Operation};
 use std::thread;
 use std::time::Duration;
 use uuid::Uuid;
@@ -101,7 +101,7 @@ fn live(language: Language) -> Vec<Told> {
 
     // Nor can it be looked up, else the library finds out within the cashier's wait.
     till.store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
-    till.store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
+    till.store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
     let told =
         till.sell("the line is cut behind the purchase", &[&coffee("receipt 2")[..], &["--wait", "2000"]].concat());
     assert!(told.exit == Some(11) && told.cashier.contains("==> The purchase is pending."), "{told:?}");
@@ -140,7 +140,7 @@ fn live(language: Language) -> Vec<Told> {
 
     till.store
         .sandbox
-        .arm(Fault::on(Operation::Redeem, Effect::Status(Answer::error(409, "PromotionAlreadyRedeemed"))));
+        .arm(Fault::on(Operation::Redeem, Effect::Status(FaultResponse::error(409, "PromotionAlreadyRedeemed"))));
     let told = till.sell("a reward that somebody else has used", &coffee("receipt 6"));
     assert!(told.exit == Some(0) && told.technician.contains("redeem: EPS_"), "{told:?}");
 
@@ -206,7 +206,7 @@ fn the_till_is_certified_in_every_other_language() {
         // Three are certified at once, and a runtime starts slowly.
         let plan = Plan { grace: Duration::from_secs(60), ..Plan::new(Template::new(words).unwrap()) };
         let report = certify(&plan, &|_| {}).unwrap();
-        let failed: Vec<_> = report.scenarios.iter().filter(|played| played.word() != "passed").collect();
+        let failed: Vec<_> = report.scenarios.iter().filter(|played| played.label() != "passed").collect();
         assert!(report.complete && failed.is_empty(), "{language:?}: {failed:#?}");
         println!("certified: {language:?}, {} scenarios", report.count("passed"));
     };
