@@ -38,36 +38,36 @@ namespace eps {
 
 // Codes: written by `cargo xtask header`.
 
-/// What a code says about the points.
+/// The outcome of a code.
 enum class Outcome : std::int32_t {
-    /// It happened.
+    /// Engage has completed the operation, or a read has succeeded.
     completed = EPS_OUTCOME_COMPLETED,
-    /// Engage said no, definitely; nothing was deducted.
+    /// Engage has declined the operation; nothing was deducted.
     declined = EPS_OUTCOME_DECLINED,
-    /// Not known yet; it is being settled. Never treat it as failed.
+    /// The outcome is not known yet. Never treat it as failed.
     pending = EPS_OUTCOME_PENDING,
-    /// Nothing that spends has left the till, or a read failed; it may be tried again.
+    /// No attempt has left the till, or a read failed. Try again.
     not_sent = EPS_OUTCOME_NOT_SENT,
 };
 
-/// How much is logged.
+/// The log levels. Each level includes the levels above it.
 enum class Level : std::int32_t {
-    /// Nothing.
+    /// No lines.
     off = EPS_LOG_OFF,
-    /// What needs somebody: the journal fails.
+    /// Faults that need an administrator: the journal fails.
     error = EPS_LOG_ERROR,
-    /// Reads that failed, lines that were dropped.
+    /// Reads that failed, log lines that were dropped.
     warn = EPS_LOG_WARN,
-    /// Every request that spends, and what came of it.
+    /// Every attempt, and its outcome.
     info = EPS_LOG_INFO,
     /// Every read.
     debug = EPS_LOG_DEBUG,
 };
 
-/// What a call came to. A newer library may give a number that is not listed here.
+/// The results of a call. A newer library may return a number that is not listed here.
 enum class [[nodiscard]] Code : std::int32_t {
 
-    // Done: go on, then acknowledge.
+    // 0, completed: go on, then acknowledge.
     /// Completed. A purchase: Engage has completed it.
     ok = EPS_OK,
 
@@ -80,7 +80,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     empty_argument = EPS_EMPTY_ARGUMENT,
     /// An identifier is not a GUID of the form 8-4-4-4-12; the message names it.
     not_a_guid = EPS_NOT_A_GUID,
-    /// options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key.
+    /// options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of
+    /// range; the message names the key.
     bad_options = EPS_BAD_OPTIONS,
     /// The pointer is not a client of this library.
     bad_handle = EPS_BAD_HANDLE,
@@ -96,23 +97,31 @@ enum class [[nodiscard]] Code : std::int32_t {
     bad_log_level = EPS_BAD_LOG_LEVEL,
     /// This reference, contact and item already belong to another purchase id.
     reference_conflict = EPS_REFERENCE_CONFLICT,
-    /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.
+    /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey
+    /// and any.
     bad_key = EPS_BAD_KEY,
-    /// The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.
+    /// The process was forked from one that had opened a client. Open the first client after the
+    /// fork, or start a new program.
     forked = EPS_FORKED,
-    /// Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome.
+    /// Another redeem of this reward, for another reference or channel, is pending on this till.
+    /// Wait for its outcome.
     reward_in_use = EPS_REWARD_IN_USE,
+    /// The reference belongs to an operation that was acknowledged before referenceWindowMs. Put
+    /// the date and the line into the reference, or pass a purchase id of your own.
+    reference_reused = EPS_REFERENCE_REUSED,
     /// The operation is a redeem; only a purchase gives a reward.
     not_a_purchase = EPS_NOT_A_PURCHASE,
 
     // -2xx, configuration or credentials: call the administrator.
-    /// config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.
+    /// config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or
+    /// out of range; the message names the key.
     bad_config = EPS_BAD_CONFIG,
     /// The program was compiled against the header of another ABI version.
     abi_mismatch = EPS_ABI_MISMATCH,
     /// No certificate authority could be loaded from caFile or from the operating system.
     no_ca_certificates = EPS_NO_CA_CERTIFICATES,
-    /// Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was deducted.
+    /// Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was
+    /// deducted.
     unauthorized = EPS_UNAUTHORIZED,
     /// Engage responded with status 403: the API key may not do this. Nothing was deducted.
     forbidden = EPS_FORBIDDEN,
@@ -121,7 +130,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// The proxy requires a user and a password, or rejects the configured ones. Nothing was sent.
     proxy_login = EPS_PROXY_LOGIN,
 
-    // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
+    // -3xx, declined: nothing was deducted. Inform the member.
     /// Engage has declined it; httpStatus and engageCode say more. Nothing was deducted.
     declined = EPS_DECLINED,
     /// PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.
@@ -165,18 +174,20 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel.
     reward_not_for_channel = EPS_REWARD_NOT_FOR_CHANNEL,
 
-    // -4xx, not sent, or a read that failed: it may be tried again.
+    // -4xx, not sent, or a read that failed: try again.
     /// No connection to the server could be made.
     offline = EPS_OFFLINE,
     /// The server's name could not be resolved.
     dns_failed = EPS_DNS_FAILED,
     /// The TLS handshake failed; cause names the reason to its last link.
     tls_failed = EPS_TLS_FAILED,
-    /// The wait ended: a read has no response, or a purchase was withdrawn before anything was sent.
+    /// The wait ended: a read has no response, or a purchase was withdrawn before anything was
+    /// sent.
     timed_out = EPS_TIMED_OUT,
     /// eps_cancel: a read has no response, or a purchase was withdrawn before anything was sent.
     cancelled = EPS_CANCELLED,
-    /// 429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.
+    /// 429 to a read: too many requests with this API key; retryAfterMs says when to try again if
+    /// Engage said so.
     rate_limited = EPS_RATE_LIMITED,
     /// The response to a read is not Engage's JSON: a web page, cut off, or of another shape.
     invalid_response = EPS_INVALID_RESPONSE,
@@ -188,8 +199,10 @@ enum class [[nodiscard]] Code : std::int32_t {
     connection_lost = EPS_CONNECTION_LOST,
     /// The proxy does not connect to the server; the message has its status. Nothing was sent.
     proxy_failed = EPS_PROXY_FAILED,
+    /// There was no memory for a response or a list. Nothing was sent.
+    out_of_memory = EPS_OUT_OF_MEMORY,
 
-    // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.
+    // -5xx, pending: the journal holds the operation. Let the sale go on.
     /// The outcome is not known yet; httpStatus and engageCode say more.
     pending = EPS_PENDING,
     /// The wait ended before Engage responded. The request goes on and its response is journaled.
@@ -198,9 +211,11 @@ enum class [[nodiscard]] Code : std::int32_t {
     pending_cancelled = EPS_PENDING_CANCELLED,
     /// The connection ended after the request may have left and before its response came.
     pending_connection_lost = EPS_PENDING_CONNECTION_LOST,
-    /// Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).
+    /// Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status
+    /// Processing).
     pending_processing = EPS_PENDING_PROCESSING,
-    /// The response is not Engage's (a web page, cut off, another shape), or this version does not know its status.
+    /// The response is not Engage's (a web page, cut off, another shape), or this version does not
+    /// know its status.
     pending_invalid_response = EPS_PENDING_INVALID_RESPONSE,
     /// A 5xx response: Engage, a gateway or a proxy failed, and the purchase may have been made.
     pending_server_error = EPS_PENDING_SERVER_ERROR,
@@ -212,12 +227,19 @@ enum class [[nodiscard]] Code : std::int32_t {
     pending_not_persisted = EPS_PENDING_NOT_PERSISTED,
     /// The client was closed during the wait. The operation is resolved after the next open.
     pending_closed = EPS_PENDING_CLOSED,
-    /// Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide.
+    /// Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person
+    /// must decide.
     pending_needs_review = EPS_PENDING_NEEDS_REVIEW,
-    /// An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key.
+    /// An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
+    /// the administrator check the API key.
     pending_credentials = EPS_PENDING_CREDENTIALS,
-    /// The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide.
+    /// The reward is redeemed or gone, and nothing proves whether by this operation or by somebody
+    /// else. A person must decide.
     pending_ambiguous = EPS_PENDING_AMBIGUOUS,
+    /// The operation is durable and is being sent.
+    pending_submitted = EPS_PENDING_SUBMITTED,
+    /// There was no memory for the response of an attempt.
+    pending_out_of_memory = EPS_PENDING_OUT_OF_MEMORY,
 
     // -6xx, the journal cannot be used: nothing was sent. Call the administrator.
     /// The journal could not be read or written. Nothing was sent.
@@ -236,9 +258,24 @@ enum class [[nodiscard]] Code : std::int32_t {
     journal_foreign = EPS_JOURNAL_FOREIGN,
     /// The journal can be read but not written. Nothing was sent.
     journal_read_only = EPS_JOURNAL_READ_ONLY,
+    /// Records are missing (a lost, damaged or older file). The message says since when, and the
+    /// way out.
+    journal_incomplete = EPS_JOURNAL_INCOMPLETE,
+    /// The journal is a copy; see journalRole.
+    journal_copy = EPS_JOURNAL_COPY,
+    /// Another copy of this library in this process has the journal open.
+    journal_second_copy = EPS_JOURNAL_SECOND_COPY,
+    /// The files on the disk are no longer the ones that are open.
+    journal_replaced = EPS_JOURNAL_REPLACED,
+    /// The file is not a regular file, is reached by a link, or belongs to or may be written by
+    /// others.
+    journal_unsafe = EPS_JOURNAL_UNSAFE,
+    /// The disk did not answer within the wait.
+    journal_timed_out = EPS_JOURNAL_TIMED_OUT,
 
     // -9xx, a fault of the library: report it.
-    /// A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it.
+    /// A fault of this library (a caught panic). If it was a purchase, its outcome is in the
+    /// journal. Please report it.
     internal = EPS_INTERNAL,
 };
 
