@@ -40,6 +40,60 @@ pub struct Row {
     pub meaning: &'static str,
 }
 
+/// Who acts on a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// The POS goes on.
+    Continue,
+    /// The cashier tells the member.
+    TellMember,
+    /// The POS or the cashier may try again.
+    Retry,
+    /// The administrator mends the till, the network or the key.
+    Administrator,
+    /// The POS's vendor mends the program.
+    FixProgram,
+    /// Nobody: the library resolves it.
+    Wait,
+    /// A person decides about the operation.
+    Review,
+}
+
+impl Action {
+    /// Returns the name that the C API uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Action::Continue => "continue",
+            Action::TellMember => "tellMember",
+            Action::Retry => "retry",
+            Action::Administrator => "administrator",
+            Action::FixProgram => "fixProgram",
+            Action::Wait => "wait",
+            Action::Review => "review",
+        }
+    }
+}
+
+impl Row {
+    /// Returns who acts on the code: its class says it, with few exceptions.
+    pub fn action(&self) -> Action {
+        match self.code {
+            Code::Closed | Code::StillPending | Code::RewardInUse => Action::Retry,
+            Code::PendingNeedsReview | Code::PendingAmbiguous => Action::Review,
+            Code::PendingCredentials => Action::Administrator,
+            code => match code.number() {
+                0 => Action::Continue,
+                -199..=-100 => Action::FixProgram,
+                -299..=-200 | -699..=-600 => Action::Administrator,
+                -399..=-300 => Action::TellMember,
+                -499..=-400 => Action::Retry,
+                -599..=-500 => Action::Wait,
+                _ => Action::FixProgram,
+            },
+        }
+    }
+}
+
 macro_rules! codes {
     ($($variant:ident = $number:literal, $name:literal, $outcome:ident, $meaning:literal;)*) => {
         /// A numeric result of the C ABI. Numbers are explicit and never used again.

@@ -114,6 +114,9 @@ pub(crate) struct Progress {
     /// Engage has said that the reward is redeemed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redeemed_seen: bool,
+    /// When the outcome can be expected at the latest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_by_ms: Option<Millis>,
     /// The cause of the last failure, outermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cause: Vec<String>,
@@ -204,6 +207,12 @@ impl Intent {
     /// Whether the POS has acknowledged the outcome.
     pub fn is_acknowledged(&self) -> bool {
         self.acknowledged_at.is_some()
+    }
+
+    /// Returns when the outcome of a pending operation can be expected at the latest, where that is known: a refusal of a
+    /// repeat waits for a complete history.
+    pub fn expected_by(&self) -> Option<Millis> {
+        self.progress.expected_by_ms
     }
 
     /// Whether a person must decide.

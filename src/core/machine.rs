@@ -126,6 +126,7 @@ pub(crate) fn after_query(
         } else if seen.progress.refusal.is_some() && time.until_complete_ms > 0 {
             // One query soon after the history is complete.
             next.delay_ms = next.delay_ms.min(time.until_complete_ms + 1_000);
+            next.intent.progress.expected_by_ms = Some(clocks.now() + time.until_complete_ms);
         }
         store(next)
     };
@@ -258,7 +259,6 @@ pub(crate) fn acknowledge(intent: &Intent, clocks: Clocks) -> Result<Option<Inte
 }
 
 /// Returns the intent after the decision of a person, acknowledged. None if the outcome is known already: it stands.
-#[allow(dead_code)]
 pub(crate) fn resolve_review(intent: &Intent, review: intent::Review, clocks: Clocks) -> Result<Option<Intent>> {
     if intent.state.is_final() {
         return Ok(None);

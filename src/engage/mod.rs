@@ -64,8 +64,13 @@ impl Engage {
         }
     }
 
+    /// Whether the history of this origin has responded as Engage's.
+    pub fn has_own_history(&self) -> bool {
+        self.own_history.load(Ordering::Relaxed)
+    }
+
     /// Notes that the history responded as Engage's: a list, or an error with a code of Engage.
-    fn note_own_history(&self) {
+    pub fn note_own_history(&self) {
         self.own_history.store(true, Ordering::Relaxed);
     }
 

@@ -3,8 +3,11 @@
 
 mod failure;
 mod open;
+mod queries;
 mod rows;
 mod schema;
+
+pub(crate) use queries::Filter;
 
 use crate::config::JournalPlace;
 use crate::core::admission::{Admission, Candidates};
@@ -242,7 +245,7 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
 struct Transaction<'a>(&'a Connection);
 
 impl<'a> Transaction<'a> {
-    fn submit(connection: &'a Connection) -> rusqlite::Result<Self> {
+    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(|_| Self(connection))
     }
 
@@ -267,7 +270,7 @@ fn admit(
     reference: Option<&str>,
     decide: &impl Fn(Candidates) -> Result<Admission>,
 ) -> Result<Admission> {
-    let transaction = Transaction::submit(connection).map_err(|error| failed(&error))?;
+    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
     let candidates = candidates(connection, operation, reference)?;
     let admission = decide(candidates)?;
     if let Admission::New(intent) = &admission {

@@ -4,7 +4,7 @@ use super::failure::failed;
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
 use crate::core::error::{Detail, Result};
-use crate::core::intent::{Intent, IntentState};
+use crate::core::intent::{Intent, IntentState, Progress};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
@@ -88,11 +88,17 @@ fn write_by(sql: &str, connection: &Connection, intent: &Intent) -> Result<bool>
             intent.acknowledged_at.map(integer),
             intent.response,
             integer(intent.revision),
-            serde_json::to_string(&intent.progress).unwrap_or_default(),
+            progress_json(intent),
             intent.tenant,
         ])
     });
     written.map(|rows| rows == 1).map_err(|error| failed(&error))
+}
+
+/// Returns the progress as JSON, with the version that writes it.
+fn progress_json(intent: &Intent) -> String {
+    let progress = Progress { writer_version: crate::VERSION.to_owned(), ..intent.progress.clone() };
+    serde_json::to_string(&progress).unwrap_or_default()
 }
 
 /// Ids one after the other, 16 bytes each.

@@ -89,10 +89,11 @@ const TERMS: &str = "ALTER TABLE operation RENAME COLUMN quiet_until TO in_fligh
      UPDATE operation SET state = 'completed' WHERE state = 'done';
      UPDATE operation SET state = 'declined' WHERE state = 'refused';";
 
-/// Version 4: the tenant of a record, and what is known of its attempts. A declined operation no longer blocks its
-/// reference, so references are not unique.
+/// Version 4: the tenant of a record, what is known of its attempts, and facts about the journal itself. A declined
+/// operation no longer blocks its reference, so references are not unique.
 const PROGRESS: &str = "ALTER TABLE operation ADD COLUMN tenant TEXT;
      ALTER TABLE operation ADD COLUMN progress TEXT NOT NULL DEFAULT '{}';
      DROP INDEX purchase_reference;
      DROP INDEX redeem_reference;
-     CREATE INDEX by_reference ON operation (reference) WHERE reference IS NOT NULL;";
+     CREATE INDEX by_reference ON operation (reference) WHERE reference IS NOT NULL;
+     CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;";

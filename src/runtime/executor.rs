@@ -9,7 +9,7 @@ use crate::core::code::Code;
 use crate::core::domain::{ContactId, Millis, Operation, OperationId, millis};
 use crate::core::error::{Error, Result};
 use crate::core::evidence::{self, AttemptResult, QueryResult, QueryTime};
-use crate::core::intent::{Durability, Intent, IntentState};
+use crate::core::intent::{Durability, Intent, IntentState, Review};
 use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
 use crate::core::scheduler::{self, Job, Resolve};
@@ -39,6 +39,9 @@ const PEEK_WAIT: Duration = Duration::from_millis(30);
 /// How long after another caller's attempt the first status query is sent.
 const FIRST_QUERY_DELAY: Duration = Duration::from_millis(250);
 
+/// The journal's fact that names the origin whose history has responded as Engage's.
+const OWN_HISTORY: &str = "ownHistory";
+
 type Scheduler = scheduler::Scheduler<Waiter>;
 
 pub(crate) struct Executor {
@@ -66,6 +69,9 @@ impl Executor {
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
         let pending = journal.pending()?;
+        if journal.fact(OWN_HISTORY)?.is_some_and(|origin| origin == config.base_url.origin()) {
+            engage.note_own_history();
+        }
         let limits = Limits {
             history_lag_ms: config.history_lag_ms,
             resend_limit_ms: config.retry.resend_limit_ms,
@@ -161,6 +167,41 @@ impl Executor {
                 return Ok(acknowledged);
             }
         }
+    }
+
+    /// Acknowledges all operations of a reference, or none.
+    pub fn acknowledge_reference(&self, reference: &str) -> Result<Vec<Intent>> {
+        let reported: Vec<Intent> = self.lock().not_persisted.values().cloned().collect();
+        for intent in reported.iter().filter(|intent| intent.reference.as_deref() == Some(reference)) {
+            self.persist_again(intent.clone())?;
+        }
+        let clocks = self.clocks();
+        self.journal.change_reference(reference, |intent| match self.is_ours(intent) {
+            true => machine::acknowledge(intent, clocks),
+            false => Ok(None),
+        })
+    }
+
+    /// Stores the decision of a person about an operation in manual review, and acknowledges it.
+    pub fn resolve_review(&self, id: OperationId, review: &Review) -> Result<Intent> {
+        loop {
+            let intent = match self.reported(id) {
+                Some(reported) => self.persist_reported(&reported)?,
+                None => self.recorded(id)?,
+            };
+            let clocks = self.clocks();
+            let review = Review { at_ms: clocks.now(), ..review.clone() };
+            let Some(resolved) = machine::resolve_review(&intent, review, clocks)? else { return Ok(intent) };
+            if self.journal.save(&resolved, Durability::Synced)? {
+                self.publish(&Next { intent: resolved.clone(), delay_ms: 0 });
+                return Ok(resolved);
+            }
+        }
+    }
+
+    /// Whether an operation belongs to the configured tenant.
+    pub fn is_ours(&self, intent: &Intent) -> bool {
+        intent.tenant.as_deref().is_none_or(|tenant| tenant == self.config.tenant)
     }
 
     /// Returns the result of a command that no worker took in time. The command is void, but its intent may exist
@@ -446,7 +487,12 @@ impl Executor {
 
     /// Reads the purchases of a member.
     fn history(&self, contact: ContactId) -> History {
+        let known = self.engage.has_own_history();
         let history = self.engage.history(contact, &self.call());
+        if !known && self.engage.has_own_history() {
+            // Lost, it is learned again.
+            let _ = self.journal.set_fact(OWN_HISTORY, &self.config.base_url.origin());
+        }
         self.stats.status_queries.add();
         self.note_rate(match &history {
             History::NoEvidence(reason) => Some(reason),

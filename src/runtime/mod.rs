@@ -13,11 +13,11 @@ use crate::core::admission::Command;
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
 use crate::core::error::{Error, Result};
-use crate::core::intent::{Durability, Intent};
+use crate::core::intent::{Durability, Intent, Review};
 use crate::core::machine;
 use crate::core::reward_match::{self, Certainty, Reward};
 use crate::engage::Engage;
-use crate::journal::Journal;
+use crate::journal::{Filter, Journal};
 use crate::log::Log;
 use crate::rt::Instant;
 use crate::stats::Stats;
@@ -127,6 +127,21 @@ impl Runtime {
     /// Acknowledges an operation. A second call changes nothing.
     pub fn acknowledge(&self, id: OperationId) -> Result<Intent> {
         self.executor()?.acknowledge(id)
+    }
+
+    /// Acknowledges all operations of a reference, or none.
+    pub fn acknowledge_reference(&self, reference: &str) -> Result<Vec<Intent>> {
+        self.executor()?.acknowledge_reference(reference)
+    }
+
+    /// Stores the decision of a person about an operation in manual review.
+    pub fn resolve_review(&self, id: OperationId, review: &Review) -> Result<Intent> {
+        self.executor()?.resolve_review(id, review)
+    }
+
+    /// Lists what the journal holds.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+        self.executor()?.journal.list(filter)
     }
 
     /// Lists a member's rewards, and keeps their ids as a snapshot.

@@ -89,7 +89,10 @@ fn live(language: Language) -> Vec<Told> {
     deducted(&till, 1);
 
     let told = till.sell("the same receipt again", &coffee("kvitto å 1"));
-    assert!(told.exit == Some(0) && told.cashier.contains("(existing purchase: nothing was deducted again)"), "{told:?}");
+    assert!(
+        told.exit == Some(0) && told.cashier.contains("(existing purchase: nothing was deducted again)"),
+        "{told:?}"
+    );
     deducted(&till, 1);
 
     let told = till.sell("a member that there is not", &["--member", "customKey=4711"]);
