@@ -1,11 +1,11 @@
 //! What is fuzzed: one module a target, each with `run`, which takes any bytes and panics when a promise is broken.
 //! `cargo xtask fuzz` runs them under libFuzzer; the repository's `tests/fuzz.rs` runs the seeds as a plain test.
 
-pub mod answers;
 pub mod boundary;
 pub mod configuration;
 pub mod journal;
 pub mod options;
+pub mod responses;
 
 use engage_point_shop::{Client, ContactId, Error, ItemId};
 use serde_json::{Value, json};

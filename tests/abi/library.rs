@@ -15,7 +15,7 @@ fn header_sources_and_library_name_the_same_functions_and_no_more() {
     exported.sort_unstable();
     assert_eq!(exported, declared, "exported by the library, declared in the header");
 
-    let mut written = crate::source::exports(&read("src/ffi/exports.rs"));
+    let mut written = crate::source_rules::exports(&read("src/ffi/exports.rs"));
     written.sort();
     assert_eq!(written, declared, "written in exports.rs, declared in the header");
 }

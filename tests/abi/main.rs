@@ -3,11 +3,11 @@
 
 mod bindings;
 mod codes;
+mod coexistence;
+mod compatibility;
 mod harness;
 mod header;
-mod kept;
 mod library;
-mod neighbours;
 mod panics;
-mod source;
+mod source_rules;
 mod tools;

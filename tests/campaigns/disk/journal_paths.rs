@@ -1,0 +1,354 @@
+//! A journal in a strange place: each is told with the right code and a way out, nothing is sent, and what was there stays as it was.
+//! And a clock that jumps by days while a purchase is pending.
+
+use crate::fixture::{Bench, COFFEE, Counts, MEMBER, Place, campaign, press};
+use crate::shim::CLOCK;
+use crate::till::{Told, run_till, till};
+use engage_point_shop::Code;
+use engage_sandbox::LedgerKind;
+use rusqlite::Connection;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Every file below a folder, and its content.
+fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.insert(path.clone(), b"a folder".to_vec());
+            found.extend(content(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// A till opens, and is told so: the code, and words of the way out.
+fn refuses(what: &str, bench: &Bench, place: &Place, mut till: Command, code: Code, says: &[&str]) {
+    let before = content(&place.folder());
+    let output = till.output().unwrap();
+    let told = Told::parse(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(output.status.code(), Some(3), "{what}: {told:?} {}", String::from_utf8_lossy(&output.stderr));
+    let open = &told[0];
+    assert_eq!(open.code(), Some(code.number()), "{what}: {open:?}");
+    let message = open.json("message").as_str().unwrap();
+    for part in says {
+        assert!(message.contains(part), "{what} says {message:?}, without {part:?}");
+    }
+    assert!(bench.sandbox.requests().is_empty(), "{what}: something was sent");
+    let after = content(&place.folder());
+    let names = |content: &BTreeMap<PathBuf, Vec<u8>>| content.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&before), names(&after), "{what}: files were left behind or taken away");
+    assert!(before == after, "{what}: a file was changed");
+}
+
+/// A journal with a purchase in it, closed.
+fn make_journal(bench: &Bench, place: &Place) {
+    let life = bench.life(place, None, &[press(COFFEE, "R1"), "ackall".to_owned(), "close".to_owned()]);
+    assert_eq!(life.exit, Some(0));
+    // All of it in the one file.
+    let connection = Connection::open(place.journal()).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).unwrap();
+    connection.close().unwrap();
+    for beside in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(place.folder().join(format!("journal.db{beside}")));
+    }
+    bench.sandbox.reset();
+}
+
+#[test]
+fn a_journal_in_a_strange_place_is_told_with_a_way_out_and_left_untouched() {
+    let bench = Bench::new();
+    let plain = |place: &Place| run_till(&bench.config(&place.journal(), &json!({})), &[]);
+    let mut tried = 0;
+    let mut strange = |what: &str, make: &dyn Fn(&Place), code: Code, says: &[&str]| {
+        let place = Place::new();
+        make(&place);
+        refuses(what, &bench, &place, plain(&place), code, says);
+        tried += 1;
+    };
+    let foreign = ["not a journal of this library", "untouched", "journalPath"];
+    strange(
+        "a folder",
+        &|place| std::fs::create_dir(place.journal()).unwrap(),
+        Code::JournalCannotOpen,
+        &["is a folder", "journalPath"],
+    );
+    strange(
+        "a text file",
+        &|place| std::fs::write(place.journal(), "a shopping list\n".repeat(40)).unwrap(),
+        Code::JournalForeign,
+        &foreign,
+    );
+    strange(
+        "a short text file",
+        &|place| std::fs::write(place.journal(), "milk\n").unwrap(),
+        Code::JournalForeign,
+        &foreign,
+    );
+    strange(
+        "another program's database",
+        &|place| {
+            let connection = Connection::open(place.journal()).unwrap();
+            connection.execute_batch("CREATE TABLE receipts (id); INSERT INTO receipts VALUES (1)").unwrap();
+        },
+        Code::JournalForeign,
+        &foreign,
+    );
+    strange(
+        "written by a newer version",
+        &|place| {
+            make_journal(&bench, place);
+            let connection = Connection::open(place.journal()).unwrap();
+            let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            connection.query_row("PRAGMA journal_mode = DELETE", (), |_| Ok(())).unwrap();
+            connection.pragma_update(None, "user_version", version + 1).unwrap();
+        },
+        Code::JournalNewer,
+        &["version", "Install the newer library"],
+    );
+    strange(
+        "its first bytes overwritten",
+        &|place| {
+            make_journal(&bench, place);
+            change(&place.journal(), |bytes| bytes[..16].fill(b'x'));
+        },
+        Code::JournalForeign,
+        &["restore the journal"],
+    );
+    strange(
+        "its page size overwritten",
+        &|place| {
+            make_journal(&bench, place);
+            change(&place.journal(), |bytes| bytes[16..18].copy_from_slice(&[0x12, 0x34]));
+        },
+        Code::JournalDamaged,
+        &["Keep the file", "move it"],
+    );
+    strange(
+        "its table of contents overwritten",
+        &|place| {
+            make_journal(&bench, place);
+            change(&place.journal(), |bytes| bytes[100..4096].fill(0xa5));
+        },
+        Code::JournalDamaged,
+        &["Keep the file", "move it"],
+    );
+    strange(
+        "cut off in its first page",
+        &|place| {
+            make_journal(&bench, place);
+            change(&place.journal(), |bytes| bytes.truncate(1000));
+        },
+        Code::JournalDamaged,
+        &["Keep the file", "move it"],
+    );
+    let place = Place::new();
+    let missing = place.folder().join("missing").join("journal.db");
+    let till = run_till(&bench.config(&missing, &json!({})), &[]);
+    refuses("a missing folder", &bench, &place, till, Code::JournalCannotOpen, &["does not exist", "create it"]);
+    println!("campaign places: {} points tried, 0 violations", tried + 1);
+}
+
+fn change(path: &Path, how: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = std::fs::read(path).unwrap();
+    how(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn an_empty_file_is_a_new_journal_and_a_new_journal_is_the_users_alone() {
+    let bench = Bench::new();
+    let place = Place::new();
+    std::fs::write(place.journal(), "").unwrap();
+    bench.recover(&place).unwrap();
+    let place = Place::new();
+    bench.recover(&place).unwrap();
+    for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        let path = place.folder().join(file);
+        let mode = std::fs::metadata(&path).unwrap().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{file}");
+    }
+}
+
+/// A till that permissions bind: as a user without privileges, from a copy that this user can read, when the test itself is root's.
+fn ordinary_till(config: &str, place: &Place, script: &[&str]) -> Command {
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !is_root {
+        return run_till(config, script);
+    }
+    let folder = place.folder().parent().unwrap().join("program");
+    std::fs::create_dir_all(&folder).unwrap();
+    let library = "libengage_point_shop.so.1";
+    std::fs::copy(till(), folder.join("till")).unwrap();
+    std::fs::copy(till().with_file_name(library), folder.join(library)).unwrap();
+    for path in [folder.parent().unwrap(), &folder, &folder.join("till"), &folder.join(library)] {
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(folder.join("till"));
+    command.env("LD_LIBRARY_PATH", folder).arg(config).args(script);
+    command
+}
+
+#[test]
+fn a_journal_that_may_not_be_written_is_told_and_nothing_is_sent() {
+    let bench = Bench::new();
+    let config = |place: &Place| bench.config(&place.journal(), &json!({}));
+    // A folder in which nothing may be made.
+    let place = Place::new();
+    std::fs::set_permissions(place.folder(), Permissions::from_mode(0o555)).unwrap();
+    let till = ordinary_till(&config(&place), &place, &[]);
+    refuses("a read-only folder", &bench, &place, till, Code::JournalCannotOpen, &["no permission"]);
+
+    // A journal that may be read and not written, in a folder in which things may be made.
+    let place = Place::new();
+    make_journal(&bench, &place);
+    std::fs::set_permissions(place.folder(), Permissions::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(place.journal(), Permissions::from_mode(0o444)).unwrap();
+    let before = std::fs::read(place.journal()).unwrap();
+    let press = press(COFFEE, "R2");
+    let output = ordinary_till(&config(&place), &place, &[&press]).output().unwrap();
+    let told = Told::parse(&String::from_utf8_lossy(&output.stdout));
+    let last = told.last().and_then(Told::code);
+    let allowed = [Code::JournalReadOnly.number(), Code::JournalCannotOpen.number()];
+    assert!(last.is_some_and(|code| allowed.contains(&code)), "{told:?} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(bench.sandbox.requests().is_empty());
+    assert!(std::fs::read(place.journal()).unwrap() == before, "the file was changed");
+
+    // A journal that may not even be read.
+    std::fs::set_permissions(place.journal(), Permissions::from_mode(0o000)).unwrap();
+    let output = ordinary_till(&config(&place), &place, &[&press]).output().unwrap();
+    let told = Told::parse(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(told[0].code(), Some(Code::JournalCannotOpen.number()), "{told:?}");
+    assert!(bench.sandbox.requests().is_empty());
+}
+
+/// A till on strings: its clock is moved, and it goes on when told to.
+pub struct Strings {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+    clock: PathBuf,
+}
+
+impl Strings {
+    pub fn start(config: &str, place: &Place, offset_ms: i64) -> Self {
+        let clock = place.folder().with_file_name("clock");
+        std::fs::write(&clock, offset_ms.to_string()).unwrap();
+        let mut child = run_till(config, &["stdin"])
+            .env("LD_PRELOAD", &*CLOCK)
+            .env("EPS_CLOCK_OFFSET_FILE", &clock)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut this = Self { child, output, clock };
+        assert_eq!(this.told().code(), Some(0), "open");
+        this
+    }
+
+    /// What the next call came to.
+    fn told(&mut self) -> Told {
+        let mut lines = String::new();
+        while !lines.contains("\nEND ") {
+            assert_ne!(self.output.read_line(&mut lines).unwrap(), 0, "the till has ended: {lines}");
+        }
+        Told::parse(&lines).remove(0)
+    }
+
+    pub fn make(&mut self, command: &str) -> Told {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{command}").unwrap();
+        self.told()
+    }
+
+    /// At once for whoever looks next: the file is replaced whole.
+    pub fn set_clock(&self, offset_ms: i64) {
+        let fresh = self.clock.with_extension("new");
+        std::fs::write(&fresh, offset_ms.to_string()).unwrap();
+        std::fs::rename(fresh, &self.clock).unwrap();
+    }
+
+    pub fn end(mut self) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+pub const DAY_MS: i64 = 86_400_000;
+
+/// A jump of the clock while a purchase is pending, from and to so many days from now.
+#[derive(Debug)]
+struct Jump {
+    from: i64,
+    to: i64,
+    request_is_lost: bool,
+    restart: bool,
+    /// Whether the till asks for the outcome, or only waits for it.
+    asked: bool,
+}
+
+#[test]
+fn a_clock_that_jumps_by_days_neither_holds_a_purchase_up_nor_buys_it_twice() {
+    let mut jumps = Vec::new();
+    for (from, to) in [(0, 30), (30, 0), (0, 0), (-30, 0), (0, -30)] {
+        for number in 0..8 {
+            let [request_is_lost, restart, asked] = [1, 2, 4].map(|bit| number & bit != 0);
+            jumps.push(Jump { from, to, request_is_lost, restart, asked });
+        }
+    }
+    campaign("clock", &jumps, "", |bench, jump| {
+        settles_soon(bench, jump).map_err(|violation| format!("{jump:?}: {violation}"))
+    });
+}
+
+fn settles_soon(bench: &Bench, jump: &Jump) -> Result<Counts, String> {
+    let place = Place::new();
+    let config = bench.config(&place.journal(), &json!({ "resendLimitMs": 365 * DAY_MS }));
+    if jump.request_is_lost {
+        bench.lose_a_request();
+    } else {
+        bench.lose_an_answer();
+    }
+    let mut till = Strings::start(&config, &place, jump.from * DAY_MS);
+    let press = format!("purchase:{MEMBER}:{COFFEE}:R1:250");
+    till.make(&press);
+    if bench.sandbox.wait_for(Duration::from_secs(10), |entry| entry.method == "POST").is_none() {
+        return Err("the purchase was not sent".to_owned());
+    }
+    till.set_clock(jump.to * DAY_MS);
+    if jump.restart {
+        till.end();
+        till = Strings::start(&config, &place, jump.to * DAY_MS);
+    }
+    bench.sandbox.clear_faults();
+    if jump.asked {
+        let asked = till.make("settle:5000");
+        if asked.json("pending") != &json!(0) {
+            return Err(format!("five seconds later: {asked:?}"));
+        }
+    } else {
+        let until = Instant::now() + Duration::from_secs(5);
+        while till.make("unsettled").json("operations")[0]["outcome"] == "pending" {
+            if Instant::now() > until {
+                return Err("five seconds later it is still pending, and nobody has asked".to_owned());
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+    let again = till.make(&press.replace(":250", ":5000"));
+    till.end();
+    let deductions = bench.sandbox.ledger().iter().filter(|entry| entry.kind == LedgerKind::Deduct).count();
+    if (again.code(), deductions) != (Some(0), 1) {
+        return Err(format!("{deductions} deductions, and the same press is answered with {again:?}"));
+    }
+    Ok([("deductions".to_owned(), deductions)].into())
+}

@@ -1,0 +1,69 @@
+//! How long the journal remembers: an acknowledged record goes at the first open after its retention, any other never.
+//! And how large the log beside it becomes.
+
+use crate::fixture::{Bench, COFFEE, MEMBER, Place, press};
+use crate::journal_paths::{DAY_MS, Strings};
+use crate::judge::Record;
+use crate::power_cuts::offline;
+use engage_point_shop::{Client, Code, ContactId, ItemId};
+use engage_sandbox::{Effect, Fault, Operation};
+use serde_json::json;
+
+#[test]
+fn acknowledged_records_go_after_their_retention_and_others_never() {
+    let (bench, place) = (Bench::new(), Place::new());
+    let config = bench.config(&place.journal(), &json!({ "retentionDays": 30, "retryScheduleMs": [86_400_000] }));
+    let mut till = Strings::start(&config, &place, 0);
+    assert_eq!(till.make(&press(COFFEE, "acknowledged")).code(), Some(0));
+    let id = till.make("unsettled").json("operations")[0]["operationId"].as_str().unwrap().to_owned();
+    assert_eq!(till.make(&format!("ack:{id}")).code(), Some(0));
+    assert_eq!(till.make(&press(COFFEE, "not-acknowledged")).code(), Some(0));
+    // From now on nothing is answered: the next stays pending.
+    bench.sandbox.arm(Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
+    assert_eq!(till.make(&format!("purchase:{MEMBER}:{COFFEE}:pending:250")).code().map(|code| code / 100), Some(-5));
+    till.end();
+    let held = || {
+        let mut references: Vec<String> =
+            Record::read_journal(&place.journal()).into_iter().filter_map(|record| record.reference).collect();
+        references.sort();
+        references
+    };
+    let others = ["not-acknowledged", "pending"];
+    // A clock that went back, a restart the same day, and the last day of its time: it stays.
+    for days in [-400, 0, 29] {
+        Strings::start(&config, &place, days * DAY_MS).end();
+        assert_eq!(held(), ["acknowledged", others[0], others[1]], "after {days} days");
+    }
+    for days in [31, 4000] {
+        Strings::start(&config, &place, days * DAY_MS).end();
+        assert_eq!(held(), others, "after {days} days");
+    }
+    println!("campaign retention: 5 points tried, 0 violations");
+}
+
+#[test]
+fn the_log_does_not_grow_however_busy_a_store_server_is() {
+    const THREADS: usize = 4;
+    const EACH: usize = 150;
+    let (bench, place) = (Bench::new(), Place::new());
+    let client = Client::open(&offline(&bench, &place)).unwrap();
+    let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let client = &client;
+            scope.spawn(move || {
+                for sale in 0..EACH {
+                    let options = json!({ "reference": format!("{thread}-{sale}") }).to_string();
+                    let error = client.purchase(contact, item, Some(&options)).unwrap_err();
+                    assert_eq!(error.code(), Code::Offline, "{error:?}");
+                }
+            });
+        }
+    });
+    client.close();
+    let bytes = |suffix: &str| std::fs::metadata(format!("{}{suffix}", place.journal().display())).unwrap().len();
+    // Moved every 200 writes, of at most ten pages of 4 KB; in the file since then.
+    assert!(bytes("-wal") < 8 << 20, "the log has {} bytes", bytes("-wal"));
+    assert!(bytes("") > 100 << 10, "the file has {} bytes", bytes(""));
+    println!("campaign log: {} points tried, 0 violations, the log has {} KB", THREADS * EACH, bytes("-wal") >> 10);
+}

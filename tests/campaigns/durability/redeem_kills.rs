@@ -1,0 +1,113 @@
+//! SIGKILL at every system call of a redeem, of its settling and of what follows, then a restart. With one till and nobody else, a reward
+//! is used exactly once and the till knows that it was its own: no kill may leave it refused, ambiguous or for a person to look at.
+
+use crate::campaign::{Store, alone, in_parallel, recover};
+use crate::kill_points::{chosen, killed_at};
+use crate::till::{Told, told_by};
+use engage_sandbox::seed::demo;
+use engage_sandbox::{Effect, Fault, LedgerKind, Operation};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Story {
+    Plain,
+    /// The answer is lost after Engage has redeemed it.
+    AnswerLost,
+    /// An earlier life has left it pending: its request was lost.
+    Settle,
+}
+
+struct Stage {
+    journal: PathBuf,
+    config: String,
+    press: String,
+    script: Vec<String>,
+    told: Vec<Told>,
+}
+
+/// A reward that was bought at another till, and whatever the story needs before the kill.
+fn stage(store: &Store, story: Story) -> Stage {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    store.sandbox.reset();
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let other = store.config(&store.journal(&format!("other-{number}")), &store.sandbox.http_url());
+    told_by(&other, &[&format!("purchase:{}:{}:R0:5000", demo::LOAD, demo::COFFEE), "close"]);
+    let reward = store.sandbox.assignments(demo::LOAD).pop().expect("it was bought").id;
+    let journal = store.journal(&format!("redeem-{number}"));
+    let config = store.config(&journal, &store.sandbox.https_url());
+    let press = |wait: u32| format!("redeem:{}:{reward}:R1:{wait}", demo::LOAD);
+    let rewards = format!("rewards:{}", demo::LOAD);
+    let mut told = Vec::new();
+    match story {
+        Story::Plain => {}
+        Story::AnswerLost => drop(store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit))),
+        Story::Settle => {
+            store.sandbox.arm(Fault::on(Operation::Redeem, Effect::CloseBeforeCommit));
+            // On a busy computer the wait may end before the journal answered; the same press again is the same redeem.
+            while told.iter().all(|call: &Told| call.json("operationId").is_null()) {
+                told.extend(told_by(&config, &[&rewards, &press(100), "close"]));
+            }
+            store.sandbox.clear_faults();
+        }
+    }
+    let words = match story {
+        Story::Settle => vec!["settle:5000".to_owned(), "unsettled".into(), "ackall".into(), "close".into()],
+        _ => vec![rewards, press(5_000), "ackall".into(), "close".into()],
+    };
+    Stage { journal, config, press: press(5_000), script: words, told }
+}
+
+fn redeemed(store: &Store) -> usize {
+    store.sandbox.ledger().iter().filter(|entry| entry.kind == LedgerKind::Redeem).count()
+}
+
+fn try_one(store: &Store, (story, point): (Story, usize)) -> Result<bool, String> {
+    let Stage { journal, config, press, script, mut told } = stage(store, story);
+    let (of_first, hit, _) = killed_at(point, &config, &script);
+    told.extend(of_first);
+    store.sandbox.clear_faults();
+    let report = |why: String| format!("{why}\n  {story:?}, point {point}, killed {hit:?}\n  told: {told:#?}");
+    let recovered = recover(&config, Some(&press)).map_err(report)?;
+    for call in told.iter().chain(&recovered) {
+        let wrong = match call.verb() {
+            // Done, pending or not sent; with nobody else there is nobody to have used it.
+            "redeem" => call.code().is_some_and(|code| (-399..=-300).contains(&code) || code == -520 || code == -522),
+            "unsettled" => call.json("operations").as_array().is_some_and(|shown| {
+                shown.iter().any(|one| one["needsReview"] == true || one["outcome"] == "declined")
+            }),
+            _ => false,
+        };
+        if wrong {
+            return Err(report(format!("told {call:?}")));
+        }
+    }
+    let used = redeemed(store);
+    if used != 1 {
+        return Err(report(format!("{used} redeems in the ledger; after the restart: {recovered:#?}")));
+    }
+    std::fs::remove_dir_all(journal.parent().expect("it has its own folder"))
+        .map_err(|error| report(error.to_string()))?;
+    Ok(hit.is_some())
+}
+
+#[test]
+fn a_kill_at_any_system_call_of_a_redeem_leaves_it_done_once_and_known_as_ours() {
+    let _alone = alone();
+    let store = Store::open();
+    let mut jobs = Vec::new();
+    for story in [Story::Plain, Story::AnswerLost, Story::Settle] {
+        let Stage { config, script, .. } = stage(&store, story);
+        let (_, _, points) = killed_at(0, &config, &script);
+        assert!(points.len() > 100, "{story:?}: only {} points", points.len());
+        jobs.extend(chosen(&points).into_iter().map(|point| (story, point)));
+    }
+    let (struck, failed) = in_parallel(8, &jobs, |store, job| try_one(store, *job));
+    let kills = struck.iter().filter(|hit| **hit).count();
+    let violations = usize::from(failed.is_some());
+    println!("campaign kill-redeem: {} points tried, {violations} violations, {kills} kills", struck.len());
+    if let Some(why) = failed {
+        panic!("campaign kill-redeem: {why}");
+    }
+    assert!(kills > 0, "nothing was killed");
+}

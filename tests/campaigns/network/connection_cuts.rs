@@ -1,0 +1,380 @@
+//! One purchase, or one list of items, for every byte at which its connection can break, in both directions and three ways.
+//! What is told must be true then and ever after, and whatever stays open must end as exactly one deduction.
+
+use crate::cutting_proxy::{Break, Kind, Proxy, Side};
+use crate::support::{COFFEE, LOAD, Store, parse, settled};
+use crate::{Overshoot, alone, full};
+use engage_point_shop::{Client, Code, OperationId, Outcome};
+use engage_sandbox::LedgerKind;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Points at once. Most of a point's time is spent waiting.
+const HANDS: usize = 16;
+/// Points on one sandbox before its ledger is compared for the last time.
+const BATCH: usize = 60;
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(300);
+/// What a purchase is waited for; shorter than any second request could come.
+const WAIT: Duration = Duration::from_millis(80);
+/// What a read is waited for that can succeed.
+const READ_WAIT: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Purchase,
+    Items,
+}
+
+/// The connection that breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Scene {
+    asked: Asked,
+    tls: bool,
+    /// It has served a request before.
+    warm: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    scene: Scene,
+    plan: Break,
+}
+
+/// What one point came to.
+struct Trial {
+    point: Point,
+    /// None: a read.
+    spent: Option<Spent>,
+    code: Code,
+    began_ms: u64,
+    struck: bool,
+}
+
+/// A purchase as the journal has it in the end.
+struct Spent {
+    id: OperationId,
+    done: bool,
+    attempts: u64,
+}
+
+#[derive(Default)]
+struct Report {
+    points: usize,
+    struck: usize,
+    codes: BTreeMap<&'static str, usize>,
+    overshoot: Overshoot,
+    /// Given up before anything was recorded.
+    untraced: usize,
+    violations: Vec<String>,
+}
+
+/// A sandbox with a proxy before each of its ports.
+struct Bench {
+    store: Store,
+    plain: Proxy,
+    tls: Proxy,
+    items: Vec<u8>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let store = Store::open();
+        let port = |url: &str| url.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+        let address = |url: &str| SocketAddr::from(([127, 0, 0, 1], port(url)));
+        let plain = Proxy::start(address(&store.sandbox.http_url()));
+        let tls = Proxy::start(address(&store.sandbox.https_url()));
+        let items = store.client().list_items(LOAD, None).unwrap();
+        Self { store, plain, tls, items }
+    }
+
+    fn proxy(&self, scene: Scene) -> &Proxy {
+        if scene.tls { &self.tls } else { &self.plain }
+    }
+
+    /// A client whose way leads through the proxy, and the plan made for the connection the next call will use.
+    fn prepare(&self, point: Point) -> Client {
+        let proxy = self.proxy(point.scene);
+        let base_url = match point.scene.tls {
+            true => format!("https://localhost:{}", proxy.address.port()),
+            false => format!("http://{}", proxy.address),
+        };
+        let client = self.store.client_with(&json!({
+            "baseUrl": base_url, "requestTimeoutMs": REQUEST_TIMEOUT.as_millis(), "retryScheduleMs": [20, 40, 60],
+        }));
+        if point.scene.warm {
+            client.list_items(LOAD, None).unwrap();
+            proxy.break_now(point.plan);
+        } else {
+            proxy.break_next(point.plan);
+        }
+        client
+    }
+
+    fn posts(&self, id: OperationId) -> Vec<u64> {
+        let requests = self.store.sandbox.requests();
+        let ours =
+            |entry: &&engage_sandbox::RequestEntry| entry.method == "POST" && entry.purchase_id == Some(id.uuid());
+        requests.iter().filter(ours).map(|entry| u64::try_from(entry.time.millis()).unwrap()).collect()
+    }
+
+    fn deducted(&self, id: OperationId) -> usize {
+        self.store.deductions().iter().filter(|deducted| **deducted == id.uuid()).count()
+    }
+}
+
+/// The exchange of a scene when nothing breaks: what the client sends and what the server sends.
+fn exchange(bench: &Bench, scene: Scene) -> [Vec<u8>; 2] {
+    let plan = Break { from: Side::Client, after: usize::MAX, kind: Kind::Stall };
+    let client = bench.prepare(Point { scene, plan });
+    match scene.asked {
+        Asked::Purchase => {
+            client.purchase(LOAD, COFFEE, Some(&json!({ "purchaseId": OperationId::fresh() }).to_string()))
+        }
+        Asked::Items => client.list_items(LOAD, None),
+    }
+    .unwrap();
+    bench.proxy(scene).seen()
+}
+
+/// The offsets at which something ends: a TLS record, or a head.
+fn borders(bytes: &[u8], tls: bool) -> Vec<usize> {
+    let mut borders = vec![0, bytes.len()];
+    if tls {
+        let mut at = 0;
+        while let Some(length) = bytes.get(at + 3..at + 5) {
+            at += 5 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+            borders.push(at.min(bytes.len()));
+        }
+    } else {
+        borders.extend(bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4));
+    }
+    borders
+}
+
+/// Every byte, or a sample that has the borders in it.
+fn offsets(bytes: &[u8], tls: bool) -> BTreeSet<usize> {
+    // Signatures differ by a byte or two from one handshake to the next.
+    let end = bytes.len() + 3;
+    if full() {
+        return (0..=end).collect();
+    }
+    let evenly = (0..6).map(|part| part * end / 6);
+    let around = borders(bytes, tls).into_iter().flat_map(|at| [at.saturating_sub(1), at, at + 1]);
+    evenly.chain(around).collect()
+}
+
+fn points(asked: Asked) -> Vec<Point> {
+    let bench = Bench::new();
+    let mut points = Vec::new();
+    for (tls, warm) in [(false, false), (false, true), (true, false), (true, true)] {
+        let scene = Scene { asked, tls, warm };
+        let [from_client, from_server] = exchange(&bench, scene);
+        for (from, bytes) in [(Side::Client, &from_client), (Side::Server, &from_server)] {
+            for after in offsets(bytes, tls) {
+                for kind in [Kind::Cut, Kind::Reset, Kind::Stall] {
+                    points.push(Point { scene, plan: Break { from, after, kind } });
+                }
+            }
+        }
+    }
+    points
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
+}
+
+/// Buys while the connection breaks; says what is wrong with what was told.
+fn purchase(
+    bench: &Bench,
+    point: Point,
+    overshoot: &mut Overshoot,
+    untraced: &mut usize,
+) -> (Trial, Result<(), String>) {
+    let client = bench.prepare(point);
+    let id = OperationId::fresh();
+    let options = json!({ "purchaseId": id, "waitMs": WAIT.as_millis() }).to_string();
+    let (began, began_ms) = (Instant::now(), now_ms());
+    let result = client.purchase(LOAD, COFFEE, Some(&options));
+    let late = overshoot.note(began.elapsed(), WAIT);
+    let code = result.as_ref().map_or_else(engage_point_shop::Error::code, |_| Code::Ok);
+    let struck = bench.proxy(point.scene).struck();
+    let told = match code.row().outcome {
+        Outcome::Completed if bench.deducted(id) != 1 => {
+            Err(format!("told done with {} deductions", bench.deducted(id)))
+        }
+        Outcome::NotSent if !bench.posts(id).is_empty() => Err("told not sent, and a POST has arrived".into()),
+        Outcome::Declined => Err("told refused, and nobody has refused it".into()),
+        _ => Ok(()),
+    };
+    // A press that nobody had taken up yet leaves no record: not sent, without a trace.
+    let operation = match client.get_operation(id).map_err(|error| error.code()) {
+        Err(Code::UnknownOperation) if code.row().outcome == Outcome::NotSent => {
+            *untraced += 1;
+            json!({ "outcome": "notSent", "attempts": 0 })
+        }
+        _ => settled(&client, id),
+    };
+    let ended = operation["outcome"].as_str().unwrap().to_owned();
+    let expected = match code.row().outcome {
+        Outcome::NotSent => "notSent",
+        _ => "completed",
+    };
+    let settled = match ended == expected {
+        true => Ok(()),
+        // Told pending because the proof came too late for the caller: true, and as good.
+        false if ended == "notSent" && code.row().outcome == Outcome::Pending => Ok(()),
+        false => Err(format!("told {}, and it ended as {ended}", code.row().name)),
+    };
+    bench.proxy(point.scene).release();
+    client.close();
+    let spent = Some(Spent { id, done: ended == "completed", attempts: operation["attempts"].as_u64().unwrap() });
+    (Trial { point, spent, code, began_ms, struck }, told.and(settled).and(late))
+}
+
+/// Lists while the connection breaks: the whole list or a code that says that there is none.
+fn items(bench: &Bench, point: Point, overshoot: &mut Overshoot) -> (Trial, Result<(), String>) {
+    let client = bench.prepare(point);
+    let wait = if point.plan.kind == Kind::Stall { WAIT } else { READ_WAIT };
+    let (began, began_ms) = (Instant::now(), now_ms());
+    let result = client.list_items(LOAD, Some(&json!({ "waitMs": wait.as_millis() }).to_string()));
+    let late = overshoot.note(began.elapsed(), wait.min(REQUEST_TIMEOUT));
+    let struck = bench.proxy(point.scene).struck();
+    let code = result.as_ref().map_or_else(engage_point_shop::Error::code, |_| Code::Ok);
+    let told = match &result {
+        Ok(items) if *items != bench.items => Err("another list than Engage's was passed on".into()),
+        Err(_) if !(-499..=-400).contains(&code.number()) => Err(format!("a read that broke is {}", code.row().name)),
+        Err(error) if point.scene.warm && struck && point.plan.kind != Kind::Stall => {
+            Err(format!("a read on a reused connection that broke was not repeated: {error} {:?}", error.cause()))
+        }
+        _ => Ok(()),
+    };
+    bench.proxy(point.scene).release();
+    let next = match client.list_items(LOAD, None) {
+        Ok(items) if items == bench.items => Ok(()),
+        other => Err(format!("the next list is {:?}", other.map(|items| items.len()))),
+    };
+    client.close();
+    (Trial { point, spent: None, code, began_ms, struck }, told.and(late).and(next))
+}
+
+/// Compares what was told with the ledger, when nothing can come any more.
+fn judge(bench: &Bench, trials: &[Trial], violations: &mut Vec<String>) {
+    for proxy in [&bench.plain, &bench.tls] {
+        proxy.drained();
+    }
+    let mut ours = HashSet::new();
+    for trial in trials {
+        let Some(Spent { id, done, attempts }) = trial.spent else { continue };
+        ours.insert(id.uuid());
+        let (posts, deducted) = (bench.posts(id), bench.deducted(id));
+        let mut accuse = |says: String| violations.push(format!("{:?}: {says}", trial.point));
+        if done && deducted != 1 {
+            accuse(format!("the journal says done, deducted {deducted} times"));
+        }
+        if !done && posts.len() + deducted > 0 {
+            accuse(format!("told {} and not sent, then {} POSTs", trial.code.row().name, posts.len()));
+        }
+        let quiet_until = trial.began_ms + u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap();
+        // The last to arrive is not the first request, or has arrived so late that no second one can have been early.
+        if let Some(last) = posts.last()
+            && (attempts > 1 || posts.len() > 1)
+            && *last < quiet_until
+        {
+            accuse(format!("sent again {} ms after the press", last - trial.began_ms));
+        }
+    }
+    let ledger = bench.store.sandbox.ledger();
+    for entry in ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct) {
+        if !ours.contains(&entry.purchase_id) {
+            violations.push(format!("a deduction that nobody asked for: {entry:?}"));
+        }
+    }
+}
+
+fn campaign(name: &str, asked: Asked) {
+    let _alone = alone();
+    let points = points(asked);
+    let next = AtomicUsize::new(0);
+    let reports = Mutex::new(Report::default());
+    std::thread::scope(|scope| {
+        for _ in 0..HANDS {
+            scope.spawn(|| {
+                let bench = Bench::new();
+                let mut report = Report::default();
+                let mut trials = Vec::new();
+                loop {
+                    let point = points.get(next.fetch_add(1, Ordering::Relaxed)).copied();
+                    if trials.len() == BATCH || point.is_none() {
+                        judge(&bench, &trials, &mut report.violations);
+                        trials.clear();
+                        bench.store.sandbox.reset();
+                    }
+                    let Some(point) = point else { break };
+                    let (trial, verdict) = match asked {
+                        Asked::Purchase => purchase(&bench, point, &mut report.overshoot, &mut report.untraced),
+                        Asked::Items => items(&bench, point, &mut report.overshoot),
+                    };
+                    report.points += 1;
+                    report.struck += usize::from(trial.struck);
+                    *report.codes.entry(trial.code.row().name).or_default() += 1;
+                    report.violations.extend(verdict.err().map(|says| format!("{point:?}: {says}")));
+                    trials.push(trial);
+                }
+                let mut all = reports.lock().unwrap();
+                all.points += report.points;
+                all.struck += report.struck;
+                all.untraced += report.untraced;
+                all.overshoot.add(&report.overshoot);
+                all.violations.extend(report.violations);
+                for (code, count) in report.codes {
+                    *all.codes.entry(code).or_default() += count;
+                }
+            });
+        }
+    });
+    let Report { points, struck, codes, overshoot, untraced, violations } = reports.into_inner().unwrap();
+    println!(
+        "campaign {name}: {points} points tried, {} violations, {struck} broke; {overshoot}; {untraced} without a trace; told {codes:?}",
+        violations.len()
+    );
+    assert!(violations.is_empty(), "{name}, the first of {}: {}", violations.len(), violations[0]);
+    assert!(struck * 2 > points, "{name}: only {struck} of {points} connections broke");
+}
+
+#[test]
+fn a_purchase_whose_connection_breaks_at_any_byte_is_told_truly_and_deducted_once() {
+    campaign("cut-purchase", Asked::Purchase);
+}
+
+#[test]
+fn a_list_whose_connection_breaks_at_any_byte_is_whole_or_not_told() {
+    campaign("cut-items", Asked::Items);
+}
+
+#[test]
+fn a_purchase_that_was_committed_and_whose_answer_never_came_is_done_without_a_second_request() {
+    let _alone = alone();
+    let bench = Bench::new();
+    for (tls, warm) in [(false, true), (true, true), (false, false)] {
+        for kind in [Kind::Cut, Kind::Reset, Kind::Stall] {
+            // Not one byte of the answer; the server has said nothing before it on these connections.
+            let point = Point {
+                scene: Scene { asked: Asked::Purchase, tls, warm },
+                plan: Break { from: Side::Server, after: 0, kind },
+            };
+            let client = bench.prepare(point);
+            let id = OperationId::fresh();
+            let options = json!({ "purchaseId": id, "waitMs": 5_000 }).to_string();
+            let operation = parse(&client.purchase(LOAD, COFFEE, Some(&options)).unwrap());
+            assert_eq!(operation["outcome"], "completed", "{point:?}");
+            assert_eq!(operation["attempts"], 1, "{point:?}");
+            assert_eq!((bench.posts(id).len(), bench.deducted(id)), (1, 1), "{point:?}");
+            assert!(bench.proxy(point.scene).struck(), "{point:?}");
+        }
+    }
+}

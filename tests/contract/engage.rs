@@ -1,0 +1,345 @@
+//! Every rule of Engage's pages, against the running sandbox over TLS: what goes out, and what each answer is made of.
+
+use crate::support::{ASTRID, BJORN, COFFEE, Store, buy, code_of, parse, problem};
+use engage_point_shop::{Client, Code, ContactId, ItemId, OperationId, Outcome};
+use engage_sandbox::seed::demo;
+use engage_sandbox::{Answer, Effect, Fault, KeySeen, Operation};
+use serde_json::json;
+
+#[test]
+fn every_call_carries_the_key_the_user_agent_and_the_content_type() {
+    let store = Store::open();
+    let client = store.client();
+    client.list_items(ASTRID, None).unwrap();
+    buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
+    client.list_purchases(ASTRID, None).unwrap();
+    let requests = store.sandbox.requests();
+    assert_eq!(requests.len(), 3);
+    for request in requests {
+        assert_eq!(request.status, Some(200), "{} {}: without Content-Type it is 500", request.method, request.path);
+        assert_eq!(request.key, KeySeen::Right);
+        assert_eq!(request.user_agent.as_deref(), Some("TestPOS/1.0"));
+    }
+}
+
+#[test]
+fn the_items_are_passed_on_as_they_came() {
+    let store = Store::open();
+    let extra = r#"[ {"id":"b0000000-0000-4000-8000-000000000001","cost":100,"newField":{"a":[1, 2]},"presentation":null,"validTo":null} ]"#;
+    store.sandbox.arm(Fault::on(
+        Operation::Items,
+        Effect::Status(Answer {
+            body: Some(extra.into()),
+            content_type: Some("application/json".into()),
+            ..Answer::status(200)
+        }),
+    ));
+    assert_eq!(store.client().list_items(ASTRID, None).unwrap(), extra.as_bytes());
+}
+
+#[test]
+fn an_item_that_cannot_be_sold_makes_the_list_a_bad_answer_that_says_which() {
+    let store = Store::open();
+    let client = store.client();
+    for (body, says) in [
+        (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":1},{"cost":5}]"#, "element 2"),
+        (r#"[{"id":"not-a-guid","cost":5}]"#, "element 1"),
+        (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":"5"}]"#, "element 1"),
+        (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":-5}]"#, "element 1"),
+        (r#"{"items":[]}"#, "another type"),
+        (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":1}"#, "too early"),
+        ("[] []", "not JSON"),
+    ] {
+        store.sandbox.arm(Fault::on(
+            Operation::Items,
+            Effect::Status(Answer {
+                body: Some(body.into()),
+                content_type: Some("application/json".into()),
+                ..Answer::status(200)
+            }),
+        ));
+        let error = client.list_items(ASTRID, None).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidResponse, "{body}");
+        assert!(error.message().contains(says), "{body}: {}", error.message());
+    }
+}
+
+#[test]
+fn an_empty_history_is_an_empty_list_and_a_web_page_is_not() {
+    let store = Store::open();
+    let client = store.client();
+    assert_eq!(client.list_purchases(ASTRID, None).unwrap(), b"[]");
+    store.sandbox.arm(Fault::on(
+        Operation::Purchases,
+        Effect::Status(Answer {
+            body: Some("<html>404</html>".into()),
+            content_type: Some("text/html".into()),
+            ..Answer::status(404)
+        }),
+    ));
+    assert_eq!(code_of(client.list_purchases(ASTRID, None)), Code::InvalidResponse);
+}
+
+/// What a status or a body in place of the answer makes of a read.
+#[test]
+fn a_read_that_fails_says_how() {
+    let store = Store::open();
+    let client = store.client();
+    let rows = [
+        (Effect::Status(Answer::error(401, "Unauthorized")), Code::Unauthorized),
+        (Effect::Status(Answer::error(403, "Forbidden")), Code::Forbidden),
+        (Effect::Status(Answer::error(400, "InvalidContact")), Code::InvalidContact),
+        (Effect::Status(Answer::error(400, "SomethingNew")), Code::Declined),
+        (Effect::Status(Answer::status(429)), Code::RateLimited),
+        (Effect::Status(Answer::status(500)), Code::ServerError),
+        (Effect::Status(Answer::status(503)), Code::ServerError),
+        (Effect::Status(Answer::status(302)), Code::InvalidResponse),
+        (Effect::EmptyBody { status: 200 }, Code::InvalidResponse),
+        (Effect::Garbage, Code::InvalidResponse),
+        (Effect::Html, Code::InvalidResponse),
+        (Effect::Truncate { bytes: 200 }, Code::ConnectionLost),
+        (Effect::RawResponse { text: "SSH-2.0-OpenSSH_9.2\r\n".into(), keep_alive: false }, Code::InvalidResponse),
+    ];
+    for (effect, code) in rows {
+        // Twice: a read is repeated at once when the connection it got from the pool turns out dead.
+        store.sandbox.clear_faults();
+        store.sandbox.arm(Fault::on(Operation::Items, effect.clone()).times(2));
+        let error = client.list_items(ASTRID, None).unwrap_err();
+        assert_eq!(error.code(), code, "{effect:?} became {error}");
+        let outcome = code.row().outcome;
+        assert!(matches!(outcome, Outcome::NotSent | Outcome::Declined), "a read is never pending");
+    }
+    store.sandbox.clear_faults();
+    store.sandbox.arm(Fault::on(Operation::Items, Effect::Html));
+    let error = client.list_items(ASTRID, None).unwrap_err();
+    assert!(error.message().contains("web page"), "{error}");
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let store = Store::open();
+    let elsewhere = Store::open();
+    let location = format!("{}/api/v3/point-shop-items", elsewhere.sandbox.http_url());
+    let answer = Answer { headers: [("Location".to_owned(), location)].into_iter().collect(), ..Answer::status(302) };
+    store.sandbox.arm(Fault::on(Operation::Items, Effect::Status(answer)));
+    let error = store.client().list_items(ASTRID, None).unwrap_err();
+    assert!(error.message().contains("redirect"), "{error}");
+    assert!(elsewhere.sandbox.requests().is_empty());
+}
+
+#[test]
+fn an_answer_beyond_the_cap_is_an_error_and_one_at_the_cap_is_not() {
+    let store = Store::open();
+    let list = |bytes: usize| {
+        let body = format!("[{}]", " ".repeat(bytes - 2));
+        Effect::Status(Answer {
+            body: Some(body),
+            content_type: Some("application/json".into()),
+            ..Answer::status(200)
+        })
+    };
+    let client = store.client_with(&json!({ "maxResponseBytes": 2048 }));
+    store.sandbox.arm(Fault::on(Operation::Items, list(2048)));
+    assert_eq!(client.list_items(ASTRID, None).unwrap().len(), 2048);
+    store.sandbox.arm(Fault::on(Operation::Items, list(2049)));
+    assert_eq!(code_of(client.list_items(ASTRID, None)), Code::ResponseTooLarge);
+}
+
+/// The table of purchase errors, row by row; `wait` is short because a pending one would be followed up to its end.
+#[test]
+fn every_row_of_the_purchase_error_table_has_its_code() {
+    let item = |id| ItemId::from_uuid(id);
+    let short = json!({ "waitMs": 400, "purchaseId": null });
+    let rows: Vec<(&str, Option<Effect>, ContactId, ItemId, Code)> = vec![
+        ("unknown contact", None, ContactId::from_uuid(uuid::Uuid::from_u128(1)), COFFEE, Code::ContactNotFound),
+        ("promotion removed", None, ASTRID, item(demo::PROMOTION_REMOVED), Code::PromotionNotFound),
+        ("promotion expired", None, ASTRID, item(demo::PROMOTION_EXPIRED), Code::PromotionExpired),
+        ("unknown item", None, ASTRID, item(uuid::Uuid::from_u128(2)), Code::ItemNotFound),
+        ("not enough points", None, BJORN, item(demo::GIFT_CARD), Code::PurchaseNotAllowed),
+        ("outside the window", None, ASTRID, item(demo::EXPIRED), Code::PurchaseNotAllowed),
+        ("not eligible", None, ASTRID, item(demo::ONLY_BJORN), Code::PurchaseNotAllowed),
+        ("failed", None, ASTRID, item(demo::FAILS), Code::PurchaseFailed),
+        ("a new code", Some(Effect::Status(Answer::error(400, "SomethingNew"))), ASTRID, COFFEE, Code::Declined),
+        ("wrong key", Some(Effect::Status(Answer::error(401, "Unauthorized"))), ASTRID, COFFEE, Code::Unauthorized),
+        ("no right", Some(Effect::Status(Answer::error(403, "Forbidden"))), ASTRID, COFFEE, Code::Forbidden),
+    ];
+    for (what, effect, contact, item, code) in rows {
+        let store = Store::open();
+        let client = store.client();
+        if let Some(effect) = effect {
+            store.sandbox.arm(Fault::on(Operation::Purchase, effect));
+        }
+        let error = buy(&client, contact, item, &short).unwrap_err();
+        assert_eq!(error.code(), code, "{what}: {error}");
+        assert_eq!(code.row().outcome, Outcome::Declined);
+        assert!(store.deductions().is_empty(), "{what}: refused, so nothing is deducted");
+        let problem = problem(&error);
+        assert!(problem["httpStatus"].is_u64(), "{what}: {problem}");
+        assert!(problem["operationId"].is_string(), "{what}: {problem}");
+    }
+}
+
+/// The rows whose outcome is unknown: pending is told, and then it is settled with one deduction.
+#[test]
+fn every_unknown_answer_is_pending_and_then_settled_once() {
+    let error = |status, code| Effect::Status(Answer::error(status, code));
+    let after = |status| Effect::StatusAfterCommit(Answer::status(status));
+    let rows = [
+        ("an internal error, 500", error(500, "PromotionAssignmentError"), Code::PendingAssignmentError),
+        ("an internal error, 400", error(400, "PromotionAssignmentError"), Code::PendingAssignmentError),
+        ("still processing", error(409, "PointShopItemPurchaseProcessingTimedOut"), Code::PendingProcessing),
+        ("an unknown conflict", error(409, "SomethingNew"), Code::Pending),
+        ("too many requests", Effect::Status(Answer::status(429)), Code::PendingRateLimited),
+        ("500 before", Effect::Status(Answer::status(500)), Code::PendingServerError),
+        ("500 after", after(500), Code::PendingServerError),
+        ("502 after", after(502), Code::PendingServerError),
+        ("503 after", after(503), Code::PendingServerError),
+        ("504 after", after(504), Code::PendingServerError),
+        ("garbage", Effect::Garbage, Code::PendingInvalidResponse),
+        ("a web page", Effect::Html, Code::PendingInvalidResponse),
+        ("nothing, 200", Effect::EmptyBody { status: 200 }, Code::PendingInvalidResponse),
+        ("cut off", Effect::Truncate { bytes: 150 }, Code::PendingConnectionLost),
+        ("reset before", Effect::ResetBeforeCommit, Code::PendingConnectionLost),
+        ("reset after", Effect::ResetAfterCommit, Code::PendingConnectionLost),
+        ("closed before", Effect::CloseBeforeCommit, Code::PendingConnectionLost),
+        ("closed after", Effect::CloseAfterCommit, Code::PendingConnectionLost),
+    ];
+    for (what, effect, code) in rows {
+        let store = Store::open();
+        let client = store.client();
+        store.sandbox.arm(Fault::on(Operation::Purchase, effect));
+        // The history cannot be read during the wait, so what the first answer was worth shows.
+        store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
+        let error = buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 300 })).unwrap_err();
+        assert_eq!(error.code(), code, "{what}: {error}");
+        let id = error.operation().unwrap();
+        store.sandbox.clear_faults();
+        let operation = crate::support::settled(&client, id);
+        assert_eq!(operation["outcome"], "completed", "{what}");
+        assert_eq!(store.deductions(), [id.uuid()], "{what}");
+    }
+}
+
+#[test]
+fn an_unknown_status_is_pending_and_a_failed_one_is_refused() {
+    for (status, code) in [
+        ("Teleported", Code::PendingInvalidResponse),
+        ("Processing", Code::PendingProcessing),
+        ("Failed", Code::PurchaseFailed),
+    ] {
+        let store = Store::open();
+        let client = store.client();
+        let id = OperationId::fresh();
+        let body = json!({ "pointShopItemPurchaseId": id, "contactId": ASTRID, "status": status }).to_string();
+        store.sandbox.arm(Fault::on(
+            Operation::Purchase,
+            Effect::Status(Answer {
+                body: Some(body),
+                content_type: Some("application/json".into()),
+                ..Answer::status(200)
+            }),
+        ));
+        store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
+        let error = buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 300, "purchaseId": id })).unwrap_err();
+        assert_eq!(error.code(), code, "{status}");
+    }
+}
+
+#[test]
+fn an_answer_about_another_purchase_is_not_taken_for_ours() {
+    let other = OperationId::fresh();
+    for body in [
+        json!({ "pointShopItemPurchaseId": other, "status": "Completed" }),
+        json!({ "contactId": BJORN, "status": "Completed" }),
+        json!({ "pointShopItemId": other, "status": "Failed" }),
+    ] {
+        let store = Store::open();
+        let client = store.client();
+        store.sandbox.arm(Fault::on(
+            Operation::Purchase,
+            Effect::Status(Answer {
+                body: Some(body.to_string()),
+                content_type: Some("application/json".into()),
+                ..Answer::status(200)
+            }),
+        ));
+        store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
+        assert_eq!(
+            code_of(buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 300 }))),
+            Code::PendingInvalidResponse,
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn the_idempotency_table_holds() {
+    let store = Store::open();
+    let (one, other) = (store.client(), store.client());
+    let id = OperationId::fresh();
+    let named = json!({ "purchaseId": id });
+    // Same id, same contact, from two tills that do not know of each other: the existing purchase, nothing deducted twice.
+    let first = buy(&one, ASTRID, COFFEE, &named).unwrap();
+    let second = buy(&other, ASTRID, COFFEE, &named).unwrap();
+    assert_eq!(first["purchase"]["id"], second["purchase"]["id"]);
+    assert_eq!(store.deductions(), [id.uuid()]);
+    // Same id, another contact, from a till that does not know the id: Engage's definite no.
+    let third = store.client();
+    assert_eq!(code_of(buy(&third, BJORN, COFFEE, &named)), Code::InvalidRequest);
+    // The same from the till that knows it: refused before anything is sent.
+    let posts = store.posts();
+    assert_eq!(code_of(buy(&one, BJORN, COFFEE, &named)), Code::PurchaseIdConflict);
+    let tote = ItemId::from_uuid(demo::TOTE_BAG);
+    assert_eq!(code_of(buy(&one, ASTRID, tote, &named)), Code::PurchaseIdConflict);
+    assert_eq!(store.posts(), posts);
+    // A new id, same contact: a new purchase.
+    buy(&one, ASTRID, COFFEE, &json!({ "purchaseId": OperationId::fresh() })).unwrap();
+    assert_eq!(store.deductions().len(), 2);
+}
+
+#[test]
+fn a_wrong_key_a_missing_key_and_no_trust_are_told_apart() {
+    let store = Store::open();
+    let wrong = store.client_with(&json!({ "apiKey": "wrong" }));
+    assert_eq!(code_of(wrong.list_items(ASTRID, None)), Code::Unauthorized);
+    let none = store.client_with(&json!({ "apiKey": null }));
+    assert_eq!(code_of(none.list_items(ASTRID, None)), Code::Unauthorized);
+
+    let other = Store::open();
+    let distrusting = store.client_with(&json!({ "caFile": other.sandbox.ca_file() }));
+    let error = distrusting.list_items(ASTRID, None).unwrap_err();
+    assert_eq!(error.code(), Code::TlsFailed);
+    assert!(error.cause().iter().any(|cause| cause.contains("certificate")), "{:?}", error.cause());
+    assert_eq!(code_of(buy(&distrusting, ASTRID, COFFEE, &json!({}))), Code::TlsFailed);
+    assert_eq!(store.sandbox.requests().len(), 2, "nothing of the two untrusting calls has arrived");
+}
+
+#[test]
+fn a_ca_file_that_is_none_is_named() {
+    let store = Store::open();
+    let open = |file: &std::path::Path| Client::open(&store.config(&json!({ "caFile": file }))).err().unwrap();
+    let missing = store.folder.path().join("missing.pem");
+    assert_eq!(open(&missing).code(), Code::NoCaCertificates);
+    assert!(open(&missing).message().contains("missing.pem"));
+    let empty = store.folder.path().join("empty.pem");
+    std::fs::write(&empty, "nothing").unwrap();
+    assert!(open(&empty).message().contains("BEGIN CERTIFICATE"));
+    let none = Client::open(&store.config(&json!({ "caFile": null }))).err().unwrap();
+    assert_eq!(none.code(), Code::NoCaCertificates);
+    assert!(none.message().contains("systemTrust"));
+}
+
+#[test]
+fn the_answer_to_a_purchase_is_the_operation_with_engages_own_object() {
+    let store = Store::open();
+    let client = store.client();
+    let operation = buy(&client, ASTRID, COFFEE, &json!({ "reference": "receipt 1" })).unwrap();
+    assert_eq!(operation["outcome"], "completed");
+    assert_eq!(operation["code"], 0);
+    assert_eq!(operation["reference"], "receipt 1");
+    assert_eq!(operation["existing"], false);
+    assert_eq!(operation["purchase"]["status"], "Completed");
+    assert_eq!(operation["purchase"]["pointShopItemPurchaseId"], operation["purchaseId"]);
+    let history = parse(&client.list_purchases(ASTRID, None).unwrap());
+    assert_eq!(history[0]["pointShopItemPurchaseId"], operation["purchaseId"]);
+}

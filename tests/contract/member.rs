@@ -1,0 +1,105 @@
+//! Finding the member, the points and the rewards, against the running sandbox over TLS.
+
+use crate::support::{ASTRID, BJORN, COFFEE, Store, buy, code_of, parse};
+use engage_point_shop::{Client, Code, ContactId};
+use engage_sandbox::{Answer, Effect, Fault, Operation};
+use serde_json::{Value, json};
+
+fn find(client: &Client, key: &str, value: &str) -> Result<Value, engage_point_shop::Error> {
+    client.find_contact(key, value, None).map(|answer| parse(&answer))
+}
+
+#[test]
+fn a_member_is_found_by_every_key_and_a_plus_arrives() {
+    let store = Store::open();
+    let client = store.client();
+    for (key, value) in [
+        ("email", "astrid@example.com"),
+        ("mobilePhone", "+46701234567"),
+        ("customKey", "1001"),
+        ("any", "astrid@example.com"),
+        ("any", "+46701234567"),
+    ] {
+        assert_eq!(find(&client, key, value).unwrap(), json!(ASTRID), "{key}");
+    }
+}
+
+#[test]
+fn every_documented_error_of_a_search_has_its_code() {
+    let store = Store::open();
+    let client = store.client();
+    assert_eq!(code_of(find(&client, "email", "nobody@example.com")), Code::ContactNotFound);
+    assert_eq!(code_of(find(&client, "name", "Astrid")), Code::BadKey);
+    for (status, engage_code, code) in [
+        (400, "InvalidEmailAddress", Code::InvalidEmail),
+        (400, "InvalidPhoneNumber", Code::InvalidPhone),
+        (400, "InvalidSocialSecurityNumber", Code::InvalidSocialSecurityNumber),
+        (400, "InvalidContactType", Code::InvalidContactType),
+        (400, "InvalidSearchQuery", Code::InvalidSearch),
+        (404, "ContactNotFound", Code::ContactNotFound),
+        (409, "MultipleMatches", Code::MultipleMatches),
+        (500, "InvalidSystemConfiguration", Code::SystemConfiguration),
+        (500, "SomethingElse", Code::ServerError),
+    ] {
+        store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(Answer::error(status, engage_code))));
+        let error = find(&client, "email", "astrid@example.com").unwrap_err();
+        assert_eq!(error.code(), code, "{engage_code}");
+        assert_eq!(error.detail().engage_code.as_deref(), Some(engage_code));
+        assert!(!String::from_utf8(error.to_json()).unwrap().contains("astrid"));
+    }
+}
+
+#[test]
+fn an_answer_to_a_search_that_is_no_guid_is_a_bad_answer() {
+    let store = Store::open();
+    let client = store.client();
+    for body in ["\"someone\"", "null", "{}", "", "[\"a0000000-0000-4000-8000-000000000001\"]"] {
+        let answer =
+            Answer { body: Some(body.into()), content_type: Some("application/json".into()), ..Answer::status(200) };
+        store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(answer)));
+        assert_eq!(code_of(find(&client, "any", "x")), Code::InvalidResponse, "{body}");
+    }
+}
+
+#[test]
+fn the_points_fall_by_the_cost() {
+    let store = Store::open();
+    let client = store.client();
+    let balance = || parse(&client.list_points(ASTRID, None).unwrap())[0]["balance"].as_f64().unwrap();
+    let before = balance();
+    buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
+    assert!((before - balance() - 100.0).abs() < 1e-9);
+}
+
+#[test]
+fn the_bought_reward_is_listed_for_the_till() {
+    let store = Store::open();
+    let client = store.client();
+    let list = || parse(&client.list_rewards(ASTRID, None).unwrap()).as_array().unwrap().clone();
+    let before = list().len();
+    buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
+    let after = list();
+    assert_eq!(after.len(), before + 1);
+    assert!(after[0]["id"].is_string());
+    assert_eq!(code_of(client.list_rewards(ASTRID, Some(r#"{"channel":"TILL"}"#))), Code::BadOptions);
+    assert_eq!(parse(&client.list_rewards(BJORN, Some(r#"{"channel":"ECOM"}"#)).unwrap()), json!([]));
+}
+
+#[test]
+fn an_envelope_around_a_list_is_taken_off() {
+    let store = Store::open();
+    let client = store.client();
+    let body = json!({ "items": [{ "id": 1, "balance": 12.5 }], "totalCount": 1, "offset": 0, "count": 1 });
+    let answer =
+        Answer { body: Some(body.to_string()), content_type: Some("application/json".into()), ..Answer::status(200) };
+    store.sandbox.arm(Fault::on(Operation::Points, Effect::Status(answer)));
+    assert_eq!(parse(&client.list_points(ASTRID, None).unwrap())[0]["balance"], 12.5);
+}
+
+#[test]
+fn an_unknown_contact_is_engages_no() {
+    let store = Store::open();
+    let nobody = ContactId::from_uuid(uuid::Uuid::from_u128(7));
+    let code = code_of(store.client().list_points(nobody, None));
+    assert_eq!(code.row().outcome, engage_point_shop::Outcome::Declined, "{code:?}");
+}
