@@ -41,7 +41,7 @@ fn check_error(error: &Error) {
 /// What must hold of every answer: it is JSON.
 fn check(result: Result<Vec<u8>, Error>) -> Result<Value, Error> {
     match result {
-        Ok(answer) => Ok(serde_json::from_slice(&answer).expect("an answer is JSON")),
+        Ok(result) => Ok(serde_json::from_slice(&result).expect("a result is JSON")),
         Err(error) => {
             check_error(&error);
             Err(error)

@@ -11,24 +11,24 @@ use std::sync::{Arc, LazyLock, Mutex};
 /// A server that gives the answer it was told to, and hangs up.
 struct Server {
     port: u16,
-    answer: Arc<Mutex<Vec<u8>>>,
+    response: Arc<Mutex<Vec<u8>>>,
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let answer = Arc::<Mutex<Vec<u8>>>::default();
-    let given = answer.clone();
+    let response = Arc::<Mutex<Vec<u8>>>::default();
+    let given = response.clone();
     std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(serve(stream, &given))));
-    Server { port, answer }
+    Server { port, response }
 });
 
-fn serve(mut stream: TcpStream, answer: &Mutex<Vec<u8>>) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, response: &Mutex<Vec<u8>>) -> std::io::Result<()> {
     // The library sends a request in one piece.
     let mut request = [0; 8 << 10];
     if stream.read(&mut request)? > 0 {
-        let answer = answer.lock().unwrap().clone();
-        stream.write_all(&answer)?;
+        let response = response.lock().unwrap().clone();
+        stream.write_all(&response)?;
     }
     Ok(())
 }
@@ -37,7 +37,7 @@ const STATUSES: [u16; 12] = [200, 200, 200, 201, 204, 400, 404, 409, 422, 429, 5
 
 pub fn run(data: &[u8]) {
     let [which, form, rest @ ..] = data else { return };
-    let answer = if *form < 64 {
+    let response = if *form < 64 {
         rest.to_vec()
     } else {
         let status = STATUSES[usize::from(*form) % STATUSES.len()];
@@ -45,7 +45,7 @@ pub fn run(data: &[u8]) {
         let head = format!("HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", rest.len());
         [head.as_bytes(), rest].concat()
     };
-    *SERVER.answer.lock().unwrap() = answer;
+    *SERVER.response.lock().unwrap() = response;
     thread_local! {
         static READER: Client = client(SERVER.port, &json!({}));
     }

@@ -23,7 +23,7 @@ fn declared() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_cpp_header_calls_every_function() {
+fn cpp_header_calls_every_function() {
     let source = read("include/engage_point_shop.hpp");
     let mut called = named(&source, "", &["(", ", ", ")"]);
     called.retain(|name| name != "eps_buffer");
@@ -33,7 +33,7 @@ fn the_cpp_header_calls_every_function() {
 }
 
 #[test]
-fn the_csharp_binding_declares_every_function_and_looks_each_up_by_its_name() {
+fn csharp_binding_declares_and_resolves_every_function() {
     let source = read("bindings/csharp/Native.cs");
     assert_eq!(named(&source, " ", &[";"]), declared());
     assert_eq!(named(&source, "Find(out ", &[", nameof("]), declared());
@@ -41,7 +41,7 @@ fn the_csharp_binding_declares_every_function_and_looks_each_up_by_its_name() {
 }
 
 #[test]
-fn the_python_binding_declares_every_function() {
+fn python_binding_declares_every_function() {
     let source = read("bindings/python/engage_point_shop/native.py");
     assert_eq!(
         named(&source, "\"", &["\": (c_int32, [", "\": (c_uint32, [", "\": (None, [", "\": (_TEXT, ["]),

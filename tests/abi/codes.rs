@@ -37,7 +37,7 @@ int main(void) {
 "#;
 
 #[test]
-fn every_code_is_the_same_in_the_table_the_header_and_the_functions() {
+fn codes_in_table_header_and_functions_are_equal() {
     let macros: BTreeMap<String, String> = macros().into_iter().collect();
     let mut text = "#include \"engage_point_shop.h\"\n#include <stdio.h>\n#include <string.h>\n".to_owned();
     let mut rows = String::new();

@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 #[test]
-fn the_static_library_gets_along_with_another_sqlite_and_another_rust() {
+fn static_library_beside_other_sqlite_and_rust_works() {
     let folder = TempDir::new().unwrap();
     let (shop, other) = (folder.path().join("libengage_point_shop.a"), folder.path().join("libother.a"));
     let built = second_build();

@@ -6,14 +6,14 @@ use std::process::Command;
 use tempfile::TempDir;
 
 #[test]
-fn every_symbol_number_and_type_that_was_recorded_is_kept() {
+fn recorded_symbols_numbers_and_types_are_kept() {
     let built = second_build();
     let mut check = Command::new(built.join("xtask"));
     run(check.args(["abi", "check", "--library"]).arg(built.join("libengage_point_shop.so")));
 }
 
 #[test]
-fn a_program_compiled_against_a_recorded_header_runs_with_the_library_of_today() {
+fn program_of_recorded_header_runs_with_current_library() {
     let recorded = std::fs::read_dir(root().join("abi")).unwrap().map(|entry| entry.unwrap().path());
     let headers: Vec<_> = recorded.filter(|path| path.extension().is_some_and(|end| end == "h")).collect();
     assert!(!headers.is_empty(), "abi/ holds no header; run `cargo xtask abi record`");

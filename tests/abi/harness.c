@@ -117,7 +117,7 @@ static int is_guid(const char *text)
 static void sound(int line, const eps_buffer *out)
 {
     if (check_at(line, out->data != NULL, "the buffer has bytes"))
-        check_at(line, out->len > 0 && strlen(out->data) == out->len, "the answer ends in a NUL at len");
+        check_at(line, out->len > 0 && strlen(out->data) == out->len, "the response ends in a NUL at len");
 }
 
 static void dispose(int line, eps_buffer *out)
@@ -133,7 +133,7 @@ static void problem(int line, int32_t code, int32_t wanted, eps_buffer *out, con
                                        "purchaseId", "attempts", "retryAfterMs", "cause"};
     char text[1024], message[1024], words[256];
     check_at(line, code == wanted, "%s gives %s, not %s: %s", what, eps_code_name(code), eps_code_name(wanted),
-             out->data ? out->data : "no answer");
+             out->data ? out->data : "no response");
     sound(line, out);
     for (size_t i = 0; i < COUNT(keys); i++) {
         snprintf(text, sizeof text, "\"%s\":", keys[i]);
@@ -175,31 +175,31 @@ static char *ask(const char *method, const char *path, const char *body)
                           "Content-Length: %zu\r\n\r\n%s",
                           method, path, strlen(body), body);
     size_t size = 0, room = 1 << 16;
-    char *answer = malloc(room);
+    char *response = malloc(room);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) || send(fd, request, (size_t)length, 0) != length)
         perror("the sandbox"), exit(3);
-    for (ssize_t got; (got = recv(fd, answer + size, room - size - 1, 0)) > 0;) {
+    for (ssize_t got; (got = recv(fd, response + size, room - size - 1, 0)) > 0;) {
         size += (size_t)got;
         if (room - size < 4096)
-            answer = realloc(answer, room *= 2);
+            response = realloc(response, room *= 2);
     }
-    answer[size] = 0;
+    response[size] = 0;
     close_socket(fd);
-    if (strncmp(answer, "HTTP/1.1 2", 10))
-        printf("%s %s: %s\n", method, path, answer), exit(3);
-    return answer;
+    if (strncmp(response, "HTTP/1.1 2", 10))
+        printf("%s %s: %s\n", method, path, response), exit(3);
+    return response;
 }
 
-static void tell(const char *method, const char *path, const char *body)
+static void send_admin(const char *method, const char *path, const char *body)
 {
     free(ask(method, path, body));
 }
 
 static int count_at(const char *path, const char *wanted)
 {
-    char *answer = ask("GET", path, "");
-    int times = times_in(answer, wanted);
-    free(answer);
+    char *response = ask("GET", path, "");
+    int times = times_in(response, wanted);
+    free(response);
     return times;
 }
 
@@ -208,7 +208,7 @@ static void fault(const char *operation, const char *effect)
 {
     char body[256];
     snprintf(body, sizeof body, "{\"match\":{\"operation\":\"%s\",\"times\":0},\"effect\":{\"%s\":{}}}", operation, effect);
-    tell("POST", "/_sandbox/faults", body);
+    send_admin("POST", "/_sandbox/faults", body);
 }
 
 /* Waits until the sandbox has so many requests in its log. */
@@ -269,7 +269,7 @@ static int32_t find_reward(eps_client *client, eps_buffer *out) { return eps_fin
 static int32_t redeem_reward(eps_client *client, eps_buffer *out) { return eps_redeem_reward(client, NULL, ASTRID, NULL, out); }
 static int32_t list_unacknowledged(eps_client *client, eps_buffer *out) { return eps_list_unacknowledged(client, NULL, out); }
 static int32_t get_operation(eps_client *client, eps_buffer *out) { return eps_get_operation(client, ASTRID, out); }
-static int32_t settle(eps_client *client, eps_buffer *out) { return eps_resolve_pending(client, NULL, out); }
+static int32_t resolve_pending(eps_client *client, eps_buffer *out) { return eps_resolve_pending(client, NULL, out); }
 static int32_t acknowledge(eps_client *client, eps_buffer *out) { return eps_acknowledge(client, ASTRID, out); }
 static int32_t read_stats(eps_client *client, eps_buffer *out) { return eps_read_stats(client, out); }
 
@@ -278,7 +278,7 @@ static const struct { const char *name; plain_call call; } calls[] = {
     {"eps_find_contact", find_contact}, {"eps_list_points", list_points}, {"eps_list_items", list_items},
     {"eps_purchase", purchase}, {"eps_list_purchases", list_purchases}, {"eps_list_rewards", list_rewards},
     {"eps_find_reward", find_reward}, {"eps_redeem_reward", redeem_reward},
-    {"eps_list_unacknowledged", list_unacknowledged}, {"eps_get_operation", get_operation}, {"eps_resolve_pending", settle},
+    {"eps_list_unacknowledged", list_unacknowledged}, {"eps_get_operation", get_operation}, {"eps_resolve_pending", resolve_pending},
     {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats},
 };
 
@@ -484,7 +484,7 @@ static void bad_opens(void)
     PROBLEM(purchase(client, &out), EPS_BAD_CONFIG, "journalPath", "a purchase without a journal");
     PROBLEM(list_unacknowledged(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_list_unacknowledged without a journal");
     PROBLEM(get_operation(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_get_operation without a journal");
-    PROBLEM(settle(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_resolve_pending without a journal");
+    PROBLEM(resolve_pending(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_resolve_pending without a journal");
     PROBLEM(acknowledge(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_acknowledge without a journal");
     GOOD(read_stats(client, &out), "\"pending\":null", "eps_read_stats without a journal");
     CLOSE(client);
@@ -789,7 +789,7 @@ static void a_log_function_that_removes_itself_is_not_entered_again(void)
         eps_buffer_dispose(&out);
     }
     set_value(&meeting, &meeting.open, 1);
-    CHECK(await_value(&meeting, &meeting.left, 1, 20000), "dropped lines are told of");
+    CHECK(await_value(&meeting, &meeting.left, 1, 20000), "dropped lines are reported");
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &next) == EPS_OK, "a log function is set");
     eps_list_items(client, ASTRID, "{\"waitMs\":0}", &out);
     eps_buffer_dispose(&out);
@@ -892,7 +892,7 @@ static void a_hurried_press_again_is_never_told_not_sent(void)
         not_sent += eps_outcome(eps_purchase(client, LOAD, COFFEE, options[1], &out)) == EPS_OUTCOME_NOT_SENT;
         eps_buffer_dispose(&out);
     }
-    CHECK(not_sent == 0, "of %d hurried presses of a purchase that is done, %d were told that nothing was sent", presses, not_sent);
+    CHECK(not_sent == 0, "of %d hurried presses of a completed purchase, %d reported not sent", presses, not_sent);
     CLOSE(client);
 }
 
@@ -941,11 +941,11 @@ static void blocked_calls(eps_client *client, const char *effect, int32_t (*end)
             worst = all[i].back - began;
         problem(__LINE__, all[i].code, all[i].wanted, &all[i].out, "", all[i].name);
     }
-    char told[100];
-    snprintf(told, sizeof told, "%s: the last of %zu blocked calls", what, COUNT(all));
-    in_time(__LINE__, worst, 250, told);
+    char label[100];
+    snprintf(label, sizeof label, "%s: the last of %zu blocked calls", what, COUNT(all));
+    in_time(__LINE__, worst, 250, label);
     in_time(__LINE__, returned, limit, what);
-    tell("DELETE", "/_sandbox/faults", "");
+    send_admin("DELETE", "/_sandbox/faults", "");
 }
 
 static void cancelled_and_closed_while_blocked(void)
@@ -985,7 +985,7 @@ static void a_purchase_outlives_its_client(void)
     int32_t code = eps_purchase(client, LOAD, COFFEE, options, &out);
     text_of(out.data, "operationId", id, sizeof id);
     CHECK(is_guid(id) && eps_outcome(code) == EPS_OUTCOME_PENDING, "%s", out.data);
-    PROBLEM(code, EPS_PENDING_WAIT_ENDED, "", "a purchase that nobody answers");
+    PROBLEM(code, EPS_PENDING_WAIT_ENDED, "", "a purchase that nobody responses");
     await_requests(seen + 1, "\"no answer\"");
     PROBLEM(eps_acknowledge(client, id, &out), EPS_STILL_PENDING, "", "eps_acknowledge");
     CLOSE(client);
@@ -998,7 +998,7 @@ static void a_purchase_outlives_its_client(void)
     eps_client *other = opened(__LINE__, "http://127.0.0.1:9", more);
     GOOD(list_unacknowledged(other, &out), id, "eps_list_unacknowledged on another client of the journal");
     CLOSE(other);
-    tell("DELETE", "/_sandbox/faults", "");
+    send_admin("DELETE", "/_sandbox/faults", "");
     GOOD(eps_resolve_pending(client, "{\"waitMs\":30000}", &out), "\"pending\":0", "eps_resolve_pending");
     GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"completed\"", "eps_get_operation");
     GOOD(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"receipt 2\"}", &out), "\"existing\":true", "the press again");

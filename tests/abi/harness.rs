@@ -37,17 +37,17 @@ pub fn run_harness(link: Link, include: &Path, before: &[&str], more: &[&str], e
 }
 
 #[test]
-fn a_c_program_gets_what_the_header_promises_from_the_shared_library() {
+fn c_harness_with_shared_library_passes() {
     run_harness(Link::Shared(&library("libengage_point_shop.so")), &include(), &[], &[], true);
 }
 
 #[test]
-fn a_c_program_gets_what_the_header_promises_from_the_static_library() {
+fn c_harness_with_static_library_passes() {
     run_harness(Link::Static(&library("libengage_point_shop.a")), &include(), &[], &[], true);
 }
 
 #[test]
-fn no_memory_is_lost_or_misused_under_valgrind() {
+fn c_harness_under_valgrind_reports_no_memory_error() {
     let suppressions = format!("--suppressions={}", root().join("tests/abi/valgrind.supp").display());
     let valgrind = [
         "valgrind",

@@ -50,12 +50,12 @@ pub fn macros() -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_header_is_what_the_sources_make_it() {
+fn header_generated_again_is_unchanged() {
     run(Command::new(second_build().join("xtask")).args(["header", "--check"]));
 }
 
 #[test]
-fn the_header_compiles_alone_and_twice_as_c_and_cpp_without_a_warning() {
+fn header_included_once_or_twice_compiles_without_warning() {
     let folder = TempDir::new().unwrap();
     let mut compiled = 0;
     for (compilers, extension, standards) in
@@ -85,7 +85,7 @@ fn is_there(program: &str) -> bool {
 }
 
 #[test]
-fn the_example_in_the_header_compiles_and_runs() {
+fn header_example_compiles_and_runs() {
     let text = read(HEADER);
     let example = text.split_once(" * AN EXAMPLE.\n").expect("the header has an example").1;
     let lines = example.lines().skip(1).take_while(|line| *line == " *" || line.starts_with(" *     "));
@@ -110,7 +110,7 @@ fn the_example_in_the_header_compiles_and_runs() {
 }
 
 #[test]
-fn every_macro_of_the_header_has_the_prefix() {
+fn header_macros_have_the_prefix() {
     let macros = macros();
     assert!(macros.len() > 60, "{macros:?}");
     for (name, _) in macros {
@@ -120,7 +120,7 @@ fn every_macro_of_the_header_has_the_prefix() {
 }
 
 #[test]
-fn the_buffer_has_the_layout_that_every_binding_relies_on() {
+fn buffer_layout_is_fixed() {
     let folder = TempDir::new().unwrap();
     let asserts = [
         "sizeof(eps_buffer) == 3 * sizeof(void *)",

@@ -5,7 +5,7 @@ use crate::tools::{library, read, stdout};
 use std::process::Command;
 
 #[test]
-fn header_sources_and_library_name_the_same_functions_and_no_more() {
+fn header_sources_and_library_have_the_same_functions() {
     let declared = functions();
     assert!(declared.len() >= 20, "{declared:?}");
 
@@ -21,7 +21,7 @@ fn header_sources_and_library_name_the_same_functions_and_no_more() {
 }
 
 #[test]
-fn the_library_has_the_name_of_its_abi_and_is_never_unloaded() {
+fn library_has_abi_soname_and_is_never_unloaded() {
     let dynamic = stdout(Command::new("readelf").args(["-d", "-W"]).arg(library("libengage_point_shop.so")));
     let entry = |tag: &str| dynamic.lines().find(|line| line.contains(tag)).unwrap_or_default();
     assert!(entry("(SONAME)").contains("[libengage_point_shop.so.1]"), "{dynamic}");

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 #[test]
-fn a_panic_in_any_export_is_an_error_of_that_call_alone() {
+fn export_that_panics_returns_an_error_and_works_again() {
     let folder = TempDir::new().unwrap();
     let library = second_build().join("libengage_point_shop.so");
     let panics = program(&root().join("tests/abi/panics.c"), Link::Shared(&library), folder.path());

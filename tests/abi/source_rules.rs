@@ -50,7 +50,7 @@ fn body_fault(function: &ItemFn) -> Option<&'static str> {
 }
 
 #[test]
-fn every_export_is_one_call_of_the_boundary() {
+fn exports_are_one_call_of_the_boundary() {
     let mut seen = 0;
     for file in rust_files("src") {
         for function in extern_functions(&std::fs::read_to_string(&file).unwrap()) {
@@ -63,7 +63,7 @@ fn every_export_is_one_call_of_the_boundary() {
 }
 
 #[test]
-fn an_export_that_does_anything_beside_the_boundary_is_seen() {
+fn export_beside_the_boundary_is_reported() {
     let fault = |body: &str| {
         let source = format!("mod inner {{ pub unsafe extern \"C\" fn eps_x(a: i32) -> i32 {{ {body} }} }}");
         let functions = extern_functions(&source);
@@ -111,7 +111,7 @@ fn unexplained(source: &str) -> Vec<usize> {
 }
 
 #[test]
-fn unsafe_code_is_in_the_ffi_only_and_each_piece_says_why_it_is_sound() {
+fn unsafe_code_is_in_the_ffi_with_a_safety_comment() {
     let ffi = root().join("src/ffi");
     // Somebody else's library, that a program links beside ours.
     let other = root().join("tests/abi/other_library.rs");
@@ -133,7 +133,7 @@ fn unsafe_code_is_in_the_ffi_only_and_each_piece_says_why_it_is_sound() {
 }
 
 #[test]
-fn unsafe_code_that_does_not_say_why_or_is_out_of_place_is_seen() {
+fn unsafe_code_without_comment_or_elsewhere_is_reported() {
     let good = "fn f() {\n    // SAFETY: it is a snippet.\n    // More of it.\n    unsafe { g() }\n}";
     assert_eq!(unexplained(good), [0; 0]);
     assert_eq!(unexplained("fn f() {\n    unsafe { g() }\n}"), [2]);

@@ -58,13 +58,13 @@ fn flow(client: &Client, store: &Store, certainty: &str) {
 }
 
 #[test]
-fn the_whole_flow_works_in_the_words_that_are_assumed() {
+fn flow_with_default_api_mapping_completes() {
     let store = Store::open();
     flow(&store.client(), &store, "onlyCandidate");
 }
 
 #[test]
-fn the_whole_flow_works_in_other_words_given_by_configuration() {
+fn flow_with_configured_api_mapping_completes() {
     for envelope in [false, true] {
         let store = Store::open();
         speaks(&store, &other_words(), envelope);
@@ -73,7 +73,7 @@ fn the_whole_flow_works_in_other_words_given_by_configuration() {
 }
 
 #[test]
-fn a_purchase_that_names_its_reward_in_another_word_is_believed() {
+fn reward_id_under_a_configured_name_is_explicit() {
     let store = Store::open();
     let mut words = other_words();
     words["assignmentIdFields"] = json!(["rewardId"]);
@@ -82,7 +82,7 @@ fn a_purchase_that_names_its_reward_in_another_word_is_believed() {
 }
 
 #[test]
-fn words_that_are_not_configured_lose_and_invent_nothing() {
+fn flow_with_unmapped_names_loses_no_purchase() {
     let store = Store::open();
     speaks(&store, &other_words(), false);
     // The key's header first: nothing works without it.

@@ -7,7 +7,7 @@ use engage_sandbox::{Answer, Effect, Fault, KeySeen, Operation};
 use serde_json::json;
 
 #[test]
-fn every_call_carries_the_key_the_user_agent_and_the_content_type() {
+fn calls_carry_key_user_agent_and_content_type() {
     let store = Store::open();
     let client = store.client();
     client.list_items(ASTRID, None).unwrap();
@@ -23,7 +23,7 @@ fn every_call_carries_the_key_the_user_agent_and_the_content_type() {
 }
 
 #[test]
-fn the_items_are_passed_on_as_they_came() {
+fn items_are_passed_on_unchanged() {
     let store = Store::open();
     let extra = r#"[ {"id":"b0000000-0000-4000-8000-000000000001","cost":100,"newField":{"a":[1, 2]},"presentation":null,"validTo":null} ]"#;
     store.sandbox.arm(Fault::on(
@@ -38,7 +38,7 @@ fn the_items_are_passed_on_as_they_came() {
 }
 
 #[test]
-fn an_item_that_cannot_be_sold_makes_the_list_a_bad_answer_that_says_which() {
+fn list_with_unusable_item_is_an_invalid_response() {
     let store = Store::open();
     let client = store.client();
     for (body, says) in [
@@ -65,7 +65,7 @@ fn an_item_that_cannot_be_sold_makes_the_list_a_bad_answer_that_says_which() {
 }
 
 #[test]
-fn an_empty_history_is_an_empty_list_and_a_web_page_is_not() {
+fn empty_history_is_a_list_and_a_web_page_is_an_error() {
     let store = Store::open();
     let client = store.client();
     assert_eq!(client.list_purchases(ASTRID, None).unwrap(), b"[]");
@@ -82,7 +82,7 @@ fn an_empty_history_is_an_empty_list_and_a_web_page_is_not() {
 
 /// What a status or a body in place of the answer makes of a read.
 #[test]
-fn a_read_that_fails_says_how() {
+fn failed_read_has_the_code_of_its_cause() {
     let store = Store::open();
     let client = store.client();
     let rows = [
@@ -116,19 +116,19 @@ fn a_read_that_fails_says_how() {
 }
 
 #[test]
-fn a_redirect_is_not_followed() {
+fn redirect_is_not_followed() {
     let store = Store::open();
     let elsewhere = Store::open();
     let location = format!("{}/api/v3/point-shop-items", elsewhere.sandbox.http_url());
-    let answer = Answer { headers: [("Location".to_owned(), location)].into_iter().collect(), ..Answer::status(302) };
-    store.sandbox.arm(Fault::on(Operation::Items, Effect::Status(answer)));
+    let response = Answer { headers: [("Location".to_owned(), location)].into_iter().collect(), ..Answer::status(302) };
+    store.sandbox.arm(Fault::on(Operation::Items, Effect::Status(response)));
     let error = store.client().list_items(ASTRID, None).unwrap_err();
     assert!(error.message().contains("redirect"), "{error}");
     assert!(elsewhere.sandbox.requests().is_empty());
 }
 
 #[test]
-fn an_answer_beyond_the_cap_is_an_error_and_one_at_the_cap_is_not() {
+fn response_above_the_size_limit_is_an_error() {
     let store = Store::open();
     let list = |bytes: usize| {
         let body = format!("[{}]", " ".repeat(bytes - 2));
@@ -147,7 +147,7 @@ fn an_answer_beyond_the_cap_is_an_error_and_one_at_the_cap_is_not() {
 
 /// The table of purchase errors, row by row; `wait` is short because a pending one would be followed up to its end.
 #[test]
-fn every_row_of_the_purchase_error_table_has_its_code() {
+fn documented_purchase_errors_have_their_codes() {
     let item = |id| ItemId::from_uuid(id);
     let short = json!({ "waitMs": 400, "purchaseId": null });
     let rows: Vec<(&str, Option<Effect>, ContactId, ItemId, Code)> = vec![
@@ -181,7 +181,7 @@ fn every_row_of_the_purchase_error_table_has_its_code() {
 
 /// The rows whose outcome is unknown: pending is told, and then it is settled with one deduction.
 #[test]
-fn every_unknown_answer_is_pending_and_then_settled_once() {
+fn unclear_response_is_pending_then_resolved_once() {
     let error = |status, code| Effect::Status(Answer::error(status, code));
     let after = |status| Effect::StatusAfterCommit(Answer::status(status));
     let rows = [
@@ -214,14 +214,14 @@ fn every_unknown_answer_is_pending_and_then_settled_once() {
         assert_eq!(error.code(), code, "{what}: {error}");
         let id = error.operation().unwrap();
         store.sandbox.clear_faults();
-        let operation = crate::support::settled(&client, id);
+        let operation = crate::support::resolved(&client, id);
         assert_eq!(operation["outcome"], "completed", "{what}");
         assert_eq!(store.deductions(), [id.uuid()], "{what}");
     }
 }
 
 #[test]
-fn an_unknown_status_is_pending_and_a_failed_one_is_refused() {
+fn unknown_status_is_pending_and_failed_is_declined() {
     for (status, code) in [
         ("Teleported", Code::PendingInvalidResponse),
         ("Processing", Code::PendingProcessing),
@@ -246,7 +246,7 @@ fn an_unknown_status_is_pending_and_a_failed_one_is_refused() {
 }
 
 #[test]
-fn an_answer_about_another_purchase_is_not_taken_for_ours() {
+fn response_with_another_purchase_id_is_ignored() {
     let other = OperationId::fresh();
     for body in [
         json!({ "pointShopItemPurchaseId": other, "status": "Completed" }),
@@ -273,7 +273,7 @@ fn an_answer_about_another_purchase_is_not_taken_for_ours() {
 }
 
 #[test]
-fn the_idempotency_table_holds() {
+fn repeated_purchase_ids_follow_the_idempotency_table() {
     let store = Store::open();
     let (one, other) = (store.client(), store.client());
     let id = OperationId::fresh();
@@ -298,7 +298,7 @@ fn the_idempotency_table_holds() {
 }
 
 #[test]
-fn a_wrong_key_a_missing_key_and_no_trust_are_told_apart() {
+fn wrong_key_missing_key_and_no_ca_have_different_codes() {
     let store = Store::open();
     let wrong = store.client_with(&json!({ "apiKey": "wrong" }));
     assert_eq!(code_of(wrong.list_items(ASTRID, None)), Code::Unauthorized);
@@ -315,7 +315,7 @@ fn a_wrong_key_a_missing_key_and_no_trust_are_told_apart() {
 }
 
 #[test]
-fn a_ca_file_that_is_none_is_named() {
+fn invalid_ca_file_is_named() {
     let store = Store::open();
     let open = |file: &std::path::Path| Client::open(&store.config(&json!({ "caFile": file }))).err().unwrap();
     let missing = store.folder.path().join("missing.pem");
@@ -330,7 +330,7 @@ fn a_ca_file_that_is_none_is_named() {
 }
 
 #[test]
-fn the_answer_to_a_purchase_is_the_operation_with_engages_own_object() {
+fn purchase_returns_the_operation_and_the_engage_object() {
     let store = Store::open();
     let client = store.client();
     let operation = buy(&client, ASTRID, COFFEE, &json!({ "reference": "receipt 1" })).unwrap();

@@ -22,26 +22,26 @@ fn run_seeds(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
-fn any_answer_is_engages_or_a_code_and_never_spends_by_itself() {
+fn response_seeds_give_json_or_a_code() {
     run_seeds("responses", targets::responses::run);
 }
 
 #[test]
-fn any_configuration_is_read_or_complained_about() {
+fn configuration_seeds_are_accepted_or_rejected() {
     run_seeds("configuration", targets::configuration::run);
 }
 
 #[test]
-fn any_options_are_read_or_complained_about() {
+fn options_seeds_are_accepted_or_rejected() {
     run_seeds("options", targets::options::run);
 }
 
 #[test]
-fn any_journal_opens_or_is_left_as_it_was() {
+fn journal_seeds_open_or_stay_unchanged() {
     run_seeds("journal", targets::journal::run);
 }
 
 #[test]
-fn any_calls_of_the_c_boundary_come_back_with_a_code() {
+fn boundary_seeds_return_a_code() {
     run_seeds("boundary", targets::boundary::run);
 }

@@ -6,11 +6,11 @@ use engage_sandbox::{Answer, Effect, Fault, Operation};
 use serde_json::{Value, json};
 
 fn find(client: &Client, key: &str, value: &str) -> Result<Value, engage_point_shop::Error> {
-    client.find_contact(key, value, None).map(|answer| parse(&answer))
+    client.find_contact(key, value, None).map(|json| parse(&json))
 }
 
 #[test]
-fn a_member_is_found_by_every_key_and_a_plus_arrives() {
+fn member_is_found_by_every_key_including_a_plus_sign() {
     let store = Store::open();
     let client = store.client();
     for (key, value) in [
@@ -25,7 +25,7 @@ fn a_member_is_found_by_every_key_and_a_plus_arrives() {
 }
 
 #[test]
-fn every_documented_error_of_a_search_has_its_code() {
+fn documented_search_errors_have_their_codes() {
     let store = Store::open();
     let client = store.client();
     assert_eq!(code_of(find(&client, "email", "nobody@example.com")), Code::ContactNotFound);
@@ -50,19 +50,19 @@ fn every_documented_error_of_a_search_has_its_code() {
 }
 
 #[test]
-fn an_answer_to_a_search_that_is_no_guid_is_a_bad_answer() {
+fn search_response_without_guid_is_an_invalid_response() {
     let store = Store::open();
     let client = store.client();
     for body in ["\"someone\"", "null", "{}", "", "[\"a0000000-0000-4000-8000-000000000001\"]"] {
-        let answer =
+        let response =
             Answer { body: Some(body.into()), content_type: Some("application/json".into()), ..Answer::status(200) };
-        store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(answer)));
+        store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(response)));
         assert_eq!(code_of(find(&client, "any", "x")), Code::InvalidResponse, "{body}");
     }
 }
 
 #[test]
-fn the_points_fall_by_the_cost() {
+fn points_after_purchase_are_reduced_by_the_cost() {
     let store = Store::open();
     let client = store.client();
     let balance = || parse(&client.list_points(ASTRID, None).unwrap())[0]["balance"].as_f64().unwrap();
@@ -72,7 +72,7 @@ fn the_points_fall_by_the_cost() {
 }
 
 #[test]
-fn the_bought_reward_is_listed_for_the_till() {
+fn bought_reward_is_listed() {
     let store = Store::open();
     let client = store.client();
     let list = || parse(&client.list_rewards(ASTRID, None).unwrap()).as_array().unwrap().clone();
@@ -86,18 +86,18 @@ fn the_bought_reward_is_listed_for_the_till() {
 }
 
 #[test]
-fn an_envelope_around_a_list_is_taken_off() {
+fn list_in_an_envelope_is_unwrapped() {
     let store = Store::open();
     let client = store.client();
     let body = json!({ "items": [{ "id": 1, "balance": 12.5 }], "totalCount": 1, "offset": 0, "count": 1 });
-    let answer =
+    let response =
         Answer { body: Some(body.to_string()), content_type: Some("application/json".into()), ..Answer::status(200) };
-    store.sandbox.arm(Fault::on(Operation::Points, Effect::Status(answer)));
+    store.sandbox.arm(Fault::on(Operation::Points, Effect::Status(response)));
     assert_eq!(parse(&client.list_points(ASTRID, None).unwrap())[0]["balance"], 12.5);
 }
 
 #[test]
-fn an_unknown_contact_is_engages_no() {
+fn unknown_contact_is_an_error() {
     let store = Store::open();
     let nobody = ContactId::from_uuid(uuid::Uuid::from_u128(7));
     let code = code_of(store.client().list_points(nobody, None));

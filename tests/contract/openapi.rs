@@ -67,8 +67,8 @@ impl Contract {
 
     /// Fails unless a route may answer so. Notes that it did.
     #[track_caller]
-    fn check_answer(&mut self, method: &str, path: &str, status: u16, body: &[u8]) {
-        let of = format!("{method} {path} answers {status}");
+    fn check_response(&mut self, method: &str, path: &str, status: u16, body: &[u8]) {
+        let of = format!("{method} {path} responses {status}");
         let (template, _) = self.path(path).unwrap_or_else(|| panic!("{of}: the document has no such path"));
         let operation = &self.document["paths"][&template][method.to_lowercase()];
         let response = self.resolved(&operation["responses"][status.to_string()]);
@@ -141,11 +141,11 @@ impl Contract {
         let paths = self.document["paths"].as_object().unwrap().values();
         let operations = paths.flat_map(|path| path.as_object().unwrap().values());
         let operations = operations.filter(|operation| operation["tags"] == json!([tag]));
-        let answers = operations.flat_map(|operation| {
+        let responses = operations.flat_map(|operation| {
             let name = operation["operationId"].as_str().unwrap().to_owned();
             operation["responses"].as_object().unwrap().keys().map(move |status| (name.clone(), status.clone()))
         });
-        answers.collect()
+        responses.collect()
     }
 
     /// Fails unless everything that the document promises of these routes has happened.
@@ -194,7 +194,7 @@ const HEADERS: &str = "apikey: demo-key\r\nUser-Agent: Contract/1.0\r\nContent-T
 const NO_TYPE: &str = "apikey: demo-key\r\nUser-Agent: Contract/1.0\r\n";
 
 #[test]
-fn engages_routes_answer_what_the_document_says_and_all_of_it() {
+fn engage_routes_return_every_documented_response() {
     let store = Store::open();
     let sandbox = &store.sandbox;
     let mut contract = Contract::of(sandbox);
@@ -242,7 +242,7 @@ fn engages_routes_answer_what_the_document_says_and_all_of_it() {
     requests.push(("POST", given, json!({ "redemptionChannel": "SHOP" }).to_string()));
     let mut go = |headers: &str, method: &str, path: &str, body: &str| {
         let (status, _, bytes) = send(sandbox, method, path, headers, body);
-        contract.check_answer(method, path.split('?').next().unwrap(), status, &bytes);
+        contract.check_response(method, path.split('?').next().unwrap(), status, &bytes);
     };
     for (method, path, body) in &requests {
         go(HEADERS, method, path, body);
@@ -260,7 +260,7 @@ fn engages_routes_answer_what_the_document_says_and_all_of_it() {
 }
 
 #[test]
-fn the_library_asks_for_what_the_document_says_and_for_all_of_it() {
+fn library_requests_match_and_cover_the_document() {
     let store = Store::open();
     let contract = Contract::of(&store.sandbox);
     let client = store.durable_client();
@@ -290,7 +290,7 @@ fn the_library_asks_for_what_the_document_says_and_for_all_of_it() {
 }
 
 #[test]
-fn the_sandboxs_own_routes_answer_what_the_document_says_and_all_of_it() {
+fn sandbox_routes_return_every_documented_response() {
     let store = Store::open();
     let sandbox = &store.sandbox;
     let mut contract = Contract::of(sandbox);
@@ -355,7 +355,7 @@ fn the_sandboxs_own_routes_answer_what_the_document_says_and_all_of_it() {
             let text = if body.is_null() { String::new() } else { body.to_string() };
             let (status, _, bytes) = send(sandbox, method, &format!("{path}?{query}&{store}"), "", &text);
             assert!(store.is_empty() || status == 404, "{method} {path} of a store that is not there: {status}");
-            contract.check_answer(method, &path, status, &bytes);
+            contract.check_response(method, &path, status, &bytes);
         }
     };
     for route in gets {
@@ -389,7 +389,7 @@ fn the_sandboxs_own_routes_answer_what_the_document_says_and_all_of_it() {
 }
 
 #[test]
-fn every_route_of_the_sandbox_is_in_the_document() {
+fn sandbox_routes_are_all_in_the_document() {
     let document: Value = serde_json::from_str(include_str!("../../sandbox/openapi.json")).unwrap();
     let mut count = 0;
     for source in [include_str!("../../sandbox/src/admin.rs"), include_str!("../../sandbox/src/export.rs")] {
@@ -407,14 +407,14 @@ fn every_route_of_the_sandbox_is_in_the_document() {
 }
 
 #[test]
-fn the_document_notices_what_it_does_not_say() {
+fn undocumented_responses_are_reported() {
     let store = Store::open();
     let mut contract = Contract::of(&store.sandbox);
     let drifted = |body: &str| {
         let contract = Contract { document: contract.document.clone(), seen: BTreeSet::new() };
         std::panic::catch_unwind(move || {
             let mut contract = contract;
-            contract.check_answer("GET", "/api/v3/contacts/id", 200, body.as_bytes());
+            contract.check_response("GET", "/api/v3/contacts/id", 200, body.as_bytes());
         })
         .is_err()
     };
@@ -424,7 +424,7 @@ fn the_document_notices_what_it_does_not_say() {
     let path = format!("/api/v3/point-accounts?contactId={}", demo::ASTRID);
     let (status, _, bytes) = send(&store.sandbox, "GET", &path, HEADERS, "");
     let unsaid = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        contract.check_answer("GET", "/api/v3/point-accounts", status, &bytes);
+        contract.check_response("GET", "/api/v3/point-accounts", status, &bytes);
     }));
     assert!(unsaid.is_err());
 }

@@ -1,6 +1,8 @@
 //! The promises of a purchase, one test each: joining, references, the two deadlines, settling, acknowledging.
 
-use crate::support::{ASTRID, BJORN, COFFEE, LOAD, Store, buy, code_of, eventually, id_of, parse, settled, unsettled};
+use crate::support::{
+    ASTRID, BJORN, COFFEE, LOAD, Store, buy, code_of, eventually, id_of, parse, resolved, unacknowledged,
+};
 use engage_point_shop::{Client, Code, ItemId, OperationId};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Answer, Effect, Fault, Operation};
@@ -9,7 +11,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 #[test]
-fn without_a_journal_nothing_that_spends_is_possible() {
+fn purchase_without_a_journal_is_a_config_error() {
     let store = Store::open();
     let client = store.client_with(&json!({ "journal": null }));
     client.list_items(ASTRID, None).unwrap();
@@ -20,7 +22,7 @@ fn without_a_journal_nothing_that_spends_is_possible() {
 }
 
 #[test]
-fn options_are_checked_before_anything_is_sent() {
+fn invalid_options_are_rejected_before_any_request() {
     let store = Store::open();
     let client = store.client();
     for (options, code, says) in [
@@ -39,11 +41,11 @@ fn options_are_checked_before_anything_is_sent() {
     assert_eq!(code_of(client.purchase(ASTRID, COFFEE, Some("{"))), Code::BadOptions);
     assert_eq!(code_of(client.list_items(ASTRID, Some(r#"{"reference":"x"}"#))), Code::BadOptions);
     assert!(store.sandbox.requests().is_empty());
-    assert!(unsettled(&client).is_empty());
+    assert!(unacknowledged(&client).is_empty());
 }
 
 #[test]
-fn a_second_press_joins_the_first_intent() {
+fn second_press_returns_the_existing_purchase() {
     let store = Store::open();
     let client = store.client();
     let first = buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
@@ -59,7 +61,7 @@ fn a_second_press_joins_the_first_intent() {
 }
 
 #[test]
-fn presses_at_the_same_instant_are_one_purchase() {
+fn simultaneous_presses_are_one_purchase() {
     let store = Store::open();
     for (round, with) in
         [json!({}), json!({ "reference": "R1" }), json!({ "purchaseId": OperationId::fresh() })].iter().enumerate()
@@ -87,7 +89,7 @@ fn presses_at_the_same_instant_are_one_purchase() {
 }
 
 #[test]
-fn the_same_reference_contact_and_item_always_mean_the_same_purchase() {
+fn same_reference_contact_and_item_are_one_purchase() {
     let store = Store::open();
     let client = store.durable_client();
     let receipt = json!({ "reference": "receipt 4711" });
@@ -107,7 +109,7 @@ fn the_same_reference_contact_and_item_always_mean_the_same_purchase() {
 }
 
 #[test]
-fn a_reference_and_a_purchase_id_that_contradict_each_other_are_the_callers_mistake() {
+fn contradicting_reference_and_purchase_id_are_rejected() {
     let store = Store::open();
     let client = store.client();
     let id = OperationId::fresh();
@@ -126,21 +128,21 @@ fn a_reference_and_a_purchase_id_that_contradict_each_other_are_the_callers_mist
 }
 
 #[test]
-fn a_refusal_stays_a_refusal_for_its_reference_and_does_not_stand_in_the_way_of_the_next_press() {
+fn declined_reference_stays_declined_and_a_new_press_is_sent() {
     let store = Store::open();
     let client = store.client();
     let gift = ItemId::from_uuid(demo::GIFT_CARD);
     let refused = |with: &serde_json::Value| code_of(buy(&client, BJORN, gift, with));
     assert_eq!(refused(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
     assert_eq!(refused(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
-    assert_eq!(store.posts(), 1, "the same intent, so the same answer");
+    assert_eq!(store.posts(), 1, "the same intent, so the same result");
     assert_eq!(refused(&json!({})), Code::PurchaseNotAllowed);
     assert_eq!(refused(&json!({})), Code::PurchaseNotAllowed);
     assert_eq!(store.posts(), 3, "a press without a reference asks again: the member may have got the points");
 }
 
 #[test]
-fn what_was_not_sent_may_be_tried_again_with_the_same_id() {
+fn purchase_not_sent_is_retried_with_the_same_id() {
     let store = Store::open();
     let closed_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let id = OperationId::fresh();
@@ -149,7 +151,7 @@ fn what_was_not_sent_may_be_tried_again_with_the_same_id() {
     let error = buy(&offline, ASTRID, COFFEE, &json!({ "purchaseId": id })).unwrap_err();
     assert_eq!(error.code(), Code::Offline);
     assert!(error.cause().iter().any(|cause| cause.contains(&closed_port.to_string())), "{:?}", error.cause());
-    assert_eq!(unsettled(&offline)[0]["outcome"], "notSent");
+    assert_eq!(unacknowledged(&offline)[0]["outcome"], "notSent");
     offline.close();
     let online = store.durable_client();
     let bought = buy(&online, ASTRID, COFFEE, &json!({ "purchaseId": id })).unwrap();
@@ -158,7 +160,7 @@ fn what_was_not_sent_may_be_tried_again_with_the_same_id() {
 }
 
 #[test]
-fn at_the_end_of_the_wait_the_request_goes_on_and_its_answer_is_journaled() {
+fn request_after_the_wait_continues_and_is_journaled() {
     let store = Store::open();
     let client = store.client();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 400 }));
@@ -171,30 +173,30 @@ fn at_the_end_of_the_wait_the_request_goes_on_and_its_answer_is_journaled() {
     );
     assert_eq!(error.code(), Code::PendingWaitEnded);
     let id = error.operation().unwrap();
-    assert_eq!(unsettled(&client)[0]["outcome"], "pending");
+    assert_eq!(unacknowledged(&client)[0]["outcome"], "pending");
     assert_eq!(code_of(client.acknowledge(id)), Code::StillPending);
     // Nobody asks for it.
-    assert_eq!(settled(&client, id)["outcome"], "completed");
-    assert_eq!(store.posts(), 1, "its own answer came; nothing was sent again");
+    assert_eq!(resolved(&client, id)["outcome"], "completed");
+    assert_eq!(store.posts(), 1, "its own result came; nothing was sent again");
     assert!(!store.sandbox.requests().iter().any(|request| request.operation == Some(Operation::Purchases)));
     client.acknowledge(id).unwrap();
-    assert!(unsettled(&client).is_empty());
+    assert!(unacknowledged(&client).is_empty());
 }
 
 #[test]
-fn a_purchase_that_is_still_processing_is_followed_to_its_end() {
+fn processing_purchase_is_followed_to_completion() {
     for (item, outcome) in [(demo::SLOW, "completed"), (demo::TIMES_OUT, "completed")] {
         let store = Store::open();
         let client = store.client();
         let operation = buy(&client, ASTRID, ItemId::from_uuid(item), &json!({})).unwrap();
         assert_eq!(operation["outcome"], outcome);
-        assert_eq!(store.posts(), 1, "looked at, not sent again");
+        assert_eq!(store.posts(), 1, "queried, not sent again");
         assert_eq!(store.deductions().len(), 1);
     }
 }
 
 #[test]
-fn cancel_withdraws_what_has_not_left_and_leaves_pending_what_has() {
+fn cancel_stops_unsent_purchases_and_leaves_sent_pending() {
     let store = Store::open();
     let client = store.client();
     store.sandbox.arm(Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
@@ -203,7 +205,7 @@ fn cancel_withdraws_what_has_not_left_and_leaves_pending_what_has() {
         let read = scope.spawn(|| client.list_items(ASTRID, Some(r#"{"waitMs":60000}"#)));
         store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Items));
         eventually("the purchase is on its way", || {
-            (unsettled(&client).len() == 1 && client.read_stats().is_ok()).then_some(())
+            (unacknowledged(&client).len() == 1 && client.read_stats().is_ok()).then_some(())
         });
         store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Purchase));
         client.cancel().unwrap();
@@ -216,7 +218,7 @@ fn cancel_withdraws_what_has_not_left_and_leaves_pending_what_has() {
 }
 
 #[test]
-fn a_restart_settles_what_the_last_run_left_and_the_pos_finds_it() {
+fn pending_purchase_after_restart_is_resolved_and_listed() {
     let store = Store::open();
     let client = store.durable_client();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
@@ -224,31 +226,31 @@ fn a_restart_settles_what_the_last_run_left_and_the_pos_finds_it() {
     let id = error.operation().unwrap();
     client.close();
     let client = store.durable_client();
-    let operation = settled(&client, id);
+    let operation = resolved(&client, id);
     assert_eq!(operation["outcome"], "completed");
     assert_eq!(operation["purchase"]["status"], "Completed");
-    assert_eq!(unsettled(&client)[0]["reference"], "R");
+    assert_eq!(unacknowledged(&client)[0]["reference"], "R");
     assert_eq!(store.posts(), 1);
 }
 
 #[test]
-fn settling_asks_at_once_and_says_what_became_known() {
+fn resolve_pending_queries_at_once_and_counts_results() {
     let store = Store::open();
     // So slow a background that only the call can have done it.
     let client = store.client_with(&json!({ "retryScheduleMs": [86_400_000] }));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
     buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 200 })).unwrap_err();
-    let answer = parse(&client.resolve_pending(Some(r#"{"waitMs":200}"#)).unwrap());
-    assert_eq!(answer, json!({ "resolved": 0, "pending": 1 }));
+    let result = parse(&client.resolve_pending(Some(r#"{"waitMs":200}"#)).unwrap());
+    assert_eq!(result, json!({ "resolved": 0, "pending": 1 }));
     store.sandbox.clear_faults();
-    let answer = parse(&client.resolve_pending(None).unwrap());
-    assert_eq!(answer, json!({ "resolved": 1, "pending": 0 }));
-    assert_eq!(unsettled(&client)[0]["outcome"], "completed");
+    let result = parse(&client.resolve_pending(None).unwrap());
+    assert_eq!(result, json!({ "resolved": 1, "pending": 0 }));
+    assert_eq!(unacknowledged(&client)[0]["outcome"], "completed");
 }
 
 #[test]
-fn nothing_is_sent_again_while_the_first_request_may_be_under_way() {
+fn purchase_in_flight_is_not_sent_again() {
     let store = Store::open();
     let client = store.client_with(&json!({ "requestTimeoutMs": 700 }));
     // Lost before it was processed: only a second request can help, but not before the first one's time is over.
@@ -261,25 +263,25 @@ fn nothing_is_sent_again_while_the_first_request_may_be_under_way() {
     assert_eq!(store.deductions().len(), 1);
     let log = store.sandbox.requests();
     let last_post = log.iter().rposition(|request| request.method == "POST").unwrap();
-    assert_eq!(log[last_post - 1].operation, Some(Operation::Purchases), "a look comes right before");
+    assert_eq!(log[last_post - 1].operation, Some(Operation::Purchases), "a status query comes right before");
 }
 
 #[test]
-fn beyond_the_replay_limit_nothing_is_sent_and_a_person_is_asked() {
+fn purchase_past_the_resend_limit_needs_review() {
     let store = Store::open();
     let client = store.client_with(&json!({ "resendLimitMs": 0, "requestTimeoutMs": 300 }));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::CloseBeforeCommit));
     let error = buy(&client, ASTRID, COFFEE, &json!({})).unwrap_err();
     assert_eq!(error.code(), Code::PendingNeedsReview);
     let id = error.operation().unwrap();
-    assert_eq!(unsettled(&client)[0]["needsReview"], true);
+    assert_eq!(unacknowledged(&client)[0]["needsReview"], true);
     assert_eq!(store.posts(), 1);
     client.acknowledge(id).unwrap();
-    assert!(unsettled(&client).is_empty());
+    assert!(unacknowledged(&client).is_empty());
 }
 
 #[test]
-fn a_clients_answers_never_hold_the_key() {
+fn outputs_of_a_client_never_contain_the_key() {
     let store = Store::open();
     let key = "marker-key-8d1f";
     let client = store.client_with(&json!({ "apiKey": key, "journalPath": store.journal() }));
@@ -301,7 +303,7 @@ fn a_clients_answers_never_hold_the_key() {
 }
 
 #[test]
-fn closing_is_bounded_and_every_call_after_it_says_so() {
+fn close_returns_in_time_and_later_calls_are_rejected() {
     let store = Store::open();
     let client = store.durable_client();
     store.sandbox.arm(Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
@@ -322,7 +324,7 @@ fn closing_is_bounded_and_every_call_after_it_says_so() {
 }
 
 #[test]
-fn a_hanging_request_does_not_hold_up_the_next_purchase() {
+fn hanging_request_does_not_delay_the_next_purchase() {
     let store = Store::open();
     let client = store.client();
     store.sandbox.arm(Fault::on(Operation::Any, Effect::StallBeforeCommit).contact(demo::ASTRID).times(0));

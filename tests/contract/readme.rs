@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn the_readmes_c_program_compiles_links_and_runs() {
+fn readme_c_program_compiles_links_and_runs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let code = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("README.md shows C");

@@ -1,6 +1,6 @@
 //! Using a reward: once, whatever gets lost on the way, and never "declined" when it may have been ours. Against the running sandbox over TLS.
 
-use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse, problem, settled, unsettled};
+use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse, problem, resolved, unacknowledged};
 use engage_point_shop::{AssignmentId, Client, Code, ContactId, Error, ItemId, OperationId};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Answer, Effect, Fault, LedgerKind, Operation};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 fn redeem(client: &Client, contact: Option<ContactId>, reward: AssignmentId, with: &Value) -> Result<Value, Error> {
-    client.redeem_reward(contact, reward, Some(&with.to_string())).map(|answer| parse(&answer))
+    client.redeem_reward(contact, reward, Some(&with.to_string())).map(|json| parse(&json))
 }
 
 /// Buys a coffee for Astrid, notes that, and gives the reward.
@@ -30,7 +30,7 @@ fn redeem_requests(store: &Store) -> usize {
 }
 
 /// A list with the reward as it may look, in place of the true one.
-fn looks(reward: AssignmentId, fields: &Value) -> Effect {
+fn rewards_effect(reward: AssignmentId, fields: &Value) -> Effect {
     let mut element = json!({ "id": reward });
     element.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let body = json!([element]).to_string();
@@ -51,7 +51,7 @@ fn comparing(store: &Store) -> Client {
 }
 
 #[test]
-fn a_reward_is_used_once_and_a_second_press_joins() {
+fn second_redeem_press_returns_the_existing_operation() {
     let store = Store::open();
     let client = store.client();
     let reward = reward(&store, &client);
@@ -70,7 +70,7 @@ fn a_reward_is_used_once_and_a_second_press_joins() {
 }
 
 #[test]
-fn the_same_reference_is_the_same_redeem_and_a_new_one_is_refused_by_engage() {
+fn redeem_with_new_reference_is_declined_by_engage() {
     let store = Store::open();
     let client = store.durable_client();
     let reward = reward(&store, &client);
@@ -89,7 +89,7 @@ fn the_same_reference_is_the_same_redeem_and_a_new_one_is_refused_by_engage() {
 }
 
 #[test]
-fn an_answer_that_is_lost_is_found_again_and_the_reward_is_ours() {
+fn redeem_with_lost_response_is_completed_by_a_query() {
     for effect in [Effect::ResetAfterCommit, Effect::CloseAfterCommit, Effect::StatusAfterCommit(Answer::status(504))] {
         let store = Store::open();
         let client = store.client();
@@ -98,12 +98,12 @@ fn an_answer_that_is_lost_is_found_again_and_the_reward_is_ours() {
         let operation = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
         assert_eq!(operation["outcome"], "completed");
         assert_eq!(operation["reward"]["redeemed"], true);
-        assert_eq!((redeemed(&store), redeem_requests(&store)), (1, 1), "looked at, not sent again");
+        assert_eq!((redeemed(&store), redeem_requests(&store)), (1, 1), "queried, not sent again");
     }
 }
 
 #[test]
-fn a_redeem_that_is_a_tills_very_first_request_is_known_as_ours_too() {
+fn first_request_redeem_with_lost_response_is_completed() {
     let store = Store::open();
     let reward = reward(&store, &store.client());
     // Nothing has told this till what time it is at Engage when it sends; the look does.
@@ -115,7 +115,7 @@ fn a_redeem_that_is_a_tills_very_first_request_is_known_as_ours_too() {
 }
 
 #[test]
-fn a_request_that_was_lost_is_sent_again_once_a_look_says_that_the_reward_is_unused() {
+fn lost_redeem_is_sent_again_when_reward_is_unused() {
     let store = Store::open();
     let client = store.client();
     let reward = reward(&store, &client);
@@ -126,7 +126,7 @@ fn a_request_that_was_lost_is_sent_again_once_a_look_says_that_the_reward_is_unu
 }
 
 #[test]
-fn a_restart_settles_a_redeem_that_was_left_under_way() {
+fn redeem_in_flight_at_restart_is_resolved() {
     let store = Store::open();
     let client = store.durable_client();
     let reward = reward(&store, &client);
@@ -136,8 +136,8 @@ fn a_restart_settles_a_redeem_that_was_left_under_way() {
     let id = error.operation().unwrap();
     client.close();
     let client = store.durable_client();
-    assert_eq!(settled(&client, id)["outcome"], "completed");
-    let left = unsettled(&client);
+    assert_eq!(resolved(&client, id)["outcome"], "completed");
+    let left = unacknowledged(&client);
     assert_eq!((&left[0]["kind"], &left[0]["reference"]), (&json!("redeem"), &json!("R")));
     client.acknowledge(id).unwrap();
     assert_eq!((redeemed(&store), redeem_requests(&store)), (1, 1));
@@ -149,13 +149,13 @@ fn lost_then_seen(fields: &Value) -> (Store, Result<Value, Error>, Client) {
     let client = store.client();
     let reward = reward(&store, &client);
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetBeforeCommit));
-    store.sandbox.arm(Fault::on(Operation::Rewards, looks(reward, fields)).times(0));
+    store.sandbox.arm(Fault::on(Operation::Rewards, rewards_effect(reward, fields)).times(0));
     let result = redeem(&client, Some(ASTRID), reward, &json!({}));
     (store, result, client)
 }
 
 #[test]
-fn a_reward_that_was_used_well_before_or_after_our_request_was_used_by_somebody_else() {
+fn reward_used_at_another_time_is_declined() {
     for seconds in [-86_400, -120, 3_600] {
         let (store, result, client) =
             lost_then_seen(&json!({ "redeemed": true, "redeemedOn": written(seconds), "heading": "Coffee" }));
@@ -168,7 +168,7 @@ fn a_reward_that_was_used_well_before_or_after_our_request_was_used_by_somebody_
 }
 
 #[test]
-fn what_nothing_tells_is_ambiguous_and_handed_over_to_a_person() {
+fn redeem_without_evidence_needs_review() {
     for fields in [
         json!({ "redeemed": true }),
         json!({ "redeemed": true, "redeemedOn": "yesterday" }),
@@ -181,15 +181,15 @@ fn what_nothing_tells_is_ambiguous_and_handed_over_to_a_person() {
         let id = error.operation().unwrap();
         let operation = parse(&client.get_operation(id).unwrap());
         assert_eq!((&operation["outcome"], &operation["needsReview"]), (&json!("pending"), &json!(true)));
-        assert_eq!(operation["reward"]["redeemed"], true, "what is known is told");
+        assert_eq!(operation["reward"]["redeemed"], true, "the operation shows the reward's state");
         assert_eq!(redeem_requests(&store), 1, "it is not sent again");
         client.acknowledge(id).unwrap();
-        assert!(unsettled(&client).is_empty());
+        assert!(unacknowledged(&client).is_empty());
     }
 }
 
 #[test]
-fn without_a_contact_a_lost_request_is_sent_again_and_a_lost_answer_is_ambiguous() {
+fn redeem_without_contact_and_lost_response_is_ambiguous() {
     let store = Store::open();
     let client = store.client();
     let first = reward(&store, &client);
@@ -210,7 +210,7 @@ fn without_a_contact_a_lost_request_is_sent_again_and_a_lost_answer_is_ambiguous
 }
 
 #[test]
-fn while_a_redeem_is_pending_no_other_of_the_same_reward_is_sent() {
+fn second_redeem_of_a_pending_reward_is_rejected() {
     let store = Store::open();
     let client = store.client_with(&json!({ "requestTimeoutMs": 60_000 }));
     let reward = reward(&store, &client);
@@ -228,7 +228,7 @@ fn while_a_redeem_is_pending_no_other_of_the_same_reward_is_sent() {
 }
 
 #[test]
-fn what_was_not_sent_may_be_tried_again() {
+fn redeem_not_sent_is_retried_as_the_same_operation() {
     let store = Store::open();
     let client = store.durable_client();
     let reward = reward(&store, &client);
@@ -246,7 +246,7 @@ fn what_was_not_sent_may_be_tried_again() {
 }
 
 #[test]
-fn every_documented_error_of_a_redeem_has_its_code() {
+fn documented_redeem_errors_have_their_codes() {
     let store = Store::open();
     let client = store.client();
     for (status, engage_code, code) in [
@@ -274,7 +274,7 @@ fn every_documented_error_of_a_redeem_has_its_code() {
 }
 
 #[test]
-fn a_success_that_is_not_engages_is_pending() {
+fn redeem_with_foreign_success_body_is_pending() {
     for effect in [Effect::Html, Effect::Garbage] {
         let store = Store::open();
         let client = store.client();
@@ -282,8 +282,8 @@ fn a_success_that_is_not_engages_is_pending() {
         store.sandbox.arm(Fault::on(Operation::Redeem, effect));
         let error = redeem(&client, Some(ASTRID), reward, &json!({ "waitMs": 300 })).unwrap_err();
         assert_eq!(error.code(), Code::PendingInvalidResponse);
-        let operation = settled(&client, error.operation().unwrap());
-        assert_eq!(operation["outcome"], "completed", "looked at, unused, and sent again");
+        let operation = resolved(&client, error.operation().unwrap());
+        assert_eq!(operation["outcome"], "completed", "queried, unused, and sent again");
         assert_eq!(redeemed(&store), 1);
     }
 }
@@ -294,7 +294,7 @@ fn found(client: &Client, operation: &Value) -> Value {
 }
 
 #[test]
-fn a_purchase_leads_to_its_reward_by_the_rewards_before_and_after() {
+fn reward_is_found_by_rewards_before_and_after() {
     let store = Store::open();
     let client = comparing(&store);
     // The first of its promotion is the only one.
@@ -315,16 +315,16 @@ fn a_purchase_leads_to_its_reward_by_the_rewards_before_and_after() {
 }
 
 #[test]
-fn rewards_first_looks_before_it_buys_and_an_ambiguity_is_said() {
+fn reward_without_snapshot_is_ambiguous_and_with_one_new() {
     let store = Store::open();
     // Another till's reward of the same promotion is there, and this till has not looked before.
     buy(&store.client(), ASTRID, COFFEE, &json!({ "reference": "1" })).unwrap();
     let two = comparing(&store);
     let bought = buy(&two, ASTRID, COFFEE, &json!({ "reference": "2" })).unwrap();
-    let answer = found(&two, &bought);
-    assert_eq!(answer["certainty"], "ambiguous");
-    assert_eq!((&answer["assignmentId"], &answer["reward"]), (&Value::Null, &Value::Null));
-    assert_eq!(answer["candidates"].as_array().unwrap().len(), 2);
+    let result = found(&two, &bought);
+    assert_eq!(result["certainty"], "ambiguous");
+    assert_eq!((&result["assignmentId"], &result["reward"]), (&Value::Null, &Value::Null));
+    assert_eq!(result["candidates"].as_array().unwrap().len(), 2);
     // With a look before there is no doubt.
     let third = comparing(&store);
     let bought = buy(&third, ASTRID, COFFEE, &json!({ "reference": "3", "snapshotRewards": true })).unwrap();
@@ -335,23 +335,23 @@ fn rewards_first_looks_before_it_buys_and_an_ambiguity_is_said() {
 }
 
 #[test]
-fn what_engage_states_needs_no_comparison() {
+fn reward_stated_by_engage_is_explicit() {
     let store = Store::open();
     let client = store.client();
     let id = OperationId::fresh();
     let stated = OperationId::fresh();
     let body = json!({ "pointShopItemPurchaseId": id, "status": "Completed", "promotionAssignmentId": stated });
-    let answer =
+    let response =
         Answer { body: Some(body.to_string()), content_type: Some("application/json".into()), ..Answer::status(200) };
-    store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StatusAfterCommit(answer)));
+    store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StatusAfterCommit(response)));
     let bought = buy(&client, ASTRID, COFFEE, &json!({ "purchaseId": id })).unwrap();
-    let answer = found(&client, &bought);
-    assert_eq!((&answer["certainty"], &answer["assignmentId"]), (&json!("explicit"), &json!(stated)));
-    assert_eq!(answer["reward"], Value::Null, "it is not in the list, and nothing is made up");
+    let result = found(&client, &bought);
+    assert_eq!((&result["certainty"], &result["assignmentId"]), (&json!("explicit"), &json!(stated)));
+    assert_eq!(result["reward"], Value::Null, "it is not in the list, and nothing is made up");
 }
 
 #[test]
-fn a_receipt_has_what_the_reward_says_in_whatever_kind_of_value() {
+fn receipt_has_every_value_type_of_a_reward() {
     let store = Store::open();
     let client = store.client();
     let id = OperationId::fresh();
@@ -370,10 +370,11 @@ fn a_receipt_has_what_the_reward_says_in_whatever_kind_of_value() {
                 { "type": "POS", "valueType": value_type, "value": value, "instruction": "Press coffee" },
             ],
         });
-        store.sandbox.arm(Fault::on(Operation::Rewards, looks(stated, &reward)));
+        store.sandbox.arm(Fault::on(Operation::Rewards, rewards_effect(stated, &reward)));
         let body = json!({ "pointShopItemPurchaseId": id, "status": "Completed", "assignmentId": stated }).to_string();
-        let answer = Answer { body: Some(body), content_type: Some("application/json".into()), ..Answer::status(200) };
-        store.sandbox.arm(Fault::on(Operation::Purchase, Effect::Status(answer)));
+        let response =
+            Answer { body: Some(body), content_type: Some("application/json".into()), ..Answer::status(200) };
+        store.sandbox.arm(Fault::on(Operation::Purchase, Effect::Status(response)));
         let bought = buy(&client, ASTRID, COFFEE, &json!({ "purchaseId": id })).unwrap();
         let expected = json!({
             "title": "Kaffe å la carte", "description": "One cup", "expiresOn": "2027-01-01T00:00:00Z", "barcode": "7312345",
@@ -385,7 +386,7 @@ fn a_receipt_has_what_the_reward_says_in_whatever_kind_of_value() {
 }
 
 #[test]
-fn a_reward_is_looked_for_only_where_there_can_be_one() {
+fn find_reward_without_completed_purchase_is_an_error() {
     let store = Store::open();
     let client = comparing(&store);
     let reward = reward(&store, &client);
@@ -404,7 +405,7 @@ fn a_reward_is_looked_for_only_where_there_can_be_one() {
 }
 
 #[test]
-fn a_redeem_that_is_given_up_by_everybody_settles_in_the_background() {
+fn redeem_without_waiter_is_resolved_in_the_background() {
     let store = Store::open();
     let client = store.client();
     let reward = reward(&store, &client);
@@ -412,7 +413,7 @@ fn a_redeem_that_is_given_up_by_everybody_settles_in_the_background() {
     let error = redeem(&client, Some(ASTRID), reward, &json!({ "waitMs": 100 })).unwrap_err();
     assert_eq!(error.code(), Code::PendingWaitEnded);
     let id = error.operation().unwrap();
-    assert_eq!(settled(&client, id)["outcome"], "completed");
+    assert_eq!(resolved(&client, id)["outcome"], "completed");
     assert_eq!(parse(&client.read_stats().unwrap())["redeemsSent"], 1);
     assert_eq!(redeemed(&store), 1);
 }
@@ -422,7 +423,7 @@ const VERSION_1: &str = "CREATE TABLE operation (
         id BLOB PRIMARY KEY NOT NULL, contact BLOB NOT NULL, item BLOB NOT NULL, reference TEXT, state TEXT NOT NULL,
         code INTEGER NOT NULL, http_status INTEGER, engage_code TEXT, attempts INTEGER NOT NULL, recorded_at INTEGER NOT NULL,
         quiet_until INTEGER NOT NULL, next_at INTEGER NOT NULL, rounds INTEGER NOT NULL, settled_at INTEGER,
-        acknowledged_at INTEGER, answer TEXT, revision INTEGER NOT NULL) STRICT;
+        acknowledged_at INTEGER, result TEXT, revision INTEGER NOT NULL) STRICT;
      CREATE UNIQUE INDEX by_reference ON operation (contact, item, reference) WHERE reference IS NOT NULL;
      CREATE INDEX unacknowledged ON operation (contact, item) WHERE acknowledged_at IS NULL;
      CREATE INDEX acknowledged ON operation (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
@@ -430,18 +431,18 @@ const VERSION_1: &str = "CREATE TABLE operation (
      PRAGMA user_version = 1;";
 
 #[test]
-fn a_journal_of_the_first_version_is_taken_over_with_every_record() {
+fn journal_of_version_1_is_migrated_with_every_record() {
     let store = Store::open();
     let (done, open) = (OperationId::fresh(), OperationId::fresh());
     let old = rusqlite::Connection::open(store.journal()).unwrap();
     old.execute_batch(VERSION_1).unwrap();
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    for (id, reference, state, code, answer) in
+    for (id, reference, state, code, result) in
         [(done, "receipt 1", "done", 0, Some(r#"{"status":"Completed"}"#)), (open, "receipt 2", "unknown", -512, None)]
     {
         old.execute(
             "INSERT INTO operation VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, NULL, 1, ?7, 0, 0, 0, NULL, NULL, ?8, 1)",
-            (id.uuid(), ASTRID.uuid(), COFFEE.uuid(), reference, state, code, now, answer),
+            (id.uuid(), ASTRID.uuid(), COFFEE.uuid(), reference, state, code, now, result),
         )
         .unwrap();
     }
@@ -451,12 +452,12 @@ fn a_journal_of_the_first_version_is_taken_over_with_every_record() {
     assert_eq!((&kept["kind"], &kept["outcome"]), (&json!("purchase"), &json!("completed")));
     assert_eq!((&kept["reference"], &kept["purchase"]["status"]), (&json!("receipt 1"), &json!("Completed")));
     // What was under way is settled: Engage does not know it, so it is sent again, with its own id.
-    assert_eq!(settled(&client, open)["outcome"], "completed");
+    assert_eq!(resolved(&client, open)["outcome"], "completed");
     assert_eq!(store.deductions(), [open.uuid()]);
     let again = buy(&client, ASTRID, COFFEE, &json!({ "reference": "receipt 1" })).unwrap();
     assert_eq!(again["operationId"], json!(done));
     // And it holds redeems from now on.
     let reward = reward(&store, &client);
     redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
-    assert_eq!(unsettled(&client).len(), 3);
+    assert_eq!(unacknowledged(&client).len(), 3);
 }

@@ -57,12 +57,12 @@ impl Browser {
         }
         self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
         loop {
-            let mut answer = Vec::new();
-            assert!(self.from.read_until(0, &mut answer).unwrap() > 0, "the browser ended: is chromium installed?");
-            let answer: Value = serde_json::from_slice(&answer[..answer.len() - 1]).unwrap();
-            if answer["id"] == self.count {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].clone();
+            let mut response = Vec::new();
+            assert!(self.from.read_until(0, &mut response).unwrap() > 0, "the browser ended: is chromium installed?");
+            let response: Value = serde_json::from_slice(&response[..response.len() - 1]).unwrap();
+            if response["id"] == self.count {
+                assert!(response["error"].is_null(), "{method}: {response}");
+                return response["result"].clone();
             }
         }
     }

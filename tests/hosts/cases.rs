@@ -19,7 +19,7 @@ struct Came {
 }
 
 /// A server that gives each case its answer: the case is named by the API key. A look at what became of a purchase gets the case's
-/// "look"; what a case does not prepare for, a 503.
+/// "query"; what a case does not prepare for, a 503.
 fn serve(cases: &[Value]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -28,13 +28,13 @@ fn serve(cases: &[Value]) -> String {
         for stream in listener.incoming() {
             let cases = cases.clone();
             // A client that leaves is nothing to complain about.
-            thread::spawn(move || stream.and_then(|stream| answer(&stream, &cases)));
+            thread::spawn(move || stream.and_then(|stream| response(&stream, &cases)));
         }
     });
     url
 }
 
-fn answer(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
+fn response(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
     loop {
@@ -54,8 +54,8 @@ fn answer(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
 
     let number: usize = header("apikey:").and_then(|key| key.strip_prefix("case-")).unwrap().parse().unwrap();
     let spends = ["purchase", "redeem_reward"].iter().any(|call| cases[number]["call"] == *call);
-    let look = spends && head[0].starts_with("GET");
-    let prepared = &cases[number][if look { "look" } else { "answer" }];
+    let query = spends && head[0].starts_with("GET");
+    let prepared = &cases[number][if query { "query" } else { "response" }];
     let unprepared = json!({ "status": 503, "text": "" });
     let prepared = if prepared.is_null() { &unprepared } else { prepared };
     let body = prepared["text"].as_str().map_or_else(|| prepared["body"].to_string(), str::to_owned);
@@ -102,7 +102,7 @@ fn make(url: &str, number: usize, case: &Value) -> Came {
         }
     };
     let (row, json) = match call() {
-        Ok(answer) => (&TABLE[0], answer),
+        Ok(response) => (&TABLE[0], response),
         Err(error) => (error.code().row(), error.to_json()),
     };
     Came { code: row.name.into(), outcome: row.outcome.name().into(), json: serde_json::from_slice(&json).unwrap() }
@@ -127,7 +127,7 @@ fn fault(case: &Value, came: &Came) -> Option<String> {
 }
 
 #[test]
-fn the_shared_cases_come_to_the_same_in_every_language() {
+fn shared_cases_have_equal_results_in_every_language() {
     let file = root().join("tests/hosts/cases.json");
     let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let url = serve(&cases);
@@ -161,7 +161,7 @@ fn the_shared_cases_come_to_the_same_in_every_language() {
 }
 
 #[test]
-fn a_case_that_comes_to_something_else_is_seen() {
+fn case_with_another_result_is_reported() {
     let case = json!({ "expect": { "code": "EPS_DECLINED", "fields": { "/httpStatus": 400 } } });
     let came = |code: &str, outcome: &str, status: Value| Came {
         code: code.into(),

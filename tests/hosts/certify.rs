@@ -18,7 +18,7 @@ fn commands(heading: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_readmes_five_minutes_end_with_a_till_that_fails_and_one_that_passes() {
+fn readme_certify_commands_fail_naive_and_pass_the_c_till() {
     let root = tempfile::tempdir().unwrap();
     let target = target().display().to_string();
     let path = format!("{}/bin:{}", root.path().display(), std::env::var("PATH").unwrap());

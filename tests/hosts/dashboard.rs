@@ -1,7 +1,7 @@
 //! The sandbox's page in a real browser: a fault is armed on it, a till's purchase goes pending, it is lifted, and the purchase settles.
 
 use crate::browser::Browser;
-use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, settled, unsettled};
+use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, resolved, unacknowledged};
 use engage_point_shop::{Code, ContactId, ItemId};
 use engage_sandbox::{Item, Member};
 use serde_json::json;
@@ -14,7 +14,7 @@ fn rows(list: &str, text: &str) -> String {
 }
 
 #[test]
-fn a_till_can_be_made_pending_and_settled_on_the_page_with_a_mouse_or_by_keyboard() {
+fn purchase_is_made_pending_and_resolved_on_the_dashboard() {
     let store = Store::open();
     let client = store.durable_client();
     let mut browser = Browser::open(&store.sandbox.http_url());
@@ -28,7 +28,7 @@ fn a_till_can_be_made_pending_and_settled_on_the_page_with_a_mouse_or_by_keyboar
     assert_eq!(code, Code::PendingConnectionLost);
     browser.until(&format!("{} >= 1", rows("requests", "reset before commit")));
     browser.picture("pending");
-    let pending = id_of(&unsettled(&client)[0]);
+    let pending = id_of(&unacknowledged(&client)[0]);
 
     // By keyboard alone: from the top of the page on to the button, and enter.
     browser.go(&store.sandbox.http_url());
@@ -41,17 +41,17 @@ fn a_till_can_be_made_pending_and_settled_on_the_page_with_a_mouse_or_by_keyboar
     assert_eq!(browser.value("document.activeElement.id"), "lift");
     browser.key("Enter");
     browser.until("document.getElementById('status').innerText.startsWith('no faults armed')");
-    assert_eq!(settled(&client, pending)["outcome"], "completed");
+    assert_eq!(resolved(&client, pending)["outcome"], "completed");
     browser.until(&format!("{} === 1", rows("purchases", "Completed")));
     browser.until(&format!("{} === 1", rows("members", "1100")));
 
     // The judge's word on the till's own export.
-    let export = json!({ "operations": unsettled(&client) }).to_string();
+    let export = json!({ "operations": unacknowledged(&client) }).to_string();
     browser.value("document.querySelector('#journal').closest('details').open = true");
     browser.value(&format!("document.getElementById('journal').value = {export:?}"));
     browser.click("#journal ~ button");
     browser.until("document.getElementById('verdict').innerText.startsWith('pass')");
-    browser.picture("settled");
+    browser.picture("resolved");
 
     // The clock.
     browser.click("button[name=ms][value='86400000']");
@@ -82,7 +82,7 @@ fn send(store: &Store, request: &str) {
 }
 
 #[test]
-fn a_form_of_another_sites_page_is_refused() {
+fn form_of_another_origin_is_rejected() {
     let store = Store::open();
     let form = "fault=silence&operation=purchase&times=0";
     for (site, armed) in [("cross-site", 0), ("same-site", 0), ("same-origin", 1)] {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 /// What came of one run of a till.
 #[derive(Debug, PartialEq, Eq)]
-struct Told {
+struct Run {
     chapter: &'static str,
     exit: Option<i32>,
     cashier: String,
@@ -23,13 +23,13 @@ struct Told {
 struct Till {
     language: Language,
     store: Store,
-    story: Vec<Told>,
+    story: Vec<Run>,
 }
 
 impl Till {
-    fn run(&mut self, chapter: &'static str, arguments: &[&str]) -> &Told {
+    fn run(&mut self, chapter: &'static str, arguments: &[&str]) -> &Run {
         let output = self.language.program("till").args(arguments).output().unwrap();
-        self.story.push(Told {
+        self.story.push(Run {
             chapter,
             exit: output.status.code(),
             cashier: normalised(&output.stdout),
@@ -39,7 +39,7 @@ impl Till {
     }
 
     /// A run with everything that it needs, and more; a later argument is the one that counts.
-    fn sell(&mut self, chapter: &'static str, more: &[&str]) -> &Told {
+    fn sell(&mut self, chapter: &'static str, more: &[&str]) -> &Run {
         let (url, key) = (self.store.sandbox.https_url(), self.store.sandbox.api_key().to_owned());
         let (ca, journal) = (self.store.sandbox.ca_file().to_owned(), self.store.journal());
         let mut arguments = vec!["--url", &url, "--key", &key, "--ca", ca.to_str().unwrap()];
@@ -70,7 +70,7 @@ const PROMOTION_EXPIRED: &str = "b0000000-0000-4000-8000-000000000008";
 const NO_ITEM: &str = "b0000000-0000-4000-8000-0000000000ff";
 
 /// Everything that happens to one till. What it tells is checked here once; that all tell the same, by the test.
-fn live(language: Language) -> Vec<Told> {
+fn live(language: Language) -> Vec<Run> {
     let mut till = Till { language, store: Store::open(), story: Vec::new() };
     let deducted = |till: &Till, wanted: usize| {
         assert_eq!(till.store.deductions().len(), wanted, "{language:?}: deductions");
@@ -78,83 +78,80 @@ fn live(language: Language) -> Vec<Told> {
     let member = ["--member", "email=astrid@example.com"];
     let coffee = |reference| ["--member", "email=astrid@example.com", "--item", COFFEE, "--reference", reference];
 
-    let told = till.sell("a sale", &coffee("kvitto å 1"));
-    assert_eq!(told.exit, Some(0), "{told:?}");
+    let run = till.sell("a sale", &coffee("kvitto å 1"));
+    assert_eq!(run.exit, Some(0), "{run:?}");
     assert!(
-        told.cashier.contains("==> The reward is bought.\nPurchase <id> for 100 points\nReward: Free coffee\n"),
-        "{told:?}"
+        run.cashier.contains("==> The reward is bought.\nPurchase <id> for 100 points\nReward: Free coffee\n"),
+        "{run:?}"
     );
-    assert!(told.cashier.contains("==> The reward is used on this receipt.\n"), "{told:?}");
-    assert_eq!(told.technician, "");
+    assert!(run.cashier.contains("==> The reward is used on this receipt.\n"), "{run:?}");
+    assert_eq!(run.technician, "");
     deducted(&till, 1);
 
-    let told = till.sell("the same receipt again", &coffee("kvitto å 1"));
-    assert!(told.exit == Some(0) && told.cashier.contains("(asked for before: bought once)"), "{told:?}");
+    let run = till.sell("the same receipt again", &coffee("kvitto å 1"));
+    assert!(run.exit == Some(0) && run.cashier.contains("(asked for before: bought once)"), "{run:?}");
     deducted(&till, 1);
 
-    let told = till.sell("a member that there is not", &["--member", "customKey=4711"]);
-    assert!(told.exit == Some(10) && told.cashier == "==> There is no such member.\n", "{told:?}");
+    let run = till.sell("a member that there is not", &["--member", "customKey=4711"]);
+    assert!(run.exit == Some(10) && run.cashier == "==> There is no such member.\n", "{run:?}");
 
-    let told = till.sell("an item whose promotion has ended", &["--contact", CONTACT, "--item", PROMOTION_EXPIRED]);
-    assert_eq!(told.exit, Some(10), "{told:?}");
-    assert!(told.technician.contains("HTTP status 400 PromotionAssignmentPromotionExpired"), "{told:?}");
+    let run = till.sell("an item whose promotion has ended", &["--contact", CONTACT, "--item", PROMOTION_EXPIRED]);
+    assert_eq!(run.exit, Some(10), "{run:?}");
+    assert!(run.technician.contains("HTTP status 400 PromotionAssignmentPromotionExpired"), "{run:?}");
 
     // Nor can it be looked up, else the library finds out within the cashier's wait.
     till.store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     till.store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
-    let told =
+    let run =
         till.sell("the line is cut behind the purchase", &[&coffee("receipt 2")[..], &["--wait", "2000"]].concat());
-    assert!(told.exit == Some(11) && told.cashier.contains("==> Not known yet."), "{told:?}");
+    assert!(run.exit == Some(11) && run.cashier.contains("==> Not known yet."), "{run:?}");
     till.store.sandbox.clear_faults();
     deducted(&till, 2);
 
-    let told = till.sell("the next start", &["--contact", CONTACT, "--item", NO_ITEM]);
-    assert!(told.cashier.contains("Earlier purchase <id> (receipt 2): completed\nReward: Free coffee\n"), "{told:?}");
-    assert!(told.exit == Some(1) && told.cashier.contains("The member is not offered this item.\n"), "{told:?}");
+    let run = till.sell("the next start", &["--contact", CONTACT, "--item", NO_ITEM]);
+    assert!(run.cashier.contains("Earlier purchase <id> (receipt 2): completed\nReward: Free coffee\n"), "{run:?}");
+    assert!(run.exit == Some(1) && run.cashier.contains("The member is not offered this item.\n"), "{run:?}");
 
-    let told = till.sell("and the one after it", &["--contact", CONTACT, "--item", NO_ITEM]);
-    assert!(!told.cashier.contains("Earlier"), "{told:?}");
+    let run = till.sell("and the one after it", &["--contact", CONTACT, "--item", NO_ITEM]);
+    assert!(!run.cashier.contains("Earlier"), "{run:?}");
 
     till.store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
-    let told = till.sell("a cashier who does not wait", &[&coffee("receipt 3")[..], &["--wait", "2000"]].concat());
-    assert!(told.exit == Some(11) && told.technician.contains("EPS_PENDING_WAIT_ENDED"), "{told:?}");
+    let run = till.sell("a cashier who does not wait", &[&coffee("receipt 3")[..], &["--wait", "2000"]].concat());
+    assert!(run.exit == Some(11) && run.technician.contains("EPS_PENDING_WAIT_ENDED"), "{run:?}");
     till.store.sandbox.clear_faults();
-    let told = till.sell("the same receipt after the restart", &coffee("receipt 3"));
-    assert!(
-        told.exit == Some(0) && told.cashier.contains("Earlier purchase <id> (receipt 3): completed\n"),
-        "{told:?}"
-    );
+    let run = till.sell("the same receipt after the restart", &coffee("receipt 3"));
+    assert!(run.exit == Some(0) && run.cashier.contains("Earlier purchase <id> (receipt 3): completed\n"), "{run:?}");
     deducted(&till, 3);
 
-    let told = till.sell("a reward to take home", &[&coffee("receipt 4")[..], &["--no-redeem"]].concat());
-    assert!(told.exit == Some(0) && !told.cashier.contains("on this receipt"), "{told:?}");
+    let run = till.sell("a reward to take home", &[&coffee("receipt 4")[..], &["--no-redeem"]].concat());
+    assert!(run.exit == Some(0) && !run.cashier.contains("on this receipt"), "{run:?}");
 
     // The till is told that its wait has ended; what it used is known at the next start.
     till.store.sandbox.arm(Fault::on(Operation::Redeem, Effect::StallAfterCommit));
-    let told = till.sell("the line hangs behind the redeem", &[&coffee("receipt 5")[..], &["--wait", "2000"]].concat());
-    assert!(told.exit == Some(0) && told.cashier.contains("==> Not known yet whether the reward is used."), "{told:?}");
+    let run = till.sell("the line hangs behind the redeem", &[&coffee("receipt 5")[..], &["--wait", "2000"]].concat());
+    assert!(run.exit == Some(0) && run.cashier.contains("==> Not known yet whether the reward is used."), "{run:?}");
     till.store.sandbox.clear_faults();
-    let told = till.sell("the start after it", &["--contact", CONTACT, "--item", NO_ITEM]);
-    assert!(told.cashier.contains("Earlier redeem <id> (receipt 5): completed\n"), "{told:?}");
+    let run = till.sell("the start after it", &["--contact", CONTACT, "--item", NO_ITEM]);
+    assert!(run.cashier.contains("Earlier redeem <id> (receipt 5): completed\n"), "{run:?}");
     deducted(&till, 5);
 
     till.store
         .sandbox
         .arm(Fault::on(Operation::Redeem, Effect::Status(Answer::error(409, "PromotionAlreadyRedeemed"))));
-    let told = till.sell("a reward that somebody else has used", &coffee("receipt 6"));
-    assert!(told.exit == Some(0) && told.technician.contains("redeem: EPS_"), "{told:?}");
+    let run = till.sell("a reward that somebody else has used", &coffee("receipt 6"));
+    assert!(run.exit == Some(0) && run.technician.contains("redeem: EPS_"), "{run:?}");
 
-    let told = till.sell("a key that is wrong", &[&member[..], &["--key", "wrong"]].concat());
-    assert!(told.exit == Some(10) && told.technician.contains("EPS_UNAUTHORIZED"), "{told:?}");
+    let run = till.sell("a key that is wrong", &[&member[..], &["--key", "wrong"]].concat());
+    assert!(run.exit == Some(10) && run.technician.contains("EPS_UNAUTHORIZED"), "{run:?}");
 
-    let told = till.sell("nobody there", &["--contact", CONTACT, "--url", "https://127.0.0.1:1"]);
-    assert!(told.exit == Some(12) && told.technician.contains("because:"), "{told:?}");
+    let run = till.sell("nobody there", &["--contact", CONTACT, "--url", "https://127.0.0.1:1"]);
+    assert!(run.exit == Some(12) && run.technician.contains("because:"), "{run:?}");
 
-    let told = till.sell("a member who cannot afford it", &["--member", "email=bjorn@example.com", "--item", COFFEE]);
-    assert_eq!(told.exit, Some(10), "{told:?}");
+    let run = till.sell("a member who cannot afford it", &["--member", "email=bjorn@example.com", "--item", COFFEE]);
+    assert_eq!(run.exit, Some(10), "{run:?}");
 
-    let told = till.sell("a URL that is none", &["--contact", CONTACT, "--url", "ftp://x"]);
-    assert!(told.exit == Some(1) && told.technician.contains("EPS_BAD_CONFIG"), "{told:?}");
+    let run = till.sell("a URL that is none", &["--contact", CONTACT, "--url", "ftp://x"]);
+    assert!(run.exit == Some(1) && run.technician.contains("EPS_BAD_CONFIG"), "{run:?}");
     for (chapter, arguments) in [
         ("no arguments", &[][..]),
         ("an option without its value", &["--url", "u", "--journal", "j", "--contact", CONTACT, "--item"]),
@@ -164,8 +161,8 @@ fn live(language: Language) -> Vec<Told> {
         ("a member without a key", &["--url", "u", "--journal", "j", "--member", "astrid"]),
         ("a member and a contact", &["--url", "u", "--journal", "j", "--member", "any=a", "--contact", CONTACT]),
     ] {
-        let told = till.run(chapter, arguments);
-        assert!(told.exit == Some(2) && told.technician.starts_with("usage: till --url URL"), "{told:?}");
+        let run = till.run(chapter, arguments);
+        assert!(run.exit == Some(2) && run.technician.starts_with("usage: till --url URL"), "{run:?}");
     }
 
     let ledger = till.store.sandbox.ledger();
@@ -176,15 +173,15 @@ fn live(language: Language) -> Vec<Told> {
 }
 
 #[test]
-fn the_till_tells_the_same_story_in_every_language() {
-    let stories: Vec<Vec<Told>> = thread::scope(|scope| {
+fn example_till_prints_the_same_in_every_language() {
+    let stories: Vec<Vec<Run>> = thread::scope(|scope| {
         let tills = ALL.map(|language| scope.spawn(move || live(language)));
         tills.into_iter().map(|till| till.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
     for (language, story) in ALL.iter().zip(&stories) {
         assert_eq!(story.len(), stories[0].len());
-        for (told, of_c) in story.iter().zip(&stories[0]) {
-            assert_eq!(told, of_c, "{language:?}");
+        for (run, of_c) in story.iter().zip(&stories[0]) {
+            assert_eq!(run, of_c, "{language:?}");
         }
     }
     println!("stories: {} chapters in {} languages", stories[0].len(), stories.len());
@@ -192,7 +189,7 @@ fn the_till_tells_the_same_story_in_every_language() {
 
 /// The till in C is certified in the README's words (`tests/vendor/certify.rs`).
 #[test]
-fn the_till_is_certified_in_every_other_language() {
+fn example_till_is_certified_in_every_language() {
     let certified = |language: Language| {
         let program = language.program("till");
         let words = std::iter::once(program.get_program()).chain(program.get_args());

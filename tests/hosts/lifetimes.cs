@@ -141,7 +141,7 @@ static class Lifetimes
     {
         var shop = Open("waiting.db");
         var reading = shop.ListItemsAsync(Bjorn);
-        Check(shop.ListItems(Astrid).Count > 0, "another call is answered meanwhile");
+        Check(shop.ListItems(Astrid).Count > 0, "another call returns meanwhile");
         using (var cancel = new CancellationTokenSource())
         {
             var buying = shop.PurchaseAsync(Bjorn, Coffee, null, cancel.Token);
@@ -198,7 +198,7 @@ static class Lifetimes
         }
         const string Whole = "{\"a\":[1,-2.5e3,true,false,null,\"\\\"å\\\\😀\"],\"b\":{},\"c\":[]}";
         Check(Json.Write(Json.Parse(" " + Whole.Replace("å", "\\u00e5").Replace(",", " ,\n") + "\t")) == Whole, "read and written");
-        Check(Json.Parse(Whole)["a"].Items[1].Number == -2500m && Json.Parse(Whole)["x"]["y"].Items.Count == 0, "and looked into");
+        Check(Json.Parse(Whole)["a"].Items[1].Number == -2500m && Json.Parse(Whole)["x"]["y"].Items.Count == 0, "and members are read");
     }
 
     static int Main(string[] words)

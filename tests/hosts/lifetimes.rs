@@ -12,7 +12,7 @@ use std::process::Command;
 use std::thread;
 
 #[test]
-fn every_host_may_close_forget_and_fork_as_the_header_says() {
+fn hosts_close_forget_and_fork_as_the_header_states() {
     thread::scope(|scope| {
         for language in ALL {
             scope.spawn(move || {
@@ -41,7 +41,7 @@ fn every_host_may_close_forget_and_fork_as_the_header_says() {
 }
 
 #[test]
-fn a_library_that_is_unloaded_with_a_client_open_stays() {
+fn library_unloaded_with_open_client_stays_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let unload = folder.path().join("unload");
     let mut cc = Command::new("cc");
@@ -78,7 +78,7 @@ fn misfits_are_named(place: &Path, load: impl Fn() -> String) {
 }
 
 #[test]
-fn a_missing_or_misfitting_library_is_named_by_csharp() {
+fn csharp_names_a_missing_or_wrong_library() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["lifetimes.exe", "EngagePointShop.dll"] {
         fs::copy(built().join("csharp").join(file), folder.path().join(file)).unwrap();
@@ -97,7 +97,7 @@ fn a_missing_or_misfitting_library_is_named_by_csharp() {
 }
 
 #[test]
-fn a_missing_or_misfitting_library_is_named_by_python() {
+fn python_names_a_missing_or_wrong_library() {
     let folder = tempfile::tempdir().unwrap();
     let package = folder.path().join("engage_point_shop");
     fs::create_dir(&package).unwrap();

@@ -1,8 +1,8 @@
-//! Judges a campaign: what Engage deducted, what the journals hold and what the callers were told must be one story.
+//! Judges a campaign: what Engage deducted, what the journals hold and what the callers were call must be one story.
 //! A violation is a sentence that names the purchase; the rules are the design's invariants 1 to 7.
-//! What can be told from journals and ledger alone, the sandbox's own judge tells (`engage-sandbox judge`).
+//! What can be call from journals and ledger alone, the sandbox's own judge tells (`engage-sandbox judge`).
 
-use crate::till::Told;
+use crate::till::TillCall;
 use engage_point_shop::Outcome;
 use engage_point_shop::code::outcome;
 use engage_sandbox::{LedgerEntry, LedgerKind, RequestEntry, judge as sandbox};
@@ -76,7 +76,7 @@ impl Record {
         records.unwrap().map(Result::unwrap).collect()
     }
 
-    fn is_settled(&self) -> bool {
+    fn is_final(&self) -> bool {
         matches!(self.state.as_str(), "completed" | "declined" | "notSent")
     }
 }
@@ -86,20 +86,20 @@ impl Record {
 pub struct Case<'a> {
     pub ledger: &'a [LedgerEntry],
     pub requests: &'a [RequestEntry],
-    /// Of each till or group of tills on one journal: its records, and what all of them told, in order.
+    /// Of each till or group of tills on one journal: its records, and what all of them call, in order.
     pub journals: &'a [Journal],
     /// The tills' quiet time: a tenth more than `requestTimeoutMs`. Unless it was answered, a request is not followed by the next one
     /// of the same purchase within it, counted from its record; of that the journal keeps the first's only.
-    pub apart: Duration,
+    pub in_flight_window: Duration,
     /// Whether the faults have ended and the journals have been settled since.
-    pub settled: bool,
+    pub resolved: bool,
 }
 
 /// A journal and the tills that used it.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
     pub records: Vec<Record>,
-    pub told: Vec<Told>,
+    pub calls: Vec<TillCall>,
 }
 
 impl Journal {
@@ -136,16 +136,16 @@ pub struct Found {
 
 /// Holds the case against every rule; the first violation, if any.
 pub fn judge(case: &Case<'_>) -> Result<Found, String> {
-    let deducted = journals_and_ledger_are_one_story(case)?;
-    every_request_that_spends_has_its_record_and_its_quiet_time(case)?;
+    let deducted = journals_match_the_ledger(case)?;
+    attempts_have_records_and_keep_the_in_flight_window(case)?;
     for journal in case.journals {
-        callers_were_told_the_truth(journal, &deducted)?;
-        every_deduction_was_asked_for(journal, &deducted)?;
+        returned_outcomes_match_the_ledger(journal, &deducted)?;
+        every_deduction_has_a_press(journal, &deducted)?;
     }
     let records = || case.journals.iter().flat_map(|journal| &journal.records);
-    let done = records().filter(|record| record.state == "completed").count();
-    if case.settled && done != deducted.len() {
-        return Err(format!("{} deductions, but {done} intents that are done", deducted.len()));
+    let completed = records().filter(|record| record.state == "completed").count();
+    if case.resolved && completed != deducted.len() {
+        return Err(format!("{} deductions, but {completed} completed intents", deducted.len()));
     }
     let posts = case.requests.iter().filter(|request| request.purchase_id.is_some()).count();
     Ok(Found { intents: records().count(), deductions: deducted.len(), posts })
@@ -154,14 +154,14 @@ pub fn judge(case: &Case<'_>) -> Result<Found, String> {
 type Deducted<'a> = BTreeMap<Uuid, &'a LedgerEntry>;
 
 /// What the sandbox's judge says of the journals and the ledger: the same judge that a vendor's CI asks.
-fn journals_and_ledger_are_one_story<'a>(case: &Case<'a>) -> Result<Deducted<'a>, String> {
+fn journals_match_the_ledger<'a>(case: &Case<'a>) -> Result<Deducted<'a>, String> {
     let deductions: Vec<LedgerEntry> =
         case.ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct).cloned().collect();
     let exports: Vec<sandbox::Journal> = case.journals.iter().map(Journal::export).collect();
     let verdict = sandbox::judge(&sandbox::Case {
         ledger: &deductions,
         journals: &exports,
-        settled: case.settled,
+        settled: case.resolved,
         partial: false,
     });
     match verdict.reasons().map(|(rule, why)| format!("{rule}: {why}")).collect::<Vec<_>>() {
@@ -174,11 +174,11 @@ fn journals_and_ledger_are_one_story<'a>(case: &Case<'a>) -> Result<Deducted<'a>
 
 /// Invariant 2, and the quiet time: exactly for the second request, whose purchase was recorded right before the first left.
 /// A later one may have left at the very end of its own time, so that only the margin is sure.
-fn every_request_that_spends_has_its_record_and_its_quiet_time(case: &Case<'_>) -> Result<(), String> {
+fn attempts_have_records_and_keep_the_in_flight_window(case: &Case<'_>) -> Result<(), String> {
     let known: BTreeMap<Uuid, &Record> =
         case.journals.iter().flat_map(|journal| &journal.records).map(|record| (record.id, record)).collect();
     let mut sent: BTreeMap<Uuid, Vec<&RequestEntry>> = BTreeMap::new();
-    let quiet = i64::try_from(case.apart.as_millis()).unwrap_or(i64::MAX);
+    let window = i64::try_from(case.in_flight_window.as_millis()).unwrap_or(i64::MAX);
     for request in case.requests {
         let Some(id) = request.purchase_id else { continue };
         let Some(record) = known.get(&id) else {
@@ -188,14 +188,14 @@ fn every_request_that_spends_has_its_record_and_its_quiet_time(case: &Case<'_>) 
         if let Some(before) = earlier.last()
             && before.status.is_none()
         {
-            let (since, quiet) = match earlier.len() {
-                1 => (record.recorded_at, quiet),
-                _ => (before.time.millis(), quiet / 11),
+            let (since, window) = match earlier.len() {
+                1 => (record.recorded_at, window),
+                _ => (before.time.millis(), window / 11),
             };
             let gap = request.time.millis() - since;
-            if gap < quiet {
+            if gap < window {
                 return Err(format!(
-                    "{id} was sent again {gap} ms after it was recorded or sent, not {quiet}: {earlier:#?}, {request:#?}"
+                    "{id} was sent again {gap} ms after it was recorded or sent, not {window}: {earlier:#?}, {request:#?}"
                 ));
             }
         }
@@ -207,52 +207,52 @@ fn every_request_that_spends_has_its_record_and_its_quiet_time(case: &Case<'_>) 
     Ok(())
 }
 
-/// Invariants 4, 6 and 7: done is deducted, refused never is, pending is not forgotten; one reference is one purchase.
-fn callers_were_told_the_truth(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
+/// Invariants 4, 6 and 7: completed is deducted, refused never is, pending is not forgotten; one reference is one purchase.
+fn returned_outcomes_match_the_ledger(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
     let records: BTreeMap<Uuid, &Record> = journal.records.iter().map(|record| (record.id, record)).collect();
     let mut named: BTreeMap<String, Uuid> = BTreeMap::new();
-    for told in &journal.told {
-        let Some(code) = told.code() else { continue };
+    for call in &journal.calls {
+        let Some(code) = call.code() else { continue };
         if code <= -900 {
-            return Err(format!("a fault of the library itself: {told:?}"));
+            return Err(format!("a fault of the library itself: {call:?}"));
         }
-        if told.verb() == "open" && code != 0 {
-            return Err(format!("a journal could not be opened: {told:?}"));
+        if call.verb() == "open" && code != 0 {
+            return Err(format!("the journal could not be opened: {call:?}"));
         }
-        if told.verb() == "ack" && code == 0 {
-            let id = told.argument(1).parse::<Uuid>().map_err(|error| error.to_string())?;
+        if call.verb() == "ack" && code == 0 {
+            let id = call.argument(1).parse::<Uuid>().map_err(|error| error.to_string())?;
             if !records.get(&id).is_some_and(|record| record.acknowledged) {
-                return Err(format!("{id} was acknowledged, and that is forgotten"));
+                return Err(format!("{id} was acknowledged"));
             }
         }
-        if told.verb() == "unsettled" && code == 0 {
-            for operation in told.json("operations").as_array().into_iter().flatten() {
+        if call.verb() == "list" && code == 0 {
+            for operation in call.json("operations").as_array().into_iter().flatten() {
                 let shown = Record::of_operation(operation);
                 let held = records.get(&shown.id);
-                if !held.is_some_and(|record| {
-                    !shown.is_settled() || shown.state == record.state || shown.state == "notSent"
-                }) {
+                if !held
+                    .is_some_and(|record| !shown.is_final() || shown.state == record.state || shown.state == "notSent")
+                {
                     return Err(format!("shown as {shown:?} and now it is {held:?}"));
                 }
             }
         }
-        let Some(press) = Press::of(told) else { continue };
-        let Some(id) = guid(told.json("operationId")) else {
+        let Some(press) = Press::of(call) else { continue };
+        let Some(id) = guid(call.json("operationId")) else {
             if outcome(code) == Outcome::Completed {
-                return Err(format!("done without an operationId: {told:?}"));
+                return Err(format!("completed without an operationId: {call:?}"));
             }
             continue;
         };
         let is_there = deducted.contains_key(&id);
         let Some(record) = records.get(&id) else {
-            return Err(format!("the journal has forgotten {id}, of which a caller was told {code}"));
+            return Err(format!("the journal has forgotten {id}, for which a call returned {code}"));
         };
         if (record.contact, record.item) != (press.contact, press.item) && code > -100 {
-            return Err(format!("told of {id}, which is somebody else's purchase: {told:?}, {record:?}"));
+            return Err(format!("the call returned {id}, which is another purchase: {call:?}, {record:?}"));
         }
         match outcome(code) {
-            Outcome::Completed if !is_there => return Err(format!("told done and not deducted: {id}")),
-            Outcome::Declined if is_there => return Err(format!("told refused ({code}) and deducted: {id}")),
+            Outcome::Completed if !is_there => return Err(format!("reported as completed and not deducted: {id}")),
+            Outcome::Declined if is_there => return Err(format!("reported as declined ({code}) and deducted: {id}")),
             _ => {}
         }
         let contradicts = (-199..=-100).contains(&code);
@@ -260,7 +260,7 @@ fn callers_were_told_the_truth(journal: &Journal, deducted: &Deducted<'_>) -> Re
             && !contradicts
             && *named.entry(name).or_insert(id) != id
         {
-            return Err(format!("one reference and two purchases, the second is {id}: {told:?}"));
+            return Err(format!("one reference and two purchases, the second is {id}: {call:?}"));
         }
     }
     Ok(())
@@ -275,14 +275,14 @@ struct Press<'a> {
 }
 
 impl<'a> Press<'a> {
-    fn of(told: &'a Told) -> Option<Press<'a>> {
-        let third = told.argument(3);
-        let (reference, id) = match told.verb() {
+    fn of(call: &'a TillCall) -> Option<Press<'a>> {
+        let third = call.argument(3);
+        let (reference, id) = match call.verb() {
             "purchase" => ((!third.is_empty()).then_some(third), None),
             "named" => (None, third.parse().ok()),
             _ => return None,
         };
-        Some(Press { contact: told.argument(1).parse().ok()?, item: told.argument(2).parse().ok()?, reference, id })
+        Some(Press { contact: call.argument(1).parse().ok()?, item: call.argument(2).parse().ok()?, reference, id })
     }
 
     fn name(&self) -> Option<String> {
@@ -297,18 +297,18 @@ impl<'a> Press<'a> {
     }
 }
 
-/// Invariant 4 from the other side: what was deducted has a press that was told done or pending, or that was not answered.
+/// Invariant 4 from the other side: what was deducted has a press that was told completed or pending, or that was not answered.
 /// So a press that was told "not sent" was not bought after all, unless it was pressed again. Presses without a name count:
 /// there are at least as many of them as deductions.
-fn every_deduction_was_asked_for(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
+fn every_deduction_has_a_press(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
     let mut nameless: BTreeMap<(Uuid, Uuid), (usize, Vec<Uuid>)> = BTreeMap::new();
-    let mut told_of: BTreeSet<Uuid> = BTreeSet::new();
-    let presses: Vec<(Press<'_>, &Told)> =
-        journal.told.iter().filter_map(|told| Press::of(told).map(|press| (press, told))).collect();
-    for (press, told) in &presses {
-        match (told.code(), guid(told.json("operationId"))) {
+    let mut reported: BTreeSet<Uuid> = BTreeSet::new();
+    let presses: Vec<(Press<'_>, &TillCall)> =
+        journal.calls.iter().filter_map(|call| Press::of(call).map(|press| (press, call))).collect();
+    for (press, call) in &presses {
+        match (call.code(), guid(call.json("operationId"))) {
             (Some(code), Some(id)) if matches!(outcome(code), Outcome::Completed | Outcome::Pending) => {
-                told_of.insert(id);
+                reported.insert(id);
             }
             (None, _) if press.reference.is_none() && press.id.is_none() => {
                 nameless.entry((press.contact, press.item)).or_default().0 += 1;
@@ -321,34 +321,36 @@ fn every_deduction_was_asked_for(journal: &Journal, deducted: &Deducted<'_>) -> 
         }
     }
     for record in journal.records.iter().filter(|record| deducted.contains_key(&record.id)) {
-        if told_of.contains(&record.id) {
+        if reported.contains(&record.id) {
             continue;
         }
-        let unanswered = |told: &Told| {
-            told.code().is_none_or(|code| told.json("operationId").is_null() && outcome(code) == Outcome::Pending)
+        let without_outcome = |call: &TillCall| {
+            call.code().is_none_or(|code| call.json("operationId").is_null() && outcome(code) == Outcome::Pending)
         };
         let candidates: Vec<&Press<'_>> = presses
             .iter()
-            .filter(|(press, told)| press.means(record) && unanswered(told))
+            .filter(|(press, call)| press.means(record) && without_outcome(call))
             .map(|(press, _)| press)
             .collect();
         if candidates.is_empty() {
-            let answers: Vec<_> =
-                presses.iter().filter(|(press, _)| press.means(record)).map(|(_, told)| told.code()).collect();
-            return Err(format!("deducted, and every press for it was told otherwise ({answers:?}): {record:?}"));
+            let responses: Vec<_> =
+                presses.iter().filter(|(press, _)| press.means(record)).map(|(_, call)| call.code()).collect();
+            return Err(format!(
+                "deducted, and every press for it returned another outcome ({responses:?}): {record:?}"
+            ));
         }
         // One that named it, by reference or id, made it; else one of the nameless did, and each of those makes one at most.
         if candidates.iter().all(|press| press.reference.is_none() && press.id.is_none()) {
             let (count, ids) = nameless.entry((record.contact, record.item)).or_default();
             ids.push(record.id);
             if ids.len() > *count {
-                let answers: Vec<_> = presses
+                let responses: Vec<_> = presses
                     .iter()
                     .filter(|(press, _)| press.means(record))
-                    .map(|(_, told)| (told.code(), told.json("operationId").as_str(), told.json("message").as_str()))
+                    .map(|(_, call)| (call.code(), call.json("operationId").as_str(), call.json("message").as_str()))
                     .collect();
                 return Err(format!(
-                    "{count} presses were not answered and {} are deducted: {ids:?}; of {answers:#?}",
+                    "{count} presses were not answered and {} are deducted: {ids:?}; of {responses:#?}",
                     ids.len()
                 ));
             }

@@ -79,8 +79,8 @@ impl Store {
 }
 
 /// An answer as JSON.
-pub fn parse(answer: &[u8]) -> Value {
-    serde_json::from_slice(answer).unwrap()
+pub fn parse(result: &[u8]) -> Value {
+    serde_json::from_slice(result).unwrap()
 }
 
 /// The problem object of an error.
@@ -90,30 +90,30 @@ pub fn problem(error: &Error) -> Value {
 
 /// Buys, and gives the operation object or the error.
 pub fn buy(client: &Client, contact: ContactId, item: ItemId, with: &Value) -> Result<Value, Error> {
-    client.purchase(contact, item, Some(&with.to_string())).map(|answer| parse(&answer))
+    client.purchase(contact, item, Some(&with.to_string())).map(|json| parse(&json))
 }
 
 pub fn id_of(operation: &Value) -> OperationId {
     OperationId::parse(operation["operationId"].as_str().unwrap(), "operationId").unwrap()
 }
 
-pub fn unsettled(client: &Client) -> Vec<Value> {
+pub fn unacknowledged(client: &Client) -> Vec<Value> {
     parse(&client.list_unacknowledged(None).unwrap())["operations"].as_array().unwrap().clone()
 }
 
 /// Waits until the operation's outcome is known, and gives it.
-pub fn settled(client: &Client, id: OperationId) -> Value {
-    eventually("the operation is settled", || {
+pub fn resolved(client: &Client, id: OperationId) -> Value {
+    eventually("the operation is resolved", || {
         let operation = parse(&client.get_operation(id).unwrap());
         (operation["outcome"] != "pending").then_some(operation)
     })
 }
 
 /// Waits for something that must come; panics when it has not after ten seconds.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = check() {
             return found;
         }
         assert!(Instant::now() < until, "{what}: not within 10 s");

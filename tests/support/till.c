@@ -43,17 +43,17 @@ static void *room(size_t bytes)
 }
 
 /* One write a line, so that a till that is killed leaves whole lines, and threads do not mix theirs. */
-static void say(const char *event, const char *command, const eps_buffer *answer, const int32_t *code)
+static void say(const char *event, const char *command, const eps_buffer *result, const int32_t *code)
 {
-    size_t length = strlen(command) + 64 + (answer != NULL ? answer->len : 0);
+    size_t length = strlen(command) + 64 + (result != NULL ? result->len : 0);
     char *line = room(length);
     int used = snprintf(line, length, "%s %s", event, command);
     if (code != NULL) {
         used += snprintf(line + used, length - (size_t)used, " %d ", (int)*code);
     }
-    if (answer != NULL && answer->data != NULL) {
-        for (size_t at = 0; at < answer->len; at++) {
-            char byte = answer->data[at];
+    if (result != NULL && result->data != NULL) {
+        for (size_t at = 0; at < result->len; at++) {
+            char byte = result->data[at];
             line[used++] = (char)(byte == '\n' || byte == '\r' ? ' ' : byte);
         }
     }
@@ -113,12 +113,12 @@ static int32_t call(const char *command, eps_buffer *out)
         return eps_redeem_reward(client, given[1][0] != '\0' ? given[1] : NULL, given[2], options, out);
     }
     if (strcmp(verb, "rewards") == 0) return eps_list_rewards(client, given[1], NULL, out);
-    if (strcmp(verb, "settle") == 0) {
+    if (strcmp(verb, "resolve") == 0) {
         options_of(options, sizeof options, "", "", given[1]);
         return eps_resolve_pending(client, options, out);
     }
     if (strcmp(verb, "items") == 0) return eps_list_items(client, given[1], NULL, out);
-    if (strcmp(verb, "unsettled") == 0) return eps_list_unacknowledged(client, NULL, out);
+    if (strcmp(verb, "list") == 0) return eps_list_unacknowledged(client, NULL, out);
     if (strcmp(verb, "get") == 0) return eps_get_operation(client, given[1], out);
     if (strcmp(verb, "ack") == 0) return eps_acknowledge(client, given[1], out);
     if (strcmp(verb, "stats") == 0) return eps_read_stats(client, out);

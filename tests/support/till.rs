@@ -46,11 +46,11 @@ pub fn run_till(config: &str, script: &[&str]) -> Command {
 }
 
 /// Runs a till to its end and gives what it told. Panics when it did not run its script through.
-pub fn told_by(config: &str, script: &[&str]) -> Vec<Told> {
+pub fn run_script(config: &str, script: &[&str]) -> Vec<TillCall> {
     let output = run_till(config, script).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{:?}: {text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    Told::parse(&text)
+    TillCall::parse(&text)
 }
 
 /// Compiles one C file, with every warning an error.
@@ -90,17 +90,17 @@ fn shared_library() -> PathBuf {
 
 /// A call a till made.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct TillCall {
     /// As in the script: `purchase:CONTACT:ITEM:REFERENCE:WAITMS`.
     pub command: String,
     /// The code and the JSON; None: the till did not live to tell.
-    pub answer: Option<(i32, Value)>,
+    pub result: Option<(i32, Value)>,
 }
 
-impl Told {
+impl TillCall {
     /// Reads a till's standard output, whole or cut off anywhere.
-    pub fn parse(output: &str) -> Vec<Told> {
-        let mut told: Vec<Told> = Vec::new();
+    pub fn parse(output: &str) -> Vec<TillCall> {
+        let mut calls: Vec<TillCall> = Vec::new();
         // What stands behind the last line's end was cut off by the kill.
         let whole = output.rfind('\n').map_or("", |end| &output[..end]);
         for line in whole.lines() {
@@ -108,7 +108,7 @@ impl Told {
             let mut words = rest.splitn(3, ' ');
             let command = words.next().unwrap_or_default().to_owned();
             if event == "BEGIN" {
-                told.push(Told { command, answer: None });
+                calls.push(TillCall { command, result: None });
                 continue;
             }
             assert_eq!(event, "END", "not an event: {line}");
@@ -118,10 +118,10 @@ impl Told {
                 json => serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {line}")),
             };
             // Of several threads in the same call, it does not matter which.
-            let call = told.iter_mut().find(|call| call.command == command && call.answer.is_none());
-            call.unwrap_or_else(|| panic!("an END without its BEGIN: {line}")).answer = Some((code, json));
+            let call = calls.iter_mut().find(|call| call.command == command && call.result.is_none());
+            call.unwrap_or_else(|| panic!("an END without its BEGIN: {line}")).result = Some((code, json));
         }
-        told
+        calls
     }
 
     /// The first word of the command.
@@ -136,11 +136,11 @@ impl Told {
 
     /// The code it was answered with.
     pub fn code(&self) -> Option<i32> {
-        self.answer.as_ref().map(|(code, _)| *code)
+        self.result.as_ref().map(|(code, _)| *code)
     }
 
     /// A member of the JSON it was answered with; null if there is none.
     pub fn json(&self, key: &str) -> &Value {
-        self.answer.as_ref().map_or(&Value::Null, |(_, json)| &json[key])
+        self.result.as_ref().map_or(&Value::Null, |(_, json)| &json[key])
     }
 }

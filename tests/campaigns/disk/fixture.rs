@@ -2,7 +2,7 @@
 
 use crate::judge::{self, Case, Journal, Record};
 use crate::shim::{DISK, Event};
-use crate::till::{Told, run_till};
+use crate::till::{TillCall, run_till};
 use engage_sandbox::{Effect, Fault, Operation, Sandbox};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -25,19 +25,19 @@ pub const REQUEST_MS: u64 = 300;
 /// Benches at work at the same time: most of a life is waiting.
 const BENCHES: usize = 6;
 
-pub struct Bench {
+pub struct Fixture {
     pub sandbox: Sandbox,
 }
 
 /// What a till did.
 pub struct Life {
-    pub told: Vec<Told>,
+    pub calls: Vec<TillCall>,
     /// None: killed by a signal.
     pub exit: Option<i32>,
     pub stderr: String,
 }
 
-impl Bench {
+impl Fixture {
     pub fn new() -> Self {
         Self { sandbox: Sandbox::builder().requests_per_second(None).start() }
     }
@@ -73,43 +73,43 @@ impl Bench {
         }
         let output = till.output().unwrap();
         Life {
-            told: Told::parse(&String::from_utf8_lossy(&output.stdout)),
+            calls: TillCall::parse(&String::from_utf8_lossy(&output.stdout)),
             exit: output.status.code(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
 
     /// The next life in the same folder, on a good disk: opens, settles, acknowledges all, sells once more and closes.
-    pub fn recover(&self, place: &Place) -> Result<Vec<Told>, String> {
+    pub fn recover(&self, place: &Place) -> Result<Vec<TillCall>, String> {
         let last = press(COFFEE, "the-next-sale");
-        let script = ["settle:10000", "unsettled", "ackall", &last, "close"].map(str::to_owned);
+        let script = ["resolve:10000", "list", "ackall", &last, "close"].map(str::to_owned);
         let script: Vec<&str> = script.iter().map(String::as_str).collect();
         // With time enough for a busy computer.
         let config = self.config(&place.journal(), &json!({ "requestTimeoutMs": 5_000 }));
         let output = run_till(&config, &script).output().unwrap();
-        let told = Told::parse(&String::from_utf8_lossy(&output.stdout));
+        let calls = TillCall::parse(&String::from_utf8_lossy(&output.stdout));
         if output.status.code() != Some(0) {
             return Err(format!(
-                "the journal does not open again: {told:?} {}",
+                "the journal does not open again: {calls:?} {}",
                 String::from_utf8_lossy(&output.stderr)
             ));
         }
-        match told.iter().find(|told| told.command == last).and_then(Told::code) {
-            Some(0) => Ok(told),
-            code => Err(format!("the next sale is answered with {code:?}: {told:?}")),
+        match calls.iter().find(|call| call.command == last).and_then(TillCall::code) {
+            Some(0) => Ok(calls),
+            code => Err(format!("the next sale returns {code:?}: {calls:?}")),
         }
     }
 
     /// Holds everything against the rules, after a recovery.
-    pub fn judge(&self, place: &Place, told: Vec<Told>) -> Result<judge::Found, String> {
-        let journals = [Journal { records: Record::read_journal(&place.journal()), told }];
+    pub fn judge(&self, place: &Place, calls: Vec<TillCall>) -> Result<judge::Found, String> {
+        let journals = [Journal { records: Record::read_journal(&place.journal()), calls }];
         judge::judge(&Case {
             ledger: &self.sandbox.ledger(),
             requests: &self.sandbox.requests(),
             journals: &journals,
             // A quiet time counts from before the request leaves; a busy computer may take most of it for that.
-            apart: Duration::from_millis(REQUEST_MS / 3),
-            settled: true,
+            in_flight_window: Duration::from_millis(REQUEST_MS / 3),
+            resolved: true,
         })
     }
 
@@ -129,7 +129,7 @@ impl Bench {
     }
 
     /// The next purchase is made and its answer lost.
-    pub fn lose_an_answer(&self) {
+    pub fn lose_a_response(&self) {
         self.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
     }
 }
@@ -186,7 +186,7 @@ pub fn campaign<T: Sync>(
     name: &str,
     points: &[T],
     further: &str,
-    check: impl Fn(&Bench, &T) -> Result<Counts, String> + Sync,
+    check: impl Fn(&Fixture, &T) -> Result<Counts, String> + Sync,
 ) {
     let next = AtomicUsize::new(0);
     let found: Mutex<(Counts, Vec<String>)> = Mutex::default();
@@ -194,10 +194,10 @@ pub fn campaign<T: Sync>(
     std::thread::scope(|scope| {
         for _ in 0..BENCHES.min(points.len()) {
             scope.spawn(|| {
-                let bench = Bench::new();
+                let fixture = Fixture::new();
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    bench.sandbox.reset();
-                    let result = check(&bench, point);
+                    fixture.sandbox.reset();
+                    let result = check(&fixture, point);
                     let mut found = found.lock().unwrap();
                     match result {
                         Ok(counts) => counts.into_iter().for_each(|(what, n)| *found.0.entry(what).or_default() += n),

@@ -1,11 +1,11 @@
 //! Every file operation of a till's life fails once and for ever, one after the other, until a life meets no fault any more.
 //! Nothing is sent without a durable record, the code tells the truth and the reason, and afterwards everything settles.
 
-use crate::fixture::{Bench, COFFEE, Counts, Life, MEMBER, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
+use crate::fixture::{COFFEE, Counts, Fixture, Life, MEMBER, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
 use crate::full;
 use crate::judge::Record;
 use crate::shim::Event;
-use crate::till::{Told, run_till};
+use crate::till::{TillCall, run_till};
 use engage_point_shop::code::{TABLE, outcome};
 use engage_point_shop::{Client, Code, ContactId, ItemId, OperationId, Outcome};
 use engage_sandbox::{Effect, Fault, Operation};
@@ -46,31 +46,31 @@ impl Point {
 
 impl Story {
     /// Brings about what there was before, on a good disk.
-    fn prepare(self, bench: &Bench, place: &Place) -> Vec<Told> {
+    fn prepare(self, fixture: &Fixture, place: &Place) -> Vec<TillCall> {
         if self != Story::Lost {
             return Vec::new();
         }
-        bench.lose_an_answer();
-        let mut told = Vec::new();
+        fixture.lose_a_response();
+        let mut calls = Vec::new();
         // Closed before it is settled. On a busy computer the request may not have left by then; the next press is the same sale.
-        while bench.posts() == 0 {
-            assert!(told.len() < 100, "the request does not leave: {told:?}");
-            told.extend(bench.life(place, None, &[impatient(&press(COFFEE, "before")), "close".to_owned()]).told);
+        while fixture.posts() == 0 {
+            assert!(calls.len() < 100, "the request does not leave: {calls:?}");
+            calls.extend(fixture.life(place, None, &[impatient(&press(COFFEE, "before")), "close".to_owned()]).calls);
             place.take_events();
         }
-        told
+        calls
     }
 
     fn script(self) -> Vec<String> {
         let item = if self == Story::Refusal { NEW_YEAR_2099 } else { COFFEE };
-        ["settle:2000", &press(item, "R1"), "unsettled", "settle:2000", "ackall", &press(COFFEE, "R2"), "close"]
+        ["resolve:2000", &press(item, "R1"), "list", "resolve:2000", "ackall", &press(COFFEE, "R2"), "close"]
             .map(|command| command.replace(":10000", ":2000"))
             .to_vec()
     }
 }
 
 #[test]
-fn every_file_operation_may_fail_once_or_for_ever() {
+fn file_operation_fails_once_or_always_keeps_the_promises() {
     let mut points = Vec::new();
     for story in [Story::Sale, Story::Refusal, Story::Lost] {
         for trouble in TROUBLES {
@@ -93,16 +93,16 @@ fn every_file_operation_may_fail_once_or_for_ever() {
             }
         }
     }
-    campaign("faults", &points, "", |bench, point| {
-        fail_at(bench, point).map_err(|violation| format!("{:?} at {}: {violation}", point.story, point.fail()))
+    campaign("faults", &points, "", |fixture, point| {
+        fail_at(fixture, point).map_err(|violation| format!("{:?} at {}: {violation}", point.story, point.fail()))
     });
 }
 
 /// How many operations can fail in this way.
 fn count(story: Story, trouble: &str) -> usize {
-    let (bench, place) = (Bench::new(), Place::new());
-    story.prepare(&bench, &place);
-    bench.life(&place, Some(&format!("1000000:{trouble}:once")), &story.script());
+    let (fixture, place) = (Fixture::new(), Place::new());
+    story.prepare(&fixture, &place);
+    fixture.life(&place, Some(&format!("1000000:{trouble}:once")), &story.script());
     let operations = place.take_events().into_iter().rev().find_map(|event| match event {
         Event::Operations(number) => Some(number),
         _ => None,
@@ -110,26 +110,26 @@ fn count(story: Story, trouble: &str) -> usize {
     operations.expect("the till says how many operations it made")
 }
 
-fn fail_at(bench: &Bench, point: &Point) -> Result<Counts, String> {
+fn fail_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
     let place = Place::new();
-    let mut told = point.story.prepare(bench, &place);
-    let posts_before = bench.posts();
-    let life = bench.life(&place, Some(&point.fail()), &point.story.script());
+    let mut calls = point.story.prepare(fixture, &place);
+    let posts_before = fixture.posts();
+    let life = fixture.life(&place, Some(&point.fail()), &point.story.script());
     let events = place.take_events();
     if !matches!(life.exit, Some(0 | 3)) {
         return Err(format!("the till ended with {:?}: {}", life.exit, life.stderr));
     }
-    bench.in_2099();
-    nothing_was_sent_unless_told(bench, &life, posts_before)?;
+    fixture.in_2099();
+    nothing_was_sent_unless_told(fixture, &life, posts_before)?;
     let mut counts = the_reason_is_told(point, &life, &events)?;
     if !point.ever {
         the_same_till_works_again(&life, &events)?;
     }
     // An open that failed has been judged above.
-    told.extend(life.told.into_iter().filter(|told| told.verb() != "open"));
-    told.extend(bench.recover(&place)?);
-    let doubtful = forget_the_doubtful(&place, &mut told);
-    bench.judge(&place, told.clone()).map_err(|violation| format!("{violation}\ntold: {told:#?}"))?;
+    calls.extend(life.calls.into_iter().filter(|call| call.verb() != "open"));
+    calls.extend(fixture.recover(&place)?);
+    let doubtful = forget_the_doubtful(&place, &mut calls);
+    fixture.judge(&place, calls.clone()).map_err(|violation| format!("{violation}\ncalls: {calls:#?}"))?;
     counts.insert("recoveries".to_owned(), 1);
     counts.insert("doubtful intents that had left no trace".to_owned(), doubtful);
     Ok(counts)
@@ -137,27 +137,27 @@ fn fail_at(bench: &Bench, point: &Point) -> Result<Counts, String> {
 
 /// When the sync of an intent fails and taking it back fails too, the caller is told that it is pending, because it may come to life.
 /// It need not: then there is no record, and the judge will not accept a request or a deduction.
-fn forget_the_doubtful(place: &Place, told: &mut Vec<Told>) -> usize {
+fn forget_the_doubtful(place: &Place, calls: &mut Vec<TillCall>) -> usize {
     let records = Record::read_journal(&place.journal());
-    let before = told.len();
-    told.retain(|told| {
-        let id: Option<Uuid> = told.json("operationId").as_str().and_then(|id| id.parse().ok());
-        told.code() != Some(Code::PendingNotPersisted.number()) || records.iter().any(|record| Some(record.id) == id)
+    let before = calls.len();
+    calls.retain(|call| {
+        let id: Option<Uuid> = call.json("operationId").as_str().and_then(|id| id.parse().ok());
+        call.code() != Some(Code::PendingNotPersisted.number()) || records.iter().any(|record| Some(record.id) == id)
     });
-    before - told.len()
+    before - calls.len()
 }
 
 /// No intent has a request that spends, whose every press was told that nothing was sent.
-fn nothing_was_sent_unless_told(bench: &Bench, life: &Life, posts_before: usize) -> Result<(), String> {
-    let presses = life.told.iter().filter(|told| told.verb() == "purchase");
-    let told_of = presses.filter(|told| outcome(told.code().unwrap_or(0)) != Outcome::NotSent).count();
-    let requests = bench.sandbox.requests();
+fn nothing_was_sent_unless_told(fixture: &Fixture, life: &Life, posts_before: usize) -> Result<(), String> {
+    let presses = life.calls.iter().filter(|call| call.verb() == "purchase");
+    let reported = presses.filter(|call| outcome(call.code().unwrap_or(0)) != Outcome::NotSent).count();
+    let requests = fixture.sandbox.requests();
     let posts = requests.iter().filter(|request| request.method == "POST");
     let sent: BTreeSet<_> = posts.skip(posts_before).map(|request| request.purchase_id).collect();
-    if sent.len() > told_of + posts_before {
+    if sent.len() > reported + posts_before {
         return Err(format!(
-            "requests that spend for {sent:?}, and only {told_of} presses were told of one: {:?}",
-            life.told
+            "requests that spend for {sent:?}, and only {reported} presses reported one: {:?}",
+            life.calls
         ));
     }
     Ok(())
@@ -175,32 +175,36 @@ fn the_reason_is_told(point: &Point, life: &Life, events: &[Event]) -> Result<Co
     let general = reasons(point.trouble, "", "");
     let mut first = true;
     let mut counts: Counts = [("faults met".to_owned(), 1)].into();
-    for told in &life.told {
-        let Some(code) = told.code() else { return Err(format!("{what}: no answer to {told:?}")) };
+    for call in &life.calls {
+        let Some(code) = call.code() else { return Err(format!("{what}: no result of {call:?}")) };
         let name = TABLE.iter().find(|row| row.code.number() == code).map_or("?", |row| row.name);
         match code {
             // Nothing was sent and a journal's reason, or pending.
             -699..=-600 => {
-                *counts.entry(format!("told {name}")).or_default() += 1;
+                *counts.entry(format!("returned {name}")).or_default() += 1;
                 // A fault that stays meets later calls in other operations.
                 let allowed = if point.ever && !first { general } else { allowed };
                 first = false;
-                *counts.entry("reasons told exactly".to_owned()).or_default() +=
+                *counts.entry("reasons reported exactly".to_owned()).or_default() +=
                     usize::from(allowed[0].number() == code);
                 if !allowed.iter().any(|allowed| allowed.number() == code) {
-                    return Err(format!("{what} is told as {name} {} {}", told.json("message"), told.json("cause")));
+                    return Err(format!(
+                        "{what} is reported as {name} {} {}",
+                        call.json("message"),
+                        call.json("cause")
+                    ));
                 }
-                if told.json("message").as_str().unwrap_or_default().is_empty() {
+                if call.json("message").as_str().unwrap_or_default().is_empty() {
                     return Err(format!("{what}: {name} without a message"));
                 }
             }
-            -599..=-500 => *counts.entry(format!("told {name}")).or_default() += 1,
+            -599..=-500 => *counts.entry(format!("returned {name}")).or_default() += 1,
             0 => {}
             // A busy computer did not get round to sending it in time, and says so.
             _ if code == Code::TimedOut.number() => {}
             // The refusal of this story, on Engage's word.
             _ if code == Code::PurchaseNotAllowed.number() && point.story == Story::Refusal => {}
-            _ => return Err(format!("{what} is told as {name}: {told:?}")),
+            _ => return Err(format!("{what} is reported as {name}: {call:?}")),
         }
     }
     Ok(counts)
@@ -233,15 +237,12 @@ fn the_same_till_works_again(life: &Life, events: &[Event]) -> Result<(), String
     let fault = events.iter().position(|event| matches!(event, Event::Fault { .. }));
     let last = events
         .iter()
-        .position(|event| matches!(event, Event::Told(text) if text.starts_with("BEGIN") && text.contains(":R2:")));
+        .position(|event| matches!(event, Event::Output(text) if text.starts_with("BEGIN") && text.contains(":R2:")));
     let (Some(fault), Some(last)) = (fault, last) else { return Ok(()) };
-    let answer =
-        life.told.iter().find(|told| told.verb() == "purchase" && told.argument(3) == "R2").and_then(Told::code);
-    if fault < last && answer != Some(0) {
-        return Err(format!(
-            "a fault that struck once, and the next sale is answered with {answer:?}: {:?}",
-            life.told
-        ));
+    let response =
+        life.calls.iter().find(|call| call.verb() == "purchase" && call.argument(3) == "R2").and_then(TillCall::code);
+    if fault < last && response != Some(0) {
+        return Err(format!("a fault that struck once, and the next sale returns {response:?}: {:?}", life.calls));
     }
     Ok(())
 }
@@ -250,83 +251,83 @@ fn the_same_till_works_again(life: &Life, events: &[Event]) -> Result<(), String
 struct Driven(Child, BufReader<ChildStdout>);
 
 impl Driven {
-    fn start(bench: &Bench, place: &Place) -> Self {
-        let mut till = run_till(&bench.config(&place.journal(), &json!({})), &["stdin"]);
+    fn start(fixture: &Fixture, place: &Place) -> Self {
+        let mut till = run_till(&fixture.config(&place.journal(), &json!({})), &["stdin"]);
         let mut child = till.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self(child, output)
     }
 
-    fn told(&mut self) -> (Told, Duration) {
+    fn next_call(&mut self) -> (TillCall, Duration) {
         let began = Instant::now();
         let mut lines = String::new();
         while !lines.contains("\nEND ") {
             assert_ne!(self.1.read_line(&mut lines).unwrap(), 0, "the till has ended: {lines}");
         }
-        (Told::parse(&lines).remove(0), began.elapsed())
+        (TillCall::parse(&lines).remove(0), began.elapsed())
     }
 
-    fn make(&mut self, command: &str) -> (Told, Duration) {
+    fn make(&mut self, command: &str) -> (TillCall, Duration) {
         writeln!(self.0.stdin.as_mut().unwrap(), "{command}").unwrap();
-        self.told()
+        self.next_call()
     }
 }
 
 #[test]
-fn a_journal_that_is_held_for_ever_is_told_as_locked_in_time_and_works_when_it_is_let_go() {
+fn locked_journal_returns_in_time_and_works_when_released() {
     // A lock is waited for two seconds; the rest is what a busy computer needs.
     const IN_TIME: Duration = Duration::from_secs(4);
     let locked = Some(Code::JournalLocked.number());
-    let (bench, place) = (Bench::new(), Place::new());
-    let mut till = Driven::start(&bench, &place);
-    assert_eq!(till.told().0.code(), Some(0));
-    let (mut longest, mut all_told) = (Duration::ZERO, Vec::new());
+    let (fixture, place) = (Fixture::new(), Place::new());
+    let mut till = Driven::start(&fixture, &place);
+    assert_eq!(till.next_call().0.code(), Some(0));
+    let (mut longest, mut calls) = (Duration::ZERO, Vec::new());
 
     // Somebody writes and does not end.
     let holder = Connection::open(place.journal()).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     for reference in ["R1", "R1", "R2"] {
-        let (told, took) = till.make(&press(COFFEE, reference));
-        assert_eq!(told.code(), locked, "{told:?}");
-        assert!(told.json("message").as_str().unwrap().contains("Close what holds it"), "{told:?}");
+        let (call, took) = till.make(&press(COFFEE, reference));
+        assert_eq!(call.code(), locked, "{call:?}");
+        assert!(call.json("message").as_str().unwrap().contains("Close what holds it"), "{call:?}");
         assert!(took < IN_TIME, "{took:?}");
         longest = longest.max(took);
-        all_told.push(told);
+        calls.push(call);
     }
     // What only reads goes on.
-    assert_eq!(till.make("unsettled").0.code(), Some(0));
-    assert_eq!(bench.posts(), 0);
+    assert_eq!(till.make("list").0.code(), Some(0));
+    assert_eq!(fixture.posts(), 0);
     holder.execute_batch("ROLLBACK").unwrap();
-    let (told, _) = till.make(&press(COFFEE, "R1"));
-    assert_eq!(told.code(), Some(0), "{told:?}");
-    all_told.push(told);
+    let (call, _) = till.make(&press(COFFEE, "R1"));
+    assert_eq!(call.code(), Some(0), "{call:?}");
+    calls.push(call);
     drop(till.0.stdin.take());
     assert!(till.0.wait().unwrap().success());
 
     // Somebody has the whole journal for himself when the till opens.
     holder.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; PRAGMA user_version = 1;").unwrap();
-    let mut till = Driven::start(&bench, &place);
-    let (told, took) = till.told();
-    assert_eq!(told.code(), locked, "{told:?}");
+    let mut till = Driven::start(&fixture, &place);
+    let (call, took) = till.next_call();
+    assert_eq!(call.code(), locked, "{call:?}");
     assert!(took < IN_TIME, "{took:?}");
     assert_eq!(till.0.wait().unwrap().code(), Some(3));
     drop(holder);
-    all_told.extend(bench.recover(&place).unwrap());
-    bench.judge(&place, all_told).unwrap();
+    calls.extend(fixture.recover(&place).unwrap());
+    fixture.judge(&place, calls).unwrap();
     println!("campaign lock: 4 points tried, 0 violations, at most {} ms", longest.max(took).as_millis());
 }
 
 #[test]
-fn a_completed_purchase_is_told_while_its_outcome_waits_for_the_disk_and_known_to_every_call() {
-    let (bench, place) = (Bench::new(), Place::new());
-    let client = &Client::open(&bench.config(&place.journal(), &json!({ "requestTimeoutMs": 5_000 }))).unwrap();
+fn completed_purchase_with_slow_disk_is_reported_at_once() {
+    let (fixture, place) = (Fixture::new(), Place::new());
+    let client = &Client::open(&fixture.config(&place.journal(), &json!({ "requestTimeoutMs": 5_000 }))).unwrap();
     let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
     let object = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
-    bench.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 1_000 }));
+    fixture.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 1_000 }));
     let sale = || client.purchase(contact, item, Some(r#"{"reference": "R1", "waitMs": 2000}"#));
-    let (told, holder) = std::thread::scope(|scope| {
+    let (operation, holder) = std::thread::scope(|scope| {
         let sale = scope.spawn(sale);
-        while bench.posts() == 0 {
+        while fixture.posts() == 0 {
             std::thread::park_timeout(Duration::from_millis(1));
         }
         // From the request to long after its answer nothing can be written.
@@ -334,11 +335,11 @@ fn a_completed_purchase_is_told_while_its_outcome_waits_for_the_disk_and_known_t
         holder.execute_batch("BEGIN IMMEDIATE").unwrap();
         (object(sale.join().unwrap().unwrap()), holder)
     });
-    assert_eq!(told["state"], "completed");
+    assert_eq!(operation["state"], "completed");
     let written: String = holder.query_row("SELECT state FROM operation", (), |row| row.get(0)).unwrap();
     assert_eq!(written, "recorded", "the journal was not held in time");
 
-    let id = OperationId::parse(told["operationId"].as_str().unwrap(), "operation").unwrap();
+    let id = OperationId::parse(operation["operationId"].as_str().unwrap(), "operation").unwrap();
     let known = || object(client.get_operation(id).unwrap());
     assert_eq!(known()["state"], "completed");
     assert_eq!(object(client.list_unacknowledged(None).unwrap())["operations"][0]["state"], "completed");

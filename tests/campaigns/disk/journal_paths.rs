@@ -1,9 +1,9 @@
 //! A journal in a strange place: each is told with the right code and a way out, nothing is sent, and what was there stays as it was.
 //! And a clock that jumps by days while a purchase is pending.
 
-use crate::fixture::{Bench, COFFEE, Counts, MEMBER, Place, campaign, press};
+use crate::fixture::{COFFEE, Counts, Fixture, MEMBER, Place, campaign, press};
 use crate::shim::CLOCK;
-use crate::till::{Told, run_till, till};
+use crate::till::{TillCall, run_till, till};
 use engage_point_shop::Code;
 use engage_sandbox::LedgerKind;
 use rusqlite::Connection;
@@ -32,18 +32,18 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// A till opens, and is told so: the code, and words of the way out.
-fn refuses(what: &str, bench: &Bench, place: &Place, mut till: Command, code: Code, says: &[&str]) {
+fn refuses(what: &str, fixture: &Fixture, place: &Place, mut till: Command, code: Code, says: &[&str]) {
     let before = content(&place.folder());
     let output = till.output().unwrap();
-    let told = Told::parse(&String::from_utf8_lossy(&output.stdout));
-    assert_eq!(output.status.code(), Some(3), "{what}: {told:?} {}", String::from_utf8_lossy(&output.stderr));
-    let open = &told[0];
+    let calls = TillCall::parse(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(output.status.code(), Some(3), "{what}: {calls:?} {}", String::from_utf8_lossy(&output.stderr));
+    let open = &calls[0];
     assert_eq!(open.code(), Some(code.number()), "{what}: {open:?}");
     let message = open.json("message").as_str().unwrap();
     for part in says {
         assert!(message.contains(part), "{what} says {message:?}, without {part:?}");
     }
-    assert!(bench.sandbox.requests().is_empty(), "{what}: something was sent");
+    assert!(fixture.sandbox.requests().is_empty(), "{what}: something was sent");
     let after = content(&place.folder());
     let names = |content: &BTreeMap<PathBuf, Vec<u8>>| content.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&before), names(&after), "{what}: files were left behind or taken away");
@@ -51,8 +51,8 @@ fn refuses(what: &str, bench: &Bench, place: &Place, mut till: Command, code: Co
 }
 
 /// A journal with a purchase in it, closed.
-fn make_journal(bench: &Bench, place: &Place) {
-    let life = bench.life(place, None, &[press(COFFEE, "R1"), "ackall".to_owned(), "close".to_owned()]);
+fn make_journal(fixture: &Fixture, place: &Place) {
+    let life = fixture.life(place, None, &[press(COFFEE, "R1"), "ackall".to_owned(), "close".to_owned()]);
     assert_eq!(life.exit, Some(0));
     // All of it in the one file.
     let connection = Connection::open(place.journal()).unwrap();
@@ -61,18 +61,18 @@ fn make_journal(bench: &Bench, place: &Place) {
     for beside in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(place.folder().join(format!("journal.db{beside}")));
     }
-    bench.sandbox.reset();
+    fixture.sandbox.reset();
 }
 
 #[test]
-fn a_journal_in_a_strange_place_is_told_with_a_way_out_and_left_untouched() {
-    let bench = Bench::new();
-    let plain = |place: &Place| run_till(&bench.config(&place.journal(), &json!({})), &[]);
+fn unusable_journal_path_is_reported_and_left_untouched() {
+    let fixture = Fixture::new();
+    let plain = |place: &Place| run_till(&fixture.config(&place.journal(), &json!({})), &[]);
     let mut tried = 0;
     let mut strange = |what: &str, make: &dyn Fn(&Place), code: Code, says: &[&str]| {
         let place = Place::new();
         make(&place);
-        refuses(what, &bench, &place, plain(&place), code, says);
+        refuses(what, &fixture, &place, plain(&place), code, says);
         tried += 1;
     };
     let foreign = ["not a journal of this library", "untouched", "journalPath"];
@@ -106,7 +106,7 @@ fn a_journal_in_a_strange_place_is_told_with_a_way_out_and_left_untouched() {
     strange(
         "written by a newer version",
         &|place| {
-            make_journal(&bench, place);
+            make_journal(&fixture, place);
             let connection = Connection::open(place.journal()).unwrap();
             let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
             connection.query_row("PRAGMA journal_mode = DELETE", (), |_| Ok(())).unwrap();
@@ -118,7 +118,7 @@ fn a_journal_in_a_strange_place_is_told_with_a_way_out_and_left_untouched() {
     strange(
         "its first bytes overwritten",
         &|place| {
-            make_journal(&bench, place);
+            make_journal(&fixture, place);
             change(&place.journal(), |bytes| bytes[..16].fill(b'x'));
         },
         Code::JournalForeign,
@@ -127,7 +127,7 @@ fn a_journal_in_a_strange_place_is_told_with_a_way_out_and_left_untouched() {
     strange(
         "its page size overwritten",
         &|place| {
-            make_journal(&bench, place);
+            make_journal(&fixture, place);
             change(&place.journal(), |bytes| bytes[16..18].copy_from_slice(&[0x12, 0x34]));
         },
         Code::JournalDamaged,
@@ -136,7 +136,7 @@ fn a_journal_in_a_strange_place_is_told_with_a_way_out_and_left_untouched() {
     strange(
         "its table of contents overwritten",
         &|place| {
-            make_journal(&bench, place);
+            make_journal(&fixture, place);
             change(&place.journal(), |bytes| bytes[100..4096].fill(0xa5));
         },
         Code::JournalDamaged,
@@ -145,7 +145,7 @@ fn a_journal_in_a_strange_place_is_told_with_a_way_out_and_left_untouched() {
     strange(
         "cut off in its first page",
         &|place| {
-            make_journal(&bench, place);
+            make_journal(&fixture, place);
             change(&place.journal(), |bytes| bytes.truncate(1000));
         },
         Code::JournalDamaged,
@@ -153,8 +153,8 @@ fn a_journal_in_a_strange_place_is_told_with_a_way_out_and_left_untouched() {
     );
     let place = Place::new();
     let missing = place.folder().join("missing").join("journal.db");
-    let till = run_till(&bench.config(&missing, &json!({})), &[]);
-    refuses("a missing folder", &bench, &place, till, Code::JournalCannotOpen, &["does not exist", "create it"]);
+    let till = run_till(&fixture.config(&missing, &json!({})), &[]);
+    refuses("a missing folder", &fixture, &place, till, Code::JournalCannotOpen, &["does not exist", "create it"]);
     println!("campaign places: {} points tried, 0 violations", tried + 1);
 }
 
@@ -165,13 +165,13 @@ fn change(path: &Path, how: impl FnOnce(&mut Vec<u8>)) {
 }
 
 #[test]
-fn an_empty_file_is_a_new_journal_and_a_new_journal_is_the_users_alone() {
-    let bench = Bench::new();
+fn empty_file_becomes_a_private_journal() {
+    let fixture = Fixture::new();
     let place = Place::new();
     std::fs::write(place.journal(), "").unwrap();
-    bench.recover(&place).unwrap();
+    fixture.recover(&place).unwrap();
     let place = Place::new();
-    bench.recover(&place).unwrap();
+    fixture.recover(&place).unwrap();
     for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
         let path = place.folder().join(file);
         let mode = std::fs::metadata(&path).unwrap().mode() & 0o777;
@@ -200,36 +200,36 @@ fn ordinary_till(config: &str, place: &Place, script: &[&str]) -> Command {
 }
 
 #[test]
-fn a_journal_that_may_not_be_written_is_told_and_nothing_is_sent() {
-    let bench = Bench::new();
-    let config = |place: &Place| bench.config(&place.journal(), &json!({}));
+fn read_only_journal_is_reported_and_nothing_is_sent() {
+    let fixture = Fixture::new();
+    let config = |place: &Place| fixture.config(&place.journal(), &json!({}));
     // A folder in which nothing may be made.
     let place = Place::new();
     std::fs::set_permissions(place.folder(), Permissions::from_mode(0o555)).unwrap();
     let till = ordinary_till(&config(&place), &place, &[]);
-    refuses("a read-only folder", &bench, &place, till, Code::JournalCannotOpen, &["no permission"]);
+    refuses("a read-only folder", &fixture, &place, till, Code::JournalCannotOpen, &["no permission"]);
 
     // A journal that may be read and not written, in a folder in which things may be made.
     let place = Place::new();
-    make_journal(&bench, &place);
+    make_journal(&fixture, &place);
     std::fs::set_permissions(place.folder(), Permissions::from_mode(0o777)).unwrap();
     std::fs::set_permissions(place.journal(), Permissions::from_mode(0o444)).unwrap();
     let before = std::fs::read(place.journal()).unwrap();
     let press = press(COFFEE, "R2");
     let output = ordinary_till(&config(&place), &place, &[&press]).output().unwrap();
-    let told = Told::parse(&String::from_utf8_lossy(&output.stdout));
-    let last = told.last().and_then(Told::code);
+    let calls = TillCall::parse(&String::from_utf8_lossy(&output.stdout));
+    let last = calls.last().and_then(TillCall::code);
     let allowed = [Code::JournalReadOnly.number(), Code::JournalCannotOpen.number()];
-    assert!(last.is_some_and(|code| allowed.contains(&code)), "{told:?} {}", String::from_utf8_lossy(&output.stderr));
-    assert!(bench.sandbox.requests().is_empty());
+    assert!(last.is_some_and(|code| allowed.contains(&code)), "{calls:?} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(fixture.sandbox.requests().is_empty());
     assert!(std::fs::read(place.journal()).unwrap() == before, "the file was changed");
 
     // A journal that may not even be read.
     std::fs::set_permissions(place.journal(), Permissions::from_mode(0o000)).unwrap();
     let output = ordinary_till(&config(&place), &place, &[&press]).output().unwrap();
-    let told = Told::parse(&String::from_utf8_lossy(&output.stdout));
-    assert_eq!(told[0].code(), Some(Code::JournalCannotOpen.number()), "{told:?}");
-    assert!(bench.sandbox.requests().is_empty());
+    let calls = TillCall::parse(&String::from_utf8_lossy(&output.stdout));
+    assert_eq!(calls[0].code(), Some(Code::JournalCannotOpen.number()), "{calls:?}");
+    assert!(fixture.sandbox.requests().is_empty());
 }
 
 /// A till on strings: its clock is moved, and it goes on when told to.
@@ -252,22 +252,22 @@ impl Strings {
             .unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut this = Self { child, output, clock };
-        assert_eq!(this.told().code(), Some(0), "open");
+        assert_eq!(this.next_call().code(), Some(0), "open");
         this
     }
 
     /// What the next call came to.
-    fn told(&mut self) -> Told {
+    fn next_call(&mut self) -> TillCall {
         let mut lines = String::new();
         while !lines.contains("\nEND ") {
             assert_ne!(self.output.read_line(&mut lines).unwrap(), 0, "the till has ended: {lines}");
         }
-        Told::parse(&lines).remove(0)
+        TillCall::parse(&lines).remove(0)
     }
 
-    pub fn make(&mut self, command: &str) -> Told {
+    pub fn make(&mut self, command: &str) -> TillCall {
         writeln!(self.child.stdin.as_mut().unwrap(), "{command}").unwrap();
-        self.told()
+        self.next_call()
     }
 
     /// At once for whoever looks next: the file is replaced whole.
@@ -297,7 +297,7 @@ struct Jump {
 }
 
 #[test]
-fn a_clock_that_jumps_by_days_neither_holds_a_purchase_up_nor_buys_it_twice() {
+fn purchase_with_clock_jump_is_resolved_once() {
     let mut jumps = Vec::new();
     for (from, to) in [(0, 30), (30, 0), (0, 0), (-30, 0), (0, -30)] {
         for number in 0..8 {
@@ -305,23 +305,23 @@ fn a_clock_that_jumps_by_days_neither_holds_a_purchase_up_nor_buys_it_twice() {
             jumps.push(Jump { from, to, request_is_lost, restart, asked });
         }
     }
-    campaign("clock", &jumps, "", |bench, jump| {
-        settles_soon(bench, jump).map_err(|violation| format!("{jump:?}: {violation}"))
+    campaign("clock", &jumps, "", |fixture, jump| {
+        settles_soon(fixture, jump).map_err(|violation| format!("{jump:?}: {violation}"))
     });
 }
 
-fn settles_soon(bench: &Bench, jump: &Jump) -> Result<Counts, String> {
+fn settles_soon(fixture: &Fixture, jump: &Jump) -> Result<Counts, String> {
     let place = Place::new();
-    let config = bench.config(&place.journal(), &json!({ "resendLimitMs": 365 * DAY_MS }));
+    let config = fixture.config(&place.journal(), &json!({ "resendLimitMs": 365 * DAY_MS }));
     if jump.request_is_lost {
-        bench.lose_a_request();
+        fixture.lose_a_request();
     } else {
-        bench.lose_an_answer();
+        fixture.lose_a_response();
     }
     let mut till = Strings::start(&config, &place, jump.from * DAY_MS);
     let press = format!("purchase:{MEMBER}:{COFFEE}:R1:250");
     till.make(&press);
-    if bench.sandbox.wait_for(Duration::from_secs(10), |entry| entry.method == "POST").is_none() {
+    if fixture.sandbox.wait_for(Duration::from_secs(10), |entry| entry.method == "POST").is_none() {
         return Err("the purchase was not sent".to_owned());
     }
     till.set_clock(jump.to * DAY_MS);
@@ -329,15 +329,15 @@ fn settles_soon(bench: &Bench, jump: &Jump) -> Result<Counts, String> {
         till.end();
         till = Strings::start(&config, &place, jump.to * DAY_MS);
     }
-    bench.sandbox.clear_faults();
+    fixture.sandbox.clear_faults();
     if jump.asked {
-        let asked = till.make("settle:5000");
+        let asked = till.make("resolve:5000");
         if asked.json("pending") != &json!(0) {
             return Err(format!("five seconds later: {asked:?}"));
         }
     } else {
         let until = Instant::now() + Duration::from_secs(5);
-        while till.make("unsettled").json("operations")[0]["outcome"] == "pending" {
+        while till.make("list").json("operations")[0]["outcome"] == "pending" {
             if Instant::now() > until {
                 return Err("five seconds later it is still pending, and nobody has asked".to_owned());
             }
@@ -346,9 +346,9 @@ fn settles_soon(bench: &Bench, jump: &Jump) -> Result<Counts, String> {
     }
     let again = till.make(&press.replace(":250", ":5000"));
     till.end();
-    let deductions = bench.sandbox.ledger().iter().filter(|entry| entry.kind == LedgerKind::Deduct).count();
+    let deductions = fixture.sandbox.ledger().iter().filter(|entry| entry.kind == LedgerKind::Deduct).count();
     if (again.code(), deductions) != (Some(0), 1) {
-        return Err(format!("{deductions} deductions, and the same press is answered with {again:?}"));
+        return Err(format!("{deductions} deductions, and the same press returns {again:?}"));
     }
     Ok([("deductions".to_owned(), deductions)].into())
 }

@@ -1,11 +1,11 @@
 //! Power cuts: a life of a till is recorded once, and for every moment of it the disks are built that a cut could leave there.
 //! Each must open, settle and agree with what the caller had been told and the sandbox had seen by then.
 
-use crate::fixture::{Bench, COFFEE, Counts, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
+use crate::fixture::{COFFEE, Counts, Fixture, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
 use crate::full;
 use crate::judge::Record;
 use crate::shim::Event;
-use crate::till::Told;
+use crate::till::TillCall;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -151,7 +151,7 @@ impl Disk {
                     entry.apply(&mut self.durable);
                 }
             }
-            Event::Told(_) | Event::Sent { .. } | Event::Got { .. } | Event::Fault { .. } | Event::Operations(_) => {}
+            Event::Output(_) | Event::Sent { .. } | Event::Got { .. } | Event::Fault { .. } | Event::Operations(_) => {}
         }
     }
 
@@ -260,73 +260,73 @@ struct Recording {
     /// What there was before it: on the disk, and of requests at the sandbox.
     disk: Disk,
     before: Vec<Post>,
-    told_before: String,
+    output_before: String,
     folder: PathBuf,
     events: Vec<Event>,
     posts: Vec<Post>,
 }
 
-fn record(name: &'static str, prepare: impl FnOnce(&Bench, &Place), online: bool, script: &[String]) -> Recording {
-    let (bench, place) = (Bench::new(), Place::new());
-    prepare(&bench, &place);
+fn record(name: &'static str, prepare: impl FnOnce(&Fixture, &Place), online: bool, script: &[String]) -> Recording {
+    let (fixture, place) = (Fixture::new(), Place::new());
+    prepare(&fixture, &place);
     let earlier = place.take_events();
-    let (before, told_before) = (posts_of(&earlier), heard(&earlier));
+    let (before, output_before) = (posts_of(&earlier), heard(&earlier));
     let disk = Disk::of(&place.folder());
-    let config = if online { bench.config(&place.journal(), &json!({})) } else { offline(&bench, &place) };
-    let life = Bench::life_at(&config, &place, None, script);
-    assert_eq!(life.exit, Some(0), "{name}: {:?} {}", life.told, life.stderr);
+    let config = if online { fixture.config(&place.journal(), &json!({})) } else { offline(&fixture, &place) };
+    let life = Fixture::life_at(&config, &place, None, script);
+    assert_eq!(life.exit, Some(0), "{name}: {:?} {}", life.calls, life.stderr);
     let events: Vec<Event> = place.take_events().into_iter().filter(|event| !event.is_of_index()).collect();
     assert!(!online || !posts_of(&events).is_empty() || !before.is_empty(), "{name}: no request has left");
-    Recording { name, disk, before, told_before, folder: place.folder(), posts: posts_of(&events), events }
+    Recording { name, disk, before, output_before, folder: place.folder(), posts: posts_of(&events), events }
 }
 
 /// A journal that has been used, for a purchase that could not be sent: nothing of it is at the sandbox.
-fn used(bench: &Bench, place: &Place) {
+fn used(fixture: &Fixture, place: &Place) {
     let script = [press(COFFEE, "before"), "ackall".to_owned(), "close".to_owned()];
-    Bench::life_at(&offline(bench, place), place, None, &script);
+    Fixture::life_at(&offline(fixture, place), place, None, &script);
 }
 
 /// The configuration of a till without a network: a port that was free a moment ago refuses connections.
-pub fn offline(bench: &Bench, place: &Place) -> String {
+pub fn offline(fixture: &Fixture, place: &Place) -> String {
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    bench.config(&place.journal(), &json!({ "baseUrl": format!("http://{nowhere}") }))
+    fixture.config(&place.journal(), &json!({ "baseUrl": format!("http://{nowhere}") }))
 }
 
 fn recordings() -> Vec<Recording> {
     let script = |press: &str| -> Vec<String> {
-        [press, "unsettled", "settle:10000", "unsettled", "ackall", "close"].map(str::to_owned).to_vec()
+        [press, "list", "resolve:10000", "list", "ackall", "close"].map(str::to_owned).to_vec()
     };
     vec![
-        record("a new journal, done", |_, _| {}, true, &script(&press(COFFEE, "R1"))),
+        record("a new journal, completed", |_, _| {}, true, &script(&press(COFFEE, "R1"))),
         record("completed", used, true, &script(&press(COFFEE, "R1"))),
         record("declined", used, true, &script(&press(NEW_YEAR_2099, "R1"))),
         record("not sent", used, false, &script(&press(COFFEE, "R1"))),
         record(
-            "answer lost, then settled",
-            |bench, place| {
-                used(bench, place);
-                bench.lose_an_answer();
+            "response lost, then resolved",
+            |fixture, place| {
+                used(fixture, place);
+                fixture.lose_a_response();
             },
             true,
             &script(&impatient(&press(COFFEE, "R1"))),
         ),
         record(
             "request lost, then sent again",
-            |bench, place| {
-                used(bench, place);
-                bench.lose_a_request();
+            |fixture, place| {
+                used(fixture, place);
+                fixture.lose_a_request();
             },
             true,
             &script(&press(COFFEE, "R1")),
         ),
         record(
             "left pending by the life before",
-            |bench, place| {
-                bench.lose_an_answer();
-                bench.life(place, None, &[impatient(&press(COFFEE, "R1")), "close".to_owned()]);
+            |fixture, place| {
+                fixture.lose_a_response();
+                fixture.life(place, None, &[impatient(&press(COFFEE, "R1")), "close".to_owned()]);
             },
             true,
-            &["settle:10000", "unsettled", "ackall", "close"].map(str::to_owned),
+            &["resolve:10000", "list", "ackall", "close"].map(str::to_owned),
         ),
         record("the log moved into the file", full_log, true, &{
             let mut script = vec!["loop:5".to_owned(), press(COFFEE, "R#")];
@@ -337,15 +337,15 @@ fn recordings() -> Vec<Recording> {
 }
 
 /// Fills the write-ahead log with purchases that cannot be sent, until the next life begins with moving it into the file.
-fn full_log(bench: &Bench, place: &Place) {
-    let config = offline(bench, place);
+fn full_log(fixture: &Fixture, place: &Place) {
+    let config = offline(fixture, place);
     let log = || std::fs::metadata(place.folder().join("journal.db-wal")).map_or(0, |about| about.len());
     for round in 0.. {
         assert!(round < 200, "the log does not fill");
         let press = press(COFFEE, &format!("B{round}-#"));
         // Of about 15 pages each.
         let script = ["loop:2".to_owned(), press, "ackall".to_owned()];
-        Bench::life_at(&config, place, None, &script);
+        Fixture::life_at(&config, place, None, &script);
         if log() >= 2 << 20 {
             break;
         }
@@ -362,7 +362,7 @@ struct Cut<'a> {
 }
 
 #[test]
-fn a_power_cut_at_any_moment_leaves_a_journal_that_opens_and_agrees() {
+fn journal_after_power_cut_opens_and_matches_the_ledger() {
     let seed = std::env::var("EPS_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
@@ -385,8 +385,8 @@ fn a_power_cut_at_any_moment_leaves_a_journal_that_opens_and_agrees() {
             }
         }
     }
-    campaign("power", &cuts, &format!("; seed {seed}"), |bench, cut| {
-        survive(bench, cut).map_err(|violation| {
+    campaign("power", &cuts, &format!("; seed {seed}"), |fixture, cut| {
+        survive(fixture, cut).map_err(|violation| {
             let Cut { recording, at, fate, arrived, .. } = cut;
             format!(
                 "\"{}\" cut after event {at} ({}), {:?}, arrived {arrived}, EPS_SEED={seed}: {violation}",
@@ -414,16 +414,16 @@ fn interesting(recording: &Recording) -> Vec<usize> {
 
 /// Whether a request without an answer had arrived is open, from its last byte until something came back.
 fn possible_arrivals(recording: &Recording, at: usize) -> &'static [bool] {
-    let open = recording.posts.iter().any(|post| post.last < at && !answered(recording, post, at));
+    let open = recording.posts.iter().any(|post| post.last < at && !has_response(recording, post, at));
     if open { &[false, true] } else { &[true] }
 }
 
 /// Whether anything that came back before the cut can tell that the request had arrived.
-fn answered(recording: &Recording, post: &Post, at: usize) -> bool {
+fn has_response(recording: &Recording, post: &Post, at: usize) -> bool {
     recording.events[post.last..at].iter().any(|event| matches!(event, Event::Got { .. }))
 }
 
-fn survive(bench: &Bench, cut: &Cut<'_>) -> Result<Counts, String> {
+fn survive(fixture: &Fixture, cut: &Cut<'_>) -> Result<Counts, String> {
     let Cut { recording, at, .. } = *cut;
     let events = &recording.events[..at];
     let place = Place::new();
@@ -436,25 +436,25 @@ fn survive(bench: &Bench, cut: &Cut<'_>) -> Result<Counts, String> {
         std::fs::write(place.folder().join(path.strip_prefix(&recording.folder).unwrap()), content).unwrap();
     }
     // The sandbox as it was at the cut.
-    recording.before.iter().for_each(|post| replay(bench, post));
+    recording.before.iter().for_each(|post| replay(fixture, post));
     let left: Vec<&Post> = recording.posts.iter().filter(|post| post.first < at).collect();
     for post in &left {
-        if post.last < at && (cut.arrived || answered(recording, post, at)) {
-            replay(bench, post);
+        if post.last < at && (cut.arrived || has_response(recording, post, at)) {
+            replay(fixture, post);
         }
     }
-    bench.in_2099();
+    fixture.in_2099();
 
-    let mut told = Told::parse(&recording.told_before);
-    told.extend(Told::parse(&heard(events)));
-    let after = bench.recover(&place)?;
-    acknowledged_stays(&told, &after)?;
+    let mut calls = TillCall::parse(&recording.output_before);
+    calls.extend(TillCall::parse(&heard(events)));
+    let after = fixture.recover(&place)?;
+    acknowledged_stays(&calls, &after)?;
     let records = Record::read_journal(&place.journal());
     if let Some(post) = left.iter().find(|post| !records.iter().any(|record| record.id == post.id)) {
         return Err(format!("the request for {} had left, and the journal has no record of it", post.id));
     }
-    told.extend(after);
-    let found = bench.judge(&place, told.clone()).map_err(|violation| format!("{violation}\ntold: {told:#?}"))?;
+    calls.extend(after);
+    let found = fixture.judge(&place, calls.clone()).map_err(|violation| format!("{violation}\ncalls: {calls:#?}"))?;
     Ok([
         ("deductions".to_owned(), found.deductions),
         ("cuts after a request had left".to_owned(), usize::from(!left.is_empty())),
@@ -464,30 +464,30 @@ fn survive(bench: &Bench, cut: &Cut<'_>) -> Result<Counts, String> {
 
 /// What the till had told.
 fn heard(events: &[Event]) -> String {
-    events.iter().filter_map(|event| if let Event::Told(text) = event { Some(text.as_str()) } else { None }).collect()
+    events.iter().filter_map(|event| if let Event::Output(text) = event { Some(text.as_str()) } else { None }).collect()
 }
 
 /// Sends a recorded request to the sandbox and waits until it is dealt with.
-fn replay(bench: &Bench, post: &Post) {
-    let address = bench.sandbox.http_url();
+fn replay(fixture: &Fixture, post: &Post) {
+    let address = fixture.sandbox.http_url();
     let mut stream = TcpStream::connect(address.strip_prefix("http://").unwrap()).unwrap();
     stream.write_all(&post.bytes).unwrap();
-    let dealt_with = bench
+    let dealt_with = fixture
         .sandbox
         .wait_for(Duration::from_secs(10), |entry| entry.purchase_id == Some(post.id) && entry.status.is_some());
-    assert!(dealt_with.is_some(), "the sandbox does not answer");
+    assert!(dealt_with.is_some(), "the sandbox does not response");
 }
 
 /// What was told as acknowledged is not shown again.
-fn acknowledged_stays(before: &[Told], after: &[Told]) -> Result<(), String> {
-    for told in before.iter().filter(|told| told.verb() == "ack" && told.code() == Some(0)) {
-        let shown = after.iter().filter(|told| told.verb() == "unsettled");
+fn acknowledged_stays(before: &[TillCall], after: &[TillCall]) -> Result<(), String> {
+    for call in before.iter().filter(|call| call.verb() == "ack" && call.code() == Some(0)) {
+        let shown = after.iter().filter(|call| call.verb() == "list");
         if shown
-            .filter_map(|told| told.json("operations").as_array())
+            .filter_map(|call| call.json("operations").as_array())
             .flatten()
-            .any(|one| one["operationId"] == told.argument(1))
+            .any(|one| one["operationId"] == call.argument(1))
         {
-            return Err(format!("{} was told as acknowledged and is shown again", told.argument(1)));
+            return Err(format!("{} was acknowledged and is listed again", call.argument(1)));
         }
     }
     Ok(())
@@ -496,7 +496,7 @@ fn acknowledged_stays(before: &[Told], after: &[Told]) -> Result<(), String> {
 fn brief(event: &Event) -> String {
     match event {
         Event::Write { path, at, bytes } => format!("write {} {at} {}", path.display(), bytes.len()),
-        Event::Told(text) => text.chars().take(60).collect(),
+        Event::Output(text) => text.chars().take(60).collect(),
         Event::Sent { bytes, .. } => format!("sent {} bytes", bytes.len()),
         Event::Got { bytes, .. } => format!("got {} bytes", bytes.len()),
         other => format!("{other:?}"),
@@ -506,16 +506,16 @@ fn brief(event: &Event) -> String {
 /// What a purchase waits for on the disk: syncs before its request leaves, and between the answer and the caller.
 fn waits_of(recording: &Recording, reference: &str) -> (usize, usize) {
     let events = &recording.events;
-    let told = |start: &str| {
+    let position = |start: &str| {
         let is =
-            |event: &Event| matches!(event, Event::Told(text) if text.starts_with(start) && text.contains(reference));
+            |event: &Event| matches!(event, Event::Output(text) if text.starts_with(start) && text.contains(reference));
         events.iter().position(is).unwrap_or_else(|| panic!("no {start} of {reference}"))
     };
-    let (begin, end) = (told("BEGIN purchase"), told("END purchase"));
+    let (begin, end) = (position("BEGIN purchase"), position("END purchase"));
     let sent =
         begin + events[begin..end].iter().position(|event| matches!(event, Event::Sent { .. })).expect("a request");
     let got =
-        begin + events[begin..end].iter().rposition(|event| matches!(event, Event::Got { .. })).expect("an answer");
+        begin + events[begin..end].iter().rposition(|event| matches!(event, Event::Got { .. })).expect("a response");
     let syncs =
         |events: &[Event]| events.iter().filter(|event| matches!(event, Event::Sync(_) | Event::SyncFolder(_))).count();
     // The last thing on the disk before the request is the sync of what was written before it.
@@ -526,7 +526,7 @@ fn waits_of(recording: &Recording, reference: &str) -> (usize, usize) {
 }
 
 #[test]
-fn a_purchase_waits_for_one_sync_before_its_request_and_for_none_after_its_answer() {
+fn purchase_syncs_once_before_the_request_and_not_after() {
     // Acknowledging waits for the outcome's record, which is written after its caller was told: the next one's is looked at alone.
     let script = [("R1", COFFEE), ("R2", COFFEE), ("R3", COFFEE), ("R4", NEW_YEAR_2099)]
         .map(|(reference, item)| [press(item, reference), "ackall".to_owned()])
@@ -538,7 +538,5 @@ fn a_purchase_waits_for_one_sync_before_its_request_and_for_none_after_its_answe
     assert_eq!(waits_of(&recording, "R3"), (1, 0));
     // A refusal must not be undone by a power cut.
     assert_eq!(waits_of(&recording, "R4"), (1, 1));
-    println!(
-        "campaign syncs: 4 points tried, 0 violations, 1 / 0 for a purchase that is done, 1 / 1 for a refused one"
-    );
+    println!("campaign syncs: 4 points tried, 0 violations, 1 / 0 for a completed purchase, 1 / 1 for a declined one");
 }

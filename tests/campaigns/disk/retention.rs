@@ -1,7 +1,7 @@
 //! How long the journal remembers: an acknowledged record goes at the first open after its retention, any other never.
 //! And how large the log beside it becomes.
 
-use crate::fixture::{Bench, COFFEE, MEMBER, Place, press};
+use crate::fixture::{COFFEE, Fixture, MEMBER, Place, press};
 use crate::journal_paths::{DAY_MS, Strings};
 use crate::judge::Record;
 use crate::power_cuts::offline;
@@ -10,16 +10,16 @@ use engage_sandbox::{Effect, Fault, Operation};
 use serde_json::json;
 
 #[test]
-fn acknowledged_records_go_after_their_retention_and_others_never() {
-    let (bench, place) = (Bench::new(), Place::new());
-    let config = bench.config(&place.journal(), &json!({ "retentionDays": 30, "retryScheduleMs": [86_400_000] }));
+fn records_past_retention_are_deleted_if_acknowledged() {
+    let (fixture, place) = (Fixture::new(), Place::new());
+    let config = fixture.config(&place.journal(), &json!({ "retentionDays": 30, "retryScheduleMs": [86_400_000] }));
     let mut till = Strings::start(&config, &place, 0);
     assert_eq!(till.make(&press(COFFEE, "acknowledged")).code(), Some(0));
-    let id = till.make("unsettled").json("operations")[0]["operationId"].as_str().unwrap().to_owned();
+    let id = till.make("list").json("operations")[0]["operationId"].as_str().unwrap().to_owned();
     assert_eq!(till.make(&format!("ack:{id}")).code(), Some(0));
     assert_eq!(till.make(&press(COFFEE, "not-acknowledged")).code(), Some(0));
     // From now on nothing is answered: the next stays pending.
-    bench.sandbox.arm(Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
+    fixture.sandbox.arm(Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
     assert_eq!(till.make(&format!("purchase:{MEMBER}:{COFFEE}:pending:250")).code().map(|code| code / 100), Some(-5));
     till.end();
     let held = || {
@@ -42,11 +42,11 @@ fn acknowledged_records_go_after_their_retention_and_others_never() {
 }
 
 #[test]
-fn the_log_does_not_grow_however_busy_a_store_server_is() {
+fn write_ahead_log_of_busy_journal_stays_small() {
     const THREADS: usize = 4;
     const EACH: usize = 150;
-    let (bench, place) = (Bench::new(), Place::new());
-    let client = Client::open(&offline(&bench, &place)).unwrap();
+    let (fixture, place) = (Fixture::new(), Place::new());
+    let client = Client::open(&offline(&fixture, &place)).unwrap();
     let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
     std::thread::scope(|scope| {
         for thread in 0..THREADS {

@@ -257,7 +257,7 @@ EXPORT ssize_t write(int fd, const void *bytes, size_t length) {
     }
     if (fd == STDOUT_FILENO) {
         pthread_mutex_lock(&lock);
-        note(bytes, length, "told %zu\n", length);
+        note(bytes, length, "output %zu\n", length);
         pthread_mutex_unlock(&lock);
     } else if (is_socket(fd)) {
         pthread_mutex_lock(&lock);

@@ -32,7 +32,7 @@ pub enum Event {
     SyncFolder(PathBuf),
     Unlink(PathBuf),
     /// Standard output: what the caller of the library knows.
-    Told(String),
+    Output(String),
     Sent {
         socket: u32,
         bytes: Vec<u8>,
@@ -74,7 +74,7 @@ impl Event {
                 "sync" => Event::Sync(path()),
                 "folder" => Event::SyncFolder(path()),
                 "unlink" => Event::Unlink(path()),
-                "told" => Event::Told(String::from_utf8(bytes(1)).unwrap()),
+                "output" => Event::Output(String::from_utf8(bytes(1)).unwrap()),
                 "sent" => Event::Sent { socket: words[1].parse().unwrap(), bytes: bytes(2) },
                 "got" => Event::Got { socket: words[1].parse().unwrap(), bytes: bytes(2) },
                 "fault" => Event::Fault { operation: words[2].to_owned(), path: PathBuf::from(words[3]) },
@@ -115,7 +115,7 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("readlink", "follows links on the way to the journal"),
     ("realpath", "the folder of certificates"),
     ("rmdir", "SQLite's dot-file locks, not used"),
-    ("statx", "a look at the journal's path, which changes nothing"),
+    ("statx", "a read of the journal's path, which changes nothing"),
     ("syscall", "futexes"),
     ("utimes", "SQLite's dot-file locks, not used"),
 ];
@@ -139,7 +139,7 @@ fn symbols(of: &Path, which: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_shim_stands_in_for_every_file_function_the_library_uses() {
+fn disk_shim_covers_every_file_function_of_the_library() {
     let library = till::till().parent().unwrap().join("libengage_point_shop.so.1");
     let known = symbols(&DISK, "--defined-only");
     let used = symbols(&library, "--undefined-only");

@@ -1,7 +1,7 @@
 //! What the campaigns share: a store with a journal on disk, the budget, a random number with a seed, and workers.
 
 use crate::judge::{self, Case, Found, Journal, Record};
-use crate::till::{Told, told_by};
+use crate::till::{TillCall, run_script};
 use engage_sandbox::{RequestEntry, Sandbox};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// `requestTimeoutMs` of every till here. Its quiet time is a tenth more.
 pub const REQUEST_MS: u64 = 300;
-pub const QUIET: Duration = Duration::from_millis(REQUEST_MS + REQUEST_MS / 10);
+pub const IN_FLIGHT_WINDOW: Duration = Duration::from_millis(REQUEST_MS + REQUEST_MS / 10);
 
 /// Whether to try everything instead of a sample.
 pub fn full() -> bool {
@@ -115,53 +115,59 @@ impl Store {
     pub fn judge(
         &self,
         requests: &[RequestEntry],
-        journals: Vec<(PathBuf, Vec<Told>)>,
-        settled: bool,
+        journals: Vec<(PathBuf, Vec<TillCall>)>,
+        resolved: bool,
     ) -> Result<Found, String> {
         let journals: Vec<Journal> =
-            journals.into_iter().map(|(path, told)| Journal { records: Record::read_journal(&path), told }).collect();
+            journals.into_iter().map(|(path, calls)| Journal { records: Record::read_journal(&path), calls }).collect();
         let ledger = self.sandbox.ledger();
-        judge::judge(&Case { ledger: &ledger, requests, journals: &journals, apart: QUIET, settled })
+        judge::judge(&Case {
+            ledger: &ledger,
+            requests,
+            journals: &journals,
+            in_flight_window: IN_FLIGHT_WINDOW,
+            resolved,
+        })
     }
 }
 
 /// What the till does when the trouble is over: learns every outcome, shows them, is acknowledged. All of it must succeed.
 /// `again` is pressed when all is known; more than once, because on a busy computer a press may end as "not sent".
-pub fn recover(config: &str, again: Option<&str>) -> Result<Vec<Told>, String> {
-    let mut script = vec!["settle:60000", "unsettled"];
+pub fn recover(config: &str, again: Option<&str>) -> Result<Vec<TillCall>, String> {
+    let mut script = vec!["resolve:60000", "list"];
     script.extend(again.iter().flat_map(|press| [*press; 4]));
-    script.extend(["ackall", "unsettled", "close"]);
-    let told = told_by(config, &script);
-    for call in &told {
+    script.extend(["ackall", "list", "close"]);
+    let calls = run_script(config, &script);
+    for call in &calls {
         let may_fail = ["purchase", "named", "redeem"].contains(&call.verb());
         if call.code() != Some(0) && !may_fail {
-            return Err(format!("after the trouble was over: {call:?}"));
+            return Err(format!("after the faults ended: {call:?}"));
         }
-        if call.verb() == "settle" && call.json("pending") != 0 {
+        if call.verb() == "resolve" && call.json("pending") != 0 {
             return Err(format!(
-                "not all is settled after the trouble was over: {:?}; {}",
-                call.answer,
-                pending_for(&told)
+                "not all is resolved after the faults ended: {:?}; {}",
+                call.result,
+                pending_for(&calls)
             ));
         }
     }
-    let pending = pending_for(&told);
+    let pending = pending_for(&calls);
     if !pending.is_empty() {
-        return Err(format!("settled, and still pending: {pending}"));
+        return Err(format!("resolved, and still pending: {pending}"));
     }
-    let left = told.iter().rev().find(|call| call.verb() == "unsettled");
+    let left = calls.iter().rev().find(|call| call.verb() == "list");
     if left.is_none_or(|call| call.json("operations") != &json!([])) {
-        return Err(format!("acknowledged, and still shown: {left:?}"));
+        return Err(format!("acknowledged, and still listed: {left:?}"));
     }
-    Ok(told)
+    Ok(calls)
 }
 
 /// Why what is pending at the first look is pending: each reason with how many there are, and one of them. Empty if nothing is.
-fn pending_for(told: &[Told]) -> String {
-    let shown =
-        told.iter().find(|call| call.verb() == "unsettled").map_or(&Value::Null, |call| call.json("operations"));
+fn pending_for(calls: &[TillCall]) -> String {
+    let shown = calls.iter().find(|call| call.verb() == "list").map_or(&Value::Null, |call| call.json("operations"));
     let mut reasons: BTreeMap<String, (usize, &Value)> = BTreeMap::new();
-    for operation in shown.as_array().expect("unsettled was asked for").iter().filter(|one| one["outcome"] == "pending")
+    for operation in
+        shown.as_array().expect("the script has a list command").iter().filter(|one| one["outcome"] == "pending")
     {
         let reason = format!("{} {}", operation["name"], operation["httpStatus"]);
         reasons.entry(reason).or_insert((0, operation)).0 += 1;

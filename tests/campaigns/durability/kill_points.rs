@@ -2,7 +2,7 @@
 //! A scenario's number of points varies a little from run to run, because threads do: points beyond the end are runs that end well.
 
 use crate::campaign::{Random, Store, alone, full, in_parallel, recover, setting};
-use crate::till::{Told, build_folder, compile, run_till, told_by};
+use crate::till::{TillCall, build_folder, compile, run_script, run_till};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Answer, Effect, Fault, Operation};
 use serde_json::Value;
@@ -20,7 +20,7 @@ struct Scenario {
     /// What the till reaches until it is killed. Afterwards it is Engage in any case.
     reaches: Reaches,
     /// What happened before: tills that lived through it.
-    prepare: fn(&Store, config: &str) -> Vec<Told>,
+    prepare: fn(&Store, config: &str) -> Vec<TillCall>,
     script: &'static [Call],
     /// What the cashier presses after the restart, when all is settled.
     again: Option<Call>,
@@ -87,7 +87,7 @@ const SCENARIOS: &[Scenario] = &[
         deductions: (0, 0),
     },
     Scenario {
-        name: "answer-lost",
+        name: "response-lost",
         reaches: Reaches::Https,
         prepare: |store, _| {
             store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
@@ -98,18 +98,18 @@ const SCENARIOS: &[Scenario] = &[
         deductions: (1, 1),
     },
     Scenario {
-        name: "settle-lost-request",
+        name: "resolve-lost-request",
         reaches: Reaches::Https,
         prepare: |store, config| pending(store, config, Effect::CloseBeforeCommit),
-        script: &[Call::Do("settle:5000"), Call::Do("unsettled"), ACKNOWLEDGE, CLOSE],
+        script: &[Call::Do("resolve:5000"), Call::Do("list"), ACKNOWLEDGE, CLOSE],
         again: Some(COFFEE),
         deductions: (1, 1),
     },
     Scenario {
-        name: "settle-lost-answer",
+        name: "resolve-lost-response",
         reaches: Reaches::Http,
         prepare: |store, config| pending(store, config, Effect::CloseAfterCommit),
-        script: &[Call::Do("settle:5000"), Call::Do("unsettled"), ACKNOWLEDGE, CLOSE],
+        script: &[Call::Do("resolve:5000"), Call::Do("list"), ACKNOWLEDGE, CLOSE],
         again: Some(COFFEE),
         deductions: (1, 1),
     },
@@ -118,7 +118,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "offline",
         reaches: Reaches::Nobody,
         prepare: nothing,
-        script: &[COFFEE, Call::Do("unsettled"), CLOSE],
+        script: &[COFFEE, Call::Do("list"), CLOSE],
         again: None,
         deductions: (0, 1),
     },
@@ -126,7 +126,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "withdrawn",
         reaches: Reaches::Silence,
         prepare: nothing,
-        script: &[HASTY_COFFEE, Call::Do("unsettled"), CLOSE],
+        script: &[HASTY_COFFEE, Call::Do("list"), CLOSE],
         again: None,
         deductions: (0, 1),
     },
@@ -152,49 +152,49 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "acknowledge",
         reaches: Reaches::Http,
-        prepare: |_, config| told_by(config, &[&COFFEE.word()]),
-        script: &[Call::Do("unsettled"), ACKNOWLEDGE, Call::Do("unsettled"), CLOSE],
+        prepare: |_, config| run_script(config, &[&COFFEE.word()]),
+        script: &[Call::Do("list"), ACKNOWLEDGE, Call::Do("list"), CLOSE],
         again: Some(COFFEE),
         deductions: (1, 1),
     },
     Scenario {
         name: "open-existing",
         reaches: Reaches::Http,
-        prepare: |_, config| told_by(config, &[&COFFEE.word(), "ackall", &TOTE.word(), "close"]),
+        prepare: |_, config| run_script(config, &[&COFFEE.word(), "ackall", &TOTE.word(), "close"]),
         script: &[CLOSE, Call::Do("reopen"), CLOSE],
         again: Some(COFFEE),
         deductions: (2, 2),
     },
 ];
 
-fn nothing(_: &Store, _: &str) -> Vec<Told> {
+fn nothing(_: &Store, _: &str) -> Vec<TillCall> {
     Vec::new()
 }
 
 /// A till that left a purchase pending, whose request or answer was lost.
-fn pending(store: &Store, config: &str, lost: Effect) -> Vec<Told> {
+fn pending(store: &Store, config: &str, lost: Effect) -> Vec<TillCall> {
     store.sandbox.arm(Fault::on(Operation::Purchase, lost));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
-    let mut told = Vec::new();
+    let mut calls = Vec::new();
     // On a busy computer the wait may end before the journal answered; the same press again is the same purchase.
-    while told.iter().all(|call: &Told| call.json("operationId").is_null()) {
-        told.extend(told_by(config, &[&HASTY_COFFEE.word()]));
+    while calls.iter().all(|call: &TillCall| call.json("operationId").is_null()) {
+        calls.extend(run_script(config, &[&HASTY_COFFEE.word()]));
     }
     store.sandbox.clear_faults();
-    told
+    calls
 }
 
 /// Brings a journal whose write-ahead log is due to be moved into the file, so that the next life does it after its first purchase.
 /// Refusals have filled it: they are in no ledger, so one journal does for all.
-fn long_log(_: &Store, config: &str) -> Vec<Told> {
+fn long_log(_: &Store, config: &str) -> Vec<TillCall> {
     const DUE: u64 = 2 << 20;
     static FILLED: LazyLock<(Store, PathBuf)> = LazyLock::new(|| {
         let store = Store::open();
         let journal = store.journal("long-log");
         let config = store.config(&journal, &store.sandbox.http_url());
         let refused = format!("purchase:{}:{}:F#:5000", demo::BJORN, demo::GIFT_CARD);
-        told_by(&config, &["loop:200", &refused]);
-        told_by(&config, &["ackall"]);
+        run_script(&config, &["loop:200", &refused]);
+        run_script(&config, &["ackall"]);
         let log = std::fs::metadata(journal.with_extension("db-wal")).expect("it is kept").len();
         assert!(log >= DUE, "the log has {log} bytes");
         (store, journal)
@@ -222,7 +222,7 @@ static KILLAT: LazyLock<PathBuf> = LazyLock::new(|| {
 pub type Hit = Option<String>;
 
 /// Runs a till that is killed at a point, 0 for never. What it told, where it was struck, and the points in order if it was not.
-pub fn killed_at(point: usize, config: &str, script: &[String]) -> (Vec<Told>, Hit, Vec<String>) {
+pub fn killed_at(point: usize, config: &str, script: &[String]) -> (Vec<TillCall>, Hit, Vec<String>) {
     let script: Vec<&str> = script.iter().map(String::as_str).collect();
     let till = run_till(config, &script);
     let output = Command::new(&*KILLAT)
@@ -244,7 +244,7 @@ pub fn killed_at(point: usize, config: &str, script: &[String]) -> (Vec<Told>, H
         output.status,
         String::from_utf8_lossy(&output.stdout)
     );
-    (Told::parse(&String::from_utf8_lossy(&output.stdout)), hit, points)
+    (TillCall::parse(&String::from_utf8_lossy(&output.stdout)), hit, points)
 }
 
 struct Job {
@@ -266,29 +266,29 @@ fn try_one(store: &Store, job: &Job) -> Result<Struck, String> {
     store.sandbox.reset();
     let journal = store.journal(&NUMBER.fetch_add(1, Ordering::Relaxed).to_string());
     let config = store.config(&journal, &url(store, scenario, false));
-    let mut told = (scenario.prepare)(store, &config);
+    let mut calls = (scenario.prepare)(store, &config);
     let before = store.config(&journal, &url(store, scenario, true));
     let script: Vec<String> = scenario.script.iter().map(|call| call.word()).collect();
     let (of_first, hit, _) = killed_at(job.point, &before, &script);
-    told.extend(of_first);
+    calls.extend(of_first);
     let mut hits: Vec<String> = hit.into_iter().collect();
     let again = scenario.again.map(Call::word);
     if let Some(point) = job.again_at {
         let (of_second, hit, _) = killed_at(point, &config, &recovery());
-        told.extend(of_second);
+        calls.extend(of_second);
         hits.extend(hit);
     }
     store.sandbox.clear_faults();
     let report = |why: String| {
         let replay = job.again_at.map_or(String::new(), |point| format!(" EPS_KILL_AGAIN_AT={point}"));
         format!(
-            "{why}\n  replay: EPS_KILL={} EPS_KILL_AT={}{replay}; killed {hits:?}\n  told: {told:#?}",
+            "{why}\n  replay: EPS_KILL={} EPS_KILL_AT={}{replay}; killed {hits:?}\n  calls: {calls:#?}",
             scenario.name, job.point
         )
     };
     let recovered = recover(&config, again.as_deref()).map_err(report)?;
     let after: Vec<_> = recovered.iter().map(|call| (call.verb().to_owned(), call.code())).collect();
-    let all: Vec<Told> = told.iter().cloned().chain(recovered).collect();
+    let all: Vec<TillCall> = calls.iter().cloned().chain(recovered).collect();
     let found = store.judge(&store.sandbox.requests(), vec![(journal.clone(), all)], true).map_err(report)?;
     let (least, most) = scenario.deductions;
     if !(least..=most).contains(&found.deductions) {
@@ -311,7 +311,7 @@ fn url(store: &Store, scenario: &Scenario, before: bool) -> String {
 
 /// The script that a second kill interrupts.
 fn recovery() -> Vec<String> {
-    ["settle:5000", "unsettled", "ackall", "close"].map(str::to_owned).into()
+    ["resolve:5000", "list", "ackall", "close"].map(str::to_owned).into()
 }
 
 /// The system calls of a scenario in order, from a run that is not killed: the longest of three.
@@ -399,7 +399,7 @@ fn campaign(name: &str, mut jobs: Vec<Job>, seed: u64) {
 }
 
 #[test]
-fn a_kill_at_any_system_call_loses_nothing_and_deducts_nothing_twice() {
+fn kill_at_any_system_call_loses_and_doubles_nothing() {
     let _alone = alone();
     let store = Store::open();
     let mut jobs = Vec::new();
@@ -415,14 +415,14 @@ fn a_kill_at_any_system_call_loses_nothing_and_deducts_nothing_twice() {
 }
 
 #[test]
-fn a_second_kill_during_the_recovery_changes_nothing() {
+fn second_kill_during_recovery_loses_and_doubles_nothing() {
     let _alone = alone();
     let store = Store::open();
     let seed = Random::seed();
     let mut random = Random::new(seed);
     let mut jobs = Vec::new();
     // How long a recovery is, at most: the whole of a purchase is sent again in it.
-    let lost = SCENARIOS.iter().find(|scenario| scenario.name == "settle-lost-request").expect("it is in the table");
+    let lost = SCENARIOS.iter().find(|scenario| scenario.name == "resolve-lost-request").expect("it is in the table");
     let longest = points_of(&store, lost).len();
     for scenario in scenarios().into_iter().filter(|scenario| scenario.again.is_some() && scenario.name != "declined") {
         let points = points_of(&store, scenario);

@@ -2,7 +2,7 @@
 //! In the end the faults stop, every journal is settled, and the sum of deductions is the sum of completed intents.
 
 use crate::campaign::{Random, Store, alone, full, recover, setting};
-use crate::till::{Told, run_till};
+use crate::till::{TillCall, run_till};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Answer, Effect, Fault, Member, Operation, RequestEntry};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ struct Till {
     journal: PathBuf,
     config: String,
     contacts: Vec<Uuid>,
-    told: Mutex<Vec<Told>>,
+    calls: Mutex<Vec<TillCall>>,
     /// The number of the newest receipt; the older ones are pressed again now and then.
     receipt: AtomicU64,
     /// Purchase ids that the POS made, with what they were made for.
@@ -50,12 +50,12 @@ struct Counts {
 }
 
 #[test]
-fn random_kills_and_faults_in_eight_processes_deduct_exactly_what_was_completed() {
+fn random_kills_and_faults_deduct_only_completed_intents() {
     let _alone = alone();
-    let seconds = setting("EPS_CHAOS_SECONDS").unwrap_or(if full() { 600 } else { 10 });
+    let seconds = setting("EPS_RANDOM_KILLS_SECONDS").unwrap_or(if full() { 600 } else { 10 });
     let seed = Random::seed();
     // Said first, so that it is there whatever happens.
-    println!("campaign chaos: seed {seed}, {seconds} s");
+    println!("campaign random-kills: seed {seed}, {seconds} s");
     let store = Store::open();
     let tills: Vec<Till> = (0..JOURNALS).map(|number| open_shop(&store, number)).collect();
     let counts = Counts::default();
@@ -68,7 +68,7 @@ fn random_kills_and_faults_in_eight_processes_deduct_exactly_what_was_completed(
                     let mut random = Random::new(seed ^ ((process as u64 + 1) << 32));
                     let mut lived = Ok(());
                     while lived.is_ok() && Instant::now() < until {
-                        lived = one_life(till, &mut random, until, counts);
+                        lived = run_one_process(till, &mut random, until, counts);
                     }
                     lived
                 })
@@ -79,25 +79,25 @@ fn random_kills_and_faults_in_eight_processes_deduct_exactly_what_was_completed(
         (requests, ran)
     });
     let verdict = ran.and_then(|()| end(&store, &tills, requests));
-    let presses: usize = tills.iter().map(|till| presses(&till.told.lock().expect("nobody panics with it"))).sum();
+    let presses: usize = tills.iter().map(|till| presses(&till.calls.lock().expect("nobody panics with it"))).sum();
     let [lives, kills, faults] =
         [&counts.lives, &counts.kills, &counts.faults].map(|count| count.load(Ordering::Relaxed));
     let found = verdict.as_ref().copied().unwrap_or_default();
     println!(
-        "campaign chaos: {presses} points tried, {} violations, {lives} processes, {kills} kills, {faults} faults, {} intents, {} requests that spend, {} deductions; seed {seed}",
+        "campaign random-kills: {presses} points tried, {} violations, {lives} processes, {kills} kills, {faults} faults, {} intents, {} requests that spend, {} deductions; seed {seed}",
         u8::from(verdict.is_err()),
         found.intents,
         found.posts,
         found.deductions
     );
     if let Err(why) = verdict {
-        panic!("campaign chaos: {why}\n  replay: EPS_SEED={seed} EPS_CHAOS_SECONDS={seconds}");
+        panic!("campaign random-kills: {why}\n  replay: EPS_SEED={seed} EPS_RANDOM_KILLS_SECONDS={seconds}");
     }
     assert!(kills > 0 && found.deductions > 0, "nothing happened");
 }
 
-fn presses(told: &[Told]) -> usize {
-    told.iter().filter(|call| matches!(call.verb(), "purchase" | "named")).count()
+fn presses(calls: &[TillCall]) -> usize {
+    calls.iter().filter(|call| matches!(call.verb(), "purchase" | "named")).count()
 }
 
 /// A journal and its members, by turns: one with points for everything, one who soon has none left. A member's history is asked for
@@ -118,7 +118,7 @@ fn open_shop(store: &Store, number: usize) -> Till {
     let journal = store.journal(&number.to_string());
     let https = number.is_multiple_of(2);
     let config = store.config(&journal, &if https { store.sandbox.https_url() } else { store.sandbox.http_url() });
-    Till { journal, config, contacts, told: Mutex::default(), receipt: AtomicU64::new(1), named: Mutex::default() }
+    Till { journal, config, contacts, calls: Mutex::default(), receipt: AtomicU64::new(1), named: Mutex::default() }
 }
 
 /// How a till's life goes on after a call.
@@ -129,12 +129,12 @@ enum Then {
     /// It did not end in the time it was given.
     Late,
     /// The till is gone.
-    Gone,
+    Dead,
 }
 
 /// A process from its start to its end, which is a kill more often than not. What it told is kept.
 /// It is a violation when it ends by itself before its script, or when a call does not return.
-fn one_life(till: &Till, random: &mut Random, until: Instant, counts: &Counts) -> Result<(), String> {
+fn run_one_process(till: &Till, random: &mut Random, until: Instant, counts: &Counts) -> Result<(), String> {
     let mut child = run_till(&till.config, &["stdin", "close"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -157,8 +157,8 @@ fn one_life(till: &Till, random: &mut Random, until: Instant, counts: &Counts) -
         // The first call is the open.
         for _ in 0..2 + random.below(15) {
             let doomed = random.one_in(3);
-            let patience = if doomed { Duration::from_micros(random.below(40_000)) } else { ENDLESS };
-            let then = wait_for_end(&lines, &mut heard, patience);
+            let limit = if doomed { Duration::from_micros(random.below(40_000)) } else { ENDLESS };
+            let then = wait_for_end(&lines, &mut heard, limit);
             killed = doomed && then == Then::Late;
             hangs = !doomed && then == Then::Late;
             if then != Then::Ended || Instant::now() > until || writeln!(input, "{}", command(till, random)).is_err() {
@@ -183,15 +183,15 @@ fn one_life(till: &Till, random: &mut Random, until: Instant, counts: &Counts) -
     if !killed && !status.success() {
         return Err(format!("a till ended by itself with {status:?}:\n{heard}"));
     }
-    till.told.lock().expect("nobody panics with it").extend(Told::parse(&heard));
+    till.calls.lock().expect("nobody panics with it").extend(TillCall::parse(&heard));
     Ok(())
 }
 
 /// Far beyond the longest wait that is asked for, and closing.
 const ENDLESS: Duration = Duration::from_secs(30);
 
-fn wait_for_end(lines: &Receiver<String>, heard: &mut String, patience: Duration) -> Then {
-    let until = Instant::now() + patience;
+fn wait_for_end(lines: &Receiver<String>, heard: &mut String, limit: Duration) -> Then {
+    let until = Instant::now() + limit;
     loop {
         match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(line) => {
@@ -201,7 +201,7 @@ fn wait_for_end(lines: &Receiver<String>, heard: &mut String, patience: Duration
                 }
             }
             Err(RecvTimeoutError::Timeout) => return Then::Late,
-            Err(RecvTimeoutError::Disconnected) => return Then::Gone,
+            Err(RecvTimeoutError::Disconnected) => return Then::Dead,
         }
     }
 }
@@ -242,8 +242,8 @@ fn command(till: &Till, random: &mut Random) -> String {
             let (id, contact, item) = *random.pick(&named[from..]);
             format!("named:{contact}:{item}:{id}:{wait}")
         }
-        13..=14 => return format!("settle:{wait}"),
-        15 => return "unsettled".into(),
+        13..=14 => return format!("resolve:{wait}"),
+        15 => return "list".into(),
         16..=18 => return "ackall\nstats".into(),
         _ => return "reopen".into(),
     };
@@ -254,7 +254,7 @@ fn command(till: &Till, random: &mut Random) -> String {
 /// the sandbox keeps the last 10 000 only.
 fn make_trouble(store: &Store, mut random: Random, until: Instant, counts: &Counts) -> BTreeMap<u64, RequestEntry> {
     let mut requests = BTreeMap::new();
-    let mut looked = Instant::now();
+    let mut collected = Instant::now();
     while Instant::now() < until {
         // Nothing satisfies it: this is the pace of the trouble, and nothing depends on it.
         store.sandbox.wait_for(Duration::from_millis(20 + random.below(60)), |_| false);
@@ -266,9 +266,9 @@ fn make_trouble(store: &Store, mut random: Random, until: Instant, counts: &Coun
             // Ends what is stalled.
             store.sandbox.clear_faults();
         }
-        if looked.elapsed() > Duration::from_secs(2) {
+        if collected.elapsed() > Duration::from_secs(2) {
             collect(store, &mut requests);
-            looked = Instant::now();
+            collected = Instant::now();
         }
     }
     store.sandbox.clear_faults();
@@ -311,14 +311,14 @@ fn end(
     mut requests: BTreeMap<u64, RequestEntry>,
 ) -> Result<crate::judge::Found, String> {
     for till in tills {
-        let told = recover(&till.config, None)?;
-        till.told.lock().expect("nobody panics with it").extend(told);
+        let calls = recover(&till.config, None)?;
+        till.calls.lock().expect("nobody panics with it").extend(calls);
     }
     collect(store, &mut requests);
     let requests: Vec<RequestEntry> = requests.into_values().collect();
     let journals = tills
         .iter()
-        .map(|till| (till.journal.clone(), till.told.lock().expect("nobody panics with it").clone()))
+        .map(|till| (till.journal.clone(), till.calls.lock().expect("nobody panics with it").clone()))
         .collect();
     store.judge(&requests, journals, true)
 }

@@ -3,7 +3,7 @@
 
 use crate::campaign::{Store, alone, in_parallel, recover};
 use crate::kill_points::{chosen, killed_at};
-use crate::till::{Told, told_by};
+use crate::till::{TillCall, run_script};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Effect, Fault, LedgerKind, Operation};
 use std::path::PathBuf;
@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 enum Story {
     Plain,
     /// The answer is lost after Engage has redeemed it.
-    AnswerLost,
+    ResponseLost,
     /// An earlier life has left it pending: its request was lost.
-    Settle,
+    Resolve,
 }
 
 struct Stage {
@@ -23,7 +23,7 @@ struct Stage {
     config: String,
     press: String,
     script: Vec<String>,
-    told: Vec<Told>,
+    calls: Vec<TillCall>,
 }
 
 /// A reward that was bought at another till, and whatever the story needs before the kill.
@@ -32,30 +32,30 @@ fn stage(store: &Store, story: Story) -> Stage {
     store.sandbox.reset();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let other = store.config(&store.journal(&format!("other-{number}")), &store.sandbox.http_url());
-    told_by(&other, &[&format!("purchase:{}:{}:R0:5000", demo::LOAD, demo::COFFEE), "close"]);
+    run_script(&other, &[&format!("purchase:{}:{}:R0:5000", demo::LOAD, demo::COFFEE), "close"]);
     let reward = store.sandbox.assignments(demo::LOAD).pop().expect("it was bought").id;
     let journal = store.journal(&format!("redeem-{number}"));
     let config = store.config(&journal, &store.sandbox.https_url());
     let press = |wait: u32| format!("redeem:{}:{reward}:R1:{wait}", demo::LOAD);
     let rewards = format!("rewards:{}", demo::LOAD);
-    let mut told = Vec::new();
+    let mut calls = Vec::new();
     match story {
         Story::Plain => {}
-        Story::AnswerLost => drop(store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit))),
-        Story::Settle => {
+        Story::ResponseLost => drop(store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit))),
+        Story::Resolve => {
             store.sandbox.arm(Fault::on(Operation::Redeem, Effect::CloseBeforeCommit));
             // On a busy computer the wait may end before the journal answered; the same press again is the same redeem.
-            while told.iter().all(|call: &Told| call.json("operationId").is_null()) {
-                told.extend(told_by(&config, &[&rewards, &press(100), "close"]));
+            while calls.iter().all(|call: &TillCall| call.json("operationId").is_null()) {
+                calls.extend(run_script(&config, &[&rewards, &press(100), "close"]));
             }
             store.sandbox.clear_faults();
         }
     }
     let words = match story {
-        Story::Settle => vec!["settle:5000".to_owned(), "unsettled".into(), "ackall".into(), "close".into()],
+        Story::Resolve => vec!["resolve:5000".to_owned(), "list".into(), "ackall".into(), "close".into()],
         _ => vec![rewards, press(5_000), "ackall".into(), "close".into()],
     };
-    Stage { journal, config, press: press(5_000), script: words, told }
+    Stage { journal, config, press: press(5_000), script: words, calls }
 }
 
 fn redeemed(store: &Store) -> usize {
@@ -63,23 +63,23 @@ fn redeemed(store: &Store) -> usize {
 }
 
 fn try_one(store: &Store, (story, point): (Story, usize)) -> Result<bool, String> {
-    let Stage { journal, config, press, script, mut told } = stage(store, story);
+    let Stage { journal, config, press, script, mut calls } = stage(store, story);
     let (of_first, hit, _) = killed_at(point, &config, &script);
-    told.extend(of_first);
+    calls.extend(of_first);
     store.sandbox.clear_faults();
-    let report = |why: String| format!("{why}\n  {story:?}, point {point}, killed {hit:?}\n  told: {told:#?}");
+    let report = |why: String| format!("{why}\n  {story:?}, point {point}, killed {hit:?}\n  calls: {calls:#?}");
     let recovered = recover(&config, Some(&press)).map_err(report)?;
-    for call in told.iter().chain(&recovered) {
+    for call in calls.iter().chain(&recovered) {
         let wrong = match call.verb() {
             // Done, pending or not sent; with nobody else there is nobody to have used it.
             "redeem" => call.code().is_some_and(|code| (-399..=-300).contains(&code) || code == -520 || code == -522),
-            "unsettled" => call.json("operations").as_array().is_some_and(|shown| {
+            "list" => call.json("operations").as_array().is_some_and(|shown| {
                 shown.iter().any(|one| one["needsReview"] == true || one["outcome"] == "declined")
             }),
             _ => false,
         };
         if wrong {
-            return Err(report(format!("told {call:?}")));
+            return Err(report(format!("returned {call:?}")));
         }
     }
     let used = redeemed(store);
@@ -92,11 +92,11 @@ fn try_one(store: &Store, (story, point): (Story, usize)) -> Result<bool, String
 }
 
 #[test]
-fn a_kill_at_any_system_call_of_a_redeem_leaves_it_done_once_and_known_as_ours() {
+fn redeem_killed_at_any_system_call_is_completed_once() {
     let _alone = alone();
     let store = Store::open();
     let mut jobs = Vec::new();
-    for story in [Story::Plain, Story::AnswerLost, Story::Settle] {
+    for story in [Story::Plain, Story::ResponseLost, Story::Resolve] {
         let Stage { config, script, .. } = stage(&store, story);
         let (_, _, points) = killed_at(0, &config, &script);
         assert!(points.len() > 100, "{story:?}: only {} points", points.len());

@@ -2,7 +2,7 @@
 //! and one process settles what another left.
 
 use crate::campaign::{Store, alone, full};
-use crate::till::{Told, run_till};
+use crate::till::{TillCall, run_till};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Effect, Fault, Operation};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// A till that is told what to do while it runs.
 struct Live {
     child: Child,
-    tell: ChildStdin,
+    input: ChildStdin,
     hear: Lines<BufReader<ChildStdout>>,
     heard: String,
 }
@@ -24,13 +24,13 @@ impl Live {
     fn start(config: &str, script: &[&str]) -> Live {
         let mut child =
             run_till(config, script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the till starts");
-        let tell = child.stdin.take().expect("piped");
+        let input = child.stdin.take().expect("piped");
         let hear = BufReader::new(child.stdout.take().expect("piped")).lines();
-        Live { child, tell, hear, heard: String::new() }
+        Live { child, input, hear, heard: String::new() }
     }
 
-    fn tell(&mut self, line: &str) {
-        writeln!(self.tell, "{line}").expect("the till reads");
+    fn send(&mut self, line: &str) {
+        writeln!(self.input, "{line}").expect("the till reads");
     }
 
     /// Reads until a line begins so, so many times.
@@ -48,33 +48,33 @@ impl Live {
     }
 
     /// Ends it as its script says and gives all it told.
-    fn end(self) -> Vec<Told> {
-        let Live { mut child, tell, hear, mut heard } = self;
-        drop(tell);
+    fn end(self) -> Vec<TillCall> {
+        let Live { mut child, input, hear, mut heard } = self;
+        drop(input);
         for line in hear {
             heard += &line.expect("text");
             heard.push('\n');
         }
         assert!(child.wait().expect("it ends").success(), "{heard}");
-        Told::parse(&heard)
+        TillCall::parse(&heard)
     }
 
-    fn kill(mut self) -> Vec<Told> {
+    fn kill(mut self) -> Vec<TillCall> {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
         let heard = std::mem::take(&mut self.heard);
-        Told::parse(&heard)
+        TillCall::parse(&heard)
     }
 }
 
-fn verdict(store: &Store, journal: &Path, told: Vec<Told>) -> usize {
+fn verdict(store: &Store, journal: &Path, calls: Vec<TillCall>) -> usize {
     let requests = store.sandbox.requests();
-    let judged = store.judge(&requests, vec![(journal.to_owned(), told)], true);
+    let judged = store.judge(&requests, vec![(journal.to_owned(), calls)], true);
     judged.unwrap_or_else(|why| panic!("{why}")).deductions
 }
 
 #[test]
-fn the_same_press_at_the_same_instant_in_two_processes_and_eight_threads_is_one_purchase() {
+fn same_press_in_two_processes_is_one_purchase() {
     let _alone = alone();
     let rounds: usize = if full() { 600 } else { 45 };
     let store = Store::open();
@@ -99,33 +99,33 @@ fn the_same_press_at_the_same_instant_in_two_processes_and_eight_threads_is_one_
         }
         let marks: Vec<usize> = tills.iter().map(|till| till.heard.len()).collect();
         for till in &mut tills {
-            till.tell(&format!("threads:4:{press}"));
+            till.send(&format!("threads:4:{press}"));
         }
         let mut ids = BTreeSet::new();
         for (till, mark) in tills.iter_mut().zip(marks) {
             till.hear("END ", 4);
-            for told in Told::parse(&till.heard[mark..]) {
-                assert_eq!(told.code(), Some(0), "round {round}: {told:?}");
-                ids.insert(told.json("operationId").as_str().expect("an id").to_owned());
+            for call in TillCall::parse(&till.heard[mark..]) {
+                assert_eq!(call.code(), Some(0), "round {round}: {call:?}");
+                ids.insert(call.json("operationId").as_str().expect("an id").to_owned());
                 presses += 1;
             }
         }
         assert_eq!(ids.len(), 1, "round {round}, {press}: {ids:?}");
         assert_eq!(store.sandbox.purchases(contact).len(), round, "round {round}, {press}");
         let id = ids.first().expect("one");
-        tills[round % 2].tell(&format!("ack:{id}"));
+        tills[round % 2].send(&format!("ack:{id}"));
         tills[round % 2].hear("END ack", 1);
     }
-    let told: Vec<Told> = tills.into_iter().flat_map(Live::end).collect();
-    let deductions = verdict(&store, &journal, told);
+    let calls: Vec<TillCall> = tills.into_iter().flat_map(Live::end).collect();
+    let deductions = verdict(&store, &journal, calls);
     assert_eq!(deductions, rounds);
     println!(
-        "campaign two-processes: {rounds} points tried, 0 violations, {presses} presses in 2 processes of 4 threads, {lost} answers lost, {deductions} deductions"
+        "campaign two-processes: {rounds} points tried, 0 violations, {presses} presses in 2 processes of 4 threads, {lost} responses lost, {deductions} deductions"
     );
 }
 
 #[test]
-fn a_new_journal_that_two_processes_open_at_the_same_instant_is_made_once() {
+fn new_journal_opened_by_two_processes_is_created_once() {
     let _alone = alone();
     let rounds: usize = if full() { 300 } else { 30 };
     let store = Store::open();
@@ -139,19 +139,19 @@ fn a_new_journal_that_two_processes_open_at_the_same_instant_is_made_once() {
             till.hear("BEGIN wait-stdin", 1);
         }
         for till in &mut tills {
-            till.tell("");
+            till.send("");
         }
-        let told: Vec<Told> = tills.into_iter().flat_map(Live::end).collect();
-        for call in told.iter().filter(|call| call.verb() != "wait-stdin") {
+        let calls: Vec<TillCall> = tills.into_iter().flat_map(Live::end).collect();
+        for call in calls.iter().filter(|call| call.verb() != "wait-stdin") {
             assert_eq!(call.code(), Some(0), "round {round}: {call:?}");
         }
-        assert_eq!(verdict(&store, &journal, told), 1, "round {round}");
+        assert_eq!(verdict(&store, &journal, calls), 1, "round {round}");
     }
     println!("campaign new-journal: {rounds} points tried, 0 violations, 3 processes each");
 }
 
 #[test]
-fn a_second_process_settles_what_a_killed_one_left() {
+fn pending_purchase_of_killed_process_is_resolved_by_another() {
     let _alone = alone();
     let rounds = if full() { 60 } else { 8 };
     let store = Store::open();
@@ -165,19 +165,19 @@ fn a_second_process_settles_what_a_killed_one_left() {
         let lost = if round % 2 == 0 { Effect::StallAfterCommit } else { Effect::StallBeforeCommit };
         store.sandbox.arm(Fault::on(Operation::Purchase, lost));
         let mut first = Live::start(&config, &["stdin"]);
-        first.tell(&format!("purchase:{}:{}:R1:60000", demo::LOAD, demo::COFFEE));
+        first.send(&format!("purchase:{}:{}:R1:60000", demo::LOAD, demo::COFFEE));
         let sent =
             store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Purchase));
         let id = sent.expect("the request comes in").purchase_id.expect("it names the purchase");
         first.hear("BEGIN purchase", 1);
-        let mut told = first.kill();
-        second.tell("settle:10000");
-        second.tell(&format!("get:{id}"));
+        let mut calls = first.kill();
+        second.send("resolve:10000");
+        second.send(&format!("get:{id}"));
         let of_second = second.end();
         let got = of_second.iter().find(|call| call.verb() == "get").expect("it was asked");
         assert_eq!(got.json("outcome"), "completed", "round {round}: {got:?}");
-        told.extend(of_second);
-        assert_eq!(verdict(&store, &journal, told), 1, "round {round}");
+        calls.extend(of_second);
+        assert_eq!(verdict(&store, &journal, calls), 1, "round {round}");
     }
-    println!("campaign killed-and-settled: {rounds} points tried, 0 violations");
+    println!("campaign killed-and-resolved: {rounds} points tried, 0 violations");
 }

@@ -9,7 +9,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 
-/// What the proxy does with the wish for a tunnel.
+/// What the proxy does with the head for a tunnel.
 #[derive(Clone)]
 pub enum Does {
     /// Makes it, whatever the server is called: it always leads to the sandbox.
@@ -24,7 +24,7 @@ pub enum Does {
 
 struct State {
     does: Does,
-    wishes: Vec<String>,
+    requests: Vec<String>,
 }
 
 /// A small HTTP proxy that makes tunnels.
@@ -37,7 +37,7 @@ impl ConnectProxy {
     pub fn start(upstream: SocketAddr, does: Does) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new((Mutex::new(State { does, wishes: Vec::new() }), Condvar::new()));
+        let shared = Arc::new((Mutex::new(State { does, requests: Vec::new() }), Condvar::new()));
         let of_threads = shared.clone();
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -64,21 +64,21 @@ impl ConnectProxy {
     }
 
     /// What it was asked, head by head.
-    pub fn wishes(&self) -> Vec<String> {
-        self.shared.0.lock().unwrap().wishes.clone()
+    pub fn requests(&self) -> Vec<String> {
+        self.shared.0.lock().unwrap().requests.clone()
     }
 }
 
 fn serve(shared: &(Mutex<State>, Condvar), client: &TcpStream, upstream: SocketAddr) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
-    let mut wish = String::new();
-    while !wish.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut wish)? == 0 {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head)? == 0 {
             return Ok(());
         }
     }
     let mut state = shared.0.lock().unwrap();
-    state.wishes.push(wish);
+    state.requests.push(head);
     let state = shared.1.wait_while(state, |state| matches!(state.does, Does::Hang)).unwrap();
     let does = state.does.clone();
     drop(state);
@@ -89,9 +89,9 @@ fn serve(shared: &(Mutex<State>, Condvar), client: &TcpStream, upstream: SocketA
     let server = TcpStream::connect(upstream)?;
     { client }.write_all(format!("HTTP/1.1 200 Connection established\r\n{date}\r\n").as_bytes())?;
     let back = (server.try_clone()?, client.try_clone()?);
-    let answers = std::thread::spawn(move || carry(&back.0, &back.1));
+    let responses = std::thread::spawn(move || carry(&back.0, &back.1));
     carry(client, &server);
-    let _ = answers.join();
+    let _ = responses.join();
     Ok(())
 }
 
@@ -110,28 +110,28 @@ fn posts_and_deductions(store: &Store) -> (usize, usize) {
 }
 
 #[test]
-fn everything_goes_through_the_tunnel_and_the_login_is_shown_to_the_proxy_only() {
+fn calls_use_the_proxy_and_the_login_reaches_it_only() {
     let store = Store::open();
     let proxy = ConnectProxy::start(upstream(&store), Does::Tunnel);
     let named = format!("http://till:p%40ss@{}", proxy.address);
     let client = store.client_with(&json!({ "proxy": named }));
     client.list_items(LOAD, None).unwrap();
     client.purchase(LOAD, COFFEE, None).unwrap();
-    let wishes = proxy.wishes();
-    assert_eq!(wishes.len(), 1, "list and purchase take one connection: {wishes:?}");
+    let requests = proxy.requests();
+    assert_eq!(requests.len(), 1, "list and purchase take one connection: {requests:?}");
     let place = store.sandbox.https_url().replace("https://", "");
-    assert!(wishes[0].starts_with(&format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")), "{}", wishes[0]);
+    assert!(requests[0].starts_with(&format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")), "{}", requests[0]);
     // till:p@ss
-    assert!(wishes[0].contains("\r\nProxy-Authorization: Basic dGlsbDpwQHNz\r\n"), "{}", wishes[0]);
-    assert!(!wishes[0].contains(store.sandbox.api_key()), "the key is for the server only");
+    assert!(requests[0].contains("\r\nProxy-Authorization: Basic dGlsbDpwQHNz\r\n"), "{}", requests[0]);
+    assert!(!requests[0].contains(store.sandbox.api_key()), "the key is for the server only");
     assert_eq!(posts_and_deductions(&store), (1, 1));
     // Without a login none is shown.
     store.client_with(&json!({ "proxy": proxy.url() })).list_items(LOAD, None).unwrap();
-    assert!(!proxy.wishes()[1].contains("Authorization"));
+    assert!(!proxy.requests()[1].contains("Authorization"));
 }
 
 #[test]
-fn what_a_proxy_says_in_the_place_of_a_tunnel_is_named_and_nothing_was_sent() {
+fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
     let store = Store::open();
     let proxy = ConnectProxy::start(upstream(&store), Does::Tunnel);
     let page = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<html>hush</html>";
@@ -165,15 +165,15 @@ fn what_a_proxy_says_in_the_place_of_a_tunnel_is_named_and_nothing_was_sent() {
         ("", "", Code::ProxyFailed, &["hung up"]),
         ("", "HTTP/1.1 200 OK\r\n\r\nhush", Code::ProxyFailed, &["more than its answer"]),
     ];
-    for (login, answer, code, parts) in rows {
-        proxy.set(Does::Answer(answer));
+    for (login, response, code, parts) in rows {
+        proxy.set(Does::Answer(response));
         let client = store.client_with(&json!({ "proxy": format!("http://{login}{}", proxy.address) }));
         let read = client.list_items(LOAD, None).unwrap_err();
         let bought = client.purchase(LOAD, COFFEE, None).unwrap_err();
-        assert_eq!((read.code(), bought.code()), (code, code), "{answer:?}");
+        assert_eq!((read.code(), bought.code()), (code, code), "{response:?}");
         for part in parts.iter().chain(&["the proxy 127.0.0.1"]) {
-            assert!(read.message().contains(part), "{answer:?}: {read} lacks {part:?}");
-            assert!(bought.cause().concat().contains(part), "{answer:?}: {:?} lacks {part:?}", bought.cause());
+            assert!(read.message().contains(part), "{response:?}: {read} lacks {part:?}");
+            assert!(bought.cause().concat().contains(part), "{response:?}: {:?} lacks {part:?}", bought.cause());
         }
         for error in [&read, &bought] {
             assert!(!String::from_utf8(error.to_json()).unwrap().to_lowercase().contains("hush"), "{error}");
@@ -186,7 +186,7 @@ fn what_a_proxy_says_in_the_place_of_a_tunnel_is_named_and_nothing_was_sent() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_named() {
+fn unreachable_proxy_is_named() {
     let store = Store::open();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (proxy, code, says) in [
@@ -207,24 +207,24 @@ fn list_with(store: &Store, base_url: &str, variables: &[(&str, &str)]) -> (bool
         till.env_remove(name);
     }
     let output = till.envs(variables.iter().copied()).output().unwrap();
-    let told = crate::till::Told::parse(&String::from_utf8_lossy(&output.stdout));
-    let (code, json) = told.iter().find(|call| call.verb() == "items").and_then(|call| call.answer.clone()).unwrap();
+    let calls = crate::till::TillCall::parse(&String::from_utf8_lossy(&output.stdout));
+    let (code, json) = calls.iter().find(|call| call.verb() == "items").and_then(|call| call.result.clone()).unwrap();
     (code == 0, json)
 }
 
 #[test]
-fn the_proxy_of_the_environment_is_used_but_for_this_computer_and_what_no_proxy_names() {
+fn environment_proxy_is_used_except_for_no_proxy_hosts() {
     let store = Store::open();
     let proxy = ConnectProxy::start(upstream(&store), Does::Tunnel);
     let url = proxy.url();
     // The proxy leads to the sandbox, whose certificate is not for this name: it was asked, and it was trusted no more than the net.
     let (listed, json) = list_with(&store, "https://engage.invalid", &[("HTTPS_PROXY", &url)]);
     assert!(!listed && json["message"].as_str().unwrap().contains("another server's"), "{json}");
-    assert!(proxy.wishes()[0].starts_with("CONNECT engage.invalid:443 "), "{:?}", proxy.wishes());
+    assert!(proxy.requests()[0].starts_with("CONNECT engage.invalid:443 "), "{:?}", proxy.requests());
     let (_, json) = list_with(&store, "https://engage.invalid", &[("ALL_PROXY", &url), ("NO_PROXY", "invalid")]);
     assert_eq!(json["name"], "EPS_DNS_FAILED", "{json}");
     let (listed, _) = list_with(&store, &store.sandbox.https_url(), &[("HTTPS_PROXY", &url)]);
-    assert!(listed && proxy.wishes().len() == 1, "a server on this computer is not asked through a proxy");
+    assert!(listed && proxy.requests().len() == 1, "a server on this computer is not asked through a proxy");
 }
 
 /// The real tinyproxy, with a login. Ended when dropped.
@@ -258,7 +258,7 @@ impl Drop for Tinyproxy {
 }
 
 #[test]
-fn a_real_proxy_with_a_login_carries_a_sale_and_refuses_a_wrong_login() {
+fn tinyproxy_with_login_carries_a_sale() {
     let _alone = alone();
     let store = Store::open();
     let proxy = Tinyproxy::start();

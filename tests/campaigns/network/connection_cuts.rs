@@ -2,7 +2,7 @@
 //! What is told must be true then and ever after, and whatever stays open must end as exactly one deduction.
 
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
-use crate::support::{COFFEE, LOAD, Store, parse, settled};
+use crate::support::{COFFEE, LOAD, Store, parse, resolved};
 use crate::{Overshoot, alone, full};
 use engage_point_shop::{Client, Code, OperationId, Outcome};
 use engage_sandbox::LedgerKind;
@@ -13,8 +13,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Points at once. Most of a point's time is spent waiting.
-const HANDS: usize = 16;
+/// Points at once. Most of a point's time is purchase waiting.
+const WORKERS: usize = 16;
 /// Points on one sandbox before its ledger is compared for the last time.
 const BATCH: usize = 60;
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(300);
@@ -24,15 +24,15 @@ const WAIT: Duration = Duration::from_millis(80);
 const READ_WAIT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum Request {
     Purchase,
     Items,
 }
 
 /// The connection that breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Scene {
-    asked: Asked,
+struct Scenario {
+    request: Request,
     tls: bool,
     /// It has served a request before.
     warm: bool,
@@ -40,7 +40,7 @@ struct Scene {
 
 #[derive(Debug, Clone, Copy)]
 struct Point {
-    scene: Scene,
+    scenario: Scenario,
     plan: Break,
 }
 
@@ -48,16 +48,16 @@ struct Point {
 struct Trial {
     point: Point,
     /// None: a read.
-    spent: Option<Spent>,
+    purchase: Option<PurchaseResult>,
     code: Code,
     began_ms: u64,
     struck: bool,
 }
 
 /// A purchase as the journal has it in the end.
-struct Spent {
+struct PurchaseResult {
     id: OperationId,
-    done: bool,
+    completed: bool,
     attempts: u64,
 }
 
@@ -73,14 +73,14 @@ struct Report {
 }
 
 /// A sandbox with a proxy before each of its ports.
-struct Bench {
+struct Fixture {
     store: Store,
     plain: Proxy,
     tls: Proxy,
     items: Vec<u8>,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         let store = Store::open();
         let port = |url: &str| url.rsplit(':').next().unwrap().parse::<u16>().unwrap();
@@ -91,21 +91,21 @@ impl Bench {
         Self { store, plain, tls, items }
     }
 
-    fn proxy(&self, scene: Scene) -> &Proxy {
-        if scene.tls { &self.tls } else { &self.plain }
+    fn proxy(&self, scenario: Scenario) -> &Proxy {
+        if scenario.tls { &self.tls } else { &self.plain }
     }
 
     /// A client whose way leads through the proxy, and the plan made for the connection the next call will use.
     fn prepare(&self, point: Point) -> Client {
-        let proxy = self.proxy(point.scene);
-        let base_url = match point.scene.tls {
+        let proxy = self.proxy(point.scenario);
+        let base_url = match point.scenario.tls {
             true => format!("https://localhost:{}", proxy.address.port()),
             false => format!("http://{}", proxy.address),
         };
         let client = self.store.client_with(&json!({
             "baseUrl": base_url, "requestTimeoutMs": REQUEST_TIMEOUT.as_millis(), "retryScheduleMs": [20, 40, 60],
         }));
-        if point.scene.warm {
+        if point.scenario.warm {
             client.list_items(LOAD, None).unwrap();
             proxy.break_now(point.plan);
         } else {
@@ -126,18 +126,18 @@ impl Bench {
     }
 }
 
-/// The exchange of a scene when nothing breaks: what the client sends and what the server sends.
-fn exchange(bench: &Bench, scene: Scene) -> [Vec<u8>; 2] {
+/// The exchange of a scenario when nothing breaks: what the client sends and what the server sends.
+fn exchange(fixture: &Fixture, scenario: Scenario) -> [Vec<u8>; 2] {
     let plan = Break { from: Side::Client, after: usize::MAX, kind: Kind::Stall };
-    let client = bench.prepare(Point { scene, plan });
-    match scene.asked {
-        Asked::Purchase => {
+    let client = fixture.prepare(Point { scenario, plan });
+    match scenario.request {
+        Request::Purchase => {
             client.purchase(LOAD, COFFEE, Some(&json!({ "purchaseId": OperationId::fresh() }).to_string()))
         }
-        Asked::Items => client.list_items(LOAD, None),
+        Request::Items => client.list_items(LOAD, None),
     }
     .unwrap();
-    bench.proxy(scene).seen()
+    fixture.proxy(scenario).seen()
 }
 
 /// The offsets at which something ends: a TLS record, or a head.
@@ -167,16 +167,16 @@ fn offsets(bytes: &[u8], tls: bool) -> BTreeSet<usize> {
     evenly.chain(around).collect()
 }
 
-fn points(asked: Asked) -> Vec<Point> {
-    let bench = Bench::new();
+fn points(request: Request) -> Vec<Point> {
+    let fixture = Fixture::new();
     let mut points = Vec::new();
     for (tls, warm) in [(false, false), (false, true), (true, false), (true, true)] {
-        let scene = Scene { asked, tls, warm };
-        let [from_client, from_server] = exchange(&bench, scene);
+        let scenario = Scenario { request, tls, warm };
+        let [from_client, from_server] = exchange(&fixture, scenario);
         for (from, bytes) in [(Side::Client, &from_client), (Side::Server, &from_server)] {
             for after in offsets(bytes, tls) {
                 for kind in [Kind::Cut, Kind::Reset, Kind::Stall] {
-                    points.push(Point { scene, plan: Break { from, after, kind } });
+                    points.push(Point { scenario, plan: Break { from, after, kind } });
                 }
             }
         }
@@ -190,25 +190,25 @@ fn now_ms() -> u64 {
 
 /// Buys while the connection breaks; says what is wrong with what was told.
 fn purchase(
-    bench: &Bench,
+    fixture: &Fixture,
     point: Point,
     overshoot: &mut Overshoot,
     untraced: &mut usize,
 ) -> (Trial, Result<(), String>) {
-    let client = bench.prepare(point);
+    let client = fixture.prepare(point);
     let id = OperationId::fresh();
     let options = json!({ "purchaseId": id, "waitMs": WAIT.as_millis() }).to_string();
     let (began, began_ms) = (Instant::now(), now_ms());
     let result = client.purchase(LOAD, COFFEE, Some(&options));
     let late = overshoot.note(began.elapsed(), WAIT);
     let code = result.as_ref().map_or_else(engage_point_shop::Error::code, |_| Code::Ok);
-    let struck = bench.proxy(point.scene).struck();
-    let told = match code.row().outcome {
-        Outcome::Completed if bench.deducted(id) != 1 => {
-            Err(format!("told done with {} deductions", bench.deducted(id)))
+    let struck = fixture.proxy(point.scenario).struck();
+    let reported = match code.row().outcome {
+        Outcome::Completed if fixture.deducted(id) != 1 => {
+            Err(format!("reported completed with {} deductions", fixture.deducted(id)))
         }
-        Outcome::NotSent if !bench.posts(id).is_empty() => Err("told not sent, and a POST has arrived".into()),
-        Outcome::Declined => Err("told refused, and nobody has refused it".into()),
+        Outcome::NotSent if !fixture.posts(id).is_empty() => Err("reported not sent, and a POST has arrived".into()),
+        Outcome::Declined => Err("reported declined, and the sandbox has declined nothing".into()),
         _ => Ok(()),
     };
     // A press that nobody had taken up yet leaves no record: not sent, without a trace.
@@ -217,7 +217,7 @@ fn purchase(
             *untraced += 1;
             json!({ "outcome": "notSent", "attempts": 0 })
         }
-        _ => settled(&client, id),
+        _ => resolved(&client, id),
     };
     let ended = operation["outcome"].as_str().unwrap().to_owned();
     let expected = match code.row().outcome {
@@ -228,56 +228,57 @@ fn purchase(
         true => Ok(()),
         // Told pending because the proof came too late for the caller: true, and as good.
         false if ended == "notSent" && code.row().outcome == Outcome::Pending => Ok(()),
-        false => Err(format!("told {}, and it ended as {ended}", code.row().name)),
+        false => Err(format!("returned {}, and the operation ended as {ended}", code.row().name)),
     };
-    bench.proxy(point.scene).release();
+    fixture.proxy(point.scenario).release();
     client.close();
-    let spent = Some(Spent { id, done: ended == "completed", attempts: operation["attempts"].as_u64().unwrap() });
-    (Trial { point, spent, code, began_ms, struck }, told.and(settled).and(late))
+    let purchase =
+        Some(PurchaseResult { id, completed: ended == "completed", attempts: operation["attempts"].as_u64().unwrap() });
+    (Trial { point, purchase, code, began_ms, struck }, reported.and(settled).and(late))
 }
 
 /// Lists while the connection breaks: the whole list or a code that says that there is none.
-fn items(bench: &Bench, point: Point, overshoot: &mut Overshoot) -> (Trial, Result<(), String>) {
-    let client = bench.prepare(point);
+fn items(fixture: &Fixture, point: Point, overshoot: &mut Overshoot) -> (Trial, Result<(), String>) {
+    let client = fixture.prepare(point);
     let wait = if point.plan.kind == Kind::Stall { WAIT } else { READ_WAIT };
     let (began, began_ms) = (Instant::now(), now_ms());
     let result = client.list_items(LOAD, Some(&json!({ "waitMs": wait.as_millis() }).to_string()));
     let late = overshoot.note(began.elapsed(), wait.min(REQUEST_TIMEOUT));
-    let struck = bench.proxy(point.scene).struck();
+    let struck = fixture.proxy(point.scenario).struck();
     let code = result.as_ref().map_or_else(engage_point_shop::Error::code, |_| Code::Ok);
-    let told = match &result {
-        Ok(items) if *items != bench.items => Err("another list than Engage's was passed on".into()),
+    let reported = match &result {
+        Ok(items) if *items != fixture.items => Err("another list than Engage's was passed on".into()),
         Err(_) if !(-499..=-400).contains(&code.number()) => Err(format!("a read that broke is {}", code.row().name)),
-        Err(error) if point.scene.warm && struck && point.plan.kind != Kind::Stall => {
+        Err(error) if point.scenario.warm && struck && point.plan.kind != Kind::Stall => {
             Err(format!("a read on a reused connection that broke was not repeated: {error} {:?}", error.cause()))
         }
         _ => Ok(()),
     };
-    bench.proxy(point.scene).release();
+    fixture.proxy(point.scenario).release();
     let next = match client.list_items(LOAD, None) {
-        Ok(items) if items == bench.items => Ok(()),
+        Ok(items) if items == fixture.items => Ok(()),
         other => Err(format!("the next list is {:?}", other.map(|items| items.len()))),
     };
     client.close();
-    (Trial { point, spent: None, code, began_ms, struck }, told.and(late).and(next))
+    (Trial { point, purchase: None, code, began_ms, struck }, reported.and(late).and(next))
 }
 
 /// Compares what was told with the ledger, when nothing can come any more.
-fn judge(bench: &Bench, trials: &[Trial], violations: &mut Vec<String>) {
-    for proxy in [&bench.plain, &bench.tls] {
+fn judge(fixture: &Fixture, trials: &[Trial], violations: &mut Vec<String>) {
+    for proxy in [&fixture.plain, &fixture.tls] {
         proxy.drained();
     }
     let mut ours = HashSet::new();
     for trial in trials {
-        let Some(Spent { id, done, attempts }) = trial.spent else { continue };
+        let Some(PurchaseResult { id, completed, attempts }) = trial.purchase else { continue };
         ours.insert(id.uuid());
-        let (posts, deducted) = (bench.posts(id), bench.deducted(id));
+        let (posts, deducted) = (fixture.posts(id), fixture.deducted(id));
         let mut accuse = |says: String| violations.push(format!("{:?}: {says}", trial.point));
-        if done && deducted != 1 {
-            accuse(format!("the journal says done, deducted {deducted} times"));
+        if completed && deducted != 1 {
+            accuse(format!("the journal says completed, deducted {deducted} times"));
         }
-        if !done && posts.len() + deducted > 0 {
-            accuse(format!("told {} and not sent, then {} POSTs", trial.code.row().name, posts.len()));
+        if !completed && posts.len() + deducted > 0 {
+            accuse(format!("returned {} (not sent), then {} POSTs", trial.code.row().name, posts.len()));
         }
         let quiet_until = trial.began_ms + u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap();
         // The last to arrive is not the first request, or has arrived so late that no second one can have been early.
@@ -288,36 +289,36 @@ fn judge(bench: &Bench, trials: &[Trial], violations: &mut Vec<String>) {
             accuse(format!("sent again {} ms after the press", last - trial.began_ms));
         }
     }
-    let ledger = bench.store.sandbox.ledger();
+    let ledger = fixture.store.sandbox.ledger();
     for entry in ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct) {
         if !ours.contains(&entry.purchase_id) {
-            violations.push(format!("a deduction that nobody asked for: {entry:?}"));
+            violations.push(format!("a deduction without a purchase: {entry:?}"));
         }
     }
 }
 
-fn campaign(name: &str, asked: Asked) {
+fn campaign(name: &str, request: Request) {
     let _alone = alone();
-    let points = points(asked);
+    let points = points(request);
     let next = AtomicUsize::new(0);
     let reports = Mutex::new(Report::default());
     std::thread::scope(|scope| {
-        for _ in 0..HANDS {
+        for _ in 0..WORKERS {
             scope.spawn(|| {
-                let bench = Bench::new();
+                let fixture = Fixture::new();
                 let mut report = Report::default();
                 let mut trials = Vec::new();
                 loop {
                     let point = points.get(next.fetch_add(1, Ordering::Relaxed)).copied();
                     if trials.len() == BATCH || point.is_none() {
-                        judge(&bench, &trials, &mut report.violations);
+                        judge(&fixture, &trials, &mut report.violations);
                         trials.clear();
-                        bench.store.sandbox.reset();
+                        fixture.store.sandbox.reset();
                     }
                     let Some(point) = point else { break };
-                    let (trial, verdict) = match asked {
-                        Asked::Purchase => purchase(&bench, point, &mut report.overshoot, &mut report.untraced),
-                        Asked::Items => items(&bench, point, &mut report.overshoot),
+                    let (trial, verdict) = match request {
+                        Request::Purchase => purchase(&fixture, point, &mut report.overshoot, &mut report.untraced),
+                        Request::Items => items(&fixture, point, &mut report.overshoot),
                     };
                     report.points += 1;
                     report.struck += usize::from(trial.struck);
@@ -339,7 +340,7 @@ fn campaign(name: &str, asked: Asked) {
     });
     let Report { points, struck, codes, overshoot, untraced, violations } = reports.into_inner().unwrap();
     println!(
-        "campaign {name}: {points} points tried, {} violations, {struck} broke; {overshoot}; {untraced} without a trace; told {codes:?}",
+        "campaign {name}: {points} points tried, {} violations, {struck} broke; {overshoot}; {untraced} without a trace; returned {codes:?}",
         violations.len()
     );
     assert!(violations.is_empty(), "{name}, the first of {}: {}", violations.len(), violations[0]);
@@ -347,34 +348,34 @@ fn campaign(name: &str, asked: Asked) {
 }
 
 #[test]
-fn a_purchase_whose_connection_breaks_at_any_byte_is_told_truly_and_deducted_once() {
-    campaign("cut-purchase", Asked::Purchase);
+fn purchase_cut_at_any_byte_is_reported_truly_and_deducted_once() {
+    campaign("cut-purchase", Request::Purchase);
 }
 
 #[test]
-fn a_list_whose_connection_breaks_at_any_byte_is_whole_or_not_told() {
-    campaign("cut-items", Asked::Items);
+fn list_cut_at_any_byte_is_complete_or_an_error() {
+    campaign("cut-items", Request::Items);
 }
 
 #[test]
-fn a_purchase_that_was_committed_and_whose_answer_never_came_is_done_without_a_second_request() {
+fn committed_purchase_without_response_is_sent_once() {
     let _alone = alone();
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     for (tls, warm) in [(false, true), (true, true), (false, false)] {
         for kind in [Kind::Cut, Kind::Reset, Kind::Stall] {
             // Not one byte of the answer; the server has said nothing before it on these connections.
             let point = Point {
-                scene: Scene { asked: Asked::Purchase, tls, warm },
+                scenario: Scenario { request: Request::Purchase, tls, warm },
                 plan: Break { from: Side::Server, after: 0, kind },
             };
-            let client = bench.prepare(point);
+            let client = fixture.prepare(point);
             let id = OperationId::fresh();
             let options = json!({ "purchaseId": id, "waitMs": 5_000 }).to_string();
             let operation = parse(&client.purchase(LOAD, COFFEE, Some(&options)).unwrap());
             assert_eq!(operation["outcome"], "completed", "{point:?}");
             assert_eq!(operation["attempts"], 1, "{point:?}");
-            assert_eq!((bench.posts(id).len(), bench.deducted(id)), (1, 1), "{point:?}");
-            assert!(bench.proxy(point.scene).struck(), "{point:?}");
+            assert_eq!((fixture.posts(id).len(), fixture.deducted(id)), (1, 1), "{point:?}");
+            assert!(fixture.proxy(point.scenario).struck(), "{point:?}");
         }
     }
 }

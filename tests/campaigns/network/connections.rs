@@ -16,7 +16,7 @@ fn connections(store: &Store) -> Vec<u64> {
 }
 
 /// A client whose connections go through a counting proxy, and that makes one on open.
-fn warm_client(store: &Store) -> (Proxy, Client) {
+fn preconnected_client(store: &Store) -> (Proxy, Client) {
     let proxy = Proxy::start(upstream(store));
     let base_url = format!("https://localhost:{}", proxy.address.port());
     let client = store.client_with(&json!({ "preconnect": true, "baseUrl": base_url }));
@@ -25,9 +25,9 @@ fn warm_client(store: &Store) -> (Proxy, Client) {
 }
 
 #[test]
-fn a_list_and_the_purchase_after_it_take_the_connection_that_opening_made() {
+fn list_and_purchase_reuse_the_preconnected_connection() {
     let store = Store::open();
-    let (proxy, client) = warm_client(&store);
+    let (proxy, client) = preconnected_client(&store);
     assert!(store.sandbox.requests().is_empty(), "nothing is asked on open");
     client.list_items(ASTRID, None).unwrap();
     buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
@@ -38,7 +38,7 @@ fn a_list_and_the_purchase_after_it_take_the_connection_that_opening_made() {
 }
 
 #[test]
-fn without_being_asked_to_a_client_makes_no_connection_before_its_first_call() {
+fn client_without_preconnect_connects_at_its_first_call() {
     let store = Store::open();
     let proxy = Proxy::start(upstream(&store));
     let base_url = format!("https://localhost:{}", proxy.address.port());
@@ -49,14 +49,14 @@ fn without_being_asked_to_a_client_makes_no_connection_before_its_first_call() {
 }
 
 #[test]
-fn a_connection_made_on_open_that_died_costs_neither_a_read_nor_a_purchase() {
+fn dead_preconnected_connection_costs_no_call() {
     let _alone = alone();
     for kind in [Kind::Cut, Kind::Reset] {
         let store = Store::open();
-        let (proxy, client) = warm_client(&store);
+        let (proxy, client) = preconnected_client(&store);
         proxy.end_all(kind);
         client.list_items(ASTRID, None).unwrap();
-        let (proxy, client) = warm_client(&store);
+        let (proxy, client) = preconnected_client(&store);
         proxy.end_all(kind);
         assert_eq!(buy(&client, ASTRID, COFFEE, &json!({})).unwrap()["outcome"], "completed");
         assert_eq!((store.posts(), store.deductions().len()), (1, 1), "{kind:?}");
@@ -64,20 +64,20 @@ fn a_connection_made_on_open_that_died_costs_neither_a_read_nor_a_purchase() {
 }
 
 #[test]
-fn opening_and_closing_wait_for_no_connection_and_a_call_takes_the_one_that_is_coming() {
+fn open_and_close_with_hanging_connect_return_at_once() {
     let _alone = alone();
     let store = Store::open();
     let proxy = ConnectProxy::start(upstream(&store), Does::Hang);
     let config = json!({ "preconnect": true, "proxy": proxy.url() });
     // The proxy hangs all the while: had opening or closing waited for it, they would not have come back.
     let client = store.client_with(&config);
-    eventually("the first connection is being made", || (proxy.wishes().len() == 1).then_some(()));
+    eventually("the first connection is being made", || (proxy.requests().len() == 1).then_some(()));
     client.close();
     let client = store.client_with(&config);
     std::thread::scope(|scope| {
         let call = scope.spawn(|| client.list_items(ASTRID, Some(r#"{"waitMs":8000}"#)));
         eventually("the list is under way", || {
-            (parse(&client.read_stats().unwrap())["reads"] == 1 && proxy.wishes().len() == 2).then_some(())
+            (parse(&client.read_stats().unwrap())["reads"] == 1 && proxy.requests().len() == 2).then_some(())
         });
         // A wait ends while the connection is still coming.
         assert_eq!(code_of(client.list_items(ASTRID, Some(r#"{"waitMs":20}"#))), Code::TimedOut);
@@ -85,11 +85,11 @@ fn opening_and_closing_wait_for_no_connection_and_a_call_takes_the_one_that_is_c
         call.join().unwrap().unwrap();
     });
     // One of the client that was closed, one of opening, and one of the call that came second.
-    assert!(proxy.wishes().len() <= 3, "{:?}", proxy.wishes());
+    assert!(proxy.requests().len() <= 3, "{:?}", proxy.requests());
 }
 
 #[test]
-fn opening_without_a_network_harms_nothing() {
+fn open_without_network_succeeds() {
     let store = Store::open();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for (base_url, code) in
@@ -103,17 +103,17 @@ fn opening_without_a_network_harms_nothing() {
 }
 
 #[test]
-fn a_connection_is_kept_as_long_as_the_server_says_and_no_longer() {
+fn connection_is_kept_for_the_keep_alive_of_the_server() {
     let store = Store::open();
     let client = store.client();
     let kept = |header: &str| {
-        let answer = Answer {
+        let response = Answer {
             body: Some("[]".into()),
             content_type: Some("application/json".into()),
             headers: [("Keep-Alive".to_owned(), header.to_owned())].into_iter().collect(),
             ..Answer::status(200)
         };
-        store.sandbox.arm(Fault::on(Operation::Items, Effect::Status(answer)));
+        store.sandbox.arm(Fault::on(Operation::Items, Effect::Status(response)));
         client.list_items(ASTRID, None).unwrap();
         client.list_items(ASTRID, None).unwrap();
         let used = connections(&store);
@@ -128,7 +128,7 @@ fn a_connection_is_kept_as_long_as_the_server_says_and_no_longer() {
 }
 
 #[test]
-fn the_log_tells_of_every_request_how_long_its_parts_took_and_for_which_operation_it_was() {
+fn request_log_has_durations_and_operation_id() {
     let _alone = alone();
     let store = Store::open();
     let proxy = Proxy::start(upstream(&store));

@@ -147,14 +147,14 @@ impl Proxy {
 
     /// Waits until every connection has ended by itself; those that have not after a second are cut.
     pub fn drained(&self) {
-        let patience = Instant::now() + Duration::from_secs(1);
+        let deadline = Instant::now() + Duration::from_secs(1);
         loop {
             let mut state = self.state.lock().unwrap();
             state.links.retain(|link| !link.lock().unwrap().ended);
             if state.links.is_empty() {
                 return;
             }
-            if Instant::now() > patience {
+            if Instant::now() > deadline {
                 for link in &state.links {
                     link.lock().unwrap().order = Some(Kind::Cut);
                 }

@@ -4,7 +4,7 @@
 use crate::connect_proxy::{self, ConnectProxy, Does};
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
 use crate::name_resolution::Shim;
-use crate::support::{COFFEE, LOAD, Store, eventually, parse, settled, unsettled};
+use crate::support::{COFFEE, LOAD, Store, eventually, parse, resolved, unacknowledged};
 use crate::{Overshoot, alone, till};
 use engage_point_shop::{Client, Code, Error, OperationId};
 use engage_sandbox::{Effect, Fault, Operation};
@@ -79,8 +79,8 @@ fn fill(address: SocketAddr) -> Vec<Socket> {
     let mut waiting = Vec::new();
     loop {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let answered = socket.connect_timeout(&address.into(), Duration::from_millis(200)).is_ok();
-        if !answered {
+        let accepted = socket.connect_timeout(&address.into(), Duration::from_millis(200)).is_ok();
+        if !accepted {
             return waiting;
         }
         waiting.push(socket);
@@ -329,7 +329,7 @@ fn list<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
     tally.longest_close = tally.longest_close.max(closing);
     tally.expect(&what, late.is_ok(), || late.unwrap_err());
     tally.expect(&what, closing <= CLOSING, || format!("closing took {closing:?}"));
-    tally.expect(&what, code == end.codes().0, || format!("told {}", code.row().name));
+    tally.expect(&what, code == end.codes().0, || format!("returned {}", code.row().name));
     phase.lift(&store);
     if end != End::Close {
         let next = client.list_items(LOAD, None);
@@ -348,7 +348,7 @@ fn purchase<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
     let id = OperationId::fresh();
     let options = json!({ "waitMs": end.wait_ms(), "purchaseId": id }).to_string();
     let under_way = || {
-        eventually("the purchase is recorded", || (unsettled(&client).len() == 1).then_some(()));
+        eventually("the purchase is recorded", || (unacknowledged(&client).len() == 1).then_some(()));
         if P::LEFT == Left::Yes {
             eventually("the request has arrived", || (posts(&store, id) == 1).then_some(()));
         }
@@ -366,7 +366,7 @@ fn purchase<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
         Left::Yes if !soon => code == pending,
         _ => code == not_sent || code == pending,
     };
-    tally.expect(&what, allowed, || format!("told {}", code.row().name));
+    tally.expect(&what, allowed, || format!("returned {}", code.row().name));
     tally.unproven += usize::from(P::LEFT == Left::No && code == pending);
     phase.lift(&store);
     // After a close, the next run takes up what is left.
@@ -387,7 +387,7 @@ fn purchase<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
         let (posts, deducted) = (posts(&store, id), deducted(&store, id));
         tally.expect(&what, posts + deducted == 0, || format!("{posts} POSTs of what was not sent"));
     } else {
-        let outcome = settled(&client, id)["outcome"].clone();
+        let outcome = resolved(&client, id)["outcome"].clone();
         let deducted = deducted(&store, id);
         let sent_or_not = (outcome == "completed" && deducted == 1) || (outcome == "notSent" && deducted == 0);
         tally.expect(&what, sent_or_not, || format!("pending ended as {outcome} with {deducted} deductions"));
@@ -406,47 +406,47 @@ fn campaign<P: Phase>(phase: &mut P) {
 }
 
 #[test]
-fn no_call_outlives_its_end_while_the_name_is_not_resolved() {
+fn call_with_hanging_name_resolution_returns_in_time() {
     let _alone = alone();
-    if let Some(shim) = Shim::inside("deadlines::no_call_outlives_its_end_while_the_name_is_not_resolved") {
+    if let Some(shim) = Shim::inside("deadlines::call_with_hanging_name_resolution_returns_in_time") {
         campaign(&mut Resolving(shim));
     }
 }
 
 #[test]
-fn no_call_outlives_its_end_while_the_connection_is_not_answered() {
+fn call_with_hanging_connect_returns_in_time() {
     let _alone = alone();
     campaign(&mut Connecting::default());
 }
 
 #[test]
-fn no_call_outlives_its_end_while_the_tls_handshake_hangs() {
+fn call_with_hanging_tls_handshake_returns_in_time() {
     let _alone = alone();
     campaign(&mut Silent::<true> { proxy: None });
 }
 
 #[test]
-fn no_call_outlives_its_end_while_the_proxy_hangs() {
+fn call_with_hanging_proxy_returns_in_time() {
     let _alone = alone();
     campaign(&mut Tunnelling(None));
 }
 
 #[test]
-fn no_call_outlives_its_end_while_nothing_can_be_sent() {
+fn call_with_blocked_send_returns_in_time() {
     let _alone = alone();
-    if let Some(shim) = Shim::inside("deadlines::no_call_outlives_its_end_while_nothing_can_be_sent") {
+    if let Some(shim) = Shim::inside("deadlines::call_with_blocked_send_returns_in_time") {
         campaign(&mut Sending { shim, proxy: None });
     }
 }
 
 #[test]
-fn no_call_outlives_its_end_while_the_head_does_not_come() {
+fn call_with_missing_response_head_returns_in_time() {
     let _alone = alone();
     campaign(&mut Silent::<false> { proxy: None });
 }
 
 #[test]
-fn no_call_outlives_its_end_while_the_body_drips() {
+fn call_with_slow_response_body_returns_in_time() {
     let _alone = alone();
     campaign(&mut Dripping);
 }
@@ -468,7 +468,7 @@ fn hang_program() -> PathBuf {
 }
 
 #[test]
-fn no_call_of_the_c_api_outlives_its_end_while_the_name_is_not_resolved() {
+fn c_call_with_hanging_name_resolution_returns_in_time() {
     let _alone = alone();
     let shim = Shim::beside();
     let program = hang_program();
@@ -493,11 +493,11 @@ fn no_call_of_the_c_api_outlives_its_end_while_the_name_is_not_resolved() {
             child.stdin.take().unwrap().write_all(b"\n").unwrap();
             let status = child.wait().unwrap();
             tally.expect(&what, status.success(), || format!("{status}: {line}"));
-            let told = parse(line.as_bytes());
-            let over = Duration::from_secs_f64((told["over"].as_f64().unwrap() / 1e3).max(0.0));
+            let report = parse(line.as_bytes());
+            let over = Duration::from_secs_f64((report["over"].as_f64().unwrap() / 1e3).max(0.0));
             let late = tally.overshoot.note(over, Duration::ZERO);
-            let ending = Duration::from_secs_f64(told["ending"].as_f64().unwrap() / 1e3);
-            let code = Code::from_number(i32::try_from(told["code"].as_i64().unwrap()).unwrap()).unwrap();
+            let ending = Duration::from_secs_f64(report["ending"].as_f64().unwrap() / 1e3);
+            let code = Code::from_number(i32::try_from(report["code"].as_i64().unwrap()).unwrap()).unwrap();
             tally.points += 1;
             tally.longest_close = tally.longest_close.max(ending);
             tally.expect(&what, late.is_ok(), || late.unwrap_err());
@@ -505,7 +505,7 @@ fn no_call_of_the_c_api_outlives_its_end_while_the_name_is_not_resolved() {
             let (not_sent, pending) = end.codes();
             let unproven = kind == "purchase" && code == pending;
             tally.unproven += usize::from(unproven);
-            tally.expect(&what, code == not_sent || unproven, || format!("told {}", code.row().name));
+            tally.expect(&what, code == not_sent || unproven, || format!("returned {}", code.row().name));
             // Nothing but the purchase made after the hang.
             let expected = usize::from(end != End::Close);
             let (posts, deducted) = (store.posts(), store.deductions().len());
@@ -518,7 +518,7 @@ fn no_call_of_the_c_api_outlives_its_end_while_the_name_is_not_resolved() {
 }
 
 #[test]
-fn a_late_answer_is_journaled_though_nobody_waits_and_nothing_is_asked_again() {
+fn late_response_without_waiter_is_journaled() {
     let _alone = alone();
     let store = Store::open();
     let client = store.client_with(&json!({ "requestTimeoutMs": FOREVER_MS }));
@@ -529,8 +529,8 @@ fn a_late_answer_is_journaled_though_nobody_waits_and_nothing_is_asked_again() {
     let options = json!({ "purchaseId": id, "waitMs": 50 }).to_string();
     let error = client.purchase(LOAD, COFFEE, Some(&options)).unwrap_err();
     assert_eq!(error.code(), Code::PendingWaitEnded);
-    assert_eq!(deducted(&store, id), 0, "the answer cannot have been there yet");
-    assert_eq!(settled(&client, id)["outcome"], "completed");
+    assert_eq!(deducted(&store, id), 0, "the response cannot have been there yet");
+    assert_eq!(resolved(&client, id)["outcome"], "completed");
     assert_eq!((posts(&store, id), deducted(&store, id)), (1, 1));
     assert!(store.sandbox.requests().iter().all(|entry| entry.operation != Some(Operation::Purchases)));
 }

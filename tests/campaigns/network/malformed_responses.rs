@@ -3,8 +3,8 @@
 
 use crate::cutting_proxy::{Kind, Proxy};
 use crate::name_resolution::Shim;
-use crate::scripted_server::{ITEMS, Odd, OddServer, Then, purchase_json};
-use crate::support::{COFFEE, LOAD, Store, eventually, parse, settled};
+use crate::scripted_server::{ITEMS, Scripted, ScriptedServer, Then, purchase_json};
+use crate::support::{COFFEE, LOAD, Store, eventually, parse, resolved};
 use crate::{Overshoot, alone, full};
 use engage_point_shop::{Client, Code, Error, OperationId, Outcome};
 use engage_sandbox::{Effect, Fault, Operation};
@@ -23,14 +23,14 @@ enum Is {
     Either,
 }
 
-type Make = fn(body: &[u8]) -> Odd;
+type Make = fn(body: &[u8]) -> Scripted;
 
-fn closing(bytes: impl Into<Vec<u8>>) -> Odd {
-    Odd { bytes: bytes.into(), then: Then::Close }
+fn closing(bytes: impl Into<Vec<u8>>) -> Scripted {
+    Scripted { bytes: bytes.into(), then: Then::Close }
 }
 
-fn staying(bytes: impl Into<Vec<u8>>) -> Odd {
-    Odd { bytes: bytes.into(), then: Then::KeepOpen }
+fn staying(bytes: impl Into<Vec<u8>>) -> Scripted {
+    Scripted { bytes: bytes.into(), then: Then::KeepOpen }
 }
 
 fn text(body: &[u8]) -> &str {
@@ -189,33 +189,33 @@ fn oddities() -> Vec<(&'static str, Is, Make)> {
         ("304", Is::Bad, |_| closing("HTTP/1.1 304 Not Modified\r\n\r\n")),
         ("status 99", Is::Bad, |b| closing(raw("HTTP/1.1 99 Low\r\n\r\n", b))),
         ("status 1000", Is::Bad, |b| closing(raw("HTTP/1.1 1000 High\r\n\r\n", b))),
-        ("status 999", Is::Bad, |b| closing(raw("HTTP/1.1 999 Odd\r\n\r\n", b))),
+        ("status 999", Is::Bad, |b| closing(raw("HTTP/1.1 999 Scripted\r\n\r\n", b))),
         ("HTTP/2 preface", Is::Bad, |b| closing(raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b))),
         ("HTTP/3.7", Is::Bad, |b| closing(raw("HTTP/3.7 200 OK\r\n\r\n", b))),
         ("not HTTP", Is::Bad, |_| closing("220 smtp.example.com ESMTP\r\n")),
         ("TLS to a plain client", Is::Bad, |_| closing(vec![0x15, 3, 1, 0, 2, 2, 40])),
-        ("another answer behind it", Is::Either, |b| staying([with("", b), with("", b)].concat())),
-        ("bytes without end in a header", Is::Bad, |_| Odd {
+        ("another response behind it", Is::Either, |b| staying([with("", b), with("", b)].concat())),
+        ("bytes without end in a header", Is::Bad, |_| Scripted {
             bytes: b"HTTP/1.1 200 OK\r\nX-Long: ".to_vec(),
             then: Then::Endless(vec![b'x'; 16 << 10]),
         }),
-        ("headers without end", Is::Bad, |_| Odd {
+        ("headers without end", Is::Bad, |_| Scripted {
             bytes: b"HTTP/1.1 200 OK\r\n".to_vec(),
             then: Then::Endless(b"X-One: 1\r\n".repeat(1_000)),
         }),
-        ("informational answers without end", Is::Bad, |_| Odd {
+        ("informational responses without end", Is::Bad, |_| Scripted {
             bytes: Vec::new(),
             then: Then::Endless(b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1_000)),
         }),
-        ("a body without end", Is::Bad, |_| Odd {
+        ("a body without end", Is::Bad, |_| Scripted {
             bytes: format!("HTTP/1.1 200 OK\r\n{JSON}\r\n[").into_bytes(),
             then: Then::Endless(vec![b' '; 16 << 10]),
         }),
-        ("chunks without end", Is::Bad, |_| Odd {
+        ("chunks without end", Is::Bad, |_| Scripted {
             bytes: format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n").into_bytes(),
             then: Then::Endless(b"1\r\n \r\n".repeat(1_000)),
         }),
-        ("a chunk size without end", Is::Bad, |_| Odd {
+        ("a chunk size without end", Is::Bad, |_| Scripted {
             bytes: format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n").into_bytes(),
             then: Then::Endless(vec![b'0'; 16 << 10]),
         }),
@@ -229,7 +229,7 @@ const READ_WAIT: Duration = Duration::from_secs(1);
 const PURCHASE_WAIT: Duration = Duration::from_millis(200);
 const CAP: u64 = 64 << 10;
 
-fn client_of(server: &OddServer) -> Client {
+fn client_of(server: &ScriptedServer) -> Client {
     let config = json!({
         "baseUrl": format!("http://{}", server.address), "apiKey": "k", "userAgent": "TestPOS/1.0", "journal": "memory",
         "requestTimeoutMs": 1_500, "retryScheduleMs": [86_400_000], "startupJitterMs": 0, "maxResponseBytes": CAP, "preconnect": false,
@@ -242,9 +242,9 @@ fn code_of<T>(result: &Result<T, Error>) -> Code {
 }
 
 /// The list is Engage's own or there is none.
-fn odd_list(server: &OddServer, is: Is, make: Make, overshoot: &mut Overshoot) -> Result<Code, String> {
+fn malformed_list(server: &ScriptedServer, is: Is, make: Make, overshoot: &mut Overshoot) -> Result<Code, String> {
     let client = client_of(server);
-    server.answer_next(make(ITEMS.as_bytes()));
+    server.respond_next(make(ITEMS.as_bytes()));
     let began = Instant::now();
     let result = client.list_items(LOAD, Some(&json!({ "waitMs": READ_WAIT.as_millis() }).to_string()));
     overshoot.note(began.elapsed(), READ_WAIT)?;
@@ -265,11 +265,11 @@ fn odd_list(server: &OddServer, is: Is, make: Make, overshoot: &mut Overshoot) -
 }
 
 /// Done where the answer says so; else pending, and then done without being sent again.
-fn odd_purchase(server: &OddServer, is: Is, make: Make, overshoot: &mut Overshoot) -> Result<Code, String> {
+fn malformed_purchase(server: &ScriptedServer, is: Is, make: Make, overshoot: &mut Overshoot) -> Result<Code, String> {
     let client = client_of(server);
     let id = OperationId::fresh();
-    let answer = purchase_json(&id.to_string(), &LOAD.to_string(), &COFFEE.to_string()).to_string();
-    server.answer_next(make(answer.as_bytes()));
+    let response = purchase_json(&id.to_string(), &LOAD.to_string(), &COFFEE.to_string()).to_string();
+    server.respond_next(make(response.as_bytes()));
     let options = json!({ "purchaseId": id, "waitMs": PURCHASE_WAIT.as_millis() }).to_string();
     let began = Instant::now();
     let result = client.purchase(LOAD, COFFEE, Some(&options));
@@ -278,7 +278,7 @@ fn odd_purchase(server: &OddServer, is: Is, make: Make, overshoot: &mut Overshoo
     match code.row().outcome {
         Outcome::Completed if is != Is::Bad => {}
         Outcome::Pending if is != Is::Good => {}
-        _ => return Err(format!("told {}", code.row().name)),
+        _ => return Err(format!("returned {}", code.row().name)),
     }
     let outcome = eventually("the odd purchase ends", || {
         client.resolve_pending(Some(r#"{"waitMs":100}"#)).unwrap();
@@ -294,14 +294,14 @@ fn odd_purchase(server: &OddServer, is: Is, make: Make, overshoot: &mut Overshoo
 }
 
 #[test]
-fn an_odd_answer_is_never_passed_on_as_engages_and_never_loses_or_doubles_a_purchase() {
+fn malformed_response_is_never_taken_for_an_outcome() {
     let _alone = alone();
-    let server = OddServer::start();
+    let server = ScriptedServer::start();
     let mut overshoot = Overshoot::default();
     let (mut points, mut violations) = (0, Vec::new());
     for (name, is, make) in oddities() {
-        let list = odd_list(&server, is, make, &mut overshoot);
-        let purchase = odd_purchase(&server, is, make, &mut overshoot);
+        let list = malformed_list(&server, is, make, &mut overshoot);
+        let purchase = malformed_purchase(&server, is, make, &mut overshoot);
         if full() {
             println!("  {name} ({is:?}): list {list:?}, purchase {purchase:?}");
         }
@@ -310,7 +310,7 @@ fn an_odd_answer_is_never_passed_on_as_engages_and_never_loses_or_doubles_a_purc
             violations.extend(verdict.err().map(|says| format!("{name}, {call}: {says}")));
         }
     }
-    println!("campaign odd-answers: {points} points tried, {} violations; {overshoot}", violations.len());
+    println!("campaign malformed-responses: {points} points tried, {} violations; {overshoot}", violations.len());
     assert!(violations.is_empty(), "{violations:#?}");
 }
 
@@ -318,7 +318,7 @@ fn an_odd_answer_is_never_passed_on_as_engages_and_never_loses_or_doubles_a_purc
 type Row = (&'static str, &'static str, &'static str, Code, Code, Option<u64>);
 
 #[test]
-fn every_answer_of_a_gateway_or_of_engage_in_trouble_has_its_meaning_and_its_time_to_try_again() {
+fn gateway_errors_have_their_code_and_retry_time() {
     const THEN: &str = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n";
     const PAST: &str = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:40:07 GMT\r\n";
     const DATELESS: &str = "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n";
@@ -356,14 +356,14 @@ fn every_answer_of_a_gateway_or_of_engage_in_trouble_has_its_meaning_and_its_tim
         ),
     ];
     let _alone = alone();
-    let server = OddServer::start();
+    let server = ScriptedServer::start();
     let wait = json!({ "waitMs": PURCHASE_WAIT.as_millis() }).to_string();
     for (status, lines, body, read, bought, retry_after_ms) in rows {
         let text = format!("HTTP/1.1 {status}\r\n{lines}Content-Length: {}\r\n\r\n{body}", body.len());
         let client = client_of(&server);
-        server.answer_next(staying(text.as_bytes()));
+        server.respond_next(staying(text.as_bytes()));
         let one = client.list_items(LOAD, None).unwrap_err();
-        server.answer_next(staying(text.as_bytes()));
+        server.respond_next(staying(text.as_bytes()));
         let other = client.purchase(LOAD, COFFEE, Some(&wait)).unwrap_err();
         assert_eq!((one.code(), other.code()), (*read, *bought), "{text}");
         for error in [one, other] {
@@ -399,7 +399,7 @@ fn through_proxy(tls: bool) -> (Store, Proxy, String) {
 }
 
 #[test]
-fn a_connection_that_died_between_two_calls_costs_neither_a_read_nor_a_purchase() {
+fn dead_reused_connection_costs_no_call() {
     let _alone = alone();
     let rounds = if full() { 50 } else { 8 };
     let (mut points, mut first_try) = (0, 0);
@@ -450,9 +450,9 @@ fn black_hole(address: IpAddr, port: u16) -> (socket2::Socket, Vec<socket2::Sock
 }
 
 #[test]
-fn a_dead_address_of_the_name_costs_a_moment_and_never_the_call() {
+fn dead_address_delays_and_never_fails_a_call() {
     let _alone = alone();
-    let Some(shim) = Shim::inside("reality::a_dead_address_of_the_name_costs_a_moment_and_never_the_call") else {
+    let Some(shim) = Shim::inside("reality::dead_address_delays_and_never_fails_a_call") else {
         return;
     };
     let store = Store::open();
@@ -492,7 +492,7 @@ fn a_dead_address_of_the_name_costs_a_moment_and_never_the_call() {
         let id = OperationId::fresh();
         let options = json!({ "purchaseId": id }).to_string();
         client.purchase(LOAD, COFFEE, Some(&options)).unwrap();
-        assert_eq!(settled(&client, id)["attempts"], 1);
+        assert_eq!(resolved(&client, id)["attempts"], 1);
         points += 2;
     }
     // Nobody listens anywhere: proven not sent, and every address is in the cause.
@@ -505,7 +505,7 @@ fn a_dead_address_of_the_name_costs_a_moment_and_never_the_call() {
 }
 
 #[test]
-fn a_server_that_accepts_and_closes_at_once_has_been_sent_nothing_over_tls() {
+fn server_that_closes_at_once_receives_nothing_over_tls() {
     let _alone = alone();
     let store = Store::open();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -521,16 +521,16 @@ fn a_server_that_accepts_and_closes_at_once_has_been_sent_nothing_over_tls() {
 }
 
 /// Two answers in one go, the first of exactly `length` bytes, so that the second lies there when the next request is made.
-fn two_answers(length: usize) -> String {
-    let answer =
+fn two_responses(length: usize) -> String {
+    let response =
         |status: &str, body: &str| format!("HTTP/1.1 {status}\r\n{JSON}Content-Length: {:6}\r\n\r\n{body}", body.len());
-    let short = answer("200 OK", &ITEMS.replace("Kaffe", "")).len();
+    let short = response("200 OK", &ITEMS.replace("Kaffe", "")).len();
     let list = ITEMS.replace("Kaffe", &"x".repeat(length - short));
-    answer("200 OK", &list) + &answer("422 Unprocessable Entity", r#"{"errorCode":"NotEnoughPoints"}"#)
+    response("200 OK", &list) + &response("422 Unprocessable Entity", r#"{"errorCode":"NotEnoughPoints"}"#)
 }
 
 #[test]
-fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_requests() {
+fn unsolicited_response_is_not_taken_for_the_next_one() {
     let _alone = alone();
     // Around the sizes of buffers and TLS records: the rest waits in the HTTP layer, in the TLS layer or in the socket.
     let mut lengths = vec![300, 1_000, 40_000];
@@ -544,7 +544,7 @@ fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_requests() {
             let store = Store::open();
             let base_url = if tls { store.sandbox.https_url() } else { store.sandbox.http_url() };
             let client = store.client_with(&json!({ "baseUrl": base_url }));
-            let text = two_answers(length);
+            let text = two_responses(length);
             store.sandbox.arm(Fault::on(Operation::Items, Effect::RawResponse { text, keep_alive: true }));
             let listed = client.list_items(LOAD, None);
             let bought = client.purchase(LOAD, COFFEE, None);
@@ -552,11 +552,11 @@ fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_requests() {
             if listed.is_err() || bought.is_err() || store.deductions().len() != 1 || store.posts() != 1 {
                 let (listed, bought, deducted) = (code_of(&listed), code_of(&bought), store.deductions().len());
                 violations.push(format!(
-                    "TLS {tls}, after an answer of {length} bytes ({listed:?}): told {bought:?}, deducted {deducted} times"
+                    "TLS {tls}, after a response of {length} bytes ({listed:?}): returned {bought:?}, deducted {deducted} times"
                 ));
             }
         }
     }
-    println!("campaign unasked-answers: {points} points tried, {} violations", violations.len());
+    println!("campaign unsolicited-responses: {points} points tried, {} violations", violations.len());
     assert!(violations.is_empty(), "{violations:#?}");
 }

@@ -4,7 +4,7 @@
 use crate::alone;
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
 use crate::full;
-use crate::support::{COFFEE, Store, eventually, parse, unsettled};
+use crate::support::{COFFEE, Store, eventually, parse, unacknowledged};
 use engage_point_shop::{Client, Code, ContactId, Error, OperationId, Outcome};
 use engage_sandbox::{Answer, Effect, Fault, Member, Operation};
 use serde_json::json;
@@ -29,7 +29,7 @@ impl Dice {
 }
 
 /// What a press was told.
-struct Told {
+struct Press {
     contact: ContactId,
     reference: Option<String>,
     id: Option<OperationId>,
@@ -80,8 +80,8 @@ fn press(
     mut dice: Dice,
     until: Instant,
     thread: u64,
-) -> (Vec<Told>, Vec<String>) {
-    let (mut told, mut wrong) = (Vec::new(), Vec::new());
+) -> (Vec<Press>, Vec<String>) {
+    let (mut presses, mut wrong) = (Vec::new(), Vec::new());
     let mut round = 0;
     while Instant::now() < until {
         round += 1;
@@ -113,18 +113,18 @@ fn press(
                 Ok(operation) => OperationId::parse(parse(operation)["operationId"].as_str().unwrap(), "id").ok(),
                 Err(error) => error.operation().or(id),
             };
-            told.push(Told { contact, reference, id, code });
+            presses.push(Press { contact, reference, id, code });
         }
         let over = began.elapsed().saturating_sub(Duration::from_millis(WAIT_MS));
         if over > Duration::from_secs(1) {
             wrong.push(format!("thread {thread}: a call took {over:?} more than its wait"));
         }
     }
-    (told, wrong)
+    (presses, wrong)
 }
 
 #[test]
-fn in_a_storm_of_failures_everything_told_is_true() {
+fn outcomes_under_random_failures_match_the_ledger() {
     let _alone = alone();
     let seed = seed();
     let length = Duration::from_secs(if full() { 25 } else { 4 });
@@ -143,8 +143,8 @@ fn in_a_storm_of_failures_everything_told_is_true() {
         "baseUrl": format!("https://localhost:{}", proxy.address.port()), "requestTimeoutMs": 400,
     }));
     let until = Instant::now() + length;
-    let (told, mut violations, misfortunes) = std::thread::scope(|scope| {
-        let presses: Vec<_> = (0..THREADS)
+    let (presses, mut violations, misfortunes) = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (client, contacts) = (&client, &contacts);
                 scope.spawn(move || press(client, contacts, Dice(seed ^ (thread + 1)), until, thread))
@@ -161,21 +161,21 @@ fn in_a_storm_of_failures_everything_told_is_true() {
             }
             std::thread::park_timeout(Duration::from_millis(5 + dice.roll(20)));
         }
-        let (mut told, mut wrong) = (Vec::new(), Vec::new());
-        for press in presses {
-            let (one_told, one_wrong) = press.join().unwrap();
-            told.extend(one_told);
+        let (mut presses, mut wrong) = (Vec::new(), Vec::new());
+        for thread in threads {
+            let (of_thread, one_wrong) = thread.join().unwrap();
+            presses.extend(of_thread);
             wrong.extend(one_wrong);
         }
-        (told, wrong, misfortunes)
+        (presses, wrong, misfortunes)
     });
     proxy.release();
     store.sandbox.clear_faults();
-    eventually("everything is settled", || {
+    eventually("everything is resolved", || {
         client.resolve_pending(Some(r#"{"waitMs":1000}"#)).unwrap();
-        unsettled(&client).iter().all(|operation| operation["outcome"] != "pending").then_some(())
+        unacknowledged(&client).iter().all(|operation| operation["outcome"] != "pending").then_some(())
     });
-    let records: BTreeMap<String, serde_json::Value> = unsettled(&client)
+    let records: BTreeMap<String, serde_json::Value> = unacknowledged(&client)
         .into_iter()
         .map(|operation| (operation["operationId"].as_str().unwrap().to_owned(), operation))
         .collect();
@@ -195,10 +195,10 @@ fn in_a_storm_of_failures_everything_told_is_true() {
         accuse(format!("{id} was deducted and is not in the journal"));
     }
     let mut by_reference: BTreeMap<(ContactId, &str), OperationId> = BTreeMap::new();
-    for press in &told {
+    for press in &presses {
         *codes.entry(press.code.row().name).or_default() += 1;
         if !matches!(press.code.number(), 0 | -599..=-400) {
-            accuse(format!("{:?} was told {}", press.id, press.code.row().name));
+            accuse(format!("{:?} was reported as {}", press.id, press.code.row().name));
         }
         let Some(id) = press.id else {
             // Without an operation there is nothing it could have sent: the journal had not answered yet.
@@ -206,10 +206,12 @@ fn in_a_storm_of_failures_everything_told_is_true() {
         };
         let outcome = records.get(&id.to_string()).map_or(&serde_json::Value::Null, |record| &record["outcome"]);
         match press.code.row().outcome {
-            Outcome::Completed if outcome != "completed" => accuse(format!("{id} was told done and is {outcome}")),
+            Outcome::Completed if outcome != "completed" => {
+                accuse(format!("{id} was reported completed and is {outcome}"))
+            }
             // A reference that was not sent may be pressed again and bought then; an id of its own may not.
             Outcome::NotSent if outcome != "notSent" && !outcome.is_null() && press.reference.is_none() => {
-                accuse(format!("{id} was told {} and is {outcome}", press.code.row().name));
+                accuse(format!("{id} was reported as {} and is {outcome}", press.code.row().name));
             }
             _ => {}
         }
@@ -220,10 +222,10 @@ fn in_a_storm_of_failures_everything_told_is_true() {
         }
     }
     println!(
-        "campaign storm: {} points tried, {} violations, {} presses told {codes:?}, {misfortunes} failures, {} deductions; seed {seed}",
-        told.len(),
+        "campaign random-failures: {} points tried, {} violations, {} presses returned {codes:?}, {misfortunes} failures, {} deductions; seed {seed}",
+        presses.len(),
         violations.len(),
-        told.len(),
+        presses.len(),
         deductions.len()
     );
     assert!(violations.is_empty(), "seed {seed}, the first of {}: {}", violations.len(), violations[0]);

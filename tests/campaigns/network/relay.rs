@@ -4,7 +4,7 @@
 use crate::alone;
 use crate::certificates::Authority;
 use crate::nginx::{Nginx, free_port};
-use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, id_of, parse, settled};
+use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, id_of, parse, resolved};
 use engage_point_shop::{Client, Code, OperationId, Outcome};
 use engage_sandbox::{Effect, Fault, KeySeen, LedgerKind, Operation};
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ impl RelayStore {
 }
 
 #[test]
-fn a_till_without_a_key_sells_through_the_relay_which_adds_it() {
+fn till_without_key_sells_through_the_relay() {
     let shop = RelayStore::open();
     let till = shop.till(Some(&shop.tills));
     till.list_items(ASTRID, None).unwrap();
@@ -107,7 +107,7 @@ fn a_till_without_a_key_sells_through_the_relay_which_adds_it() {
 }
 
 #[test]
-fn nobody_without_a_certificate_of_the_tills_gets_through_the_relay() {
+fn client_without_certificate_is_rejected_by_the_relay() {
     let shop = RelayStore::open();
     for identity in [None, Some(&shop.authority)] {
         let till = shop.till(identity);
@@ -122,7 +122,7 @@ fn nobody_without_a_certificate_of_the_tills_gets_through_the_relay() {
 }
 
 #[test]
-fn all_tills_of_a_relay_together_keep_to_the_rate_of_the_key() {
+fn tills_of_one_relay_stay_below_the_request_rate() {
     let _alone = alone();
     let shop = RelayStore::open();
     let till = shop.till(Some(&shop.tills));
@@ -136,7 +136,10 @@ fn all_tills_of_a_relay_together_keep_to_the_rate_of_the_key() {
         calls.into_iter().flat_map(|calls| calls.join().unwrap()).collect()
     });
     let limited: Vec<_> = codes.iter().filter(|(code, _)| *code != Code::Ok).collect();
-    assert!(!limited.is_empty() && limited.iter().all(|told| **told == (Code::RateLimited, Some(1_000))), "{codes:?}");
+    assert!(
+        !limited.is_empty() && limited.iter().all(|result| **result == (Code::RateLimited, Some(1_000))),
+        "{codes:?}"
+    );
     let requests = shop.store.sandbox.requests();
     assert_eq!(requests.len(), codes.len() - limited.len(), "what is beyond the rate has not reached Engage");
     // Delays of the machine only make it slower on the whole, but for that of the first request.
@@ -147,7 +150,7 @@ fn all_tills_of_a_relay_together_keep_to_the_rate_of_the_key() {
 }
 
 #[test]
-fn the_relay_asks_again_for_a_list_on_a_dead_connection_and_never_for_a_purchase() {
+fn relay_repeats_a_list_and_never_a_purchase() {
     let shop = RelayStore::open();
     let till = shop.till(Some(&shop.tills));
     // The relay's connection to Engage stands, and dies with the next request.
@@ -160,10 +163,10 @@ fn the_relay_asks_again_for_a_list_on_a_dead_connection_and_never_for_a_purchase
         till.list_items(LOAD, None).unwrap();
         let before = shop.store.posts();
         shop.store.sandbox.arm(Fault::on(Operation::Purchase, effect.clone()));
-        let told =
+        let code =
             buy(&till, LOAD, COFFEE, &json!({ "purchaseId": id })).map_or_else(|error| error.code(), |_| Code::Ok);
-        assert_ne!(told.row().outcome, Outcome::Declined, "{effect:?}: {told:?}");
-        let operation = settled(&till, id);
+        assert_ne!(code.row().outcome, Outcome::Declined, "{effect:?}: {code:?}");
+        let operation = resolved(&till, id);
         assert_eq!(operation["outcome"], "completed");
         let attempts = usize::try_from(operation["attempts"].as_u64().unwrap()).unwrap();
         assert_eq!(shop.store.posts() - before, attempts, "{effect:?}: every POST is one of the till's");
@@ -174,9 +177,9 @@ fn the_relay_asks_again_for_a_list_on_a_dead_connection_and_never_for_a_purchase
 }
 
 #[test]
-fn a_gateway_whose_server_is_gone_or_slow_is_named_and_costs_no_purchase() {
-    let gone = format!("127.0.0.1:{}", free_port());
-    let shop = RelayStore::before(Store::open(), &gone, &[]);
+fn gateway_with_dead_server_is_named_and_loses_no_purchase() {
+    let closed = format!("127.0.0.1:{}", free_port());
+    let shop = RelayStore::before(Store::open(), &closed, &[]);
     let till = shop.till(Some(&shop.tills));
     let error = till.find_contact("email", "astrid@example.com", None).unwrap_err();
     assert_eq!((error.code(), error.detail().http_status), (Code::ServerError, Some(502)));
@@ -192,7 +195,7 @@ fn a_gateway_whose_server_is_gone_or_slow_is_named_and_costs_no_purchase() {
     assert_eq!((error.code(), error.detail().http_status), (Code::ServerError, Some(504)), "{error}");
     let operation: Value = match buy(&till, LOAD, COFFEE, &json!({})) {
         Ok(operation) => operation,
-        Err(error) => settled(&till, error.operation().unwrap()),
+        Err(error) => resolved(&till, error.operation().unwrap()),
     };
     assert_eq!(operation["outcome"], "completed");
     assert_eq!(slow.store.deductions(), [id_of(&operation).uuid()], "slow is not lost");

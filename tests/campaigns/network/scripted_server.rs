@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 /// The bytes of an answer, and what comes after them.
 #[derive(Clone)]
-pub struct Odd {
+pub struct Scripted {
     pub bytes: Vec<u8>,
     pub then: Then,
 }
@@ -24,13 +24,13 @@ pub enum Then {
 
 #[derive(Default)]
 struct State {
-    next: Option<Odd>,
+    next: Option<Scripted>,
     /// How often each purchase id was posted.
     posted: BTreeMap<String, usize>,
     taken: Vec<Value>,
 }
 
-pub struct OddServer {
+pub struct ScriptedServer {
     pub address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
@@ -43,7 +43,7 @@ pub fn purchase_json(id: &str, contact: &str, item: &str) -> Value {
             "pointShopItemId": item, "status": "Completed" })
 }
 
-impl OddServer {
+impl ScriptedServer {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -60,8 +60,8 @@ impl OddServer {
     }
 
     /// Answers the next request of a client oddly.
-    pub fn answer_next(&self, odd: Odd) {
-        self.state.lock().unwrap().next = Some(odd);
+    pub fn respond_next(&self, scripted: Scripted) {
+        self.state.lock().unwrap().next = Some(scripted);
     }
 
     pub fn posts(&self, id: &str) -> usize {
@@ -74,16 +74,16 @@ fn serve(state: &Mutex<State>, stream: &TcpStream) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut out = stream;
     while let Some((line, body)) = request(&mut reader)? {
-        let (answer, odd) = {
+        let (response, scripted) = {
             let mut state = state.lock().unwrap();
-            (answer(&mut state, &line, &body), state.next.take())
+            (response(&mut state, &line, &body), state.next.take())
         };
-        let Some(odd) = odd else {
-            out.write_all(&answer)?;
+        let Some(scripted) = scripted else {
+            out.write_all(&response)?;
             continue;
         };
-        out.write_all(&odd.bytes)?;
-        match odd.then {
+        out.write_all(&scripted.bytes)?;
+        match scripted.then {
             Then::KeepOpen => {}
             Then::Close => return Ok(()),
             Then::Endless(more) => loop {
@@ -117,7 +117,7 @@ fn request(reader: &mut impl BufRead) -> std::io::Result<Option<(String, Vec<u8>
     Ok(Some((first, body)))
 }
 
-fn answer(state: &mut State, line: &str, body: &[u8]) -> Vec<u8> {
+fn response(state: &mut State, line: &str, body: &[u8]) -> Vec<u8> {
     let ok = |body: &str| plain("200 OK", body);
     if line.starts_with("POST") {
         let order: Value = serde_json::from_slice(body).unwrap();

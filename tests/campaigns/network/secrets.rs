@@ -53,7 +53,7 @@ struct Till {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     /// All it has answered.
-    told: String,
+    output_text: String,
 }
 
 impl Till {
@@ -62,25 +62,25 @@ impl Till {
         let mut process =
             Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
-        Self { process, input, output, told: String::new() }
+        Self { process, input, output, output_text: String::new() }
     }
 
     /// Gives the code it answers.
-    fn tell(&mut self, words: &[&str]) -> i32 {
+    fn send(&mut self, words: &[&str]) -> i32 {
         let mut line = String::new();
         for byte in words.join("\x1f").bytes() {
             write!(line, "{byte:02x}").unwrap();
         }
         writeln!(self.input, "{line}").unwrap();
-        let at = self.told.len();
-        self.output.read_line(&mut self.told).unwrap();
-        let answer = &self.told[at..];
-        answer.split(' ').next().and_then(|code| code.trim().parse().ok()).unwrap_or_else(|| panic!("{answer:?}"))
+        let at = self.output_text.len();
+        self.output.read_line(&mut self.output_text).unwrap();
+        let response = &self.output_text[at..];
+        response.split(' ').next().and_then(|code| code.trim().parse().ok()).unwrap_or_else(|| panic!("{response:?}"))
     }
 
     fn memory(&mut self, folder: &Path) -> Vec<u8> {
         let file = folder.join("memory");
-        assert_eq!(self.tell(&["dump", file.to_str().unwrap()]), 0);
+        assert_eq!(self.send(&["dump", file.to_str().unwrap()]), 0);
         std::fs::read(file).unwrap()
     }
 
@@ -94,7 +94,7 @@ impl Till {
             log.contains("\"event\":\"request\"") && log.contains("purchase.sent"),
             "a log that says nothing: {log}"
         );
-        self.told + &log
+        self.output_text + &log
     }
 }
 
@@ -120,16 +120,16 @@ fn use_all(till: &mut Till) -> Vec<i32> {
         ("customKey", CUSTOM),
         ("any", EMAIL),
     ] {
-        codes.push(till.tell(&["find", key, value]));
+        codes.push(till.send(&["find", key, value]));
     }
-    codes.push(till.tell(&["items", &contact]));
+    codes.push(till.send(&["items", &contact]));
     let options = json!({ "purchaseId": OperationId::fresh(), "waitMs": 100 }).to_string();
-    codes.push(till.tell(&["purchase", &contact, &item, &options]));
+    codes.push(till.send(&["purchase", &contact, &item, &options]));
     codes
 }
 
 #[test]
-fn no_secret_is_in_an_error_a_log_line_the_journal_or_the_memory_after_closing() {
+fn secrets_after_close_are_in_no_output_file_or_memory() {
     let _alone = alone();
     let store = Store { sandbox: Sandbox::builder().key(KEY).start(), folder: tempfile::tempdir().unwrap() };
     let proxy = ConnectProxy::start(upstream(&store), Does::Tunnel);
@@ -146,13 +146,13 @@ fn no_secret_is_in_an_error_a_log_line_the_journal_or_the_memory_after_closing()
     };
     let mut till = Till::start();
     // As it should be: nobody is found, and the coffee is bought.
-    assert_eq!(till.tell(&["open", &config(json!({}))]), 0);
+    assert_eq!(till.send(&["open", &config(json!({}))]), 0);
     let codes = use_all(&mut till);
     assert!(codes[..5].iter().all(|code| (-399..=-300).contains(code)) && codes[5..] == [0, 0], "{codes:?}");
     // The memory of an open client must hold the key: so the search finds what is there.
     let memory = till.memory(store.folder.path());
     assert!(found(&markers, &memory).contains(&"the key"), "the dump does not show what is in memory");
-    till.tell(&["close"]);
+    till.send(&["close"]);
     // Answers that are no success, and some that are none.
     let html = Effect::Html;
     for effect in [
@@ -165,12 +165,12 @@ fn no_secret_is_in_an_error_a_log_line_the_journal_or_the_memory_after_closing()
         Effect::Status(Answer::status(503)),
         Effect::StallBeforeCommit,
     ] {
-        assert_eq!(till.tell(&["open", &config(json!({ "requestTimeoutMs": 300 }))]), 0);
+        assert_eq!(till.send(&["open", &config(json!({ "requestTimeoutMs": 300 }))]), 0);
         store.sandbox.arm(Fault::on(Operation::Any, effect.clone()).times(0));
         let codes = use_all(&mut till);
         assert!(codes.iter().all(|code| *code < 0), "{effect:?}: {codes:?}");
         store.sandbox.clear_faults();
-        till.tell(&["close"]);
+        till.send(&["close"]);
     }
     // Ways that lead nowhere, and trust that is not there.
     let nowhere = format!("127.0.0.1:{}", free_port());
@@ -180,15 +180,15 @@ fn no_secret_is_in_an_error_a_log_line_the_journal_or_the_memory_after_closing()
         json!({ "proxy": "none", "baseUrl": format!("https://{nowhere}") }),
         json!({ "systemTrust": true, "caFile": certificate }),
     ] {
-        assert_eq!(till.tell(&["open", &config(more.clone())]), 0, "{more}");
+        assert_eq!(till.send(&["open", &config(more.clone())]), 0, "{more}");
         assert!(use_all(&mut till).iter().all(|code| *code < 0), "{more}");
-        till.tell(&["close"]);
+        till.send(&["close"]);
     }
-    for answer in ["HTTP/1.1 407 No\r\n\r\n", "HTTP/1.1 403 No\r\n\r\n", "no\r\n\r\n", ""] {
-        proxy.set(Does::Answer(answer));
-        assert_eq!(till.tell(&["open", &config(json!({}))]), 0);
-        assert!(use_all(&mut till).iter().all(|code| *code < 0), "{answer:?}");
-        till.tell(&["close"]);
+    for response in ["HTTP/1.1 407 No\r\n\r\n", "HTTP/1.1 403 No\r\n\r\n", "no\r\n\r\n", ""] {
+        proxy.set(Does::Answer(response));
+        assert_eq!(till.send(&["open", &config(json!({}))]), 0);
+        assert!(use_all(&mut till).iter().all(|code| *code < 0), "{response:?}");
+        till.send(&["close"]);
     }
     // Configurations that cannot be used, each with the secrets in it.
     let other = Authority::new("tills").client("till 8").write(store.folder.path(), "other").1;
@@ -207,12 +207,12 @@ fn no_secret_is_in_an_error_a_log_line_the_journal_or_the_memory_after_closing()
         good.clone() + "x",
         format!("\"{KEY}\""),
     ] {
-        let code = till.tell(&["open", &broken]);
+        let code = till.send(&["open", &broken]);
         assert!((-299..=-200).contains(&code) || code == -610, "{code}: {broken}");
     }
     let memory = till.memory(store.folder.path());
-    let told = till.end();
-    assert_eq!(found(&markers, told.as_bytes()), [""; 0], "in an error or a log line: {told}");
+    let output_text = till.end();
+    assert_eq!(found(&markers, output_text.as_bytes()), [""; 0], "in an error or a log line: {output_text}");
     for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
         let bytes = std::fs::read(store.folder.path().join(file)).unwrap_or_default();
         assert_eq!(found(&markers, &bytes), [""; 0], "in {file}");
@@ -222,18 +222,18 @@ fn no_secret_is_in_an_error_a_log_line_the_journal_or_the_memory_after_closing()
 }
 
 #[test]
-fn what_a_server_repeats_of_a_search_is_not_passed_on() {
+fn search_key_echoed_by_the_server_is_not_passed_on() {
     let store = Store::open();
     let client: Client = store.client();
     for (status, content_type) in
         [(400, "application/json"), (404, "text/html"), (500, "text/plain"), (200, "application/json")]
     {
         let body = format!("{{\"errorCode\":\"{EMAIL}\",\"message\":\"{EMAIL} or {KEY} is not known\"}}");
-        let answer = Answer { body: Some(body), content_type: Some(content_type.into()), ..Answer::status(status) };
-        store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(answer)));
+        let response = Answer { body: Some(body), content_type: Some(content_type.into()), ..Answer::status(status) };
+        store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(response)));
         let error = client.find_contact("email", EMAIL, None).unwrap_err();
-        let told = String::from_utf8(error.to_json()).unwrap();
-        assert!(!told.contains("marker"), "{told}");
+        let output_text = String::from_utf8(error.to_json()).unwrap();
+        assert!(!output_text.contains("marker"), "{output_text}");
         let _ = code_of::<()>(Err(error));
     }
 }

@@ -22,7 +22,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(config: ServerConfig, answer: String) -> Self {
+    fn start(config: ServerConfig, response: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (config, heads) = (Arc::new(config), Arc::<Mutex<Vec<String>>>::default());
@@ -30,7 +30,7 @@ impl Server {
         std::thread::spawn(move || {
             // One after the other; a client that does not trust us is nothing to complain about.
             for stream in listener.incoming() {
-                let _ = stream.and_then(|stream| serve(&config, stream, &answer, &kept));
+                let _ = stream.and_then(|stream| serve(&config, stream, &response, &kept));
             }
         });
         Self { address, heads }
@@ -49,7 +49,7 @@ impl Server {
 fn serve(
     config: &Arc<ServerConfig>,
     mut tcp: TcpStream,
-    answer: &str,
+    response: &str,
     heads: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut tls = ServerConnection::new(config.clone()).unwrap();
@@ -61,7 +61,7 @@ fn serve(
         }
     }
     heads.lock().unwrap().push(head);
-    stream.get_mut().write_all(answer.as_bytes())?;
+    stream.get_mut().write_all(response.as_bytes())?;
     tls.send_close_notify();
     tls.complete_io(&mut tcp).map(drop)
 }
@@ -80,7 +80,7 @@ fn config_of(certificate: &Certificate) -> ServerConfig {
 }
 
 /// An empty list of items, from a server with a clock.
-fn answer(date: Option<OffsetDateTime>) -> String {
+fn response(date: Option<OffsetDateTime>) -> String {
     let date = date.map_or(String::new(), |date| format!("Date: {}\r\n", http(date)));
     format!("HTTP/1.1 200 OK\r\n{date}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n[]")
 }
@@ -117,21 +117,21 @@ fn says(error: &Error, parts: &[&str]) {
 }
 
 #[test]
-fn a_server_that_is_not_to_be_trusted_is_told_by_its_reason() {
+fn rejected_server_certificate_is_reported_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
-    let unknown = Server::start(config_of(&theirs.server("localhost")), answer(None));
+    let unknown = Server::start(config_of(&theirs.server("localhost")), response(None));
     let error = failure(&till(&unknown.url(), &ours, folder.path(), &json!({})), Code::TlsFailed);
     says(&error, &["authority is not trusted here", "caFile"]);
     assert!(error.cause()[0].contains("UnknownIssuer"), "{:?}", error.cause());
-    let impostor = Server::start(config_of(&Authority::new("ours").server("localhost")), answer(None));
+    let impostor = Server::start(config_of(&Authority::new("ours").server("localhost")), response(None));
     let error = failure(&till(&impostor.url(), &ours, folder.path(), &json!({})), Code::TlsFailed);
     says(&error, &["authority is not trusted here"]);
-    let other = Server::start(config_of(&ours.server("engage.example")), answer(None));
+    let other = Server::start(config_of(&ours.server("engage.example")), response(None));
     let error = failure(&till(&other.url(), &ours, folder.path(), &json!({})), Code::TlsFailed);
     says(&error, &["another server's", "baseUrl"]);
     assert!(error.cause()[0].contains("engage.example"), "the name it is for is there: {:?}", error.cause());
-    let not_tls = crate::scripted_server::OddServer::start();
+    let not_tls = crate::scripted_server::ScriptedServer::start();
     let url = format!("https://localhost:{}", not_tls.address.port());
     failure(&till(&url, &ours, folder.path(), &json!({})), Code::TlsFailed);
     assert!(
@@ -141,7 +141,7 @@ fn a_server_that_is_not_to_be_trusted_is_told_by_its_reason() {
 }
 
 #[test]
-fn an_expired_certificate_is_told_from_a_wrong_clock_by_the_servers_own() {
+fn expired_certificate_and_wrong_clock_have_different_codes() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new("ours");
     let days = Duration::days;
@@ -155,7 +155,7 @@ fn an_expired_certificate_is_told_from_a_wrong_clock_by_the_servers_own() {
     for (from, until, clock, part) in rows {
         let (from, until) = (now() + days(from), now() + days(until));
         let date = clock.map(|clock| now() + days(clock) + Duration::seconds(i64::from(clock < 0)));
-        let server = Server::start(config_of(&authority.server_between("localhost", from, until)), answer(date));
+        let server = Server::start(config_of(&authority.server_between("localhost", from, until)), response(date));
         let error = failure(&till(&server.url(), &authority, folder.path(), &json!({})), Code::TlsFailed);
         says(&error, &[part, "the certificate is valid"]);
         // Asked for the time, and for nothing else, and without the key.
@@ -167,18 +167,18 @@ fn an_expired_certificate_is_told_from_a_wrong_clock_by_the_servers_own() {
     }
     // The question is asked of the very server: one that is not trusted at any time is not believed.
     let stranger = Authority::new("theirs").server_between("localhost", now() - days(40), now() - days(10));
-    let server = Server::start(config_of(&stranger), answer(Some(now() - days(20))));
+    let server = Server::start(config_of(&stranger), response(Some(now() - days(20))));
     let error = failure(&till(&server.url(), &authority, folder.path(), &json!({})), Code::TlsFailed);
     assert!(!error.message().contains("the server's clock"), "{error}");
     assert!(server.heads().is_empty());
 }
 
 #[test]
-fn the_proxys_clock_serves_where_the_servers_cannot_be_had() {
+fn proxy_clock_is_used_without_a_server_clock() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new("ours");
     let expired = authority.server_between("localhost", now() - Duration::days(40), now() - Duration::days(10));
-    let server = Server::start(config_of(&expired), answer(None));
+    let server = Server::start(config_of(&expired), response(None));
     let proxy = ConnectProxy::start(server.address, Does::TunnelDated(http(now() - Duration::days(30))));
     let client = till(&server.url(), &authority, folder.path(), &json!({ "proxy": proxy.url() }));
     says(&failure(&client, Code::TlsFailed), &["30 days ahead", "the proxy's clock says"]);
@@ -199,10 +199,10 @@ fn asking(server: &Certificate, clients: &Authority, folder: &Path) -> ServerCon
 }
 
 #[test]
-fn a_till_proves_who_it_is_and_without_it_is_told_what_is_missing() {
+fn missing_client_certificate_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let (authority, tills) = (Authority::new("ours"), Authority::new("tills"));
-    let server = Server::start(asking(&authority.server("localhost"), &tills, folder.path()), answer(None));
+    let server = Server::start(asking(&authority.server("localhost"), &tills, folder.path()), response(None));
     let identity = |of: &Authority| {
         let (certificate, key) = of.client("till 7").write(folder.path(), "till");
         json!({ "clientCertFile": certificate, "clientKeyFile": key })
@@ -219,7 +219,7 @@ fn a_till_proves_who_it_is_and_without_it_is_told_what_is_missing() {
 }
 
 #[test]
-fn a_client_certificate_that_cannot_be_used_is_named_when_the_client_opens() {
+fn unusable_client_certificate_is_named_at_open() {
     let store = Store::open();
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -263,7 +263,7 @@ fn a_client_certificate_that_cannot_be_used_is_named_when_the_client_opens() {
 }
 
 #[test]
-fn a_certificate_of_the_operating_systems_store_and_one_of_the_file_are_trusted_side_by_side() {
+fn system_and_file_certificates_are_both_accepted() {
     let store = Store::open();
     let with = |system: bool, file: bool| {
         let file = file.then(|| store.sandbox.ca_file());

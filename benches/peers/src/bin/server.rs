@@ -15,11 +15,11 @@ fn main() {
     let tls = Arc::new(identity(&ca));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     println!("{}", listener.local_addr().expect("bound").port());
-    let answers = Arc::new(Mutex::new(HashMap::new()));
+    let responses = Arc::new(Mutex::new(HashMap::new()));
     for stream in listener.incoming().flatten() {
-        let (tls, answers) = (tls.clone(), answers.clone());
+        let (tls, responses) = (tls.clone(), responses.clone());
         // A client that goes is no failure.
-        std::thread::spawn(move || serve(stream, tls, &answers));
+        std::thread::spawn(move || serve(stream, tls, &responses));
     }
 }
 
@@ -44,7 +44,7 @@ fn identity(ca: &str) -> ServerConfig {
     tls
 }
 
-fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, answers: &Mutex<HashMap<usize, Arc<Vec<u8>>>>) -> Option<()> {
+fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, responses: &Mutex<HashMap<usize, Arc<Vec<u8>>>>) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut connection = ServerConnection::new(tls).ok()?;
     connection.set_buffer_limit(None);
@@ -62,16 +62,16 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, answers: &Mutex<HashMap<
             continue;
         };
         if request.starts_with(b"POST") {
-            let answer = purchased(&String::from_utf8_lossy(&request[..length]));
-            tls.write_all(&answer).ok()?;
+            let response = purchased(&String::from_utf8_lossy(&request[..length]));
+            tls.write_all(&response).ok()?;
         } else {
             let line = request.split(|byte| *byte == b' ').nth(1)?;
             let items = std::str::from_utf8(&line[line.len().checked_sub(12)?..]).ok()?.parse().ok()?;
-            let answer = known.entry(items).or_insert_with(|| {
-                let mut answers = answers.lock().expect("nobody panics");
-                answers.entry(items).or_insert_with(|| Arc::new(list(items))).clone()
+            let response = known.entry(items).or_insert_with(|| {
+                let mut responses = responses.lock().expect("nobody panics");
+                responses.entry(items).or_insert_with(|| Arc::new(list(items))).clone()
             });
-            tls.write_all(answer).ok()?;
+            tls.write_all(response).ok()?;
         }
         tls.flush().ok()?;
         request.drain(..length);
@@ -98,7 +98,7 @@ fn list(items: usize) -> Vec<u8> {
             )
         })
         .collect();
-    answer(&format!("[{}]", items.join(",")))
+    response(&format!("[{}]", items.join(",")))
 }
 
 /// The purchase that was asked for, completed.
@@ -108,7 +108,7 @@ fn purchased(request: &str) -> Vec<u8> {
         let (_, rest) = request.split_once(name).unwrap_or_default();
         rest.split('"').nth(2).unwrap_or_default()
     };
-    answer(&format!(
+    response(&format!(
         r#"{{"id":"d0000000-0000-4000-8000-000000000001","pointShopItemPurchaseId":"{}","contactId":"{}","pointShopItemId":"{}","status":"Completed","cost":100,"createdOn":"2026-03-20T13:53:08.003Z"}}"#,
         of("pointShopItemPurchaseId"),
         of("contactId"),
@@ -116,7 +116,7 @@ fn purchased(request: &str) -> Vec<u8> {
     ))
 }
 
-fn answer(body: &str) -> Vec<u8> {
+fn response(body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
