@@ -1,5 +1,5 @@
-//! What a server may answer: any bytes at all, or any body with a proper head. A list is a JSON array or a failed read,
-//! a purchase is never done or refused by anything but Engage's word.
+//! A server's response: any bytes at all, or any body with a valid head. A list is a JSON array or
+//! a failed read. A purchase is completed or declined only on Engage's statement.
 
 use super::{check, client, contact, item};
 use engage_point_shop::{AssignmentId, Client, OperationId, Outcome};
@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, LazyLock, Mutex};
 
-/// A server that gives the answer it was told to, and hangs up.
+/// A server that sends the given response and closes the connection.
 struct Server {
     port: u16,
     response: Arc<Mutex<Vec<u8>>>,
@@ -75,7 +75,7 @@ fn call(reader: &Client, which: u8, body: &[u8]) {
     }
 }
 
-/// On a client of its own, so that nothing is joined.
+/// A client of its own, so that no purchase is an existing one.
 fn spend(body: &[u8], call: impl Fn(&Client) -> Result<serde_json::Value, engage_point_shop::Code>) {
     let client = client(SERVER.port, &json!({}));
     match call(&client) {

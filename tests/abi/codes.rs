@@ -1,4 +1,5 @@
-//! The codes as C sees them: each name of the table has its number in the header, and the functions agree with both.
+//! The codes as C sees them. Each name of the table has its number in the header, and the functions
+//! agree with both.
 
 use crate::header::macros;
 use crate::tools::{Link, library, program, run};
@@ -8,7 +9,8 @@ use std::fmt::Write;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// What the header says of a number outside the table: its band decides, and outside the bands it is pending.
+/// The header's rule for a number outside the table: its class decides. Outside the classes the
+/// outcome is pending.
 const PROGRAM: &str = r#"
 static int32_t by_band(int32_t code) {
     if (code <= -700 || code > -100) return EPS_OUTCOME_PENDING;

@@ -1,4 +1,5 @@
-/* A program with a SQLite of its own and a second Rust library beside this one: each goes on with its own.
+/* A program with its own SQLite and a second Rust library beside this one. Each works on its
+ * own.
  *
  *   coexistence JOURNAL
  *
@@ -47,7 +48,7 @@ int main(int argc, char **argv)
     eps_client *shop = NULL;
     eps_buffer out;
     panic_in_each();
-    /* Nobody listens there: the purchase is journaled, and not sent. */
+    /* No server listens there: the purchase is journaled and not sent. */
     snprintf(config, sizeof config, "{\"baseUrl\":\"http://127.0.0.1:9\",\"userAgent\":\"TestPOS/1.0\",\"journalPath\":\"%s\"}", journal);
     check(eps_client_open(EPS_ABI_VERSION, config, &shop, &out) == EPS_OK, "a client opens");
     eps_buffer_dispose(&out);

@@ -1,5 +1,6 @@
-//! The static library as it is shipped, in a program with neighbours: a SQLite of another version and a second Rust library.
-//! None sees the others, and a panic in each Rust library is caught in it.
+//! The static library as it is shipped, in a program with a SQLite of another version and a second
+//! Rust library. None affects the others, and a panic in each Rust library is caught in that
+//! library.
 
 use crate::tools::{program_from, root, run, second_build, stdout};
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! What was promised to programs that are out there already: `abi/` holds the header, the types and the symbols of every version.
+//! The promises to programs that are already in use. `abi/` holds the header, the types and the
+//! symbols of every recorded version.
 
 use crate::harness::run_harness;
 use crate::tools::{Link, library, root, run, second_build};

@@ -1,10 +1,12 @@
-/* A C program that does everything a till may do with the library, right and wrong, and checks what comes of it.
+/* A C program that uses the library in every way, right and wrong, and checks the results.
  *
  *   harness [--slow] URL CA KEY ADMIN FOLDER
  *
- * URL is a sandbox's and CA its authority's file, or "-" for plain HTTP; ADMIN is where its own routes are (http://127.0.0.1:PORT);
- * FOLDER is an empty folder for journals. --slow: under an instrument that makes everything slow, times are told but not judged, and
- * the rounds are fewer. Prints a line for each check that fails and a summary at last; exit 0 when all hold. */
+ * URL is a sandbox's URL. CA is the file of its root certificate, or "-" for plain HTTP. ADMIN
+ * is the URL of the sandbox's own routes (http://127.0.0.1:PORT). FOLDER is an empty folder for
+ * journals. --slow is for an instrument that slows everything down: times are printed and not
+ * checked, and the rounds are fewer. The program prints a line for each failed check and a
+ * summary at the end. It exits with 0 when all checks hold. */
 #define _GNU_SOURCE
 #define __USE_MINGW_ANSI_STDIO 1
 #include "engage_point_shop.h"
@@ -16,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 #ifdef _WIN32
-/* Windows' own names in the way of ours. */
+/* Names of Windows that collide with the names here. */
 #define GUID windows_guid
 #include <ws2tcpip.h>
 #undef GUID
@@ -76,7 +78,8 @@ static void in_time(int line, double took, double limit, const char *what)
     check_at(line, slow || took <= limit, "%s took %.1f ms, more than %.0f", what, took, limit);
 }
 
-/* The text of a string member of a JSON object; "" if there is none. Nothing here needs escapes undone. */
+/* Returns the text of a string member of a JSON object, "" if there is none. Escapes stay as
+ * they are. */
 static const char *text_of(const char *json, const char *name, char *into, size_t size)
 {
     char start[80];
@@ -113,7 +116,7 @@ static int is_guid(const char *text)
     return 1;
 }
 
-/* What every answer keeps, whatever it says. */
+/* Checks that hold for every result. */
 static void sound(int line, const eps_buffer *out)
 {
     if (check_at(line, out->data != NULL, "the buffer has bytes"))
@@ -126,7 +129,8 @@ static void dispose(int line, eps_buffer *out)
     check_at(line, !out->data && !out->len && !out->reserved, "a disposed buffer is {NULL, 0, 0}");
 }
 
-/* The call was answered with this problem, whose message says all of `says`, words set apart by blanks. */
+/* Checks that the call returned this problem, and that its message contains every text of
+ * `says`, separated by blanks. */
 static void problem(int line, int32_t code, int32_t wanted, eps_buffer *out, const char *says, const char *what)
 {
     static const char *const keys[] = {"code", "name", "outcome", "message", "httpStatus", "engageCode", "operationId",
@@ -163,7 +167,7 @@ static void good(int line, int32_t code, eps_buffer *out, const char *says, cons
 
 /* ---- The sandbox's own routes ---- */
 
-/* Asks for one, and gives the whole answer, to be freed. */
+/* Sends a request to a route of the sandbox and returns the whole response. The caller frees it. */
 static char *ask(const char *method, const char *path, const char *body)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -203,7 +207,7 @@ static int count_at(const char *path, const char *wanted)
     return times;
 }
 
-/* A fault that strikes for ever. */
+/* Arms a fault for every later request. */
 static void fault(const char *operation, const char *effect)
 {
     char body[256];
@@ -211,13 +215,14 @@ static void fault(const char *operation, const char *effect)
     send_admin("POST", "/_sandbox/faults", body);
 }
 
-/* Waits until the sandbox has so many requests in its log. */
+/* Waits until the sandbox's request log has this many matching requests. */
 static void await_requests(int wanted, const char *what)
 {
     const struct timespec moment = {.tv_nsec = 2000000};
     double until = now_ms() + 20000;
     while (count_at("/_sandbox/requests", what) < wanted && now_ms() < until)
         nanosleep(&moment, NULL);
+    CHECK(count_at("/_sandbox/requests", what) >= wanted, "the sandbox has %d requests with %s within 20 s", wanted, what);
 }
 
 /* ---- Clients ---- */
@@ -273,7 +278,7 @@ static int32_t resolve_pending(eps_client *client, eps_buffer *out) { return eps
 static int32_t acknowledge(eps_client *client, eps_buffer *out) { return eps_acknowledge(client, ASTRID, out); }
 static int32_t read_stats(eps_client *client, eps_buffer *out) { return eps_read_stats(client, out); }
 
-/* Every function that takes a client and answers. */
+/* Every function that takes a client and fills a buffer. */
 static const struct { const char *name; plain_call call; } calls[] = {
     {"eps_find_contact", find_contact}, {"eps_list_points", list_points}, {"eps_list_items", list_items},
     {"eps_purchase", purchase}, {"eps_list_purchases", list_purchases}, {"eps_list_rewards", list_rewards},
@@ -287,7 +292,7 @@ static void nobody_listens(void *user, int32_t level, const char *line, size_t l
     (void)user, (void)level, (void)line, (void)len;
 }
 
-/* Every function refuses this for a client. */
+/* Checks that every function rejects this client. */
 static void every_call_refuses(eps_client *client, int32_t wanted)
 {
     for (size_t i = 0; i < COUNT(calls); i++) {
@@ -311,7 +316,8 @@ static void null_and_closed_and_garbage_handles(void)
     every_call_refuses(NULL, EPS_NULL_ARGUMENT);
     CHECK(eps_client_close(NULL) == EPS_OK, "closing NULL is nothing");
 
-    /* Addresses, and numbers that are none; the memory behind them is not looked at, so it need not be there. */
+    /* Addresses, and numbers that are no address. The library does not read the memory behind a
+     * handle. */
     uint64_t something = 7;
     void *garbage[] = {&something, client == (void *)2 ? (void *)4 : (void *)2, (void *)64, (void *)4096, (void *)(uintptr_t)0xdeadbeef,
                        (void *)(UINTPTR_MAX - 1), (void *)UINTPTR_MAX, (char *)client + 1, (void *)nobody_listens};
@@ -375,7 +381,7 @@ static const char *const not_guids[] = {
     "{a0000000-0000-4000-8000-000000000001}", "g0000000-0000-4000-8000-000000000001", "a0000000_0000_4000_8000_000000000001",
     "00000000-0000-0000-0000-000000000000", " a0000000-0000-4000-8000-00000000001", "a0000000-0000-4000-8000-00000000000\xc3\xa5",
     "a0000000-0000-4000-8000-000000000001\n"};
-/* Options that no call takes, and what is named beside the argument. */
+/* Options that no call takes, and the text that the error names beside the argument. */
 static const char *const bad_options[][2] = {
     {"", ""}, {" ", ""}, {"[]", "object"}, {"null", "object"}, {"7", "object"}, {"\"waitMs\"", "object"}, {"{", ""}, {"{}}", ""},
     {"{waitMs:1}", ""}, {"{\"surprise\":1}", "surprise"}, {"{\"waitMs\":\"soon\"}", "waitMs"}, {"{\"waitMs\":-1}", "waitMs"},
@@ -421,7 +427,7 @@ static void bad_texts(void)
     snprintf(reference, sizeof reference, "{\"reference\":\"%0201d\"}", 7);
     PROBLEM(purchase_options(client, reference, &out), EPS_BAD_OPTIONS, "reference", "a long reference");
 
-    /* Deep and long, which must not cost the stack. */
+    /* Deep and long texts must not exhaust the stack. */
     size_t deep = 1 << 20;
     char *nested = malloc(deep + 20);
     strcpy(nested, "{\"waitMs\":");
@@ -479,7 +485,7 @@ static void bad_opens(void)
     CHECK(client == NULL || client == (eps_client *)&held, "no client is given");
     CHECK(eps_client_open(1, NULL, NULL, NULL) == EPS_NULL_ARGUMENT, "eps_client_open with nothing");
 
-    /* Without a journal, what spends says what is missing. */
+    /* Without a journal, a call that spends names the missing setting. */
     client = opened(__LINE__, url, "");
     PROBLEM(purchase(client, &out), EPS_BAD_CONFIG, "journalPath", "a purchase without a journal");
     PROBLEM(list_unacknowledged(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_list_unacknowledged without a journal");
@@ -523,9 +529,9 @@ static void buffers_ids_and_versions(void)
     CHECK(eps_abi_version() == EPS_ABI_VERSION, "the library is of the header's ABI");
 }
 
-/* ---- The log ---- */
+/* ---- The log function ---- */
 
-/* Where a test's log function and the test itself meet. */
+/* The state that a test and its log function share. */
 struct meeting {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -539,7 +545,7 @@ static void meet(struct meeting *meeting)
     *meeting = (struct meeting){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .tester = pthread_self(), .ok = 1};
 }
 
-/* Waits until a counter has a value; 0 if it has not after so many ms. */
+/* Waits until a counter has a value. Returns 0 if it has not after this many ms. */
 static int await_value(struct meeting *meeting, const int *counter, int wanted, int ms)
 {
     struct timespec until;
@@ -573,7 +579,7 @@ static void set_value(struct meeting *meeting, int *counter, int value)
     pthread_mutex_unlock(&meeting->lock);
 }
 
-/* Counts lines and looks at each. */
+/* Counts lines and checks each. */
 static void count_line(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -588,7 +594,7 @@ static void count_line(void *user, int32_t level, const char *line, size_t len)
     pthread_mutex_unlock(&meeting->lock);
 }
 
-/* Says that it is inside and stays there until it is let out. */
+/* Reports that it runs and blocks until it is released. */
 static void stay_inside(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -603,7 +609,7 @@ static void stay_inside(void *user, int32_t level, const char *line, size_t len)
     pthread_mutex_unlock(&meeting->lock);
 }
 
-/* Calls back into the library, about everything that can be called, and at last removes itself. */
+/* Calls every function of the library, and at last removes itself. */
 static void call_back(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -625,7 +631,7 @@ static void call_back(void *user, int32_t level, const char *line, size_t len)
     count_line(user, level, line, len);
 }
 
-/* Closes the client that it is the log of. */
+/* Closes its own client. */
 static void close_it(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -664,18 +670,18 @@ static void the_log(void)
     for (int32_t level = EPS_LOG_OFF; level <= EPS_LOG_DEBUG; level++)
         CHECK(eps_set_log(client, level, NULL, NULL) == EPS_OK, "%d is a level", level);
 
-    /* Lines come, on another thread; a read is a line of the level DEBUG. */
+    /* Lines come on another thread. A read is a line of the level DEBUG. */
     meet(&first), meet(&second);
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &first) == EPS_OK, "a log function is set");
     some_line(client);
     CHECK(await_value(&first, &first.lines, 1, 5000), "a line comes");
-    /* Replaced: the second gets what comes, the first nothing more. */
+    /* Replaced: the second function gets all later lines, the first none. */
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &second) == EPS_OK, "a log function is replaced");
     int lines = value_of(&first, &first.lines);
     some_line(client);
     CHECK(await_value(&second, &second.lines, 1, 5000), "a line comes");
     CHECK(value_of(&first, &first.lines) == lines, "a function that was replaced is not called");
-    /* At the level of ERROR a good read is no line; the next one at DEBUG is the next line. */
+    /* At the level ERROR a successful read is no line. The next read at DEBUG is the next line. */
     CHECK(eps_set_log(client, EPS_LOG_ERROR, count_line, &first) == EPS_OK, "a log function is set");
     some_line(client);
     CHECK(eps_set_log(client, EPS_LOG_OFF, NULL, NULL) == EPS_OK, "a log function is removed");
@@ -688,7 +694,7 @@ static void the_log(void)
     CHECK(value_of(&second, &second.lines) == lines, "a function that was removed is not called");
     CHECK(first.ok && second.ok, "every line is JSON with its length, on a thread of the library's, without the key");
 
-    /* Removing it waits for one that is running. */
+    /* Removing a log function waits for a running one. */
     meet(&first);
     first.client = client;
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, stay_inside, &first) == EPS_OK, "a log function is set");
@@ -701,7 +707,7 @@ static void the_log(void)
     set_value(&first, &first.open, 1);
     pthread_join(remover, NULL);
 
-    /* One that never ends holds up nothing, and eps_set_log for about a second only. */
+    /* A log function that never returns blocks no call, and eps_set_log for about a second only. */
     meet(&first);
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, stay_inside, &first) == EPS_OK, "a log function is set");
     some_line(client);
@@ -734,7 +740,7 @@ static void the_log(void)
     CHECK(eps_cancel(first.client) == EPS_CLOSED, "the client is closed then");
 }
 
-/* When eps_client_close has returned, the program may free what its log function uses. */
+/* After eps_client_close, the program may free the memory of its log function. */
 static void a_closed_client_logs_no_more(void)
 {
     struct meeting meeting;
@@ -750,11 +756,11 @@ static void a_closed_client_logs_no_more(void)
     int entered = value_of(&meeting, &meeting.entered);
     set_value(&meeting, &meeting.open, 1);
     CHECK(!await_value(&meeting, &meeting.entered, entered + 1, 200), "after eps_client_close the log function is not entered again");
-    /* Whatever still runs must be through before the memory is left. */
+    /* A running log function must return before the memory is freed. */
     await_value(&meeting, &meeting.lines, 5, slow ? 2000 : 200);
 }
 
-/* Takes itself away at the line that tells of dropped ones. */
+/* Removes itself at the line that reports dropped lines. */
 static void leave_at_drops(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -770,10 +776,11 @@ static void leave_at_drops(void *user, int32_t level, const char *line, size_t l
     stay_inside(user, level, line, len);
 }
 
-/* The line of drops and the line behind it are two calls: the second must not come when the first removed the function. */
+/* The line about dropped lines and the next line are two calls. The second must not come after
+ * the first removed the function. */
 static void a_log_function_that_removes_itself_is_not_entered_again(void)
 {
-    /* Enough lines to drop some take too long under an instrument. */
+    /* The rounds are fewer under an instrument, because dropping lines takes many lines. */
     if (slow)
         return;
     struct meeting meeting, next;
@@ -856,7 +863,7 @@ static void bought_refused_and_offline(void)
     CHECK(count_at("/_sandbox/ledger", "\"redeem\"") == 1, "a reward is used once");
     CLOSE(client);
 
-    /* A port where nobody listens: bound and not listened on, so that nobody else takes it. */
+    /* A port without a server: bound and not listening, so that no other process takes it. */
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int fd = (int)socket(AF_INET, SOCK_STREAM, 0);
@@ -880,7 +887,8 @@ static void bought_refused_and_offline(void)
     CLOSE(client);
 }
 
-/* "Not sent" is an answer about the sale: a hurried press of a sale that is bought already must not get it. */
+/* "Not sent" is a statement about the sale. A press with a short wait on an existing purchase
+ * must not get it. */
 static void a_hurried_press_again_is_never_told_not_sent(void)
 {
     static const char *const options[] = {"{\"reference\":\"receipt 3\"}", "{\"reference\":\"receipt 3\",\"waitMs\":0}"};
@@ -917,7 +925,7 @@ static void *blocks(void *of)
     return NULL;
 }
 
-/* Several calls wait for a server that never answers, until `end` ends them all. */
+/* Several calls wait for a server that never responds, until `end` ends them all. */
 static void blocked_calls(eps_client *client, const char *effect, int32_t (*end)(eps_client *), int32_t read_code, int32_t purchase_code,
                           double limit, const char *what)
 {
@@ -950,7 +958,7 @@ static void blocked_calls(eps_client *client, const char *effect, int32_t (*end)
 
 static void cancelled_and_closed_while_blocked(void)
 {
-    /* The requests must not end by themselves meanwhile. */
+    /* The requests must not end by themselves in that time. */
     char config[2048];
     snprintf(config, sizeof config, "%s", config_of(url, ",\"journal\":\"memory\""));
     char *timeout = strstr(config, "\"requestTimeoutMs\":");
@@ -994,7 +1002,7 @@ static void a_purchase_outlives_its_client(void)
     int32_t listed = list_unacknowledged(client, &out);
     CHECK(out.data && times_in(out.data, "\"operationId\"") == 1 && strstr(out.data, "\"outcome\":\"pending\""), "%s", out.data);
     GOOD(listed, id, "eps_list_unacknowledged after a start");
-    /* Two clients on one journal, one of them offline, and the press again on the other. */
+    /* Two clients on one journal, one of them offline, and the repeated press on the other. */
     eps_client *other = opened(__LINE__, "http://127.0.0.1:9", more);
     GOOD(list_unacknowledged(other, &out), id, "eps_list_unacknowledged on another client of the journal");
     CLOSE(other);

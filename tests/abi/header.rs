@@ -1,5 +1,5 @@
-//! The header: up to date, good C and C++ under every standard a till may be compiled with, and an example that works.
-//! Its declarations are read here too, for the checks that compare them.
+//! The header: up to date, valid C and C++ under every supported standard, and with a working
+//! example. The functions that read its declarations are here too.
 
 use crate::tools::{Link, library, program, read, root, run, second_build, stdout};
 use std::path::Path;
@@ -64,7 +64,7 @@ fn header_included_once_or_twice_compiles_without_warning() {
         for compiler in compilers.into_iter().filter(|compiler| is_there(compiler)) {
             for (at, standard) in standards.into_iter().flat_map(|standard| [(1, standard), (2, standard)]) {
                 let source = folder.path().join(format!("only.{extension}"));
-                // The declaration behind it: a translation unit must not be empty.
+                // A declaration is needed: a translation unit must not be empty.
                 let text = "#include \"engage_point_shop.h\"\n".repeat(at) + "extern eps_client *shop;\n";
                 std::fs::write(&source, text).unwrap();
                 let mut command = Command::new(compiler);
@@ -93,7 +93,8 @@ fn header_example_compiles_and_runs() {
     let example = lines.join("\n") + "\n";
     assert!(example.contains("int main(void)") && example.trim_end().ends_with('}'), "{example}");
 
-    // As it stands it compiles; it is run with a host that no resolver knows, so that it leaves the machine in no case.
+    // The example compiles unchanged. It runs with a host that no resolver knows, so that no
+    // request leaves the machine.
     let nowhere = example.replace("acme.voyado.com", "acme.voyado.invalid");
     assert_ne!(nowhere, example);
     let library = library("libengage_point_shop.so");
@@ -133,7 +134,7 @@ fn buffer_layout_is_fixed() {
         "_Generic((eps_outcome), int32_t (*)(int32_t): 1, default: 0)",
     ];
     assert!(holds(folder.path(), &asserts));
-    // And what is false is seen to be.
+    // A false assertion must fail.
     assert!(!holds(folder.path(), &["offsetof(eps_buffer, len) == 0"]));
 }
 

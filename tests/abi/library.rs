@@ -1,4 +1,5 @@
-//! The shared library as the loader sees it: the functions of the header and nothing else, under the name that the ABI keeps.
+//! The shared library as the loader sees it: the functions of the header and no others, under the
+//! ABI's name.
 
 use crate::header::functions;
 use crate::tools::{library, read, stdout};

@@ -1,4 +1,4 @@
-//! Another vendor's Rust library in the same program. It panics, and catches it.
+//! Another vendor's Rust library in the same program. The library panics and catches the panic.
 
 #[unsafe(no_mangle)]
 pub extern "C" fn other_catches_a_panic() -> i32 {

@@ -1,8 +1,10 @@
-/* One exported function panics, the one that EPS_TEST_PANIC names: what its caller gets, and that the next call works.
+/* Makes the exported function that EPS_TEST_PANIC names panic. Checks the result of that call
+ * and of the next call.
  *
  *   panics FUNCTION
  *
- * Needs the library with `fault-injection`. Exit 0: as promised; 1: not, and standard output says how; 2: no such function here. */
+ * Needs the library with `fault-injection`. Exit 0: as promised. Exit 1: not as promised,
+ * standard output says how. Exit 2: there is no such function here. */
 #include "engage_point_shop.h"
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +25,7 @@ static void check(int holds, const char *what)
     }
 }
 
-/* A call that answers with a buffer. */
+/* Checks a call that fills a buffer. */
 static void responses(int32_t code)
 {
     check(code == -900, "it returns EPS_INTERNAL");
@@ -104,7 +106,7 @@ int main(int argc, char **argv)
     else
         known = 0;
 
-    /* The library goes on as if nothing had been: a client that was open still answers, and others work. */
+    /* The library keeps working: the open client works, and new clients work. */
     out = (eps_buffer){0};
     if (!IS(eps_client_open) && !IS(eps_read_stats))
         check(eps_read_stats(shop, &out) == EPS_OK && out.data && strstr(out.data, "\"reads\":"), "the client still responses");

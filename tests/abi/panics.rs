@@ -1,5 +1,6 @@
-//! A panic inside any export: the caller gets a code, a problem object and a library that goes on working; nothing is printed.
-//! The list of exports is the header's, so a new one cannot be forgotten.
+//! A panic inside any export. The caller gets a code, a problem object and a library that keeps
+//! working. Nothing is printed. The list of exports comes from the header, so that a new export is
+//! always covered.
 
 use crate::header::functions;
 use crate::tools::{Link, program, root, said, second_build};
@@ -21,7 +22,7 @@ fn export_that_panics_returns_an_error_and_works_again() {
         if !output.status.success() || !output.stderr.is_empty() {
             wrong.push(format!("{function}: {}\n{}", output.status, said(&output)));
         }
-        // Without the panic the same program complains, but for the function that does nothing here.
+        // Without the panic the same program fails, except for the function that does nothing here.
         let calm = run(function, "");
         assert!(!calm.status.success() || function == "eps_buffer_dispose", "{function} need not panic");
     }

@@ -1,5 +1,6 @@
-//! The rules of the sources that the compiler does not know: every export is one call of the boundary, unsafe code stays in `src/ffi`,
-//! and each piece of it says why it is sound. Each rule is tried on a snippet that breaks it.
+//! Rules of the sources that the compiler does not check. Every export is one call of the boundary.
+//! Unsafe code stays in `src/ffi`, and each piece has a SAFETY comment. Each rule is tried on a
+//! snippet that breaks it.
 
 use crate::tools::root;
 use proc_macro2::{TokenStream, TokenTree};
@@ -8,7 +9,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Expr, ItemFn, Lit, Stmt, Visibility};
 
-/// Every `extern "C"` function that the outside can see.
+/// Returns every `extern "C"` function that is visible outside its module.
 fn extern_functions(source: &str) -> Vec<ItemFn> {
     struct Found(Vec<ItemFn>);
     impl Visit<'_> for Found {
@@ -29,7 +30,8 @@ pub fn exports(source: &str) -> Vec<String> {
     extern_functions(source).iter().map(|function| function.sig.ident.to_string()).collect()
 }
 
-/// What is wrong with an export's body, if anything: it must be one call of a function of `boundary`, which is given the export's name.
+/// Returns the fault of an export's body, if any. The body must be one call of a function of
+/// `boundary` with the export's name.
 fn body_fault(function: &ItemFn) -> Option<&'static str> {
     let mut stmts = &function.block.stmts;
     if let [Stmt::Expr(Expr::Unsafe(block), _)] = stmts.as_slice() {
@@ -87,7 +89,7 @@ fn export_beside_the_boundary_is_reported() {
     }
 }
 
-/// The lines of unsafe blocks and impls that have no `// SAFETY:` in the comment directly above.
+/// Returns the lines of unsafe blocks and impls without `// SAFETY:` in the comment directly above.
 fn unexplained(source: &str) -> Vec<usize> {
     struct Found(Vec<usize>);
     impl Visit<'_> for Found {
@@ -113,7 +115,7 @@ fn unexplained(source: &str) -> Vec<usize> {
 #[test]
 fn unsafe_code_is_in_the_ffi_with_a_safety_comment() {
     let ffi = root().join("src/ffi");
-    // Somebody else's library, that a program links beside ours.
+    // A library of another vendor, for a program that links both.
     let other = root().join("tests/abi/other_library.rs");
     let mut pieces = 0;
     for file in ["src", "tests", "sandbox", "xtask", "examples"].into_iter().flat_map(rust_files) {
@@ -145,7 +147,7 @@ fn unsafe_code_without_comment_or_elsewhere_is_reported() {
     assert!(!is_unsafe("fn f() { /* unsafe */ print(\"unsafe\"); } // unsafe".parse().unwrap()));
 }
 
-/// Whether the word stands anywhere outside comments and texts, also inside a macro.
+/// Returns whether `unsafe` stands anywhere outside comments and texts, also inside a macro.
 fn is_unsafe(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Group(group) => is_unsafe(group.stream()),
@@ -160,7 +162,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                // What cargo built is not ours.
+                // Build output is no source.
                 if path.file_name().is_some_and(|name| name != "target") {
                     walk(&path, files);
                 }

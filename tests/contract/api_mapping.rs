@@ -1,4 +1,5 @@
-//! What is assumed of Engage is configuration: the whole flow against a sandbox that spells every assumption otherwise.
+//! The API mapping is configuration: the whole flow against a sandbox that names every undocumented
+//! part otherwise.
 
 use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse};
 use engage_point_shop::{AssignmentId, Client, Code, ContactId};
@@ -6,7 +7,7 @@ use engage_sandbox::seed::demo;
 use engage_sandbox::{Dialect, Effect, Fault, LedgerKind, Operation};
 use serde_json::{Value, json};
 
-/// One object for both sides: the library's `apiMapping` and the sandbox's dialect.
+/// One object for both sides: the library's `apiMapping` and the sandbox's mapping.
 fn other_words() -> Value {
     json!({
         "keyHeader": "x-loyalty-key",
@@ -33,7 +34,8 @@ fn speaks(store: &Store, words: &Value, envelope: bool) {
     store.sandbox.set_dialect(serde_json::from_value::<Dialect>(words).unwrap()).unwrap();
 }
 
-/// Member, items, points, purchase, history, reward, redeem; both requests that spend lose their answer and are settled.
+/// Runs the flow: member, items, points, purchase, history, reward, redeem. Both requests that
+/// spend lose their response and are resolved.
 fn flow(client: &Client, store: &Store, certainty: &str) {
     let member = parse(&client.find_contact("email", "astrid@example.com", None).unwrap());
     let member = ContactId::parse(member.as_str().unwrap(), "contactId").unwrap();
@@ -85,9 +87,9 @@ fn reward_id_under_a_configured_name_is_explicit() {
 fn flow_with_unmapped_names_loses_no_purchase() {
     let store = Store::open();
     speaks(&store, &other_words(), false);
-    // The key's header first: nothing works without it.
+    // The key's header first: no call works without it.
     assert_eq!(code_of(store.client().list_items(ASTRID, None)), Code::Unauthorized);
-    // A status in an unknown word is pending, and stays so until the word is configured.
+    // An unknown status is pending, and stays so until the status is configured.
     let mut words = other_words();
     words["statusCompleted"] = json!("Completed");
     let client = store.client_with(&json!({ "apiMapping": words, "journalPath": store.journal() }));

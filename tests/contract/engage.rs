@@ -1,4 +1,5 @@
-//! Every rule of Engage's pages, against the running sandbox over TLS: what goes out, and what each answer is made of.
+//! The rules of Engage's pages, against the running sandbox over TLS: the requests, and the results
+//! of each response.
 
 use crate::support::{ASTRID, BJORN, COFFEE, Store, buy, code_of, parse, problem};
 use engage_point_shop::{Client, Code, ContactId, ItemId, OperationId, Outcome};
@@ -80,7 +81,7 @@ fn empty_history_is_a_list_and_a_web_page_is_an_error() {
     assert_eq!(code_of(client.list_purchases(ASTRID, None)), Code::InvalidResponse);
 }
 
-/// What a status or a body in place of the answer makes of a read.
+/// The result of a read whose response has another status or body.
 #[test]
 fn failed_read_has_the_code_of_its_cause() {
     let store = Store::open();
@@ -101,7 +102,7 @@ fn failed_read_has_the_code_of_its_cause() {
         (Effect::RawResponse { text: "SSH-2.0-OpenSSH_9.2\r\n".into(), keep_alive: false }, Code::InvalidResponse),
     ];
     for (effect, code) in rows {
-        // Twice: a read is repeated at once when the connection it got from the pool turns out dead.
+        // Twice: a read is repeated at once when a pooled connection turns out dead.
         store.sandbox.clear_faults();
         store.sandbox.arm(Fault::on(Operation::Items, effect.clone()).times(2));
         let error = client.list_items(ASTRID, None).unwrap_err();
@@ -145,7 +146,8 @@ fn response_above_the_size_limit_is_an_error() {
     assert_eq!(code_of(client.list_items(ASTRID, None)), Code::ResponseTooLarge);
 }
 
-/// The table of purchase errors, row by row; `wait` is short because a pending one would be followed up to its end.
+/// The table of purchase errors, row by row. `wait` is short, because a pending purchase would be
+/// followed to its end.
 #[test]
 fn documented_purchase_errors_have_their_codes() {
     let item = |id| ItemId::from_uuid(id);
@@ -179,7 +181,8 @@ fn documented_purchase_errors_have_their_codes() {
     }
 }
 
-/// The rows whose outcome is unknown: pending is told, and then it is settled with one deduction.
+/// The rows that leave the purchase in doubt: pending is returned, and the purchase is then
+/// resolved with one deduction.
 #[test]
 fn unclear_response_is_pending_then_resolved_once() {
     let error = |status, code| Effect::Status(Answer::error(status, code));
@@ -208,7 +211,8 @@ fn unclear_response_is_pending_then_resolved_once() {
         let store = Store::open();
         let client = store.client();
         store.sandbox.arm(Fault::on(Operation::Purchase, effect));
-        // The history cannot be read during the wait, so what the first answer was worth shows.
+        // The history cannot be read during the wait, so that the outcome comes from the first
+        // response alone.
         store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
         let error = buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 300 })).unwrap_err();
         assert_eq!(error.code(), code, "{what}: {error}");
@@ -278,15 +282,16 @@ fn repeated_purchase_ids_follow_the_idempotency_table() {
     let (one, other) = (store.client(), store.client());
     let id = OperationId::fresh();
     let named = json!({ "purchaseId": id });
-    // Same id, same contact, from two tills that do not know of each other: the existing purchase, nothing deducted twice.
+    // Same id, same contact, two tills without a common journal: the existing purchase, nothing is
+    // deducted twice.
     let first = buy(&one, ASTRID, COFFEE, &named).unwrap();
     let second = buy(&other, ASTRID, COFFEE, &named).unwrap();
     assert_eq!(first["purchase"]["id"], second["purchase"]["id"]);
     assert_eq!(store.deductions(), [id.uuid()]);
-    // Same id, another contact, from a till that does not know the id: Engage's definite no.
+    // Same id, another contact, from a till without the id in its journal: Engage declines.
     let third = store.client();
     assert_eq!(code_of(buy(&third, BJORN, COFFEE, &named)), Code::InvalidRequest);
-    // The same from the till that knows it: refused before anything is sent.
+    // The same from the till that has the id: rejected before anything is sent.
     let posts = store.posts();
     assert_eq!(code_of(buy(&one, BJORN, COFFEE, &named)), Code::PurchaseIdConflict);
     let tote = ItemId::from_uuid(demo::TOTE_BAG);

@@ -1,7 +1,7 @@
-//! The fuzz targets on their seeds, as plain tests. What fuzzing has found is among the seeds, under the name of what was wrong.
-//! The targets themselves, and how to let libFuzzer run them: `fuzz/` and `docs/fuzzing.md`.
+//! The fuzz targets on their seeds, as plain tests. Findings of fuzzing are seeds, named after the
+//! fault. The targets are in `fuzz/`. `docs/fuzzing.md` says how libFuzzer runs them.
 
-// The C boundary is fuzzed as C calls it.
+// The C boundary is fuzzed through C pointers.
 #[allow(unsafe_code)]
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
@@ -13,7 +13,7 @@ fn run_seeds(target: &str, run: fn(&[u8])) {
     let mut seeds = 0;
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
-        // Named in the output of a test that fails.
+        // The output of a failed test names the seed.
         println!("{}", path.display());
         run(&std::fs::read(&path).unwrap());
         seeds += 1;

@@ -1,5 +1,5 @@
-//! The library through its Rust API, against the sandbox over loopback: the promises of each call, and the documents that state
-//! them. Each file is one part of the API or one document.
+//! The library through its Rust API, against the sandbox over loopback: the promises of each call,
+//! and the documents that state them. Each file is one part of the API or one document.
 
 mod api_mapping;
 mod engage;

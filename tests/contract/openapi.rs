@@ -1,5 +1,5 @@
-//! The OpenAPI document of the sandbox against what it answers and against what the library asks for, so that none of the three
-//! can drift from the others: every route and every status is gone through, and nothing may happen that the document does not say.
+//! The sandbox's OpenAPI document, compared with the sandbox's responses and the library's
+//! requests. Every route and every status is used. Any undocumented part is a failure.
 
 use crate::support::{ASTRID, COFFEE, Store, buy, id_of, parse};
 use engage_point_shop::AssignmentId;
@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use uuid::Uuid;
 
-/// The document, stricter than it is published: an object has the fields that are named and no others.
+/// The document, stricter than it is published: an object has the named fields and no others.
 struct Contract {
     document: Value,
     seen: BTreeSet<(String, String)>,
@@ -24,10 +24,10 @@ impl Contract {
         Contract { document, seen: BTreeSet::new() }
     }
 
-    /// Fails unless the value is as the schema says.
+    /// Fails unless the value matches the schema.
     #[track_caller]
     fn check(&self, schema: &Value, value: &Value, of: &str) {
-        // Its references point into the components.
+        // The schema's references point into the components.
         let mut schema = schema.clone();
         schema["components"] = self.document["components"].clone();
         let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
@@ -36,7 +36,7 @@ impl Contract {
         assert!(errors.is_empty(), "{of}\n{value:#}\n{}", errors.join("\n"));
     }
 
-    /// The path of the document that a request goes to, and what stands in the place of its parameters.
+    /// Returns the document's path of a request, and the values of its parameters.
     fn path(&self, path: &str) -> Option<(String, Vec<(String, String)>)> {
         let paths = self.document["paths"].as_object().unwrap();
         paths.keys().find_map(|template| {
@@ -65,7 +65,7 @@ impl Contract {
         }
     }
 
-    /// Fails unless a route may answer so. Notes that it did.
+    /// Fails unless the route documents this response. Records the response.
     #[track_caller]
     fn check_response(&mut self, method: &str, path: &str, status: u16, body: &[u8]) {
         let of = format!("{method} {path} responses {status}");
@@ -85,7 +85,7 @@ impl Contract {
         self.seen.insert((operation, status.to_string()));
     }
 
-    /// Fails unless the request is as the document says, and returns its operation.
+    /// Fails unless the request matches the document, and returns its operation.
     #[track_caller]
     fn check_request(&self, entry: &RequestEntry) -> String {
         let of = format!("{} {}", entry.method, entry.path);
@@ -118,7 +118,7 @@ impl Contract {
         }
         for (place, name, value) in &given {
             match named(place, name) {
-                // What a person is searched by is not in the log.
+                // The log omits the search key of a person.
                 Some(_) if value == "***" => {}
                 Some(parameter) => self.check(&parameter["schema"], &json!(value), &of),
                 None => assert_eq!(*place, "header", "{of}: the document has no parameter {name}"),
@@ -136,7 +136,7 @@ impl Contract {
         operation["operationId"].as_str().unwrap().to_owned()
     }
 
-    /// The answers that the document promises for routes with this tag: operation and status.
+    /// Returns the documented responses of the routes with this tag: operation and status.
     fn promised(&self, tag: &str) -> BTreeSet<(String, String)> {
         let paths = self.document["paths"].as_object().unwrap().values();
         let operations = paths.flat_map(|path| path.as_object().unwrap().values());
@@ -148,7 +148,7 @@ impl Contract {
         responses.collect()
     }
 
-    /// Fails unless everything that the document promises of these routes has happened.
+    /// Fails unless every documented response of these routes has been seen.
     #[track_caller]
     fn check_all_seen(&self, tag: &str) {
         let unseen: Vec<_> = self.promised(tag).difference(&self.seen).cloned().collect();
@@ -156,7 +156,7 @@ impl Contract {
     }
 }
 
-/// No object may have fields that are not named.
+/// Forbids fields that are not named, in every object.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -170,7 +170,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// Sends a request, and gives the status and the body; JSON as such, anything else as a string.
+/// Sends a request, and returns the status and the body: JSON as such, anything else as a string.
 fn send(sandbox: &Sandbox, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value, Vec<u8>) {
     let mut stream = TcpStream::connect(sandbox.http_url().strip_prefix("http://").unwrap()).unwrap();
     let length = body.len();
@@ -278,7 +278,7 @@ fn library_requests_match_and_cover_the_document() {
     let found = parse(&client.find_reward(id_of(&bought), None).unwrap());
     let reward = AssignmentId::parse(found["assignmentId"].as_str().unwrap(), "assignmentId").unwrap();
     client.redeem_reward(Some(ASTRID), reward, None).unwrap();
-    // A purchase whose answer is lost is looked for and sent again.
+    // A purchase whose response is lost is queried and sent again.
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetBeforeCommit));
     let _ = buy(&client, ASTRID, COFFEE, &json!({ "reference": "lost" }));
     crate::support::eventually("the purchase is made", || (store.deductions().len() == 2).then_some(()));
@@ -363,7 +363,7 @@ fn sandbox_routes_return_every_documented_response() {
     }
     go("GET", "requests", "after=x", &nothing);
     for (route, body) in &posts {
-        // What is sent is as the document says, too.
+        // The outgoing requests match the document too.
         go("POST", route, "", body);
         if paths[&format!("/_sandbox/{route}")]["post"]["requestBody"].is_object() {
             go("POST", route, "", &wrong);

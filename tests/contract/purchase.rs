@@ -1,4 +1,5 @@
-//! The promises of a purchase, one test each: joining, references, the two deadlines, settling, acknowledging.
+//! The promises of a purchase, one test each: existing intents, references, the two deadlines,
+//! resolving, acknowledging.
 
 use crate::support::{
     ASTRID, BJORN, COFFEE, LOAD, Store, buy, code_of, eventually, id_of, parse, resolved, unacknowledged,
@@ -53,7 +54,7 @@ fn second_press_returns_the_existing_purchase() {
     assert_eq!(first["operationId"], second["operationId"]);
     assert_eq!((&first["existing"], &second["existing"]), (&json!(false), &json!(true)));
     assert_eq!(store.posts(), 1);
-    // Acknowledged: the sale is over, and the next press is the next purchase.
+    // After the acknowledgement the sale is over, and the next press is a new purchase.
     client.acknowledge(id_of(&first)).unwrap();
     let third = buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
     assert_ne!(first["operationId"], third["operationId"]);
@@ -96,7 +97,7 @@ fn same_reference_contact_and_item_are_one_purchase() {
     let first = buy(&client, ASTRID, COFFEE, &receipt).unwrap();
     client.acknowledge(id_of(&first)).unwrap();
     client.close();
-    // After an acknowledgement and a restart too.
+    // The same holds after an acknowledgement and a restart.
     let client = store.durable_client();
     let again = buy(&client, ASTRID, COFFEE, &receipt).unwrap();
     assert_eq!(first["operationId"], again["operationId"]);
@@ -175,7 +176,7 @@ fn request_after_the_wait_continues_and_is_journaled() {
     let id = error.operation().unwrap();
     assert_eq!(unacknowledged(&client)[0]["outcome"], "pending");
     assert_eq!(code_of(client.acknowledge(id)), Code::StillPending);
-    // Nobody asks for it.
+    // No call waits for it.
     assert_eq!(resolved(&client, id)["outcome"], "completed");
     assert_eq!(store.posts(), 1, "its own result came; nothing was sent again");
     assert!(!store.sandbox.requests().iter().any(|request| request.operation == Some(Operation::Purchases)));
@@ -203,16 +204,16 @@ fn cancel_stops_unsent_purchases_and_leaves_sent_pending() {
     std::thread::scope(|scope| {
         let press = scope.spawn(|| buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 60_000 })));
         let read = scope.spawn(|| client.list_items(ASTRID, Some(r#"{"waitMs":60000}"#)));
-        store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Items));
+        store.wait_for_request(Operation::Items);
         eventually("the purchase is on its way", || {
             (unacknowledged(&client).len() == 1 && client.read_stats().is_ok()).then_some(())
         });
-        store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Purchase));
+        store.wait_for_request(Operation::Purchase);
         client.cancel().unwrap();
         assert_eq!(code_of(read.join().unwrap()), Code::Cancelled);
         assert_eq!(code_of(press.join().unwrap()), Code::PendingCancelled);
     });
-    // A call made after it is not touched by it.
+    // The cancellation does not affect a later call.
     store.sandbox.clear_faults();
     client.list_items(ASTRID, None).unwrap();
 }
@@ -236,7 +237,7 @@ fn pending_purchase_after_restart_is_resolved_and_listed() {
 #[test]
 fn resolve_pending_queries_at_once_and_counts_results() {
     let store = Store::open();
-    // So slow a background that only the call can have done it.
+    // The background is so slow that only the call can have resolved it.
     let client = store.client_with(&json!({ "retryScheduleMs": [86_400_000] }));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
@@ -253,7 +254,8 @@ fn resolve_pending_queries_at_once_and_counts_results() {
 fn purchase_in_flight_is_not_sent_again() {
     let store = Store::open();
     let client = store.client_with(&json!({ "requestTimeoutMs": 700 }));
-    // Lost before it was processed: only a second request can help, but not before the first one's time is over.
+    // Lost before it was processed: only a second request can help, but not within the in-flight
+    // window.
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::CloseBeforeCommit));
     let began = Instant::now();
     let operation = buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
@@ -310,8 +312,8 @@ fn close_returns_in_time_and_later_calls_are_rejected() {
     std::thread::scope(|scope| {
         let press = scope.spawn(|| buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 60_000 })));
         let read = scope.spawn(|| client.list_items(ASTRID, Some(r#"{"waitMs":60000}"#)));
-        store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Purchase));
-        store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Items));
+        store.wait_for_request(Operation::Purchase);
+        store.wait_for_request(Operation::Items);
         let began = Instant::now();
         client.close();
         assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
@@ -332,7 +334,7 @@ fn hanging_request_does_not_delay_the_next_purchase() {
         for _ in 0..4 {
             scope.spawn(|| buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 900, "purchaseId": OperationId::fresh() })));
         }
-        store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Purchase));
+        store.wait_for_request(Operation::Purchase);
         for _ in 0..20 {
             let began = Instant::now();
             buy(&client, LOAD, COFFEE, &json!({ "purchaseId": OperationId::fresh() })).unwrap();

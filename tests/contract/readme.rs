@@ -1,4 +1,4 @@
-//! What the documents show works as shown.
+//! The documents' examples work.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,12 +10,13 @@ fn readme_c_program_compiles_links_and_runs() {
     let code = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("README.md shows C");
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("readme.c");
-    // Where it would write, and whom it would call, is the reader's; here it is nobody's.
+    // The reader chooses the folder and the server. The test uses a temporary folder and an
+    // unreachable host.
     let code = code
         .replace("/var/lib/acmepos/points.db", "points.db")
         .replace("https://acme.voyado.com", "http://127.0.0.1:1");
     std::fs::write(&source, code).unwrap();
-    // Beside the test: what cargo has built for this very run.
+    // The library that cargo has built for this run, beside the test.
     let built = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
     let library = folder.path().join("libengage_point_shop.so.1");
     std::fs::copy(built.join("libengage_point_shop.so"), &library).unwrap();

@@ -1,4 +1,5 @@
-//! Using a reward: once, whatever gets lost on the way, and never "declined" when it may have been ours. Against the running sandbox over TLS.
+//! Redeems against the running sandbox over TLS: a reward is used once, whatever is lost. A redeem
+//! that may have been the till's own is never "declined".
 
 use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse, problem, resolved, unacknowledged};
 use engage_point_shop::{AssignmentId, Client, Code, ContactId, Error, ItemId, OperationId};
@@ -11,12 +12,12 @@ fn redeem(client: &Client, contact: Option<ContactId>, reward: AssignmentId, wit
     client.redeem_reward(contact, reward, Some(&with.to_string())).map(|json| parse(&json))
 }
 
-/// Buys a coffee for Astrid, notes that, and gives the reward.
+/// Buys a coffee for Astrid, acknowledges it, and returns the reward.
 fn reward(store: &Store, client: &Client) -> AssignmentId {
     let bought = buy(client, ASTRID, COFFEE, &json!({})).unwrap();
     client.acknowledge(id_of(&bought)).unwrap();
     let newest = store.sandbox.assignments(demo::ASTRID).pop().unwrap();
-    // A look at the rewards, as a till makes it: it also tells the library what time it is at Engage.
+    // Lists the rewards, as a till does. The library learns Engage's time from the response.
     client.list_rewards(ASTRID, None).unwrap();
     AssignmentId::from_uuid(newest.id)
 }
@@ -29,7 +30,7 @@ fn redeem_requests(store: &Store) -> usize {
     store.sandbox.requests().iter().filter(|request| request.operation == Some(Operation::Redeem)).count()
 }
 
-/// A list with the reward as it may look, in place of the true one.
+/// Returns a fault that lists the reward with these fields.
 fn rewards_effect(reward: AssignmentId, fields: &Value) -> Effect {
     let mut element = json!({ "id": reward });
     element.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -37,7 +38,7 @@ fn rewards_effect(reward: AssignmentId, fields: &Value) -> Effect {
     Effect::Status(Answer { body: Some(body), content_type: Some("application/json".into()), ..Answer::status(200) })
 }
 
-/// `seconds` from now, as Engage writes it.
+/// Returns the time `seconds` from now, in Engage's format.
 fn written(seconds: i64) -> String {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
     let time = time::OffsetDateTime::from_unix_timestamp(now + seconds).unwrap();
@@ -45,7 +46,7 @@ fn written(seconds: i64) -> String {
     format!("{}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", time.year(), u8::from(time.month()), time.day())
 }
 
-/// A client of an Engage that does not say which reward a purchase gave.
+/// Returns a client of an Engage that does not state the reward of a purchase.
 fn comparing(store: &Store) -> Client {
     store.client_with(&json!({ "apiMapping": { "assignmentIdFields": ["notSaid"] } }))
 }
@@ -106,7 +107,7 @@ fn redeem_with_lost_response_is_completed_by_a_query() {
 fn first_request_redeem_with_lost_response_is_completed() {
     let store = Store::open();
     let reward = reward(&store, &store.client());
-    // Nothing has told this till what time it is at Engage when it sends; the look does.
+    // The till does not know Engage's time when it sends. The status query provides it.
     let client = store.durable_client();
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit));
     let operation = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
@@ -143,7 +144,7 @@ fn redeem_in_flight_at_restart_is_resolved() {
     assert_eq!((redeemed(&store), redeem_requests(&store)), (1, 1));
 }
 
-/// Redeems with an answer that is lost, then lets every look see `fields` of the reward.
+/// Redeems with a lost response. Every status query then sees `fields` of the reward.
 fn lost_then_seen(fields: &Value) -> (Store, Result<Value, Error>, Client) {
     let store = Store::open();
     let client = store.client();
@@ -172,7 +173,7 @@ fn redeem_without_evidence_needs_review() {
     for fields in [
         json!({ "redeemed": true }),
         json!({ "redeemed": true, "redeemedOn": "yesterday" }),
-        // Near, but not within the time of our request: clocks differ by that much.
+        // Near, but not within the time of the till's request: clocks differ by that much.
         json!({ "redeemed": true, "redeemedOn": written(-30) }),
     ] {
         let (store, result, client) = lost_then_seen(&fields);
@@ -297,18 +298,18 @@ fn found(client: &Client, operation: &Value) -> Value {
 fn reward_is_found_by_rewards_before_and_after() {
     let store = Store::open();
     let client = comparing(&store);
-    // The first of its promotion is the only one.
+    // The first reward of its promotion is the only candidate.
     let first = buy(&client, ASTRID, COFFEE, &json!({ "reference": "1" })).unwrap();
     let only = found(&client, &first);
     assert_eq!(only["certainty"], "onlyCandidate");
     assert_eq!(only["reward"]["id"], only["assignmentId"]);
     assert_eq!(only["receipt"]["title"], only["reward"]["heading"]);
-    // Looking for it was a look before the second.
+    // Finding the reward took a snapshot before the second purchase.
     let second = buy(&client, ASTRID, COFFEE, &json!({ "reference": "2" })).unwrap();
     let new = found(&client, &second);
     assert_eq!(new["certainty"], "newSincePurchase");
     assert_ne!(new["assignmentId"], only["assignmentId"]);
-    // Found once, it stays found, and the operation tells it for a reprint.
+    // A found reward stays found, and the operation has it for a reprint.
     assert_eq!(found(&client, &second)["assignmentId"], new["assignmentId"]);
     let operation = parse(&client.get_operation(id_of(&second)).unwrap());
     assert_eq!(operation["assignmentId"], new["assignmentId"]);
@@ -317,7 +318,7 @@ fn reward_is_found_by_rewards_before_and_after() {
 #[test]
 fn reward_without_snapshot_is_ambiguous_and_with_one_new() {
     let store = Store::open();
-    // Another till's reward of the same promotion is there, and this till has not looked before.
+    // Another till's reward of the same promotion exists, and this till has no snapshot.
     buy(&store.client(), ASTRID, COFFEE, &json!({ "reference": "1" })).unwrap();
     let two = comparing(&store);
     let bought = buy(&two, ASTRID, COFFEE, &json!({ "reference": "2" })).unwrap();
@@ -325,11 +326,11 @@ fn reward_without_snapshot_is_ambiguous_and_with_one_new() {
     assert_eq!(result["certainty"], "ambiguous");
     assert_eq!((&result["assignmentId"], &result["reward"]), (&Value::Null, &Value::Null));
     assert_eq!(result["candidates"].as_array().unwrap().len(), 2);
-    // With a look before there is no doubt.
+    // With a snapshot the reward is certain.
     let third = comparing(&store);
     let bought = buy(&third, ASTRID, COFFEE, &json!({ "reference": "3", "snapshotRewards": true })).unwrap();
     assert_eq!(found(&third, &bought)["certainty"], "newSincePurchase");
-    // A look that fails does not keep the till from selling.
+    // A snapshot that fails does not prevent the sale.
     store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(Answer::status(503))));
     buy(&comparing(&store), ASTRID, COFFEE, &json!({ "reference": "4", "snapshotRewards": true })).unwrap();
 }
@@ -395,12 +396,12 @@ fn find_reward_without_completed_purchase_is_an_error() {
     assert_eq!(code_of(client.find_reward(OperationId::fresh(), None)), Code::UnknownOperation);
     let refused = buy(&client, crate::support::BJORN, ItemId::from_uuid(demo::GIFT_CARD), &json!({})).unwrap_err();
     assert_eq!(code_of(client.find_reward(refused.operation().unwrap(), None)), Code::PurchaseNotAllowed);
-    // Not there yet is no error.
+    // A reward that is not there yet is no error.
     let bought = buy(&client, ASTRID, COFFEE, &json!({ "reference": "1" })).unwrap();
     let none = Answer { body: Some("[]".into()), content_type: Some("application/json".into()), ..Answer::status(200) };
     store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(none)));
     assert_eq!(found(&client, &bought)["certainty"], "none");
-    // And the used one from before is not taken for it.
+    // The used reward from before is not taken for it.
     assert_eq!(found(&client, &bought)["certainty"], "newSincePurchase");
 }
 
@@ -418,17 +419,8 @@ fn redeem_without_waiter_is_resolved_in_the_background() {
     assert_eq!(redeemed(&store), 1);
 }
 
-/// The table of version 1 of the journal, which knew purchases only.
-const VERSION_1: &str = "CREATE TABLE operation (
-        id BLOB PRIMARY KEY NOT NULL, contact BLOB NOT NULL, item BLOB NOT NULL, reference TEXT, state TEXT NOT NULL,
-        code INTEGER NOT NULL, http_status INTEGER, engage_code TEXT, attempts INTEGER NOT NULL, recorded_at INTEGER NOT NULL,
-        quiet_until INTEGER NOT NULL, next_at INTEGER NOT NULL, rounds INTEGER NOT NULL, settled_at INTEGER,
-        acknowledged_at INTEGER, result TEXT, revision INTEGER NOT NULL) STRICT;
-     CREATE UNIQUE INDEX by_reference ON operation (contact, item, reference) WHERE reference IS NOT NULL;
-     CREATE INDEX unacknowledged ON operation (contact, item) WHERE acknowledged_at IS NULL;
-     CREATE INDEX acknowledged ON operation (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
-     PRAGMA application_id = 0x4550536A;
-     PRAGMA user_version = 1;";
+/// The table of version 1 of the journal, which had purchases only.
+const VERSION_1: &str = include_str!("journal_v1.sql");
 
 #[test]
 fn journal_of_version_1_is_migrated_with_every_record() {
@@ -451,12 +443,13 @@ fn journal_of_version_1_is_migrated_with_every_record() {
     let kept = parse(&client.get_operation(done).unwrap());
     assert_eq!((&kept["kind"], &kept["outcome"]), (&json!("purchase"), &json!("completed")));
     assert_eq!((&kept["reference"], &kept["purchase"]["status"]), (&json!("receipt 1"), &json!("Completed")));
-    // What was under way is settled: Engage does not know it, so it is sent again, with its own id.
+    // The pending purchase is resolved: Engage does not know it, so that it is sent again with its
+    // own id.
     assert_eq!(resolved(&client, open)["outcome"], "completed");
     assert_eq!(store.deductions(), [open.uuid()]);
     let again = buy(&client, ASTRID, COFFEE, &json!({ "reference": "receipt 1" })).unwrap();
     assert_eq!(again["operationId"], json!(done));
-    // And it holds redeems from now on.
+    // The migrated journal holds redeems.
     let reward = reward(&store, &client);
     redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
     assert_eq!(unacknowledged(&client).len(), 3);

@@ -1,4 +1,5 @@
-//! A real headless Chromium, spoken to by its DevTools protocol over a pair of pipes: JSON with a NUL behind each message.
+//! A real headless Chromium, controlled by its DevTools protocol over a pair of pipes: JSON
+//! messages, each ended by a NUL.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -20,7 +21,7 @@ impl Browser {
     /// Starts a browser and opens a page in a window of a till's size.
     pub fn open(url: &str) -> Browser {
         let profile = tempfile::tempdir().unwrap();
-        // The protocol is on the descriptors 3 and 4; a shell makes them of standard input and output.
+        // The protocol uses the descriptors 3 and 4. A shell makes them of the standard streams.
         let mut process = Command::new("sh")
             .args(["-c", "exec chromium \"$@\" 3<&0 4>&1 0</dev/null 1>/dev/null 2>/dev/null", "sh"])
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
@@ -42,13 +43,13 @@ impl Browser {
         browser
     }
 
-    /// Opens a page and waits until it is there.
+    /// Opens a page and waits until it is loaded.
     pub fn go(&mut self, url: &str) {
         self.call("Page.navigate", &json!({ "url": url }));
         self.until("document.readyState === 'complete' && location.href !== 'about:blank'");
     }
 
-    /// Calls a method of the protocol and gives its result; what happens meanwhile is not listened to.
+    /// Calls a method of the protocol and returns its result. Events before the result are dropped.
     pub fn call(&mut self, method: &str, params: &Value) -> Value {
         self.count += 1;
         let mut message = json!({ "id": self.count, "method": method, "params": params });
@@ -67,7 +68,7 @@ impl Browser {
         }
     }
 
-    /// The value of an expression in the page.
+    /// Returns the value of an expression in the page.
     pub fn value(&mut self, expression: &str) -> Value {
         let result = self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }));
         assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
@@ -83,7 +84,7 @@ impl Browser {
         }
     }
 
-    /// Clicks in the middle of an element, as a finger or a mouse does.
+    /// Clicks in the middle of an element, like a finger or a mouse.
     pub fn click(&mut self, selector: &str) {
         let at = self.value(&format!(
             "(() => {{ const it = document.querySelector({selector:?}); it.scrollIntoView({{block: 'center'}});
@@ -111,7 +112,7 @@ impl Browser {
         );
     }
 
-    /// With EPS_SCREENSHOTS=folder, writes what there is to see into it.
+    /// Writes a screenshot, if EPS_SCREENSHOTS names a folder.
     pub fn picture(&mut self, name: &str) {
         let Some(folder) = std::env::var_os("EPS_SCREENSHOTS") else { return };
         let shot = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
@@ -122,7 +123,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends by itself when the pipe does; its helpers are in its group.
+        // The browser ends when the pipe closes. Its child processes are in its group.
         let _ = Command::new("kill").args(["-9", "--", &format!("-{}", self.process.id())]).status();
         let _ = self.process.wait();
     }

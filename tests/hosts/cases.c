@@ -1,4 +1,5 @@
-/* Makes the call of each case (cases.json) and prints "number <TAB> code <TAB> outcome <TAB> JSON". Arguments: the cases, the base URL. */
+/* Makes the call of each case (cases.json) and prints "number <TAB> code <TAB> outcome <TAB>
+ * JSON". Arguments: the cases, the base URL. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// The cases in C#: see cases.c. What went wrong is printed from the exception's own properties.
+// The cases in C#: see cases.c. An error is printed from the exception's own properties.
 
 using System;
 using System.Collections.Generic;
@@ -41,7 +41,7 @@ static class Cases
         }
     }
 
-    // An answer, or a list or dictionary of answers, as JSON.
+    // Returns a result, or a list or dictionary of results, as JSON.
     static object Bare(object value)
     {
         if (value is Answer result) return result.Json;

@@ -1,5 +1,5 @@
-//! The shared cases of `cases.json`: a call, the answer a server gives to it, and the code and fields that are due. The same ones are
-//! run from C, C++, C#, Python and Rust.
+//! The shared cases of `cases.json`: a call, the server's response, and the expected code and
+//! fields. The same cases run from C, C++, C#, Python and Rust.
 
 use crate::languages::ALL;
 use crate::tools::{root, stdout};
@@ -11,15 +11,15 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-/// What came of a case.
+/// The result of a case.
 struct Came {
     code: String,
     outcome: String,
     json: Value,
 }
 
-/// A server that gives each case its answer: the case is named by the API key. A look at what became of a purchase gets the case's
-/// "query"; what a case does not prepare for, a 503.
+/// A server that sends each case its response. The API key names the case. A status query gets the
+/// case's "query". A request without a prepared response gets a 503.
 fn serve(cases: &[Value]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -27,7 +27,7 @@ fn serve(cases: &[Value]) -> String {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let cases = cases.clone();
-            // A client that leaves is nothing to complain about.
+            // A client that disconnects is no failure.
             thread::spawn(move || stream.and_then(|stream| response(&stream, &cases)));
         }
     });
@@ -70,7 +70,7 @@ fn response(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
     stream.write_all(&bytes)
 }
 
-/// Makes a case's call by the Rust API.
+/// Makes a case's call through the Rust API.
 fn make(url: &str, number: usize, case: &Value) -> Came {
     let config =
         json!({ "baseUrl": url, "apiKey": format!("case-{number}"), "userAgent": "Cases/1", "journal": "memory" });
@@ -108,7 +108,7 @@ fn make(url: &str, number: usize, case: &Value) -> Came {
     Came { code: row.name.into(), outcome: row.outcome.name().into(), json: serde_json::from_slice(&json).unwrap() }
 }
 
-/// What is wrong with what came of a case, if anything.
+/// Returns the differences from the expected result.
 fn fault(case: &Value, came: &Came) -> Option<String> {
     let name = case["expect"]["code"].as_str().unwrap();
     let row = TABLE.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} is no code"));

@@ -1,14 +1,15 @@
-//! The README's five minutes: every command is run as it stands there; the naive till fails, and the till in C passes.
+//! The README's certification: every command runs as it stands there. The naive till fails, and the
+//! till in C passes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where cargo puts what it builds: this test is in `debug/deps` of it.
+/// Returns cargo's target folder: this test is in `debug/deps` of it.
 fn target() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
 }
 
-/// The commands under a heading of the README, continued lines joined.
+/// Returns the commands under a heading of the README, with continued lines merged.
 fn commands(heading: &str) -> Vec<String> {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let section = readme.split(&format!("## {heading}\n")).nth(1).expect("the section is in the README");
@@ -25,7 +26,7 @@ fn readme_certify_commands_fail_naive_and_pass_the_c_till() {
     let commands = commands("Certify a till");
     assert_eq!(commands.len(), 6, "{commands:#?}");
     for (at, command) in commands.iter().enumerate() {
-        // Only where things are built and installed is not the reader's, and what is built is what is tested.
+        // Only the folders of the build and of the installation differ from the README.
         let command = command.replace("$PWD/target/", "target/").replace("target/", &format!("{target}/"));
         let command = match command.strip_prefix("cargo install") {
             Some(rest) => format!("cargo install --debug --offline --quiet --root {} {rest}", root.path().display()),

@@ -1,4 +1,5 @@
-//! The sandbox's page in a real browser: a fault is armed on it, a till's purchase goes pending, it is lifted, and the purchase settles.
+//! The sandbox's dashboard in a real browser: a fault is armed, a till's purchase goes pending, the
+//! fault is cleared, and the purchase is resolved.
 
 use crate::browser::Browser;
 use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, resolved, unacknowledged};
@@ -8,7 +9,7 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// How many rows of a list have this text.
+/// Returns a script that counts a list's rows with this text.
 fn rows(list: &str, text: &str) -> String {
     format!("[...document.querySelectorAll('#{list} tbody tr')].filter(row => row.innerText.includes({text:?})).length")
 }
@@ -20,7 +21,7 @@ fn purchase_is_made_pending_and_resolved_on_the_dashboard() {
     let mut browser = Browser::open(&store.sandbox.http_url());
     browser.until("document.getElementById('status').innerText.startsWith('no faults armed')");
 
-    // By mouse: every purchase is lost on its way.
+    // By mouse: every purchase request is lost.
     browser.value("document.getElementById('times').value = '0'");
     browser.click("#arm-request-lost");
     browser.until("document.getElementById('status').innerText.startsWith('1 fault armed')");
@@ -30,7 +31,7 @@ fn purchase_is_made_pending_and_resolved_on_the_dashboard() {
     browser.picture("pending");
     let pending = id_of(&unacknowledged(&client)[0]);
 
-    // By keyboard alone: from the top of the page on to the button, and enter.
+    // By keyboard alone: from the top of the page to the button, and enter.
     browser.go(&store.sandbox.http_url());
     for _ in 0..10 {
         if browser.value("document.activeElement.id") == "lift" {
@@ -45,7 +46,7 @@ fn purchase_is_made_pending_and_resolved_on_the_dashboard() {
     browser.until(&format!("{} === 1", rows("purchases", "Completed")));
     browser.until(&format!("{} === 1", rows("members", "1100")));
 
-    // The judge's word on the till's own export.
+    // The judge's result for the till's own export.
     let export = json!({ "operations": unacknowledged(&client) }).to_string();
     browser.value("document.querySelector('#journal').closest('details').open = true");
     browser.value(&format!("document.getElementById('journal').value = {export:?}"));
@@ -59,7 +60,7 @@ fn purchase_is_made_pending_and_resolved_on_the_dashboard() {
     assert!(store.sandbox.clock().offset_ms() > 80_000_000);
     store.sandbox.set_clock_offset(0);
 
-    // What comes from elsewhere stays text.
+    // Text from outside stays text.
     let evil = "<img src=x onerror=\"document.title='evil'\"><script>document.title='evil'</script>";
     let (member, item) = (Member::new(evil, 1000), Item::new(evil, 1));
     let (contact, item_id) = (ContactId::from_uuid(member.contact_id), ItemId::from_uuid(item.id));

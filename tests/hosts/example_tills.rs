@@ -1,5 +1,5 @@
-//! The till of `examples/`, in every language: the same sales end with the same exit code, tell the cashier and the technician the same,
-//! and leave the same ledger.
+//! The till of `examples/` in every language. The same sales end with the same exit code, the same
+//! output for the cashier and the technician, and the same ledger.
 
 use crate::languages::{ALL, Language};
 use crate::support::Store;
@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What came of one run of a till.
+/// The result of one run of a till.
 #[derive(Debug, PartialEq, Eq)]
 struct Run {
     chapter: &'static str,
@@ -38,7 +38,7 @@ impl Till {
         self.story.last().unwrap()
     }
 
-    /// A run with everything that it needs, and more; a later argument is the one that counts.
+    /// Runs a sale with all needed arguments, and more. The last one of a repeated argument counts.
     fn sell(&mut self, chapter: &'static str, more: &[&str]) -> &Run {
         let (url, key) = (self.store.sandbox.https_url(), self.store.sandbox.api_key().to_owned());
         let (ca, journal) = (self.store.sandbox.ca_file().to_owned(), self.store.journal());
@@ -49,7 +49,7 @@ impl Till {
     }
 }
 
-/// Without what is new each time: ids that are made, and times.
+/// Returns the text without new ids and times.
 fn normalised(printed: &[u8]) -> String {
     let text = String::from_utf8(printed.to_vec()).expect("a till prints UTF-8");
     let word = |word: &str| {
@@ -69,7 +69,7 @@ const COFFEE: &str = "b0000000-0000-4000-8000-000000000001";
 const PROMOTION_EXPIRED: &str = "b0000000-0000-4000-8000-000000000008";
 const NO_ITEM: &str = "b0000000-0000-4000-8000-0000000000ff";
 
-/// Everything that happens to one till. What it tells is checked here once; that all tell the same, by the test.
+/// Runs the whole story with one till, and checks the output. The test compares the languages.
 fn live(language: Language) -> Vec<Run> {
     let mut till = Till { language, store: Store::open(), story: Vec::new() };
     let deducted = |till: &Till, wanted: usize| {
@@ -99,7 +99,8 @@ fn live(language: Language) -> Vec<Run> {
     assert_eq!(run.exit, Some(10), "{run:?}");
     assert!(run.technician.contains("HTTP status 400 PromotionAssignmentPromotionExpired"), "{run:?}");
 
-    // Nor can it be looked up, else the library finds out within the cashier's wait.
+    // The history fails too. Otherwise the library would resolve the purchase within the cashier's
+    // wait.
     till.store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     till.store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
     let run =
@@ -126,7 +127,7 @@ fn live(language: Language) -> Vec<Run> {
     let run = till.sell("a reward to take home", &[&coffee("receipt 4")[..], &["--no-redeem"]].concat());
     assert!(run.exit == Some(0) && !run.cashier.contains("on this receipt"), "{run:?}");
 
-    // The till is told that its wait has ended; what it used is known at the next start.
+    // The till's wait ends first. The next start shows the redeem's outcome.
     till.store.sandbox.arm(Fault::on(Operation::Redeem, Effect::StallAfterCommit));
     let run = till.sell("the line hangs behind the redeem", &[&coffee("receipt 5")[..], &["--wait", "2000"]].concat());
     assert!(run.exit == Some(0) && run.cashier.contains("==> Not known yet whether the reward is used."), "{run:?}");
@@ -187,7 +188,7 @@ fn example_till_prints_the_same_in_every_language() {
     println!("stories: {} chapters in {} languages", stories[0].len(), stories.len());
 }
 
-/// The till in C is certified in the README's words (`tests/vendor/certify.rs`).
+/// The till in C is certified with the README's commands (`certify.rs`).
 #[test]
 fn example_till_is_certified_in_every_language() {
     let certified = |language: Language| {
@@ -198,7 +199,8 @@ fn example_till_is_certified_in_every_language() {
             "--url {url} --ca {ca} --key {key} --contact {contact} --item {item}".split(' ').map(str::to_owned),
         );
         words.extend("--reference {reference} --journal {journal} --wait {wait}".split(' ').map(str::to_owned));
-        // So long a request that is never answered is in doubt; the library's default makes a certification a minute longer.
+        // A request without a response is in doubt for this time. The library's default would make
+        // a certification a minute longer.
         words.extend(["--request-timeout", "3000"].map(str::to_owned));
         // Three are certified at once, and a runtime starts slowly.
         let plan = Plan { grace: Duration::from_secs(60), ..Plan::new(Template::new(words).unwrap()) };

@@ -1,4 +1,4 @@
-/* What a C host may do to clients and to the process. Arguments: URL, authority, key, folder, the
+/* The lifetimes of clients in a C host, and of the process. Arguments: URL, authority, key, folder, the
  * sandbox's own URL. Prints "N checks held" at the end. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
@@ -68,7 +68,7 @@ static void close_in_any_order(void) {
     check(eps_client_close((eps_client *)&result) == EPS_BAD_HANDLE, "what is no client is seen");
 }
 
-/* What a child that was forked may do is tried in it; it must end within ten seconds. */
+/* Runs a check in a forked child, which must end within ten seconds. */
 static int in_a_child(void (*child)(eps_client *), eps_client *shop) {
     int status = -1;
     pid_t pid;

@@ -1,4 +1,5 @@
-// What a C++ host may do to clients, results and log functions. Arguments and output: see lifetimes.c.
+// The lifetimes of clients, results and log functions in a C++ host. Arguments and output: see
+// lifetimes.c.
 #include <cstdio>
 #include <cstdlib>
 #include <future>
@@ -31,7 +32,7 @@ eps::Client open_shop() {
     return shop;
 }
 
-/// Whether the library still has this client.
+/// Returns whether the library still has this client.
 bool is_open(eps_client *client) {
     eps_buffer result;
     const auto code = eps_read_stats(client, &result);
@@ -88,7 +89,7 @@ void logs() {
     check(line.get().front() == '{', "gets lines");
     (void)shop.list_points(astrid).code();
 
-    // One that is busy when it is replaced keeps what it refers to until it is through.
+    // A log function that runs when it is replaced keeps its captured state until it returns.
     std::promise<void> entered, leave, left;
     auto last = std::make_shared<std::string>("still there");
     std::weak_ptr<std::string> watched = last;

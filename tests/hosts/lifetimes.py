@@ -13,7 +13,7 @@ from collections.abc import Callable
 from engage_point_shop import Client, Code, LogLevel, NotSent, Pending
 
 ASTRID = "a0000000-0000-4000-8000-000000000001"
-# Whatever is asked for this member stalls.
+# Every request for this member stalls.
 BJORN = "a0000000-0000-4000-8000-000000000002"
 COFFEE = "b0000000-0000-4000-8000-000000000001"
 
@@ -93,7 +93,7 @@ def logging() -> None:
             seen.set()
         raise RuntimeError("from a log function")
 
-    # What Python says of such an error goes to standard error, which is not what is tested.
+    # Python reports such an error on standard error, which is not tested.
     sys.unraisablehook = lambda _: None
     shop.set_log(LogLevel.DEBUG, log)
     del log
@@ -154,7 +154,7 @@ logging()
 texts()
 asyncio.run(waiting())
 forking()
-# Left open with a log function, and with a thread in a call: Python's end is orderly all the same.
+# Left open with a log function, and with a thread in a call: Python still ends cleanly.
 left = open_shop()
 left.set_log(LogLevel.DEBUG, lambda level, line: None)
 threading.Thread(target=lambda: raises(NotSent, Code.CLOSED, left.list_items, BJORN), daemon=True).start()

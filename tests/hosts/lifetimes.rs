@@ -1,5 +1,6 @@
-//! Closing in any order, finalizers, forgotten clients, several clients, unloading, forking, the end of the process; and a library that is
-//! missing or does not fit. Each language tries what its hosts do (`lifetimes.*`), this runs them.
+//! Closing in any order, finalizers, forgotten clients, several clients, unloading, forking, the
+//! end of the process, and a missing or wrong library. Each language has its own program
+//! (`lifetimes.*`), which these tests run.
 
 use crate::languages::{ALL, built, mono};
 use crate::support::Store;
@@ -17,18 +18,18 @@ fn hosts_close_forget_and_fork_as_the_header_states() {
         for language in ALL {
             scope.spawn(move || {
                 let store = Store::open();
-                // Whatever is asked for Björn stalls.
+                // Every request for Björn stalls.
                 for operation in [Operation::Items, Operation::Purchase] {
                     store.sandbox.arm(Fault::on(operation, Effect::StallBeforeCommit).contact(demo::BJORN).times(0));
                 }
                 let host = language.program("lifetimes");
-                // Whatever a host waits for that does not come must not hold up the tests.
+                // A host that hangs must not block the tests.
                 let mut program = Command::new("timeout");
                 program.args(["--kill-after=5", "120"]).arg(host.get_program()).args(host.get_args());
                 program.arg(store.sandbox.https_url()).arg(store.sandbox.ca_file()).arg(store.sandbox.api_key());
                 let output = program.arg(store.folder.path()).arg(store.sandbox.http_url()).output().unwrap();
                 let text = said(&output);
-                // One that ended early without a word has not passed.
+                // A program that ends early without a summary has not passed.
                 assert!(
                     output.status.success() && text.contains(" checks held\n"),
                     "{language:?}: {}\n{text}",
@@ -50,7 +51,8 @@ fn library_unloaded_with_open_client_stays_loaded() {
     assert_eq!(stdout(Command::new(unload).arg(library("libengage_point_shop.so"))), "unloaded\n");
 }
 
-/// Puts a library of every kind that does not fit where a binding looks for it, and sees that `load` says what is wrong.
+/// Puts wrong libraries of every kind where a binding looks for it, and checks that `load` names
+/// the fault.
 fn misfits_are_named(place: &Path, load: impl Fn() -> String) {
     let name = place.file_name().unwrap().to_str().unwrap();
     let _ = fs::remove_file(place);
@@ -69,7 +71,7 @@ fn misfits_are_named(place: &Path, load: impl Fn() -> String) {
         assert!(message.replace("function ", "").contains(wanted) && message.contains(name), "{wanted}: {message}");
     }
 
-    // Of a 32-bit build it is the header that the loader looks at first.
+    // For a 32-bit build the loader reads the header first.
     let mut bytes = fs::read(place).unwrap();
     bytes[4] = 1;
     fs::write(place, bytes).unwrap();
@@ -84,12 +86,12 @@ fn csharp_names_a_missing_or_wrong_library() {
         fs::copy(built().join("csharp").join(file), folder.path().join(file)).unwrap();
     }
     misfits_are_named(&folder.path().join("libengage_point_shop.so"), || {
-        // Without cargo's folders, in which the README's commands may have put a library.
+        // Without cargo's folders: the README's commands may have put a library there.
         let output = mono(&folder.path().join("lifetimes.exe")).env_remove("LD_LIBRARY_PATH").output().unwrap();
         assert_eq!(output.status.code(), Some(3), "{}", said(&output));
         said(&output)
     });
-    // The places for several processors go before the one for a single one.
+    // The folders for several processors come before the folder for a single one.
     let x64 = folder.path().join("x64");
     fs::create_dir(&x64).unwrap();
     fs::copy(library("libengage_point_shop.so"), x64.join("libengage_point_shop.so")).unwrap();

@@ -1,5 +1,6 @@
-//! The programs around the library: the bindings in C, C++, C# (Mono) and Python, and the sandbox's commands and dashboard.
-//! Each language has its own compiler or runtime here, the binding as it is shipped, and the shared library as cargo built it.
+//! The programs around the library: the bindings in C, C++, C# (Mono) and Python, and the sandbox's
+//! commands and dashboard. Each language has its own compiler or runtime here, the binding as it is
+//! shipped, and the shared library as cargo built it.
 #![cfg(unix)]
 
 mod browser;

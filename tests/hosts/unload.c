@@ -1,4 +1,5 @@
-/* A host that loads the library by hand, unloads it with a client open, and loads it again. Argument: the library. */
+/* A host that loads the library at run time, unloads it with a client open, and loads it again.
+ * Argument: the library. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>

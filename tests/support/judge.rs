@@ -1,6 +1,6 @@
-//! Judges a campaign: what Engage deducted, what the journals hold and what the callers were call must be one story.
-//! A violation is a sentence that names the purchase; the rules are the design's invariants 1 to 7.
-//! What can be call from journals and ledger alone, the sandbox's own judge tells (`engage-sandbox judge`).
+//! Judges a campaign: the ledger, the journals and the returned outcomes must agree. A violation is
+//! a sentence that names the purchase. The rules are the design's invariants 1 to 7. The sandbox's
+//! own judge (`engage-sandbox judge`) checks the rules that need only journals and ledger.
 
 use crate::till::TillCall;
 use engage_point_shop::Outcome;
@@ -28,7 +28,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// An operation object of the C API.
+    /// Reads an operation object of the C API.
     pub fn of_operation(operation: &Value) -> Record {
         let guid = |key: &str| guid(&operation[key]).unwrap_or_else(|| panic!("no {key} in {operation}"));
         Record {
@@ -43,7 +43,8 @@ impl Record {
         }
     }
 
-    /// Every purchase a journal holds, acknowledged or not, read from the file itself. Nothing if there is none, or an empty one.
+    /// Reads every purchase of a journal from the file itself, acknowledged or not. Returns none
+    /// for a missing or empty file.
     pub fn read_journal(path: &Path) -> Vec<Record> {
         if !path.exists() {
             return Vec::new();
@@ -81,17 +82,18 @@ impl Record {
     }
 }
 
-/// What there is to judge.
+/// The evidence to judge.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
     pub ledger: &'a [LedgerEntry],
     pub requests: &'a [RequestEntry],
-    /// Of each till or group of tills on one journal: its records, and what all of them call, in order.
+    /// Each till or group of tills on one journal: its records, and all calls in order.
     pub journals: &'a [Journal],
-    /// The tills' quiet time: a tenth more than `requestTimeoutMs`. Unless it was answered, a request is not followed by the next one
-    /// of the same purchase within it, counted from its record; of that the journal keeps the first's only.
+    /// The tills' in-flight window: a tenth more than `requestTimeoutMs`. A request without a
+    /// response is not followed by the next one of the same purchase within the window. The window
+    /// counts from the record. The journal keeps only the first record's time.
     pub in_flight_window: Duration,
-    /// Whether the faults have ended and the journals have been settled since.
+    /// Whether the faults have ended and the journals have been resolved since.
     pub resolved: bool,
 }
 
@@ -103,7 +105,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// As the POS would export it.
+    /// Returns the journal as the POS would export it.
     fn export(&self) -> sandbox::Journal {
         let operation = |record: &Record| sandbox::Operation {
             operation_id: record.id,
@@ -126,7 +128,7 @@ impl Journal {
     }
 }
 
-/// What was found when all was well, for the summary.
+/// The counts of a campaign without violations.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Found {
     pub intents: usize,
@@ -134,7 +136,7 @@ pub struct Found {
     pub posts: usize,
 }
 
-/// Holds the case against every rule; the first violation, if any.
+/// Checks the case against every rule, and returns the first violation.
 pub fn judge(case: &Case<'_>) -> Result<Found, String> {
     let deducted = journals_match_the_ledger(case)?;
     attempts_have_records_and_keep_the_in_flight_window(case)?;
@@ -153,7 +155,7 @@ pub fn judge(case: &Case<'_>) -> Result<Found, String> {
 
 type Deducted<'a> = BTreeMap<Uuid, &'a LedgerEntry>;
 
-/// What the sandbox's judge says of the journals and the ledger: the same judge that a vendor's CI asks.
+/// Asks the sandbox's judge about the journals and the ledger: the same judge as in a vendor's CI.
 fn journals_match_the_ledger<'a>(case: &Case<'a>) -> Result<Deducted<'a>, String> {
     let deductions: Vec<LedgerEntry> =
         case.ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct).cloned().collect();
@@ -172,8 +174,9 @@ fn journals_match_the_ledger<'a>(case: &Case<'a>) -> Result<Deducted<'a>, String
     Ok(deducted.map(|entry| (entry.purchase_id, entry)).collect())
 }
 
-/// Invariant 2, and the quiet time: exactly for the second request, whose purchase was recorded right before the first left.
-/// A later one may have left at the very end of its own time, so that only the margin is sure.
+/// Invariant 2, and the in-flight window. The check is exact for the second request, because its
+/// purchase was recorded right before the first request left. A later request may have left at the
+/// end of its window, so that only the margin is certain.
 fn attempts_have_records_and_keep_the_in_flight_window(case: &Case<'_>) -> Result<(), String> {
     let known: BTreeMap<Uuid, &Record> =
         case.journals.iter().flat_map(|journal| &journal.records).map(|record| (record.id, record)).collect();
@@ -207,7 +210,8 @@ fn attempts_have_records_and_keep_the_in_flight_window(case: &Case<'_>) -> Resul
     Ok(())
 }
 
-/// Invariants 4, 6 and 7: completed is deducted, refused never is, pending is not forgotten; one reference is one purchase.
+/// Invariants 4, 6 and 7: a completed purchase is deducted, a declined one never is, a pending one
+/// is kept. One reference is one purchase.
 fn returned_outcomes_match_the_ledger(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
     let records: BTreeMap<Uuid, &Record> = journal.records.iter().map(|record| (record.id, record)).collect();
     let mut named: BTreeMap<String, Uuid> = BTreeMap::new();
@@ -266,7 +270,7 @@ fn returned_outcomes_match_the_ledger(journal: &Journal, deducted: &Deducted<'_>
     Ok(())
 }
 
-/// What a press asked for.
+/// The arguments of a press.
 struct Press<'a> {
     contact: Uuid,
     item: Uuid,
@@ -289,7 +293,7 @@ impl<'a> Press<'a> {
         self.reference.map(|reference| format!("{} {} {reference}", self.contact, self.item))
     }
 
-    /// Whether it may have meant this intent.
+    /// Returns whether the press may have meant this intent.
     fn means(&self, record: &Record) -> bool {
         (self.contact, self.item) == (record.contact, record.item)
             && self.reference == record.reference.as_deref()
@@ -297,9 +301,9 @@ impl<'a> Press<'a> {
     }
 }
 
-/// Invariant 4 from the other side: what was deducted has a press that was told completed or pending, or that was not answered.
-/// So a press that was told "not sent" was not bought after all, unless it was pressed again. Presses without a name count:
-/// there are at least as many of them as deductions.
+/// Invariant 4 from the other side. A deduction has a press that returned completed or pending, or
+/// that did not return. So a press that returned "not sent" was not bought later, unless it was
+/// pressed again. Presses without a name are counted: there are at least as many as deductions.
 fn every_deduction_has_a_press(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
     let mut nameless: BTreeMap<(Uuid, Uuid), (usize, Vec<Uuid>)> = BTreeMap::new();
     let mut reported: BTreeSet<Uuid> = BTreeSet::new();
@@ -313,7 +317,7 @@ fn every_deduction_has_a_press(journal: &Journal, deducted: &Deducted<'_>) -> Re
             (None, _) if press.reference.is_none() && press.id.is_none() => {
                 nameless.entry((press.contact, press.item)).or_default().0 += 1;
             }
-            // Pending before the journal answered: like not answered.
+            // Pending before the journal was ready: the same as a call that did not return.
             (Some(code), None) if outcome(code) == Outcome::Pending => {
                 nameless.entry((press.contact, press.item)).or_default().0 += 1;
             }
@@ -339,7 +343,8 @@ fn every_deduction_has_a_press(journal: &Journal, deducted: &Deducted<'_>) -> Re
                 "deducted, and every press for it returned another outcome ({responses:?}): {record:?}"
             ));
         }
-        // One that named it, by reference or id, made it; else one of the nameless did, and each of those makes one at most.
+        // A press that named the intent, by reference or id, made it. Otherwise a nameless press
+        // did, and each of those makes one at most.
         if candidates.iter().all(|press| press.reference.is_none() && press.id.is_none()) {
             let (count, ids) = nameless.entry((record.contact, record.item)).or_default();
             ids.push(record.id);

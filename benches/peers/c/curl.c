@@ -1,4 +1,4 @@
-/* What a vendor writes in C today: libcurl with a handle that is used again, and cJSON. No journal. */
+/* A typical till in C: libcurl with a reused handle, and cJSON. It has no journal. */
 #include <curl/curl.h>
 
 #include "list.h"

@@ -1,5 +1,6 @@
-/* The library, through its C ABI. EPS_BENCH_JOURNAL names the journal (default: in memory), EPS_BENCH_PARSE reads the lists with
- * cJSON too, EPS_BENCH_SYSTEM trusts the system's authorities beside CA, EPS_BENCH_AFTER is made before the first request. */
+/* The library through its C ABI. EPS_BENCH_JOURNAL names the journal (default: in memory).
+ * EPS_BENCH_PARSE also reads the lists with cJSON. EPS_BENCH_SYSTEM adds the system's root
+ * certificates to CA. EPS_BENCH_AFTER is created before the first request. */
 #include <engage_point_shop.h>
 
 #include "list.h"

@@ -1,4 +1,4 @@
-// A till in C# on Mono, as its vendor would write it: HttpClient and Json.NET.
+// A typical till in C# on Mono: HttpClient and Json.NET.
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;

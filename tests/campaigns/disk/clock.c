@@ -1,5 +1,6 @@
-/* A till's clock that is off: preloaded, it moves the clock of the day by the milliseconds that the file EPS_CLOCK_OFFSET_FILE
- * names, read anew at each look. The clock that only measures time stays as it is. */
+/* A wrong clock: preloaded, it moves the wall clock by a number of milliseconds. The file
+ * EPS_CLOCK_OFFSET_FILE holds the number and is read at each query. The steady clock stays as it
+ * is. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>

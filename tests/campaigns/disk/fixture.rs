@@ -1,4 +1,5 @@
-//! A bench: one sandbox, used again for many short lives of a till, each in a fresh folder. Several benches work side by side.
+//! A fixture: one sandbox, reused for many short runs of a till, each in a fresh folder. Several
+//! fixtures work side by side.
 
 use crate::judge::{self, Case, Journal, Record};
 use crate::shim::{DISK, Event};
@@ -11,28 +12,28 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A member with points enough, and an item that can be bought.
+/// A member with enough points, and an item that can be bought.
 pub const MEMBER: &str = "a0000000-0000-4000-8000-000000000003";
 pub const COFFEE: &str = "b0000000-0000-4000-8000-000000000001";
-/// An item that is refused now, and can be bought [`Bench::in_2099`].
+/// An item that is declined now, and can be bought after [`Fixture::in_2099`].
 pub const NEW_YEAR_2099: &str = "b0000000-0000-4000-8000-000000000005";
-/// In ms since 1970; every other item can be bought then too.
+/// In ms since 1970. Every other item can be bought at that time too.
 const SUMMER_OF_2099: i64 = 4_086_547_200_000;
 
-/// How long a request of the tills may take; a purchase that may be under way is left alone a tenth longer.
+/// The request timeout of the tills. The in-flight window is a tenth longer.
 pub const REQUEST_MS: u64 = 300;
 
-/// Benches at work at the same time: most of a life is waiting.
+/// The number of fixtures at the same time. Most of a run is waiting.
 const BENCHES: usize = 6;
 
 pub struct Fixture {
     pub sandbox: Sandbox,
 }
 
-/// What a till did.
+/// One run of a till.
 pub struct Life {
     pub calls: Vec<TillCall>,
-    /// None: killed by a signal.
+    /// `None`: a signal killed the till.
     pub exit: Option<i32>,
     pub stderr: String,
 }
@@ -42,7 +43,7 @@ impl Fixture {
         Self { sandbox: Sandbox::builder().requests_per_second(None).start() }
     }
 
-    /// The configuration of a till of this bench.
+    /// Returns the configuration of a till of this fixture.
     pub fn config(&self, journal: &Path, extra: &Value) -> String {
         let mut config = json!({
             "baseUrl": self.sandbox.http_url(),
@@ -58,12 +59,13 @@ impl Fixture {
         config.to_string()
     }
 
-    /// A life of a till in this place; with `fail`, on a bad disk. What it did is recorded beside the folder.
+    /// Runs a till in this place, with `fail` on a bad disk. The shim's record goes beside the
+    /// folder.
     pub fn life(&self, place: &Place, fail: Option<&str>, script: &[String]) -> Life {
         Self::life_at(&self.config(&place.journal(), &json!({})), place, fail, script)
     }
 
-    /// As [`Bench::life`], with a configuration of its own.
+    /// Does the same as [`Fixture::life`] with a configuration of its own.
     pub fn life_at(config: &str, place: &Place, fail: Option<&str>, script: &[String]) -> Life {
         let script: Vec<&str> = script.iter().map(String::as_str).collect();
         let mut till = run_till(config, &script);
@@ -79,12 +81,13 @@ impl Fixture {
         }
     }
 
-    /// The next life in the same folder, on a good disk: opens, settles, acknowledges all, sells once more and closes.
+    /// Runs a till in the same folder on a good disk. The till opens, resolves, acknowledges all,
+    /// sells once more and closes.
     pub fn recover(&self, place: &Place) -> Result<Vec<TillCall>, String> {
         let last = press(COFFEE, "the-next-sale");
         let script = ["resolve:10000", "list", "ackall", &last, "close"].map(str::to_owned);
         let script: Vec<&str> = script.iter().map(String::as_str).collect();
-        // With time enough for a busy computer.
+        // The wait is long enough for a busy machine.
         let config = self.config(&place.journal(), &json!({ "requestTimeoutMs": 5_000 }));
         let output = run_till(&config, &script).output().unwrap();
         let calls = TillCall::parse(&String::from_utf8_lossy(&output.stdout));
@@ -100,14 +103,15 @@ impl Fixture {
         }
     }
 
-    /// Holds everything against the rules, after a recovery.
+    /// Checks all rules after a recovery.
     pub fn judge(&self, place: &Place, calls: Vec<TillCall>) -> Result<judge::Found, String> {
         let journals = [Journal { records: Record::read_journal(&place.journal()), calls }];
         judge::judge(&Case {
             ledger: &self.sandbox.ledger(),
             requests: &self.sandbox.requests(),
             journals: &journals,
-            // A quiet time counts from before the request leaves; a busy computer may take most of it for that.
+            // The in-flight window counts from before the request leaves. A busy machine may use
+            // most of the window for that.
             in_flight_window: Duration::from_millis(REQUEST_MS / 3),
             resolved: true,
         })
@@ -117,34 +121,36 @@ impl Fixture {
         self.sandbox.requests().iter().filter(|request| request.method == "POST").count()
     }
 
-    /// From now on what was refused as too early can be bought: a request that is made again shows as a deduction.
+    /// Moves the sandbox's clock, so that the item that was declined can be bought. A repeated
+    /// request then shows as a deduction.
     pub fn in_2099(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         self.sandbox.set_clock_offset(SUMMER_OF_2099 - i64::try_from(now).unwrap());
     }
 
-    /// The next purchase does not arrive.
+    /// Makes the next purchase request fail before it arrives.
     pub fn lose_a_request(&self) {
         self.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallBeforeCommit));
     }
 
-    /// The next purchase is made and its answer lost.
+    /// Makes the next purchase complete and its response fail.
     pub fn lose_a_response(&self) {
         self.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
     }
 }
 
-/// The same press by a cashier who leaves before Engage answers, and not before the request has left.
+/// Returns the same press with a wait that ends before Engage responds, and not before the request
+/// leaves.
 pub fn impatient(press: &str) -> String {
     press.replace(":10000", ":250")
 }
 
-/// A press at the till.
+/// Returns a press at the till.
 pub fn press(item: &str, reference: &str) -> String {
     format!("purchase:{MEMBER}:{item}:{reference}:10000")
 }
 
-/// A folder for a journal, and its record beside it.
+/// A folder for a journal, and the shim's record beside it.
 pub struct Place(tempfile::TempDir);
 
 impl Place {
@@ -166,7 +172,7 @@ impl Place {
         self.0.path().join("record")
     }
 
-    /// What was recorded since the last time.
+    /// Returns the entries that were recorded since the last call.
     pub fn take_events(&self) -> Vec<Event> {
         if !self.record().exists() {
             return Vec::new();
@@ -177,11 +183,11 @@ impl Place {
     }
 }
 
-/// What a campaign counts beside its points.
+/// Counts of a campaign beside its points.
 pub type Counts = BTreeMap<String, usize>;
 
-/// Tries every point on benches side by side, prints the summary and panics with the first violation; all of them go into a file of
-/// the folder EPS_DISK_VIOLATIONS, if that is set.
+/// Tries every point on fixtures side by side, prints the summary and panics with the first
+/// violation. All violations go into a file of the folder EPS_DISK_VIOLATIONS, if it is set.
 pub fn campaign<T: Sync>(
     name: &str,
     points: &[T],
@@ -224,7 +230,7 @@ pub fn campaign<T: Sync>(
     }
 }
 
-/// At most `most` of `all`, evenly spaced, always the same.
+/// Returns at most `most` of `all`, evenly spaced, always the same.
 pub fn sample<T: Clone>(all: &[T], most: usize) -> Vec<T> {
     if all.len() <= most {
         return all.to_vec();

@@ -1,5 +1,6 @@
-//! Every file operation of a till's life fails once and for ever, one after the other, until a life meets no fault any more.
-//! Nothing is sent without a durable record, the code tells the truth and the reason, and afterwards everything settles.
+//! Every file operation of a till's run fails once and always, one after the other, until a run
+//! meets no fault. No request leaves without a durable record. The code states the true outcome and
+//! the reason. Afterwards every operation is resolved.
 
 use crate::fixture::{COFFEE, Counts, Fixture, Life, MEMBER, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
 use crate::full;
@@ -19,14 +20,14 @@ use uuid::Uuid;
 
 const TROUBLES: [&str; 5] = ["EIO", "ENOSPC", "EROFS", "EACCES", "SHORT"];
 
-/// A life: what a till does, and what there was before.
+/// A run: the till's script, and the state before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Story {
-    /// On a new journal: a purchase, all acknowledged, another one.
+    /// A new journal: a purchase, all acknowledged, another purchase.
     Sale,
-    /// A refusal: a second request, once the item can be bought, would deduct.
+    /// A declined purchase: a second request would deduct, once the item can be bought.
     Refusal,
-    /// The journal holds a purchase whose answer was lost.
+    /// The journal holds a purchase whose response was lost.
     Lost,
 }
 
@@ -45,14 +46,15 @@ impl Point {
 }
 
 impl Story {
-    /// Brings about what there was before, on a good disk.
+    /// Prepares the state before the run, on a good disk.
     fn prepare(self, fixture: &Fixture, place: &Place) -> Vec<TillCall> {
         if self != Story::Lost {
             return Vec::new();
         }
         fixture.lose_a_response();
         let mut calls = Vec::new();
-        // Closed before it is settled. On a busy computer the request may not have left by then; the next press is the same sale.
+        // The till closes before the purchase is resolved. On a busy machine the request may not
+        // have left by then. The next press is the same sale.
         while fixture.posts() == 0 {
             assert!(calls.len() < 100, "the request does not leave: {calls:?}");
             calls.extend(fixture.life(place, None, &[impatient(&press(COFFEE, "before")), "close".to_owned()]).calls);
@@ -78,7 +80,8 @@ fn file_operation_fails_once_or_always_keeps_the_promises() {
             // Threads make the number vary a little.
             let all: Vec<usize> = (1..=operations + 10).collect();
             for ever in [false, true] {
-                // Waiting out a lock that is refused for ever takes its two, or SQLite's own ten seconds each time.
+                // Each wait for a lock that always fails takes two seconds, or SQLite's ten
+                // seconds.
                 let most = match (trouble, ever) {
                     ("EACCES", true) => 1,
                     ("EACCES", false) => 6,
@@ -98,7 +101,7 @@ fn file_operation_fails_once_or_always_keeps_the_promises() {
     });
 }
 
-/// How many operations can fail in this way.
+/// Returns how many operations can fail in this way.
 fn count(story: Story, trouble: &str) -> usize {
     let (fixture, place) = (Fixture::new(), Place::new());
     story.prepare(&fixture, &place);
@@ -125,7 +128,7 @@ fn fail_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
     if !point.ever {
         the_same_till_works_again(&life, &events)?;
     }
-    // An open that failed has been judged above.
+    // A failed open was checked above.
     calls.extend(life.calls.into_iter().filter(|call| call.verb() != "open"));
     calls.extend(fixture.recover(&place)?);
     let doubtful = forget_the_doubtful(&place, &mut calls);
@@ -135,8 +138,9 @@ fn fail_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
     Ok(counts)
 }
 
-/// When the sync of an intent fails and taking it back fails too, the caller is told that it is pending, because it may come to life.
-/// It need not: then there is no record, and the judge will not accept a request or a deduction.
+/// The sync of an intent fails, and removing the intent fails too. The caller then gets pending,
+/// because the record may still be there. It need not be: then there is no record, and the judge
+/// accepts no request and no deduction.
 fn forget_the_doubtful(place: &Place, calls: &mut Vec<TillCall>) -> usize {
     let records = Record::read_journal(&place.journal());
     let before = calls.len();
@@ -147,7 +151,7 @@ fn forget_the_doubtful(place: &Place, calls: &mut Vec<TillCall>) -> usize {
     before - calls.len()
 }
 
-/// No intent has a request that spends, whose every press was told that nothing was sent.
+/// Checks that no request left for an intent whose presses all returned not sent.
 fn nothing_was_sent_unless_told(fixture: &Fixture, life: &Life, posts_before: usize) -> Result<(), String> {
     let presses = life.calls.iter().filter(|call| call.verb() == "purchase");
     let reported = presses.filter(|call| outcome(call.code().unwrap_or(0)) != Outcome::NotSent).count();
@@ -163,7 +167,8 @@ fn nothing_was_sent_unless_told(fixture: &Fixture, life: &Life, posts_before: us
     Ok(())
 }
 
-/// The call that met the fault is answered in the right band and, if it failed, for the right reason.
+/// Checks that the call with the fault returns a code of the right class and, if it failed, the
+/// right reason.
 fn the_reason_is_told(point: &Point, life: &Life, events: &[Event]) -> Result<Counts, String> {
     let Some(at) = events.iter().position(|event| matches!(event, Event::Fault { .. })) else {
         return Ok([("lives without a fault".to_owned(), 1)].into());
@@ -179,10 +184,10 @@ fn the_reason_is_told(point: &Point, life: &Life, events: &[Event]) -> Result<Co
         let Some(code) = call.code() else { return Err(format!("{what}: no result of {call:?}")) };
         let name = TABLE.iter().find(|row| row.code.number() == code).map_or("?", |row| row.name);
         match code {
-            // Nothing was sent and a journal's reason, or pending.
+            // Not sent with a journal reason, or pending.
             -699..=-600 => {
                 *counts.entry(format!("returned {name}")).or_default() += 1;
-                // A fault that stays meets later calls in other operations.
+                // A permanent fault meets later calls in other operations.
                 let allowed = if point.ever && !first { general } else { allowed };
                 first = false;
                 *counts.entry("reasons reported exactly".to_owned()).or_default() +=
@@ -200,9 +205,9 @@ fn the_reason_is_told(point: &Point, life: &Life, events: &[Event]) -> Result<Co
             }
             -599..=-500 => *counts.entry(format!("returned {name}")).or_default() += 1,
             0 => {}
-            // A busy computer did not get round to sending it in time, and says so.
+            // A busy machine did not send the request in time, and the code states that.
             _ if code == Code::TimedOut.number() => {}
-            // The refusal of this story, on Engage's word.
+            // The sandbox declines this purchase.
             _ if code == Code::PurchaseNotAllowed.number() && point.story == Story::Refusal => {}
             _ => return Err(format!("{what} is reported as {name}: {call:?}")),
         }
@@ -210,29 +215,30 @@ fn the_reason_is_told(point: &Point, life: &Life, events: &[Event]) -> Result<Co
     Ok(counts)
 }
 
-/// What a trouble may be told as: its own code first, then those that SQLite leaves no way to tell better.
+/// Returns the codes that a fault may be reported as. The first is exact. SQLite does not tell the
+/// others apart.
 fn reasons(trouble: &str, operation: &str, file: &str) -> &'static [Code] {
     let content = operation.starts_with("pwrite") && file.ends_with("-wal");
     match trouble {
-        // SQLite has one word for all that can happen to the index of the log, and it is nearly always a full disk.
+        // SQLite has one error for every fault of the WAL's index. The usual cause is a full disk.
         _ if file.ends_with("-shm") && !operation.starts_with("fcntl") => {
             &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen, Code::JournalReadOnly, Code::JournalDamaged]
         }
         "ENOSPC" | "SHORT" if content => &[Code::JournalFull],
         "ENOSPC" | "SHORT" => &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen],
         "EROFS" => &[Code::JournalReadOnly, Code::Journal, Code::JournalCannotOpen],
-        // Declined by another process' lock; where it is the index' lock for reading, SQLite calls it a broken protocol. For ever, the
-        // same trouble meets a look at the index next, or an opening.
+        // Another process holds the lock. For a read lock of the index, SQLite reports a protocol
+        // error. A permanent fault next meets a read of the index, or an open.
         "EACCES" if operation.is_empty() || operation.starts_with("fcntl") => {
             &[Code::JournalLocked, Code::Journal, Code::JournalFull, Code::JournalCannotOpen]
         }
         "EACCES" => &[Code::JournalCannotOpen, Code::Journal, Code::JournalReadOnly, Code::JournalLocked],
-        // SQLite takes a read that fails for damage.
+        // SQLite takes a failed read for damage.
         _ => &[Code::Journal, Code::JournalCannotOpen, Code::JournalDamaged, Code::JournalReadOnly],
     }
 }
 
-/// After a fault that struck once, the last press is as good as any, unless the fault struck in it.
+/// Checks that after a single fault the last press succeeds, unless the fault met that press.
 fn the_same_till_works_again(life: &Life, events: &[Event]) -> Result<(), String> {
     let fault = events.iter().position(|event| matches!(event, Event::Fault { .. }));
     let last = events
@@ -247,7 +253,7 @@ fn the_same_till_works_again(life: &Life, events: &[Event]) -> Result<(), String
     Ok(())
 }
 
-/// A till that is told one command after the other, and how long each took.
+/// A till that gets one command after the other, and the duration of each.
 struct Driven(Child, BufReader<ChildStdout>);
 
 impl Driven {
@@ -275,7 +281,7 @@ impl Driven {
 
 #[test]
 fn locked_journal_returns_in_time_and_works_when_released() {
-    // A lock is waited for two seconds; the rest is what a busy computer needs.
+    // A lock is waited for two seconds. The rest is for a busy machine.
     const IN_TIME: Duration = Duration::from_secs(4);
     let locked = Some(Code::JournalLocked.number());
     let (fixture, place) = (Fixture::new(), Place::new());
@@ -283,7 +289,7 @@ fn locked_journal_returns_in_time_and_works_when_released() {
     assert_eq!(till.next_call().0.code(), Some(0));
     let (mut longest, mut calls) = (Duration::ZERO, Vec::new());
 
-    // Somebody writes and does not end.
+    // Another connection writes and does not commit.
     let holder = Connection::open(place.journal()).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     for reference in ["R1", "R1", "R2"] {
@@ -294,7 +300,7 @@ fn locked_journal_returns_in_time_and_works_when_released() {
         longest = longest.max(took);
         calls.push(call);
     }
-    // What only reads goes on.
+    // Reads go on.
     assert_eq!(till.make("list").0.code(), Some(0));
     assert_eq!(fixture.posts(), 0);
     holder.execute_batch("ROLLBACK").unwrap();
@@ -304,7 +310,7 @@ fn locked_journal_returns_in_time_and_works_when_released() {
     drop(till.0.stdin.take());
     assert!(till.0.wait().unwrap().success());
 
-    // Somebody has the whole journal for himself when the till opens.
+    // Another connection locks the whole journal before the till opens it.
     holder.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; PRAGMA user_version = 1;").unwrap();
     let mut till = Driven::start(&fixture, &place);
     let (call, took) = till.next_call();
@@ -330,7 +336,7 @@ fn completed_purchase_with_slow_disk_is_reported_at_once() {
         while fixture.posts() == 0 {
             std::thread::park_timeout(Duration::from_millis(1));
         }
-        // From the request to long after its answer nothing can be written.
+        // No write is possible from the request until long after its response.
         let holder = Connection::open(place.journal()).unwrap();
         holder.execute_batch("BEGIN IMMEDIATE").unwrap();
         (object(sale.join().unwrap().unwrap()), holder)
@@ -343,10 +349,11 @@ fn completed_purchase_with_slow_disk_is_reported_at_once() {
     let known = || object(client.get_operation(id).unwrap());
     assert_eq!(known()["state"], "completed");
     assert_eq!(object(client.list_unacknowledged(None).unwrap())["operations"][0]["state"], "completed");
-    // It could not be written, nor can it be now: that is told, and what was told is not taken back.
+    // The completion is not persisted and cannot be persisted now. The call reports it, and a
+    // reported completion stays.
     assert_eq!(client.acknowledge(id).unwrap_err().code(), Code::JournalLocked);
     assert_eq!(known()["state"], "completed");
-    // Another till's look has found nothing meanwhile, and wrote that.
+    // Meanwhile another till's status query has found nothing, and has persisted that.
     holder
         .execute_batch("UPDATE operation SET state = 'unknown', code = -512, revision = revision + 1; COMMIT")
         .unwrap();

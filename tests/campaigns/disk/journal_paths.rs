@@ -1,5 +1,6 @@
-//! A journal in a strange place: each is told with the right code and a way out, nothing is sent, and what was there stays as it was.
-//! And a clock that jumps by days while a purchase is pending.
+//! A journal at an unusable path: the code is right, the message names a remedy, nothing is sent,
+//! and all files stay unchanged. A second part: a clock that jumps by days while a purchase is
+//! pending.
 
 use crate::fixture::{COFFEE, Counts, Fixture, MEMBER, Place, campaign, press};
 use crate::shim::CLOCK;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Every file below a folder, and its content.
+/// Returns every file below a folder, and its content.
 fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -31,7 +32,7 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// A till opens, and is told so: the code, and words of the way out.
+/// Opens a till and checks the code and the remedy in the message.
 fn refuses(what: &str, fixture: &Fixture, place: &Place, mut till: Command, code: Code, says: &[&str]) {
     let before = content(&place.folder());
     let output = till.output().unwrap();
@@ -50,11 +51,11 @@ fn refuses(what: &str, fixture: &Fixture, place: &Place, mut till: Command, code
     assert!(before == after, "{what}: a file was changed");
 }
 
-/// A journal with a purchase in it, closed.
+/// Makes a journal with one purchase, closed.
 fn make_journal(fixture: &Fixture, place: &Place) {
     let life = fixture.life(place, None, &[press(COFFEE, "R1"), "ackall".to_owned(), "close".to_owned()]);
     assert_eq!(life.exit, Some(0));
-    // All of it in the one file.
+    // The whole journal is in the one file.
     let connection = Connection::open(place.journal()).unwrap();
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).unwrap();
     connection.close().unwrap();
@@ -179,7 +180,8 @@ fn empty_file_becomes_a_private_journal() {
     }
 }
 
-/// A till that permissions bind: as a user without privileges, from a copy that this user can read, when the test itself is root's.
+/// Runs a till without privileges. When the test runs as root, the till is another user's process
+/// from a readable copy.
 fn ordinary_till(config: &str, place: &Place, script: &[&str]) -> Command {
     let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     if !is_root {
@@ -203,13 +205,13 @@ fn ordinary_till(config: &str, place: &Place, script: &[&str]) -> Command {
 fn read_only_journal_is_reported_and_nothing_is_sent() {
     let fixture = Fixture::new();
     let config = |place: &Place| fixture.config(&place.journal(), &json!({}));
-    // A folder in which nothing may be made.
+    // A folder without write permission.
     let place = Place::new();
     std::fs::set_permissions(place.folder(), Permissions::from_mode(0o555)).unwrap();
     let till = ordinary_till(&config(&place), &place, &[]);
     refuses("a read-only folder", &fixture, &place, till, Code::JournalCannotOpen, &["no permission"]);
 
-    // A journal that may be read and not written, in a folder in which things may be made.
+    // A read-only journal in a writable folder.
     let place = Place::new();
     make_journal(&fixture, &place);
     std::fs::set_permissions(place.folder(), Permissions::from_mode(0o777)).unwrap();
@@ -224,7 +226,7 @@ fn read_only_journal_is_reported_and_nothing_is_sent() {
     assert!(fixture.sandbox.requests().is_empty());
     assert!(std::fs::read(place.journal()).unwrap() == before, "the file was changed");
 
-    // A journal that may not even be read.
+    // A journal without read permission.
     std::fs::set_permissions(place.journal(), Permissions::from_mode(0o000)).unwrap();
     let output = ordinary_till(&config(&place), &place, &[&press]).output().unwrap();
     let calls = TillCall::parse(&String::from_utf8_lossy(&output.stdout));
@@ -232,7 +234,7 @@ fn read_only_journal_is_reported_and_nothing_is_sent() {
     assert!(fixture.sandbox.requests().is_empty());
 }
 
-/// A till on strings: its clock is moved, and it goes on when told to.
+/// A till whose clock the test moves, and that waits for the next command.
 pub struct Strings {
     child: Child,
     output: BufReader<std::process::ChildStdout>,
@@ -256,7 +258,7 @@ impl Strings {
         this
     }
 
-    /// What the next call came to.
+    /// Returns the result of the next call.
     fn next_call(&mut self) -> TillCall {
         let mut lines = String::new();
         while !lines.contains("\nEND ") {
@@ -270,7 +272,7 @@ impl Strings {
         self.next_call()
     }
 
-    /// At once for whoever looks next: the file is replaced whole.
+    /// The file is replaced as a whole, so that every later query reads the new value.
     pub fn set_clock(&self, offset_ms: i64) {
         let fresh = self.clock.with_extension("new");
         std::fs::write(&fresh, offset_ms.to_string()).unwrap();
@@ -285,14 +287,14 @@ impl Strings {
 
 pub const DAY_MS: i64 = 86_400_000;
 
-/// A jump of the clock while a purchase is pending, from and to so many days from now.
+/// A jump of the clock while a purchase is pending: before and after, in days from now.
 #[derive(Debug)]
 struct Jump {
     from: i64,
     to: i64,
     request_is_lost: bool,
     restart: bool,
-    /// Whether the till asks for the outcome, or only waits for it.
+    /// Whether the till resolves the purchase, or only waits.
     asked: bool,
 }
 

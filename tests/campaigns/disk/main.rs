@@ -1,5 +1,6 @@
-//! The journal on a bad disk and through a power cut, at strange places, under a clock that jumps, and past its time.
-//! A shim preloaded into the till fails or records its file operations; the judge holds what is left against what was told.
+//! The journal on a bad disk, through a power cut, at unusable paths, under a jumping clock, and
+//! past its retention. A shim preloaded into the till fails or records file operations. The judge
+//! compares the journal with the till's output.
 
 mod fixture;
 mod io_faults;
@@ -15,7 +16,7 @@ mod judge;
 #[path = "../../support/till.rs"]
 mod till;
 
-/// Whether every point is to be tried, and not only a sample.
+/// Returns whether every point is tried, and not only a sample.
 fn full() -> bool {
     std::env::var("EPS_BUDGET").is_ok_and(|budget| budget == "full")
 }

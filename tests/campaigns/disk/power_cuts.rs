@@ -1,5 +1,6 @@
-//! Power cuts: a life of a till is recorded once, and for every moment of it the disks are built that a cut could leave there.
-//! Each must open, settle and agree with what the caller had been told and the sandbox had seen by then.
+//! Power cuts: a till's run is recorded once. For every moment of the run the tests build the disks
+//! that a cut could leave. Each journal must open, resolve and agree with the till's output and the
+//! sandbox at that moment.
 
 use crate::fixture::{COFFEE, Counts, Fixture, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
 use crate::full;
@@ -14,25 +15,26 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
-/// Drives tear at sectors: each is written or not.
+/// A drive tears at sectors: each sector is written or not.
 const SECTOR: usize = 512;
 
-/// What became of the writes that no sync had covered.
+/// The part of the unsynced writes that survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Lost,
     Kept,
-    /// The first so many.
+    /// The first writes, up to a number.
     Prefix,
-    /// Any of them.
+    /// Any of the writes.
     Subset,
-    /// Any sectors of any of them.
+    /// Any sectors of any writes.
     Torn,
-    /// As `Torn`, in files that have already grown to their new lengths: what is missing is zeros.
+    /// The same as `Torn`, in files that have already grown to their new lengths. The missing
+    /// sectors are zeros.
     Grown,
 }
 
-/// Of the bytes in files, and of the folder's entries.
+/// The fate of the files' bytes, and of the folder's entries.
 const FATES: [(Fate, Fate); 8] = [
     (Fate::Lost, Fate::Lost),
     (Fate::Kept, Fate::Kept),
@@ -61,7 +63,7 @@ impl Dice {
         self.roll(2) == 0
     }
 
-    /// Which of `count` things come through.
+    /// Returns which of `count` things survive.
     fn chosen(&mut self, fate: Fate, count: usize) -> Vec<bool> {
         let first = self.roll(count + 1);
         (0..count)
@@ -69,7 +71,7 @@ impl Dice {
                 Fate::Lost => false,
                 Fate::Prefix => at < first,
                 Fate::Subset => self.flip(),
-                // Of these two, sector by sector later.
+                // Both are decided sector by sector later.
                 Fate::Kept | Fate::Torn | Fate::Grown => true,
             })
             .collect()
@@ -94,19 +96,19 @@ enum Entry {
     Remove(PathBuf),
 }
 
-/// What is on the disk for certain, and what may be.
+/// The durable content of the disk, and the content that may survive.
 #[derive(Debug, Clone, Default)]
 struct Disk {
     files: Vec<File>,
-    /// As the till sees it.
+    /// The content that the till sees.
     seen: BTreeMap<PathBuf, usize>,
-    /// As a cut certainly leaves it, but for `unsynced`.
+    /// The content that a cut certainly leaves, without `unsynced`.
     durable: BTreeMap<PathBuf, usize>,
     unsynced: Vec<Entry>,
 }
 
 impl Disk {
-    /// What lies in a folder, all of it durable; without the WAL's index.
+    /// Reads a folder as durable content, without the WAL's index.
     fn of(folder: &Path) -> Disk {
         let mut disk = Disk::default();
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -155,7 +157,7 @@ impl Disk {
         }
     }
 
-    /// What a cut now may leave.
+    /// Returns a disk that a cut at this moment may leave.
     fn after_a_cut(&self, (bytes, entries): (Fate, Fate), dice: &mut Dice) -> Vec<(PathBuf, Vec<u8>)> {
         let mut names = self.durable.clone();
         for (entry, through) in self.unsynced.iter().zip(dice.chosen(entries, self.unsynced.len())) {
@@ -194,7 +196,7 @@ impl Entry {
 }
 
 impl Change {
-    /// Changes the sectors that `through` lets.
+    /// Changes the sectors that `through` selects.
     fn apply(&self, content: &mut Vec<u8>, mut through: impl FnMut(usize) -> bool) {
         match self {
             Change::Truncate(length) => {
@@ -217,17 +219,18 @@ impl Change {
     }
 }
 
-/// A request that spends, as it left the till.
+/// An attempt, as it left the till.
 #[derive(Debug, Clone)]
 struct Post {
     bytes: Vec<u8>,
     id: Uuid,
-    /// The event with its first byte, and with its last.
+    /// The event with the first byte, and with the last.
     first: usize,
     last: usize,
 }
 
-/// The requests of a recording that spend. Each is one write of the till's, or a few in a row on one connection.
+/// Returns the attempts of a recording. Each is one write of the till, or a few in a row on one
+/// connection.
 fn posts_of(events: &[Event]) -> Vec<Post> {
     let mut open: BTreeMap<u32, Post> = BTreeMap::new();
     let mut posts = Vec::new();
@@ -254,10 +257,10 @@ fn posts_of(events: &[Event]) -> Vec<Post> {
     posts
 }
 
-/// A life of a till, recorded.
+/// A recorded run of a till.
 struct Recording {
     name: &'static str,
-    /// What there was before it: on the disk, and of requests at the sandbox.
+    /// The state before the run: the disk, and the requests at the sandbox.
     disk: Disk,
     before: Vec<Post>,
     output_before: String,
@@ -280,13 +283,14 @@ fn record(name: &'static str, prepare: impl FnOnce(&Fixture, &Place), online: bo
     Recording { name, disk, before, output_before, folder: place.folder(), posts: posts_of(&events), events }
 }
 
-/// A journal that has been used, for a purchase that could not be sent: nothing of it is at the sandbox.
+/// Makes a used journal with a purchase that could not be sent. The sandbox knows nothing of it.
 fn used(fixture: &Fixture, place: &Place) {
     let script = [press(COFFEE, "before"), "ackall".to_owned(), "close".to_owned()];
     Fixture::life_at(&offline(fixture, place), place, None, &script);
 }
 
-/// The configuration of a till without a network: a port that was free a moment ago refuses connections.
+/// Returns a configuration without a network: a port that was free a moment ago rejects
+/// connections.
 pub fn offline(fixture: &Fixture, place: &Place) -> String {
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     fixture.config(&place.journal(), &json!({ "baseUrl": format!("http://{nowhere}") }))
@@ -336,14 +340,15 @@ fn recordings() -> Vec<Recording> {
     ]
 }
 
-/// Fills the write-ahead log with purchases that cannot be sent, until the next life begins with moving it into the file.
+/// Fills the write-ahead log with purchases that cannot be sent, until the next run begins with a
+/// checkpoint.
 fn full_log(fixture: &Fixture, place: &Place) {
     let config = offline(fixture, place);
     let log = || std::fs::metadata(place.folder().join("journal.db-wal")).map_or(0, |about| about.len());
     for round in 0.. {
         assert!(round < 200, "the log does not fill");
         let press = press(COFFEE, &format!("B{round}-#"));
-        // Of about 15 pages each.
+        // Each writes about 15 pages.
         let script = ["loop:2".to_owned(), press, "ackall".to_owned()];
         Fixture::life_at(&config, place, None, &script);
         if log() >= 2 << 20 {
@@ -352,7 +357,8 @@ fn full_log(fixture: &Fixture, place: &Place) {
     }
 }
 
-/// A moment of a recording, what it left of the unsynced, and whether requests without an answer by then had arrived.
+/// A moment of a recording, the fate of the unsynced writes, and whether the requests without a
+/// response had arrived.
 struct Cut<'a> {
     recording: &'a Recording,
     at: usize,
@@ -398,7 +404,8 @@ fn journal_after_power_cut_opens_and_matches_the_ledger() {
     });
 }
 
-/// The moments worth a cut: all of them; of the long recording those about the move of the log and a sample of the others.
+/// Returns the moments to cut at: all of them. For the long recording: those around the checkpoint,
+/// and a sample of the others.
 fn interesting(recording: &Recording) -> Vec<usize> {
     let all: Vec<usize> = (0..=recording.events.len()).collect();
     if all.len() < 400 {
@@ -412,13 +419,14 @@ fn interesting(recording: &Recording) -> Vec<usize> {
     all.iter().copied().filter(|at| (first.saturating_sub(20)..last + 60).contains(at) || at % 8 == 0).collect()
 }
 
-/// Whether a request without an answer had arrived is open, from its last byte until something came back.
+/// Returns whether a request without a response may have arrived: from its last byte until the
+/// first byte of the response.
 fn possible_arrivals(recording: &Recording, at: usize) -> &'static [bool] {
     let open = recording.posts.iter().any(|post| post.last < at && !has_response(recording, post, at));
     if open { &[false, true] } else { &[true] }
 }
 
-/// Whether anything that came back before the cut can tell that the request had arrived.
+/// Returns whether bytes of the response before the cut prove that the request had arrived.
 fn has_response(recording: &Recording, post: &Post, at: usize) -> bool {
     recording.events[post.last..at].iter().any(|event| matches!(event, Event::Got { .. }))
 }
@@ -435,7 +443,7 @@ fn survive(fixture: &Fixture, cut: &Cut<'_>) -> Result<Counts, String> {
     for (path, content) in disk.after_a_cut(FATES[cut.fate], &mut dice) {
         std::fs::write(place.folder().join(path.strip_prefix(&recording.folder).unwrap()), content).unwrap();
     }
-    // The sandbox as it was at the cut.
+    // The sandbox's state at the cut.
     recording.before.iter().for_each(|post| replay(fixture, post));
     let left: Vec<&Post> = recording.posts.iter().filter(|post| post.first < at).collect();
     for post in &left {
@@ -462,12 +470,12 @@ fn survive(fixture: &Fixture, cut: &Cut<'_>) -> Result<Counts, String> {
     .into())
 }
 
-/// What the till had told.
+/// Returns the till's output.
 fn heard(events: &[Event]) -> String {
     events.iter().filter_map(|event| if let Event::Output(text) = event { Some(text.as_str()) } else { None }).collect()
 }
 
-/// Sends a recorded request to the sandbox and waits until it is dealt with.
+/// Sends a recorded request to the sandbox and waits until it is processed.
 fn replay(fixture: &Fixture, post: &Post) {
     let address = fixture.sandbox.http_url();
     let mut stream = TcpStream::connect(address.strip_prefix("http://").unwrap()).unwrap();
@@ -478,7 +486,7 @@ fn replay(fixture: &Fixture, post: &Post) {
     assert!(dealt_with.is_some(), "the sandbox does not response");
 }
 
-/// What was told as acknowledged is not shown again.
+/// Checks that an acknowledged operation is not listed again.
 fn acknowledged_stays(before: &[TillCall], after: &[TillCall]) -> Result<(), String> {
     for call in before.iter().filter(|call| call.verb() == "ack" && call.code() == Some(0)) {
         let shown = after.iter().filter(|call| call.verb() == "list");
@@ -503,7 +511,8 @@ fn brief(event: &Event) -> String {
     }
 }
 
-/// What a purchase waits for on the disk: syncs before its request leaves, and between the answer and the caller.
+/// Counts the syncs that a purchase waits for: before its request leaves, and between the response
+/// and the caller.
 fn waits_of(recording: &Recording, reference: &str) -> (usize, usize) {
     let events = &recording.events;
     let position = |start: &str| {
@@ -518,7 +527,7 @@ fn waits_of(recording: &Recording, reference: &str) -> (usize, usize) {
         begin + events[begin..end].iter().rposition(|event| matches!(event, Event::Got { .. })).expect("a response");
     let syncs =
         |events: &[Event]| events.iter().filter(|event| matches!(event, Event::Sync(_) | Event::SyncFolder(_))).count();
-    // The last thing on the disk before the request is the sync of what was written before it.
+    // The last disk operation before the request is the sync of the intent.
     let before: Vec<String> = events[begin + 1..sent].iter().map(brief).collect();
     assert!(before.last().is_some_and(|last| last.starts_with("Sync")), "{before:#?}");
     assert!(before.iter().any(|event| event.starts_with("write")), "{before:#?}");
@@ -527,16 +536,18 @@ fn waits_of(recording: &Recording, reference: &str) -> (usize, usize) {
 
 #[test]
 fn purchase_syncs_once_before_the_request_and_not_after() {
-    // Acknowledging waits for the outcome's record, which is written after its caller was told: the next one's is looked at alone.
+    // Acknowledging waits for the outcome's record, which is written after the caller got the
+    // outcome. Therefore the next purchase is measured alone.
     let script = [("R1", COFFEE), ("R2", COFFEE), ("R3", COFFEE), ("R4", NEW_YEAR_2099)]
         .map(|(reference, item)| [press(item, reference), "ackall".to_owned()])
         .concat();
     let recording = record("the steady state", used, true, &script);
-    // The first of a life waits for the folder too: SQLite cannot know that the log's entry in it is durable.
+    // The first purchase of a run also waits for the folder: SQLite cannot know that the WAL's
+    // entry in the folder is durable.
     assert_eq!(waits_of(&recording, "R1"), (2, 0));
     assert_eq!(waits_of(&recording, "R2"), (1, 0));
     assert_eq!(waits_of(&recording, "R3"), (1, 0));
-    // A refusal must not be undone by a power cut.
+    // A power cut must not undo a declined outcome.
     assert_eq!(waits_of(&recording, "R4"), (1, 1));
     println!("campaign syncs: 4 points tried, 0 violations, 1 / 0 for a completed purchase, 1 / 1 for a declined one");
 }

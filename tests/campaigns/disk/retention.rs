@@ -1,5 +1,5 @@
-//! How long the journal remembers: an acknowledged record goes at the first open after its retention, any other never.
-//! And how large the log beside it becomes.
+//! The journal's retention: an acknowledged record is deleted at the first open after its
+//! retention. Any other record is kept. The size of the write-ahead log is tested too.
 
 use crate::fixture::{COFFEE, Fixture, MEMBER, Place, press};
 use crate::journal_paths::{DAY_MS, Strings};
@@ -18,7 +18,7 @@ fn records_past_retention_are_deleted_if_acknowledged() {
     let id = till.make("list").json("operations")[0]["operationId"].as_str().unwrap().to_owned();
     assert_eq!(till.make(&format!("ack:{id}")).code(), Some(0));
     assert_eq!(till.make(&press(COFFEE, "not-acknowledged")).code(), Some(0));
-    // From now on nothing is answered: the next stays pending.
+    // No response from now on: the next purchase stays pending.
     fixture.sandbox.arm(Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
     assert_eq!(till.make(&format!("purchase:{MEMBER}:{COFFEE}:pending:250")).code().map(|code| code / 100), Some(-5));
     till.end();
@@ -29,7 +29,8 @@ fn records_past_retention_are_deleted_if_acknowledged() {
         references
     };
     let others = ["not-acknowledged", "pending"];
-    // A clock that went back, a restart the same day, and the last day of its time: it stays.
+    // The record is kept after a clock that went back, a restart on the same day, and on the last
+    // day.
     for days in [-400, 0, 29] {
         Strings::start(&config, &place, days * DAY_MS).end();
         assert_eq!(held(), ["acknowledged", others[0], others[1]], "after {days} days");
@@ -62,7 +63,7 @@ fn write_ahead_log_of_busy_journal_stays_small() {
     });
     client.close();
     let bytes = |suffix: &str| std::fs::metadata(format!("{}{suffix}", place.journal().display())).unwrap().len();
-    // Moved every 200 writes, of at most ten pages of 4 KB; in the file since then.
+    // A checkpoint comes every 200 writes of at most ten pages of 4 KB.
     assert!(bytes("-wal") < 8 << 20, "the log has {} bytes", bytes("-wal"));
     assert!(bytes("") > 100 << 10, "the file has {} bytes", bytes(""));
     println!("campaign log: {} points tried, 0 violations, the log has {} KB", THREADS * EACH, bytes("-wal") >> 10);

@@ -1,14 +1,17 @@
-/* A bad disk, and a notary of a good one: preloaded into a till, it stands between the library and the C library's file functions.
- * It touches only paths that start with EPS_DISK_PREFIX (and, to note them, standard output and sockets).
+/* A bad disk, and a recorder of a good disk. Preloaded into a till, the shim stands between the
+ * library and the C library's file functions. The shim touches only paths that start with
+ * EPS_DISK_PREFIX. It also records standard output and sockets.
  *
  * EPS_DISK_FAIL=<n>:<EIO|ENOSPC|EROFS|EACCES|SHORT>:<once|ever>
- *     The n-th operation that can fail in this way fails, or it and every later one. SHORT writes half of what was asked for.
+ *     The n-th operation that can fail in this way fails ("ever": and every later one).
+ *     SHORT writes half of the bytes.
  * EPS_DISK_RECORD=<file>
- *     Every effect, in the order in which they happened, one entry a line, some followed by bytes and a newline:
- *         create P | write P OFFSET LENGTH + bytes | truncate P LENGTH | sync P | unlink P | folder P
- *         told LENGTH + bytes (standard output) | sent SOCKET LENGTH + bytes | got SOCKET LENGTH + bytes
- *         fault N OPERATION P | operations N (at exit) | unknown FUNCTION P (a function that the shim cannot fail)
- */
+ *     Every effect in order, one entry a line, some followed by bytes and a newline:
+ *         create P | write P OFFSET LENGTH + bytes | truncate P LENGTH | sync P | unlink P
+ *         folder P | output LENGTH + bytes (standard output)
+ *         sent SOCKET LENGTH + bytes | got SOCKET LENGTH + bytes
+ *         fault N OPERATION P | operations N (at exit)
+ *         unknown FUNCTION P (a function that the shim cannot fail) */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,7 +32,8 @@
 #define FILES 1024
 #define EXPORT __attribute__((visibility("default")))
 
-/* The function behind ours. Asked for at each call: a till's calls are few, and there is no state to get wrong. */
+/* Returns the original function. It is resolved at each call: a till makes few calls, and there
+ * is no state to get wrong. */
 #define REAL(name, type) ((type)behind(#name))
 
 typedef int (*open_fn)(const char *, int, ...);
@@ -47,7 +51,7 @@ typedef ssize_t (*send_fn)(int, const void *, size_t, int);
 typedef ssize_t (*recv_fn)(int, void *, size_t, int);
 typedef ssize_t (*iov_fn)(int, const struct iovec *, int);
 
-/* What kind of trouble an operation can get into. */
+/* The kinds of faults that an operation can have. */
 enum { LOOKS = 1, READS = 2, LOCKS = 4, OPENS = 8, WRITES = 16, SYNCS = 32, REMOVES = 64 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -63,7 +67,7 @@ static void *behind(const char *name) {
     return function;
 }
 
-/* The last answer to an error of the shim's own: without it the test would judge something else than what happened. */
+/* Ends the program at an error of the shim itself. Otherwise the test would judge another run. */
 static void give_up(const char *why) {
     static const char says[] = "disk shim: ";
     syscall(SYS_write, 2, says, sizeof says - 1);
@@ -117,7 +121,8 @@ static int ours(const char *path) { return prefix && path && !strncmp(path, pref
 
 static const char *path_of(int fd) { return fd >= 0 && fd < FILES ? paths[fd] : NULL; }
 
-/* Counts an operation on a path of ours; true when it is to fail, with errno set. The lock is held. */
+/* Counts an operation on a recorded path. Returns true when it must fail, with errno set. The
+ * lock is held. */
 static int fails(int kind, const char *name, const char *path) {
     if (!(fail_kinds & kind) && fail_at) return 0;
     operations++;
@@ -127,7 +132,7 @@ static int fails(int kind, const char *name, const char *path) {
     return 1;
 }
 
-/* Does `call` under the lock, so that the record's order is the order of the effects. */
+/* Makes `call` under the lock, so that the record's order is the order of the effects. */
 #define ON(path, kind, name, failed, call, effect)                \
     do {                                                          \
         pthread_mutex_lock(&lock);                                \
@@ -158,7 +163,8 @@ static int is_there(const char *path) { return syscall(SYS_faccessat, AT_FDCWD, 
 
 static int open_ours(const char *name, const char *path, int flags, mode_t mode) {
     int existed = is_there(path);
-    /* A file that is only read opens on a read-only disk too, and one that is there already on a full disk. */
+    /* A file that is only read opens on a read-only disk too. An existing file opens on a full
+     * disk. */
     int creates = (flags & O_CREAT) && !existed;
     int kind = creates || ((flags & O_ACCMODE) != O_RDONLY && fail_errno != ENOSPC) ? OPENS : LOOKS;
     ON(path, kind, name, -1, REAL(open, open_fn)(path, flags, mode), {
@@ -206,7 +212,7 @@ EXPORT int close(int fd) {
 
 static size_t part_of(size_t length) { return fail_short ? length / 2 : 0; }
 
-/* A write that fails in part has its part on the disk. */
+/* A write that fails in part leaves its part on the disk. */
 static ssize_t write_ours(const char *name, int fd, const void *bytes, size_t length, off_t offset) {
     const char *path = path_of(fd);
     pthread_mutex_lock(&lock);
@@ -273,7 +279,7 @@ EXPORT ssize_t read(int fd, void *bytes, size_t length) {
     ON(path, READS, "read", (ssize_t)-1, REAL(read, read_fn)(fd, bytes, length), {});
 }
 
-/* The library's sockets never block, so they may be noted under the lock. */
+/* The library's sockets never block. Therefore they may be recorded under the lock. */
 EXPORT ssize_t send(int fd, const void *bytes, size_t length, int flags) {
     pthread_mutex_lock(&lock);
     ssize_t sent = REAL(send, send_fn)(fd, bytes, length, flags | MSG_DONTWAIT);
@@ -347,7 +353,8 @@ EXPORT int access(const char *path, int mode) {
     ON(path, LOOKS, "access", -1, REAL(access, path_int_fn)(path, mode), {});
 }
 
-/* Locks are fcntl's. Looking for one is never refused with EACCES, taking one is, and giving one back never fails on a local disk. */
+/* Locks are fcntl's. Querying a lock never fails with EACCES, taking a lock does. Releasing one
+ * never fails on a local disk. */
 #define FCNTL(name)                                                                     \
     EXPORT int name(int fd, int command, ...) {                                         \
         va_list arguments;                                                              \
@@ -395,6 +402,6 @@ EXPORT int fchown(int fd, uid_t user, gid_t group) {
     ON(path, LOOKS, "fchown", -1, REAL(fchown, int (*)(int, uid_t, gid_t))(fd, user, group), {});
 }
 
-/* Left alone: mmap64 of the -shm (what it holds is made again after a crash), statx (std's look at the journal's path, which
- * changes nothing), lseek64, readlink, getcwd, geteuid, utimes, mkdir and rmdir (SQLite's dot-file locks, not used),
+/* Not covered: mmap64 of the -shm (made again after a crash), statx (std reads the journal's path),
+ * lseek64, readlink, getcwd, geteuid, utimes, mkdir and rmdir (SQLite's dot-file locks, not used),
  * opendir, readdir64 and closedir (the certificates' folder), realpath, dlopen. */

@@ -1,13 +1,13 @@
-//! The preloaded shims, compiled, and what `shim.c` wrote down.
+//! The compiled shims, and the record that `shim.c` writes.
 
 use crate::till;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The disk's shim.
+/// The disk shim.
 pub static DISK: LazyLock<PathBuf> = LazyLock::new(|| build("shim"));
-/// The clock's.
+/// The clock shim.
 pub static CLOCK: LazyLock<PathBuf> = LazyLock::new(|| build("clock"));
 
 fn build(name: &str) -> PathBuf {
@@ -17,7 +17,7 @@ fn build(name: &str) -> PathBuf {
     library
 }
 
-/// Something that happened, in the order in which it did.
+/// A recorded event. Events are in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     Create(PathBuf),
@@ -31,7 +31,7 @@ pub enum Event {
     /// The entries of a folder became durable.
     SyncFolder(PathBuf),
     Unlink(PathBuf),
-    /// Standard output: what the caller of the library knows.
+    /// Standard output: the caller's knowledge.
     Output(String),
     Sent {
         socket: u32,
@@ -46,12 +46,12 @@ pub enum Event {
         operation: String,
         path: PathBuf,
     },
-    /// At the end: how many operations could have failed.
+    /// At the end: the number of operations that could have failed.
     Operations(usize),
 }
 
 impl Event {
-    /// Reads a record, whole or cut off by a kill.
+    /// Reads a record, complete or cut off by a kill.
     pub fn read(record: &Path) -> Vec<Event> {
         let all = std::fs::read(record).unwrap();
         let mut rest = &all[..];
@@ -85,7 +85,7 @@ impl Event {
         events
     }
 
-    /// Of a WAL's index: its content is made again after a crash.
+    /// Whether the path is a WAL's index. Its content is made again after a crash.
     pub fn is_of_index(&self) -> bool {
         let (Event::Create(path)
         | Event::Write { path, .. }
@@ -99,7 +99,7 @@ impl Event {
     }
 }
 
-/// File functions of the C library that the shim need not stand in for, and why.
+/// File functions of the C library that the shim does not cover, and the reason.
 const LEFT_ALONE: &[(&str, &str)] = &[
     ("closedir", "the folder of certificates"),
     ("dirfd", "the folder of certificates"),
@@ -120,7 +120,8 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("utimes", "SQLite's dot-file locks, not used"),
 ];
 
-/// The file functions there are; what the library uses of them must be known to the shim or be left alone for a reason.
+/// The known file functions. The shim must cover each one that the library uses, or a reason must
+/// be given.
 const FILE_FUNCTIONS: &str = "access chmod chown close closedir copy_file_range creat dirfd dlopen dup dup2 dup3 faccessat \
     fallocate fallocate64 fchmod fchmodat fchown fchownat fcntl fcntl64 fdatasync fdopen fflush flock fopen fopen64 fread fstat \
     fstat64 fstatat fstatat64 fsync ftruncate ftruncate64 fwrite getcwd ioctl lchown link linkat lockf lockf64 lseek lseek64 lstat \

@@ -1,4 +1,5 @@
-//! What the campaigns share: a store with a journal on disk, the budget, a random number with a seed, and workers.
+//! Shared parts of the campaigns: a store with a journal on disk, the budget, a random number with
+//! a seed, and workers.
 
 use crate::judge::{self, Case, Found, Journal, Record};
 use crate::till::{TillCall, run_script};
@@ -11,28 +12,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// `requestTimeoutMs` of every till here. Its quiet time is a tenth more.
+/// `requestTimeoutMs` of every till here. The in-flight window is a tenth more.
 pub const REQUEST_MS: u64 = 300;
 pub const IN_FLIGHT_WINDOW: Duration = Duration::from_millis(REQUEST_MS + REQUEST_MS / 10);
 
-/// Whether to try everything instead of a sample.
+/// Returns whether every point is tried instead of a sample.
 pub fn full() -> bool {
     std::env::var("EPS_BUDGET").is_ok_and(|budget| budget == "full")
 }
 
-/// A number from the environment.
+/// Returns a number from the environment.
 pub fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
-/// The campaigns share the computer with nobody of their own: one at a time.
+/// Runs one campaign at a time.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A sequence that its seed makes again (splitmix64).
+/// A sequence that its seed reproduces (splitmix64).
 pub struct Random(u64);
 
 impl Random {
@@ -40,7 +41,7 @@ impl Random {
         Self(seed)
     }
 
-    /// The seed of this run: `EPS_SEED`, else a fresh one.
+    /// Returns the seed of this run: `EPS_SEED`, else a fresh one.
     pub fn seed() -> u64 {
         setting("EPS_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().1 >> 32)
     }
@@ -53,7 +54,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to one below `end`.
+    /// Returns a number from 0 to one below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
@@ -68,7 +69,7 @@ impl Random {
     }
 }
 
-/// An Engage and a folder for journals.
+/// A sandbox and a folder for journals.
 pub struct Store {
     pub sandbox: Sandbox,
     folder: tempfile::TempDir,
@@ -84,12 +85,12 @@ impl Store {
         }
     }
 
-    /// Where connections are taken and nothing is ever said.
+    /// Returns the URL of a port that accepts connections and never responds.
     pub fn silent_url(&self) -> String {
         format!("https://{}", self.silent.local_addr().expect("it listens"))
     }
 
-    /// A place for a journal that is not there yet.
+    /// Returns a path for a new journal.
     pub fn journal(&self, name: &str) -> PathBuf {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder).expect("the folder is ours");
@@ -111,7 +112,7 @@ impl Store {
         .to_string()
     }
 
-    /// Judges what the journals and the ledger say now.
+    /// Judges the journals and the ledger at this moment.
     pub fn judge(
         &self,
         requests: &[RequestEntry],
@@ -131,8 +132,9 @@ impl Store {
     }
 }
 
-/// What the till does when the trouble is over: learns every outcome, shows them, is acknowledged. All of it must succeed.
-/// `again` is pressed when all is known; more than once, because on a busy computer a press may end as "not sent".
+/// Runs the till after the faults ended: it resolves every outcome, lists them and acknowledges
+/// them. All of it must succeed. `again` is pressed when all is known, more than once, because on a
+/// busy machine a press may end as "not sent".
 pub fn recover(config: &str, again: Option<&str>) -> Result<Vec<TillCall>, String> {
     let mut script = vec!["resolve:60000", "list"];
     script.extend(again.iter().flat_map(|press| [*press; 4]));
@@ -162,7 +164,8 @@ pub fn recover(config: &str, again: Option<&str>) -> Result<Vec<TillCall>, Strin
     Ok(calls)
 }
 
-/// Why what is pending at the first look is pending: each reason with how many there are, and one of them. Empty if nothing is.
+/// Returns why operations are pending in the first list: each reason with its count and one
+/// example. Empty if none is pending.
 fn pending_for(calls: &[TillCall]) -> String {
     let shown = calls.iter().find(|call| call.verb() == "list").map_or(&Value::Null, |call| call.json("operations"));
     let mut reasons: BTreeMap<String, (usize, &Value)> = BTreeMap::new();
@@ -177,8 +180,9 @@ fn pending_for(calls: &[TillCall]) -> String {
     lines.join("; ")
 }
 
-/// Does every job, each on one of some workers with a store of its own; stops at the first that fails.
-/// Most of a job is waiting for a quiet time to pass, so there are more workers than processors.
+/// Does every job on one of several workers with its own store, and stops at the first failure.
+/// Most of a job is waiting for an in-flight window, so that there are more workers than
+/// processors.
 pub fn in_parallel<J: Sync, R: Send>(
     workers: usize,
     jobs: &[J],

@@ -1,12 +1,13 @@
-/* Kills a program at its N-th system call stop, as a power switch would: SIGKILL to all its threads, from outside.
+/* Kills a program at its N-th system call stop with SIGKILL to all its threads, from outside.
  *
- *   killat N MARKER PROGRAM ARGUMENTS...
+ *   kill_at N MARKER PROGRAM ARGUMENTS...
  *
- * Counting starts when the program writes a line that begins with MARKER to its standard output. Every system call of every thread
- * is two points: before it is carried out, and after it, before the thread goes on. With N = 0 the program runs through.
- * On standard error: "killat: killed at N before|after <system call>"; when it ran through "killat: N points", and with N = 0 before
- * that each of them, "killat: point N before|after <system call>".
- * Exit: the program's own code when it ran through, 137 when it was killed, 99 when tracing failed. */
+ * Counting starts when the program writes a line that begins with MARKER to its standard output.
+ * Every system call of every thread is two points: before it, and after it before the thread
+ * goes on. With N = 0 the program runs to its end. Standard error has "killat: killed at N
+ * before|after <system call>". For a complete run it has "killat: N points", and with N = 0
+ * before that each point, "killat: point N before|after <system call>". Exit: the program's own
+ * code after a complete run, 137 when it was killed, 99 when tracing failed. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -99,7 +100,8 @@ static const char *name_of(long call)
     return number;
 }
 
-/* Whether a thread is about to write a line that begins with the marker to standard output. */
+/* Returns whether a thread is about to write a line that begins with the marker to standard
+ * output. */
 static int writes_marker(pid_t id, const struct ptrace_syscall_info *info, const char *marker)
 {
     char text[64];

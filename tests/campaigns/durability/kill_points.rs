@@ -1,5 +1,6 @@
-//! SIGKILL at every system call of open, purchase, settle, acknowledge and close, then a restart, then the verdict.
-//! A scenario's number of points varies a little from run to run, because threads do: points beyond the end are runs that end well.
+//! SIGKILL at every system call of open, purchase, resolve, acknowledge and close, then a restart,
+//! then the judge. Threads make a scenario's number of points vary a little from run to run. A
+//! point beyond the end is a complete run.
 
 use crate::campaign::{Random, Store, alone, full, in_parallel, recover, setting};
 use crate::till::{TillCall, build_folder, compile, run_script, run_till};
@@ -14,17 +15,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// What is being done when the kill comes.
+/// The action during which the kill comes.
 struct Scenario {
     name: &'static str,
-    /// What the till reaches until it is killed. Afterwards it is Engage in any case.
+    /// The URL that the till uses until it is killed. Afterwards the till uses the sandbox.
     reaches: Reaches,
-    /// What happened before: tills that lived through it.
+    /// Tills that ran before, and were not killed.
     prepare: fn(&Store, config: &str) -> Vec<TillCall>,
     script: &'static [Call],
-    /// What the cashier presses after the restart, when all is settled.
+    /// The press after the restart, when all is resolved.
     again: Option<Call>,
-    /// How many deductions there are in the end, at least and at most.
+    /// The number of deductions in the end, at least and at most.
     deductions: (usize, usize),
 }
 
@@ -32,9 +33,9 @@ struct Scenario {
 enum Reaches {
     Https,
     Http,
-    /// A port where nobody listens.
+    /// A port without a server.
     Nobody,
-    /// A port that takes the connection and never says a word.
+    /// A port that accepts the connection and never responds.
     Silence,
 }
 
@@ -113,7 +114,8 @@ const SCENARIOS: &[Scenario] = &[
         again: Some(COFFEE),
         deductions: (1, 1),
     },
-    // What was told "not sent" stays so, also when the till is killed right after it said so.
+    // An outcome "not sent" stays, also when the till is killed right after it reported the
+    // outcome.
     Scenario {
         name: "offline",
         reaches: Reaches::Nobody,
@@ -171,12 +173,13 @@ fn nothing(_: &Store, _: &str) -> Vec<TillCall> {
     Vec::new()
 }
 
-/// A till that left a purchase pending, whose request or answer was lost.
+/// Runs a till that leaves a purchase pending, because its request or response was lost.
 fn pending(store: &Store, config: &str, lost: Effect) -> Vec<TillCall> {
     store.sandbox.arm(Fault::on(Operation::Purchase, lost));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
     let mut calls = Vec::new();
-    // On a busy computer the wait may end before the journal answered; the same press again is the same purchase.
+    // On a busy machine the wait may end before the journal is ready. The same press again is the
+    // same purchase.
     while calls.iter().all(|call: &TillCall| call.json("operationId").is_null()) {
         calls.extend(run_script(config, &[&HASTY_COFFEE.word()]));
     }
@@ -184,8 +187,9 @@ fn pending(store: &Store, config: &str, lost: Effect) -> Vec<TillCall> {
     calls
 }
 
-/// Brings a journal whose write-ahead log is due to be moved into the file, so that the next life does it after its first purchase.
-/// Refusals have filled it: they are in no ledger, so one journal does for all.
+/// Provides a journal whose write-ahead log is due for a checkpoint, so that the next run makes it
+/// after its first purchase. Declined purchases have filled the log. They are in no ledger, so that
+/// one journal serves all runs.
 fn long_log(_: &Store, config: &str) -> Vec<TillCall> {
     const DUE: u64 = 2 << 20;
     static FILLED: LazyLock<(Store, PathBuf)> = LazyLock::new(|| {
@@ -211,17 +215,18 @@ fn journal_of(config: &str) -> PathBuf {
     config["journalPath"].as_str().expect("we gave it").into()
 }
 
-/// The tool that kills.
+/// Returns the program that kills.
 static KILLAT: LazyLock<PathBuf> = LazyLock::new(|| {
     let program = build_folder().join("killat");
     compile(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns/durability/kill_at.c"), &program, &[]);
     program
 });
 
-/// Where a kill struck: `before pwrite64`. None: the till was through by then.
+/// The place of a kill: `before pwrite64`. `None`: the till had ended by then.
 pub type Hit = Option<String>;
 
-/// Runs a till that is killed at a point, 0 for never. What it told, where it was struck, and the points in order if it was not.
+/// Runs a till that is killed at a point, 0 for never. Returns its calls, the place of the kill,
+/// and all points in order if there was no kill.
 pub fn killed_at(point: usize, config: &str, script: &[String]) -> (Vec<TillCall>, Hit, Vec<String>) {
     let script: Vec<&str> = script.iter().map(String::as_str).collect();
     let till = run_till(config, &script);
@@ -250,11 +255,11 @@ pub fn killed_at(point: usize, config: &str, script: &[String]) -> (Vec<TillCall
 struct Job {
     scenario: &'static Scenario,
     point: usize,
-    /// At which point of the recovery a second kill comes.
+    /// The point of the recovery at which a second kill comes.
     again_at: Option<usize>,
 }
 
-/// What came of one kill, or of two.
+/// The result of one kill, or of two.
 struct Struck {
     hits: Vec<String>,
     deductions: usize,
@@ -299,7 +304,7 @@ fn try_one(store: &Store, job: &Job) -> Result<Struck, String> {
     Ok(Struck { deductions: found.deductions, hits })
 }
 
-/// What a till reaches, before the kill or after it.
+/// Returns the URL that a till uses, before the kill or after it.
 fn url(store: &Store, scenario: &Scenario, before: bool) -> String {
     match scenario.reaches {
         Reaches::Nobody if before => "http://127.0.0.1:1".to_owned(),
@@ -309,12 +314,12 @@ fn url(store: &Store, scenario: &Scenario, before: bool) -> String {
     }
 }
 
-/// The script that a second kill interrupts.
+/// The script that a second kill ends.
 fn recovery() -> Vec<String> {
     ["resolve:5000", "list", "ackall", "close"].map(str::to_owned).into()
 }
 
-/// The system calls of a scenario in order, from a run that is not killed: the longest of three.
+/// Returns the system calls of a scenario in order: the longest of three runs without a kill.
 fn points_of(store: &Store, scenario: &Scenario) -> Vec<String> {
     let runs = (0..3).map(|run| {
         store.sandbox.reset();
@@ -328,26 +333,26 @@ fn points_of(store: &Store, scenario: &Scenario) -> Vec<String> {
     points
 }
 
-/// What changes what others see: the disk, the network, what the caller was told.
+/// Returns whether a system call has an outside effect: the disk, the network, the till's output.
 fn matters(point: &str) -> bool {
     ["write", "pwrite64", "fdatasync", "fsync", "ftruncate", "sendto", "recvfrom", "connect", "unlink", "openat"]
         .contains(&point.split(' ').nth(1).unwrap_or_default())
 }
 
-/// A sample of a list: as many as wanted, evenly.
+/// Returns an evenly spaced sample of a list.
 fn spread<T: Copy>(of: &[T], wanted: usize) -> Vec<T> {
     let wanted = wanted.min(of.len());
     (0..wanted).map(|n| of[n * of.len() / wanted]).collect()
 }
 
-/// The points to try: all with a full budget, else those that matter most.
+/// Returns the points to try: all with a full budget, else the most relevant ones.
 pub fn chosen(points: &[String]) -> Vec<usize> {
     let all: Vec<usize> = (1..=points.len() + points.len() / 20 + 5).collect();
     if full() {
         return all;
     }
     let important: Vec<usize> = (1..=points.len()).filter(|at| matters(&points[at - 1])).collect();
-    // Right after the caller was told something, it must be true already.
+    // An outcome that the caller has got must already be durable.
     let mut sample: Vec<usize> = (1..=points.len()).filter(|at| points[at - 1] == "after write").collect();
     sample.extend(spread(&important, 8));
     sample.extend(spread(&all, 3));
@@ -356,15 +361,15 @@ pub fn chosen(points: &[String]) -> Vec<usize> {
     sample
 }
 
-/// The scenarios to try: all, or the one named by `EPS_KILL`.
+/// Returns the scenarios to try: all, or the one that `EPS_KILL` names.
 fn scenarios() -> Vec<&'static Scenario> {
     let named = std::env::var("EPS_KILL").ok();
     SCENARIOS.iter().filter(|scenario| named.as_deref().is_none_or(|name| name == scenario.name)).collect()
 }
 
-/// Carries a campaign out and says in one line what came of it. `EPS_KILL_SECONDS` bounds it.
+/// Runs a campaign and prints its result in one line. `EPS_KILL_SECONDS` limits its duration.
 fn campaign(name: &str, mut jobs: Vec<Job>, seed: u64) {
-    // In no order, so that a campaign that is cut short has tried a little of everything.
+    // The order is random, so that a campaign that is cut short has tried some of every kind.
     let mut random = Random::new(seed);
     for at in (1..jobs.len()).rev() {
         let with = usize::try_from(random.below(at as u64 + 1)).unwrap_or_default();
@@ -421,13 +426,14 @@ fn second_kill_during_recovery_loses_and_doubles_nothing() {
     let seed = Random::seed();
     let mut random = Random::new(seed);
     let mut jobs = Vec::new();
-    // How long a recovery is, at most: the whole of a purchase is sent again in it.
+    // The longest recovery sends a whole purchase again.
     let lost = SCENARIOS.iter().find(|scenario| scenario.name == "resolve-lost-request").expect("it is in the table");
     let longest = points_of(&store, lost).len();
     for scenario in scenarios().into_iter().filter(|scenario| scenario.again.is_some() && scenario.name != "declined") {
         let points = points_of(&store, scenario);
         let important: Vec<usize> = (1..=points.len()).filter(|at| matters(&points[at - 1])).collect();
-        // Full: every point of the recovery after kills around the request; else a few pairs.
+        // Full budget: every point of the recovery after kills around the request. Else a few
+        // pairs.
         let around = |call: &str| -> Vec<usize> {
             important.iter().copied().filter(|at| points[at - 1].ends_with(call)).collect()
         };

@@ -1,5 +1,6 @@
-//! Whatever is killed, and whenever: no purchase is lost, none is deducted twice, and nobody is told what is not so.
-//! Real processes, real SIGKILL, a real Engage's stand-in; `EPS_BUDGET=full` tries every point instead of a sample.
+//! Processes are killed at any moment: no purchase is lost, none is deducted twice, and every
+//! reported outcome is true. The processes and SIGKILL are real. The sandbox stands in for Engage.
+//! `EPS_BUDGET=full` tries every point instead of a sample.
 
 #[path = "../../support/judge.rs"]
 mod judge;

@@ -1,5 +1,6 @@
-//! Eight processes on four journals buy at random while Engage fails at random and they are killed and started again at random.
-//! In the end the faults stop, every journal is settled, and the sum of deductions is the sum of completed intents.
+//! Eight processes on four journals buy at random. Engage fails at random, and the processes are
+//! killed and started again at random. In the end the faults stop and every journal is resolved.
+//! The sum of deductions is then the sum of completed intents.
 
 use crate::campaign::{Random, Store, alone, full, recover, setting};
 use crate::till::{TillCall, run_till};
@@ -18,24 +19,24 @@ use uuid::Uuid;
 
 const JOURNALS: usize = 4;
 const PROCESSES: usize = 8;
-/// Pairs of members of a journal, and how many receipts each is there for before the next one's turn.
+/// Pairs of members of a journal, and the number of receipts of a pair before the next pair's turn.
 const VISITS: usize = 64;
 const RECEIPTS: u64 = 30;
 
-/// What all processes of one journal share.
+/// The state that all processes of one journal share.
 struct Till {
     journal: PathBuf,
     config: String,
     contacts: Vec<Uuid>,
     calls: Mutex<Vec<TillCall>>,
-    /// The number of the newest receipt; the older ones are pressed again now and then.
+    /// The number of the newest receipt. Older receipts are sometimes pressed again.
     receipt: AtomicU64,
-    /// Purchase ids that the POS made, with what they were made for.
+    /// Purchase ids that the POS made, with their contact and item.
     named: Mutex<Vec<(Uuid, Uuid, Uuid)>>,
 }
 
 impl Till {
-    /// Who is there at a receipt.
+    /// Returns the member of a receipt.
     fn member(&self, receipt: u64, poor: bool) -> Uuid {
         let visit = usize::try_from(receipt / RECEIPTS).unwrap_or_default() % VISITS;
         self.contacts[2 * visit + usize::from(poor)]
@@ -54,7 +55,7 @@ fn random_kills_and_faults_deduct_only_completed_intents() {
     let _alone = alone();
     let seconds = setting("EPS_RANDOM_KILLS_SECONDS").unwrap_or(if full() { 600 } else { 10 });
     let seed = Random::seed();
-    // Said first, so that it is there whatever happens.
+    // Printed first, so that the seed is known whatever happens.
     println!("campaign random-kills: seed {seed}, {seconds} s");
     let store = Store::open();
     let tills: Vec<Till> = (0..JOURNALS).map(|number| open_shop(&store, number)).collect();
@@ -100,8 +101,9 @@ fn presses(calls: &[TillCall]) -> usize {
     calls.iter().filter(|call| matches!(call.verb(), "purchase" | "named")).count()
 }
 
-/// A journal and its members, by turns: one with points for everything, one who soon has none left. A member's history is asked for
-/// as a whole, so there are enough of them to keep each short.
+/// Makes a journal and its members in pairs: one with points for everything, one with few points. A
+/// member's history is read as a whole. Therefore there are enough members to keep each history
+/// short.
 fn open_shop(store: &Store, number: usize) -> Till {
     let contacts: Vec<Uuid> = [1_000_000, 1_500]
         .into_iter()
@@ -121,19 +123,19 @@ fn open_shop(store: &Store, number: usize) -> Till {
     Till { journal, config, contacts, calls: Mutex::default(), receipt: AtomicU64::new(1), named: Mutex::default() }
 }
 
-/// How a till's life goes on after a call.
+/// The state of a till's process after a call.
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
     /// The call ended.
     Ended,
-    /// It did not end in the time it was given.
+    /// The call did not end in its time.
     Late,
-    /// The till is gone.
+    /// The process has ended.
     Dead,
 }
 
-/// A process from its start to its end, which is a kill more often than not. What it told is kept.
-/// It is a violation when it ends by itself before its script, or when a call does not return.
+/// Runs a process from its start to its end, which is usually a kill. Its calls are kept. An early
+/// end and a call that does not return are violations.
 fn run_one_process(till: &Till, random: &mut Random, until: Instant, counts: &Counts) -> Result<(), String> {
     let mut child = run_till(&till.config, &["stdin", "close"])
         .stdin(Stdio::piped())
@@ -148,7 +150,7 @@ fn run_one_process(till: &Till, random: &mut Random, until: Instant, counts: &Co
     let (killed, hangs) = std::thread::scope(|scope| {
         scope.spawn(move || {
             let mut line = String::new();
-            // What a kill has cut off has no end of line.
+            // A line that a kill has cut off has no line end.
             while hear.read_line(&mut line).is_ok() && line.ends_with('\n') && send.send(line.clone()).is_ok() {
                 line.clear();
             }
@@ -170,7 +172,7 @@ fn run_one_process(till: &Till, random: &mut Random, until: Instant, counts: &Co
             counts.kills.fetch_add(1, Ordering::Relaxed);
         }
         drop(input);
-        // To the end of its output, whole or cut off.
+        // The rest of the output, complete or cut off.
         for line in &lines {
             heard += &line;
         }
@@ -187,7 +189,7 @@ fn run_one_process(till: &Till, random: &mut Random, until: Instant, counts: &Co
     Ok(())
 }
 
-/// Far beyond the longest wait that is asked for, and closing.
+/// Far more than the longest wait of a script, and closing.
 const ENDLESS: Duration = Duration::from_secs(30);
 
 fn wait_for_end(lines: &Receiver<String>, heard: &mut String, limit: Duration) -> Then {
@@ -206,7 +208,7 @@ fn wait_for_end(lines: &Receiver<String>, heard: &mut String, limit: Duration) -
     }
 }
 
-/// What a cashier does next.
+/// Returns the next command of a cashier.
 fn command(till: &Till, random: &mut Random) -> String {
     let contact = till.member(till.receipt.load(Ordering::Relaxed), random.one_in(3));
     let item = *random.pick(&[
@@ -226,7 +228,8 @@ fn command(till: &Till, random: &mut Random) -> String {
                 true => till.receipt.fetch_add(1, Ordering::Relaxed),
                 false => till.receipt.load(Ordering::Relaxed),
             };
-            // The same receipt is always of the same member and item here, or else it would be another purchase.
+            // A receipt always has the same member and item here. Otherwise it would be another
+            // purchase.
             let receipt = newest.saturating_sub(random.below(4)).max(1);
             let contact = till.member(receipt, receipt.is_multiple_of(3));
             let item = if receipt % 5 == 0 { demo::SLOW } else { demo::COFFEE };
@@ -250,20 +253,20 @@ fn command(till: &Till, random: &mut Random) -> String {
     if random.one_in(8) { format!("threads:2:{press}") } else { press }
 }
 
-/// Arms faults until the time is over, then takes them all away. All requests that came in meanwhile, in order:
-/// the sandbox keeps the last 10 000 only.
+/// Arms faults until the time is over, then removes them. Returns all requests of that time in
+/// order. The sandbox itself keeps only the last 10,000.
 fn make_trouble(store: &Store, mut random: Random, until: Instant, counts: &Counts) -> BTreeMap<u64, RequestEntry> {
     let mut requests = BTreeMap::new();
     let mut collected = Instant::now();
     while Instant::now() < until {
-        // Nothing satisfies it: this is the pace of the trouble, and nothing depends on it.
-        store.sandbox.wait_for(Duration::from_millis(20 + random.below(60)), |_| false);
+        // The pace of the faults. No check depends on it.
+        std::thread::park_timeout(Duration::from_millis(20 + random.below(60)));
         if store.sandbox.faults().len() < 6 {
             store.sandbox.arm(fault(&mut random));
             counts.faults.fetch_add(1, Ordering::Relaxed);
         }
         if random.one_in(20) {
-            // Ends what is stalled.
+            // Ends stalled requests.
             store.sandbox.clear_faults();
         }
         if collected.elapsed() > Duration::from_secs(2) {
@@ -276,11 +279,11 @@ fn make_trouble(store: &Store, mut random: Random, until: Instant, counts: &Coun
 }
 
 fn collect(store: &Store, requests: &mut BTreeMap<u64, RequestEntry>) {
-    // What was collected before may have been answered since.
+    // A request that was collected earlier may have a response since.
     requests.extend(store.sandbox.requests().into_iter().map(|request| (request.seq, request)));
 }
 
-/// What may happen to a request. None of them lies about what Engage did: a refusal is Engage's own.
+/// Returns a random fault. No fault misreports Engage's state: an error is Engage's own.
 fn fault(random: &mut Random) -> Fault {
     let effect = match random.below(19) {
         0 => Effect::ResetBeforeCommit,
@@ -304,7 +307,7 @@ fn fault(random: &mut Random) -> Fault {
     Fault::on(on, effect).times(1 + u32::try_from(random.below(3)).unwrap_or_default())
 }
 
-/// The faults have ended: every journal is opened once more and settled, and all is judged.
+/// Opens and resolves every journal after the faults have ended, and judges all.
 fn end(
     store: &Store,
     tills: &[Till],

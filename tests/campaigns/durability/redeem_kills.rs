@@ -1,5 +1,6 @@
-//! SIGKILL at every system call of a redeem, of its settling and of what follows, then a restart. With one till and nobody else, a reward
-//! is used exactly once and the till knows that it was its own: no kill may leave it refused, ambiguous or for a person to look at.
+//! SIGKILL at every system call of a redeem, of resolving it and of the calls after it, then a
+//! restart. There is only one till. The reward is used exactly once, and the till knows that the
+//! redeem was its own. No kill may leave the redeem declined, ambiguous or in manual review.
 
 use crate::campaign::{Store, alone, in_parallel, recover};
 use crate::kill_points::{chosen, killed_at};
@@ -12,9 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Story {
     Plain,
-    /// The answer is lost after Engage has redeemed it.
+    /// The response is lost after Engage has redeemed the reward.
     ResponseLost,
-    /// An earlier life has left it pending: its request was lost.
+    /// An earlier run has left the redeem pending, because its request was lost.
     Resolve,
 }
 
@@ -26,7 +27,7 @@ struct Stage {
     calls: Vec<TillCall>,
 }
 
-/// A reward that was bought at another till, and whatever the story needs before the kill.
+/// Prepares a reward that another till bought, and the state that the story needs before the kill.
 fn stage(store: &Store, story: Story) -> Stage {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     store.sandbox.reset();
@@ -44,7 +45,8 @@ fn stage(store: &Store, story: Story) -> Stage {
         Story::ResponseLost => drop(store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit))),
         Story::Resolve => {
             store.sandbox.arm(Fault::on(Operation::Redeem, Effect::CloseBeforeCommit));
-            // On a busy computer the wait may end before the journal answered; the same press again is the same redeem.
+            // On a busy machine the wait may end before the journal is ready. The same press again
+            // is the same redeem.
             while calls.iter().all(|call: &TillCall| call.json("operationId").is_null()) {
                 calls.extend(run_script(&config, &[&rewards, &press(100), "close"]));
             }
@@ -71,7 +73,8 @@ fn try_one(store: &Store, (story, point): (Story, usize)) -> Result<bool, String
     let recovered = recover(&config, Some(&press)).map_err(report)?;
     for call in calls.iter().chain(&recovered) {
         let wrong = match call.verb() {
-            // Done, pending or not sent; with nobody else there is nobody to have used it.
+            // Completed, pending or not sent. There is no other till that could have used the
+            // reward.
             "redeem" => call.code().is_some_and(|code| (-399..=-300).contains(&code) || code == -520 || code == -522),
             "list" => call.json("operations").as_array().is_some_and(|shown| {
                 shown.iter().any(|one| one["needsReview"] == true || one["outcome"] == "declined")

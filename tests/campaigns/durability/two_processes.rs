@@ -1,5 +1,5 @@
-//! Two processes and many threads on one journal: the same press at the same instant is one purchase, a new journal is made once,
-//! and one process settles what another left.
+//! Two processes and many threads on one journal. The same press at the same instant is one
+//! purchase. A new journal is created once. One process resolves the pending operations of another.
 
 use crate::campaign::{Store, alone, full};
 use crate::till::{TillCall, run_till};
@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// A till that is told what to do while it runs.
+/// A till that gets its commands while it runs.
 struct Live {
     child: Child,
     input: ChildStdin,
@@ -33,7 +33,7 @@ impl Live {
         writeln!(self.input, "{line}").expect("the till reads");
     }
 
-    /// Reads until a line begins so, so many times.
+    /// Reads until a line with this start has come this many times.
     fn hear(&mut self, start: &str, times: usize) {
         for _ in 0..times {
             loop {
@@ -47,7 +47,7 @@ impl Live {
         }
     }
 
-    /// Ends it as its script says and gives all it told.
+    /// Ends the till as its script does and returns its calls.
     fn end(self) -> Vec<TillCall> {
         let Live { mut child, input, hear, mut heard } = self;
         drop(input);
@@ -93,7 +93,7 @@ fn same_press_in_two_processes_is_one_purchase() {
             _ => format!("named:{contact}:{item}:{}:5000", Uuid::new_v4()),
         };
         if round % 5 == 0 {
-            // Its answer is lost: the presses wait for what settling finds.
+            // The response is lost: the presses wait for the result of the status query.
             store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
             lost += 1;
         }
@@ -159,7 +159,8 @@ fn pending_purchase_of_killed_process_is_resolved_by_another() {
         store.sandbox.reset();
         let journal = store.journal(&format!("left-{round}"));
         let config = store.config(&journal, &store.sandbox.https_url());
-        // Open before the other dies, so that it is not opening that settles.
+        // The second process opens before the first dies, so that resolving does not happen at
+        // open.
         let mut second = Live::start(&config, &["stdin", "close"]);
         second.hear("END open", 1);
         let lost = if round % 2 == 0 { Effect::StallAfterCommit } else { Effect::StallBeforeCommit };

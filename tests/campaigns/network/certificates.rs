@@ -1,4 +1,4 @@
-//! Certificates made for the occasion: an authority, and what it vouches for.
+//! Certificates for the tests: a root, and the certificates that it signs.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -23,7 +23,7 @@ impl Certificate {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 
-    /// The certificate and its key as files of a folder.
+    /// Writes the certificate and its key as files of a folder.
     pub fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let (certificate, key) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
         std::fs::write(&certificate, &self.pem).unwrap();
@@ -42,7 +42,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// Its certificate as a file of a folder.
+    /// Writes the root certificate as a file of a folder.
     pub fn write(&self, folder: &Path, name: &str) -> PathBuf {
         let file = folder.join(name);
         std::fs::write(&file, &self.pem).unwrap();
@@ -53,12 +53,12 @@ impl Authority {
         self.server_between(name, now() - Duration::days(1), now() + Duration::days(1))
     }
 
-    /// For a server, valid between two times.
+    /// Makes a certificate for a server, valid between two times.
     pub fn server_between(&self, name: &str, from: OffsetDateTime, until: OffsetDateTime) -> Certificate {
         self.issue(params(&[name], name, from, until), ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    /// For a till.
+    /// Makes a certificate for a till.
     pub fn client(&self, name: &str) -> Certificate {
         let params = params(&[], name, now() - Duration::days(1), now() + Duration::days(1));
         self.issue(params, ExtendedKeyUsagePurpose::ClientAuth)

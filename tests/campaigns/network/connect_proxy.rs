@@ -1,4 +1,5 @@
-//! Through a proxy: the bytes of a tunnel, each answer a proxy may give in its place, and a real one (tinyproxy) with a login.
+//! Calls through a proxy: the bytes of a tunnel, each response of a proxy without a tunnel, and a
+//! real proxy (tinyproxy) with a login.
 
 use crate::alone;
 use crate::support::{COFFEE, LOAD, Store, code_of, eventually, parse};
@@ -9,16 +10,16 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 
-/// What the proxy does with the head for a tunnel.
+/// The proxy's reaction to CONNECT.
 #[derive(Clone)]
 pub enum Does {
-    /// Makes it, whatever the server is called: it always leads to the sandbox.
+    /// Makes the tunnel. It always leads to the sandbox, whatever the server's name is.
     Tunnel,
-    /// Makes it, and says what time it is.
+    /// Makes the tunnel, and sends a Date header.
     TunnelDated(String),
-    /// Gives an answer of its own and hangs up.
+    /// Sends this response and closes the connection.
     Answer(&'static str),
-    /// Says nothing until [`ConnectProxy::release`], and makes the tunnel then.
+    /// Sends nothing until [`ConnectProxy::release`], and then makes the tunnel.
     Hang,
 }
 
@@ -42,14 +43,14 @@ impl ConnectProxy {
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let shared = of_threads.clone();
-                // A client that leaves is nothing to complain about.
+                // A client that disconnects is no failure.
                 std::thread::spawn(move || client.and_then(|client| serve(&shared, &client, upstream)));
             }
         });
         Self { address, shared }
     }
 
-    /// As the configuration names it.
+    /// Returns the proxy's URL for the configuration.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -63,7 +64,7 @@ impl ConnectProxy {
         self.set(Does::Tunnel);
     }
 
-    /// What it was asked, head by head.
+    /// Returns the heads of the requests that it got.
     pub fn requests(&self) -> Vec<String> {
         self.shared.0.lock().unwrap().requests.clone()
     }
@@ -100,7 +101,7 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// The sandbox's HTTPS port.
+/// Returns the address of the sandbox's HTTPS port.
 pub fn upstream(store: &Store) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], store.sandbox.https_url().rsplit(':').next().unwrap().parse().unwrap()))
 }
@@ -125,7 +126,7 @@ fn calls_use_the_proxy_and_the_login_reaches_it_only() {
     assert!(requests[0].contains("\r\nProxy-Authorization: Basic dGlsbDpwQHNz\r\n"), "{}", requests[0]);
     assert!(!requests[0].contains(store.sandbox.api_key()), "the key is for the server only");
     assert_eq!(posts_and_deductions(&store), (1, 1));
-    // Without a login none is shown.
+    // Without a login the header is absent.
     store.client_with(&json!({ "proxy": proxy.url() })).list_items(LOAD, None).unwrap();
     assert!(!proxy.requests()[1].contains("Authorization"));
 }
@@ -154,7 +155,7 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
             Code::ProxyLogin,
             &["only Basic is"],
         ),
-        // tinyproxy's word for a wrong password.
+        // tinyproxy's response to a wrong password.
         ("u:hush@", "HTTP/1.0 401 Unauthorized\r\n\r\n", Code::ProxyLogin, &["401", "does not accept"]),
         ("", page, Code::ProxyFailed, &["403", "web filter", "have it allowed"]),
         ("", "HTTP/1.1 502 Bad Gateway\r\n\r\n", Code::ProxyFailed, &["502", "could not reach the server"]),
@@ -178,7 +179,7 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
         for error in [&read, &bought] {
             assert!(!String::from_utf8(error.to_json()).unwrap().to_lowercase().contains("hush"), "{error}");
         }
-        // The proxy comes to its senses.
+        // The proxy works again.
         proxy.set(Does::Tunnel);
         client.list_items(LOAD, None).unwrap();
     }
@@ -199,7 +200,7 @@ fn unreachable_proxy_is_named() {
     }
 }
 
-/// A till in a process of its own, whose environment is the test's to choose.
+/// Lists items in a process of its own, with an environment that the test chooses.
 fn list_with(store: &Store, base_url: &str, variables: &[(&str, &str)]) -> (bool, serde_json::Value) {
     let config = store.config(&json!({ "baseUrl": base_url }));
     let mut till = crate::till::run_till(&config, &[&format!("items:{LOAD}")]);
@@ -217,7 +218,8 @@ fn environment_proxy_is_used_except_for_no_proxy_hosts() {
     let store = Store::open();
     let proxy = ConnectProxy::start(upstream(&store), Does::Tunnel);
     let url = proxy.url();
-    // The proxy leads to the sandbox, whose certificate is not for this name: it was asked, and it was trusted no more than the net.
+    // The tunnel leads to the sandbox, whose certificate is not for this name. The proxy was used,
+    // and the certificate was still checked.
     let (listed, json) = list_with(&store, "https://engage.invalid", &[("HTTPS_PROXY", &url)]);
     assert!(!listed && json["message"].as_str().unwrap().contains("another server's"), "{json}");
     assert!(proxy.requests()[0].starts_with("CONNECT engage.invalid:443 "), "{:?}", proxy.requests());
@@ -227,7 +229,7 @@ fn environment_proxy_is_used_except_for_no_proxy_hosts() {
     assert!(listed && proxy.requests().len() == 1, "a server on this computer is not asked through a proxy");
 }
 
-/// The real tinyproxy, with a login. Ended when dropped.
+/// The real tinyproxy, with a login. Dropping it ends the process.
 struct Tinyproxy {
     process: Child,
     port: u16,
@@ -272,7 +274,7 @@ fn tinyproxy_with_login_carries_a_sale() {
     for login in ["", "till:wrong@"] {
         assert_eq!(code_of(client(login).list_items(LOAD, None)), Code::ProxyLogin, "{login}");
     }
-    // A server that is not there is the proxy's to find out.
+    // The proxy finds out that the server is unreachable.
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let lost = store.client_with(&json!({
         "proxy": format!("http://till:secret@127.0.0.1:{}", proxy.port), "baseUrl": format!("https://localhost:{nowhere}"),

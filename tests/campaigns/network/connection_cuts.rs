@@ -1,5 +1,6 @@
-//! One purchase, or one list of items, for every byte at which its connection can break, in both directions and three ways.
-//! What is told must be true then and ever after, and whatever stays open must end as exactly one deduction.
+//! One purchase, or one list of items, for every byte at which its connection can break, in both
+//! directions and in three ways. A reported outcome must be true then and later. A pending purchase
+//! must end as exactly one deduction.
 
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
 use crate::support::{COFFEE, LOAD, Store, parse, resolved};
@@ -13,14 +14,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Points at once. Most of a point's time is purchase waiting.
+/// Points at the same time. Most of a point's time is waiting.
 const WORKERS: usize = 16;
-/// Points on one sandbox before its ledger is compared for the last time.
+/// Points on one sandbox before the last comparison with its ledger.
 const BATCH: usize = 60;
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(300);
-/// What a purchase is waited for; shorter than any second request could come.
+/// The wait of a purchase: shorter than the time before a second request.
 const WAIT: Duration = Duration::from_millis(80);
-/// What a read is waited for that can succeed.
+/// The wait of a read that can succeed.
 const READ_WAIT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,17 +45,17 @@ struct Point {
     plan: Break,
 }
 
-/// What one point came to.
+/// The result of one point.
 struct Trial {
     point: Point,
-    /// None: a read.
+    /// `None`: a read.
     purchase: Option<PurchaseResult>,
     code: Code,
     began_ms: u64,
     struck: bool,
 }
 
-/// A purchase as the journal has it in the end.
+/// The journal's final record of a purchase.
 struct PurchaseResult {
     id: OperationId,
     completed: bool,
@@ -67,7 +68,7 @@ struct Report {
     struck: usize,
     codes: BTreeMap<&'static str, usize>,
     overshoot: Overshoot,
-    /// Given up before anything was recorded.
+    /// Presses that ended before the intent was recorded.
     untraced: usize,
     violations: Vec<String>,
 }
@@ -95,7 +96,8 @@ impl Fixture {
         if scenario.tls { &self.tls } else { &self.plain }
     }
 
-    /// A client whose way leads through the proxy, and the plan made for the connection the next call will use.
+    /// Returns a client that connects through the proxy, and plans the break of the connection of
+    /// the next call.
     fn prepare(&self, point: Point) -> Client {
         let proxy = self.proxy(point.scenario);
         let base_url = match point.scenario.tls {
@@ -126,7 +128,7 @@ impl Fixture {
     }
 }
 
-/// The exchange of a scenario when nothing breaks: what the client sends and what the server sends.
+/// Records the exchange of a scenario without a break: the client's bytes and the server's bytes.
 fn exchange(fixture: &Fixture, scenario: Scenario) -> [Vec<u8>; 2] {
     let plan = Break { from: Side::Client, after: usize::MAX, kind: Kind::Stall };
     let client = fixture.prepare(Point { scenario, plan });
@@ -140,7 +142,7 @@ fn exchange(fixture: &Fixture, scenario: Scenario) -> [Vec<u8>; 2] {
     fixture.proxy(scenario).seen()
 }
 
-/// The offsets at which something ends: a TLS record, or a head.
+/// Returns the offsets at which a TLS record or a head ends.
 fn borders(bytes: &[u8], tls: bool) -> Vec<usize> {
     let mut borders = vec![0, bytes.len()];
     if tls {
@@ -155,7 +157,7 @@ fn borders(bytes: &[u8], tls: bool) -> Vec<usize> {
     borders
 }
 
-/// Every byte, or a sample that has the borders in it.
+/// Returns every byte, or a sample that includes the borders.
 fn offsets(bytes: &[u8], tls: bool) -> BTreeSet<usize> {
     // Signatures differ by a byte or two from one handshake to the next.
     let end = bytes.len() + 3;
@@ -188,7 +190,7 @@ fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
 }
 
-/// Buys while the connection breaks; says what is wrong with what was told.
+/// Buys while the connection breaks, and checks the reported outcome.
 fn purchase(
     fixture: &Fixture,
     point: Point,
@@ -211,7 +213,7 @@ fn purchase(
         Outcome::Declined => Err("reported declined, and the sandbox has declined nothing".into()),
         _ => Ok(()),
     };
-    // A press that nobody had taken up yet leaves no record: not sent, without a trace.
+    // A press that no worker had started leaves no record. It is not sent, without a trace.
     let operation = match client.get_operation(id).map_err(|error| error.code()) {
         Err(Code::UnknownOperation) if code.row().outcome == Outcome::NotSent => {
             *untraced += 1;
@@ -226,7 +228,7 @@ fn purchase(
     };
     let settled = match ended == expected {
         true => Ok(()),
-        // Told pending because the proof came too late for the caller: true, and as good.
+        // Pending is true too: the evidence came too late for the caller.
         false if ended == "notSent" && code.row().outcome == Outcome::Pending => Ok(()),
         false => Err(format!("returned {}, and the operation ended as {ended}", code.row().name)),
     };
@@ -237,7 +239,7 @@ fn purchase(
     (Trial { point, purchase, code, began_ms, struck }, reported.and(settled).and(late))
 }
 
-/// Lists while the connection breaks: the whole list or a code that says that there is none.
+/// Lists while the connection breaks. The result is the whole list or an error code.
 fn items(fixture: &Fixture, point: Point, overshoot: &mut Overshoot) -> (Trial, Result<(), String>) {
     let client = fixture.prepare(point);
     let wait = if point.plan.kind == Kind::Stall { WAIT } else { READ_WAIT };
@@ -263,7 +265,7 @@ fn items(fixture: &Fixture, point: Point, overshoot: &mut Overshoot) -> (Trial, 
     (Trial { point, purchase: None, code, began_ms, struck }, reported.and(late).and(next))
 }
 
-/// Compares what was told with the ledger, when nothing can come any more.
+/// Compares the reported outcomes with the ledger, when no request can arrive any more.
 fn judge(fixture: &Fixture, trials: &[Trial], violations: &mut Vec<String>) {
     for proxy in [&fixture.plain, &fixture.tls] {
         proxy.drained();
@@ -281,7 +283,8 @@ fn judge(fixture: &Fixture, trials: &[Trial], violations: &mut Vec<String>) {
             accuse(format!("returned {} (not sent), then {} POSTs", trial.code.row().name, posts.len()));
         }
         let quiet_until = trial.began_ms + u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap();
-        // The last to arrive is not the first request, or has arrived so late that no second one can have been early.
+        // The last request to arrive is not the first one, or it arrived so late that no second one
+        // can have been early.
         if let Some(last) = posts.last()
             && (attempts > 1 || posts.len() > 1)
             && *last < quiet_until
@@ -363,7 +366,8 @@ fn committed_purchase_without_response_is_sent_once() {
     let fixture = Fixture::new();
     for (tls, warm) in [(false, true), (true, true), (false, false)] {
         for kind in [Kind::Cut, Kind::Reset, Kind::Stall] {
-            // Not one byte of the answer; the server has said nothing before it on these connections.
+            // The connection breaks before the first byte of the response, on connections without
+            // an earlier response.
             let point = Point {
                 scenario: Scenario { request: Request::Purchase, tls, warm },
                 plan: Break { from: Side::Server, after: 0, kind },

@@ -1,5 +1,5 @@
-//! Which connection a call takes: the one that was made on open, the one of the call before, and a new one where the server
-//! does not keep it. Making one in advance holds up nobody and asks nothing.
+//! The connection of a call: the one that open made, the one of the call before, or a new one where
+//! the server does not keep it. Preconnecting delays no call and sends no request.
 
 use crate::alone;
 use crate::connect_proxy::{ConnectProxy, Does, upstream};
@@ -10,12 +10,12 @@ use engage_sandbox::{Answer, Effect, Fault, Operation};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 
-/// The numbers of the connections that the sandbox's requests came on.
+/// Returns the connection numbers of the sandbox's requests.
 fn connections(store: &Store) -> Vec<u64> {
     store.sandbox.requests().iter().map(|request| request.connection).collect()
 }
 
-/// A client whose connections go through a counting proxy, and that makes one on open.
+/// Returns a client whose connections go through a counting proxy, and that preconnects on open.
 fn preconnected_client(store: &Store) -> (Proxy, Client) {
     let proxy = Proxy::start(upstream(store));
     let base_url = format!("https://localhost:{}", proxy.address.port());
@@ -32,7 +32,7 @@ fn list_and_purchase_reuse_the_preconnected_connection() {
     client.list_items(ASTRID, None).unwrap();
     buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
     client.list_rewards(ASTRID, None).unwrap();
-    // The sandbox counts connections from 1, also those on which nothing is asked.
+    // The sandbox counts connections from 1, including those without a request.
     assert_eq!(connections(&store), [1, 1, 1]);
     assert_eq!(proxy.connections(), 1);
 }
@@ -69,7 +69,7 @@ fn open_and_close_with_hanging_connect_return_at_once() {
     let store = Store::open();
     let proxy = ConnectProxy::start(upstream(&store), Does::Hang);
     let config = json!({ "preconnect": true, "proxy": proxy.url() });
-    // The proxy hangs all the while: had opening or closing waited for it, they would not have come back.
+    // The proxy hangs all the time. Open and close return, so that they do not wait for it.
     let client = store.client_with(&config);
     eventually("the first connection is being made", || (proxy.requests().len() == 1).then_some(()));
     client.close();
@@ -79,12 +79,12 @@ fn open_and_close_with_hanging_connect_return_at_once() {
         eventually("the list is under way", || {
             (parse(&client.read_stats().unwrap())["reads"] == 1 && proxy.requests().len() == 2).then_some(())
         });
-        // A wait ends while the connection is still coming.
+        // A wait ends while the connection is not ready.
         assert_eq!(code_of(client.list_items(ASTRID, Some(r#"{"waitMs":20}"#))), Code::TimedOut);
         proxy.release();
         call.join().unwrap().unwrap();
     });
-    // One of the client that was closed, one of opening, and one of the call that came second.
+    // One of the closed client, one of open, and one of the call that came second.
     assert!(proxy.requests().len() <= 3, "{:?}", proxy.requests());
 }
 
@@ -121,7 +121,7 @@ fn connection_is_kept_for_the_keep_alive_of_the_server() {
     };
     assert!(kept("timeout=60"));
     assert!(kept("timeout=600, max=100"));
-    // What is left of a second may be over when the next request arrives.
+    // The remainder of a second may be over when the next request arrives.
     assert!(!kept("timeout=1"));
     assert!(!kept("max=9, timeout=0"));
     assert!(kept("timeout=soon"));

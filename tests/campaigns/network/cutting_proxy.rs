@@ -1,5 +1,6 @@
-//! A TCP proxy that breaks one connection at one byte: it lets so many bytes of one direction through and then cuts,
-//! resets or stalls. It knows nothing of what the bytes mean, and what it was not told to break goes through untouched.
+//! A TCP proxy that breaks one connection at one byte: it forwards a number of bytes of one
+//! direction and then cuts, resets or stalls. The proxy does not parse the bytes. A connection
+//! without a plan passes unchanged.
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use socket2::SockRef;
@@ -9,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// How often a connection looks whether it has got an order.
+/// The interval at which a connection checks for an order.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// Who sends the bytes that are counted.
+/// The sender of the counted bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     Client,
@@ -21,15 +22,15 @@ pub enum Side {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The receiver gets a FIN, further bytes are swallowed, and the other direction goes on.
+    /// The receiver gets a FIN, later bytes are dropped, and the other direction goes on.
     Cut,
-    /// Both ends get a RST.
+    /// Both ends get an RST.
     Reset,
     /// The bytes are held until [`Proxy::release`], and the other direction goes on.
     Stall,
 }
 
-/// What is to happen to one connection when byte `after` + 1 of one direction comes.
+/// The break of one connection at byte `after` + 1 of one direction.
 #[derive(Debug, Clone, Copy)]
 pub struct Break {
     pub from: Side,
@@ -40,9 +41,9 @@ pub struct Break {
 #[derive(Default)]
 struct Link {
     plan: Option<Break>,
-    /// What has come from the client and from the server since the plan was made.
+    /// The bytes from the client and from the server since the plan was made.
     seen: [Vec<u8>; 2],
-    /// End the connection now, in this way.
+    /// The order to end the connection now, in this way.
     order: Option<Kind>,
     released: bool,
     ended: bool,
@@ -66,7 +67,7 @@ impl Proxy {
         Self::serve(TcpListener::bind("127.0.0.1:0").unwrap(), upstream)
     }
 
-    /// Accepts what comes, and has come already, on a listener.
+    /// Accepts the waiting and later connections of a listener.
     pub fn serve(listener: TcpListener, upstream: SocketAddr) -> Self {
         let address = listener.local_addr().unwrap();
         let state = Arc::<Mutex<State>>::default();
@@ -95,7 +96,7 @@ impl Proxy {
         Self { address, state, struck }
     }
 
-    /// Breaks the next connection that is made.
+    /// Breaks the next new connection.
     pub fn break_next(&self, plan: Break) {
         self.struck.store(false, Ordering::SeqCst);
         self.state.lock().unwrap().next = Some(plan);
@@ -113,22 +114,23 @@ impl Proxy {
         self.state.lock().unwrap().links.last().expect("no connection was made").clone()
     }
 
-    /// What has come from the client and from the server on the newest connection since it was planned to break.
+    /// Returns the bytes from the client and from the server on the newest planned connection since
+    /// the plan.
     pub fn seen(&self) -> [Vec<u8>; 2] {
         self.newest().lock().unwrap().seen.clone()
     }
 
-    /// Whether the connection that was last planned to break has broken.
+    /// Returns whether the last planned connection has broken.
     pub fn struck(&self) -> bool {
         self.struck.load(Ordering::SeqCst)
     }
 
-    /// How many connections there are now.
+    /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
         self.state.lock().unwrap().links.iter().filter(|link| !link.lock().unwrap().ended).count()
     }
 
-    /// Lets through what is stalled, and breaks nothing any more.
+    /// Forwards stalled bytes, and breaks no more connections.
     pub fn release(&self) {
         let mut state = self.state.lock().unwrap();
         state.next = None;
@@ -137,7 +139,7 @@ impl Proxy {
         }
     }
 
-    /// Ends every connection now, and returns when that has happened.
+    /// Ends every connection now, and returns when they have ended.
     pub fn end_all(&self, kind: Kind) {
         for link in &self.state.lock().unwrap().links {
             link.lock().unwrap().order = Some(kind);
@@ -145,7 +147,7 @@ impl Proxy {
         self.drained();
     }
 
-    /// Waits until every connection has ended by itself; those that have not after a second are cut.
+    /// Waits until every connection has ended by itself. After a second the others are cut.
     pub fn drained(&self) {
         let deadline = Instant::now() + Duration::from_secs(1);
         loop {
@@ -173,7 +175,7 @@ impl Drop for Proxy {
             link.lock().unwrap().order = Some(Kind::Cut);
         }
         drop(state);
-        // The listener's thread sees it when it accepts.
+        // The listener's thread sees the flag when it accepts.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_millis(100));
     }
 }
@@ -181,7 +183,7 @@ impl Drop for Proxy {
 /// One direction of a connection.
 #[derive(Default)]
 struct Way {
-    /// The sender has said its last.
+    /// The sender has closed its side.
     ended: bool,
     swallow: bool,
     held: Option<Vec<u8>>,
@@ -249,7 +251,7 @@ fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &
     Ok(())
 }
 
-/// How many of these bytes go through, and what happens then.
+/// Returns how many of these bytes pass, and the break after them.
 fn admit(link: &mut Link, strikes: &AtomicBool, at: usize, bytes: &[u8]) -> (usize, Option<Kind>) {
     let Some(plan) = link.plan else { return (bytes.len(), None) };
     let before = link.seen[at].len();
@@ -262,7 +264,7 @@ fn admit(link: &mut Link, strikes: &AtomicBool, at: usize, bytes: &[u8]) -> (usi
     (plan.after - before, Some(plan.kind))
 }
 
-/// Closing resets from now on.
+/// Makes a close send an RST.
 fn reset(ends: &[&TcpStream; 2]) -> std::io::Result<()> {
     for end in ends {
         SockRef::from(*end).set_linger(Some(Duration::ZERO))?;

@@ -1,5 +1,6 @@
-//! No call outlives its wait, a cancel or a close, whatever phase of the request hangs at that moment.
-//! And what was told then stays true when the hang is over: not sent is never sent, pending ends as one deduction.
+//! No call outlives its wait, a cancel or a close, whatever phase of the request hangs. The
+//! reported outcome stays true after the hang: not sent is never sent, pending ends as one
+//! deduction.
 
 use crate::connect_proxy::{self, ConnectProxy, Does};
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
@@ -16,31 +17,31 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long closing may take.
+/// The time that a close may take.
 const CLOSING: Duration = Duration::from_millis(2_200);
-/// Longer than anything here, so that only what is tested ends a call.
+/// Longer than anything here, so that only the tested end ends a call.
 const FOREVER_MS: u64 = 30_000;
 
 /// Whether the request has left when the phase hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {
     No,
-    /// All of it, and the sandbox has seen it.
+    /// All of it, and the sandbox has received it.
     Yes,
-    /// The library has begun to hand it over to the system.
+    /// The library has begun to pass the request to the system.
     Perhaps,
 }
 
-/// A phase of a request that can be made to hang.
+/// A phase of a request that can hang.
 trait Phase {
     const NAME: &'static str;
     const LEFT: Left;
-    /// How long the request may take: longer than any wait.
+    /// The request timeout: longer than any wait.
     const REQUEST_TIMEOUT_MS: u64 = FOREVER_MS;
-    /// Makes the next request hang; gives the base URL to reach that request's server by.
+    /// Makes the next request hang, and returns the base URL for it.
     fn hang(&mut self, store: &Store) -> String;
     fn lift(&mut self, store: &Store);
-    /// The proxy on the way to it.
+    /// Returns the proxy before the server.
     fn proxy(&self) -> Option<String> {
         None
     }
@@ -66,7 +67,7 @@ impl Phase for Resolving {
     }
 }
 
-/// A listener that has as many connections waiting as it takes, so that the next one gets no answer at all.
+/// A listener with a full queue, so that the next connection gets no reaction at all.
 #[derive(Default)]
 struct Connecting {
     listener: Option<TcpListener>,
@@ -74,7 +75,7 @@ struct Connecting {
     served: Option<Proxy>,
 }
 
-/// Connects to a listener until it no longer answers.
+/// Connects to a listener until it no longer accepts.
 fn fill(address: SocketAddr) -> Vec<Socket> {
     let mut waiting = Vec::new();
     loop {
@@ -108,7 +109,7 @@ impl Phase for Connecting {
     }
 }
 
-/// The connection stands, and the server never says a word.
+/// The connection is open, and the server never sends a byte.
 struct Silent<const TLS: bool> {
     proxy: Option<Proxy>,
 }
@@ -155,7 +156,7 @@ impl Phase for Silent<false> {
     }
 }
 
-/// The proxy takes the wish for a tunnel and says nothing.
+/// The proxy reads CONNECT and sends nothing.
 struct Tunnelling(Option<ConnectProxy>);
 
 impl Phase for Tunnelling {
@@ -184,7 +185,7 @@ struct Sending {
 impl Phase for Sending {
     const NAME: &'static str = "sending";
     const LEFT: Left = Left::Perhaps;
-    /// What is never sent is sent again only after this time.
+    /// A purchase that is never sent is sent again only after this time.
     const REQUEST_TIMEOUT_MS: u64 = 1_500;
 
     fn hang(&mut self, store: &Store) -> String {
@@ -200,7 +201,7 @@ impl Phase for Sending {
     }
 }
 
-/// The answer comes a few bytes at a time, and takes longer than any wait.
+/// The response comes a few bytes at a time, and takes longer than any wait.
 struct Dripping;
 
 impl Phase for Dripping {
@@ -218,7 +219,7 @@ impl Phase for Dripping {
     }
 }
 
-/// What ends a call.
+/// The event that ends a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     WaitMs(u64),
@@ -233,7 +234,7 @@ impl End {
         if let End::WaitMs(wait) = self { wait } else { FOREVER_MS }
     }
 
-    /// What a call is told that has sent nothing, and one that may have.
+    /// Returns the code of a call that has sent nothing, and the code of a call that may have.
     fn codes(self) -> (Code, Code) {
         match self {
             End::WaitMs(_) => (Code::TimedOut, Code::PendingWaitEnded),
@@ -243,7 +244,7 @@ impl End {
     }
 }
 
-/// Makes a call and ends it; gives its result and how long it took after its end was due.
+/// Makes a call and ends it. Returns its result and the time that it took after its end was due.
 fn end_call<T: Send>(
     client: &Client,
     end: End,
@@ -275,7 +276,8 @@ struct Tally {
     points: usize,
     overshoot: Overshoot,
     longest_close: Duration,
-    /// Nothing had left, but the proof was not durable in time, so the caller was told pending: true, but less than promised.
+    /// Nothing had left, but the evidence was not durable in time. The caller got pending, which is
+    /// true but weaker than promised.
     unproven: usize,
     violations: Vec<String>,
 }
@@ -369,17 +371,18 @@ fn purchase<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
     tally.expect(&what, allowed, || format!("returned {}", code.row().name));
     tally.unproven += usize::from(P::LEFT == Left::No && code == pending);
     phase.lift(&store);
-    // After a close, the next run takes up what is left.
+    // After a close, the next run resolves the pending operations.
     let client = if end == End::Close { store.client_with(&config) } else { client };
     if code == not_sent {
-        // A press that ended before anybody took it up has left no record at all.
+        // A press that ended before a worker started it has left no record.
         let true_now = match client.get_operation(id) {
             Ok(operation) => parse(&operation)["outcome"] == "notSent",
             Err(error) => soon && error.code() == Code::UnknownOperation,
         };
         tally.expect(&what, true_now, || "the journal does not say that it is not sent".to_owned());
     }
-    // Another purchase the same way: whatever could still come of the first one comes before its answer.
+    // Another purchase by the same path: every late request of the first arrives before its
+    // response.
     let other = json!({ "purchaseId": OperationId::fresh() }).to_string();
     let bought = client.purchase(LOAD, COFFEE, Some(&other));
     tally.expect(&what, bought.is_ok(), || format!("the next purchase is {}", bought.unwrap_err()));
@@ -451,7 +454,7 @@ fn call_with_slow_response_body_returns_in_time() {
     campaign(&mut Dripping);
 }
 
-/// The C program of `timed_call.c`, built against the public header and the shared library.
+/// Builds the C program of `timed_call.c` against the public header and the shared library.
 fn hang_program() -> PathBuf {
     let libraries = till::till().parent().unwrap();
     let program = till::build_folder().join("hang");
@@ -506,7 +509,7 @@ fn c_call_with_hanging_name_resolution_returns_in_time() {
             let unproven = kind == "purchase" && code == pending;
             tally.unproven += usize::from(unproven);
             tally.expect(&what, code == not_sent || unproven, || format!("returned {}", code.row().name));
-            // Nothing but the purchase made after the hang.
+            // Only the purchase after the hang.
             let expected = usize::from(end != End::Close);
             let (posts, deducted) = (store.posts(), store.deductions().len());
             tally.expect(&what, (posts, deducted) == (expected, expected), || {
@@ -522,7 +525,7 @@ fn late_response_without_waiter_is_journaled() {
     let _alone = alone();
     let store = Store::open();
     let client = store.client_with(&json!({ "requestTimeoutMs": FOREVER_MS }));
-    // So that the wait is not spent on connecting.
+    // The connection is made first, so that the wait is not spent on connecting.
     client.list_items(LOAD, None).unwrap();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 300 }));
     let id = OperationId::fresh();

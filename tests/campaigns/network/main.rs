@@ -1,5 +1,6 @@
-//! The network cut, reset and stalled at every byte, each phase of a call hanging, and answers no server should give.
-//! Judged from outside only: by the sandbox's ledger and requests, by what callers were told, and by the clock.
+//! The network is cut, reset and stalled at every byte, each phase of a call hangs, and servers
+//! send malformed responses. The judges use only outside evidence: the sandbox's ledger and
+//! requests, the returned outcomes, and the clock.
 
 mod certificates;
 mod connect_proxy;
@@ -24,23 +25,23 @@ mod till;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A call returns this long after its wait at most (invariant 8). More is counted.
+/// The limit after its wait at which a call returns (invariant 8). Calls above it are counted.
 const PROMISED: Duration = Duration::from_millis(50);
-/// Beyond this a campaign fails. The machine may be busy with other things than this test.
+/// The limit at which a campaign fails. The machine may be busy with other work.
 const TOLERATED: Duration = Duration::from_millis(250);
 
-/// Whether every point is to be tried, and not only a sample.
+/// Returns whether every point is tried, and not only a sample.
 fn full() -> bool {
     std::env::var("EPS_BUDGET").is_ok_and(|budget| budget == "full")
 }
 
-/// One campaign at a time: they measure how long calls take.
+/// Runs one campaign at a time, because campaigns measure how long calls take.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How much longer than promised calls took.
+/// Counts calls that took longer than promised.
 #[derive(Debug, Default, Clone)]
 struct Overshoot {
     calls: usize,
@@ -49,7 +50,7 @@ struct Overshoot {
 }
 
 impl Overshoot {
-    /// Notes a call that may take `allowed`, and says so when it took far too long.
+    /// Records a call that may take `allowed`, and returns an error when it took far too long.
     fn note(&mut self, took: Duration, allowed: Duration) -> Result<(), String> {
         let over = took.saturating_sub(allowed);
         self.calls += 1;

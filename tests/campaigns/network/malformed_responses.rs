@@ -1,5 +1,6 @@
-//! What real networks do: reused connections that died, answers that no server should give, addresses that are dead.
-//! A read gives Engage's list or a code of the -4xx band; a purchase is done or pending-then-done, sent once.
+//! Faults of real networks: dead reused connections, malformed responses, dead addresses. A read
+//! returns Engage's list or a code of the -4xx class. A purchase is completed, or pending and then
+//! completed, and is sent once.
 
 use crate::cutting_proxy::{Kind, Proxy};
 use crate::name_resolution::Shim;
@@ -12,14 +13,14 @@ use serde_json::json;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-/// What an answer is to a client.
+/// The value of a response for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Is {
-    /// Engage's, in a form that HTTP allows.
+    /// Engage's response, in a form that HTTP allows.
     Good,
-    /// Nothing to rely on.
+    /// Not reliable.
     Bad,
-    /// Neither must be said; what is said must be true.
+    /// No outcome is required. A reported outcome must be true.
     Either,
 }
 
@@ -37,7 +38,7 @@ fn text(body: &[u8]) -> &str {
     std::str::from_utf8(body).unwrap()
 }
 
-/// A whole answer with more header lines, each ended by CRLF.
+/// Returns a complete response with more header lines, each ended by CRLF.
 fn with(lines: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{lines}\r\n");
@@ -55,7 +56,7 @@ fn chunked(body: &[u8], size: usize, end: &str) -> Vec<u8> {
     bytes
 }
 
-/// The body as gzip, stored and not compressed.
+/// Returns the body as gzip, stored and not compressed.
 fn gzip(body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len()).unwrap();
     let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1];
@@ -78,14 +79,14 @@ fn raw(head: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// What a proxy, a filter or a gateway says in Engage's place.
+/// Returns the response of a proxy, a filter or a gateway instead of Engage's.
 fn page(status: &str, kind: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
-/// Every odd answer, by the name it has in a failure.
+/// Returns every malformed response, by its name in a failure.
 fn oddities() -> Vec<(&'static str, Is, Make)> {
     vec![
         ("plain", Is::Good, |b| staying(with("", b))),
@@ -223,9 +224,10 @@ fn oddities() -> Vec<(&'static str, Is, Make)> {
     ]
 }
 
-/// What a read of an odd answer may take. An answer without end ends with it at the latest.
+/// The limit for a read of a malformed response. An endless response ends by this limit at the
+/// latest.
 const READ_WAIT: Duration = Duration::from_secs(1);
-/// Shorter than settling takes to look, so that what is told is what the answer said.
+/// Shorter than the time until the status query, so that the outcome comes from the response alone.
 const PURCHASE_WAIT: Duration = Duration::from_millis(200);
 const CAP: u64 = 64 << 10;
 
@@ -241,7 +243,7 @@ fn code_of<T>(result: &Result<T, Error>) -> Code {
     result.as_ref().map_or_else(Error::code, |_| Code::Ok)
 }
 
-/// The list is Engage's own or there is none.
+/// Checks that the list is Engage's own or an error.
 fn malformed_list(server: &ScriptedServer, is: Is, make: Make, overshoot: &mut Overshoot) -> Result<Code, String> {
     let client = client_of(server);
     server.respond_next(make(ITEMS.as_bytes()));
@@ -264,7 +266,8 @@ fn malformed_list(server: &ScriptedServer, is: Is, make: Make, overshoot: &mut O
     }
 }
 
-/// Done where the answer says so; else pending, and then done without being sent again.
+/// Checks the outcome: completed where the response states it, else pending and then completed
+/// without a second request.
 fn malformed_purchase(server: &ScriptedServer, is: Is, make: Make, overshoot: &mut Overshoot) -> Result<Code, String> {
     let client = client_of(server);
     let id = OperationId::fresh();
@@ -314,7 +317,7 @@ fn malformed_response_is_never_taken_for_an_outcome() {
     assert!(violations.is_empty(), "{violations:#?}");
 }
 
-/// An answer that is no success: what a read is told, what a purchase is told, and when to try again.
+/// An error response: the code of a read, the code of a purchase, and the retry time.
 type Row = (&'static str, &'static str, &'static str, Code, Code, Option<u64>);
 
 #[test]
@@ -427,12 +430,12 @@ fn dead_reused_connection_costs_no_call() {
     println!("campaign dead-connections: {points} points tried, 0 violations; {first_try} purchases sent once");
 }
 
-/// Accepts connections on an address and has them closed or carried to the sandbox.
+/// Accepts connections on an address and closes them, or forwards them to the sandbox.
 fn serve_on(address: IpAddr, port: u16, upstream: SocketAddr) -> Proxy {
     Proxy::serve(TcpListener::bind((address, port)).unwrap(), upstream)
 }
 
-/// A port where `address` has a listener whose queue is full, so that connecting to it hangs.
+/// Returns a port where `address` has a listener with a full queue, so that connecting to it hangs.
 fn black_hole(address: IpAddr, port: u16) -> (socket2::Socket, Vec<socket2::Socket>) {
     let new = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let at = SocketAddr::new(address, port).into();
@@ -463,7 +466,8 @@ fn dead_address_delays_and_never_fails_a_call() {
     let free_port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut points = 0;
     let mut slowest = Duration::ZERO;
-    // Who listens, who is a black hole, and what the name resolves to. Whoever does neither refuses.
+    // The listening addresses, the addresses without any reaction, and the addresses of the name.
+    // All others reject connections.
     let cases: [(IpAddr, Option<IpAddr>, Vec<IpAddr>); 7] = [
         (v4(1), None, vec![v6, v4(1)]),
         (v4(1), None, vec![v4(1), v6]),
@@ -485,7 +489,7 @@ fn dead_address_delays_and_never_fails_a_call() {
         let client = store.client_with(&json!({ "baseUrl": format!("https://localhost:{port}") }));
         let began = Instant::now();
         client.list_items(LOAD, None).unwrap_or_else(|error| panic!("{addresses:?}: {error} {:?}", error.cause()));
-        // A black hole is given 250 ms before the next address is tried.
+        // An address without any reaction gets 250 ms before the next address is tried.
         let allowed = Duration::from_millis(if hole.is_some() { 250 } else { 0 }) + crate::TOLERATED;
         assert!(began.elapsed() < allowed, "{addresses:?}: {:?}", began.elapsed());
         slowest = slowest.max(began.elapsed());
@@ -495,7 +499,7 @@ fn dead_address_delays_and_never_fails_a_call() {
         assert_eq!(resolved(&client, id)["attempts"], 1);
         points += 2;
     }
-    // Nobody listens anywhere: proven not sent, and every address is in the cause.
+    // No server listens on any address: not sent is proven, and every address is in the cause.
     shim.set_addresses(&[v4(5), v6]);
     let client = store.client_with(&json!({ "baseUrl": format!("https://localhost:{}", free_port()) }));
     let error = client.purchase(LOAD, COFFEE, None).unwrap_err();
@@ -520,7 +524,8 @@ fn server_that_closes_at_once_receives_nothing_over_tls() {
     }
 }
 
-/// Two answers in one go, the first of exactly `length` bytes, so that the second lies there when the next request is made.
+/// Returns two responses in one write. The first has exactly `length` bytes, so that the second is
+/// already there at the next request.
 fn two_responses(length: usize) -> String {
     let response =
         |status: &str, body: &str| format!("HTTP/1.1 {status}\r\n{JSON}Content-Length: {:6}\r\n\r\n{body}", body.len());
@@ -532,7 +537,8 @@ fn two_responses(length: usize) -> String {
 #[test]
 fn unsolicited_response_is_not_taken_for_the_next_one() {
     let _alone = alone();
-    // Around the sizes of buffers and TLS records: the rest waits in the HTTP layer, in the TLS layer or in the socket.
+    // Lengths around the sizes of buffers and TLS records. The rest waits in the HTTP layer, in the
+    // TLS layer or in the socket.
     let mut lengths = vec![300, 1_000, 40_000];
     for size in [4 << 10, 8 << 10, 16 << 10, 32 << 10, 48 << 10, 64 << 10] {
         lengths.extend(size - 1..=size + 1);

@@ -1,15 +1,15 @@
-//! Runs a test once more, in a process of its own whose name resolution and sending the test controls (`shim.c`).
-//! Nothing but the library's ordinary way to the operating system is used for it.
+//! Runs a test again in a process of its own, where the test controls name resolution and sending
+//! (`shim.c`). The library uses only its ordinary interfaces of the operating system.
 
 use std::fs::OpenOptions;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder that tells the shim what to do.
+/// The folder that controls the shim.
 pub struct Shim {
     folder: PathBuf,
-    /// Of the process that made it.
+    /// The folder of the process that made it.
     _kept: Option<tempfile::TempDir>,
 }
 
@@ -17,7 +17,8 @@ const FOLDER: &str = "EPS_SHIM";
 const LIBRARY: &str = "shim.so";
 
 impl Shim {
-    /// In the controlled process: the shim. Outside of it: runs `test` there, passes on what it prints, and gives None.
+    /// Returns the shim in the controlled process. Elsewhere it runs `test` in such a process,
+    /// prints its output, and returns `None`.
     pub fn inside(test: &str) -> Option<Self> {
         if let Some(folder) = std::env::var_os(FOLDER) {
             return Some(Self { folder: folder.into(), _kept: None });
@@ -34,39 +35,39 @@ impl Shim {
         None
     }
 
-    /// A shim for other processes.
+    /// Makes a shim for other processes.
     pub fn beside() -> Self {
         let folder = tempfile::tempdir().unwrap();
         compile(folder.path());
         Self { folder: folder.path().to_owned(), _kept: Some(folder) }
     }
 
-    /// Has a process controlled by this shim.
+    /// Puts a process under this shim.
     pub fn preload<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env(FOLDER, &self.folder).env("LD_PRELOAD", self.folder.join(LIBRARY))
     }
 
-    /// From now on every look-up of `localhost` hangs.
+    /// Makes every look-up of `localhost` hang from now on.
     pub fn hang_resolving(&self) {
         assert!(Command::new("mkfifo").arg(self.folder.join("resolve")).status().unwrap().success());
     }
 
-    /// Ends the look-ups that hang; later ones do not.
+    /// Ends the hanging look-ups. Later ones do not hang.
     pub fn lift_resolving(&self) {
         let gate = self.folder.join("resolve");
-        // Opened for both, because only a writer would wait for a reader.
+        // The file is opened for both, because a mere writer would wait for a reader.
         let opened = OpenOptions::new().read(true).write(true).open(&gate).unwrap();
         std::fs::remove_file(&gate).unwrap();
         drop(opened);
     }
 
-    /// What `localhost` resolves to.
+    /// Sets the addresses of `localhost`.
     pub fn set_addresses(&self, addresses: &[IpAddr]) {
         let lines: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
         std::fs::write(self.folder.join("addresses"), lines.join("\n")).unwrap();
     }
 
-    /// From now on nothing can be sent to a port.
+    /// Blocks all sending to a port from now on.
     pub fn hang_sending(&self, port: u16) {
         std::fs::write(self.folder.join(format!("send-{port}")), "").unwrap();
     }

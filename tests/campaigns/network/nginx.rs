@@ -1,4 +1,4 @@
-//! A real nginx with a configuration of the test's. Ended when dropped.
+//! A real nginx with a configuration of the test. Dropping it ends the process.
 
 use crate::support::eventually;
 use std::net::{TcpListener, TcpStream};
@@ -12,19 +12,20 @@ pub struct Nginx {
     folder: TempDir,
 }
 
-/// A port that is free now.
+/// Returns a port that is free now.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Nginx {
-    /// `http` is what stands in nginx's http context; it listens on `port`. The files it names lie in `folder`.
+    /// Starts nginx. `http` is the content of nginx's http context, which listens on `port`. The
+    /// named files lie in `folder`.
     pub fn start(folder: TempDir, port: u16, http: &str) -> Self {
         let here = folder.path().display();
         let temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|of| format!("{of}_temp_path {here}/{of};\n"))
             .concat();
-        // One process, in the foreground: it ends when it is told to, and needs no other user.
+        // One process in the foreground: the test can end it, and it needs no other user.
         let text = format!(
             "daemon off;\nmaster_process off;\npid nginx.pid;\nevents {{}}\nhttp {{\naccess_log off;\n{temp}\n{http}\n}}\n"
         );

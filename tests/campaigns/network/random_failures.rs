@@ -1,5 +1,5 @@
-//! Many threads on one client while the network and the server fail at random, for seconds.
-//! Everything told must be true at the end, when everything is settled and the ledger speaks.
+//! Many threads on one client while the network and the server fail at random, for seconds. Every
+//! reported outcome must agree with the ledger at the end, when all is resolved.
 
 use crate::alone;
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 const THREADS: u64 = 32;
 const WAIT_MS: u64 = 150;
 
-/// A sequence of numbers that a seed repeats (splitmix64).
-struct Dice(u64);
+/// A sequence of numbers that a seed reproduces (splitmix64).
+struct Random(u64);
 
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+impl Random {
+    fn below(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,7 +28,7 @@ impl Dice {
     }
 }
 
-/// What a press was told.
+/// A press and its result.
 struct Press {
     contact: ContactId,
     reference: Option<String>,
@@ -48,8 +48,8 @@ fn uuid_seed() -> u64 {
 }
 
 /// A failure of the server or of the connection.
-fn misfortune(dice: &mut Dice, store: &Store, proxy: &Proxy) {
-    let effect = match dice.roll(14) {
+fn misfortune(random: &mut Random, store: &Store, proxy: &Proxy) {
+    let effect = match random.below(14) {
         0 => Effect::Delay { ms: 200 },
         1 => Effect::Status(Answer::status(503)),
         2 => Effect::StatusAfterCommit(Answer::status(502)),
@@ -59,25 +59,26 @@ fn misfortune(dice: &mut Dice, store: &Store, proxy: &Proxy) {
         6 => Effect::CloseAfterCommit,
         7 => Effect::StallBeforeCommit,
         8 => Effect::StallAfterCommit,
-        9 => Effect::Truncate { bytes: usize::try_from(dice.roll(600)).unwrap() },
+        9 => Effect::Truncate { bytes: usize::try_from(random.below(600)).unwrap() },
         10 => Effect::Garbage,
         11 => Effect::Html,
         12 => Effect::WrongLength { delta: 3 },
         _ => {
-            let from = if dice.roll(2) == 0 { Side::Client } else { Side::Server };
-            let kind = [Kind::Cut, Kind::Reset, Kind::Stall][usize::try_from(dice.roll(3)).unwrap()];
-            proxy.break_next(Break { from, after: usize::try_from(dice.roll(2_500)).unwrap(), kind });
+            let from = if random.below(2) == 0 { Side::Client } else { Side::Server };
+            let kind = [Kind::Cut, Kind::Reset, Kind::Stall][usize::try_from(random.below(3)).unwrap()];
+            proxy.break_next(Break { from, after: usize::try_from(random.below(2_500)).unwrap(), kind });
             return;
         }
     };
     store.sandbox.arm(Fault::on(Operation::Any, effect));
 }
 
-/// One thread's presses and reads; what it was told, and what was wrong with it at once.
+/// Runs one thread's presses and reads. Returns the presses, and the results that were wrong at
+/// once.
 fn press(
     client: &Client,
     contacts: &[ContactId],
-    mut dice: Dice,
+    mut random: Random,
     until: Instant,
     thread: u64,
 ) -> (Vec<Press>, Vec<String>) {
@@ -85,9 +86,9 @@ fn press(
     let mut round = 0;
     while Instant::now() < until {
         round += 1;
-        let contact = contacts[usize::try_from(dice.roll(contacts.len() as u64)).unwrap()];
+        let contact = contacts[usize::try_from(random.below(contacts.len() as u64)).unwrap()];
         let began = Instant::now();
-        if dice.roll(3) == 0 {
+        if random.below(3) == 0 {
             match client.list_items(contact, Some(&json!({ "waitMs": WAIT_MS }).to_string())) {
                 Ok(list) if parse(&list).as_array().is_none_or(|list| list.len() < 5) => {
                     wrong.push("a list that is cut short".to_owned());
@@ -97,7 +98,7 @@ fn press(
             }
         } else {
             // Half of the presses share a reference with other threads.
-            let reference = match dice.roll(2) {
+            let reference = match random.below(2) {
                 0 => None,
                 _ => Some(format!("R{}-{}", contact, round / 4)),
             };
@@ -147,19 +148,19 @@ fn outcomes_under_random_failures_match_the_ledger() {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (client, contacts) = (&client, &contacts);
-                scope.spawn(move || press(client, contacts, Dice(seed ^ (thread + 1)), until, thread))
+                scope.spawn(move || press(client, contacts, Random(seed ^ (thread + 1)), until, thread))
             })
             .collect();
-        let mut dice = Dice(seed);
+        let mut random = Random(seed);
         let mut misfortunes = 0;
         while Instant::now() < until {
-            misfortune(&mut dice, &store, &proxy);
+            misfortune(&mut random, &store, &proxy);
             misfortunes += 1;
             if misfortunes % 8 == 0 {
                 proxy.release();
                 store.sandbox.clear_faults();
             }
-            std::thread::park_timeout(Duration::from_millis(5 + dice.roll(20)));
+            std::thread::park_timeout(Duration::from_millis(5 + random.below(20)));
         }
         let (mut presses, mut wrong) = (Vec::new(), Vec::new());
         for thread in threads {
@@ -201,7 +202,7 @@ fn outcomes_under_random_failures_match_the_ledger() {
             accuse(format!("{:?} was reported as {}", press.id, press.code.row().name));
         }
         let Some(id) = press.id else {
-            // Without an operation there is nothing it could have sent: the journal had not answered yet.
+            // Without an operation nothing can have been sent: the journal was not ready.
             continue;
         };
         let outcome = records.get(&id.to_string()).map_or(&serde_json::Value::Null, |record| &record["outcome"]);
@@ -209,7 +210,8 @@ fn outcomes_under_random_failures_match_the_ledger() {
             Outcome::Completed if outcome != "completed" => {
                 accuse(format!("{id} was reported completed and is {outcome}"))
             }
-            // A reference that was not sent may be pressed again and bought then; an id of its own may not.
+            // A reference that was not sent may be pressed again and bought then. A purchase id may
+            // not.
             Outcome::NotSent if outcome != "notSent" && !outcome.is_null() && press.reference.is_none() => {
                 accuse(format!("{id} was reported as {} and is {outcome}", press.code.row().name));
             }

@@ -1,5 +1,6 @@
-//! The store relay of `packaging/relay` in a real nginx, between the library and the sandbox, with TLS on both sides: the till
-//! has no key. And what nginx says of itself when the server behind it is gone or slow.
+//! The store relay of `packaging/relay` in a real nginx, between the library and the sandbox, with
+//! TLS on both sides. The till has no key. nginx's own responses, when the server behind it is dead
+//! or slow, are tested too.
 
 use crate::alone;
 use crate::certificates::Authority;
@@ -10,7 +11,7 @@ use engage_sandbox::{Effect, Fault, KeySeen, LedgerKind, Operation};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// A store whose tills know no key.
+/// A store whose tills have no key.
 struct RelayStore {
     store: Store,
     relay: Nginx,
@@ -18,7 +19,7 @@ struct RelayStore {
     tills: Authority,
 }
 
-/// The relay's configuration as it is shipped, with what there is to fill in.
+/// Returns the relay's configuration as it is shipped, with the placeholders filled in.
 fn filled_in(folder: &Path, port: u16, upstream: &str, changes: &[(&str, &str)]) -> String {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/relay/engage-relay.conf");
     let mut text = std::fs::read_to_string(shipped).unwrap();
@@ -65,7 +66,7 @@ impl RelayStore {
         Self { store, relay: Nginx::start(folder, port, &config), authority, tills }
     }
 
-    /// A till with a certificate of this authority.
+    /// Returns a till with a certificate of this root.
     fn till(&self, identity: Option<&Authority>) -> Client {
         let folder = self.store.folder.path();
         let files: Option<(PathBuf, PathBuf)> = identity.map(|tills| tills.client("till 7").write(folder, "till"));
@@ -126,7 +127,7 @@ fn tills_of_one_relay_stay_below_the_request_rate() {
     let _alone = alone();
     let shop = RelayStore::open();
     let till = shop.till(Some(&shop.tills));
-    // Enough at once that the queue is too short for all, also when they take a while to get going.
+    // Enough at once that the queue is too short for all, also when they start slowly.
     let listed = |_| match till.list_items(LOAD, None) {
         Ok(_) => (Code::Ok, None),
         Err(error) => (error.code(), error.detail().retry_after_ms),
@@ -142,7 +143,7 @@ fn tills_of_one_relay_stay_below_the_request_rate() {
     );
     let requests = shop.store.sandbox.requests();
     assert_eq!(requests.len(), codes.len() - limited.len(), "what is beyond the rate has not reached Engage");
-    // Delays of the machine only make it slower on the whole, but for that of the first request.
+    // Delays of the machine only slow the requests down, except for the delay of the first request.
     let (first, last) = (requests[0].time.millis(), requests.last().unwrap().time.millis());
     let allowed = (last - first) * 50 / 1_000 + 10;
     let passed = i64::try_from(requests.len()).unwrap();
@@ -153,7 +154,7 @@ fn tills_of_one_relay_stay_below_the_request_rate() {
 fn relay_repeats_a_list_and_never_a_purchase() {
     let shop = RelayStore::open();
     let till = shop.till(Some(&shop.tills));
-    // The relay's connection to Engage stands, and dies with the next request.
+    // The relay's connection to Engage is open, and dies with the next request.
     till.list_items(LOAD, None).unwrap();
     shop.store.sandbox.arm(Fault::on(Operation::Items, Effect::ResetBeforeCommit));
     till.list_items(LOAD, None).unwrap();

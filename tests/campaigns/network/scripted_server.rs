@@ -1,5 +1,6 @@
-//! A server that gives one prepared answer, byte for byte, and is a decent small Engage otherwise.
-//! Its ledger is the set of purchase ids it has taken; a prepared answer to a purchase comes after taking it.
+//! A server that sends one scripted response, byte for byte, and is a small correct Engage
+//! otherwise. Its ledger is the set of processed purchase ids. A scripted response to a purchase
+//! comes after the purchase is processed.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// The bytes of an answer, and what comes after them.
+/// The bytes of a response, and the action after them.
 #[derive(Clone)]
 pub struct Scripted {
     pub bytes: Vec<u8>,
@@ -18,14 +19,14 @@ pub struct Scripted {
 pub enum Then {
     Close,
     KeepOpen,
-    /// Again and again, until the client has left.
+    /// Repeats the bytes until the client disconnects.
     Endless(Vec<u8>),
 }
 
 #[derive(Default)]
 struct State {
     next: Option<Scripted>,
-    /// How often each purchase id was posted.
+    /// The number of POSTs of each purchase id.
     posted: BTreeMap<String, usize>,
     taken: Vec<Value>,
 }
@@ -37,7 +38,7 @@ pub struct ScriptedServer {
 
 pub const ITEMS: &str = r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":100,"name":"Kaffe"}]"#;
 
-/// Engage's answer to a purchase.
+/// Returns Engage's response to a purchase.
 pub fn purchase_json(id: &str, contact: &str, item: &str) -> Value {
     json!({ "id": "d0000000-0000-4000-8000-000000000001", "pointShopItemPurchaseId": id, "contactId": contact,
             "pointShopItemId": item, "status": "Completed" })
@@ -52,14 +53,14 @@ impl ScriptedServer {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let state = shared.clone();
-                // A client that leaves is nothing to complain about.
+                // A client that disconnects is no failure.
                 std::thread::spawn(move || stream.and_then(|stream| serve(&state, &stream)));
             }
         });
         Self { address, state }
     }
 
-    /// Answers the next request of a client oddly.
+    /// Sends this scripted response to the next request.
     pub fn respond_next(&self, scripted: Scripted) {
         self.state.lock().unwrap().next = Some(scripted);
     }
@@ -94,7 +95,7 @@ fn serve(state: &Mutex<State>, stream: &TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The first line and the body of a request. None: the client has left.
+/// Reads the first line and the body of a request. `None`: the client has disconnected.
 fn request(reader: &mut impl BufRead) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut first = String::new();
     if reader.read_line(&mut first)? == 0 {

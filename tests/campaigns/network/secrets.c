@@ -1,10 +1,13 @@
-/* A till that keeps no secrets: it is told what to do line by line, and overwrites what it was told before it answers.
+/* A till that wipes its own secrets: it gets one command a line, and overwrites the line before
+ * it responds.
  *
  *   secrets < lines
  *
- * A line is hexadecimal, so that no secret stands in it as it is; decoded it is a word and its arguments, each ended by 0x1f:
- * open CONFIG, find KEY VALUE, items CONTACT, purchase CONTACT ITEM OPTIONS, close, dump FILE. Each is answered with "CODE JSON" on
- * standard output; the library's log goes to standard error. `dump` writes all memory this process could show in a core dump. */
+ * A line is hexadecimal, so that no secret stands in it as it is. Decoded it is a command and
+ * its arguments, each ended by 0x1f: open CONFIG, find KEY VALUE, items CONTACT, purchase
+ * CONTACT ITEM OPTIONS, close, dump FILE. Each result is "CODE JSON" on standard output. The
+ * library's log goes to standard error. `dump` writes all memory of this process that a core
+ * dump could contain. */
 #define _GNU_SOURCE
 #include "engage_point_shop.h"
 #include <fcntl.h>
@@ -21,7 +24,7 @@ static void log_line(void *user, int32_t level, const char *text, size_t len)
     dprintf(2, "%.*s\n", (int)len, text);
 }
 
-/* Reads a line of hexadecimal and decodes it in place. 0: there is no more. */
+/* Reads a line of hexadecimal and decodes it in place. Returns 0 at the end. */
 static int read_line(void)
 {
     size_t length = 0;

@@ -1,5 +1,5 @@
-//! Markers in every secret input of a till, through every flow and failure: none may be in an error, a log line, the journal's
-//! files or the memory that a core dump shows after the client is closed (invariant 10).
+//! Markers in every secret input of a till, through every flow and failure. No marker may be in an
+//! error, a log line, the journal's files or the memory of a core dump after close (invariant 10).
 
 use crate::certificates::{Authority, Certificate};
 use crate::connect_proxy::{ConnectProxy, Does, upstream};
@@ -21,7 +21,7 @@ const PHONE: &str = "+46709318264075";
 const NUMBER: &str = "19121212-6430918";
 const CUSTOM: &str = "marker-member-e0b7d254";
 
-/// What a secret may look like on its way: as it is, in a URL, as a proxy's login.
+/// Returns the forms of a secret in use: as it is, in a URL, as a proxy's login.
 fn markers(client: &Certificate) -> Vec<(&'static str, Vec<u8>)> {
     let mut markers: Vec<(&str, Vec<u8>)> = [
         ("the key", KEY),
@@ -52,7 +52,7 @@ struct Till {
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    /// All it has answered.
+    /// All of its output.
     output_text: String,
 }
 
@@ -65,7 +65,7 @@ impl Till {
         Self { process, input, output, output_text: String::new() }
     }
 
-    /// Gives the code it answers.
+    /// Sends a command and returns the code.
     fn send(&mut self, words: &[&str]) -> i32 {
         let mut line = String::new();
         for byte in words.join("\x1f").bytes() {
@@ -84,7 +84,7 @@ impl Till {
         std::fs::read(file).unwrap()
     }
 
-    /// Ends it, and gives what it has answered and logged.
+    /// Ends the program, and returns its output and its log.
     fn end(mut self) -> String {
         drop(self.input);
         let mut log = String::new();
@@ -109,7 +109,7 @@ fn compiled() -> PathBuf {
     program
 }
 
-/// Everything a till does with a client, whatever comes of it; gives the codes.
+/// Makes every call of a till, whatever the results are, and returns the codes.
 fn use_all(till: &mut Till) -> Vec<i32> {
     let (contact, item) = (ASTRID.to_string(), COFFEE.to_string());
     let mut codes = Vec::new();
@@ -145,15 +145,15 @@ fn secrets_after_close_are_in_no_output_file_or_memory() {
         store.config(&extra)
     };
     let mut till = Till::start();
-    // As it should be: nobody is found, and the coffee is bought.
+    // The regular flow: no contact is found, and the coffee is bought.
     assert_eq!(till.send(&["open", &config(json!({}))]), 0);
     let codes = use_all(&mut till);
     assert!(codes[..5].iter().all(|code| (-399..=-300).contains(code)) && codes[5..] == [0, 0], "{codes:?}");
-    // The memory of an open client must hold the key: so the search finds what is there.
+    // The memory of an open client must hold the key. This proves that the search works.
     let memory = till.memory(store.folder.path());
     assert!(found(&markers, &memory).contains(&"the key"), "the dump does not show what is in memory");
     till.send(&["close"]);
-    // Answers that are no success, and some that are none.
+    // Error responses, and invalid responses.
     let html = Effect::Html;
     for effect in [
         html,
@@ -172,7 +172,7 @@ fn secrets_after_close_are_in_no_output_file_or_memory() {
         store.sandbox.clear_faults();
         till.send(&["close"]);
     }
-    // Ways that lead nowhere, and trust that is not there.
+    // Unreachable servers, and missing root certificates.
     let nowhere = format!("127.0.0.1:{}", free_port());
     for more in [
         json!({ "proxy": format!("http://till:{PASSWORD}@{nowhere}") }),
@@ -190,7 +190,7 @@ fn secrets_after_close_are_in_no_output_file_or_memory() {
         assert!(use_all(&mut till).iter().all(|code| *code < 0), "{response:?}");
         till.send(&["close"]);
     }
-    // Configurations that cannot be used, each with the secrets in it.
+    // Invalid configurations, each with the secrets in it.
     let other = Authority::new("tills").client("till 8").write(store.folder.path(), "other").1;
     let good = config(json!({}));
     for broken in [

@@ -1,5 +1,5 @@
-//! Whom the till trusts and how it proves who it is: what a handshake fails by is named to the last link, with what to do,
-//! and a certificate that is out of its time is told from a clock that is wrong.
+//! Server and client certificates. A failed handshake is reported with its cause and a remedy. An
+//! expired certificate and a wrong clock are distinguished.
 
 use crate::certificates::{Authority, Certificate, now};
 use crate::connect_proxy::{ConnectProxy, Does};
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use time::{Duration, OffsetDateTime};
 
-/// A TLS server that gives every request the same answer and hangs up.
+/// A TLS server that sends every client the same response and closes the connection.
 struct Server {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
@@ -28,7 +28,7 @@ impl Server {
         let (config, heads) = (Arc::new(config), Arc::<Mutex<Vec<String>>>::default());
         let kept = heads.clone();
         std::thread::spawn(move || {
-            // One after the other; a client that does not trust us is nothing to complain about.
+            // One connection after the other. A client that rejects the certificate is no failure.
             for stream in listener.incoming() {
                 let _ = stream.and_then(|stream| serve(&config, stream, &response, &kept));
             }
@@ -40,7 +40,7 @@ impl Server {
         format!("https://localhost:{}", self.address.port())
     }
 
-    /// The heads of the requests it got.
+    /// Returns the heads of the requests that it got.
     fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
@@ -79,7 +79,7 @@ fn config_of(certificate: &Certificate) -> ServerConfig {
         .unwrap()
 }
 
-/// An empty list of items, from a server with a clock.
+/// Returns an empty list of items with a Date header.
 fn response(date: Option<OffsetDateTime>) -> String {
     let date = date.map_or(String::new(), |date| format!("Date: {}\r\n", http(date)));
     format!("HTTP/1.1 200 OK\r\n{date}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n[]")
@@ -100,7 +100,7 @@ fn till(url: &str, authority: &Authority, folder: &Path, extra: &Value) -> Clien
     Client::open(&config.to_string()).unwrap()
 }
 
-/// A read and a purchase that must fail the same way, with nothing sent.
+/// Makes a read and a purchase that must fail the same way, with nothing sent.
 fn failure(client: &Client, code: Code) -> Error {
     let bought = client.purchase(LOAD, COFFEE, None).unwrap_err();
     let read = client.list_items(LOAD, None).unwrap_err();
@@ -145,7 +145,8 @@ fn expired_certificate_and_wrong_clock_have_different_codes() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new("ours");
     let days = Duration::days;
-    // Between which days around now it is valid, how far the server's clock is from the till's, and what is said.
+    // The first and last day of validity relative to today, the server's clock relative to the
+    // till's, and the message.
     let rows = [
         (-40, -10, Some(-20), "the till's clock seems to be 20 days ahead"),
         (10, 40, Some(20), "the till's clock seems to be 20 days behind"),
@@ -158,14 +159,15 @@ fn expired_certificate_and_wrong_clock_have_different_codes() {
         let server = Server::start(config_of(&authority.server_between("localhost", from, until)), response(date));
         let error = failure(&till(&server.url(), &authority, folder.path(), &json!({})), Code::TlsFailed);
         says(&error, &[part, "the certificate is valid"]);
-        // Asked for the time, and for nothing else, and without the key.
+        // Only one request for the time, without the key.
         let heads = server.heads();
         assert!(!heads.is_empty(), "the server was asked what time it is");
         for head in heads {
             assert!(head.starts_with("HEAD / HTTP/1.1\r\n") && !head.contains("the-key"), "{head}");
         }
     }
-    // The question is asked of the very server: one that is not trusted at any time is not believed.
+    // The server itself is asked for the time. A server whose certificate is invalid at any time is
+    // not believed.
     let stranger = Authority::new("theirs").server_between("localhost", now() - days(40), now() - days(10));
     let server = Server::start(config_of(&stranger), response(Some(now() - days(20))));
     let error = failure(&till(&server.url(), &authority, folder.path(), &json!({})), Code::TlsFailed);
@@ -184,7 +186,7 @@ fn proxy_clock_is_used_without_a_server_clock() {
     says(&failure(&client, Code::TlsFailed), &["30 days ahead", "the proxy's clock says"]);
 }
 
-/// A server that wants to know who is asking.
+/// A server that requires a client certificate.
 fn asking(server: &Certificate, clients: &Authority, folder: &Path) -> ServerConfig {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     let mut roots = RootCertStore::empty();
@@ -209,7 +211,8 @@ fn missing_client_certificate_is_named() {
     };
     let client = till(&server.url(), &authority, folder.path(), &identity(&tills));
     assert_eq!(client.list_items(LOAD, None).unwrap(), b"[]");
-    // TLS 1.3 says so only when the till thinks that the handshake is over: a read fails, a purchase cannot be known.
+    // TLS 1.3 reports it only after the till has finished the handshake. A read fails, a purchase
+    // is in doubt.
     let client = till(&server.url(), &authority, folder.path(), &json!({}));
     let error = client.list_items(LOAD, None).unwrap_err();
     assert!(error.cause().concat().contains("clientCertFile"), "{error} {:?}", error.cause());
@@ -252,7 +255,7 @@ fn unusable_client_certificate_is_named_at_open() {
         assert_eq!(error.code(), Code::BadConfig, "{error}");
         says(&error, &parts);
     }
-    // What other programs write: CRLF, something before it, an old form.
+    // The formats of other programs: CRLF, text before the certificate, an old form.
     let sec1 = folder.path().join("sec1.key");
     let made = std::process::Command::new("openssl").arg("ec").arg("-in").arg(&key).arg("-out").arg(&sec1).output();
     assert!(made.expect("openssl is installed").status.success());

@@ -1,8 +1,9 @@
-/* Preloaded into the test: name resolution that hangs or answers with chosen addresses, and sending that hangs.
- * Files in the folder EPS_SHIM say what to do, so that the test can change it at any time:
- *   resolve     a FIFO; a look-up blocks until somebody has opened it for writing and closed it again
- *   addresses   the addresses that a look-up of "localhost" gives, one a line, in this order
- *   send-PORT   as long as it is there, nothing can be sent to this port: the socket's buffer is "full" */
+/* Preloaded into the test: name resolution that hangs or returns chosen addresses, and sending
+ * that hangs. Files in the folder EPS_SHIM control it, so that the test can change it at any
+ * time:
+ *   resolve     a FIFO: a look-up blocks until a writer has opened and closed it
+ *   addresses   the addresses of "localhost", one a line, in this order
+ *   send-PORT   while it exists, nothing can be sent to this port: the socket's buffer is "full" */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>

@@ -1,9 +1,11 @@
-/* One call of the C API while the network hangs, and how long it takes to come back after its end is due.
+/* One call of the C API while the network hangs, and the time until it returns after its end is
+ * due.
  *
- *   hang CONFIG CONTACT ITEM purchase|items WAITMS|cancel|close
+ *   timed_call CONFIG CONTACT ITEM purchase|items WAITMS|cancel|close
  *
- * Prints `{"code": …, "over": …, "ending": …}` (milliseconds) when the call is back, reads a line from standard input, and unless
- * the client is closed buys once more with all the time it needs. Exit 0 when all of that worked. */
+ * Prints `{"code": …, "over": …, "ending": …}` (milliseconds) when the call returns, and reads a
+ * line from standard input. Unless the client is closed, it then buys once more with a long
+ * wait. Exit 0 when all of that worked. */
 #define _GNU_SOURCE
 #include "engage_point_shop.h"
 #include <pthread.h>
@@ -35,7 +37,7 @@ static void *call(void *unused)
     return unused;
 }
 
-/* Whether the library knows of the call: only from then on can it be cancelled. */
+/* Returns whether the library has the call. Only from then on can the call be cancelled. */
 static int under_way(void)
 {
     eps_buffer out = {0};
@@ -83,7 +85,7 @@ int main(int argc, char **argv)
 
     getchar();
     if (!closes) {
-        /* Of its own purchase id: without one it would join the first. */
+        /* The purchase has its own id. Without one it would be the existing purchase. */
         char fresh[128];
         if (eps_new_id(&out) != EPS_OK)
             return 6;

@@ -1,4 +1,5 @@
-//! The floor: a socket, rustls and a prepared request; the answer is read to its end and not looked at.
+//! The lower limit: a socket, rustls and a prepared request. The response is read to its end and
+//! not parsed.
 
 use engage_bench_peers::{ITEM, Order, What, fresh_id, measure, member};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -71,7 +72,7 @@ fn main() {
     });
 }
 
-/// A file whose blocks are there and written, as a kept write-ahead log's are.
+/// A file with allocated and written blocks, like the blocks of a reused write-ahead log.
 fn preallocated() -> File {
     let path = std::env::var("EPS_BENCH_JOURNAL").expect("EPS_BENCH_JOURNAL");
     let file = File::create(path).expect("a journal");

@@ -1,4 +1,4 @@
-//! `reqwest`'s blocking client as it comes, with typed answers.
+//! `reqwest`'s blocking client with its defaults and typed responses.
 
 use engage_bench_peers::{ITEM, Order, What, fresh_id, measure, member};
 use reqwest::blocking::Client;

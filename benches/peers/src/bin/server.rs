@@ -1,6 +1,7 @@
-//! The server of the bench: TLS, keep-alive and prepared answers, a thread a connection. It does as little as can be,
-//! because its time is part of every figure; the sandbox's ledger and faults would drown the differences.
-//! `server CA`: writes its authority to CA and prints its port.
+//! The server of the bench: TLS, keep-alive, prepared responses, one thread per connection. The
+//! server does as little as possible, because its time is part of every figure. The sandbox's
+//! ledger and faults would hide the differences.
+//! `server CA` writes its root certificate to CA and prints its port.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -18,12 +19,12 @@ fn main() {
     let responses = Arc::new(Mutex::new(HashMap::new()));
     for stream in listener.incoming().flatten() {
         let (tls, responses) = (tls.clone(), responses.clone());
-        // A client that goes is no failure.
+        // A client that disconnects is no failure.
         std::thread::spawn(move || serve(stream, tls, &responses));
     }
 }
 
-/// A fresh authority, its certificate written to `ca`, and a certificate of it for this server.
+/// Makes a root certificate, writes it to `ca`, and makes a certificate for this server.
 fn identity(ca: &str) -> ServerConfig {
     let mut params = CertificateParams::new([]).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -51,7 +52,7 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, responses: &Mutex<HashMa
     let mut tls = rustls::Stream::new(&mut connection, &mut stream);
     let mut request = Vec::new();
     let mut buffer = [0; 16 << 10];
-    // This connection's own copies: no lock a request.
+    // Copies of this connection: a request takes no lock.
     let mut known: HashMap<usize, Arc<Vec<u8>>> = HashMap::new();
     loop {
         let Some(length) = request_length(&request) else {
@@ -78,7 +79,7 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, responses: &Mutex<HashMa
     }
 }
 
-/// Head and body of the first request, once it is whole.
+/// Returns the head and the body of the first request, once the request is complete.
 fn request_length(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&bytes[..head]).ok()?.to_ascii_lowercase();
@@ -101,9 +102,9 @@ fn list(items: usize) -> Vec<u8> {
     response(&format!("[{}]", items.join(",")))
 }
 
-/// The purchase that was asked for, completed.
+/// A completed purchase with the ids of the request.
 fn purchased(request: &str) -> Vec<u8> {
-    // The GUID behind a name, whatever stands between them.
+    // The GUID after a name, whatever characters are between the two.
     let of = |name: &str| {
         let (_, rest) = request.split_once(name).unwrap_or_default();
         rest.split('"').nth(2).unwrap_or_default()

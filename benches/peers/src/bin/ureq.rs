@@ -1,4 +1,4 @@
-//! `ureq` as it comes, with typed answers.
+//! `ureq` with its defaults and typed responses.
 
 use engage_bench_peers::{ITEM, Order, What, fresh_id, measure, member};
 use serde::Deserialize;
