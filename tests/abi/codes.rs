@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// The header's rule for a number outside the table: its class decides. Outside the classes the
 /// outcome is pending.
 const PROGRAM: &str = r#"
-static int32_t by_band(int32_t code) {
+static int32_t by_class(int32_t code) {
     if (code <= -700 || code > -100) return EPS_OUTCOME_PENDING;
     switch (code / 100) {
         case -1: case -2: case -4: case -6: return EPS_OUTCOME_NOT_SENT;
@@ -22,7 +22,7 @@ static int32_t by_band(int32_t code) {
 }
 
 static int wrong(int32_t code) {
-    int32_t outcome = by_band(code);
+    int32_t outcome = by_class(code);
     const char *name = "EPS_UNKNOWN";
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].code == code) outcome = table[i].outcome, name = table[i].name;

@@ -293,7 +293,7 @@ static void nobody_listens(void *user, int32_t level, const char *line, size_t l
 }
 
 /* Checks that every function rejects this client. */
-static void every_call_refuses(eps_client *client, int32_t wanted)
+static void every_call_rejects(eps_client *client, int32_t wanted)
 {
     for (size_t i = 0; i < COUNT(calls); i++) {
         eps_buffer out;
@@ -313,7 +313,7 @@ static void null_and_closed_and_garbage_handles(void)
     for (size_t i = 0; i < COUNT(calls); i++)
         CHECK(calls[i].call(client, NULL) == EPS_NULL_ARGUMENT, "%s without a buffer", calls[i].name);
     CHECK(eps_new_id(NULL) == EPS_NULL_ARGUMENT, "eps_new_id without a buffer");
-    every_call_refuses(NULL, EPS_NULL_ARGUMENT);
+    every_call_rejects(NULL, EPS_NULL_ARGUMENT);
     CHECK(eps_client_close(NULL) == EPS_OK, "closing NULL is nothing");
 
     /* Addresses, and numbers that are no address. The library does not read the memory behind a
@@ -322,17 +322,17 @@ static void null_and_closed_and_garbage_handles(void)
     void *garbage[] = {&something, client == (void *)2 ? (void *)4 : (void *)2, (void *)64, (void *)4096, (void *)(uintptr_t)0xdeadbeef,
                        (void *)(UINTPTR_MAX - 1), (void *)UINTPTR_MAX, (char *)client + 1, (void *)nobody_listens};
     for (size_t i = 0; i < COUNT(garbage); i++) {
-        every_call_refuses(garbage[i], EPS_BAD_HANDLE);
+        every_call_rejects(garbage[i], EPS_BAD_HANDLE);
         CHECK(eps_client_close(garbage[i]) == EPS_BAD_HANDLE, "garbage %zu cannot be closed", i);
     }
     CLOSE(client);
-    every_call_refuses(client, EPS_CLOSED);
+    every_call_rejects(client, EPS_CLOSED);
     CHECK(eps_client_close(client) == EPS_OK, "closing twice is nothing");
     CHECK(eps_client_close(client) == EPS_OK, "closing three times is nothing");
 
     eps_client *next = OPEN();
     CHECK(next != client, "a handle is not used again");
-    every_call_refuses(client, EPS_CLOSED);
+    every_call_rejects(client, EPS_CLOSED);
     CLOSE(next);
 }
 
@@ -356,8 +356,8 @@ static int32_t reward_operation(eps_client *client, const char *text, eps_buffer
 static int32_t reward_options(eps_client *client, const char *text, eps_buffer *out) { return eps_find_reward(client, ASTRID, text, out); }
 static int32_t redeem_assignment(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, text, NULL, out); }
 static int32_t redeem_options(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, ASTRID, text, out); }
-static int32_t unsettled_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_unacknowledged(client, text, out); }
-static int32_t settle_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_pending(client, text, out); }
+static int32_t unacknowledged_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_unacknowledged(client, text, out); }
+static int32_t resolve_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_pending(client, text, out); }
 
 /* Every argument that is a text. */
 static const struct { const char *name; text_call call; const char *argument; enum { TEXT, GUID, OPTIONS } kind; } texts[] = {
@@ -371,7 +371,7 @@ static const struct { const char *name; text_call call; const char *argument; en
     {"eps_list_rewards", rewards_contact, "contact_id", GUID}, {"eps_list_rewards", rewards_options, "options_json", OPTIONS},
     {"eps_find_reward", reward_operation, "operation_id", GUID}, {"eps_find_reward", reward_options, "options_json", OPTIONS},
     {"eps_redeem_reward", redeem_assignment, "assignment_id", GUID}, {"eps_redeem_reward", redeem_options, "options_json", OPTIONS},
-    {"eps_list_unacknowledged", unsettled_options, "options_json", OPTIONS}, {"eps_resolve_pending", settle_options, "options_json", OPTIONS},
+    {"eps_list_unacknowledged", unacknowledged_options, "options_json", OPTIONS}, {"eps_resolve_pending", resolve_options, "options_json", OPTIONS},
     {"eps_get_operation", eps_get_operation, "operation_id", GUID}, {"eps_acknowledge", eps_acknowledge, "operation_id", GUID},
 };
 
@@ -445,7 +445,7 @@ static void bad_opens(void)
     eps_client *client;
     eps_buffer out;
     const char *fine = config_of(url, "");
-#define REFUSED(abi, config, wanted, says) \
+#define REJECTED(abi, config, wanted, says) \
     do { \
         client = (eps_client *)&held; \
         memset(&out, 0xA5, sizeof out); \
@@ -455,28 +455,28 @@ static void bad_opens(void)
     } while (0)
     for (uint32_t abi = 0; abi < 5; abi++)
         if (abi != EPS_ABI_VERSION)
-            REFUSED(abi, fine, EPS_ABI_MISMATCH, "ABI 1");
-    REFUSED(UINT32_MAX, NULL, EPS_ABI_MISMATCH, "ABI 1");
-    REFUSED(1, NULL, EPS_NULL_ARGUMENT, "config_json");
-    REFUSED(1, "", EPS_EMPTY_ARGUMENT, "config_json");
+            REJECTED(abi, fine, EPS_ABI_MISMATCH, "ABI 1");
+    REJECTED(UINT32_MAX, NULL, EPS_ABI_MISMATCH, "ABI 1");
+    REJECTED(1, NULL, EPS_NULL_ARGUMENT, "config_json");
+    REJECTED(1, "", EPS_EMPTY_ARGUMENT, "config_json");
     for (size_t i = 0; i < COUNT(not_utf8); i++)
-        REFUSED(1, not_utf8[i], EPS_BAD_UTF8, "config_json");
+        REJECTED(1, not_utf8[i], EPS_BAD_UTF8, "config_json");
     static const char *const no_objects[] = {" ", "[]", "null", "7", "{", "{}}", "{\"baseUrl\"}"};
     for (size_t i = 0; i < COUNT(no_objects); i++)
-        REFUSED(1, no_objects[i], EPS_BAD_CONFIG, "config_json");
-    REFUSED(1, "{}", EPS_BAD_CONFIG, "baseUrl");
+        REJECTED(1, no_objects[i], EPS_BAD_CONFIG, "config_json");
+    REJECTED(1, "{}", EPS_BAD_CONFIG, "baseUrl");
     static const char *const members[][2] = {
         {",\"colour\":1", "colour"}, {",\"journal\":\"disk\"", "journal"}, {",\"journal\":\"memory\",\"journalPath\":\"x\"", "journal"},
         {",\"journalPath\":7", "journalPath"}, {",\"retentionDays\":0", "retentionDays"}, {",\"resendLimitMs\":-1", "resendLimitMs"},
         {",\"maxResponseBytes\":\"1\"", "maxResponseBytes"}, {",\"apiMapping\":[]", "apiMapping"}, {",\"apiMapping\":{\"x\":1}", "apiMapping x"},
     };
     for (size_t i = 0; i < COUNT(members); i++)
-        REFUSED(1, config_of(url, members[i][0]), EPS_BAD_CONFIG, members[i][1]);
-    REFUSED(1, config_of("gopher://x", ""), EPS_BAD_CONFIG, "baseUrl");
-    REFUSED(1, config_of("http://acme.voyado.com", ""), EPS_BAD_CONFIG, "baseUrl");
-    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false}", EPS_NO_CA_CERTIFICATES, "");
-    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false,\"caFile\":\"/nowhere/ca.pem\"}", EPS_NO_CA_CERTIFICATES, "caFile");
-    REFUSED(1, config_of(url, ",\"journalPath\":\"/nowhere/at/all/points.db\""), EPS_JOURNAL_CANNOT_OPEN, "");
+        REJECTED(1, config_of(url, members[i][0]), EPS_BAD_CONFIG, members[i][1]);
+    REJECTED(1, config_of("gopher://x", ""), EPS_BAD_CONFIG, "baseUrl");
+    REJECTED(1, config_of("http://acme.voyado.com", ""), EPS_BAD_CONFIG, "baseUrl");
+    REJECTED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false}", EPS_NO_CA_CERTIFICATES, "");
+    REJECTED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false,\"caFile\":\"/nowhere/ca.pem\"}", EPS_NO_CA_CERTIFICATES, "caFile");
+    REJECTED(1, config_of(url, ",\"journalPath\":\"/nowhere/at/all/points.db\""), EPS_JOURNAL_CANNOT_OPEN, "");
 
     int32_t code = eps_client_open(1, fine, NULL, &out);
     PROBLEM(code, EPS_NULL_ARGUMENT, "client", "eps_client_open");
@@ -807,7 +807,7 @@ static void a_log_function_that_removes_itself_is_not_entered_again(void)
 
 /* ---- Buying ---- */
 
-static void bought_refused_and_offline(void)
+static void completed_declined_and_offline(void)
 {
     eps_client *client = OPEN();
     eps_buffer out;
@@ -889,7 +889,7 @@ static void bought_refused_and_offline(void)
 
 /* "Not sent" is a statement about the sale. A press with a short wait on an existing purchase
  * must not get it. */
-static void a_hurried_press_again_is_never_told_not_sent(void)
+static void a_press_with_a_short_wait_is_never_not_sent(void)
 {
     static const char *const options[] = {"{\"reference\":\"receipt 3\"}", "{\"reference\":\"receipt 3\",\"waitMs\":0}"};
     eps_client *client = OPEN();
@@ -900,7 +900,7 @@ static void a_hurried_press_again_is_never_told_not_sent(void)
         not_sent += eps_outcome(eps_purchase(client, LOAD, COFFEE, options[1], &out)) == EPS_OUTCOME_NOT_SENT;
         eps_buffer_dispose(&out);
     }
-    CHECK(not_sent == 0, "of %d hurried presses of a completed purchase, %d reported not sent", presses, not_sent);
+    CHECK(not_sent == 0, "of %d presses with a short wait of a completed purchase, %d reported not sent", presses, not_sent);
     CLOSE(client);
 }
 
@@ -975,7 +975,7 @@ static void cancelled_and_closed_while_blocked(void)
 
     GOOD(eps_client_open(EPS_ABI_VERSION, config, &client, &out), "\"abi\":1", "a client");
     blocked_calls(client, "stallAfterCommit", eps_client_close, EPS_CLOSED, EPS_PENDING_CLOSED, 2250, "eps_client_close");
-    every_call_refuses(client, EPS_CLOSED);
+    every_call_rejects(client, EPS_CLOSED);
 }
 
 /* ---- A journal in a file ---- */
@@ -1106,8 +1106,8 @@ int main(int argc, char **argv)
         {"log", the_log},
         {"log-closed", a_closed_client_logs_no_more},
         {"log-removed", a_log_function_that_removes_itself_is_not_entered_again},
-        {"buying", bought_refused_and_offline},
-        {"hurry", a_hurried_press_again_is_never_told_not_sent},
+        {"buying", completed_declined_and_offline},
+        {"short wait", a_press_with_a_short_wait_is_never_not_sent},
         {"blocked", cancelled_and_closed_while_blocked},
         {"journal", a_purchase_outlives_its_client},
         {"threads", many_threads_on_one_client},

@@ -174,7 +174,7 @@ fn documented_purchase_errors_have_their_codes() {
         let error = buy(&client, contact, item, &short).unwrap_err();
         assert_eq!(error.code(), code, "{what}: {error}");
         assert_eq!(code.row().outcome, Outcome::Declined);
-        assert!(store.deductions().is_empty(), "{what}: refused, so nothing is deducted");
+        assert!(store.deductions().is_empty(), "{what}: declined, so nothing is deducted");
         let problem = problem(&error);
         assert!(problem["httpStatus"].is_u64(), "{what}: {problem}");
         assert!(problem["operationId"].is_string(), "{what}: {problem}");

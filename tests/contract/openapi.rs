@@ -152,7 +152,7 @@ impl Contract {
     #[track_caller]
     fn check_all_seen(&self, tag: &str) {
         let unseen: Vec<_> = self.promised(tag).difference(&self.seen).cloned().collect();
-        assert!(unseen.is_empty(), "promised and never answered: {unseen:?}");
+        assert!(unseen.is_empty(), "documented and never returned: {unseen:?}");
     }
 }
 

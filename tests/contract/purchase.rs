@@ -133,12 +133,12 @@ fn declined_reference_stays_declined_and_a_new_press_is_sent() {
     let store = Store::open();
     let client = store.client();
     let gift = ItemId::from_uuid(demo::GIFT_CARD);
-    let refused = |with: &serde_json::Value| code_of(buy(&client, BJORN, gift, with));
-    assert_eq!(refused(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
-    assert_eq!(refused(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
+    let declined = |with: &serde_json::Value| code_of(buy(&client, BJORN, gift, with));
+    assert_eq!(declined(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
+    assert_eq!(declined(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
     assert_eq!(store.posts(), 1, "the same intent, so the same result");
-    assert_eq!(refused(&json!({})), Code::PurchaseNotAllowed);
-    assert_eq!(refused(&json!({})), Code::PurchaseNotAllowed);
+    assert_eq!(declined(&json!({})), Code::PurchaseNotAllowed);
+    assert_eq!(declined(&json!({})), Code::PurchaseNotAllowed);
     assert_eq!(store.posts(), 3, "a press without a reference asks again: the member may have got the points");
 }
 

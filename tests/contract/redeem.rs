@@ -394,8 +394,8 @@ fn find_reward_without_completed_purchase_is_an_error() {
     let used = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
     assert_eq!(code_of(client.find_reward(id_of(&used), None)), Code::NotAPurchase);
     assert_eq!(code_of(client.find_reward(OperationId::fresh(), None)), Code::UnknownOperation);
-    let refused = buy(&client, crate::support::BJORN, ItemId::from_uuid(demo::GIFT_CARD), &json!({})).unwrap_err();
-    assert_eq!(code_of(client.find_reward(refused.operation().unwrap(), None)), Code::PurchaseNotAllowed);
+    let declined = buy(&client, crate::support::BJORN, ItemId::from_uuid(demo::GIFT_CARD), &json!({})).unwrap_err();
+    assert_eq!(code_of(client.find_reward(declined.operation().unwrap(), None)), Code::PurchaseNotAllowed);
     // A reward that is not there yet is no error.
     let bought = buy(&client, ASTRID, COFFEE, &json!({ "reference": "1" })).unwrap();
     let none = Answer { body: Some("[]".into()), content_type: Some("application/json".into()), ..Answer::status(200) };

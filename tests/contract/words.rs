@@ -69,6 +69,8 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     ("", "refused", "onnection refused"),
     ("", "refused", "ConnectionRefused"),
     ("", "refused", "ECONNREFUSED"),
+    // A name of the standard library.
+    ("", "epoch", "UNIX_EPOCH"),
     // Columns of older journals, which a migration renames.
     ("src/journal/schema.rs", "answer", "answer "),
     ("src/journal/schema.rs", "answer", ", answer, "),
@@ -188,7 +190,7 @@ fn collect(path: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) {
         let mut entries: Vec<PathBuf> = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
         entries.iter().for_each(|entry| collect(entry, extensions, files));
-    } else if path.extension().is_some_and(|extension| extensions.iter().any(|one| extension == *one)) {
+    } else if path.is_file() && path.extension().is_some_and(|found| extensions.iter().any(|one| found == *one)) {
         files.push(path.to_owned());
     }
 }

@@ -61,7 +61,7 @@ fn response(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
     let body = prepared["text"].as_str().map_or_else(|| prepared["body"].to_string(), str::to_owned);
     let kind = prepared["type"].as_str().unwrap_or("application/json; charset=utf-8");
     let mut bytes = Vec::new();
-    write!(bytes, "HTTP/1.1 {} Answer\r\nContent-Type: {kind}\r\nConnection: close\r\n", prepared["status"])?;
+    write!(bytes, "HTTP/1.1 {} Response\r\nContent-Type: {kind}\r\nConnection: close\r\n", prepared["status"])?;
     for (name, value) in prepared["headers"].as_object().into_iter().flatten() {
         write!(bytes, "{name}: {}\r\n", value.as_str().unwrap())?;
     }

@@ -1,5 +1,5 @@
-/* The lifetimes of clients in a C host, and of the process. Arguments: URL, authority, key, folder, the
- * sandbox's own URL. Prints "N checks held" at the end. */
+/* The lifetimes of clients in a C host, and of the process. Arguments: URL, root
+ * certificate, key, folder, the sandbox's own URL. Prints "N checks held" at the end. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>

@@ -355,7 +355,7 @@ fn every_deduction_has_a_press(journal: &Journal, deducted: &Deducted<'_>) -> Re
                     .map(|(_, call)| (call.code(), call.json("operationId").as_str(), call.json("message").as_str()))
                     .collect();
                 return Err(format!(
-                    "{count} presses were not answered and {} are deducted: {ids:?}; of {responses:#?}",
+                    "{count} presses did not return and {} are deducted: {ids:?}; of {responses:#?}",
                     ids.len()
                 ));
             }

@@ -123,8 +123,8 @@ fn fail_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
         return Err(format!("the till ended with {:?}: {}", life.exit, life.stderr));
     }
     fixture.in_2099();
-    nothing_was_sent_unless_told(fixture, &life, posts_before)?;
-    let mut counts = the_reason_is_told(point, &life, &events)?;
+    attempts_left_only_for_reported_presses(fixture, &life, posts_before)?;
+    let mut counts = reported_reason_is_right(point, &life, &events)?;
     if !point.ever {
         the_same_till_works_again(&life, &events)?;
     }
@@ -152,7 +152,7 @@ fn forget_the_doubtful(place: &Place, calls: &mut Vec<TillCall>) -> usize {
 }
 
 /// Checks that no request left for an intent whose presses all returned not sent.
-fn nothing_was_sent_unless_told(fixture: &Fixture, life: &Life, posts_before: usize) -> Result<(), String> {
+fn attempts_left_only_for_reported_presses(fixture: &Fixture, life: &Life, posts_before: usize) -> Result<(), String> {
     let presses = life.calls.iter().filter(|call| call.verb() == "purchase");
     let reported = presses.filter(|call| outcome(call.code().unwrap_or(0)) != Outcome::NotSent).count();
     let requests = fixture.sandbox.requests();
@@ -169,7 +169,7 @@ fn nothing_was_sent_unless_told(fixture: &Fixture, life: &Life, posts_before: us
 
 /// Checks that the call with the fault returns a code of the right class and, if it failed, the
 /// right reason.
-fn the_reason_is_told(point: &Point, life: &Life, events: &[Event]) -> Result<Counts, String> {
+fn reported_reason_is_right(point: &Point, life: &Life, events: &[Event]) -> Result<Counts, String> {
     let Some(at) = events.iter().position(|event| matches!(event, Event::Fault { .. })) else {
         return Ok([("lives without a fault".to_owned(), 1)].into());
     };
@@ -215,8 +215,8 @@ fn the_reason_is_told(point: &Point, life: &Life, events: &[Event]) -> Result<Co
     Ok(counts)
 }
 
-/// Returns the codes that a fault may be reported as. The first is exact. SQLite does not tell the
-/// others apart.
+/// Returns the codes that a fault may be reported as. The first is exact. SQLite does not distinguish
+/// the others.
 fn reasons(trouble: &str, operation: &str, file: &str) -> &'static [Code] {
     let content = operation.starts_with("pwrite") && file.ends_with("-wal");
     match trouble {

@@ -33,7 +33,7 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Opens a till and checks the code and the remedy in the message.
-fn refuses(what: &str, fixture: &Fixture, place: &Place, mut till: Command, code: Code, says: &[&str]) {
+fn open_fails(what: &str, fixture: &Fixture, place: &Place, mut till: Command, code: Code, says: &[&str]) {
     let before = content(&place.folder());
     let output = till.output().unwrap();
     let calls = TillCall::parse(&String::from_utf8_lossy(&output.stdout));
@@ -73,7 +73,7 @@ fn unusable_journal_path_is_reported_and_left_untouched() {
     let mut strange = |what: &str, make: &dyn Fn(&Place), code: Code, says: &[&str]| {
         let place = Place::new();
         make(&place);
-        refuses(what, &fixture, &place, plain(&place), code, says);
+        open_fails(what, &fixture, &place, plain(&place), code, says);
         tried += 1;
     };
     let foreign = ["not a journal of this library", "untouched", "journalPath"];
@@ -155,7 +155,7 @@ fn unusable_journal_path_is_reported_and_left_untouched() {
     let place = Place::new();
     let missing = place.folder().join("missing").join("journal.db");
     let till = run_till(&fixture.config(&missing, &json!({})), &[]);
-    refuses("a missing folder", &fixture, &place, till, Code::JournalCannotOpen, &["does not exist", "create it"]);
+    open_fails("a missing folder", &fixture, &place, till, Code::JournalCannotOpen, &["does not exist", "create it"]);
     println!("campaign places: {} points tried, 0 violations", tried + 1);
 }
 
@@ -209,7 +209,7 @@ fn read_only_journal_is_reported_and_nothing_is_sent() {
     let place = Place::new();
     std::fs::set_permissions(place.folder(), Permissions::from_mode(0o555)).unwrap();
     let till = ordinary_till(&config(&place), &place, &[]);
-    refuses("a read-only folder", &fixture, &place, till, Code::JournalCannotOpen, &["no permission"]);
+    open_fails("a read-only folder", &fixture, &place, till, Code::JournalCannotOpen, &["no permission"]);
 
     // A read-only journal in a writable folder.
     let place = Place::new();
@@ -295,7 +295,7 @@ struct Jump {
     request_is_lost: bool,
     restart: bool,
     /// Whether the till resolves the purchase, or only waits.
-    asked: bool,
+    resolve_command: bool,
 }
 
 #[test]
@@ -303,16 +303,16 @@ fn purchase_with_clock_jump_is_resolved_once() {
     let mut jumps = Vec::new();
     for (from, to) in [(0, 30), (30, 0), (0, 0), (-30, 0), (0, -30)] {
         for number in 0..8 {
-            let [request_is_lost, restart, asked] = [1, 2, 4].map(|bit| number & bit != 0);
-            jumps.push(Jump { from, to, request_is_lost, restart, asked });
+            let [request_is_lost, restart, resolve_command] = [1, 2, 4].map(|bit| number & bit != 0);
+            jumps.push(Jump { from, to, request_is_lost, restart, resolve_command });
         }
     }
     campaign("clock", &jumps, "", |fixture, jump| {
-        settles_soon(fixture, jump).map_err(|violation| format!("{jump:?}: {violation}"))
+        resolves_soon(fixture, jump).map_err(|violation| format!("{jump:?}: {violation}"))
     });
 }
 
-fn settles_soon(fixture: &Fixture, jump: &Jump) -> Result<Counts, String> {
+fn resolves_soon(fixture: &Fixture, jump: &Jump) -> Result<Counts, String> {
     let place = Place::new();
     let config = fixture.config(&place.journal(), &json!({ "resendLimitMs": 365 * DAY_MS }));
     if jump.request_is_lost {
@@ -332,16 +332,16 @@ fn settles_soon(fixture: &Fixture, jump: &Jump) -> Result<Counts, String> {
         till = Strings::start(&config, &place, jump.to * DAY_MS);
     }
     fixture.sandbox.clear_faults();
-    if jump.asked {
-        let asked = till.make("resolve:5000");
-        if asked.json("pending") != &json!(0) {
-            return Err(format!("five seconds later: {asked:?}"));
+    if jump.resolve_command {
+        let resolved = till.make("resolve:5000");
+        if resolved.json("pending") != &json!(0) {
+            return Err(format!("five seconds later: {resolved:?}"));
         }
     } else {
         let until = Instant::now() + Duration::from_secs(5);
         while till.make("list").json("operations")[0]["outcome"] == "pending" {
             if Instant::now() > until {
-                return Err("five seconds later it is still pending, and nobody has asked".to_owned());
+                return Err("five seconds later it is still pending, without a resolve command".to_owned());
             }
             std::thread::park_timeout(Duration::from_millis(20));
         }

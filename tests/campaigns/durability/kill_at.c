@@ -4,9 +4,9 @@
  *
  * Counting starts when the program writes a line that begins with MARKER to its standard output.
  * Every system call of every thread is two points: before it, and after it before the thread
- * goes on. With N = 0 the program runs to its end. Standard error has "killat: killed at N
- * before|after <system call>". For a complete run it has "killat: N points", and with N = 0
- * before that each point, "killat: point N before|after <system call>". Exit: the program's own
+ * goes on. With N = 0 the program runs to its end. Standard error has "kill_at: killed at N
+ * before|after <system call>". For a complete run it has "kill_at: N points", and with N = 0
+ * before that each point, "kill_at: point N before|after <system call>". Exit: the program's own
  * code after a complete run, 137 when it was killed, 99 when tracing failed. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,7 @@ static size_t thread_count;
 
 static void fail(const char *what)
 {
-    fprintf(stderr, "killat: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "kill_at: %s: %s\n", what, strerror(errno));
     exit(TRACING_FAILED);
 }
 
@@ -117,7 +117,7 @@ static int writes_marker(pid_t id, const struct ptrace_syscall_info *info, const
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fprintf(stderr, "usage: killat N MARKER PROGRAM ARGUMENTS...\n");
+        fprintf(stderr, "usage: kill_at N MARKER PROGRAM ARGUMENTS...\n");
         return 2;
     }
     unsigned long victim = strtoul(argv[1], NULL, 10), points = 0;
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
     for (;;) {
         pid_t id = waitpid(-1, &status, __WALL);
         if (id < 0) {
-            break; /* All gone. */
+            break; /* All threads have ended. */
         }
         if (WIFEXITED(status) || WIFSIGNALED(status)) {
             if (id == program && !killed) {
@@ -173,7 +173,7 @@ int main(int argc, char **argv)
                     fail("kill");
                 }
                 if (killed || victim == 0) {
-                    fprintf(stderr, "killat: %s %lu %s %s\n", killed ? "killed at" : "point", points,
+                    fprintf(stderr, "kill_at: %s %lu %s %s\n", killed ? "killed at" : "point", points,
                             before ? "before" : "after", name_of(thread->call));
                 }
             }
@@ -185,7 +185,7 @@ int main(int argc, char **argv)
         }
     }
     if (!killed) {
-        fprintf(stderr, "killat: %lu points\n", points);
+        fprintf(stderr, "kill_at: %lu points\n", points);
     }
     return killed ? KILLED : code;
 }

@@ -196,8 +196,8 @@ fn long_log(_: &Store, config: &str) -> Vec<TillCall> {
         let store = Store::open();
         let journal = store.journal("long-log");
         let config = store.config(&journal, &store.sandbox.http_url());
-        let refused = format!("purchase:{}:{}:F#:5000", demo::BJORN, demo::GIFT_CARD);
-        run_script(&config, &["loop:200", &refused]);
+        let declined = format!("purchase:{}:{}:F#:5000", demo::BJORN, demo::GIFT_CARD);
+        run_script(&config, &["loop:200", &declined]);
         run_script(&config, &["ackall"]);
         let log = std::fs::metadata(journal.with_extension("db-wal")).expect("it is kept").len();
         assert!(log >= DUE, "the log has {log} bytes");
@@ -217,7 +217,7 @@ fn journal_of(config: &str) -> PathBuf {
 
 /// Returns the program that kills.
 static KILLAT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let program = build_folder().join("killat");
+    let program = build_folder().join("kill_at");
     compile(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns/durability/kill_at.c"), &program, &[]);
     program
 });
@@ -236,13 +236,13 @@ pub fn killed_at(point: usize, config: &str, script: &[String]) -> (Vec<TillCall
         .arg(till.get_program())
         .args(till.get_args())
         .output()
-        .expect("killat runs");
+        .expect("kill_at runs");
     let says = String::from_utf8_lossy(&output.stderr);
     let of = |start: &str| -> Vec<String> {
         let lines = says.lines().filter_map(|line| line.strip_prefix(start));
         lines.map(|rest| rest.split_once(' ').map_or(rest, |(_, what)| what).to_owned()).collect()
     };
-    let (hit, points) = (of("killat: killed at ").pop(), of("killat: point "));
+    let (hit, points) = (of("kill_at: killed at ").pop(), of("kill_at: point "));
     assert!(
         hit.is_some() || output.status.success(),
         "neither killed nor through: {:?} {says}\n{}",

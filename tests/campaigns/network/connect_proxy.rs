@@ -18,7 +18,7 @@ pub enum Does {
     /// Makes the tunnel, and sends a Date header.
     TunnelDated(String),
     /// Sends this response and closes the connection.
-    Answer(&'static str),
+    Respond(&'static str),
     /// Sends nothing until [`ConnectProxy::release`], and then makes the tunnel.
     Hang,
 }
@@ -83,7 +83,7 @@ fn serve(shared: &(Mutex<State>, Condvar), client: &TcpStream, upstream: SocketA
     let state = shared.1.wait_while(state, |state| matches!(state.does, Does::Hang)).unwrap();
     let does = state.does.clone();
     drop(state);
-    if let Does::Answer(text) = does {
+    if let Does::Respond(text) = does {
         return { client }.write_all(text.as_bytes());
     }
     let date = if let Does::TunnelDated(date) = does { format!("Date: {date}\r\n") } else { String::new() };
@@ -167,7 +167,7 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
         ("", "HTTP/1.1 200 OK\r\n\r\nhush", Code::ProxyFailed, &["more than its answer"]),
     ];
     for (login, response, code, parts) in rows {
-        proxy.set(Does::Answer(response));
+        proxy.set(Does::Respond(response));
         let client = store.client_with(&json!({ "proxy": format!("http://{login}{}", proxy.address) }));
         let read = client.list_items(LOAD, None).unwrap_err();
         let bought = client.purchase(LOAD, COFFEE, None).unwrap_err();

@@ -226,7 +226,7 @@ fn purchase(
         Outcome::NotSent => "notSent",
         _ => "completed",
     };
-    let settled = match ended == expected {
+    let resolved_as_expected = match ended == expected {
         true => Ok(()),
         // Pending is true too: the evidence came too late for the caller.
         false if ended == "notSent" && code.row().outcome == Outcome::Pending => Ok(()),
@@ -236,7 +236,7 @@ fn purchase(
     client.close();
     let purchase =
         Some(PurchaseResult { id, completed: ended == "completed", attempts: operation["attempts"].as_u64().unwrap() });
-    (Trial { point, purchase, code, began_ms, struck }, reported.and(settled).and(late))
+    (Trial { point, purchase, code, began_ms, struck }, reported.and(resolved_as_expected).and(late))
 }
 
 /// Lists while the connection breaks. The result is the whole list or an error code.
@@ -282,12 +282,12 @@ fn judge(fixture: &Fixture, trials: &[Trial], violations: &mut Vec<String>) {
         if !completed && posts.len() + deducted > 0 {
             accuse(format!("returned {} (not sent), then {} POSTs", trial.code.row().name, posts.len()));
         }
-        let quiet_until = trial.began_ms + u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap();
+        let in_flight_until = trial.began_ms + u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap();
         // The last request to arrive is not the first one, or it arrived so late that no second one
         // can have been early.
         if let Some(last) = posts.last()
             && (attempts > 1 || posts.len() > 1)
-            && *last < quiet_until
+            && *last < in_flight_until
         {
             accuse(format!("sent again {} ms after the press", last - trial.began_ms));
         }

@@ -185,7 +185,7 @@ fn secrets_after_close_are_in_no_output_file_or_memory() {
         till.send(&["close"]);
     }
     for response in ["HTTP/1.1 407 No\r\n\r\n", "HTTP/1.1 403 No\r\n\r\n", "no\r\n\r\n", ""] {
-        proxy.set(Does::Answer(response));
+        proxy.set(Does::Respond(response));
         assert_eq!(till.send(&["open", &config(json!({}))]), 0);
         assert!(use_all(&mut till).iter().all(|code| *code < 0), "{response:?}");
         till.send(&["close"]);

@@ -1,7 +1,7 @@
 /* Preloaded into the test: name resolution that hangs or returns chosen addresses, and sending
  * that hangs. Files in the folder EPS_SHIM control it, so that the test can change it at any
  * time:
- *   resolve     a FIFO: a look-up blocks until a writer has opened and closed it
+ *   resolve     a FIFO: the look-up blocks until a writer has opened and closed it
  *   addresses   the addresses of "localhost", one a line, in this order
  *   send-PORT   while it exists, nothing can be sent to this port: the socket's buffer is "full" */
 #define _GNU_SOURCE
