@@ -287,7 +287,7 @@ static const struct { const char *name; plain_call call; } calls[] = {
     {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats},
 };
 
-static void nobody_listens(void *user, int32_t level, const char *line, size_t len)
+static void ignore_line(void *user, int32_t level, const char *line, size_t len)
 {
     (void)user, (void)level, (void)line, (void)len;
 }
@@ -303,7 +303,7 @@ static void every_call_rejects(eps_client *client, int32_t wanted)
         CHECK(calls[i].call(client, NULL) == EPS_NULL_ARGUMENT, "%s without a buffer", calls[i].name);
     }
     CHECK(eps_cancel(client) == wanted, "eps_cancel gives %s", eps_code_name(wanted));
-    CHECK(eps_set_log(client, EPS_LOG_DEBUG, nobody_listens, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, ignore_line, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
     CHECK(eps_set_log(client, EPS_LOG_OFF, NULL, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
 }
 
@@ -320,7 +320,7 @@ static void null_and_closed_and_garbage_handles(void)
      * handle. */
     uint64_t something = 7;
     void *garbage[] = {&something, client == (void *)2 ? (void *)4 : (void *)2, (void *)64, (void *)4096, (void *)(uintptr_t)0xdeadbeef,
-                       (void *)(UINTPTR_MAX - 1), (void *)UINTPTR_MAX, (char *)client + 1, (void *)nobody_listens};
+                       (void *)(UINTPTR_MAX - 1), (void *)UINTPTR_MAX, (char *)client + 1, (void *)ignore_line};
     for (size_t i = 0; i < COUNT(garbage); i++) {
         every_call_rejects(garbage[i], EPS_BAD_HANDLE);
         CHECK(eps_client_close(garbage[i]) == EPS_BAD_HANDLE, "garbage %zu cannot be closed", i);
@@ -728,7 +728,7 @@ static void the_log(void)
     first.client = client;
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, call_back, &first) == EPS_OK, "a log function is set");
     some_line(client);
-    CHECK(await_value(&first, &first.lines, 1, 20000), "a function that calls back comes to its end");
+    CHECK(await_value(&first, &first.lines, 1, 20000), "a function that calls back returns");
     CHECK(first.ok, "a log function may call the library");
     CLOSE(client);
 
@@ -836,9 +836,9 @@ static void completed_declined_and_offline(void)
     code = eps_purchase(client, ASTRID, SUMMER_SALE, NULL, &out);
     text_of(out.data, "operationId", id, sizeof id);
     CHECK(is_guid(id) && strstr(out.data, "\"httpStatus\":422"), "%s", out.data);
-    PROBLEM(code, EPS_PURCHASE_NOT_ALLOWED, "", "a purchase of what is not sold");
+    PROBLEM(code, EPS_PURCHASE_NOT_ALLOWED, "", "a purchase of an item that is not sold");
     GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"declined\"", "eps_get_operation");
-    PROBLEM(eps_list_items(client, NOBODY, NULL, &out), EPS_INVALID_CONTACT, "", "eps_list_items for nobody");
+    PROBLEM(eps_list_items(client, NOBODY, NULL, &out), EPS_INVALID_CONTACT, "", "eps_list_items for an unknown contact");
     CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "a refusal deducts nothing");
 
     GOOD(eps_find_contact(client, "email", "bjorn@example.com", NULL, &out), BJORN, "eps_find_contact");
@@ -993,7 +993,7 @@ static void a_purchase_outlives_its_client(void)
     int32_t code = eps_purchase(client, LOAD, COFFEE, options, &out);
     text_of(out.data, "operationId", id, sizeof id);
     CHECK(is_guid(id) && eps_outcome(code) == EPS_OUTCOME_PENDING, "%s", out.data);
-    PROBLEM(code, EPS_PENDING_WAIT_ENDED, "", "a purchase that nobody responses");
+    PROBLEM(code, EPS_PENDING_WAIT_ENDED, "", "a purchase without a response");
     await_requests(seen + 1, "\"no answer\"");
     PROBLEM(eps_acknowledge(client, id, &out), EPS_STILL_PENDING, "", "eps_acknowledge");
     CLOSE(client);

@@ -23,8 +23,8 @@ fn export_that_panics_returns_an_error_and_works_again() {
             wrong.push(format!("{function}: {}\n{}", output.status, said(&output)));
         }
         // Without the panic the same program fails, except for the function that does nothing here.
-        let calm = run(function, "");
-        assert!(!calm.status.success() || function == "eps_buffer_dispose", "{function} need not panic");
+        let without_panic = run(function, "");
+        assert!(!without_panic.status.success() || function == "eps_buffer_dispose", "{function} need not panic");
     }
     assert!(wrong.is_empty(), "of {} functions, {} broke:\n{}", functions.len(), wrong.len(), wrong.join("\n"));
     println!("panics: {} functions, 0 broke", functions.len());

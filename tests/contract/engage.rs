@@ -311,11 +311,11 @@ fn wrong_key_missing_key_and_no_ca_have_different_codes() {
     assert_eq!(code_of(none.list_items(ASTRID, None)), Code::Unauthorized);
 
     let other = Store::open();
-    let distrusting = store.client_with(&json!({ "caFile": other.sandbox.ca_file() }));
-    let error = distrusting.list_items(ASTRID, None).unwrap_err();
+    let other_root = store.client_with(&json!({ "caFile": other.sandbox.ca_file() }));
+    let error = other_root.list_items(ASTRID, None).unwrap_err();
     assert_eq!(error.code(), Code::TlsFailed);
     assert!(error.cause().iter().any(|cause| cause.contains("certificate")), "{:?}", error.cause());
-    assert_eq!(code_of(buy(&distrusting, ASTRID, COFFEE, &json!({}))), Code::TlsFailed);
+    assert_eq!(code_of(buy(&other_root, ASTRID, COFFEE, &json!({}))), Code::TlsFailed);
     assert_eq!(store.sandbox.requests().len(), 2, "nothing of the two untrusting calls has arrived");
 }
 

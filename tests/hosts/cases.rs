@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 
 /// The result of a case.
-struct Came {
+struct CaseResult {
     code: String,
     outcome: String,
     json: Value,
@@ -71,7 +71,7 @@ fn response(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
 }
 
 /// Makes a case's call through the Rust API.
-fn make(url: &str, number: usize, case: &Value) -> Came {
+fn make(url: &str, number: usize, case: &Value) -> CaseResult {
     let config =
         json!({ "baseUrl": url, "apiKey": format!("case-{number}"), "userAgent": "Cases/1", "journal": "memory" });
     let client = Client::open(&config.to_string()).unwrap();
@@ -105,25 +105,29 @@ fn make(url: &str, number: usize, case: &Value) -> Came {
         Ok(response) => (&TABLE[0], response),
         Err(error) => (error.code().row(), error.to_json()),
     };
-    Came { code: row.name.into(), outcome: row.outcome.name().into(), json: serde_json::from_slice(&json).unwrap() }
+    CaseResult {
+        code: row.name.into(),
+        outcome: row.outcome.name().into(),
+        json: serde_json::from_slice(&json).unwrap(),
+    }
 }
 
 /// Returns the differences from the expected result.
-fn fault(case: &Value, came: &Came) -> Option<String> {
+fn fault(case: &Value, expected: &CaseResult) -> Option<String> {
     let name = case["expect"]["code"].as_str().unwrap();
     let row = TABLE.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} is no code"));
-    if came.code != name || came.outcome != row.outcome.name() {
-        return Some(format!("{name} was due, not {} ({}): {}", came.code, came.outcome, came.json));
+    if expected.code != name || expected.outcome != row.outcome.name() {
+        return Some(format!("{name} was due, not {} ({}): {}", expected.code, expected.outcome, expected.json));
     }
     let fields = case["expect"]["fields"].as_object().unwrap();
     let wrong = fields.iter().find(|(path, due)| {
-        let found = came.json.pointer(path).unwrap_or(&Value::Null);
+        let found = expected.json.pointer(path).unwrap_or(&Value::Null);
         // A 7 may be written as 7.0.
         let same_number = || found.as_f64().is_some_and(|found| due.as_f64() == Some(found));
         let anything = *due == "*" && !found.is_null();
         found != *due && !anything && !same_number()
     });
-    wrong.map(|(path, due)| format!("{path} was due to be {due}: {}", came.json))
+    wrong.map(|(path, due)| format!("{path} was due to be {due}: {}", expected.json))
 }
 
 #[test]
@@ -131,29 +135,29 @@ fn shared_cases_have_equal_results_in_every_language() {
     let file = root().join("tests/hosts/cases.json");
     let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let url = serve(&cases);
-    let runs: Vec<(String, Vec<Came>)> = thread::scope(|scope| {
+    let runs: Vec<(String, Vec<CaseResult>)> = thread::scope(|scope| {
         let of_rust = || cases.iter().enumerate().map(|(number, case)| make(&url, number, case)).collect();
         let rust = scope.spawn(of_rust);
         let hosts = ALL.map(|language| {
             let (file, url) = (&file, &url);
             scope.spawn(move || {
                 let printed = stdout(language.program("cases").arg(file).arg(url));
-                let came = |line: &str| {
+                let expected = |line: &str| {
                     let words: Vec<&str> = line.splitn(4, '\t').collect();
                     let json = serde_json::from_str(words[3]).unwrap_or_else(|error| panic!("{error}: {line}"));
-                    Came { code: words[1].into(), outcome: words[2].into(), json }
+                    CaseResult { code: words[1].into(), outcome: words[2].into(), json }
                 };
-                (format!("{language:?}"), printed.lines().map(came).collect::<Vec<_>>())
+                (format!("{language:?}"), printed.lines().map(expected).collect::<Vec<_>>())
             })
         });
         let hosts = hosts.map(|host| host.join().unwrap());
         std::iter::once(("Rust".to_owned(), rust.join().unwrap())).chain(hosts).collect()
     });
     let mut faults = Vec::new();
-    for (language, came) in &runs {
-        assert_eq!(came.len(), cases.len(), "{language}");
-        for (case, came) in cases.iter().zip(came) {
-            faults.extend(fault(case, came).map(|fault| format!("{language}, {}: {fault}", case["case"])));
+    for (language, expected) in &runs {
+        assert_eq!(expected.len(), cases.len(), "{language}");
+        for (case, expected) in cases.iter().zip(expected) {
+            faults.extend(fault(case, expected).map(|fault| format!("{language}, {}: {fault}", case["case"])));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -163,14 +167,14 @@ fn shared_cases_have_equal_results_in_every_language() {
 #[test]
 fn case_with_another_result_is_reported() {
     let case = json!({ "expect": { "code": "EPS_DECLINED", "fields": { "/httpStatus": 400 } } });
-    let came = |code: &str, outcome: &str, status: Value| Came {
+    let expected = |code: &str, outcome: &str, status: Value| CaseResult {
         code: code.into(),
         outcome: outcome.into(),
         json: json!({ "httpStatus": status }),
     };
-    assert_eq!(fault(&case, &came("EPS_DECLINED", "declined", json!(400))), None);
-    assert!(fault(&case, &came("EPS_DECLINED", "pending", json!(400))).is_some());
-    assert!(fault(&case, &came("EPS_PENDING", "pending", json!(400))).is_some());
-    assert!(fault(&case, &came("EPS_DECLINED", "declined", json!(401))).is_some());
-    assert!(fault(&case, &came("EPS_DECLINED", "declined", Value::Null)).is_some());
+    assert_eq!(fault(&case, &expected("EPS_DECLINED", "declined", json!(400))), None);
+    assert!(fault(&case, &expected("EPS_DECLINED", "pending", json!(400))).is_some());
+    assert!(fault(&case, &expected("EPS_PENDING", "pending", json!(400))).is_some());
+    assert!(fault(&case, &expected("EPS_DECLINED", "declined", json!(401))).is_some());
+    assert!(fault(&case, &expected("EPS_DECLINED", "declined", Value::Null)).is_some());
 }

@@ -61,13 +61,13 @@ fn purchase_is_made_pending_and_resolved_on_the_dashboard() {
     store.sandbox.set_clock_offset(0);
 
     // Text from outside stays text.
-    let evil = "<img src=x onerror=\"document.title='evil'\"><script>document.title='evil'</script>";
-    let (member, item) = (Member::new(evil, 1000), Item::new(evil, 1));
+    let markup = "<img src=x onerror=\"document.title='markup'\"><script>document.title='markup'</script>";
+    let (member, item) = (Member::new(markup, 1000), Item::new(markup, 1));
     let (contact, item_id) = (ContactId::from_uuid(member.contact_id), ItemId::from_uuid(item.id));
     store.sandbox.add_member(member).unwrap();
     store.sandbox.add_item(item).unwrap();
     buy(&client, contact, item_id, &json!({})).unwrap();
-    send(&store, &format!("GET /api/v3/%3Cimg%3E HTTP/1.0\r\nUser-Agent: {evil}\r\n\r\n"));
+    send(&store, &format!("GET /api/v3/%3Cimg%3E HTTP/1.0\r\nUser-Agent: {markup}\r\n\r\n"));
     browser.until(&format!("{} === 1", rows("purchases", "onerror")));
     browser.until(&format!("{} >= 1", rows("requests", "GET /api/v3/")));
     browser.go(&format!("{}/?store={}", store.sandbox.http_url(), store.sandbox.api_key()));

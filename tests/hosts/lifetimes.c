@@ -57,7 +57,7 @@ static void close_in_any_order(void) {
     check(buy(first, "{\"reference\": \"c 1\"}") == EPS_OK, "one buys");
     check(eps_client_close(first) == EPS_OK, "the older is closed first");
     check(points(second) == EPS_OK && buy(second, "{\"reference\": \"c 2\"}") == EPS_OK, "the other goes on");
-    check(points(first) == EPS_CLOSED, "a closed one says so");
+    check(points(first) == EPS_CLOSED, "a closed client returns EPS_CLOSED");
     check(eps_client_close(first) == EPS_OK && eps_client_close(first) == EPS_OK, "closing again, as a finalizer may");
     check(open_shop(&third) == EPS_OK && third != first, "a handle is not given twice");
     check(eps_list_points(third, ASTRID, NULL, &result) == EPS_OK, "a result");
@@ -65,7 +65,7 @@ static void close_in_any_order(void) {
     check(result.data[result.len] == '\0' && strstr(result.data, "balance") != NULL, "a result outlives its client");
     eps_buffer_dispose(&result);
     check(eps_client_close(NULL) == EPS_OK, "none is closed");
-    check(eps_client_close((eps_client *)&result) == EPS_BAD_HANDLE, "what is no client is seen");
+    check(eps_client_close((eps_client *)&result) == EPS_BAD_HANDLE, "a pointer that is no client is rejected");
 }
 
 /* Runs a check in a forked child, which must end within ten seconds. */

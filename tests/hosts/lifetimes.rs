@@ -53,7 +53,7 @@ fn library_unloaded_with_open_client_stays_loaded() {
 
 /// Puts wrong libraries of every kind where a binding looks for it, and checks that `load` names
 /// the fault.
-fn misfits_are_named(place: &Path, load: impl Fn() -> String) {
+fn wrong_libraries_are_named(place: &Path, load: impl Fn() -> String) {
     let name = place.file_name().unwrap().to_str().unwrap();
     let _ = fs::remove_file(place);
     let missing = load();
@@ -85,7 +85,7 @@ fn csharp_names_a_missing_or_wrong_library() {
     for file in ["lifetimes.exe", "EngagePointShop.dll"] {
         fs::copy(built().join("csharp").join(file), folder.path().join(file)).unwrap();
     }
-    misfits_are_named(&folder.path().join("libengage_point_shop.so"), || {
+    wrong_libraries_are_named(&folder.path().join("libengage_point_shop.so"), || {
         // Without cargo's folders: the README's commands may have put a library there.
         let output = mono(&folder.path().join("lifetimes.exe")).env_remove("LD_LIBRARY_PATH").output().unwrap();
         assert_eq!(output.status.code(), Some(3), "{}", said(&output));
@@ -109,7 +109,7 @@ fn python_names_a_missing_or_wrong_library() {
             fs::copy(&path, package.join(path.file_name().unwrap())).unwrap();
         }
     }
-    misfits_are_named(&package.join("libengage_point_shop.so"), || {
+    wrong_libraries_are_named(&package.join("libengage_point_shop.so"), || {
         let output = Command::new("python3")
             .args(["-B", "-c", "import engage_point_shop"])
             .current_dir(&folder)

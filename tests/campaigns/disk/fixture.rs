@@ -24,14 +24,14 @@ const SUMMER_OF_2099: i64 = 4_086_547_200_000;
 pub const REQUEST_MS: u64 = 300;
 
 /// The number of fixtures at the same time. Most of a run is waiting.
-const BENCHES: usize = 6;
+const FIXTURES: usize = 6;
 
 pub struct Fixture {
     pub sandbox: Sandbox,
 }
 
 /// One run of a till.
-pub struct Life {
+pub struct TillRun {
     pub calls: Vec<TillCall>,
     /// `None`: a signal killed the till.
     pub exit: Option<i32>,
@@ -61,12 +61,12 @@ impl Fixture {
 
     /// Runs a till in this place, with `fail` on a bad disk. The shim's record goes beside the
     /// folder.
-    pub fn life(&self, place: &Place, fail: Option<&str>, script: &[String]) -> Life {
-        Self::life_at(&self.config(&place.journal(), &json!({})), place, fail, script)
+    pub fn run(&self, place: &Place, fail: Option<&str>, script: &[String]) -> TillRun {
+        Self::run_at(&self.config(&place.journal(), &json!({})), place, fail, script)
     }
 
-    /// Does the same as [`Fixture::life`] with a configuration of its own.
-    pub fn life_at(config: &str, place: &Place, fail: Option<&str>, script: &[String]) -> Life {
+    /// Does the same as [`Fixture::run`] with a configuration of its own.
+    pub fn run_at(config: &str, place: &Place, fail: Option<&str>, script: &[String]) -> TillRun {
         let script: Vec<&str> = script.iter().map(String::as_str).collect();
         let mut till = run_till(config, &script);
         till.env("LD_PRELOAD", &*DISK).env("EPS_DISK_PREFIX", place.folder()).env("EPS_DISK_RECORD", place.record());
@@ -74,7 +74,7 @@ impl Fixture {
             till.env("EPS_DISK_FAIL", fail);
         }
         let output = till.output().unwrap();
-        Life {
+        TillRun {
             calls: TillCall::parse(&String::from_utf8_lossy(&output.stdout)),
             exit: output.status.code(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -141,7 +141,7 @@ impl Fixture {
 
 /// Returns the same press with a wait that ends before Engage responds, and not before the request
 /// leaves.
-pub fn impatient(press: &str) -> String {
+pub fn with_short_wait(press: &str) -> String {
     press.replace(":10000", ":250")
 }
 
@@ -198,7 +198,7 @@ pub fn campaign<T: Sync>(
     let found: Mutex<(Counts, Vec<String>)> = Mutex::default();
     let began = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..BENCHES.min(points.len()) {
+        for _ in 0..FIXTURES.min(points.len()) {
             scope.spawn(|| {
                 let fixture = Fixture::new();
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {

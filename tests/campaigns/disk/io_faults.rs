@@ -2,7 +2,9 @@
 //! meets no fault. No request leaves without a durable record. The code states the true outcome and
 //! the reason. Afterwards every operation is resolved.
 
-use crate::fixture::{COFFEE, Counts, Fixture, Life, MEMBER, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
+use crate::fixture::{
+    COFFEE, Counts, Fixture, MEMBER, NEW_YEAR_2099, Place, TillRun, campaign, press, sample, with_short_wait,
+};
 use crate::full;
 use crate::judge::Record;
 use crate::shim::Event;
@@ -18,11 +20,11 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-const TROUBLES: [&str; 5] = ["EIO", "ENOSPC", "EROFS", "EACCES", "SHORT"];
+const ERRNOS: [&str; 5] = ["EIO", "ENOSPC", "EROFS", "EACCES", "SHORT"];
 
 /// A run: the till's script, and the state before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Story {
+enum Scenario {
     /// A new journal: a purchase, all acknowledged, another purchase.
     Sale,
     /// A declined purchase: a second request would deduct, once the item can be bought.
@@ -33,22 +35,22 @@ enum Story {
 
 #[derive(Debug, Clone)]
 struct Point {
-    story: Story,
-    trouble: &'static str,
+    scenario: Scenario,
+    errno: &'static str,
     ever: bool,
     n: usize,
 }
 
 impl Point {
     fn fail(&self) -> String {
-        format!("{}:{}:{}", self.n, self.trouble, if self.ever { "ever" } else { "once" })
+        format!("{}:{}:{}", self.n, self.errno, if self.ever { "ever" } else { "once" })
     }
 }
 
-impl Story {
+impl Scenario {
     /// Prepares the state before the run, on a good disk.
     fn prepare(self, fixture: &Fixture, place: &Place) -> Vec<TillCall> {
-        if self != Story::Lost {
+        if self != Scenario::Lost {
             return Vec::new();
         }
         fixture.lose_a_response();
@@ -57,14 +59,16 @@ impl Story {
         // have left by then. The next press is the same sale.
         while fixture.posts() == 0 {
             assert!(calls.len() < 100, "the request does not leave: {calls:?}");
-            calls.extend(fixture.life(place, None, &[impatient(&press(COFFEE, "before")), "close".to_owned()]).calls);
+            calls.extend(
+                fixture.run(place, None, &[with_short_wait(&press(COFFEE, "before")), "close".to_owned()]).calls,
+            );
             place.take_events();
         }
         calls
     }
 
     fn script(self) -> Vec<String> {
-        let item = if self == Story::Refusal { NEW_YEAR_2099 } else { COFFEE };
+        let item = if self == Scenario::Refusal { NEW_YEAR_2099 } else { COFFEE };
         ["resolve:2000", &press(item, "R1"), "list", "resolve:2000", "ackall", &press(COFFEE, "R2"), "close"]
             .map(|command| command.replace(":10000", ":2000"))
             .to_vec()
@@ -74,38 +78,38 @@ impl Story {
 #[test]
 fn file_operation_fails_once_or_always_keeps_the_promises() {
     let mut points = Vec::new();
-    for story in [Story::Sale, Story::Refusal, Story::Lost] {
-        for trouble in TROUBLES {
-            let operations = count(story, trouble);
+    for scenario in [Scenario::Sale, Scenario::Refusal, Scenario::Lost] {
+        for errno in ERRNOS {
+            let operations = count(scenario, errno);
             // Threads make the number vary a little.
             let all: Vec<usize> = (1..=operations + 10).collect();
             for ever in [false, true] {
                 // Each wait for a lock that always fails takes two seconds, or SQLite's ten
                 // seconds.
-                let most = match (trouble, ever) {
+                let most = match (errno, ever) {
                     ("EACCES", true) => 1,
                     ("EACCES", false) => 6,
                     _ => 16,
                 };
                 let chosen = match full() {
-                    true if trouble == "EACCES" && ever => sample(&all, 12),
+                    true if errno == "EACCES" && ever => sample(&all, 12),
                     true => all.clone(),
                     false => sample(&all, most),
                 };
-                points.extend(chosen.into_iter().map(|n| Point { story, trouble, ever, n }));
+                points.extend(chosen.into_iter().map(|n| Point { scenario, errno, ever, n }));
             }
         }
     }
     campaign("faults", &points, "", |fixture, point| {
-        fail_at(fixture, point).map_err(|violation| format!("{:?} at {}: {violation}", point.story, point.fail()))
+        fail_at(fixture, point).map_err(|violation| format!("{:?} at {}: {violation}", point.scenario, point.fail()))
     });
 }
 
 /// Returns how many operations can fail in this way.
-fn count(story: Story, trouble: &str) -> usize {
+fn count(scenario: Scenario, errno: &str) -> usize {
     let (fixture, place) = (Fixture::new(), Place::new());
-    story.prepare(&fixture, &place);
-    fixture.life(&place, Some(&format!("1000000:{trouble}:once")), &story.script());
+    scenario.prepare(&fixture, &place);
+    fixture.run(&place, Some(&format!("1000000:{errno}:once")), &scenario.script());
     let operations = place.take_events().into_iter().rev().find_map(|event| match event {
         Event::Operations(number) => Some(number),
         _ => None,
@@ -115,33 +119,33 @@ fn count(story: Story, trouble: &str) -> usize {
 
 fn fail_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
     let place = Place::new();
-    let mut calls = point.story.prepare(fixture, &place);
+    let mut calls = point.scenario.prepare(fixture, &place);
     let posts_before = fixture.posts();
-    let life = fixture.life(&place, Some(&point.fail()), &point.story.script());
+    let run = fixture.run(&place, Some(&point.fail()), &point.scenario.script());
     let events = place.take_events();
-    if !matches!(life.exit, Some(0 | 3)) {
-        return Err(format!("the till ended with {:?}: {}", life.exit, life.stderr));
+    if !matches!(run.exit, Some(0 | 3)) {
+        return Err(format!("the till ended with {:?}: {}", run.exit, run.stderr));
     }
     fixture.in_2099();
-    attempts_left_only_for_reported_presses(fixture, &life, posts_before)?;
-    let mut counts = reported_reason_is_right(point, &life, &events)?;
+    attempts_left_only_for_reported_presses(fixture, &run, posts_before)?;
+    let mut counts = reported_reason_is_right(point, &run, &events)?;
     if !point.ever {
-        the_same_till_works_again(&life, &events)?;
+        the_same_till_works_again(&run, &events)?;
     }
     // A failed open was checked above.
-    calls.extend(life.calls.into_iter().filter(|call| call.verb() != "open"));
+    calls.extend(run.calls.into_iter().filter(|call| call.verb() != "open"));
     calls.extend(fixture.recover(&place)?);
-    let doubtful = forget_the_doubtful(&place, &mut calls);
+    let unrecorded = drop_unrecorded(&place, &mut calls);
     fixture.judge(&place, calls.clone()).map_err(|violation| format!("{violation}\ncalls: {calls:#?}"))?;
     counts.insert("recoveries".to_owned(), 1);
-    counts.insert("doubtful intents that had left no trace".to_owned(), doubtful);
+    counts.insert("unrecorded intents that had left no trace".to_owned(), unrecorded);
     Ok(counts)
 }
 
 /// The sync of an intent fails, and removing the intent fails too. The caller then gets pending,
 /// because the record may still be there. It need not be: then there is no record, and the judge
 /// accepts no request and no deduction.
-fn forget_the_doubtful(place: &Place, calls: &mut Vec<TillCall>) -> usize {
+fn drop_unrecorded(place: &Place, calls: &mut Vec<TillCall>) -> usize {
     let records = Record::read_journal(&place.journal());
     let before = calls.len();
     calls.retain(|call| {
@@ -152,8 +156,12 @@ fn forget_the_doubtful(place: &Place, calls: &mut Vec<TillCall>) -> usize {
 }
 
 /// Checks that no request left for an intent whose presses all returned not sent.
-fn attempts_left_only_for_reported_presses(fixture: &Fixture, life: &Life, posts_before: usize) -> Result<(), String> {
-    let presses = life.calls.iter().filter(|call| call.verb() == "purchase");
+fn attempts_left_only_for_reported_presses(
+    fixture: &Fixture,
+    run: &TillRun,
+    posts_before: usize,
+) -> Result<(), String> {
+    let presses = run.calls.iter().filter(|call| call.verb() == "purchase");
     let reported = presses.filter(|call| outcome(call.code().unwrap_or(0)) != Outcome::NotSent).count();
     let requests = fixture.sandbox.requests();
     let posts = requests.iter().filter(|request| request.method == "POST");
@@ -161,7 +169,7 @@ fn attempts_left_only_for_reported_presses(fixture: &Fixture, life: &Life, posts
     if sent.len() > reported + posts_before {
         return Err(format!(
             "requests that spend for {sent:?}, and only {reported} presses reported one: {:?}",
-            life.calls
+            run.calls
         ));
     }
     Ok(())
@@ -169,18 +177,18 @@ fn attempts_left_only_for_reported_presses(fixture: &Fixture, life: &Life, posts
 
 /// Checks that the call with the fault returns a code of the right class and, if it failed, the
 /// right reason.
-fn reported_reason_is_right(point: &Point, life: &Life, events: &[Event]) -> Result<Counts, String> {
+fn reported_reason_is_right(point: &Point, run: &TillRun, events: &[Event]) -> Result<Counts, String> {
     let Some(at) = events.iter().position(|event| matches!(event, Event::Fault { .. })) else {
         return Ok([("lives without a fault".to_owned(), 1)].into());
     };
     let Event::Fault { operation, path } = &events[at] else { unreachable!() };
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let what = format!("{operation} of {file}");
-    let allowed = reasons(point.trouble, operation, &file);
-    let general = reasons(point.trouble, "", "");
+    let allowed = reasons(point.errno, operation, &file);
+    let general = reasons(point.errno, "", "");
     let mut first = true;
     let mut counts: Counts = [("faults met".to_owned(), 1)].into();
-    for call in &life.calls {
+    for call in &run.calls {
         let Some(code) = call.code() else { return Err(format!("{what}: no result of {call:?}")) };
         let name = TABLE.iter().find(|row| row.code.number() == code).map_or("?", |row| row.name);
         match code {
@@ -208,7 +216,7 @@ fn reported_reason_is_right(point: &Point, life: &Life, events: &[Event]) -> Res
             // A busy machine did not send the request in time, and the code states that.
             _ if code == Code::TimedOut.number() => {}
             // The sandbox declines this purchase.
-            _ if code == Code::PurchaseNotAllowed.number() && point.story == Story::Refusal => {}
+            _ if code == Code::PurchaseNotAllowed.number() && point.scenario == Scenario::Refusal => {}
             _ => return Err(format!("{what} is reported as {name}: {call:?}")),
         }
     }
@@ -217,9 +225,9 @@ fn reported_reason_is_right(point: &Point, life: &Life, events: &[Event]) -> Res
 
 /// Returns the codes that a fault may be reported as. The first is exact. SQLite does not distinguish
 /// the others.
-fn reasons(trouble: &str, operation: &str, file: &str) -> &'static [Code] {
+fn reasons(errno: &str, operation: &str, file: &str) -> &'static [Code] {
     let content = operation.starts_with("pwrite") && file.ends_with("-wal");
-    match trouble {
+    match errno {
         // SQLite has one error for every fault of the WAL's index. The usual cause is a full disk.
         _ if file.ends_with("-shm") && !operation.starts_with("fcntl") => {
             &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen, Code::JournalReadOnly, Code::JournalDamaged]
@@ -239,24 +247,24 @@ fn reasons(trouble: &str, operation: &str, file: &str) -> &'static [Code] {
 }
 
 /// Checks that after a single fault the last press succeeds, unless the fault met that press.
-fn the_same_till_works_again(life: &Life, events: &[Event]) -> Result<(), String> {
+fn the_same_till_works_again(run: &TillRun, events: &[Event]) -> Result<(), String> {
     let fault = events.iter().position(|event| matches!(event, Event::Fault { .. }));
     let last = events
         .iter()
         .position(|event| matches!(event, Event::Output(text) if text.starts_with("BEGIN") && text.contains(":R2:")));
     let (Some(fault), Some(last)) = (fault, last) else { return Ok(()) };
     let response =
-        life.calls.iter().find(|call| call.verb() == "purchase" && call.argument(3) == "R2").and_then(TillCall::code);
+        run.calls.iter().find(|call| call.verb() == "purchase" && call.argument(3) == "R2").and_then(TillCall::code);
     if fault < last && response != Some(0) {
-        return Err(format!("a fault that struck once, and the next sale returns {response:?}: {:?}", life.calls));
+        return Err(format!("a fault that struck once, and the next sale returns {response:?}: {:?}", run.calls));
     }
     Ok(())
 }
 
 /// A till that gets one command after the other, and the duration of each.
-struct Driven(Child, BufReader<ChildStdout>);
+struct RunningTill(Child, BufReader<ChildStdout>);
 
-impl Driven {
+impl RunningTill {
     fn start(fixture: &Fixture, place: &Place) -> Self {
         let mut till = run_till(&fixture.config(&place.journal(), &json!({})), &["stdin"]);
         let mut child = till.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -285,7 +293,7 @@ fn locked_journal_returns_in_time_and_works_when_released() {
     const IN_TIME: Duration = Duration::from_secs(4);
     let locked = Some(Code::JournalLocked.number());
     let (fixture, place) = (Fixture::new(), Place::new());
-    let mut till = Driven::start(&fixture, &place);
+    let mut till = RunningTill::start(&fixture, &place);
     assert_eq!(till.next_call().0.code(), Some(0));
     let (mut longest, mut calls) = (Duration::ZERO, Vec::new());
 
@@ -312,7 +320,7 @@ fn locked_journal_returns_in_time_and_works_when_released() {
 
     // Another connection locks the whole journal before the till opens it.
     holder.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; PRAGMA user_version = 1;").unwrap();
-    let mut till = Driven::start(&fixture, &place);
+    let mut till = RunningTill::start(&fixture, &place);
     let (call, took) = till.next_call();
     assert_eq!(call.code(), locked, "{call:?}");
     assert!(took < IN_TIME, "{took:?}");

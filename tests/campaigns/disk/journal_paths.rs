@@ -53,8 +53,8 @@ fn open_fails(what: &str, fixture: &Fixture, place: &Place, mut till: Command, c
 
 /// Makes a journal with one purchase, closed.
 fn make_journal(fixture: &Fixture, place: &Place) {
-    let life = fixture.life(place, None, &[press(COFFEE, "R1"), "ackall".to_owned(), "close".to_owned()]);
-    assert_eq!(life.exit, Some(0));
+    let run = fixture.run(place, None, &[press(COFFEE, "R1"), "ackall".to_owned(), "close".to_owned()]);
+    assert_eq!(run.exit, Some(0));
     // The whole journal is in the one file.
     let connection = Connection::open(place.journal()).unwrap();
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).unwrap();
@@ -235,13 +235,13 @@ fn read_only_journal_is_reported_and_nothing_is_sent() {
 }
 
 /// A till whose clock the test moves, and that waits for the next command.
-pub struct Strings {
+pub struct RunningTill {
     child: Child,
     output: BufReader<std::process::ChildStdout>,
     clock: PathBuf,
 }
 
-impl Strings {
+impl RunningTill {
     pub fn start(config: &str, place: &Place, offset_ms: i64) -> Self {
         let clock = place.folder().with_file_name("clock");
         std::fs::write(&clock, offset_ms.to_string()).unwrap();
@@ -320,7 +320,7 @@ fn resolves_soon(fixture: &Fixture, jump: &Jump) -> Result<Counts, String> {
     } else {
         fixture.lose_a_response();
     }
-    let mut till = Strings::start(&config, &place, jump.from * DAY_MS);
+    let mut till = RunningTill::start(&config, &place, jump.from * DAY_MS);
     let press = format!("purchase:{MEMBER}:{COFFEE}:R1:250");
     till.make(&press);
     if fixture.sandbox.wait_for(Duration::from_secs(10), |entry| entry.method == "POST").is_none() {
@@ -329,7 +329,7 @@ fn resolves_soon(fixture: &Fixture, jump: &Jump) -> Result<Counts, String> {
     till.set_clock(jump.to * DAY_MS);
     if jump.restart {
         till.end();
-        till = Strings::start(&config, &place, jump.to * DAY_MS);
+        till = RunningTill::start(&config, &place, jump.to * DAY_MS);
     }
     fixture.sandbox.clear_faults();
     if jump.resolve_command {

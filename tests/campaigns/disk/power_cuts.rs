@@ -2,7 +2,7 @@
 //! that a cut could leave. Each journal must open, resolve and agree with the till's output and the
 //! sandbox at that moment.
 
-use crate::fixture::{COFFEE, Counts, Fixture, NEW_YEAR_2099, Place, campaign, impatient, press, sample};
+use crate::fixture::{COFFEE, Counts, Fixture, NEW_YEAR_2099, Place, campaign, press, sample, with_short_wait};
 use crate::full;
 use crate::judge::Record;
 use crate::shim::Event;
@@ -47,10 +47,10 @@ const FATES: [(Fate, Fate); 8] = [
 ];
 
 /// A reproducible random number.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
+impl Random {
+    fn below(&mut self, below: usize) -> usize {
         // splitmix64
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -60,12 +60,12 @@ impl Dice {
     }
 
     fn flip(&mut self) -> bool {
-        self.roll(2) == 0
+        self.below(2) == 0
     }
 
     /// Returns which of `count` things survive.
     fn chosen(&mut self, fate: Fate, count: usize) -> Vec<bool> {
-        let first = self.roll(count + 1);
+        let first = self.below(count + 1);
         (0..count)
             .map(|at| match fate {
                 Fate::Lost => false,
@@ -158,9 +158,9 @@ impl Disk {
     }
 
     /// Returns a disk that a cut at this moment may leave.
-    fn after_a_cut(&self, (bytes, entries): (Fate, Fate), dice: &mut Dice) -> Vec<(PathBuf, Vec<u8>)> {
+    fn after_a_cut(&self, (bytes, entries): (Fate, Fate), random: &mut Random) -> Vec<(PathBuf, Vec<u8>)> {
         let mut names = self.durable.clone();
-        for (entry, through) in self.unsynced.iter().zip(dice.chosen(entries, self.unsynced.len())) {
+        for (entry, through) in self.unsynced.iter().zip(random.chosen(entries, self.unsynced.len())) {
             if through {
                 entry.apply(&mut names);
             }
@@ -174,10 +174,10 @@ impl Disk {
                 file.unsynced.iter().for_each(|change| change.apply(&mut whole, |_| true));
                 content.resize(whole.len().max(content.len()), 0);
             }
-            for (change, through) in file.unsynced.iter().zip(dice.chosen(bytes, file.unsynced.len())) {
+            for (change, through) in file.unsynced.iter().zip(random.chosen(bytes, file.unsynced.len())) {
                 let torn = matches!(bytes, Fate::Torn | Fate::Grown);
                 if through {
-                    change.apply(&mut content, |_| !torn || dice.flip());
+                    change.apply(&mut content, |_| !torn || random.flip());
                 }
             }
             left.push((path, content));
@@ -276,8 +276,8 @@ fn record(name: &'static str, prepare: impl FnOnce(&Fixture, &Place), online: bo
     let (before, output_before) = (posts_of(&earlier), heard(&earlier));
     let disk = Disk::of(&place.folder());
     let config = if online { fixture.config(&place.journal(), &json!({})) } else { offline(&fixture, &place) };
-    let life = Fixture::life_at(&config, &place, None, script);
-    assert_eq!(life.exit, Some(0), "{name}: {:?} {}", life.calls, life.stderr);
+    let run = Fixture::run_at(&config, &place, None, script);
+    assert_eq!(run.exit, Some(0), "{name}: {:?} {}", run.calls, run.stderr);
     let events: Vec<Event> = place.take_events().into_iter().filter(|event| !event.is_of_index()).collect();
     assert!(!online || !posts_of(&events).is_empty() || !before.is_empty(), "{name}: no request has left");
     Recording { name, disk, before, output_before, folder: place.folder(), posts: posts_of(&events), events }
@@ -286,7 +286,7 @@ fn record(name: &'static str, prepare: impl FnOnce(&Fixture, &Place), online: bo
 /// Makes a used journal with a purchase that could not be sent. The sandbox knows nothing of it.
 fn used(fixture: &Fixture, place: &Place) {
     let script = [press(COFFEE, "before"), "ackall".to_owned(), "close".to_owned()];
-    Fixture::life_at(&offline(fixture, place), place, None, &script);
+    Fixture::run_at(&offline(fixture, place), place, None, &script);
 }
 
 /// Returns a configuration without a network: a port that was free a moment ago rejects
@@ -312,7 +312,7 @@ fn recordings() -> Vec<Recording> {
                 fixture.lose_a_response();
             },
             true,
-            &script(&impatient(&press(COFFEE, "R1"))),
+            &script(&with_short_wait(&press(COFFEE, "R1"))),
         ),
         record(
             "request lost, then sent again",
@@ -324,10 +324,10 @@ fn recordings() -> Vec<Recording> {
             &script(&press(COFFEE, "R1")),
         ),
         record(
-            "left pending by the life before",
+            "left pending by the run before",
             |fixture, place| {
                 fixture.lose_a_response();
-                fixture.life(place, None, &[impatient(&press(COFFEE, "R1")), "close".to_owned()]);
+                fixture.run(place, None, &[with_short_wait(&press(COFFEE, "R1")), "close".to_owned()]);
             },
             true,
             &["resolve:10000", "list", "ackall", "close"].map(str::to_owned),
@@ -350,7 +350,7 @@ fn full_log(fixture: &Fixture, place: &Place) {
         let press = press(COFFEE, &format!("B{round}-#"));
         // Each writes about 15 pages.
         let script = ["loop:2".to_owned(), press, "ackall".to_owned()];
-        Fixture::life_at(&config, place, None, &script);
+        Fixture::run_at(&config, place, None, &script);
         if log() >= 2 << 20 {
             break;
         }
@@ -439,8 +439,8 @@ fn survive(fixture: &Fixture, cut: &Cut<'_>) -> Result<Counts, String> {
     for event in events {
         disk.apply(event);
     }
-    let mut dice = Dice(cut.seed ^ (at as u64) << 20 ^ (cut.fate as u64) << 8);
-    for (path, content) in disk.after_a_cut(FATES[cut.fate], &mut dice) {
+    let mut random = Random(cut.seed ^ (at as u64) << 20 ^ (cut.fate as u64) << 8);
+    for (path, content) in disk.after_a_cut(FATES[cut.fate], &mut random) {
         std::fs::write(place.folder().join(path.strip_prefix(&recording.folder).unwrap()), content).unwrap();
     }
     // The sandbox's state at the cut.

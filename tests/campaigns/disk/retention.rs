@@ -2,7 +2,7 @@
 //! retention. Any other record is kept. The size of the write-ahead log is tested too.
 
 use crate::fixture::{COFFEE, Fixture, MEMBER, Place, press};
-use crate::journal_paths::{DAY_MS, Strings};
+use crate::journal_paths::{DAY_MS, RunningTill};
 use crate::judge::Record;
 use crate::power_cuts::offline;
 use engage_point_shop::{Client, Code, ContactId, ItemId};
@@ -13,7 +13,7 @@ use serde_json::json;
 fn records_past_retention_are_deleted_if_acknowledged() {
     let (fixture, place) = (Fixture::new(), Place::new());
     let config = fixture.config(&place.journal(), &json!({ "retentionDays": 30, "retryScheduleMs": [86_400_000] }));
-    let mut till = Strings::start(&config, &place, 0);
+    let mut till = RunningTill::start(&config, &place, 0);
     assert_eq!(till.make(&press(COFFEE, "acknowledged")).code(), Some(0));
     let id = till.make("list").json("operations")[0]["operationId"].as_str().unwrap().to_owned();
     assert_eq!(till.make(&format!("ack:{id}")).code(), Some(0));
@@ -32,11 +32,11 @@ fn records_past_retention_are_deleted_if_acknowledged() {
     // The record is kept after a clock that went back, a restart on the same day, and on the last
     // day.
     for days in [-400, 0, 29] {
-        Strings::start(&config, &place, days * DAY_MS).end();
+        RunningTill::start(&config, &place, days * DAY_MS).end();
         assert_eq!(held(), ["acknowledged", others[0], others[1]], "after {days} days");
     }
     for days in [31, 4000] {
-        Strings::start(&config, &place, days * DAY_MS).end();
+        RunningTill::start(&config, &place, days * DAY_MS).end();
         assert_eq!(held(), others, "after {days} days");
     }
     println!("campaign retention: 5 points tried, 0 violations");

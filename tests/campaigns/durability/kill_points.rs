@@ -19,7 +19,7 @@ use uuid::Uuid;
 struct Scenario {
     name: &'static str,
     /// The URL that the till uses until it is killed. Afterwards the till uses the sandbox.
-    reaches: Reaches,
+    reaches: Server,
     /// Tills that ran before, and were not killed.
     prepare: fn(&Store, config: &str) -> Vec<TillCall>,
     script: &'static [Call],
@@ -30,7 +30,7 @@ struct Scenario {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Reaches {
+enum Server {
     Https,
     Http,
     /// A port without a server.
@@ -56,7 +56,7 @@ impl Call {
 }
 
 const COFFEE: Call = Call::Buy(demo::LOAD, demo::COFFEE, "R1", 5_000);
-const HASTY_COFFEE: Call = Call::Buy(demo::LOAD, demo::COFFEE, "R1", 100);
+const COFFEE_WITH_SHORT_WAIT: Call = Call::Buy(demo::LOAD, demo::COFFEE, "R1", 100);
 const TOTE: Call = Call::Buy(demo::LOAD, demo::TOTE_BAG, "R2", 5_000);
 const NO_POINTS: Call = Call::Buy(demo::BJORN, demo::GIFT_CARD, "R1", 5_000);
 const ACKNOWLEDGE: Call = Call::Do("ackall");
@@ -65,7 +65,7 @@ const CLOSE: Call = Call::Do("close");
 const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "purchase-https",
-        reaches: Reaches::Https,
+        reaches: Server::Https,
         prepare: nothing,
         script: &[COFFEE, ACKNOWLEDGE, CLOSE],
         again: Some(COFFEE),
@@ -73,7 +73,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "purchase-http-nameless",
-        reaches: Reaches::Http,
+        reaches: Server::Http,
         prepare: nothing,
         script: &[Call::Buy(demo::LOAD, demo::COFFEE, "", 5_000), CLOSE],
         again: None,
@@ -81,7 +81,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "declined",
-        reaches: Reaches::Http,
+        reaches: Server::Http,
         prepare: nothing,
         script: &[NO_POINTS, ACKNOWLEDGE, CLOSE],
         again: Some(NO_POINTS),
@@ -89,7 +89,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "response-lost",
-        reaches: Reaches::Https,
+        reaches: Server::Https,
         prepare: |store, _| {
             store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
             Vec::new()
@@ -100,7 +100,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "resolve-lost-request",
-        reaches: Reaches::Https,
+        reaches: Server::Https,
         prepare: |store, config| pending(store, config, Effect::CloseBeforeCommit),
         script: &[Call::Do("resolve:5000"), Call::Do("list"), ACKNOWLEDGE, CLOSE],
         again: Some(COFFEE),
@@ -108,7 +108,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "resolve-lost-response",
-        reaches: Reaches::Http,
+        reaches: Server::Http,
         prepare: |store, config| pending(store, config, Effect::CloseAfterCommit),
         script: &[Call::Do("resolve:5000"), Call::Do("list"), ACKNOWLEDGE, CLOSE],
         again: Some(COFFEE),
@@ -118,7 +118,7 @@ const SCENARIOS: &[Scenario] = &[
     // outcome.
     Scenario {
         name: "offline",
-        reaches: Reaches::Nobody,
+        reaches: Server::Nobody,
         prepare: nothing,
         script: &[COFFEE, Call::Do("list"), CLOSE],
         again: None,
@@ -126,34 +126,34 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "withdrawn",
-        reaches: Reaches::Silence,
+        reaches: Server::Silence,
         prepare: nothing,
-        script: &[HASTY_COFFEE, Call::Do("list"), CLOSE],
+        script: &[COFFEE_WITH_SHORT_WAIT, Call::Do("list"), CLOSE],
         again: None,
         deductions: (0, 1),
     },
     Scenario {
         name: "close-under-way",
-        reaches: Reaches::Http,
+        reaches: Server::Http,
         prepare: |store, _| {
             store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
             Vec::new()
         },
-        script: &[HASTY_COFFEE, CLOSE, Call::Do("reopen"), CLOSE],
+        script: &[COFFEE_WITH_SHORT_WAIT, CLOSE, Call::Do("reopen"), CLOSE],
         again: Some(COFFEE),
         deductions: (1, 1),
     },
     Scenario {
         name: "checkpoint",
-        reaches: Reaches::Http,
-        prepare: long_log,
+        reaches: Server::Http,
+        prepare: full_wal,
         script: &[COFFEE, ACKNOWLEDGE, CLOSE],
         again: Some(COFFEE),
         deductions: (1, 1),
     },
     Scenario {
         name: "acknowledge",
-        reaches: Reaches::Http,
+        reaches: Server::Http,
         prepare: |_, config| run_script(config, &[&COFFEE.word()]),
         script: &[Call::Do("list"), ACKNOWLEDGE, Call::Do("list"), CLOSE],
         again: Some(COFFEE),
@@ -161,7 +161,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "open-existing",
-        reaches: Reaches::Http,
+        reaches: Server::Http,
         prepare: |_, config| run_script(config, &[&COFFEE.word(), "ackall", &TOTE.word(), "close"]),
         script: &[CLOSE, Call::Do("reopen"), CLOSE],
         again: Some(COFFEE),
@@ -181,7 +181,7 @@ fn pending(store: &Store, config: &str, lost: Effect) -> Vec<TillCall> {
     // On a busy machine the wait may end before the journal is ready. The same press again is the
     // same purchase.
     while calls.iter().all(|call: &TillCall| call.json("operationId").is_null()) {
-        calls.extend(run_script(config, &[&HASTY_COFFEE.word()]));
+        calls.extend(run_script(config, &[&COFFEE_WITH_SHORT_WAIT.word()]));
     }
     store.sandbox.clear_faults();
     calls
@@ -190,7 +190,7 @@ fn pending(store: &Store, config: &str, lost: Effect) -> Vec<TillCall> {
 /// Provides a journal whose write-ahead log is due for a checkpoint, so that the next run makes it
 /// after its first purchase. Declined purchases have filled the log. They are in no ledger, so that
 /// one journal serves all runs.
-fn long_log(_: &Store, config: &str) -> Vec<TillCall> {
+fn full_wal(_: &Store, config: &str) -> Vec<TillCall> {
     const DUE: u64 = 2 << 20;
     static FILLED: LazyLock<(Store, PathBuf)> = LazyLock::new(|| {
         let store = Store::open();
@@ -216,7 +216,7 @@ fn journal_of(config: &str) -> PathBuf {
 }
 
 /// Returns the program that kills.
-static KILLAT: LazyLock<PathBuf> = LazyLock::new(|| {
+static KILL_AT: LazyLock<PathBuf> = LazyLock::new(|| {
     let program = build_folder().join("kill_at");
     compile(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns/durability/kill_at.c"), &program, &[]);
     program
@@ -230,7 +230,7 @@ pub type Hit = Option<String>;
 pub fn killed_at(point: usize, config: &str, script: &[String]) -> (Vec<TillCall>, Hit, Vec<String>) {
     let script: Vec<&str> = script.iter().map(String::as_str).collect();
     let till = run_till(config, &script);
-    let output = Command::new(&*KILLAT)
+    let output = Command::new(&*KILL_AT)
         .arg(point.to_string())
         .arg("BEGIN open")
         .arg(till.get_program())
@@ -260,12 +260,12 @@ struct Job {
 }
 
 /// The result of one kill, or of two.
-struct Struck {
+struct KillResult {
     hits: Vec<String>,
     deductions: usize,
 }
 
-fn try_one(store: &Store, job: &Job) -> Result<Struck, String> {
+fn try_one(store: &Store, job: &Job) -> Result<KillResult, String> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let scenario = job.scenario;
     store.sandbox.reset();
@@ -301,16 +301,16 @@ fn try_one(store: &Store, job: &Job) -> Result<Struck, String> {
     }
     std::fs::remove_dir_all(journal.parent().expect("it has its own folder"))
         .map_err(|error| report(error.to_string()))?;
-    Ok(Struck { deductions: found.deductions, hits })
+    Ok(KillResult { deductions: found.deductions, hits })
 }
 
 /// Returns the URL that a till uses, before the kill or after it.
 fn url(store: &Store, scenario: &Scenario, before: bool) -> String {
     match scenario.reaches {
-        Reaches::Nobody if before => "http://127.0.0.1:1".to_owned(),
-        Reaches::Silence if before => store.silent_url(),
-        Reaches::Http | Reaches::Nobody => store.sandbox.http_url(),
-        Reaches::Https | Reaches::Silence => store.sandbox.https_url(),
+        Server::Nobody if before => "http://127.0.0.1:1".to_owned(),
+        Server::Silence if before => store.silent_url(),
+        Server::Http | Server::Nobody => store.sandbox.http_url(),
+        Server::Https | Server::Silence => store.sandbox.https_url(),
     }
 }
 
@@ -377,23 +377,23 @@ fn campaign(name: &str, mut jobs: Vec<Job>, seed: u64) {
     }
     let planned = jobs.len();
     let until = setting("EPS_KILL_SECONDS").map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let (struck, failed) = in_parallel(8, &jobs, |store, job| match until {
+    let (results, failed) = in_parallel(8, &jobs, |store, job| match until {
         Some(until) if Instant::now() > until => Ok(None),
         _ => try_one(store, job).map(Some),
     });
-    let struck: Vec<Struck> = struck.into_iter().flatten().collect();
+    let results: Vec<KillResult> = results.into_iter().flatten().collect();
     let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
-    for hit in struck.iter().flat_map(|one| &one.hits) {
+    for hit in results.iter().flat_map(|one| &one.hits) {
         *calls.entry(hit.split(' ').nth(1).unwrap_or_default()).or_default() += 1;
     }
     let kills: usize = calls.values().sum();
-    let deductions: usize = struck.iter().map(|one| one.deductions).sum();
+    let deductions: usize = results.iter().map(|one| one.deductions).sum();
     let mut calls: Vec<_> = calls.into_iter().collect();
     calls.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let top: Vec<String> = calls.iter().take(14).map(|(call, count)| format!("{call} {count}")).collect();
     println!(
         "campaign {name}: {} points tried of {planned}, {} violations, {kills} kills ({}), {deductions} deductions; seed {seed}",
-        struck.len(),
+        results.len(),
         usize::from(failed.is_some()),
         top.join(", ")
     );

@@ -75,12 +75,12 @@ fn random_kills_and_faults_deduct_only_completed_intents() {
                 })
             })
             .collect();
-        let requests = make_trouble(&store, Random::new(seed), until, &counts);
+        let requests = arm_faults(&store, Random::new(seed), until, &counts);
         let ran = processes.into_iter().try_for_each(|process| process.join().expect("it judges"));
         (requests, ran)
     });
     let verdict = ran.and_then(|()| end(&store, &tills, requests));
-    let presses: usize = tills.iter().map(|till| presses(&till.calls.lock().expect("nobody panics with it"))).sum();
+    let presses: usize = tills.iter().map(|till| presses(&till.calls.lock().expect("no thread panics with it"))).sum();
     let [lives, kills, faults] =
         [&counts.lives, &counts.kills, &counts.faults].map(|count| count.load(Ordering::Relaxed));
     let found = verdict.as_ref().copied().unwrap_or_default();
@@ -125,7 +125,7 @@ fn open_shop(store: &Store, number: usize) -> Till {
 
 /// The state of a till's process after a call.
 #[derive(Clone, Copy, PartialEq)]
-enum Then {
+enum AfterCall {
     /// The call ended.
     Ended,
     /// The call did not end in its time.
@@ -158,12 +158,15 @@ fn run_one_process(till: &Till, random: &mut Random, until: Instant, counts: &Co
         let (mut killed, mut hangs) = (false, false);
         // The first call is the open.
         for _ in 0..2 + random.below(15) {
-            let doomed = random.one_in(3);
-            let limit = if doomed { Duration::from_micros(random.below(40_000)) } else { ENDLESS };
+            let will_kill = random.one_in(3);
+            let limit = if will_kill { Duration::from_micros(random.below(40_000)) } else { ENDLESS };
             let then = wait_for_end(&lines, &mut heard, limit);
-            killed = doomed && then == Then::Late;
-            hangs = !doomed && then == Then::Late;
-            if then != Then::Ended || Instant::now() > until || writeln!(input, "{}", command(till, random)).is_err() {
+            killed = will_kill && then == AfterCall::Late;
+            hangs = !will_kill && then == AfterCall::Late;
+            if then != AfterCall::Ended
+                || Instant::now() > until
+                || writeln!(input, "{}", command(till, random)).is_err()
+            {
                 break;
             }
         }
@@ -185,25 +188,25 @@ fn run_one_process(till: &Till, random: &mut Random, until: Instant, counts: &Co
     if !killed && !status.success() {
         return Err(format!("a till ended by itself with {status:?}:\n{heard}"));
     }
-    till.calls.lock().expect("nobody panics with it").extend(TillCall::parse(&heard));
+    till.calls.lock().expect("no thread panics with it").extend(TillCall::parse(&heard));
     Ok(())
 }
 
 /// Far more than the longest wait of a script, and closing.
 const ENDLESS: Duration = Duration::from_secs(30);
 
-fn wait_for_end(lines: &Receiver<String>, heard: &mut String, limit: Duration) -> Then {
+fn wait_for_end(lines: &Receiver<String>, heard: &mut String, limit: Duration) -> AfterCall {
     let until = Instant::now() + limit;
     loop {
         match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(line) => {
                 heard.push_str(&line);
                 if line.starts_with("END") {
-                    return Then::Ended;
+                    return AfterCall::Ended;
                 }
             }
-            Err(RecvTimeoutError::Timeout) => return Then::Late,
-            Err(RecvTimeoutError::Disconnected) => return Then::Dead,
+            Err(RecvTimeoutError::Timeout) => return AfterCall::Late,
+            Err(RecvTimeoutError::Disconnected) => return AfterCall::Dead,
         }
     }
 }
@@ -237,7 +240,7 @@ fn command(till: &Till, random: &mut Random) -> String {
         }
         7..=9 => format!("purchase:{contact}:{item}::{wait}"),
         10..=12 => {
-            let mut named = till.named.lock().expect("nobody panics with it");
+            let mut named = till.named.lock().expect("no thread panics with it");
             if named.is_empty() || random.one_in(2) {
                 named.push((Uuid::new_v4(), contact, item));
             }
@@ -255,7 +258,7 @@ fn command(till: &Till, random: &mut Random) -> String {
 
 /// Arms faults until the time is over, then removes them. Returns all requests of that time in
 /// order. The sandbox itself keeps only the last 10,000.
-fn make_trouble(store: &Store, mut random: Random, until: Instant, counts: &Counts) -> BTreeMap<u64, RequestEntry> {
+fn arm_faults(store: &Store, mut random: Random, until: Instant, counts: &Counts) -> BTreeMap<u64, RequestEntry> {
     let mut requests = BTreeMap::new();
     let mut collected = Instant::now();
     while Instant::now() < until {
@@ -315,13 +318,13 @@ fn end(
 ) -> Result<crate::judge::Found, String> {
     for till in tills {
         let calls = recover(&till.config, None)?;
-        till.calls.lock().expect("nobody panics with it").extend(calls);
+        till.calls.lock().expect("no thread panics with it").extend(calls);
     }
     collect(store, &mut requests);
     let requests: Vec<RequestEntry> = requests.into_values().collect();
     let journals = tills
         .iter()
-        .map(|till| (till.journal.clone(), till.calls.lock().expect("nobody panics with it").clone()))
+        .map(|till| (till.journal.clone(), till.calls.lock().expect("no thread panics with it").clone()))
         .collect();
     store.judge(&requests, journals, true)
 }

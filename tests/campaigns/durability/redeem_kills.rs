@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Story {
+enum Scenario {
     Plain,
     /// The response is lost after Engage has redeemed the reward.
     ResponseLost,
@@ -19,7 +19,7 @@ enum Story {
     Resolve,
 }
 
-struct Stage {
+struct Setup {
     journal: PathBuf,
     config: String,
     press: String,
@@ -27,8 +27,8 @@ struct Stage {
     calls: Vec<TillCall>,
 }
 
-/// Prepares a reward that another till bought, and the state that the story needs before the kill.
-fn stage(store: &Store, story: Story) -> Stage {
+/// Prepares a reward that another till bought, and the state that the scenario needs before the kill.
+fn set_up(store: &Store, scenario: Scenario) -> Setup {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     store.sandbox.reset();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -40,10 +40,10 @@ fn stage(store: &Store, story: Story) -> Stage {
     let press = |wait: u32| format!("redeem:{}:{reward}:R1:{wait}", demo::LOAD);
     let rewards = format!("rewards:{}", demo::LOAD);
     let mut calls = Vec::new();
-    match story {
-        Story::Plain => {}
-        Story::ResponseLost => drop(store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit))),
-        Story::Resolve => {
+    match scenario {
+        Scenario::Plain => {}
+        Scenario::ResponseLost => drop(store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit))),
+        Scenario::Resolve => {
             store.sandbox.arm(Fault::on(Operation::Redeem, Effect::CloseBeforeCommit));
             // On a busy machine the wait may end before the journal is ready. The same press again
             // is the same redeem.
@@ -53,23 +53,23 @@ fn stage(store: &Store, story: Story) -> Stage {
             store.sandbox.clear_faults();
         }
     }
-    let words = match story {
-        Story::Resolve => vec!["resolve:5000".to_owned(), "list".into(), "ackall".into(), "close".into()],
+    let words = match scenario {
+        Scenario::Resolve => vec!["resolve:5000".to_owned(), "list".into(), "ackall".into(), "close".into()],
         _ => vec![rewards, press(5_000), "ackall".into(), "close".into()],
     };
-    Stage { journal, config, press: press(5_000), script: words, calls }
+    Setup { journal, config, press: press(5_000), script: words, calls }
 }
 
 fn redeemed(store: &Store) -> usize {
     store.sandbox.ledger().iter().filter(|entry| entry.kind == LedgerKind::Redeem).count()
 }
 
-fn try_one(store: &Store, (story, point): (Story, usize)) -> Result<bool, String> {
-    let Stage { journal, config, press, script, mut calls } = stage(store, story);
+fn try_one(store: &Store, (scenario, point): (Scenario, usize)) -> Result<bool, String> {
+    let Setup { journal, config, press, script, mut calls } = set_up(store, scenario);
     let (of_first, hit, _) = killed_at(point, &config, &script);
     calls.extend(of_first);
     store.sandbox.clear_faults();
-    let report = |why: String| format!("{why}\n  {story:?}, point {point}, killed {hit:?}\n  calls: {calls:#?}");
+    let report = |why: String| format!("{why}\n  {scenario:?}, point {point}, killed {hit:?}\n  calls: {calls:#?}");
     let recovered = recover(&config, Some(&press)).map_err(report)?;
     for call in calls.iter().chain(&recovered) {
         let wrong = match call.verb() {
@@ -99,11 +99,11 @@ fn redeem_killed_at_any_system_call_is_completed_once() {
     let _alone = alone();
     let store = Store::open();
     let mut jobs = Vec::new();
-    for story in [Story::Plain, Story::ResponseLost, Story::Resolve] {
-        let Stage { config, script, .. } = stage(&store, story);
+    for scenario in [Scenario::Plain, Scenario::ResponseLost, Scenario::Resolve] {
+        let Setup { config, script, .. } = set_up(&store, scenario);
         let (_, _, points) = killed_at(0, &config, &script);
-        assert!(points.len() > 100, "{story:?}: only {} points", points.len());
-        jobs.extend(chosen(&points).into_iter().map(|point| (story, point)));
+        assert!(points.len() > 100, "{scenario:?}: only {} points", points.len());
+        jobs.extend(chosen(&points).into_iter().map(|point| (scenario, point)));
     }
     let (struck, failed) = in_parallel(8, &jobs, |store, job| try_one(store, *job));
     let kills = struck.iter().filter(|hit| **hit).count();

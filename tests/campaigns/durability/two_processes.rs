@@ -13,20 +13,20 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// A till that gets its commands while it runs.
-struct Live {
+struct RunningTill {
     child: Child,
     input: ChildStdin,
     hear: Lines<BufReader<ChildStdout>>,
     heard: String,
 }
 
-impl Live {
-    fn start(config: &str, script: &[&str]) -> Live {
+impl RunningTill {
+    fn start(config: &str, script: &[&str]) -> RunningTill {
         let mut child =
             run_till(config, script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the till starts");
         let input = child.stdin.take().expect("piped");
         let hear = BufReader::new(child.stdout.take().expect("piped")).lines();
-        Live { child, input, hear, heard: String::new() }
+        RunningTill { child, input, hear, heard: String::new() }
     }
 
     fn send(&mut self, line: &str) {
@@ -49,7 +49,7 @@ impl Live {
 
     /// Ends the till as its script does and returns its calls.
     fn end(self) -> Vec<TillCall> {
-        let Live { mut child, input, hear, mut heard } = self;
+        let RunningTill { mut child, input, hear, mut heard } = self;
         drop(input);
         for line in hear {
             heard += &line.expect("text");
@@ -80,7 +80,8 @@ fn same_press_in_two_processes_is_one_purchase() {
     let store = Store::open();
     let journal = store.journal("shared");
     let config = store.config(&journal, &store.sandbox.https_url());
-    let mut tills = [Live::start(&config, &["stdin", "close"]), Live::start(&config, &["stdin", "close"])];
+    let mut tills =
+        [RunningTill::start(&config, &["stdin", "close"]), RunningTill::start(&config, &["stdin", "close"])];
     for till in &mut tills {
         till.hear("END open", 1);
     }
@@ -116,7 +117,7 @@ fn same_press_in_two_processes_is_one_purchase() {
         tills[round % 2].send(&format!("ack:{id}"));
         tills[round % 2].hear("END ack", 1);
     }
-    let calls: Vec<TillCall> = tills.into_iter().flat_map(Live::end).collect();
+    let calls: Vec<TillCall> = tills.into_iter().flat_map(RunningTill::end).collect();
     let deductions = verdict(&store, &journal, calls);
     assert_eq!(deductions, rounds);
     println!(
@@ -134,14 +135,15 @@ fn new_journal_opened_by_two_processes_is_created_once() {
         let journal = store.journal(&format!("new-{round}"));
         let config = store.config(&journal, &store.sandbox.http_url());
         let press = format!("purchase:{}:{}:R1:5000", demo::LOAD, demo::COFFEE);
-        let mut tills: Vec<Live> = (0..3).map(|_| Live::start(&config, &["wait-stdin", &press, "close"])).collect();
+        let mut tills: Vec<RunningTill> =
+            (0..3).map(|_| RunningTill::start(&config, &["wait-stdin", &press, "close"])).collect();
         for till in &mut tills {
             till.hear("BEGIN wait-stdin", 1);
         }
         for till in &mut tills {
             till.send("");
         }
-        let calls: Vec<TillCall> = tills.into_iter().flat_map(Live::end).collect();
+        let calls: Vec<TillCall> = tills.into_iter().flat_map(RunningTill::end).collect();
         for call in calls.iter().filter(|call| call.verb() != "wait-stdin") {
             assert_eq!(call.code(), Some(0), "round {round}: {call:?}");
         }
@@ -161,11 +163,11 @@ fn pending_purchase_of_killed_process_is_resolved_by_another() {
         let config = store.config(&journal, &store.sandbox.https_url());
         // The second process opens before the first dies, so that resolving does not happen at
         // open.
-        let mut second = Live::start(&config, &["stdin", "close"]);
+        let mut second = RunningTill::start(&config, &["stdin", "close"]);
         second.hear("END open", 1);
         let lost = if round % 2 == 0 { Effect::StallAfterCommit } else { Effect::StallBeforeCommit };
         store.sandbox.arm(Fault::on(Operation::Purchase, lost));
-        let mut first = Live::start(&config, &["stdin"]);
+        let mut first = RunningTill::start(&config, &["stdin"]);
         first.send(&format!("purchase:{}:{}:R1:60000", demo::LOAD, demo::COFFEE));
         let sent =
             store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Purchase));

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 /// The proxy's reaction to CONNECT.
 #[derive(Clone)]
-pub enum Does {
+pub enum Reaction {
     /// Makes the tunnel. It always leads to the sandbox, whatever the server's name is.
     Tunnel,
     /// Makes the tunnel, and sends a Date header.
@@ -24,7 +24,7 @@ pub enum Does {
 }
 
 struct State {
-    does: Does,
+    reaction: Reaction,
     requests: Vec<String>,
 }
 
@@ -35,10 +35,10 @@ pub struct ConnectProxy {
 }
 
 impl ConnectProxy {
-    pub fn start(upstream: SocketAddr, does: Does) -> Self {
+    pub fn start(upstream: SocketAddr, reaction: Reaction) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new((Mutex::new(State { does, requests: Vec::new() }), Condvar::new()));
+        let shared = Arc::new((Mutex::new(State { reaction, requests: Vec::new() }), Condvar::new()));
         let of_threads = shared.clone();
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -55,13 +55,13 @@ impl ConnectProxy {
         format!("http://{}", self.address)
     }
 
-    pub fn set(&self, does: Does) {
-        self.shared.0.lock().unwrap().does = does;
+    pub fn set(&self, reaction: Reaction) {
+        self.shared.0.lock().unwrap().reaction = reaction;
         self.shared.1.notify_all();
     }
 
     pub fn release(&self) {
-        self.set(Does::Tunnel);
+        self.set(Reaction::Tunnel);
     }
 
     /// Returns the heads of the requests that it got.
@@ -80,13 +80,13 @@ fn serve(shared: &(Mutex<State>, Condvar), client: &TcpStream, upstream: SocketA
     }
     let mut state = shared.0.lock().unwrap();
     state.requests.push(head);
-    let state = shared.1.wait_while(state, |state| matches!(state.does, Does::Hang)).unwrap();
-    let does = state.does.clone();
+    let state = shared.1.wait_while(state, |state| matches!(state.reaction, Reaction::Hang)).unwrap();
+    let reaction = state.reaction.clone();
     drop(state);
-    if let Does::Respond(text) = does {
+    if let Reaction::Respond(text) = reaction {
         return { client }.write_all(text.as_bytes());
     }
-    let date = if let Does::TunnelDated(date) = does { format!("Date: {date}\r\n") } else { String::new() };
+    let date = if let Reaction::TunnelDated(date) = reaction { format!("Date: {date}\r\n") } else { String::new() };
     let server = TcpStream::connect(upstream)?;
     { client }.write_all(format!("HTTP/1.1 200 Connection established\r\n{date}\r\n").as_bytes())?;
     let back = (server.try_clone()?, client.try_clone()?);
@@ -113,7 +113,7 @@ fn posts_and_deductions(store: &Store) -> (usize, usize) {
 #[test]
 fn calls_use_the_proxy_and_the_login_reaches_it_only() {
     let store = Store::open();
-    let proxy = ConnectProxy::start(upstream(&store), Does::Tunnel);
+    let proxy = ConnectProxy::start(upstream(&store), Reaction::Tunnel);
     let named = format!("http://till:p%40ss@{}", proxy.address);
     let client = store.client_with(&json!({ "proxy": named }));
     client.list_items(LOAD, None).unwrap();
@@ -134,7 +134,7 @@ fn calls_use_the_proxy_and_the_login_reaches_it_only() {
 #[test]
 fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
     let store = Store::open();
-    let proxy = ConnectProxy::start(upstream(&store), Does::Tunnel);
+    let proxy = ConnectProxy::start(upstream(&store), Reaction::Tunnel);
     let page = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<html>hush</html>";
     let rows: [(&str, &str, Code, &[&str]); 12] = [
         (
@@ -147,7 +147,7 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
             "u:hush@",
             "HTTP/1.1 407 Hush\r\nProxy-Authenticate: basic\r\n\r\n",
             Code::ProxyLogin,
-            &["407", "does not accept"],
+            &["407", "reaction not accept"],
         ),
         (
             "u:hush@",
@@ -156,7 +156,7 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
             &["only Basic is"],
         ),
         // tinyproxy's response to a wrong password.
-        ("u:hush@", "HTTP/1.0 401 Unauthorized\r\n\r\n", Code::ProxyLogin, &["401", "does not accept"]),
+        ("u:hush@", "HTTP/1.0 401 Unauthorized\r\n\r\n", Code::ProxyLogin, &["401", "reaction not accept"]),
         ("", page, Code::ProxyFailed, &["403", "web filter", "have it allowed"]),
         ("", "HTTP/1.1 502 Bad Gateway\r\n\r\n", Code::ProxyFailed, &["502", "could not reach the server"]),
         ("", "HTTP/1.0 504 Gateway Timeout\r\n\r\n", Code::ProxyFailed, &["504", "could not reach"]),
@@ -167,7 +167,7 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
         ("", "HTTP/1.1 200 OK\r\n\r\nhush", Code::ProxyFailed, &["more than its answer"]),
     ];
     for (login, response, code, parts) in rows {
-        proxy.set(Does::Respond(response));
+        proxy.set(Reaction::Respond(response));
         let client = store.client_with(&json!({ "proxy": format!("http://{login}{}", proxy.address) }));
         let read = client.list_items(LOAD, None).unwrap_err();
         let bought = client.purchase(LOAD, COFFEE, None).unwrap_err();
@@ -180,7 +180,7 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
             assert!(!String::from_utf8(error.to_json()).unwrap().to_lowercase().contains("hush"), "{error}");
         }
         // The proxy works again.
-        proxy.set(Does::Tunnel);
+        proxy.set(Reaction::Tunnel);
         client.list_items(LOAD, None).unwrap();
     }
     assert_eq!(posts_and_deductions(&store), (0, 0));
@@ -216,7 +216,7 @@ fn list_with(store: &Store, base_url: &str, variables: &[(&str, &str)]) -> (bool
 #[test]
 fn environment_proxy_is_used_except_for_no_proxy_hosts() {
     let store = Store::open();
-    let proxy = ConnectProxy::start(upstream(&store), Does::Tunnel);
+    let proxy = ConnectProxy::start(upstream(&store), Reaction::Tunnel);
     let url = proxy.url();
     // The tunnel leads to the sandbox, whose certificate is not for this name. The proxy was used,
     // and the certificate was still checked.
@@ -226,7 +226,7 @@ fn environment_proxy_is_used_except_for_no_proxy_hosts() {
     let (_, json) = list_with(&store, "https://engage.invalid", &[("ALL_PROXY", &url), ("NO_PROXY", "invalid")]);
     assert_eq!(json["name"], "EPS_DNS_FAILED", "{json}");
     let (listed, _) = list_with(&store, &store.sandbox.https_url(), &[("HTTPS_PROXY", &url)]);
-    assert!(listed && proxy.requests().len() == 1, "a server on this computer is not asked through a proxy");
+    assert!(listed && proxy.requests().len() == 1, "a server on this machine is not asked through a proxy");
 }
 
 /// The real tinyproxy, with a login. Dropping it ends the process.

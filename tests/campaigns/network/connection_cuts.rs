@@ -1,5 +1,5 @@
 //! One purchase, or one list of items, for every byte at which its connection can break, in both
-//! directions and in three ways. A reported outcome must be true then and later. A pending purchase
+//! directions and in three directions. A reported outcome must be true then and later. A pending purchase
 //! must end as exactly one deduction.
 
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
@@ -275,12 +275,12 @@ fn judge(fixture: &Fixture, trials: &[Trial], violations: &mut Vec<String>) {
         let Some(PurchaseResult { id, completed, attempts }) = trial.purchase else { continue };
         ours.insert(id.uuid());
         let (posts, deducted) = (fixture.posts(id), fixture.deducted(id));
-        let mut accuse = |says: String| violations.push(format!("{:?}: {says}", trial.point));
+        let mut add_violation = |says: String| violations.push(format!("{:?}: {says}", trial.point));
         if completed && deducted != 1 {
-            accuse(format!("the journal says completed, deducted {deducted} times"));
+            add_violation(format!("the journal says completed, deducted {deducted} times"));
         }
         if !completed && posts.len() + deducted > 0 {
-            accuse(format!("returned {} (not sent), then {} POSTs", trial.code.row().name, posts.len()));
+            add_violation(format!("returned {} (not sent), then {} POSTs", trial.code.row().name, posts.len()));
         }
         let in_flight_until = trial.began_ms + u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap();
         // The last request to arrive is not the first one, or it arrived so late that no second one
@@ -289,7 +289,7 @@ fn judge(fixture: &Fixture, trials: &[Trial], violations: &mut Vec<String>) {
             && (attempts > 1 || posts.len() > 1)
             && *last < in_flight_until
         {
-            accuse(format!("sent again {} ms after the press", last - trial.began_ms));
+            add_violation(format!("sent again {} ms after the press", last - trial.began_ms));
         }
     }
     let ledger = fixture.store.sandbox.ledger();

@@ -1,8 +1,8 @@
 //! The connection of a call: the one that open made, the one of the call before, or a new one where
-//! the server does not keep it. Preconnecting delays no call and sends no request.
+//! the server reaction not keep it. Preconnecting delays no call and sends no request.
 
 use crate::alone;
-use crate::connect_proxy::{ConnectProxy, Does, upstream};
+use crate::connect_proxy::{ConnectProxy, Reaction, upstream};
 use crate::cutting_proxy::{Kind, Proxy};
 use crate::support::{ASTRID, COFFEE, Store, buy, code_of, eventually, parse};
 use engage_point_shop::{Client, Code, Level};
@@ -67,7 +67,7 @@ fn dead_preconnected_connection_costs_no_call() {
 fn open_and_close_with_hanging_connect_return_at_once() {
     let _alone = alone();
     let store = Store::open();
-    let proxy = ConnectProxy::start(upstream(&store), Does::Hang);
+    let proxy = ConnectProxy::start(upstream(&store), Reaction::Hang);
     let config = json!({ "preconnect": true, "proxy": proxy.url() });
     // The proxy hangs all the time. Open and close return, so that they do not wait for it.
     let client = store.client_with(&config);

@@ -1,5 +1,5 @@
 //! A TCP proxy that breaks one connection at one byte: it forwards a number of bytes of one
-//! direction and then cuts, resets or stalls. The proxy does not parse the bytes. A connection
+//! direction and then cuts, resets or stalls. The proxy reaction not parse the bytes. A connection
 //! without a plan passes unchanged.
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -182,21 +182,21 @@ impl Drop for Proxy {
 
 /// One direction of a connection.
 #[derive(Default)]
-struct Way {
+struct Direction {
     /// The sender has closed its side.
     ended: bool,
     swallow: bool,
     held: Option<Vec<u8>>,
 }
 
-/// Carries bytes both ways until both have ended. Dropping the streams closes them.
+/// Carries bytes both directions until both have ended. Dropping the streams closes them.
 fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &TcpStream) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let ends = [client, server];
-    let mut ways = [Way::default(), Way::default()];
+    let mut directions = [Direction::default(), Direction::default()];
     let mut buffer = vec![0; 64 << 10];
-    while !(ways[0].ended && ways[1].ended) {
+    while !(directions[0].ended && directions[1].ended) {
         let mut order = link.lock().unwrap();
         let (ordered, released) = (order.order.take(), order.released);
         drop(order);
@@ -205,7 +205,7 @@ fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &
             Some(_) => return Ok(()),
             None => {}
         }
-        for (at, way) in ways.iter_mut().enumerate() {
+        for (at, way) in directions.iter_mut().enumerate() {
             if released && let Some(held) = way.held.take() {
                 let mut to = ends[1 - at];
                 to.write_all(&held)?;
@@ -214,14 +214,14 @@ fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &
                 }
             }
         }
-        let listened: Vec<usize> = (0..2).filter(|at| !ways[*at].ended).collect();
+        let listened: Vec<usize> = (0..2).filter(|at| !directions[*at].ended).collect();
         let ready: Vec<usize> = {
             let mut fds: Vec<_> = listened.iter().map(|at| PollFd::new(ends[*at], PollFlags::IN)).collect();
             rustix::event::poll(&mut fds, Some(&TICK))?;
             listened.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty()).map(|(at, _)| *at).collect()
         };
         for at in ready {
-            let (mut from, mut to, way) = (ends[at], ends[1 - at], &mut ways[at]);
+            let (mut from, mut to, way) = (ends[at], ends[1 - at], &mut directions[at]);
             let Ok(bytes) = from.read(&mut buffer) else { return reset(&ends) };
             let bytes = &buffer[..bytes];
             if bytes.is_empty() {

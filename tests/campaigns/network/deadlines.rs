@@ -2,7 +2,7 @@
 //! reported outcome stays true after the hang: not sent is never sent, pending ends as one
 //! deduction.
 
-use crate::connect_proxy::{self, ConnectProxy, Does};
+use crate::connect_proxy::{self, ConnectProxy, Reaction};
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
 use crate::name_resolution::Shim;
 use crate::support::{COFFEE, LOAD, Store, eventually, parse, resolved, unacknowledged};
@@ -40,7 +40,7 @@ trait Phase {
     const REQUEST_TIMEOUT_MS: u64 = FOREVER_MS;
     /// Makes the next request hang, and returns the base URL for it.
     fn hang(&mut self, store: &Store) -> String;
-    fn lift(&mut self, store: &Store);
+    fn end_hang(&mut self, store: &Store);
     /// Returns the proxy before the server.
     fn proxy(&self) -> Option<String> {
         None
@@ -58,12 +58,12 @@ impl Phase for Resolving {
     const LEFT: Left = Left::No;
 
     fn hang(&mut self, store: &Store) -> String {
-        self.0.hang_resolving();
+        self.0.hang_resolution();
         store.sandbox.https_url()
     }
 
-    fn lift(&mut self, _: &Store) {
-        self.0.lift_resolving();
+    fn end_hang(&mut self, _: &Store) {
+        self.0.end_hanging_resolution();
     }
 }
 
@@ -103,7 +103,7 @@ impl Phase for Connecting {
         format!("https://localhost:{}", address.port())
     }
 
-    fn lift(&mut self, store: &Store) {
+    fn end_hang(&mut self, store: &Store) {
         self.waiting.clear();
         self.served = Some(Proxy::serve(self.listener.take().unwrap(), port(&store.sandbox.https_url())));
     }
@@ -125,7 +125,7 @@ impl<const TLS: bool> Silent<TLS> {
         url
     }
 
-    fn lift(&mut self) {
+    fn end_hang(&mut self) {
         self.proxy.as_ref().unwrap().release();
     }
 }
@@ -138,8 +138,8 @@ impl Phase for Silent<true> {
         self.hang(store)
     }
 
-    fn lift(&mut self, _: &Store) {
-        self.lift();
+    fn end_hang(&mut self, _: &Store) {
+        self.end_hang();
     }
 }
 
@@ -151,8 +151,8 @@ impl Phase for Silent<false> {
         self.hang(store)
     }
 
-    fn lift(&mut self, _: &Store) {
-        self.lift();
+    fn end_hang(&mut self, _: &Store) {
+        self.end_hang();
     }
 }
 
@@ -164,11 +164,11 @@ impl Phase for Tunnelling {
     const LEFT: Left = Left::No;
 
     fn hang(&mut self, store: &Store) -> String {
-        self.0 = Some(ConnectProxy::start(connect_proxy::upstream(store), Does::Hang));
+        self.0 = Some(ConnectProxy::start(connect_proxy::upstream(store), Reaction::Hang));
         store.sandbox.https_url()
     }
 
-    fn lift(&mut self, _: &Store) {
+    fn end_hang(&mut self, _: &Store) {
         self.0.as_ref().unwrap().release();
     }
 
@@ -191,20 +191,20 @@ impl Phase for Sending {
     fn hang(&mut self, store: &Store) -> String {
         let proxy = Proxy::start(port(&store.sandbox.http_url()));
         let address = proxy.address;
-        self.shim.hang_sending(address.port());
+        self.shim.block_sending(address.port());
         self.proxy = Some(proxy);
         format!("http://{address}")
     }
 
-    fn lift(&mut self, _: &Store) {
-        self.shim.lift_sending(self.proxy.as_ref().unwrap().address.port());
+    fn end_hang(&mut self, _: &Store) {
+        self.shim.end_blocked_sending(self.proxy.as_ref().unwrap().address.port());
     }
 }
 
 /// The response comes a few bytes at a time, and takes longer than any wait.
-struct Dripping;
+struct SlowBody;
 
-impl Phase for Dripping {
+impl Phase for SlowBody {
     const NAME: &'static str = "receiving the body";
     const LEFT: Left = Left::Yes;
 
@@ -214,7 +214,7 @@ impl Phase for Dripping {
         store.sandbox.https_url()
     }
 
-    fn lift(&mut self, store: &Store) {
+    fn end_hang(&mut self, store: &Store) {
         store.sandbox.clear_faults();
     }
 }
@@ -332,7 +332,7 @@ fn list<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
     tally.expect(&what, late.is_ok(), || late.unwrap_err());
     tally.expect(&what, closing <= CLOSING, || format!("closing took {closing:?}"));
     tally.expect(&what, code == end.codes().0, || format!("returned {}", code.row().name));
-    phase.lift(&store);
+    phase.end_hang(&store);
     if end != End::Close {
         let next = client.list_items(LOAD, None);
         tally.expect(&what, next.is_ok(), || format!("the next list is {}", next.unwrap_err()));
@@ -370,7 +370,7 @@ fn purchase<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
     };
     tally.expect(&what, allowed, || format!("returned {}", code.row().name));
     tally.unproven += usize::from(P::LEFT == Left::No && code == pending);
-    phase.lift(&store);
+    phase.end_hang(&store);
     // After a close, the next run resolves the pending operations.
     let client = if end == End::Close { store.client_with(&config) } else { client };
     if code == not_sent {
@@ -379,7 +379,7 @@ fn purchase<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
             Ok(operation) => parse(&operation)["outcome"] == "notSent",
             Err(error) => soon && error.code() == Code::UnknownOperation,
         };
-        tally.expect(&what, true_now, || "the journal does not say that it is not sent".to_owned());
+        tally.expect(&what, true_now, || "the journal reaction not say that it is not sent".to_owned());
     }
     // Another purchase by the same path: every late request of the first arrives before its
     // response.
@@ -451,11 +451,11 @@ fn call_with_missing_response_head_returns_in_time() {
 #[test]
 fn call_with_slow_response_body_returns_in_time() {
     let _alone = alone();
-    campaign(&mut Dripping);
+    campaign(&mut SlowBody);
 }
 
 /// Builds the C program of `timed_call.c` against the public header and the shared library.
-fn hang_program() -> PathBuf {
+fn timed_call_program() -> PathBuf {
     let libraries = till::till().parent().unwrap();
     let program = till::build_folder().join("hang");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -474,7 +474,7 @@ fn hang_program() -> PathBuf {
 fn c_call_with_hanging_name_resolution_returns_in_time() {
     let _alone = alone();
     let shim = Shim::beside();
-    let program = hang_program();
+    let program = timed_call_program();
     let mut tally = Tally::default();
     for end in ENDS {
         for kind in ["items", "purchase"] {
@@ -486,13 +486,13 @@ fn c_call_with_hanging_name_resolution_returns_in_time() {
                 End::Close => "close".into(),
             };
             let config = store.config(&json!({ "journalPath": store.journal() }));
-            shim.hang_resolving();
+            shim.hang_resolution();
             let mut command = Command::new(&program);
             command.args([&config, &LOAD.to_string(), &COFFEE.to_string(), kind, &word]);
             let mut child = shim.preload(&mut command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
             let mut line = String::new();
             BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            shim.lift_resolving();
+            shim.end_hanging_resolution();
             child.stdin.take().unwrap().write_all(b"\n").unwrap();
             let status = child.wait().unwrap();
             tally.expect(&what, status.success(), || format!("{status}: {line}"));

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// The value of a response for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Is {
+enum Validity {
     /// Engage's response, in a form that HTTP allows.
     Good,
     /// Not reliable.
@@ -87,140 +87,152 @@ fn page(status: &str, kind: &str, body: &str) -> String {
 const JSON: &str = "Content-Type: application/json\r\n";
 
 /// Returns every malformed response, by its name in a failure.
-fn oddities() -> Vec<(&'static str, Is, Make)> {
+fn malformed_responses() -> Vec<(&'static str, Validity, Make)> {
     vec![
-        ("plain", Is::Good, |b| staying(with("", b))),
-        ("100 before it", Is::Good, |b| staying(raw("HTTP/1.1 100 Continue\r\n\r\n", &with("", b)))),
-        ("103 before it", Is::Good, |b| staying(raw("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", &with("", b)))),
-        ("199 before it", Is::Either, |b| staying(raw("HTTP/1.1 199 Misc\r\n\r\n", &with("", b)))),
-        ("102 alone", Is::Bad, |_| closing("HTTP/1.1 102 Processing\r\n\r\n")),
-        ("101 Switching Protocols", Is::Bad, |b| {
+        ("plain", Validity::Good, |b| staying(with("", b))),
+        ("100 before it", Validity::Good, |b| staying(raw("HTTP/1.1 100 Continue\r\n\r\n", &with("", b)))),
+        ("103 before it", Validity::Good, |b| {
+            staying(raw("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", &with("", b)))
+        }),
+        ("199 before it", Validity::Either, |b| staying(raw("HTTP/1.1 199 Misc\r\n\r\n", &with("", b)))),
+        ("102 alone", Validity::Bad, |_| closing("HTTP/1.1 102 Processing\r\n\r\n")),
+        ("101 Switching Protocols", Validity::Bad, |b| {
             closing(raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", b))
         }),
-        ("chunked", Is::Good, |b| staying(chunked(b, 7, "0\r\n\r\n"))),
-        ("chunked, a byte at a time", Is::Good, |b| staying(chunked(b, 1, "0\r\n\r\n"))),
-        ("chunked with a trailer", Is::Either, |b| staying(chunked(b, 9, "0\r\nX-Sum: 1\r\n\r\n"))),
-        ("chunked without its end", Is::Bad, |b| closing(chunked(b, 9, ""))),
-        ("chunked, cut in a chunk", Is::Bad, |b| {
+        ("chunked", Validity::Good, |b| staying(chunked(b, 7, "0\r\n\r\n"))),
+        ("chunked, a byte at a time", Validity::Good, |b| staying(chunked(b, 1, "0\r\n\r\n"))),
+        ("chunked with a trailer", Validity::Either, |b| staying(chunked(b, 9, "0\r\nX-Sum: 1\r\n\r\n"))),
+        ("chunked without its end", Validity::Bad, |b| closing(chunked(b, 9, ""))),
+        ("chunked, cut in a chunk", Validity::Bad, |b| {
             let mut bytes = chunked(b, 64, "0\r\n\r\n");
             bytes.truncate(bytes.len() - 20);
             closing(bytes)
         }),
-        ("chunked with a size that is no number", Is::Bad, |b| closing(chunked(b, 9, "zz\r\n\r\n"))),
-        ("chunked with a size beyond 64 bits", Is::Bad, |b| {
+        ("chunked with a size that is no number", Validity::Bad, |b| closing(chunked(b, 9, "zz\r\n\r\n"))),
+        ("chunked with a size beyond 64 bits", Validity::Bad, |b| {
             closing(raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", b))
         }),
-        ("no length", Is::Good, |b| closing(raw(&format!("HTTP/1.1 200 OK\r\n{JSON}\r\n"), b))),
-        ("no length, and cut", Is::Bad, |b| closing(raw(&format!("HTTP/1.1 200 OK\r\n{JSON}\r\n"), &b[..b.len() - 9]))),
-        ("HTTP/1.0", Is::Good, |b| closing(raw(&format!("HTTP/1.0 200 OK\r\n{JSON}\r\n"), b))),
-        ("HTTP/1.0 with a length", Is::Good, |b| {
+        ("no length", Validity::Good, |b| closing(raw(&format!("HTTP/1.1 200 OK\r\n{JSON}\r\n"), b))),
+        ("no length, and cut", Validity::Bad, |b| {
+            closing(raw(&format!("HTTP/1.1 200 OK\r\n{JSON}\r\n"), &b[..b.len() - 9]))
+        }),
+        ("HTTP/1.0", Validity::Good, |b| closing(raw(&format!("HTTP/1.0 200 OK\r\n{JSON}\r\n"), b))),
+        ("HTTP/1.0 with a length", Validity::Good, |b| {
             closing(raw(&format!("HTTP/1.0 200 OK\r\n{JSON}Content-Length: {}\r\n\r\n", b.len()), b))
         }),
-        ("nothing at all", Is::Bad, |_| closing("")),
-        ("half a status line", Is::Bad, |_| closing("HTTP/1.1 20")),
-        ("half a head", Is::Bad, |_| closing("HTTP/1.1 200 OK\r\nContent-Le")),
-        ("a head and no body", Is::Bad, |b| closing(with("", b)[..with("", b).len() - b.len()].to_vec())),
-        ("half a body", Is::Bad, |b| closing(with("", b)[..with("", b).len() - b.len() / 2].to_vec())),
-        ("a length too long by one", Is::Bad, |b| {
+        ("nothing at all", Validity::Bad, |_| closing("")),
+        ("half a status line", Validity::Bad, |_| closing("HTTP/1.1 20")),
+        ("half a head", Validity::Bad, |_| closing("HTTP/1.1 200 OK\r\nContent-Le")),
+        ("a head and no body", Validity::Bad, |b| closing(with("", b)[..with("", b).len() - b.len()].to_vec())),
+        ("half a body", Validity::Bad, |b| closing(with("", b)[..with("", b).len() - b.len() / 2].to_vec())),
+        ("a length too long by one", Validity::Bad, |b| {
             closing(raw(&format!("HTTP/1.1 200 OK\r\n{JSON}Content-Length: {}\r\n\r\n", b.len() + 1), b))
         }),
-        ("a length too short by one", Is::Bad, |b| {
+        ("a length too short by one", Validity::Bad, |b| {
             closing(raw(&format!("HTTP/1.1 200 OK\r\n{JSON}Content-Length: {}\r\n\r\n", b.len() - 1), b))
         }),
-        ("a negative length", Is::Bad, |b| closing(raw("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", b))),
-        ("a length that is no number", Is::Bad, |b| closing(raw("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", b))),
-        ("a length of 2^63", Is::Bad, |b| {
+        ("a negative length", Validity::Bad, |b| closing(raw("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", b))),
+        ("a length that is no number", Validity::Bad, |b| {
+            closing(raw("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", b))
+        }),
+        ("a length of 2^63", Validity::Bad, |b| {
             closing(raw("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\n", b))
         }),
-        ("two lengths that differ", Is::Either, |b| closing(with("Content-Length: 3\r\n", b))),
-        ("a length and chunks", Is::Either, |b| {
+        ("two lengths that differ", Validity::Either, |b| closing(with("Content-Length: 3\r\n", b))),
+        ("a length and chunks", Validity::Either, |b| {
             let body = chunked(b, 9, "0\r\n\r\n");
             let text = String::from_utf8(body).unwrap();
             closing(text.replacen("Transfer", "Content-Length: 4\r\nTransfer", 1))
         }),
-        ("a BOM", Is::Good, |b| staying(with("", &[b"\xEF\xBB\xBF", b].concat()))),
-        ("white space around it", Is::Good, |b| staying(with("", format!(" \r\n{}\n ", text(b)).as_bytes()))),
-        ("UTF-16", Is::Bad, |b| {
+        ("a BOM", Validity::Good, |b| staying(with("", &[b"\xEF\xBB\xBF", b].concat()))),
+        ("white space around it", Validity::Good, |b| staying(with("", format!(" \r\n{}\n ", text(b)).as_bytes()))),
+        ("UTF-16", Validity::Bad, |b| {
             let wide: Vec<u8> = text(b).encode_utf16().flat_map(u16::to_le_bytes).collect();
             staying(with("", &wide))
         }),
-        ("empty", Is::Bad, |_| staying(with("", b""))),
-        ("null", Is::Bad, |_| staying(with("", b"null"))),
-        ("a NUL after it", Is::Bad, |b| staying(with("", &[b, b"\0".as_slice()].concat()))),
-        ("twice", Is::Bad, |b| staying(with("", &[b, b].concat()))),
-        ("gzip that nobody asked for", Is::Bad, |b| staying(with("Content-Encoding: gzip\r\n", &gzip(b)))),
-        ("gzip that does not say so", Is::Bad, |b| staying(with("", &gzip(b)))),
-        ("text that says it is gzip", Is::Either, |b| staying(with("Content-Encoding: gzip\r\n", b))),
-        ("headers in odd case", Is::Good, |b| {
+        ("empty", Validity::Bad, |_| staying(with("", b""))),
+        ("null", Validity::Bad, |_| staying(with("", b"null"))),
+        ("a NUL after it", Validity::Bad, |b| staying(with("", &[b, b"\0".as_slice()].concat()))),
+        ("twice", Validity::Bad, |b| staying(with("", &[b, b].concat()))),
+        ("gzip that was not requested", Validity::Bad, |b| staying(with("Content-Encoding: gzip\r\n", &gzip(b)))),
+        ("gzip that reaction not say so", Validity::Bad, |b| staying(with("", &gzip(b)))),
+        ("text that says it is gzip", Validity::Either, |b| staying(with("Content-Encoding: gzip\r\n", b))),
+        ("headers in unusual case", Validity::Good, |b| {
             staying(raw(&format!("HTTP/1.1 200 OK\r\ncOnTeNt-lEnGtH:{}\r\nCONTENT-TYPE:x\r\n\r\n", b.len()), b))
         }),
-        ("no reason phrase", Is::Good, |b| {
+        ("no reason phrase", Validity::Good, |b| {
             staying(raw(&format!("HTTP/1.1 200\r\nContent-Length: {}\r\n\r\n", b.len()), b))
         }),
-        ("bare line feeds", Is::Either, |b| {
+        ("bare line feeds", Validity::Either, |b| {
             closing(raw(&format!("HTTP/1.1 200 OK\nContent-Length: {}\n\n", b.len()), b))
         }),
-        ("a folded header", Is::Either, |b| staying(with("X-Folded: a\r\n b\r\n", b))),
-        ("a header that is Latin-1", Is::Either, |b| {
+        ("a folded header", Validity::Either, |b| staying(with("X-Folded: a\r\n b\r\n", b))),
+        ("a header that is Latin-1", Validity::Either, |b| {
             let head = with("X-Name: \x01\r\n", b);
             staying(head.into_iter().map(|byte| if byte == 1 { 0xE5 } else { byte }).collect::<Vec<_>>())
         }),
-        ("a NUL in a header", Is::Either, |b| staying(with("X-Name: a\0b\r\n", b))),
-        ("a header without a colon", Is::Bad, |b| closing(with("nonsense\r\n", b))),
-        ("200 headers", Is::Either, |b| staying(with(&"X-One: 1\r\n".repeat(200), b))),
-        ("a header of 70 KB", Is::Either, |b| staying(with(&format!("X-Long: {}\r\n", "x".repeat(70_000)), b))),
-        ("a redirect", Is::Bad, |_| {
+        ("a NUL in a header", Validity::Either, |b| staying(with("X-Name: a\0b\r\n", b))),
+        ("a header without a colon", Validity::Bad, |b| closing(with("nonsense\r\n", b))),
+        ("200 headers", Validity::Either, |b| staying(with(&"X-One: 1\r\n".repeat(200), b))),
+        ("a header of 70 KB", Validity::Either, |b| staying(with(&format!("X-Long: {}\r\n", "x".repeat(70_000)), b))),
+        ("a redirect", Validity::Bad, |_| {
             staying("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
         }),
-        ("200 with a web page", Is::Bad, |_| staying(with("", b"<html>Welcome to our free Wi-Fi</html>"))),
-        ("400 with a text", Is::Bad, |_| staying(page("400 Bad Request", "text/plain", "bad request"))),
-        ("401 with a web page", Is::Bad, |_| staying(page("401 Unauthorized", "text/html", "<html>Log in</html>"))),
-        ("403 with a web page", Is::Bad, |_| staying(page("403 Forbidden", "text/html", "<html>Blocked</html>"))),
-        ("404 with a web page", Is::Bad, |_| staying(page("404 Not Found", "text/html", "<html>IIS</html>"))),
-        ("407 with a web page", Is::Bad, |_| staying(page("407 Proxy Authentication", "text/html", "<html></html>"))),
-        ("408 with nothing", Is::Bad, |_| closing(page("408 Request Timeout", "text/plain", ""))),
-        ("422 with a text", Is::Bad, |_| staying(page("422 Unprocessable", "text/plain", "no"))),
-        ("429 with nothing", Is::Bad, |_| staying(page("429 Too Many Requests", "text/plain", ""))),
-        ("502 with a web page", Is::Bad, |_| staying(page("502 Bad Gateway", "text/html", "<html>nginx</html>"))),
-        ("511 with a web page", Is::Bad, |_| staying(page("511 Network Authentication", "text/html", "<html></html>"))),
-        ("204", Is::Bad, |_| staying("HTTP/1.1 204 No Content\r\n\r\n")),
-        ("206 with the body", Is::Bad, |b| {
+        ("200 with a web page", Validity::Bad, |_| staying(with("", b"<html>Welcome to our free Wi-Fi</html>"))),
+        ("400 with a text", Validity::Bad, |_| staying(page("400 Bad Request", "text/plain", "bad request"))),
+        ("401 with a web page", Validity::Bad, |_| {
+            staying(page("401 Unauthorized", "text/html", "<html>Log in</html>"))
+        }),
+        ("403 with a web page", Validity::Bad, |_| staying(page("403 Forbidden", "text/html", "<html>Blocked</html>"))),
+        ("404 with a web page", Validity::Bad, |_| staying(page("404 Not Found", "text/html", "<html>IIS</html>"))),
+        ("407 with a web page", Validity::Bad, |_| {
+            staying(page("407 Proxy Authentication", "text/html", "<html></html>"))
+        }),
+        ("408 with nothing", Validity::Bad, |_| closing(page("408 Request Timeout", "text/plain", ""))),
+        ("422 with a text", Validity::Bad, |_| staying(page("422 Unprocessable", "text/plain", "no"))),
+        ("429 with nothing", Validity::Bad, |_| staying(page("429 Too Many Requests", "text/plain", ""))),
+        ("502 with a web page", Validity::Bad, |_| staying(page("502 Bad Gateway", "text/html", "<html>nginx</html>"))),
+        ("511 with a web page", Validity::Bad, |_| {
+            staying(page("511 Network Authentication", "text/html", "<html></html>"))
+        }),
+        ("204", Validity::Bad, |_| staying("HTTP/1.1 204 No Content\r\n\r\n")),
+        ("206 with the body", Validity::Bad, |b| {
             staying(raw(&format!("HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\n\r\n", b.len()), b))
         }),
-        ("304", Is::Bad, |_| closing("HTTP/1.1 304 Not Modified\r\n\r\n")),
-        ("status 99", Is::Bad, |b| closing(raw("HTTP/1.1 99 Low\r\n\r\n", b))),
-        ("status 1000", Is::Bad, |b| closing(raw("HTTP/1.1 1000 High\r\n\r\n", b))),
-        ("status 999", Is::Bad, |b| closing(raw("HTTP/1.1 999 Scripted\r\n\r\n", b))),
-        ("HTTP/2 preface", Is::Bad, |b| closing(raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b))),
-        ("HTTP/3.7", Is::Bad, |b| closing(raw("HTTP/3.7 200 OK\r\n\r\n", b))),
-        ("not HTTP", Is::Bad, |_| closing("220 smtp.example.com ESMTP\r\n")),
-        ("TLS to a plain client", Is::Bad, |_| closing(vec![0x15, 3, 1, 0, 2, 2, 40])),
-        ("another response behind it", Is::Either, |b| staying([with("", b), with("", b)].concat())),
-        ("bytes without end in a header", Is::Bad, |_| Scripted {
+        ("304", Validity::Bad, |_| closing("HTTP/1.1 304 Not Modified\r\n\r\n")),
+        ("status 99", Validity::Bad, |b| closing(raw("HTTP/1.1 99 Low\r\n\r\n", b))),
+        ("status 1000", Validity::Bad, |b| closing(raw("HTTP/1.1 1000 High\r\n\r\n", b))),
+        ("status 999", Validity::Bad, |b| closing(raw("HTTP/1.1 999 Scripted\r\n\r\n", b))),
+        ("HTTP/2 preface", Validity::Bad, |b| closing(raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b))),
+        ("HTTP/3.7", Validity::Bad, |b| closing(raw("HTTP/3.7 200 OK\r\n\r\n", b))),
+        ("not HTTP", Validity::Bad, |_| closing("220 smtp.example.com ESMTP\r\n")),
+        ("TLS to a plain client", Validity::Bad, |_| closing(vec![0x15, 3, 1, 0, 2, 2, 40])),
+        ("another response behind it", Validity::Either, |b| staying([with("", b), with("", b)].concat())),
+        ("bytes without end in a header", Validity::Bad, |_| Scripted {
             bytes: b"HTTP/1.1 200 OK\r\nX-Long: ".to_vec(),
             then: Then::Endless(vec![b'x'; 16 << 10]),
         }),
-        ("headers without end", Is::Bad, |_| Scripted {
+        ("headers without end", Validity::Bad, |_| Scripted {
             bytes: b"HTTP/1.1 200 OK\r\n".to_vec(),
             then: Then::Endless(b"X-One: 1\r\n".repeat(1_000)),
         }),
-        ("informational responses without end", Is::Bad, |_| Scripted {
+        ("informational responses without end", Validity::Bad, |_| Scripted {
             bytes: Vec::new(),
             then: Then::Endless(b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1_000)),
         }),
-        ("a body without end", Is::Bad, |_| Scripted {
+        ("a body without end", Validity::Bad, |_| Scripted {
             bytes: format!("HTTP/1.1 200 OK\r\n{JSON}\r\n[").into_bytes(),
             then: Then::Endless(vec![b' '; 16 << 10]),
         }),
-        ("chunks without end", Is::Bad, |_| Scripted {
+        ("chunks without end", Validity::Bad, |_| Scripted {
             bytes: format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n").into_bytes(),
             then: Then::Endless(b"1\r\n \r\n".repeat(1_000)),
         }),
-        ("a chunk size without end", Is::Bad, |_| Scripted {
+        ("a chunk size without end", Validity::Bad, |_| Scripted {
             bytes: format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n").into_bytes(),
             then: Then::Endless(vec![b'0'; 16 << 10]),
         }),
-        ("a body larger than the cap", Is::Bad, |_| staying(with("", &vec![b' '; 70_000]))),
+        ("a body larger than the cap", Validity::Bad, |_| staying(with("", &vec![b' '; 70_000]))),
     ]
 }
 
@@ -244,7 +256,12 @@ fn code_of<T>(result: &Result<T, Error>) -> Code {
 }
 
 /// Checks that the list is Engage's own or an error.
-fn malformed_list(server: &ScriptedServer, is: Is, make: Make, overshoot: &mut Overshoot) -> Result<Code, String> {
+fn malformed_list(
+    server: &ScriptedServer,
+    is: Validity,
+    make: Make,
+    overshoot: &mut Overshoot,
+) -> Result<Code, String> {
     let client = client_of(server);
     server.respond_next(make(ITEMS.as_bytes()));
     let began = Instant::now();
@@ -252,11 +269,11 @@ fn malformed_list(server: &ScriptedServer, is: Is, make: Make, overshoot: &mut O
     overshoot.note(began.elapsed(), READ_WAIT)?;
     let code = code_of(&result);
     match &result {
-        Ok(list) if is == Is::Bad => return Err(format!("{} was passed on", String::from_utf8_lossy(list))),
+        Ok(list) if is == Validity::Bad => return Err(format!("{} was passed on", String::from_utf8_lossy(list))),
         Ok(list) if String::from_utf8_lossy(list).trim() != ITEMS => {
             return Err(format!("{} is not Engage's list", String::from_utf8_lossy(list)));
         }
-        Err(error) if is == Is::Good => return Err(format!("{error} {:?}", error.cause())),
+        Err(error) if is == Validity::Good => return Err(format!("{error} {:?}", error.cause())),
         Err(error) if !(-499..=-400).contains(&code.number()) => return Err(format!("{error} is not a failed read")),
         _ => {}
     }
@@ -268,7 +285,12 @@ fn malformed_list(server: &ScriptedServer, is: Is, make: Make, overshoot: &mut O
 
 /// Checks the outcome: completed where the response states it, else pending and then completed
 /// without a second request.
-fn malformed_purchase(server: &ScriptedServer, is: Is, make: Make, overshoot: &mut Overshoot) -> Result<Code, String> {
+fn malformed_purchase(
+    server: &ScriptedServer,
+    is: Validity,
+    make: Make,
+    overshoot: &mut Overshoot,
+) -> Result<Code, String> {
     let client = client_of(server);
     let id = OperationId::fresh();
     let response = purchase_json(&id.to_string(), &LOAD.to_string(), &COFFEE.to_string()).to_string();
@@ -279,11 +301,11 @@ fn malformed_purchase(server: &ScriptedServer, is: Is, make: Make, overshoot: &m
     overshoot.note(began.elapsed(), PURCHASE_WAIT)?;
     let code = code_of(&result);
     match code.row().outcome {
-        Outcome::Completed if is != Is::Bad => {}
-        Outcome::Pending if is != Is::Good => {}
+        Outcome::Completed if is != Validity::Bad => {}
+        Outcome::Pending if is != Validity::Good => {}
         _ => return Err(format!("returned {}", code.row().name)),
     }
-    let outcome = eventually("the odd purchase ends", || {
+    let outcome = eventually("the purchase ends", || {
         client.resolve_pending(Some(r#"{"waitMs":100}"#)).unwrap();
         let operation = parse(&client.get_operation(id).unwrap());
         (operation["outcome"] != "pending").then(|| operation["outcome"].clone())
@@ -302,7 +324,7 @@ fn malformed_response_is_never_taken_for_an_outcome() {
     let server = ScriptedServer::start();
     let mut overshoot = Overshoot::default();
     let (mut points, mut violations) = (0, Vec::new());
-    for (name, is, make) in oddities() {
+    for (name, is, make) in malformed_responses() {
         let list = malformed_list(&server, is, make, &mut overshoot);
         let purchase = malformed_purchase(&server, is, make, &mut overshoot);
         if full() {
@@ -436,7 +458,7 @@ fn serve_on(address: IpAddr, port: u16, upstream: SocketAddr) -> Proxy {
 }
 
 /// Returns a port where `address` has a listener with a full queue, so that connecting to it hangs.
-fn black_hole(address: IpAddr, port: u16) -> (socket2::Socket, Vec<socket2::Socket>) {
+fn unresponsive_port(address: IpAddr, port: u16) -> (socket2::Socket, Vec<socket2::Socket>) {
     let new = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let at = SocketAddr::new(address, port).into();
     let listener = new();
@@ -484,7 +506,7 @@ fn dead_address_delays_and_never_fails_a_call() {
         }
         let port = free_port();
         let _proxy = serve_on(listening, port, upstream);
-        let _hole = hole.map(|address| black_hole(address, port));
+        let _hole = hole.map(|address| unresponsive_port(address, port));
         shim.set_addresses(&addresses);
         let client = store.client_with(&json!({ "baseUrl": format!("https://localhost:{port}") }));
         let began = Instant::now();

@@ -48,12 +48,12 @@ impl Shim {
     }
 
     /// Makes every look-up of `localhost` hang from now on.
-    pub fn hang_resolving(&self) {
+    pub fn hang_resolution(&self) {
         assert!(Command::new("mkfifo").arg(self.folder.join("resolve")).status().unwrap().success());
     }
 
     /// Ends the hanging look-ups. Later ones do not hang.
-    pub fn lift_resolving(&self) {
+    pub fn end_hanging_resolution(&self) {
         let gate = self.folder.join("resolve");
         // The file is opened for both, because a mere writer would wait for a reader.
         let opened = OpenOptions::new().read(true).write(true).open(&gate).unwrap();
@@ -68,11 +68,11 @@ impl Shim {
     }
 
     /// Blocks all sending to a port from now on.
-    pub fn hang_sending(&self, port: u16) {
+    pub fn block_sending(&self, port: u16) {
         std::fs::write(self.folder.join(format!("send-{port}")), "").unwrap();
     }
 
-    pub fn lift_sending(&self, port: u16) {
+    pub fn end_blocked_sending(&self, port: u16) {
         std::fs::remove_file(self.folder.join(format!("send-{port}"))).unwrap();
     }
 }

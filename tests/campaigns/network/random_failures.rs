@@ -48,7 +48,7 @@ fn uuid_seed() -> u64 {
 }
 
 /// A failure of the server or of the connection.
-fn misfortune(random: &mut Random, store: &Store, proxy: &Proxy) {
+fn fail_at_random(random: &mut Random, store: &Store, proxy: &Proxy) {
     let effect = match random.below(14) {
         0 => Effect::Delay { ms: 200 },
         1 => Effect::Status(Answer::status(503)),
@@ -144,7 +144,7 @@ fn outcomes_under_random_failures_match_the_ledger() {
         "baseUrl": format!("https://localhost:{}", proxy.address.port()), "requestTimeoutMs": 400,
     }));
     let until = Instant::now() + length;
-    let (presses, mut violations, misfortunes) = std::thread::scope(|scope| {
+    let (presses, mut violations, failures) = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (client, contacts) = (&client, &contacts);
@@ -152,11 +152,11 @@ fn outcomes_under_random_failures_match_the_ledger() {
             })
             .collect();
         let mut random = Random(seed);
-        let mut misfortunes = 0;
+        let mut failures = 0;
         while Instant::now() < until {
-            misfortune(&mut random, &store, &proxy);
-            misfortunes += 1;
-            if misfortunes % 8 == 0 {
+            fail_at_random(&mut random, &store, &proxy);
+            failures += 1;
+            if failures % 8 == 0 {
                 proxy.release();
                 store.sandbox.clear_faults();
             }
@@ -168,7 +168,7 @@ fn outcomes_under_random_failures_match_the_ledger() {
             presses.extend(of_thread);
             wrong.extend(one_wrong);
         }
-        (presses, wrong, misfortunes)
+        (presses, wrong, failures)
     });
     proxy.release();
     store.sandbox.clear_faults();
@@ -185,21 +185,21 @@ fn outcomes_under_random_failures_match_the_ledger() {
         *deductions.entry(id.to_string()).or_default() += 1;
     }
     let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut accuse = |says: String| violations.push(says);
+    let mut add_violation = |says: String| violations.push(says);
     for (id, record) in &records {
         let deducted = deductions.get(id).copied().unwrap_or(0);
         if deducted != usize::from(record["outcome"] == "completed") {
-            accuse(format!("{id} is {} and was deducted {deducted} times", record["outcome"]));
+            add_violation(format!("{id} is {} and was deducted {deducted} times", record["outcome"]));
         }
     }
     for id in deductions.keys().filter(|id| !records.contains_key(*id)) {
-        accuse(format!("{id} was deducted and is not in the journal"));
+        add_violation(format!("{id} was deducted and is not in the journal"));
     }
     let mut by_reference: BTreeMap<(ContactId, &str), OperationId> = BTreeMap::new();
     for press in &presses {
         *codes.entry(press.code.row().name).or_default() += 1;
         if !matches!(press.code.number(), 0 | -599..=-400) {
-            accuse(format!("{:?} was reported as {}", press.id, press.code.row().name));
+            add_violation(format!("{:?} was reported as {}", press.id, press.code.row().name));
         }
         let Some(id) = press.id else {
             // Without an operation nothing can have been sent: the journal was not ready.
@@ -208,23 +208,23 @@ fn outcomes_under_random_failures_match_the_ledger() {
         let outcome = records.get(&id.to_string()).map_or(&serde_json::Value::Null, |record| &record["outcome"]);
         match press.code.row().outcome {
             Outcome::Completed if outcome != "completed" => {
-                accuse(format!("{id} was reported completed and is {outcome}"))
+                add_violation(format!("{id} was reported completed and is {outcome}"))
             }
             // A reference that was not sent may be pressed again and bought then. A purchase id may
             // not.
             Outcome::NotSent if outcome != "notSent" && !outcome.is_null() && press.reference.is_none() => {
-                accuse(format!("{id} was reported as {} and is {outcome}", press.code.row().name));
+                add_violation(format!("{id} was reported as {} and is {outcome}", press.code.row().name));
             }
             _ => {}
         }
         if let Some(reference) = &press.reference
             && *by_reference.entry((press.contact, reference)).or_insert(id) != id
         {
-            accuse(format!("{reference} means more than one purchase"));
+            add_violation(format!("{reference} means more than one purchase"));
         }
     }
     println!(
-        "campaign random-failures: {} points tried, {} violations, {} presses returned {codes:?}, {misfortunes} failures, {} deductions; seed {seed}",
+        "campaign random-failures: {} points tried, {} violations, {} presses returned {codes:?}, {failures} failures, {} deductions; seed {seed}",
         presses.len(),
         violations.len(),
         presses.len(),

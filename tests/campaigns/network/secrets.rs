@@ -2,7 +2,7 @@
 //! error, a log line, the journal's files or the memory of a core dump after close (invariant 10).
 
 use crate::certificates::{Authority, Certificate};
-use crate::connect_proxy::{ConnectProxy, Does, upstream};
+use crate::connect_proxy::{ConnectProxy, Reaction, upstream};
 use crate::nginx::free_port;
 use crate::support::{ASTRID, COFFEE, Store, code_of};
 use crate::{alone, till};
@@ -132,7 +132,7 @@ fn use_all(till: &mut Till) -> Vec<i32> {
 fn secrets_after_close_are_in_no_output_file_or_memory() {
     let _alone = alone();
     let store = Store { sandbox: Sandbox::builder().key(KEY).start(), folder: tempfile::tempdir().unwrap() };
-    let proxy = ConnectProxy::start(upstream(&store), Does::Tunnel);
+    let proxy = ConnectProxy::start(upstream(&store), Reaction::Tunnel);
     let identity = Authority::new("tills").client("till 7");
     let (certificate, key) = identity.write(store.folder.path(), "till");
     let markers = markers(&identity);
@@ -151,7 +151,7 @@ fn secrets_after_close_are_in_no_output_file_or_memory() {
     assert!(codes[..5].iter().all(|code| (-399..=-300).contains(code)) && codes[5..] == [0, 0], "{codes:?}");
     // The memory of an open client must hold the key. This proves that the search works.
     let memory = till.memory(store.folder.path());
-    assert!(found(&markers, &memory).contains(&"the key"), "the dump does not show what is in memory");
+    assert!(found(&markers, &memory).contains(&"the key"), "the dump reaction not show what is in memory");
     till.send(&["close"]);
     // Error responses, and invalid responses.
     let html = Effect::Html;
@@ -185,7 +185,7 @@ fn secrets_after_close_are_in_no_output_file_or_memory() {
         till.send(&["close"]);
     }
     for response in ["HTTP/1.1 407 No\r\n\r\n", "HTTP/1.1 403 No\r\n\r\n", "no\r\n\r\n", ""] {
-        proxy.set(Does::Respond(response));
+        proxy.set(Reaction::Respond(response));
         assert_eq!(till.send(&["open", &config(json!({}))]), 0);
         assert!(use_all(&mut till).iter().all(|code| *code < 0), "{response:?}");
         till.send(&["close"]);

@@ -2,7 +2,7 @@
 //! expired certificate and a wrong clock are distinguished.
 
 use crate::certificates::{Authority, Certificate, now};
-use crate::connect_proxy::{ConnectProxy, Does};
+use crate::connect_proxy::{ConnectProxy, Reaction};
 use crate::support::{COFFEE, LOAD, Store, code_of};
 use engage_point_shop::{Client, Code, Error};
 use rustls::crypto::ring;
@@ -124,8 +124,8 @@ fn rejected_server_certificate_is_reported_with_its_reason() {
     let error = failure(&till(&unknown.url(), &ours, folder.path(), &json!({})), Code::TlsFailed);
     says(&error, &["authority is not trusted here", "caFile"]);
     assert!(error.cause()[0].contains("UnknownIssuer"), "{:?}", error.cause());
-    let impostor = Server::start(config_of(&Authority::new("ours").server("localhost")), response(None));
-    let error = failure(&till(&impostor.url(), &ours, folder.path(), &json!({})), Code::TlsFailed);
+    let other_server = Server::start(config_of(&Authority::new("ours").server("localhost")), response(None));
+    let error = failure(&till(&other_server.url(), &ours, folder.path(), &json!({})), Code::TlsFailed);
     says(&error, &["authority is not trusted here"]);
     let other = Server::start(config_of(&ours.server("engage.example")), response(None));
     let error = failure(&till(&other.url(), &ours, folder.path(), &json!({})), Code::TlsFailed);
@@ -168,8 +168,8 @@ fn expired_certificate_and_wrong_clock_have_different_codes() {
     }
     // The server itself is asked for the time. A server whose certificate is invalid at any time is
     // not believed.
-    let stranger = Authority::new("theirs").server_between("localhost", now() - days(40), now() - days(10));
-    let server = Server::start(config_of(&stranger), response(Some(now() - days(20))));
+    let unknown = Authority::new("theirs").server_between("localhost", now() - days(40), now() - days(10));
+    let server = Server::start(config_of(&unknown), response(Some(now() - days(20))));
     let error = failure(&till(&server.url(), &authority, folder.path(), &json!({})), Code::TlsFailed);
     assert!(!error.message().contains("the server's clock"), "{error}");
     assert!(server.heads().is_empty());
@@ -181,7 +181,7 @@ fn proxy_clock_is_used_without_a_server_clock() {
     let authority = Authority::new("ours");
     let expired = authority.server_between("localhost", now() - Duration::days(40), now() - Duration::days(10));
     let server = Server::start(config_of(&expired), response(None));
-    let proxy = ConnectProxy::start(server.address, Does::TunnelDated(http(now() - Duration::days(30))));
+    let proxy = ConnectProxy::start(server.address, Reaction::TunnelDated(http(now() - Duration::days(30))));
     let client = till(&server.url(), &authority, folder.path(), &json!({ "proxy": proxy.url() }));
     says(&failure(&client, Code::TlsFailed), &["30 days ahead", "the proxy's clock says"]);
 }
@@ -218,7 +218,11 @@ fn missing_client_certificate_is_named() {
     assert!(error.cause().concat().contains("clientCertFile"), "{error} {:?}", error.cause());
     let client = till(&server.url(), &authority, folder.path(), &identity(&authority));
     let error = client.list_items(LOAD, None).unwrap_err();
-    assert!(error.cause().concat().contains("does not accept this till's certificate"), "{error} {:?}", error.cause());
+    assert!(
+        error.cause().concat().contains("reaction not accept this till's certificate"),
+        "{error} {:?}",
+        error.cause()
+    );
 }
 
 #[test]
@@ -239,7 +243,7 @@ fn unusable_client_certificate_is_named_at_open() {
         (folder.path().join("absent.crt"), key.clone(), ["clientCertFile", "cannot be read"]),
         (certificate.clone(), folder.path().join("absent.key"), ["clientKeyFile", "cannot be read"]),
         (certificate.clone(), certificate.clone(), ["clientKeyFile", "holds no private key"]),
-        (certificate.clone(), other, ["clientKeyFile", "does not belong to the first certificate"]),
+        (certificate.clone(), other, ["clientKeyFile", "reaction not belong to the first certificate"]),
         (certificate.clone(), file("cut.key", &pem[..60]), ["clientKeyFile", "cut off"]),
         (certificate.clone(), file("damaged.key", &pem.replace('M', "*")), ["clientKeyFile", "damaged"]),
         (certificate.clone(), file("wrong.key", &pem.replacen("MIG", "AAA", 1)), ["clientKeyFile", "neither"]),
@@ -274,6 +278,9 @@ fn system_and_file_certificates_are_both_accepted() {
     };
     with(true, true).unwrap().list_items(LOAD, None).unwrap();
     let error = with(true, false).and_then(|client| client.list_items(LOAD, None));
-    assert!(matches!(code_of(error), Code::TlsFailed | Code::NoCaCertificates), "the system does not know the sandbox");
+    assert!(
+        matches!(code_of(error), Code::TlsFailed | Code::NoCaCertificates),
+        "the system reaction not know the sandbox"
+    );
     assert_eq!(with(false, false).err().unwrap().code(), Code::NoCaCertificates);
 }
