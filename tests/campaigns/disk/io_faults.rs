@@ -223,8 +223,8 @@ fn reported_reason_is_right(point: &Point, run: &TillRun, events: &[Event]) -> R
     Ok(counts)
 }
 
-/// Returns the codes that a fault may be reported as. The first is exact. SQLite does not distinguish
-/// the others.
+/// Returns the codes that a fault may be reported as. The first is exact. SQLite does not
+/// distinguish the others.
 fn reasons(errno: &str, operation: &str, file: &str) -> &'static [Code] {
     let content = operation.starts_with("pwrite") && file.ends_with("-wal");
     match errno {

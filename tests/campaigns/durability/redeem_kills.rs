@@ -27,7 +27,8 @@ struct Setup {
     calls: Vec<TillCall>,
 }
 
-/// Prepares a reward that another till bought, and the state that the scenario needs before the kill.
+/// Prepares a reward that another till bought, and the state that the scenario needs before the
+/// kill.
 fn set_up(store: &Store, scenario: Scenario) -> Setup {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     store.sandbox.reset();

@@ -147,7 +147,7 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
             "u:hush@",
             "HTTP/1.1 407 Hush\r\nProxy-Authenticate: basic\r\n\r\n",
             Code::ProxyLogin,
-            &["407", "reaction not accept"],
+            &["407", "does not accept"],
         ),
         (
             "u:hush@",
@@ -156,7 +156,7 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
             &["only Basic is"],
         ),
         // tinyproxy's response to a wrong password.
-        ("u:hush@", "HTTP/1.0 401 Unauthorized\r\n\r\n", Code::ProxyLogin, &["401", "reaction not accept"]),
+        ("u:hush@", "HTTP/1.0 401 Unauthorized\r\n\r\n", Code::ProxyLogin, &["401", "does not accept"]),
         ("", page, Code::ProxyFailed, &["403", "web filter", "have it allowed"]),
         ("", "HTTP/1.1 502 Bad Gateway\r\n\r\n", Code::ProxyFailed, &["502", "could not reach the server"]),
         ("", "HTTP/1.0 504 Gateway Timeout\r\n\r\n", Code::ProxyFailed, &["504", "could not reach"]),

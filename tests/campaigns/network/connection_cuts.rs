@@ -1,6 +1,6 @@
 //! One purchase, or one list of items, for every byte at which its connection can break, in both
-//! directions and in three directions. A reported outcome must be true then and later. A pending purchase
-//! must end as exactly one deduction.
+//! directions and in three ways. A reported outcome must be true then and later. A pending
+//! purchase must end as exactly one deduction.
 
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
 use crate::support::{COFFEE, LOAD, Store, parse, resolved};

@@ -1,5 +1,5 @@
 //! The connection of a call: the one that open made, the one of the call before, or a new one where
-//! the server reaction not keep it. Preconnecting delays no call and sends no request.
+//! the server does not keep it. Preconnecting delays no call and sends no request.
 
 use crate::alone;
 use crate::connect_proxy::{ConnectProxy, Reaction, upstream};

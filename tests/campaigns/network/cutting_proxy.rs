@@ -1,5 +1,5 @@
 //! A TCP proxy that breaks one connection at one byte: it forwards a number of bytes of one
-//! direction and then cuts, resets or stalls. The proxy reaction not parse the bytes. A connection
+//! direction and then cuts, resets or stalls. The proxy does not parse the bytes. A connection
 //! without a plan passes unchanged.
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -189,7 +189,7 @@ struct Direction {
     held: Option<Vec<u8>>,
 }
 
-/// Carries bytes both directions until both have ended. Dropping the streams closes them.
+/// Carries bytes both ways until both have ended. Dropping the streams closes them.
 fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &TcpStream) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;

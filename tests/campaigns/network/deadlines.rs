@@ -379,7 +379,7 @@ fn purchase<P: Phase>(phase: &mut P, end: End, tally: &mut Tally) {
             Ok(operation) => parse(&operation)["outcome"] == "notSent",
             Err(error) => soon && error.code() == Code::UnknownOperation,
         };
-        tally.expect(&what, true_now, || "the journal reaction not say that it is not sent".to_owned());
+        tally.expect(&what, true_now, || "the journal does not say that it is not sent".to_owned());
     }
     // Another purchase by the same path: every late request of the first arrives before its
     // response.

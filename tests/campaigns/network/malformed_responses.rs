@@ -155,7 +155,7 @@ fn malformed_responses() -> Vec<(&'static str, Validity, Make)> {
         ("a NUL after it", Validity::Bad, |b| staying(with("", &[b, b"\0".as_slice()].concat()))),
         ("twice", Validity::Bad, |b| staying(with("", &[b, b].concat()))),
         ("gzip that was not requested", Validity::Bad, |b| staying(with("Content-Encoding: gzip\r\n", &gzip(b)))),
-        ("gzip that reaction not say so", Validity::Bad, |b| staying(with("", &gzip(b)))),
+        ("gzip that does not say so", Validity::Bad, |b| staying(with("", &gzip(b)))),
         ("text that says it is gzip", Validity::Either, |b| staying(with("Content-Encoding: gzip\r\n", b))),
         ("headers in unusual case", Validity::Good, |b| {
             staying(raw(&format!("HTTP/1.1 200 OK\r\ncOnTeNt-lEnGtH:{}\r\nCONTENT-TYPE:x\r\n\r\n", b.len()), b))
@@ -477,7 +477,7 @@ fn unresponsive_port(address: IpAddr, port: u16) -> (socket2::Socket, Vec<socket
 #[test]
 fn dead_address_delays_and_never_fails_a_call() {
     let _alone = alone();
-    let Some(shim) = Shim::inside("reality::dead_address_delays_and_never_fails_a_call") else {
+    let Some(shim) = Shim::inside("malformed_responses::dead_address_delays_and_never_fails_a_call") else {
         return;
     };
     let store = Store::open();

@@ -151,7 +151,7 @@ fn secrets_after_close_are_in_no_output_file_or_memory() {
     assert!(codes[..5].iter().all(|code| (-399..=-300).contains(code)) && codes[5..] == [0, 0], "{codes:?}");
     // The memory of an open client must hold the key. This proves that the search works.
     let memory = till.memory(store.folder.path());
-    assert!(found(&markers, &memory).contains(&"the key"), "the dump reaction not show what is in memory");
+    assert!(found(&markers, &memory).contains(&"the key"), "the dump does not show what is in memory");
     till.send(&["close"]);
     // Error responses, and invalid responses.
     let html = Effect::Html;

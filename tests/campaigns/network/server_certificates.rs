@@ -218,11 +218,7 @@ fn missing_client_certificate_is_named() {
     assert!(error.cause().concat().contains("clientCertFile"), "{error} {:?}", error.cause());
     let client = till(&server.url(), &authority, folder.path(), &identity(&authority));
     let error = client.list_items(LOAD, None).unwrap_err();
-    assert!(
-        error.cause().concat().contains("reaction not accept this till's certificate"),
-        "{error} {:?}",
-        error.cause()
-    );
+    assert!(error.cause().concat().contains("does not accept this till's certificate"), "{error} {:?}", error.cause());
 }
 
 #[test]
@@ -243,7 +239,7 @@ fn unusable_client_certificate_is_named_at_open() {
         (folder.path().join("absent.crt"), key.clone(), ["clientCertFile", "cannot be read"]),
         (certificate.clone(), folder.path().join("absent.key"), ["clientKeyFile", "cannot be read"]),
         (certificate.clone(), certificate.clone(), ["clientKeyFile", "holds no private key"]),
-        (certificate.clone(), other, ["clientKeyFile", "reaction not belong to the first certificate"]),
+        (certificate.clone(), other, ["clientKeyFile", "does not belong to the first certificate"]),
         (certificate.clone(), file("cut.key", &pem[..60]), ["clientKeyFile", "cut off"]),
         (certificate.clone(), file("damaged.key", &pem.replace('M', "*")), ["clientKeyFile", "damaged"]),
         (certificate.clone(), file("wrong.key", &pem.replacen("MIG", "AAA", 1)), ["clientKeyFile", "neither"]),
@@ -278,9 +274,6 @@ fn system_and_file_certificates_are_both_accepted() {
     };
     with(true, true).unwrap().list_items(LOAD, None).unwrap();
     let error = with(true, false).and_then(|client| client.list_items(LOAD, None));
-    assert!(
-        matches!(code_of(error), Code::TlsFailed | Code::NoCaCertificates),
-        "the system reaction not know the sandbox"
-    );
+    assert!(matches!(code_of(error), Code::TlsFailed | Code::NoCaCertificates), "the system does not know the sandbox");
     assert_eq!(with(false, false).err().unwrap().code(), Code::NoCaCertificates);
 }
