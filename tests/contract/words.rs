@@ -111,7 +111,7 @@ const MAX_TEST_NAME: usize = 60;
 fn project_text_has_no_banned_words() {
     report(
         "Banned words. Use the word of docs/glossary.md.",
-        breaches(TEXT, |file, text| {
+        &breaches(TEXT, |file, text| {
             let exempt = |word: &str, line: &str| {
                 EXEMPT.iter().any(|(start, of, part)| {
                     file.starts_with(start) && (of.is_empty() || *of == word) && line.contains(part)
@@ -126,12 +126,12 @@ fn project_text_has_no_banned_words() {
 
 #[test]
 fn comment_lines_have_at_most_100_columns() {
-    report("Comment lines that are too long. Break the line.", breaches(CODE, |_, text| long_comments(text)));
+    report("Comment lines that are too long. Break the line.", &breaches(CODE, |_, text| long_comments(text)));
 }
 
 #[test]
 fn test_names_have_at_most_60_characters() {
-    report("Test names that are too long. Shorten the name.", breaches(&["rs"], |_, text| long_names(text)));
+    report("Test names that are too long. Shorten the name.", &breaches(&["rs"], |_, text| long_names(text)));
 }
 
 #[test]
@@ -148,13 +148,13 @@ fn snippet_with_a_breach_is_reported_with_its_line() {
 
 /// Fails with a line per breach, and the number of breaches of each folder.
 #[track_caller]
-fn report(title: &str, breaches: Vec<(String, usize, String)>) {
+fn report(title: &str, breaches: &[(String, usize, String)]) {
     if breaches.is_empty() {
         return;
     }
     let mut text = format!("{title}\n");
     let mut folders = std::collections::BTreeMap::new();
-    for (file, line, what) in &breaches {
+    for (file, line, what) in breaches {
         writeln!(text, "{file}:{line}: {what}").unwrap();
         *folders.entry(PLACES.iter().find(|place| file.starts_with(**place)).unwrap()).or_insert(0) += 1;
     }
@@ -189,7 +189,9 @@ fn collect(path: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) {
         }
         let mut entries: Vec<PathBuf> = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
-        entries.iter().for_each(|entry| collect(entry, extensions, files));
+        for entry in &entries {
+            collect(entry, extensions, files);
+        }
     } else if path.is_file() && path.extension().is_some_and(|found| extensions.iter().any(|one| found == *one)) {
         files.push(path.to_owned());
     }
@@ -253,17 +255,17 @@ fn long_comments(text: &str) -> Vec<(usize, String)> {
 
 /// Returns the names of tests that are too long.
 fn long_names(text: &str) -> Vec<(usize, String)> {
-    let mut test = false;
+    let mut is_test = false;
     let mut found = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim_start();
-        test |= line == "#[test]";
+        is_test |= line == "#[test]";
         let function = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
         if let Some(name) = function.and_then(|rest| rest.split(['(', '<']).next()) {
-            if test && name.chars().count() > MAX_TEST_NAME {
+            if is_test && name.chars().count() > MAX_TEST_NAME {
                 found.push((at + 1, format!("{name} has {} characters", name.chars().count())));
             }
-            test = false;
+            is_test = false;
         }
     }
     found

@@ -113,21 +113,21 @@ fn make(url: &str, number: usize, case: &Value) -> CaseResult {
 }
 
 /// Returns the differences from the expected result.
-fn fault(case: &Value, expected: &CaseResult) -> Option<String> {
+fn fault(case: &Value, actual: &CaseResult) -> Option<String> {
     let name = case["expect"]["code"].as_str().unwrap();
     let row = TABLE.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} is no code"));
-    if expected.code != name || expected.outcome != row.outcome.name() {
-        return Some(format!("{name} was due, not {} ({}): {}", expected.code, expected.outcome, expected.json));
+    if actual.code != name || actual.outcome != row.outcome.name() {
+        return Some(format!("{name} was due, not {} ({}): {}", actual.code, actual.outcome, actual.json));
     }
     let fields = case["expect"]["fields"].as_object().unwrap();
     let wrong = fields.iter().find(|(path, due)| {
-        let found = expected.json.pointer(path).unwrap_or(&Value::Null);
+        let found = actual.json.pointer(path).unwrap_or(&Value::Null);
         // A 7 may be written as 7.0.
         let same_number = || found.as_f64().is_some_and(|found| due.as_f64() == Some(found));
         let anything = *due == "*" && !found.is_null();
         found != *due && !anything && !same_number()
     });
-    wrong.map(|(path, due)| format!("{path} was due to be {due}: {}", expected.json))
+    wrong.map(|(path, due)| format!("{path} was due to be {due}: {}", actual.json))
 }
 
 #[test]
@@ -142,22 +142,22 @@ fn shared_cases_have_equal_results_in_every_language() {
             let (file, url) = (&file, &url);
             scope.spawn(move || {
                 let printed = stdout(language.program("cases").arg(file).arg(url));
-                let expected = |line: &str| {
+                let actual = |line: &str| {
                     let words: Vec<&str> = line.splitn(4, '\t').collect();
                     let json = serde_json::from_str(words[3]).unwrap_or_else(|error| panic!("{error}: {line}"));
                     CaseResult { code: words[1].into(), outcome: words[2].into(), json }
                 };
-                (format!("{language:?}"), printed.lines().map(expected).collect::<Vec<_>>())
+                (format!("{language:?}"), printed.lines().map(actual).collect::<Vec<_>>())
             })
         });
         let hosts = hosts.map(|host| host.join().unwrap());
         std::iter::once(("Rust".to_owned(), rust.join().unwrap())).chain(hosts).collect()
     });
     let mut faults = Vec::new();
-    for (language, expected) in &runs {
-        assert_eq!(expected.len(), cases.len(), "{language}");
-        for (case, expected) in cases.iter().zip(expected) {
-            faults.extend(fault(case, expected).map(|fault| format!("{language}, {}: {fault}", case["case"])));
+    for (language, actual) in &runs {
+        assert_eq!(actual.len(), cases.len(), "{language}");
+        for (case, actual) in cases.iter().zip(actual) {
+            faults.extend(fault(case, actual).map(|fault| format!("{language}, {}: {fault}", case["case"])));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -167,14 +167,14 @@ fn shared_cases_have_equal_results_in_every_language() {
 #[test]
 fn case_with_another_result_is_reported() {
     let case = json!({ "expect": { "code": "EPS_DECLINED", "fields": { "/httpStatus": 400 } } });
-    let expected = |code: &str, outcome: &str, status: Value| CaseResult {
+    let actual = |code: &str, outcome: &str, status: Value| CaseResult {
         code: code.into(),
         outcome: outcome.into(),
         json: json!({ "httpStatus": status }),
     };
-    assert_eq!(fault(&case, &expected("EPS_DECLINED", "declined", json!(400))), None);
-    assert!(fault(&case, &expected("EPS_DECLINED", "pending", json!(400))).is_some());
-    assert!(fault(&case, &expected("EPS_PENDING", "pending", json!(400))).is_some());
-    assert!(fault(&case, &expected("EPS_DECLINED", "declined", json!(401))).is_some());
-    assert!(fault(&case, &expected("EPS_DECLINED", "declined", Value::Null)).is_some());
+    assert_eq!(fault(&case, &actual("EPS_DECLINED", "declined", json!(400))), None);
+    assert!(fault(&case, &actual("EPS_DECLINED", "pending", json!(400))).is_some());
+    assert!(fault(&case, &actual("EPS_PENDING", "pending", json!(400))).is_some());
+    assert!(fault(&case, &actual("EPS_DECLINED", "declined", json!(401))).is_some());
+    assert!(fault(&case, &actual("EPS_DECLINED", "declined", Value::Null)).is_some());
 }

@@ -127,10 +127,10 @@ pub fn mcs(out: &Path, more: &[&str], sources: &[PathBuf]) {
 
 fn build_python(built: &Path) {
     let wheels = built.join("wheels");
-    let mut build = Command::new("python3");
-    build.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", "linux_x86_64"]);
-    build.arg("--library").arg(library("libengage_point_shop.so")).arg("--out").arg(&wheels);
-    let wheel = stdout(&mut build);
+    let mut python = Command::new("python3");
+    python.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", "linux_x86_64"]);
+    python.arg("--library").arg(library("libengage_point_shop.so")).arg("--out").arg(&wheels);
+    let wheel = stdout(&mut python);
     let venv = built.join("venv");
     run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
     let mut pip = Command::new(venv.join("bin/pip"));

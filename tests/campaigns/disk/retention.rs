@@ -54,7 +54,7 @@ fn write_ahead_log_of_busy_journal_stays_small() {
             let client = &client;
             scope.spawn(move || {
                 for sale in 0..EACH {
-                    let options = json!({ "reference": format!("{thread}-{sale}") }).to_string();
+                    let options = json!({ "reference": format!("{thread}-{sale}"), "waitMs": 60_000 }).to_string();
                     let error = client.purchase(contact, item, Some(&options)).unwrap_err();
                     assert_eq!(error.code(), Code::Offline, "{error:?}");
                 }
@@ -64,7 +64,7 @@ fn write_ahead_log_of_busy_journal_stays_small() {
     client.close();
     let bytes = |suffix: &str| std::fs::metadata(format!("{}{suffix}", place.journal().display())).unwrap().len();
     // A checkpoint comes every 200 writes of at most ten pages of 4 KB.
-    assert!(bytes("-wal") < 8 << 20, "the log has {} bytes", bytes("-wal"));
+    assert!(bytes("-wal") < 8 << 20, "the write-ahead log has {} bytes", bytes("-wal"));
     assert!(bytes("") > 100 << 10, "the file has {} bytes", bytes(""));
-    println!("campaign log: {} points tried, 0 violations, the log has {} KB", THREADS * EACH, bytes("-wal") >> 10);
+    println!("campaign write-ahead-log: {} points tried, 0 violations, {} KB", THREADS * EACH, bytes("-wal") >> 10);
 }

@@ -153,6 +153,6 @@ fn request_log_has_durations_and_operation_id() {
     assert_eq!((&purchase["reused"], &purchase["httpStatus"]), (&json!(true), &json!(200)));
     assert_eq!(purchase["operationId"], operation["operationId"]);
     assert_eq!(requests.last().unwrap()["reused"], false);
-    let sent = lines.iter().find(|line| line["event"] == "purchase.sent").unwrap();
-    assert_eq!((&sent["operationId"], &sent["attempt"]), (&operation["operationId"], &json!(1)));
+    let event = lines.iter().find(|line| line["event"] == "purchase.sent").unwrap();
+    assert_eq!((&event["operationId"], &event["attempt"]), (&operation["operationId"], &json!(1)));
 }

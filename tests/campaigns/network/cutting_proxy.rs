@@ -43,7 +43,7 @@ struct Link {
     plan: Option<Break>,
     /// The bytes from the client and from the server since the plan was made.
     seen: [Vec<u8>; 2],
-    /// The order to end the connection now, in this way.
+    /// The order to end the connection now, in this direction.
     order: Option<Kind>,
     released: bool,
     ended: bool,
@@ -205,11 +205,11 @@ fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &
             Some(_) => return Ok(()),
             None => {}
         }
-        for (at, way) in directions.iter_mut().enumerate() {
-            if released && let Some(held) = way.held.take() {
+        for (at, direction) in directions.iter_mut().enumerate() {
+            if released && let Some(held) = direction.held.take() {
                 let mut to = ends[1 - at];
                 to.write_all(&held)?;
-                if way.ended {
+                if direction.ended {
                     to.shutdown(Shutdown::Write)?;
                 }
             }
@@ -221,17 +221,17 @@ fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &
             listened.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty()).map(|(at, _)| *at).collect()
         };
         for at in ready {
-            let (mut from, mut to, way) = (ends[at], ends[1 - at], &mut directions[at]);
+            let (mut from, mut to, direction) = (ends[at], ends[1 - at], &mut directions[at]);
             let Ok(bytes) = from.read(&mut buffer) else { return reset(&ends) };
             let bytes = &buffer[..bytes];
             if bytes.is_empty() {
-                way.ended = true;
-                if way.held.is_none() {
+                direction.ended = true;
+                if direction.held.is_none() {
                     let _ = to.shutdown(Shutdown::Write);
                 }
-            } else if let Some(held) = &mut way.held {
+            } else if let Some(held) = &mut direction.held {
                 held.extend_from_slice(bytes);
-            } else if !way.swallow {
+            } else if !direction.swallow {
                 let (passed, strike) = admit(&mut link.lock().unwrap(), strikes, at, bytes);
                 if to.write_all(&bytes[..passed]).is_err() {
                     return reset(&ends);
@@ -239,11 +239,11 @@ fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &
                 match strike {
                     None => {}
                     Some(Kind::Cut) => {
-                        way.swallow = true;
+                        direction.swallow = true;
                         let _ = to.shutdown(Shutdown::Write);
                     }
                     Some(Kind::Reset) => return reset(&ends),
-                    Some(Kind::Stall) => way.held = Some(bytes[passed..].to_vec()),
+                    Some(Kind::Stall) => direction.held = Some(bytes[passed..].to_vec()),
                 }
             }
         }

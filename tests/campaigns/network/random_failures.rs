@@ -208,7 +208,7 @@ fn outcomes_under_random_failures_match_the_ledger() {
         let outcome = records.get(&id.to_string()).map_or(&serde_json::Value::Null, |record| &record["outcome"]);
         match press.code.row().outcome {
             Outcome::Completed if outcome != "completed" => {
-                add_violation(format!("{id} was reported completed and is {outcome}"))
+                add_violation(format!("{id} was reported completed and is {outcome}"));
             }
             // A reference that was not sent may be pressed again and bought then. A purchase id may
             // not.

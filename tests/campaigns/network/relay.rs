@@ -5,7 +5,7 @@
 use crate::alone;
 use crate::certificates::Authority;
 use crate::nginx::{Nginx, free_port};
-use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, id_of, parse, resolved};
+use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, eventually, id_of, parse, resolved};
 use engage_point_shop::{Client, Code, OperationId, Outcome};
 use engage_sandbox::{Effect, Fault, KeySeen, LedgerKind, Operation};
 use serde_json::{Value, json};
@@ -100,8 +100,11 @@ fn till_without_key_sells_through_the_relay() {
         assert_eq!(request.user_agent.as_deref(), Some("TestPOS/1.0"));
         assert_eq!(request.connection, requests[0].connection, "the relay keeps its connection to Engage");
     }
-    let logs = shop.logs();
-    assert!(logs.contains("\"CN=till 7\" POST /api/v3/point-shop-items/purchase 200 upstream=200"), "{logs}");
+    // nginx writes the line after the response.
+    let logs = eventually("nginx logs the purchase", || {
+        let line = "\"CN=till 7\" POST /api/v3/point-shop-items/purchase 200 upstream=200";
+        Some(shop.logs()).filter(|logs| logs.contains(line))
+    });
     for secret in [shop.store.sandbox.api_key(), "astrid", "46701234567", "%2B46"] {
         assert!(!logs.contains(secret), "{secret} is in the relay's log: {logs}");
     }
