@@ -1,6 +1,6 @@
 //! Rules of the sources that the compiler does not check. Every export is one call of the boundary.
-//! Unsafe code stays in `src/ffi` and `src/os`, and each piece has a SAFETY comment. Each rule is tried on a
-//! snippet that breaks it.
+//! Unsafe code stays in `src/ffi` and `src/os`, and each piece has a SAFETY comment. Each rule is
+//! tried on a snippet that breaks it.
 
 use crate::tools::root;
 use proc_macro2::{TokenStream, TokenTree};
