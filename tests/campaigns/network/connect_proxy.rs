@@ -157,14 +157,14 @@ fn proxy_without_tunnel_is_reported_and_nothing_is_sent() {
         ),
         // tinyproxy's response to a wrong password.
         ("u:hush@", "HTTP/1.0 401 Unauthorized\r\n\r\n", Code::ProxyLogin, &["401", "does not accept"]),
-        ("", page, Code::ProxyFailed, &["403", "web filter", "have it allowed"]),
+        ("", page, Code::ProxyFailed, &["403", "web filter", "Check the proxy's rules"]),
         ("", "HTTP/1.1 502 Bad Gateway\r\n\r\n", Code::ProxyFailed, &["502", "could not reach the server"]),
         ("", "HTTP/1.0 504 Gateway Timeout\r\n\r\n", Code::ProxyFailed, &["504", "could not reach"]),
         ("", "HTTP/1.1 405 Hush\r\nContent-Length: 4\r\n\r\nhush", Code::ProxyFailed, &["405", "makes no tunnels"]),
         ("", "HTTP/1.1 302 Found\r\nLocation: http://hush/\r\n\r\n", Code::ProxyFailed, &["302"]),
-        ("", "SSH-2.0-OpenSSH_9.2 hush\r\n\r\n", Code::ProxyFailed, &["did not answer with HTTP"]),
-        ("", "", Code::ProxyFailed, &["hung up"]),
-        ("", "HTTP/1.1 200 OK\r\n\r\nhush", Code::ProxyFailed, &["more than its answer"]),
+        ("", "SSH-2.0-OpenSSH_9.2 hush\r\n\r\n", Code::ProxyFailed, &["did not respond with HTTP"]),
+        ("", "", Code::ProxyFailed, &["closed the connection"]),
+        ("", "HTTP/1.1 200 OK\r\n\r\nhush", Code::ProxyFailed, &["more than its response"]),
     ];
     for (login, response, code, parts) in rows {
         proxy.set(Reaction::Respond(response));
