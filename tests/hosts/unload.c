@@ -1,4 +1,5 @@
-/* A host that loads the library by hand, unloads it with a client open, and loads it again. Argument: the library. */
+/* A host that loads the library at run time, unloads it with a client open, and loads it again.
+ * Argument: the library. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -28,20 +29,20 @@ int main(int argc, char **argv) {
     close_fn close_client;
     dispose_fn dispose;
     eps_client *shop = NULL;
-    eps_buffer answer;
+    eps_buffer result;
 
     check(module != NULL, "the library is loaded");
     FIND(module, "eps_client_open", open_client);
     FIND(module, "eps_read_stats", stats);
     FIND(module, "eps_client_close", close_client);
     FIND(module, "eps_buffer_dispose", dispose);
-    check(open_client(EPS_ABI_VERSION, config, &shop, &answer) == EPS_OK, "a client is opened");
-    dispose(&answer);
+    check(open_client(EPS_ABI_VERSION, config, &shop, &result) == EPS_OK, "a client is opened");
+    dispose(&result);
 
     check(dlclose(module) == 0, "the host lets go of the library");
     check((module = dlopen(argv[1], RTLD_NOW | RTLD_NOLOAD)) != NULL, "which stays, for its threads");
-    check(stats(shop, &answer) == EPS_OK, "so the client still works");
-    dispose(&answer);
+    check(stats(shop, &result) == EPS_OK, "so the client still works");
+    dispose(&result);
     FIND(module, "eps_client_open", again);
     check(again == open_client, "loading it again is the same library");
     check(close_client(shop) == EPS_OK && dlclose(module) == 0, "and both are closed");
