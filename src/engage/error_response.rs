@@ -137,6 +137,11 @@ const REDEEM_REFUSALS: &[Code] = &[
     Code::RewardNotForChannel,
 ];
 
+/// Whether Engage documents a code.
+pub(crate) fn is_documented(code: &str) -> bool {
+    KNOWN.iter().any(|(name, _)| *name == code)
+}
+
 fn known(body: &ErrorBody) -> Option<Code> {
     let code = body.engage_code()?;
     KNOWN.iter().find(|(name, _)| *name == code).map(|(_, code)| *code)

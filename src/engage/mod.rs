@@ -74,16 +74,14 @@ impl Engage {
         self.own_history.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a 404 of the history is Engage's own: JSON, or empty with a JSON content type, from an origin whose history
-    /// has responded as Engage's before. Any other 404 is a gateway's.
-    fn is_own_404(&self, response: &Response) -> bool {
+    /// Whether a 404 of the history has the form of Engage's own: JSON, or empty with a JSON content type.
+    fn may_be_own_404(&self, response: &Response) -> bool {
         let body = ErrorBody::of(response);
-        if matches!(&body, ErrorBody::Json { codes } if !codes.is_empty()) {
+        if matches!(&body, ErrorBody::Json { codes } if codes.iter().any(|code| error_response::is_documented(code))) {
             self.note_own_history();
         }
         let json = response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-        let form = matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json);
-        form && self.own_history.load(Ordering::Relaxed)
+        matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json)
     }
 
     /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None without a recent

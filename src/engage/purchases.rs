@@ -135,7 +135,7 @@ impl Engage {
         };
         match response.status {
             200 => {}
-            404 if self.is_own_404(&response) => return History::None,
+            404 if self.may_be_own_404(&response) && self.has_own_history_now(call) => return History::None,
             404 => {
                 let cause = "the 404 is not that of Engage's history: a gateway or a wrong baseUrl".to_owned();
                 return History::NoEvidence(Reason { cause: vec![cause], ..Reason::of(Code::PendingInvalidResponse) });
@@ -153,6 +153,18 @@ impl Engage {
         let (rows, unreadable): (Vec<_>, Vec<_>) =
             list.elements.into_iter().partition(|raw| raw.get().trim_start().starts_with('{'));
         History::Rows { rows, unreadable: unreadable.len(), complete: list.complete }
+    }
+
+    /// Whether the history of this origin is known to be Engage's. If it is not known yet, one request asks for the history of
+    /// no contact at all: Engage is documented to respond with `InvalidContact`, and a gateway does not.
+    fn has_own_history_now(&self, call: &Arc<Call>) -> bool {
+        if !self.has_own_history()
+            && let Ok(response) = get(self, "/api/v3/point-shop-item-purchases?contactId=none".to_owned(), call)
+            && ErrorBody::of(&response).engage_code() == Some("InvalidContact")
+        {
+            self.note_own_history();
+        }
+        self.has_own_history()
     }
 
     /// Returns what a history proves about a purchase. Completed by any row; failed only if every row is.

@@ -93,6 +93,8 @@ const TERMS: &str = "ALTER TABLE operation RENAME COLUMN quiet_until TO in_fligh
 /// operation no longer blocks its reference, so references are not unique.
 const PROGRESS: &str = "ALTER TABLE operation ADD COLUMN tenant TEXT;
      ALTER TABLE operation ADD COLUMN progress TEXT NOT NULL DEFAULT '{}';
+     UPDATE operation SET progress =
+        '{\"inFlightWindowMs\":' || min(max(in_flight_until - recorded_at, 0), 660000) || '}';
      DROP INDEX purchase_reference;
      DROP INDEX redeem_reference;
      CREATE INDEX by_reference ON operation (reference) WHERE reference IS NOT NULL;

@@ -129,17 +129,18 @@ fn contradicting_reference_and_purchase_id_are_rejected() {
 }
 
 #[test]
-fn declined_reference_stays_declined_and_a_new_press_is_sent() {
+fn declined_purchase_pressed_again_is_sent_as_a_new_one() {
     let store = Store::open();
     let client = store.client();
     let gift = ItemId::from_uuid(demo::GIFT_CARD);
     let declined = |with: &serde_json::Value| code_of(buy(&client, BJORN, gift, with));
     assert_eq!(declined(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
     assert_eq!(declined(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
-    assert_eq!(store.posts(), 1, "the same intent, so the same result");
+    assert_eq!(store.posts(), 2, "the reason may be gone, so a new purchase is sent");
     assert_eq!(declined(&json!({})), Code::PurchaseNotAllowed);
     assert_eq!(declined(&json!({})), Code::PurchaseNotAllowed);
-    assert_eq!(store.posts(), 3, "a press without a reference asks again: the member may have got the points");
+    assert_eq!(store.posts(), 4, "the member may have got the points");
+    assert_eq!(unacknowledged(&client).len(), 4, "each decline is listed until it is acknowledged");
 }
 
 #[test]
@@ -254,9 +255,9 @@ fn resolve_pending_queries_at_once_and_counts_results() {
 fn purchase_in_flight_is_not_sent_again() {
     let store = Store::open();
     let client = store.client_with(&json!({ "requestTimeoutMs": 700 }));
-    // Lost before it was processed: only a second request can help, but not within the in-flight
+    // Not processed, and no response: only a second request can help, but not within the in-flight
     // window.
-    store.sandbox.arm(Fault::on(Operation::Purchase, Effect::CloseBeforeCommit));
+    store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallBeforeCommit));
     let began = Instant::now();
     let operation = buy(&client, ASTRID, COFFEE, &json!({})).unwrap();
     assert!(began.elapsed() >= Duration::from_millis(700), "sent again after {:?}", began.elapsed());
@@ -269,10 +270,25 @@ fn purchase_in_flight_is_not_sent_again() {
 }
 
 #[test]
+fn purchase_reset_in_flight_is_repeated_at_once() {
+    let store = Store::open();
+    // The in-flight window is 66 s, far longer than the wait of the call.
+    let client = store.client_with(&json!({ "requestTimeoutMs": 60_000 }));
+    for effect in [Effect::CloseBeforeCommit, Effect::ResetBeforeCommit, Effect::ResetAfterCommit] {
+        let posts = store.posts();
+        let deducted = store.deductions().len();
+        store.sandbox.arm(Fault::on(Operation::Purchase, effect.clone()));
+        buy(&client, ASTRID, COFFEE, &json!({ "reference": format!("{effect:?}") })).unwrap();
+        assert!(store.posts() - posts <= 2, "{effect:?}");
+        assert_eq!(store.deductions().len(), deducted + 1, "{effect:?}");
+    }
+}
+
+#[test]
 fn purchase_past_the_resend_limit_needs_review() {
     let store = Store::open();
     let client = store.client_with(&json!({ "resendLimitMs": 0, "requestTimeoutMs": 300 }));
-    store.sandbox.arm(Fault::on(Operation::Purchase, Effect::CloseBeforeCommit));
+    store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallBeforeCommit));
     let error = buy(&client, ASTRID, COFFEE, &json!({})).unwrap_err();
     assert_eq!(error.code(), Code::PendingNeedsReview);
     let id = error.operation().unwrap();

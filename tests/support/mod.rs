@@ -42,6 +42,8 @@ impl Store {
             "requestTimeoutMs": 1_000,
             "retryScheduleMs": [20, 40, 80],
             "startupJitterMs": 0,
+            // Tests reach one store by several addresses.
+            "tenant": "store",
             // Tests that break "the next connection" mean the connection of their call.
             "preconnect": false,
         });
