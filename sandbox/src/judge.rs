@@ -300,7 +300,10 @@ fn deducted_once(evidence: &Evidence<'_>) -> Vec<String> {
 fn one_purchase_a_sale(evidence: &Evidence<'_>) -> Vec<String> {
     let mut sales: BTreeMap<_, BTreeSet<Uuid>> = BTreeMap::new();
     for (till, operation) in evidence.purchases() {
-        if let Some(reference) = &operation.reference {
+        // A declined purchase is no purchase: the sale may be tried again with a fresh id.
+        if operation.outcome != Outcome::Declined
+            && let Some(reference) = &operation.reference
+        {
             let sale = (till, reference, operation.contact_id, operation.item_id);
             sales.entry(sale).or_default().insert(operation.purchase());
         }
@@ -319,8 +322,8 @@ fn own_purchase(evidence: &Evidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     for (till, operation) in evidence.purchases() {
         let id = operation.purchase();
-        let means = (operation.contact_id, operation.item_id);
-        if *meant.entry(id).or_insert(means) != means {
+        let sale = (operation.contact_id, operation.item_id);
+        if *meant.entry(id).or_insert(sale) != sale {
             violations.push(on(till, &format!("purchase {id} is also used for another member or item")));
         }
         for entry in evidence.deductions.get(&id).into_iter().flatten() {

@@ -135,6 +135,7 @@ fn first_attempt(clocks: Clocks) -> Progress {
     Progress {
         in_flight_window_ms: clocks.in_flight_window_ms,
         last_attempt_at_ms: Some(clocks.now()),
+        writer_version: crate::VERSION.to_owned(),
         ..Progress::default()
     }
 }

@@ -240,10 +240,9 @@ pub(crate) fn after_absence(intent: &Intent, result: &QueryResult, time: QueryTi
             QueryResult::Absent if row_proves && time.history_complete => AbsenceRule::Declined,
             _ => AbsenceRule::Pending,
         },
-        Some(_) => AbsenceRule::Pending,
         // A1: an attempt too many deducts nothing. The in-flight window keeps the server's load low.
         None if readable && (time.in_flight_over || immediate) => AbsenceRule::Resend,
-        None => AbsenceRule::Pending,
+        _ => AbsenceRule::Pending,
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Next {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AfterQuery {
     /// Store this intent.
-    Store(Next),
+    Store(Box<Next>),
     /// Make one more attempt with the same id.
     Resend {
         /// The query has proven that the earlier attempts had no effect.
@@ -114,7 +114,7 @@ pub(crate) fn after_query(
     seen.progress.last_code = Some(result.code().number());
     seen.progress.last_query_at_ms = Some(clocks.now());
     let refusal = seen.progress.refusal.as_ref().and_then(reason_of);
-    let store = |next| AfterQuery::Store(next);
+    let store = |next| AfterQuery::Store(Box::new(next));
     let wait = |seen: &Intent, reason: Reason| {
         let code = match time.past_resend_limit && !seen.needs_review() {
             true => Code::PendingNeedsReview,

@@ -46,14 +46,14 @@ impl Engage {
             operation: Some(purchase.id),
         };
         match self.send(&request, call) {
-            Ok(response) => self.purchase_result(purchase, response),
+            Ok(response) => self.purchase_result(purchase, &response),
             Err(failure) => failed_attempt(&failure),
         }
     }
 
-    fn purchase_result(&self, purchase: &Purchase, response: Response) -> AttemptResult {
-        if !matches!(response.status, 200 | 201 | 202) {
-            return error_response::purchase(&response);
+    fn purchase_result(&self, purchase: &Purchase, response: &Response) -> AttemptResult {
+        if !matches!(response.status, 200..=202) {
+            return error_response::purchase(response);
         }
         let detail = Detail { http_status: Some(response.status), ..Detail::default() };
         let in_doubt = |code, cause| AttemptResult::InDoubt(Reason { code, detail: detail.clone(), cause });
@@ -70,7 +70,7 @@ impl Engage {
             }
             Row::Processing => AttemptResult::Processing(Reason { detail, ..Reason::of(Code::PendingProcessing) }),
             // A success without a status: a code in the body may say more.
-            Row::Unclear(cause) => match error_response::purchase(&response) {
+            Row::Unclear(cause) => match error_response::purchase(response) {
                 AttemptResult::InDoubt(_) => in_doubt(Code::PendingInvalidResponse, vec![cause]),
                 result => result,
             },

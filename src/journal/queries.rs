@@ -65,7 +65,8 @@ impl Journal {
             Some(Outcome::NotSent) => " AND state = 'notSent'",
             Some(Outcome::Pending) => " AND state IN ('recorded', 'inDoubt')",
         });
-        sql.push_str(&format!(" ORDER BY recorded_at, id LIMIT {}", filter.limit));
+        sql.push_str(" ORDER BY recorded_at, id LIMIT ");
+        sql.push_str(&filter.limit.to_string());
         self.read(|connection| many(connection, &sql, rusqlite::params_from_iter(values.iter())))
     }
 

@@ -124,12 +124,12 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         (Some(assignment), Some(channel)) => {
             let contact = row.get::<_, Option<Uuid>>("contact")?.map(ContactId::from_uuid);
             let channel = Channel::from_name(&channel).unwrap_or(Channel::Other);
-            (Operation::Redeem(Redeem { id: id, contact, assignment, channel }), None)
+            (Operation::Redeem(Redeem { id, contact, assignment, channel }), None)
         }
         (reward, _) => {
             let contact = ContactId::from_uuid(row.get::<_, Uuid>("contact")?);
             let item = ItemId::from_uuid(row.get::<_, Uuid>("item")?);
-            (Operation::Purchase(Purchase { id: id, contact, item }), reward)
+            (Operation::Purchase(Purchase { id, contact, item }), reward)
         }
     };
     Ok(Intent {

@@ -22,6 +22,7 @@ use crate::transport::{Call, Cancellation};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Purchases that one client may have under way. A till needs one, a store server more.
@@ -55,6 +56,8 @@ pub(crate) struct Executor {
     started: Instant,
     /// Ends the requests under way when the client closes.
     cancellation: Arc<Cancellation>,
+    /// Records whose retention is over were deleted once since the open.
+    pruned: AtomicBool,
     scheduler: Mutex<Scheduler>,
     changed: Condvar,
 }
@@ -86,6 +89,7 @@ impl Executor {
             limits,
             started: Instant::now(),
             cancellation: Arc::default(),
+            pruned: AtomicBool::new(false),
             scheduler: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -305,6 +309,7 @@ impl Executor {
                 drop(scheduler);
                 self.carry_out(job);
                 self.checkpoint_if_due();
+                self.prune_once();
                 scheduler = self.lock();
                 idle_since = self.monotonic();
                 continue;
@@ -350,6 +355,14 @@ impl Executor {
                     }
                 }
             }
+        }
+    }
+
+    /// Deletes them as soon as Engage's clock is known, and then with each scan.
+    fn prune_once(&self) {
+        if !self.pruned.load(Ordering::Relaxed) && self.engage.server_now().is_some() {
+            self.pruned.store(true, Ordering::Relaxed);
+            let _ = catch_unwind(AssertUnwindSafe(|| self.prune()));
         }
     }
 
@@ -427,7 +440,7 @@ impl Executor {
                 scheduler.observe_attempt(&intent, now);
                 drop(scheduler);
                 let result = self.attempt(&intent, &waiter.call, || waiter.departed());
-                let next = self.after_attempt(intent, result, Some(0));
+                let next = self.after_attempt(intent, &result, Some(0));
                 self.publish(&next);
             }
         }
@@ -465,13 +478,13 @@ impl Executor {
         let next = match (history, intent.operation) {
             (Some(history), Operation::Purchase(purchase)) => {
                 let result = self.engage.purchase_in(&purchase, history);
-                self.after_query(intent, result, seen, now, resolve.attended, false)?
+                self.after_query(intent, &result, seen, now, resolve.attended, false)?
             }
             (None, Operation::Purchase(purchase)) => {
                 let history = self.history(purchase.contact);
                 let others = self.lock().take_same_contact(resolve.id);
                 let result = self.engage.purchase_in(&purchase, &history);
-                let next = self.after_query(intent, result, seen, now, resolve.attended, false)?;
+                let next = self.after_query(intent, &result, seen, now, resolve.attended, false)?;
                 for other in others {
                     self.resolve_and_publish(other, Some(&history));
                 }
@@ -479,7 +492,7 @@ impl Executor {
             }
             (_, Operation::Redeem(_)) => {
                 let result = self.query(&intent);
-                self.after_query(intent, result, seen, now, resolve.attended, false)?
+                self.after_query(intent, &result, seen, now, resolve.attended, false)?
             }
         };
         Ok(Some(next))
@@ -529,7 +542,7 @@ impl Executor {
     fn after_query(
         &self,
         intent: Intent,
-        result: QueryResult,
+        result: &QueryResult,
         seen: Observation,
         now: Duration,
         attended: Option<u32>,
@@ -545,7 +558,7 @@ impl Executor {
             _ => intent,
         };
         let completed = matches!(result, QueryResult::Completed { .. })
-            || matches!(&result, QueryResult::Redeemed(found)
+            || matches!(result, QueryResult::Redeemed(found)
                 if evidence::redeemer(intent.processing_window, found.on) == evidence::Redeemer::Us);
         let transition = |intent: &Intent| {
             machine::after_query(intent, result.clone(), time, immediate, clocks, self.timing(attended))
@@ -553,7 +566,7 @@ impl Executor {
         match transition(&intent) {
             AfterQuery::Store(_) => {
                 let store = |intent: &Intent| match transition(intent) {
-                    AfterQuery::Store(next) => Some(next),
+                    AfterQuery::Store(next) => Some(*next),
                     AfterQuery::Resend { .. } => None,
                 };
                 Ok(self.learn(intent, store, completed))
@@ -573,16 +586,16 @@ impl Executor {
                 // One repeat after a reset, and not another one after that.
                 Ok(match immediate {
                     true => self.learn_attempt(again, &result, attended),
-                    false => self.after_attempt(again, result, attended),
+                    false => self.after_attempt(again, &result, attended),
                 })
             }
         }
     }
 
     /// Adds the result of an attempt, and sends the status query that it calls for at once.
-    fn after_attempt(&self, intent: Intent, result: AttemptResult, attended: Option<u32>) -> Next {
+    fn after_attempt(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
         let reset = matches!(result, AttemptResult::Reset(_));
-        let next = self.learn_attempt(intent, &result, attended);
+        let next = self.learn_attempt(intent, result, attended);
         if next.delay_ms > 0 || next.intent.state.is_final() || next.intent.needs_review() || self.lock().closing {
             return next;
         }
@@ -591,7 +604,7 @@ impl Executor {
         let now = self.monotonic();
         let seen = self.lock().observe(&next.intent, now);
         let result = self.query(&next.intent);
-        match self.after_query(next.intent.clone(), result, seen, now, attended, reset) {
+        match self.after_query(next.intent.clone(), &result, seen, now, attended, reset) {
             Ok(next) => next,
             Err(error) => {
                 self.log_journal_failure(next.intent.id(), &error);
@@ -775,8 +788,8 @@ impl Executor {
             }
         };
         let not_persisted = scheduler.not_persisted.contains_key(&intent.id());
-        let scheduled = (!resolved || not_persisted) && !outdated;
-        if scheduled {
+        let query_due = (!resolved || not_persisted) && !outdated;
+        if query_due {
             let delay = if not_persisted { RETRY } else { Duration::from_millis(next.delay_ms) };
             scheduler.schedule(intent.id(), now + delay);
         } else if !outdated {
@@ -784,7 +797,7 @@ impl Executor {
             self.stats.resolved(intent.state);
         }
         drop(scheduler);
-        if scheduled {
+        if query_due {
             self.changed.notify_one();
         }
         for waiter in waiters {

@@ -8,6 +8,7 @@ mod coexistence;
 mod compatibility;
 mod harness;
 mod header;
+mod layers;
 mod library;
 mod panics;
 mod source_rules;

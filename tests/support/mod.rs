@@ -40,6 +40,8 @@ impl Store {
             "caFile": self.sandbox.ca_file(),
             "systemTrust": false,
             "requestTimeoutMs": 1_000,
+            // The sandbox's history has no lag.
+            "historyLagMs": 0,
             "retryScheduleMs": [20, 40, 80],
             "startupJitterMs": 0,
             // Tests reach one store by several addresses.

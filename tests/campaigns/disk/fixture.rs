@@ -51,6 +51,8 @@ impl Fixture {
             "userAgent": "TestPOS/1.0",
             "journalPath": journal,
             "requestTimeoutMs": REQUEST_MS,
+            // The sandbox's history has no lag.
+            "historyLagMs": 0,
             "retryScheduleMs": [20, 40, 80],
             "startupJitterMs": 0,
         });

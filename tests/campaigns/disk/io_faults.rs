@@ -361,9 +361,9 @@ fn completed_purchase_with_slow_disk_is_reported_at_once() {
     // reported completion stays.
     assert_eq!(client.acknowledge(id).unwrap_err().code(), Code::JournalLocked);
     assert_eq!(known()["state"], "completed");
-    // ProcessingResponse another till's status query has found nothing, and has persisted that.
+    // Meanwhile another till's status query has found nothing, and has persisted that.
     holder
-        .execute_batch("UPDATE operation SET state = 'unknown', code = -512, revision = revision + 1; COMMIT")
+        .execute_batch("UPDATE operation SET state = 'inDoubt', code = -512, revision = revision + 1; COMMIT")
         .unwrap();
     assert_eq!(known()["state"], "completed");
     assert_eq!(object(client.acknowledge(id).unwrap()), known());

@@ -1,12 +1,12 @@
-//! The journal's retention: an acknowledged record is deleted at the first open after its
-//! retention. Any other record is kept. The size of the write-ahead log is tested too.
+//! The journal's retention: an acknowledged record is deleted after its retention, once Engage's
+//! clock is known. Any other record is kept. The size of the write-ahead log is tested too.
 
 use crate::fixture::{COFFEE, Fixture, MEMBER, Place, press};
 use crate::journal_paths::{DAY_MS, RunningTill};
 use crate::judge::Record;
 use crate::power_cuts::offline;
 use engage_point_shop::{Client, Code, ContactId, ItemId};
-use engage_sandbox::{Effect, Fault, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
 use serde_json::json;
 
 #[test]
@@ -18,8 +18,8 @@ fn records_past_retention_are_deleted_if_acknowledged() {
     let id = till.make("list").json("operations")[0]["operationId"].as_str().unwrap().to_owned();
     assert_eq!(till.make(&format!("ack:{id}")).code(), Some(0));
     assert_eq!(till.make(&press(COFFEE, "not-acknowledged")).code(), Some(0));
-    // No response from now on: the next purchase stays pending.
-    fixture.sandbox.arm(Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
+    // No readable response from now on: the next purchase stays pending, but Engage's clock is known.
+    fixture.sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(500))).times(0));
     assert_eq!(till.make(&format!("purchase:{MEMBER}:{COFFEE}:pending:250")).code().map(|code| code / 100), Some(-5));
     till.end();
     let held = || {
@@ -29,17 +29,25 @@ fn records_past_retention_are_deleted_if_acknowledged() {
         references
     };
     let others = ["not-acknowledged", "pending"];
-    // The record is kept after a clock that went back, a restart on the same day, and on the last
-    // day.
-    for days in [-400, 0, 29] {
-        RunningTill::start(&config, &place, days * DAY_MS).end();
-        assert_eq!(held(), ["acknowledged", others[0], others[1]], "after {days} days");
+    // The till's clock, and Engage's. Engage's alone decides: a till's clock may be wrong by years.
+    for (till_days, engage_days) in [(-400, 0), (4000, 0), (0, 29), (4000, 29)] {
+        open_and_query(&fixture, &config, &place, till_days, engage_days);
+        assert_eq!(held(), ["acknowledged", others[0], others[1]], "after {engage_days} days at Engage");
     }
-    for days in [31, 4000] {
-        RunningTill::start(&config, &place, days * DAY_MS).end();
-        assert_eq!(held(), others, "after {days} days");
+    for (till_days, engage_days) in [(-400, 31), (0, 4000)] {
+        open_and_query(&fixture, &config, &place, till_days, engage_days);
+        assert_eq!(held(), others, "after {engage_days} days at Engage");
     }
-    println!("campaign retention: 5 points tried, 0 violations");
+    println!("campaign retention: 6 points tried, 0 violations");
+}
+
+/// Opens the journal on a day, and sends a status query, whose response has Engage's day.
+fn open_and_query(fixture: &Fixture, config: &str, place: &Place, till_days: i64, engage_days: i64) {
+    fixture.sandbox.set_clock_offset(engage_days * DAY_MS);
+    let mut till = RunningTill::start(config, place, till_days * DAY_MS);
+    let result = till.make("resolve:2000");
+    assert_eq!((result.code(), result.json("pending")), (Some(0), &json!(1)));
+    till.end();
 }
 
 #[test]

@@ -105,6 +105,8 @@ impl Store {
             "caFile": self.sandbox.ca_file(),
             "systemTrust": false,
             "requestTimeoutMs": REQUEST_MS,
+            // The sandbox's history has no lag.
+            "historyLagMs": 0,
             "retryScheduleMs": [20, 40, 80],
             "startupJitterMs": 0,
             "journalPath": journal,
