@@ -73,8 +73,13 @@
  *
  * LIFETIMES. Clients may be closed in any order, twice, from any thread, by a finalizer too, and while other threads are in calls on
  * them; a call on a closed one is EPS_CLOSED. A handle is never given twice, an answer outlives its client. A process may end with
- * clients open: what is pending is settled after the next open. On Linux the library is never unloaded, so dlclose is harmless; on
- * Windows close every client before FreeLibrary. FORK: a child that was forked from a process that had opened a client is answered
+ * clients open: what is pending is settled after the next open.
+ *
+ * UNLOADING. The library stays loaded until the process ends, because its threads may run after the last client is closed. dlclose
+ * and FreeLibrary are allowed at any time and have no effect: on Linux by the linker's option nodelete, on Windows because
+ * eps_client_open pins the module. Loading the library again gives the same one.
+ *
+ * FORK: a child that was forked from a process that had opened a client is answered
  * EPS_FORKED by every call that takes a client, and by eps_client_open; open the first client after the fork, or start a new program.
  *
  * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new function. Numbers of codes are never

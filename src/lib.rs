@@ -13,6 +13,8 @@ mod engage;
 pub mod ffi;
 mod journal;
 mod log;
+#[allow(unsafe_code)]
+mod os;
 mod panics;
 mod rt;
 mod runtime;

@@ -72,7 +72,7 @@ pub unsafe extern "C" fn eps_client_open(
                 ));
             }
             let config = input::required(config_json, "config_json")?;
-            handle::claim()?;
+            handle::prepare_process()?;
             let opened = Client::open(config)?;
             client.write(handle::add(opened));
             Ok(format!("{{\"version\":\"{}\",\"abi\":{EPS_ABI_VERSION}}}", crate::VERSION).into_bytes())
