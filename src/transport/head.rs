@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 
 const LONGEST: usize = 16 << 10;
 
@@ -55,9 +54,9 @@ impl Head {
     }
 }
 
-/// A date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Reads a date of an HTTP header: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn http_date(text: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text.trim(), &Rfc2822).ok()
+    httpdate::parse_http_date(text.trim()).ok().map(OffsetDateTime::from)
 }
 
 #[cfg(test)]
