@@ -4,6 +4,7 @@
 mod cases;
 mod languages;
 mod lifetimes;
+mod signals;
 mod stories;
 #[path = "../support/mod.rs"]
 mod support;
