@@ -193,14 +193,14 @@ fn retry_after_ms(after: &str, date: Option<&str>) -> Option<u64> {
 pub(crate) fn failure_code(kind: FailureKind) -> Code {
     match kind {
         FailureKind::TimedOut => Code::TimedOut,
-        FailureKind::Interrupted => Code::Cancelled,
+        FailureKind::Cancelled => Code::Cancelled,
         FailureKind::Dns => Code::DnsFailed,
         FailureKind::Offline => Code::Offline,
         FailureKind::Tls | FailureKind::TlsEnded => Code::TlsFailed,
         FailureKind::ProxyLogin => Code::ProxyLogin,
         FailureKind::Proxy => Code::ProxyFailed,
         FailureKind::Lost => Code::ConnectionLost,
-        FailureKind::NotHttp => Code::InvalidResponse,
+        FailureKind::NotHttp | FailureKind::Encoded => Code::InvalidResponse,
         FailureKind::TooLarge => Code::ResponseTooLarge,
     }
 }
@@ -209,7 +209,7 @@ pub(crate) fn failure(failure: Failure) -> Error {
     let code = failure_code(failure.kind);
     let message = match (failure.kind, failure.cause.last()) {
         // The last link says most, and what to do.
-        (FailureKind::Tls | FailureKind::Proxy | FailureKind::ProxyLogin, Some(last)) => {
+        (FailureKind::Tls | FailureKind::Proxy | FailureKind::ProxyLogin | FailureKind::Encoded, Some(last)) => {
             format!("{}: {last}", failure_message(failure.kind))
         }
         _ => failure_message(failure.kind).to_owned(),
@@ -220,11 +220,12 @@ pub(crate) fn failure(failure: Failure) -> Error {
 fn failure_message(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Tls => "the TLS handshake failed",
-        FailureKind::ProxyLogin | FailureKind::Proxy => "the proxy makes no tunnel to the server",
+        FailureKind::ProxyLogin | FailureKind::Proxy => "the proxy opens no tunnel to the server",
         FailureKind::TlsEnded => {
             "the connection ended during the TLS handshake: not a TLS server, or a device on the way cuts it"
         }
-        FailureKind::NotHttp => "what answered does not speak HTTP; check baseUrl and any proxy",
+        FailureKind::Encoded => "the response is compressed",
+        FailureKind::NotHttp => "the server does not speak HTTP. Check baseUrl, and any proxy",
         _ => failure_code(kind).row().meaning,
     }
 }

@@ -144,8 +144,8 @@ pub(super) fn judge_failure(failure: &Failure) -> Evidence {
         return Evidence::NotSent(reason(error_response::failure_code(failure.kind)));
     }
     let mut reason = reason(match failure.kind {
-        FailureKind::NotHttp | FailureKind::TooLarge => Code::PendingInvalidResponse,
-        FailureKind::Interrupted => Code::PendingClosed,
+        FailureKind::NotHttp | FailureKind::Encoded | FailureKind::TooLarge => Code::PendingInvalidResponse,
+        FailureKind::Cancelled => Code::PendingClosed,
         _ => Code::PendingConnectionLost,
     });
     if failure.kind == FailureKind::TimedOut {

@@ -147,9 +147,10 @@ fn an_expired_certificate_is_told_from_a_wrong_clock_by_the_servers_own() {
     let days = Duration::days;
     // Between which days around now it is valid, how far the server's clock is from the till's, and what is said.
     let rows = [
-        (-40, -10, Some(-20), "the till's clock seems to be 20 days ahead"),
+        // The server's time is before the library was built, so it proves nothing.
+        (-40, -10, Some(-20), "10 days after that"),
         (10, 40, Some(20), "the till's clock seems to be 20 days behind"),
-        (-40, -10, Some(0), "whoever runs the server must renew it"),
+        (-40, -10, Some(0), "The server's operator must renew the certificate"),
         (-40, -10, None, "10 days after that"),
     ];
     for (from, until, clock, part) in rows {
