@@ -178,11 +178,11 @@ fn an_expired_certificate_is_told_from_a_wrong_clock_by_the_servers_own() {
 fn the_proxys_clock_serves_where_the_servers_cannot_be_had() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new("ours");
-    let expired = authority.server_between("localhost", now() - Duration::days(40), now() - Duration::days(10));
-    let server = Server::start(config_of(&expired), answer(None));
-    let proxy = ConnectProxy::start(server.address, Does::TunnelDated(http(now() - Duration::days(30))));
+    let future = authority.server_between("localhost", now() + Duration::days(10), now() + Duration::days(40));
+    let server = Server::start(config_of(&future), answer(None));
+    let proxy = ConnectProxy::start(server.address, Does::TunnelDated(http(now() + Duration::days(30))));
     let client = till(&server.url(), &authority, folder.path(), &json!({ "proxy": proxy.url() }));
-    says(&failure(&client, Code::TlsFailed), &["30 days ahead", "the proxy's clock says"]);
+    says(&failure(&client, Code::TlsFailed), &["30 days behind", "the proxy's clock says"]);
 }
 
 /// A server that wants to know who is asking.
@@ -197,6 +197,38 @@ fn asking(server: &Certificate, clients: &Authority, folder: &Path) -> ServerCon
         .with_client_cert_verifier(verifier)
         .with_single_cert(vec![server.der.clone()], server.key_der())
         .unwrap()
+}
+
+#[test]
+fn time_request_presents_no_client_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, tills) = (Authority::new("ours"), Authority::new("tills"));
+    let expired = authority.server_between("localhost", now() - Duration::days(40), now() - Duration::days(10));
+    let server = Server::start(asking(&expired, &tills, folder.path()), answer(Some(now())));
+    let (certificate, key) = tills.client("till 7").write(folder.path(), "till");
+    let identity = json!({ "clientCertFile": certificate, "clientKeyFile": key });
+    let error = failure(&till(&server.url(), &authority, folder.path(), &identity), Code::TlsFailed);
+    says(&error, &["10 days after that"]);
+    assert!(server.heads().is_empty(), "the server requires a certificate, and it got none");
+}
+
+#[test]
+fn byte_order_mark_in_pem_files_is_accepted() {
+    let store = Store::open();
+    let folder = tempfile::tempdir().unwrap();
+    let with_bom = |path: &Path, name: &str| {
+        let mut text = b"\xEF\xBB\xBF".to_vec();
+        text.extend(std::fs::read(path).unwrap());
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name)
+    };
+    let (certificate, key) = Authority::new("ours").client("till 7").write(folder.path(), "till");
+    let config = store.config(&json!({
+        "caFile": with_bom(Path::new(&store.sandbox.ca_file()), "ca-bom.pem"),
+        "clientCertFile": with_bom(Path::new(&certificate), "till-bom.crt"),
+        "clientKeyFile": with_bom(Path::new(&key), "till-bom.key"),
+    }));
+    Client::open(&config).unwrap().list_items(LOAD, None).unwrap();
 }
 
 #[test]
