@@ -5,6 +5,7 @@ mod certificates;
 mod connections;
 mod cut;
 mod deadlines;
+mod host_edges;
 mod names;
 mod nginx;
 mod odd_server;

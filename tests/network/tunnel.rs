@@ -156,14 +156,14 @@ fn what_a_proxy_says_in_the_place_of_a_tunnel_is_named_and_nothing_was_sent() {
         ),
         // tinyproxy's word for a wrong password.
         ("u:hush@", "HTTP/1.0 401 Unauthorized\r\n\r\n", Code::ProxyLogin, &["401", "does not accept"]),
-        ("", page, Code::ProxyFailed, &["403", "web filter", "have it allowed"]),
+        ("", page, Code::ProxyFailed, &["403", "web filter", "proxy's rules"]),
         ("", "HTTP/1.1 502 Bad Gateway\r\n\r\n", Code::ProxyFailed, &["502", "could not reach the server"]),
         ("", "HTTP/1.0 504 Gateway Timeout\r\n\r\n", Code::ProxyFailed, &["504", "could not reach"]),
         ("", "HTTP/1.1 405 Hush\r\nContent-Length: 4\r\n\r\nhush", Code::ProxyFailed, &["405", "makes no tunnels"]),
         ("", "HTTP/1.1 302 Found\r\nLocation: http://hush/\r\n\r\n", Code::ProxyFailed, &["302"]),
-        ("", "SSH-2.0-OpenSSH_9.2 hush\r\n\r\n", Code::ProxyFailed, &["did not answer with HTTP"]),
-        ("", "", Code::ProxyFailed, &["hung up"]),
-        ("", "HTTP/1.1 200 OK\r\n\r\nhush", Code::ProxyFailed, &["more than its answer"]),
+        ("", "SSH-2.0-OpenSSH_9.2 hush\r\n\r\n", Code::ProxyFailed, &["did not respond with HTTP"]),
+        ("", "", Code::ProxyFailed, &["closed the connection"]),
+        ("", "HTTP/1.1 200 OK\r\n\r\nhush", Code::ProxyFailed, &["more than its response"]),
     ];
     for (login, answer, code, parts) in rows {
         proxy.set(Does::Answer(answer));
