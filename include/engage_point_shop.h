@@ -1,89 +1,110 @@
 /*
- * engage_point_shop.h: sell loyalty rewards for points at the till.
+ * engage_point_shop.h: lets a POS sell loyalty rewards for points.
  *
- * Made by `cargo xtask header`; do not edit. This header is the specification of the library: what stands here is kept.
+ * `cargo xtask header` makes this file; do not edit it. This header is the specification of the
+ * library. The library keeps every promise of this header.
  *
- * WHAT IT IS FOR. A member at the till buys rewards with loyalty points, through the Voyado Engage Point Shop. The network drops,
- * the power goes, the cashier presses twice: the library sees to it that no purchase is lost, none is deducted twice, and none is
- * called failed that was not. What spends is written to a journal before it is sent, and settled until its outcome is known.
+ * PURPOSE. A member buys rewards with loyalty points at the POS, through the Voyado Engage Point
+ * Shop. The network drops, the power fails, or the cashier presses twice. The library loses no
+ * purchase, deducts no purchase twice, and reports no purchase as declined that was not declined.
+ * The library records each operation in a journal before the operation's first request. The
+ * library then resolves the operation until its outcome is final.
  *
  * AN EXAMPLE.
  *
  *     #include <stdio.h>
  *     #include "engage_point_shop.h"
  *
+ *     #define CONTACT "a0000000-0000-4000-8000-000000000001"
+ *     #define ITEM "b0000000-0000-4000-8000-000000000001"
+ *
  *     int main(void) {
- *         eps_client *shop = NULL;
- *         eps_buffer answer;
+ *         eps_client *client = NULL;
+ *         eps_buffer out;
  *         const char *config = "{\"baseUrl\": \"https://acme.voyado.com\", \"apiKey\": \"secret\","
  *                              " \"userAgent\": \"AcmePOS/1.5\", \"journalPath\": \"points.db\"}";
- *         int32_t code = eps_client_open(EPS_ABI_VERSION, config, &shop, &answer);
+ *         const char *options = "{\"reference\": \"receipt 4711\", \"waitMs\": 8000}";
+ *         int32_t code = eps_client_open(EPS_ABI_VERSION, config, &client, &out);
  *         if (code != EPS_OK) {
- *             fprintf(stderr, "%s: %s\n", eps_code_name(code), answer.data ? answer.data : "");
- *             eps_buffer_dispose(&answer);
+ *             fprintf(stderr, "%s: %s\n", eps_code_name(code), out.data ? out.data : "");
+ *             eps_buffer_dispose(&out);
  *             return 1;
  *         }
- *         eps_buffer_dispose(&answer);
- *         code = eps_list_items(shop, "a0000000-0000-4000-8000-000000000001", NULL, &answer);
- *         if (code == EPS_OK) puts(answer.data);
- *         eps_buffer_dispose(&answer);
- *         code = eps_purchase(shop, "a0000000-0000-4000-8000-000000000001", "b0000000-0000-4000-8000-000000000001",
- *                             "{\"reference\": \"receipt 4711\", \"waitMs\": 8000}", &answer);
+ *         eps_buffer_dispose(&out);
+ *         code = eps_list_items(client, CONTACT, NULL, &out);
+ *         if (code == EPS_OK) puts(out.data);
+ *         eps_buffer_dispose(&out);
+ *         code = eps_purchase(client, CONTACT, ITEM, options, &out);
  *         switch (eps_outcome(code)) {
- *             case EPS_OUTCOME_COMPLETED: puts("bought"); break;
- *             case EPS_OUTCOME_DECLINED: puts("refused: nothing was deducted"); break;
+ *             case EPS_OUTCOME_COMPLETED: puts("completed"); break;
+ *             case EPS_OUTCOME_DECLINED: puts("declined: nothing was deducted"); break;
  *             case EPS_OUTCOME_NOT_SENT: puts("nothing was sent: try again"); break;
- *             default: puts("not known yet: go on, and look later"); break;
+ *             default: puts("pending: let the sale go on"); break;
  *         }
- *         eps_buffer_dispose(&answer);
- *         return eps_client_close(shop) == EPS_OK ? 0 : 1;
+ *         eps_buffer_dispose(&out);
+ *         return eps_client_close(client) == EPS_OK ? 0 : 1;
  *     }
  *
- * THE LIFE OF A PURCHASE. eps_purchase makes the intent durable, sends it and waits at most "waitMs". Done, refused and not sent are
- * final. Pending is a normal state, not an error: the request goes on, its answer is journaled, and what stays unknown is settled in
- * the background, in this run or the next, without the POS doing anything. The POS learns it from eps_list_unacknowledged. When the POS
- * has noted an outcome (printed it, stored it), it calls eps_acknowledge; until then nothing is forgotten, and the same press again
- * (the same reference, or without one the same contact and item) is the same purchase.
+ * THE LIFE OF A PURCHASE. eps_purchase makes the intent durable, sends the purchase and waits at
+ * most "waitMs". Completed, declined and not sent are final outcomes. Pending is a normal state,
+ * not an error: the request goes on, and its response is journaled. The library resolves a pending
+ * operation in the background, in this run or the next, without help from the POS. The POS learns
+ * the outcome from eps_list_unacknowledged. The POS calls eps_acknowledge when the POS has stored
+ * or printed an outcome. Until then the library keeps the operation, and the same press again is
+ * the same purchase. The same press is the same reference, or without a reference the same contact
+ * and item.
  *
- * AT START. Open the client, call eps_list_unacknowledged, and show or store what became known since; acknowledge it. What is pending
- * still is being settled already.
+ * AT START. Open the client and call eps_list_unacknowledged. Show or store each final outcome,
+ * then acknowledge it. The library already resolves the operations that are still pending.
  *
- * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. Its band says what to do next, eps_outcome says
- * what it means for the points, eps_code_name its name. Treat a code you do not know by eps_outcome.
+ * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. The class of
+ * a code says what the POS does next. eps_outcome returns the outcome of a code; eps_code_name
+ * returns its name. Treat a code that the program does not know by eps_outcome.
  *
- * ANSWERS. A call that answers takes an eps_buffer: on EPS_OK it holds the answer, else the problem object of the same call. Both are
- * UTF-8 JSON with a NUL behind. The problem object has always these keys, null where nothing is known: "code", "name", "outcome"
- * ("completed", "declined", "pending", "notSent"), "message" (for people: what is wrong and what to do), "httpStatus", "engageCode"
- * (Engage's own error code), "operationId" and "purchaseId" (of the intent it is about), "attempts" (requests made), "retryAfterMs",
- * "cause" (an array of texts, outermost first). No answer holds the API key. New keys may come with a new version: ignore what you do
- * not know. After a panic inside the library (EPS_INTERNAL) the buffer holds a problem object too.
- * The operation object, what the library knows of a purchase, is described at eps_get_operation.
+ * RESULTS. A call with a result takes an eps_buffer. On EPS_OK the buffer holds the result, else
+ * the problem object of the same call. Both are UTF-8 JSON with a NUL behind. The problem object
+ * always has these keys, null where no value is known:
+ *   "code", "name";
+ *   "outcome": "completed", "declined", "pending" or "notSent";
+ *   "message": for people: the problem, and the remedy;
+ *   "httpStatus";
+ *   "engageCode": Engage's own error code;
+ *   "operationId", "purchaseId": of the intent that the problem is about;
+ *   "attempts": the requests made;
+ *   "retryAfterMs";
+ *   "cause": an array of texts, outermost first.
+ * No result holds the API key. A new version may add keys: ignore keys that the program does not
+ * know. After a panic inside the library (EPS_INTERNAL) the buffer holds a problem object too. The
+ * operation object, which describes one purchase or redeem, is specified at eps_get_operation.
  *
- * OWNERSHIP. Strings passed in are the caller's and are not kept. A buffer's bytes are the library's until eps_buffer_dispose. A
- * client is the library's until eps_client_close. Static texts (eps_code_name, eps_version) are never freed.
+ * OWNERSHIP. Strings that are passed in belong to the caller; the library does not keep them. The
+ * bytes of a buffer belong to the library until eps_buffer_dispose. A client belongs to the
+ * library until eps_client_close. Static texts (eps_code_name, eps_version) are never freed.
  *
- * TEXT. Every string is UTF-8, NUL-terminated. A string of a till in another code page must be converted first: bytes that are not
- * UTF-8 are EPS_BAD_UTF8. Identifiers are GUIDs of the form 8-4-4-4-12, in upper or lower case.
+ * TEXT. Every string is UTF-8 and NUL-terminated. A POS with another code page converts its
+ * strings first: bytes that are not UTF-8 give EPS_BAD_UTF8. Identifiers are GUIDs of the form
+ * 8-4-4-4-12, in upper or lower case.
  *
  * UNITS. Times are milliseconds, costs are points (whole numbers), sizes are bytes.
  *
- * THREADS. Every function may be called from any thread at any time, on one client too; a call blocks only its own thread, and no
- * call outlives its wait by more than 50 ms. One buffer belongs to one thread at a time. The library has threads of its own (at most
- * 32 and a few short-lived ones), which only eps_set_log's function is called on.
+ * THREADS. Every function may be called from any thread at any time, on one client too. A call
+ * blocks only its own thread. No call outlives its wait by more than 50 ms. One buffer belongs to
+ * one thread at a time. The library has threads of its own: at most 32, and a few short-lived
+ * ones. On these threads only the function of eps_set_log is called.
  *
- * LIFETIMES. Clients may be closed in any order, twice, from any thread, by a finalizer too, and while other threads are in calls on
- * them; a call on a closed one is EPS_CLOSED. A handle is never given twice, an answer outlives its client. A process may end with
- * clients open: what is pending is settled after the next open.
+ * LIFETIMES. Clients may be closed in any order, twice, from any thread, by a finalizer too, and
+ * while other threads are in calls on them. A call on a closed client gives EPS_CLOSED. A handle
+ * is never given twice. A result outlives its client. A process may end with clients open: the
+ * next open resolves the pending operations. On Linux the library is never unloaded, so dlclose is
+ * harmless. On Windows, close every client before FreeLibrary.
  *
- * UNLOADING. The library stays loaded until the process ends, because its threads may run after the last client is closed. dlclose
- * and FreeLibrary are allowed at any time and have no effect: on Linux by the linker's option nodelete, on Windows because
- * eps_client_open pins the module. Loading the library again gives the same one.
+ * FORK. A child is forked from a process that had opened a client: every call that takes a client,
+ * and eps_client_open, returns EPS_FORKED in the child. Open the first client after the fork, or
+ * start a new program.
  *
- * FORK: a child that was forked from a process that had opened a client is answered
- * EPS_FORKED by every call that takes a client, and by eps_client_open; open the first client after the fork, or start a new program.
- *
- * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new function. Numbers of codes are never
- * used again. Only fixed-width integers, size_t and pointers cross this interface.
+ * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new
+ * function. The number of a code is never used again. Only fixed-width integers, size_t and
+ * pointers cross this interface.
  */
 
 #ifndef ENGAGE_POINT_SHOP_H
@@ -101,41 +122,41 @@
 #endif
 #endif
 
-/* The version of this header. eps_version() tells the library's. */
+/* The version of this header. eps_version() returns the library's. */
 #define EPS_VERSION "0.1.0"
 #define EPS_VERSION_MAJOR 0
 #define EPS_VERSION_MINOR 1
 #define EPS_VERSION_PATCH 0
 
-/* The version of this interface, to be passed to eps_client_open. It changes only when a program compiled against an
- * older header would not work any more. */
+/* The version of this interface, an argument of eps_client_open. The number changes only when
+ * programs that were compiled against an older header stop working. */
 #define EPS_ABI_VERSION 1u
 
-/* What a code says about the points: the answers of eps_outcome. */
-/** It happened. */
+/* The outcomes: the values of eps_outcome. */
+/** Engage has completed the operation, or a read has succeeded. */
 #define EPS_OUTCOME_COMPLETED 0
-/** Engage said no, definitely; nothing was deducted. */
+/** Engage has declined the operation; nothing was deducted. */
 #define EPS_OUTCOME_DECLINED 1
-/** Not known yet; it is being settled. Never treat it as failed. */
+/** The outcome is not known yet. Never treat it as failed. */
 #define EPS_OUTCOME_PENDING 2
-/** Nothing that spends has left the till, or a read failed; it may be tried again. */
+/** No attempt has left the till, or a read failed. Try again. */
 #define EPS_OUTCOME_NOT_SENT 3
 
-/* How much is logged: the levels of eps_set_log. */
-/** Nothing. */
+/* The log levels of eps_set_log. Each level includes the levels above it. */
+/** No lines. */
 #define EPS_LOG_OFF 0
-/** What needs somebody: the journal fails. */
+/** Faults that need an administrator: the journal fails. */
 #define EPS_LOG_ERROR 1
-/** Reads that failed, lines that were dropped. */
+/** Reads that failed, log lines that were dropped. */
 #define EPS_LOG_WARN 2
-/** Every request that spends, and what came of it. */
+/** Every attempt, and its outcome. */
 #define EPS_LOG_INFO 3
 /** Every read. */
 #define EPS_LOG_DEBUG 4
 
-/* Codes. The band says what to do next; numbers are never used again for something else. */
+/* Codes. The class of a code says what the POS does next. A number is never used again. */
 
-/* Done: go on, then acknowledge. */
+/* 0, completed: go on, then acknowledge. */
 /** Completed. A purchase: Engage has completed it. */
 #define EPS_OK 0
 
@@ -148,7 +169,8 @@
 #define EPS_EMPTY_ARGUMENT (-103)
 /** An identifier is not a GUID of the form 8-4-4-4-12; the message names it. */
 #define EPS_NOT_A_GUID (-104)
-/** options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key. */
+/** options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of
+ *  range; the message names the key. */
 #define EPS_BAD_OPTIONS (-105)
 /** The pointer is not a client of this library. */
 #define EPS_BAD_HANDLE (-106)
@@ -164,23 +186,31 @@
 #define EPS_BAD_LOG_LEVEL (-111)
 /** This reference, contact and item already belong to another purchase id. */
 #define EPS_REFERENCE_CONFLICT (-112)
-/** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any. */
+/** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey
+ *  and any. */
 #define EPS_BAD_KEY (-113)
-/** The process was forked from one that had opened a client. Open the first client after the fork, or start a new program. */
+/** The process was forked from one that had opened a client. Open the first client after the
+ *  fork, or start a new program. */
 #define EPS_FORKED (-116)
-/** Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome. */
+/** Another redeem of this reward, for another reference or channel, is pending on this till.
+ *  Wait for its outcome. */
 #define EPS_REWARD_IN_USE (-114)
+/** The reference belongs to an operation that was acknowledged before referenceWindowMs. Put
+ *  the date and the line into the reference, or pass a purchase id of your own. */
+#define EPS_REFERENCE_REUSED (-117)
 /** The operation is a redeem; only a purchase gives a reward. */
 #define EPS_NOT_A_PURCHASE (-115)
 
 /* -2xx, configuration or credentials: call the administrator. */
-/** config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key. */
+/** config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or
+ *  out of range; the message names the key. */
 #define EPS_BAD_CONFIG (-200)
 /** The program was compiled against the header of another ABI version. */
 #define EPS_ABI_MISMATCH (-210)
 /** No certificate authority could be loaded from caFile or from the operating system. */
 #define EPS_NO_CA_CERTIFICATES (-211)
-/** Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was deducted. */
+/** Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was
+ *  deducted. */
 #define EPS_UNAUTHORIZED (-212)
 /** Engage responded with status 403: the API key may not do this. Nothing was deducted. */
 #define EPS_FORBIDDEN (-213)
@@ -189,7 +219,7 @@
 /** The proxy requires a user and a password, or rejects the configured ones. Nothing was sent. */
 #define EPS_PROXY_LOGIN (-215)
 
-/* -3xx, refused: Engage's definite no, nothing was deducted. Tell the member. */
+/* -3xx, declined: nothing was deducted. Inform the member. */
 /** Engage has declined it; httpStatus and engageCode say more. Nothing was deducted. */
 #define EPS_DECLINED (-300)
 /** PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact. */
@@ -233,18 +263,20 @@
 /** PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel. */
 #define EPS_REWARD_NOT_FOR_CHANNEL (-329)
 
-/* -4xx, not sent, or a read that failed: it may be tried again. */
+/* -4xx, not sent, or a read that failed: try again. */
 /** No connection to the server could be made. */
 #define EPS_OFFLINE (-411)
 /** The server's name could not be resolved. */
 #define EPS_DNS_FAILED (-412)
 /** The TLS handshake failed; cause names the reason to its last link. */
 #define EPS_TLS_FAILED (-413)
-/** The wait ended: a read has no response, or a purchase was withdrawn before anything was sent. */
+/** The wait ended: a read has no response, or a purchase was withdrawn before anything was
+ *  sent. */
 #define EPS_TIMED_OUT (-414)
 /** eps_cancel: a read has no response, or a purchase was withdrawn before anything was sent. */
 #define EPS_CANCELLED (-415)
-/** 429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so. */
+/** 429 to a read: too many requests with this API key; retryAfterMs says when to try again if
+ *  Engage said so. */
 #define EPS_RATE_LIMITED (-416)
 /** The response to a read is not Engage's JSON: a web page, cut off, or of another shape. */
 #define EPS_INVALID_RESPONSE (-417)
@@ -256,8 +288,10 @@
 #define EPS_CONNECTION_LOST (-420)
 /** The proxy does not connect to the server; the message has its status. Nothing was sent. */
 #define EPS_PROXY_FAILED (-421)
+/** There was no memory for a response or a list. Nothing was sent. */
+#define EPS_OUT_OF_MEMORY (-422)
 
-/* -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later. */
+/* -5xx, pending: the journal holds the operation. Let the sale go on. */
 /** The outcome is not known yet; httpStatus and engageCode say more. */
 #define EPS_PENDING (-500)
 /** The wait ended before Engage responded. The request goes on and its response is journaled. */
@@ -266,9 +300,11 @@
 #define EPS_PENDING_CANCELLED (-511)
 /** The connection ended after the request may have left and before its response came. */
 #define EPS_PENDING_CONNECTION_LOST (-512)
-/** Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing). */
+/** Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status
+ *  Processing). */
 #define EPS_PENDING_PROCESSING (-513)
-/** The response is not Engage's (a web page, cut off, another shape), or this version does not know its status. */
+/** The response is not Engage's (a web page, cut off, another shape), or this version does not
+ *  know its status. */
 #define EPS_PENDING_INVALID_RESPONSE (-514)
 /** A 5xx response: Engage, a gateway or a proxy failed, and the purchase may have been made. */
 #define EPS_PENDING_SERVER_ERROR (-515)
@@ -280,12 +316,19 @@
 #define EPS_PENDING_NOT_PERSISTED (-518)
 /** The client was closed during the wait. The operation is resolved after the next open. */
 #define EPS_PENDING_CLOSED (-519)
-/** Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide. */
+/** Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person
+ *  must decide. */
 #define EPS_PENDING_NEEDS_REVIEW (-520)
-/** An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key. */
+/** An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
+ *  the administrator check the API key. */
 #define EPS_PENDING_CREDENTIALS (-521)
-/** The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide. */
+/** The reward is redeemed or gone, and nothing proves whether by this operation or by somebody
+ *  else. A person must decide. */
 #define EPS_PENDING_AMBIGUOUS (-522)
+/** The operation is durable and is being sent. */
+#define EPS_PENDING_SUBMITTED (-523)
+/** There was no memory for the response of an attempt. */
+#define EPS_PENDING_OUT_OF_MEMORY (-524)
 
 /* -6xx, the journal cannot be used: nothing was sent. Call the administrator. */
 /** The journal could not be read or written. Nothing was sent. */
@@ -304,9 +347,24 @@
 #define EPS_JOURNAL_FOREIGN (-615)
 /** The journal can be read but not written. Nothing was sent. */
 #define EPS_JOURNAL_READ_ONLY (-616)
+/** Records are missing (a lost, damaged or older file). The message says since when, and the
+ *  way out. */
+#define EPS_JOURNAL_INCOMPLETE (-617)
+/** The journal is a copy; see journalRole. */
+#define EPS_JOURNAL_COPY (-618)
+/** Another copy of this library in this process has the journal open. */
+#define EPS_JOURNAL_SECOND_COPY (-619)
+/** The files on the disk are no longer the ones that are open. */
+#define EPS_JOURNAL_REPLACED (-620)
+/** The file is not a regular file, is reached by a link, or belongs to or may be written by
+ *  others. */
+#define EPS_JOURNAL_UNSAFE (-621)
+/** The disk did not answer within the wait. */
+#define EPS_JOURNAL_TIMED_OUT (-622)
 
 /* -9xx, a fault of the library: report it. */
-/** A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it. */
+/** A fault of this library (a caught panic). If it was a purchase, its outcome is in the
+ *  journal. Please report it. */
 #define EPS_INTERNAL (-900)
 
 

@@ -12,6 +12,19 @@ use uuid::Uuid;
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::time::Instant;
 
+/// The day of the build, in ms since 1970. No clock that is right is before it.
+pub(crate) const BUILT_AT: Millis = seconds(env!("EPS_BUILT")) * 1_000;
+
+const fn seconds(text: &str) -> u64 {
+    let mut value = 0;
+    let mut at = 0;
+    while at < text.len() {
+        value = value * 10 + (text.as_bytes()[at] - b'0') as u64;
+        at += 1;
+    }
+    value
+}
+
 /// Locks a mutex. A panic of another holder is no reason to stop: each critical section is whole.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

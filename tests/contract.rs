@@ -5,7 +5,7 @@ mod support;
 
 use engage_point_shop::AssignmentId;
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Answer, Effect, Fault, Operation, RequestEntry, Sandbox};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation, RequestEntry, Sandbox};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -309,7 +309,7 @@ fn the_sandboxs_own_routes_answer_what_the_document_says_and_all_of_it() {
     let script = json!({
         "faults": [fault(&json!({ "delay": { "ms": 1 } }))], "tls": [{ "certificate": "expired" }],
         "chaos": { "seed": 1, "rates": rates }, "clock": { "advanceMs": 1 }, "limits": { "requestsPerSecond": null },
-        "dialect": { "envelope": true },
+        "apiMapping": { "envelope": true },
     });
     let webhook = json!({ "url": "http://127.0.0.1:9/hook", "secret": "whsec_AAAA" });
     let (nothing, wrong) = (Value::Null, json!({ "wrong": true }));
@@ -322,7 +322,7 @@ fn the_sandboxs_own_routes_answer_what_the_document_says_and_all_of_it() {
         ("judge", json!({ "journals": [] })),
         ("clock", json!({ "set": "2030-01-01T00:00:00Z", "frozen": true })),
         ("limits", json!({ "requestsPerSecond": 100, "redeemGivesUpAfterMs": 1 })),
-        ("dialect", json!({ "itemIdField": "itemId", "purchaseIdFields": ["id"] })),
+        ("api-mapping", json!({ "itemIdField": "itemId", "purchaseIdFields": ["id"] })),
         ("stores", json!({ "key": "other", "seed": { "members": [], "items": [item] } })),
         ("members", json!({ "contactId": Uuid::new_v4(), "points": 5, "faults": { "any": { "html": {} } } })),
         ("items", item.clone()),
@@ -345,7 +345,7 @@ fn the_sandboxs_own_routes_answer_what_the_document_says_and_all_of_it() {
         "magic",
         "clock",
         "limits",
-        "dialect",
+        "api-mapping",
         "stores",
     ];
     let deletes = ["faults", "webhook", "tls"];
@@ -422,7 +422,7 @@ fn the_document_notices_what_it_does_not_say() {
     };
     assert!(!drifted("\"a0000000-0000-4000-8000-000000000001\""));
     assert!(drifted("\"nobody\"") && drifted("{}") && drifted("text"));
-    store.sandbox.arm(Fault::on(Operation::Points, Effect::Status(Answer::status(418))));
+    store.sandbox.arm(Fault::on(Operation::Points, Effect::Status(FaultResponse::status(418))));
     let path = format!("/api/v3/point-accounts?contactId={}", demo::ASTRID);
     let (status, _, bytes) = send(&store.sandbox, "GET", &path, HEADERS, "");
     let unsaid = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

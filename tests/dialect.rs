@@ -4,7 +4,7 @@ mod support;
 
 use engage_point_shop::{AssignmentId, Client, Code, ContactId};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Dialect, Effect, Fault, LedgerKind, Operation};
+use engage_sandbox::{ApiMapping, Effect, Fault, LedgerKind, Operation};
 use serde_json::{Value, json};
 use support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse};
 
@@ -32,7 +32,7 @@ fn other_words() -> Value {
 fn speaks(store: &Store, words: &Value, envelope: bool) {
     let mut words = words.clone();
     words["envelope"] = envelope.into();
-    store.sandbox.set_dialect(serde_json::from_value::<Dialect>(words).unwrap()).unwrap();
+    store.sandbox.set_api_mapping(serde_json::from_value::<ApiMapping>(words).unwrap()).unwrap();
 }
 
 /// Member, items, points, purchase, history, reward, redeem; both requests that spend lose their answer and are settled.

@@ -4,7 +4,7 @@ mod support;
 
 use engage_point_shop::{Client, Code, ContactId, ItemId, OperationId, Outcome};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Answer, Effect, Fault, KeySeen, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, KeySeen, Operation};
 use serde_json::json;
 use support::{ASTRID, BJORN, COFFEE, Store, buy, code_of, parse, problem};
 
@@ -30,10 +30,10 @@ fn the_items_are_passed_on_as_they_came() {
     let extra = r#"[ {"id":"b0000000-0000-4000-8000-000000000001","cost":100,"newField":{"a":[1, 2]},"presentation":null,"validTo":null} ]"#;
     store.sandbox.arm(Fault::on(
         Operation::Items,
-        Effect::Status(Answer {
+        Effect::Status(FaultResponse {
             body: Some(extra.into()),
             content_type: Some("application/json".into()),
-            ..Answer::status(200)
+            ..FaultResponse::status(200)
         }),
     ));
     assert_eq!(store.client().list_items(ASTRID, None).unwrap(), extra.as_bytes());
@@ -54,10 +54,10 @@ fn an_item_that_cannot_be_sold_makes_the_list_a_bad_answer_that_says_which() {
     ] {
         store.sandbox.arm(Fault::on(
             Operation::Items,
-            Effect::Status(Answer {
+            Effect::Status(FaultResponse {
                 body: Some(body.into()),
                 content_type: Some("application/json".into()),
-                ..Answer::status(200)
+                ..FaultResponse::status(200)
             }),
         ));
         let error = client.list_items(ASTRID, None).unwrap_err();
@@ -73,10 +73,10 @@ fn an_empty_history_is_an_empty_list_and_a_web_page_is_not() {
     assert_eq!(client.list_purchases(ASTRID, None).unwrap(), b"[]");
     store.sandbox.arm(Fault::on(
         Operation::Purchases,
-        Effect::Status(Answer {
+        Effect::Status(FaultResponse {
             body: Some("<html>404</html>".into()),
             content_type: Some("text/html".into()),
-            ..Answer::status(404)
+            ..FaultResponse::status(404)
         }),
     ));
     assert_eq!(code_of(client.list_purchases(ASTRID, None)), Code::InvalidResponse);
@@ -88,14 +88,14 @@ fn a_read_that_fails_says_how() {
     let store = Store::open();
     let client = store.client();
     let rows = [
-        (Effect::Status(Answer::error(401, "Unauthorized")), Code::Unauthorized),
-        (Effect::Status(Answer::error(403, "Forbidden")), Code::Forbidden),
-        (Effect::Status(Answer::error(400, "InvalidContact")), Code::InvalidContact),
-        (Effect::Status(Answer::error(400, "SomethingNew")), Code::Declined),
-        (Effect::Status(Answer::status(429)), Code::RateLimited),
-        (Effect::Status(Answer::status(500)), Code::ServerError),
-        (Effect::Status(Answer::status(503)), Code::ServerError),
-        (Effect::Status(Answer::status(302)), Code::InvalidResponse),
+        (Effect::Status(FaultResponse::error(401, "Unauthorized")), Code::Unauthorized),
+        (Effect::Status(FaultResponse::error(403, "Forbidden")), Code::Forbidden),
+        (Effect::Status(FaultResponse::error(400, "InvalidContact")), Code::InvalidContact),
+        (Effect::Status(FaultResponse::error(400, "SomethingNew")), Code::Declined),
+        (Effect::Status(FaultResponse::status(429)), Code::RateLimited),
+        (Effect::Status(FaultResponse::status(500)), Code::ServerError),
+        (Effect::Status(FaultResponse::status(503)), Code::ServerError),
+        (Effect::Status(FaultResponse::status(302)), Code::InvalidResponse),
         (Effect::EmptyBody { status: 200 }, Code::InvalidResponse),
         (Effect::Garbage, Code::InvalidResponse),
         (Effect::Html, Code::InvalidResponse),
@@ -122,7 +122,10 @@ fn a_redirect_is_not_followed() {
     let store = Store::open();
     let elsewhere = Store::open();
     let location = format!("{}/api/v3/point-shop-items", elsewhere.sandbox.http_url());
-    let answer = Answer { headers: [("Location".to_owned(), location)].into_iter().collect(), ..Answer::status(302) };
+    let answer = FaultResponse {
+        headers: [("Location".to_owned(), location)].into_iter().collect(),
+        ..FaultResponse::status(302)
+    };
     store.sandbox.arm(Fault::on(Operation::Items, Effect::Status(answer)));
     let error = store.client().list_items(ASTRID, None).unwrap_err();
     assert!(error.message().contains("redirect"), "{error}");
@@ -134,10 +137,10 @@ fn an_answer_beyond_the_cap_is_an_error_and_one_at_the_cap_is_not() {
     let store = Store::open();
     let list = |bytes: usize| {
         let body = format!("[{}]", " ".repeat(bytes - 2));
-        Effect::Status(Answer {
+        Effect::Status(FaultResponse {
             body: Some(body),
             content_type: Some("application/json".into()),
-            ..Answer::status(200)
+            ..FaultResponse::status(200)
         })
     };
     let client = store.client_with(&json!({ "maxResponseBytes": 2048 }));
@@ -161,9 +164,15 @@ fn every_row_of_the_purchase_error_table_has_its_code() {
         ("outside the window", None, ASTRID, item(demo::EXPIRED), Code::PurchaseNotAllowed),
         ("not eligible", None, ASTRID, item(demo::ONLY_BJORN), Code::PurchaseNotAllowed),
         ("failed", None, ASTRID, item(demo::FAILS), Code::PurchaseFailed),
-        ("a new code", Some(Effect::Status(Answer::error(400, "SomethingNew"))), ASTRID, COFFEE, Code::Declined),
-        ("wrong key", Some(Effect::Status(Answer::error(401, "Unauthorized"))), ASTRID, COFFEE, Code::Unauthorized),
-        ("no right", Some(Effect::Status(Answer::error(403, "Forbidden"))), ASTRID, COFFEE, Code::Forbidden),
+        ("a new code", Some(Effect::Status(FaultResponse::error(400, "SomethingNew"))), ASTRID, COFFEE, Code::Declined),
+        (
+            "wrong key",
+            Some(Effect::Status(FaultResponse::error(401, "Unauthorized"))),
+            ASTRID,
+            COFFEE,
+            Code::Unauthorized,
+        ),
+        ("no right", Some(Effect::Status(FaultResponse::error(403, "Forbidden"))), ASTRID, COFFEE, Code::Forbidden),
     ];
     for (what, effect, contact, item, code) in rows {
         let store = Store::open();
@@ -184,15 +193,15 @@ fn every_row_of_the_purchase_error_table_has_its_code() {
 /// The rows whose outcome is unknown: pending is told, and then it is settled with one deduction.
 #[test]
 fn every_unknown_answer_is_pending_and_then_settled_once() {
-    let error = |status, code| Effect::Status(Answer::error(status, code));
-    let after = |status| Effect::StatusAfterCommit(Answer::status(status));
+    let error = |status, code| Effect::Status(FaultResponse::error(status, code));
+    let after = |status| Effect::StatusAfterCommit(FaultResponse::status(status));
     let rows = [
         ("an internal error, 500", error(500, "PromotionAssignmentError"), Code::PendingAssignmentError),
         ("an internal error, 400", error(400, "PromotionAssignmentError"), Code::PendingAssignmentError),
         ("still processing", error(409, "PointShopItemPurchaseProcessingTimedOut"), Code::PendingProcessing),
         ("an unknown conflict", error(409, "SomethingNew"), Code::Pending),
-        ("too many requests", Effect::Status(Answer::status(429)), Code::PendingRateLimited),
-        ("500 before", Effect::Status(Answer::status(500)), Code::PendingServerError),
+        ("too many requests", Effect::Status(FaultResponse::status(429)), Code::PendingRateLimited),
+        ("500 before", Effect::Status(FaultResponse::status(500)), Code::PendingServerError),
         ("500 after", after(500), Code::PendingServerError),
         ("502 after", after(502), Code::PendingServerError),
         ("503 after", after(503), Code::PendingServerError),
@@ -235,10 +244,10 @@ fn an_unknown_status_is_pending_and_a_failed_one_is_refused() {
         let body = json!({ "pointShopItemPurchaseId": id, "contactId": ASTRID, "status": status }).to_string();
         store.sandbox.arm(Fault::on(
             Operation::Purchase,
-            Effect::Status(Answer {
+            Effect::Status(FaultResponse {
                 body: Some(body),
                 content_type: Some("application/json".into()),
-                ..Answer::status(200)
+                ..FaultResponse::status(200)
             }),
         ));
         store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
@@ -259,10 +268,10 @@ fn an_answer_about_another_purchase_is_not_taken_for_ours() {
         let client = store.client();
         store.sandbox.arm(Fault::on(
             Operation::Purchase,
-            Effect::Status(Answer {
+            Effect::Status(FaultResponse {
                 body: Some(body.to_string()),
                 content_type: Some("application/json".into()),
-                ..Answer::status(200)
+                ..FaultResponse::status(200)
             }),
         ));
         store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));

@@ -3,7 +3,7 @@
 mod support;
 
 use engage_point_shop::{Client, Code, ContactId};
-use engage_sandbox::{Answer, Effect, Fault, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
 use serde_json::{Value, json};
 use support::{ASTRID, BJORN, COFFEE, Store, buy, code_of, parse};
 
@@ -43,7 +43,7 @@ fn every_documented_error_of_a_search_has_its_code() {
         (500, "InvalidSystemConfiguration", Code::SystemConfiguration),
         (500, "SomethingElse", Code::ServerError),
     ] {
-        store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(Answer::error(status, engage_code))));
+        store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(FaultResponse::error(status, engage_code))));
         let error = find(&client, "email", "astrid@example.com").unwrap_err();
         assert_eq!(error.code(), code, "{engage_code}");
         assert_eq!(error.detail().engage_code.as_deref(), Some(engage_code));
@@ -56,8 +56,11 @@ fn an_answer_to_a_search_that_is_no_guid_is_a_bad_answer() {
     let store = Store::open();
     let client = store.client();
     for body in ["\"someone\"", "null", "{}", "", "[\"a0000000-0000-4000-8000-000000000001\"]"] {
-        let answer =
-            Answer { body: Some(body.into()), content_type: Some("application/json".into()), ..Answer::status(200) };
+        let answer = FaultResponse {
+            body: Some(body.into()),
+            content_type: Some("application/json".into()),
+            ..FaultResponse::status(200)
+        };
         store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(answer)));
         assert_eq!(code_of(find(&client, "any", "x")), Code::InvalidResponse, "{body}");
     }
@@ -92,8 +95,11 @@ fn an_envelope_around_a_list_is_taken_off() {
     let store = Store::open();
     let client = store.client();
     let body = json!({ "items": [{ "id": 1, "balance": 12.5 }], "totalCount": 1, "offset": 0, "count": 1 });
-    let answer =
-        Answer { body: Some(body.to_string()), content_type: Some("application/json".into()), ..Answer::status(200) };
+    let answer = FaultResponse {
+        body: Some(body.to_string()),
+        content_type: Some("application/json".into()),
+        ..FaultResponse::status(200)
+    };
     store.sandbox.arm(Fault::on(Operation::Points, Effect::Status(answer)));
     assert_eq!(parse(&client.list_points(ASTRID, None).unwrap())[0]["balance"], 12.5);
 }

@@ -4,7 +4,7 @@ mod support;
 
 use engage_point_shop::{Client, Code, ItemId, OperationId};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Answer, Effect, Fault, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
 use serde_json::json;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -239,7 +239,7 @@ fn settling_asks_at_once_and_says_what_became_known() {
     // So slow a background that only the call can have done it.
     let client = store.client_with(&json!({ "retryScheduleMs": [86_400_000] }));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
-    store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
+    store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
     buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 200 })).unwrap_err();
     let answer = parse(&client.resolve_pending(Some(r#"{"waitMs":200}"#)).unwrap());
     assert_eq!(answer, json!({ "resolved": 0, "pending": 1 }));

@@ -4,7 +4,7 @@ mod support;
 
 use engage_point_shop::{AssignmentId, Client, Code, ContactId, Error, ItemId, OperationId};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Answer, Effect, Fault, LedgerKind, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, LedgerKind, Operation};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 use support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse, problem, settled, unsettled};
@@ -36,7 +36,11 @@ fn looks(reward: AssignmentId, fields: &Value) -> Effect {
     let mut element = json!({ "id": reward });
     element.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let body = json!([element]).to_string();
-    Effect::Status(Answer { body: Some(body), content_type: Some("application/json".into()), ..Answer::status(200) })
+    Effect::Status(FaultResponse {
+        body: Some(body),
+        content_type: Some("application/json".into()),
+        ..FaultResponse::status(200)
+    })
 }
 
 /// `seconds` from now, as Engage writes it.
@@ -92,7 +96,9 @@ fn the_same_reference_is_the_same_redeem_and_a_new_one_is_refused_by_engage() {
 
 #[test]
 fn an_answer_that_is_lost_is_found_again_and_the_reward_is_ours() {
-    for effect in [Effect::ResetAfterCommit, Effect::CloseAfterCommit, Effect::StatusAfterCommit(Answer::status(504))] {
+    for effect in
+        [Effect::ResetAfterCommit, Effect::CloseAfterCommit, Effect::StatusAfterCommit(FaultResponse::status(504))]
+    {
         let store = Store::open();
         let client = store.client();
         let reward = reward(&store, &client);
@@ -262,7 +268,7 @@ fn every_documented_error_of_a_redeem_has_its_code() {
         (401, "Unauthorized", Code::Unauthorized),
         (403, "Forbidden", Code::Forbidden),
     ] {
-        store.sandbox.arm(Fault::on(Operation::Redeem, Effect::Status(Answer::error(status, engage_code))));
+        store.sandbox.arm(Fault::on(Operation::Redeem, Effect::Status(FaultResponse::error(status, engage_code))));
         let reward = AssignmentId::from_uuid(OperationId::fresh().uuid());
         let error = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap_err();
         assert_eq!(error.code(), code, "{engage_code}");
@@ -332,7 +338,7 @@ fn rewards_first_looks_before_it_buys_and_an_ambiguity_is_said() {
     let bought = buy(&third, ASTRID, COFFEE, &json!({ "reference": "3", "snapshotRewards": true })).unwrap();
     assert_eq!(found(&third, &bought)["certainty"], "newSincePurchase");
     // A look that fails does not keep the till from selling.
-    store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(Answer::status(503))));
+    store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(FaultResponse::status(503))));
     buy(&comparing(&store), ASTRID, COFFEE, &json!({ "reference": "4", "snapshotRewards": true })).unwrap();
 }
 
@@ -343,8 +349,11 @@ fn what_engage_states_needs_no_comparison() {
     let id = OperationId::fresh();
     let stated = OperationId::fresh();
     let body = json!({ "pointShopItemPurchaseId": id, "status": "Completed", "promotionAssignmentId": stated });
-    let answer =
-        Answer { body: Some(body.to_string()), content_type: Some("application/json".into()), ..Answer::status(200) };
+    let answer = FaultResponse {
+        body: Some(body.to_string()),
+        content_type: Some("application/json".into()),
+        ..FaultResponse::status(200)
+    };
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StatusAfterCommit(answer)));
     let bought = buy(&client, ASTRID, COFFEE, &json!({ "purchaseId": id })).unwrap();
     let answer = found(&client, &bought);
@@ -374,7 +383,11 @@ fn a_receipt_has_what_the_reward_says_in_whatever_kind_of_value() {
         });
         store.sandbox.arm(Fault::on(Operation::Rewards, looks(stated, &reward)));
         let body = json!({ "pointShopItemPurchaseId": id, "status": "Completed", "assignmentId": stated }).to_string();
-        let answer = Answer { body: Some(body), content_type: Some("application/json".into()), ..Answer::status(200) };
+        let answer = FaultResponse {
+            body: Some(body),
+            content_type: Some("application/json".into()),
+            ..FaultResponse::status(200)
+        };
         store.sandbox.arm(Fault::on(Operation::Purchase, Effect::Status(answer)));
         let bought = buy(&client, ASTRID, COFFEE, &json!({ "purchaseId": id })).unwrap();
         let expected = json!({
@@ -398,7 +411,11 @@ fn a_reward_is_looked_for_only_where_there_can_be_one() {
     assert_eq!(code_of(client.find_reward(refused.operation().unwrap(), None)), Code::PurchaseNotAllowed);
     // Not there yet is no error.
     let bought = buy(&client, ASTRID, COFFEE, &json!({ "reference": "1" })).unwrap();
-    let none = Answer { body: Some("[]".into()), content_type: Some("application/json".into()), ..Answer::status(200) };
+    let none = FaultResponse {
+        body: Some("[]".into()),
+        content_type: Some("application/json".into()),
+        ..FaultResponse::status(200)
+    };
     store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(none)));
     assert_eq!(found(&client, &bought)["certainty"], "none");
     // And the used one from before is not taken for it.

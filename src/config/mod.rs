@@ -38,6 +38,14 @@ pub struct Config {
     pub(crate) max_response_bytes: u64,
     pub(crate) journal: JournalPlace,
     pub(crate) retry: RetryRules,
+    /// Whose operations the journal holds: not the key, which may be rotated.
+    pub(crate) tenant: String,
+    /// Assumption A2, in ms.
+    pub(crate) history_lag_ms: u64,
+    /// How long after its acknowledgement a reference still means the same operation, in ms.
+    pub(crate) reference_window_ms: u64,
+    /// Whether purchase ids are derived from tenant, reference, contact and item.
+    pub(crate) tenant_ids: bool,
     /// How long acknowledged records are kept.
     pub(crate) retention: Duration,
     pub(crate) api_mapping: ApiMapping,
@@ -92,8 +100,19 @@ impl Config {
         let journal = journal_place(&mut fields)?;
         let retry = RetryRules {
             schedule_ms: fields.integers("retryScheduleMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
-            startup_jitter_ms: fields.integer("startupJitterMs", 30_000, 0..=HOUR_MS)?,
+            startup_jitter_ms: fields.integer("startupJitterMs", 300_000, 0..=HOUR_MS)?,
             resend_limit_ms: fields.integer("resendLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
+        };
+        let tenant = fields.string("tenant")?.unwrap_or_else(|| base_url.origin());
+        if tenant.len() > 200 || tenant.chars().any(char::is_control) {
+            return Err(fields.error("tenant", "must have at most 200 bytes and no control characters"));
+        }
+        let history_lag_ms = fields.integer("historyLagMs", 10 * MINUTE_MS, 0..=DAY_MS)?;
+        let reference_window_ms = fields.integer("referenceWindowMs", 12 * HOUR_MS, 0..=365 * DAY_MS)?;
+        let tenant_ids = match fields.string("idScope")?.as_deref() {
+            None | Some("journal") => false,
+            Some("tenant") => true,
+            Some(_) => return Err(fields.error("idScope", "must be \"journal\" or \"tenant\"")),
         };
         let retention = fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS;
         let api_mapping = ApiMapping::parse(fields.object("apiMapping", "config_json: apiMapping")?)?;
@@ -112,6 +131,10 @@ impl Config {
             max_response_bytes,
             journal,
             retry,
+            tenant,
+            history_lag_ms,
+            reference_window_ms,
+            tenant_ids,
             retention: Duration::from_millis(retention),
             api_mapping,
         })

@@ -1,15 +1,19 @@
 //! What an answer that is not a success means. The code is looked at first and the HTTP status second.
 
-use crate::core::code::Code;
+use crate::core::code::{Code, Outcome};
 use crate::core::error::{Detail, Error};
+use crate::core::evidence::{AttemptResult, Reason};
 use crate::transport::{Failure, FailureKind, Response, http_date};
 use serde_json::Value;
 
-/// What the body of an error answer is. Its shape is documented nowhere.
+/// The body of a response that is not a success. Its shape is documented nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ErrorBody {
-    /// JSON, with Engage's code if one was found.
-    Json(Option<String>),
+    /// JSON.
+    Json {
+        /// Engage's documented codes in it, in the order of [`KNOWN`]; else any code in a usual field.
+        codes: Vec<String>,
+    },
     Empty,
     Html,
     Text,
@@ -22,23 +26,24 @@ impl ErrorBody {
             return ErrorBody::Empty;
         }
         if let Ok(value) = serde_json::from_slice::<Value>(body) {
-            return ErrorBody::Json(find_code(&value, 3).filter(|code| is_code(code)).map(str::to_owned));
+            return ErrorBody::Json { codes: codes(&value) };
         }
         let html = body.first() == Some(&b'<')
             || response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         if html { ErrorBody::Html } else { ErrorBody::Text }
     }
 
+    /// Returns the code that decides.
     pub fn engage_code(&self) -> Option<&str> {
         match self {
-            ErrorBody::Json(code) => code.as_deref(),
+            ErrorBody::Json { codes } => codes.first().map(String::as_str),
             _ => None,
         }
     }
 
-    /// Whether it can be Engage that speaks. A page or a text is a proxy's or a filter's until proven otherwise.
+    /// Whether Engage may have sent it. A page or a text is a proxy's or a filter's until proven otherwise.
     pub fn may_be_engage(&self) -> bool {
-        matches!(self, ErrorBody::Json(_) | ErrorBody::Empty)
+        matches!(self, ErrorBody::Json { .. } | ErrorBody::Empty)
     }
 }
 
@@ -46,8 +51,39 @@ pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
-fn find_code(value: &Value, depth: u8) -> Option<&str> {
-    let inside = |value| if depth == 0 { None } else { find_code(value, depth - 1) };
+/// Returns the documented codes of a body: whole tokens of any string or name, in any case, at any depth. Without one,
+/// the code that stands in a usual field.
+fn codes(value: &Value) -> Vec<String> {
+    let mut found = vec![false; KNOWN.len()];
+    visit_texts(value, &mut |text| {
+        for token in text.split(|character: char| !character.is_ascii_alphanumeric()) {
+            if let Some(at) = KNOWN.iter().position(|(name, _)| name.eq_ignore_ascii_case(token)) {
+                found[at] = true;
+            }
+        }
+    });
+    let known: Vec<String> =
+        KNOWN.iter().zip(found).filter(|(_, found)| *found).map(|((name, _), _)| (*name).to_owned()).collect();
+    match known.is_empty() {
+        true => usual_code(value, 3).filter(|code| is_code(code)).map(str::to_owned).into_iter().collect(),
+        false => known,
+    }
+}
+
+fn visit_texts(value: &Value, visit: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => visit(text),
+        Value::Array(values) => values.iter().for_each(|value| visit_texts(value, visit)),
+        Value::Object(map) => map.iter().for_each(|(name, value)| {
+            visit(name);
+            visit_texts(value, visit);
+        }),
+        _ => {}
+    }
+}
+
+fn usual_code(value: &Value, depth: u8) -> Option<&str> {
+    let inside = |value| if depth == 0 { None } else { usual_code(value, depth - 1) };
     match value {
         Value::Object(map) => ["errorCode", "ErrorCode", "code", "Code"]
             .iter()
@@ -63,14 +99,16 @@ fn is_code(text: &str) -> bool {
     (1..=80).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// The codes that mean the same wherever they come.
+/// Engage's documented codes. In a body with several the first one decides, so a code that means *pending* comes before
+/// one that means *declined*.
 const KNOWN: &[(&str, Code)] = &[
+    ("PointShopItemPurchaseProcessingTimedOut", Code::PendingProcessing),
+    ("PromotionAssignmentError", Code::PendingAssignmentError),
+    ("PromotionAlreadyRedeemed", Code::AlreadyRedeemed),
+    ("PointShopItemPurchaseFailed", Code::PurchaseFailed),
     ("PromotionAssignmentContactNotFound", Code::ContactNotFound),
     ("PromotionAssignmentPromotionNotFound", Code::PromotionNotFound),
     ("PromotionAssignmentPromotionExpired", Code::PromotionExpired),
-    ("PromotionAssignmentError", Code::PendingAssignmentError),
-    ("PointShopItemPurchaseProcessingTimedOut", Code::PendingProcessing),
-    ("PointShopItemPurchaseFailed", Code::PurchaseFailed),
     ("InvalidContact", Code::InvalidContact),
     ("ContactNotFound", Code::ContactNotFound),
     ("InvalidEmailAddress", Code::InvalidEmail),
@@ -83,8 +121,20 @@ const KNOWN: &[(&str, Code)] = &[
     ("InvalidPromotionIdNoData", Code::InvalidReward),
     ("PromotionNotFound", Code::RewardNotFound),
     ("PromotionNotAssociatedWithContact", Code::RewardNotOfContact),
-    ("PromotionAlreadyRedeemed", Code::AlreadyRedeemed),
     ("PromotionNotValidForRedemptionChannel", Code::RewardNotForChannel),
+    ("InvalidSystemConfiguration", Code::SystemConfiguration),
+];
+
+/// The codes that are documented for a purchase that is refused.
+const PURCHASE_REFUSALS: &[Code] =
+    &[Code::PurchaseFailed, Code::ContactNotFound, Code::PromotionNotFound, Code::PromotionExpired];
+/// The codes that are documented for a redeem that is refused.
+const REDEEM_REFUSALS: &[Code] = &[
+    Code::InvalidChannel,
+    Code::InvalidReward,
+    Code::RewardNotFound,
+    Code::RewardNotOfContact,
+    Code::RewardNotForChannel,
 ];
 
 fn known(body: &ErrorBody) -> Option<Code> {
@@ -92,33 +142,45 @@ fn known(body: &ErrorBody) -> Option<Code> {
     KNOWN.iter().find(|(name, _)| *name == code).map(|(_, code)| *code)
 }
 
-/// What an answer to a purchase that is not a success means.
-pub(crate) fn purchase(status: u16, body: &ErrorBody) -> Code {
-    spending(status, body, Code::ItemNotFound, Code::PurchaseNotAllowed)
+/// Returns what a response to a purchase that is not a success proves.
+pub(crate) fn purchase(response: &Response) -> AttemptResult {
+    attempt(response, PURCHASE_REFUSALS, Code::ItemNotFound, Code::PurchaseNotAllowed)
 }
 
-/// What an answer to a redeem that is not a success means.
-pub(crate) fn redeem(status: u16, body: &ErrorBody) -> Code {
-    spending(status, body, Code::RewardNotFound, Code::Declined)
+/// Returns what a response to a redeem that is not a success proves.
+pub(crate) fn redeem(response: &Response) -> AttemptResult {
+    attempt(response, REDEEM_REFUSALS, Code::RewardNotFound, Code::Declined)
 }
 
-/// The documented rows first; whatever is not a definite no of Engage's is pending (invariant 4).
-/// `absent` is what a 404 without a code says, `impossible` a 422.
-fn spending(status: u16, body: &ErrorBody, absent: Code, impossible: Code) -> Code {
-    if let Some(code) = known(body) {
-        return code;
+/// The code first, the status second. `absent` is the code of a 404 without a documented code, `impossible` of a 422.
+fn attempt(response: &Response, refusals: &[Code], absent: Code, impossible: Code) -> AttemptResult {
+    let body = ErrorBody::of(response);
+    let reason = |code| Reason { code, detail: detail(response, &body), cause: cause(response, &body) };
+    match known(&body) {
+        Some(code @ Code::PendingProcessing) => return AttemptResult::Processing(reason(code)),
+        Some(code @ Code::PendingAssignmentError) => return AttemptResult::Over(reason(code)),
+        Some(Code::AlreadyRedeemed) if refusals == REDEEM_REFUSALS => {
+            return AttemptResult::AlreadyRedeemed(reason(Code::AlreadyRedeemed));
+        }
+        Some(code) if refusals.contains(&code) => {
+            return AttemptResult::Refused { reason: reason(code), documented: true };
+        }
+        _ => {}
     }
-    match status {
-        429 => Code::PendingRateLimited,
-        500..=599 => Code::PendingServerError,
-        _ if !body.may_be_engage() => Code::PendingInvalidResponse,
-        401 => Code::Unauthorized,
-        403 => Code::Forbidden,
-        400 if body.engage_code().is_none() => Code::InvalidRequest,
-        404 if body.engage_code().is_none() => absent,
-        422 => impossible,
-        400 | 404 => Code::Declined,
-        _ => Code::Pending,
+    let refused = |code| AttemptResult::Refused { reason: reason(code), documented: false };
+    let other = known(&body).filter(|code| code.row().outcome == Outcome::Declined);
+    match response.status {
+        429 => AttemptResult::Over(reason(Code::PendingRateLimited)),
+        500..=599 => AttemptResult::InDoubt(reason(Code::PendingServerError)),
+        _ if !body.may_be_engage() => AttemptResult::InDoubt(reason(Code::PendingInvalidResponse)),
+        401 => refused(Code::Unauthorized),
+        403 => refused(Code::Forbidden),
+        400 | 404 if other.is_some() => refused(other.unwrap_or(Code::Declined)),
+        400 if body.engage_code().is_none() => refused(Code::InvalidRequest),
+        404 if body.engage_code().is_none() => refused(absent),
+        422 => refused(impossible),
+        400 | 404 => refused(Code::Declined),
+        _ => AttemptResult::InDoubt(reason(Code::Pending)),
     }
 }
 
@@ -133,9 +195,7 @@ pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
         _ if !body.may_be_engage() => Code::InvalidResponse,
         401 => Code::Unauthorized,
         403 => Code::Forbidden,
-        400..=499 => known(body)
-            .filter(|code| code.row().outcome == crate::core::code::Outcome::Declined)
-            .unwrap_or(Code::Declined),
+        400..=499 => known(body).filter(|code| code.row().outcome == Outcome::Declined).unwrap_or(Code::Declined),
         _ => Code::InvalidResponse,
     }
 }
@@ -234,30 +294,66 @@ fn failure_message(kind: FailureKind) -> &'static str {
 mod tests {
     use super::*;
 
-    fn body(text: &str, content_type: &str) -> ErrorBody {
-        ErrorBody::of(&Response {
-            status: 400,
+    fn response(status: u16, text: &str, content_type: &str) -> Response {
+        Response {
+            status,
             content_type: Some(content_type.into()),
             retry_after: None,
             date: None,
             body: text.as_bytes().to_vec(),
-        })
+        }
+    }
+
+    fn json(status: u16, text: &str) -> Response {
+        response(status, text, "application/json")
     }
 
     #[test]
-    fn the_code_is_found_in_every_shape_an_error_body_may_have() {
-        let json = "application/json";
-        let code = |name: &str| ErrorBody::Json(Some(name.into()));
-        assert_eq!(body(r#"{"errorCode":"A"}"#, json), code("A"));
-        assert_eq!(body(r#"{"Message":"x","code":"B"}"#, json), code("B"));
-        assert_eq!(body(r#"{"errors":[{"errorCode":"C"}]}"#, json), code("C"));
-        assert_eq!(body(r#"{"error":{"code":"D"}}"#, json), code("D"));
-        assert_eq!(body("\u{feff}{\"errorCode\":\"E\"}", json), code("E"));
-        assert_eq!(body(r#""a bare string""#, json), ErrorBody::Json(None));
-        assert_eq!(body(r#"{"errorCode":"astrid@example.com"}"#, json), ErrorBody::Json(None));
-        assert_eq!(body("", json), ErrorBody::Empty);
-        assert_eq!(body("  \r\n", json), ErrorBody::Empty);
-        assert_eq!(body("<html>", json), ErrorBody::Html);
+    fn pending_code_in_every_shape_is_pending() {
+        for code in ["PointShopItemPurchaseProcessingTimedOut", "PromotionAssignmentError"] {
+            let lower = code.to_lowercase();
+            let shapes = [
+                format!(r#"{{"errorCode":"{code}"}}"#),
+                format!(r#"{{"message":"{code}"}}"#),
+                format!(r#"{{"title":"Conflict","detail":"{code}: gave up"}}"#),
+                format!(r#"{{"errors":[{{"errorCode":"{code}"}}]}}"#),
+                format!(r#"{{"errors":{{"{code}":["x"]}}}}"#),
+                format!(r#"{{"a":{{"b":{{"c":{{"d":{{"e":"{code}"}}}}}}}}}}"#),
+                format!(r#"["{code}"]"#),
+                format!(r#""{code}""#),
+                format!(r#"{{"errorCode":"{lower}"}}"#),
+                format!(r#"{{"errorCode":"Engage.{code}"}}"#),
+                format!(r#"{{"errorCode":"ValidationError","message":"ERR_{code}"}}"#),
+                format!(r#"{{"errorCode":"PromotionAssignmentPromotionExpired","inner":"{code}"}}"#),
+                format!("\u{feff}{{\"errorCode\":\"{code}\"}}"),
+            ];
+            for shape in shapes {
+                for status in [400, 401, 403, 404, 409, 422, 429, 500, 503] {
+                    let result = purchase(&json(status, &shape));
+                    assert_eq!(result.code().row().outcome, Outcome::Pending, "{status} {shape} is {result:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn code_in_every_shape_is_found_and_free_text_is_not() {
+        let found = |text: &str| ErrorBody::of(&json(400, text)).engage_code().map(str::to_owned);
+        let known = Some("PromotionAssignmentPromotionExpired".to_owned());
+        assert_eq!(found(r#"{"errorCode":"PromotionAssignmentPromotionExpired"}"#), known);
+        assert_eq!(found(r#"{"detail":"promotionassignmentpromotionexpired."}"#), known);
+        assert_eq!(found(r#"{"errorCode":"SomethingNew"}"#), Some("SomethingNew".into()));
+        assert_eq!(found(r#"{"error":{"code":"D"}}"#), Some("D".into()));
+        assert_eq!(found(r#""a bare string""#), None);
+        assert_eq!(found(r#"{"errorCode":"astrid@example.com"}"#), None);
+        assert_eq!(
+            found(r#"{"errorCode":"PromotionAssignmentPromotionExpiredSoon"}"#),
+            Some("PromotionAssignmentPromotionExpiredSoon".into())
+        );
+        let body = |text, kind| ErrorBody::of(&response(400, text, kind));
+        assert_eq!(body("", "application/json"), ErrorBody::Empty);
+        assert_eq!(body("  \r\n", "application/json"), ErrorBody::Empty);
+        assert_eq!(body("<html>", "application/json"), ErrorBody::Html);
         assert_eq!(body("blocked", "text/html; charset=utf-8"), ErrorBody::Html);
         assert_eq!(body("no healthy upstream", "text/plain"), ErrorBody::Text);
     }
@@ -287,48 +383,59 @@ mod tests {
     }
 
     #[test]
-    fn every_row_of_the_purchase_table_has_its_code() {
-        let json = |code: &str| ErrorBody::Json(Some(code.into()));
-        let none = ErrorBody::Json(None);
+    fn response_of_each_row_of_the_purchase_table_proves_its_row() {
+        let code = |name: &str| format!(r#"{{"errorCode":"{name}"}}"#);
+        let documented = |code| ("documented", code);
         let rows = [
-            (400, json("PromotionAssignmentContactNotFound"), Code::ContactNotFound),
-            (400, json("PromotionAssignmentPromotionNotFound"), Code::PromotionNotFound),
-            (400, json("PromotionAssignmentPromotionExpired"), Code::PromotionExpired),
-            (400, json("PromotionAssignmentError"), Code::PendingAssignmentError),
-            (500, json("PromotionAssignmentError"), Code::PendingAssignmentError),
-            (400, none.clone(), Code::InvalidRequest),
-            (400, json("SomethingNew"), Code::Declined),
-            (404, none.clone(), Code::ItemNotFound),
-            (404, json("SomethingNew"), Code::Declined),
-            (409, json("PointShopItemPurchaseProcessingTimedOut"), Code::PendingProcessing),
-            (404, json("PointShopItemPurchaseProcessingTimedOut"), Code::PendingProcessing),
-            (409, json("PointShopItemPurchaseFailed"), Code::PurchaseFailed),
-            (409, json("SomethingNew"), Code::Pending),
-            (422, none.clone(), Code::PurchaseNotAllowed),
-            (429, none.clone(), Code::PendingRateLimited),
-            (500, none.clone(), Code::PendingServerError),
-            (502, ErrorBody::Html, Code::PendingServerError),
-            (503, ErrorBody::Empty, Code::PendingServerError),
-            (504, json("RequestTimeOut"), Code::PendingServerError),
-            (401, ErrorBody::Empty, Code::Unauthorized),
-            (403, none, Code::Forbidden),
-            (403, ErrorBody::Html, Code::PendingInvalidResponse),
-            (404, ErrorBody::Html, Code::PendingInvalidResponse),
-            (400, ErrorBody::Text, Code::PendingInvalidResponse),
-            (302, ErrorBody::Empty, Code::Pending),
-            (408, ErrorBody::Empty, Code::Pending),
+            (400, code("PromotionAssignmentContactNotFound"), documented(Code::ContactNotFound)),
+            (400, code("PromotionAssignmentPromotionNotFound"), documented(Code::PromotionNotFound)),
+            (400, code("PromotionAssignmentPromotionExpired"), documented(Code::PromotionExpired)),
+            (409, code("PointShopItemPurchaseFailed"), documented(Code::PurchaseFailed)),
+            (404, code("PointShopItemPurchaseFailed"), documented(Code::PurchaseFailed)),
+            (400, code("PromotionAssignmentError"), ("over", Code::PendingAssignmentError)),
+            (500, code("PromotionAssignmentError"), ("over", Code::PendingAssignmentError)),
+            (409, code("PointShopItemPurchaseProcessingTimedOut"), ("processing", Code::PendingProcessing)),
+            (404, code("PointShopItemPurchaseProcessingTimedOut"), ("processing", Code::PendingProcessing)),
+            (400, "{}".into(), ("refused", Code::InvalidRequest)),
+            (400, code("SomethingNew"), ("refused", Code::Declined)),
+            (400, code("InvalidContact"), ("refused", Code::InvalidContact)),
+            (404, "{}".into(), ("refused", Code::ItemNotFound)),
+            (404, String::new(), ("refused", Code::ItemNotFound)),
+            (422, "{}".into(), ("refused", Code::PurchaseNotAllowed)),
+            (401, String::new(), ("refused", Code::Unauthorized)),
+            (403, "{}".into(), ("refused", Code::Forbidden)),
+            (429, "{}".into(), ("over", Code::PendingRateLimited)),
+            (409, code("SomethingNew"), ("inDoubt", Code::Pending)),
+            (500, "{}".into(), ("inDoubt", Code::PendingServerError)),
+            (502, "<html>".into(), ("inDoubt", Code::PendingServerError)),
+            (504, code("RequestTimeOut"), ("inDoubt", Code::PendingServerError)),
+            (403, "<html>".into(), ("inDoubt", Code::PendingInvalidResponse)),
+            (404, "<html>".into(), ("inDoubt", Code::PendingInvalidResponse)),
+            (400, "blocked".into(), ("inDoubt", Code::PendingInvalidResponse)),
+            (302, String::new(), ("inDoubt", Code::Pending)),
+            (405, String::new(), ("inDoubt", Code::Pending)),
+            (410, "{}".into(), ("inDoubt", Code::Pending)),
         ];
-        for (status, body, code) in rows {
-            assert_eq!(purchase(status, &body), code, "{status} {body:?}");
+        for (status, body, expected) in rows {
+            let result = purchase(&json(status, &body));
+            let kind = match &result {
+                AttemptResult::Refused { documented: true, .. } => "documented",
+                AttemptResult::Refused { .. } => "refused",
+                AttemptResult::Over(_) => "over",
+                AttemptResult::Processing(_) => "processing",
+                AttemptResult::InDoubt(_) => "inDoubt",
+                _ => "other",
+            };
+            assert_eq!((kind, result.code()), expected, "{status} {body}");
         }
     }
 
     #[test]
-    fn no_answer_but_a_definite_no_is_ever_called_refused() {
+    fn page_or_text_at_any_status_is_pending() {
         for status in 100..=999 {
-            for body in [ErrorBody::Html, ErrorBody::Text] {
-                let code = purchase(status, &body);
-                assert_eq!(code.row().outcome, crate::core::code::Outcome::Pending, "{status} {body:?} is {code:?}");
+            for (body, kind) in [("<html>PromotionAssignmentPromotionExpired", "text/html"), ("no", "text/plain")] {
+                let result = purchase(&response(status, body, kind));
+                assert_eq!(result.code().row().outcome, Outcome::Pending, "{status} {body} is {result:?}");
             }
         }
     }

@@ -13,24 +13,29 @@ mod server_clock;
 mod shape;
 
 pub(crate) use contacts::ContactKey;
+pub(crate) use purchases::History;
 pub(crate) use rewards::Receipt;
 
 use crate::config::{ApiMapping, Config};
 use crate::core::domain::{Millis, Operation};
 use crate::core::error::Result;
-use crate::core::evidence::Evidence;
+use crate::core::evidence::{AttemptResult, QueryResult};
 use crate::log::Log;
 use crate::rt::Instant;
 use crate::secret::Secret;
 use crate::transport::{Call, Cancellation, Failure, Request, Response, Transport};
+use error_response::ErrorBody;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use server_clock::ServerClock;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) struct Engage {
     transport: Transport,
     api_mapping: ApiMapping,
     clock: ServerClock,
+    /// The history of this origin has responded as Engage's before, so that its 404 means an empty history.
+    own_history: AtomicBool,
 }
 
 impl Engage {
@@ -39,23 +44,41 @@ impl Engage {
             transport: Transport::new(config, headers(config), log)?,
             api_mapping: config.api_mapping.clone(),
             clock: ServerClock::default(),
+            own_history: AtomicBool::new(false),
         })
     }
 
     /// Makes one attempt. This module never repeats it.
-    pub fn spend(&self, operation: &Operation, call: &Arc<Call>) -> Evidence {
+    pub fn attempt(&self, operation: &Operation, call: &Arc<Call>) -> AttemptResult {
         match operation {
-            Operation::Purchase(operation) => self.purchase(operation, call),
-            Operation::Redeem(operation) => self.redeem(operation, call),
+            Operation::Purchase(purchase) => self.purchase(purchase, call),
+            Operation::Redeem(redeem) => self.redeem(redeem, call),
         }
     }
 
     /// Sends a status query about an operation.
-    pub fn query_status(&self, operation: &Operation, call: &Arc<Call>) -> Evidence {
+    pub fn query_status(&self, operation: &Operation, call: &Arc<Call>) -> QueryResult {
         match operation {
-            Operation::Purchase(operation) => self.find_purchase(operation, call),
-            Operation::Redeem(operation) => self.find_redeem(operation, call),
+            Operation::Purchase(purchase) => self.purchase_in(purchase, &self.history(purchase.contact, call)),
+            Operation::Redeem(redeem) => self.query_redeem(redeem, call),
         }
+    }
+
+    /// Notes that the history responded as Engage's: a list, or an error with a code of Engage.
+    fn note_own_history(&self) {
+        self.own_history.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a 404 of the history is Engage's own: JSON, or empty with a JSON content type, from an origin whose history
+    /// has responded as Engage's before. Any other 404 is a gateway's.
+    fn is_own_404(&self, response: &Response) -> bool {
+        let body = ErrorBody::of(response);
+        if matches!(&body, ErrorBody::Json { codes } if !codes.is_empty()) {
+            self.note_own_history();
+        }
+        let json = response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+        let form = matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json);
+        form && self.own_history.load(Ordering::Relaxed)
     }
 
     /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None without a recent

@@ -44,6 +44,16 @@ impl<'a> Object<'a> {
     }
 }
 
+/// Whether an object says by a field of its own that it is no success: an error, or `success: false`.
+pub(super) fn denies_success(raw: &RawValue) -> bool {
+    let Some(fields) = Object::read(raw) else { return true };
+    let filled = |name: &str| {
+        fields.0.get(name).is_some_and(|value| !matches!(value.get(), "null" | "[]" | "{}" | "\"\"" | "false"))
+    };
+    ["error", "errors", "errorCode", "Error", "Errors", "ErrorCode"].iter().any(|name| filled(name))
+        || ["success", "succeeded", "Success"].iter().any(|name| fields.one::<bool>(&[name]) == Some(false))
+}
+
 /// The body of a read that must be a JSON array of objects with these fields, verbatim.
 pub(crate) fn check_list(response: Response, what: &str, fields: &[Field]) -> Result<Vec<u8>> {
     let Ok(text) = std::str::from_utf8(without_bom(&response.body)) else {
@@ -79,21 +89,55 @@ pub(crate) fn check_guid(response: Response, what: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// Takes an envelope `{"items": […], …}` off; anything else stays as it is, to be judged by its own check.
-pub(crate) fn without_envelope(response: Response) -> Response {
-    #[derive(serde::Deserialize)]
-    struct Envelope<'a> {
-        #[serde(borrow)]
-        items: &'a serde_json::value::RawValue,
+/// The elements of a list, however it is wrapped.
+pub(super) struct Elements {
+    pub elements: Vec<Box<RawValue>>,
+    /// The list has all elements. A page announces more, or is as long as a page is by default.
+    pub complete: bool,
+}
+
+/// Engage's pages have this many elements by default (documented for v2).
+const PAGE: usize = 100;
+
+/// Returns the elements of a list or of an envelope (`items`, `Items`, `data`) around one. None if it is neither.
+pub(super) fn elements(response: &Response) -> Option<Elements> {
+    let body = without_bom(&response.body).trim_ascii();
+    if body.first() == Some(&b'[') {
+        let elements: Vec<Box<RawValue>> = serde_json::from_slice(body).ok()?;
+        let complete = elements.is_empty() || elements.len() % PAGE != 0;
+        return Some(Elements { elements, complete });
     }
+    let fields: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body).ok()?;
+    let list = ENVELOPES.iter().find_map(|name| fields.get(*name))?;
+    let elements: Vec<Box<RawValue>> = serde_json::from_str(list.get()).ok()?;
+    let number =
+        |names: [&str; 2]| names.iter().find_map(|name| serde_json::from_str::<f64>(fields.get(*name)?.get()).ok());
+    let total = number(["totalCount", "TotalCount"]);
+    let offset = number(["offset", "Offset"]).unwrap_or(0.0);
+    #[allow(clippy::cast_precision_loss)] // A page is far shorter than 2^53.
+    let end = offset + elements.len() as f64;
+    let complete = match total {
+        Some(total) => offset == 0.0 && end >= total,
+        None => offset == 0.0 && (elements.is_empty() || elements.len() % PAGE != 0),
+    };
+    Some(Elements { elements, complete })
+}
+
+/// The names under which an envelope carries its list.
+const ENVELOPES: [&str; 3] = ["items", "Items", "data"];
+
+/// Removes an envelope around a list. Anything else stays as it is, for its own check.
+pub(crate) fn without_envelope(response: Response) -> Response {
     if without_bom(&response.body).trim_ascii_start().first() != Some(&b'{') {
         return response;
     }
-    let items = serde_json::from_slice::<Envelope<'_>>(without_bom(&response.body))
-        .map(|it| it.items.get().as_bytes().to_vec());
-    match items {
-        Ok(body) => Response { body, ..response },
-        Err(_) => response,
+    let fields = serde_json::from_slice::<HashMap<Cow<'_, str>, &RawValue>>(without_bom(&response.body));
+    let list = fields.ok().and_then(|fields| {
+        ENVELOPES.iter().find_map(|name| fields.get(*name)).map(|list| list.get().as_bytes().to_vec())
+    });
+    match list {
+        Some(body) => Response { body, ..response },
+        None => response,
     }
 }
 

@@ -9,18 +9,19 @@ mod schema;
 use crate::config::JournalPlace;
 use crate::core::admission::{Admission, Candidates};
 use crate::core::code::Code;
-use crate::core::domain::{AssignmentId, Millis, Operation, OperationId};
+use crate::core::domain::{AssignmentId, ContactId, Millis, Operation, OperationId};
 use crate::core::error::{Error, Result};
 use crate::core::intent::{Durability, Intent, IntentState};
 use crate::rt::{Instant, Mutex, MutexGuard};
 use failure::{failed, is_sync_failure};
 use open::Writer;
-use rows::{find, integer, many, millis, one, write};
+use rows::{find, integer, many, write};
 use rusqlite::{Connection, Row};
 use std::path::PathBuf;
 use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// After how many writes the write-ahead log is moved into the file, and how large it then is at most: a write has ten pages, or fewer.
 const WAL_WRITES: u32 = 200;
@@ -154,11 +155,14 @@ impl Journal {
         self.read(|connection| many(connection, sql, ()))
     }
 
-    /// The ids of everything whose outcome is not known, with the time settling looks at it next.
-    pub fn pending(&self) -> Result<Vec<(OperationId, Millis)>> {
-        let sql = "SELECT id, next_query_at FROM operation
+    /// Returns the ids of the pending operations, those that are due first first, with the member of a purchase.
+    pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
+        let sql = "SELECT id, CASE kind WHEN 'purchase' THEN contact END FROM operation
                    WHERE acknowledged_at IS NULL AND state IN ('recorded', 'inDoubt') ORDER BY next_query_at";
-        let pending = |row: &Row<'_>| Ok((OperationId::from_uuid(row.get(0)?), millis(row, 1)?));
+        let pending = |row: &Row<'_>| {
+            let contact = row.get::<_, Option<Uuid>>(1)?.map(ContactId::from_uuid);
+            Ok((OperationId::from_uuid(row.get(0)?), contact))
+        };
         self.read(|connection| {
             connection
                 .prepare_cached(sql)
@@ -181,42 +185,52 @@ impl Journal {
         })
     }
 
-    /// Drops acknowledged records that were acknowledged before a time; never any other (invariant 6).
-    pub fn prune(&self, before: Millis) -> Result<usize> {
-        let sql = "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
+    /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp from before `sane` is
+    /// that of a wrong clock and is set to `now`.
+    pub fn prune(&self, before: Millis, sane: Millis, now: Millis) -> Result<usize> {
+        let correct =
+            "UPDATE operation SET acknowledged_at = ?2 WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
+        let delete = "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
         self.write_with(Durability::Buffered, |connection| {
-            connection.execute(sql, (integer(before),)).map_err(|error| failed(&error))
+            connection
+                .execute(correct, (integer(sane), integer(now)))
+                .and_then(|_| connection.execute(delete, (integer(before),)))
+                .map_err(|error| failed(&error))
         })
     }
 }
 
 fn candidates(connection: &Connection, operation: &Operation, reference: Option<&str>) -> Result<Candidates> {
+    let newest_first = "ORDER BY recorded_at DESC, id LIMIT 200";
     match operation {
-        Operation::Purchase(operation) => {
-            let (contact, item) = (operation.contact.uuid(), operation.item.uuid());
-            let by_reference =
-                "SELECT * FROM operation WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND reference = ?3";
+        Operation::Purchase(purchase) => {
+            let (contact, item) = (purchase.contact.uuid(), purchase.item.uuid());
+            let by_reference = "SELECT * FROM operation
+                 WHERE reference = ?1 AND kind = 'purchase' AND item = ?2";
             let unacknowledged = "SELECT * FROM operation
                  WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
             Ok(Candidates {
-                by_id: find(connection, operation.id)?,
+                by_id: find(connection, purchase.id)?,
                 by_reference: match reference {
-                    None => None,
-                    Some(reference) => one(connection, by_reference, (contact, item, reference))?,
+                    None => Vec::new(),
+                    Some(reference) => many(connection, &format!("{by_reference} {newest_first}"), (reference, item))?,
                 },
                 unacknowledged: many(connection, unacknowledged, (contact, item))?,
             })
         }
-        Operation::Redeem(operation) => {
-            let assignment = operation.assignment.uuid();
-            let by_reference = "SELECT * FROM operation WHERE kind = 'redeem' AND assignment = ?1 AND reference = ?2";
+        Operation::Redeem(redeem) => {
+            let assignment = redeem.assignment.uuid();
+            let by_reference = "SELECT * FROM operation
+                 WHERE reference = ?1 AND kind = 'redeem' AND assignment = ?2";
             let unacknowledged = "SELECT * FROM operation
                  WHERE kind = 'redeem' AND assignment = ?1 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
             Ok(Candidates {
                 by_id: None,
                 by_reference: match reference {
-                    None => None,
-                    Some(reference) => one(connection, by_reference, (assignment, reference))?,
+                    None => Vec::new(),
+                    Some(reference) => {
+                        many(connection, &format!("{by_reference} {newest_first}"), (reference, assignment))?
+                    }
                 },
                 unacknowledged: many(connection, unacknowledged, (assignment,))?,
             })

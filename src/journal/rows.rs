@@ -29,23 +29,23 @@ pub(super) fn many(connection: &Connection, sql: &str, values: impl rusqlite::Pa
 const INSERT: &str = "INSERT INTO operation
     (id, kind, contact, item, assignment, channel, reference, state, code, http_status, engage_code,
      attempts, recorded_at, in_flight_until, next_query_at, query_count, processing_from, processing_until, earlier_in_doubt,
-     rewards_before, resolved_at, acknowledged_at, response, revision)
+     rewards_before, resolved_at, acknowledged_at, response, revision, progress, tenant)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-            ?20, ?21, ?22, ?23, ?24)";
+            ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
 
 /// What an intent is about never changes. This is for a record that is also found by the same as before: each column that
 /// is set, changed or not, is a page more to be written where an index has it.
 const UPDATE: &str = "UPDATE operation SET state = ?8, code = ?9, http_status = ?10, engage_code = ?11,
     attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17, processing_until = ?18, earlier_in_doubt = ?19,
-    rewards_before = ?20, resolved_at = ?21, response = ?23, revision = ?24
+    rewards_before = ?20, resolved_at = ?21, response = ?23, revision = ?24, progress = ?25, tenant = ?26
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1
           AND assignment IS ?5 AND reference IS ?7 AND acknowledged_at IS ?22";
 
 /// For any other: a reward was found, it is acknowledged, or it is started again under another reference.
 const UPDATE_ALL: &str = "UPDATE operation SET assignment = ?5, reference = ?7, state = ?8, code = ?9, http_status = ?10,
     engage_code = ?11, attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17,
-    processing_until = ?18, earlier_in_doubt = ?19, rewards_before = ?20, resolved_at = ?21, acknowledged_at = ?22, response = ?23, revision = ?24
+    processing_until = ?18, earlier_in_doubt = ?19, rewards_before = ?20, resolved_at = ?21, acknowledged_at = ?22, response = ?23, revision = ?24, progress = ?25, tenant = ?26
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1";
 
 /// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.
@@ -88,6 +88,8 @@ fn write_by(sql: &str, connection: &Connection, intent: &Intent) -> Result<bool>
             intent.acknowledged_at.map(integer),
             intent.response,
             integer(intent.revision),
+            serde_json::to_string(&intent.progress).unwrap_or_default(),
+            intent.tenant,
         ])
     });
     written.map(|rows| rows == 1).map_err(|error| failed(&error))
@@ -146,7 +148,9 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         resolved_at: optional("resolved_at")?,
         acknowledged_at: optional("acknowledged_at")?,
         response: row.get("response")?,
-        cause: Vec::new(),
+        // Written by a newer version in another form, it counts as empty: the outcome is then pending.
+        progress: serde_json::from_str(&row.get::<_, String>("progress")?).unwrap_or_default(),
+        tenant: row.get("tenant")?,
         revision: millis(row, "revision")?,
     })
 }

@@ -8,7 +8,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4550_536A;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Step `n` brings version `n` to `n + 1`.
-pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS, TERMS];
+pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS, TERMS, PROGRESS];
 
 /// Version 1: purchases.
 const PURCHASES: &str = "CREATE TABLE operation (
@@ -88,3 +88,11 @@ const TERMS: &str = "ALTER TABLE operation RENAME COLUMN quiet_until TO in_fligh
      UPDATE operation SET state = 'inDoubt' WHERE state = 'unknown';
      UPDATE operation SET state = 'completed' WHERE state = 'done';
      UPDATE operation SET state = 'declined' WHERE state = 'refused';";
+
+/// Version 4: the tenant of a record, and what is known of its attempts. A declined operation no longer blocks its
+/// reference, so references are not unique.
+const PROGRESS: &str = "ALTER TABLE operation ADD COLUMN tenant TEXT;
+     ALTER TABLE operation ADD COLUMN progress TEXT NOT NULL DEFAULT '{}';
+     DROP INDEX purchase_reference;
+     DROP INDEX redeem_reference;
+     CREATE INDEX by_reference ON operation (reference) WHERE reference IS NOT NULL;";

@@ -2,10 +2,6 @@
 //! `executor` has the workers, `waiter` the callers that wait.
 
 mod executor;
-#[cfg(test)]
-mod model;
-#[cfg(test)]
-mod redeem_model;
 mod reward_snapshots;
 mod waiter;
 
@@ -36,6 +32,7 @@ use waiter::WaitResult;
 pub(crate) struct Runtime {
     /// None on a client without a journal.
     executor: Option<Arc<Executor>>,
+    config: Arc<Config>,
     engage: Arc<Engage>,
     snapshots: RewardSnapshots,
 }
@@ -45,7 +42,7 @@ impl Runtime {
         let executor = Journal::open(&config.journal)?
             .map(|journal| Executor::start(config.clone(), journal, engage.clone(), log.clone(), stats.clone()))
             .transpose()?;
-        Ok(Self { executor, engage: engage.clone(), snapshots: RewardSnapshots::default() })
+        Ok(Self { executor, config: config.clone(), engage: engage.clone(), snapshots: RewardSnapshots::default() })
     }
 
     fn executor(&self) -> Result<&Arc<Executor>> {
@@ -61,9 +58,21 @@ impl Runtime {
         reference: Option<String>,
         limit: &WaitLimit<'_>,
     ) -> Result<(Intent, bool)> {
-        let purchase = Purchase { id: id.unwrap_or_else(OperationId::fresh), contact, item };
-        let rewards_before = self.snapshots.take(contact);
-        self.carry_out(&Command { operation: purchase.into(), named: id.is_some(), reference, rewards_before }, limit)
+        let derived = match (&id, &reference) {
+            (None, Some(reference)) if self.config.tenant_ids => {
+                Some(OperationId::derived(&self.config.tenant, reference, contact, item))
+            }
+            _ => None,
+        };
+        let purchase = Purchase { id: id.or(derived).unwrap_or_else(OperationId::fresh), contact, item };
+        let command = Command {
+            operation: purchase.into(),
+            named: id.is_some(),
+            derived: derived.is_some(),
+            reference,
+            rewards_before: self.snapshots.take(contact),
+        };
+        self.carry_out(&command, limit)
     }
 
     /// Uses a reward. Returns the intent, and whether it existed before the call.
@@ -76,7 +85,8 @@ impl Runtime {
         limit: &WaitLimit<'_>,
     ) -> Result<(Intent, bool)> {
         let redeem = Redeem { id: OperationId::fresh(), contact, assignment, channel };
-        self.carry_out(&Command { operation: redeem.into(), named: false, reference, rewards_before: None }, limit)
+        let operation = redeem.into();
+        self.carry_out(&Command { operation, named: false, derived: false, reference, rewards_before: None }, limit)
     }
 
     fn carry_out(&self, command: &Command, limit: &WaitLimit<'_>) -> Result<(Intent, bool)> {

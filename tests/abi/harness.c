@@ -928,10 +928,10 @@ static void blocked_calls(eps_client *client, const char *effect, int32_t (*end)
         {.client = client, .call = purchase, .name = "eps_purchase", .wanted = purchase_code},
     };
     fault("any", effect);
-    int seen = count_at("/_sandbox/requests", "\"no answer\"");
+    int seen = count_at("/_sandbox/requests", "\"no response\"");
     for (size_t i = 0; i < COUNT(all); i++)
         pthread_create(&all[i].thread, NULL, blocks, &all[i]);
-    await_requests(seen + (int)COUNT(all), "\"no answer\"");
+    await_requests(seen + (int)COUNT(all), "\"no response\"");
     double began = now_ms(), worst = 0;
     CHECK(end(client) == EPS_OK, "%s works while calls are blocked", what);
     double returned = now_ms() - began;
@@ -979,14 +979,14 @@ static void a_purchase_outlives_its_client(void)
     snprintf(more, sizeof more, ",\"journalPath\":\"%s/points.db\"", folder);
     int deductions = count_at("/_sandbox/ledger", "\"deduct\"");
     eps_client *client = opened(__LINE__, url, more);
-    int seen = count_at("/_sandbox/requests", "\"no answer\"");
+    int seen = count_at("/_sandbox/requests", "\"no response\"");
     fault("any", "stallAfterCommit");
     snprintf(options, sizeof options, "{\"reference\":\"receipt 2\",\"waitMs\":%d}", slow ? 1000 : 300);
     int32_t code = eps_purchase(client, LOAD, COFFEE, options, &out);
     text_of(out.data, "operationId", id, sizeof id);
     CHECK(is_guid(id) && eps_outcome(code) == EPS_OUTCOME_PENDING, "%s", out.data);
     PROBLEM(code, EPS_PENDING_WAIT_ENDED, "", "a purchase that nobody answers");
-    await_requests(seen + 1, "\"no answer\"");
+    await_requests(seen + 1, "\"no response\"");
     PROBLEM(eps_acknowledge(client, id, &out), EPS_STILL_PENDING, "", "eps_acknowledge");
     CLOSE(client);
 

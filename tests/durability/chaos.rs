@@ -4,7 +4,7 @@
 use crate::campaign::{Random, Store, alone, full, recover, setting};
 use crate::till::{Told, run_till};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Answer, Effect, Fault, Member, Operation, RequestEntry};
+use engage_sandbox::{Effect, Fault, FaultResponse, Member, Operation, RequestEntry};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroUsize;
@@ -290,9 +290,9 @@ fn fault(random: &mut Random) -> Fault {
         6 => Effect::StallBeforeCommit,
         7 => Effect::StallAfterCommit,
         8 | 9 => Effect::Delay { ms: u32::try_from(random.below(600)).unwrap_or_default() },
-        10 => Effect::Status(Answer::status(*random.pick(&[500, 502, 503, 504]))),
-        11 => Effect::StatusAfterCommit(Answer::status(*random.pick(&[500, 502, 503, 504]))),
-        12 => Effect::Status(Answer::status(429)),
+        10 => Effect::Status(FaultResponse::status(*random.pick(&[500, 502, 503, 504]))),
+        11 => Effect::StatusAfterCommit(FaultResponse::status(*random.pick(&[500, 502, 503, 504]))),
+        12 => Effect::Status(FaultResponse::status(429)),
         13 => Effect::Garbage,
         14 => Effect::Html,
         15 => Effect::EmptyBody { status: *random.pick(&[200, 502]) },

@@ -4,7 +4,7 @@
 use crate::campaign::{Random, Store, alone, full, in_parallel, recover, setting};
 use crate::till::{Told, build_folder, compile, run_till, told_by};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Answer, Effect, Fault, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -174,7 +174,7 @@ fn nothing(_: &Store, _: &str) -> Vec<Told> {
 /// A till that left a purchase pending, whose request or answer was lost.
 fn pending(store: &Store, config: &str, lost: Effect) -> Vec<Told> {
     store.sandbox.arm(Fault::on(Operation::Purchase, lost));
-    store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
+    store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
     let mut told = Vec::new();
     // On a busy computer the wait may end before the journal answered; the same press again is the same purchase.
     while told.iter().all(|call: &Told| call.json("operationId").is_null()) {

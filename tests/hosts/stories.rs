@@ -5,7 +5,7 @@ use crate::languages::{ALL, Language};
 use crate::support::Store;
 use engage_sandbox::certify::{Plan, Template, certify};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Answer, Effect, Fault, LedgerKind, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, LedgerKind, Operation};
 use std::thread;
 use std::time::Duration;
 use uuid::Uuid;
@@ -89,7 +89,10 @@ fn live(language: Language) -> Vec<Told> {
     deducted(&till, 1);
 
     let told = till.sell("the same receipt again", &coffee("kvitto å 1"));
-    assert!(told.exit == Some(0) && told.cashier.contains("(asked for before: bought once)"), "{told:?}");
+    assert!(
+        told.exit == Some(0) && told.cashier.contains("(existing purchase: nothing was deducted again)"),
+        "{told:?}"
+    );
     deducted(&till, 1);
 
     let told = till.sell("a member that there is not", &["--member", "customKey=4711"]);
@@ -101,10 +104,10 @@ fn live(language: Language) -> Vec<Told> {
 
     // Nor can it be looked up, else the library finds out within the cashier's wait.
     till.store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
-    till.store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).times(0));
+    till.store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
     let told =
         till.sell("the line is cut behind the purchase", &[&coffee("receipt 2")[..], &["--wait", "2000"]].concat());
-    assert!(told.exit == Some(11) && told.cashier.contains("==> Not known yet."), "{told:?}");
+    assert!(told.exit == Some(11) && told.cashier.contains("==> The purchase is pending."), "{told:?}");
     till.store.sandbox.clear_faults();
     deducted(&till, 2);
 
@@ -132,7 +135,7 @@ fn live(language: Language) -> Vec<Told> {
     // The till is told that its wait has ended; what it used is known at the next start.
     till.store.sandbox.arm(Fault::on(Operation::Redeem, Effect::StallAfterCommit));
     let told = till.sell("the line hangs behind the redeem", &[&coffee("receipt 5")[..], &["--wait", "2000"]].concat());
-    assert!(told.exit == Some(0) && told.cashier.contains("==> Not known yet whether the reward is used."), "{told:?}");
+    assert!(told.exit == Some(0) && told.cashier.contains("==> The use of the reward is pending."), "{told:?}");
     till.store.sandbox.clear_faults();
     let told = till.sell("the start after it", &["--contact", CONTACT, "--item", NO_ITEM]);
     assert!(told.cashier.contains("Earlier redeem <id> (receipt 5): completed\n"), "{told:?}");
@@ -140,7 +143,7 @@ fn live(language: Language) -> Vec<Told> {
 
     till.store
         .sandbox
-        .arm(Fault::on(Operation::Redeem, Effect::Status(Answer::error(409, "PromotionAlreadyRedeemed"))));
+        .arm(Fault::on(Operation::Redeem, Effect::Status(FaultResponse::error(409, "PromotionAlreadyRedeemed"))));
     let told = till.sell("a reward that somebody else has used", &coffee("receipt 6"));
     assert!(told.exit == Some(0) && told.technician.contains("redeem: EPS_"), "{told:?}");
 
@@ -206,7 +209,7 @@ fn the_till_is_certified_in_every_other_language() {
         // Three are certified at once, and a runtime starts slowly.
         let plan = Plan { grace: Duration::from_secs(60), ..Plan::new(Template::new(words).unwrap()) };
         let report = certify(&plan, &|_| {}).unwrap();
-        let failed: Vec<_> = report.scenarios.iter().filter(|played| played.word() != "passed").collect();
+        let failed: Vec<_> = report.scenarios.iter().filter(|played| played.label() != "passed").collect();
         assert!(report.complete && failed.is_empty(), "{language:?}: {failed:#?}");
         println!("certified: {language:?}, {} scenarios", report.count("passed"));
     };

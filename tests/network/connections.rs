@@ -6,7 +6,7 @@ use crate::proxy::{Kind, Proxy};
 use crate::support::{ASTRID, COFFEE, Store, buy, code_of, eventually, parse};
 use crate::tunnel::{ConnectProxy, Does, upstream};
 use engage_point_shop::{Client, Code, Level};
-use engage_sandbox::{Answer, Effect, Fault, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 
@@ -107,11 +107,11 @@ fn a_connection_is_kept_as_long_as_the_server_says_and_no_longer() {
     let store = Store::open();
     let client = store.client();
     let kept = |header: &str| {
-        let answer = Answer {
+        let answer = FaultResponse {
             body: Some("[]".into()),
             content_type: Some("application/json".into()),
             headers: [("Keep-Alive".to_owned(), header.to_owned())].into_iter().collect(),
-            ..Answer::status(200)
+            ..FaultResponse::status(200)
         };
         store.sandbox.arm(Fault::on(Operation::Items, Effect::Status(answer)));
         client.list_items(ASTRID, None).unwrap();

@@ -7,7 +7,7 @@ use crate::support::{ASTRID, COFFEE, Store, code_of};
 use crate::tunnel::{ConnectProxy, Does, upstream};
 use crate::{alone, till};
 use engage_point_shop::{Client, OperationId};
-use engage_sandbox::{Answer, Effect, Fault, Operation, Sandbox};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation, Sandbox};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -160,9 +160,9 @@ fn no_secret_is_in_an_error_a_log_line_the_journal_or_the_memory_after_closing()
         Effect::ResetBeforeCommit,
         Effect::ResetAfterCommit,
         Effect::Truncate { bytes: 30 },
-        Effect::Status(Answer::error(401, "Unauthorized")),
-        Effect::Status(Answer::status(429)),
-        Effect::Status(Answer::status(503)),
+        Effect::Status(FaultResponse::error(401, "Unauthorized")),
+        Effect::Status(FaultResponse::status(429)),
+        Effect::Status(FaultResponse::status(503)),
         Effect::StallBeforeCommit,
     ] {
         assert_eq!(till.tell(&["open", &config(json!({ "requestTimeoutMs": 300 }))]), 0);
@@ -229,7 +229,11 @@ fn what_a_server_repeats_of_a_search_is_not_passed_on() {
         [(400, "application/json"), (404, "text/html"), (500, "text/plain"), (200, "application/json")]
     {
         let body = format!("{{\"errorCode\":\"{EMAIL}\",\"message\":\"{EMAIL} or {KEY} is not known\"}}");
-        let answer = Answer { body: Some(body), content_type: Some(content_type.into()), ..Answer::status(status) };
+        let answer = FaultResponse {
+            body: Some(body),
+            content_type: Some(content_type.into()),
+            ..FaultResponse::status(status)
+        };
         store.sandbox.arm(Fault::on(Operation::Contacts, Effect::Status(answer)));
         let error = client.find_contact("email", EMAIL, None).unwrap_err();
         let told = String::from_utf8(error.to_json()).unwrap();

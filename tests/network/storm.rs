@@ -6,7 +6,7 @@ use crate::full;
 use crate::proxy::{Break, Kind, Proxy, Side};
 use crate::support::{COFFEE, Store, eventually, parse, unsettled};
 use engage_point_shop::{Client, Code, ContactId, Error, OperationId, Outcome};
-use engage_sandbox::{Answer, Effect, Fault, Member, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, Member, Operation};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -51,8 +51,8 @@ fn uuid_seed() -> u64 {
 fn misfortune(dice: &mut Dice, store: &Store, proxy: &Proxy) {
     let effect = match dice.roll(14) {
         0 => Effect::Delay { ms: 200 },
-        1 => Effect::Status(Answer::status(503)),
-        2 => Effect::StatusAfterCommit(Answer::status(502)),
+        1 => Effect::Status(FaultResponse::status(503)),
+        2 => Effect::StatusAfterCommit(FaultResponse::status(502)),
         3 => Effect::ResetBeforeCommit,
         4 => Effect::ResetAfterCommit,
         5 => Effect::CloseBeforeCommit,

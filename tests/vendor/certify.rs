@@ -10,7 +10,7 @@ fn target() -> PathBuf {
 
 /// The commands under a heading of the README, continued lines joined.
 fn commands(heading: &str) -> Vec<String> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/certify.md")).unwrap();
     let section = readme.split(&format!("## {heading}\n")).nth(1).expect("the section is in the README");
     let block = section.split("```console\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let lines = block.replace("\\\n", " ");

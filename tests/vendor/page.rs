@@ -33,12 +33,12 @@ fn a_till_can_be_made_pending_and_settled_on_the_page_with_a_mouse_or_by_keyboar
     // By keyboard alone: from the top of the page on to the button, and enter.
     browser.go(&store.sandbox.http_url());
     for _ in 0..10 {
-        if browser.value("document.activeElement.id") == "lift" {
+        if browser.value("document.activeElement.id") == "clear-faults" {
             break;
         }
         browser.key("Tab");
     }
-    assert_eq!(browser.value("document.activeElement.id"), "lift");
+    assert_eq!(browser.value("document.activeElement.id"), "clear-faults");
     browser.key("Enter");
     browser.until("document.getElementById('status').innerText.startsWith('no faults armed')");
     assert_eq!(settled(&client, pending)["outcome"], "completed");
@@ -84,13 +84,13 @@ fn send(store: &Store, request: &str) {
 #[test]
 fn a_form_of_another_sites_page_is_refused() {
     let store = Store::open();
-    let form = "fault=silence&operation=purchase&times=0";
+    let form = "fault=no-response&operation=purchase&times=0";
     for (site, armed) in [("cross-site", 0), ("same-site", 0), ("same-origin", 1)] {
         let length = form.len();
         send(
             &store,
             &format!(
-                "POST /_sandbox/page/arm HTTP/1.0\r\nSec-Fetch-Site: {site}\r\nContent-Length: {length}\r\n\r\n{form}"
+                "POST /_sandbox/dashboard/arm HTTP/1.0\r\nSec-Fetch-Site: {site}\r\nContent-Length: {length}\r\n\r\n{form}"
             ),
         );
         assert_eq!(store.sandbox.faults().len(), armed, "{site}");

@@ -1,5 +1,7 @@
-//! What a scenario plays on: a sandbox, a network and a folder of its own, the till, and a record of what was done and expected.
-//! What holds in every scenario is checked here: the time a press takes, the word given to the cashier, one purchase id a sale.
+//! Runs one scenario: a sandbox, a network and a folder of its own, the till, and a record of the
+//! steps and failures.
+//! This module checks the rules of every scenario: the time of a press, the reported outcome, one
+//! purchase id a sale.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,19 +15,19 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::relay::Relay;
-use super::report::{Grade, Played, Step};
+use super::report::{Grade, ScenarioResult, Step};
 use super::scenarios::Scenario;
-use super::till::{Ended, Running, Said};
+use super::till::{Exit, ReportedOutcome, Running};
 use super::{Permits, Plan};
 use crate::judge::{Case, Journal, judge};
+use crate::ledger::LedgerKind;
 use crate::log::{KeySeen, RequestEntry};
-use crate::store::LedgerKind;
 use crate::{Fault, Operation, Sandbox};
 
-/// How long a program is given to make a request.
+/// The time within which a program must send a request.
 const REQUEST: Duration = Duration::from_secs(30);
 
-/// A sale: the basket on which the cashier presses.
+/// A sale: the basket for which the cashier presses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sale {
     pub reference: &'static str,
@@ -33,13 +35,13 @@ pub(super) struct Sale {
     pub item: Uuid,
 }
 
-pub(super) struct Stage<'a> {
+pub(super) struct Runner<'a> {
     plan: &'a Plan,
     permits: &'a Permits,
     pub sandbox: Sandbox,
     folder: TempDir,
     network: Option<Relay>,
-    /// What the till is told; a scenario may tell it something else.
+    /// The configuration of the till. A scenario may change it.
     pub ca: PathBuf,
     pub key: String,
     pub journal: PathBuf,
@@ -52,11 +54,11 @@ pub(super) struct Stage<'a> {
     unstartable: Option<String>,
 }
 
-impl<'a> Stage<'a> {
-    pub fn new(plan: &'a Plan, permits: &'a Permits) -> io::Result<Stage<'a>> {
+impl<'a> Runner<'a> {
+    pub fn new(plan: &'a Plan, permits: &'a Permits) -> io::Result<Runner<'a>> {
         let sandbox = Sandbox::builder().requests_per_second(None).try_start()?;
         let folder = tempfile::Builder::new().prefix("engage-certify-").tempdir()?;
-        Ok(Stage {
+        Ok(Runner {
             plan,
             permits,
             ca: sandbox.ca_file().to_owned(),
@@ -75,61 +77,63 @@ impl<'a> Stage<'a> {
         })
     }
 
-    // --- What happens -------------------------------------------------------------------------------------------------
+    // --- Actions ---
 
-    /// Arms a fault, and says in words what it does.
+    /// Arms a fault and records it in one sentence.
     pub fn arm(&mut self, what: &str, fault: Fault) {
         self.sandbox.arm(fault);
         self.note(what);
     }
 
     /// Ends the faults.
-    pub fn lift(&mut self) {
+    pub fn clear_faults(&mut self) {
         self.sandbox.clear_faults();
-        self.note("The faults end.");
+        self.note("The faults have ended.");
     }
 
-    /// Presses, and waits for what the till says.
-    pub fn press(&mut self, sale: Sale) -> Said {
+    /// Presses and returns the reported outcome.
+    pub fn press(&mut self, sale: Sale) -> ReportedOutcome {
         let permit = self.permits.take(1);
         let before = self.requests_for(sale);
-        let Some(till) = self.start(sale) else { return Said::Other(-1) };
+        let Some(till) = self.start(sale) else { return ReportedOutcome::Other(-1) };
         let ended = till.wait(self.limit());
         drop(permit);
         self.pressed(sale, &ended, before);
-        ended.said
+        ended.reported
     }
 
-    /// Presses twice at the same moment.
-    pub fn press_twice(&mut self, sale: Sale) -> [Said; 2] {
+    /// Presses twice at the same time.
+    pub fn press_twice(&mut self, sale: Sale) -> [ReportedOutcome; 2] {
         let permit = self.permits.take(2);
         let before = self.requests_for(sale);
-        let (Some(one), Some(two)) = (self.start(sale), self.start(sale)) else { return [Said::Other(-1); 2] };
+        let (Some(one), Some(two)) = (self.start(sale), self.start(sale)) else {
+            return [ReportedOutcome::Other(-1); 2];
+        };
         let (one, two) = (one.wait(self.limit()), two.wait(self.limit()));
         drop(permit);
         self.pressed(sale, &one, before);
         self.pressed(sale, &two, before);
-        [one.said, two.said]
+        [one.reported, two.reported]
     }
 
-    /// Presses, and pulls the plug as soon as a request that is `wanted` has reached the sandbox.
+    /// Presses, and kills the till as soon as a request that is `wanted` has reached the sandbox.
     pub fn press_and_kill(&mut self, sale: Sale, when: &str, wanted: impl Fn(&RequestEntry) -> bool) {
         let _permit = self.permits.take(1);
         let seen = self.sandbox.requests().last().map_or(0, |request| request.seq);
         let Some(till) = self.start(sale) else { return };
         let arrived = self.sandbox.wait_for(REQUEST, |request| request.seq > seen && wanted(request)).is_some();
         let ended = till.kill();
-        self.record(&format!("{}: pressed, and the power is cut {when}.", sale.reference), Some(&ended));
+        self.record(&format!("{}: pressed. The power is cut {when}.", sale.reference), Some(&ended));
         if !arrived {
-            self.fail(&format!("{}: the till made no such request within {} s", sale.reference, REQUEST.as_secs()));
+            self.fail(&format!("{}: the till sent no such request within {} s", sale.reference, REQUEST.as_secs()));
         }
     }
 
     /// Presses, and cuts the network as soon as the purchase has reached the sandbox.
-    pub fn press_and_cut(&mut self, sale: Sale) -> Said {
+    pub fn press_and_cut(&mut self, sale: Sale) -> ReportedOutcome {
         let permit = self.permits.take(1);
         let before = self.requests_for(sale);
-        let Some(till) = self.start(sale) else { return Said::Other(-1) };
+        let Some(till) = self.start(sale) else { return ReportedOutcome::Other(-1) };
         let arrived = self.sandbox.wait_for(REQUEST, is_purchase);
         self.cut_network();
         let ended = till.wait(self.limit());
@@ -138,39 +142,41 @@ impl<'a> Stage<'a> {
             self.fail(&format!("{}: no purchase reached Engage", sale.reference));
         }
         self.pressed(sale, &ended, before);
-        ended.said
+        ended.reported
     }
 
-    /// Presses until the outcome is known, as a cashier or the next start would, and expects it to be this one.
-    pub fn settle(&mut self, sale: Sale, expected: Said) {
-        let deadline = Instant::now() + self.plan.patience;
+    /// Presses until the outcome is final, as a cashier or the next start does, and expects this
+    /// outcome.
+    pub fn resolve(&mut self, sale: Sale, expected: ReportedOutcome) {
+        let deadline = Instant::now() + self.plan.resolve_timeout;
         let mut pause = Duration::from_millis(250);
         loop {
-            let said = self.press(sale);
-            if self.unstartable.is_some() || said == expected {
+            let reported = self.press(sale);
+            if self.unstartable.is_some() || reported == expected {
                 return;
             }
-            if !matches!(said, Said::Pending | Said::NotSent) {
-                return self.fail(&format!("{}: the till says {said}; the truth is {expected}", sale.reference));
+            if !matches!(reported, ReportedOutcome::Pending | ReportedOutcome::NotSent) {
+                return self
+                    .fail(&format!("{}: the till reports {reported}; the outcome is {expected}", sale.reference));
             }
             if Instant::now() >= deadline {
-                let patience = self.plan.patience.as_secs();
+                let timeout = self.plan.resolve_timeout.as_secs();
                 return self
-                    .fail(&format!("{}: not settled within {patience} s after the faults ended", sale.reference));
+                    .fail(&format!("{}: not resolved within {timeout} s after the end of the faults", sale.reference));
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
 
-    /// Lets Engage's own time pass.
-    pub fn let_pass(&mut self, time: Duration) {
+    /// Waits while Engage processes a request.
+    pub fn wait_for(&mut self, time: Duration) {
         thread::sleep(time);
         self.note(&format!("{} s pass.", time.as_secs()));
     }
 
-    /// Puts a network between the till and the sandbox that can be cut.
-    pub fn lay_network(&mut self) -> io::Result<()> {
+    /// Adds a network between the till and the sandbox. The network can be cut.
+    pub fn add_network(&mut self) -> io::Result<()> {
         let port = self.sandbox.https_url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
         self.network = Some(Relay::new(SocketAddr::from(([127, 0, 0, 1], port)))?);
         Ok(())
@@ -183,21 +189,22 @@ impl<'a> Stage<'a> {
         self.note("The network is cut.");
     }
 
-    pub fn mend_network(&mut self) {
-        let mended = self.network.as_mut().map_or(Ok(()), Relay::mend);
-        if let Err(error) = mended {
-            self.fail(&format!("the network could not be mended: {error}"));
+    pub fn restore_network(&mut self) {
+        let restored = self.network.as_mut().map_or(Ok(()), Relay::restore);
+        if let Err(error) = restored {
+            self.fail(&format!("the network could not be restored: {error}"));
         }
-        self.note("The network is back.");
+        self.note("The network is restored.");
     }
 
-    /// A file of this scenario's folder.
+    /// Returns the path of a file in this scenario's folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Whether the till's command line has this placeholder; if not, the scenario does not apply.
-    pub fn needs(&mut self, placeholder: &str) -> bool {
+    /// Returns whether the till's command line has this placeholder. Without it the scenario does
+    /// not apply.
+    pub fn requires(&mut self, placeholder: &str) -> bool {
         let has = self.plan.till.mentions(placeholder);
         if !has {
             self.skipped = Some(format!("the till's command line has no {placeholder}"));
@@ -213,7 +220,7 @@ impl<'a> Stage<'a> {
         self.record(what, None);
     }
 
-    // --- What is expected ---------------------------------------------------------------------------------------------
+    // --- Expectations ---
 
     pub fn fail(&mut self, why: &str) {
         if self.failures.iter().all(|known| known != why) {
@@ -221,15 +228,15 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// What the till may say, and why nothing else is right.
-    pub fn expect(&mut self, said: Said, allowed: &[Said], why: &str) {
-        // What is late, or could not be started, has been said already.
-        if !allowed.contains(&said) && said != Said::Overdue {
-            self.fail(&format!("the till says {said}, but {why}"));
+    /// Checks the reported outcome. `why` explains why only the allowed outcomes are correct.
+    pub fn expect(&mut self, reported: ReportedOutcome, allowed: &[ReportedOutcome], why: &str) {
+        // A late or failed start is recorded already.
+        if !allowed.contains(&reported) && reported != ReportedOutcome::TimedOut {
+            self.fail(&format!("the till reports {reported}; {why}"));
         }
     }
 
-    /// How often each sale is to be deducted in the end; nothing else may be.
+    /// Checks the number of deductions of each sale. Any other deduction is a failure.
     pub fn expect_deducted(&mut self, expected: &[(Sale, usize)]) {
         for &(sale, due) in expected {
             let found = self.deductions(sale);
@@ -245,27 +252,27 @@ impl<'a> Stage<'a> {
         });
         for entry in others {
             self.fail(&format!(
-                "member {} was deducted for item {}, which nobody wanted",
+                "member {} was deducted for item {}, which no sale asked for",
                 entry.contact_id, entry.item_id
             ));
         }
     }
 
-    /// How often a sale was deducted.
+    /// Returns the number of deductions of a sale.
     fn deductions(&self, sale: Sale) -> usize {
         let ledger = self.sandbox.ledger();
         let deducted = ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct);
         deducted.filter(|entry| (entry.contact_id, entry.item_id) == (sale.contact, sale.item)).count()
     }
 
-    /// How many purchase requests for this member have reached the sandbox.
+    /// Returns the number of purchase requests for this member that have reached the sandbox.
     pub fn requests_for(&self, sale: Sale) -> usize {
         let requests = self.sandbox.requests();
         requests.iter().filter(|request| is_purchase(request) && request.contact_id == Some(sale.contact)).count()
     }
 
-    /// Checks what holds in every scenario, and ends it.
-    pub fn end(mut self, scenario: &Scenario) -> Result<Played, String> {
+    /// Checks the rules of every scenario, and ends the scenario.
+    pub fn end(mut self, scenario: &Scenario) -> Result<ScenarioResult, String> {
         if let Some(why) = self.unstartable {
             return Err(why);
         }
@@ -277,7 +284,13 @@ impl<'a> Stage<'a> {
             (None, true) => Grade::Passed,
             (None, false) => Grade::Failed(self.failures),
         };
-        Ok(Played { name: scenario.name, title: scenario.title, took: self.began.elapsed(), steps: self.steps, grade })
+        Ok(ScenarioResult {
+            name: scenario.name,
+            title: scenario.title,
+            took: self.began.elapsed(),
+            steps: self.steps,
+            grade,
+        })
     }
 
     fn one_purchase_id_a_sale(&mut self) {
@@ -292,35 +305,36 @@ impl<'a> Stage<'a> {
             let sales = self.sales.iter().filter(|sale| sale.contact == contact).count();
             if ids.len() > sales {
                 let what = if sales == 1 { "1 sale was".to_owned() } else { format!("{sales} sales were") };
-                self.fail(&format!("{what} sent under {} purchase ids: each may be deducted", ids.len()));
+                self.fail(&format!("{what} sent with {} purchase ids, and each may be deducted", ids.len()));
             }
         }
     }
 
-    /// What Engage asks of every request.
+    /// Checks the headers that Engage requires of every request.
     fn requests_are_in_order(&mut self) {
         for request in self.sandbox.requests() {
             if request.user_agent.is_none_or(|agent| agent.trim().is_empty()) {
-                self.fail("a request came without User-Agent, which Engage demands");
+                self.fail("a request has no User-Agent header, which Engage requires");
             }
             let is_json = |value: &hyper::header::HeaderValue| value.as_bytes().starts_with(b"application/json");
             if !request.request.headers.get("content-type").is_some_and(is_json) {
-                self.fail("a request came without Content-Type: application/json, which Engage demands of every call");
+                self.fail("a request has no Content-Type: application/json, which Engage requires");
             }
             if request.key == KeySeen::Missing {
-                self.fail("a request came without the key");
+                self.fail("a request has no API key");
             }
         }
     }
 
-    /// If the till exports its journal, that must be one story with the ledger.
+    /// Judges the till's exported journal against the ledger, if there is an export.
     fn export_is_true(&mut self) {
         let Ok(json) = fs::read(self.file("export.json")) else { return };
         match Journal::from_json("", &json) {
-            Err(error) => self.fail(&format!("the till's export is not readable: {error}")),
+            Err(error) => self.fail(&format!("the till's export is invalid: {error}")),
             Ok(journal) => {
                 let ledger = self.sandbox.ledger();
-                let case = Case { ledger: &ledger, journals: &[journal], settled: false, partial: true };
+                let case =
+                    Case { ledger: &ledger, journals: &[journal], resolved: false, partial: true, attempts: None };
                 for (rule, why) in judge(&case).reasons() {
                     self.fail(&format!("the till's export: {rule}: {why}"));
                 }
@@ -328,7 +342,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    // --- Within -------------------------------------------------------------------------------------------------------
+    // --- Internals ---
 
     fn limit(&self) -> Duration {
         self.plan.wait + self.plan.grace
@@ -358,30 +372,29 @@ impl<'a> Stage<'a> {
         match self.plan.till.start(&values, &self.file(&format!("press-{}.txt", self.presses))) {
             Ok(running) => Some(running),
             Err(error) => {
-                self.unstartable =
-                    Some(format!("the till could not be started: {}: {error}", self.plan.till.program()));
+                self.unstartable = Some(format!("the till cannot be started: {}: {error}", self.plan.till.program()));
                 None
             }
         }
     }
 
-    /// Notes what a press said, and holds it against the ledger.
-    fn pressed(&mut self, sale: Sale, ended: &Ended, requests_before: usize) {
+    /// Records the outcome of a press, and checks it against the ledger.
+    fn pressed(&mut self, sale: Sale, ended: &Exit, requests_before: usize) {
         let name = sale.reference;
-        self.record(&format!("{name}: pressed. The till says: {}.", ended.said), Some(ended));
+        self.record(&format!("{name}: pressed. The till reports: {}.", ended.reported), Some(ended));
         let deducted = self.deductions(sale);
         let sent = self.requests_for(sale) > requests_before;
-        match ended.said {
-            Said::Bought if deducted == 0 => {
-                self.fail(&format!("{name}: the till says bought, and nothing was deducted"));
+        match ended.reported {
+            ReportedOutcome::Completed if deducted == 0 => {
+                self.fail(&format!("{name}: the till reports completed, and nothing was deducted"));
             }
-            Said::Declined | Said::NotSent if sent && deducted > 0 => {
-                self.fail(&format!("{name}: the till says {}, and the points were deducted", ended.said));
+            ReportedOutcome::Declined | ReportedOutcome::NotSent if sent && deducted > 0 => {
+                self.fail(&format!("{name}: the till reports {}, and the points were deducted", ended.reported));
             }
-            Said::Overdue => {
+            ReportedOutcome::TimedOut => {
                 let limit = self.limit().as_secs_f64();
                 self.fail(&format!(
-                    "{name}: the till still runs after {limit:.1} s, {:.1} s were asked for",
+                    "{name}: the till still runs after {limit:.1} s, and the wait is {:.1} s",
                     self.plan.wait.as_secs_f64()
                 ));
             }
@@ -389,7 +402,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn record(&mut self, what: &str, ended: Option<&Ended>) {
+    fn record(&mut self, what: &str, ended: Option<&Exit>) {
         let step = Step {
             at: self.began.elapsed(),
             what: what.to_owned(),

@@ -1,4 +1,5 @@
-// What calls answer and take, as types. Whatever has no property of its own is in Json, as it came.
+// The types of the calls' results and options. A value without a property of its own is in Json,
+// unchanged.
 
 using System;
 using System.Collections.Generic;
@@ -6,7 +7,7 @@ using System.Linq;
 
 namespace EngagePointShop
 {
-    /// <summary>What every answer has.</summary>
+    /// <summary>The JSON of a call's result; each type below names its known values.</summary>
     public abstract class Answer
     {
         internal Answer(Json json)
@@ -14,25 +15,25 @@ namespace EngagePointShop
             Json = json;
         }
 
-        /// <summary>All of it.</summary>
+        /// <summary>The whole value, unchanged.</summary>
         public Json Json { get; }
 
         internal static DateTimeOffset? Time(Json ms) =>
             ms.Integer is long value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : (DateTimeOffset?)null;
     }
 
-    /// <summary>What the library knows of something that spends.</summary>
+    /// <summary>An operation: a purchase or a redeem, as the journal holds it.</summary>
     public sealed class Operation : Answer
     {
         internal Operation(Json json) : base(json) { }
 
-        /// <summary>Its id; for a purchase the purchase's too.</summary>
+        /// <summary>The operation's id; for a purchase it is also the purchase id.</summary>
         public string OperationId => Json["operationId"].Text;
 
-        /// <summary>"purchase" or "redeem".</summary>
+        /// <summary>The kind of operation: "purchase" or "redeem".</summary>
         public string Kind => Json["kind"].Text;
 
-        /// <summary>What is known of the points.</summary>
+        /// <summary>The outcome: what is known about the points.</summary>
         public Outcome Outcome
         {
             get
@@ -47,195 +48,204 @@ namespace EngagePointShop
             }
         }
 
-        /// <summary>The code of that outcome.</summary>
+        /// <summary>The code of the outcome.</summary>
         public Code Code => (Code)(Json["code"].Integer ?? (long)Code.Internal);
 
-        /// <summary>The purchase.</summary>
+        /// <summary>The purchase id; null for a redeem.</summary>
         public string PurchaseId => Json["purchaseId"].Text;
 
-        /// <summary>The member.</summary>
+        /// <summary>The member's contact id; null if it was not given.</summary>
         public string ContactId => Json["contactId"].Text;
 
-        /// <summary>The item.</summary>
+        /// <summary>The id of the bought item; null for a redeem.</summary>
         public string ItemId => Json["itemId"].Text;
 
-        /// <summary>The reward that is redeemed, or that the purchase gave once FindReward was certain.</summary>
+        /// <summary>The assignment id of the redeemed reward, or of the purchase's reward once
+        /// FindReward was certain.</summary>
         public string AssignmentId => Json["assignmentId"].Text;
 
-        /// <summary>The channel of a redeem.</summary>
+        /// <summary>The channel of a redeem; null for a purchase.</summary>
         public string Channel => Json["channel"].Text;
 
-        /// <summary>The POS's own name for the sale.</summary>
+        /// <summary>The POS's own name for the sale, for example a receipt number.</summary>
         public string Reference => Json["reference"].Text;
 
-        /// <summary>How many requests were made.</summary>
+        /// <summary>The number of attempts: requests that may have spent.</summary>
         public int Attempts => (int)(Json["attempts"].Integer ?? 0);
 
-        /// <summary>Whether the library cannot find out, and a person must.</summary>
+        /// <summary>Whether the operation needs a manual review, because the library cannot resolve
+        /// it.</summary>
         public bool NeedsReview => Json["needsReview"].Flag ?? false;
 
-        /// <summary>Whether it had been asked for before. Only where a call that spends answers it.</summary>
+        /// <summary>Whether the call found an existing operation. Only Purchase and RedeemReward
+        /// return this value.</summary>
         public bool Existing => Json["existing"].Flag ?? false;
 
-        /// <summary>When it was recorded.</summary>
+        /// <summary>The time at which the intent was recorded.</summary>
         public DateTimeOffset? RecordedAt => Time(Json["recordedAtMs"]);
 
-        /// <summary>When its outcome became known.</summary>
+        /// <summary>The time at which the outcome became known.</summary>
         public DateTimeOffset? ResolvedAt => Time(Json["resolvedAtMs"]);
 
-        /// <summary>When the POS acknowledged it.</summary>
+        /// <summary>The time at which the POS acknowledged the outcome.</summary>
         public DateTimeOffset? AcknowledgedAt => Time(Json["acknowledgedAtMs"]);
 
-        /// <summary>Engage's purchase object, once done.</summary>
+        /// <summary>Engage's purchase object, once the purchase is completed.</summary>
         public Purchase Purchase => Json["purchase"].IsNull ? null : new Purchase(Json["purchase"]);
 
-        /// <summary>Of a redeem: Engage's reward object, if it was seen.</summary>
+        /// <summary>Engage's reward object of a redeem, if Engage returned it.</summary>
         public Reward Reward => Json["reward"].IsNull ? null : new Reward(Json["reward"]);
     }
 
-    /// <summary>An account of a member's points.</summary>
+    /// <summary>One of a member's point accounts.</summary>
     public sealed class PointAccount : Answer
     {
         internal PointAccount(Json json) : base(json) { }
 
-        /// <summary>The points.</summary>
+        /// <summary>The balance, in points.</summary>
         public decimal Balance => Json["balance"].Number ?? 0;
     }
 
-    /// <summary>Something that a member can buy.</summary>
+    /// <summary>An item that a member can buy.</summary>
     public sealed class Item : Answer
     {
         internal Item(Json json) : base(json) { }
 
-        /// <summary>What is bought: the second argument of Purchase.</summary>
+        /// <summary>The item's id: the second argument of Purchase.</summary>
         public string Id => Json["id"].Text;
 
-        /// <summary>The internal name.</summary>
+        /// <summary>The item's internal name.</summary>
         public string Name => Json["name"].Text;
 
-        /// <summary>What the member is shown; the internal name where there is nothing.</summary>
+        /// <summary>The title for the member, or the internal name if there is no title.</summary>
         public string Title => string.IsNullOrEmpty(Json["presentation"]["title"].Text) ? Name : Json["presentation"]["title"].Text;
 
-        /// <summary>In points.</summary>
+        /// <summary>The cost, in points.</summary>
         public long Cost => Json["cost"].Integer ?? 0;
     }
 
-    /// <summary>A purchase as Engage has it.</summary>
+    /// <summary>A purchase in Engage's history.</summary>
     public sealed class Purchase : Answer
     {
         internal Purchase(Json json) : base(json) { }
 
-        /// <summary>In points.</summary>
+        /// <summary>The cost, in points.</summary>
         public long Cost => Json["cost"].Integer ?? 0;
 
-        /// <summary>Engage's word.</summary>
+        /// <summary>Engage's status of the purchase, unchanged.</summary>
         public string Status => Json["status"].Text;
 
-        /// <summary>Engage's word for when.</summary>
+        /// <summary>The time of the purchase, in Engage's format.</summary>
         public string CreatedOn => Json["createdOn"].Text;
     }
 
-    /// <summary>A reward that a member has.</summary>
+    /// <summary>A reward of a member.</summary>
     public sealed class Reward : Answer
     {
         internal Reward(Json json) : base(json) { }
 
-        /// <summary>The assignment: what is redeemed.</summary>
+        /// <summary>The assignment id: the second argument of RedeemReward.</summary>
         public string Id => Json["id"].Text;
 
-        /// <summary>The template it was made from, which cannot be redeemed.</summary>
+        /// <summary>The id of the reward's template, which cannot be redeemed.</summary>
         public string PromotionId => Json["promotionId"].Text;
 
-        /// <summary>What the member is shown.</summary>
+        /// <summary>The text that the member sees first.</summary>
         public string Heading => Json["heading"].Text;
     }
 
-    /// <summary>Which reward a purchase gave.</summary>
+    /// <summary>The reward of a purchase, and how certain it is.</summary>
     public sealed class FoundReward : Answer
     {
         internal FoundReward(Json json) : base(json) { }
 
-        /// <summary>"explicit", "newSincePurchase" and "onlyCandidate" are certain; "ambiguous" and "none" are not.</summary>
+        /// <summary>The certainty: "explicit", "newSincePurchase" and "onlyCandidate" are certain;
+        /// "ambiguous" and "none" are not.</summary>
         public string Certainty => Json["certainty"].Text;
 
-        /// <summary>What RedeemReward takes; null unless it is certain.</summary>
+        /// <summary>The assignment id for RedeemReward; null unless the reward is
+        /// certain.</summary>
         public string AssignmentId => Json["assignmentId"].Text;
 
-        /// <summary>Engage's object, or null.</summary>
+        /// <summary>Engage's reward object, or null.</summary>
         public Reward Reward => Json["reward"].IsNull ? null : new Reward(Json["reward"]);
 
-        /// <summary>What a receipt and a screen need of it, or null.</summary>
+        /// <summary>The reward's texts for a receipt and a screen, or null.</summary>
         public Receipt Receipt => Json["receipt"].IsNull ? null : new Receipt(Json["receipt"]);
 
-        /// <summary>Where it is ambiguous, what a person can choose from.</summary>
+        /// <summary>The rewards from which a person can choose, if the reward is
+        /// ambiguous.</summary>
         public IReadOnlyList<Reward> Candidates => Json["candidates"].Items.Select(json => new Reward(json)).ToList();
     }
 
-    /// <summary>What a receipt and a screen need of a reward; each is null where it is not known.</summary>
+    /// <summary>The texts of a reward for a receipt and a screen; each is null if it is not
+    /// known.</summary>
     public sealed class Receipt : Answer
     {
         internal Receipt(Json json) : base(json) { }
 
-        /// <summary>What the member is shown.</summary>
+        /// <summary>The title for the member.</summary>
         public string Title => Json["title"].Text;
 
-        /// <summary>In more words.</summary>
+        /// <summary>The longer description.</summary>
         public string Description => Json["description"].Text;
 
-        /// <summary>To be printed as such.</summary>
+        /// <summary>The digits or text of the barcode, to be printed as a barcode.</summary>
         public string Barcode => Json["barcode"].Text;
 
-        /// <summary>Engage's word for until when.</summary>
+        /// <summary>The time at which the reward expires, in Engage's format.</summary>
         public string ExpiresOn => Json["expiresOn"].Text;
 
-        /// <summary>What the cashier has to do.</summary>
+        /// <summary>The instruction for the cashier.</summary>
         public string Instruction => Json["instruction"].Text;
 
-        /// <summary>What kind of Json["value"] there is.</summary>
+        /// <summary>The type of the value in Json["value"].</summary>
         public string ValueType => Json["valueType"].Text;
     }
 
-    /// <summary>What a call to Settle came to.</summary>
+    /// <summary>The result of ResolvePending.</summary>
     public sealed class Resolution : Answer
     {
         internal Resolution(Json json) : base(json) { }
 
-        /// <summary>How many outcomes became known.</summary>
+        /// <summary>The number of operations that were resolved.</summary>
         public int Known => (int)(Json["resolved"].Integer ?? 0);
 
-        /// <summary>How many are pending still.</summary>
+        /// <summary>The number of operations that are still pending.</summary>
         public int Pending => (int)(Json["pending"].Integer ?? 0);
     }
 
-    /// <summary>What every call that asks Engage may be told.</summary>
+    /// <summary>The options of every call that makes a request to Engage.</summary>
     public class CallOptions
     {
-        /// <summary>How long it may take; the configuration's "waitMs" if null.</summary>
+        /// <summary>The longest wait of the call; the configuration's "waitMs" if null.</summary>
         public TimeSpan? Wait { get; set; }
 
         internal virtual Dictionary<string, object> ToJson() =>
             new Dictionary<string, object> { ["waitMs"] = Wait is TimeSpan wait ? (long)wait.TotalMilliseconds : (object)null };
     }
 
-    /// <summary>What FindContact may be told.</summary>
+    /// <summary>The options of FindContact.</summary>
     public sealed class ContactOptions : CallOptions
     {
-        /// <summary>Engage's contact type.</summary>
+        /// <summary>The contact type in Engage.</summary>
         public string ContactType { get; set; }
 
         internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson()) { ["contactType"] = ContactType };
     }
 
-    /// <summary>What Purchase may be told.</summary>
+    /// <summary>The options of Purchase.</summary>
     public sealed class PurchaseOptions : CallOptions
     {
-        /// <summary>The POS's own name for the sale, a receipt number: the same one is the same purchase.</summary>
+        /// <summary>The POS's own name for the sale, for example a receipt number. The same
+        /// reference is the same purchase.</summary>
         public string Reference { get; set; }
 
-        /// <summary>A purchase id of the POS's own; see Client.NewId.</summary>
+        /// <summary>A purchase id that the POS has made; see Client.NewId.</summary>
         public string PurchaseId { get; set; }
 
-        /// <summary>Lists the member's rewards before anything is sent, so that FindReward can tell a new one from old ones.</summary>
+        /// <summary>Whether the member's rewards are listed before the purchase, so that FindReward
+        /// recognises the new one.</summary>
         public bool SnapshotRewards { get; set; }
 
         internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson())
@@ -246,23 +256,24 @@ namespace EngagePointShop
         };
     }
 
-    /// <summary>What RedeemReward may be told.</summary>
+    /// <summary>The options of RedeemReward.</summary>
     public sealed class RedeemOptions : CallOptions
     {
-        /// <summary>"POS", the default, "ECOM" or "OTHER".</summary>
+        /// <summary>The channel: "POS" (the default), "ECOM" or "OTHER".</summary>
         public string Channel { get; set; }
 
-        /// <summary>The POS's own name for the sale: the same one is the same redeem.</summary>
+        /// <summary>The POS's own name for the sale. The same reference is the same
+        /// redeem.</summary>
         public string Reference { get; set; }
 
         internal override Dictionary<string, object> ToJson() =>
             new Dictionary<string, object>(base.ToJson()) { ["channel"] = Channel, ["reference"] = Reference };
     }
 
-    /// <summary>What ListRewards may be told.</summary>
+    /// <summary>The options of ListRewards.</summary>
     public sealed class RewardOptions : CallOptions
     {
-        /// <summary>"POS", the default, "ECOM" or "OTHER".</summary>
+        /// <summary>The channel: "POS" (the default), "ECOM" or "OTHER".</summary>
         public string Channel { get; set; }
 
         internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson()) { ["channel"] = Channel };

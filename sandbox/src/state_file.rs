@@ -1,5 +1,6 @@
-//! The state file: what every store was when it was made, reset or restored, and every event since, in SQLite.
-//! One thread writes; what came meanwhile is committed together, and nothing is answered before it is on the disk.
+//! The state file, in SQLite: for every store a snapshot of its start, and every event since.
+//! One thread writes and commits several events together. No response is sent before its events are
+//! on the disk.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,14 +13,14 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Time};
+use crate::ledger::{Channel, Item, Member};
 use crate::seed::{Seed, from_json};
-use crate::store::{Channel, Item, Member};
-use crate::tenant::{Settings, Snapshot};
+use crate::store::{Settings, Snapshot};
 
-/// "epsS", so that no other program's file is taken for one.
+/// "epsS", the mark of a state file.
 const APPLICATION_ID: i32 = 0x6570_7353;
-/// Goes up when what is kept can no longer be read as before.
-const VERSION: i32 = 1;
+/// The version of the format. Increase it when an older file cannot be read any more.
+const VERSION: i32 = 2;
 
 const TABLES: &str = "
     CREATE TABLE store (key TEXT PRIMARY KEY, seed TEXT NOT NULL, snapshot TEXT NOT NULL) STRICT;
@@ -27,7 +28,8 @@ const TABLES: &str = "
     CREATE INDEX event_by_key ON event (key, seq);
 ";
 
-/// Something that changed a store. Applied in order to the snapshot, events make the store what it was.
+/// A change of a store. A snapshot and its events, applied in order, give the store's present
+/// state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Event {
@@ -40,10 +42,10 @@ pub(crate) enum Event {
     Settings(Settings),
 }
 
-/// Something to be written.
+/// A write to the file.
 #[derive(Debug)]
 pub(crate) enum Write {
-    /// The store is this, and nothing has happened to it since.
+    /// Replaces the store's snapshot and removes its events.
     Store {
         key: String,
         seed: Seed,
@@ -58,18 +60,18 @@ pub(crate) enum Write {
     },
 }
 
-/// A store as the file has it.
+/// A store in the file.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct StoredState {
     pub key: String,
     pub seed: Seed,
     pub snapshot: Snapshot,
     pub events: Vec<Event>,
 }
 
-/// Keeps the state file. Dropping it writes what is left.
+/// Writes the state file. Dropping it writes the queue to its end.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct StateFile {
     queue: Mutex<Queue>,
     progress: watch::Receiver<Progress>,
     writer: Option<JoinHandle<()>>,
@@ -81,21 +83,21 @@ struct Queue {
     sent: u64,
 }
 
-/// How many writes are on the disk, or why there will be no more.
+/// The number of completed writes, or the reason why no more follow.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     written: u64,
     failed: Option<String>,
 }
 
-impl Keeper {
-    /// Opens the file, or makes it, and reads the stores that it holds, the oldest first.
-    pub fn open(path: &Path) -> Result<(Keeper, Vec<Kept>), String> {
+impl StateFile {
+    /// Opens or creates the file, and reads its stores, the oldest first.
+    pub fn open(path: &Path) -> Result<(StateFile, Vec<StoredState>), String> {
         let connection = connect(path).map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                "is in use by another sandbox".to_owned()
+                "is in use by another sandbox. Stop that sandbox, or use another file".to_owned()
             }
-            Some(rusqlite::ErrorCode::NotADatabase) => "is no state file".to_owned(),
+            Some(rusqlite::ErrorCode::NotADatabase) => "is not a state file. Use another file".to_owned(),
             _ => error.to_string(),
         })?;
         let mark = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
@@ -112,31 +114,31 @@ impl Keeper {
                 );
                 connection.execute_batch(&make).map_err(|error| error.to_string())?;
             }
-            _ => return Err("is no state file".to_owned()),
+            _ => return Err("is not a state file. Use another file".to_owned()),
         }
-        let kept = read(&connection)?;
+        let stored = read(&connection)?;
 
         let (sender, receiver) = channel();
         let (report, progress) = watch::channel(Progress::default());
         let writer = thread::Builder::new()
-            .name("engage-sandbox-keeper".to_owned())
+            .name("engage-sandbox-state_file".to_owned())
             .spawn(move || write_all(connection, &receiver, &report))
             .map_err(|error| error.to_string())?;
         let queue = Mutex::new(Queue { sender: Some(sender), sent: 0 });
-        Ok((Keeper { queue, progress, writer: Some(writer) }, kept))
+        Ok((StateFile { queue, progress, writer: Some(writer) }, stored))
     }
 
-    /// Queues a write, behind all that were queued before. Returns at once.
+    /// Queues a write and returns at once.
     pub fn write(&self, write: Write) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.sent += 1;
         if let Some(sender) = &queue.sender {
-            // A writer that has failed is gone, and has said why.
+            // After a failure the writer's thread has ended, and `Progress` has the reason.
             let _ = sender.send(write);
         }
     }
 
-    /// Waits until everything queued by now is on the disk, or says why it never will be.
+    /// Waits until every queued write is on the disk. Returns the reason if a write failed.
     pub async fn written(&self) -> Result<(), String> {
         let sent = self.queue.lock().unwrap_or_else(PoisonError::into_inner).sent;
         let mut progress = self.progress.clone();
@@ -144,12 +146,12 @@ impl Keeper {
         match reached.map(|progress| progress.failed.clone()) {
             Ok(None) => Ok(()),
             Ok(Some(why)) => Err(why),
-            Err(_) => Err("its writer has ended".to_owned()),
+            Err(_) => Err("the thread that writes the state file has ended".to_owned()),
         }
     }
 }
 
-impl Drop for Keeper {
+impl Drop for StateFile {
     fn drop(&mut self) {
         self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).sender = None;
         if let Some(writer) = self.writer.take() {
@@ -163,35 +165,35 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Takes the lock now, not at the first write.
+    // This statement takes the lock at once, not at the first write.
     connection.execute_batch("BEGIN IMMEDIATE; COMMIT;")?;
     Ok(connection)
 }
 
-fn read(connection: &Connection) -> Result<Vec<Kept>, String> {
+fn read(connection: &Connection) -> Result<Vec<StoredState>, String> {
     let sql = |error: rusqlite::Error| error.to_string();
     let mut stores = connection.prepare("SELECT key, seed, snapshot FROM store ORDER BY rowid").map_err(sql)?;
     let mut events = connection.prepare("SELECT event FROM event WHERE key = ?1 ORDER BY seq").map_err(sql)?;
     let rows = stores
         .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))
         .map_err(sql)?;
-    let mut kept = Vec::new();
+    let mut stored = Vec::new();
     for row in rows {
         let (key, seed, snapshot) = row.map_err(sql)?;
-        let bad = |what: &str, error| format!("has a {what} that cannot be read: {error}");
+        let bad = |what: &str, error| format!("has an invalid {what}: {error}");
         let rows = events.query_map([&key], |row| row.get::<_, String>(0)).map_err(sql)?;
         let events = rows.map(|event| from_json(event.map_err(sql)?.as_bytes()).map_err(|error| bad("record", error)));
-        kept.push(Kept {
+        stored.push(StoredState {
             seed: from_json(seed.as_bytes()).map_err(|error| bad("seed", error))?,
             snapshot: from_json(snapshot.as_bytes()).map_err(|error| bad("snapshot", error))?,
             events: events.collect::<Result<_, _>>()?,
             key,
         });
     }
-    Ok(kept)
+    Ok(stored)
 }
 
-/// Commits what comes until nobody is left to send, as much at a time as there is.
+/// Commits the queued writes, up to 1000 in one transaction, until every sender is dropped.
 fn write_all(mut connection: Connection, queue: &Receiver<Write>, report: &watch::Sender<Progress>) {
     while let Ok(first) = queue.recv() {
         let batch: Vec<Write> = std::iter::once(first).chain(queue.try_iter().take(1000)).collect();

@@ -1,5 +1,6 @@
 "use strict";
-// Keeps the page live: asks for its parts and puts in those that changed. Without it the page works, and is reloaded by hand.
+// Requests the dashboard's parts twice a second and replaces those that changed.
+// Without this script the dashboard works, and a person reloads it.
 (() => {
   const url = document.body.dataset.parts;
   const seen = new Map();
@@ -14,9 +15,9 @@
   }
 
   async function refresh() {
-    const answer = await fetch(url, { cache: "no-store" });
-    if (!answer.ok) throw new Error(answer.statusText);
-    for (const [id, html] of Object.entries(await answer.json())) {
+    const response = await fetch(url, { cache: "no-store" });
+    if (!response.ok) throw new Error(response.statusText);
+    for (const [id, html] of Object.entries(await response.json())) {
       const place = document.getElementById(id);
       if (!place || seen.get(id) === html) continue;
       seen.set(id, html);
@@ -29,7 +30,7 @@
       if (document.visibilityState === "visible") await refresh();
     } catch {
       seen.delete("status");
-      status.textContent = "The sandbox does not answer.";
+      status.textContent = "The sandbox does not respond.";
     }
     setTimeout(live, 500);
   }
@@ -42,7 +43,7 @@
       await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form, event.submitter)) });
       await refresh();
     } catch {
-      status.textContent = "The sandbox does not answer.";
+      status.textContent = "The sandbox does not respond.";
     }
   });
 

@@ -1,58 +1,62 @@
-//! How a store spells what Voyado's public documentation leaves open: the same names as the till's `apiMapping` setting, so that one
-//! object sets both sides. What this says is all that differs between dialects; the semantics never do.
+//! The API mapping of a store: the names that Voyado's public documentation leaves open.
+//! The keys are those of the till's setting `apiMapping`, so that one object configures both sides.
+//! API mappings differ in names only; the semantics are always the same.
 
 use hyper::header::HeaderName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::store::{Assignment, Invalid, Item, Purchase, Status};
+use crate::ledger::{Assignment, Invalid, Item, Purchase, Status};
 
-/// The names that are assumed, and what else they might be.
+/// The assumed names of Engage's API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Dialect {
-    /// The header that carries the key; `None`: `apikey` or `x-api-key`, which are both documented.
+pub struct ApiMapping {
+    /// The header that carries the key. `None`: `apikey` or `x-api-key`, which are both documented.
     pub key_header: Option<String>,
     /// The field of a purchase request, and of a purchase, that names the item.
     pub item_id_field: String,
-    /// Where a purchase carries the id the till made. Here and below the first name counts; a till may look at more of them.
+    /// The fields of a purchase that carry the till's purchase id. The sandbox uses the first name
+    /// of this list and of the lists below; a till may read several.
     pub purchase_id_fields: Vec<String>,
-    /// Where a purchase carries its status.
+    /// The field of a purchase that carries the status.
     pub status_field: String,
-    /// The points are deducted and the reward is assigned.
+    /// The status of a purchase whose points are deducted and whose reward is assigned.
     pub status_completed: String,
-    /// The points are held, not yet deducted.
+    /// The status of a purchase whose points are held and not yet deducted.
     pub status_processing: String,
-    /// Nothing was deducted.
+    /// The status of a purchase without a deduction.
     pub status_failed: String,
-    /// Where a member's rewards are listed. `{contactId}` and `{channel}` stand for a step or for the value of a query parameter.
+    /// The path that lists a member's rewards. `{contactId}` and `{channel}` replace a path segment
+    /// or the value of a query parameter.
     pub rewards_path: String,
-    /// Where a purchase and a reward name the template of the reward.
+    /// The fields of a purchase and of a reward that name the reward's template.
     pub promotion_id_fields: Vec<String>,
-    /// Where a purchase names the reward it gave; empty: nowhere.
+    /// The fields of a purchase that name its reward. Empty: no field does.
     pub assignment_id_fields: Vec<String>,
-    /// Where a purchase says when it was made.
+    /// The fields of a purchase that carry its time.
     pub created_on_fields: Vec<String>,
-    /// Where a reward says whether it was redeemed.
+    /// The fields of a reward that carry whether it is redeemed.
     pub redeemed_fields: Vec<String>,
-    /// Where a reward says when it was redeemed.
+    /// The fields of a reward that carry the time of its redeem.
     pub redeemed_on_fields: Vec<String>,
-    /// Where a reward has its title.
+    /// The fields of a reward that carry its title.
     pub title_fields: Vec<String>,
-    /// Where a reward has its description.
+    /// The fields of a reward that carry its description.
     pub description_fields: Vec<String>,
-    /// Where a reward says when it expires.
+    /// The fields of a reward that carry its expiry.
     pub expires_on_fields: Vec<String>,
-    /// Where a reward that has a barcode has it.
+    /// The fields of a reward that carry its barcode, if the reward has one.
     pub barcode_fields: Vec<String>,
-    /// Whether rewards and point accounts come as `{"items": […], "totalCount", "offset", "count"}`.
+    /// Whether rewards and point accounts have the envelope
+    /// `{"items": […], "totalCount", "offset", "count"}`.
     pub envelope: bool,
 }
 
-impl Default for Dialect {
-    fn default() -> Dialect {
+impl Default for ApiMapping {
+    fn default() -> ApiMapping {
         let field = |name: &str| vec![name.to_owned()];
-        Dialect {
+        ApiMapping {
             key_header: None,
             item_id_field: "pointShopItemId".to_owned(),
             purchase_id_fields: field("pointShopItemPurchaseId"),
@@ -76,14 +80,14 @@ impl Default for Dialect {
     }
 }
 
-impl Dialect {
-    /// Says what is wrong with it, if anything.
+impl ApiMapping {
+    /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         if self.key_header.as_ref().is_some_and(|name| HeaderName::try_from(name).is_err()) {
             return Err(Invalid::new("keyHeader", "is not the name of an HTTP header"));
         }
         if !self.rewards_path.starts_with("/api/") || !self.rewards_path.contains("{contactId}") {
-            return Err(Invalid::new("rewardsPath", "must start with /api/ and hold {contactId}"));
+            return Err(Invalid::new("rewardsPath", "must start with /api/ and contain {contactId}"));
         }
         let needed = [
             ("purchaseIdFields", &self.purchase_id_fields),
@@ -101,15 +105,15 @@ impl Dialect {
         }
     }
 
-    /// The headers that may carry the key.
+    /// Returns the headers that may carry the key.
     pub(crate) fn key_headers(&self) -> Vec<&str> {
         self.key_header.as_deref().map_or_else(|| vec!["apikey", "x-api-key"], |name| vec![name])
     }
 
-    /// The contact and the channel that a request names, if it is one for the member's rewards.
-    pub(crate) fn rewards_asked<'a>(&self, path: &'a str, query: &'a Query) -> Option<RewardsAsked<'a>> {
+    /// Returns the contact and the channel of a request that lists a member's rewards.
+    pub(crate) fn rewards_request<'a>(&self, path: &'a str, query: &'a Query) -> Option<RewardsRequest<'a>> {
         let (path_template, query_template) = self.rewards_path.split_once('?').unwrap_or((&self.rewards_path, ""));
-        let mut asked = RewardsAsked::default();
+        let mut asked = RewardsRequest::default();
         let mut steps = path.split('/');
         for template in path_template.split('/') {
             let step = steps.next()?;
@@ -129,20 +133,20 @@ impl Dialect {
         steps.next().is_none().then_some(asked)
     }
 
-    /// The query parameters that hold ids, and those that hold fixed words.
+    /// Returns the query parameters that hold ids, and those that hold fixed values.
     pub(crate) fn harmless_parameters(&self) -> [Vec<&str>; 2] {
-        let (mut ids, mut words) = (vec!["contactId"], vec!["redemptionChannelType", "contactType"]);
+        let (mut ids, mut fixed) = (vec!["contactId"], vec!["redemptionChannelType", "contactType"]);
         for parameter in self.rewards_path.split(['?', '&']) {
             match parameter.split_once('=') {
                 Some((name, "{contactId}")) => ids.push(name),
-                Some((name, "{channel}")) => words.push(name),
+                Some((name, "{channel}")) => fixed.push(name),
                 _ => {}
             }
         }
-        [ids, words]
+        [ids, fixed]
     }
 
-    /// A purchase as Engage tells of it.
+    /// Returns the JSON of a purchase.
     pub(crate) fn purchase(&self, purchase: &Purchase) -> Value {
         let status = match purchase.status {
             Status::Processing => &self.status_processing,
@@ -159,7 +163,8 @@ impl Dialect {
         body
     }
 
-    /// A reward as Engage tells of it. Documented for v2; also what v3 is taken to answer, to a redeem as well.
+    /// Returns the JSON of a reward. Voyado documents it for v2. The sandbox assumes the same for
+    /// v3 and for a redeem.
     pub(crate) fn reward(&self, assignment: &Assignment, item: &Item) -> Value {
         let channels = item.reward.redemption_channels.iter().map(|channel| {
             json!({
@@ -191,7 +196,7 @@ impl Dialect {
         body
     }
 
-    /// A list, in an envelope or not.
+    /// Returns the JSON of a list, with or without an envelope.
     pub(crate) fn list(&self, list: Vec<Value>) -> Value {
         match self.envelope {
             true => {
@@ -203,21 +208,21 @@ impl Dialect {
     }
 }
 
-/// Sets the field that a list of names puts first, if it names any.
+/// Sets the first field of a list of names. Does nothing if the list is empty.
 fn put(body: &mut Value, names: &[String], value: Value) {
     if let Some(name) = names.first() {
         body[name.as_str()] = value;
     }
 }
 
-/// What a request for a member's rewards names, not yet checked.
+/// The parameters of a request for a member's rewards, not yet checked.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct RewardsAsked<'a> {
+pub(crate) struct RewardsRequest<'a> {
     pub contact: Option<&'a str>,
     pub channel: Option<&'a str>,
 }
 
-/// A query string, its names without regard to case.
+/// A parsed query string. Names are compared without regard to case.
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -235,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rewards_path_is_found_wherever_its_parts_stand() {
+    fn the_rewards_path_is_matched_in_path_and_query() {
         let query = Query::parse(Some("contact=c&kind=POS"));
         for (template, path, contact, channel) in [
             ("/api/v3/r?contact={contactId}", "/api/v3/r", Some("c"), None),
@@ -243,11 +248,11 @@ mod tests {
             ("/api/v3/{channel}/{contactId}", "/api/v3/ECOM/x", Some("x"), Some("ECOM")),
             ("/api/v3/r?contactId={contactId}", "/api/v3/r", None, None),
         ] {
-            let dialect = Dialect { rewards_path: template.to_owned(), ..Dialect::default() };
-            let asked = dialect.rewards_asked(path, &query);
-            assert_eq!(asked, Some(RewardsAsked { contact, channel }), "{template}");
-            assert_eq!(dialect.rewards_asked("/api/v3", &query), None, "{template}");
-            assert_eq!(dialect.rewards_asked(&format!("{path}/more"), &query), None, "{template}");
+            let api_mapping = ApiMapping { rewards_path: template.to_owned(), ..ApiMapping::default() };
+            let asked = api_mapping.rewards_request(path, &query);
+            assert_eq!(asked, Some(RewardsRequest { contact, channel }), "{template}");
+            assert_eq!(api_mapping.rewards_request("/api/v3", &query), None, "{template}");
+            assert_eq!(api_mapping.rewards_request(&format!("{path}/more"), &query), None, "{template}");
         }
     }
 }
