@@ -1,6 +1,6 @@
 //! Reads a JSON object of settings (the configuration, a call's options) field by field. An error
-//! names the key, the type that was found and the values that are allowed. A value is never printed,
-//! because it may be a secret.
+//! names the key, the type that was found and the values that are allowed. A value is never
+//! printed, because it may be a secret.
 
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};

@@ -1,4 +1,5 @@
-//! What an answer that is not a success means. The code is looked at first and the HTTP status second.
+//! What an answer that is not a success means. The code is looked at first and the HTTP status
+//! second.
 
 use crate::core::code::{Code, Outcome};
 use crate::core::error::{Detail, Error};
@@ -11,7 +12,8 @@ use serde_json::Value;
 pub(crate) enum ErrorBody {
     /// JSON.
     Json {
-        /// Engage's documented codes in it, in the order of [`KNOWN`]; else any code in a usual field.
+        /// Engage's documented codes in it, in the order of [`KNOWN`]; else any code in a usual
+        /// field.
         codes: Vec<String>,
     },
     Empty,
@@ -41,7 +43,8 @@ impl ErrorBody {
         }
     }
 
-    /// Whether Engage may have sent it. A page or a text is a proxy's or a filter's until proven otherwise.
+    /// Whether Engage may have sent it. A page or a text is a proxy's or a filter's until proven
+    /// otherwise.
     pub fn may_be_engage(&self) -> bool {
         matches!(self, ErrorBody::Json { .. } | ErrorBody::Empty)
     }
@@ -51,8 +54,8 @@ pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
-/// Returns the documented codes of a body: whole tokens of any string or name, in any case, at any depth. Without one,
-/// the code that stands in a usual field.
+/// Returns the documented codes of a body: whole tokens of any string or name, in any case, at any
+/// depth. Without one, the code that stands in a usual field.
 fn codes(value: &Value) -> Vec<String> {
     let mut found = vec![false; KNOWN.len()];
     visit_texts(value, &mut |text| {
@@ -94,13 +97,14 @@ fn usual_code(value: &Value, depth: u8) -> Option<&str> {
     }
 }
 
-/// Engage's codes are identifiers. Anything else may be free text about a person and is not repeated (invariant 10).
+/// Engage's codes are identifiers. Anything else may be free text about a person and is not
+/// repeated (invariant 10).
 fn is_code(text: &str) -> bool {
     (1..=80).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Engage's documented codes. In a body with several the first one decides, so a code that means *pending* comes before
-/// one that means *declined*.
+/// Engage's documented codes. In a body with several the first one decides, so a code that means
+/// *pending* comes before one that means *declined*.
 const KNOWN: &[(&str, Code)] = &[
     ("PointShopItemPurchaseProcessingTimedOut", Code::PendingProcessing),
     ("PromotionAssignmentError", Code::PendingAssignmentError),
@@ -152,7 +156,8 @@ pub(crate) fn redeem(response: &Response) -> AttemptResult {
     attempt(response, REDEEM_REFUSALS, Code::RewardNotFound, Code::Declined)
 }
 
-/// The code first, the status second. `absent` is the code of a 404 without a documented code, `impossible` of a 422.
+/// The code first, the status second. `absent` is the code of a 404 without a documented code,
+/// `impossible` of a 422.
 fn attempt(response: &Response, refusals: &[Code], absent: Code, impossible: Code) -> AttemptResult {
     let body = ErrorBody::of(response);
     let reason = |code| Reason { code, detail: detail(response, &body), cause: cause(response, &body) };
@@ -240,7 +245,8 @@ pub(crate) fn detail(response: &Response, body: &ErrorBody) -> Detail {
 /// A longer `Retry-After` is taken for this.
 pub(crate) const LONGEST_RETRY_AFTER_MS: u64 = 3_600_000;
 
-/// `Retry-After`, in seconds or as a date. A date is compared with the answer's own, because a till's clock may be off by days.
+/// `Retry-After`, in seconds or as a date. A date is compared with the answer's own, because a
+/// till's clock may be off by days.
 fn retry_after_ms(after: &str, date: Option<&str>) -> Option<u64> {
     let seconds = match after.trim().parse::<u64>() {
         Ok(seconds) => seconds,

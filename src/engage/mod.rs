@@ -1,5 +1,5 @@
-//! Engage's API as types: one file a resource. It makes requests and says what their responses prove. The
-//! runtime decides when a request is made.
+//! Engage's API as types: one file a resource. It makes requests and says what their responses
+//! prove. The runtime decides when a request is made.
 
 mod contacts;
 mod error_response;
@@ -34,7 +34,8 @@ pub(crate) struct Engage {
     transport: Transport,
     api_mapping: ApiMapping,
     clock: ServerClock,
-    /// The history of this origin has responded as Engage's before, so that its 404 means an empty history.
+    /// The history of this origin has responded as Engage's before, so that its 404 means an empty
+    /// history.
     own_history: AtomicBool,
 }
 
@@ -69,8 +70,8 @@ impl Engage {
         self.own_history.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a 404 of the history is Engage's own: JSON, or empty with a JSON content type, from an origin whose history
-    /// has responded as Engage's before. Any other 404 is a gateway's.
+    /// Whether a 404 of the history is Engage's own: JSON, or empty with a JSON content type, from
+    /// an origin whose history has responded as Engage's before. Any other 404 is a gateway's.
     fn is_own_404(&self, response: &Response) -> bool {
         let body = ErrorBody::of(response);
         if matches!(&body, ErrorBody::Json { codes } if !codes.is_empty()) {
@@ -81,8 +82,8 @@ impl Engage {
         form && self.own_history.load(Ordering::Relaxed)
     }
 
-    /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None without a recent
-    /// `Date`.
+    /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None
+    /// without a recent `Date`.
     pub fn server_now(&self) -> Option<(Millis, Millis)> {
         self.clock.now()
     }
@@ -102,7 +103,8 @@ impl Engage {
     }
 }
 
-/// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET too: without it Engage answers 500.
+/// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET
+/// too: without it Engage answers 500.
 fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
     let key = config.api_key.as_ref().map(|key| (config.api_mapping.key_header.as_str(), key.expose()));
     [("User-Agent", config.user_agent.as_str()), ("Content-Type", "application/json")].into_iter().chain(key)

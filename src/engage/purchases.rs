@@ -1,5 +1,5 @@
-//! `POST /api/v3/point-shop-items/purchase` and `GET /api/v3/point-shop-item-purchases`: a purchase, and the
-//! status query about it.
+//! `POST /api/v3/point-shop-items/purchase` and `GET /api/v3/point-shop-item-purchases`: a
+//! purchase, and the status query about it.
 
 use super::error_response::{self, ErrorBody};
 use super::shape::{self, Object};
@@ -108,7 +108,8 @@ impl Engage {
         }
     }
 
-    /// Lists the member's purchases as Engage sent them: a JSON array. Documented: a 404 is an empty history.
+    /// Lists the member's purchases as Engage sent them: a JSON array. Documented: a 404 is an
+    /// empty history.
     pub fn purchases(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let response = self.purchase_list(contact, call)?;
         match response.status {
@@ -127,7 +128,8 @@ impl Engage {
         get(self, format!("/api/v3/point-shop-item-purchases?contactId={contact}"), call)
     }
 
-    /// Sends the status query of a member's purchases. One response serves all pending purchases of the member.
+    /// Sends the status query of a member's purchases. One response serves all pending purchases of
+    /// the member.
     pub fn history(&self, contact: ContactId, call: &Arc<Call>) -> History {
         let response = match self.purchase_list(contact, call) {
             Ok(response) => response,
@@ -155,7 +157,8 @@ impl Engage {
         History::Rows { rows, unreadable: unreadable.len(), complete: list.complete }
     }
 
-    /// Returns what a history proves about a purchase. Completed by any row; failed only if every row is.
+    /// Returns what a history proves about a purchase. Completed by any row; failed only if every
+    /// row is.
     pub fn purchase_in(&self, purchase: &Purchase, history: &History) -> QueryResult {
         let (rows, unreadable, complete) = match history {
             History::Rows { rows, unreadable, complete } => (rows, *unreadable, *complete),
@@ -247,7 +250,8 @@ pub(super) fn failed_attempt(failure: &Failure) -> AttemptResult {
     }
 }
 
-/// Returns why a status query gave no evidence. A refusal keeps its code: it may confirm the refusal of an attempt.
+/// Returns why a status query gave no evidence. A refusal keeps its code: it may confirm the
+/// refusal of an attempt.
 pub(super) fn failed_query(error: &Error) -> Reason {
     let code = match error.code() {
         code @ (Code::Unauthorized | Code::Forbidden) => code,
