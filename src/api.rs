@@ -227,7 +227,8 @@ impl From<Receipt> for ReceiptObject {
     }
 }
 
-/// Returns the result of `eps_read_stats`. `journal`: the pending and the unacknowledged operations.
+/// Returns the result of `eps_read_stats`. `journal`: the pending and the unacknowledged
+/// operations.
 pub(crate) fn stats(stats: &Stats, journal: Option<(u64, u64)>) -> Vec<u8> {
     /// The counters start at zero with the client.
     #[derive(Serialize)]

@@ -1,5 +1,5 @@
-//! The client: one method a call of the API. It checks options, makes reads on the caller's own thread, and gives
-//! purchases and redeems to the runtime.
+//! The client: one method a call of the API. It checks options, makes reads on the caller's own
+//! thread, and gives purchases and redeems to the runtime.
 
 use crate::api::{self, Resolution};
 use crate::config::{Config, Fields};
@@ -53,8 +53,8 @@ impl Client {
         Ok(Self { config, engage, runtime, log, stats, cancellation })
     }
 
-    /// Ends every call, waits a bounded time for requests under way, and closes the journal. Pending operations
-    /// stay in the journal and are resolved after the next open.
+    /// Ends every call, waits a bounded time for requests under way, and closes the journal.
+    /// Pending operations stay in the journal and are resolved after the next open.
     pub fn close(&self) {
         if self.cancellation.close() {
             self.runtime.close();
@@ -69,8 +69,8 @@ impl Client {
         Ok(())
     }
 
-    /// Finds a member by `key` (`email`, `mobilePhone`, `socialSecurityNumber`, `customKey`, `any`). Returns the
-    /// contact id as a JSON string. Options: `contactType`, `waitMs`.
+    /// Finds a member by `key` (`email`, `mobilePhone`, `socialSecurityNumber`, `customKey`,
+    /// `any`). Returns the contact id as a JSON string. Options: `contactType`, `waitMs`.
     pub fn find_contact(&self, key: &str, value: &str, options: Option<&str>) -> Result<Vec<u8>> {
         let key = ContactKey::parse(key)?;
         let value = Secret::new(value.to_owned());
@@ -87,8 +87,8 @@ impl Client {
         })
     }
 
-    /// Lists the member's rewards: Engage's JSON array. Options: `channel` (`POS`, `ECOM`, `OTHER`; default `POS`),
-    /// `waitMs`.
+    /// Lists the member's rewards: Engage's JSON array. Options: `channel` (`POS`, `ECOM`, `OTHER`;
+    /// default `POS`), `waitMs`.
     pub fn list_rewards(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("rewards.listed", Some(contact), options, |call, fields| {
             let channel = channel(fields)?;
@@ -103,14 +103,16 @@ impl Client {
         })
     }
 
-    /// Lists the member's purchases: Engage's JSON array, empty if there are none. Options: `waitMs`.
+    /// Lists the member's purchases: Engage's JSON array, empty if there are none. Options:
+    /// `waitMs`.
     pub fn list_purchases(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("purchases.listed", Some(contact), options, |call, _| {
             Ok(move |engage: &Engage| engage.purchases(contact, &call))
         })
     }
 
-    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `snapshotRewards`, `waitMs`.
+    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `snapshotRewards`,
+    /// `waitMs`.
     pub fn purchase(&self, contact: ContactId, item: ItemId, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         let mut options = self.options(options)?;
@@ -149,7 +151,8 @@ impl Client {
         Ok(api::operation_result(&intent, existing, &self.config.tenant))
     }
 
-    /// Lists everything that is pending or not acknowledged, oldest first: `{"operations": […]}`. Options: `reference`.
+    /// Lists everything that is pending or not acknowledged, oldest first: `{"operations": […]}`.
+    /// Options: `reference`.
     pub fn list_unacknowledged(&self, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         let mut fields = fields(options)?;
@@ -162,8 +165,8 @@ impl Client {
         Ok(api::operations(&intents, &self.config.tenant))
     }
 
-    /// Lists what the journal holds, oldest first: `{"operations": […], "next": cursor or null}`. Options: `since`, `until`,
-    /// `outcome`, `acknowledged`, `reference`, `limit`, `after`.
+    /// Lists what the journal holds, oldest first: `{"operations": […], "next": cursor or null}`.
+    /// Options: `since`, `until`, `outcome`, `acknowledged`, `reference`, `limit`, `after`.
     pub fn list_operations(&self, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         let mut fields = fields(options)?;
@@ -174,8 +177,8 @@ impl Client {
         Ok(api::operation_page(&intents, next.as_deref(), &self.config.tenant))
     }
 
-    /// Stores the decision of a person about an operation in manual review, and acknowledges it: the operation object.
-    /// `resolution`: `completed` or `declined`. Options: `by`, `note`.
+    /// Stores the decision of a person about an operation in manual review, and acknowledges it:
+    /// the operation object. `resolution`: `completed` or `declined`. Options: `by`, `note`.
     pub fn resolve_review(&self, id: OperationId, resolution: &str, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         let mut fields = fields(options)?;
@@ -211,7 +214,8 @@ impl Client {
         Ok(api::to_json(&Resolution { resolved, pending }))
     }
 
-    /// Marks that the POS has stored the outcome: the operation object. A second call changes nothing.
+    /// Marks that the POS has stored the outcome: the operation object. A second call changes
+    /// nothing.
     pub fn acknowledge(&self, id: OperationId) -> Result<Vec<u8>> {
         self.check_open()?;
         Ok(api::operation(&self.runtime.acknowledge(id)?, &self.config.tenant))
@@ -235,8 +239,8 @@ impl Client {
         Ok(())
     }
 
-    /// Makes a read on the caller's own thread. `prepare` takes the options and returns the request. The request is
-    /// made after all options have been checked.
+    /// Makes a read on the caller's own thread. `prepare` takes the options and returns the
+    /// request. The request is made after all options have been checked.
     fn read<'c, R>(
         &'c self,
         event: &'static str,

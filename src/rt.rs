@@ -1,5 +1,5 @@
-//! Threads, locks, clocks and randomness, named once. Every other module takes them from here, so that
-//! a simulation can put its own in their place.
+//! Threads, locks, clocks and randomness, named once. Every other module takes them from here, so
+//! that a simulation can put its own in their place.
 
 use crate::core::domain::{Millis, OperationId, millis};
 use once_cell::sync::OnceCell;
@@ -30,6 +30,11 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Waits on a condition variable.
+pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Waits on a condition variable for at most `limit`.
 pub(crate) fn wait_timeout<'a, T>(
     condition: &Condvar,
@@ -45,10 +50,12 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
         let _quiet = crate::panics::quiet_thread();
         work();
     };
-    std::thread::Builder::new().name(name.into()).spawn(quiet).map(drop)
+    crate::os::keep_loaded();
+    crate::os::with_signals_blocked(|| std::thread::Builder::new().name(name.into()).spawn(quiet)).map(drop)
 }
 
-/// Returns the time by the till's clock. The clock may be set at any time; waits use the monotonic clock.
+/// Returns the time by the till's clock. The clock may be set at any time; waits use the monotonic
+/// clock.
 pub(crate) fn wall_now() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
 }

@@ -1,5 +1,5 @@
-//! The table of codes: each number of the C ABI with its name, outcome and meaning. The Rust enum, the
-//! header's macros, the documentation and the bindings are made from it or checked against it.
+//! The table of codes: each number of the C ABI with its name, outcome and meaning. The Rust enum,
+//! the header's macros, the documentation and the bindings are made from it or checked against it.
 
 /// What a code says about the points (invariant 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ pub struct Row {
 pub enum Action {
     /// The POS goes on.
     Continue,
-    /// The cashier tells the member.
+    /// The cashier informs the member.
     TellMember,
     /// The POS or the cashier may try again.
     Retry,
@@ -195,7 +195,7 @@ codes! {
     PendingClosed = -519, "EPS_PENDING_CLOSED", Pending, "The client was closed during the wait. The operation is resolved after the next open.";
     PendingNeedsReview = -520, "EPS_PENDING_NEEDS_REVIEW", Pending, "Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide.";
     PendingCredentials = -521, "EPS_PENDING_CREDENTIALS", Pending, "An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key.";
-    PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide.";
+    PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "The reward is redeemed or not listed, and nothing proves whether by this operation or by somebody else. A person must decide.";
     PendingSubmitted = -523, "EPS_PENDING_SUBMITTED", Pending, "The operation is durable and is being sent.";
     PendingOutOfMemory = -524, "EPS_PENDING_OUT_OF_MEMORY", Pending, "There was no memory for the response of an attempt.";
 
@@ -212,7 +212,7 @@ codes! {
     JournalSecondCopy = -619, "EPS_JOURNAL_SECOND_COPY", NotSent, "Another copy of this library in this process has the journal open.";
     JournalReplaced = -620, "EPS_JOURNAL_REPLACED", NotSent, "The files on the disk are no longer the ones that are open.";
     JournalUnsafe = -621, "EPS_JOURNAL_UNSAFE", NotSent, "The file is not a regular file, is reached by a link, or belongs to or may be written by others.";
-    JournalTimedOut = -622, "EPS_JOURNAL_TIMED_OUT", NotSent, "The disk did not answer within the wait.";
+    JournalTimedOut = -622, "EPS_JOURNAL_TIMED_OUT", NotSent, "The disk did not respond within the wait.";
 
     Internal = -900, "EPS_INTERNAL", Pending, "A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it.";
 }
@@ -234,8 +234,8 @@ impl Code {
     }
 }
 
-/// Returns what any number says about the points. A number that this version does not know has the outcome of
-/// its class. A number outside of all classes is *pending*, which is never wrong.
+/// Returns what any number says about the points. A number that this version does not know has the
+/// outcome of its class. A number outside of all classes is *pending*, which is never wrong.
 pub fn outcome(number: i32) -> Outcome {
     if let Some(code) = Code::from_number(number) {
         return code.row().outcome;

@@ -1,5 +1,5 @@
-//! Engage's API as types: one file a resource. It makes requests and says what their responses prove. The
-//! runtime decides when a request is made.
+//! Engage's API as types: one file a resource. It makes requests and says what their responses
+//! prove. The runtime decides when a request is made.
 
 mod contacts;
 mod error_response;
@@ -34,7 +34,8 @@ pub(crate) struct Engage {
     transport: Transport,
     api_mapping: ApiMapping,
     clock: ServerClock,
-    /// The history of this origin has responded as Engage's before, so that its 404 means an empty history.
+    /// The history of this origin has responded as Engage's before, so that its 404 means an empty
+    /// history.
     own_history: AtomicBool,
 }
 
@@ -74,7 +75,8 @@ impl Engage {
         self.own_history.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a 404 of the history has the form of Engage's own: JSON, or empty with a JSON content type.
+    /// Whether a 404 of the history has the form of Engage's own: JSON, or empty with a JSON
+    /// content type.
     fn may_be_own_404(&self, response: &Response) -> bool {
         let body = ErrorBody::of(response);
         if matches!(&body, ErrorBody::Json { codes } if codes.iter().any(|code| error_response::is_documented(code))) {
@@ -84,8 +86,8 @@ impl Engage {
         matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json)
     }
 
-    /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None without a recent
-    /// `Date`.
+    /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None
+    /// without a recent `Date`.
     pub fn server_now(&self) -> Option<(Millis, Millis)> {
         self.clock.now()
     }
@@ -105,7 +107,8 @@ impl Engage {
     }
 }
 
-/// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET too: without it Engage answers 500.
+/// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET
+/// too: without it Engage responds with 500.
 fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
     let key = config.api_key.as_ref().map(|key| (config.api_mapping.key_header.as_str(), key.expose()));
     [("User-Agent", config.user_agent.as_str()), ("Content-Type", "application/json")].into_iter().chain(key)

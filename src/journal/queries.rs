@@ -70,8 +70,8 @@ impl Journal {
         self.read(|connection| many(connection, &sql, rusqlite::params_from_iter(values.iter())))
     }
 
-    /// Replaces all operations of a reference in one transaction. `change` gives each operation as it is to be stored, or
-    /// None where it stays; its error stops everything.
+    /// Replaces all operations of a reference in one transaction. `change` gives each operation as
+    /// it is to be stored, or None where it stays; its error stops everything.
     pub fn change_reference(
         &self,
         reference: &str,

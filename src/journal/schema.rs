@@ -1,4 +1,5 @@
-//! The journal's tables, their version and the steps between versions. Steps go forward only and never drop a record.
+//! The journal's tables, their version and the steps between versions. Steps go forward only and
+//! never drop a record.
 
 /// `EPSj`: marks the file as ours (bytes 68 to 71 of the file).
 pub(crate) const APPLICATION_ID: i32 = 0x4550_536A;
@@ -87,10 +88,10 @@ const TERMS: &str = "ALTER TABLE operation RENAME COLUMN quiet_until TO in_fligh
      ALTER TABLE operation RENAME COLUMN answer TO response;
      UPDATE operation SET state = 'inDoubt' WHERE state = 'unknown';
      UPDATE operation SET state = 'completed' WHERE state = 'done';
-     UPDATE operation SET state = 'declined' WHERE state = 'refused';";
+     UPDATE operation SET state = 'declined' WHERE state = 'rejected';";
 
-/// Version 4: the tenant of a record, what is known of its attempts, and facts about the journal itself. A declined
-/// operation no longer blocks its reference, so references are not unique.
+/// Version 4: the tenant of a record, what is known of its attempts, and facts about the journal
+/// itself. A declined operation no longer blocks its reference, so references are not unique.
 const PROGRESS: &str = "ALTER TABLE operation ADD COLUMN tenant TEXT;
      ALTER TABLE operation ADD COLUMN progress TEXT NOT NULL DEFAULT '{}';
      UPDATE operation SET progress =

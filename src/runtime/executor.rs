@@ -1,5 +1,6 @@
-//! The workers of a client. They carry out what `core` decides: journal writes, requests to Engage, and
-//! their times. A caller only waits. No attempt is made before its intent is durable (invariant 2).
+//! The workers of a client. They carry out what `core` decides: journal writes, requests to Engage,
+//! and their times. A caller only waits. No attempt is made before its intent is durable (invariant
+//! 2).
 
 use super::waiter::Waiter;
 use crate::config::Config;
@@ -208,8 +209,8 @@ impl Executor {
         intent.tenant.as_deref().is_none_or(|tenant| tenant == self.config.tenant)
     }
 
-    /// Returns the result of a command that no worker took in time. The command is void, but its intent may exist
-    /// from an earlier call.
+    /// Returns the result of a command that no worker took in time. The command is void, but its
+    /// intent may exist from an earlier call.
     pub fn abandoned(&self, command: &Command, not_sent: Code, pending: Code) -> Result<(Intent, bool)> {
         let decide = |candidates| admission::admit(command, candidates, self.clocks(), self.admission_rules());
         match self.journal.peek(&command.operation, command.reference.as_deref(), decide, PEEK_WAIT) {
@@ -223,8 +224,8 @@ impl Executor {
         }
     }
 
-    /// Requests a status query of every pending intent, one a member, within the budget of requested queries. Returns a
-    /// waiter for each intent.
+    /// Requests a status query of every pending intent, one a member, within the budget of
+    /// requested queries. Returns a waiter for each intent.
     pub fn request_all(self: &Arc<Self>) -> Result<Vec<Arc<Waiter>>> {
         let pending = self.journal.pending()?;
         let now = self.monotonic();
@@ -366,7 +367,8 @@ impl Executor {
         }
     }
 
-    /// Deletes records whose retention is over, by Engage's clock only: the till's may be wrong by years.
+    /// Deletes records whose retention is over, by Engage's clock only: the till's may be wrong by
+    /// years.
     fn prune(&self) {
         let Some((now, _)) = self.engage.server_now().filter(|(now, _)| *now >= rt::BUILT_AT) else { return };
         let before = now.saturating_sub(millis(self.config.retention));
@@ -375,7 +377,8 @@ impl Executor {
         }
     }
 
-    /// Resolves an intent and notifies its waiters. `history`: the purchases of its member, if they were read already.
+    /// Resolves an intent and notifies its waiters. `history`: the purchases of its member, if they
+    /// were read already.
     fn resolve_and_publish(&self, resolve: Resolve, history: Option<&History>) {
         let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, history)));
         match next {
@@ -446,8 +449,8 @@ impl Executor {
         }
     }
 
-    /// Sends one status query about an intent, and one more attempt where that is right. None: the journal does
-    /// not hold it any more.
+    /// Sends one status query about an intent, and one more attempt where that is right. None: the
+    /// journal does not hold it any more.
     fn resolve(&self, resolve: Resolve, history: Option<&History>) -> Result<Option<Next>> {
         let not_persisted = self.lock().not_persisted.get(&resolve.id).cloned();
         if let Some(intent) = not_persisted {
@@ -538,7 +541,8 @@ impl Executor {
         }
     }
 
-    /// Adds the result of a status query that was sent at `now`, and makes one more attempt where that is right.
+    /// Adds the result of a status query that was sent at `now`, and makes one more attempt where
+    /// that is right.
     fn after_query(
         &self,
         intent: Intent,
@@ -572,7 +576,8 @@ impl Executor {
                 Ok(self.learn(intent, store, completed))
             }
             AfterQuery::Resend { excluded } => {
-                // Made before the write, so that the attempt ends within its in-flight window however long the write takes.
+                // Made before the write, so that the attempt ends within its in-flight window
+                // however long the write takes.
                 let call = self.call();
                 let again = machine::next_attempt(&intent, excluded, clocks);
                 let begins = self.monotonic();
@@ -649,7 +654,8 @@ impl Executor {
         Ok(stored)
     }
 
-    /// Stores a completion that was reported, over what another writer has stored without knowing of it.
+    /// Stores a completion that was reported, over what another writer has stored without knowing
+    /// of it.
     fn persist_reported(&self, reported: &Intent) -> Result<Intent> {
         let stored = loop {
             let stored = self.recorded(reported.id())?;
@@ -694,8 +700,9 @@ impl Executor {
         result
     }
 
-    /// Adds evidence to an intent and stores it. If another thread or process has stored the intent meanwhile, the
-    /// evidence is added to that. An outcome that could not be stored is not reported, except a completion.
+    /// Adds evidence to an intent and stores it. If another thread or process has stored the intent
+    /// meanwhile, the evidence is added to that. An outcome that could not be stored is not
+    /// reported, except a completion.
     fn learn(&self, mut intent: Intent, transition: impl Fn(&Intent) -> Option<Next>, completed: bool) -> Next {
         let stored = loop {
             // Of another writer's intent the evidence may say nothing any more.
@@ -706,7 +713,8 @@ impl Executor {
             }
             let error = match self.journal.save(&next.intent, durability) {
                 Ok(true) => {
-                    // The intent that is stored may be older than a completion that another thread has reported.
+                    // The intent that is stored may be older than a completion that another thread
+                    // has reported.
                     if let Some(reported) =
                         self.reported(intent.id()).filter(|_| next.intent.state != IntentState::Completed)
                     {
@@ -759,7 +767,8 @@ impl Executor {
         self.log.write(Level::Error, "journal.failed", &fields);
     }
 
-    /// Notifies all waiters of a completed purchase before it is stored, so that a slow disk does not delay them.
+    /// Notifies all waiters of a completed purchase before it is stored, so that a slow disk does
+    /// not delay them.
     fn report_completion(&self, intent: &Intent) {
         let mut scheduler = self.lock();
         scheduler.not_persisted.insert(intent.id(), intent.clone());
@@ -825,7 +834,8 @@ impl Executor {
         Timing { rules: &self.config.retry, attended, random: rt::random() }
     }
 
-    /// Returns how long after its start an attempt may be under way, in ms: the request time-out and a tenth.
+    /// Returns how long after its start an attempt may be under way, in ms: the request time-out
+    /// and a tenth.
     fn in_flight_window(&self) -> Millis {
         let timeout = millis(self.config.request_timeout);
         timeout + timeout / 10

@@ -31,7 +31,8 @@ const APART: &[&str] = &["simulation"];
 /// Names of the crate's root that are no modules.
 const ROOT: &[&str] = &["Client", "VERSION"];
 
-/// The external crates and standard modules that `core` may name: no I/O, thread, clock or randomness.
+/// The external crates and standard modules that `core` may name: no I/O, thread, clock or
+/// randomness.
 const CORE_MAY_NOT: &[&str] = &[
     "std::fs",
     "std::io",

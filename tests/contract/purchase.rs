@@ -136,7 +136,7 @@ fn declined_purchase_pressed_again_is_sent_as_a_new_one() {
     let declined = |with: &serde_json::Value| code_of(buy(&client, BJORN, gift, with));
     assert_eq!(declined(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
     assert_eq!(declined(&json!({ "reference": "R" })), Code::PurchaseNotAllowed);
-    assert_eq!(store.posts(), 2, "the reason may be gone, so a new purchase is sent");
+    assert_eq!(store.posts(), 2, "the reason may not hold any more, so a new purchase is sent");
     assert_eq!(declined(&json!({})), Code::PurchaseNotAllowed);
     assert_eq!(declined(&json!({})), Code::PurchaseNotAllowed);
     assert_eq!(store.posts(), 4, "the member may have got the points");

@@ -44,8 +44,8 @@ static class Cases
     // Returns a result, or a list or dictionary of results, as JSON.
     static object Bare(object value)
     {
-        if (value is Answer result) return result.Json;
-        if (value is IEnumerable<Answer> results) return results.Select(each => each.Json).ToList();
+        if (value is JsonObject result) return result.Json;
+        if (value is IEnumerable<JsonObject> results) return results.Select(each => each.Json).ToList();
         if (value is Dictionary<string, object> members) return members.ToDictionary(each => each.Key, each => Bare(each.Value));
         return value;
     }

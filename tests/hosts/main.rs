@@ -10,6 +10,7 @@ mod dashboard;
 mod example_tills;
 mod languages;
 mod lifetimes;
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 #[allow(dead_code)]

@@ -8,6 +8,7 @@ mod connection_cuts;
 mod connections;
 mod cutting_proxy;
 mod deadlines;
+mod host_edges;
 mod malformed_responses;
 mod name_resolution;
 mod nginx;
