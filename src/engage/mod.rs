@@ -17,16 +17,17 @@ pub(crate) use purchases::History;
 pub(crate) use rewards::Receipt;
 
 use crate::config::{ApiMapping, Config};
-use crate::core::domain::{Millis, Operation};
+use crate::core::domain::{ContactId, Millis, Operation};
 use crate::core::error::Result;
 use crate::core::evidence::{AttemptResult, QueryResult};
-use crate::log::Log;
-use crate::rt::Instant;
+use crate::log::{Field, Level, Log};
+use crate::rt::{Instant, Mutex, lock};
 use crate::secret::Secret;
 use crate::transport::{Call, Cancellation, Failure, Request, Response, Transport};
 use error_response::ErrorBody;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use server_clock::ServerClock;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,6 +38,9 @@ pub(crate) struct Engage {
     /// The history of this origin has responded as Engage's before, so that its 404 means an empty
     /// history.
     own_history: AtomicBool,
+    log: Arc<Log>,
+    /// The lists whose odd elements were logged.
+    reported: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Engage {
@@ -46,6 +50,8 @@ impl Engage {
             api_mapping: config.api_mapping.clone(),
             clock: ServerClock::default(),
             own_history: AtomicBool::new(false),
+            log: log.clone(),
+            reported: Mutex::default(),
         })
     }
 
@@ -84,6 +90,23 @@ impl Engage {
         }
         let json = response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
         matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json)
+    }
+
+    /// Fills a member into a path of the API mapping.
+    fn contact_path(&self, path: &str, contact: ContactId) -> String {
+        path.replace("{contactId}", &contact.to_string())
+    }
+
+    /// Returns the body of a list without its envelope, checked. Elements that are left out are
+    /// logged, once a list.
+    fn checked_list(&self, response: Response, what: &'static str, fields: &[list_check::Field]) -> Result<Vec<u8>> {
+        let response = shape::without_envelope(response, &self.api_mapping);
+        let (list, skipped) = shape::check_list(response, what, fields)?;
+        if skipped > 0 && lock(&self.reported).insert(what) {
+            let fields = [("list", Field::Word(what)), ("skipped", Field::Number(skipped as u64))];
+            self.log.write(Level::Warn, "api.unknown", &fields);
+        }
+        Ok(list)
     }
 
     /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None

@@ -35,13 +35,14 @@ pub(crate) enum History {
 impl Engage {
     /// Makes one attempt. This module never repeats it.
     pub(super) fn purchase(&self, purchase: &Purchase, call: &Arc<Call>) -> AttemptResult {
+        let mapping = &self.api_mapping;
         let body = Map::from_iter([
-            ("contactId".to_owned(), Value::String(purchase.contact.to_string())),
-            ("pointShopItemPurchaseId".to_owned(), Value::String(purchase.id.to_string())),
-            (self.api_mapping.item_id_field.clone(), Value::String(purchase.item.to_string())),
+            (mapping.contact_id_field.clone(), Value::String(purchase.contact.to_string())),
+            (mapping.purchase_id_field.clone(), Value::String(purchase.id.to_string())),
+            (mapping.item_id_field.clone(), Value::String(purchase.item.to_string())),
         ]);
         let request = Request {
-            path: Secret::new("/api/v3/point-shop-items/purchase".into()),
+            path: Secret::new(mapping.purchase_path.clone()),
             body: Some(Value::Object(body).to_string().into_bytes()),
             operation: Some(purchase.id),
         };
@@ -90,13 +91,13 @@ impl Engage {
         let item_field = &mapping.item_id_field;
         let item_differs =
             !mapping.purchase_id_fields.contains(item_field) && differs(item_field, purchase.item.uuid());
-        if differs("contactId", purchase.contact.uuid()) || item_differs {
+        if differs(&mapping.contact_id_field, purchase.contact.uuid()) || item_differs {
             return Row::Unclear("the purchase is of another contact or item".into());
         }
         let Some(status) = fields.digits(&[&mapping.status_field]) else {
             return Row::Unclear(format!("the purchase has no {}", mapping.status_field));
         };
-        let is = |name: &str| status.eq_ignore_ascii_case(name);
+        let is = |names: &[String]| names.iter().any(|name| status.eq_ignore_ascii_case(name));
         match () {
             () if is(&mapping.completed) => Row::Completed,
             () if is(&mapping.failed) => Row::Failed,
@@ -115,7 +116,7 @@ impl Engage {
         match response.status {
             // Nothing in an element is documented but that it has a status.
             200 => {
-                let list = shape::check_list(shape::without_envelope(response), "purchases", &[])?;
+                let list = self.checked_list(response, "purchases", &[])?;
                 self.note_own_history();
                 Ok(list)
             }
@@ -125,7 +126,7 @@ impl Engage {
     }
 
     fn purchase_list(&self, contact: ContactId, call: &Arc<Call>) -> Result<Response> {
-        get(self, format!("/api/v3/point-shop-item-purchases?contactId={contact}"), call)
+        get(self, self.contact_path(&self.api_mapping.purchases_path, contact), call)
     }
 
     /// Sends the status query of a member's purchases. One response serves all pending purchases of
@@ -147,7 +148,9 @@ impl Engage {
         let invalid = |cause: &str| {
             History::NoEvidence(Reason { cause: vec![cause.to_owned()], ..Reason::of(Code::PendingInvalidResponse) })
         };
-        let Some(list) = shape::elements(&response) else { return invalid("the history is not a JSON list") };
+        let Some(list) = shape::elements(&response, &self.api_mapping) else {
+            return invalid("the history is not a JSON list");
+        };
         self.note_own_history();
         if list.elements.is_empty() && list.complete {
             return History::None;
@@ -162,7 +165,7 @@ impl Engage {
     /// `InvalidContact`, and a gateway does not.
     fn has_own_history_now(&self, call: &Arc<Call>) -> bool {
         if !self.has_own_history()
-            && let Ok(response) = get(self, "/api/v3/point-shop-item-purchases?contactId=none".to_owned(), call)
+            && let Ok(response) = get(self, self.api_mapping.purchases_path.replace("{contactId}", "none"), call)
             && ErrorBody::of(&response).engage_code() == Some("InvalidContact")
         {
             self.note_own_history();

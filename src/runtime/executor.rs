@@ -367,10 +367,14 @@ impl Executor {
         }
     }
 
-    /// Deletes records whose retention is over, by Engage's clock only: the till's may be wrong by
-    /// years.
+    /// Deletes records whose retention is over by both clocks, the till's and Engage's: either may be
+    /// wrong by years.
     fn prune(&self) {
-        let Some((now, _)) = self.engage.server_now().filter(|(now, _)| *now >= rt::BUILT_AT) else { return };
+        let Some((engage, _)) = self.engage.server_now() else { return };
+        let now = engage.min(rt::wall_now());
+        if now < rt::BUILT_AT {
+            return;
+        }
         let before = now.saturating_sub(millis(self.config.retention));
         if let Err(error) = self.journal.prune(before, rt::BUILT_AT, now) {
             self.log.write(Level::Error, "journal.failed", &[("code", Field::Code(error.code()))]);
