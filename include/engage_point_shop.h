@@ -331,8 +331,8 @@
 /** An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
  *  the administrator check the API key. */
 #define EPS_PENDING_CREDENTIALS (-521)
-/** The reward is redeemed or gone, and nothing proves whether by this operation or by somebody
- *  else. A person must decide. */
+/** The reward is redeemed or not listed, and nothing proves whether by this operation or by
+ *  somebody else. A person must decide. */
 #define EPS_PENDING_AMBIGUOUS (-522)
 /** The operation is durable and is being sent. */
 #define EPS_PENDING_SUBMITTED (-523)
@@ -368,7 +368,7 @@
 /** The file is not a regular file, is reached by a link, or belongs to or may be written by
  *  others. */
 #define EPS_JOURNAL_UNSAFE (-621)
-/** The disk did not answer within the wait. */
+/** The disk did not respond within the wait. */
 #define EPS_JOURNAL_TIMED_OUT (-622)
 
 /* -9xx, a fault of the library: report it. */

@@ -19,7 +19,7 @@ impl Drop for Quiet {
     }
 }
 
-/// Keeps the panics of this thread quiet until the guard is dropped.
+/// Lets the panics of this thread print nothing while the guard lives.
 pub(crate) fn quiet_thread() -> Quiet {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

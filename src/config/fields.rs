@@ -89,6 +89,14 @@ impl Fields {
         }
     }
 
+    pub fn optional_flag(&mut self, key: &'static str) -> Result<Option<bool>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(other) => Err(self.wrong(key, "true or false", &other)),
+        }
+    }
+
     pub fn integer(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> Result<u64> {
         match self.take(key) {
             None => Ok(default),

@@ -45,7 +45,7 @@ impl Engage {
         };
         match error_response::redeem(&response) {
             // A code in the body counts, whatever the status says.
-            result @ (AttemptResult::Refused { documented: true, .. }
+            result @ (AttemptResult::Rejected { documented: true, .. }
             | AttemptResult::AlreadyRedeemed(_)
             | AttemptResult::Processing(_)
             | AttemptResult::Over(_)) => return result,
@@ -105,7 +105,7 @@ impl Engage {
 /// Whether a result carries any code of Engage.
 fn result_has_code(result: &AttemptResult) -> bool {
     match result {
-        AttemptResult::Refused { reason, .. } | AttemptResult::InDoubt(reason) => reason.detail.engage_code.is_some(),
+        AttemptResult::Rejected { reason, .. } | AttemptResult::InDoubt(reason) => reason.detail.engage_code.is_some(),
         _ => false,
     }
 }

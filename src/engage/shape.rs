@@ -107,7 +107,7 @@ pub(super) fn elements(response: &Response) -> Option<Elements> {
     let body = without_bom(&response.body).trim_ascii();
     if body.first() == Some(&b'[') {
         let elements: Vec<Box<RawValue>> = serde_json::from_slice(body).ok()?;
-        let complete = elements.is_empty() || elements.len() % PAGE != 0;
+        let complete = elements.is_empty() || !elements.len().is_multiple_of(PAGE);
         return Some(Elements { elements, complete });
     }
     let fields: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body).ok()?;
@@ -121,7 +121,7 @@ pub(super) fn elements(response: &Response) -> Option<Elements> {
     let end = offset + elements.len() as f64;
     let complete = match total {
         Some(total) => offset == 0.0 && end >= total,
-        None => offset == 0.0 && (elements.is_empty() || elements.len() % PAGE != 0),
+        None => offset == 0.0 && (elements.is_empty() || !elements.len().is_multiple_of(PAGE)),
     };
     Some(Elements { elements, complete })
 }

@@ -1,10 +1,14 @@
-//! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean and what to do about them
-//! is `shop`'s business. A write made with [`Durability::Synced`] is on the disk when the call returns (invariant 2).
+//! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean
+//! and what to do about them is `shop`'s business. A write made with [`Durability::Synced`] is on
+//! the disk when the call returns (invariant 2).
 
 mod failure;
 mod open;
+mod queries;
 mod rows;
 mod schema;
+
+pub(crate) use queries::Filter;
 
 use crate::config::JournalPlace;
 use crate::core::admission::{Admission, Candidates};
@@ -23,7 +27,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// After how many writes the write-ahead log is moved into the file, and how large it then is at most: a write has ten pages, or fewer.
+/// After how many writes the write-ahead log is moved into the file, and how large it then is at
+/// most: a write has ten pages, or fewer.
 const WAL_WRITES: u32 = 200;
 const WAL_BYTES: u64 = 2 << 20;
 
@@ -31,14 +36,16 @@ pub(crate) struct Journal {
     /// None for a journal in memory.
     path: Option<PathBuf>,
     writer: Mutex<Writer>,
-    /// Only reads, so that looking does not wait for a write that waits for the disk. None for a journal in memory.
+    /// Only reads, so that looking does not wait for a write that waits for the disk. None for a
+    /// journal in memory.
     reader: Option<Mutex<Connection>>,
     /// Writes since the write-ahead log was last moved into the file.
     wal_writes: AtomicU32,
 }
 
 impl Journal {
-    /// Opens the journal and brings it to this version. None when the configuration names no place for one.
+    /// Opens the journal and brings it to this version. None when the configuration names no place
+    /// for one.
     pub fn open(place: &JournalPlace) -> Result<Option<Self>> {
         let journal = match place {
             JournalPlace::None => return Ok(None),
@@ -75,8 +82,9 @@ impl Journal {
         }
     }
 
-    /// Finds what a wish may already mean, lets `decide` choose, and makes a start durable; all in one transaction,
-    /// so that two presses at the same instant, in two threads or two processes, are one intent.
+    /// Finds what a wish may already mean, lets `decide` choose, and makes a start durable; all in
+    /// one transaction, so that two presses at the same instant, in two threads or two processes,
+    /// are one intent.
     pub fn admit(
         &self,
         operation: &Operation,
@@ -86,7 +94,8 @@ impl Journal {
         self.write_with(Durability::Synced, |connection| admit(connection, operation, reference, &decide))
     }
 
-    /// What a wish would mean now, without carrying it out. None if the journal stays busy for longer than `patience`.
+    /// What a wish would mean now, without carrying it out. None if the journal stays busy for
+    /// longer than `patience`.
     pub fn peek(
         &self,
         operation: &Operation,
@@ -112,13 +121,14 @@ impl Journal {
         Some(found.and_then(decide))
     }
 
-    /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
+    /// Writes a record that was read at the revision before its own. False: somebody else has
+    /// written it since.
     pub fn save(&self, intent: &Intent, durability: Durability) -> Result<bool> {
         self.write_with(durability, |connection| write(connection, intent))
     }
 
-    /// Does some writing. SQLite goes on reading only where it could once not open a file for writing, so then a fresh
-    /// connection finds out whether that is still so.
+    /// Does some writing. SQLite goes on reading only where it could once not open a file for
+    /// writing, so then a fresh connection finds out whether that is still so.
     fn write_with<T>(&self, durability: Durability, writing: impl Fn(&Connection) -> Result<T>) -> Result<T> {
         let mut writer = self.writer();
         writer.promise(durability)?;
@@ -133,8 +143,9 @@ impl Journal {
         }
     }
 
-    /// Moves the write-ahead log into the file when it has grown: several syncs, so no caller may wait for it. Nothing else is
-    /// written meanwhile, or the log would have new records at its end whenever it is done, and go on growing.
+    /// Moves the write-ahead log into the file when it has grown: several syncs, so no caller may
+    /// wait for it. Nothing else is written meanwhile, or the log would have new records at its end
+    /// whenever it is done, and go on growing.
     pub fn checkpoint_if_due(&self) -> Result<()> {
         if self.path.is_none() || self.wal_writes.load(Ordering::Relaxed) < WAL_WRITES {
             return Ok(());
@@ -155,7 +166,8 @@ impl Journal {
         self.read(|connection| many(connection, sql, ()))
     }
 
-    /// Returns the ids of the pending operations, those that are due first first, with the member of a purchase.
+    /// Returns the ids of the pending operations, those that are due first first, with the member
+    /// of a purchase.
     pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
         let sql = "SELECT id, CASE kind WHEN 'purchase' THEN contact END FROM operation
                    WHERE acknowledged_at IS NULL AND state IN ('recorded', 'inDoubt') ORDER BY next_query_at";
@@ -171,7 +183,8 @@ impl Journal {
         })
     }
 
-    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or it was redeemed before.
+    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or
+    /// it was redeemed before.
     pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent) -> Result<bool> {
         let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
                    AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
@@ -185,8 +198,8 @@ impl Journal {
         })
     }
 
-    /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp from before `sane` is
-    /// that of a wrong clock and is set to `now`.
+    /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp
+    /// from before `sane` is that of a wrong clock and is set to `now`.
     pub fn prune(&self, before: Millis, sane: Millis, now: Millis) -> Result<usize> {
         let correct =
             "UPDATE operation SET acknowledged_at = ?2 WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
@@ -238,11 +251,12 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
     }
 }
 
-/// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its statements prepared once.
+/// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its
+/// statements prepared once.
 struct Transaction<'a>(&'a Connection);
 
 impl<'a> Transaction<'a> {
-    fn submit(connection: &'a Connection) -> rusqlite::Result<Self> {
+    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(|_| Self(connection))
     }
 
@@ -267,7 +281,7 @@ fn admit(
     reference: Option<&str>,
     decide: &impl Fn(Candidates) -> Result<Admission>,
 ) -> Result<Admission> {
-    let transaction = Transaction::submit(connection).map_err(|error| failed(&error))?;
+    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
     let candidates = candidates(connection, operation, reference)?;
     let admission = decide(candidates)?;
     if let Admission::New(intent) = &admission {
@@ -278,8 +292,8 @@ fn admit(
         }
     }
     let Err(error) = transaction.commit() else { return Ok(admission) };
-    // A commit whose write failed has left nothing; one whose sync failed is in the log, and a crash now would bring it back to life.
-    // Writing something else in its place prevents that.
+    // A commit whose write failed has left nothing; one whose sync failed is in the log, and a
+    // crash now would bring it back to life. Writing something else in its place prevents that.
     if let Admission::New(intent) = admission
         && is_sync_failure(&error)
     {
