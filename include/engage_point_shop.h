@@ -103,7 +103,9 @@
  * Windows. Loading the library again gives the same one.
  *
  * SIGNALS. The library's threads block every signal but those of a fault (SIGSEGV, SIGBUS, SIGFPE,
- * SIGILL, SIGTRAP, SIGSYS). The library sets no signal handler.
+ * SIGILL, SIGTRAP, SIGSYS). The thread that calls the log function also leaves real-time signals,
+ * SIGPWR, SIGXCPU, SIGPROF and SIGURG unblocked, which language runtimes use. The library sets no
+ * signal handler.
  *
  * FORK. A child is forked from a process that had opened a client: every call that takes a client,
  * and eps_client_open, returns EPS_FORKED in the child. Open the first client after the fork, or

@@ -256,7 +256,7 @@ pub(super) fn failed_attempt(failure: &Failure) -> AttemptResult {
             AttemptResult::InDoubt(reason(Code::PendingInvalidResponse))
         }
         FailureKind::Cancelled => AttemptResult::InDoubt(reason(Code::PendingClosed)),
-        FailureKind::Lost => AttemptResult::Reset(reason(Code::PendingConnectionLost)),
+        FailureKind::Lost if !failure.response_began => AttemptResult::Reset(reason(Code::PendingConnectionLost)),
         FailureKind::TimedOut => {
             let mut reason = reason(Code::PendingConnectionLost);
             reason.cause.push("no response within requestTimeoutMs".into());

@@ -5,5 +5,5 @@ mod signals;
 mod unload;
 
 pub(crate) use fork::{is_forked, watch_forks};
-pub(crate) use signals::with_signals_blocked;
+pub(crate) use signals::{unblock_runtime_signals, with_signals_blocked};
 pub(crate) use unload::keep_loaded;

@@ -148,6 +148,9 @@ impl Transport for Connection {
         }
         let received = self.stream.during(&context.call).read(into)?;
         self.buffers.input_appended(received);
+        if received > 0 {
+            context.set_response_began();
+        }
         (self.last_used, self.has_responded) = (Instant::now(), true);
         Ok(received > 0)
     }

@@ -62,6 +62,8 @@ pub(crate) struct Failure {
     pub kind: FailureKind,
     /// Whether bytes of the request may have left the till.
     pub may_have_left: bool,
+    /// Whether a byte of a response has arrived.
+    pub response_began: bool,
     pub cause: Vec<String>,
 }
 
@@ -174,7 +176,8 @@ impl Transport {
                 call = Arc::new(call.again());
                 continue;
             }
-            return Err(Failure { kind, may_have_left: call.may_have_left(), cause });
+            let (may_have_left, response_began) = (call.may_have_left(), context.response_began());
+            return Err(Failure { kind, may_have_left, response_began, cause });
         }
     }
 
