@@ -56,6 +56,7 @@ impl Client {
     /// stay in the journal and are resolved after the next open.
     pub fn close(&self) {
         if self.cancellation.close() {
+            self.runtime.cancel_waits();
             self.runtime.close();
             self.log.close();
         }
@@ -65,6 +66,7 @@ impl Client {
     pub fn cancel(&self) -> Result<()> {
         self.check_open()?;
         self.cancellation.cancel_all();
+        self.runtime.cancel_waits();
         Ok(())
     }
 

@@ -56,6 +56,17 @@ pub struct Config {
     pub(crate) api_mapping: ApiMapping,
 }
 
+/// What a journal that is marked as a copy is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JournalRole {
+    /// Only a journal that is no copy opens.
+    Live,
+    /// A copy opens for reading only.
+    Copy,
+    /// A copy becomes live.
+    TakeOver,
+}
+
 /// The place of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JournalPlace {
