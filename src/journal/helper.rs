@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(caller.join().unwrap().unwrap_err().code(), Code::Cancelled);
         release.send(()).unwrap();
         assert_eq!(helper.call(Duration::from_secs(60), || 7).unwrap(), 7);
-        let panicked = helper.call(Duration::from_secs(60), || assert!(short.is_zero()));
+        let panicked = helper.call(Duration::from_secs(60), move || assert!(short.is_zero()));
         assert_eq!(panicked.unwrap_err().code(), Code::Internal);
     }
 }

@@ -460,6 +460,10 @@ impl Content {
         let mut slot = rt::lock(&self.writer);
         let writer = slot.as_mut().ok_or_else(|| Error::of(Code::Closed))?;
         let _turn = self.files.as_ref().map(|files| files.writing()).transpose()?;
+        if let Some(files) = &self.files {
+            // Before SQLite reads the memory that it has mapped.
+            files.check_index()?;
+        }
         match (self.commit(writer, durability, writing), &self.files) {
             // SQLite goes on reading only where it could once not open a file for writing, so then a fresh connection
             // finds out whether that is still so.
@@ -580,6 +584,7 @@ fn seal(files: &Files, state: &State, durable: bool) -> Result<()> {
 
 /// Moves the write-ahead log into the database file. The seal is synced afterwards: it then knows all of it as durable.
 fn checkpoint(files: &Files, connection: &Connection) -> Result<()> {
+    files.check_index()?;
     files.check_in_use()?;
     let is_whole = run_checkpoint(connection, "PASSIVE")?;
     files.content_is_known()?;
@@ -600,6 +605,7 @@ fn run_checkpoint(connection: &Connection, mode: &str) -> Result<bool> {
 /// Marks the journal as closed and moves the log into the file. SQLite deletes the log as the connection closes.
 fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
     let _turn = files.writing()?;
+    files.check_index()?;
     writer.promise(Durability::Synced)?;
     let connection = &writer.connection;
     let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;

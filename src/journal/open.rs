@@ -144,13 +144,17 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
     let mut report = Report { accepted: salvaged.is_some(), ..Report::default() };
     let mut incomplete_before = None;
     let connection = if is_first {
+        // Other processes may have it open: nothing is written while the files are compared.
+        let turn = files.writing()?;
         let is_new = check_header(&files)?;
         // Read by itself before any connection has locks that its close would drop.
         let in_file = if is_new { None } else { state_in_file(path) };
-        if in_file.as_ref().is_some_and(|state| state.is_copy) && settings.role != JournalRole::TakeOver {
+        let sealed = files.existing_seal()?;
+        let has_log = std::fs::metadata(beside(path, "-wal")).is_ok_and(|about| about.len() > 0);
+        let is_a_copy = in_file.as_ref().is_some_and(|state| state.is_copy || is_unsealed(state, has_log, sealed));
+        if is_a_copy && settings.role != JournalRole::TakeOver {
             return Err(is_copy(path));
         }
-        let sealed = files.existing_seal()?;
         if is_new
             && salvaged.is_none()
             && let Some(seal) = sealed.filter(|seal| seal.written > 0)
@@ -168,16 +172,14 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
             }
             report.accepted = true;
         }
-        let has_log = std::fs::metadata(beside(path, "-wal")).is_ok_and(|about| about.len() > 0);
         let mut connection = connect(path)?;
         migrate(&mut connection, &settings.tenant, &mut report)?;
         let connection = into_wal(connection, path)?;
         let seal_file = files.seal()?;
-        let turn = files.writing()?;
         // A new journal has no history that the old seal could know.
         let sealed = if is_new || report.adopted > 0 { None } else { sealed };
         let mut state = read_state(&connection)?;
-        if in_file.as_ref().is_some_and(|state| state.is_copy) {
+        if is_a_copy {
             // The copy has no seal. Its original may have gone on, so that records may be missing.
             report.taken_over = true;
             state = Some(recover::take_over(&connection)?);
@@ -237,10 +239,11 @@ pub(super) fn read_state(connection: &Connection) -> Result<Option<State>> {
 fn open_copy(settings: &Settings) -> Result<Opened> {
     let path = &settings.path;
     place::check(path, &settings.seal_path)?;
+    let has_seal = std::fs::symlink_metadata(&settings.seal_path).is_ok();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reader = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
     match State::read(&reader) {
-        Ok(Some(state)) if state.is_copy => Ok(Opened {
+        Ok(Some(state)) if state.is_copy || !has_seal && state.closed => Ok(Opened {
             writer: None,
             reader,
             files: None,
@@ -256,11 +259,16 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
     }
 }
 
+/// Whether a journal was closed, and only its database file was copied or moved. Nothing tells which.
+fn is_unsealed(state: &State, has_log: bool, seal: Option<Seal>) -> bool {
+    state.closed && !has_log && seal.is_none()
+}
+
 fn is_copy(path: &Path) -> Error {
     Error::new(
         Code::JournalCopy,
         format!(
-            "the journal {} is a copy. To read it, set \"journalRole\" to \"copy\". To go on selling with it in place \
+            "the journal {} is a copy, or was moved without its seal (-seal). Move the seal too if there is one. To read it, set \"journalRole\" to \"copy\". To go on selling with it in place \
              of a lost journal, set \"journalRole\" to \"takeOver\"; the original must never be used again",
             path.display()
         ),

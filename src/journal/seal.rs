@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     fn state(writes: u64) -> State {
-        State { writes, records: 3, sum: 30, generations: vec![(7, 1), (8, 5)], ..State::fresh() }
+        State { journal: [1; 16], writes, records: 3, sum: 30, generations: vec![(7, 1), (8, 5)], ..State::fresh() }
     }
 
     fn whole(state: &State) -> Finding<'_> {
