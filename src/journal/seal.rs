@@ -201,7 +201,7 @@ mod tests {
             records: state.records,
             sum: state.sum,
             damaged: 0,
-            in_file: Some(1),
+            in_file: Some(0),
             has_log: true,
             seal: Some(Seal::of(state, None, true)),
             state: Some(state),
