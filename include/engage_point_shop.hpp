@@ -64,7 +64,7 @@ enum class Level : std::int32_t {
     debug = EPS_LOG_DEBUG,
 };
 
-/// The results of a call. A newer library may return a number that is not listed here.
+/// The results of a call. A newer library may return other numbers.
 enum class [[nodiscard]] Code : std::int32_t {
 
     // 0, completed: go on, then acknowledge.
@@ -233,8 +233,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
     /// the administrator check the API key.
     pending_credentials = EPS_PENDING_CREDENTIALS,
-    /// The reward is redeemed or gone, and nothing proves whether by this operation or by somebody
-    /// else. A person must decide.
+    /// The reward is redeemed or not listed, and nothing proves whether by this operation or by
+    /// somebody else. A person must decide.
     pending_ambiguous = EPS_PENDING_AMBIGUOUS,
     /// The operation is durable and is being sent.
     pending_submitted = EPS_PENDING_SUBMITTED,
@@ -270,7 +270,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// The file is not a regular file, is reached by a link, or belongs to or may be written by
     /// others.
     journal_unsafe = EPS_JOURNAL_UNSAFE,
-    /// The disk did not answer within the wait.
+    /// The disk did not respond within the wait.
     journal_timed_out = EPS_JOURNAL_TIMED_OUT,
 
     // -9xx, a fault of the library: report it.
@@ -321,8 +321,8 @@ public:
     std::string_view name() const noexcept { return eps::name(code_); }
     /// Returns whether the call is completed. False does not mean that it failed: see outcome().
     explicit operator bool() const noexcept { return code_ == Code::ok; }
-    /// Returns the JSON of a completed call, else the problem object. The UTF-8 text lives as long as
-    /// this result.
+    /// Returns the JSON of a completed call, else the problem object. The UTF-8 text lives as long
+    /// as this result.
     std::string_view json() const noexcept {
         return buffer_.data ? std::string_view(buffer_.data, buffer_.len) : std::string_view(problem_);
     }
@@ -374,9 +374,9 @@ private:
     bool absent_ = false;
 };
 
-/// The log functions in use, by number. The library holds a number, not an address. A late line for a
-/// removed function therefore finds no function instead of freed memory. This map is never destroyed,
-/// because lines may arrive until the process ends.
+/// The log functions in use, by number. The library holds a number, not an address. A late line for
+/// a removed function therefore finds no function instead of freed memory. This map is never
+/// destroyed, because lines may arrive until the process ends.
 class LogFunctions {
 public:
     static LogFunctions &all() {
@@ -428,8 +428,8 @@ private:
 
 } // namespace detail
 
-/// A client of one Engage tenant, which its destructor closes. Any thread may make calls at any time.
-/// Only one thread may move or destroy a client.
+/// A client of one Engage tenant, which its destructor closes. Any thread may make calls at any
+/// time. Only one thread may move or destroy a client.
 class Client {
 public:
     /// A JSON object; absent for the defaults.
@@ -469,8 +469,8 @@ public:
         return code;
     }
 
-    /// Returns the client of the C API, which this object still owns. Another thread may use it while
-    /// this object is closing.
+    /// Returns the client of the C API, which this object still owns. Another thread may use it
+    /// while this object is closing.
     eps_client *get() const noexcept { return client_; }
 
     /// Ends the wait of every call on this client. Each call returns its true outcome.
@@ -519,8 +519,8 @@ public:
     /// Returns the counters since open, and the numbers of records in the journal.
     Result read_stats() const { return call(eps_read_stats); }
 
-    /// Sets the log function; an empty function removes it. The function lives until it is replaced or
-    /// the client is closed, and until a line in progress ends.
+    /// Sets the log function; an empty function removes it. The function lives until it is replaced
+    /// or the client is closed, and until a line in progress ends.
     Code set_log(Level level, LogFunction function) {
         const bool is_set = static_cast<bool>(function);
         const auto number = is_set ? detail::LogFunctions::all().add(std::move(function)) : 0;

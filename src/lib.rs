@@ -1,7 +1,9 @@
-//! Sell loyalty rewards for points at the till: a crash-safe client of the Voyado Engage Point Shop.
+//! Sell loyalty rewards for points at the till: a crash-safe client of the Voyado Engage Point
+//! Shop.
 //!
-//! This is the Rust API. A POS links the C API of `include/engage_point_shop.h`, which is made from `ffi`.
-//! The way of a call: `ffi` → [`Client`] → `runtime` → (`core` decides, `journal` stores, `engage` asks) → `transport`.
+//! This is the Rust API. A POS links the C API of `include/engage_point_shop.h`, which is made from
+//! `ffi`. The way of a call: `ffi` → [`Client`] → `runtime` → (`core` decides, `journal` stores,
+//! `engage` asks) → `transport`.
 #![deny(unsafe_code)]
 
 mod api;

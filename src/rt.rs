@@ -1,5 +1,5 @@
-//! Threads, locks, clocks and randomness, named once. Every other module takes them from here, so that
-//! a simulation can put its own in their place.
+//! Threads, locks, clocks and randomness, named once. Every other module takes them from here, so
+//! that a simulation can put its own in their place.
 
 use crate::core::domain::{Millis, OperationId, millis};
 use once_cell::sync::OnceCell;
@@ -54,7 +54,8 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     crate::os::with_signals_blocked(|| std::thread::Builder::new().name(name.into()).spawn(quiet)).map(drop)
 }
 
-/// Returns the time by the till's clock. The clock may be set at any time; waits use the monotonic clock.
+/// Returns the time by the till's clock. The clock may be set at any time; waits use the monotonic
+/// clock.
 pub(crate) fn wall_now() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
 }

@@ -35,7 +35,7 @@ namespace EngagePointShop
         Debug = 4,
     }
 
-    /// <summary>The results of a call. A newer library may return a number that is not listed here.</summary>
+    /// <summary>The results of a call. A newer library may return other numbers.</summary>
     public enum Code
     {
 
@@ -233,8 +233,8 @@ namespace EngagePointShop
         /// <summary>An earlier attempt may have been processed, and Engage now responds with 401 or
         /// 403. Have the administrator check the API key.</summary>
         PendingCredentials = -521,
-        /// <summary>The reward is redeemed or gone, and nothing proves whether by this operation or
-        /// by somebody else. A person must decide.</summary>
+        /// <summary>The reward is redeemed or not listed, and nothing proves whether by this
+        /// operation or by somebody else. A person must decide.</summary>
         PendingAmbiguous = -522,
         /// <summary>The operation is durable and is being sent.</summary>
         PendingSubmitted = -523,
@@ -273,7 +273,7 @@ namespace EngagePointShop
         /// <summary>The file is not a regular file, is reached by a link, or belongs to or may be
         /// written by others.</summary>
         JournalUnsafe = -621,
-        /// <summary>The disk did not answer within the wait.</summary>
+        /// <summary>The disk did not respond within the wait.</summary>
         JournalTimedOut = -622,
 
         // -9xx, a fault of the library: report it.

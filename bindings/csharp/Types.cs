@@ -8,9 +8,9 @@ using System.Linq;
 namespace EngagePointShop
 {
     /// <summary>The JSON of a call's result; each type below names its known values.</summary>
-    public abstract class Answer
+    public abstract class JsonObject
     {
-        internal Answer(Json json)
+        internal JsonObject(Json json)
         {
             Json = json;
         }
@@ -23,7 +23,7 @@ namespace EngagePointShop
     }
 
     /// <summary>An operation: a purchase or a redeem, as the journal holds it.</summary>
-    public sealed class Operation : Answer
+    public sealed class Operation : JsonObject
     {
         internal Operation(Json json) : base(json) { }
 
@@ -98,7 +98,7 @@ namespace EngagePointShop
     }
 
     /// <summary>One of a member's point accounts.</summary>
-    public sealed class PointAccount : Answer
+    public sealed class PointAccount : JsonObject
     {
         internal PointAccount(Json json) : base(json) { }
 
@@ -107,7 +107,7 @@ namespace EngagePointShop
     }
 
     /// <summary>An item that a member can buy.</summary>
-    public sealed class Item : Answer
+    public sealed class Item : JsonObject
     {
         internal Item(Json json) : base(json) { }
 
@@ -125,7 +125,7 @@ namespace EngagePointShop
     }
 
     /// <summary>A purchase in Engage's history.</summary>
-    public sealed class Purchase : Answer
+    public sealed class Purchase : JsonObject
     {
         internal Purchase(Json json) : base(json) { }
 
@@ -140,7 +140,7 @@ namespace EngagePointShop
     }
 
     /// <summary>A reward of a member.</summary>
-    public sealed class Reward : Answer
+    public sealed class Reward : JsonObject
     {
         internal Reward(Json json) : base(json) { }
 
@@ -155,7 +155,7 @@ namespace EngagePointShop
     }
 
     /// <summary>The reward of a purchase, and how certain it is.</summary>
-    public sealed class FoundReward : Answer
+    public sealed class FoundReward : JsonObject
     {
         internal FoundReward(Json json) : base(json) { }
 
@@ -180,7 +180,7 @@ namespace EngagePointShop
 
     /// <summary>The texts of a reward for a receipt and a screen; each is null if it is not
     /// known.</summary>
-    public sealed class Receipt : Answer
+    public sealed class Receipt : JsonObject
     {
         internal Receipt(Json json) : base(json) { }
 
@@ -204,7 +204,7 @@ namespace EngagePointShop
     }
 
     /// <summary>The result of ResolvePending.</summary>
-    public sealed class Resolution : Answer
+    public sealed class Resolution : JsonObject
     {
         internal Resolution(Json json) : base(json) { }
 

@@ -195,7 +195,7 @@ const ATTEMPT_RULES: [(&str, &str, Check); 2] = [
     ("attempt-is-recorded", "Every purchase request has an operation for its member", attempt_is_recorded),
     (
         "in-flight-window",
-        "A purchase without a response is not sent again within the in-flight window",
+        "A purchase without a response is sent again at most once within the in-flight window",
         in_flight_window,
     ),
 ];
@@ -300,7 +300,10 @@ fn deducted_once(evidence: &Evidence<'_>) -> Vec<String> {
 fn one_purchase_a_sale(evidence: &Evidence<'_>) -> Vec<String> {
     let mut sales: BTreeMap<_, BTreeSet<Uuid>> = BTreeMap::new();
     for (till, operation) in evidence.purchases() {
-        if let Some(reference) = &operation.reference {
+        // A declined purchase is no purchase: the sale may be tried again with a fresh id.
+        if operation.outcome != Outcome::Declined
+            && let Some(reference) = &operation.reference
+        {
             let sale = (till, reference, operation.contact_id, operation.item_id);
             sales.entry(sale).or_default().insert(operation.purchase());
         }
@@ -319,8 +322,8 @@ fn own_purchase(evidence: &Evidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     for (till, operation) in evidence.purchases() {
         let id = operation.purchase();
-        let means = (operation.contact_id, operation.item_id);
-        if *meant.entry(id).or_insert(means) != means {
+        let sale = (operation.contact_id, operation.item_id);
+        if *meant.entry(id).or_insert(sale) != sale {
             violations.push(on(till, &format!("purchase {id} is also used for another member or item")));
         }
         for entry in evidence.deductions.get(&id).into_iter().flatten() {
@@ -467,6 +470,8 @@ fn in_flight_window(evidence: &Evidence<'_>) -> Vec<String> {
     let window = i64::try_from(in_flight_window.as_millis()).unwrap_or(i64::MAX);
     let known = evidence.by_purchase();
     let mut sent: BTreeMap<Uuid, Vec<&RequestEntry>> = BTreeMap::new();
+    // A connection that was reset allows one repeat at once, and no second one.
+    let mut repeated: BTreeSet<Uuid> = BTreeSet::new();
     let mut violations = Vec::new();
     for (id, request) in evidence.attempts() {
         let earlier = sent.entry(id).or_default();
@@ -479,7 +484,9 @@ fn in_flight_window(evidence: &Evidence<'_>) -> Vec<String> {
                 _ => (before.time.millis(), window / 11),
             };
             let gap = request.time.millis() - since;
-            if gap < least {
+            if gap >= least {
+                repeated.remove(&id);
+            } else if !repeated.insert(id) {
                 violations.push(format!(
                     "purchase {id} was sent again after {gap} ms, in request {}; at least {least} ms are due",
                     request.seq

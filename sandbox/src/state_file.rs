@@ -177,20 +177,20 @@ fn read(connection: &Connection) -> Result<Vec<StoredState>, String> {
     let rows = stores
         .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))
         .map_err(sql)?;
-    let mut stored = Vec::new();
+    let mut states = Vec::new();
     for row in rows {
         let (key, seed, snapshot) = row.map_err(sql)?;
         let bad = |what: &str, error| format!("has an invalid {what}: {error}");
         let rows = events.query_map([&key], |row| row.get::<_, String>(0)).map_err(sql)?;
         let events = rows.map(|event| from_json(event.map_err(sql)?.as_bytes()).map_err(|error| bad("record", error)));
-        stored.push(StoredState {
+        states.push(StoredState {
             seed: from_json(seed.as_bytes()).map_err(|error| bad("seed", error))?,
             snapshot: from_json(snapshot.as_bytes()).map_err(|error| bad("snapshot", error))?,
             events: events.collect::<Result<_, _>>()?,
             key,
         });
     }
-    Ok(stored)
+    Ok(states)
 }
 
 /// Commits the queued writes, up to 1000 in one transaction, until every sender is dropped.

@@ -1,6 +1,6 @@
 //! The names and paths of Engage's API that Voyado's public pages do not state. No other module
-//! assumes any. The configuration's `apiMapping` object overrides them for a tenant that differs, so
-//! that no release is needed.
+//! assumes any. The configuration's `apiMapping` object overrides them for a tenant that differs,
+//! so that no release is needed.
 
 use super::fields::Fields;
 use crate::core::error::Result;
@@ -10,7 +10,8 @@ use crate::core::error::Result;
 pub(crate) struct ApiMapping {
     /// The header that carries the key: the general page says `apikey`, another one `x-api-key`.
     pub key_header: String,
-    /// The field of a purchase request that names the item. Its meaning is documented, its name is not.
+    /// The field of a purchase request that names the item. Its meaning is documented, its name is
+    /// not.
     pub item_id_field: String,
     /// The fields of a purchase that may hold the id that the till made, in order of preference.
     pub purchase_id_fields: Vec<String>,
@@ -20,18 +21,18 @@ pub(crate) struct ApiMapping {
     pub completed: String,
     pub processing: String,
     pub failed: String,
-    /// The path of a member's rewards, with `{contactId}` and `{channel}` as placeholders. Only a v2
-    /// path is documented.
+    /// The path of a member's rewards, with `{contactId}` and `{channel}` as placeholders. Only a
+    /// v2 path is documented.
     pub rewards_path: String,
-    /// The fields of a purchase or a reward that name the reward's template. They are documented for
-    /// items and rewards, and assumed for purchases.
+    /// The fields of a purchase or a reward that name the reward's template. They are documented
+    /// for items and rewards, and assumed for purchases.
     pub promotion_id_fields: Vec<String>,
     /// The fields of a purchase that may name the reward it gave.
     pub assignment_id_fields: Vec<String>,
     /// The fields of a purchase that hold the time at which it was made.
     pub created_on_fields: Vec<String>,
-    /// The fields of a reward that state whether and when it was redeemed. These and the next ones are
-    /// documented for v2.
+    /// The fields of a reward that state whether and when it was redeemed. These and the next ones
+    /// are documented for v2.
     pub redeemed_fields: Vec<String>,
     pub redeemed_on_fields: Vec<String>,
     /// The fields of a reward that are printed and shown.

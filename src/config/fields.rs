@@ -1,6 +1,6 @@
 //! Reads a JSON object of settings (the configuration, a call's options) field by field. An error
-//! names the key, the type that was found and the values that are allowed. A value is never printed,
-//! because it may be a secret.
+//! names the key, the type that was found and the values that are allowed. A value is never
+//! printed, because it may be a secret.
 
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
@@ -85,6 +85,14 @@ impl Fields {
         match self.take(key) {
             None => Ok(default),
             Some(Value::Bool(flag)) => Ok(flag),
+            Some(other) => Err(self.wrong(key, "true or false", &other)),
+        }
+    }
+
+    pub fn optional_flag(&mut self, key: &'static str) -> Result<Option<bool>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
             Some(other) => Err(self.wrong(key, "true or false", &other)),
         }
     }

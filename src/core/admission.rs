@@ -4,7 +4,7 @@ use super::clock::Clocks;
 use super::code::Code;
 use super::domain::{AssignmentId, Millis, Operation};
 use super::error::{Detail, Error, Result};
-use super::evidence::Refusal;
+use super::evidence::Rejection;
 use super::intent::{self, Intent, IntentState, Progress};
 
 /// A purchase or a redeem that a caller asks for.
@@ -36,13 +36,15 @@ pub(crate) struct AdmissionRules<'a> {
 pub(crate) struct Candidates {
     /// The intent with the command's id.
     pub by_id: Option<Intent>,
-    /// Intents of the same kind with the command's reference, for the same item or the same reward, newest first.
+    /// Intents of the same kind with the command's reference, for the same item or the same reward,
+    /// newest first.
     pub by_reference: Vec<Intent>,
     /// Unacknowledged intents of the same contact and item, or of the same reward, oldest first.
     pub unacknowledged: Vec<Intent>,
 }
 
-/// The decision about a command. The journal carries it out in the transaction that read the candidates.
+/// The decision about a command. The journal carries it out in the transaction that read the
+/// candidates.
 #[derive(Debug)]
 pub(crate) enum Admission {
     /// Write this intent and send its request. It is a new one, or one of which nothing has left.
@@ -75,9 +77,10 @@ pub(crate) fn admit(
             let message = "purchaseId was used on this till with another reference, or with none";
             return conflict(Code::ReferenceConflict, message, &intent);
         }
-        // A derived id is the same at the next press, so that a decline must not keep it. Engage decides anew.
+        // A derived id is the same at the next press, so that a decline must not keep it. Engage
+        // decides anew.
         let again =
-            command.derived && intent.state == IntentState::Declined && Refusal::of(intent.code) != Refusal::Failed;
+            command.derived && intent.state == IntentState::Declined && Rejection::of(intent.code) != Rejection::Failed;
         return existing_or_again(intent, again, clocks, rules);
     }
     for intent in candidates.by_reference.iter().filter(|intent| is_ours(intent)) {
@@ -90,7 +93,8 @@ pub(crate) fn admit(
             continue;
         }
         match intent.state {
-            // The reason of a decline may be gone. Its purchase id stays declined, so a fresh one is used.
+            // The reason of a decline may not hold any more. Its purchase id stays declined, so a
+            // fresh one is used.
             IntentState::Declined if !by_credentials(intent) => {}
             _ if command.named => {
                 let message = "reference, contact and item already belong to another purchase id; leave purchaseId out to get that purchase";
@@ -99,8 +103,8 @@ pub(crate) fn admit(
             _ => return existing_or_again(intent.clone(), false, clocks, rules),
         }
     }
-    // A declined intent does not count: the member may have got the points since. An intent in manual
-    // review does not count either.
+    // A declined intent does not count: the member may have got the points since. An intent in
+    // manual review does not count either.
     let is_open = |intent: &&Intent| {
         is_ours(intent)
             && intent.reference.is_none()
@@ -135,13 +139,14 @@ fn first_attempt(clocks: Clocks) -> Progress {
     Progress {
         in_flight_window_ms: clocks.in_flight_window_ms,
         last_attempt_at_ms: Some(clocks.now()),
+        writer_version: crate::VERSION.to_owned(),
         ..Progress::default()
     }
 }
 
 /// Whether an intent was declined by the API key, which may be corrected since.
 fn by_credentials(intent: &Intent) -> bool {
-    intent.state == IntentState::Declined && Refusal::of(intent.code) == Refusal::Credentials
+    intent.state == IntentState::Declined && Rejection::of(intent.code) == Rejection::Credentials
 }
 
 /// Whether an intent and a command are about the same, apart from the id.
@@ -157,7 +162,8 @@ fn is_same(intent: &Intent, command: &Command) -> bool {
     }
 }
 
-/// Returns the existing intent, or starts it again where nothing of it was deducted and the reason may be gone.
+/// Returns the existing intent, or starts it again where nothing of it was deducted and the reason
+/// may not hold any more.
 fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: AdmissionRules<'_>) -> Result<Admission> {
     let declined = by_credentials(&intent);
     if !again && !declined && intent.state != IntentState::NotSent {
@@ -172,7 +178,7 @@ fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: Admissi
             _ => Ok(Admission::Existing(intent)),
         };
     }
-    let before = declined.then(|| intent::Refusal {
+    let before = declined.then(|| intent::Rejection {
         code: intent.code.number(),
         http_status: intent.detail.http_status,
         engage_code: intent.detail.engage_code.clone(),

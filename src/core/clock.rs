@@ -1,5 +1,5 @@
-//! Time as decisions may use it. Within a run the monotonic clock decides. Across runs Engage's clock
-//! decides where it is known. The till's clock only stamps: it may be set at any time.
+//! Time as decisions may use it. Within a run the monotonic clock decides. Across runs Engage's
+//! clock decides where it is known. The till's clock only stamps: it may be set at any time.
 
 use super::domain::Millis;
 use super::evidence::QueryTime;
@@ -38,7 +38,8 @@ pub(crate) struct Observation {
     since: Duration,
     /// This client made the last attempt, so that `since` is its start.
     own: bool,
-    /// When the intent was recorded, if this client recorded it; else when this client first saw it.
+    /// When the intent was recorded, if this client recorded it; else when this client first saw
+    /// it.
     first: Duration,
     /// This client recorded it.
     recorded_here: bool,
@@ -76,7 +77,8 @@ impl Observation {
         }
     }
 
-    /// Returns the age of an intent in ms. A stamp that cannot be right does not count: then the age begins with this run.
+    /// Returns the age of an intent in ms. A stamp that cannot be right does not count: then the
+    /// age begins with this run.
     fn age_ms(self, intent: &Intent, now: Duration, engage: Option<Millis>, limits: Limits) -> Millis {
         let seen = super::domain::millis(now.saturating_sub(self.first));
         match engage {
@@ -87,8 +89,8 @@ impl Observation {
         }
     }
 
-    /// Returns the processing window of the last attempt, counted back from Engage's clock now. Only for an attempt of
-    /// this client.
+    /// Returns the processing window of the last attempt, counted back from Engage's clock now.
+    /// Only for an attempt of this client.
     pub fn backdated(self, intent: &Intent, now: Duration, engage: (Millis, Millis)) -> Option<(Millis, Millis)> {
         let waited = super::domain::millis(now.saturating_sub(self.since));
         let window = intent.progress.in_flight_window_ms;

@@ -1,13 +1,14 @@
-//! What an HTTP response, or its absence, proves about an operation. The rules need few assumptions about
-//! Engage, numbered as in docs/durability.md:
+//! What an HTTP response, or its absence, proves about an operation. The rules need few assumptions
+//! about Engage, numbered as in docs/durability.md:
 //!
 //! - **A1** A repeat with the same purchase id and contact never deducts twice.
-//! - **A2** A purchase that was or is being processed is in a complete history of its contact, at the latest
-//!   `historyLagMs` after the in-flight window of its attempt.
+//! - **A2** A purchase that was or is being processed is in a complete history of its contact, at
+//!   the latest `historyLagMs` after the in-flight window of its attempt.
 //! - **A3** A failed purchase was not deducted, and its id stays failed.
-//! - **A4** A documented refusal of the only attempt means that nothing was deducted.
+//! - **A4** A documented rejection of the only attempt means that nothing was deducted.
 //! - **A5** 429 and `PromotionAssignmentError` mean that the attempt is over.
-//! - **A6** A 400, 401, 403, 404 or 422 is sent in the place of processing the attempt, not after it.
+//! - **A6** A 400, 401, 403, 404 or 422 is sent in the place of processing the attempt, not after
+//!   it.
 
 use super::code::Code;
 use super::domain::Millis;
@@ -40,9 +41,9 @@ pub(crate) enum AttemptResult {
         /// Engage's own JSON: the purchase or the reward. Empty where the response had no body.
         response: String,
     },
-    /// Engage, or something on the way, refused the attempt.
-    Refused {
-        /// The refusal.
+    /// Engage, or something on the way, rejected the attempt.
+    Rejected {
+        /// The rejection.
         reason: Reason,
         /// Engage's documented code stood in the response.
         documented: bool,
@@ -107,7 +108,7 @@ impl AttemptResult {
     pub fn code(&self) -> Code {
         match self {
             AttemptResult::Completed { .. } => Code::Ok,
-            AttemptResult::Refused { reason, .. }
+            AttemptResult::Rejected { reason, .. }
             | AttemptResult::AlreadyRedeemed(reason)
             | AttemptResult::Processing(reason)
             | AttemptResult::Over(reason)
@@ -137,9 +138,9 @@ impl QueryResult {
     }
 }
 
-/// The weight of a refusal.
+/// The weight of a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum Rejection {
     /// `PointShopItemPurchaseFailed`: a proof whatever came before (A3).
     Failed,
     /// A documented code about the item, the promotion, the reward or the channel.
@@ -152,26 +153,26 @@ pub(crate) enum Refusal {
     Undocumented,
 }
 
-impl Refusal {
-    /// Returns the weight of a refusal with this code.
+impl Rejection {
+    /// Returns the weight of a rejection with this code.
     pub fn of(code: Code) -> Self {
         match code {
-            Code::PurchaseFailed => Refusal::Failed,
-            Code::ContactNotFound | Code::InvalidContact | Code::RewardNotOfContact => Refusal::Contact,
-            Code::Unauthorized | Code::Forbidden => Refusal::Credentials,
+            Code::PurchaseFailed => Rejection::Failed,
+            Code::ContactNotFound | Code::InvalidContact | Code::RewardNotOfContact => Rejection::Contact,
+            Code::Unauthorized | Code::Forbidden => Rejection::Credentials,
             Code::PromotionNotFound
             | Code::PromotionExpired
             | Code::InvalidChannel
             | Code::InvalidReward
-            | Code::RewardNotForChannel => Refusal::Offer,
-            _ => Refusal::Undocumented,
+            | Code::RewardNotForChannel => Rejection::Offer,
+            _ => Rejection::Undocumented,
         }
     }
 }
 
-/// What a refusal of an attempt means.
+/// What a rejection of an attempt means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RefusalRule {
+pub(crate) enum RejectionRule {
     /// Nothing was deducted.
     Declined,
     /// One status query decides; no further attempt.
@@ -182,19 +183,22 @@ pub(crate) enum RefusalRule {
     Retry,
 }
 
-/// Decides about a refused attempt. `documented`: Engage's documented code stood in the response.
-pub(crate) fn after_refusal(intent: &Intent, code: Code, documented: bool) -> RefusalRule {
-    match (Refusal::of(code), intent.earlier_in_doubt) {
+/// Decides about a rejected attempt. `documented`: Engage's documented code stood in the response.
+pub(crate) fn after_rejection(intent: &Intent, code: Code, documented: bool) -> RejectionRule {
+    match (Rejection::of(code), intent.earlier_in_doubt) {
         // A3.
-        (Refusal::Failed, _) => RefusalRule::Declined,
+        (Rejection::Failed, _) => RejectionRule::Declined,
         // A4.
-        (Refusal::Offer | Refusal::Contact | Refusal::Undocumented, false) if documented => RefusalRule::Declined,
-        // A6 alone would do. The query makes the rule hold without it, where the history is up to date.
-        (_, false) => RefusalRule::Confirm,
-        // A refusal by the key says nothing about an earlier attempt, and may be cured.
-        (Refusal::Credentials, true) => RefusalRule::Retry,
-        // An earlier attempt may have been processed. A repeat could only be refused again.
-        (_, true) => RefusalRule::ConfirmLate,
+        (Rejection::Offer | Rejection::Contact | Rejection::Undocumented, false) if documented => {
+            RejectionRule::Declined
+        }
+        // A6 alone would do. The query makes the rule hold without it, where the history is up to
+        // date.
+        (_, false) => RejectionRule::Confirm,
+        // A rejection by the key says nothing about an earlier attempt, and may be cured.
+        (Rejection::Credentials, true) => RejectionRule::Retry,
+        // An earlier attempt may have been processed. A repeat could only be rejected again.
+        (_, true) => RejectionRule::ConfirmLate,
     }
 }
 
@@ -203,7 +207,8 @@ pub(crate) fn after_refusal(intent: &Intent, code: Code, documented: bool) -> Re
 pub(crate) struct QueryTime {
     /// The query was sent after the in-flight window of the last attempt.
     pub in_flight_over: bool,
-    /// The query was sent after that window and the history lag, by a clock that ran steadily since the attempt.
+    /// The query was sent after that window and the history lag, by a clock that ran steadily since
+    /// the attempt.
     pub history_complete: bool,
     /// The operation is older than the resend limit.
     pub past_resend_limit: bool,
@@ -214,7 +219,7 @@ pub(crate) struct QueryTime {
 /// What a status query without a row of the purchase means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AbsenceRule {
-    /// The refusal before it was the last word: nothing was deducted.
+    /// The rejection before it was the last word: nothing was deducted.
     Declined,
     /// One more attempt with the same id.
     Resend,
@@ -222,35 +227,37 @@ pub(crate) enum AbsenceRule {
     Pending,
 }
 
-/// Decides about a purchase whose status query showed no row. `immediate`: the last attempt ended by a reset.
+/// Decides about a purchase whose status query showed no row. `immediate`: the last attempt ended
+/// by a reset.
 pub(crate) fn after_absence(intent: &Intent, result: &QueryResult, time: QueryTime, immediate: bool) -> AbsenceRule {
-    let refusal = intent.progress.refusal.as_ref().and_then(|refusal| Code::from_number(refusal.code));
+    let rejection = intent.progress.rejection.as_ref().and_then(|rejection| Code::from_number(rejection.code));
     let readable = matches!(result, QueryResult::Absent | QueryResult::NoHistory | QueryResult::Unreadable(_));
     // Engage has processed it once, so that a missing row proves nothing any more.
     let row_proves = !intent.progress.processing_seen;
-    match refusal {
+    match rejection {
         // A6, or an up-to-date history.
         Some(_) if !intent.earlier_in_doubt => match result {
             QueryResult::Absent | QueryResult::NoHistory if row_proves => AbsenceRule::Declined,
-            QueryResult::NoEvidence(reason) if same_credentials(refusal, reason.code) => AbsenceRule::Declined,
+            QueryResult::NoEvidence(reason) if same_credentials(rejection, reason.code) => AbsenceRule::Declined,
             _ => AbsenceRule::Pending,
         },
-        // A2, and A4 for the attempt that was refused. An empty history may be that of an erased contact.
-        Some(code) if Refusal::of(code) != Refusal::Contact => match result {
+        // A2, and A4 for the attempt that was rejected. An empty history may be that of an erased
+        // contact.
+        Some(code) if Rejection::of(code) != Rejection::Contact => match result {
             QueryResult::Absent if row_proves && time.history_complete => AbsenceRule::Declined,
             _ => AbsenceRule::Pending,
         },
-        Some(_) => AbsenceRule::Pending,
-        // A1: an attempt too many deducts nothing. The in-flight window keeps the server's load low.
+        // A1: an attempt too many deducts nothing. The in-flight window keeps the server's load
+        // low.
         None if readable && (time.in_flight_over || immediate) => AbsenceRule::Resend,
-        None => AbsenceRule::Pending,
+        _ => AbsenceRule::Pending,
     }
 }
 
-/// Whether a query was refused for the same reason as the attempt before it.
-fn same_credentials(refusal: Option<Code>, query: Code) -> bool {
+/// Whether a query was rejected for the same reason as the attempt before it.
+fn same_credentials(rejection: Option<Code>, query: Code) -> bool {
     matches!(
-        (refusal, query),
+        (rejection, query),
         (Some(Code::Unauthorized), Code::Unauthorized) | (Some(Code::Forbidden), Code::Forbidden)
     )
 }
@@ -269,8 +276,9 @@ pub(crate) enum Redeemer {
     Unclear,
 }
 
-/// Decides who has used a reward. Within the processing window it was this till: anybody else would have had to use
-/// the same reward in these seconds. Well before or after it, it was somebody else. All times are Engage's.
+/// Decides who has used a reward. Within the processing window it was this till: anybody else would
+/// have had to use the same reward in these seconds. Well before or after it, it was somebody else.
+/// All times are Engage's.
 pub(crate) fn redeemer(processing_window: Option<(Millis, Millis)>, on: Option<Millis>) -> Redeemer {
     match (processing_window, on) {
         (Some((from, until)), Some(on)) if (from..=until).contains(&on) => Redeemer::Us,
@@ -281,8 +289,9 @@ pub(crate) fn redeemer(processing_window: Option<(Millis, Millis)>, on: Option<M
     }
 }
 
-/// Whether a stored intent makes later evidence void: a completion is never void unless it is stored already
-/// (invariant 11); any other evidence is void for a final intent and for one that was sent again.
+/// Whether a stored intent makes later evidence void: a completion is never void unless it is
+/// stored already (invariant 11); any other evidence is void for a final intent and for one that
+/// was sent again.
 pub(crate) fn is_overtaken(ours: &Intent, stored: &Intent, completed: bool) -> bool {
     if completed {
         return stored.state == IntentState::Completed;
@@ -297,19 +306,19 @@ mod tests {
     use crate::core::intent;
     use uuid::Uuid;
 
-    fn intent(earlier_in_doubt: bool, refusal: Option<Code>) -> Intent {
+    fn intent(earlier_in_doubt: bool, rejection: Option<Code>) -> Intent {
         let id = Uuid::from_u128(1);
         let purchase =
             Purchase { id: OperationId::from_uuid(id), contact: ContactId::from_uuid(id), item: ItemId::from_uuid(id) };
         let mut intent = Intent { earlier_in_doubt, ..Intent::new(purchase.into(), None, 0, 0) };
-        intent.progress.refusal =
-            refusal.map(|code| intent::Refusal { code: code.number(), http_status: None, engage_code: None });
+        intent.progress.rejection =
+            rejection.map(|code| intent::Rejection { code: code.number(), http_status: None, engage_code: None });
         intent
     }
 
     #[test]
-    fn refusal_of_each_weight_has_its_rule() {
-        use RefusalRule::{Confirm, ConfirmLate, Declined, Retry};
+    fn rejection_of_each_weight_has_its_rule() {
+        use RejectionRule::{Confirm, ConfirmLate, Declined, Retry};
         let rows = [
             (Code::PurchaseFailed, true, Declined, Declined),
             (Code::PromotionExpired, true, Declined, ConfirmLate),
@@ -321,8 +330,8 @@ mod tests {
             (Code::Forbidden, false, Confirm, Retry),
         ];
         for (code, documented, only, repeat) in rows {
-            assert_eq!(after_refusal(&intent(false, None), code, documented), only, "{code:?} to the only attempt");
-            assert_eq!(after_refusal(&intent(true, None), code, documented), repeat, "{code:?} to a repeat");
+            assert_eq!(after_rejection(&intent(false, None), code, documented), only, "{code:?} to the only attempt");
+            assert_eq!(after_rejection(&intent(true, None), code, documented), repeat, "{code:?} to a repeat");
         }
     }
 
@@ -338,27 +347,27 @@ mod tests {
         };
         let (late, early) = (time(true), time(false));
         let rows = [
-            // The only attempt was refused.
+            // The only attempt was rejected.
             (false, Some(Code::ItemNotFound), QueryResult::Absent, early, Declined),
             (false, Some(Code::ItemNotFound), QueryResult::NoHistory, early, Declined),
             (false, Some(Code::ItemNotFound), failed(Code::Unauthorized), early, Pending),
             (false, Some(Code::Unauthorized), failed(Code::Unauthorized), early, Declined),
             (false, Some(Code::Unauthorized), failed(Code::Forbidden), early, Pending),
             (false, Some(Code::ItemNotFound), failed(Code::ServerError), late, Pending),
-            // A repeat was refused.
+            // A repeat was rejected.
             (true, Some(Code::ItemNotFound), QueryResult::Absent, late, Declined),
             (true, Some(Code::ItemNotFound), QueryResult::Absent, early, Pending),
             (true, Some(Code::ItemNotFound), QueryResult::NoHistory, late, Pending),
             (true, Some(Code::ContactNotFound), QueryResult::Absent, late, Pending),
-            // Nothing was refused.
+            // Nothing was rejected.
             (false, None, QueryResult::Absent, early, Pending),
             (false, None, QueryResult::Absent, late, Resend),
             (true, None, QueryResult::NoHistory, late, Resend),
             (true, None, failed(Code::ServerError), late, Pending),
         ];
-        for (doubt, refusal, result, time, rule) in rows {
-            let intent = intent(doubt, refusal);
-            assert_eq!(after_absence(&intent, &result, time, false), rule, "{doubt} {refusal:?} {result:?} {time:?}");
+        for (doubt, rejection, result, time, rule) in rows {
+            let intent = intent(doubt, rejection);
+            assert_eq!(after_absence(&intent, &result, time, false), rule, "{doubt} {rejection:?} {result:?} {time:?}");
         }
         assert_eq!(after_absence(&intent(false, None), &QueryResult::Absent, early, true), Resend, "after a reset");
         let mut processing = intent(true, Some(Code::ItemNotFound));

@@ -61,15 +61,15 @@ pub(crate) enum Durability {
     Buffered,
 }
 
-/// A refusal that does not prove *declined* by itself.
+/// A rejection that does not prove *declined* by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Refusal {
-    /// The number of the code that the refusal would give.
+pub(crate) struct Rejection {
+    /// The number of the code that the rejection would give.
     pub code: i32,
-    /// The HTTP status of the refusal.
+    /// The HTTP status of the rejection.
     pub http_status: Option<u16>,
-    /// Engage's own code, if the refusal had one.
+    /// Engage's own code, if the rejection had one.
     pub engage_code: Option<String>,
 }
 
@@ -87,12 +87,13 @@ pub(crate) struct Review {
     pub at_ms: Millis,
 }
 
-/// What is known of an intent's attempts and status queries. The journal keeps it as JSON, so that a newer
-/// version can add a field without a schema step.
+/// What is known of an intent's attempts and status queries. The journal keeps it as JSON, so that
+/// a newer version can add a field without a schema step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Progress {
-    /// How long the last attempt may be under way after its start, in ms: the writer's request time-out and a tenth.
+    /// How long the last attempt may be under way after its start, in ms: the writer's request
+    /// time-out and a tenth.
     pub in_flight_window_ms: Millis,
     /// When the last attempt began, by the till's clock.
     pub last_attempt_at_ms: Option<Millis>,
@@ -102,18 +103,21 @@ pub(crate) struct Progress {
     pub last_code: Option<i32>,
     /// The number of the first pending code.
     pub first_pending_code: Option<i32>,
-    /// The last refusal that was no proof by itself.
+    /// The last rejection that was no proof by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<Refusal>,
+    pub rejection: Option<Rejection>,
     /// A decline by the API key (401, 403) of an earlier press.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub declined_before: Option<Refusal>,
+    pub declined_before: Option<Rejection>,
     /// Engage has said that it processes the operation. A missing row then proves nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub processing_seen: bool,
     /// Engage has said that the reward is redeemed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redeemed_seen: bool,
+    /// When the outcome can be expected at the latest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_by_ms: Option<Millis>,
     /// The cause of the last failure, outermost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cause: Vec<String>,
@@ -154,7 +158,8 @@ pub(crate) struct Intent {
     pub resolved_at: Option<Millis>,
     /// When the POS acknowledged the outcome.
     pub acknowledged_at: Option<Millis>,
-    /// Of a redeem, by Engage's clock: the time in which Engage may have processed an attempt, if known.
+    /// Of a redeem, by Engage's clock: the time in which Engage may have processed an attempt, if
+    /// known.
     pub processing_window: Option<(Millis, Millis)>,
     /// An attempt before the last one is in doubt.
     pub earlier_in_doubt: bool,
@@ -204,6 +209,12 @@ impl Intent {
     /// Whether the POS has acknowledged the outcome.
     pub fn is_acknowledged(&self) -> bool {
         self.acknowledged_at.is_some()
+    }
+
+    /// Returns when the outcome of a pending operation can be expected at the latest, where that is
+    /// known: a rejection of a repeat waits for a complete history.
+    pub fn expected_by(&self) -> Option<Millis> {
+        self.progress.expected_by_ms
     }
 
     /// Whether a person must decide.

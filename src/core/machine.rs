@@ -1,13 +1,13 @@
-//! The life of an intent as pure functions of (intent, evidence, clock). `evidence` has the rules; this module
-//! applies them.
+//! The life of an intent as pure functions of (intent, evidence, clock). `evidence` has the rules;
+//! this module applies them.
 
 use super::clock::Clocks;
 use super::code::Code;
 use super::domain::{Millis, Operation};
 use super::error::{Detail, Error, Result};
 use super::evidence::{
-    AbsenceRule, AttemptResult, QueryResult, QueryTime, Reason, Redeemer, Redemption, Refusal, RefusalRule,
-    after_absence, after_refusal, redeemer,
+    AbsenceRule, AttemptResult, QueryResult, QueryTime, Reason, Redeemer, Redemption, Rejection, RejectionRule,
+    after_absence, after_rejection, redeemer,
 };
 use super::intent::{self, Durability, Intent, IntentState};
 use super::retry::{Timing, wait_ms};
@@ -28,7 +28,7 @@ pub(crate) struct Next {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AfterQuery {
     /// Store this intent.
-    Store(Next),
+    Store(Box<Next>),
     /// Make one more attempt with the same id.
     Resend {
         /// The query has proven that the earlier attempts had no effect.
@@ -43,22 +43,23 @@ pub(crate) fn after_attempt(intent: &Intent, result: AttemptResult, clocks: Cloc
     let is_purchase = matches!(intent.operation, Operation::Purchase(_));
     match result {
         AttemptResult::Completed { response } => last(completed(&seen, response, clocks)),
-        AttemptResult::Refused { reason, documented } => match after_refusal(&seen, reason.code, documented) {
-            RefusalRule::Declined => last(declined(&seen, reason, clocks)),
-            RefusalRule::Confirm if is_purchase || seen.operation.contact().is_some() => {
-                let next = pending(&refused(seen, &reason), in_doubt(reason), clocks, timing);
+        AttemptResult::Rejected { reason, documented } => match after_rejection(&seen, reason.code, documented) {
+            RejectionRule::Declined => last(declined(&seen, reason, clocks)),
+            RejectionRule::Confirm if is_purchase || seen.operation.contact().is_some() => {
+                let next = pending(&rejected(seen, &reason), in_doubt(reason), clocks, timing);
                 Next { delay_ms: 0, ..next }
             }
             // Without a contact no status query is possible. A6.
-            RefusalRule::Confirm if Refusal::of(reason.code) == Refusal::Credentials => {
+            RejectionRule::Confirm if Rejection::of(reason.code) == Rejection::Credentials => {
                 last(declined(&seen, reason, clocks))
             }
-            RefusalRule::Confirm => ambiguous(&seen, reason, None, clocks, timing),
-            RefusalRule::ConfirmLate => pending(&refused(seen, &reason), in_doubt(reason), clocks, timing),
-            RefusalRule::Retry => pending(&seen, in_doubt(reason), clocks, timing),
+            RejectionRule::Confirm => ambiguous(&seen, reason, None, clocks, timing),
+            RejectionRule::ConfirmLate => pending(&rejected(seen, &reason), in_doubt(reason), clocks, timing),
+            RejectionRule::Retry => pending(&seen, in_doubt(reason), clocks, timing),
         },
         AttemptResult::AlreadyRedeemed(reason) => match (seen.earlier_in_doubt, seen.operation.contact()) {
-            // No earlier attempt of this till can have been processed, so somebody else has used the reward (A4).
+            // No earlier attempt of this till can have been processed, so somebody else has used
+            // the reward (A4).
             (false, _) => last(declined(&seen, Reason { code: Code::AlreadyRedeemed, ..reason }, clocks)),
             // A status query may give the time of the redeem.
             (true, Some(_)) => {
@@ -84,7 +85,8 @@ pub(crate) fn after_attempt(intent: &Intent, result: AttemptResult, clocks: Cloc
         AttemptResult::InDoubt(reason) => pending(&seen, reason, clocks, timing),
         AttemptResult::Reset(reason) => {
             let next = pending(&seen, reason, clocks, timing);
-            // Engage: "retries are safe in case of network issues". A redeem has no idempotency key.
+            // Engage: "retries are safe in case of network issues". A redeem has no idempotency
+            // key.
             if is_purchase { Next { delay_ms: 0, ..next } } else { next }
         }
         // Only the first attempt proves it: an earlier attempt of this intent may have left.
@@ -113,8 +115,8 @@ pub(crate) fn after_query(
     let mut seen = intent.clone();
     seen.progress.last_code = Some(result.code().number());
     seen.progress.last_query_at_ms = Some(clocks.now());
-    let refusal = seen.progress.refusal.as_ref().and_then(reason_of);
-    let store = |next| AfterQuery::Store(next);
+    let rejection = seen.progress.rejection.as_ref().and_then(reason_of);
+    let store = |next| AfterQuery::Store(Box::new(next));
     let wait = |seen: &Intent, reason: Reason| {
         let code = match time.past_resend_limit && !seen.needs_review() {
             true => Code::PendingNeedsReview,
@@ -123,9 +125,10 @@ pub(crate) fn after_query(
         let mut next = pending(seen, Reason { code, ..reason }, clocks, timing);
         if next.intent.needs_review() {
             next.delay_ms = next.delay_ms.max(REVIEW_INTERVAL_MS);
-        } else if seen.progress.refusal.is_some() && time.until_complete_ms > 0 {
+        } else if seen.progress.rejection.is_some() && time.until_complete_ms > 0 {
             // One query soon after the history is complete.
             next.delay_ms = next.delay_ms.min(time.until_complete_ms + 1_000);
+            next.intent.progress.expected_by_ms = Some(clocks.now() + time.until_complete_ms);
         }
         store(next)
     };
@@ -143,7 +146,7 @@ pub(crate) fn after_query(
             wait(&seen, reason)
         }
         QueryResult::Absent | QueryResult::NoHistory => match after_absence(&seen, &result, time, immediate) {
-            AbsenceRule::Declined => match refusal {
+            AbsenceRule::Declined => match rejection {
                 Some(reason) => store(last(declined(&seen, reason, clocks))),
                 None => wait(&seen, unchanged(&seen)),
             },
@@ -154,20 +157,21 @@ pub(crate) fn after_query(
         },
         QueryResult::Unreadable(ref reason) | QueryResult::NoEvidence(ref reason) => {
             match after_absence(&seen, &result, time, immediate) {
-                AbsenceRule::Declined if refusal.is_some() => {
-                    store(last(declined(&seen, refusal.unwrap_or_else(|| reason.clone()), clocks)))
+                AbsenceRule::Declined if rejection.is_some() => {
+                    store(last(declined(&seen, rejection.unwrap_or_else(|| reason.clone()), clocks)))
                 }
                 AbsenceRule::Resend if !time.past_resend_limit && !seen.needs_review() => {
                     AfterQuery::Resend { excluded: false }
                 }
-                // A failed query does not end a review, and takes nothing back that a response has said.
-                _ if seen.needs_review() || seen.progress.refusal.is_some() || seen.progress.redeemed_seen => {
+                // A failed query does not end a review, and takes nothing back that a response has
+                // said.
+                _ if seen.needs_review() || seen.progress.rejection.is_some() || seen.progress.redeemed_seen => {
                     wait(&seen, Reason { cause: reason.cause.clone(), ..unchanged(&seen) })
                 }
                 _ => wait(&seen, in_doubt(reason.clone())),
             }
         }
-        QueryResult::NotRedeemed => match refusal {
+        QueryResult::NotRedeemed => match rejection {
             Some(reason) if !seen.earlier_in_doubt || time.history_complete => {
                 store(last(declined(&seen, reason, clocks)))
             }
@@ -195,7 +199,7 @@ pub(crate) fn after_query(
                 store(ambiguous(&seen, Reason { detail, ..Reason::of(Code::Pending) }, reward, clocks, timing))
             }
         },
-        QueryResult::Unseen | QueryResult::Impossible => match refusal {
+        QueryResult::Unseen | QueryResult::Impossible => match rejection {
             Some(reason) if !seen.earlier_in_doubt && result == QueryResult::Unseen => {
                 store(last(declined(&seen, reason, clocks)))
             }
@@ -210,7 +214,8 @@ pub(crate) fn after_query(
     }
 }
 
-/// Returns the intent that must be durable before one more attempt. `excluded`: the earlier attempts had no effect.
+/// Returns the intent that must be durable before one more attempt. `excluded`: the earlier
+/// attempts had no effect.
 pub(crate) fn next_attempt(intent: &Intent, excluded: bool, clocks: Clocks) -> Intent {
     let processing_window = match (excluded, intent.processing_window, clocks.processing_window()) {
         (true, _, window) => window,
@@ -233,8 +238,9 @@ pub(crate) fn next_attempt(intent: &Intent, excluded: bool, clocks: Clocks) -> I
     next
 }
 
-/// Returns the durability that a state needs before anybody is notified. A power cut that undid *declined* or *not
-/// sent* would lead to a purchase after all. A completed purchase would only be found completed again.
+/// Returns the durability that a state needs before anybody is notified. A power cut that undid
+/// *declined* or *not sent* would lead to a purchase after all. A completed purchase would only be
+/// found completed again.
 pub(crate) fn durability(intent: &Intent) -> Durability {
     match intent.state {
         IntentState::Declined | IntentState::NotSent => Durability::Synced,
@@ -257,8 +263,8 @@ pub(crate) fn acknowledge(intent: &Intent, clocks: Clocks) -> Result<Option<Inte
     Ok(Some(Intent { acknowledged_at: Some(clocks.now()), revision: intent.revision + 1, ..intent.clone() }))
 }
 
-/// Returns the intent after the decision of a person, acknowledged. None if the outcome is known already: it stands.
-#[allow(dead_code)]
+/// Returns the intent after the decision of a person, acknowledged. None if the outcome is known
+/// already: it stands.
 pub(crate) fn resolve_review(intent: &Intent, review: intent::Review, clocks: Clocks) -> Result<Option<Intent>> {
     if intent.state.is_final() {
         return Ok(None);
@@ -276,8 +282,8 @@ pub(crate) fn resolve_review(intent: &Intent, review: intent::Review, clocks: Cl
     Ok(Some(next))
 }
 
-/// Returns what the caller gets: the intent if completed, else the error that says declined, not sent or pending.
-/// `reason` says why the wait ended; it is used where no better code is known.
+/// Returns what the caller gets: the intent if completed, else the error that says declined, not
+/// sent or pending. `reason` says why the wait ended; it is used where no better code is known.
 pub(crate) fn outcome_of(intent: Intent, reason: Code) -> Result<Intent> {
     if intent.state == IntentState::Completed {
         return Ok(intent);
@@ -351,9 +357,9 @@ fn ambiguous(intent: &Intent, reason: Reason, reward: Option<String>, clocks: Cl
     Next { intent: Intent { response: reward, ..next.intent }, delay_ms: next.delay_ms.max(REVIEW_INTERVAL_MS) }
 }
 
-/// Notes a refusal that is no proof by itself.
-fn refused(mut intent: Intent, reason: &Reason) -> Intent {
-    intent.progress.refusal = Some(intent::Refusal {
+/// Notes a rejection that is no proof by itself.
+fn rejected(mut intent: Intent, reason: &Reason) -> Intent {
+    intent.progress.rejection = Some(intent::Rejection {
         code: reason.code.number(),
         http_status: reason.detail.http_status,
         engage_code: reason.detail.engage_code.clone(),
@@ -361,11 +367,11 @@ fn refused(mut intent: Intent, reason: &Reason) -> Intent {
     intent
 }
 
-/// Returns the reason of a noted refusal.
-fn reason_of(refusal: &intent::Refusal) -> Option<Reason> {
+/// Returns the reason of a noted rejection.
+fn reason_of(rejection: &intent::Rejection) -> Option<Reason> {
     let detail =
-        Detail { http_status: refusal.http_status, engage_code: refusal.engage_code.clone(), ..Detail::default() };
-    Code::from_number(refusal.code).map(|code| Reason { detail, ..Reason::of(code) })
+        Detail { http_status: rejection.http_status, engage_code: rejection.engage_code.clone(), ..Detail::default() };
+    Code::from_number(rejection.code).map(|code| Reason { detail, ..Reason::of(code) })
 }
 
 /// Returns the pending form of a reason.
@@ -373,7 +379,7 @@ fn in_doubt(reason: Reason) -> Reason {
     Reason { code: pending_code(reason.code), ..reason }
 }
 
-/// Returns the pending code of a request that was refused, failed or did not leave.
+/// Returns the pending code of a request that was rejected, failed or did not leave.
 fn pending_code(code: Code) -> Code {
     use super::code::Outcome;
     match code {

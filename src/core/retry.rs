@@ -25,8 +25,8 @@ pub(crate) struct Timing<'a> {
     pub random: u64,
 }
 
-/// Returns the wait before the next status query, in ms: full jitter over the schedule. While a caller waits it is much
-/// shorter (Engage: "a user-invoked call may be shorter").
+/// Returns the wait before the next status query, in ms: full jitter over the schedule. While a
+/// caller waits it is much shorter (Engage: "a user-invoked call may be shorter").
 pub(crate) fn wait_ms(query_count: u32, timing: Timing<'_>) -> Millis {
     let schedule = &timing.rules.schedule_ms;
     let step = usize::try_from(query_count).unwrap_or(usize::MAX).min(schedule.len() - 1);
@@ -44,8 +44,8 @@ const BURST: u32 = 100;
 /// The least and the most that a 429 keeps unattended queries apart, in ms.
 const THROTTLE_MS: (Millis, Millis) = (10_000, 600_000);
 
-/// Stops unattended status queries after a 429, because all tills share one key. The interval between queries doubles
-/// with each 429 and shrinks by a tenth of its least with each success.
+/// Stops unattended status queries after a 429, because all tills share one key. The interval
+/// between queries doubles with each 429 and shrinks by a tenth of its least with each success.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     interval_ms: Millis,
@@ -121,8 +121,8 @@ impl RetryBudget {
         self.tokens = (self.tokens + 1).min(BURST);
     }
 
-    /// Takes one query from the stock. Beyond the stock, queries are at least `min_interval` apart, so that every
-    /// intent gets its turn.
+    /// Takes one query from the stock. Beyond the stock, queries are at least `min_interval` apart,
+    /// so that every intent gets its turn.
     pub fn spend(&mut self, now: Duration, min_interval: Duration) -> bool {
         if self.tokens < 10 && self.last.is_some_and(|last| now.saturating_sub(last) < min_interval) {
             return false;

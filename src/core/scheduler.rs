@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// Workers that may resolve unattended intents at once.
 const BACKGROUND: usize = 2;
-/// Workers that may resolve intents at once, attended ones included. The others are kept for commands, so that a server
-/// that hangs does not hold up a sale.
+/// Workers that may resolve intents at once, attended ones included. The others are kept for
+/// commands, so that a server that hangs does not hold up a sale.
 const RESOLVING: usize = 16;
 
 /// The state of the queue.
@@ -32,8 +32,8 @@ pub(crate) struct Scheduler<W> {
     resolving: usize,
     /// Workers that resolve unattended intents.
     background: usize,
-    /// Intents that are known and not stored yet: a completed purchase, which is reported before, and the
-    /// withdrawal of an intent whose commit failed, which is not reported.
+    /// Intents that are known and not stored yet: a completed purchase, which is reported before,
+    /// and the withdrawal of an intent whose commit failed, which is not reported.
     pub not_persisted: BTreeMap<OperationId, Intent>,
     /// When the journal is searched again for intents of other processes.
     pub next_scan: Option<Duration>,
@@ -75,7 +75,8 @@ pub(crate) struct Entry<W> {
     pub busy: bool,
     /// A caller asked: query now, before the schedule.
     pub requested: bool,
-    /// The revision of the intent at its last start. Results of an older revision belong to an earlier start.
+    /// The revision of the intent at its last start. Results of an older revision belong to an
+    /// earlier start.
     pub started: u64,
     /// Callers that wait for the outcome.
     pub waiters: Vec<Arc<W>>,
@@ -160,7 +161,8 @@ impl<W> Scheduler<W> {
         Some(Resolve { id, requested: std::mem::take(&mut entry.requested), attended })
     }
 
-    /// Takes the other purchases of a member that no worker has: the response about one serves them all.
+    /// Takes the other purchases of a member that no worker has: the response about one serves them
+    /// all.
     pub fn take_same_contact(&mut self, id: OperationId) -> Vec<Resolve> {
         let Some(contact) = self.entries.get(&id).and_then(|entry| entry.contact) else { return Vec::new() };
         let others: Vec<_> = self
@@ -219,8 +221,8 @@ impl<W> Scheduler<W> {
         entry.observation = Some(Observation::attempt(entry.observation, intent, now));
     }
 
-    /// Adds a caller to a pending intent and schedules a query at `due`. `share` is called for each caller that
-    /// waits for it already.
+    /// Adds a caller to a pending intent and schedules a query at `due`. `share` is called for each
+    /// caller that waits for it already.
     pub fn wait_for(&mut self, id: OperationId, waiter: &Arc<W>, due: Option<Duration>, share: impl Fn(&W)) {
         let entry = self.entries.entry(id).or_insert_with(|| Entry::new(due.unwrap_or(Duration::MAX)));
         for other in &entry.waiters {
@@ -228,7 +230,8 @@ impl<W> Scheduler<W> {
         }
         entry.waiters.push(waiter.clone());
         let Some(due) = due.filter(|_| !entry.busy) else {
-            // Its request is under way, or the schedule decides. The response is what there is to wait for.
+            // Its request is under way, or the schedule decides. The response is what there is to
+            // wait for.
             return;
         };
         entry.requested = true;

@@ -1,4 +1,4 @@
-//! What an answer that is not a success means. The code is looked at first and the HTTP status second.
+//! What a response proves that is not a success. The code decides before the HTTP status.
 
 use crate::core::code::{Code, Outcome};
 use crate::core::error::{Detail, Error};
@@ -11,7 +11,8 @@ use serde_json::Value;
 pub(crate) enum ErrorBody {
     /// JSON.
     Json {
-        /// Engage's documented codes in it, in the order of [`KNOWN`]; else any code in a usual field.
+        /// Engage's documented codes in it, in the order of [`KNOWN`]; else any code in a usual
+        /// field.
         codes: Vec<String>,
     },
     Empty,
@@ -41,7 +42,8 @@ impl ErrorBody {
         }
     }
 
-    /// Whether Engage may have sent it. A page or a text is a proxy's or a filter's until proven otherwise.
+    /// Whether Engage may have sent it. A page or a text is a proxy's or a filter's until proven
+    /// otherwise.
     pub fn may_be_engage(&self) -> bool {
         matches!(self, ErrorBody::Json { .. } | ErrorBody::Empty)
     }
@@ -51,8 +53,8 @@ pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
-/// Returns the documented codes of a body: whole tokens of any string or name, in any case, at any depth. Without one,
-/// the code that stands in a usual field.
+/// Returns the documented codes of a body: whole tokens of any string or name, in any case, at any
+/// depth. Without one, the code that stands in a usual field.
 fn codes(value: &Value) -> Vec<String> {
     let mut found = vec![false; KNOWN.len()];
     visit_texts(value, &mut |text| {
@@ -94,13 +96,14 @@ fn usual_code(value: &Value, depth: u8) -> Option<&str> {
     }
 }
 
-/// Engage's codes are identifiers. Anything else may be free text about a person and is not repeated (invariant 10).
+/// Engage's codes are identifiers. Anything else may be free text about a person and is not
+/// repeated (invariant 10).
 fn is_code(text: &str) -> bool {
     (1..=80).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Engage's documented codes. In a body with several the first one decides, so a code that means *pending* comes before
-/// one that means *declined*.
+/// Engage's documented codes. In a body with several the first one decides, so a code that means
+/// *pending* comes before one that means *declined*.
 const KNOWN: &[(&str, Code)] = &[
     ("PointShopItemPurchaseProcessingTimedOut", Code::PendingProcessing),
     ("PromotionAssignmentError", Code::PendingAssignmentError),
@@ -125,17 +128,22 @@ const KNOWN: &[(&str, Code)] = &[
     ("InvalidSystemConfiguration", Code::SystemConfiguration),
 ];
 
-/// The codes that are documented for a purchase that is refused.
-const PURCHASE_REFUSALS: &[Code] =
+/// The codes that are documented for a purchase that is rejected.
+const PURCHASE_REJECTIONS: &[Code] =
     &[Code::PurchaseFailed, Code::ContactNotFound, Code::PromotionNotFound, Code::PromotionExpired];
-/// The codes that are documented for a redeem that is refused.
-const REDEEM_REFUSALS: &[Code] = &[
+/// The codes that are documented for a redeem that is rejected.
+const REDEEM_REJECTIONS: &[Code] = &[
     Code::InvalidChannel,
     Code::InvalidReward,
     Code::RewardNotFound,
     Code::RewardNotOfContact,
     Code::RewardNotForChannel,
 ];
+
+/// Whether Engage documents a code.
+pub(crate) fn is_documented(code: &str) -> bool {
+    KNOWN.iter().any(|(name, _)| *name == code)
+}
 
 fn known(body: &ErrorBody) -> Option<Code> {
     let code = body.engage_code()?;
@@ -144,47 +152,48 @@ fn known(body: &ErrorBody) -> Option<Code> {
 
 /// Returns what a response to a purchase that is not a success proves.
 pub(crate) fn purchase(response: &Response) -> AttemptResult {
-    attempt(response, PURCHASE_REFUSALS, Code::ItemNotFound, Code::PurchaseNotAllowed)
+    attempt(response, PURCHASE_REJECTIONS, Code::ItemNotFound, Code::PurchaseNotAllowed)
 }
 
 /// Returns what a response to a redeem that is not a success proves.
 pub(crate) fn redeem(response: &Response) -> AttemptResult {
-    attempt(response, REDEEM_REFUSALS, Code::RewardNotFound, Code::Declined)
+    attempt(response, REDEEM_REJECTIONS, Code::RewardNotFound, Code::Declined)
 }
 
-/// The code first, the status second. `absent` is the code of a 404 without a documented code, `impossible` of a 422.
-fn attempt(response: &Response, refusals: &[Code], absent: Code, impossible: Code) -> AttemptResult {
+/// The code first, the status second. `absent` is the code of a 404 without a documented code,
+/// `impossible` of a 422.
+fn attempt(response: &Response, rejections: &[Code], absent: Code, impossible: Code) -> AttemptResult {
     let body = ErrorBody::of(response);
     let reason = |code| Reason { code, detail: detail(response, &body), cause: cause(response, &body) };
     match known(&body) {
         Some(code @ Code::PendingProcessing) => return AttemptResult::Processing(reason(code)),
         Some(code @ Code::PendingAssignmentError) => return AttemptResult::Over(reason(code)),
-        Some(Code::AlreadyRedeemed) if refusals == REDEEM_REFUSALS => {
+        Some(Code::AlreadyRedeemed) if rejections == REDEEM_REJECTIONS => {
             return AttemptResult::AlreadyRedeemed(reason(Code::AlreadyRedeemed));
         }
-        Some(code) if refusals.contains(&code) => {
-            return AttemptResult::Refused { reason: reason(code), documented: true };
+        Some(code) if rejections.contains(&code) => {
+            return AttemptResult::Rejected { reason: reason(code), documented: true };
         }
         _ => {}
     }
-    let refused = |code| AttemptResult::Refused { reason: reason(code), documented: false };
+    let rejected = |code| AttemptResult::Rejected { reason: reason(code), documented: false };
     let other = known(&body).filter(|code| code.row().outcome == Outcome::Declined);
     match response.status {
         429 => AttemptResult::Over(reason(Code::PendingRateLimited)),
         500..=599 => AttemptResult::InDoubt(reason(Code::PendingServerError)),
         _ if !body.may_be_engage() => AttemptResult::InDoubt(reason(Code::PendingInvalidResponse)),
-        401 => refused(Code::Unauthorized),
-        403 => refused(Code::Forbidden),
-        400 | 404 if other.is_some() => refused(other.unwrap_or(Code::Declined)),
-        400 if body.engage_code().is_none() => refused(Code::InvalidRequest),
-        404 if body.engage_code().is_none() => refused(absent),
-        422 => refused(impossible),
-        400 | 404 => refused(Code::Declined),
+        401 => rejected(Code::Unauthorized),
+        403 => rejected(Code::Forbidden),
+        400 | 404 if other.is_some() => rejected(other.unwrap_or(Code::Declined)),
+        400 if body.engage_code().is_none() => rejected(Code::InvalidRequest),
+        404 if body.engage_code().is_none() => rejected(absent),
+        422 => rejected(impossible),
+        400 | 404 => rejected(Code::Declined),
         _ => AttemptResult::InDoubt(reason(Code::Pending)),
     }
 }
 
-/// What an answer to a read that is not a success means.
+/// Returns the code of a response to a read that is not a success.
 pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
     match status {
         // Documented as a 500 that no retry cures.
@@ -200,14 +209,14 @@ pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
     }
 }
 
-/// The error of a read that got an answer other than a success.
+/// Returns the error of a read whose response is not a success.
 pub(crate) fn read_error(response: &Response) -> Error {
     let body = ErrorBody::of(response);
     let code = read(response.status, &body);
     let message = match (&body, response.status) {
         (ErrorBody::Html, _) => format!("{} ({})", code.row().meaning, web_page(response.status)),
         (_, 300..=399) => format!(
-            "the server answered {}, a redirect, which is not followed: it would carry the key along; check baseUrl",
+            "the server responded with status {}, a redirect, which is not followed because it would carry the key along; check baseUrl",
             response.status
         ),
         _ => code.row().meaning.to_owned(),
@@ -215,12 +224,12 @@ pub(crate) fn read_error(response: &Response) -> Error {
     Error::new(code, message).with_detail(detail(response, &body))
 }
 
-/// What to say of a page in the place of Engage's answer.
+/// Returns the text about a web page in the place of Engage's response.
 pub(crate) fn web_page(status: u16) -> String {
     format!("a web page with status {status}: a web filter, a proxy or a wrong baseUrl")
 }
 
-/// Why an answer to a request that spends is what it is, where its code does not say it.
+/// Returns the cause of a response to an attempt, where its code does not say it.
 pub(crate) fn cause(response: &Response, body: &ErrorBody) -> Vec<String> {
     if *body == ErrorBody::Html { vec![web_page(response.status)] } else { Vec::new() }
 }
@@ -240,7 +249,8 @@ pub(crate) fn detail(response: &Response, body: &ErrorBody) -> Detail {
 /// A longer `Retry-After` is taken for this.
 pub(crate) const LONGEST_RETRY_AFTER_MS: u64 = 3_600_000;
 
-/// `Retry-After`, in seconds or as a date. A date is compared with the answer's own, because a till's clock may be off by days.
+/// `Retry-After`, in seconds or as a date. A date is compared with the response's own, because a
+/// till's clock may be off by days.
 fn retry_after_ms(after: &str, date: Option<&str>) -> Option<u64> {
     let seconds = match after.trim().parse::<u64>() {
         Ok(seconds) => seconds,
@@ -249,7 +259,7 @@ fn retry_after_ms(after: &str, date: Option<&str>) -> Option<u64> {
     Some(seconds.saturating_mul(1_000).min(LONGEST_RETRY_AFTER_MS))
 }
 
-/// The code of a request without an answer of which nothing has left the till, or of any read.
+/// Returns the code of a request without a response: of an attempt that has not left, or of a read.
 pub(crate) fn failure_code(kind: FailureKind) -> Code {
     match kind {
         FailureKind::TimedOut => Code::TimedOut,
@@ -359,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_read_in_both_forms_and_never_by_the_tills_clock() {
+    fn retry_after_of_both_forms_ignores_the_tills_clock() {
         let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
         let rows = [
             ("5", None, Some(5_000)),
@@ -396,14 +406,14 @@ mod tests {
             (500, code("PromotionAssignmentError"), ("over", Code::PendingAssignmentError)),
             (409, code("PointShopItemPurchaseProcessingTimedOut"), ("processing", Code::PendingProcessing)),
             (404, code("PointShopItemPurchaseProcessingTimedOut"), ("processing", Code::PendingProcessing)),
-            (400, "{}".into(), ("refused", Code::InvalidRequest)),
-            (400, code("SomethingNew"), ("refused", Code::Declined)),
-            (400, code("InvalidContact"), ("refused", Code::InvalidContact)),
-            (404, "{}".into(), ("refused", Code::ItemNotFound)),
-            (404, String::new(), ("refused", Code::ItemNotFound)),
-            (422, "{}".into(), ("refused", Code::PurchaseNotAllowed)),
-            (401, String::new(), ("refused", Code::Unauthorized)),
-            (403, "{}".into(), ("refused", Code::Forbidden)),
+            (400, "{}".into(), ("rejected", Code::InvalidRequest)),
+            (400, code("SomethingNew"), ("rejected", Code::Declined)),
+            (400, code("InvalidContact"), ("rejected", Code::InvalidContact)),
+            (404, "{}".into(), ("rejected", Code::ItemNotFound)),
+            (404, String::new(), ("rejected", Code::ItemNotFound)),
+            (422, "{}".into(), ("rejected", Code::PurchaseNotAllowed)),
+            (401, String::new(), ("rejected", Code::Unauthorized)),
+            (403, "{}".into(), ("rejected", Code::Forbidden)),
             (429, "{}".into(), ("over", Code::PendingRateLimited)),
             (409, code("SomethingNew"), ("inDoubt", Code::Pending)),
             (500, "{}".into(), ("inDoubt", Code::PendingServerError)),
@@ -419,8 +429,8 @@ mod tests {
         for (status, body, expected) in rows {
             let result = purchase(&json(status, &body));
             let kind = match &result {
-                AttemptResult::Refused { documented: true, .. } => "documented",
-                AttemptResult::Refused { .. } => "refused",
+                AttemptResult::Rejected { documented: true, .. } => "documented",
+                AttemptResult::Rejected { .. } => "rejected",
                 AttemptResult::Over(_) => "over",
                 AttemptResult::Processing(_) => "processing",
                 AttemptResult::InDoubt(_) => "inDoubt",

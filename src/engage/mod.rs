@@ -1,5 +1,5 @@
-//! Engage's API as types: one file a resource. It makes requests and says what their responses prove. The
-//! runtime decides when a request is made.
+//! Engage's API as types: one file a resource. It makes requests and says what their responses
+//! prove. The runtime decides when a request is made.
 
 mod contacts;
 mod error_response;
@@ -34,7 +34,8 @@ pub(crate) struct Engage {
     transport: Transport,
     api_mapping: ApiMapping,
     clock: ServerClock,
-    /// The history of this origin has responded as Engage's before, so that its 404 means an empty history.
+    /// The history of this origin has responded as Engage's before, so that its 404 means an empty
+    /// history.
     own_history: AtomicBool,
 }
 
@@ -64,25 +65,29 @@ impl Engage {
         }
     }
 
+    /// Whether the history of this origin has responded as Engage's.
+    pub fn has_own_history(&self) -> bool {
+        self.own_history.load(Ordering::Relaxed)
+    }
+
     /// Notes that the history responded as Engage's: a list, or an error with a code of Engage.
-    fn note_own_history(&self) {
+    pub fn note_own_history(&self) {
         self.own_history.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a 404 of the history is Engage's own: JSON, or empty with a JSON content type, from an origin whose history
-    /// has responded as Engage's before. Any other 404 is a gateway's.
-    fn is_own_404(&self, response: &Response) -> bool {
+    /// Whether a 404 of the history has the form of Engage's own: JSON, or empty with a JSON
+    /// content type.
+    fn may_be_own_404(&self, response: &Response) -> bool {
         let body = ErrorBody::of(response);
-        if matches!(&body, ErrorBody::Json { codes } if !codes.is_empty()) {
+        if matches!(&body, ErrorBody::Json { codes } if codes.iter().any(|code| error_response::is_documented(code))) {
             self.note_own_history();
         }
         let json = response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-        let form = matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json);
-        form && self.own_history.load(Ordering::Relaxed)
+        matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json)
     }
 
-    /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None without a recent
-    /// `Date`.
+    /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None
+    /// without a recent `Date`.
     pub fn server_now(&self) -> Option<(Millis, Millis)> {
         self.clock.now()
     }
@@ -102,7 +107,8 @@ impl Engage {
     }
 }
 
-/// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET too: without it Engage answers 500.
+/// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET
+/// too: without it Engage responds with 500.
 fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
     let key = config.api_key.as_ref().map(|key| (config.api_mapping.key_header.as_str(), key.expose()));
     [("User-Agent", config.user_agent.as_str()), ("Content-Type", "application/json")].into_iter().chain(key)

@@ -1,5 +1,5 @@
-//! `POST /api/v3/point-shop-items/purchase` and `GET /api/v3/point-shop-item-purchases`: a purchase, and the
-//! status query about it.
+//! `POST /api/v3/point-shop-items/purchase` and `GET /api/v3/point-shop-item-purchases`: a
+//! purchase, and the status query about it.
 
 use super::error_response::{self, ErrorBody};
 use super::shape::{self, Object};
@@ -46,14 +46,14 @@ impl Engage {
             operation: Some(purchase.id),
         };
         match self.send(&request, call) {
-            Ok(response) => self.purchase_result(purchase, response),
+            Ok(response) => self.purchase_result(purchase, &response),
             Err(failure) => failed_attempt(&failure),
         }
     }
 
-    fn purchase_result(&self, purchase: &Purchase, response: Response) -> AttemptResult {
-        if !matches!(response.status, 200 | 201 | 202) {
-            return error_response::purchase(&response);
+    fn purchase_result(&self, purchase: &Purchase, response: &Response) -> AttemptResult {
+        if !matches!(response.status, 200..=202) {
+            return error_response::purchase(response);
         }
         let detail = Detail { http_status: Some(response.status), ..Detail::default() };
         let in_doubt = |code, cause| AttemptResult::InDoubt(Reason { code, detail: detail.clone(), cause });
@@ -66,11 +66,11 @@ impl Engage {
             Row::Completed => AttemptResult::Completed { response: raw.get().to_owned() },
             Row::Failed => {
                 let reason = Reason { detail, ..Reason::of(Code::PurchaseFailed) };
-                AttemptResult::Refused { reason, documented: true }
+                AttemptResult::Rejected { reason, documented: true }
             }
             Row::Processing => AttemptResult::Processing(Reason { detail, ..Reason::of(Code::PendingProcessing) }),
             // A success without a status: a code in the body may say more.
-            Row::Unclear(cause) => match error_response::purchase(&response) {
+            Row::Unclear(cause) => match error_response::purchase(response) {
                 AttemptResult::InDoubt(_) => in_doubt(Code::PendingInvalidResponse, vec![cause]),
                 result => result,
             },
@@ -108,7 +108,8 @@ impl Engage {
         }
     }
 
-    /// Lists the member's purchases as Engage sent them: a JSON array. Documented: a 404 is an empty history.
+    /// Lists the member's purchases as Engage sent them: a JSON array. Documented: a 404 is an
+    /// empty history.
     pub fn purchases(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let response = self.purchase_list(contact, call)?;
         match response.status {
@@ -127,7 +128,8 @@ impl Engage {
         get(self, format!("/api/v3/point-shop-item-purchases?contactId={contact}"), call)
     }
 
-    /// Sends the status query of a member's purchases. One response serves all pending purchases of the member.
+    /// Sends the status query of a member's purchases. One response serves all pending purchases of
+    /// the member.
     pub fn history(&self, contact: ContactId, call: &Arc<Call>) -> History {
         let response = match self.purchase_list(contact, call) {
             Ok(response) => response,
@@ -135,7 +137,7 @@ impl Engage {
         };
         match response.status {
             200 => {}
-            404 if self.is_own_404(&response) => return History::None,
+            404 if self.may_be_own_404(&response) && self.has_own_history_now(call) => return History::None,
             404 => {
                 let cause = "the 404 is not that of Engage's history: a gateway or a wrong baseUrl".to_owned();
                 return History::NoEvidence(Reason { cause: vec![cause], ..Reason::of(Code::PendingInvalidResponse) });
@@ -155,7 +157,21 @@ impl Engage {
         History::Rows { rows, unreadable: unreadable.len(), complete: list.complete }
     }
 
-    /// Returns what a history proves about a purchase. Completed by any row; failed only if every row is.
+    /// Whether the history of this origin is known to be Engage's. If it is not known yet, one
+    /// request asks for the history of no contact at all: Engage is documented to respond with
+    /// `InvalidContact`, and a gateway does not.
+    fn has_own_history_now(&self, call: &Arc<Call>) -> bool {
+        if !self.has_own_history()
+            && let Ok(response) = get(self, "/api/v3/point-shop-item-purchases?contactId=none".to_owned(), call)
+            && ErrorBody::of(&response).engage_code() == Some("InvalidContact")
+        {
+            self.note_own_history();
+        }
+        self.has_own_history()
+    }
+
+    /// Returns what a history proves about a purchase. Completed by any row; failed only if every
+    /// row is.
     pub fn purchase_in(&self, purchase: &Purchase, history: &History) -> QueryResult {
         let (rows, unreadable, complete) = match history {
             History::Rows { rows, unreadable, complete } => (rows, *unreadable, *complete),
@@ -247,7 +263,8 @@ pub(super) fn failed_attempt(failure: &Failure) -> AttemptResult {
     }
 }
 
-/// Returns why a status query gave no evidence. A refusal keeps its code: it may confirm the refusal of an attempt.
+/// Returns why a status query gave no evidence. A rejection keeps its code: it may confirm the
+/// rejection of an attempt.
 pub(super) fn failed_query(error: &Error) -> Reason {
     let code = match error.code() {
         code @ (Code::Unauthorized | Code::Forbidden) => code,

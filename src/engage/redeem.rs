@@ -1,5 +1,5 @@
-//! `POST /api/v3/promotion-assignments/{id}/redeem`: a redeem, and the status query about it. Engage has no
-//! idempotency key for it and no undo.
+//! `POST /api/v3/promotion-assignments/{id}/redeem`: a redeem, and the status query about it.
+//! Engage has no idempotency key for it and no undo.
 
 use super::error_response;
 use super::purchases::{failed_attempt, failed_query};
@@ -29,8 +29,8 @@ impl Engage {
         }
     }
 
-    /// A success counts only with a body that does not contradict it. The body is documented nowhere; none at all is
-    /// no contradiction.
+    /// A success counts only with a body that does not contradict it. The body is documented
+    /// nowhere; none at all is no contradiction.
     fn redeem_result(&self, redeem: &Redeem, response: Response) -> AttemptResult {
         if !matches!(response.status, 200 | 201 | 204) {
             return error_response::redeem(&response);
@@ -45,7 +45,7 @@ impl Engage {
         };
         match error_response::redeem(&response) {
             // A code in the body counts, whatever the status says.
-            result @ (AttemptResult::Refused { documented: true, .. }
+            result @ (AttemptResult::Rejected { documented: true, .. }
             | AttemptResult::AlreadyRedeemed(_)
             | AttemptResult::Processing(_)
             | AttemptResult::Over(_)) => return result,
@@ -105,7 +105,7 @@ impl Engage {
 /// Whether a result carries any code of Engage.
 fn result_has_code(result: &AttemptResult) -> bool {
     match result {
-        AttemptResult::Refused { reason, .. } | AttemptResult::InDoubt(reason) => reason.detail.engage_code.is_some(),
+        AttemptResult::Rejected { reason, .. } | AttemptResult::InDoubt(reason) => reason.detail.engage_code.is_some(),
         _ => false,
     }
 }

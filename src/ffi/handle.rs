@@ -1,5 +1,6 @@
-//! Client handles. What C holds is a number in a pointer's clothes, not an address: a closed, a foreign or a garbage handle
-//! is recognised without touching memory, and a finalizer may close twice.
+//! Client handles. C holds a number in a pointer's type, not an address. A closed, foreign or
+//! random handle is recognised without an access to memory, so a finalizer may close a client
+//! twice.
 
 use crate::Client;
 use crate::core::code::Code;
@@ -8,7 +9,7 @@ use crate::os;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// A client. Opaque: only a pointer to it is ever held, and it points to nothing the program could read.
+/// A client. Opaque: a program holds only a pointer to it, and must not read the memory behind it.
 pub struct eps_client {
     _private: [u8; 0],
 }
@@ -20,8 +21,8 @@ struct Clients {
 
 static CLIENTS: RwLock<Clients> = RwLock::new(Clients { open: BTreeMap::new(), given: 0 });
 
-/// Prepares the process for clients: before the first thread of the library, its code is pinned, and
-/// children that are forked from now on are recognised.
+/// Prepares the process for clients: before the first thread of the library, its code is pinned,
+/// and children that are forked from now on are recognised.
 pub(crate) fn prepare_process() -> Result<()> {
     check_process()?;
     os::keep_loaded();
@@ -38,7 +39,8 @@ fn check_process() -> Result<()> {
     if os::is_forked() { Err(Error::of(Code::Forked)) } else { Ok(()) }
 }
 
-/// Handles are odd, so that none is the address of anything that C aligns, and they are never used again.
+/// Returns the handle of a number. A handle is odd, so that it is no address of an aligned object,
+/// and no number is used twice.
 const fn handle_of(number: usize) -> usize {
     number * 2 + 1
 }
@@ -65,7 +67,7 @@ pub(crate) fn get(handle: *const eps_client) -> Result<Arc<Client>> {
     clients.open.get(&handle.addr()).cloned().ok_or_else(|| missing(&clients, handle))
 }
 
-/// Takes the client out; None if it is closed already.
+/// Removes the client. None if it is closed already.
 pub(crate) fn remove(handle: *const eps_client) -> Result<Option<Arc<Client>>> {
     check_process()?;
     let mut clients = write();
@@ -86,5 +88,5 @@ fn missing(clients: &Clients, handle: *const eps_client) -> Error {
     if address % 2 == 1 && address <= handle_of(clients.given) {
         return Error::new(Code::Closed, "client is closed");
     }
-    Error::new(Code::BadHandle, "client is not a client of this library: pass what eps_client_open gave")
+    Error::new(Code::BadHandle, "client is not a client of this library: pass the one that eps_client_open has set")
 }

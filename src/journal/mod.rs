@@ -12,6 +12,7 @@ mod files;
 mod helper;
 mod open;
 mod place;
+mod queries;
 mod recover;
 mod rows;
 mod schema;
@@ -19,6 +20,7 @@ mod seal;
 mod time_text;
 
 pub(crate) use backup::Backup;
+pub(crate) use queries::Filter;
 
 use crate::config::{Config, JournalPlace};
 use crate::core::admission::{Admission, Candidates};
@@ -248,12 +250,19 @@ impl Journal {
     /// As [`Journal::save`], for a caller that must not wait for a disk that hangs. After a time-out the write may
     /// still be made.
     pub fn save_within_wait(&self, intent: &Intent, durability: Durability) -> Result<bool> {
-        let Some(helper) = &self.writing else { return self.save(intent, durability) };
-        let (content, intent) = (self.content.clone(), intent.clone());
-        let limit = self.wait.max(files::LOCK_WAIT);
-        helper.call(limit, move || {
-            content.write_with(durability, |connection, state| write(connection, &intent, state))
-        })?
+        let intent = intent.clone();
+        self.write_within_wait(durability, move |connection, state| write(connection, &intent, state))
+    }
+
+    /// Does some writing in one transaction, in the place of a caller that must not wait for a disk that hangs.
+    fn write_within_wait<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        writing: impl Fn(&Connection, &mut State) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Some(helper) = &self.writing else { return self.content.write_with(durability, writing) };
+        let content = self.content.clone();
+        helper.call(self.wait.max(files::LOCK_WAIT), move || content.write_with(durability, writing))?
     }
 
     /// Makes a checkpoint when the write-ahead log has grown, or empties it when nothing was written for a minute. That
@@ -487,6 +496,7 @@ impl Content {
         if let Some(files) = &self.files {
             check(files)?;
         }
+        let changes = connection.total_changes();
         let before = read_state(connection)?.ok_or_else(|| Error::of(Code::JournalDamaged))?;
         let mut state = before.clone();
         if !writer.has_generation {
@@ -494,6 +504,10 @@ impl Content {
         }
         let value = writing(connection, &mut state)?;
         if (state.records, state.sum) == (before.records, before.sum) {
+            if connection.total_changes() != changes {
+                // A fact, and no record.
+                transaction.commit().map_err(|error| failed(&error))?;
+            }
             return Ok(Attempt::Written(value));
         }
         state.writes += 1;

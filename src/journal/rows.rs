@@ -5,7 +5,7 @@ use super::failure::failed;
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
 use crate::core::error::{Detail, Error, Result, chain};
-use crate::core::intent::{Intent, IntentState};
+use crate::core::intent::{Intent, IntentState, Progress};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
@@ -195,7 +195,7 @@ fn write_by(statements: &[&str], connection: &Connection, intent: &Intent, state
     let rewards_before = intent.rewards_before.as_deref().map(pack);
     // A response that no host can parse is not kept.
     let response = intent.response.as_deref().filter(|text| depth(text) <= MAX_DEPTH);
-    let progress = serde_json::to_string(&intent.progress).unwrap_or_default();
+    let progress = progress_json(intent);
     let (kind, name, code) = (intent.operation.kind(), intent.state.name(), intent.code.number());
     let (recorded, in_flight, next) =
         (integer(intent.recorded_at), integer(intent.in_flight_until), integer(intent.next_query_at));
@@ -275,6 +275,12 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
+/// Returns the progress as JSON, with the version that writes it.
+fn progress_json(intent: &Intent) -> String {
+    let progress = Progress { writer_version: crate::VERSION.to_owned(), ..intent.progress.clone() };
+    serde_json::to_string(&progress).unwrap_or_default()
+}
+
 /// Ids one after the other, 16 bytes each.
 fn pack(ids: &[AssignmentId]) -> Vec<u8> {
     ids.iter().flat_map(|id| id.uuid().into_bytes()).collect()
@@ -298,12 +304,12 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         (Some(assignment), Some(channel)) => {
             let contact = row.get::<_, Option<Uuid>>("contact")?.map(ContactId::from_uuid);
             let channel = Channel::from_name(&channel).unwrap_or(Channel::Other);
-            (Operation::Redeem(Redeem { id: id, contact, assignment, channel }), None)
+            (Operation::Redeem(Redeem { id, contact, assignment, channel }), None)
         }
         (reward, _) => {
             let contact = ContactId::from_uuid(row.get::<_, Uuid>("contact")?);
             let item = ItemId::from_uuid(row.get::<_, Uuid>("item")?);
-            (Operation::Purchase(Purchase { id: id, contact, item }), reward)
+            (Operation::Purchase(Purchase { id, contact, item }), reward)
         }
     };
     Ok(Intent {

@@ -19,8 +19,9 @@ pub(crate) fn keep_loaded() {
     PINNED.call_once(|| {
         let mut module = std::ptr::null_mut();
         let address = keep_loaded as fn() as *const c_void;
-        // SAFETY: the address is of this module's code, and `module` is valid for the call. The call
-        // fails only for a module that the loader does not know, which FreeLibrary cannot unmap.
+        // SAFETY: the address is of this module's code, and `module` is valid for the call. The
+        // call fails only for a module that the loader does not know, which FreeLibrary cannot
+        // unmap.
         unsafe { GetModuleHandleExW(PIN | FROM_ADDRESS, address, &raw mut module) };
     });
 }

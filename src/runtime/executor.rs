@@ -1,5 +1,6 @@
-//! The workers of a client. They carry out what `core` decides: journal writes, requests to Engage, and
-//! their times. A caller only waits. No attempt is made before its intent is durable (invariant 2).
+//! The workers of a client. They carry out what `core` decides: journal writes, requests to Engage,
+//! and their times. A caller only waits. No attempt is made before its intent is durable (invariant
+//! 2).
 
 use super::waiter::Waiter;
 use crate::config::Config;
@@ -9,7 +10,7 @@ use crate::core::code::Code;
 use crate::core::domain::{ContactId, Millis, Operation, OperationId, millis};
 use crate::core::error::{Error, Result};
 use crate::core::evidence::{self, AttemptResult, QueryResult, QueryTime};
-use crate::core::intent::{Durability, Intent, IntentState};
+use crate::core::intent::{Durability, Intent, IntentState, Review};
 use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
 use crate::core::scheduler::{self, Job, Resolve};
@@ -22,6 +23,7 @@ use crate::transport::{Call, Cancellation};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Purchases that one client may have under way. A till needs one, a store server more.
@@ -39,6 +41,9 @@ const PEEK_WAIT: Duration = Duration::from_millis(30);
 /// How long after another caller's attempt the first status query is sent.
 const FIRST_QUERY_DELAY: Duration = Duration::from_millis(250);
 
+/// The journal's fact that names the origin whose history has responded as Engage's.
+const OWN_HISTORY: &str = "ownHistory";
+
 type Scheduler = scheduler::Scheduler<Waiter>;
 
 pub(crate) struct Executor {
@@ -52,6 +57,8 @@ pub(crate) struct Executor {
     started: Instant,
     /// Ends the requests under way when the client closes.
     cancellation: Arc<Cancellation>,
+    /// Records whose retention is over were deleted once since the open.
+    pruned: AtomicBool,
     scheduler: Mutex<Scheduler>,
     changed: Condvar,
 }
@@ -66,6 +73,9 @@ impl Executor {
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
         let pending = journal.pending()?;
+        if journal.fact(OWN_HISTORY)?.is_some_and(|origin| origin == config.base_url.origin()) {
+            engage.note_own_history();
+        }
         let limits = Limits {
             history_lag_ms: config.history_lag_ms,
             resend_limit_ms: config.retry.resend_limit_ms,
@@ -80,6 +90,7 @@ impl Executor {
             limits,
             started: Instant::now(),
             cancellation: Arc::default(),
+            pruned: AtomicBool::new(false),
             scheduler: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -163,8 +174,43 @@ impl Executor {
         }
     }
 
-    /// Returns the result of a command that no worker took in time. The command is void, but its intent may exist
-    /// from an earlier call.
+    /// Acknowledges all operations of a reference, or none.
+    pub fn acknowledge_reference(&self, reference: &str) -> Result<Vec<Intent>> {
+        let reported: Vec<Intent> = self.lock().not_persisted.values().cloned().collect();
+        for intent in reported.iter().filter(|intent| intent.reference.as_deref() == Some(reference)) {
+            self.persist_again(intent.clone())?;
+        }
+        let clocks = self.clocks();
+        self.journal.change_reference(reference, |intent| match self.is_ours(intent) {
+            true => machine::acknowledge(intent, clocks),
+            false => Ok(None),
+        })
+    }
+
+    /// Stores the decision of a person about an operation in manual review, and acknowledges it.
+    pub fn resolve_review(&self, id: OperationId, review: &Review) -> Result<Intent> {
+        loop {
+            let intent = match self.reported(id) {
+                Some(reported) => self.persist_reported(&reported)?,
+                None => self.recorded(id)?,
+            };
+            let clocks = self.clocks();
+            let review = Review { at_ms: clocks.now(), ..review.clone() };
+            let Some(resolved) = machine::resolve_review(&intent, review, clocks)? else { return Ok(intent) };
+            if self.journal.save(&resolved, Durability::Synced)? {
+                self.publish(&Next { intent: resolved.clone(), delay_ms: 0 });
+                return Ok(resolved);
+            }
+        }
+    }
+
+    /// Whether an operation belongs to the configured tenant.
+    pub fn is_ours(&self, intent: &Intent) -> bool {
+        intent.tenant.as_deref().is_none_or(|tenant| tenant == self.config.tenant)
+    }
+
+    /// Returns the result of a command that no worker took in time. The command is void, but its
+    /// intent may exist from an earlier call.
     pub fn abandoned(&self, command: &Command, not_sent: Code, pending: Code) -> Result<(Intent, bool)> {
         let decide = |candidates| admission::admit(command, candidates, self.clocks(), self.admission_rules());
         match self.journal.peek(&command.operation, command.reference.as_deref(), decide, PEEK_WAIT) {
@@ -178,8 +224,8 @@ impl Executor {
         }
     }
 
-    /// Requests a status query of every pending intent, one a member, within the budget of requested queries. Returns a
-    /// waiter for each intent.
+    /// Requests a status query of every pending intent, one a member, within the budget of
+    /// requested queries. Returns a waiter for each intent.
     pub fn request_all(self: &Arc<Self>) -> Result<Vec<Arc<Waiter>>> {
         let pending = self.journal.pending()?;
         let now = self.monotonic();
@@ -265,6 +311,7 @@ impl Executor {
                 drop(scheduler);
                 self.carry_out(job);
                 self.checkpoint_if_due();
+                self.prune_once();
                 scheduler = self.lock();
                 idle_since = self.monotonic();
                 continue;
@@ -313,7 +360,16 @@ impl Executor {
         }
     }
 
-    /// Deletes records whose retention is over, by Engage's clock only: the till's may be wrong by years.
+    /// Deletes them as soon as Engage's clock is known, and then with each scan.
+    fn prune_once(&self) {
+        if !self.pruned.load(Ordering::Relaxed) && self.engage.server_now().is_some() {
+            self.pruned.store(true, Ordering::Relaxed);
+            let _ = catch_unwind(AssertUnwindSafe(|| self.prune()));
+        }
+    }
+
+    /// Deletes records whose retention is over, by Engage's clock only: the till's may be wrong by
+    /// years.
     fn prune(&self) {
         let Some((now, _)) = self.engage.server_now().filter(|(now, _)| *now >= rt::BUILT_AT) else { return };
         let before = now.saturating_sub(millis(self.config.retention));
@@ -322,7 +378,8 @@ impl Executor {
         }
     }
 
-    /// Resolves an intent and notifies its waiters. `history`: the purchases of its member, if they were read already.
+    /// Resolves an intent and notifies its waiters. `history`: the purchases of its member, if they
+    /// were read already.
     fn resolve_and_publish(&self, resolve: Resolve, history: Option<&History>) {
         let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, history)));
         match next {
@@ -387,14 +444,14 @@ impl Executor {
                 scheduler.observe_attempt(&intent, now);
                 drop(scheduler);
                 let result = self.attempt(&intent, &waiter.call, || waiter.departed());
-                let next = self.after_attempt(intent, result, Some(0));
+                let next = self.after_attempt(intent, &result, Some(0));
                 self.publish(&next);
             }
         }
     }
 
-    /// Sends one status query about an intent, and one more attempt where that is right. None: the journal does
-    /// not hold it any more.
+    /// Sends one status query about an intent, and one more attempt where that is right. None: the
+    /// journal does not hold it any more.
     fn resolve(&self, resolve: Resolve, history: Option<&History>) -> Result<Option<Next>> {
         let not_persisted = self.lock().not_persisted.get(&resolve.id).cloned();
         if let Some(intent) = not_persisted {
@@ -425,13 +482,13 @@ impl Executor {
         let next = match (history, intent.operation) {
             (Some(history), Operation::Purchase(purchase)) => {
                 let result = self.engage.purchase_in(&purchase, history);
-                self.after_query(intent, result, seen, now, resolve.attended, false)?
+                self.after_query(intent, &result, seen, now, resolve.attended, false)?
             }
             (None, Operation::Purchase(purchase)) => {
                 let history = self.history(purchase.contact);
                 let others = self.lock().take_same_contact(resolve.id);
                 let result = self.engage.purchase_in(&purchase, &history);
-                let next = self.after_query(intent, result, seen, now, resolve.attended, false)?;
+                let next = self.after_query(intent, &result, seen, now, resolve.attended, false)?;
                 for other in others {
                     self.resolve_and_publish(other, Some(&history));
                 }
@@ -439,7 +496,7 @@ impl Executor {
             }
             (_, Operation::Redeem(_)) => {
                 let result = self.query(&intent);
-                self.after_query(intent, result, seen, now, resolve.attended, false)?
+                self.after_query(intent, &result, seen, now, resolve.attended, false)?
             }
         };
         Ok(Some(next))
@@ -447,7 +504,12 @@ impl Executor {
 
     /// Reads the purchases of a member.
     fn history(&self, contact: ContactId) -> History {
+        let known = self.engage.has_own_history();
         let history = self.engage.history(contact, &self.call());
+        if !known && self.engage.has_own_history() {
+            // Lost, it is learned again.
+            let _ = self.journal.set_fact(OWN_HISTORY, &self.config.base_url.origin());
+        }
         self.stats.status_queries.add();
         self.note_rate(match &history {
             History::NoEvidence(reason) => Some(reason),
@@ -480,11 +542,12 @@ impl Executor {
         }
     }
 
-    /// Adds the result of a status query that was sent at `now`, and makes one more attempt where that is right.
+    /// Adds the result of a status query that was sent at `now`, and makes one more attempt where
+    /// that is right.
     fn after_query(
         &self,
         intent: Intent,
-        result: QueryResult,
+        result: &QueryResult,
         seen: Observation,
         now: Duration,
         attended: Option<u32>,
@@ -500,7 +563,7 @@ impl Executor {
             _ => intent,
         };
         let completed = matches!(result, QueryResult::Completed { .. })
-            || matches!(&result, QueryResult::Redeemed(found)
+            || matches!(result, QueryResult::Redeemed(found)
                 if evidence::redeemer(intent.processing_window, found.on) == evidence::Redeemer::Us);
         let transition = |intent: &Intent| {
             machine::after_query(intent, result.clone(), time, immediate, clocks, self.timing(attended))
@@ -508,13 +571,14 @@ impl Executor {
         match transition(&intent) {
             AfterQuery::Store(_) => {
                 let store = |intent: &Intent| match transition(intent) {
-                    AfterQuery::Store(next) => Some(next),
+                    AfterQuery::Store(next) => Some(*next),
                     AfterQuery::Resend { .. } => None,
                 };
                 Ok(self.learn(intent, store, completed))
             }
             AfterQuery::Resend { excluded } => {
-                // Made before the write, so that the attempt ends within its in-flight window however long the write takes.
+                // Made before the write, so that the attempt ends within its in-flight window
+                // however long the write takes.
                 let call = self.call();
                 let again = machine::next_attempt(&intent, excluded, clocks);
                 let begins = self.monotonic();
@@ -528,16 +592,16 @@ impl Executor {
                 // One repeat after a reset, and not another one after that.
                 Ok(match immediate {
                     true => self.learn_attempt(again, &result, attended),
-                    false => self.after_attempt(again, result, attended),
+                    false => self.after_attempt(again, &result, attended),
                 })
             }
         }
     }
 
     /// Adds the result of an attempt, and sends the status query that it calls for at once.
-    fn after_attempt(&self, intent: Intent, result: AttemptResult, attended: Option<u32>) -> Next {
+    fn after_attempt(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
         let reset = matches!(result, AttemptResult::Reset(_));
-        let next = self.learn_attempt(intent, &result, attended);
+        let next = self.learn_attempt(intent, result, attended);
         if next.delay_ms > 0 || next.intent.state.is_final() || next.intent.needs_review() || self.lock().closing {
             return next;
         }
@@ -546,7 +610,7 @@ impl Executor {
         let now = self.monotonic();
         let seen = self.lock().observe(&next.intent, now);
         let result = self.query(&next.intent);
-        match self.after_query(next.intent.clone(), result, seen, now, attended, reset) {
+        match self.after_query(next.intent.clone(), &result, seen, now, attended, reset) {
             Ok(next) => next,
             Err(error) => {
                 self.log_journal_failure(next.intent.id(), &error);
@@ -591,7 +655,8 @@ impl Executor {
         Ok(stored)
     }
 
-    /// Stores a completion that was reported, over what another writer has stored without knowing of it.
+    /// Stores a completion that was reported, over what another writer has stored without knowing
+    /// of it.
     fn persist_reported(&self, reported: &Intent) -> Result<Intent> {
         let stored = loop {
             let stored = self.recorded(reported.id())?;
@@ -636,8 +701,9 @@ impl Executor {
         result
     }
 
-    /// Adds evidence to an intent and stores it. If another thread or process has stored the intent meanwhile, the
-    /// evidence is added to that. An outcome that could not be stored is not reported, except a completion.
+    /// Adds evidence to an intent and stores it. If another thread or process has stored the intent
+    /// meanwhile, the evidence is added to that. An outcome that could not be stored is not
+    /// reported, except a completion.
     fn learn(&self, mut intent: Intent, transition: impl Fn(&Intent) -> Option<Next>, completed: bool) -> Next {
         let stored = loop {
             // Of another writer's intent the evidence may say nothing any more.
@@ -648,7 +714,8 @@ impl Executor {
             }
             let error = match self.journal.save(&next.intent, durability) {
                 Ok(true) => {
-                    // The intent that is stored may be older than a completion that another thread has reported.
+                    // The intent that is stored may be older than a completion that another thread
+                    // has reported.
                     if let Some(reported) =
                         self.reported(intent.id()).filter(|_| next.intent.state != IntentState::Completed)
                     {
@@ -701,7 +768,8 @@ impl Executor {
         self.log.write(Level::Error, "journal.failed", &fields);
     }
 
-    /// Notifies all waiters of a completed purchase before it is stored, so that a slow disk does not delay them.
+    /// Notifies all waiters of a completed purchase before it is stored, so that a slow disk does
+    /// not delay them.
     fn report_completion(&self, intent: &Intent) {
         let mut scheduler = self.lock();
         scheduler.not_persisted.insert(intent.id(), intent.clone());
@@ -730,8 +798,8 @@ impl Executor {
             }
         };
         let not_persisted = scheduler.not_persisted.contains_key(&intent.id());
-        let scheduled = (!resolved || not_persisted) && !outdated;
-        if scheduled {
+        let query_due = (!resolved || not_persisted) && !outdated;
+        if query_due {
             let delay = if not_persisted { RETRY } else { Duration::from_millis(next.delay_ms) };
             scheduler.schedule(intent.id(), now + delay);
         } else if !outdated {
@@ -739,7 +807,7 @@ impl Executor {
             self.stats.resolved(intent.state);
         }
         drop(scheduler);
-        if scheduled {
+        if query_due {
             self.changed.notify_one();
         }
         for waiter in waiters {
@@ -767,7 +835,8 @@ impl Executor {
         Timing { rules: &self.config.retry, attended, random: rt::random() }
     }
 
-    /// Returns how long after its start an attempt may be under way, in ms: the request time-out and a tenth.
+    /// Returns how long after its start an attempt may be under way, in ms: the request time-out
+    /// and a tenth.
     fn in_flight_window(&self) -> Millis {
         let timeout = millis(self.config.request_timeout);
         timeout + timeout / 10

@@ -1,4 +1,5 @@
-//! Decides whether the till's clock or the certificate is wrong: a till's clock is often off by days.
+//! Decides whether the till's clock or the certificate is wrong: a till's clock is often off by
+//! days.
 
 use rustls::pki_types::UnixTime;
 use time::OffsetDateTime;

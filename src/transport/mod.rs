@@ -36,8 +36,8 @@ use ureq::{Agent, Body};
 /// A request of Engage's API.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// From the first slash, query included, percent-encoded. It may hold the value by which a member
-    /// is searched.
+    /// From the first slash, query included, percent-encoded. It may hold the value by which a
+    /// member is searched.
     pub path: Secret,
     /// A POST has a body, a GET has none.
     pub body: Option<Vec<u8>>,

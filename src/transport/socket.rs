@@ -69,7 +69,7 @@ impl Socket {
             };
             let mut at = 0;
             for is_ready in ready {
-                // Every attempt is checked: Windows before version 2004 does not report a refused
+                // Every attempt is checked: Windows before version 2004 does not report a rejected
                 // connection as ready.
                 let error = attempts[at].1.take_error().unwrap_or_else(Some);
                 if !is_ready && error.is_none() {

@@ -1,5 +1,5 @@
-//! TLS 1.2 and 1.3 by rustls with ring. Root certificates: the operating system's and `caFile`. Client
-//! certificate, where a store relay asks for one: `clientCertFile` and `clientKeyFile`.
+//! TLS 1.2 and 1.3 by rustls with ring. Root certificates: the operating system's and `caFile`.
+//! Client certificate, where a store relay asks for one: `clientCertFile` and `clientKeyFile`.
 
 use crate::config::Config;
 use crate::core::code::Code;
@@ -190,8 +190,8 @@ pub(crate) struct Security {
 }
 
 impl Security {
-    /// Reads the settings for `https://`. None for a loopback `http://` server, for which reading the
-    /// system's store would cost time only.
+    /// Reads the settings for `https://`. None for a loopback `http://` server, for which reading
+    /// the system's store would cost time only.
     pub fn of(config: &Config) -> Result<Option<Self>> {
         let identity =
             config.client_identity.as_ref().map(|files| identity(&files.certificate, &files.key)).transpose()?;
@@ -217,10 +217,10 @@ impl Security {
         Ok(Some(Self { config: Arc::new(tls), roots }))
     }
 
-    /// Returns the settings for the request of a server's time, when its certificate is not valid by
-    /// the till's clock. The certificate is verified for `time`. Nothing else may be sent on such a
-    /// connection: it presents no client certificate, and no session is kept that a request could
-    /// resume.
+    /// Returns the settings for the request of a server's time, when its certificate is not valid
+    /// by the till's clock. The certificate is verified for `time`. Nothing else may be sent on
+    /// such a connection: it presents no client certificate, and no session is kept that a request
+    /// could resume.
     pub fn at(&self, time: UnixTime) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = rustls::client::Resumption::disabled();
@@ -388,8 +388,8 @@ mod tests {
         let accepts = |trust: &RootVerifier, server: &CertificateDer<'_>| {
             trust.verify_server_cert(server, &[], &ServerName::try_from("shop.test").unwrap(), &[], UnixTime::now())
         };
-        // All roots have the same name, so the first verifier fails by a bad signature and not by an
-        // unknown issuer. The fallback must serve both.
+        // All roots have the same name, so the first verifier fails by a bad signature and not by
+        // an unknown issuer. The fallback must serve both.
         let rejects = |trust, server| matches!(accepts(trust, server), Err(rustls::Error::InvalidCertificate(_)));
 
         let both = trust(Some(OnceCell::with_value(verifier(&[bundled.clone(), added]))));

@@ -11,8 +11,8 @@ use crate::config::Proxy;
 use crate::secret::Wiped;
 use std::io::{self, Write};
 
-/// Opens a tunnel to a server. Nothing of a request passes here. Returns the time of the proxy's clock, if its
-/// response has a `Date`.
+/// Opens a tunnel to a server. Nothing of a request passes here. Returns the time of the proxy's
+/// clock, if its response has a `Date`.
 pub(super) fn open(
     proxy: &Proxy,
     socket: &Socket,

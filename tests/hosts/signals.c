@@ -1,5 +1,6 @@
-/* A POS that reads SIGTERM by a signalfd. It blocks SIGTERM in its own thread, as signalfd asks for, opens a client with a
- * journal, presses a purchase, and gets SIGTERM while the library's threads run. Arguments: the library's journal file. */
+/* A POS that reads SIGTERM by a signalfd. It blocks SIGTERM in its own thread, as signalfd asks
+ * for, opens a client with a journal, presses a purchase, and gets SIGTERM while the library's
+ * threads run. Arguments: the library's journal file. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <signal.h>
@@ -22,7 +23,8 @@ static void ignore_line(void *user, int32_t level, const char *line, size_t len)
     (void)user, (void)level, (void)line, (void)len;
 }
 
-/* How many threads of this process have SIGTERM or SIGCHLD unblocked; `threads` gets how many there are. */
+/* How many threads of this process have SIGTERM or SIGCHLD unblocked; `threads` gets how many
+ * there are. */
 static int open_threads(int *threads) {
     DIR *tasks = opendir("/proc/self/task");
     struct dirent *task;
@@ -57,7 +59,8 @@ int main(int argc, char **argv) {
     check(argc == 2, "the argument is the journal");
     snprintf(config, sizeof config,
              "{\"baseUrl\": \"http://127.0.0.1:1\", \"userAgent\": \"Host/1\", \"journalPath\": \"%s\"}", argv[1]);
-    /* The library's threads must block the signals themselves: SIGTERM is open in this thread as they are spawned. */
+    /* The library's threads must block the signals themselves: SIGTERM is open in this thread as
+     * they are spawned. */
     check(eps_client_open(EPS_ABI_VERSION, config, &shop, &out) == EPS_OK, "a client is opened");
     eps_buffer_dispose(&out);
     check(eps_set_log(shop, EPS_LOG_DEBUG, ignore_line, NULL) == EPS_OK, "a log function is set");

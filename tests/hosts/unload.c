@@ -1,4 +1,5 @@
-/* A host that loads the library by hand, unloads it with a client open, and loads it again, 20 times. Argument: the library. */
+/* A host that loads the library at run time, unloads it with a client open, and loads it again, 20
+ * times. Argument: the library. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ static void slow_log(void *user, int32_t level, const char *line, size_t len) {
 }
 
 int main(int argc, char **argv) {
-    /* The connection that is made in the background is refused: nothing listens on port 1. */
+    /* The connection that is made in the background is rejected: nothing listens on port 1. */
     const char *config = "{\"baseUrl\": \"http://127.0.0.1:1\", \"userAgent\": \"Host/1\", \"journal\": \"memory\"}";
     open_fn first = NULL;
     int cycle;
@@ -59,7 +60,7 @@ int main(int argc, char **argv) {
         log_fn set_log;
         dispose_fn dispose;
         eps_client *shop = NULL;
-        eps_buffer answer;
+        eps_buffer result;
 
         check(module != NULL, "the library is loaded");
         FIND(module, "eps_client_open", open_client);
@@ -69,16 +70,17 @@ int main(int argc, char **argv) {
         FIND(module, "eps_buffer_dispose", dispose);
         check(first == NULL || first == open_client, "loading it again is the same library");
         first = open_client;
-        check(open_client(EPS_ABI_VERSION, config, &shop, &answer) == EPS_OK, "a client is opened");
-        dispose(&answer);
+        check(open_client(EPS_ABI_VERSION, config, &shop, &result) == EPS_OK, "a client is opened");
+        dispose(&result);
         check(set_log(shop, EPS_LOG_DEBUG, slow_log, NULL) == EPS_OK, "a log function is set");
 
         check(UNLOAD(module), "the host lets go of the library");
         check(LOADED(argv[1]) != NULL, "which stays, for its threads");
-        check(stats(shop, &answer) == EPS_OK, "so the client still works");
-        dispose(&answer);
+        check(stats(shop, &result) == EPS_OK, "so the client still works");
+        dispose(&result);
         check(close_client(shop) == EPS_OK, "it is closed");
-        /* Balances LOADED on Linux; on Windows the module is not counted any more, and it stays pinned. */
+        /* Balances LOADED on Linux; on Windows the module is not counted any more, and it stays
+         * pinned. */
         (void)UNLOAD(module);
         PAUSE();
     }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TARGETS: [&str; 5] = ["answers", "boundary", "configuration", "journal", "options"];
+const TARGETS: [&str; 5] = ["responses", "boundary", "configuration", "journal", "options"];
 
 /// The compiler flags of libFuzzer: counters at every edge, and the compared values.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

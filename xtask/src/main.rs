@@ -60,7 +60,7 @@ enum Command {
     },
     /// Fuzzes the library under libFuzzer
     Fuzz {
-        /// Fuzzes only this target: answers, boundary, configuration, journal or options
+        /// Fuzzes only this target: responses, boundary, configuration, journal or options
         target: Option<String>,
         /// The time that each target runs, in seconds
         #[arg(long, default_value_t = 60)]

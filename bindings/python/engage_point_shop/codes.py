@@ -34,7 +34,7 @@ class LogLevel(IntEnum):
 
 
 class Code(IntEnum):
-    """The results of a call. A newer library may return a number that is not listed here."""
+    """The results of a call. A newer library may return other numbers."""
 
 
     # 0, completed: go on, then acknowledge.
@@ -205,7 +205,7 @@ class Code(IntEnum):
     """An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
     the administrator check the API key."""
     PENDING_AMBIGUOUS = -522
-    """The reward is redeemed or gone, and nothing proves whether by this operation or by
+    """The reward is redeemed or not listed, and nothing proves whether by this operation or by
     somebody else. A person must decide."""
     PENDING_SUBMITTED = -523
     """The operation is durable and is being sent."""
@@ -242,7 +242,7 @@ class Code(IntEnum):
     """The file is not a regular file, is reached by a link, or belongs to or may be written by
     others."""
     JOURNAL_TIMED_OUT = -622
-    """The disk did not answer within the wait."""
+    """The disk did not respond within the wait."""
 
     # -9xx, a fault of the library: report it.
     INTERNAL = -900

@@ -5,7 +5,7 @@ use engage_point_shop::code::Row;
 use engage_point_shop::ffi::EPS_ABI_VERSION;
 use std::fmt::Write;
 
-const CODES: &str = "The results of a call. A newer library may return a number that is not listed here.";
+const CODES: &str = "The results of a call. A newer library may return other numbers.";
 
 /// Returns the part of `include/engage_point_shop.hpp` between its marks.
 pub fn cpp() -> String {
