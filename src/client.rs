@@ -57,6 +57,7 @@ impl Client {
     /// Pending operations stay in the journal and are resolved after the next open.
     pub fn close(&self) {
         if self.cancellation.close() {
+            self.runtime.cancel_waits();
             self.runtime.close();
             self.log.close();
         }
@@ -66,6 +67,7 @@ impl Client {
     pub fn cancel(&self) -> Result<()> {
         self.check_open()?;
         self.cancellation.cancel_all();
+        self.runtime.cancel_waits();
         Ok(())
     }
 

@@ -37,6 +37,11 @@ pub struct Config {
     pub(crate) request_timeout: Duration,
     pub(crate) max_response_bytes: u64,
     pub(crate) journal: JournalPlace,
+    /// Where the journal's seal lies. None: beside the journal.
+    pub(crate) seal_path: Option<PathBuf>,
+    pub(crate) journal_role: JournalRole,
+    /// Whether a journal that has lost records is opened with what is left.
+    pub(crate) accept_loss: bool,
     pub(crate) retry: RetryRules,
     /// Whose operations the journal holds: not the key, which may be rotated.
     pub(crate) tenant: String,
@@ -49,6 +54,17 @@ pub struct Config {
     /// How long acknowledged records are kept.
     pub(crate) retention: Duration,
     pub(crate) api_mapping: ApiMapping,
+}
+
+/// What a journal that is marked as a copy is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JournalRole {
+    /// Only a journal that is no copy opens.
+    Live,
+    /// A copy opens for reading only.
+    Copy,
+    /// A copy becomes live.
+    TakeOver,
 }
 
 /// The place of the journal.
@@ -98,6 +114,18 @@ impl Config {
         let preconnect = fields.flag("preconnect", true)?;
         let max_response_bytes = fields.integer("maxResponseBytes", 8 << 20, 1024..=256 << 20)?;
         let journal = journal_place(&mut fields)?;
+        let seal_path = fields.string("sealPath")?.map(|path| absolute(&fields, "sealPath", path)).transpose()?;
+        let journal_role = match fields.string("journalRole")?.as_deref() {
+            None | Some("live") => JournalRole::Live,
+            Some("copy") => JournalRole::Copy,
+            Some("takeOver") => JournalRole::TakeOver,
+            Some(_) => return Err(fields.error("journalRole", "must be \"live\", \"copy\" or \"takeOver\"")),
+        };
+        let accept_loss = match fields.string("journalRecovery")?.as_deref() {
+            None | Some("refuse") => false,
+            Some("accept") => true,
+            Some(_) => return Err(fields.error("journalRecovery", "must be \"refuse\" or \"accept\"")),
+        };
         let retry = RetryRules {
             schedule_ms: fields.integers("retryScheduleMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
             startup_jitter_ms: fields.integer("startupJitterMs", 300_000, 0..=HOUR_MS)?,
@@ -130,6 +158,9 @@ impl Config {
             request_timeout: Duration::from_millis(request_timeout),
             max_response_bytes,
             journal,
+            seal_path,
+            journal_role,
+            accept_loss,
             retry,
             tenant,
             history_lag_ms,
@@ -146,13 +177,25 @@ fn journal_place(fields: &mut Fields) -> Result<JournalPlace> {
     let named = fields.string("journal")?;
     match (path, named.as_deref()) {
         (None, None) => Ok(JournalPlace::None),
-        (Some(path), None) => Ok(JournalPlace::File(PathBuf::from(path))),
+        (Some(path), None) => Ok(JournalPlace::File(absolute(fields, "journalPath", path)?)),
         (None, Some("memory")) => Ok(JournalPlace::Memory),
         (Some(_), Some("memory")) => Err(fields.error("journal", "\"memory\" and journalPath exclude each other")),
         (_, Some(_)) => {
             Err(fields.error("journal", "must be \"memory\" or be left out; a file is named by journalPath"))
         }
     }
+}
+
+/// Returns an absolute path. A relative one would mean another file after the POS changes its working
+/// directory, as a file dialog does.
+fn absolute(fields: &Fields, key: &str, path: String) -> Result<PathBuf> {
+    let path = PathBuf::from(path);
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let now = std::env::current_dir().map(|folder| folder.join(&path));
+    let example = now.map_or_else(|_| "the full path".to_owned(), |path| format!("{:?}", path.display().to_string()));
+    Err(fields.error(key, &format!("is relative to a working directory that may change; give {example}")))
 }
 
 fn client_identity(fields: &mut Fields) -> Result<Option<ClientIdentity>> {
@@ -260,6 +303,10 @@ mod tests {
             (with(r#","clientCertFile":"x""#), &["clientKeyFile", "missing", "clientCertFile"]),
             (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
             (with(r#","preconnect":"yes""#), &["preconnect", "true or false"]),
+            (with(r#","journalPath":"points.db""#), &["journalPath", "working directory", "/points.db\""]),
+            (with(r#","sealPath":"seal""#), &["sealPath", "working directory"]),
+            (with(r#","journalRole":"backup""#), &["journalRole", "takeOver"]),
+            (with(r#","journalRecovery":"yes""#), &["journalRecovery", "accept"]),
             (with(r#","journal":"disk""#), &["journal", "memory", "journalPath"]),
             (with(r#","journal":"memory","journalPath":"x""#), &["journal", "exclude"]),
         ];

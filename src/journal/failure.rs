@@ -4,7 +4,7 @@ use crate::core::code::Code;
 use crate::core::error::{Error, chain};
 use rusqlite::{ErrorCode, ffi};
 
-/// A failure of SQLite as a code of the -6xx band.
+/// A failure of SQLite as a code of the class -6xx.
 pub(super) fn failed(error: &rusqlite::Error) -> Error {
     let code = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Code::JournalFull,
@@ -18,15 +18,26 @@ pub(super) fn failed(error: &rusqlite::Error) -> Error {
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Code::JournalCannotOpen,
         _ => Code::Journal,
     };
+    Error::new(code, message(code)).with_cause(chain(error))
+}
+
+/// The error of a lock that is not given back in time.
+pub(super) fn locked() -> Error {
+    Error::new(Code::JournalLocked, message(Code::JournalLocked))
+}
+
+fn message(code: Code) -> String {
     let way_out = match code {
         Code::JournalDamaged => {
-            " Keep the file for support, move it and its -wal aside together, and open again: a new journal is made. What was pending is then Engage's to tell (eps_list_purchases)."
+            " Keep its files for support. To go on with the records that can be read, set \"journalRecovery\" to \
+             \"accept\": the damaged files are moved aside, and what was pending in them is found in Engage's history \
+             (eps_list_purchases)."
         }
         Code::JournalFull => " Free some space; the next call works again.",
         Code::JournalLocked => " Close what holds it (a backup, another program); the next call works again.",
         _ => "",
     };
-    Error::new(code, format!("{}{way_out}", code.row().meaning)).with_cause(chain(error))
+    format!("{}{way_out}", code.row().meaning)
 }
 
 fn extended_code(error: &rusqlite::Error) -> Option<i32> {

@@ -1,101 +1,219 @@
-//! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean
-//! and what to do about them is `shop`'s business. A write made with [`Durability::Synced`] is on
-//! the disk when the call returns (invariant 2).
+//! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean and what to do about them
+//! is `core`'s business. A write made with [`Durability::Synced`] is on the disk when the call returns (invariant 2), in the
+//! file that the next start will open.
+//!
+//! `place` checks the path, `files` owns the open files and their locks, `open` opens and checks, `census` and `seal` prove
+//! that nothing is missing, `recover` accepts a loss, `backup` copies, `helper` keeps callers from a disk that hangs.
 
+mod backup;
+mod census;
 mod failure;
+mod files;
+mod helper;
 mod open;
+mod place;
 mod queries;
+mod recover;
 mod rows;
 mod schema;
+mod seal;
+mod time_text;
 
+pub(crate) use backup::Backup;
 pub(crate) use queries::Filter;
 
-use crate::config::JournalPlace;
+use crate::config::{Config, JournalPlace};
 use crate::core::admission::{Admission, Candidates};
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, ContactId, Millis, Operation, OperationId};
 use crate::core::error::{Error, Result};
 use crate::core::intent::{Durability, Intent, IntentState};
-use crate::rt::{Instant, Mutex, MutexGuard};
+use crate::log::{Field, Level, Log};
+use crate::rt::{self, Instant, Mutex};
+use census::State;
 use failure::{failed, is_sync_failure};
-use open::Writer;
-use rows::{find, integer, many, write};
+use files::{Files, Shared};
+use helper::Helper;
+use open::{Opened, Report, Settings, Writer, read_state, unsealed};
+use rows::{all, find, integer, readable, select, write};
 use rusqlite::{Connection, Row};
-use std::path::PathBuf;
-use std::sync::TryLockError;
-use std::sync::atomic::{AtomicU32, Ordering};
+use seal::Seal;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// After how many writes the write-ahead log is moved into the file, and how large it then is at
-/// most: a write has ten pages, or fewer.
-const WAL_WRITES: u32 = 200;
-const WAL_BYTES: u64 = 2 << 20;
+/// After how many writes a checkpoint is made, and how large the write-ahead log is then at most: a write has ten pages, or fewer.
+const LOG_WRITES: u32 = 200;
+const LOG_BYTES: u64 = 2 << 20;
+/// After this long without a write a checkpoint empties the write-ahead log.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a copy of the journal may take.
+const BACKUP_WAIT: Duration = Duration::from_secs(600);
+/// How long a close waits for the disk.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Journal {
-    /// None for a journal in memory.
-    path: Option<PathBuf>,
-    writer: Mutex<Writer>,
-    /// Only reads, so that looking does not wait for a write that waits for the disk. None for a
+    content: Arc<Content>,
+    /// Reads in the place of a caller. None for a journal in memory.
+    reading: Option<Helper>,
+    /// Writes in the place of a caller, so that a read does not wait for it.
+    writing: Option<Helper>,
+    /// How long a caller waits for the disk.
+    wait: Duration,
+    /// When a loss of records was accepted last.
+    incomplete_before: Option<Millis>,
+    is_closed: AtomicBool,
+}
+
+struct Content {
+    tenant: String,
+    /// None after the close, and for a copy.
+    writer: Mutex<Option<Writer>>,
+    /// Only reads, so that a query does not wait for a write that waits for the disk. None after the close, and for a
     /// journal in memory.
-    reader: Option<Mutex<Connection>>,
-    /// Writes since the write-ahead log was last moved into the file.
-    wal_writes: AtomicU32,
+    reader: Mutex<Option<Connection>>,
+    /// None for a journal in memory, and for a copy. After the connections: it is closed last.
+    files: Option<Shared>,
+    is_memory: bool,
+    is_copy: bool,
+    /// Writes since the last checkpoint, and the time of the last write.
+    log_writes: AtomicU32,
+    last_write: Mutex<Instant>,
 }
 
 impl Journal {
-    /// Opens the journal and brings it to this version. None when the configuration names no place
-    /// for one.
-    pub fn open(place: &JournalPlace) -> Result<Option<Self>> {
-        let journal = match place {
+    /// Opens the journal and brings it to this version. None when the configuration names no place for one.
+    pub fn open(config: &Config, log: &Log) -> Result<Option<Self>> {
+        let tenant = config.tenant.clone();
+        let opened = match &config.journal {
             JournalPlace::None => return Ok(None),
-            JournalPlace::Memory => Self {
-                path: None,
-                writer: Mutex::new(Writer::in_memory()?),
-                reader: None,
-                wal_writes: AtomicU32::new(0),
-            },
+            JournalPlace::Memory => {
+                let content = Content {
+                    writer: Mutex::new(Some(Writer::in_memory(&tenant)?)),
+                    tenant,
+                    reader: Mutex::default(),
+                    files: None,
+                    is_memory: true,
+                    is_copy: false,
+                    log_writes: AtomicU32::new(0),
+                    last_write: Mutex::new(Instant::now()),
+                };
+                return Ok(Some(Self {
+                    content: Arc::new(content),
+                    reading: None,
+                    writing: None,
+                    wait: config.wait,
+                    incomplete_before: None,
+                    is_closed: AtomicBool::new(false),
+                }));
+            }
             JournalPlace::File(path) => {
-                let (writer, reader) = open::open(path)?;
-                // What earlier runs have left there is moved too.
-                let wal_writes = if open::wal_bytes(path) < WAL_BYTES { 0 } else { WAL_WRITES };
-                Self {
-                    path: Some(path.clone()),
-                    writer: Mutex::new(writer),
-                    reader: Some(Mutex::new(reader)),
-                    wal_writes: AtomicU32::new(wal_writes),
-                }
+                let seal_path = config.seal_path.clone().unwrap_or_else(|| place::beside(path, "-seal"));
+                let settings = Settings {
+                    path: path.clone(),
+                    seal_path,
+                    tenant: tenant.clone(),
+                    role: config.journal_role,
+                    accept_loss: config.accept_loss,
+                };
+                open_within(settings, config.wait.max(files::LOCK_WAIT))?
             }
         };
-        Ok(Some(journal))
+        report(opened.report, log);
+        let Opened { writer, reader, files, incomplete_before, .. } = opened;
+        // A log that an earlier run has left grown is moved too.
+        let log_writes =
+            if files.as_ref().is_some_and(|files| files.log_bytes() >= LOG_BYTES) { LOG_WRITES } else { 0 };
+        Ok(Some(Self {
+            content: Arc::new(Content {
+                tenant,
+                is_copy: writer.is_none(),
+                writer: Mutex::new(writer),
+                reader: Mutex::new(Some(reader)),
+                files,
+                is_memory: false,
+                log_writes: AtomicU32::new(log_writes),
+                last_write: Mutex::new(Instant::now()),
+            }),
+            reading: Some(Helper::new("eps-journal-read")),
+            writing: Some(Helper::new("eps-journal-write")),
+            wait: config.wait,
+            incomplete_before,
+            is_closed: AtomicBool::new(false),
+        }))
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// Returns when a loss of records was accepted. A sale from before that time may have been made although the
+    /// journal does not know it.
+    #[allow(dead_code)]
+    pub fn incomplete_before(&self) -> Option<Millis> {
+        self.incomplete_before
     }
 
-    /// Reads something.
-    fn read<T>(&self, reading: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        match &self.reader {
-            Some(reader) => reading(&reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner)),
-            None => reading(&self.writer().connection),
+    /// Ends the wait of every caller that waits for the disk.
+    pub fn cancel_waits(&self) {
+        for helper in self.reading.iter().chain(&self.writing) {
+            helper.cancel();
         }
     }
 
-    /// Finds what a wish may already mean, lets `decide` choose, and makes a start durable; all in
-    /// one transaction, so that two presses at the same instant, in two threads or two processes,
-    /// are one intent.
+    /// Closes the files, and leaves all of the journal in one file if this was its last client. Does not wait long for
+    /// a disk that hangs.
+    pub fn close(&self) {
+        let content = self.content.clone();
+        if let Some(helper) = &self.writing
+            && !self.is_closed.swap(true, Ordering::Relaxed)
+        {
+            let _ = helper.call(CLOSE_WAIT, move || content.close());
+        }
+    }
+
+    /// Copies the journal into a new file, which is marked as a copy.
+    #[allow(dead_code)]
+    pub fn backup(&self, path: &Path) -> Result<Backup> {
+        let (content, path) = (self.content.clone(), path.to_owned());
+        // A thread and a connection of its own: other calls do not wait for it.
+        Helper::new("eps-journal-copy").call(BACKUP_WAIT, move || match &content.files {
+            Some(files) => backup::make(&open::connect(&files.path)?, &path),
+            None => content.read(|connection| backup::make(connection, &path)),
+        })?
+    }
+
+    /// Reads something, on a thread of the journal unless it is in memory.
+    fn read<T: Send + 'static>(&self, reading: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+        self.read_within(self.wait, reading)
+    }
+
+    fn read_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        reading: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match &self.reading {
+            Some(helper) => {
+                let content = self.content.clone();
+                helper.call(limit, move || content.read(reading))?
+            }
+            None => self.content.read(reading),
+        }
+    }
+
+    /// Finds what a command may already mean, lets `decide` choose, and makes a start durable; all in one transaction,
+    /// so that two presses at the same instant, in two threads or two processes, are one intent.
     pub fn admit(
         &self,
         operation: &Operation,
         reference: Option<&str>,
         decide: impl Fn(Candidates) -> Result<Admission>,
     ) -> Result<Admission> {
-        self.write_with(Durability::Synced, |connection| admit(connection, operation, reference, &decide))
+        self.content.admit(operation, reference, decide)
     }
 
-    /// What a wish would mean now, without carrying it out. None if the journal stays busy for
-    /// longer than `patience`.
+    /// Returns what a command would mean now, without carrying it out. None if the journal stays busy for longer than
+    /// `limit`.
     pub fn peek(
         &self,
         operation: &Operation,
@@ -103,156 +221,467 @@ impl Journal {
         decide: impl FnOnce(Candidates) -> Result<Admission>,
         limit: Duration,
     ) -> Option<Result<Admission>> {
-        fn lock<T>(mutex: &Mutex<T>, until: Instant) -> Option<MutexGuard<'_, T>> {
-            loop {
-                match mutex.try_lock() {
-                    Ok(guard) => return Some(guard),
-                    Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+        let found = if self.content.is_memory {
+            let until = Instant::now() + limit;
+            let writer = loop {
+                match self.content.writer.try_lock() {
+                    Ok(guard) => break guard,
+                    Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
                     Err(TryLockError::WouldBlock) if Instant::now() >= until => return None,
                     Err(TryLockError::WouldBlock) => std::thread::park_timeout(Duration::from_millis(1)),
                 }
-            }
-        }
-        let until = Instant::now() + limit;
-        let found = match &self.reader {
-            Some(reader) => candidates(&*lock(reader, until)?, operation, reference),
-            None => candidates(&lock(&self.writer, until)?.connection, operation, reference),
+            };
+            candidates(&writer.as_ref()?.connection, operation, reference)
+        } else {
+            let (operation, reference) = (*operation, reference.map(str::to_owned));
+            self.read_within(limit, move |connection| candidates(connection, &operation, reference.as_deref()))
         };
-        Some(found.and_then(decide))
+        match found {
+            Err(error) if error.code() == Code::JournalTimedOut => None,
+            found => Some(found.and_then(decide)),
+        }
     }
 
-    /// Writes a record that was read at the revision before its own. False: somebody else has
-    /// written it since.
+    /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
     pub fn save(&self, intent: &Intent, durability: Durability) -> Result<bool> {
-        self.write_with(durability, |connection| write(connection, intent))
+        self.content.write_with(durability, |connection, state| write(connection, intent, state))
     }
 
-    /// Does some writing. SQLite goes on reading only where it could once not open a file for
-    /// writing, so then a fresh connection finds out whether that is still so.
-    fn write_with<T>(&self, durability: Durability, writing: impl Fn(&Connection) -> Result<T>) -> Result<T> {
-        let mut writer = self.writer();
-        writer.promise(durability)?;
-        self.wal_writes.fetch_add(1, Ordering::Relaxed);
-        match (writing(&writer.connection), &self.path) {
-            (Err(error), Some(path)) if error.code() == Code::JournalReadOnly => {
-                *writer = Writer::again(path)?;
-                writer.promise(durability)?;
-                writing(&writer.connection)
+    /// As [`Journal::save`], for a caller that must not wait for a disk that hangs. After a time-out the write may
+    /// still be made.
+    pub fn save_within_wait(&self, intent: &Intent, durability: Durability) -> Result<bool> {
+        let intent = intent.clone();
+        self.write_within_wait(durability, move |connection, state| write(connection, &intent, state))
+    }
+
+    /// Does some writing in one transaction, in the place of a caller that must not wait for a disk that hangs.
+    fn write_within_wait<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        writing: impl Fn(&Connection, &mut State) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Some(helper) = &self.writing else { return self.content.write_with(durability, writing) };
+        let content = self.content.clone();
+        helper.call(self.wait.max(files::LOCK_WAIT), move || content.write_with(durability, writing))?
+    }
+
+    /// Makes a checkpoint when the write-ahead log has grown, or empties it when nothing was written for a minute. That
+    /// takes several syncs, so no caller may wait for it.
+    pub fn checkpoint_if_due(&self) -> Result<()> {
+        self.content.checkpoint_if_due()
+    }
+
+    pub fn get(&self, id: OperationId) -> Result<Option<Intent>> {
+        self.read(move |connection| find(connection, id))
+    }
+
+    /// Returns everything that is pending or not acknowledged, oldest first, also another tenant's. A damaged record is
+    /// left out.
+    pub fn unacknowledged(&self) -> Result<Vec<Intent>> {
+        let sql = select!("WHERE acknowledged_at IS NULL ORDER BY recorded_at, id");
+        self.read(move |connection| readable(connection, sql, ()))
+    }
+
+    /// Returns the ids of this tenant's pending operations, those that are due first first, with the member of a
+    /// purchase.
+    pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
+        if self.content.is_copy {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT id, CASE kind WHEN 'purchase' THEN contact END FROM operation
+                   WHERE acknowledged_at IS NULL AND state IN ('recorded', 'inDoubt') AND tenant = ?1
+                   ORDER BY next_query_at";
+        let pending = |row: &Row<'_>| {
+            let contact = row.get::<_, Option<Uuid>>(1)?.map(ContactId::from_uuid);
+            Ok::<_, rusqlite::Error>((OperationId::from_uuid(row.get(0)?), contact))
+        };
+        let tenant = self.content.tenant.clone();
+        self.read(move |connection| {
+            let read = || {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query((tenant,))?;
+                let mut found = Vec::new();
+                while let Some(row) = rows.next()? {
+                    // A damaged row does not hide the others.
+                    found.extend(pending(row).ok());
+                }
+                Ok(found)
+            };
+            read().map_err(|error| failed(&error))
+        })
+    }
+
+    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or it was redeemed before.
+    pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent) -> Result<bool> {
+        let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
+                   AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
+        let values = (reward.uuid(), purchase.id().uuid(), integer(purchase.recorded_at));
+        self.read(move |connection| {
+            connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.exists(values))
+                .map_err(|error| failed(&error))
+        })
+    }
+
+    /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp from before `sane` is
+    /// that of a wrong clock and is set to `now`.
+    pub fn prune(&self, before: Millis, sane: Millis, now: Millis) -> Result<usize> {
+        let wrong = select!("WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1");
+        self.content.write_with(Durability::Buffered, |connection, state| {
+            for intent in readable(connection, wrong, (integer(sane),))? {
+                let revision = intent.revision + 1;
+                write(connection, &Intent { acknowledged_at: Some(now), revision, ..intent }, state)?;
+            }
+            rows::delete(connection, before, state)
+        })
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Opens on a thread that can be left behind.
+fn open_within(settings: Settings, limit: Duration) -> Result<Opened> {
+    /// How many opens hang, for each path. The next one waits for them, so that threads do not pile up.
+    static HANGING: Mutex<Option<HashMap<PathBuf, Arc<Helper>>>> = Mutex::new(None);
+    let path = settings.path.clone();
+    let helper = rt::lock(&HANGING)
+        .get_or_insert_default()
+        .entry(path.clone())
+        .or_insert_with(|| Arc::new(Helper::new("eps-journal-open")))
+        .clone();
+    let opened = helper.call(limit, move || open::open(&settings));
+    drop(helper);
+    let mut hanging = rt::lock(&HANGING);
+    let helpers = hanging.get_or_insert_default();
+    // The map's, if no other open of this path is under way. A helper whose work hangs stays, and is used again.
+    if opened.is_ok() && helpers.get(&path).is_some_and(|helper| Arc::strong_count(helper) == 1) {
+        helpers.remove(&path);
+    }
+    drop(hanging);
+    match opened {
+        Ok(opened) => opened,
+        Err(error) if error.code() == Code::JournalTimedOut => Err(Error::new(
+            Code::JournalTimedOut,
+            format!("the disk of the journal {} did not respond within the wait; check the disk", path.display()),
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+fn report(report: Report, log: &Log) {
+    if report.adopted > 0 {
+        log.write(Level::Warn, "journal.adopted", &[("records", Field::Number(report.adopted))]);
+    }
+    if report.accepted {
+        log.write(Level::Error, "journal.lossAccepted", &[("code", Field::Code(Code::JournalIncomplete))]);
+    }
+    if report.taken_over {
+        log.write(Level::Warn, "journal.takenOver", &[("code", Field::Code(Code::JournalCopy))]);
+    }
+}
+
+/// What became of a transaction that writes.
+enum Attempt<T> {
+    Written(T),
+    /// A restart may find it, although it failed: its sync failed, or the files are no longer those on the disk.
+    MayComeBack(T, Error),
+}
+
+impl Content {
+    fn read<T>(&self, reading: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if let Some(files) = &self.files {
+            files.check_index()?;
+        }
+        if self.is_memory {
+            return match &*rt::lock(&self.writer) {
+                Some(writer) => reading(&writer.connection),
+                None => Err(Error::of(Code::Closed)),
+            };
+        }
+        match &*rt::lock(&self.reader) {
+            Some(reader) => reading(reader),
+            None => Err(Error::of(Code::Closed)),
+        }
+    }
+
+    fn admit(
+        &self,
+        operation: &Operation,
+        reference: Option<&str>,
+        decide: impl Fn(Candidates) -> Result<Admission>,
+    ) -> Result<Admission> {
+        let attempt = self.attempt(Durability::Synced, &|connection, state| {
+            let admission = decide(candidates(connection, operation, reference)?)?;
+            if let Admission::New(intent) = &admission
+                && !write(connection, intent, state)?
+            {
+                // Invariant 2: without its record no request is sent.
+                let message = "the intent was not written: its id exists already in the journal";
+                return Err(Error::new(Code::Journal, message));
+            }
+            Ok(admission)
+        })?;
+        match attempt {
+            Attempt::Written(admission) => Ok(admission),
+            // A crash now would bring the record back. Writing something else in its place prevents that.
+            Attempt::MayComeBack(Admission::New(intent), error) => {
+                let withdrawn = Intent { state: IntentState::NotSent, code: Code::Journal, ..intent };
+                let written = self.write_with(Durability::Synced, |connection, state| {
+                    // A commit that was made is overwritten, one that was not is made.
+                    let found = find(connection, withdrawn.id())?.map_or(0, |found| found.revision);
+                    let revision = if found < withdrawn.revision { withdrawn.revision } else { found + 1 };
+                    write(connection, &Intent { revision, ..withdrawn.clone() }, state)
+                });
+                match written {
+                    Ok(true) => Err(error),
+                    _ => Ok(Admission::Uncertain(withdrawn, error)),
+                }
+            }
+            Attempt::MayComeBack(_, error) => Err(error),
+        }
+    }
+
+    /// Does some writing in one transaction.
+    fn write_with<T>(
+        &self,
+        durability: Durability,
+        writing: impl Fn(&Connection, &mut State) -> Result<T>,
+    ) -> Result<T> {
+        match self.attempt(durability, &writing)? {
+            Attempt::Written(value) => Ok(value),
+            Attempt::MayComeBack(_, error) => Err(error),
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        durability: Durability,
+        writing: &impl Fn(&Connection, &mut State) -> Result<T>,
+    ) -> Result<Attempt<T>> {
+        if self.is_copy {
+            return Err(Error::of(Code::JournalCopy));
+        }
+        let mut slot = rt::lock(&self.writer);
+        let writer = slot.as_mut().ok_or_else(|| Error::of(Code::Closed))?;
+        let _turn = self.files.as_ref().map(|files| files.writing()).transpose()?;
+        if let Some(files) = &self.files {
+            // Before SQLite reads the memory that it has mapped.
+            files.check_index()?;
+        }
+        match (self.commit(writer, durability, writing), &self.files) {
+            // SQLite goes on reading only where it could once not open a file for writing, so then a fresh connection
+            // finds out whether that is still so.
+            (Err(error), Some(files)) if error.code() == Code::JournalReadOnly => {
+                writer.reconnect(&files.path)?;
+                self.commit(writer, durability, writing)
             }
             (result, _) => result,
         }
     }
 
-    /// Moves the write-ahead log into the file when it has grown: several syncs, so no caller may
-    /// wait for it. Nothing else is written meanwhile, or the log would have new records at its end
-    /// whenever it is done, and go on growing.
-    pub fn checkpoint_if_due(&self) -> Result<()> {
-        if self.path.is_none() || self.wal_writes.load(Ordering::Relaxed) < WAL_WRITES {
+    fn commit<T>(
+        &self,
+        writer: &mut Writer,
+        durability: Durability,
+        writing: &impl Fn(&Connection, &mut State) -> Result<T>,
+    ) -> Result<Attempt<T>> {
+        writer.promise(durability)?;
+        let connection = &writer.connection;
+        let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
+        if let Some(files) = &self.files {
+            check(files)?;
+        }
+        let changes = connection.total_changes();
+        let before = read_state(connection)?.ok_or_else(|| Error::of(Code::JournalDamaged))?;
+        let mut state = before.clone();
+        if !writer.has_generation {
+            state.begin_generation(rt::random());
+        }
+        let value = writing(connection, &mut state)?;
+        if (state.records, state.sum) == (before.records, before.sum) {
+            if connection.total_changes() != changes {
+                // A fact, and no record.
+                transaction.commit().map_err(|error| failed(&error))?;
+            }
+            return Ok(Attempt::Written(value));
+        }
+        state.writes += 1;
+        state.written_at = rt::wall_now();
+        state.closed = false;
+        state.write(connection).map_err(|error| failed(&error))?;
+        self.log_writes.fetch_add(1, Ordering::Relaxed);
+        *rt::lock(&self.last_write) = Instant::now();
+        if let Err(error) = transaction.commit() {
+            return if is_sync_failure(&error) {
+                Ok(Attempt::MayComeBack(value, failed(&error)))
+            } else {
+                Err(failed(&error))
+            };
+        }
+        writer.has_generation = true;
+        let Some(files) = &self.files else { return Ok(Attempt::Written(value)) };
+        // A seal that could not be written is only older.
+        let _ = seal(files, &state, durability == Durability::Synced);
+        match files.check_paths() {
+            Err(error) if durability == Durability::Synced => Ok(Attempt::MayComeBack(value, error)),
+            _ => Ok(Attempt::Written(value)),
+        }
+    }
+
+    fn checkpoint_if_due(&self) -> Result<()> {
+        let Some(files) = &self.files else { return Ok(()) };
+        let writes = self.log_writes.load(Ordering::Relaxed);
+        let is_idle = writes > 0 && rt::lock(&self.last_write).elapsed() >= IDLE;
+        if writes < LOG_WRITES && !is_idle {
             return Ok(());
         }
-        let writer = self.writer();
-        self.wal_writes.store(0, Ordering::Relaxed);
-        let moved = writer.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
-        moved.map_err(|error| failed(&error))
+        let slot = rt::lock(&self.writer);
+        let Some(writer) = &*slot else { return Ok(()) };
+        // Nothing is written meanwhile, or the log would have new records at its end and go on growing.
+        let _turn = files.writing()?;
+        self.log_writes.store(0, Ordering::Relaxed);
+        checkpoint(files, &writer.connection)?;
+        if is_idle {
+            run_checkpoint(&writer.connection, "TRUNCATE")?;
+            files.content_is_known()?;
+        }
+        Ok(())
     }
 
-    pub fn get(&self, id: OperationId) -> Result<Option<Intent>> {
-        self.read(|connection| find(connection, id))
-    }
-
-    /// Everything that is pending or not acknowledged, oldest first.
-    pub fn unacknowledged(&self) -> Result<Vec<Intent>> {
-        let sql = "SELECT * FROM operation WHERE acknowledged_at IS NULL ORDER BY recorded_at, id";
-        self.read(|connection| many(connection, sql, ()))
-    }
-
-    /// Returns the ids of the pending operations, those that are due first first, with the member
-    /// of a purchase.
-    pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
-        let sql = "SELECT id, CASE kind WHEN 'purchase' THEN contact END FROM operation
-                   WHERE acknowledged_at IS NULL AND state IN ('recorded', 'inDoubt') ORDER BY next_query_at";
-        let pending = |row: &Row<'_>| {
-            let contact = row.get::<_, Option<Uuid>>(1)?.map(ContactId::from_uuid);
-            Ok((OperationId::from_uuid(row.get(0)?), contact))
-        };
-        self.read(|connection| {
-            connection
-                .prepare_cached(sql)
-                .and_then(|mut statement| statement.query_map((), pending)?.collect())
-                .map_err(|error| failed(&error))
-        })
-    }
-
-    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or
-    /// it was redeemed before.
-    pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent) -> Result<bool> {
-        let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
-                   AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
-        self.read(|connection| {
-            connection
-                .prepare_cached(sql)
-                .and_then(|mut statement| {
-                    statement.exists((reward.uuid(), purchase.id().uuid(), integer(purchase.recorded_at)))
-                })
-                .map_err(|error| failed(&error))
-        })
-    }
-
-    /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp
-    /// from before `sane` is that of a wrong clock and is set to `now`.
-    pub fn prune(&self, before: Millis, sane: Millis, now: Millis) -> Result<usize> {
-        let correct =
-            "UPDATE operation SET acknowledged_at = ?2 WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
-        let delete = "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
-        self.write_with(Durability::Buffered, |connection| {
-            connection
-                .execute(correct, (integer(sane), integer(now)))
-                .and_then(|_| connection.execute(delete, (integer(before),)))
-                .map_err(|error| failed(&error))
-        })
+    fn close(&self) {
+        let (reader, writer) = (rt::lock(&self.reader).take(), rt::lock(&self.writer).take());
+        let (Some(files), Some(mut writer)) = (&self.files, writer) else { return };
+        let opening = files.opening();
+        drop(reader);
+        if let Ok(mut opening) = opening
+            && files.leave(&mut opening)
+        {
+            // A failure leaves the journal as a crash does.
+            let _ = leave_one_file(files, &mut writer);
+            drop(writer);
+            files.forget_log();
+        }
     }
 }
 
+/// Checks that the files are those on the disk, and that nobody else has changed the content. The connection holds
+/// SQLite's lock for writing, so that no foreign SQLite changes the log meanwhile.
+fn check(files: &Files) -> Result<()> {
+    files.check_in_use()?;
+    if files.is_changed()? {
+        // Another process makes checkpoints too.
+        if !open::is_whole(&files.path, files.seal()?)? {
+            return Err(Error::new(
+                Code::JournalReplaced,
+                format!(
+                    "the content of the journal {} was changed by another program while it was open. Nothing was \
+                     sent. Put the journal back and open the client again",
+                    files.path.display()
+                ),
+            ));
+        }
+        files.content_is_known()?;
+    }
+    Ok(())
+}
+
+fn seal(files: &Files, state: &State, durable: bool) -> Result<()> {
+    let file = files.seal()?;
+    let write = || Seal::of(state, Seal::read(file)?, durable).write(file);
+    write().map_err(|error| unsealed(&files.seal_path, &error))
+}
+
+/// Moves the write-ahead log into the database file. The seal is synced afterwards: it then knows all of it as durable.
+fn checkpoint(files: &Files, connection: &Connection) -> Result<()> {
+    files.check_index()?;
+    files.check_in_use()?;
+    let is_whole = run_checkpoint(connection, "PASSIVE")?;
+    files.content_is_known()?;
+    if is_whole && let Some(state) = read_state(connection)? {
+        seal(files, &state, true)?;
+    }
+    files.seal()?.sync_all().map_err(|error| unsealed(&files.seal_path, &error))
+}
+
+/// Returns whether all of the log is in the database file.
+fn run_checkpoint(connection: &Connection, mode: &str) -> Result<bool> {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let result = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+    let (busy, frames, moved) = connection.query_row(&sql, (), result).map_err(|error| failed(&error))?;
+    Ok(busy == 0 && frames == moved)
+}
+
+/// Marks the journal as closed and moves the log into the file. SQLite deletes the log as the connection closes.
+fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
+    let _turn = files.writing()?;
+    files.check_index()?;
+    writer.promise(Durability::Synced)?;
+    let connection = &writer.connection;
+    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
+    check(files)?;
+    if let Some(mut state) = read_state(connection)?.filter(|state| state.writes > 0 && !state.closed) {
+        if !writer.has_generation {
+            state.begin_generation(rt::random());
+        }
+        state.writes += 1;
+        state.closed = true;
+        state.write(connection).map_err(|error| failed(&error))?;
+        transaction.commit().map_err(|error| failed(&error))?;
+        seal(files, &state, true)?;
+    } else {
+        drop(transaction);
+    }
+    checkpoint(files, connection)?;
+    files.let_go();
+    open::keep_log(connection, false)
+}
+
 fn candidates(connection: &Connection, operation: &Operation, reference: Option<&str>) -> Result<Candidates> {
-    let newest_first = "ORDER BY recorded_at DESC, id LIMIT 200";
     match operation {
         Operation::Purchase(purchase) => {
             let (contact, item) = (purchase.contact.uuid(), purchase.item.uuid());
-            let by_reference = "SELECT * FROM operation
-                 WHERE reference = ?1 AND kind = 'purchase' AND item = ?2";
-            let unacknowledged = "SELECT * FROM operation
-                 WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
+            let by_reference = select!(
+                "WHERE reference = ?1 AND kind = 'purchase' AND item = ?2 ORDER BY recorded_at DESC, id LIMIT 200"
+            );
+            let unacknowledged = select!(
+                "WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND acknowledged_at IS NULL
+                 ORDER BY recorded_at, id"
+            );
             Ok(Candidates {
                 by_id: find(connection, purchase.id)?,
                 by_reference: match reference {
                     None => Vec::new(),
-                    Some(reference) => many(connection, &format!("{by_reference} {newest_first}"), (reference, item))?,
+                    Some(reference) => all(connection, by_reference, (reference, item))?,
                 },
-                unacknowledged: many(connection, unacknowledged, (contact, item))?,
+                unacknowledged: all(connection, unacknowledged, (contact, item))?,
             })
         }
         Operation::Redeem(redeem) => {
             let assignment = redeem.assignment.uuid();
-            let by_reference = "SELECT * FROM operation
-                 WHERE reference = ?1 AND kind = 'redeem' AND assignment = ?2";
-            let unacknowledged = "SELECT * FROM operation
-                 WHERE kind = 'redeem' AND assignment = ?1 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
+            let by_reference = select!(
+                "WHERE reference = ?1 AND kind = 'redeem' AND assignment = ?2 ORDER BY recorded_at DESC, id LIMIT 200"
+            );
+            let unacknowledged = select!(
+                "WHERE kind = 'redeem' AND assignment = ?1 AND acknowledged_at IS NULL ORDER BY recorded_at, id"
+            );
             Ok(Candidates {
                 by_id: None,
                 by_reference: match reference {
                     None => Vec::new(),
-                    Some(reference) => {
-                        many(connection, &format!("{by_reference} {newest_first}"), (reference, assignment))?
-                    }
+                    Some(reference) => all(connection, by_reference, (reference, assignment))?,
                 },
-                unacknowledged: many(connection, unacknowledged, (assignment,))?,
+                unacknowledged: all(connection, unacknowledged, (assignment,))?,
             })
         }
     }
 }
 
-/// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its
-/// statements prepared once.
+/// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its statements prepared once.
 struct Transaction<'a>(&'a Connection);
 
 impl<'a> Transaction<'a> {
@@ -272,35 +701,4 @@ impl Drop for Transaction<'_> {
             let _ = self.0.execute_batch("ROLLBACK");
         }
     }
-}
-
-/// [`Journal::intend`] on a connection.
-fn admit(
-    connection: &Connection,
-    operation: &Operation,
-    reference: Option<&str>,
-    decide: &impl Fn(Candidates) -> Result<Admission>,
-) -> Result<Admission> {
-    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
-    let candidates = candidates(connection, operation, reference)?;
-    let admission = decide(candidates)?;
-    if let Admission::New(intent) = &admission {
-        let written = write(connection, intent)?;
-        if !written {
-            // Invariant 2: without its record no request is sent.
-            return Err(Error::new(Code::Journal, "the intent was not written: its id exists already in the journal"));
-        }
-    }
-    let Err(error) = transaction.commit() else { return Ok(admission) };
-    // A commit whose write failed has left nothing; one whose sync failed is in the log, and a
-    // crash now would bring it back to life. Writing something else in its place prevents that.
-    if let Admission::New(intent) = admission
-        && is_sync_failure(&error)
-    {
-        let withdrawn = Intent { state: IntentState::NotSent, code: Code::Journal, ..intent };
-        if write(connection, &withdrawn).is_err() {
-            return Ok(Admission::Uncertain(withdrawn, failed(&error)));
-        }
-    }
-    Err(failed(&error))
 }

@@ -1,40 +1,81 @@
-//! Makes and opens the journal's file, and gives the connections to it. A file that is not ours, or
-//! a newer version's, is not touched.
+//! Opens the journal's files, brings them to this version, and checks that they are whole. A file of
+//! another program or of a newer version is not changed.
 
+use super::census::{self, State};
 use super::failure::failed;
+use super::files::{LOCK_WAIT, Shared, read_at};
+use super::place::{self, beside};
+use super::recover;
+use super::rows;
 use super::schema;
+use super::seal::{self, Finding, Loss, Seal};
+use crate::config::JournalRole;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
-use crate::core::intent::Durability;
+use crate::core::intent::{Durability, Intent};
+use crate::rt;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
-use std::fs::{File, OpenOptions};
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How long another process may hold the journal locked before a call gives up. Writes take
-/// milliseconds.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// What an open needs to know of the configuration.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub path: PathBuf,
+    pub seal_path: PathBuf,
+    pub tenant: String,
+    pub role: JournalRole,
+    pub accept_loss: bool,
+}
 
-/// The one connection that writes: of two, each would read again from the file what the other has
-/// changed.
+/// What an open did beside opening, for the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    /// Records of an older version that got this configuration's tenant.
+    pub adopted: u64,
+    /// A loss was accepted.
+    pub accepted: bool,
+    /// A copy became live.
+    pub taken_over: bool,
+}
+
+/// An open journal.
+pub(super) struct Opened {
+    /// None: a copy that is only read.
+    pub writer: Option<Writer>,
+    pub reader: Connection,
+    pub files: Option<Shared>,
+    pub incomplete_before: Option<u64>,
+    pub report: Report,
+}
+
+/// The one connection that writes: of two, each would read again from the file what the other has changed.
 pub(super) struct Writer {
     pub connection: Connection,
     durability: Durability,
+    /// Whether this client has begun its generation.
+    pub has_generation: bool,
 }
 
 impl Writer {
-    pub fn in_memory() -> Result<Self> {
+    pub fn in_memory(tenant: &str) -> Result<Self> {
         let mut connection = Connection::open_in_memory().map_err(|error| failed(&error))?;
         plan_once(&connection)?;
-        migrate(&mut connection)?;
-        Ok(Self { connection, durability: Durability::Synced })
+        migrate(&mut connection, tenant, &mut Report::default())?;
+        Ok(Self::new(connection))
     }
 
-    /// To a journal that is there already, and of this version.
-    pub fn again(path: &Path) -> Result<Self> {
-        Self::into_wal(connect(path)?, path)
+    fn new(connection: Connection) -> Self {
+        Self { connection, durability: Durability::Synced, has_generation: false }
+    }
+
+    /// Takes a fresh connection to the same journal.
+    pub fn reconnect(&mut self, path: &Path) -> Result<()> {
+        self.connection = into_wal(connect(path)?, path)?;
+        self.durability = Durability::Synced;
+        Ok(())
     }
 
     /// From now on a commit promises this.
@@ -50,155 +91,313 @@ impl Writer {
         }
         Ok(())
     }
+}
 
-    /// Sets a connection up for writing to a write-ahead log.
-    fn into_wal(connection: Connection, path: &Path) -> Result<Self> {
-        // SQLite does not wait for a lock when it changes the mode, and another process may be
-        // opening the same new journal.
-        let until = Instant::now() + LOCK_WAIT;
-        let mode: String = loop {
-            let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
-            match set.map_err(|error| failed(&error)) {
-                Ok(mode) => break mode,
-                Err(error) if error.code() != Code::JournalLocked || Instant::now() >= until => return Err(error),
-                Err(_) => std::thread::park_timeout(Duration::from_millis(5)),
-            }
-        };
-        if mode != "wal" {
-            return Err(Error::new(
-                Code::JournalCannotOpen,
-                format!(
-                    "the journal {} cannot be kept safe here: its file system does not support shared memory (a network share?); use a local disk",
-                    path.display()
-                ),
-            ));
+/// Sets a connection up for writing to a write-ahead log.
+fn into_wal(connection: Connection, path: &Path) -> Result<Connection> {
+    // SQLite does not wait for a lock when it changes the mode.
+    let until = Instant::now() + LOCK_WAIT;
+    let mode: String = loop {
+        let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+        match set.map_err(|error| failed(&error)) {
+            Ok(mode) => break mode,
+            Err(error) if error.code() != Code::JournalLocked || Instant::now() >= until => return Err(error),
+            Err(_) => std::thread::park_timeout(std::time::Duration::from_millis(5)),
         }
-        connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(&error))?;
-        // The log is moved into the file by `Journal::tidy`, in nobody's commit.
-        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
-        keep_wal(&connection)?;
-        Ok(Self { connection, durability: Durability::Synced })
+    };
+    if mode != "wal" {
+        return Err(Error::new(
+            Code::JournalCannotOpen,
+            format!(
+                "the journal {} cannot be kept safe here: its file system does not support shared memory (a network share?); use a local disk",
+                path.display()
+            ),
+        ));
+    }
+    connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(&error))?;
+    // The checkpoint is made while no caller waits, in no commit.
+    connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
+    keep_log(&connection, true)?;
+    Ok(connection)
+}
+
+/// Opens the journal, and moves one aside that SQLite cannot read if the configuration accepts the loss.
+pub(super) fn open(settings: &Settings) -> Result<Opened> {
+    if settings.role == JournalRole::Copy {
+        return open_copy(settings);
+    }
+    match open_files(settings, None) {
+        Err(error) if settings.accept_loss && error.code() == Code::JournalDamaged => {
+            let salvaged = recover::salvage(settings)?;
+            open_files(settings, Some(salvaged))
+        }
+        opened => opened,
     }
 }
 
-/// Opens the journal and brings it to this version: the connection that writes, and one that only
-/// reads.
-pub(super) fn open(path: &Path) -> Result<(Writer, Connection)> {
-    create(path)?;
-    check_header(path)?;
-    let mut first = connect(path)?;
-    migrate(&mut first)?;
-    let writer = Writer::into_wal(first, path)?;
+/// `salvaged`: the records of a damaged journal, for a new one.
+fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Opened> {
+    let path = &settings.path;
+    let files = Shared::open(path, &settings.seal_path)?;
+    let mut opening = files.opening()?;
+    let is_first = *opening.users == 0;
+    let mut report = Report { accepted: salvaged.is_some(), ..Report::default() };
+    let mut incomplete_before = None;
+    let connection = if is_first {
+        // Other processes may have it open: nothing is written while the files are compared.
+        let turn = files.writing()?;
+        let is_new = check_header(&files)?;
+        // Read by itself before any connection has locks that its close would drop.
+        let in_file = if is_new { None } else { state_in_file(path) };
+        let sealed = files.existing_seal()?;
+        let has_log = std::fs::metadata(beside(path, "-wal")).is_ok_and(|about| about.len() > 0);
+        let is_a_copy = in_file.as_ref().is_some_and(|state| state.is_copy || is_unsealed(state, has_log, sealed));
+        if is_a_copy && settings.role != JournalRole::TakeOver {
+            return Err(is_copy(path));
+        }
+        if is_new
+            && salvaged.is_none()
+            && let Some(seal) = sealed.filter(|seal| seal.written > 0)
+        {
+            let loss = Loss {
+                damaged: false,
+                says: format!(
+                    "the journal is missing or empty, and {} records had been written to it until {}",
+                    seal.records,
+                    super::time_text::long(seal.at)
+                ),
+            };
+            if !settings.accept_loss {
+                return Err(lost(path, &loss, 0));
+            }
+            report.accepted = true;
+        }
+        let mut connection = connect(path)?;
+        migrate(&mut connection, &settings.tenant, &mut report)?;
+        let connection = into_wal(connection, path)?;
+        let seal_file = files.seal()?;
+        // A new journal has no history that the old seal could know.
+        let sealed = if is_new || report.adopted > 0 { None } else { sealed };
+        let mut state = read_state(&connection)?;
+        if is_a_copy {
+            // The copy has no seal. Its original may have gone on, so that records may be missing.
+            report.taken_over = true;
+            state = Some(recover::take_over(&connection)?);
+        }
+        let finding = take_census(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
+        let finding = Finding { seal: if report.taken_over { None } else { finding.seal }, ..finding };
+        if let Some(records) = &salvaged {
+            state = Some(recover::restore(&connection, records)?);
+        } else if report.taken_over {
+        } else if let Err(loss) = judge(&connection, &finding)? {
+            if !settings.accept_loss {
+                return Err(lost(path, &loss, finding.records - finding.damaged));
+            }
+            state = Some(recover::repair(&connection, sealed)?);
+            report.accepted = true;
+        } else if report.accepted {
+            state = Some(recover::repair(&connection, sealed)?);
+        }
+        let state = state.ok_or_else(|| Error::of(Code::JournalDamaged))?;
+        incomplete_before = state.incomplete_before;
+        if sealed.is_none() || report != Report::default() {
+            Seal::of(&state, None, true).begin(seal_file).map_err(|error| unsealed(&settings.seal_path, &error))?;
+        }
+        drop(turn);
+        connection
+    } else {
+        into_wal(connect(path)?, path)?
+    };
     let reader = connect(path)?;
-    keep_wal(&reader)?;
-    Ok((writer, reader))
+    keep_log(&reader, true)?;
+    // Both have opened the write-ahead log now.
+    for connection in [&connection, &reader] {
+        if let Some(state) = read_state(connection)? {
+            incomplete_before = state.incomplete_before;
+        }
+    }
+    files.hold()?;
+    files.join(&mut opening);
+    drop(opening);
+    Ok(Opened { writer: Some(Writer::new(connection)), reader, files: Some(files), incomplete_before, report })
 }
 
-/// How large the write-ahead log is. It does not shrink, so what is in it may be less.
-pub(super) fn wal_bytes(path: &Path) -> u64 {
-    std::fs::metadata(beside(path, "-wal")).map_or(0, |file| file.len())
+pub(super) fn unsealed(path: &Path, error: &std::io::Error) -> Error {
+    let code = match error.kind() {
+        std::io::ErrorKind::StorageFull => Code::JournalFull,
+        std::io::ErrorKind::ReadOnlyFilesystem => Code::JournalReadOnly,
+        _ => Code::Journal,
+    };
+    Error::new(code, format!("the journal's seal {} cannot be written", path.display())).with_cause(chain(error))
 }
 
-/// The write-ahead log is not moved by whoever closes last, and is kept grown: appending to a file
-/// of fixed size needs one disk write less.
-fn keep_wal(connection: &Connection) -> Result<()> {
-    let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+pub(super) fn read_state(connection: &Connection) -> Result<Option<State>> {
+    State::read(connection).map_err(|error| failed(&error))
+}
+
+/// Opens a copy for reading only. Nothing is written beside it.
+fn open_copy(settings: &Settings) -> Result<Opened> {
+    let path = &settings.path;
+    place::check(path, &settings.seal_path)?;
+    let has_seal = std::fs::symlink_metadata(&settings.seal_path).is_ok();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let reader = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+    match State::read(&reader) {
+        Ok(Some(state)) if state.is_copy || !has_seal && state.closed => Ok(Opened {
+            writer: None,
+            reader,
+            files: None,
+            incomplete_before: state.incomplete_before,
+            report: Report::default(),
+        }),
+        Ok(Some(_)) => Err(Error::new(
+            Code::BadConfig,
+            "config_json: journalRole is \"copy\", and the journal is live; leave journalRole out",
+        )),
+        Ok(None) => Err(Error::of(Code::JournalDamaged)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Whether a journal was closed, and only its database file was copied or moved. Nothing tells which.
+fn is_unsealed(state: &State, has_log: bool, seal: Option<Seal>) -> bool {
+    state.closed && !has_log && seal.is_none()
+}
+
+fn is_copy(path: &Path) -> Error {
+    Error::new(
+        Code::JournalCopy,
+        format!(
+            "the journal {} is a copy, or was moved without its seal (-seal). Move the seal too if there is one. To read it, set \"journalRole\" to \"copy\". To go on selling with it in place \
+             of a lost journal, set \"journalRole\" to \"takeOver\"; the original must never be used again",
+            path.display()
+        ),
+    )
+}
+
+/// Returns the error of a journal that is not whole.
+fn lost(path: &Path, loss: &Loss, readable: u64) -> Error {
+    let code = if loss.damaged { Code::JournalDamaged } else { Code::JournalIncomplete };
+    Error::new(
+        code,
+        format!(
+            "the journal {} is not whole: {}. {readable} records can be read. Nothing was changed. Keep its files \
+             (also -wal and -seal), and put the missing or newer file back if there is one. Else set \
+             \"journalRecovery\" to \"accept\": the client opens with the records that can be read, and looks for \
+             each earlier sale in Engage's history before it buys again",
+            path.display(),
+            loss.says
+        ),
+    )
+}
+
+fn take_census<'a>(
+    connection: &Connection,
+    state: Option<&'a State>,
+    in_file: Option<&State>,
+    has_log: bool,
+    seal: Option<Seal>,
+) -> Result<Finding<'a>> {
+    let census = census::take(connection).map_err(|error| failed(&error))?;
+    Ok(Finding {
+        state,
+        records: census.records,
+        sum: census.sum,
+        damaged: census.damaged.len() as u64,
+        in_file: in_file.map(|state| state.writes),
+        has_log,
+        seal,
+    })
+}
+
+/// Judges the records, and the indexes by which they are found.
+fn judge(connection: &Connection, finding: &Finding<'_>) -> Result<std::result::Result<(), Loss>> {
+    if let Err(loss) = seal::judge(finding) {
+        return Ok(Err(loss));
+    }
+    let check: String =
+        connection.query_row("PRAGMA integrity_check(1)", (), |row| row.get(0)).map_err(|error| failed(&error))?;
+    Ok(match check.as_str() {
+        "ok" => Ok(()),
+        _ => Err(Loss { damaged: true, says: "its indexes are damaged".to_owned() }),
+    })
+}
+
+/// Checks the content again after somebody else has changed the database file. Returns whether it is whole.
+pub(super) fn is_whole(path: &Path, seal_file: &std::fs::File) -> Result<bool> {
+    let connection = connect(path)?;
+    keep_log(&connection, true)?;
+    let state = read_state(&connection)?;
+    let seal = Seal::read(seal_file).map_err(|error| unsealed(path, &error))?;
+    let finding = take_census(&connection, state.as_ref(), None, true, seal)?;
+    Ok(judge(&connection, &finding)?.is_ok())
+}
+
+/// Returns the state that the database file has without its write-ahead log. None if that cannot be
+/// read: the file may be in the middle of a checkpoint, or of an older version.
+fn state_in_file(path: &Path) -> Option<State> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let encoded = percent_encode(bytes, NON_ALPHANUMERIC).to_string().replace("%2F", "/").replace("%5C", "/");
+    let root = if cfg!(windows) { "/" } else { "" };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(format!("file:{root}{encoded}?immutable=1"), flags).ok()?;
+    State::read(&connection).ok().flatten()
+}
+
+/// Whether the write-ahead log stays when its last connection closes. It is kept grown while the journal
+/// is in use: appending to a file of fixed size needs one disk write less.
+pub(super) fn keep_log(connection: &Connection, keep: bool) -> Result<()> {
+    let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
     set.map(drop).map_err(|error| failed(&error))
 }
 
-/// Makes the file, private to the user, and its directory entry durable. An existing file is not
-/// touched. On Windows its folder's permissions decide, for this file as for those that SQLite puts
-/// beside it (docs/targets.md).
-fn create(path: &Path) -> Result<()> {
-    let cannot = |says: &str, error: &std::io::Error| {
-        Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be opened: {says}", path.display()))
+/// Checks the first bytes without SQLite, so that a foreign file is not even locked. Returns whether the
+/// journal is new.
+fn check_header(files: &Shared) -> Result<bool> {
+    let path = &files.path;
+    let unreadable = |error: &std::io::Error| {
+        Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be read", path.display()))
             .with_cause(chain(error))
     };
-    if path.is_dir() {
-        return Err(Error::new(
-            Code::JournalCannotOpen,
-            format!("the journal {} is a folder; journalPath must name a file", path.display()),
-        ));
-    }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(file) => {
-            file.sync_all().map_err(|error| cannot("the new file cannot be made durable", &error))?;
-            sync_folder(path).map_err(|error| cannot("its folder entry cannot be made durable", &error))
-        }
-        Err(error) => match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Ok(()),
-            std::io::ErrorKind::NotFound => Err(cannot("its folder does not exist; create it first", &error)),
-            std::io::ErrorKind::PermissionDenied => Err(cannot("no permission to create it", &error)),
-            std::io::ErrorKind::StorageFull => Err(Error::of(Code::JournalFull).with_cause(chain(&error))),
-            std::io::ErrorKind::ReadOnlyFilesystem => Err(Error::of(Code::JournalReadOnly).with_cause(chain(&error))),
-            _ => Err(cannot("it cannot be created", &error)),
-        },
-    }
-}
-
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-/// NTFS journals its directory entries; there is nothing to sync.
-#[cfg(not(unix))]
-#[allow(clippy::unnecessary_wraps)]
-fn sync_folder(_: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Looks at the first bytes without SQLite, so that a file that is not ours is not so much as
-/// locked.
-fn check_header(path: &Path) -> Result<()> {
-    let mut head = Vec::with_capacity(100);
-    File::open(path).and_then(|file| file.take(100).read_to_end(&mut head)).map_err(|error| {
-        Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be read", path.display()))
-            .with_cause(chain(&error))
-    })?;
-    // Made, and the power went before its first transaction was whole: as good as new, or SQLite
-    // rolls it back to that.
+    let length = files.db.metadata().map_err(|error| unreadable(&error))?.len();
+    let mut head = vec![0; usize::try_from(length.min(100)).unwrap_or(100)];
+    read_at(&files.db, &mut head, 0).map_err(|error| unreadable(&error))?;
+    // Made, and the power went before its first transaction was whole: as good as new, or SQLite rolls it back to that.
     if head.is_empty() || head.iter().all(|byte| *byte == 0) && beside(path, "-journal").exists() {
-        return Ok(());
+        return Ok(true);
     }
     let number = |at: usize| head.get(at..at + 4).map(|four| i32::from_be_bytes([four[0], four[1], four[2], four[3]]));
     let (Some(version), Some(application)) = (number(60), number(68)) else {
-        return Err(foreign(path));
+        return Err(foreign(files));
     };
-    if !head.starts_with(b"SQLite format 3\0") {
-        // Ours, with its first bytes overwritten, cannot be told from anybody's file.
-        return Err(foreign(path));
-    }
-    if application != schema::APPLICATION_ID {
-        return Err(foreign(path));
+    // A journal whose first bytes were overwritten looks like any program's file.
+    if !head.starts_with(b"SQLite format 3\0") || application != schema::APPLICATION_ID {
+        return Err(foreign(files));
     }
     if version > schema::VERSION {
         return Err(newer(version));
     }
-    Ok(())
+    Ok(false)
 }
 
-/// A file of SQLite's beside the journal: `-wal`, the write-ahead log; `-journal`, what a
-/// transaction outside it overwrites, which there is only while the journal is made.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn foreign(path: &Path) -> Error {
-    Error::new(
-        Code::JournalForeign,
-        format!(
-            "{} is not a journal of this library and was left untouched; name another file as journalPath, or restore the journal",
-            path.display()
+/// A file that has a seal beside it was a journal.
+fn foreign(files: &Shared) -> Error {
+    let path = files.path.display();
+    match files.existing_seal() {
+        Ok(Some(seal)) if seal.written > 0 => Error::new(
+            Code::JournalDamaged,
+            format!(
+                "the first bytes of the journal {path} are not a journal's any more; it was left untouched. Restore \
+                 it, or set \"journalRecovery\" to \"accept\": the file is moved aside and a new journal is made"
+            ),
         ),
-    )
+        _ => Error::new(
+            Code::JournalForeign,
+            format!(
+                "{path} is not a journal of this library and was left untouched; name another file as journalPath, or restore the journal"
+            ),
+        ),
+    }
 }
 
 fn newer(version: i32) -> Error {
@@ -211,13 +410,12 @@ fn newer(version: i32) -> Error {
     )
 }
 
-fn connect(path: &Path) -> Result<Connection> {
+pub(super) fn connect(path: &Path) -> Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
     connection.busy_timeout(LOCK_WAIT).map_err(|error| failed(&error))?;
-    // SQLite falls back to reading where it may not write; a journal that cannot be written is
-    // none.
+    // SQLite falls back to reading where it may not write; a journal that cannot be written is none.
     if connection.is_readonly(MAIN_DB).map_err(|error| failed(&error))? {
         return Err(Error::of(Code::JournalReadOnly));
     }
@@ -225,15 +423,14 @@ fn connect(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Keeps SQLite from looking at the values of a query as it plans it. Our partial indexes give it a
-/// reason to, and then it plans the query anew for each value: two thirds of a purchase's time in
-/// the journal.
+/// Keeps SQLite from looking at the values of a query as it plans it. Our partial indexes give it a reason to,
+/// and then it plans the query anew for each value: two thirds of a purchase's time in the journal.
 fn plan_once(connection: &Connection) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(|error| failed(&error))
 }
 
-fn migrate(connection: &mut Connection) -> Result<()> {
-    let step = |connection: &mut Connection| -> rusqlite::Result<Result<()>> {
+fn migrate(connection: &mut Connection, tenant: &str, report: &mut Report) -> Result<()> {
+    let mut step = |connection: &mut Connection| -> rusqlite::Result<Result<()>> {
         // Exclusive: two processes may open a new journal at the same instant.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
         let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -244,6 +441,13 @@ fn migrate(connection: &mut Connection) -> Result<()> {
             for step in &schema::STEPS[usize::try_from(version).unwrap_or(0)..] {
                 transaction.execute_batch(step)?;
             }
+            if version > 0 {
+                // Records of an older version do not name their tenant.
+                let adopt = "UPDATE operation SET tenant = ?1 WHERE tenant IS NULL";
+                report.adopted = transaction.execute(adopt, (tenant,))? as u64;
+            }
+            let state = rows::count_anew(&transaction, State::fresh())?;
+            state.write(&transaction)?;
             transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", schema::VERSION)?;
             transaction.commit()?;
@@ -251,4 +455,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
         Ok(Ok(()))
     };
     step(connection).map_err(|error| failed(&error))?
+}
+
+/// The time by the till's clock, for marks in the state.
+pub(super) fn now() -> u64 {
+    rt::wall_now()
 }

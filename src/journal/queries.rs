@@ -1,8 +1,8 @@
 //! Lists of the journal for people and programs, and small facts about the journal itself.
 
+use super::Journal;
 use super::failure::failed;
-use super::rows::{integer, many, write};
-use super::{Journal, Transaction};
+use super::rows::{find, integer, readable, select, write};
 use crate::core::code::Outcome;
 use crate::core::domain::{Millis, OperationId};
 use crate::core::error::Result;
@@ -28,7 +28,7 @@ pub(crate) struct Filter {
 impl Journal {
     /// Lists the operations that a filter lets through, oldest first.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
-        let mut sql = "SELECT * FROM operation WHERE 1".to_owned();
+        let mut sql = select!("WHERE 1").to_owned();
         let mut values: Vec<Value> = Vec::new();
         let mut push = |condition: &str, value: Value| {
             values.push(value);
@@ -67,7 +67,7 @@ impl Journal {
         });
         sql.push_str(" ORDER BY recorded_at, id LIMIT ");
         sql.push_str(&filter.limit.to_string());
-        self.read(|connection| many(connection, &sql, rusqlite::params_from_iter(values.iter())))
+        self.read(move |connection| readable(connection, &sql, rusqlite::params_from_iter(values.iter())))
     }
 
     /// Replaces all operations of a reference in one transaction. `change` gives each operation as
@@ -77,24 +77,38 @@ impl Journal {
         reference: &str,
         change: impl Fn(&Intent) -> Result<Option<Intent>>,
     ) -> Result<Vec<Intent>> {
-        self.write_with(Durability::Synced, |connection| {
-            let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
-            let sql = "SELECT * FROM operation WHERE reference = ?1 ORDER BY recorded_at, id";
-            let mut intents = many(connection, sql, (reference,))?;
+        let sql = select!("WHERE reference = ?1 ORDER BY recorded_at, id");
+        loop {
+            let name = reference.to_owned();
+            let mut intents = self.read(move |connection| readable(connection, sql, (name,)))?;
+            let mut changed = Vec::new();
             for intent in &mut intents {
-                if let Some(changed) = change(intent)? {
-                    write(connection, &changed)?;
-                    *intent = changed;
+                if let Some(next) = change(intent)? {
+                    changed.push(next.clone());
+                    *intent = next;
                 }
             }
-            transaction.commit().map_err(|error| failed(&error))?;
-            Ok(intents)
-        })
+            let stored = self.write_within_wait(Durability::Synced, move |connection, state| {
+                for intent in &changed {
+                    // Another writer was first: all is read again, and nothing is written here.
+                    if find(connection, intent.id())?.is_none_or(|stored| stored.revision + 1 != intent.revision) {
+                        return Ok(false);
+                    }
+                }
+                for intent in &changed {
+                    write(connection, intent, state)?;
+                }
+                Ok(true)
+            })?;
+            if stored {
+                return Ok(intents);
+            }
+        }
     }
 
     /// Returns a fact about the journal itself.
-    pub fn fact(&self, name: &str) -> Result<Option<String>> {
-        self.read(|connection| {
+    pub fn fact(&self, name: &'static str) -> Result<Option<String>> {
+        self.read(move |connection| {
             connection
                 .query_row("SELECT value FROM fact WHERE name = ?1", (name,), |row| row.get(0))
                 .optional()
@@ -105,7 +119,7 @@ impl Journal {
     /// Stores a fact about the journal itself.
     pub fn set_fact(&self, name: &str, value: &str) -> Result<()> {
         let sql = "INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
-        self.write_with(Durability::Buffered, |connection| {
+        self.content.write_with(Durability::Buffered, |connection, _| {
             connection.execute(sql, (name, value)).map(drop).map_err(|error| failed(&error))
         })
     }

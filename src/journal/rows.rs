@@ -1,101 +1,278 @@
 //! Records as rows of the table `operation`: how one is found, written and read.
 
+use super::census::{State, hash_value};
 use super::failure::failed;
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
-use crate::core::error::{Detail, Result};
+use crate::core::error::{Detail, Error, Result, chain};
 use crate::core::intent::{Intent, IntentState, Progress};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
 
+/// Selects records: their columns in the order of the checksum, the number of the write that wrote them,
+/// the checksum and the row's number. What follows is the rest of the statement.
+macro_rules! select {
+    ($rest:expr) => {
+        concat!(
+            "SELECT id, kind, contact, item, assignment, channel, reference, state, code, http_status, engage_code, \
+             attempts, recorded_at, in_flight_until, next_query_at, query_count, processing_from, processing_until, \
+             earlier_in_doubt, rewards_before, resolved_at, acknowledged_at, response, revision, progress, tenant, \
+             written_by, checksum, rowid FROM operation ",
+            $rest
+        )
+    };
+}
+pub(super) use select;
+
+/// The columns that the checksum covers: all before it.
+const CHECKED: usize = 27;
+/// The place of the checksum, and that of the row's number.
+const CHECKSUM: usize = 27;
+pub(super) const ROWID: usize = 28;
+
+/// Returns the checksum of a record as it was read.
+pub(super) fn checksum_of(row: &Row<'_>) -> rusqlite::Result<u64> {
+    (0..CHECKED).try_fold(0, |sum, at| Ok(hash_value(sum, row.get_ref(at)?)))
+}
+
+/// Returns the checksum that a record states. None: it is no number.
+pub(super) fn stated_checksum(row: &Row<'_>) -> Option<u64> {
+    row.get::<_, i64>(CHECKSUM).ok().map(i64::cast_unsigned)
+}
+
+/// Returns a record. A damaged one is an error.
 pub(super) fn find(connection: &Connection, id: OperationId) -> Result<Option<Intent>> {
-    one(connection, "SELECT * FROM operation WHERE id = ?1", (id.uuid(),))
+    Ok(records(connection, select!("WHERE id = ?1"), (id.uuid(),))?.pop().transpose()?)
 }
 
-pub(super) fn one(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<Intent>> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row(values, intent).optional())
-        .map_err(|error| failed(&error))
+/// Returns records that are all needed: a damaged one is an error.
+pub(super) fn all(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Intent>> {
+    records(connection, sql, values)?.into_iter().collect()
 }
 
-pub(super) fn many(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Intent>> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_map(values, intent)?.collect())
-        .map_err(|error| failed(&error))
+/// Returns the records that can be read.
+pub(super) fn readable(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Intent>> {
+    Ok(records(connection, sql, values)?.into_iter().filter_map(Result::ok).collect())
+}
+
+fn records(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Result<Intent>>> {
+    let read = || {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut found = statement.query(values)?;
+        let mut records = Vec::new();
+        while let Some(row) = found.next()? {
+            records.push(record(row)?);
+        }
+        Ok(records)
+    };
+    read().map_err(|error| failed(&error))
+}
+
+/// Reads one record. The inner error is of this record alone.
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Result<Intent>> {
+    if stated_checksum(row) != Some(checksum_of(row)?) {
+        return Ok(Err(damaged()));
+    }
+    Ok(intent(row).map_err(|error| damaged().with_cause(chain(&error))))
+}
+
+fn damaged() -> Error {
+    Error::new(
+        Code::JournalDamaged,
+        "a record of the journal is damaged; close the client and open it again, which reports what can be read",
+    )
 }
 
 const INSERT: &str = "INSERT INTO operation
     (id, kind, contact, item, assignment, channel, reference, state, code, http_status, engage_code,
      attempts, recorded_at, in_flight_until, next_query_at, query_count, processing_from, processing_until, earlier_in_doubt,
-     rewards_before, resolved_at, acknowledged_at, response, revision, progress, tenant)
+     rewards_before, resolved_at, acknowledged_at, response, revision, progress, tenant, written_by, checksum)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-            ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
+            ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)";
 
-/// What an intent is about never changes. This is for a record that is also found by the same as
-/// before: each column that is set, changed or not, is a page more to be written where an index has
-/// it.
+/// What an intent is about never changes. This is for a record that is also found by the same as before: each column that
+/// is set, changed or not, is a page more to be written where an index has it.
 const UPDATE: &str = "UPDATE operation SET state = ?8, code = ?9, http_status = ?10, engage_code = ?11,
     attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17, processing_until = ?18, earlier_in_doubt = ?19,
-    rewards_before = ?20, resolved_at = ?21, response = ?23, revision = ?24, progress = ?25, tenant = ?26
+    rewards_before = ?20, resolved_at = ?21, response = ?23, revision = ?24, progress = ?25, tenant = ?26, written_by = ?27, checksum = ?28
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1
           AND assignment IS ?5 AND reference IS ?7 AND acknowledged_at IS ?22";
 
-/// For any other: a reward was found, it is acknowledged, or it is started again under another
-/// reference.
+/// For any other: a reward was found, it is acknowledged, or it is started again under another reference.
 const UPDATE_ALL: &str = "UPDATE operation SET assignment = ?5, reference = ?7, state = ?8, code = ?9, http_status = ?10,
     engage_code = ?11, attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17,
-    processing_until = ?18, earlier_in_doubt = ?19, rewards_before = ?20, resolved_at = ?21, acknowledged_at = ?22, response = ?23, revision = ?24, progress = ?25, tenant = ?26
+    processing_until = ?18, earlier_in_doubt = ?19, rewards_before = ?20, resolved_at = ?21, acknowledged_at = ?22, response = ?23, revision = ?24, progress = ?25, tenant = ?26, written_by = ?27, checksum = ?28
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1";
 
-/// Inserts revision 1, or updates the revision before. False when that is not what the journal
-/// holds.
-pub(super) fn write(connection: &Connection, intent: &Intent) -> Result<bool> {
-    match intent.revision {
-        1 => write_by(INSERT, connection, intent),
-        _ => Ok(write_by(UPDATE, connection, intent)? || write_by(UPDATE_ALL, connection, intent)?),
+/// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.
+pub(super) fn write(connection: &Connection, intent: &Intent, state: &mut State) -> Result<bool> {
+    let (checksum, written) = match intent.revision {
+        1 => write_by(&[INSERT], connection, intent, state),
+        _ => {
+            let before = stored_checksum(connection, intent.id())?;
+            let (checksum, written) = write_by(&[UPDATE, UPDATE_ALL], connection, intent, state)?;
+            if written {
+                state.remove(before.unwrap_or_default());
+            }
+            Ok((checksum, written))
+        }
+    }?;
+    if written {
+        state.add(checksum);
     }
+    Ok(written)
 }
 
-fn write_by(sql: &str, connection: &Connection, intent: &Intent) -> Result<bool> {
+/// Inserts a record at any revision.
+pub(super) fn insert(connection: &Connection, intent: &Intent, state: &mut State) -> Result<()> {
+    let (checksum, written) = write_by(&[INSERT], connection, intent, state)?;
+    if written {
+        state.add(checksum);
+    }
+    Ok(())
+}
+
+/// Whether a row has the form of a record, whatever its checksum says.
+pub(super) fn is_readable(connection: &Connection, row: i64) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(select!("WHERE rowid = ?1"))?;
+    let mut found = statement.query((row,))?;
+    Ok(match found.next()? {
+        Some(row) => intent(row).is_ok(),
+        None => false,
+    })
+}
+
+/// Computes the checksums of all records. Returns the state with their number and their sum.
+pub(super) fn count_anew(connection: &Connection, state: State) -> rusqlite::Result<State> {
+    let mut state = State { records: 0, sum: 0, ..state };
+    let mut statement = connection.prepare(select!("NOT INDEXED"))?;
+    let mut update = connection.prepare("UPDATE operation SET checksum = ?1 WHERE rowid = ?2")?;
+    let mut found = statement.query(())?;
+    let mut stated = Vec::new();
+    while let Some(row) = found.next()? {
+        stated.push((row.get::<_, i64>(ROWID)?, checksum_of(row)?));
+    }
+    for (row, checksum) in stated {
+        update.execute((checksum.cast_signed(), row))?;
+        state.add(checksum);
+    }
+    Ok(state)
+}
+
+/// Deletes records, and returns how many.
+pub(super) fn delete(connection: &Connection, before: u64, state: &mut State) -> Result<usize> {
+    let sql = "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1 RETURNING checksum";
+    let run = || -> rusqlite::Result<Vec<i64>> {
+        connection.prepare_cached(sql)?.query_map((integer(before),), |row| row.get(0))?.collect()
+    };
+    let deleted = run().map_err(|error| failed(&error))?;
+    for checksum in &deleted {
+        state.remove(checksum.cast_unsigned());
+    }
+    Ok(deleted.len())
+}
+
+fn stored_checksum(connection: &Connection, id: OperationId) -> Result<Option<u64>> {
+    connection
+        .prepare_cached("SELECT checksum FROM operation WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row((id.uuid(),), |row| row.get::<_, i64>(0)).optional())
+        .map(|checksum| checksum.map(i64::cast_unsigned))
+        .map_err(|error| failed(&error))
+}
+
+/// Tries statements until one writes a row. Returns the record's checksum, and whether a row was written.
+fn write_by(statements: &[&str], connection: &Connection, intent: &Intent, state: &State) -> Result<(u64, bool)> {
     let (item, assignment, channel) = match intent.operation {
         Operation::Purchase(operation) => (Some(operation.item), intent.reward, None),
         Operation::Redeem(operation) => (None, Some(operation.assignment), Some(operation.channel.name())),
     };
-    // By number: 24 names would be looked up twice a purchase.
-    let written = connection.prepare_cached(sql).and_then(|mut statement| {
-        statement.execute(params![
-            intent.id().uuid(),
-            intent.operation.kind(),
-            intent.operation.contact().map(ContactId::uuid),
-            item.map(ItemId::uuid),
-            assignment.map(AssignmentId::uuid),
-            channel,
-            intent.reference,
-            intent.state.name(),
-            intent.code.number(),
-            intent.detail.http_status,
-            intent.detail.engage_code,
-            intent.detail.attempts,
-            integer(intent.recorded_at),
-            integer(intent.in_flight_until),
-            integer(intent.next_query_at),
-            intent.query_count,
-            intent.processing_window.map(|(from, _)| integer(from)),
-            intent.processing_window.map(|(_, until)| integer(until)),
-            intent.earlier_in_doubt,
-            intent.rewards_before.as_deref().map(pack),
-            intent.resolved_at.map(integer),
-            intent.acknowledged_at.map(integer),
-            intent.response,
-            integer(intent.revision),
-            progress_json(intent),
-            intent.tenant,
-        ])
-    });
-    written.map(|rows| rows == 1).map_err(|error| failed(&error))
+    let (id, contact) = (intent.id().uuid(), intent.operation.contact().map(ContactId::uuid));
+    let (item, assignment) = (item.map(ItemId::uuid), assignment.map(AssignmentId::uuid));
+    let window = intent.processing_window;
+    let (from, until) = (window.map(|(from, _)| integer(from)), window.map(|(_, until)| integer(until)));
+    let rewards_before = intent.rewards_before.as_deref().map(pack);
+    // A response that no host can parse is not kept.
+    let response = intent.response.as_deref().filter(|text| depth(text) <= MAX_DEPTH);
+    let progress = progress_json(intent);
+    let (kind, name, code) = (intent.operation.kind(), intent.state.name(), intent.code.number());
+    let (recorded, in_flight, next) =
+        (integer(intent.recorded_at), integer(intent.in_flight_until), integer(intent.next_query_at));
+    let (resolved, acknowledged) = (intent.resolved_at.map(integer), intent.acknowledged_at.map(integer));
+    let (revision, written_by) = (integer(intent.revision), integer(state.writes + 1));
+    let values: [&dyn ToSql; CHECKED] = [
+        &id,
+        &kind,
+        &contact,
+        &item,
+        &assignment,
+        &channel,
+        &intent.reference,
+        &name,
+        &code,
+        &intent.detail.http_status,
+        &intent.detail.engage_code,
+        &intent.detail.attempts,
+        &recorded,
+        &in_flight,
+        &next,
+        &intent.query_count,
+        &from,
+        &until,
+        &intent.earlier_in_doubt,
+        &rewards_before,
+        &resolved,
+        &acknowledged,
+        &response,
+        &revision,
+        &progress,
+        &intent.tenant,
+        &written_by,
+    ];
+    let checksum = values.iter().try_fold(0, |sum, value| Ok(hash_output(sum, &value.to_sql()?)));
+    let checksum = checksum.map_err(|error: rusqlite::Error| failed(&error))?;
+    let stated = checksum.cast_signed();
+    let bound: Vec<&dyn ToSql> = values.into_iter().chain([&stated as &dyn ToSql]).collect();
+    for sql in statements {
+        let written = connection.prepare_cached(sql).and_then(|mut statement| statement.execute(&*bound));
+        if written.map_err(|error| failed(&error))? == 1 {
+            return Ok((checksum, true));
+        }
+    }
+    Ok((checksum, false))
+}
+
+fn hash_output(sum: u64, value: &ToSqlOutput<'_>) -> u64 {
+    match value {
+        ToSqlOutput::Borrowed(value) => hash_value(sum, *value),
+        ToSqlOutput::Owned(value) => hash_value(sum, value.into()),
+        // No column uses the other kinds.
+        _ => sum,
+    }
+}
+
+/// How deep a stored response may be nested. Parsers of JSON stop at depths from 64 upwards; Engage's
+/// own responses have at most 4 levels.
+const MAX_DEPTH: usize = 128;
+
+/// Returns how deep a JSON text is nested.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Returns the progress as JSON, with the version that writes it.
@@ -117,8 +294,7 @@ fn unpack(bytes: &[u8]) -> Vec<AssignmentId> {
 fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
     let word: String = row.get("state")?;
     let number: i32 = row.get("code")?;
-    // A state or a code of a newer version is as unknown to us as the outcome: it is pending
-    // (invariant 4).
+    // A state or a code of a newer version is as unknown to us as the outcome: it is pending (invariant 4).
     let state = IntentState::from_name(&word).unwrap_or(IntentState::InDoubt);
     let code = Code::from_number(number).unwrap_or(Code::Pending);
     let optional = |name: &str| row.get::<_, Option<i64>>(name).map(|time| time.map(natural));
@@ -158,8 +334,7 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         resolved_at: optional("resolved_at")?,
         acknowledged_at: optional("acknowledged_at")?,
         response: row.get("response")?,
-        // Written by a newer version in another form, it counts as empty: the outcome is then
-        // pending.
+        // Written by a newer version in another form, it counts as empty: the outcome is then pending.
         progress: serde_json::from_str(&row.get::<_, String>("progress")?).unwrap_or_default(),
         tenant: row.get("tenant")?,
         revision: millis(row, "revision")?,
@@ -177,4 +352,17 @@ pub(super) fn integer(value: u64) -> i64 {
 
 fn natural(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_of_json_ignores_brackets_in_strings() {
+        assert_eq!(depth("1"), 0);
+        assert_eq!(depth(r#"{"a":[1,{"b":2}],"c":[]}"#), 3);
+        assert_eq!(depth(r#"["[[[[", "\"[["]"#), 1);
+        assert_eq!(depth(&"[".repeat(100_000)), 100_000);
+    }
 }

@@ -9,7 +9,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4550_536A;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Step `n` brings version `n` to `n + 1`.
-pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS, TERMS, PROGRESS];
+pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS, TERMS, PROGRESS, CENSUS];
 
 /// Version 1: purchases.
 const PURCHASES: &str = "CREATE TABLE operation (
@@ -88,7 +88,7 @@ const TERMS: &str = "ALTER TABLE operation RENAME COLUMN quiet_until TO in_fligh
      ALTER TABLE operation RENAME COLUMN answer TO response;
      UPDATE operation SET state = 'inDoubt' WHERE state = 'unknown';
      UPDATE operation SET state = 'completed' WHERE state = 'done';
-     UPDATE operation SET state = 'declined' WHERE state = 'rejected';";
+     UPDATE operation SET state = 'declined' WHERE state = 'refused';";
 
 /// Version 4: the tenant of a record, what is known of its attempts, and facts about the journal
 /// itself. A declined operation no longer blocks its reference, so references are not unique.
@@ -100,3 +100,22 @@ const PROGRESS: &str = "ALTER TABLE operation ADD COLUMN tenant TEXT;
      DROP INDEX redeem_reference;
      CREATE INDEX by_reference ON operation (reference) WHERE reference IS NOT NULL;
      CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;";
+
+/// Version 5: the journal's count of its own records, so that a loss is noticed. `unreadable` keeps what
+/// could not be read when the loss was accepted. `open` computes the checksums of the records that exist.
+const CENSUS: &str = "ALTER TABLE operation ADD COLUMN written_by INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE operation ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+     CREATE TABLE state (
+        id                INTEGER PRIMARY KEY NOT NULL,
+        journal           BLOB NOT NULL,
+        is_copy           INTEGER NOT NULL,
+        writes            INTEGER NOT NULL,
+        records           INTEGER NOT NULL,
+        sum               INTEGER NOT NULL,
+        generations       BLOB NOT NULL,
+        written_at        INTEGER NOT NULL,
+        incomplete_before INTEGER,
+        closed            INTEGER NOT NULL,
+        checksum          INTEGER NOT NULL
+     ) STRICT;
+     CREATE TABLE unreadable (at INTEGER NOT NULL, content TEXT NOT NULL) STRICT;";

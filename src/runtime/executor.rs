@@ -168,7 +168,7 @@ impl Executor {
                 None => self.recorded(id)?,
             };
             let Some(acknowledged) = machine::acknowledge(&intent, self.clocks())? else { return Ok(intent) };
-            if self.journal.save(&acknowledged, Durability::Synced)? {
+            if self.journal.save_within_wait(&acknowledged, Durability::Synced)? {
                 return Ok(acknowledged);
             }
         }
@@ -273,6 +273,7 @@ impl Executor {
         for waiter in waiters {
             waiter.fail(Error::of(Code::PendingClosed));
         }
+        self.journal.close();
     }
 
     /// Spawns a worker if none is free: a request that hangs must not hold up the next one.
@@ -667,7 +668,7 @@ impl Executor {
                 break stored;
             }
             let next = Intent { revision: stored.revision + 1, ..reported.clone() };
-            if self.journal.save(&next, machine::durability(&next))? {
+            if self.journal.save_within_wait(&next, machine::durability(&next))? {
                 break next;
             }
         };

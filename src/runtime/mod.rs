@@ -39,7 +39,7 @@ pub(crate) struct Runtime {
 
 impl Runtime {
     pub fn open(config: &Arc<Config>, engage: &Arc<Engage>, log: &Arc<Log>, stats: &Arc<Stats>) -> Result<Self> {
-        let executor = Journal::open(&config.journal)?
+        let executor = Journal::open(config, log)?
             .map(|journal| Executor::start(config.clone(), journal, engage.clone(), log.clone(), stats.clone()))
             .transpose()?;
         Ok(Self { executor, config: config.clone(), engage: engage.clone(), snapshots: RewardSnapshots::default() })
@@ -198,6 +198,13 @@ impl Runtime {
             receipt: reward.and_then(|reward| self.engage.receipt(reward, Channel::Pos)).map(Into::into),
             candidates: places.into_iter().map(|at| raws[at]).collect(),
         }))
+    }
+
+    /// Ends the wait of every caller that waits for the disk.
+    pub fn cancel_waits(&self) {
+        if let Some(executor) = &self.executor {
+            executor.journal.cancel_waits();
+        }
     }
 
     /// Ends the workers.

@@ -4,7 +4,7 @@
         "baseUrl": "https://acme.voyado.com",
         "apiKey": key,
         "userAgent": "AcmePOS/1.5",
-        "journalPath": "points.db",
+        "journalPath": "/var/lib/acmepos/points.db",
     }
     with Client(config) as shop:
         try:

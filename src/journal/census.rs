@@ -1,0 +1,216 @@
+//! The journal's count of its own records: a checksum in each record, and one row with the number of
+//! writes, the number of records and the sum of their checksums. It proves that no record is missing,
+//! older or changed.
+
+use super::rows;
+use crate::core::domain::Millis;
+use crate::rt;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+/// The generations that the journal remembers. Each client begins one with its first write.
+const GENERATIONS: usize = 64;
+
+/// The one row of the table `state`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct State {
+    /// The journal's own id.
+    pub journal: [u8; 16],
+    /// Whether this is a copy for reading.
+    pub is_copy: bool,
+    /// The number of writes.
+    pub writes: u64,
+    /// The number of records.
+    pub records: u64,
+    /// The sum of the records' checksums, modulo 2^64.
+    pub sum: u64,
+    /// Random numbers, and the first write of each, oldest first.
+    pub generations: Vec<(u64, u64)>,
+    pub written_at: Millis,
+    /// When the journal was opened although records were missing.
+    pub incomplete_before: Option<Millis>,
+    /// Whether the last client that wrote has closed the journal.
+    pub closed: bool,
+}
+
+impl State {
+    /// Returns the state of a new journal.
+    pub fn fresh() -> Self {
+        Self {
+            journal: Uuid::new_v4().into_bytes(),
+            is_copy: false,
+            writes: 0,
+            records: 0,
+            sum: 0,
+            generations: Vec::new(),
+            written_at: rt::wall_now(),
+            incomplete_before: None,
+            closed: false,
+        }
+    }
+
+    /// Returns the number of the newest generation.
+    pub fn generation(&self) -> u64 {
+        self.generations.last().map_or(0, |(number, _)| *number)
+    }
+
+    /// Whether a write belongs to the history of this journal. `generation`: that of the write.
+    pub fn knows(&self, generation: u64, write: u64) -> bool {
+        if write == 0 {
+            return true;
+        }
+        let Some(at) = self.generations.iter().position(|(number, _)| *number == generation) else { return false };
+        let next = self.generations.get(at + 1).map_or(u64::MAX, |(_, first)| *first);
+        (self.generations[at].1..next).contains(&write)
+    }
+
+    /// Adds a generation that begins with the next write.
+    pub fn begin_generation(&mut self, number: u64) {
+        self.generations.push((number, self.writes + 1));
+        let surplus = self.generations.len().saturating_sub(GENERATIONS);
+        self.generations.drain(..surplus);
+    }
+
+    pub fn add(&mut self, checksum: u64) {
+        self.records += 1;
+        self.sum = self.sum.wrapping_add(checksum);
+    }
+
+    pub fn remove(&mut self, checksum: u64) {
+        self.records = self.records.wrapping_sub(1);
+        self.sum = self.sum.wrapping_sub(checksum);
+    }
+
+    /// Reads the row. None: it is missing or damaged.
+    pub fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        let sql = "SELECT journal, is_copy, writes, records, sum, generations, written_at, incomplete_before, closed,
+                   checksum FROM state WHERE id = 1";
+        let read = |row: &rusqlite::Row<'_>| {
+            let state = Self {
+                journal: row.get(0)?,
+                is_copy: row.get(1)?,
+                writes: unsigned(row.get(2)?),
+                records: unsigned(row.get(3)?),
+                sum: unsigned(row.get(4)?),
+                generations: unpack(row.get_ref(5)?.as_blob()?),
+                written_at: unsigned(row.get(6)?),
+                incomplete_before: row.get::<_, Option<i64>>(7)?.map(unsigned),
+                closed: row.get(8)?,
+            };
+            Ok((unsigned(row.get(9)?) == state.checksum()).then_some(state))
+        };
+        let found = connection.prepare_cached(sql)?.query_row((), read).optional();
+        match found {
+            Ok(state) => Ok(state.flatten()),
+            // A value of another type than was written.
+            Err(
+                rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..),
+            ) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "INSERT OR REPLACE INTO state (id, journal, is_copy, writes, records, sum, generations, written_at,
+                   incomplete_before, closed, checksum) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        connection
+            .prepare_cached(sql)?
+            .execute(params![
+                self.journal,
+                self.is_copy,
+                self.writes.cast_signed(),
+                self.records.cast_signed(),
+                self.sum.cast_signed(),
+                pack(&self.generations),
+                self.written_at.cast_signed(),
+                self.incomplete_before.map(u64::cast_signed),
+                self.closed,
+                self.checksum().cast_signed(),
+            ])
+            .map(drop)
+    }
+
+    fn checksum(&self) -> u64 {
+        let mut sum = hash(0, &self.journal);
+        for number in [
+            self.is_copy.into(),
+            self.writes,
+            self.records,
+            self.sum,
+            self.written_at,
+            self.incomplete_before.map_or(0, |at| at + 1),
+            self.closed.into(),
+        ] {
+            sum = hash(sum, &number.to_be_bytes());
+        }
+        hash(sum, &pack(&self.generations))
+    }
+}
+
+fn pack(generations: &[(u64, u64)]) -> Vec<u8> {
+    generations.iter().flat_map(|(number, first)| [number.to_be_bytes(), first.to_be_bytes()]).flatten().collect()
+}
+
+fn unpack(bytes: &[u8]) -> Vec<(u64, u64)> {
+    let (numbers, _) = bytes.as_chunks::<8>();
+    numbers.chunks_exact(2).map(|pair| (u64::from_be_bytes(pair[0]), u64::from_be_bytes(pair[1]))).collect()
+}
+
+fn unsigned(value: i64) -> u64 {
+    value.cast_unsigned()
+}
+
+/// Returns a checksum of bytes that continues another. It finds accidents, not an attacker.
+pub(super) fn hash(start: u64, bytes: &[u8]) -> u64 {
+    const FIRST: u64 = 0xCBF2_9CE4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01B3;
+    let mut hash = start ^ FIRST ^ (bytes.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(PRIME).rotate_left(23);
+    }
+    for byte in rest {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
+    }
+    hash = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    hash ^ (hash >> 31)
+}
+
+/// Returns a checksum that continues another with one value of a record.
+pub(super) fn hash_value(start: u64, value: ValueRef<'_>) -> u64 {
+    match value {
+        ValueRef::Null => hash(start, b"n"),
+        ValueRef::Integer(number) => hash(hash(start, b"i"), &number.to_le_bytes()),
+        ValueRef::Real(number) => hash(hash(start, b"r"), &number.to_le_bytes()),
+        ValueRef::Text(text) => hash(hash(start, b"t"), text),
+        ValueRef::Blob(blob) => hash(hash(start, b"b"), blob),
+    }
+}
+
+/// The records that a journal has.
+pub(super) struct Census {
+    pub records: u64,
+    pub sum: u64,
+    /// The rows that do not have the content that was written.
+    pub damaged: Vec<i64>,
+}
+
+/// Reads every record and compares it with its checksum.
+pub(super) fn take(connection: &Connection) -> rusqlite::Result<Census> {
+    let mut census = Census { records: 0, sum: 0, damaged: Vec::new() };
+    let mut statement = connection.prepare(rows::select!("NOT INDEXED ORDER BY rowid"))?;
+    let mut found = statement.query(())?;
+    while let Some(row) = found.next()? {
+        let stated = rows::stated_checksum(row);
+        census.records += 1;
+        census.sum = census.sum.wrapping_add(stated.unwrap_or_default());
+        if stated != Some(rows::checksum_of(row)?) {
+            census.damaged.push(row.get(rows::ROWID)?);
+        }
+    }
+    Ok(census)
+}

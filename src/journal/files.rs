@@ -1,0 +1,490 @@
+//! The open files of each journal of this process, in one place: who may open them, who may write
+//! next, and whether they are still the files on the disk.
+//!
+//! SQLite opens the journal beside this. Nothing else in the library opens or closes the journal's
+//! files, because a closed descriptor drops SQLite's locks (see `os`).
+
+use super::open::unsealed;
+use super::place::{self, beside};
+use super::seal::Seal;
+use crate::core::code::Code;
+use crate::core::error::{Error, Result, chain};
+use crate::os::{LockKind, process_number, try_lock, unlock};
+use crate::rt::{self, Instant, Mutex, MutexGuard};
+use once_cell::sync::OnceCell;
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, TryLockError};
+use std::time::{Duration, SystemTime};
+
+/// How long a lock of another thread or process is waited for. Writes take milliseconds.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// SQLite's shared range (`SHARED_FIRST` and `SHARED_SIZE` of its os.h). While any lock is on it, no
+/// SQLite becomes the last user of the journal and deletes the write-ahead log.
+const SQLITE_SHARED: (u32, u32) = (0x4000_0002, 510);
+/// SQLite's mark in the index that it is in use (`UNIX_SHM_DMS` of its os_unix.c). While any lock is
+/// on it, no SQLite begins the index anew.
+const SQLITE_INDEX_IN_USE: (u32, u32) = (128, 1);
+/// Held while a process opens or closes the journal.
+const OPENER: (u32, u32) = (0x4000_0400, 1);
+/// Held while a process writes.
+const WRITER: (u32, u32) = (0x4000_0401, 1);
+/// One byte for each process, from here on.
+const PROCESSES: (u32, u32) = (0x4001_0000, 0x3FFE_0000);
+
+/// The size of the index that SQLite maps first.
+const INDEX_BYTES: u64 = 32 << 10;
+
+/// The open files of one journal. All its clients in this process share them.
+pub(super) struct Files {
+    pub path: PathBuf,
+    pub seal_path: PathBuf,
+    pub db: File,
+    seal: OnceCell<File>,
+    log: Mutex<Option<LogFiles>>,
+    /// How the database file was when this process knew its content last.
+    seen: Mutex<Option<(SystemTime, u64)>>,
+    writing: Mutex<()>,
+    /// The clients that have it open. Held while one of them opens or closes it.
+    users: Mutex<usize>,
+}
+
+/// The write-ahead log and its index.
+struct LogFiles {
+    log: File,
+    index: File,
+    /// The largest size of the index so far. It never shrinks while it is in use.
+    index_bytes: u64,
+}
+
+/// What names a file on its disk.
+type Key = (u64, u64);
+
+struct Registry {
+    open: Vec<(Key, Arc<Files>)>,
+    /// Descriptors of journals that another copy of the library has open. To close one would drop the
+    /// locks of that copy.
+    parked: Vec<(Key, File)>,
+}
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { open: Vec::new(), parked: Vec::new() });
+
+/// One client's share in the files. They are closed with the last one.
+pub(super) struct Shared {
+    files: Arc<Files>,
+    /// Whether it is one of the users.
+    is_user: AtomicBool,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Files;
+
+    fn deref(&self) -> &Files {
+        &self.files
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.is_user.load(Ordering::Relaxed) {
+            *rt::lock(&self.files.users) -= 1;
+        }
+        // Under the registry's lock: nobody opens the files while they are closed.
+        let mut registry = rt::lock(&REGISTRY);
+        // The registry's and this one.
+        if Arc::strong_count(&self.files) == 2 {
+            registry.open.retain(|(_, files)| !Arc::ptr_eq(files, &self.files));
+            self.files.release();
+        }
+    }
+}
+
+impl Shared {
+    /// Opens the files of a journal, or shares those that this process has open. The journal and the
+    /// seal are made where they are missing.
+    pub fn open(path: &Path, seal_path: &Path) -> Result<Self> {
+        let mut registry = rt::lock(&REGISTRY);
+        place::check(path, seal_path)?;
+        let made = place::create(path)?;
+        let known = key_of_path(path).and_then(|key| registry.open.iter().find(|(known, _)| *known == key));
+        if let Some((_, files)) = known {
+            if files.seal_path != seal_path {
+                return Err(Error::new(
+                    Code::BadConfig,
+                    format!(
+                        "config_json: sealPath is {} in another client of this journal; give the same one",
+                        files.seal_path.display()
+                    ),
+                ));
+            }
+            return Ok(Self { files: files.clone(), is_user: AtomicBool::new(false) });
+        }
+        let db = match made {
+            Some(file) => file,
+            None => match registry.parked.iter().position(|(key, _)| key_of_path(path) == Some(*key)) {
+                Some(at) => registry.parked.swap_remove(at).1,
+                None => place::open(path)?,
+            },
+        };
+        let about = db.metadata().map_err(|error| unreadable(path, &error))?;
+        if !try_lock(&db, LockKind::Exclusive, process_byte(), 1).map_err(|error| unreadable(path, &error))? {
+            registry.parked.push((key_of(&about), db));
+            return Err(Error::new(
+                Code::JournalSecondCopy,
+                format!(
+                    "another copy of this library in this process has the journal {} open; load the library once, \
+                     or give each copy a journal of its own",
+                    path.display()
+                ),
+            ));
+        }
+        let files = Arc::new(Files {
+            path: path.to_owned(),
+            seal_path: seal_path.to_owned(),
+            db,
+            seal: OnceCell::new(),
+            log: Mutex::default(),
+            seen: Mutex::default(),
+            writing: Mutex::default(),
+            users: Mutex::default(),
+        });
+        registry.open.push((key_of(&about), files.clone()));
+        Ok(Self { files, is_user: AtomicBool::new(false) })
+    }
+}
+
+impl Shared {
+    /// Becomes one of the users.
+    pub fn join(&self, opening: &mut Opening<'_>) {
+        *opening.users += 1;
+        self.is_user.store(true, Ordering::Relaxed);
+    }
+
+    /// Is a user no longer. Returns whether it was the last one.
+    pub fn leave(&self, opening: &mut Opening<'_>) -> bool {
+        if self.is_user.swap(false, Ordering::Relaxed) {
+            *opening.users -= 1;
+        }
+        *opening.users == 0
+    }
+}
+
+fn process_byte() -> u32 {
+    let (first, count) = PROCESSES;
+    first + u32::try_from(process_number() % u64::from(count)).unwrap_or_default()
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::new(Code::Journal, format!("the journal's file {} cannot be read", path.display())).with_cause(chain(error))
+}
+
+fn replaced(path: &Path, says: &str) -> Error {
+    Error::new(
+        Code::JournalReplaced,
+        format!(
+            "the journal's file {} {says} while it was open. Nothing was sent. Find the program that did it, put the \
+             file back, and open the client again",
+            path.display()
+        ),
+    )
+}
+
+/// The turn to write. No other thread and no other process with this library writes meanwhile.
+pub(super) struct Turn<'a> {
+    files: &'a Files,
+    range: (u32, u32),
+    _thread: MutexGuard<'a, ()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        unlock(&self.files.db, self.range.0, self.range.1);
+    }
+}
+
+/// The right to open or close the journal, and the number of clients that have it open.
+pub(super) struct Opening<'a> {
+    files: &'a Files,
+    pub users: MutexGuard<'a, usize>,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        unlock(&self.files.db, OPENER.0, OPENER.1);
+    }
+}
+
+impl Files {
+    /// Waits for the turn to write.
+    pub fn writing(&self) -> Result<Turn<'_>> {
+        let until = Instant::now() + LOCK_WAIT;
+        let thread = lock_until(&self.writing, until)?;
+        self.lock_until(WRITER, until)?;
+        Ok(Turn { files: self, range: WRITER, _thread: thread })
+    }
+
+    /// Waits until no other thread or process opens or closes the journal.
+    pub fn opening(&self) -> Result<Opening<'_>> {
+        let until = Instant::now() + LOCK_WAIT;
+        let users = lock_until(&self.users, until)?;
+        self.lock_until(OPENER, until)?;
+        Ok(Opening { files: self, users })
+    }
+
+    /// Returns the seal's file, which is made if it is missing.
+    pub fn seal(&self) -> Result<&File> {
+        self.seal.get_or_try_init(|| match place::create(&self.seal_path)? {
+            Some(file) => Ok(file),
+            None => place::open(&self.seal_path),
+        })
+    }
+
+    /// Returns the seal, if there is one.
+    pub fn existing_seal(&self) -> Result<Option<Seal>> {
+        if self.seal.get().is_none() && std::fs::symlink_metadata(&self.seal_path).is_err() {
+            return Ok(None);
+        }
+        Seal::read(self.seal()?).map_err(|error| unsealed(&self.seal_path, &error))
+    }
+
+    /// Whether no SQLite and no other process has the journal open.
+    pub fn is_unused(&self) -> Result<bool> {
+        let unused = try_lock(&self.db, LockKind::Exclusive, SQLITE_SHARED.0, SQLITE_SHARED.1)
+            .map_err(|error| unreadable(&self.path, &error))?;
+        unlock(&self.db, SQLITE_SHARED.0, SQLITE_SHARED.1);
+        Ok(unused)
+    }
+
+    fn lock_until(&self, range: (u32, u32), until: Instant) -> Result<()> {
+        loop {
+            let taken = try_lock(&self.db, LockKind::Exclusive, range.0, range.1);
+            if taken.map_err(|error| unreadable(&self.path, &error))? {
+                return Ok(());
+            }
+            pause(until)?;
+        }
+    }
+
+    /// Keeps every SQLite from deleting the write-ahead log or beginning its index anew, until
+    /// [`Files::release`]. The journal is in use: both files exist.
+    pub fn hold(&self) -> Result<()> {
+        let mut held = rt::lock(&self.log);
+        if held.is_none() {
+            let (log, index) = (place::open(&beside(&self.path, "-wal"))?, place::open(&beside(&self.path, "-shm"))?);
+            let lock = |file: &File, range: (u32, u32)| match try_lock(file, LockKind::Shared, range.0, range.1) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Error::of(Code::JournalLocked)),
+                Err(error) => Err(unreadable(&self.path, &error)),
+            };
+            lock(&self.db, SQLITE_SHARED)?;
+            lock(&index, SQLITE_INDEX_IN_USE)?;
+            *held = Some(LogFiles { log, index, index_bytes: INDEX_BYTES });
+        }
+        drop(held);
+        self.content_is_known()
+    }
+
+    /// Lets go of the write-ahead log, so that SQLite may delete it. The descriptors stay open.
+    pub fn let_go(&self) {
+        unlock(&self.db, SQLITE_SHARED.0, SQLITE_SHARED.1);
+        if let Some(files) = &*rt::lock(&self.log) {
+            unlock(&files.index, SQLITE_INDEX_IN_USE.0, SQLITE_INDEX_IN_USE.1);
+        }
+    }
+
+    /// Closes the write-ahead log and its index, which no connection of this process uses any more.
+    pub fn forget_log(&self) {
+        *rt::lock(&self.log) = None;
+    }
+
+    /// Gives every lock back: a forked child may keep the files open.
+    fn release(&self) {
+        self.let_go();
+        unlock(&self.db, process_byte(), 1);
+    }
+
+    /// Returns whether the database file was changed by anybody else since its content was known.
+    pub fn is_changed(&self) -> Result<bool> {
+        Ok(*rt::lock(&self.seen) != Some(self.change()?))
+    }
+
+    /// Marks that the content of the database file is known: it was checked, or this process wrote it.
+    pub fn content_is_known(&self) -> Result<()> {
+        let change = self.change()?;
+        *rt::lock(&self.seen) = Some(change);
+        Ok(())
+    }
+
+    fn change(&self) -> Result<(SystemTime, u64)> {
+        let about = self.db.metadata();
+        about.and_then(|about| Ok((about.modified()?, about.len()))).map_err(|error| unreadable(&self.path, &error))
+    }
+
+    /// Checks that the files in use are those that the next start will open.
+    pub fn check_paths(&self) -> Result<()> {
+        same_file(&self.path, &self.db)?;
+        if let Some(seal) = self.seal.get() {
+            same_file(&self.seal_path, seal)?;
+        }
+        if let Some(files) = &*rt::lock(&self.log) {
+            same_file(&beside(&self.path, "-wal"), &files.log)?;
+            same_file(&beside(&self.path, "-shm"), &files.index)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the paths, and that no file has become smaller: SQLite would write behind a gap, or read
+    /// memory that is not there any more. The caller holds SQLite's lock for writing.
+    pub fn check_in_use(&self) -> Result<()> {
+        self.check_paths()?;
+        let mut held = rt::lock(&self.log);
+        let Some(files) = &mut *held else { return Ok(()) };
+        let (log_path, index_path) = (beside(&self.path, "-wal"), beside(&self.path, "-shm"));
+        let size = |path: &Path, file: &File| {
+            file.metadata().map(|about| about.len()).map_err(|error| unreadable(path, &error))
+        };
+        let index_bytes = size(&index_path, &files.index)?;
+        if index_bytes < files.index_bytes {
+            return Err(replaced(&index_path, "was cut"));
+        }
+        files.index_bytes = index_bytes;
+        let Some(in_use) = LogInUse::read(&files.index) else { return Ok(()) };
+        if size(&log_path, &files.log)? < in_use.bytes() {
+            return Err(replaced(&log_path, "was cut"));
+        }
+        let mut salts = [0; 8];
+        if in_use.frames > 0 && (read_at(&files.log, &mut salts, 16).is_err() || salts != in_use.salts) {
+            return Err(replaced(&log_path, "was overwritten"));
+        }
+        Ok(())
+    }
+
+    /// Checks that no memory that SQLite has mapped has lost its file.
+    pub fn check_index(&self) -> Result<()> {
+        let held = rt::lock(&self.log);
+        let Some(files) = &*held else { return Ok(()) };
+        match files.index.metadata() {
+            Ok(about) if about.len() >= files.index_bytes => Ok(()),
+            Ok(_) => Err(replaced(&beside(&self.path, "-shm"), "was cut")),
+            Err(error) => Err(unreadable(&self.path, &error)),
+        }
+    }
+
+    /// Returns the size of the write-ahead log. It holds less after a checkpoint, but does not shrink.
+    pub fn log_bytes(&self) -> u64 {
+        rt::lock(&self.log).as_ref().and_then(|files| files.log.metadata().ok()).map_or(0, |about| about.len())
+    }
+}
+
+/// The part of the write-ahead log that is in use, from the header of its index
+/// (<https://sqlite.org/walformat.html>, "The WAL-Index Header").
+struct LogInUse {
+    frames: u32,
+    page_bytes: u32,
+    /// As they stand in the header of the log.
+    salts: [u8; 8],
+}
+
+impl LogInUse {
+    /// None: no connection has used the log yet, or one changes the header now.
+    fn read(index: &File) -> Option<Self> {
+        let mut bytes = [0; 96];
+        read_at(index, &mut bytes, 0).ok()?;
+        let (first, second) = bytes.split_at(48);
+        if first != second || first[12] != 1 {
+            return None;
+        }
+        let page = u16::from_ne_bytes([first[14], first[15]]);
+        Some(Self {
+            frames: u32::from_ne_bytes([first[16], first[17], first[18], first[19]]),
+            // 1 stands for 65536.
+            page_bytes: if page == 1 { 65_536 } else { page.into() },
+            salts: first[32..40].try_into().ok()?,
+        })
+    }
+
+    fn bytes(&self) -> u64 {
+        const LOG_HEADER: u64 = 32;
+        const FRAME_HEADER: u64 = 24;
+        match self.frames {
+            0 => 0,
+            frames => LOG_HEADER + u64::from(frames) * (FRAME_HEADER + u64::from(self.page_bytes)),
+        }
+    }
+}
+
+/// Checks that a path still names an open file.
+fn same_file(path: &Path, file: &File) -> Result<()> {
+    let open = file.metadata().map_err(|error| unreadable(path, &error))?;
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if key_of(&there) == key_of(&open) => Ok(()),
+        Ok(_) => Err(replaced(path, "was replaced")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(replaced(path, "was moved or deleted")),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+#[cfg(unix)]
+fn key_of(about: &Metadata) -> Key {
+    use std::os::unix::fs::MetadataExt;
+    (about.dev(), about.ino())
+}
+
+/// Windows neither deletes nor renames a file that SQLite has open. The time of its making tells
+/// journals apart.
+#[cfg(windows)]
+fn key_of(about: &Metadata) -> Key {
+    use std::os::windows::fs::MetadataExt;
+    (0, about.creation_time())
+}
+
+fn key_of_path(path: &Path) -> Option<Key> {
+    std::fs::symlink_metadata(path).ok().map(|about| key_of(&about))
+}
+
+#[cfg(unix)]
+pub(super) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+#[cfg(unix)]
+pub(super) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+pub(super) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    match std::os::windows::fs::FileExt::seek_read(file, bytes, at)? {
+        read if read == bytes.len() => Ok(()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+#[cfg(windows)]
+pub(super) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    match std::os::windows::fs::FileExt::seek_write(file, bytes, at)? {
+        written if written == bytes.len() => Ok(()),
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    }
+}
+
+fn lock_until<T>(mutex: &Mutex<T>, until: Instant) -> Result<MutexGuard<'_, T>> {
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Ok(PoisonError::into_inner(poisoned)),
+            Err(TryLockError::WouldBlock) => pause(until)?,
+        }
+    }
+}
+
+fn pause(until: Instant) -> Result<()> {
+    if Instant::now() >= until {
+        return Err(super::failure::locked());
+    }
+    std::thread::park_timeout(Duration::from_millis(1));
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! A thread that uses the disk in a caller's place, so that a disk that hangs never holds a caller. At
+//! most one thread of each kind hangs with it: later calls wait in its queue and leave in time.
+
+use crate::core::code::Code;
+use crate::core::error::{Error, Result};
+use crate::rt::{self, Condvar, Instant, Mutex};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A helper without work for this long ends.
+const IDLE: Duration = Duration::from_secs(5);
+
+pub(super) struct Helper {
+    name: &'static str,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<(u64, Box<dyn FnOnce() + Send>)>,
+    /// The number of the next job.
+    next: u64,
+    has_thread: bool,
+    /// Grows with each cancellation.
+    generation: u64,
+}
+
+impl Helper {
+    pub fn new(name: &'static str) -> Self {
+        Self { name, shared: Arc::default() }
+    }
+
+    /// Does some work on the helper's thread and waits for it at most `limit`. Work that has begun by
+    /// then goes on; work that has not is dropped.
+    pub fn call<T: Send + 'static>(&self, limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let until = Instant::now() + limit;
+        let result = Arc::new(Mutex::new(None));
+        let place = result.clone();
+        let shared = self.shared.clone();
+        let job = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(work)).map_err(|_| Error::of(Code::Internal));
+            *rt::lock(&place) = Some(outcome);
+            // Under the queue's lock, so that the caller does not miss it.
+            let _queue = rt::lock(&shared.queue);
+            shared.changed.notify_all();
+        };
+        let mut queue = rt::lock(&self.shared.queue);
+        let (number, generation) = (queue.next, queue.generation);
+        queue.next += 1;
+        queue.jobs.push_back((number, Box::new(job)));
+        if !queue.has_thread {
+            let shared = self.shared.clone();
+            rt::spawn(self.name, move || shared.run()).map_err(|error| {
+                Error::new(Code::Internal, "no thread could be started").with_cause(vec![error.to_string()])
+            })?;
+            queue.has_thread = true;
+        }
+        self.shared.changed.notify_all();
+        loop {
+            if let Some(outcome) = rt::lock(&result).take() {
+                return outcome;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let code = match () {
+                () if queue.generation != generation => Code::Cancelled,
+                () if left.is_zero() => Code::JournalTimedOut,
+                () => {
+                    queue = rt::wait_timeout(&self.shared.changed, queue, left);
+                    continue;
+                }
+            };
+            queue.jobs.retain(|(queued, _)| *queued != number);
+            return Err(Error::of(code));
+        }
+    }
+
+    /// Ends the wait of every caller.
+    pub fn cancel(&self) {
+        rt::lock(&self.shared.queue).generation += 1;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        let mut queue = rt::lock(&self.queue);
+        let mut idle_since = Instant::now();
+        loop {
+            if let Some((_, job)) = queue.jobs.pop_front() {
+                drop(queue);
+                job();
+                queue = rt::lock(&self.queue);
+                idle_since = Instant::now();
+                continue;
+            }
+            let left = IDLE.saturating_sub(idle_since.elapsed());
+            if left.is_zero() {
+                queue.has_thread = false;
+                return;
+            }
+            queue = rt::wait_timeout(&self.changed, queue, left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn hanging_work_holds_no_caller_and_one_thread() {
+        let helper = Arc::new(Helper::new("eps-test"));
+        let (release, held) = mpsc::channel::<()>();
+        let short = Duration::from_millis(20);
+        let hung = helper.call(short, move || held.recv().is_ok());
+        assert_eq!(hung.unwrap_err().code(), Code::JournalTimedOut);
+        for _ in 0..50 {
+            let late = helper.call(Duration::from_millis(1), || panic!("this work was dropped"));
+            assert_eq!(late.map(|()| ()).unwrap_err().code(), Code::JournalTimedOut);
+        }
+        assert_eq!(rt::lock(&helper.shared.queue).jobs.len(), 0);
+        let waiting = helper.clone();
+        let caller = std::thread::spawn(move || waiting.call(Duration::from_secs(60), || ()));
+        while rt::lock(&helper.shared.queue).jobs.is_empty() {
+            std::thread::yield_now();
+        }
+        helper.cancel();
+        assert_eq!(caller.join().unwrap().unwrap_err().code(), Code::Cancelled);
+        release.send(()).unwrap();
+        assert_eq!(helper.call(Duration::from_secs(60), || 7).unwrap(), 7);
+        let panicked = helper.call(Duration::from_secs(60), move || assert!(short.is_zero()));
+        assert_eq!(panicked.unwrap_err().code(), Code::Internal);
+    }
+}

@@ -1,0 +1,226 @@
+//! The checks of a journal's path and files before anything opens them: a file that is not a plain
+//! file of this user's is rejected, and never waited for.
+
+use super::time_text;
+use crate::core::code::Code;
+use crate::core::error::{Error, Result, chain};
+use crate::rt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Returns the path of a file beside the journal: `-wal`, the write-ahead log; `-shm`, its index;
+/// `-seal`; `-journal`, which exists only while the journal is made.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Checks the journal's folder, the journal and the files beside it.
+pub(super) fn check(path: &Path, seal: &Path) -> Result<()> {
+    if cfg!(windows) && is_device(path) {
+        return Err(rejected(path, "is a device's name; name a file"));
+    }
+    check_folder(path)?;
+    for file in [path.to_path_buf(), beside(path, "-wal"), beside(path, "-shm"), beside(path, "-journal"), seal.into()]
+    {
+        check_file(&file)?;
+    }
+    Ok(())
+}
+
+/// Whether Windows takes a path for a device in any folder: `COM1.db` is the serial port.
+fn is_device(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_uppercase();
+    let stem = name.split(['.', ':']).next().unwrap_or_default().trim_end();
+    let numbered = |prefix: &str| {
+        stem.strip_prefix(prefix).is_some_and(|rest| {
+            let mut digits = rest.chars();
+            matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
+        })
+    };
+    matches!(stem, "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") || numbered("COM") || numbered("LPT")
+}
+
+fn rejected(path: &Path, says: &str) -> Error {
+    Error::new(Code::JournalUnsafe, format!("the journal's file {} {says}", path.display()))
+}
+
+fn cannot(path: &Path, says: &str, error: &io::Error) -> Error {
+    Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be opened: {says}", path.display()))
+        .with_cause(chain(error))
+}
+
+#[cfg(unix)]
+fn check_folder(path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    // A missing folder is reported when the file is made.
+    let Ok(about) = std::fs::metadata(folder) else { return Ok(()) };
+    if about.mode() & 0o1002 == 0o002 {
+        let says = "lies in a folder in which every user may replace it; take the others' permission to write \
+                    from the folder (chmod o-w)";
+        return Err(rejected(path, says));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn check_file(path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+
+    let about = match std::fs::symlink_metadata(path) {
+        Ok(about) => about,
+        // Reported by the open, with its reason.
+        Err(_) => return Ok(()),
+    };
+    if about.is_dir() {
+        return Err(Error::new(
+            Code::JournalCannotOpen,
+            format!("the journal {} is a folder; journalPath must name a file", path.display()),
+        ));
+    }
+    if about.file_type().is_symlink() {
+        return Err(rejected(path, "is a symbolic link; name the file itself"));
+    }
+    if !about.is_file() {
+        return Err(rejected(path, "is a pipe, a socket or a device; name a regular file"));
+    }
+    let user = nix::unistd::geteuid().as_raw();
+    // Root may change any file anyway.
+    if about.uid() != user && about.uid() != 0 {
+        let says = format!("belongs to user {} and not to user {user}; change its owner (chown)", about.uid());
+        return Err(rejected(path, &says));
+    }
+    if about.mode() & 0o022 != 0 {
+        let says = format!("may be written by other users (mode {:03o}); set the mode 600", about.mode() & 0o777);
+        return Err(rejected(path, &says));
+    }
+    if about.nlink() > 1 {
+        return Err(rejected(
+            path,
+            "has a second name (a hard link), beside which its write-ahead log would not be found; copy it to a file of its own",
+        ));
+    }
+    Ok(())
+}
+
+/// On Windows the folder's permissions decide, for this file as for those beside it (docs/targets.md).
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)]
+fn check_folder(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_file(path: &Path) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(about) if about.is_dir() => Err(Error::new(
+            Code::JournalCannotOpen,
+            format!("the journal {} is a folder; journalPath must name a file", path.display()),
+        )),
+        Ok(about) if about.file_type().is_symlink() => Err(rejected(path, "is a symbolic link; name the file itself")),
+        Ok(about) if !about.is_file() => Err(rejected(path, "is not a regular file; name a regular file")),
+        _ => Ok(()),
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    {
+        use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+        use std::os::unix::fs::OpenOptionsExt;
+        // The check before the open may be out of date; these never follow a link or wait for a pipe.
+        options.mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt;
+        const READ_AND_WRITE: u32 = 0x1 | 0x2;
+        // Nobody may delete or rename the file while it is open.
+        options.share_mode(READ_AND_WRITE);
+    }
+    options
+}
+
+/// Makes the file, private to the user, and its directory entry durable. None: it exists already.
+pub(super) fn create(path: &Path) -> Result<Option<File>> {
+    match options().create_new(true).open(path) {
+        Ok(file) => {
+            file.sync_all().map_err(|error| cannot(path, "the new file cannot be made durable", &error))?;
+            sync_folder(path).map_err(|error| cannot(path, "its folder entry cannot be made durable", &error))?;
+            Ok(Some(file))
+        }
+        Err(error) => match error.kind() {
+            io::ErrorKind::AlreadyExists => Ok(None),
+            io::ErrorKind::NotFound => Err(cannot(path, "its folder does not exist; create it first", &error)),
+            io::ErrorKind::PermissionDenied => Err(cannot(path, "no permission to create it", &error)),
+            io::ErrorKind::StorageFull => Err(Error::of(Code::JournalFull).with_cause(chain(&error))),
+            io::ErrorKind::ReadOnlyFilesystem => Err(Error::of(Code::JournalReadOnly).with_cause(chain(&error))),
+            _ => Err(cannot(path, "it cannot be created", &error)),
+        },
+    }
+}
+
+/// Opens a file that exists for reading and writing.
+pub(super) fn open(path: &Path) -> Result<File> {
+    options().open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => Error::of(Code::JournalReadOnly).with_cause(chain(&error)),
+        io::ErrorKind::PermissionDenied if is_readable(path) => {
+            Error::of(Code::JournalReadOnly).with_cause(chain(&error))
+        }
+        _ => Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be read", path.display()))
+            .with_cause(chain(&error)),
+    })
+}
+
+#[cfg(unix)]
+fn is_readable(path: &Path) -> bool {
+    nix::unistd::access(path, nix::unistd::AccessFlags::R_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_readable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| about.permissions().readonly())
+}
+
+#[cfg(unix)]
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// Does nothing: NTFS journals its directory entries.
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)]
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Moves a file to a name with the time, so that nothing is lost when a new journal takes its place.
+pub(super) fn move_aside(path: &Path) -> Result<()> {
+    let aside = beside(path, &format!("-damaged-{}", time_text::compact(rt::wall_now())));
+    match std::fs::rename(path, &aside) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(cannot(path, "the damaged file cannot be moved aside", &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_name_of_windows_is_recognised_with_any_extension() {
+        for device in ["COM1.db", "nul", "Lpt9.db", "aux.points.db", "con .db", "com².db", "CONIN$"] {
+            assert!(is_device(&Path::new("folder").join(device)), "{device}");
+        }
+        for file in ["points.db", "COM10.db", "COMA.db", "common.db", "null.db", "LPT.db"] {
+            assert!(!is_device(Path::new(file)), "{file}");
+        }
+    }
+}

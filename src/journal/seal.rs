@@ -1,0 +1,269 @@
+//! The seal: a small file beside the journal that knows how far the journal had been written.
+//!
+//! SQLite takes the first damaged part of its write-ahead log for the log's end, and a missing log for
+//! an empty one. The seal tells such a loss from an ordinary crash. It is written after each commit and
+//! synced at a checkpoint only, so after a power cut it may be older than the journal, but never newer.
+
+use super::census::State;
+use super::files::{read_at, write_at};
+use super::time_text;
+use crate::core::domain::Millis;
+use std::fs::File;
+use std::io;
+
+const MAGIC: [u8; 8] = *b"EPSseal1";
+/// The seal has two slots, written in turn, so that a torn write leaves the one before. Each lies in a
+/// sector of its own.
+const SLOT: u64 = 4_096;
+const LENGTH: usize = 96;
+
+/// How far the journal had been written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seal {
+    pub journal: [u8; 16],
+    /// The last write that is durable.
+    pub durable: u64,
+    /// The last write. A power cut may undo those behind `durable`.
+    pub written: u64,
+    /// The generation of the last write.
+    pub generation: u64,
+    /// The sum of all records after the last write.
+    pub sum: u64,
+    pub records: u64,
+    pub at: Millis,
+}
+
+impl Seal {
+    /// Returns the seal of a journal whose last write is durable or not. `before`: the seal so far.
+    pub fn of(state: &State, before: Option<Seal>, durable: bool) -> Self {
+        let same = before.filter(|seal| seal.journal == state.journal);
+        Self {
+            journal: state.journal,
+            durable: if durable { state.writes } else { same.map_or(0, |seal| seal.durable) },
+            written: state.writes,
+            generation: state.generation(),
+            sum: state.sum,
+            records: state.records,
+            at: state.written_at,
+        }
+    }
+
+    /// Reads the newest whole slot. None: the seal is empty, or no slot is whole.
+    pub fn read(file: &File) -> io::Result<Option<Self>> {
+        let mut newest: Option<Self> = None;
+        for slot in [0, SLOT] {
+            let mut bytes = [0; LENGTH];
+            match read_at(file, &mut bytes, slot) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+                Err(error) => return Err(error),
+            }
+            if let Some(seal) = Self::parse(&bytes)
+                && newest.is_none_or(|other| other.written < seal.written)
+            {
+                newest = Some(seal);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Writes the slot whose turn it is. A sync is the caller's decision.
+    pub fn write(&self, file: &File) -> io::Result<()> {
+        write_at(file, &self.bytes(), SLOT * (self.written % 2))
+    }
+
+    /// Writes both slots and syncs them: nothing of an earlier journal is left.
+    pub fn begin(&self, file: &File) -> io::Result<()> {
+        write_at(file, &self.bytes(), 0)?;
+        write_at(file, &self.bytes(), SLOT)?;
+        file.sync_all()
+    }
+
+    fn bytes(&self) -> [u8; LENGTH] {
+        let mut bytes = [0; LENGTH];
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..24].copy_from_slice(&self.journal);
+        let numbers = [self.durable, self.written, self.generation, self.sum, self.records, self.at];
+        for (place, number) in bytes[24..72].chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_be_bytes());
+        }
+        let check = super::census::hash(0, &bytes[..LENGTH - 8]);
+        bytes[LENGTH - 8..].copy_from_slice(&check.to_be_bytes());
+        bytes
+    }
+
+    fn parse(bytes: &[u8; LENGTH]) -> Option<Self> {
+        let number = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        if !bytes.starts_with(&MAGIC) || number(LENGTH - 8)? != super::census::hash(0, &bytes[..LENGTH - 8]) {
+            return None;
+        }
+        Some(Self {
+            journal: bytes[8..24].try_into().ok()?,
+            durable: number(24)?,
+            written: number(32)?,
+            generation: number(40)?,
+            sum: number(48)?,
+            records: number(56)?,
+            at: number(64)?,
+        })
+    }
+}
+
+/// The state of a journal's files as an open finds them.
+pub(super) struct Finding<'a> {
+    /// The state that the journal states of itself; None if that is damaged.
+    pub state: Option<&'a State>,
+    /// The records that are there, and their sum.
+    pub records: u64,
+    pub sum: u64,
+    /// The records that do not have the content that was written.
+    pub damaged: u64,
+    /// The last write that the database file has without its write-ahead log, if that could be read.
+    pub in_file: Option<u64>,
+    /// Whether there is a write-ahead log.
+    pub has_log: bool,
+    pub seal: Option<Seal>,
+}
+
+/// What is wrong with a journal: a sentence, and the time since when records may be missing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Loss {
+    pub damaged: bool,
+    pub says: String,
+}
+
+/// Judges whether a journal is whole. An ordinary crash or power cut leaves a whole one.
+pub(super) fn judge(found: &Finding<'_>) -> Result<(), Loss> {
+    let missing = |says: String| Err(Loss { damaged: false, says });
+    let damaged = |says: String| Err(Loss { damaged: true, says });
+    let Some(state) = found.state else {
+        return damaged("its own count of records is damaged".to_owned());
+    };
+    let last = time_text::long(state.written_at);
+    if let Some(in_file) = found.in_file.filter(|in_file| *in_file > state.writes) {
+        return missing(format!(
+            "its write-ahead log (-wal) is older than the journal: {} writes after {last} are hidden",
+            in_file - state.writes
+        ));
+    }
+    match found.seal {
+        // Before the first write nothing can be missing.
+        None if state.writes == 0 => {}
+        None => return missing(format!("its seal is missing or damaged, so writes after {last} may be missing")),
+        Some(seal) if seal.journal != state.journal => {
+            return missing("its seal belongs to another journal".to_owned());
+        }
+        Some(seal) if seal.durable > state.writes => {
+            return missing(format!(
+                "{} writes between {last} and {} are missing",
+                seal.durable - state.writes,
+                time_text::long(seal.at)
+            ));
+        }
+        Some(seal) if !state.knows(seal.generation, seal.written.min(state.writes)) => {
+            return missing(format!(
+                "the journal and its seal went different ways before {}: one of them is a copy",
+                time_text::long(seal.at)
+            ));
+        }
+        Some(seal) if seal.written == state.writes && seal.sum != state.sum => {
+            return missing(format!("the journal and its seal differ since {}", time_text::long(seal.at)));
+        }
+        // A log is deleted only by a clean close, which marks the journal, or by another program that has
+        // moved all of it into the file.
+        Some(seal) if !found.has_log && !state.closed && state.writes > seal.written + 1 => {
+            return missing(format!("its write-ahead log (-wal) is missing, so writes after {last} may be missing"));
+        }
+        Some(_) => {}
+    }
+    if found.damaged > 0 {
+        return damaged(format!("{} records are damaged", found.damaged));
+    }
+    if found.records != state.records {
+        return missing(format!("{} records were written, and {} are there", state.records, found.records));
+    }
+    if found.sum != state.sum {
+        return missing(format!("some records are older than the last write of {last}"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(writes: u64) -> State {
+        State { journal: [1; 16], writes, records: 3, sum: 30, generations: vec![(7, 1), (8, 5)], ..State::fresh() }
+    }
+
+    fn whole(state: &State) -> Finding<'_> {
+        Finding {
+            records: state.records,
+            sum: state.sum,
+            damaged: 0,
+            in_file: Some(0),
+            has_log: true,
+            seal: Some(Seal::of(state, None, true)),
+            state: Some(state),
+        }
+    }
+
+    #[test]
+    fn crash_leaves_whole_journal_with_older_seal() {
+        let now = state(9);
+        assert_eq!(judge(&whole(&now)), Ok(()));
+        // The process was killed between the commit and the seal, or the power cut took newer seals.
+        for before in [state(8), state(6)] {
+            let seal = Some(Seal::of(&before, None, true));
+            assert_eq!(judge(&Finding { seal, ..whole(&now) }), Ok(()));
+        }
+        // Writes that were not synced are lost in a power cut.
+        let unsynced = Seal::of(&state(11), Some(Seal::of(&now, None, true)), false);
+        assert_eq!(judge(&Finding { seal: Some(unsynced), ..whole(&now) }), Ok(()));
+        // The seal is made after the journal.
+        let fresh = State { records: 0, sum: 0, generations: vec![], ..state(0) };
+        assert_eq!(judge(&Finding { seal: None, ..whole(&fresh) }), Ok(()));
+    }
+
+    #[test]
+    fn every_other_loss_is_reported_with_its_kind() {
+        let now = state(9);
+        let seal = |of: State| Some(Seal::of(&of, None, true));
+        let other = State { journal: [9; 16], ..state(9) };
+        let elsewhere = State { generations: vec![(7, 1), (99, 5)], ..state(7) };
+        let cases: Vec<(&str, bool, Finding<'_>)> = vec![
+            ("writes between", false, Finding { seal: seal(state(10)), ..whole(&now) }),
+            ("seal is missing", false, Finding { seal: None, ..whole(&now) }),
+            ("another journal", false, Finding { seal: seal(other), ..whole(&now) }),
+            ("went different ways", false, Finding { seal: seal(elsewhere), ..whole(&now) }),
+            ("differ", false, Finding { seal: seal(State { sum: 31, ..state(9) }), ..whole(&now) }),
+            ("(-wal) is older", false, Finding { in_file: Some(10), ..whole(&now) }),
+            ("(-wal) is missing", false, Finding { has_log: false, seal: seal(state(7)), ..whole(&now) }),
+            ("3 records were written", false, Finding { records: 2, ..whole(&now) }),
+            ("older than the last write", false, Finding { sum: 29, ..whole(&now) }),
+            ("1 records are damaged", true, Finding { damaged: 1, ..whole(&now) }),
+            ("own count", true, Finding { state: None, ..whole(&now) }),
+        ];
+        for (says, damaged, finding) in cases {
+            let loss = judge(&finding).unwrap_err();
+            assert!(loss.says.contains(says), "{loss:?}, without {says:?}");
+            assert_eq!(loss.damaged, damaged, "{loss:?}");
+        }
+    }
+
+    #[test]
+    fn torn_slot_leaves_the_one_before() {
+        let file = tempfile::tempfile().unwrap();
+        assert_eq!(Seal::read(&file).unwrap(), None);
+        Seal::of(&state(0), None, true).begin(&file).unwrap();
+        for writes in 1..5 {
+            let before = Seal::read(&file).unwrap();
+            let seal = Seal::of(&state(writes), before, true);
+            seal.write(&file).unwrap();
+            assert_eq!(Seal::read(&file).unwrap(), Some(seal));
+            write_at(&file, b"?", SLOT * (writes % 2) + 30).unwrap();
+            assert_eq!(Seal::read(&file).unwrap(), before);
+            seal.write(&file).unwrap();
+        }
+    }
+}
