@@ -19,6 +19,7 @@ use std::time::Duration;
 
 /// The configuration that `eps_client_open` gets. Only [`Config::parse`] makes one.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // Independent settings.
 pub struct Config {
     pub(crate) base_url: BaseUrl,
     /// None when a relay adds the key.
@@ -186,8 +187,8 @@ fn journal_place(fields: &mut Fields) -> Result<JournalPlace> {
     }
 }
 
-/// Returns an absolute path. A relative one would mean another file after the POS changes its working
-/// directory, as a file dialog does.
+/// Returns an absolute path. A relative one would mean another file after the POS changes its
+/// working directory, as a file dialog does.
 fn absolute(fields: &Fields, key: &str, path: String) -> Result<PathBuf> {
     let path = PathBuf::from(path);
     if path.is_absolute() {

@@ -92,11 +92,6 @@ impl Engage {
         matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json)
     }
 
-    /// Fills a member into a path of the API mapping.
-    fn contact_path(&self, path: &str, contact: ContactId) -> String {
-        path.replace("{contactId}", &contact.to_string())
-    }
-
     /// Returns the body of a list without its envelope, checked. Elements that are left out are
     /// logged, once a list.
     fn checked_list(&self, response: Response, what: &'static str, fields: &[list_check::Field]) -> Result<Vec<u8>> {
@@ -151,6 +146,11 @@ fn get_ok(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Response> {
 
 /// All characters but the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Fills a member into a path of the API mapping.
+fn contact_path(path: &str, contact: ContactId) -> String {
+    path.replace("{contactId}", &contact.to_string())
+}
 
 /// Adds `name=value` to a query, percent-encoded: a `+` of a phone number must arrive.
 fn push_query(path: &mut String, name: &str, value: &str) {

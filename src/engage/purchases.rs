@@ -3,7 +3,7 @@
 
 use super::error_response::{self, ErrorBody};
 use super::shape::{self, Object};
-use super::{Engage, get, server_clock};
+use super::{Engage, contact_path, get, server_clock};
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::{AssignmentId, ContactId, Purchase};
 use crate::core::error::{Detail, Error, Result};
@@ -126,7 +126,7 @@ impl Engage {
     }
 
     fn purchase_list(&self, contact: ContactId, call: &Arc<Call>) -> Result<Response> {
-        get(self, self.contact_path(&self.api_mapping.purchases_path, contact), call)
+        get(self, contact_path(&self.api_mapping.purchases_path, contact), call)
     }
 
     /// Sends the status query of a member's purchases. One response serves all pending purchases of

@@ -3,7 +3,7 @@
 
 use super::list_check::{Field, Kind};
 use super::shape::Object;
-use super::{Engage, get_ok, server_clock};
+use super::{Engage, contact_path, get_ok, server_clock};
 use crate::config::ApiMapping;
 use crate::core::domain::Channel;
 use crate::core::domain::{AssignmentId, ContactId};
@@ -21,7 +21,7 @@ impl Engage {
     /// envelope `{"items": […]}` is removed.
     pub fn rewards(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Vec<u8>> {
         // A channel's name has unreserved characters only.
-        let path = self.contact_path(&self.api_mapping.rewards_path, contact).replace("{channel}", channel.name());
+        let path = contact_path(&self.api_mapping.rewards_path, contact).replace("{channel}", channel.name());
         self.checked_list(get_ok(self, path, call)?, "rewards", REWARD)
     }
 

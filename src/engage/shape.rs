@@ -155,7 +155,7 @@ const PAGE: usize = 100;
 /// Returns the elements of a list, or of an envelope around one. None if it is neither.
 pub(super) fn elements(response: &Response, mapping: &ApiMapping) -> Option<Elements> {
     let body = std::str::from_utf8(without_bom(&response.body)).ok()?.trim();
-    let whole = |count: usize| count == 0 || count % PAGE != 0;
+    let whole = |count: usize| count == 0 || !count.is_multiple_of(PAGE);
     if body.starts_with('[') {
         let elements: Vec<Box<RawValue>> = serde_json::from_str(body).ok()?;
         let complete = whole(elements.len());

@@ -1,5 +1,5 @@
-//! Opens the journal's files, brings them to this version, and checks that they are whole. A file of
-//! another program or of a newer version is not changed.
+//! Opens the journal's files, brings them to this version, and checks that they are whole. A file
+//! of another program or of a newer version is not changed.
 
 use super::census::{self, State};
 use super::failure::failed;
@@ -51,7 +51,8 @@ pub(super) struct Opened {
     pub report: Report,
 }
 
-/// The one connection that writes: of two, each would read again from the file what the other has changed.
+/// The one connection that writes: of two, each would read again from the file what the other has
+/// changed.
 pub(super) struct Writer {
     pub connection: Connection,
     durability: Durability,
@@ -121,7 +122,8 @@ fn into_wal(connection: Connection, path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Opens the journal, and moves one aside that SQLite cannot read if the configuration accepts the loss.
+/// Opens the journal, and moves one aside that SQLite cannot read if the configuration accepts the
+/// loss.
 pub(super) fn open(settings: &Settings) -> Result<Opened> {
     if settings.role == JournalRole::Copy {
         return open_copy(settings);
@@ -136,6 +138,7 @@ pub(super) fn open(settings: &Settings) -> Result<Opened> {
 }
 
 /// `salvaged`: the records of a damaged journal, for a new one.
+#[allow(clippy::needless_pass_by_value)] // The records go into the new journal.
 fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Opened> {
     let path = &settings.path;
     let files = Shared::open(path, &settings.seal_path)?;
@@ -180,7 +183,7 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
         let sealed = if is_new || report.adopted > 0 { None } else { sealed };
         let mut state = read_state(&connection)?;
         if is_a_copy {
-            // The copy has no seal. Its original may have gone on, so that records may be missing.
+            // The copy has no seal. Its original may have been written since, so that records may be missing.
             report.taken_over = true;
             state = Some(recover::take_over(&connection)?);
         }
@@ -259,7 +262,8 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
     }
 }
 
-/// Whether a journal was closed, and only its database file was copied or moved. Nothing tells which.
+/// Whether a journal was closed, and only its database file was copied or moved. Nothing distinguishes
+/// which.
 fn is_unsealed(state: &State, has_log: bool, seal: Option<Seal>) -> bool {
     state.closed && !has_log && seal.is_none()
 }
@@ -323,7 +327,8 @@ fn judge(connection: &Connection, finding: &Finding<'_>) -> Result<std::result::
     })
 }
 
-/// Checks the content again after somebody else has changed the database file. Returns whether it is whole.
+/// Checks the content again after somebody else has changed the database file. Returns whether it
+/// is whole.
 pub(super) fn is_whole(path: &Path, seal_file: &std::fs::File) -> Result<bool> {
     let connection = connect(path)?;
     keep_log(&connection, true)?;
@@ -344,15 +349,15 @@ fn state_in_file(path: &Path) -> Option<State> {
     State::read(&connection).ok().flatten()
 }
 
-/// Whether the write-ahead log stays when its last connection closes. It is kept grown while the journal
-/// is in use: appending to a file of fixed size needs one disk write less.
+/// Whether the write-ahead log stays when its last connection closes. It is kept grown while the
+/// journal is in use: appending to a file of fixed size needs one disk write less.
 pub(super) fn keep_log(connection: &Connection, keep: bool) -> Result<()> {
     let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
     set.map(drop).map_err(|error| failed(&error))
 }
 
-/// Checks the first bytes without SQLite, so that a foreign file is not even locked. Returns whether the
-/// journal is new.
+/// Checks the first bytes without SQLite, so that a foreign file is not even locked. Returns
+/// whether the journal is new.
 fn check_header(files: &Shared) -> Result<bool> {
     let path = &files.path;
     let unreadable = |error: &std::io::Error| {
@@ -362,7 +367,8 @@ fn check_header(files: &Shared) -> Result<bool> {
     let length = files.db.metadata().map_err(|error| unreadable(&error))?.len();
     let mut head = vec![0; usize::try_from(length.min(100)).unwrap_or(100)];
     read_at(&files.db, &mut head, 0).map_err(|error| unreadable(&error))?;
-    // Made, and the power went before its first transaction was whole: as good as new, or SQLite rolls it back to that.
+    // Made, and the power went before its first transaction was whole: as good as new, or SQLite
+    // rolls it back to that.
     if head.is_empty() || head.iter().all(|byte| *byte == 0) && beside(path, "-journal").exists() {
         return Ok(true);
     }
@@ -415,7 +421,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
     connection.busy_timeout(LOCK_WAIT).map_err(|error| failed(&error))?;
-    // SQLite falls back to reading where it may not write; a journal that cannot be written is none.
+    // SQLite falls back to reading where it may not write; a journal that cannot be written is
+    // none.
     if connection.is_readonly(MAIN_DB).map_err(|error| failed(&error))? {
         return Err(Error::of(Code::JournalReadOnly));
     }
@@ -423,8 +430,9 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Keeps SQLite from looking at the values of a query as it plans it. Our partial indexes give it a reason to,
-/// and then it plans the query anew for each value: two thirds of a purchase's time in the journal.
+/// Keeps SQLite from looking at the values of a query as it plans it. Our partial indexes give it a
+/// reason to, and then it plans the query anew for each value: two thirds of a purchase's time in
+/// the journal.
 fn plan_once(connection: &Connection) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(|error| failed(&error))
 }

@@ -368,8 +368,8 @@ impl Executor {
         }
     }
 
-    /// Deletes records whose retention is over by both clocks, the till's and Engage's: either may be
-    /// wrong by years.
+    /// Deletes records whose retention is over by both clocks, the till's and Engage's: either may
+    /// be wrong by years.
     fn prune(&self) {
         let Some((engage, _)) = self.engage.server_now() else { return };
         let now = engage.min(rt::wall_now());

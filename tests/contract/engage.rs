@@ -47,7 +47,7 @@ fn list_without_usable_item_is_an_invalid_response() {
         (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":"5"}]"#, "element 1"),
         (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":-5}]"#, "element 1"),
         (r#"{"elements":[]}"#, "another type"),
-        (r#"[null]"#, "element 1"),
+        (r"[null]", "element 1"),
         (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":1}"#, "too early"),
         ("[] []", "not JSON"),
     ] {

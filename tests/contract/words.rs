@@ -69,6 +69,9 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     // The name of an action, which the header has.
     ("", "tell", "tellMember"),
     ("", "tell", "TellMember"),
+    // A value of the configuration's journalRecovery.
+    ("", "refuse", "\"refuse\""),
+    ("src/journal/schema.rs", "refused", "'refused'"),
     // Columns of older journals, which a migration renames.
     ("src/journal/schema.rs", "answer", "answer "),
     ("src/journal/schema.rs", "answer", ", answer, "),

@@ -1,5 +1,5 @@
-//! The journal's retention: an acknowledged record is deleted after its retention by
-//! the till's clock and Engage's. Any other record is kept. The size of the write-ahead log is tested too.
+//! The journal's retention: an acknowledged record is deleted after its retention by the till's
+//! clock and Engage's. Any other record is kept. The size of the write-ahead log is tested too.
 
 use crate::fixture::{COFFEE, Fixture, MEMBER, Place, press};
 use crate::journal_paths::{DAY_MS, RunningTill};
@@ -30,8 +30,8 @@ fn records_past_retention_are_deleted_if_acknowledged() {
         references
     };
     let others = ["not-acknowledged", "pending"];
-    // The till's clock, and Engage's. Both must say that the retention is over: either may be wrong by
-    // years.
+    // The till's clock, and Engage's. Both must say that the retention is over: either may be wrong
+    // by years.
     for (till_days, engage_days) in [(-400, 0), (4000, 0), (0, 4000), (29, 29), (4000, 29), (-400, 31)] {
         open_and_query(&fixture, &config, &place, till_days, engage_days);
         assert_eq!(held(), ["acknowledged", others[0], others[1]], "after {engage_days} days at Engage");
