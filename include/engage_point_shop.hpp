@@ -279,6 +279,39 @@ enum class [[nodiscard]] Code : std::int32_t {
     internal = EPS_INTERNAL,
 };
 
+/// Who acts on a code. An action that is newer than this binding is the administrator's.
+enum class Action : std::int32_t {
+    /// The POS goes on.
+    continue_,
+    /// The cashier informs the member.
+    tell_member,
+    /// The POS or the cashier may try again.
+    retry,
+    /// The administrator corrects the till, the network or the key.
+    administrator,
+    /// The vendor of the POS corrects the program.
+    fix_program,
+    /// Nobody acts: the library resolves the operation.
+    wait,
+    /// A person decides about the operation.
+    review,
+};
+
+namespace detail {
+
+/// The actions by their names.
+inline constexpr std::pair<std::string_view, Action> actions[] = {
+    {"continue", Action::continue_},
+    {"tellMember", Action::tell_member},
+    {"retry", Action::retry},
+    {"administrator", Action::administrator},
+    {"fixProgram", Action::fix_program},
+    {"wait", Action::wait},
+    {"review", Action::review},
+};
+
+} // namespace detail
+
 // End of codes.
 
 /// Returns the outcome of a code, also of a code that is newer than this header.
