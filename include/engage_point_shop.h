@@ -68,20 +68,20 @@
  *   "operationId" of the problem object names the earlier operation. The configuration's
  *   "referenceWindowMs" says how long after its acknowledgement a reference still means the
  *   same purchase.
- *   eps_acknowledge_reference acknowledges a whole receipt. eps_list_unacknowledged with
- *   "reference" lists it.
+ *   eps_acknowledge_reference acknowledges everything of one reference, for example a receipt's
+ *   purchase and its redeem. eps_list_unacknowledged with "reference" lists it.
  *
- * MANUAL REVIEW. Seldom Engage does not show the outcome of a pending operation, for example after
- * the resend limit. The library then does not decide: "needsReview" is true, and the code is
+ * MANUAL REVIEW. Engage may not show the outcome of a pending operation, for example after the
+ * resend limit. The library then does not decide: "needsReview" is true, and the code is
  * EPS_PENDING_NEEDS_REVIEW or EPS_PENDING_AMBIGUOUS. A person compares the member's purchases and
  * rewards in Engage with the receipt, and the POS stores the decision by eps_resolve_review.
  * eps_acknowledge alone states that a person has taken the operation over, without a decision.
  *
  * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. eps_outcome
  * returns the outcome of a code: what is known about the points. eps_code_action returns who acts:
- * the cashier, the member, the administrator, the vendor or the library. eps_code_name and
- * eps_code_meaning return texts for people. All four treat a code that is newer than the program
- * by its class. Decide by the outcome and the action, not by single codes.
+ * the cashier, the administrator, the vendor of the POS or the library. eps_code_name and
+ * eps_code_meaning return texts for people. Decide by the outcome and the action, not by single
+ * codes: a newer library may return codes that the program does not know.
  *
  * RESULTS. A call with a result takes an eps_buffer. On EPS_OK the buffer holds the result, else
  * the problem object of the same call. Both are UTF-8 JSON with a NUL behind. The problem object

@@ -94,12 +94,17 @@ fn header_example_compiles_and_runs() {
     assert!(example.contains("int main(void)") && example.trim_end().ends_with('}'), "{example}");
 
     // The example compiles unchanged. It runs with a host that no resolver knows, so that no
-    // request leaves the machine.
+    // request leaves the machine, and with a journal in the test's folder.
     let nowhere = example.replace("acme.voyado.com", "acme.voyado.invalid");
     assert_ne!(nowhere, example);
+    assert!(nowhere.contains("/var/lib/acme/"), "{nowhere}");
     let library = library("libengage_point_shop.so");
     for (text, runs) in [(&example, false), (&nowhere, true)] {
         let folder = TempDir::new().unwrap();
+        let text = match runs {
+            true => &text.replace("/var/lib/acme/", &format!("{}/", folder.path().display())),
+            false => text,
+        };
         let source = folder.path().join("example.c");
         std::fs::write(&source, text).unwrap();
         let shop = program(&source, Link::Shared(&library), folder.path());
