@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 pub const HEADER: &str = "include/engage_point_shop.h";
 
-/// The header without its comments.
-fn code() -> String {
+/// Returns the header without its comments.
+pub fn code() -> String {
     let text = read(HEADER);
     let mut code = String::new();
     let mut rest = text.as_str();

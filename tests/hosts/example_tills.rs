@@ -112,7 +112,10 @@ fn live(language: Language) -> Vec<Run> {
     // The start only lists it. The end of this program resolves it.
     let run = till.sell("the next start", &["--contact", CONTACT, "--item", NO_ITEM]);
     assert!(run.cashier.starts_with("Earlier purchase <id> (receipt 2): pending\nThe member has"), "{run:?}");
-    assert!(run.cashier.contains("item.\nEarlier purchase <id> (receipt 2): completed\nReward: Free coffee\n"), "{run:?}");
+    assert!(
+        run.cashier.contains("item.\nEarlier purchase <id> (receipt 2): completed\nReward: Free coffee\n"),
+        "{run:?}"
+    );
     assert!(run.exit == Some(1) && run.cashier.contains("The member is not offered this item.\n"), "{run:?}");
 
     let run = till.sell("and the one after it", &["--contact", CONTACT, "--item", NO_ITEM]);
