@@ -3,6 +3,10 @@
 //! This is the Rust API. A POS links the C API of `include/engage_point_shop.h`, which is made from `ffi`.
 //! The way of a call: `ffi` → [`Client`] → `runtime` → (`core` decides, `journal` stores, `engage` asks) → `transport`.
 #![deny(unsafe_code)]
+#![cfg_attr(feature = "simulation", allow(dead_code))] // The simulation takes the place of the layers below.
+
+#[cfg(all(feature = "simulation", not(debug_assertions)))]
+compile_error!("the feature simulation is for tests: a release of the library must not have it");
 
 mod api;
 mod client;
@@ -17,6 +21,9 @@ mod panics;
 mod rt;
 mod runtime;
 mod secret;
+#[cfg(feature = "simulation")]
+#[path = "../tests/simulation/world/mod.rs"]
+pub mod simulation;
 mod stats;
 mod transport;
 

@@ -5,7 +5,7 @@ use super::admission::Command;
 use super::domain::OperationId;
 use super::intent::Intent;
 use super::retry::RetryBudget;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) struct Scheduler<W> {
     /// Commands that no worker has taken.
     pub commands: VecDeque<(Command, Arc<W>)>,
     /// Pending intents.
-    pub entries: HashMap<OperationId, Entry<W>>,
+    pub entries: BTreeMap<OperationId, Entry<W>>,
     /// The due times of the entries that no worker has.
     due_times: BTreeSet<(Duration, OperationId)>,
     /// Workers that exist.
@@ -28,7 +28,7 @@ pub(crate) struct Scheduler<W> {
     pub background: usize,
     /// Intents that are known and not stored yet: a completed purchase, which is reported before, and the
     /// withdrawal of an intent whose commit failed, which is not reported.
-    pub not_persisted: HashMap<OperationId, Intent>,
+    pub not_persisted: BTreeMap<OperationId, Intent>,
     /// When the journal is searched again for intents of other processes.
     pub next_scan: Option<Duration>,
     /// The budget of unattended status queries.
@@ -41,12 +41,12 @@ impl<W> Default for Scheduler<W> {
     fn default() -> Self {
         Self {
             commands: VecDeque::new(),
-            entries: HashMap::new(),
+            entries: BTreeMap::new(),
             due_times: BTreeSet::new(),
             workers: 0,
             idle: 0,
             background: 0,
-            not_persisted: HashMap::new(),
+            not_persisted: BTreeMap::new(),
             next_scan: None,
             budget: RetryBudget::default(),
             closing: false,

@@ -2,8 +2,9 @@
 
 use crate::core::domain::{Millis, millis};
 use crate::transport::http_date;
+use crate::rt::Instant;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 

@@ -1,6 +1,7 @@
 //! The workers of a client. They carry out what `core` decides: journal writes, requests to Engage, and
 //! their times. A caller only waits. No attempt is made before its intent is durable (invariant 2).
 
+use super::Journal;
 use super::waiter::Waiter;
 use crate::config::Config;
 use crate::core::admission::{self, Admission, Clocks, Command};
@@ -13,7 +14,6 @@ use crate::core::machine::{self, NextAction};
 use crate::core::retry::Timing;
 use crate::core::scheduler::{self, Job};
 use crate::engage::Engage;
-use crate::journal::Journal;
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;

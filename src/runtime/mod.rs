@@ -21,9 +21,12 @@ use crate::core::intent::{Durability, Intent};
 use crate::core::machine;
 use crate::core::reward_match::{self, Certainty, Reward};
 use crate::engage::Engage;
+#[cfg(not(feature = "simulation"))]
 use crate::journal::Journal;
 use crate::log::Log;
 use crate::rt::Instant;
+#[cfg(feature = "simulation")]
+use crate::simulation::disk::Journal;
 use crate::stats::Stats;
 use crate::transport::Call;
 use executor::Executor;

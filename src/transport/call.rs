@@ -1,12 +1,13 @@
 //! One request's way through the network: until when, who may end it early, and whether anything has left the till.
 //! The gate here is what lets the library say *not sent* with proof (invariant 4).
 
+use crate::rt::Instant;
 use crate::secret::Wiped;
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often a wait looks whether it was interrupted. Invariant 8 allows 50 ms.
 pub(crate) const SLICE: Duration = Duration::from_millis(10);
@@ -85,6 +86,11 @@ impl Call {
             generation: self.generation,
             gate: AtomicU8::new(IDLE),
         }
+    }
+
+    #[cfg(feature = "simulation")]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     pub fn ended(&self) -> Option<Ended> {

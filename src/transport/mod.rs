@@ -12,6 +12,8 @@ mod stream;
 mod tls;
 mod tunnel;
 
+#[cfg(feature = "simulation")]
+pub(crate) use call::Ended;
 pub(crate) use call::{Call, Cancellation, SLICE};
 pub(crate) use head::http_date;
 
@@ -19,13 +21,14 @@ use crate::config::Config;
 use crate::core::domain::OperationId;
 use crate::core::error::{Result, chain};
 use crate::log::{Field, Level, Log};
+use crate::rt::Instant;
 use crate::secret::{Secret, Wiped};
 use call::Current;
 use connect::Connections;
 use connection::ConnectionSource;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use ureq::http::{self, HeaderMap};
 use ureq::{Agent, Body};
 
@@ -140,8 +143,16 @@ impl Transport {
         self.connections.preconnect(Arc::new(Call::new(Instant::now() + WARMING, cancellation)));
     }
 
+    /// Makes one request in the simulated network.
+    #[cfg(feature = "simulation")]
+    #[allow(clippy::unused_self)]
+    pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
+        crate::simulation::network::send(request, call)
+    }
+
     /// Makes one request. A GET on a pooled connection that turns out dead is repeated at once on a fresh one;
     /// a POST never is: that is the journal's to decide.
+    #[cfg(not(feature = "simulation"))]
     pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
         let mut call = call.clone();
         let mut attempt = 0;
