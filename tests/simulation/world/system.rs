@@ -227,13 +227,13 @@ impl Condvar {
     }
 
     pub fn notify_one(&self) {
-        let mut waiting = self.0.lock();
-        if !waiting.is_empty() {
+        let ticket = {
+            let mut waiting = self.0.lock();
             let place = scheduler::below(waiting.len() as u64);
-            let ticket = waiting.remove(usize::try_from(place).unwrap_or(0));
-            drop(waiting);
-            scheduler::wake(ticket);
-        }
+            let place = usize::try_from(place).unwrap_or(0);
+            (place < waiting.len()).then(|| waiting.remove(place))
+        };
+        ticket.into_iter().for_each(scheduler::wake);
         scheduler::step();
     }
 }
