@@ -50,6 +50,9 @@ pub(crate) enum Action {
         sale: u32,
         #[serde(default)]
         snapshot: bool,
+        /// The outcome is acknowledged at once.
+        #[serde(default)]
+        acknowledge: bool,
     },
     /// Redeems the reward of this cashier's last completed purchase.
     UseReward { wait_ms: u64 },

@@ -130,7 +130,7 @@ fn tell(plan: &Plan, seed: u64) {
     for violation in &run.violations {
         println!("broken: {}: {}", violation.promise.text(), violation.text);
     }
-    println!("{} steps, digest {:016x}", run.steps, run.digest);
+    println!("{} steps, {} s, digest {:016x}", run.steps, run.now / 1_000_000, run.digest);
 }
 
 const USAGE: &str = "simulation run WORLD|all|held FIRST COUNT [mild] [one-thread]

@@ -26,6 +26,8 @@ type Open = (usize, Arc<Client>);
 
 thread_local! {
     static CLIENTS: RefCell<Vec<Option<Open>>> = const { RefCell::new(Vec::new()) };
+    /// Slots whose client is being opened.
+    static OPENING: RefCell<Vec<bool>> = const { RefCell::new(Vec::new()) };
     /// Whether this version of the library knows a configuration key.
     static KNOWN_KEYS: RefCell<BTreeMap<&'static str, bool>> = const { RefCell::new(BTreeMap::new()) };
 }
@@ -185,6 +187,11 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
         violation(Promise::Alive, format!("an internal error: {error}"));
     }
     book(|book| book.outcomes[row.outcome as usize] += 1);
+    // A conflict names another operation: it says nothing about that one.
+    let mistake = (-199..=-100).contains(&row.code.number());
+    if mistake {
+        return;
+    }
     reported(call.process, call.began, &id, row.outcome, row.name);
     if row.outcome == Outcome::NotSent && !id.is_empty() {
         let sent_before = network::network(|network| {
@@ -194,11 +201,9 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
             violation(Promise::NotSent, format!("{id} is reported not sent ({}), and an attempt of it has left", row.name));
         }
     }
-    // A caller's mistake says nothing about an earlier press; everything else does.
     if row.outcome == Outcome::NotSent
         && id.is_empty()
         && let Some(basket) = call.basket.as_ref().filter(|basket| basket.receipt.is_some())
-        && !matches!(row.code.number(), -299..=-100)
         && book(|book| book.is_open(basket, call.began))
     {
         let text = format!("a press on receipt {:?} is reported not sent ({}), and its purchase has been sent", basket.receipt, row.name);
@@ -298,7 +303,7 @@ fn act(plan: &Plan, slot: usize, action: &Action, memory: &mut Memory) {
     scheduler::enter(*process);
     let till = state::till_of(*process);
     match action {
-        Action::Purchase { contact, item, receipt, wait_ms, sale, snapshot } => {
+        Action::Purchase { contact, item, receipt, wait_ms, sale, snapshot, acknowledge: stored } => {
             let basket =
                 Basket { till, contact: *contact, item: *item, receipt: *receipt, sale: *sale, redeem: false };
             let options =
@@ -313,6 +318,10 @@ fn act(plan: &Plan, slot: usize, action: &Action, memory: &mut Memory) {
             let wait = if *snapshot { wait_ms * 2 } else { *wait_ms };
             let id = spend(plan, &open, basket, wait, |client| client.purchase(member, thing, Some(&options)));
             if let Some(id) = id {
+                if *stored {
+                    acknowledge(client, *process, &id);
+                    check_after_completion(client, *process, &id);
+                }
                 memory.bought = Some((id, *contact));
             }
         }
@@ -385,12 +394,16 @@ fn act(plan: &Plan, slot: usize, action: &Action, memory: &mut Memory) {
 }
 
 fn open_until_it_works(slot: usize, plan: &Slot) {
+    if client_of(slot).is_some() || OPENING.with_borrow_mut(|opening| std::mem::replace(&mut opening[slot], true)) {
+        return;
+    }
     for _ in 0..20 {
         if open(slot, plan) {
-            return;
+            break;
         }
         scheduler::sleep(5 * SECOND);
     }
+    OPENING.with_borrow_mut(|opening| opening[slot] = false);
 }
 
 /// Restarts the processes that a crash has killed.
@@ -495,8 +508,9 @@ fn main(plan: &Arc<Plan>) {
 fn await_ends(plan: &Plan) {
     // Every till is open, or nobody resolves its intents.
     for (place, slot) in plan.slots.iter().enumerate() {
-        if client_of(place).is_none() {
-            open_until_it_works(place, slot);
+        open_until_it_works(place, slot);
+        while OPENING.with_borrow(|opening| opening[place]) {
+            scheduler::sleep(SECOND);
         }
     }
     let limit = plan.slots.iter().map(|slot| slot.resend_limit_ms).max().unwrap_or(0) * MS;
@@ -651,6 +665,7 @@ pub(crate) fn run(plan: &Plan, seed: u64, trace: bool) -> Outcomes {
     network::replace(Network::new(plan.faults.clone()));
     book::replace();
     CLIENTS.set(vec![None; plan.slots.len()]);
+    OPENING.set(vec![false; plan.slots.len()]);
     let choice = Choice { clock: plan.slow_threads, stay: plan.stay, priorities: plan.priorities };
     let shared = Arc::new(plan.clone());
     let ended = scheduler::run(seed, choice, move || main(&shared));

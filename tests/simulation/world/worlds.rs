@@ -33,9 +33,12 @@ pub(crate) const WORLDS: &[World] = &[
     World { name: "key", text: "the key is wrong for a time", without: None, change: key },
     World { name: "disk", text: "the disk fails, hangs and loses power", without: None, change: disk },
     World { name: "hour", text: "the history is late by up to an hour, and the configuration says so", without: None, change: hour },
+    World { name: "crowd", text: "many cashiers press the same basket at once", without: None, change: crowd },
     World { name: "everything", text: "all of these together", without: None, change: everything },
     World { name: "without-A1", text: "Engage forgets purchase ids", without: Some("A1"), change: |rng, plan| {
-        plan.rules.forgets_ids_after_ms = Some(rng.below(30_000));
+        plan.rules.forgets_ids_after_ms = Some(rng.below(3_000));
+        lag(rng, plan);
+        posts(rng, plan, &[Fate::LoseResponse]);
     } },
     World { name: "without-A2", text: "the history is late by an hour, and nothing says so", without: Some("A2"), change: |rng, plan| {
         lag(rng, plan);
@@ -96,6 +99,7 @@ fn purchase(rng: &mut Rng, receipts: &[Option<u32>]) -> Action {
         wait_ms: rng.pick(&WAITS),
         sale: 0,
         snapshot: rng.chance(10),
+        acknowledge: rng.chance(30),
     }
 }
 
@@ -119,7 +123,8 @@ fn base(rng: &mut Rng) -> Plan {
         let till = if number == 1 && rng.chance(25) { 1 } else { 0 };
         let callers = (0..1 + rng.below(2))
             .map(|_| {
-                let mut actions = vec![Action::Sleep { ms: rng.below(4) * rng.below(4_000) }];
+                let begins = rng.pick(&[0, 0, 30, 400, 4_000, 12_000]);
+                let mut actions = vec![Action::Sleep { ms: rng.below(begins + 1) }];
                 for _ in 0..1 + rng.below(3) {
                     actions.push(purchase(rng, &receipts));
                     if rng.chance(40) {
@@ -146,7 +151,7 @@ fn base(rng: &mut Rng) -> Plan {
             till,
             opens_at_ms: number * rng.below(2) * rng.below(5_000),
             request_timeout_ms,
-            retry_schedule_ms: [vec![10_000, 30_000, 60_000, 300_000], vec![1_000, 5_000], vec![500]]
+            retry_schedule_ms: [vec![10_000, 30_000, 60_000, 300_000], vec![1_000, 5_000, 60_000], vec![500, 500, 2_000, 60_000]]
                 [usize::try_from(schedule).unwrap_or(0)]
             .clone(),
             resend_limit_ms: 2 * 3_600_000,
@@ -266,6 +271,7 @@ fn merged(rng: &mut Rng, plan: &mut Plan) {
             wait_ms: rng.pick(&WAITS),
             sale: 0,
             snapshot: false,
+            acknowledge: false,
         });
     }
     posts(rng, plan, &[Fate::LoseResponse]);
@@ -348,7 +354,7 @@ fn configurations(rng: &mut Rng, plan: &mut Plan) {
     plan.slots[1].till = 0;
     plan.slots[0].request_timeout_ms = 60_000;
     plan.slots[1].request_timeout_ms = rng.pick(&[1_000, 5_000]);
-    plan.slots[1].retry_schedule_ms = vec![500];
+    plan.slots[1].retry_schedule_ms = vec![500, 500, 500, 2_000, 60_000];
     let ms = rng.below(60_000);
     posts(rng, plan, &[Fate::SlowRequest { ms }, Fate::SlowRequest { ms }]);
     if rng.chance(50) {
@@ -364,9 +370,9 @@ fn receipts(rng: &mut Rng, plan: &mut Plan) {
         Action::Sleep { ms: 15_000 + rng.below(10_000) },
         Action::AcknowledgeAll,
         Action::Sleep { ms: rng.pick(&[1_000, 13 * 3_600_000]) },
-        Action::Purchase { contact: 0, item: 0, receipt: Some(1), wait_ms: 8_000, sale: 1, snapshot: false },
+        Action::Purchase { contact: 0, item: 0, receipt: Some(1), wait_ms: 8_000, sale: 1, snapshot: false, acknowledge: true },
         Action::Sleep { ms: 30_000 },
-        Action::Purchase { contact: 0, item: 0, receipt: Some(1), wait_ms: 8_000, sale: 1, snapshot: false },
+        Action::Purchase { contact: 0, item: 0, receipt: Some(1), wait_ms: 8_000, sale: 1, snapshot: false, acknowledge: true },
     ];
     let slot = usize::try_from(rng.below(callers as u64)).unwrap_or(0);
     plan.slots.truncate(1);
@@ -429,6 +435,38 @@ fn disk(rng: &mut Rng, plan: &mut Plan) {
     crash(rng, plan);
 }
 
+fn crowd(rng: &mut Rng, plan: &mut Plan) {
+    plan.sync_us = rng.pick(&[2_000, 200_000, 200_000]);
+    let receipt = rng.pick(&[None, Some(1)]);
+    for slot in &mut plan.slots {
+        for _ in 0..2 {
+            let begins = rng.pick(&[0, 0, 30, 400]);
+            let mut actions = vec![Action::Sleep { ms: rng.below(begins + 1) }];
+            for _ in 0..2 {
+                match rng.below(4) {
+                    0 => actions.push(Action::Resolve { wait_ms: rng.pick(&WAITS) }),
+                    1 => actions.push(Action::AcknowledgeAll),
+                    _ => {
+                        let wait_ms = rng.pick(&WAITS);
+                        let acknowledge = rng.chance(50);
+                        let (contact, item, sale, snapshot) = (0, 0, 0, false);
+                        actions.push(Action::Purchase { contact, item, receipt, wait_ms, sale, snapshot, acknowledge });
+                    }
+                }
+            }
+            slot.callers.push(actions);
+        }
+    }
+    if rng.chance(60) {
+        let failure = rng.pick(&[WriteFailure::Fails, WriteFailure::SyncFails, WriteFailure::Hangs { ms: 1_000 }]);
+        plan.faults.push(Fault::Write { till: 0, number: 2 + rng.below(8), failure });
+    }
+    if rng.chance(40) {
+        plan.faults.push(Fault::Read { till: 0, number: 1 + rng.below(20) });
+    }
+    posts(rng, plan, &[Fate::SlowResponse { ms: 300 }]);
+}
+
 fn hour(rng: &mut Rng, plan: &mut Plan) {
     late_check(rng, plan);
     plan.rules.lag_ms = 3_500_000;
@@ -439,8 +477,8 @@ fn hour(rng: &mut Rng, plan: &mut Plan) {
 }
 
 fn everything(rng: &mut Rng, plan: &mut Plan) {
-    let changes: [fn(&mut Rng, &mut Plan); 10] =
-        [lag, late_check, history, merged, gateway, codes, clocks, redeem, disk, key];
+    let changes: [fn(&mut Rng, &mut Plan); 11] =
+        [lag, late_check, history, merged, gateway, codes, clocks, redeem, disk, key, crowd];
     for _ in 0..2 + rng.below(3) {
         rng.pick(&changes)(rng, plan);
     }
