@@ -3,7 +3,7 @@
 
 use super::plan::{Fault, WriteFailure};
 use super::scheduler;
-use super::state::{self, MS, SECOND, note, state};
+use super::state::{self, MINUTE, MS, Promise, SECOND, note, state};
 use super::system::{Instant, Mutex};
 use crate::config::JournalPlace;
 use crate::core::admission::{Admission, Candidates};
@@ -15,6 +15,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::TryLockError;
 use std::time::Duration;
+
+/// The plans' resend limit is two hours. A review before this is too early.
+const EARLY: u64 = 100 * MINUTE;
 
 /// One write, with the record that it replaced.
 struct Written {
@@ -30,6 +33,8 @@ pub(crate) struct Disk {
     unsynced: Vec<Written>,
     /// Records that are on the disk in some revision, whatever happens.
     durable: BTreeMap<OperationId, u64>,
+    /// When each record was first written, in true time.
+    began: BTreeMap<OperationId, u64>,
     /// A record in the write-ahead log whose commit failed: a restart may find it.
     ghost: Option<Intent>,
     /// SQLite's lock.
@@ -103,6 +108,16 @@ impl Disk {
     fn put(&mut self, intent: &Intent) {
         // The next frame of the write-ahead log takes the ghost's place.
         self.ghost = None;
+        let began = *self.began.entry(intent.id()).or_insert(scheduler::now());
+        let before = self.records.get(&intent.id());
+        if intent.code == Code::PendingNeedsReview
+            && before.is_some_and(|before| before.code != Code::PendingNeedsReview)
+            && scheduler::now() - began < EARLY
+        {
+            let minutes = (scheduler::now() - began) / MINUTE;
+            let text = format!("{} asks for review after {minutes} minutes", intent.id());
+            state::violation(Promise::ReviewLate, text);
+        }
         let mut stored = intent.clone();
         // The columns that the table does not have.
         stored.cause = Vec::new();
@@ -130,7 +145,7 @@ impl Disk {
         match (intent.revision, stored) {
             (1, Some(_)) => return Err(Error::of(Code::Journal)),
             (1, None) => {}
-            (revision, Some(stored)) if stored.revision + 1 == revision && stored.operation == intent.operation => {}
+            (revision, Some(stored)) if stored.revision + 1 == revision && is_update(stored, intent) => {}
             _ => return Ok(false),
         }
         if self.clashes(intent) {
@@ -171,6 +186,15 @@ impl Disk {
             }),
             unacknowledged,
         }
+    }
+}
+
+/// The columns that an update compares. The reward of a redeem is not among them.
+fn is_update(stored: &Intent, intent: &Intent) -> bool {
+    match (&stored.operation, &intent.operation) {
+        (Operation::Purchase(a), Operation::Purchase(b)) => a == b,
+        (Operation::Redeem(a), Operation::Redeem(b)) => (a.contact, a.channel) == (b.contact, b.channel),
+        _ => false,
     }
 }
 

@@ -519,7 +519,8 @@ pub(crate) fn handle(arriving: &Arriving) -> Response {
     note(21, || {
         let method = if arriving.body.is_some() { "POST" } else { "GET" };
         let body = String::from_utf8_lossy(&response.body).into_owned();
-        format!("Engage gives the {method} {} {} {body}", arriving.operation, response.status)
+        let about = if arriving.operation.is_empty() { String::new() } else { format!(" of {}", arriving.operation) };
+        format!("Engage responds to the {method}{about}: {} {body}", response.status)
     });
     response
 }

@@ -2,16 +2,21 @@
 //! seed. The system's threads, clocks, disk and network are replaced; nothing above them is.
 
 mod book;
+mod differential;
 pub(crate) mod disk;
 pub(crate) mod engage;
 pub(crate) mod network;
 pub(crate) mod plan;
 mod random;
 mod scenario;
+mod seeds;
+mod shrink;
 pub(crate) mod scheduler;
 mod state;
 pub(crate) mod system;
-mod worlds;
 mod report;
+mod worlds;
 
-pub use report::main;
+pub use differential::compare_with_journal;
+pub use report::{main, run_steps, run_twice, world_names};
+pub use seeds::run_kept;

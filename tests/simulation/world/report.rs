@@ -1,7 +1,8 @@
-//! The command: runs seeds, prints what held, and tells the story of a run.
+//! The command: runs seeds, prints what held, and prints the story of a run.
 
 use super::plan::Plan;
-use super::random::Rng;
+use super::seeds;
+use super::shrink;
 use super::scenario::{self, Outcomes};
 use super::state::{HOUR, Promise};
 use super::worlds::{self, WORLDS, World};
@@ -121,7 +122,7 @@ fn print(world: &World, sums: &Sums, seconds: f64) {
     }
 }
 
-fn tell(plan: &Plan, seed: u64) {
+fn print_run(plan: &Plan, seed: u64) {
     let run = scenario::run(plan, seed, true);
     println!("{}", serde_json::to_string(plan).unwrap_or_default());
     for line in &run.trace {
@@ -133,19 +134,79 @@ fn tell(plan: &Plan, seed: u64) {
     println!("{} steps, {} s, digest {:016x}", run.steps, run.now / 1_000_000, run.digest);
 }
 
+/// Finds the first seed of a world that breaks a promise, makes its plan small, and prints its story. With a name, the plan
+/// is kept.
+fn shrink_seed(world: &World, promise: Promise, first: u64, keep: Option<(&str, &str)>) {
+    let found = (first..first + 1_000_000)
+        .map(|seed| (seed, worlds::plan(world, seed, false)))
+        .find(|(seed, plan)| shrink::failing(plan, promise, *seed, 0).is_some());
+    let Some((seed, plan)) = found else {
+        println!("no seed of {} breaks promise {}", world.name, promise.text());
+        return;
+    };
+    let Some((small, order)) = shrink::shrink(&plan, promise, seed) else { return };
+    println!("world {}, seed {seed}, promise {}; order {order}", world.name, promise.text());
+    for line in seeds::story(&small, order) {
+        println!("{line}");
+    }
+    if let Some((name, fault)) = keep {
+        let path = seeds_folder().join(format!("{name}.json"));
+        if let Err(error) = seeds::keep(&path, world.name, promise, fault, &small, order) {
+            println!("{error}");
+        }
+    }
+}
+
+fn seeds_folder() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulation/seeds")
+}
+
+/// Returns the names of the worlds that keep the assumptions.
+pub fn world_names() -> Vec<&'static str> {
+    WORLDS.iter().filter(|world| world.without.is_none()).map(|world| world.name).collect()
+}
+
+/// Runs one seed of a world twice, once with its trace. Returns the digests of both.
+pub fn run_twice(world: &str, seed: u64) -> (u64, u64) {
+    let Some(world) = worlds::world(world) else { return (0, 1) };
+    let plan = worlds::plan(world, seed, false);
+    (scenario::run(&plan, seed, false).digest, scenario::run(&plan, seed, true).digest)
+}
+
+/// Runs seeds of every world that keeps the assumptions, until so many steps are made. Returns the steps, and each
+/// violation with its world and seed.
+pub fn run_steps(first: u64, steps: u64) -> (u64, Vec<String>) {
+    let (mut made, mut broken) = (0, Vec::new());
+    for seed in first.. {
+        for world in WORLDS.iter().filter(|world| world.without.is_none()) {
+            let run = run_seed(world, seed, false);
+            made += run.steps;
+            for violation in run.violations {
+                broken.push(format!("{} {seed}: {}: {}", world.name, violation.promise.text(), violation.text));
+            }
+        }
+        if made >= steps {
+            break;
+        }
+    }
+    (made, broken)
+}
+
 const USAGE: &str = "simulation run WORLD|all|held FIRST COUNT [mild] [one-thread]
-simulation trace WORLD SEED";
+simulation trace WORLD SEED
+simulation shrink WORLD PROMISE FIRST [NAME FAULT]
+simulation seeds [close]";
 
 /// Carries out the command of the program's arguments.
 pub fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let number = |place: usize| words.get(place).and_then(|text| text.parse::<u64>().ok());
-    match words.first().copied() {
+    let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |place: usize| given.get(place).and_then(|text| text.parse::<u64>().ok());
+    match given.first().copied() {
         Some("run") => {
-            let (name, first, count) = (words.get(1).copied(), number(2).unwrap_or(0), number(3).unwrap_or(1_000));
-            let mild = words.contains(&"mild");
-            let threads = if words.contains(&"one-thread") { 1 } else { 2 };
+            let (name, first, count) = (given.get(1).copied(), number(2).unwrap_or(0), number(3).unwrap_or(1_000));
+            let mild = given.contains(&"mild");
+            let threads = if given.contains(&"one-thread") { 1 } else { 2 };
             let chosen = WORLDS.iter().filter(|world| match name {
                 Some("all") | None => true,
                 Some("held") => world.without.is_none(),
@@ -158,12 +219,23 @@ pub fn main() {
             }
         }
         Some("trace") => {
-            let world = words.get(1).and_then(|name| worlds::world(name));
+            let world = given.get(1).and_then(|name| worlds::world(name));
             if let (Some(world), Some(seed)) = (world, number(2)) {
-                tell(&worlds::plan(world, seed, false), seed);
+                print_run(&worlds::plan(world, seed, false), seed);
             }
         }
+        Some("shrink") => {
+            let world = given.get(1).and_then(|name| worlds::world(name));
+            let promise = given.get(2).and_then(|number| Promise::from_number(number));
+            if let (Some(world), Some(promise)) = (world, promise) {
+                let keep = given.get(4).copied().zip(given.get(5).copied());
+                shrink_seed(world, promise, number(3).unwrap_or(0), keep);
+            }
+        }
+        Some("seeds") => match seeds::run_kept(&seeds_folder(), given.contains(&"close")) {
+            Ok(held) => held.iter().for_each(|name| println!("holds: {name}")),
+            Err(broken) => println!("broken:\n{broken}"),
+        },
         _ => println!("{USAGE}"),
     }
-    let _ = Rng::default();
 }

@@ -88,6 +88,7 @@ fn open(slot: usize, plan: &Slot) -> bool {
             false
         }
         Err(error) => {
+            note(2, || format!("the client cannot be opened: {error}"));
             if error.code().number() > -600 {
                 violation(Promise::Alive, format!("the client cannot be opened: {error}"));
             }
@@ -117,22 +118,24 @@ struct Call {
     process: usize,
     began: Micros,
     basket: Option<Basket>,
+    wait_ms: u64,
+    /// Requests of all tills so far.
+    requests: u64,
 }
 
 impl Call {
-    fn begin(process: usize, basket: Option<Basket>) -> Self {
+    fn begin(process: usize, basket: Option<Basket>, wait_ms: u64) -> Self {
         let began = scheduler::now();
         if let Some(basket) = &basket {
             book(|book| book.enter(basket));
         }
-        Self { process, began, basket }
+        Self { process, began, basket, wait_ms, requests: network::network(|network| network.requests) }
     }
 
     /// Checks the time of a call, and returns whether another call on the same basket ran meanwhile.
-    fn end(&self, wait_ms: Option<u64>, calm: bool) -> bool {
-        let took = scheduler::now() - self.began;
-        if let Some(wait) = wait_ms
-            && calm
+    fn end(&self, calm: bool) -> bool {
+        let (took, wait) = (scheduler::now() - self.began, self.wait_ms);
+        if calm
             && took > wait * MS + LATE
             && !state::is_dead(self.process)
         {
@@ -193,6 +196,10 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
         return;
     }
     reported(call.process, call.began, &id, row.outcome, row.name);
+    let nothing_asked = network::network(|network| network.requests) == call.requests;
+    if matches!(error.code(), Code::Unauthorized | Code::Forbidden) && call.wait_ms >= 300 && nothing_asked {
+        violation(Promise::DeclineEnds, format!("{id} is declined ({}) from memory, and the key may be right now", row.name));
+    }
     if row.outcome == Outcome::NotSent && !id.is_empty() {
         let sent_before = network::network(|network| {
             network.sent.get(&id).is_some_and(|sent| sent.iter().any(|sent| sent.at < call.began || !overlapped))
@@ -262,9 +269,9 @@ fn spend(
     make: impl FnOnce(&Client) -> crate::Result<Vec<u8>>,
 ) -> Option<String> {
     let (process, client) = open;
-    let call = Call::begin(*process, Some(basket.clone()));
+    let call = Call::begin(*process, Some(basket), wait_ms);
     let result = make(client);
-    let overlapped = call.end(Some(wait_ms), plan.slow_threads == 0);
+    let overlapped = call.end(plan.slow_threads == 0);
     match result {
         Ok(object) => {
             let object = parsed(&object);
@@ -284,10 +291,16 @@ fn spend(
         }
         Err(error) => {
             let id = text(&parsed(&error.to_json()), "operationId");
-            if !id.is_empty() && !state::is_dead(*process) {
+            // A conflict names another operation.
+            let mistake = (-199..=-100).contains(&error.code().number());
+            if !id.is_empty() && !mistake && !state::is_dead(*process) {
                 book(|book| book.sale_of(&id, &basket));
             }
             reported_error(&call, &error, overlapped);
+            if error.code() == Code::TimedOut && wait_ms >= 3_000 && plan.is_quick() && !state::is_dead(*process) {
+                let text = format!("a sale is not sent within {wait_ms} ms, and nothing is slow but responses");
+                violation(Promise::AlwaysAWorker, text);
+            }
             None
         }
     }
@@ -314,9 +327,7 @@ fn act(plan: &Plan, slot: usize, action: &Action, memory: &mut Memory) {
             else {
                 return;
             };
-            // A list before the purchase takes its own wait.
-            let wait = if *snapshot { wait_ms * 2 } else { *wait_ms };
-            let id = spend(plan, &open, basket, wait, |client| client.purchase(member, thing, Some(&options)));
+            let id = spend(plan, &open, basket, *wait_ms, |client| client.purchase(member, thing, Some(&options)));
             if let Some(id) = id {
                 if *stored {
                     acknowledge(client, *process, &id);
@@ -362,10 +373,10 @@ fn act(plan: &Plan, slot: usize, action: &Action, memory: &mut Memory) {
             }
         }
         Action::Resolve { wait_ms } => {
-            let call = Call::begin(*process, None);
+            let call = Call::begin(*process, None, *wait_ms);
             let options = format!("{{\"waitMs\":{wait_ms}}}");
             let _ = client.resolve_pending(Some(&options));
-            call.end(Some(*wait_ms), plan.slow_threads == 0);
+            call.end(plan.slow_threads == 0);
         }
         Action::CancelAll => {
             note(6, || "the cashier cancels".into());
@@ -422,7 +433,10 @@ fn watch_for_crashes(plan: &Arc<Plan>) {
             let plan = plan.clone();
             scheduler::spawn_in(0, move || {
                 scheduler::sleep(scheduler::below(20 * SECOND));
-                open_until_it_works(slot, &plan.slots[slot]);
+                // After the faults the scenario itself opens every till.
+                if !state(|state| state.calm) {
+                    open_until_it_works(slot, &plan.slots[slot]);
+                }
             });
         }
         if state(|state| state.calm && state.crashed.is_empty()) {
@@ -490,8 +504,12 @@ fn main(plan: &Arc<Plan>) {
             }
         });
     }
-    let watched = plan.clone();
-    scheduler::spawn_in(0, move || watch_for_crashes(&watched));
+    let (watched, watching) = (plan.clone(), Arc::new(std::sync::atomic::AtomicBool::new(true)));
+    let watches = watching.clone();
+    scheduler::spawn_in(0, move || {
+        watch_for_crashes(&watched);
+        watches.store(false, std::sync::atomic::Ordering::SeqCst);
+    });
     while scheduler::now() < plan.calm_after_s * SECOND || cashiers.load(std::sync::atomic::Ordering::SeqCst) > 0 {
         let left = (plan.calm_after_s * SECOND).saturating_sub(scheduler::now());
         scheduler::sleep(left.max(SECOND));
@@ -499,6 +517,9 @@ fn main(plan: &Arc<Plan>) {
     note(9, || "the faults end".into());
     state(|state| state.calm = true);
     scheduler::sleep(30 * SECOND);
+    while watching.load(std::sync::atomic::Ordering::SeqCst) {
+        scheduler::sleep(SECOND);
+    }
     await_ends(plan);
     close_all(plan);
     judge(plan);

@@ -23,8 +23,12 @@ pub(crate) enum Promise {
     Declined,
     NotSent,
     Completed,
+    /// 4: a decline lasts no longer than its reason.
+    DeclineEnds,
     /// 5: every intent reaches an end by itself.
     Ends,
+    /// 5: a person is asked only past the resend limit.
+    ReviewLate,
     /// 6: nothing is forgotten before it is acknowledged.
     Kept,
     /// 7: a second press on the same basket is the first intent; another sale is not.
@@ -37,23 +41,28 @@ pub(crate) enum Promise {
     CompletedStays,
     /// 12: an attempt is not sent while an earlier one of its intent is under way.
     OneAttempt,
+    /// 13: a sale is sent at once, whatever else is pending.
+    AlwaysAWorker,
 }
 
 impl Promise {
-    pub const ALL: [Promise; 13] = [
+    pub const ALL: [Promise; 16] = [
         Promise::OneDeduction,
         Promise::DurableFirst,
         Promise::OneIdOneSale,
         Promise::Declined,
         Promise::NotSent,
         Promise::Completed,
+        Promise::DeclineEnds,
         Promise::Ends,
+        Promise::ReviewLate,
         Promise::Kept,
         Promise::OneBasket,
         Promise::InTime,
         Promise::Alive,
         Promise::CompletedStays,
         Promise::OneAttempt,
+        Promise::AlwaysAWorker,
     ];
 
     /// Returns the number and the promise in words.
@@ -65,13 +74,16 @@ impl Promise {
             Promise::Declined => "4a declined only if nothing was deducted",
             Promise::NotSent => "4b not sent only if nothing was sent",
             Promise::Completed => "4c completed only if Engage has completed it",
+            Promise::DeclineEnds => "4d a decline lasts no longer than its reason",
             Promise::Ends => "5 every intent reaches an end",
+            Promise::ReviewLate => "5b review only past the resend limit",
             Promise::Kept => "6 nothing is forgotten",
             Promise::OneBasket => "7 one basket, one intent",
             Promise::InTime => "8 no call outlives its wait by 50 ms",
             Promise::Alive => "9 nothing panics or runs without end",
             Promise::CompletedStays => "11 a completed outcome stays",
             Promise::OneAttempt => "12 one attempt at a time",
+            Promise::AlwaysAWorker => "13 a sale always has a worker",
         }
     }
 

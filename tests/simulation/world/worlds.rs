@@ -34,6 +34,7 @@ pub(crate) const WORLDS: &[World] = &[
     World { name: "disk", text: "the disk fails, hangs and loses power", without: None, change: disk },
     World { name: "hour", text: "the history is late by up to an hour, and the configuration says so", without: None, change: hour },
     World { name: "crowd", text: "many cashiers press the same basket at once", without: None, change: crowd },
+    World { name: "hanging", text: "Engage hangs, and many purchases are pending", without: None, change: hanging },
     World { name: "everything", text: "all of these together", without: None, change: everything },
     World { name: "without-A1", text: "Engage forgets purchase ids", without: Some("A1"), change: |rng, plan| {
         plan.rules.forgets_ids_after_ms = Some(rng.below(3_000));
@@ -465,6 +466,31 @@ fn crowd(rng: &mut Rng, plan: &mut Plan) {
         plan.faults.push(Fault::Read { till: 0, number: 1 + rng.below(20) });
     }
     posts(rng, plan, &[Fate::SlowResponse { ms: 300 }]);
+}
+
+fn hanging(rng: &mut Rng, plan: &mut Plan) {
+    plan.slots.truncate(1);
+    plan.faults.clear();
+    plan.sync_us = 0;
+    plan.slow_threads = 0;
+    let sale = |receipt, wait_ms| Action::Purchase {
+        contact: 0,
+        item: 0,
+        receipt: Some(receipt),
+        wait_ms,
+        sale: 0,
+        snapshot: false,
+        acknowledge: false,
+    };
+    let slot = &mut plan.slots[0];
+    slot.request_timeout_ms = 60_000;
+    slot.callers.clear();
+    let pending = 20 + u32::try_from(rng.below(30)).unwrap_or(0);
+    for receipt in 0..pending {
+        slot.callers.push(vec![Action::Sleep { ms: rng.below(4_000) }, sale(100 + receipt, 300)]);
+    }
+    slot.callers.push(vec![Action::Sleep { ms: 8_000 }, sale(1, 3_000)]);
+    plan.faults.push(Fault::Outage { from_ms: 0, until_ms: 30_000, fate: Fate::LoseResponse });
 }
 
 fn hour(rng: &mut Rng, plan: &mut Plan) {
