@@ -31,6 +31,8 @@ pub(crate) struct Book {
     /// Reports of a decline: when, and the code.
     declined: BTreeMap<String, Vec<(Micros, String)>>,
     acknowledged: BTreeMap<String, Micros>,
+    /// Operations that were reported pending, with the process.
+    pending: BTreeMap<String, usize>,
     /// The sale of each operation, as the first call that got its id says.
     pub baskets: BTreeMap<String, Basket>,
     /// Calls on a basket: how many run, and when the last one began or ended.
@@ -81,6 +83,20 @@ impl Book {
 
     pub fn completed_by(&self, process: usize) -> Vec<String> {
         self.completed.keys().filter(|(by, _)| *by == process).map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Returns the operations of a basket whose completion the process has reported before a time.
+    pub fn completed_of(&self, process: usize, basket: &Basket, before: Micros) -> Vec<String> {
+        let mine = self.completed.iter().filter(|((by, _), at)| *by == process && **at < before);
+        mine.map(|((_, id), _)| id.clone()).filter(|id| self.baskets.get(id) == Some(basket)).collect()
+    }
+
+    pub fn pending(&mut self, id: &str, process: usize) {
+        self.pending.insert(id.to_owned(), process);
+    }
+
+    pub fn all_pending(&self) -> Vec<(String, usize)> {
+        self.pending.iter().map(|(id, process)| (id.clone(), *process)).collect()
     }
 
     pub fn declined(&mut self, id: &str, now: Micros, code: &str) {

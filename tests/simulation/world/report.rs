@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use super::seeds;
-use super::shrink;
+use super::shrink::{self, Failure};
 use super::scenario::{self, Outcomes};
 use super::state::{HOUR, Promise};
 use super::worlds::{self, WORLDS, World};
@@ -136,15 +136,16 @@ fn print_run(plan: &Plan, seed: u64) {
 
 /// Finds the first seed of a world that breaks a promise, makes its plan small, and prints its story. With a name, the plan
 /// is kept.
-fn shrink_seed(world: &World, promise: Promise, first: u64, keep: Option<(&str, &str)>) {
+fn shrink_seed(world: &World, failure: Failure<'_>, first: u64, keep: Option<(&str, &str)>) {
+    let promise = failure.promise;
     let found = (first..first + 1_000_000)
         .map(|seed| (seed, worlds::plan(world, seed, false)))
-        .find(|(seed, plan)| shrink::failing(plan, promise, *seed, 0).is_some());
+        .find(|(seed, plan)| shrink::failing(plan, failure, *seed, 0).is_some());
     let Some((seed, plan)) = found else {
         println!("no seed of {} breaks promise {}", world.name, promise.text());
         return;
     };
-    let Some((small, order)) = shrink::shrink(&plan, promise, seed) else { return };
+    let Some((small, order)) = shrink::shrink(&plan, failure, seed) else { return };
     println!("world {}, seed {seed}, promise {}; order {order}", world.name, promise.text());
     for line in seeds::story(&small, order) {
         println!("{line}");
@@ -194,7 +195,7 @@ pub fn run_steps(first: u64, steps: u64) -> (u64, Vec<String>) {
 
 const USAGE: &str = "simulation run WORLD|all|held FIRST COUNT [mild] [one-thread]
 simulation trace WORLD SEED
-simulation shrink WORLD PROMISE FIRST [NAME FAULT]
+simulation shrink WORLD PROMISE FIRST [NAME FAULT] [text=PART]
 simulation seeds [close]";
 
 /// Carries out the command of the program's arguments.
@@ -228,8 +229,9 @@ pub fn main() {
             let world = given.get(1).and_then(|name| worlds::world(name));
             let promise = given.get(2).and_then(|number| Promise::from_number(number));
             if let (Some(world), Some(promise)) = (world, promise) {
-                let keep = given.get(4).copied().zip(given.get(5).copied());
-                shrink_seed(world, promise, number(3).unwrap_or(0), keep);
+                let text = given.iter().find_map(|it| it.strip_prefix("text=")).unwrap_or_default();
+                let keep = given.get(4).copied().zip(given.get(5).copied()).filter(|(name, _)| !name.contains('='));
+                shrink_seed(world, Failure { promise, text }, number(3).unwrap_or(0), keep);
             }
         }
         Some("seeds") => match seeds::run_kept(&seeds_folder(), given.contains(&"close")) {

@@ -160,7 +160,8 @@ fn reported(process: usize, began: Micros, id: &str, outcome: Outcome, what: &st
             book(|book| book.completed(process, id, now));
         }
         Outcome::Declined => book(|book| book.declined(id, now, what)),
-        _ => {}
+        Outcome::Pending => book(|book| book.pending(id, process)),
+        Outcome::NotSent => {}
     }
     if outcome != Outcome::Completed && book(|book| book.was_completed(process, id, began)) {
         let text = format!("{id} was reported completed, and the same client then reports {what}");
@@ -208,7 +209,13 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
             violation(Promise::NotSent, format!("{id} is reported not sent ({}), and an attempt of it has left", row.name));
         }
     }
-    if row.outcome == Outcome::NotSent
+    // Whoever cannot read the journal does not know of an earlier press, but for what the memory has.
+    if row.code.number() <= -600 {
+        let basket = call.basket.filter(|basket| basket.receipt.is_some());
+        for id in basket.map(|basket| book(|book| book.completed_of(call.process, &basket, call.began))).unwrap_or_default() {
+            hidden(call.process, &id, error);
+        }
+    } else if row.outcome == Outcome::NotSent
         && id.is_empty()
         && let Some(basket) = call.basket.as_ref().filter(|basket| basket.receipt.is_some())
         && book(|book| book.is_open(basket, call.began))
@@ -223,12 +230,24 @@ fn check_after_completion(client: &Client, process: usize, id: &str) {
     let Ok(operation) = OperationId::parse(id, "id") else { return };
     match client.get_operation(operation) {
         Ok(object) => reported_object(process, began, &parsed(&object)),
-        Err(error) if error.code().number() <= -600 || error.code() == Code::Closed => {}
+        Err(error) if error.code().number() <= -600 => hidden(process, id, &error),
+        Err(error) if error.code() == Code::Closed => {}
         Err(error) if !state::is_dead(process) => {
             let text = format!("{id} was reported completed, and the same client then reports {}", error.code().row().name);
             violation(Promise::CompletedStays, text);
         }
         Err(_) => {}
+    }
+}
+
+/// A journal that cannot be read may not hide a completion that only the memory has.
+fn hidden(process: usize, id: &str, error: &Error) {
+    let till = state::till_of(process);
+    let stored = disk::records(till).iter().any(|intent| intent.state.is_final() && intent.id().to_string() == id);
+    if !stored && !state::is_dead(process) {
+        let name = error.code().row().name;
+        let text = format!("{id} was reported completed and is not stored, and the same client then reports {name}");
+        violation(Promise::CompletedShown, text);
     }
 }
 
@@ -245,6 +264,7 @@ fn acknowledge(client: &Client, process: usize, id: &str) {
             }
             reported_object(process, began, &object);
         }
+        Err(error) if error.code().number() <= -600 && completed => hidden(process, id, &error),
         Err(error) if error.code().number() <= -600 || error.code() == Code::Closed => {}
         Err(error) if completed && !state::is_dead(process) => {
             let name = error.code().row().name;
@@ -628,6 +648,14 @@ fn judge(plan: &Plan) {
         if ids.len() > 1 {
             let text = format!("receipt {:?}, sale {} was bought {} times: {ids:?}", basket.receipt, basket.sale, ids.len());
             violation(Promise::OneDeduction, text);
+        }
+    }
+    // Reported pending, and no journal knows.
+    for (id, process) in book(|book| book.all_pending()) {
+        let till = state::till_of(process);
+        let known = disk::records(till).iter().any(|intent| intent.id().to_string() == id);
+        if !known && !state::is_dead(process) && !book(|book| book.is_acknowledged(&id)) {
+            violation(Promise::Ends, format!("{id} was reported pending, and the journal never gets it"));
         }
     }
     // Completed, and no journal knows.

@@ -7,11 +7,18 @@ use super::state::Promise;
 /// Orders of the threads that are tried for each smaller plan.
 const ORDERS: u64 = 60;
 
+/// A promise that breaks, with a part of the violation's text.
+#[derive(Clone, Copy)]
+pub(crate) struct Failure<'a> {
+    pub promise: Promise,
+    pub text: &'a str,
+}
+
 /// Returns an order of the threads in which the plan breaks the promise.
-pub(crate) fn failing(plan: &Plan, promise: Promise, seed: u64, orders: u64) -> Option<(u64, Outcomes)> {
+pub(crate) fn failing(plan: &Plan, failure: Failure<'_>, seed: u64, orders: u64) -> Option<(u64, Outcomes)> {
     let tried = std::iter::once(seed).chain((0..orders).map(|number| seed.wrapping_add(1 + number * 7_919)));
     tried.map(|seed| (seed, scenario::run(plan, seed, false))).find(|(_, run)| {
-        run.violations.iter().any(|violation| violation.promise == promise)
+        run.violations.iter().any(|it| it.promise == failure.promise && it.text.contains(failure.text))
     })
 }
 
@@ -129,13 +136,13 @@ fn simpler(plan: &Plan) -> Vec<Plan> {
 }
 
 /// Makes a failing plan as small as it gets. Returns it with an order of its threads that fails.
-pub(crate) fn shrink(plan: &Plan, promise: Promise, seed: u64) -> Option<(Plan, u64)> {
-    let (mut seed, _) = failing(plan, promise, seed, 0)?;
+pub(crate) fn shrink(plan: &Plan, failure: Failure<'_>, seed: u64) -> Option<(Plan, u64)> {
+    let (mut seed, _) = failing(plan, failure, seed, 0)?;
     let mut plan = plan.clone();
     // A bound, so that a change and its opposite do not follow each other for ever.
     for _ in 0..300 {
         let better = smaller(&plan).into_iter().find_map(|less| {
-            let (seed, _) = failing(&less, promise, seed, ORDERS)?;
+            let (seed, _) = failing(&less, failure, seed, ORDERS)?;
             Some((less, seed))
         });
         let Some(better) = better else { break };

@@ -39,6 +39,8 @@ pub(crate) enum Promise {
     Alive,
     /// 11: a completed outcome is never replaced.
     CompletedStays,
+    /// 11: a failing journal hides no completion that was reported.
+    CompletedShown,
     /// 12: an attempt is not sent while an earlier one of its intent is under way.
     OneAttempt,
     /// 13: a sale is sent at once, whatever else is pending.
@@ -46,7 +48,7 @@ pub(crate) enum Promise {
 }
 
 impl Promise {
-    pub const ALL: [Promise; 16] = [
+    pub const ALL: [Promise; 17] = [
         Promise::OneDeduction,
         Promise::DurableFirst,
         Promise::OneIdOneSale,
@@ -61,6 +63,7 @@ impl Promise {
         Promise::InTime,
         Promise::Alive,
         Promise::CompletedStays,
+        Promise::CompletedShown,
         Promise::OneAttempt,
         Promise::AlwaysAWorker,
     ];
@@ -82,6 +85,7 @@ impl Promise {
             Promise::InTime => "8 no call outlives its wait by 50 ms",
             Promise::Alive => "9 nothing panics or runs without end",
             Promise::CompletedStays => "11 a completed outcome stays",
+            Promise::CompletedShown => "11b a failing journal hides no completion",
             Promise::OneAttempt => "12 one attempt at a time",
             Promise::AlwaysAWorker => "13 a sale always has a worker",
         }

@@ -33,6 +33,9 @@ pub(crate) const WORLDS: &[World] = &[
     World { name: "key", text: "the key is wrong for a time", without: None, change: key },
     World { name: "disk", text: "the disk fails, hangs and loses power", without: None, change: disk },
     World { name: "hour", text: "the history is late by up to an hour, and the configuration says so", without: None, change: hour },
+    World { name: "for-ever", text: "Engage processes a purchase for ever", without: None, change: |rng, plan| {
+        posts(rng, plan, &[Fate::ProcessingForEver]);
+    } },
     World { name: "crowd", text: "many cashiers press the same basket at once", without: None, change: crowd },
     World { name: "hanging", text: "Engage hangs, and many purchases are pending", without: None, change: hanging },
     World { name: "everything", text: "all of these together", without: None, change: everything },
@@ -205,7 +208,6 @@ fn fate(rng: &mut Rng, timeout_ms: u64) -> Fate {
         13 => Fate::AssignmentError { goes_on: false },
         14 => Fate::RateLimited { goes_on: false },
         15 => Fate::Fails { completes_ms: None },
-        _ if rng.chance(8) => Fate::ProcessingForEver,
         _ => Fate::Processing { ms: rng.below(60_000), fails: rng.chance(40) },
     }
 }
@@ -459,13 +461,24 @@ fn crowd(rng: &mut Rng, plan: &mut Plan) {
         }
     }
     if rng.chance(60) {
-        let failure = rng.pick(&[WriteFailure::Fails, WriteFailure::SyncFails, WriteFailure::Hangs { ms: 1_000 }]);
+        let failure = rng.pick(&[
+            WriteFailure::Fails,
+            WriteFailure::SyncFails,
+            WriteFailure::SyncAndWithdrawalFail,
+            WriteFailure::Hangs { ms: 1_000 },
+        ]);
         plan.faults.push(Fault::Write { till: 0, number: 2 + rng.below(8), failure });
     }
     if rng.chance(40) {
         plan.faults.push(Fault::Read { till: 0, number: 1 + rng.below(20) });
     }
     posts(rng, plan, &[Fate::SlowResponse { ms: 300 }]);
+    if rng.chance(30) {
+        // A status query of everything, at every moment of the first purchases.
+        let resolves = (0..12).flat_map(|_| [Action::Resolve { wait_ms: 0 }, Action::Sleep { ms: rng.below(30) }]);
+        let resolves: Vec<Action> = resolves.collect();
+        plan.slots[0].callers.push(resolves);
+    }
 }
 
 fn hanging(rng: &mut Rng, plan: &mut Plan) {
