@@ -1,20 +1,23 @@
 /*
- * engage_point_shop.hpp: engage_point_shop.h for C++17 and newer. Header-only; link the same library.
+ * engage_point_shop.hpp: engage_point_shop.h for C++17 and newer, without a library of its own.
  *
- * It adds what a type can add and nothing else: a client that closes itself, answers that free themselves and cannot be overlooked,
- * the outcome as a type, std::string_view in, std::function for the log. What each call does and takes stands in engage_point_shop.h.
+ * This layer adds types and ownership to the C API:
+ * a client closes itself, a result frees its JSON, and a result cannot be ignored unnoticed.
+ * The outcome is a type, texts are std::string_view, and the log function is a std::function.
+ * engage_point_shop.h specifies each call: its arguments, its JSON and its codes.
  *
  *     eps::Client shop;
- *     if (eps::Result opened = shop.open(config_json); !opened) return complain(opened);
- *     eps::Result bought = shop.purchase(contact, item, R"({"reference": "receipt 4711", "waitMs": 8000})");
+ *     if (eps::Result opened = shop.open(config_json); !opened) return show_problem(opened);
+ *     eps::Result bought = shop.purchase(contact, item, R"({"reference": "receipt 4711"})");
  *     switch (bought.outcome()) {
- *         case eps::Outcome::completed:     return print_receipt(bought.json());
- *         case eps::Outcome::declined:  return tell_member(bought.json());
- *         case eps::Outcome::pending:  return go_on_and_look_later();
- *         case eps::Outcome::not_sent: return try_again();
+ *         case eps::Outcome::completed: return print_receipt(bought.json());
+ *         case eps::Outcome::declined:  return inform_member(bought.json());
+ *         case eps::Outcome::pending:   return continue_the_sale();
+ *         case eps::Outcome::not_sent:  return offer_another_try();
  *     }
  *
- * Nothing here throws, except std::bad_alloc when a copy of a text cannot be made before a call. It compiles with -fno-exceptions.
+ * Nothing here throws, except std::bad_alloc if a text cannot be copied before a call.
+ * The header compiles with -fno-exceptions.
  */
 #ifndef ENGAGE_POINT_SHOP_HPP
 #define ENGAGE_POINT_SHOP_HPP
@@ -35,36 +38,36 @@ namespace eps {
 
 // Codes: written by `cargo xtask header`.
 
-/// What a code says about the points.
+/// The outcome of a code.
 enum class Outcome : std::int32_t {
-    /// It happened.
+    /// Engage has completed the operation, or a read has succeeded.
     completed = EPS_OUTCOME_COMPLETED,
-    /// Engage said no, definitely; nothing was deducted.
+    /// Engage has declined the operation; nothing was deducted.
     declined = EPS_OUTCOME_DECLINED,
-    /// Not known yet; it is being settled. Never treat it as failed.
+    /// The outcome is not known yet. Never treat it as failed.
     pending = EPS_OUTCOME_PENDING,
-    /// Nothing that spends has left the till, or a read failed; it may be tried again.
+    /// No attempt has left the till, or a read failed. Try again.
     not_sent = EPS_OUTCOME_NOT_SENT,
 };
 
-/// How much is logged.
+/// The log levels. Each level includes the levels above it.
 enum class Level : std::int32_t {
-    /// Nothing.
+    /// No lines.
     off = EPS_LOG_OFF,
-    /// What needs somebody: the journal fails.
+    /// Faults that need an administrator: the journal fails.
     error = EPS_LOG_ERROR,
-    /// Reads that failed, lines that were dropped.
+    /// Reads that failed, log lines that were dropped.
     warn = EPS_LOG_WARN,
-    /// Every request that spends, and what came of it.
+    /// Every attempt, and its outcome.
     info = EPS_LOG_INFO,
     /// Every read.
     debug = EPS_LOG_DEBUG,
 };
 
-/// What a call came to. A newer library may give a number that is not listed here.
+/// The results of a call. A newer library may return other numbers.
 enum class [[nodiscard]] Code : std::int32_t {
 
-    // Done: go on, then acknowledge.
+    // 0, completed: go on, then acknowledge.
     /// Completed. A purchase: Engage has completed it.
     ok = EPS_OK,
 
@@ -77,7 +80,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     empty_argument = EPS_EMPTY_ARGUMENT,
     /// An identifier is not a GUID of the form 8-4-4-4-12; the message names it.
     not_a_guid = EPS_NOT_A_GUID,
-    /// options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key.
+    /// options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of
+    /// range; the message names the key.
     bad_options = EPS_BAD_OPTIONS,
     /// The pointer is not a client of this library.
     bad_handle = EPS_BAD_HANDLE,
@@ -93,23 +97,31 @@ enum class [[nodiscard]] Code : std::int32_t {
     bad_log_level = EPS_BAD_LOG_LEVEL,
     /// This reference, contact and item already belong to another purchase id.
     reference_conflict = EPS_REFERENCE_CONFLICT,
-    /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.
+    /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey
+    /// and any.
     bad_key = EPS_BAD_KEY,
-    /// The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.
+    /// The process was forked from one that had opened a client. Open the first client after the
+    /// fork, or start a new program.
     forked = EPS_FORKED,
-    /// Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome.
+    /// Another redeem of this reward, for another reference or channel, is pending on this till.
+    /// Wait for its outcome.
     reward_in_use = EPS_REWARD_IN_USE,
+    /// The reference belongs to an operation that was acknowledged before referenceWindowMs. Put
+    /// the date and the line into the reference, or pass a purchase id of your own.
+    reference_reused = EPS_REFERENCE_REUSED,
     /// The operation is a redeem; only a purchase gives a reward.
     not_a_purchase = EPS_NOT_A_PURCHASE,
 
     // -2xx, configuration or credentials: call the administrator.
-    /// config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.
+    /// config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or
+    /// out of range; the message names the key.
     bad_config = EPS_BAD_CONFIG,
     /// The program was compiled against the header of another ABI version.
     abi_mismatch = EPS_ABI_MISMATCH,
     /// No certificate authority could be loaded from caFile or from the operating system.
     no_ca_certificates = EPS_NO_CA_CERTIFICATES,
-    /// Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was deducted.
+    /// Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was
+    /// deducted.
     unauthorized = EPS_UNAUTHORIZED,
     /// Engage responded with status 403: the API key may not do this. Nothing was deducted.
     forbidden = EPS_FORBIDDEN,
@@ -118,7 +130,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// The proxy requires a user and a password, or rejects the configured ones. Nothing was sent.
     proxy_login = EPS_PROXY_LOGIN,
 
-    // -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
+    // -3xx, declined: nothing was deducted. Inform the member.
     /// Engage has declined it; httpStatus and engageCode say more. Nothing was deducted.
     declined = EPS_DECLINED,
     /// PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact.
@@ -162,18 +174,20 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel.
     reward_not_for_channel = EPS_REWARD_NOT_FOR_CHANNEL,
 
-    // -4xx, not sent, or a read that failed: it may be tried again.
+    // -4xx, not sent, or a read that failed: try again.
     /// No connection to the server could be made.
     offline = EPS_OFFLINE,
     /// The server's name could not be resolved.
     dns_failed = EPS_DNS_FAILED,
     /// The TLS handshake failed; cause names the reason to its last link.
     tls_failed = EPS_TLS_FAILED,
-    /// The wait ended: a read has no response, or a purchase was withdrawn before anything was sent.
+    /// The wait ended: a read has no response, or a purchase was withdrawn before anything was
+    /// sent.
     timed_out = EPS_TIMED_OUT,
     /// eps_cancel: a read has no response, or a purchase was withdrawn before anything was sent.
     cancelled = EPS_CANCELLED,
-    /// 429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so.
+    /// 429 to a read: too many requests with this API key; retryAfterMs says when to try again if
+    /// Engage said so.
     rate_limited = EPS_RATE_LIMITED,
     /// The response to a read is not Engage's JSON: a web page, cut off, or of another shape.
     invalid_response = EPS_INVALID_RESPONSE,
@@ -185,8 +199,10 @@ enum class [[nodiscard]] Code : std::int32_t {
     connection_lost = EPS_CONNECTION_LOST,
     /// The proxy does not connect to the server; the message has its status. Nothing was sent.
     proxy_failed = EPS_PROXY_FAILED,
+    /// There was no memory for a response or a list. Nothing was sent.
+    out_of_memory = EPS_OUT_OF_MEMORY,
 
-    // -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.
+    // -5xx, pending: the journal holds the operation. Let the sale go on.
     /// The outcome is not known yet; httpStatus and engageCode say more.
     pending = EPS_PENDING,
     /// The wait ended before Engage responded. The request goes on and its response is journaled.
@@ -195,9 +211,11 @@ enum class [[nodiscard]] Code : std::int32_t {
     pending_cancelled = EPS_PENDING_CANCELLED,
     /// The connection ended after the request may have left and before its response came.
     pending_connection_lost = EPS_PENDING_CONNECTION_LOST,
-    /// Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing).
+    /// Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status
+    /// Processing).
     pending_processing = EPS_PENDING_PROCESSING,
-    /// The response is not Engage's (a web page, cut off, another shape), or this version does not know its status.
+    /// The response is not Engage's (a web page, cut off, another shape), or this version does not
+    /// know its status.
     pending_invalid_response = EPS_PENDING_INVALID_RESPONSE,
     /// A 5xx response: Engage, a gateway or a proxy failed, and the purchase may have been made.
     pending_server_error = EPS_PENDING_SERVER_ERROR,
@@ -209,12 +227,19 @@ enum class [[nodiscard]] Code : std::int32_t {
     pending_not_persisted = EPS_PENDING_NOT_PERSISTED,
     /// The client was closed during the wait. The operation is resolved after the next open.
     pending_closed = EPS_PENDING_CLOSED,
-    /// Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide.
+    /// Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person
+    /// must decide.
     pending_needs_review = EPS_PENDING_NEEDS_REVIEW,
-    /// An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key.
+    /// An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
+    /// the administrator check the API key.
     pending_credentials = EPS_PENDING_CREDENTIALS,
-    /// The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide.
+    /// The reward is redeemed or not listed, and nothing proves whether by this operation or by
+    /// somebody else. A person must decide.
     pending_ambiguous = EPS_PENDING_AMBIGUOUS,
+    /// The operation is durable and is being sent.
+    pending_submitted = EPS_PENDING_SUBMITTED,
+    /// There was no memory for the response of an attempt.
+    pending_out_of_memory = EPS_PENDING_OUT_OF_MEMORY,
 
     // -6xx, the journal cannot be used: nothing was sent. Call the administrator.
     /// The journal could not be read or written. Nothing was sent.
@@ -233,30 +258,47 @@ enum class [[nodiscard]] Code : std::int32_t {
     journal_foreign = EPS_JOURNAL_FOREIGN,
     /// The journal can be read but not written. Nothing was sent.
     journal_read_only = EPS_JOURNAL_READ_ONLY,
+    /// Records are missing (a lost, damaged or older file). The message says since when, and the
+    /// way out.
+    journal_incomplete = EPS_JOURNAL_INCOMPLETE,
+    /// The journal is a copy; see journalRole.
+    journal_copy = EPS_JOURNAL_COPY,
+    /// Another copy of this library in this process has the journal open.
+    journal_second_copy = EPS_JOURNAL_SECOND_COPY,
+    /// The files on the disk are no longer the ones that are open.
+    journal_replaced = EPS_JOURNAL_REPLACED,
+    /// The file is not a regular file, is reached by a link, or belongs to or may be written by
+    /// others.
+    journal_unsafe = EPS_JOURNAL_UNSAFE,
+    /// The disk did not respond within the wait.
+    journal_timed_out = EPS_JOURNAL_TIMED_OUT,
 
     // -9xx, a fault of the library: report it.
-    /// A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it.
+    /// A fault of this library (a caught panic). If it was a purchase, its outcome is in the
+    /// journal. Please report it.
     internal = EPS_INTERNAL,
 };
 
 // End of codes.
 
-/// What any number says about the points.
+/// Returns the outcome of a code, also of a code that is newer than this header.
 inline Outcome outcome(Code code) noexcept {
     return static_cast<Outcome>(eps_outcome(static_cast<std::int32_t>(code)));
 }
 
-/// A code's name, "EPS_OK".
+/// Returns the name of a code, "EPS_OK".
 inline std::string_view name(Code code) noexcept { return eps_code_name(static_cast<std::int32_t>(code)); }
 
-/// The library's version, "1.2.3".
+/// Returns the library's version, "1.2.3".
 inline std::string_view version() noexcept { return eps_version(); }
 
-/// What a call came to: its code, and its answer or the problem object. Owns the text.
+/// The result of a call: its code, and its JSON or the problem object. A result owns that text.
 class [[nodiscard]] Result {
 public:
+    /// Takes over the text of another result, which is then empty.
     Result(Result &&other) noexcept
         : buffer_(std::exchange(other.buffer_, eps_buffer{})), code_(other.code_), problem_(other.problem_) {}
+    /// Frees this result's text and takes over the text of another result.
     Result &operator=(Result &&other) noexcept {
         Result taken(std::move(other));
         std::swap(code_, taken.code_);
@@ -264,16 +306,23 @@ public:
         std::swap(problem_, taken.problem_);
         return *this;
     }
+    /// A result has one owner and is not copied.
     Result(const Result &) = delete;
+    /// A result has one owner and is not copied.
     Result &operator=(const Result &) = delete;
+    /// Frees the text.
     ~Result() { eps_buffer_dispose(&buffer_); }
 
+    /// Returns the code of the call.
     Code code() const noexcept { return code_; }
+    /// Returns what the code says about the points.
     Outcome outcome() const noexcept { return eps::outcome(code_); }
+    /// Returns the name of the code, "EPS_OK".
     std::string_view name() const noexcept { return eps::name(code_); }
-    /// Whether it is done. False does not mean that it failed: see outcome().
+    /// Returns whether the call is completed. False does not mean that it failed: see outcome().
     explicit operator bool() const noexcept { return code_ == Code::ok; }
-    /// The answer when it is done, else the problem object. UTF-8; ends with the result.
+    /// Returns the JSON of a completed call, else the problem object. The UTF-8 text lives as long
+    /// as this result.
     std::string_view json() const noexcept {
         return buffer_.data ? std::string_view(buffer_.data, buffer_.len) : std::string_view(problem_);
     }
@@ -282,36 +331,38 @@ private:
     friend class Client;
     friend Result new_id() noexcept;
 
-    /// Makes the call, which fills in the buffer.
+    /// Makes the call, which fills the buffer.
     template <typename Call>
     explicit Result(Call &&call) noexcept : code_(static_cast<Code>(call(&buffer_))) {}
-    /// A call that was not made.
+    /// A call that was not made, because an argument was wrong.
     Result(Code code, const char *problem) noexcept : code_(code), problem_(problem) {}
 
-    eps_buffer buffer_{}; // Before the code: the call that gives it fills this in.
+    // Declared before the code, because the call that returns the code fills the buffer.
+    eps_buffer buffer_{};
     Code code_;
     const char *problem_ = "";
 };
 
-/// A fresh purchase id: a JSON string.
+/// Makes a new purchase id. The result is a JSON string.
 inline Result new_id() noexcept {
     return Result([](eps_buffer *out) { return eps_new_id(out); });
 }
 
-/// Receives a line of the log, UTF-8 JSON, on a thread of the library's own. What it throws is dropped.
+/// Receives one line of the log, UTF-8 JSON, on a thread of the library. An exception that the
+/// function throws is dropped.
 using LogFunction = std::function<void(Level level, std::string_view line)>;
 
 namespace detail {
 
 inline constexpr const char *nul_inside =
-    R"({"code":-102,"name":"EPS_BAD_UTF8","outcome":"notSent","message":"an argument has a NUL character inside",)"
+    R"({"code":-102,"name":"EPS_BAD_UTF8","outcome":"notSent","message":"An argument has a NUL character inside. Remove the character.",)"
     R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
 
-/// A text as C takes it: with a NUL behind, and none inside, which would cut it off unseen.
+/// A text with a NUL at its end, as C needs it. A NUL inside would shorten the text unnoticed.
 class Text {
 public:
     Text(std::string_view text) : copy_(text), whole_(text.find('\0') == text.npos) {}
-    /// Options, and a contact that may be absent: NULL where there is none.
+    /// An optional text: NULL if it is absent.
     Text(std::optional<std::string_view> text) : Text(text.value_or(std::string_view())) { absent_ = !text; }
 
     const char *c_str() const noexcept { return absent_ ? nullptr : copy_.c_str(); }
@@ -323,8 +374,9 @@ private:
     bool absent_ = false;
 };
 
-/// The log functions in use, by number. The library holds a number, not an address, so a line that comes late finds nothing
-/// instead of a function that is gone. Never destroyed: lines may come until the process ends.
+/// The log functions in use, by number. The library holds a number, not an address. A late line for
+/// a removed function therefore finds no function instead of freed memory. This map is never
+/// destroyed, because lines may arrive until the process ends.
 class LogFunctions {
 public:
     static LogFunctions &all() {
@@ -335,12 +387,13 @@ public:
     std::uintptr_t add(LogFunction function) {
         auto shared = std::make_shared<LogFunction>(std::move(function));
         std::lock_guard<std::mutex> lock(mutex_);
-        functions_.emplace(++given_, std::move(shared));
-        return given_;
+        functions_.emplace(++last_number_, std::move(shared));
+        return last_number_;
     }
 
     void remove(std::uintptr_t number) noexcept {
-        std::shared_ptr<LogFunction> last; // Destroyed outside the lock: it may hold anything.
+        // Destroyed outside the lock, because its destructor may run any code.
+        std::shared_ptr<LogFunction> last;
         std::lock_guard<std::mutex> lock(mutex_);
         if (auto found = functions_.find(number); found != functions_.end()) {
             last = std::move(found->second);
@@ -370,31 +423,38 @@ private:
 
     std::mutex mutex_;
     std::map<std::uintptr_t, std::shared_ptr<LogFunction>> functions_;
-    std::uintptr_t given_ = 0;
+    std::uintptr_t last_number_ = 0;
 };
 
 } // namespace detail
 
-/// A client. Closes itself. Calls may be made from any thread at any time; moving and destroying it is one thread's.
+/// A client of one Engage tenant, which its destructor closes. Any thread may make calls at any
+/// time. Only one thread may move or destroy a client.
 class Client {
 public:
-    /// A JSON object, or nothing for the defaults.
+    /// A JSON object; absent for the defaults.
     using Options = std::optional<std::string_view>;
 
+    /// Makes a client that is not open.
     Client() noexcept = default;
+    /// Takes over the open client of another object, which is then not open.
     Client(Client &&other) noexcept
         : client_(std::exchange(other.client_, nullptr)), log_(std::exchange(other.log_, 0)) {}
+    /// Closes this client and takes over the open client of another object.
     Client &operator=(Client &&other) noexcept {
         Client taken(std::move(other));
         std::swap(client_, taken.client_);
         std::swap(log_, taken.log_);
         return *this;
     }
+    /// A client has one owner and is not copied.
     Client(const Client &) = delete;
+    /// A client has one owner and is not copied.
     Client &operator=(const Client &) = delete;
+    /// Closes the client.
     ~Client() { (void)close(); }
 
-    /// Opens the client; one that it was before is closed first.
+    /// Opens the client with a configuration, a JSON object. An open client is closed first.
     Result open(std::string_view config_json) {
         (void)close();
         return checked([&](eps_buffer *out, const char *config) {
@@ -402,70 +462,84 @@ public:
         }, config_json);
     }
 
-    /// Ends every call and closes. A second time is a no-op, and so is the destructor then.
+    /// Ends every call and closes the client. A second close does nothing.
     Code close() noexcept {
         const auto code = static_cast<Code>(eps_client_close(std::exchange(client_, nullptr)));
         detail::LogFunctions::all().remove(std::exchange(log_, 0));
         return code;
     }
 
-    /// The client as C has it, still owned by this object; for what another thread may call while this one is being closed.
+    /// Returns the client of the C API, which this object still owns. Another thread may use it
+    /// while this object is closing.
     eps_client *get() const noexcept { return client_; }
 
+    /// Ends the wait of every call on this client. Each call returns its true outcome.
     Code cancel() const noexcept { return static_cast<Code>(eps_cancel(client_)); }
 
+    /// Finds the id of a member by a key, such as "email", and its value.
     Result find_contact(std::string_view key, std::string_view value, Options options = {}) const {
         return call(eps_find_contact, key, value, options);
     }
+    /// Lists a member's point accounts.
     Result list_points(std::string_view contact_id, Options options = {}) const {
         return call(eps_list_points, contact_id, options);
     }
+    /// Lists the items that a member can buy.
     Result list_items(std::string_view contact_id, Options options = {}) const {
         return call(eps_list_items, contact_id, options);
     }
+    /// Buys an item for points. The intent is recorded in the journal before anything is sent.
     Result purchase(std::string_view contact_id, std::string_view item_id, Options options = {}) const {
         return call(eps_purchase, contact_id, item_id, options);
     }
+    /// Lists a member's purchases in Engage.
     Result list_purchases(std::string_view contact_id, Options options = {}) const {
         return call(eps_list_purchases, contact_id, options);
     }
+    /// Lists a member's rewards.
     Result list_rewards(std::string_view contact_id, Options options = {}) const {
         return call(eps_list_rewards, contact_id, options);
     }
+    /// Finds the reward that a completed purchase gave.
     Result find_reward(std::string_view operation_id, Options options = {}) const {
         return call(eps_find_reward, operation_id, options);
     }
-    /// `contact_id` may be std::nullopt: a reward can be redeemed without a contact.
+    /// Uses a reward on a receipt. A redeem cannot be undone. `contact_id` may be std::nullopt.
     Result redeem_reward(Options contact_id, std::string_view assignment_id, Options options = {}) const {
         return call(eps_redeem_reward, contact_id, assignment_id, options);
     }
+    /// Lists the operations that are pending, or final and not acknowledged.
     Result list_unacknowledged(Options options = {}) const { return call(eps_list_unacknowledged, options); }
+    /// Returns the last known state of an operation.
     Result get_operation(std::string_view operation_id) const { return call(eps_get_operation, operation_id); }
+    /// Resolves the pending operations now, instead of at their next scheduled time.
     Result resolve_pending(Options options = {}) const { return call(eps_resolve_pending, options); }
+    /// Acknowledges that the POS has stored the outcome of an operation.
     Result acknowledge(std::string_view operation_id) const { return call(eps_acknowledge, operation_id); }
+    /// Returns the counters since open, and the numbers of records in the journal.
     Result read_stats() const { return call(eps_read_stats); }
 
-    /// Sets the log function; an empty one removes it. It lives until it is replaced or the client is closed, and to the end of
-    /// a line that it is busy with then.
+    /// Sets the log function; an empty function removes it. The function lives until it is replaced
+    /// or the client is closed, and until a line in progress ends.
     Code set_log(Level level, LogFunction function) {
-        const bool some = static_cast<bool>(function);
-        const auto number = some ? detail::LogFunctions::all().add(std::move(function)) : 0;
+        const bool is_set = static_cast<bool>(function);
+        const auto number = is_set ? detail::LogFunctions::all().add(std::move(function)) : 0;
         const auto code = static_cast<Code>(eps_set_log(client_, static_cast<std::int32_t>(level),
-                                                        some ? detail::LogFunctions::call : nullptr,
+                                                        is_set ? detail::LogFunctions::call : nullptr,
                                                         reinterpret_cast<void *>(number)));
-        // What is not in use: the function of before, or after an error the new one.
+        // The unused function: the previous one, or the new one after an error.
         detail::LogFunctions::all().remove(code == Code::ok ? std::exchange(log_, number) : number);
         return code;
     }
 
 private:
-    /// A function of the C header, on this client.
+    /// Calls a function of the C API on this client.
     template <typename Function, typename... Texts>
     Result call(Function *function, const Texts &...texts) const {
         return checked([&](eps_buffer *out, auto... arguments) { return function(client_, arguments..., out); }, texts...);
     }
 
-    /// Calls with each text as C takes it. With one that has a NUL inside, the call is not made.
+    /// Calls with each text as C needs it. The call is not made if a text has a NUL inside.
     template <typename Function, typename... Texts>
     static Result checked(Function &&function, const Texts &...texts) {
         const auto made = [&](const auto &...copies) {

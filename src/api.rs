@@ -2,7 +2,7 @@
 
 use crate::core::domain::{AssignmentId, ContactId, ItemId, Millis, Operation, OperationId};
 use crate::core::error::Error;
-use crate::core::intent::Intent;
+use crate::core::intent::{Intent, Review};
 use crate::core::reward_match::Certainty;
 use crate::engage::Receipt;
 use crate::stats::Stats;
@@ -80,12 +80,32 @@ struct OperationObject<'a> {
     /// Only in the result of a purchase or a redeem: whether the operation existed before the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     existing: Option<bool>,
+    tenant: Option<&'a str>,
+    /// It belongs to another tenant: this client neither queries nor sends it.
+    foreign: bool,
+    /// When an outcome can be expected at the latest; null where that is not known.
+    expected_by_ms: Option<Millis>,
+    last_query_at_ms: Option<Millis>,
+    next_query_at_ms: Option<Millis>,
+    last_code: Option<i32>,
+    first_pending_code: Option<i32>,
+    cause: &'a [String],
+    /// Status queries since the first attempt that no caller waited for.
+    retry_count: u32,
+    review: Option<&'a Review>,
+    request_ids: &'a [String],
+    writer_version: &'a str,
+    /// Who acts: see `eps_code_action`.
+    action: &'static str,
     purchase: Option<&'a RawValue>,
     reward: Option<&'a RawValue>,
 }
 
 impl<'a> OperationObject<'a> {
-    fn of(intent: &'a Intent, existing: Option<bool>) -> Self {
+    fn of(intent: &'a Intent, existing: Option<bool>, tenant: &str) -> Self {
+        let foreign = intent.tenant.as_deref().is_some_and(|theirs| theirs != tenant);
+        let pending = !intent.state.is_final();
+        let progress = &intent.progress;
         let row = intent.code.row();
         let response = intent.response.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let (purchase, redeem) = match intent.operation {
@@ -108,34 +128,61 @@ impl<'a> OperationObject<'a> {
             attempts: intent.detail.attempts,
             http_status: intent.detail.http_status,
             engage_code: intent.detail.engage_code.as_deref(),
-            needs_review: intent.needs_review(),
+            needs_review: intent.needs_review() || (foreign && pending),
             recorded_at_ms: intent.recorded_at,
             resolved_at_ms: intent.resolved_at,
             acknowledged_at_ms: intent.acknowledged_at,
             existing,
+            tenant: intent.tenant.as_deref(),
+            foreign,
+            expected_by_ms: intent.expected_by().filter(|_| pending && !foreign),
+            last_query_at_ms: progress.last_query_at_ms,
+            next_query_at_ms: Some(intent.next_query_at).filter(|_| pending && !foreign),
+            last_code: progress.last_code,
+            first_pending_code: progress.first_pending_code,
+            cause: &progress.cause,
+            retry_count: intent.query_count,
+            review: progress.review.as_ref(),
+            request_ids: &progress.request_ids,
+            writer_version: &progress.writer_version,
+            action: row.action().name(),
             purchase: response.filter(|_| purchase.is_some()),
             reward: response.filter(|_| redeem.is_some()),
         }
     }
 }
 
-/// Returns the operation object of an intent.
-pub(crate) fn operation(intent: &Intent) -> Vec<u8> {
-    to_json(&OperationObject::of(intent, None))
+/// Returns the operation object of an intent. `tenant`: the client's.
+pub(crate) fn operation(intent: &Intent, tenant: &str) -> Vec<u8> {
+    to_json(&OperationObject::of(intent, None, tenant))
 }
 
 /// Returns the operation object of a purchase or a redeem, with `existing`.
-pub(crate) fn operation_result(intent: &Intent, existing: bool) -> Vec<u8> {
-    to_json(&OperationObject::of(intent, Some(existing)))
+pub(crate) fn operation_result(intent: &Intent, existing: bool, tenant: &str) -> Vec<u8> {
+    to_json(&OperationObject::of(intent, Some(existing), tenant))
 }
 
 /// Returns `{"operations": […]}`.
-pub(crate) fn operations(intents: &[Intent]) -> Vec<u8> {
+pub(crate) fn operations(intents: &[Intent], tenant: &str) -> Vec<u8> {
     #[derive(Serialize)]
     struct Operations<'a> {
         operations: Vec<OperationObject<'a>>,
     }
-    to_json(&Operations { operations: intents.iter().map(|intent| OperationObject::of(intent, None)).collect() })
+    to_json(&Operations { operations: objects(intents, tenant) })
+}
+
+/// Returns `{"operations": […], "next": cursor or null}`.
+pub(crate) fn operation_page(intents: &[Intent], next: Option<&str>, tenant: &str) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Page<'a> {
+        operations: Vec<OperationObject<'a>>,
+        next: Option<&'a str>,
+    }
+    to_json(&Page { operations: objects(intents, tenant), next })
+}
+
+fn objects<'a>(intents: &'a [Intent], tenant: &str) -> Vec<OperationObject<'a>> {
+    intents.iter().map(|intent| OperationObject::of(intent, None, tenant)).collect()
 }
 
 /// The result of `eps_resolve_pending`.
@@ -180,7 +227,8 @@ impl From<Receipt> for ReceiptObject {
     }
 }
 
-/// Returns the result of `eps_read_stats`. `journal`: the pending and the unacknowledged operations.
+/// Returns the result of `eps_read_stats`. `journal`: the pending and the unacknowledged
+/// operations.
 pub(crate) fn stats(stats: &Stats, journal: Option<(u64, u64)>) -> Vec<u8> {
     /// The counters start at zero with the client.
     #[derive(Serialize)]

@@ -1,13 +1,14 @@
-//! The client: one method a call of the API. It checks options, makes reads on the caller's own thread, and gives
-//! purchases and redeems to the runtime.
+//! The client: one method a call of the API. It checks options, makes reads on the caller's own
+//! thread, and gives purchases and redeems to the runtime.
 
 use crate::api::{self, Resolution};
 use crate::config::{Config, Fields};
-use crate::core::code::Code;
+use crate::core::code::{Code, Outcome};
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, OperationId};
 use crate::core::error::{Error, Result};
-use crate::core::intent::IntentState;
+use crate::core::intent::{Intent, IntentState, Review};
 use crate::engage::{ContactKey, Engage};
+use crate::journal::Filter;
 use crate::log::{Field, Level, Log, Sink};
 use crate::rt::Instant;
 use crate::runtime::{Runtime, WaitLimit};
@@ -52,8 +53,8 @@ impl Client {
         Ok(Self { config, engage, runtime, log, stats, cancellation })
     }
 
-    /// Ends every call, waits a bounded time for requests under way, and closes the journal. Pending operations
-    /// stay in the journal and are resolved after the next open.
+    /// Ends every call, waits a bounded time for requests under way, and closes the journal.
+    /// Pending operations stay in the journal and are resolved after the next open.
     pub fn close(&self) {
         if self.cancellation.close() {
             self.runtime.close();
@@ -68,8 +69,8 @@ impl Client {
         Ok(())
     }
 
-    /// Finds a member by `key` (`email`, `mobilePhone`, `socialSecurityNumber`, `customKey`, `any`). Returns the
-    /// contact id as a JSON string. Options: `contactType`, `waitMs`.
+    /// Finds a member by `key` (`email`, `mobilePhone`, `socialSecurityNumber`, `customKey`,
+    /// `any`). Returns the contact id as a JSON string. Options: `contactType`, `waitMs`.
     pub fn find_contact(&self, key: &str, value: &str, options: Option<&str>) -> Result<Vec<u8>> {
         let key = ContactKey::parse(key)?;
         let value = Secret::new(value.to_owned());
@@ -86,8 +87,8 @@ impl Client {
         })
     }
 
-    /// Lists the member's rewards: Engage's JSON array. Options: `channel` (`POS`, `ECOM`, `OTHER`; default `POS`),
-    /// `waitMs`.
+    /// Lists the member's rewards: Engage's JSON array. Options: `channel` (`POS`, `ECOM`, `OTHER`;
+    /// default `POS`), `waitMs`.
     pub fn list_rewards(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("rewards.listed", Some(contact), options, |call, fields| {
             let channel = channel(fields)?;
@@ -102,14 +103,16 @@ impl Client {
         })
     }
 
-    /// Lists the member's purchases: Engage's JSON array, empty if there are none. Options: `waitMs`.
+    /// Lists the member's purchases: Engage's JSON array, empty if there are none. Options:
+    /// `waitMs`.
     pub fn list_purchases(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("purchases.listed", Some(contact), options, |call, _| {
             Ok(move |engage: &Engage| engage.purchases(contact, &call))
         })
     }
 
-    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `snapshotRewards`, `waitMs`.
+    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `snapshotRewards`,
+    /// `waitMs`.
     pub fn purchase(&self, contact: ContactId, item: ItemId, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         let mut options = self.options(options)?;
@@ -123,7 +126,7 @@ impl Client {
             self.runtime.snapshot_rewards(contact, &self.call(options.wait));
         }
         let (intent, existing) = self.runtime.purchase(contact, item, id, reference, &limit)?;
-        Ok(api::operation_result(&intent, existing))
+        Ok(api::operation_result(&intent, existing, &self.config.tenant))
     }
 
     /// Finds the reward that a completed purchase gave. Options: `waitMs`.
@@ -145,20 +148,60 @@ impl Client {
         let limit = self.limit(options.wait);
         options.fields.finish()?;
         let (intent, existing) = self.runtime.redeem(contact, assignment, channel, reference, &limit)?;
-        Ok(api::operation_result(&intent, existing))
+        Ok(api::operation_result(&intent, existing, &self.config.tenant))
     }
 
     /// Lists everything that is pending or not acknowledged, oldest first: `{"operations": […]}`.
+    /// Options: `reference`.
     pub fn list_unacknowledged(&self, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
-        no_options(options)?;
-        Ok(api::operations(&self.runtime.unacknowledged()?))
+        let mut fields = fields(options)?;
+        let reference = reference(&mut fields)?;
+        fields.finish()?;
+        let mut intents = self.runtime.unacknowledged()?;
+        if reference.is_some() {
+            intents.retain(|intent| intent.reference == reference);
+        }
+        Ok(api::operations(&intents, &self.config.tenant))
+    }
+
+    /// Lists what the journal holds, oldest first: `{"operations": […], "next": cursor or null}`.
+    /// Options: `since`, `until`, `outcome`, `acknowledged`, `reference`, `limit`, `after`.
+    pub fn list_operations(&self, options: Option<&str>) -> Result<Vec<u8>> {
+        self.check_open()?;
+        let mut fields = fields(options)?;
+        let filter = filter(&mut fields)?;
+        fields.finish()?;
+        let intents = self.runtime.list(&filter)?;
+        let next = intents.last().filter(|_| intents.len() == filter.limit).map(cursor_of);
+        Ok(api::operation_page(&intents, next.as_deref(), &self.config.tenant))
+    }
+
+    /// Stores the decision of a person about an operation in manual review, and acknowledges it:
+    /// the operation object. `resolution`: `completed` or `declined`. Options: `by`, `note`.
+    pub fn resolve_review(&self, id: OperationId, resolution: &str, options: Option<&str>) -> Result<Vec<u8>> {
+        self.check_open()?;
+        let mut fields = fields(options)?;
+        if !matches!(resolution, "completed" | "declined") {
+            return Err(Error::new(Code::BadOptions, "resolution must be \"completed\" or \"declined\""));
+        }
+        let (by, note) = (text(&mut fields, "by")?, text(&mut fields, "note")?);
+        fields.finish()?;
+        let review = Review { resolution: resolution.to_owned(), by, note, at_ms: 0 };
+        Ok(api::operation(&self.runtime.resolve_review(id, &review)?, &self.config.tenant))
+    }
+
+    /// Acknowledges all operations of a reference, or none: `{"operations": […]}`.
+    pub fn acknowledge_reference(&self, reference: &str, options: Option<&str>) -> Result<Vec<u8>> {
+        self.check_open()?;
+        fields(options)?.finish()?;
+        Ok(api::operations(&self.runtime.acknowledge_reference(reference)?, &self.config.tenant))
     }
 
     /// Returns the last known state of an operation: the operation object.
     pub fn get_operation(&self, id: OperationId) -> Result<Vec<u8>> {
         self.check_open()?;
-        Ok(api::operation(&self.runtime.get(id)?))
+        Ok(api::operation(&self.runtime.get(id)?, &self.config.tenant))
     }
 
     /// Queries every pending outcome now: `{"resolved": n, "pending": n}`. Options: `waitMs`.
@@ -171,10 +214,11 @@ impl Client {
         Ok(api::to_json(&Resolution { resolved, pending }))
     }
 
-    /// Marks that the POS has stored the outcome: the operation object. A second call changes nothing.
+    /// Marks that the POS has stored the outcome: the operation object. A second call changes
+    /// nothing.
     pub fn acknowledge(&self, id: OperationId) -> Result<Vec<u8>> {
         self.check_open()?;
-        Ok(api::operation(&self.runtime.acknowledge(id)?))
+        Ok(api::operation(&self.runtime.acknowledge(id)?, &self.config.tenant))
     }
 
     /// Returns counters since the open, and the counts of the journal.
@@ -195,8 +239,8 @@ impl Client {
         Ok(())
     }
 
-    /// Makes a read on the caller's own thread. `prepare` takes the options and returns the request. The request is
-    /// made after all options have been checked.
+    /// Makes a read on the caller's own thread. `prepare` takes the options and returns the
+    /// request. The request is made after all options have been checked.
     fn read<'c, R>(
         &'c self,
         event: &'static str,
@@ -275,7 +319,58 @@ fn reference(fields: &mut Fields) -> Result<Option<String>> {
     Ok(reference)
 }
 
-/// Checks the options of a call that has none yet.
-fn no_options(options: Option<&str>) -> Result<()> {
-    options.map_or(Ok(()), |text| Fields::parse(text, Code::BadOptions, OPTIONS)?.finish())
+/// Reads a short text that the journal keeps.
+fn text(fields: &mut Fields, key: &'static str) -> Result<Option<String>> {
+    let text = fields.string(key)?;
+    if text.as_ref().is_some_and(|text| text.len() > REFERENCE_BYTES || text.chars().any(char::is_control)) {
+        return Err(fields.error(key, "must have at most 200 bytes and no control characters"));
+    }
+    Ok(text)
+}
+
+/// Reads the options of a call that does not wait.
+fn fields(options: Option<&str>) -> Result<Fields> {
+    options.map_or_else(
+        || Ok(Fields::empty(Code::BadOptions, OPTIONS)),
+        |text| Fields::parse(text, Code::BadOptions, OPTIONS),
+    )
+}
+
+/// Reads what `eps_list_operations` lists.
+fn filter(fields: &mut Fields) -> Result<Filter> {
+    let time = |fields: &mut Fields, key| -> Result<Option<u64>> {
+        let given = fields.integer(key, u64::MAX, 0..=u64::MAX)?;
+        Ok(Some(given).filter(|time| *time != u64::MAX))
+    };
+    let (since, until) = (time(fields, "since")?, time(fields, "until")?);
+    let outcome = match fields.string("outcome")?.as_deref() {
+        None => None,
+        Some(name) => Some(
+            [Outcome::Completed, Outcome::Declined, Outcome::Pending, Outcome::NotSent]
+                .into_iter()
+                .find(|outcome| outcome.name() == name)
+                .ok_or_else(|| fields.error("outcome", "must be completed, declined, pending or notSent"))?,
+        ),
+    };
+    let acknowledged = fields.optional_flag("acknowledged")?;
+    let reference = reference(fields)?;
+    let limit = fields.integer("limit", 100, 1..=1000)?;
+    let after = match fields.string("after")? {
+        None => None,
+        Some(cursor) => {
+            Some(read_cursor(&cursor).ok_or_else(|| fields.error("after", "is not the \"next\" of an earlier list"))?)
+        }
+    };
+    let limit = usize::try_from(limit).unwrap_or(1000);
+    Ok(Filter { since, until, outcome, acknowledged, reference, limit, after })
+}
+
+/// Returns the cursor behind an operation.
+fn cursor_of(intent: &Intent) -> String {
+    format!("{}.{}", intent.recorded_at, intent.id())
+}
+
+fn read_cursor(cursor: &str) -> Option<(u64, OperationId)> {
+    let (time, id) = cursor.split_once('.')?;
+    Some((time.parse().ok()?, OperationId::parse(id, "after").ok()?))
 }

@@ -1,9 +1,11 @@
-//! Sell loyalty rewards for points at the till: a crash-safe client of the Voyado Engage Point Shop.
+//! Sell loyalty rewards for points at the till: a crash-safe client of the Voyado Engage Point
+//! Shop.
 //!
-//! This is the Rust API. A POS links the C API of `include/engage_point_shop.h`, which is made from `ffi`.
-//! The way of a call: `ffi` → [`Client`] → `runtime` → (`core` decides, `journal` stores, `engage` asks) → `transport`.
+//! This is the Rust API. A POS links the C API of `include/engage_point_shop.h`, which is made from
+//! `ffi`. The way of a call: `ffi` → [`Client`] → `runtime` → (`core` decides, `journal` stores,
+//! `engage` asks) → `transport`.
 #![deny(unsafe_code)]
-#![cfg_attr(feature = "simulation", allow(dead_code))] // The simulation takes the place of the layers below.
+#![cfg_attr(feature = "simulation", allow(dead_code, unused_imports))] // The simulation takes the place of the layers below.
 
 #[cfg(all(feature = "simulation", not(debug_assertions)))]
 compile_error!("the feature simulation is for tests: a release of the library must not have it");
@@ -17,6 +19,8 @@ mod engage;
 pub mod ffi;
 mod journal;
 mod log;
+#[allow(unsafe_code)]
+mod os;
 mod panics;
 mod rt;
 mod runtime;

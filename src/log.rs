@@ -1,16 +1,18 @@
-//! One client's log: lines of JSON handed to the POS's function on a thread of its own, so that a slow function holds up nothing.
-//! What can be logged is a type: names known at compile time, numbers, ids and codes. There is no way to log a free text (invariant 10).
+//! One client's log. Lines of JSON are given to the POS's function on a thread of the log's own, so
+//! that a slow function delays no call. A line holds names known at compile time, numbers, ids and
+//! codes. The types allow no free text in a line (invariant 10).
 
 use crate::core::code::Code;
 use crate::core::domain::{ContactId, OperationId};
+use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{JoinHandle, ThreadId};
-use std::time::{Duration, Instant};
+use std::thread::ThreadId;
+use std::time::Duration;
 
-/// How much is said. The numbers are those of the header.
+/// The level of a line. The numbers are those of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
 pub enum Level {
@@ -38,22 +40,21 @@ pub(crate) enum Field {
     Contact(ContactId),
     Flag(bool),
     Ms(Duration),
-    /// One of the library's own words.
+    /// A constant of the library's own.
     Word(&'static str),
 }
 
-/// Receives one line. Called on the log's own thread, one line at a time.
+/// Receives one line. The log's thread calls it, one line at a time.
 pub type Sink = Box<dyn FnMut(Level, &str) + Send>;
 
-/// Lines waiting for a slow function; beyond them lines are dropped and counted.
+/// Limit of lines that wait for a slow function. Further lines are dropped and counted.
 const CAPACITY: usize = 1024;
-/// How long a running function is waited for when it is taken away or the client is closed.
+/// Limit of the wait for a running function when it is removed or the client is closed.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(crate) struct Log {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -68,58 +69,66 @@ struct Queue {
     lines: VecDeque<(Level, String)>,
     dropped: u64,
     sink: Option<Sink>,
-    /// The thread is inside the function; it has taken the sink out.
+    /// The thread that is inside the function and has taken the sink out.
     calling: Option<ThreadId>,
-    /// Counts `set`: a sink that comes back from a call is put back only if it is still the current one.
+    /// Counts calls of `set`. A sink that returns from a call is put back only if it is still the
+    /// current one.
     generation: u64,
+    /// The log's thread was spawned and has not ended.
+    running: bool,
     closing: bool,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        rt::lock(&self.queue)
     }
 }
 
 impl Log {
-    /// Sets or removes the function. When it returns, the old function is not entered again.
+    /// Sets or removes the function. After the return the old function is not called again.
     pub fn set(&self, level: Level, sink: Option<Sink>) {
         let level = if sink.is_some() { level } else { Level::Off };
-        let starts = sink.is_some();
+        let is_set = sink.is_some();
         let mut queue = self.shared.lock();
         queue.generation += 1;
         queue.lines.clear();
         let old = std::mem::replace(&mut queue.sink, sink);
         self.shared.level.store(level as i32, Ordering::Relaxed);
-        self.await_function(queue);
+        let mut queue = self.wait_while(queue, |queue| queue.calling.is_some());
+        if is_set && !queue.running {
+            let shared = self.shared.clone();
+            queue.running = rt::spawn("eps-log", move || deliver(&shared)).is_ok();
+        }
+        drop(queue);
+        // The POS's own code may run as the function is dropped, so no lock is held.
         drop(old);
-        if starts {
-            let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-            if thread.is_none() {
-                let shared = self.shared.clone();
-                *thread = std::thread::Builder::new().name("eps-log".into()).spawn(move || deliver(&shared)).ok();
-            }
-        }
     }
 
-    /// Waits until the function is not running, but not from inside it.
-    fn await_function(&self, mut queue: MutexGuard<'_, Queue>) {
+    /// Waits while `busy` holds, at most [`CLOSE_WAIT`]. Inside the function it does not wait: the
+    /// function cannot wait for itself.
+    fn wait_while<'a>(
+        &'a self,
+        mut queue: MutexGuard<'a, Queue>,
+        busy: impl Fn(&Queue) -> bool,
+    ) -> MutexGuard<'a, Queue> {
         let until = Instant::now() + CLOSE_WAIT;
-        while queue.calling.is_some_and(|thread| thread != std::thread::current().id()) && Instant::now() < until {
-            queue = self
-                .shared
-                .changed
-                .wait_timeout(queue, Duration::from_millis(20))
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+        while busy(&queue) && queue.calling != Some(std::thread::current().id()) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            queue = rt::wait_timeout(&self.shared.changed, queue, left);
         }
+        queue
     }
 
-    /// Whether a line of this level is wanted: for lines that cost something to make.
+    /// Returns whether a line of this level is wanted. Asked for lines that cost something to make.
     pub fn wants(&self, level: Level) -> bool {
         self.shared.level.load(Ordering::Relaxed) >= level as i32
     }
 
+    /// Queues a line for the function. A line beyond the queue's capacity is dropped and counted.
     pub fn write(&self, level: Level, event: &'static str, fields: &[(&'static str, Field)]) {
         if !self.wants(level) {
             return;
@@ -148,30 +157,14 @@ impl Log {
         self.shared.changed.notify_all();
     }
 
-    /// Waits for the thread to deliver what there is, not for ever.
-    fn await_end(&self, thread: JoinHandle<()>) {
-        let until = Instant::now() + CLOSE_WAIT;
-        while !thread.is_finished() && Instant::now() < until {
-            let queue = self.shared.lock();
-            let pause = Duration::from_millis(5);
-            drop(self.shared.changed.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner));
-        }
-        if thread.is_finished() {
-            let _ = thread.join();
-        }
-    }
-
-    /// Delivers what is waiting, if the function is quick enough, and ends the thread.
+    /// Delivers the queued lines if the function is fast enough, and ends the thread.
     pub fn close(&self) {
-        self.shared.lock().closing = true;
-        self.shared.changed.notify_all();
-        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        // A function that closes its own client cannot wait for itself.
-        if thread.thread().id() != std::thread::current().id() {
-            self.await_end(thread);
-        }
-        // What a slow function has not got by now it does not get: it is not entered again.
         let mut queue = self.shared.lock();
+        queue.closing = true;
+        self.shared.changed.notify_all();
+        let mut queue = self.wait_while(queue, |queue| queue.running);
+        // Lines that a slow function has not received by now are dropped: after the close the
+        // function is not called again.
         queue.generation += 1;
         queue.lines.clear();
         let sink = queue.sink.take();
@@ -180,21 +173,21 @@ impl Log {
     }
 }
 
+/// Gives queued lines to the function until the log is closed.
 fn deliver(shared: &Shared) {
-    let _quiet = crate::panics::quiet_thread();
     let mut queue = shared.lock();
     loop {
         let Some((level, line)) = queue.lines.pop_front() else {
             if queue.closing {
                 break;
             }
-            queue = shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = rt::wait(&shared.changed, queue);
             continue;
         };
         let Some(mut sink) = queue.sink.take() else { continue };
         let (level, line) = match std::mem::take(&mut queue.dropped) {
             0 => (level, line),
-            // A line of its own, so that the function may go between the two.
+            // A separate line, so that the function can be removed between the two.
             dropped => {
                 queue.lines.push_front((level, line));
                 (Level::Warn, format!("{{\"event\":\"log.dropped\",\"lines\":{dropped}}}"))
@@ -206,7 +199,7 @@ fn deliver(shared: &Shared) {
         let survived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink(level, &line)));
         queue = shared.lock();
         queue.calling = None;
-        // A function that panics is not called again; one that was replaced meanwhile is forgotten.
+        // A function that panics is not called again. One that was replaced meanwhile is dropped.
         if survived.is_ok() && queue.generation == generation {
             queue.sink = Some(sink);
         } else {
@@ -216,6 +209,8 @@ fn deliver(shared: &Shared) {
         }
         shared.changed.notify_all();
     }
+    queue.running = false;
+    drop(queue);
     shared.changed.notify_all();
 }
 
@@ -225,7 +220,7 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn lines_come_in_order_and_the_level_holds_back_the_rest() {
+    fn lines_up_to_the_level_arrive_in_order() {
         let log = Log::default();
         let (send, receive) = mpsc::channel();
         log.set(Level::Info, Some(Box::new(move |_, line| send.send(line.to_owned()).unwrap())));
@@ -238,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_panics_is_not_called_again_and_harms_nothing() {
+    fn function_that_panics_is_not_called_again() {
         let log = Log::default();
         let (send, receive) = mpsc::channel();
         log.set(
@@ -255,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_function_loses_lines_but_says_how_many() {
+    fn slow_function_loses_lines_and_reports_how_many() {
         let log = Log::default();
         let (send, receive) = mpsc::channel();
         let (release, gate) = mpsc::channel::<()>();
@@ -277,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_closes_its_client_is_not_entered_again() {
+    fn function_that_closes_its_client_is_not_called_again() {
         let log = Arc::new(Log::default());
         let inside = log.clone();
         let (send, receive) = mpsc::channel();
@@ -294,11 +289,11 @@ mod tests {
         assert!(receive.recv().unwrap().contains("one"));
         log.write(Level::Info, "two", &[]);
         drop(release);
-        assert!(receive.recv().is_err(), "what the function needs may be gone by now");
+        assert!(receive.recv().is_err(), "the function's own data may be freed by now");
     }
 
     #[test]
-    fn a_function_may_take_itself_away() {
+    fn function_that_removes_itself_is_not_called_again() {
         let log = Arc::new(Log::default());
         let inside = log.clone();
         let (send, receive) = mpsc::channel();

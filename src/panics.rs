@@ -1,33 +1,36 @@
-//! Keeps a panic of ours from printing to the POS's stderr (invariant 9), without silencing anybody else's.
-//! The hook is the process's, so ours asks first whether the panicking thread is inside this library, and passes all others on.
+//! Keeps a panic of the library from printing to the POS's stderr (invariant 9). The panic hook is
+//! the process's: the library's hook passes on every panic of a thread that is not inside the
+//! library.
 
 use std::cell::Cell;
 use std::sync::Once;
 
 thread_local! {
-    static OURS: Cell<u32> = const { Cell::new(0) };
+    /// How many calls of the library the thread is in.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// While it lives, a panic of this thread prints nothing.
+/// A guard: while it exists, a panic of this thread prints nothing.
 pub(crate) struct Quiet(());
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        OURS.set(OURS.get() - 1);
+        DEPTH.set(DEPTH.get() - 1);
     }
 }
 
+/// Lets the panics of this thread print nothing while the guard lives.
 pub(crate) fn quiet_thread() -> Quiet {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        let others = std::panic::take_hook();
+        let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            // A thread whose locals are gone is ending; it is not inside a call of ours.
-            if OURS.try_with(Cell::get).unwrap_or(0) == 0 {
-                others(panic);
+            // A thread without its locals is ending, and not inside a call of the library.
+            if DEPTH.try_with(Cell::get).unwrap_or(0) == 0 {
+                previous(panic);
             }
         }));
     });
-    OURS.set(OURS.get() + 1);
+    DEPTH.set(DEPTH.get() + 1);
     Quiet(())
 }

@@ -1,7 +1,7 @@
-//! Threads, locks, clocks and randomness, named once. Every other module takes them from here, so that
-//! a simulation can put its own in their place.
+//! Threads, locks, clocks and randomness, named once. Every other module takes them from here, so
+//! that a simulation can put its own in their place.
 
-use crate::core::domain::OperationId;
+use crate::core::domain::{Millis, OperationId};
 use std::sync::PoisonError;
 
 #[cfg(feature = "simulation")]
@@ -14,9 +14,27 @@ use crate::simulation::system::fresh_uuid;
 #[cfg(not(feature = "simulation"))]
 use system::fresh_uuid;
 
+/// The day of the build, in ms since 1970. No clock that is right is before it.
+pub(crate) const BUILT_AT: Millis = seconds(env!("EPS_BUILT")) * 1_000;
+
+const fn seconds(text: &str) -> u64 {
+    let mut value = 0;
+    let mut at = 0;
+    while at < text.len() {
+        value = value * 10 + (text.as_bytes()[at] - b'0') as u64;
+        at += 1;
+    }
+    value
+}
+
 /// Locks a mutex. A panic of another holder is no reason to stop: each critical section is whole.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits on a condition variable.
+pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits on a condition variable for at most `limit`.
@@ -54,7 +72,8 @@ mod system {
             let _quiet = crate::panics::quiet_thread();
             work();
         };
-        std::thread::Builder::new().name(name.into()).spawn(quiet).map(drop)
+        crate::os::keep_loaded();
+        crate::os::with_signals_blocked(|| std::thread::Builder::new().name(name.into()).spawn(quiet)).map(drop)
     }
 
     /// Returns the time by the till's clock. The clock may be set at any time; waits use the monotonic clock.

@@ -1,19 +1,22 @@
-//! Values that must never be printed (invariant 10) and must not stay behind in memory: whoever reads a later core dump
-//! finds them overwritten. [`Secret`] has no way to show what it holds but [`Secret::expose`].
+//! Values that are never printed (invariant 10) and do not stay in memory: a later core dump shows
+//! them overwritten. [`Secret::expose`] is the only way to read a [`Secret`].
 
 use std::fmt;
 use std::ops::Deref;
+use zeroize::{Zeroize, Zeroizing};
 
+/// A text that is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over. It must not have grown on the way: where it stood before, a copy would stay behind.
+    /// Takes the text over. The text must not have been reallocated while it was made: its earlier
+    /// memory is not overwritten.
     pub fn new(value: String) -> Self {
-        Self(value)
+        Self(Zeroizing::new(value))
     }
 
-    /// The value, for the one place that sends it.
+    /// Returns the value, for the one place that sends it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -25,27 +28,23 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Drop for Secret {
-    fn drop(&mut self) {
-        wipe(&mut std::mem::take(&mut self.0).into_bytes());
-    }
-}
-
-/// Bytes with a secret in them. Overwritten when they are cleared or dropped, and where they stood before they grew.
+/// Bytes that hold a secret. They are overwritten when they are cleared or dropped, and their
+/// earlier memory is overwritten when they grow.
 #[derive(Default)]
-pub(crate) struct Wiped(Vec<u8>);
+pub(crate) struct Wiped(Zeroizing<Vec<u8>>);
 
 impl Wiped {
     pub fn with_capacity(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
+        Vec::with_capacity(capacity).into()
     }
 
+    /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
-            let mut larger = Vec::with_capacity(needed.max(2 * self.0.capacity()));
+            // `Vec` would free the earlier memory as it is; the assignment overwrites it first.
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * self.0.capacity())));
             larger.extend_from_slice(&self.0);
-            wipe(&mut self.0);
             self.0 = larger;
         }
         self.0.extend_from_slice(bytes);
@@ -53,7 +52,7 @@ impl Wiped {
 
     pub fn truncate(&mut self, length: usize) {
         if let Some(rest) = self.0.get_mut(length..) {
-            wipe(rest);
+            rest.zeroize();
             self.0.truncate(length);
         }
     }
@@ -65,7 +64,7 @@ impl Wiped {
 
 impl From<Vec<u8>> for Wiped {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self(Zeroizing::new(bytes))
     }
 }
 
@@ -75,16 +74,4 @@ impl Deref for Wiped {
     fn deref(&self) -> &[u8] {
         &self.0
     }
-}
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        wipe(&mut self.0);
-    }
-}
-
-/// Overwrites, even if nobody looks any more: the black box keeps the compiler from leaving it out.
-pub(crate) fn wipe(bytes: &mut [u8]) {
-    bytes.fill(0);
-    std::hint::black_box(bytes);
 }

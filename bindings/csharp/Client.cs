@@ -1,4 +1,5 @@
-// The client. Each method is the function of engage_point_shop.h with the same name; what it does stands there.
+// The client. Each method calls the function of engage_point_shop.h with the same name, where the
+// header specifies it.
 
 using System;
 using System.Collections.Concurrent;
@@ -11,23 +12,27 @@ using System.Threading.Tasks;
 namespace EngagePointShop
 {
     /// <summary>
-    /// A client of one Engage tenant. Any thread may call any method at any time, Dispose too: calls that wait return.
-    /// A call that is not done throws <see cref="DeclinedException"/>, <see cref="NotSentException"/> or
-    /// <see cref="PendingException"/>. A client that is forgotten is closed by the collector.
+    /// A client of one Engage tenant. Any thread may call any method at any time, also Dispose:
+    /// waiting calls then return. A call that is not completed throws <see
+    /// cref="DeclinedException"/>, <see cref="NotSentException"/> or <see
+    /// cref="PendingException"/>. The garbage collector closes a client that is no longer
+    /// referenced.
     /// </summary>
     /// <remarks>
-    /// A CancellationToken ends the wait, not the purchase: the task ends within 50 ms with NotSentException if it is certain that
-    /// nothing was sent, else with PendingException; never with OperationCanceledException, which would not say which. Cancelling
-    /// is a client's (eps_cancel): other calls that wait on the same client at that moment end too. Who needs to cancel one of several
-    /// opens a client for each; several may share a journal.
+    /// A CancellationToken ends the wait, not the purchase. The task ends within 50 ms: with
+    /// NotSentException if nothing was sent, else with PendingException. The task never ends with
+    /// OperationCanceledException, which does not state the outcome. A cancellation applies to the
+    /// client (eps_cancel), so that other waiting calls of the client end too. To cancel single
+    /// calls, open several clients; the clients may share a journal.
     /// </remarks>
     public sealed class Client : IDisposable
     {
-        /// <summary>The client as the library knows it: a number, which is never used again, so a late call does no harm.</summary>
+        /// <summary>The client's number in the library. A number is never used again, so that a
+        /// late call is harmless.</summary>
         sealed class Handle : SafeHandle
         {
             readonly Native native;
-            // What keeps the log function alive: this, until the client is closed.
+            // Keeps the log function alive until the client is closed.
             internal Log Log;
 
             internal Handle(Native native, IntPtr client) : base(IntPtr.Zero, true)
@@ -46,10 +51,11 @@ namespace EngagePointShop
             }
         }
 
-        // By number, so that it keeps no client alive.
+        // Holds numbers, so that the map keeps no client alive.
         static readonly ConcurrentDictionary<IntPtr, Native> OpenClients = new ConcurrentDictionary<IntPtr, Native>();
 
-        // A runtime that ends waits for the threads that are in managed code or came from it: for calls that wait, and for the log's.
+        // At its end, the runtime waits for threads in managed code: waiting calls and the log's
+        // thread.
         static Client()
         {
             EventHandler close = (sender, e) =>
@@ -60,11 +66,11 @@ namespace EngagePointShop
             AppDomain.CurrentDomain.DomainUnload += close;
         }
 
-        delegate int Call(out Native.Buffer answer);
+        delegate int Call(out Native.Buffer buffer);
 
         readonly Native native;
         readonly Handle handle;
-        // The number again: a call after Dispose is answered by the library.
+        // A copy of the number, because the library itself rejects a call after Dispose.
         readonly IntPtr client;
 
         Client(Native native, IntPtr client)
@@ -74,115 +80,156 @@ namespace EngagePointShop
             handle = new Handle(native, client);
         }
 
-        /// <summary>The native library's version.</summary>
+        /// <summary>The version of the native library, "1.2.3".</summary>
         public static string LibraryVersion => Native.TextOf(Native.Library.eps_version());
 
-        /// <summary>A fresh purchase id, to be stored before it is used.</summary>
+        /// <summary>Makes a new purchase id. The POS stores the id before it is used.</summary>
         public static string NewId()
         {
             var native = Native.Library;
-            return Answered(native, (out Native.Buffer answer) => native.eps_new_id(out answer)).Text;
+            return Checked(native, (out Native.Buffer buffer) => native.eps_new_id(out buffer)).Text;
         }
 
-        /// <summary>Opens a client. The keys are the header's; one that is null is left out. Does not touch the network.</summary>
-        /// <exception cref="LibraryException">The native library is missing or does not fit.</exception>
+        /// <summary>Opens a client. docs/configuration.md lists the keys; a key is left out if its
+        /// value is null. The call makes no request.</summary>
+        /// <exception cref="LibraryException">The native library is missing or has another
+        /// version.</exception>
         public static Client Open(Dictionary<string, object> configuration)
         {
             var native = Native.Library;
             var config = Native.Bytes(Json.Write(configuration));
             var client = IntPtr.Zero;
-            Answered(native, (out Native.Buffer answer) => native.eps_client_open(Abi.Version, config, out client, out answer));
+            Checked(native, (out Native.Buffer buffer) => native.eps_client_open(Abi.Version, config, out client, out buffer));
             return new Client(native, client);
         }
 
-        /// <summary>Ends every call and closes, within two seconds. What is pending is settled after the next open.</summary>
+        /// <summary>Ends every call and closes the client, within two seconds. Pending operations
+        /// are resolved after the next open.</summary>
         public void Dispose()
         {
             handle.Dispose();
             handle.Log = null;
         }
 
-        /// <summary>Makes every call that now waits on this client return, with what is true of it.</summary>
+        /// <summary>Ends the wait of every call on this client. Each call returns its true
+        /// outcome.</summary>
         public void Cancel() => Check(native.eps_cancel(client));
 
+        /// <summary>Finds the id of a member by a key, such as "email", and its value.</summary>
         public string FindContact(string key, string value, ContactOptions options = null) =>
             Ask(native.eps_find_contact, Text(key, nameof(key)), Text(value, nameof(value)), options).Text;
 
+        /// <summary>Lists a member's point accounts.</summary>
         public IReadOnlyList<PointAccount> ListPoints(string contactId, CallOptions options = null) =>
             List(native.eps_list_points, contactId, options, json => new PointAccount(json));
 
+        /// <summary>Lists the items that a member can buy.</summary>
         public IReadOnlyList<Item> ListItems(string contactId, CallOptions options = null) =>
             List(native.eps_list_items, contactId, options, json => new Item(json));
 
-        /// <summary>Returns when it is bought.</summary>
-        /// <exception cref="PendingException">Not known yet: let the sale go on, look at ListUnacknowledged later.</exception>
-        /// <exception cref="DeclinedException">Engage's definite no: nothing was deducted.</exception>
-        /// <exception cref="NotSentException">Nothing left the till: it may be tried again.</exception>
+        /// <summary>Buys an item for points. Returns the operation when the purchase is
+        /// completed.</summary>
+        /// <exception cref="PendingException">The outcome is not known yet. Let the sale go on, and
+        /// call ListUnacknowledged later.</exception>
+        /// <exception cref="DeclinedException">Engage declined it, and nothing was
+        /// deducted.</exception>
+        /// <exception cref="NotSentException">Nothing has left the till. The call may be
+        /// repeated.</exception>
         public Operation Purchase(string contactId, string itemId, PurchaseOptions options = null) =>
             new Operation(Ask(native.eps_purchase, Text(contactId, nameof(contactId)), Text(itemId, nameof(itemId)), options));
 
+        /// <summary>Lists a member's purchases in Engage.</summary>
         public IReadOnlyList<Purchase> ListPurchases(string contactId, CallOptions options = null) =>
             List(native.eps_list_purchases, contactId, options, json => new Purchase(json));
 
+        /// <summary>Lists a member's rewards.</summary>
         public IReadOnlyList<Reward> ListRewards(string contactId, RewardOptions options = null) =>
             List(native.eps_list_rewards, contactId, options, json => new Reward(json));
 
-        /// <summary>Which reward a purchase that is done gave.</summary>
+        /// <summary>Finds the reward that a completed purchase gave.</summary>
         public FoundReward FindReward(string operationId, CallOptions options = null) =>
             new FoundReward(Ask(native.eps_find_reward, Text(operationId, nameof(operationId)), options));
 
-        /// <summary>Returns when the reward is used. <paramref name="contactId"/> may be null.</summary>
-        /// <exception cref="PendingException">Not known yet: let the sale go on, look at ListUnacknowledged later.</exception>
-        /// <exception cref="DeclinedException">It was not used by this.</exception>
-        /// <exception cref="NotSentException">Nothing left the till: it may be tried again.</exception>
+        /// <summary>Uses a reward on a receipt. Returns the operation when the redeem is completed.
+        /// A redeem cannot be undone. <paramref name="contactId"/> may be null.</summary>
+        /// <exception cref="PendingException">The outcome is not known yet. Let the sale go on, and
+        /// call ListUnacknowledged later.</exception>
+        /// <exception cref="DeclinedException">This operation did not use the reward.</exception>
+        /// <exception cref="NotSentException">Nothing has left the till. The call may be
+        /// repeated.</exception>
         public Operation RedeemReward(string contactId, string assignmentId, RedeemOptions options = null) => new Operation(
             Ask(native.eps_redeem_reward, Text(contactId, nameof(contactId)), Text(assignmentId, nameof(assignmentId)), options));
 
+        /// <summary>Lists the operations that are pending, or final and not acknowledged.</summary>
         public IReadOnlyList<Operation> ListUnacknowledged() =>
             Ask(native.eps_list_unacknowledged, null)["operations"].Items.Select(json => new Operation(json)).ToList();
 
+        /// <summary>Returns the last known state of an operation.</summary>
         public Operation GetOperation(string operationId) => new Operation(Ask(native.eps_get_operation, Text(operationId, nameof(operationId))));
 
+        /// <summary>Resolves the pending operations now, instead of at their next scheduled
+        /// time.</summary>
         public Resolution ResolvePending(CallOptions options = null) => new Resolution(Ask(native.eps_resolve_pending, Options(options)));
 
+        /// <summary>Acknowledges that the POS has stored the outcome of an operation.</summary>
         public Operation Acknowledge(string operationId) => new Operation(Ask(native.eps_acknowledge, Text(operationId, nameof(operationId))));
 
-        public Json ReadStats() => Answered((out Native.Buffer answer) => native.eps_read_stats(client, out answer));
+        /// <summary>Returns the counters since open, and the numbers of records in the
+        /// journal.</summary>
+        public Json ReadStats() => Checked((out Native.Buffer buffer) => native.eps_read_stats(client, out buffer));
 
-        // --- The same as tasks: each waits on a thread of its own --------------------------------------------------------
+        // --- The same calls as tasks: each waits on a thread of its own --------------------------
 
+        /// <summary>Calls <see cref="FindContact"/> on a thread of its own. The token ends the
+        /// wait.</summary>
         public Task<string> FindContactAsync(
             string key, string value, ContactOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => FindContact(key, value, options), cancellation);
 
+        /// <summary>Calls <see cref="ListPoints"/> on a thread of its own. The token ends the
+        /// wait.</summary>
         public Task<IReadOnlyList<PointAccount>> ListPointsAsync(
             string contactId, CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => ListPoints(contactId, options), cancellation);
 
+        /// <summary>Calls <see cref="ListItems"/> on a thread of its own. The token ends the
+        /// wait.</summary>
         public Task<IReadOnlyList<Item>> ListItemsAsync(
             string contactId, CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => ListItems(contactId, options), cancellation);
 
+        /// <summary>Calls <see cref="Purchase"/> on a thread of its own. The token ends the
+        /// wait.</summary>
         public Task<Operation> PurchaseAsync(
             string contactId, string itemId, PurchaseOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => Purchase(contactId, itemId, options), cancellation);
 
+        /// <summary>Calls <see cref="ListPurchases"/> on a thread of its own. The token ends the
+        /// wait.</summary>
         public Task<IReadOnlyList<Purchase>> ListPurchasesAsync(
             string contactId, CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => ListPurchases(contactId, options), cancellation);
 
+        /// <summary>Calls <see cref="ListRewards"/> on a thread of its own. The token ends the
+        /// wait.</summary>
         public Task<IReadOnlyList<Reward>> ListRewardsAsync(
             string contactId, RewardOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => ListRewards(contactId, options), cancellation);
 
+        /// <summary>Calls <see cref="FindReward"/> on a thread of its own. The token ends the
+        /// wait.</summary>
         public Task<FoundReward> FindRewardAsync(
             string operationId, CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => FindReward(operationId, options), cancellation);
 
+        /// <summary>Calls <see cref="RedeemReward"/> on a thread of its own. The token ends the
+        /// wait.</summary>
         public Task<Operation> RedeemRewardAsync(
             string contactId, string assignmentId, RedeemOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => RedeemReward(contactId, assignmentId, options), cancellation);
 
+        /// <summary>Calls <see cref="ResolvePending"/> on a thread of its own. The token ends the
+        /// wait.</summary>
         public Task<Resolution> ResolvePendingAsync(CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(() => ResolvePending(options), cancellation);
 
@@ -191,7 +238,7 @@ namespace EngagePointShop
             if (cancellation.IsCancellationRequested)
             {
                 return Task.FromException<T>(
-                    new NotSentException(Code.Cancelled, "EPS_CANCELLED", Json.Parse("{\"message\":\"cancelled before the call was made\"}")));
+                    new NotSentException(Code.Cancelled, "EPS_CANCELLED", Json.Parse("{\"message\":\"The call was cancelled before it was made. Repeat the call.\"}")));
             }
             var task = Task.Factory.StartNew(
                 call, CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
@@ -200,7 +247,8 @@ namespace EngagePointShop
             return task;
         }
 
-        // eps_cancel does not touch a call that has not arrived in the library yet: again, until this one is over.
+        // eps_cancel has no effect on a call that has not entered the library yet, so it is
+        // repeated until the task ends.
         async void CancelUntil(Task task)
         {
             while (!task.IsCompleted)
@@ -211,7 +259,7 @@ namespace EngagePointShop
             GC.KeepAlive(this);
         }
 
-        // --- The log -----------------------------------------------------------------------------------------------------
+        // --- The log -----------------------------------------------------------------------------
 
         sealed class Log
         {
@@ -223,14 +271,15 @@ namespace EngagePointShop
             }
         }
 
-        // The one delegate that the library ever gets: static, so it is never collected. It finds the real one by its number, and
-        // weakly, so that a log function which refers to its client does not keep it open.
+        // The only delegate that the library receives. It is static, so that it is never collected.
+        // It finds the log function by number. The reference is weak, so that a log function that
+        // refers to its client does not keep the client open.
         static readonly Native.LogLine Receiver = Receive;
         static readonly ConcurrentDictionary<int, WeakReference<Log>> Logs = new ConcurrentDictionary<int, WeakReference<Log>>();
         static int logNumbers;
 
-        /// <summary>Gives each line of the log, JSON, to <paramref name="function"/> on a thread of the library's own; null
-        /// removes it. What it throws is dropped.</summary>
+        /// <summary>Sets the function that receives each line of the log, as JSON, on a thread of
+        /// the library. Null removes the function. Its exceptions are dropped.</summary>
         public void SetLog(LogLevel level, Action<LogLevel, string> function)
         {
             var number = 0;
@@ -251,7 +300,7 @@ namespace EngagePointShop
 
         static void Receive(IntPtr user, int level, IntPtr line, UIntPtr length)
         {
-            // Nothing may be thrown into the library.
+            // No exception may enter the library.
             try
             {
                 if (Logs.TryGetValue((int)user, out WeakReference<Log> weak) && weak.TryGetTarget(out Log log))
@@ -264,43 +313,43 @@ namespace EngagePointShop
             }
         }
 
-        // --- One call ----------------------------------------------------------------------------------------------------
+        // --- One call ----------------------------------------------------------------------------
 
         static byte[] Text(string text, string argument) => Native.Bytes(text, argument);
 
         static byte[] Options(CallOptions options) => options == null ? null : Native.Bytes(Json.Write(options.ToJson()));
 
-        Json Ask(Native.Ask1 function, byte[] text) => Answered((out Native.Buffer answer) => function(client, text, out answer));
+        Json Ask(Native.Ask1 function, byte[] text) => Checked((out Native.Buffer buffer) => function(client, text, out buffer));
 
         Json Ask(Native.Ask2 function, byte[] text, CallOptions options)
         {
             var second = Options(options);
-            return Answered((out Native.Buffer answer) => function(client, text, second, out answer));
+            return Checked((out Native.Buffer buffer) => function(client, text, second, out buffer));
         }
 
         Json Ask(Native.Ask3 function, byte[] text, byte[] second, CallOptions options)
         {
             var third = Options(options);
-            return Answered((out Native.Buffer answer) => function(client, text, second, third, out answer));
+            return Checked((out Native.Buffer buffer) => function(client, text, second, third, out buffer));
         }
 
         IReadOnlyList<T> List<T>(Native.Ask2 function, string contactId, CallOptions options, Func<Json, T> element) =>
             Ask(function, Text(contactId, nameof(contactId)), options).Items.Select(element).ToList();
 
-        Json Answered(Call call)
+        Json Checked(Call call)
         {
             try
             {
-                return Answered(native, call);
+                return Checked(native, call);
             }
             finally
             {
-                // The collector must not close the client under a call of its own.
+                // The garbage collector must not close the client during its own call.
                 GC.KeepAlive(handle);
             }
         }
 
-        static Json Answered(Native native, Call call)
+        static Json Checked(Native native, Call call)
         {
             var code = (Code)call(out Native.Buffer buffer);
             string text;
@@ -323,7 +372,8 @@ namespace EngagePointShop
             }
             catch (FormatException)
             {
-                // It is done, and what was done cannot be told: that is not known, never failed.
+                // The call is completed but its JSON is unreadable: the outcome is pending, never
+                // failed.
                 code = Code.Internal;
                 json = Json.Null;
             }

@@ -1,4 +1,5 @@
-// The exceptions: one for each outcome that is not "completed". None is a kind of another, so that "pending" is never caught as "declined".
+// The exceptions: one for each outcome other than "completed". No exception derives from another
+// one, so that a handler for "declined" never catches "pending".
 
 using System;
 using System.Collections.Generic;
@@ -6,7 +7,8 @@ using System.Linq;
 
 namespace EngagePointShop
 {
-    /// <summary>What the three outcomes have in common. Catch those, not this: what to do next is different for each.</summary>
+    /// <summary>The common part of the three outcomes. Catch the three types instead, because each
+    /// needs another action.</summary>
     public abstract class PointShopException : Exception
     {
         internal PointShopException(Code code, string name, Json problem)
@@ -17,60 +19,63 @@ namespace EngagePointShop
             Problem = problem;
         }
 
-        /// <summary>The number. A newer library may give one that the enum does not list.</summary>
+        /// <summary>The code. A newer library may return a number that the enum does not
+        /// list.</summary>
         public Code Code { get; }
 
-        /// <summary>The number's name, "EPS_DECLINED".</summary>
+        /// <summary>The name of the code, "EPS_DECLINED".</summary>
         public string Name { get; }
 
-        /// <summary>What is wrong and what to do, for people.</summary>
+        /// <summary>The message for a person: the problem and the next action.</summary>
         public string Explanation => Problem["message"].Text;
 
-        /// <summary>The HTTP status that was answered.</summary>
+        /// <summary>The HTTP status of the response, if there was one.</summary>
         public int? HttpStatus => (int?)Problem["httpStatus"].Integer;
 
-        /// <summary>Engage's own error code.</summary>
+        /// <summary>Engage's own error code, if there was one.</summary>
         public string EngageCode => Problem["engageCode"].Text;
 
-        /// <summary>The operation it is about.</summary>
+        /// <summary>The id of the operation, if there is one.</summary>
         public string OperationId => Problem["operationId"].Text;
 
-        /// <summary>The purchase it is about.</summary>
+        /// <summary>The purchase id, if the operation is a purchase.</summary>
         public string PurchaseId => Problem["purchaseId"].Text;
 
-        /// <summary>How many requests were made.</summary>
+        /// <summary>The number of attempts: requests that may have spent.</summary>
         public int Attempts => (int)(Problem["attempts"].Integer ?? 0);
 
-        /// <summary>When trying again makes sense.</summary>
+        /// <summary>The time to wait before another try, if the server gave one.</summary>
         public TimeSpan? RetryAfter =>
             Problem["retryAfterMs"].Integer is long ms ? TimeSpan.FromMilliseconds(ms) : (TimeSpan?)null;
 
         /// <summary>The causes, outermost first.</summary>
         public IReadOnlyList<string> Causes => Problem["cause"].Items.Select(cause => cause.Text).ToList();
 
-        /// <summary>The problem object as it came.</summary>
+        /// <summary>The whole problem object, unchanged.</summary>
         public Json Problem { get; }
     }
 
-    /// <summary>Engage said no, definitely; nothing was deducted.</summary>
+    /// <summary>Declined: Engage declined it definitely, and nothing was deducted.</summary>
     public sealed class DeclinedException : PointShopException
     {
         internal DeclinedException(Code code, string name, Json problem) : base(code, name, problem) { }
     }
 
-    /// <summary>Not known yet: the journal holds it and it is being settled. Never treat it as failed.</summary>
+    /// <summary>Pending: the journal holds the operation and the library resolves it. Never treat
+    /// it as failed.</summary>
     public sealed class PendingException : PointShopException
     {
         internal PendingException(Code code, string name, Json problem) : base(code, name, problem) { }
     }
 
-    /// <summary>Nothing that spends has left the till, or a read failed.</summary>
+    /// <summary>Not sent: nothing that spends has left the till, or a read failed.</summary>
     public sealed class NotSentException : PointShopException
     {
         internal NotSentException(Code code, string name, Json problem) : base(code, name, problem) { }
     }
 
-    /// <summary>The native library is missing, for another processor, or of another version than this assembly.</summary>
+    /// <summary>The native library is missing, for another processor, or of another version than
+    /// this assembly.</summary>
     public sealed class LibraryException : Exception
     {
         internal LibraryException(string message) : base(message) { }

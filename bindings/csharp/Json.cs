@@ -1,4 +1,4 @@
-// JSON as the library answers it: a reader and a writer, so that the binding needs no package.
+// A reader and a writer for the library's JSON, so that the binding needs no package.
 
 using System;
 using System.Collections;
@@ -9,11 +9,12 @@ using System.Text;
 namespace EngagePointShop
 {
     /// <summary>
-    /// A JSON value. What is absent is <see cref="Null"/>, so paths can be followed: <c>item["presentation"]["title"].Text</c>.
+    /// A JSON value. An absent value is <see cref="Null"/>, so that a path needs no checks:
+    /// <c>item["presentation"]["title"].Text</c>.
     /// </summary>
     public sealed class Json
     {
-        /// <summary>JSON's null, and everything that is absent.</summary>
+        /// <summary>JSON's null, and every absent value.</summary>
         public static readonly Json Null = new Json(null);
 
         static readonly IReadOnlyList<Json> NoItems = new Json[0];
@@ -26,7 +27,7 @@ namespace EngagePointShop
             this.value = value;
         }
 
-        /// <summary>The member of an object; of anything else, and where there is none, Null.</summary>
+        /// <summary>Returns the member of an object, or Null if there is none.</summary>
         public Json this[string key]
         {
             get
@@ -36,41 +37,42 @@ namespace EngagePointShop
             }
         }
 
-        /// <summary>The elements of an array; of anything else, none.</summary>
+        /// <summary>The elements of an array; empty for any other value.</summary>
         public IReadOnlyList<Json> Items => value as List<Json> ?? NoItems;
 
-        /// <summary>A text, else null.</summary>
+        /// <summary>The text, or null if the value is not a text.</summary>
         public string Text => value as string;
 
-        /// <summary>A number that a decimal can hold, else null.</summary>
+        /// <summary>The number, or null if the value is not a number that a decimal can
+        /// hold.</summary>
         public decimal? Number =>
             value is Digits digits
             && decimal.TryParse(digits.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal number)
                 ? number
                 : (decimal?)null;
 
-        /// <summary>A whole number, else null.</summary>
+        /// <summary>The whole number, or null if the value is not a whole number.</summary>
         public long? Integer =>
             Number is decimal number && number == decimal.Truncate(number) && number >= long.MinValue && number <= long.MaxValue
                 ? (long)number
                 : (long?)null;
 
-        /// <summary>True or false, else null.</summary>
+        /// <summary>The boolean, or null if the value is not a boolean.</summary>
         public bool? Flag => value as bool?;
 
-        /// <summary>Whether it is null or absent.</summary>
+        /// <summary>Whether the value is null or absent.</summary>
         public bool IsNull => value == null;
 
-        /// <summary>As JSON.</summary>
+        /// <summary>Returns the value as JSON.</summary>
         public override string ToString() => Write(this);
 
-        /// <summary>Reads a JSON text, all of it.</summary>
-        /// <exception cref="FormatException">It is not JSON.</exception>
+        /// <summary>Reads a text that is one JSON value.</summary>
+        /// <exception cref="FormatException">The text is not JSON.</exception>
         public static Json Parse(string text) => new Reader(text ?? throw new ArgumentNullException(nameof(text))).Whole();
 
-        /// <summary>Writes texts, whole numbers, decimals, booleans, null, Json, and lists and dictionaries of them. What is null in
-        /// a dictionary is left out.</summary>
-        /// <exception cref="ArgumentException">It has something else in it.</exception>
+        /// <summary>Writes texts, whole numbers, decimals, booleans, null, Json, and lists and
+        /// dictionaries of these. An entry of a dictionary is left out if it is null.</summary>
+        /// <exception cref="ArgumentException">The value has another type in it.</exception>
         public static string Write(object value)
         {
             var text = new StringBuilder();
@@ -78,7 +80,7 @@ namespace EngagePointShop
             return text.ToString();
         }
 
-        /// <summary>A number as it was written: nothing is lost by reading it.</summary>
+        /// <summary>A number as it was written, so that reading loses nothing.</summary>
         sealed class Digits
         {
             internal readonly string Text;
@@ -128,8 +130,8 @@ namespace EngagePointShop
             }
             else
             {
-                throw new ArgumentException("a " + bare.GetType().Name + " cannot be written as JSON: give a text, a whole number,"
-                    + " a decimal, a boolean, or a list or dictionary of these");
+                throw new ArgumentException("A value of type " + bare.GetType().Name + " cannot be written as JSON. Use a text, a whole"
+                    + " number, a decimal, a boolean, or a list or dictionary of these.");
             }
         }
 
@@ -147,7 +149,7 @@ namespace EngagePointShop
 
         sealed class Reader
         {
-            // The library's own answers are flat; this is for what it passes on.
+            // The library's own JSON is flat. This limit is for Engage's JSON, which is passed on.
             const int Deepest = 256;
 
             readonly string text;
@@ -165,7 +167,8 @@ namespace EngagePointShop
                 return json;
             }
 
-            // The next character that is no white space, not taken; NUL at the end.
+            // Returns the next character that is not white space, without taking it; NUL at the
+            // end.
             char Next()
             {
                 while (at < text.Length && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) at++;

@@ -1,4 +1,5 @@
-// The native library: found for this process's processor, checked, and its functions by name. The only file with pointers.
+// The native library: finds it for this process's processor, checks its version, and finds its
+// functions by name. No other file has pointers.
 
 using System;
 using System.Collections.Generic;
@@ -9,7 +10,8 @@ using System.Threading;
 
 namespace EngagePointShop
 {
-    /// <summary>The functions of engage_point_shop.h. Texts are UTF-8 with a NUL behind, never the code page's.</summary>
+    /// <summary>The functions of engage_point_shop.h. Texts are UTF-8 with a NUL at the end, never
+    /// in the system's code page.</summary>
     internal sealed class Native
     {
         [StructLayout(LayoutKind.Sequential)]
@@ -21,25 +23,25 @@ namespace EngagePointShop
         }
 
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-        internal delegate int Open(uint abi, byte[] config, out IntPtr client, out Buffer answer);
+        internal delegate int Open(uint abi, byte[] config, out IntPtr client, out Buffer buffer);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         internal delegate int Plain(IntPtr client);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-        internal delegate int Ask(IntPtr client, out Buffer answer);
+        internal delegate int Ask(IntPtr client, out Buffer buffer);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-        internal delegate int Ask1(IntPtr client, byte[] text, out Buffer answer);
+        internal delegate int Ask1(IntPtr client, byte[] text, out Buffer buffer);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-        internal delegate int Ask2(IntPtr client, byte[] text, byte[] second, out Buffer answer);
+        internal delegate int Ask2(IntPtr client, byte[] text, byte[] second, out Buffer buffer);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-        internal delegate int Ask3(IntPtr client, byte[] text, byte[] second, byte[] third, out Buffer answer);
+        internal delegate int Ask3(IntPtr client, byte[] text, byte[] second, byte[] third, out Buffer buffer);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         internal delegate void LogLine(IntPtr user, int level, IntPtr line, UIntPtr length);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         internal delegate int SetLog(IntPtr client, int level, LogLine function, IntPtr user);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-        internal delegate int NewId(out Buffer answer);
+        internal delegate int NewId(out Buffer buffer);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-        internal delegate void Dispose(ref Buffer answer);
+        internal delegate void Dispose(ref Buffer buffer);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         internal delegate int OutcomeOf(int code);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
@@ -73,7 +75,7 @@ namespace EngagePointShop
         internal readonly Version eps_version;
         internal readonly AbiVersion eps_abi_version;
 
-        // A library that could not be loaded is looked for again by the next call.
+        // After a failure to load the library, the next call tries again.
         static readonly Lazy<Native> Loaded = new Lazy<Native>(Load, LazyThreadSafetyMode.PublicationOnly);
 
         internal static Native Library => Loaded.Value;
@@ -85,13 +87,13 @@ namespace EngagePointShop
         {
             this.module = module;
             this.path = path;
-            // The version first: a library of another one may lack what comes after.
+            // The version first, because another version may lack the functions below.
             Find(out eps_abi_version, nameof(eps_abi_version));
             var abi = eps_abi_version();
             if (abi != Abi.Version)
             {
-                throw new LibraryException(path + " has ABI version " + abi + ", this assembly needs " + Abi.Version
-                    + ": install the two of one release");
+                throw new LibraryException(path + " has ABI version " + abi + ". This assembly needs " + Abi.Version
+                    + ". Install the library and the assembly of one release.");
             }
             Find(out eps_client_open, nameof(eps_client_open));
             Find(out eps_client_close, nameof(eps_client_close));
@@ -123,17 +125,17 @@ namespace EngagePointShop
             if (address == IntPtr.Zero)
             {
                 throw new LibraryException(path + " has no function " + name
-                    + ": it is not engage_point_shop, or older than this assembly; install the two of one release");
+                    + ". It is not engage_point_shop, or is older than this assembly. Install the library and the assembly of one release.");
             }
             function = Marshal.GetDelegateForFunctionPointer<T>(address);
         }
 
-        /// <summary>A text for the library; null stays null.</summary>
+        /// <summary>Returns a text for the library; null for null.</summary>
         internal static byte[] Bytes(string text, string argument = null)
         {
             if (text == null) return null;
-            if (text.IndexOf('\0') >= 0) throw new ArgumentException("has a NUL character inside", argument);
-            // Strict: half a surrogate pair is an error, not a question mark.
+            if (text.IndexOf('\0') >= 0) throw new ArgumentException("The text has a NUL character inside. Remove the character.", argument);
+            // Strict, so that half a surrogate pair is an error and not a question mark.
             var utf8 = new UTF8Encoding(false, true);
             var bytes = new byte[utf8.GetByteCount(text) + 1];
             utf8.GetBytes(text, 0, text.Length, bytes, 0);
@@ -155,7 +157,7 @@ namespace EngagePointShop
             return TextOf(data, length);
         }
 
-        // --- Finding it ------------------------------------------------------------------------------------------------
+        // --- Finding the library -----------------------------------------------------------------
 
         static readonly bool Windows = Path.DirectorySeparatorChar == '\\';
 
@@ -170,12 +172,13 @@ namespace EngagePointShop
                 if (module != IntPtr.Zero) return new Native(module, place);
                 tried.Add(place + ": " + error);
             }
-            throw new LibraryException("the native library of engage_point_shop is missing or not for this process, which is "
+            throw new LibraryException("The native library of engage_point_shop is missing or not for this process, which is "
                 + 8 * IntPtr.Size + "-bit (" + processor + "). Put " + file + " for this processor beside the program or into "
                 + Path.Combine("runtimes", Rid(processor), "native") + ". Tried " + string.Join("; ", tried));
         }
 
-        // This process's, as .NET names it. RuntimeInformation has it from .NET Framework 4.7.1 on; this is for older ones too.
+        // Returns the process's processor by its .NET name. RuntimeInformation has it only from
+        // .NET Framework 4.7.1 on.
         static string Processor()
         {
             var code = new byte[64];
@@ -202,7 +205,8 @@ namespace EngagePointShop
 
         static string Rid(string processor) => (Windows ? "win-" : "linux-") + processor;
 
-        // Beside the assembly: as NuGet lays it out, a folder a processor, and the file alone. Then where the system looks.
+        // Beside the assembly: NuGet's folders, a folder per processor, and the file alone. Then
+        // the system's search path.
         static IEnumerable<string> Places(string processor, string file)
         {
             var folders = new List<string> { Path.GetDirectoryName(typeof(Native).Assembly.Location), AppContext.BaseDirectory };

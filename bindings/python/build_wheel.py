@@ -1,9 +1,11 @@
-"""Makes the wheel of one platform: the package, the native library built for it, the licences. Needs nothing but Python.
+"""Makes the wheel of one platform: the package, the platform's native library and the licences.
 
-    python3 build_wheel.py --library target/release/libengage_point_shop.so --platform manylinux_2_17_x86_64 --out dist
+    python3 build_wheel.py --library target/release/libengage_point_shop.so \\
+        --platform manylinux_2_17_x86_64 --out dist
 
-The platform is the tag that pip looks for: win_amd64, win32, manylinux_2_17_x86_64, manylinux_2_17_aarch64, linux_x86_64. Two wheels of the
-same files are the same bytes. No compiler is needed to build or to install it.
+The platform is pip's tag: win_amd64, win32, manylinux_2_17_x86_64, manylinux_2_17_aarch64,
+linux_x86_64. Two wheels of the same files have the same bytes. The script needs only Python: no
+compiler builds or installs the wheel.
 """
 
 import argparse
@@ -18,6 +20,7 @@ ROOT = HERE.parent.parent
 
 
 def main() -> None:
+    """Reads the arguments, writes the wheel and prints its path."""
     parser = argparse.ArgumentParser(description="Makes the wheel of one platform.")
     parser.add_argument("--library", type=Path, required=True, help="the native library, built for the platform")
     parser.add_argument("--platform", required=True, help="the platform's tag, manylinux_2_17_x86_64")
@@ -25,17 +28,17 @@ def main() -> None:
     given = parser.parse_args()
     found = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
     if found is None:
-        raise SystemExit("Cargo.toml names no version")
+        raise SystemExit("Cargo.toml has no version. Add version = \"1.2.3\" to it.")
     print(build(given.library, given.platform, given.out, found[1]))
 
 
 def build(library: Path, platform: str, out: Path, version: str) -> Path:
-    """Writes the wheel and tells where it is."""
+    """Writes the wheel and returns its path."""
     info = f"engage_point_shop-{version}.dist-info"
     package = HERE / "engage_point_shop"
     files = {f"engage_point_shop/{path.name}": path.read_bytes() for path in sorted(package.glob("*.py"))}
     files["engage_point_shop/py.typed"] = b""
-    # As the package looks for it, whatever the build called it.
+    # The name under which the package searches for it.
     name = "engage_point_shop.dll" if platform.startswith("win") else "libengage_point_shop.so"
     files[f"engage_point_shop/{name}"] = library.read_bytes()
     for licence in ("LICENSE-APACHE", "LICENSE-MIT"):
@@ -55,13 +58,14 @@ def build(library: Path, platform: str, out: Path, version: str) -> Path:
     wheel = out / f"engage_point_shop-{version}-py3-none-{platform}.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, data in files.items():
-            entry = zipfile.ZipInfo(path)  # Of 1980, so that it is the same every time.
+            entry = zipfile.ZipInfo(path)  # Its date is 1980, so that the bytes are always the same.
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
     return wheel
 
 
 def digest(data: bytes) -> str:
+    """Returns the hash of a file as RECORD needs it."""
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
 
 

@@ -1,14 +1,20 @@
 /*
- * A till that sells rewards for points: what a POS vendor would write.
+ * A till that sells rewards for points, as a POS vendor would write it.
  *
  *   till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE
- *        [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]
+ *        [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS]
+ *        [--no-redeem]
  *
- * It looks at what an earlier run left, finds the member (--member email=astrid@example.com), shows the points and the offers, buys
- * one, prints the reward, uses it on the receipt (unless --no-redeem) and acknowledges. The same till, word for word, is there in C++,
- * C# and Python. Exit code, of the purchase: 0 bought, 10 refused, 11 pending, 12 not sent, 1 anything else, 2 wrong arguments.
+ * The program resolves the sales that an earlier run left. Then it finds the member
+ * (--member email=astrid@example.com), shows the points and the offers, and buys one offer.
+ * It prints the reward, uses the reward on the receipt (unless --no-redeem) and acknowledges.
+ * The same till exists in C++, C# and Python, and prints the same lines.
  *
- * Every text that goes into the library is UTF-8. A till that works in another code page converts its texts first.
+ * The exit code is the purchase's outcome: 0 completed, 10 declined, 11 pending, 12 not sent.
+ * Wrong arguments end with 2. Any other failure ends with 1.
+ *
+ * Every text that is passed to the library is UTF-8. A POS that uses another code page converts its
+ * texts first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +24,7 @@
 
 #include "engage_point_shop.h"
 
-enum { BOUGHT = 0, FAILED = 1, USAGE = 2, REFUSED = 10, PENDING = 11, NOT_SENT = 12 };
+enum { COMPLETED = 0, FAILED = 1, USAGE = 2, DECLINED = 10, PENDING = 11, NOT_SENT = 12 };
 
 typedef struct {
     const char *url, *key, *ca, *journal, *contact, *member, *item, *reference;
@@ -26,20 +32,21 @@ typedef struct {
     int no_redeem;
 } arguments;
 
-/* --- Small helpers ------------------------------------------------------------------------------------------------ */
+/* --- Small helpers ---------------------------------------------------------------------------- */
 
-/* The text of a key, or "" where it is absent or null. */
+/* Returns the text of a key, or "" if the key is absent or null. */
 static const char *text_of(const cJSON *object, const char *key) {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
     return text ? text : "";
 }
 
+/* Returns the number of a key, or 0 if the key is absent or null. */
 static double number_of(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
-/* A copy of the first bytes of a text, to be freed; NULL when there is no memory. */
+/* Returns a copy of the first bytes of a text, to be freed; NULL when there is no memory. */
 static char *copy_of(const char *text, size_t len) {
     char *copy = malloc(len + 1);
     if (copy) {
@@ -49,17 +56,19 @@ static char *copy_of(const char *text, size_t len) {
     return copy;
 }
 
-/* Adds a text where there is one. 0 when there is no memory: a request must not go out with a key missing. */
+/* Adds a text unless it is NULL. Returns 0 when there is no memory, because a request must not be
+ * sent with a key missing. */
 static int add_text(cJSON *object, const char *key, const char *text) {
     return !text || cJSON_AddStringToObject(object, key, text) != NULL;
 }
 
-/* The same for a number that may not be given. */
+/* Adds a number unless it is negative. Returns 0 when there is no memory. */
 static int add_number(cJSON *object, const char *key, long number) {
     return number < 0 || cJSON_AddNumberToObject(object, key, (double)number) != NULL;
 }
 
-/* Prints an object and deletes it. NULL if it is not complete; else to be given back with cJSON_free. */
+/* Prints an object and deletes it. Returns NULL if it is not complete. The caller frees the text
+ * with cJSON_free. */
 static char *print_json(cJSON *object, int complete) {
     char *json = complete ? cJSON_PrintUnformatted(object) : NULL;
     cJSON_Delete(object);
@@ -67,17 +76,18 @@ static char *print_json(cJSON *object, int complete) {
     return json;
 }
 
-/* Parses an answer and gives its memory back. NULL if it is not JSON, which the library promises it is. */
-static cJSON *take(eps_buffer *answer) {
-    cJSON *json = answer->data ? cJSON_ParseWithLength(answer->data, answer->len) : NULL;
-    eps_buffer_dispose(answer);
+/* Parses the JSON of a buffer and disposes of the buffer. Returns NULL if the text is not JSON,
+ * which the library excludes. */
+static cJSON *take(eps_buffer *buffer) {
+    cJSON *json = buffer->data ? cJSON_ParseWithLength(buffer->data, buffer->len) : NULL;
+    eps_buffer_dispose(buffer);
     return json;
 }
 
-/* Tells the technician what is wrong: the code's name, the message, and every link of the cause. */
-static void show_problem(const char *what, int32_t code, const cJSON *problem) {
+/* Prints a problem for the technician: the name of the code, the message and every cause. */
+static void show_problem(const char *step, int32_t code, const cJSON *problem) {
     const cJSON *cause;
-    fprintf(stderr, "%s: %s (%d): %s\n", what, eps_code_name(code), (int)code, text_of(problem, "message"));
+    fprintf(stderr, "%s: %s (%d): %s\n", step, eps_code_name(code), (int)code, text_of(problem, "message"));
     cJSON_ArrayForEach(cause, cJSON_GetObjectItemCaseSensitive(problem, "cause")) {
         fprintf(stderr, "    because: %s\n", cJSON_IsString(cause) ? cause->valuestring : "?");
     }
@@ -87,52 +97,53 @@ static void show_problem(const char *what, int32_t code, const cJSON *problem) {
     }
 }
 
-/* Tells the cashier what came of a call. The band says what to do next ... */
-static void tell_cashier(int32_t code) {
+/* Prints the outcome for the cashier. The class of the code says what to do next. */
+static void show_cashier(int32_t code) {
     if (code == EPS_OK) {
         puts("==> The reward is bought.");
         return;
     }
     switch (code / 100) {
-        case -1: /* a mistake in this program */
-            puts("==> The till made a mistake. Nothing was sent. Call the till's vendor.");
+        case -1: /* an error in this program */
+            puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
             break;
         case -2: /* configuration or credentials; also Engage's 401 and 403 */
-            puts("==> The till is not set up right. No points were deducted. Call the administrator.");
+            puts("==> The POS is not configured correctly. No points were deducted. Call the administrator.");
             break;
-        case -3: /* Engage's definite no */
-            puts("==> The purchase was refused. No points were deducted. Tell the member.");
+        case -3: /* Engage declined it */
+            puts("==> The purchase was declined. No points were deducted. Inform the member.");
             break;
-        case -4: /* it is certain that nothing was sent */
+        case -4: /* nothing has left the till */
             puts("==> Nothing was sent. You may try again.");
             break;
-        case -5: /* not known yet; a new press joins it, it never deducts twice */
-            puts("==> Not known yet. Let the sale go on; the till finds out by itself.");
+        case -5: /* a second press is the existing purchase and never deducts twice */
+            puts("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
             break;
-        case -6: /* the journal: no purchase is sent that could not be written down before */
-            puts("==> The till cannot keep its journal. Nothing was sent. Call the administrator.");
+        case -6: /* the journal: a purchase that cannot be recorded first is not sent */
+            puts("==> The POS cannot write its journal. Nothing was sent. Call the administrator.");
             break;
-        default: /* a fault of the library, or a band that is younger than this program: never call it failed */
-            puts("==> Not known yet. Let the sale go on, and call the administrator.");
+        default: /* an internal error, or a newer class: never show it as failed */
+            puts("==> The outcome is not known yet. Let the sale go on, and call the administrator.");
             break;
     }
 }
 
-/* ... and the outcome says what it means for the points, also for codes that are younger than this program. */
+/* Returns the exit code. The outcome says what happened to the points, also for a code that is
+ * newer than this program. */
 static int exit_code(int32_t code) {
     switch (eps_outcome(code)) {
-        case EPS_OUTCOME_COMPLETED: return BOUGHT;
-        case EPS_OUTCOME_DECLINED: return REFUSED;
+        case EPS_OUTCOME_COMPLETED: return COMPLETED;
+        case EPS_OUTCOME_DECLINED: return DECLINED;
         case EPS_OUTCOME_NOT_SENT: return NOT_SENT;
         default: return PENDING;
     }
 }
 
-/* --- The steps of a sale ------------------------------------------------------------------------------------------ */
+/* --- The steps of a sale ---------------------------------------------------------------------- */
 
 static eps_client *open_shop(const arguments *given) {
     eps_client *shop = NULL;
-    eps_buffer answer;
+    eps_buffer buffer;
     int32_t code;
     cJSON *json, *config = cJSON_CreateObject();
     char *config_json;
@@ -145,25 +156,27 @@ static eps_client *open_shop(const arguments *given) {
                                          && add_number(config, "requestTimeoutMs", given->request_timeout_ms));
     if (!config_json) return NULL;
 
-    code = eps_client_open(EPS_ABI_VERSION, config_json, &shop, &answer);
+    code = eps_client_open(EPS_ABI_VERSION, config_json, &shop, &buffer);
     cJSON_free(config_json);
-    json = take(&answer);
+    json = take(&buffer);
     if (code != EPS_OK) show_problem("cannot open the point shop", code, json);
     cJSON_Delete(json);
     return shop;
 }
 
-/* Says that the till has noted an outcome. Should it fail, the operation simply shows up again at the next start. */
+/* Acknowledges an outcome that the till has printed. If it fails, the operation is listed again at
+ * the next start. */
 static void acknowledge(eps_client *shop, const char *operation_id) {
-    eps_buffer answer;
-    int32_t code = eps_acknowledge(shop, operation_id, &answer);
-    cJSON *json = take(&answer);
+    eps_buffer buffer;
+    int32_t code = eps_acknowledge(shop, operation_id, &buffer);
+    cJSON *json = take(&buffer);
     if (code != EPS_OK) show_problem("cannot acknowledge", code, json);
     cJSON_Delete(json);
 }
 
-/* The options of a call that spends: the receipt's number, so that the same receipt pressed twice is one purchase and one redeem, also
- * after a restart; and how long the cashier waits. */
+/* Returns the options of a call that spends: the receipt's number and the cashier's wait. With the
+ * receipt's number, a second press is the same purchase and the same redeem, also after a restart.
+ * */
 static char *spending_options(const arguments *given, int snapshot_rewards) {
     cJSON *options = cJSON_CreateObject();
     int complete = options && add_text(options, "reference", given->reference) && add_number(options, "waitMs", given->wait_ms);
@@ -171,17 +184,18 @@ static char *spending_options(const arguments *given, int snapshot_rewards) {
     return print_json(options, complete);
 }
 
-static void print_line(const char *what, const char *text) {
-    if (*text) printf("    %s%s\n", what, text);
+static void print_line(const char *label, const char *text) {
+    if (*text) printf("    %s%s\n", label, text);
 }
 
-/* Finds the reward that a purchase gave and prints it for the member. A copy of its assignment's id; NULL if it is not certain. */
+/* Finds the reward of a purchase and prints it for the member. Returns a copy of the assignment's
+ * id, or NULL if the reward is not certain. */
 static char *print_reward(eps_client *shop, const char *operation_id) {
-    eps_buffer answer;
+    eps_buffer buffer;
     const cJSON *receipt;
     char *assignment = NULL;
-    int32_t code = eps_find_reward(shop, operation_id, NULL, &answer);
-    cJSON *found = take(&answer);
+    int32_t code = eps_find_reward(shop, operation_id, NULL, &buffer);
+    cJSON *found = take(&buffer);
     const char *certainty = text_of(found, "certainty"), *id = text_of(found, "assignmentId");
     if (code != EPS_OK) {
         show_problem("cannot find the reward", code, found);
@@ -194,55 +208,56 @@ static char *print_reward(eps_client *shop, const char *operation_id) {
         print_line("Cashier: ", text_of(receipt, "instruction"));
         assignment = copy_of(id, strlen(id));
     } else {
-        printf("The reward cannot be told yet (%s): look among the member's rewards.\n", certainty);
+        printf("The reward is not certain yet (%s). Check the member's list of rewards.\n", certainty);
     }
     cJSON_Delete(found);
     return assignment;
 }
 
-/* Uses the reward on this receipt. There is no undo. */
+/* Uses the reward on this receipt. A redeem cannot be undone. */
 static void redeem(eps_client *shop, const arguments *given, const char *contact, const char *assignment) {
-    eps_buffer answer;
+    eps_buffer buffer;
     int32_t code;
     cJSON *json;
     char *options_json = spending_options(given, 0);
     if (!options_json) return;
-    code = eps_redeem_reward(shop, contact, assignment, options_json, &answer);
+    code = eps_redeem_reward(shop, contact, assignment, options_json, &buffer);
     cJSON_free(options_json);
-    json = take(&answer);
+    json = take(&buffer);
     switch (eps_outcome(code)) {
         case EPS_OUTCOME_COMPLETED: puts("==> The reward is used on this receipt."); break;
         case EPS_OUTCOME_DECLINED: puts("==> The reward cannot be used on this receipt."); break;
         case EPS_OUTCOME_NOT_SENT: puts("==> The reward is not used. You may try again."); break;
-        default: puts("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself."); break;
+        default: puts("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself."); break;
     }
     if (code != EPS_OK) show_problem("redeem", code, json);
     if (exit_code(code) != PENDING && *text_of(json, "operationId")) acknowledge(shop, text_of(json, "operationId"));
     cJSON_Delete(json);
 }
 
-/* What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
- * What is pending still is left alone: the library goes on settling it. */
+/* Shows the operations of an earlier run and acknowledges those with a known outcome. After a power
+ * cut, this step gives the member the reward. The library continues to resolve pending operations.
+ * */
 static void finish_earlier_sales(eps_client *shop) {
-    eps_buffer answer;
+    eps_buffer buffer;
     const cJSON *operation;
     cJSON *json;
-    int32_t code = eps_resolve_pending(shop, "{\"waitMs\": 5000}", &answer);
-    json = take(&answer);
-    if (code != EPS_OK) show_problem("cannot settle earlier sales now", code, json);
+    int32_t code = eps_resolve_pending(shop, "{\"waitMs\": 5000}", &buffer);
+    json = take(&buffer);
+    if (code != EPS_OK) show_problem("cannot resolve earlier sales now", code, json);
     cJSON_Delete(json);
 
-    code = eps_list_unacknowledged(shop, NULL, &answer);
-    json = take(&answer);
+    code = eps_list_unacknowledged(shop, NULL, &buffer);
+    json = take(&buffer);
     if (code != EPS_OK) show_problem("cannot list earlier sales", code, json);
     cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(json, "operations")) {
         const char *id = text_of(operation, "operationId"), *outcome = text_of(operation, "outcome");
         printf("Earlier %s %s (%s): %s\n", text_of(operation, "kind"), id, text_of(operation, "reference"), outcome);
         if (strcmp(text_of(operation, "kind"), "purchase") == 0 && strcmp(outcome, "completed") == 0) {
-            free(print_reward(shop, id)); /* The member gets it now; it is used at the next visit. */
+            free(print_reward(shop, id)); /* The member uses it at the next visit. */
         }
         if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsReview"))) {
-            puts("    The till cannot find out. Look for it among the member's purchases at Engage.");
+            puts("    A manual review is needed. Check the member's purchases and rewards in Engage.");
             acknowledge(shop, id);
         } else if (strcmp(outcome, "pending") != 0) {
             acknowledge(shop, id);
@@ -251,39 +266,40 @@ static void finish_earlier_sales(eps_client *shop) {
     cJSON_Delete(json);
 }
 
-/* Finds the member by what was given, "email=astrid@example.com", and copies the contact's id; NULL if it cannot. */
+/* Finds the member by a key and a value, "email=astrid@example.com". Copies the contact's id, or
+ * sets NULL if there is none. */
 static int32_t find_member(eps_client *shop, const char *member, char **contact) {
     const char *value = strchr(member, '=') + 1;
     char *key = copy_of(member, (size_t)(value - 1 - member));
-    eps_buffer answer;
+    eps_buffer buffer;
     int32_t code;
     cJSON *json;
 
     *contact = NULL;
     if (!key) return EPS_OK;
-    code = eps_find_contact(shop, key, value, NULL, &answer);
+    code = eps_find_contact(shop, key, value, NULL, &buffer);
     free(key);
-    json = take(&answer);
+    json = take(&buffer);
     if (code == EPS_OK) {
         const char *id = cJSON_GetStringValue(json);
         *contact = copy_of(id, strlen(id));
         printf("The member is %s.\n", id);
     } else {
         if (code / 100 == -3) puts("==> There is no such member.");
-        else tell_cashier(code);
+        else show_cashier(code);
         show_problem("cannot find the member", code, json);
     }
     cJSON_Delete(json);
     return code;
 }
 
-/* The member's points, or -1 if they cannot be told. */
+/* Returns the member's points, or -1 if they cannot be read. */
 static double points_of(eps_client *shop, const char *contact) {
-    eps_buffer answer;
+    eps_buffer buffer;
     const cJSON *account;
     double points = 0;
-    int32_t code = eps_list_points(shop, contact, NULL, &answer);
-    cJSON *accounts = take(&answer);
+    int32_t code = eps_list_points(shop, contact, NULL, &buffer);
+    cJSON *accounts = take(&buffer);
     if (code != EPS_OK) {
         show_problem("cannot read the points", code, accounts);
         points = -1;
@@ -294,15 +310,16 @@ static double points_of(eps_client *shop, const char *contact) {
     return points;
 }
 
-/* Shows the offers and copies the id of the wanted one, else of the first the member can afford; NULL if there is none. */
+/* Shows the offers. Copies the id of the wanted offer, else of the first that the member can
+ * afford; NULL if there is none. */
 static int32_t choose_offer(eps_client *shop, const arguments *given, const char *contact, double points, char **chosen) {
-    eps_buffer answer;
+    eps_buffer buffer;
     const cJSON *item;
-    int32_t code = eps_list_items(shop, contact, NULL, &answer);
-    cJSON *items = take(&answer);
+    int32_t code = eps_list_items(shop, contact, NULL, &buffer);
+    cJSON *items = take(&buffer);
     *chosen = NULL;
     if (code != EPS_OK) {
-        tell_cashier(code);
+        show_cashier(code);
         show_problem("cannot list the offers", code, items);
         cJSON_Delete(items);
         return code;
@@ -324,39 +341,40 @@ static int32_t choose_offer(eps_client *shop, const arguments *given, const char
 }
 
 static int buy(eps_client *shop, const arguments *given, const char *contact, const char *item) {
-    eps_buffer answer;
+    eps_buffer buffer;
     int32_t code;
     cJSON *json;
     char *options_json = spending_options(given, 1);
     if (!options_json) return FAILED;
 
-    code = eps_purchase(shop, contact, item, options_json, &answer);
+    code = eps_purchase(shop, contact, item, options_json, &buffer);
     cJSON_free(options_json);
-    json = take(&answer);
-    tell_cashier(code);
+    json = take(&buffer);
+    show_cashier(code);
     if (code == EPS_OK) {
         const cJSON *purchase = cJSON_GetObjectItemCaseSensitive(json, "purchase");
         char *assignment;
-        int joined = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "existing"));
+        int existing = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "existing"));
         printf("Purchase %s for %.0f points%s\n", text_of(json, "purchaseId"), number_of(purchase, "cost"),
-               joined ? " (asked for before: bought once)" : "");
+               existing ? " (existing purchase: nothing was deducted again)" : "");
         assignment = print_reward(shop, text_of(json, "operationId"));
         if (assignment && !given->no_redeem) redeem(shop, given, contact, assignment);
         free(assignment);
     } else {
         show_problem("purchase", code, json);
     }
-    /* Printed, so noted. One that is pending is noted when its outcome is known, at the next start at the latest. */
+    /* The outcome is printed, so it is acknowledged. A pending operation is acknowledged when its
+     * outcome is known, at the next start at the latest. */
     if (exit_code(code) != PENDING && *text_of(json, "operationId")) acknowledge(shop, text_of(json, "operationId"));
     cJSON_Delete(json);
     return exit_code(code);
 }
 
 static void show_purchases(eps_client *shop, const char *contact) {
-    eps_buffer answer;
+    eps_buffer buffer;
     const cJSON *purchase;
-    int32_t code = eps_list_purchases(shop, contact, NULL, &answer);
-    cJSON *purchases = take(&answer);
+    int32_t code = eps_list_purchases(shop, contact, NULL, &buffer);
+    cJSON *purchases = take(&buffer);
     if (code != EPS_OK) {
         show_problem("cannot list the purchases", code, purchases);
     } else {
@@ -369,7 +387,7 @@ static void show_purchases(eps_client *shop, const char *contact) {
     cJSON_Delete(purchases);
 }
 
-/* One sale, from the member to the receipt. */
+/* Makes one sale, from the member to the receipt. */
 static int sell(eps_client *shop, const arguments *given, const char *contact) {
     double points = points_of(shop, contact);
     char *item;
@@ -389,9 +407,9 @@ static int sell(eps_client *shop, const arguments *given, const char *contact) {
     return result;
 }
 
-/* --- The program -------------------------------------------------------------------------------------------------- */
+/* --- The program ------------------------------------------------------------------------------ */
 
-/* Milliseconds, or -1 for what is none. */
+/* Returns a number of milliseconds, or -1 if the text is not a number. */
 static long milliseconds(const char *text) {
     char *end;
     long number = strtol(text, &end, 10);
@@ -437,7 +455,7 @@ int main(int argc, char **argv) {
               " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]\n", stderr);
         return USAGE;
     }
-    /* A pipe or a console: what the cashier reads comes at once and in order. */
+    /* The cashier reads each line at once and in order, also through a pipe. */
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     shop = open_shop(&given);
     if (!shop) return FAILED;
@@ -452,7 +470,7 @@ int main(int argc, char **argv) {
     } else {
         result = sell(shop, &given, given.contact);
     }
-    /* Purchases under way stay in the journal and are settled after the next start. */
+    /* Pending purchases stay in the journal and are resolved after the next start. */
     eps_client_close(shop);
     return result;
 }

@@ -1,6 +1,6 @@
 /*
- * A till that sells rewards for points: what a POS vendor would write in C++. Word for word the till of examples/c, which tells
- * its options and exit codes; JSON is read with nlohmann-json.
+ * A till that sells rewards for points, as a POS vendor would write it in C++. It is the till of
+ * examples/c, which describes the options and the exit codes. JSON is read with nlohmann-json.
  */
 #include <cstdio>
 #include <map>
@@ -16,21 +16,22 @@ namespace {
 
 using nlohmann::json;
 
-enum { bought_it = 0, failed = 1, usage = 2, refused = 10, pending = 11, not_sent = 12 };
+enum { completed = 0, failed = 1, usage = 2, declined = 10, pending = 11, not_sent = 12 };
 
 using Arguments = std::map<std::string, std::string>;
 
-// --- Small helpers -------------------------------------------------------------------------------------------------------
+// --- Small helpers -------------------------------------------------------------------------------
 
-/// An answer, or the problem, as JSON. The library promises that it is.
+/// Returns the JSON of a result, or of its problem. The library always gives JSON.
 json read(const eps::Result &result) { return json::parse(result.json(), nullptr, false); }
 
-/// The text of a key, or "" where it is absent or null.
+/// Returns the text of a key, or "" if the key is absent or null.
 std::string text_of(const json &object, const char *key) {
     const auto found = object.find(key);
     return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+/// Returns the number of a key, or 0 if the key is absent or null.
 double number_of(const json &object, const char *key) {
     const auto found = object.find(key);
     return found != object.end() && found->is_number() ? found->get<double>() : 0;
@@ -38,10 +39,10 @@ double number_of(const json &object, const char *key) {
 
 bool flag_of(const json &object, const char *key) { return object.value(key, json()) == true; }
 
-/// Tells the technician what is wrong: the code's name, the message, and every link of the cause.
-void show_problem(const char *what, const eps::Result &result) {
+/// Prints a problem for the technician: the name of the code, the message and every cause.
+void show_problem(const char *step, const eps::Result &result) {
     const json problem = read(result);
-    std::fprintf(stderr, "%s: %s (%d): %s\n", what, result.name().data(), static_cast<int>(result.code()),
+    std::fprintf(stderr, "%s: %s (%d): %s\n", step, result.name().data(), static_cast<int>(result.code()),
                  text_of(problem, "message").c_str());
     for (const auto &cause : problem.value("cause", json::array())) {
         std::fprintf(stderr, "    because: %s\n", cause.get<std::string>().c_str());
@@ -53,49 +54,50 @@ void show_problem(const char *what, const eps::Result &result) {
     }
 }
 
-/// Tells the cashier what came of a call. The band says what to do next ...
-void tell_cashier(eps::Code code) {
+/// Prints the outcome for the cashier. The class of the code says what to do next.
+void show_cashier(eps::Code code) {
     if (code == eps::Code::ok) {
         std::puts("==> The reward is bought.");
         return;
     }
     switch (static_cast<int>(code) / 100) {
-        case -1: // a mistake in this program
-            std::puts("==> The till made a mistake. Nothing was sent. Call the till's vendor.");
+        case -1: // an error in this program
+            std::puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
             break;
         case -2: // configuration or credentials; also Engage's 401 and 403
-            std::puts("==> The till is not set up right. No points were deducted. Call the administrator.");
+            std::puts("==> The POS is not configured correctly. No points were deducted. Call the administrator.");
             break;
-        case -3: // Engage's definite no
-            std::puts("==> The purchase was refused. No points were deducted. Tell the member.");
+        case -3: // Engage declined it
+            std::puts("==> The purchase was declined. No points were deducted. Inform the member.");
             break;
-        case -4: // it is certain that nothing was sent
+        case -4: // nothing has left the till
             std::puts("==> Nothing was sent. You may try again.");
             break;
-        case -5: // not known yet; a new press joins it, it never deducts twice
-            std::puts("==> Not known yet. Let the sale go on; the till finds out by itself.");
+        case -5: // a second press is the existing purchase and never deducts twice
+            std::puts("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
             break;
-        case -6: // the journal: no purchase is sent that could not be written down before
-            std::puts("==> The till cannot keep its journal. Nothing was sent. Call the administrator.");
+        case -6: // the journal: a purchase that cannot be recorded first is not sent
+            std::puts("==> The POS cannot write its journal. Nothing was sent. Call the administrator.");
             break;
-        default: // a fault of the library, or a band that is younger than this program: never call it failed
-            std::puts("==> Not known yet. Let the sale go on, and call the administrator.");
+        default: // an internal error, or a newer class: never show it as failed
+            std::puts("==> The outcome is not known yet. Let the sale go on, and call the administrator.");
             break;
     }
 }
 
-/// ... and the outcome says what it means for the points, also for codes that are younger than this program.
+/// Returns the exit code. The outcome says what happened to the points, also for a code that is
+/// newer than this program.
 int exit_code(const eps::Result &result) {
     switch (result.outcome()) {
-        case eps::Outcome::completed: return bought_it;
-        case eps::Outcome::declined: return refused;
+        case eps::Outcome::completed: return completed;
+        case eps::Outcome::declined: return declined;
         case eps::Outcome::not_sent: return not_sent;
         case eps::Outcome::pending: break;
     }
     return pending;
 }
 
-// --- The steps of a sale -------------------------------------------------------------------------------------------------
+// --- The steps of a sale -------------------------------------------------------------------------
 
 eps::Result open_shop(eps::Client &shop, const Arguments &given) {
     json config = {{"baseUrl", given.at("--url")}, {"userAgent", "ExampleTill/1.0"}, {"journalPath", given.at("--journal")}};
@@ -107,13 +109,16 @@ eps::Result open_shop(eps::Client &shop, const Arguments &given) {
     return opened;
 }
 
-/// Says that the till has noted an outcome. Should it fail, the operation simply shows up again at the next start.
+/// Acknowledges an outcome that the till has printed. If it fails, the operation is listed again at
+/// the next start.
 void acknowledge(const eps::Client &shop, const std::string &operation_id) {
-    if (const auto done = shop.acknowledge(operation_id); !done) show_problem("cannot acknowledge", done);
+    if (const auto acknowledged = shop.acknowledge(operation_id); !acknowledged) {
+        show_problem("cannot acknowledge", acknowledged);
+    }
 }
 
-/// The options of a call that spends: the receipt's number, so that the same receipt pressed twice is one purchase and one redeem,
-/// also after a restart; and how long the cashier waits.
+/// Returns the options of a call that spends: the receipt's number and the cashier's wait. With the
+/// receipt's number, a second press is the same purchase and the same redeem, also after a restart.
 json spending_options(const Arguments &given) {
     json options = json::object();
     if (given.count("--reference")) options["reference"] = given.at("--reference");
@@ -121,24 +126,25 @@ json spending_options(const Arguments &given) {
     return options;
 }
 
-void print_line(const char *what, const std::string &text) {
-    if (!text.empty()) std::printf("    %s%s\n", what, text.c_str());
+void print_line(const char *label, const std::string &text) {
+    if (!text.empty()) std::printf("    %s%s\n", label, text.c_str());
 }
 
-/// Finds the reward that a purchase gave and prints it for the member. Its assignment's id, if it is certain.
+/// Finds the reward of a purchase and prints it for the member. Returns the assignment's id if the
+/// reward is certain.
 std::optional<std::string> print_reward(const eps::Client &shop, const std::string &operation_id) {
     const auto found = shop.find_reward(operation_id);
     if (!found) {
         show_problem("cannot find the reward", found);
         return {};
     }
-    const json answer = read(found);
-    const auto assignment = text_of(answer, "assignmentId");
+    const json reward = read(found);
+    const auto assignment = text_of(reward, "assignmentId");
     if (assignment.empty()) {
-        std::printf("The reward cannot be told yet (%s): look among the member's rewards.\n", text_of(answer, "certainty").c_str());
+        std::printf("The reward is not certain yet (%s). Check the member's list of rewards.\n", text_of(reward, "certainty").c_str());
         return {};
     }
-    const json &receipt = answer.at("receipt");
+    const json &receipt = reward.at("receipt");
     std::printf("Reward: %s\n", text_of(receipt, "title").c_str());
     print_line("", text_of(receipt, "description"));
     print_line("Barcode: ", text_of(receipt, "barcode"));
@@ -147,7 +153,7 @@ std::optional<std::string> print_reward(const eps::Client &shop, const std::stri
     return assignment;
 }
 
-/// Uses the reward on this receipt. There is no undo.
+/// Uses the reward on this receipt. A redeem cannot be undone.
 void redeem(const eps::Client &shop, const Arguments &given, const std::string &contact, const std::string &assignment) {
     const auto result = shop.redeem_reward(contact, assignment, spending_options(given).dump());
     switch (result.outcome()) {
@@ -155,7 +161,7 @@ void redeem(const eps::Client &shop, const Arguments &given, const std::string &
         case eps::Outcome::declined: std::puts("==> The reward cannot be used on this receipt."); break;
         case eps::Outcome::not_sent: std::puts("==> The reward is not used. You may try again."); break;
         case eps::Outcome::pending:
-            std::puts("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself.");
+            std::puts("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
             break;
     }
     if (!result) show_problem("redeem", result);
@@ -163,22 +169,24 @@ void redeem(const eps::Client &shop, const Arguments &given, const std::string &
     if (result.outcome() != eps::Outcome::pending && !id.empty()) acknowledge(shop, id);
 }
 
-/// What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
-/// What is pending still is left alone: the library goes on settling it.
+/// Shows the operations of an earlier run and acknowledges those with a known outcome. After a
+/// power cut, this step gives the member the reward. The library continues to resolve pending
+/// operations.
 void finish_earlier_sales(const eps::Client &shop) {
-    if (const auto settled = shop.resolve_pending(R"({"waitMs": 5000})"); !settled) {
-        show_problem("cannot settle earlier sales now", settled);
+    if (const auto resolved = shop.resolve_pending(R"({"waitMs": 5000})"); !resolved) {
+        show_problem("cannot resolve earlier sales now", resolved);
     }
-    const auto unsettled = shop.list_unacknowledged();
-    if (!unsettled) return show_problem("cannot list earlier sales", unsettled);
-    const json answer = read(unsettled);
-    for (const auto &operation : answer.at("operations")) {
+    const auto listed = shop.list_unacknowledged();
+    if (!listed) return show_problem("cannot list earlier sales", listed);
+    const json unacknowledged = read(listed);
+    for (const auto &operation : unacknowledged.at("operations")) {
         const auto id = text_of(operation, "operationId"), outcome = text_of(operation, "outcome");
         const auto kind = text_of(operation, "kind");
         std::printf("Earlier %s %s (%s): %s\n", kind.c_str(), id.c_str(), text_of(operation, "reference").c_str(), outcome.c_str());
-        if (kind == "purchase" && outcome == "completed") print_reward(shop, id); // The member gets it now; it is used at the next visit.
+        // The member uses it at the next visit.
+        if (kind == "purchase" && outcome == "completed") print_reward(shop, id);
         if (flag_of(operation, "needsReview")) {
-            std::puts("    The till cannot find out. Look for it among the member's purchases at Engage.");
+            std::puts("    A manual review is needed. Check the member's purchases and rewards in Engage.");
             acknowledge(shop, id);
         } else if (outcome != "pending") {
             acknowledge(shop, id);
@@ -186,7 +194,7 @@ void finish_earlier_sales(const eps::Client &shop) {
     }
 }
 
-/// Finds the member by what was given, "email=astrid@example.com", and fills in the contact's id.
+/// Finds the member by a key and a value, "email=astrid@example.com", and sets the contact's id.
 eps::Result find_member(const eps::Client &shop, std::string_view member, std::string &contact) {
     const auto equals = member.find('=');
     auto found = shop.find_contact(member.substr(0, equals), member.substr(equals + 1));
@@ -196,12 +204,12 @@ eps::Result find_member(const eps::Client &shop, std::string_view member, std::s
         return found;
     }
     if (static_cast<int>(found.code()) / 100 == -3) std::puts("==> There is no such member.");
-    else tell_cashier(found.code());
+    else show_cashier(found.code());
     show_problem("cannot find the member", found);
     return found;
 }
 
-/// The member's points, if they can be told.
+/// Returns the member's points, if they can be read.
 std::optional<double> points_of(const eps::Client &shop, const std::string &contact) {
     const auto listed = shop.list_points(contact);
     if (!listed) {
@@ -213,13 +221,13 @@ std::optional<double> points_of(const eps::Client &shop, const std::string &cont
     return points;
 }
 
-/// Shows the offers and picks the wanted one, else the first that the member can afford.
+/// Shows the offers and chooses the wanted one, else the first that the member can afford.
 eps::Result choose_offer(const eps::Client &shop, const Arguments &given, const std::string &contact, double points,
                          std::optional<std::string> &chosen) {
     const auto wanted = given.find("--item");
     auto listed = shop.list_items(contact);
     if (!listed) {
-        tell_cashier(listed.code());
+        show_cashier(listed.code());
         show_problem("cannot list the offers", listed);
         return listed;
     }
@@ -239,21 +247,22 @@ eps::Result choose_offer(const eps::Client &shop, const Arguments &given, const 
 
 int buy(const eps::Client &shop, const Arguments &given, const std::string &contact, const std::string &item) {
     json options = spending_options(given);
-    options["snapshotRewards"] = true; // So that the new reward can be told from old ones.
+    options["snapshotRewards"] = true; // With it, the new reward is distinguished from older ones.
     const auto result = shop.purchase(contact, item, options.dump());
-    const json answer = read(result);
-    tell_cashier(result.code());
+    const json operation = read(result);
+    show_cashier(result.code());
     if (result) {
-        std::printf("Purchase %s for %.0f points%s\n", text_of(answer, "purchaseId").c_str(),
-                    number_of(answer.at("purchase"), "cost"),
-                    flag_of(answer, "existing") ? " (asked for before: bought once)" : "");
-        const auto assignment = print_reward(shop, text_of(answer, "operationId"));
+        std::printf("Purchase %s for %.0f points%s\n", text_of(operation, "purchaseId").c_str(),
+                    number_of(operation.at("purchase"), "cost"),
+                    flag_of(operation, "existing") ? " (existing purchase: nothing was deducted again)" : "");
+        const auto assignment = print_reward(shop, text_of(operation, "operationId"));
         if (assignment && !given.count("--no-redeem")) redeem(shop, given, contact, *assignment);
     } else {
         show_problem("purchase", result);
     }
-    // Printed, so noted. One that is pending is noted when its outcome is known, at the next start at the latest.
-    const auto id = text_of(answer, "operationId");
+    // The outcome is printed, so it is acknowledged. A pending operation is acknowledged when its
+    // outcome is known, at the next start at the latest.
+    const auto id = text_of(operation, "operationId");
     if (result.outcome() != eps::Outcome::pending && !id.empty()) acknowledge(shop, id);
     return exit_code(result);
 }
@@ -268,7 +277,7 @@ void show_purchases(const eps::Client &shop, const std::string &contact) {
     }
 }
 
-/// One sale, from the member to the receipt.
+/// Makes one sale, from the member to the receipt.
 int sell(const eps::Client &shop, const Arguments &given, const std::string &contact) {
     auto points = points_of(shop, contact);
     if (points) std::printf("The member has %.0f points.\n", *points);
@@ -282,7 +291,7 @@ int sell(const eps::Client &shop, const Arguments &given, const std::string &con
     return result;
 }
 
-// --- The program ---------------------------------------------------------------------------------------------------------
+// --- The program ---------------------------------------------------------------------------------
 
 std::optional<Arguments> read_arguments(int argc, char **argv) {
     const std::string_view known = " --url --key --ca --journal --contact --member --item --reference --wait --request-timeout ";
@@ -315,9 +324,11 @@ int main(int argc, char **argv) {
                    " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]\n", stderr);
         return usage;
     }
-    // A pipe or a console: what the cashier reads comes at once and in order.
+    // The cashier reads each line at once and in order, also through a pipe.
     std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-    eps::Client shop; // Closes itself. Purchases under way stay in the journal and are settled after the next start.
+    // Its destructor closes it. Pending purchases stay in the journal and are resolved after the
+    // next start.
+    eps::Client shop;
     if (!open_shop(shop, *given)) return failed;
     finish_earlier_sales(shop);
     if (given->count("--contact")) return sell(shop, *given, given->at("--contact"));

@@ -1,5 +1,5 @@
-// A till that sells rewards for points: what a POS vendor would write in C#. Word for word the till of examples/c, which tells its
-// options and exit codes.
+// A till that sells rewards for points, as a POS vendor would write it in C#. It is the till of
+// examples/c, which describes the options and the exit codes.
 
 using System;
 using System.Collections.Generic;
@@ -11,56 +11,60 @@ using EngagePointShop;
 
 static class Till
 {
-    const int Bought = 0, Failed = 1, Usage = 2, Declined = 10, Pending = 11, NotSent = 12;
+    const int Completed = 0, Failed = 1, Usage = 2, Declined = 10, Pending = 11, NotSent = 12;
 
-    // --- Small helpers ---------------------------------------------------------------------------------------------------
+    // --- Small helpers ---------------------------------------------------------------------------
 
-    /// <summary>Tells the technician what is wrong: the code's name, the message, and every link of the cause.</summary>
-    static void ShowProblem(string what, PointShopException problem)
+    /// <summary>Prints a problem for the technician: its code, its message and every
+    /// cause.</summary>
+    static void ShowProblem(string step, PointShopException problem)
     {
-        Console.Error.WriteLine(what + ": " + problem.Message);
+        Console.Error.WriteLine(step + ": " + problem.Message);
         foreach (var cause in problem.Causes) Console.Error.WriteLine("    because: " + cause);
         if (problem.HttpStatus != null) Console.Error.WriteLine(("    HTTP status " + problem.HttpStatus + " " + problem.EngageCode).TrimEnd());
     }
 
-    /// <summary>Tells the cashier what came of a call. The band says what to do next ...</summary>
-    static void TellCashier(PointShopException problem)
+    /// <summary>Prints the outcome for the cashier. The class of the code says what to do
+    /// next.</summary>
+    static void ShowCashier(PointShopException problem)
     {
         switch ((int)problem.Code / 100)
         {
-            case -1: // a mistake in this program
-                Console.WriteLine("==> The till made a mistake. Nothing was sent. Call the till's vendor.");
+            case -1: // an error in this program
+                Console.WriteLine("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
                 break;
             case -2: // configuration or credentials; also Engage's 401 and 403
-                Console.WriteLine("==> The till is not set up right. No points were deducted. Call the administrator.");
+                Console.WriteLine("==> The POS is not configured correctly. No points were deducted. Call the administrator.");
                 break;
-            case -3: // Engage's definite no
-                Console.WriteLine("==> The purchase was refused. No points were deducted. Tell the member.");
+            case -3: // Engage declined it
+                Console.WriteLine("==> The purchase was declined. No points were deducted. Inform the member.");
                 break;
-            case -4: // it is certain that nothing was sent
+            case -4: // nothing has left the till
                 Console.WriteLine("==> Nothing was sent. You may try again.");
                 break;
-            case -5: // not known yet; a new press joins it, it never deducts twice
-                Console.WriteLine("==> Not known yet. Let the sale go on; the till finds out by itself.");
+            case -5: // a second press is the existing purchase and never deducts twice
+                Console.WriteLine("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
                 break;
-            case -6: // the journal: no purchase is sent that could not be written down before
-                Console.WriteLine("==> The till cannot keep its journal. Nothing was sent. Call the administrator.");
+            case -6: // the journal: a purchase that cannot be recorded first is not sent
+                Console.WriteLine("==> The POS cannot write its journal. Nothing was sent. Call the administrator.");
                 break;
-            default: // a fault of the library, or a band that is younger than this program: never call it failed
-                Console.WriteLine("==> Not known yet. Let the sale go on, and call the administrator.");
+            default: // an internal error, or a newer class: never show it as failed
+                Console.WriteLine("==> The outcome is not known yet. Let the sale go on, and call the administrator.");
                 break;
         }
     }
 
-    /// <summary>... and its kind says what it means for the points, also for codes that are younger than this program.</summary>
+    /// <summary>Returns the exit code. The exception's type says what happened to the points, also
+    /// for a code that is newer than this program.</summary>
     static int ExitCode(PointShopException problem) =>
         problem is DeclinedException ? Declined : problem is NotSentException ? NotSent : Pending;
 
     static string Points(decimal points) => points.ToString("F0", CultureInfo.InvariantCulture);
 
-    // --- The steps of a sale ---------------------------------------------------------------------------------------------
+    // --- The steps of a sale ---------------------------------------------------------------------
 
-    /// <summary>Says that the till has noted an outcome. Should it fail, the operation simply shows up again at the next start.</summary>
+    /// <summary>Acknowledges an outcome that the till has printed. If it fails, the operation is
+    /// listed again at the next start.</summary>
     static void Acknowledge(Client shop, string operationId)
     {
         try
@@ -73,12 +77,13 @@ static class Till
         }
     }
 
-    static void PrintLine(string what, string text)
+    static void PrintLine(string label, string text)
     {
-        if (!string.IsNullOrEmpty(text)) Console.WriteLine("    " + what + text);
+        if (!string.IsNullOrEmpty(text)) Console.WriteLine("    " + label + text);
     }
 
-    /// <summary>Finds the reward that a purchase gave and prints it for the member. Its assignment's id; null if it is not certain.</summary>
+    /// <summary>Finds the reward of a purchase and prints it for the member. Returns the
+    /// assignment's id, or null if the reward is not certain.</summary>
     static string PrintReward(Client shop, string operationId)
     {
         try
@@ -86,7 +91,7 @@ static class Till
             var found = shop.FindReward(operationId);
             if (found.AssignmentId == null)
             {
-                Console.WriteLine("The reward cannot be told yet (" + found.Certainty + "): look among the member's rewards.");
+                Console.WriteLine("The reward is not certain yet (" + found.Certainty + "). Check the member's list of rewards.");
                 return null;
             }
             Console.WriteLine("Reward: " + found.Receipt.Title);
@@ -106,7 +111,7 @@ static class Till
     static TimeSpan? WaitOf(Dictionary<string, string> given) =>
         given.TryGetValue("--wait", out string wait) ? TimeSpan.FromMilliseconds(int.Parse(wait, CultureInfo.InvariantCulture)) : (TimeSpan?)null;
 
-    /// <summary>Uses the reward on this receipt. There is no undo.</summary>
+    /// <summary>Uses the reward on this receipt. A redeem cannot be undone.</summary>
     static void Redeem(Client shop, Dictionary<string, string> given, string contact, string assignment)
     {
         given.TryGetValue("--reference", out string reference);
@@ -120,15 +125,16 @@ static class Till
         {
             if (problem is DeclinedException) Console.WriteLine("==> The reward cannot be used on this receipt.");
             else if (problem is NotSentException) Console.WriteLine("==> The reward is not used. You may try again.");
-            else Console.WriteLine("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself.");
+            else Console.WriteLine("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
             ShowProblem("redeem", problem);
             if (!(problem is PendingException) && problem.OperationId != null) Acknowledge(shop, problem.OperationId);
         }
     }
 
     /// <summary>
-    /// What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
-    /// What is pending still is left alone: the library goes on settling it.
+    /// Shows the operations of an earlier run and acknowledges those with a known outcome. After a
+    /// power cut, this step gives the member the reward. The library continues to resolve pending
+    /// operations.
     /// </summary>
     static void FinishEarlierSales(Client shop)
     {
@@ -138,7 +144,7 @@ static class Till
         }
         catch (PointShopException problem)
         {
-            ShowProblem("cannot settle earlier sales now", problem);
+            ShowProblem("cannot resolve earlier sales now", problem);
         }
         try
         {
@@ -146,11 +152,11 @@ static class Till
             {
                 Console.WriteLine("Earlier " + operation.Kind + " " + operation.OperationId + " (" + operation.Reference + "): "
                     + operation.Json["outcome"].Text);
-                // The member gets it now; it is used at the next visit.
+                // The member uses it at the next visit.
                 if (operation.Kind == "purchase" && operation.Outcome == Outcome.Completed) PrintReward(shop, operation.OperationId);
                 if (operation.NeedsReview)
                 {
-                    Console.WriteLine("    The till cannot find out. Look for it among the member's purchases at Engage.");
+                    Console.WriteLine("    A manual review is needed. Check the member's purchases and rewards in Engage.");
                     Acknowledge(shop, operation.OperationId);
                 }
                 else if (operation.Outcome != Outcome.Pending)
@@ -165,7 +171,8 @@ static class Till
         }
     }
 
-    /// <summary>Finds the member by what was given, "email=astrid@example.com": the contact's id.</summary>
+    /// <summary>Finds the member by a key and a value, "email=astrid@example.com". Returns the
+    /// contact's id.</summary>
     static string FindMember(Client shop, string member)
     {
         var equals = member.IndexOf('=');
@@ -178,13 +185,13 @@ static class Till
         catch (PointShopException problem)
         {
             if ((int)problem.Code / 100 == -3) Console.WriteLine("==> There is no such member.");
-            else TellCashier(problem);
+            else ShowCashier(problem);
             ShowProblem("cannot find the member", problem);
             throw;
         }
     }
 
-    /// <summary>The member's points, if they can be told.</summary>
+    /// <summary>Returns the member's points, if they can be read.</summary>
     static decimal? PointsOf(Client shop, string contact)
     {
         try
@@ -198,7 +205,8 @@ static class Till
         }
     }
 
-    /// <summary>Shows the offers and picks the wanted one, else the first that the member can afford.</summary>
+    /// <summary>Shows the offers and chooses the wanted one, else the first that the member can
+    /// afford.</summary>
     static string ChooseOffer(Client shop, Dictionary<string, string> given, string contact, decimal points)
     {
         given.TryGetValue("--item", out string wanted);
@@ -215,7 +223,7 @@ static class Till
         }
         catch (PointShopException problem)
         {
-            TellCashier(problem);
+            ShowCashier(problem);
             ShowProblem("cannot list the offers", problem);
             throw;
         }
@@ -225,8 +233,8 @@ static class Till
 
     static int Buy(Client shop, Dictionary<string, string> given, string contact, string item)
     {
-        // The receipt's number: the same receipt pressed twice is one purchase, also after a restart. The rewards first, so that the
-        // new one can be told from old ones.
+        // With the receipt's number, a second press is the same purchase, also after a restart.
+        // With the snapshot of the rewards, the new reward is distinguished from older ones.
         given.TryGetValue("--reference", out string reference);
         var options = new PurchaseOptions { Reference = reference, SnapshotRewards = true, Wait = WaitOf(given) };
         try
@@ -234,17 +242,18 @@ static class Till
             var bought = shop.Purchase(contact, item, options);
             Console.WriteLine("==> The reward is bought.");
             Console.WriteLine("Purchase " + bought.PurchaseId + " for " + Points(bought.Purchase.Cost) + " points"
-                + (bought.Existing ? " (asked for before: bought once)" : ""));
+                + (bought.Existing ? " (existing purchase: nothing was deducted again)" : ""));
             var assignment = PrintReward(shop, bought.OperationId);
             if (assignment != null && !given.ContainsKey("--no-redeem")) Redeem(shop, given, contact, assignment);
             Acknowledge(shop, bought.OperationId);
-            return Bought;
+            return Completed;
         }
         catch (PointShopException problem)
         {
-            TellCashier(problem);
+            ShowCashier(problem);
             ShowProblem("purchase", problem);
-            // Printed, so noted. One that is pending is noted when its outcome is known, at the next start at the latest.
+            // The outcome is printed, so it is acknowledged. A pending operation is acknowledged
+            // when its outcome is known, at the next start at the latest.
             if (!(problem is PendingException) && problem.OperationId != null) Acknowledge(shop, problem.OperationId);
             return ExitCode(problem);
         }
@@ -267,7 +276,7 @@ static class Till
         }
     }
 
-    /// <summary>One sale, from the member to the receipt.</summary>
+    /// <summary>Makes one sale, from the member to the receipt.</summary>
     static int Sell(Client shop, Dictionary<string, string> given, string contact)
     {
         var points = PointsOf(shop, contact);
@@ -281,17 +290,17 @@ static class Till
         return result;
     }
 
-    // --- The program -----------------------------------------------------------------------------------------------------
+    // --- The program -----------------------------------------------------------------------------
 
-    static Dictionary<string, string> ReadArguments(string[] words)
+    static Dictionary<string, string> ReadArguments(string[] arguments)
     {
         var known = new[] { "--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait", "--request-timeout" };
         var given = new Dictionary<string, string>();
-        for (var at = 0; at < words.Length; at++)
+        for (var at = 0; at < arguments.Length; at++)
         {
-            if (words[at] == "--no-redeem") given[words[at]] = "";
-            else if (!known.Contains(words[at]) || at + 1 == words.Length) return null;
-            else given[words[at]] = words[++at];
+            if (arguments[at] == "--no-redeem") given[arguments[at]] = "";
+            else if (!known.Contains(arguments[at]) || at + 1 == arguments.Length) return null;
+            else given[arguments[at]] = arguments[++at];
         }
         if (!given.ContainsKey("--url") || !given.ContainsKey("--journal")) return null;
         if (given.ContainsKey("--contact") == given.ContainsKey("--member")) return null;
@@ -304,16 +313,16 @@ static class Till
         return given;
     }
 
-    static int Main(string[] words)
+    static int Main(string[] arguments)
     {
-        var given = ReadArguments(words);
+        var given = ReadArguments(arguments);
         if (given == null)
         {
             Console.Error.WriteLine("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
                 + " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]");
             return Usage;
         }
-        // A pipe or a console: what the cashier reads comes at once and in order, in UTF-8.
+        // The cashier reads each line at once and in order, in UTF-8, also through a pipe.
         Console.SetOut(new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false)) { AutoFlush = true });
         given.TryGetValue("--key", out string key);
         given.TryGetValue("--ca", out string ca);
@@ -336,7 +345,7 @@ static class Till
             ShowProblem("cannot open the point shop", problem);
             return Failed;
         }
-        // Closed at the end. Purchases under way stay in the journal and are settled after the next start.
+        // Pending purchases stay in the journal and are resolved after the next start.
         using (shop)
         {
             FinishEarlierSales(shop);
@@ -346,7 +355,7 @@ static class Till
             }
             catch (PointShopException problem)
             {
-                return ExitCode(problem); // Shown already.
+                return ExitCode(problem); // The step that failed has printed it.
             }
         }
     }

@@ -1,65 +1,72 @@
-"""A till that sells rewards for points: what a POS vendor would write in Python.
+"""A till that sells rewards for points, as a POS vendor would write it in Python.
 
-Word for word the till of examples/c, which tells its options and exit codes.
+It is the till of examples/c, which describes the options and the exit codes.
 """
 
 from __future__ import annotations
 
 import sys
 
-from engage_point_shop import Client, NotSent, Pending, PointShopError, Declined
+from engage_point_shop import Client, Declined, NotSent, Pending, PointShopError
 
-BOUGHT, FAILED, USAGE, REFUSED, PENDING, NOT_SENT = 0, 1, 2, 10, 11, 12
-
-
-# --- Small helpers -----------------------------------------------------------------------------------------------------
+COMPLETED, FAILED, USAGE, DECLINED, PENDING, NOT_SENT = 0, 1, 2, 10, 11, 12
 
 
-def show_problem(what: str, error: PointShopError) -> None:
-    """Tells the technician what is wrong: the code's name, the message, and every link of the cause."""
-    print(f"{what}: {error}", file=sys.stderr)
+# --- Small helpers --------------------------------------------------------------------------------
+
+
+def show_problem(step: str, error: PointShopError) -> None:
+    """Prints a problem for the technician: its code, its message and every cause."""
+    print(f"{step}: {error}", file=sys.stderr)
     for cause in error.problem["cause"]:
         print(f"    because: {cause}", file=sys.stderr)
     if error.problem["httpStatus"]:
         print(f"    HTTP status {error.problem['httpStatus']} {error.problem['engageCode'] or ''}".rstrip(), file=sys.stderr)
 
 
-def tell_cashier(error: PointShopError) -> None:
-    """Tells the cashier what came of a call. The band says what to do next ..."""
+def show_cashier(error: PointShopError) -> None:
+    """Prints the outcome for the cashier. The class of the code says what to do next."""
     print(
         {
-            # A mistake in this program.
-            -1: "==> The till made a mistake. Nothing was sent. Call the till's vendor.",
+            # An error in this program.
+            -1: "==> The POS has a program error. Nothing was sent. Call the vendor of the POS.",
             # Configuration or credentials; also Engage's 401 and 403.
-            -2: "==> The till is not set up right. No points were deducted. Call the administrator.",
-            # Engage's definite no.
-            -3: "==> The purchase was refused. No points were deducted. Tell the member.",
-            # It is certain that nothing was sent.
+            -2: "==> The POS is not configured correctly. No points were deducted. Call the administrator.",
+            # Engage declined it.
+            -3: "==> The purchase was declined. No points were deducted. Inform the member.",
+            # Nothing has left the till.
             -4: "==> Nothing was sent. You may try again.",
-            # Not known yet; a new press joins it, it never deducts twice.
-            -5: "==> Not known yet. Let the sale go on; the till finds out by itself.",
-            # The journal: no purchase is sent that could not be written down before.
-            -6: "==> The till cannot keep its journal. Nothing was sent. Call the administrator.",
+            # A second press is the existing purchase and never deducts twice.
+            -5: "==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.",
+            # The journal: a purchase that cannot be recorded first is not sent.
+            -6: "==> The POS cannot write its journal. Nothing was sent. Call the administrator.",
         }.get(
             int(error.code / 100),
-            # A fault of the library, or a band that is younger than this program: never call it failed.
-            "==> Not known yet. Let the sale go on, and call the administrator.",
+            # An internal error, or a class newer than this program: never show it as failed.
+            "==> The outcome is not known yet. Let the sale go on, and call the administrator.",
         )
     )
 
 
 def exit_code(error: PointShopError) -> int:
-    """... and its kind says what it means for the points, also for codes that are younger than this program."""
+    """Returns the exit code.
+
+    The exception's type says what happened to the points, also for a code that is newer than this
+    program.
+    """
     if isinstance(error, Declined):
-        return REFUSED
+        return DECLINED
     return NOT_SENT if isinstance(error, NotSent) else PENDING
 
 
-# --- The steps of a sale -----------------------------------------------------------------------------------------------
+# --- The steps of a sale --------------------------------------------------------------------------
 
 
 def acknowledge(shop: Client, operation_id: str) -> None:
-    """Says that the till has noted an outcome. Should it fail, the operation simply shows up again at the next start."""
+    """Acknowledges an outcome that the till has printed.
+
+    If it fails, the operation is listed again at the next start.
+    """
     try:
         shop.acknowledge(operation_id)
     except PointShopError as error:
@@ -67,7 +74,10 @@ def acknowledge(shop: Client, operation_id: str) -> None:
 
 
 def print_reward(shop: Client, operation_id: str) -> str | None:
-    """Finds the reward that a purchase gave and prints it for the member. Its assignment's id, if it is certain."""
+    """Finds the reward of a purchase and prints it for the member.
+
+    Returns the assignment's id if the reward is certain.
+    """
     try:
         found = shop.find_reward(operation_id)
     except PointShopError as error:
@@ -75,22 +85,22 @@ def print_reward(shop: Client, operation_id: str) -> str | None:
         return None
     receipt = found["receipt"]
     if found["assignmentId"] is None or receipt is None:
-        print(f"The reward cannot be told yet ({found['certainty']}): look among the member's rewards.")
+        print(f"The reward is not certain yet ({found['certainty']}). Check the member's list of rewards.")
         return None
     print(f"Reward: {receipt['title'] or ''}")
-    for what, text in [
+    for label, text in [
         ("", receipt["description"]),
         ("Barcode: ", receipt["barcode"]),
         ("Valid until: ", receipt["expiresOn"]),
         ("Cashier: ", receipt["instruction"]),
     ]:
         if text:
-            print(f"    {what}{text}")
+            print(f"    {label}{text}")
     return found["assignmentId"]
 
 
 def redeem(shop: Client, given: dict[str, str], contact: str, assignment: str) -> None:
-    """Uses the reward on this receipt. There is no undo."""
+    """Uses the reward on this receipt. A redeem cannot be undone."""
     try:
         redeemed = shop.redeem_reward(contact, assignment, reference=given.get("--reference"), wait_ms=wait_of(given))
     except PointShopError as error:
@@ -99,7 +109,7 @@ def redeem(shop: Client, given: dict[str, str], contact: str, assignment: str) -
         elif isinstance(error, NotSent):
             print("==> The reward is not used. You may try again.")
         else:
-            print("==> Not known yet whether the reward is used. Let the sale go on; the till finds out by itself.")
+            print("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.")
         show_problem("redeem", error)
         if not isinstance(error, Pending) and error.problem["operationId"]:
             acknowledge(shop, error.problem["operationId"])
@@ -109,14 +119,15 @@ def redeem(shop: Client, given: dict[str, str], contact: str, assignment: str) -
 
 
 def finish_earlier_sales(shop: Client) -> None:
-    """What an earlier run left: shown, and acknowledged where the outcome is known. This is how a power cut ends well.
+    """Shows the operations of an earlier run and acknowledges those with a known outcome.
 
-    What is pending still is left alone: the library goes on settling it.
+    After a power cut, this step gives the member the reward. The library continues to resolve
+    pending operations.
     """
     try:
         shop.resolve_pending(wait_ms=5000)
     except PointShopError as error:
-        show_problem("cannot settle earlier sales now", error)
+        show_problem("cannot resolve earlier sales now", error)
     try:
         operations = shop.list_unacknowledged()
     except PointShopError as error:
@@ -125,16 +136,16 @@ def finish_earlier_sales(shop: Client) -> None:
         kind, outcome = operation["kind"], operation["outcome"]
         print(f"Earlier {kind} {operation['operationId']} ({operation['reference'] or ''}): {outcome}")
         if kind == "purchase" and outcome == "completed":
-            print_reward(shop, operation["operationId"])  # The member gets it now; it is used at the next visit.
+            print_reward(shop, operation["operationId"])  # The member uses it at the next visit.
         if operation["needsReview"]:
-            print("    The till cannot find out. Look for it among the member's purchases at Engage.")
+            print("    A manual review is needed. Check the member's purchases and rewards in Engage.")
             acknowledge(shop, operation["operationId"])
         elif outcome != "pending":
             acknowledge(shop, operation["operationId"])
 
 
 def find_member(shop: Client, member: str) -> str:
-    """Finds the member by what was given, "email=astrid@example.com": the contact's id."""
+    """Finds the member by a key and a value, "email=astrid@example.com". Returns the contact's id."""
     key, _, value = member.partition("=")
     try:
         contact = shop.find_contact(key, value)
@@ -142,7 +153,7 @@ def find_member(shop: Client, member: str) -> str:
         if -400 < error.code <= -300:
             print("==> There is no such member.")
         else:
-            tell_cashier(error)
+            show_cashier(error)
         show_problem("cannot find the member", error)
         raise
     print(f"The member is {contact}.")
@@ -150,7 +161,7 @@ def find_member(shop: Client, member: str) -> str:
 
 
 def points_of(shop: Client, contact: str) -> float | None:
-    """The member's points, if they can be told."""
+    """Returns the member's points, if they can be read."""
     try:
         return float(sum(account["balance"] for account in shop.list_points(contact)))
     except PointShopError as error:
@@ -159,11 +170,11 @@ def points_of(shop: Client, contact: str) -> float | None:
 
 
 def choose_offer(shop: Client, given: dict[str, str], contact: str, points: float) -> str | None:
-    """Shows the offers and picks the wanted one, else the first that the member can afford."""
+    """Shows the offers and chooses the wanted one, else the first that the member can afford."""
     try:
         items = shop.list_items(contact)
     except PointShopError as error:
-        tell_cashier(error)
+        show_cashier(error)
         show_problem("cannot list the offers", error)
         raise
     wanted, chosen = given.get("--item"), None
@@ -179,29 +190,30 @@ def choose_offer(shop: Client, given: dict[str, str], contact: str, points: floa
 
 
 def buy(shop: Client, given: dict[str, str], contact: str, item: str) -> int:
-    """Buys, shows what came of it, and acknowledges what is known."""
+    """Buys an item, prints the outcome, and acknowledges it unless it is pending."""
     try:
-        # The receipt's number: the same receipt pressed twice is one purchase, also after a restart. The rewards first, so that the
-        # new one can be told from old ones.
+        # With the receipt's number, a second press is the same purchase, also after a restart. With
+        # the snapshot of the rewards, the new reward is distinguished from older ones.
         bought = shop.purchase(
             contact, item, reference=given.get("--reference"), snapshot_rewards=True, wait_ms=wait_of(given)
         )
     except PointShopError as error:
-        tell_cashier(error)
+        show_cashier(error)
         show_problem("purchase", error)
-        # Printed, so noted. One that is pending is noted when its outcome is known, at the next start at the latest.
+        # The outcome is printed, so it is acknowledged. A pending operation is acknowledged when
+        # its outcome is known, at the next start at the latest.
         if not isinstance(error, Pending) and error.problem["operationId"]:
             acknowledge(shop, error.problem["operationId"])
         return exit_code(error)
     print("==> The reward is bought.")
     cost = (bought["purchase"] or {}).get("cost") or 0
     print(f"Purchase {bought['purchaseId']} for {cost:.0f} points", end="")
-    print(" (asked for before: bought once)" if bought["existing"] else "")
+    print(" (existing purchase: nothing was deducted again)" if bought["existing"] else "")
     assignment = print_reward(shop, bought["operationId"])
     if assignment is not None and "--no-redeem" not in given:
         redeem(shop, given, contact, assignment)
     acknowledge(shop, bought["operationId"])
-    return BOUGHT
+    return COMPLETED
 
 
 def show_purchases(shop: Client, contact: str) -> None:
@@ -215,7 +227,7 @@ def show_purchases(shop: Client, contact: str) -> None:
 
 
 def sell(shop: Client, given: dict[str, str], contact: str) -> int:
-    """One sale, from the member to the receipt."""
+    """Makes one sale, from the member to the receipt."""
     points = points_of(shop, contact)
     if points is not None:
         print(f"The member has {points:.0f} points.")
@@ -230,21 +242,21 @@ def sell(shop: Client, given: dict[str, str], contact: str) -> int:
     return result
 
 
-# --- The program -------------------------------------------------------------------------------------------------------
+# --- The program ----------------------------------------------------------------------------------
 
 
-def read_arguments(words: list[str]) -> dict[str, str] | None:
+def read_arguments(arguments: list[str]) -> dict[str, str] | None:
     known = {"--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait", "--request-timeout"}
     given: dict[str, str] = {}
-    left = iter(words)
-    for word in left:
-        if word == "--no-redeem":
-            given[word] = ""
+    rest = iter(arguments)
+    for option in rest:
+        if option == "--no-redeem":
+            given[option] = ""
             continue
-        value = next(left, None)
-        if word not in known or value is None:
+        value = next(rest, None)
+        if option not in known or value is None:
             return None
-        given[word] = value
+        given[option] = value
     if "--url" not in given or "--journal" not in given:
         return None
     times = given.get("--wait", "0"), given.get("--request-timeout", "0")
@@ -268,7 +280,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return USAGE
-    # A pipe or a console: what the cashier reads comes at once and in order, in UTF-8.
+    # The cashier reads each line at once and in order, in UTF-8, also through a pipe.
     sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
     config: dict[str, str | int | None] = {
         "baseUrl": given["--url"],
@@ -284,12 +296,12 @@ def main() -> int:
     except PointShopError as error:
         show_problem("cannot open the point shop", error)
         return FAILED
-    # Closed at the end. Purchases under way stay in the journal and are settled after the next start.
+    # Pending purchases stay in the journal and are resolved after the next start.
     with shop:
         finish_earlier_sales(shop)
         try:
             return sell(shop, given, given.get("--contact") or find_member(shop, given["--member"]))
-        except PointShopError as error:  # Shown already.
+        except PointShopError as error:  # The step that failed has printed it.
             return exit_code(error)
 
 

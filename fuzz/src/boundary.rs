@@ -1,5 +1,5 @@
-//! The C boundary: calls in any order with NULL, garbage and odd texts. Every call comes back with a code of the table, and what it
-//! leaves in the buffer is NUL-terminated JSON that may be disposed of twice.
+//! The C boundary: calls in any order with NULL, garbage and unusual texts. Every call returns a
+//! code of the table. The buffer then holds NUL-terminated JSON, which may be disposed of twice.
 
 use engage_point_shop::Code;
 use engage_point_shop::ffi::*;
@@ -14,7 +14,7 @@ const GUIDS: [&CStr; 3] = [
     c"b0000000-0000-4000-8000-000000000001",
     c"C0000000-0000-4000-8000-000000000001",
 ];
-/// A call does not take long, but very many do.
+/// A single call is fast. Very many calls are not.
 const MOST_CALLS: usize = 24;
 
 /// Reads the input as calls and their arguments.
@@ -30,7 +30,7 @@ impl Input<'_> {
         *first
     }
 
-    /// NULL, a GUID, a fixed word, or bytes of the input.
+    /// NULL, a GUID, a fixed text, or bytes of the input.
     fn text(&mut self) -> *const c_char {
         match self.byte() {
             0..32 => null(),
@@ -48,7 +48,7 @@ impl Input<'_> {
     }
 }
 
-/// Whether a code is of the table and the buffer as promised; disposes of it.
+/// Checks that the code is in the table and the buffer is as promised. Disposes of the buffer.
 fn check(code: i32, out: &mut eps_buffer) {
     assert!(Code::from_number(code).is_some(), "{code} is in no table");
     assert!(!out.data.is_null(), "{code} with an empty buffer");
@@ -60,7 +60,7 @@ fn check(code: i32, out: &mut eps_buffer) {
         assert_eq!(json["code"], code);
     }
     for _ in 0..2 {
-        // SAFETY: once with the answer, once empty; both are allowed.
+        // SAFETY: once with the result, once empty. Both are allowed.
         unsafe { eps_buffer_dispose(out) };
         assert!(out.data.is_null());
     }
@@ -70,7 +70,8 @@ pub fn run(data: &[u8]) {
     let mut input = Input { bytes: data, texts: Vec::new() };
     let mut out = eps_buffer { data: null_mut(), len: 0, reserved: 0 };
     let mut client: *mut eps_client = null_mut();
-    // SAFETY: every pointer is NULL or lives until the end of this function; handles may be any number at all.
+    // SAFETY: every pointer is NULL or lives until the end of this function. A handle may be any
+    // number.
     unsafe {
         let code = eps_client_open(EPS_ABI_VERSION, CONFIG.as_ptr(), &raw mut client, &raw mut out);
         check(code, &mut out);
@@ -104,7 +105,7 @@ pub fn run(data: &[u8]) {
                 14 => {
                     let (abi, config) = (u32::from(input.byte()) % 3, input.text());
                     let mut second: *mut eps_client = null_mut();
-                    // A configuration of the input's own might name a file.
+                    // A configuration from the input might name a file.
                     let names_none = config.is_null() || !CStr::from_ptr(config).to_bytes().contains(&b'{');
                     let config = if names_none { config } else { CONFIG.as_ptr() };
                     let code = eps_client_open(abi, config, &raw mut second, at);

@@ -1,4 +1,5 @@
-//! `config_json`: it is read, or the complaint is one about the configuration. Nothing of the world is touched.
+//! `config_json`: the configuration is accepted, or the error is a configuration error. No file and
+//! no network is touched.
 
 use super::check_error;
 use engage_point_shop::{Code, Config};

@@ -1,5 +1,5 @@
-//! The journal's file: a real one with bytes overwritten, cut or added, or no journal at all. It opens, or the code is one of the
-//! journal's and a file that is not to be used is left as it was.
+//! The journal's file: a real journal with bytes overwritten, cut or added, or no journal at all.
+//! The file opens, or the code is a journal code. A file that is rejected stays unchanged.
 
 use super::{check, client, contact, item};
 use engage_point_shop::{Client, Code};
@@ -8,13 +8,13 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// A journal with an intent that was not sent, and one whose outcome is not known.
+/// A journal with an intent that was not sent, and an intent in doubt.
 static REAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let folder = folder();
     let file = folder.path().join("journal.db");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    // It takes every request and hangs up.
+    // The server reads every request and closes the connection.
     std::thread::spawn(move || {
         listener.incoming().flatten().for_each(|mut stream| drop(std::io::Read::read(&mut stream, &mut [0; 8 << 10])));
     });
@@ -26,14 +26,15 @@ static REAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     std::fs::read(&file).unwrap()
 });
 
-/// In memory where that is to be had: every input is a file.
+/// In memory where possible, because every input is a file.
 fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.unwrap()
 }
 
-/// The first byte says what the rest is: a file of its own, or edits of the real one: where (three bytes), how many, and the bytes.
+/// The first byte selects the form: a whole file, or edits of the real journal. An edit is an
+/// offset (three bytes), a count, and the bytes.
 fn file_of(data: &[u8]) -> Vec<u8> {
     let Some((&form, mut rest)) = data.split_first() else { return Vec::new() };
     if form < 16 {
@@ -71,7 +72,7 @@ pub fn run(data: &[u8]) {
                     assert!(operation["operationId"].is_string(), "{operation}");
                 }
             }
-            // What an edited record says is believed: it may be an intent to join, whatever its state.
+            // An edited record is accepted as it is. It may be an existing intent in any state.
             let _ = check(client.purchase(contact(), item(), None));
             client.close();
         }

@@ -1,11 +1,12 @@
-//! What is fuzzed: one module a target, each with `run`, which takes any bytes and panics when a promise is broken.
-//! `cargo xtask fuzz` runs them under libFuzzer; the repository's `tests/fuzz.rs` runs the seeds as a plain test.
+//! The fuzz targets: one module per target, each with `run`. `run` takes any bytes and panics when
+//! a promise is broken. `cargo xtask fuzz` runs them under libFuzzer.
+//! `tests/contract/fuzz_seeds.rs` runs the seeds as a plain test.
 
-pub mod answers;
 pub mod boundary;
 pub mod configuration;
 pub mod journal;
 pub mod options;
+pub mod responses;
 
 use engage_point_shop::{Client, ContactId, Error, ItemId};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ fn item() -> ItemId {
     ItemId::parse("b0000000-0000-4000-8000-000000000001", "item").unwrap()
 }
 
-/// A client of a server on this computer that settles nothing by itself.
+/// A client of a server on this machine. The client resolves nothing in the background.
 fn client(port: u16, more: &Value) -> Client {
     let mut config = json!({
         "baseUrl": format!("http://127.0.0.1:{port}"), "userAgent": "Fuzz/1.0", "apiKey": "k", "journal": "memory", "preconnect": false,
@@ -30,7 +31,7 @@ fn client(port: u16, more: &Value) -> Client {
     Client::open(&config.to_string()).unwrap()
 }
 
-/// What must hold of every error: it is a problem object with a code, a name and a message.
+/// Checks an error: it is a problem object with a code, a name and a message.
 fn check_error(error: &Error) {
     let problem: Value = serde_json::from_slice(&error.to_json()).unwrap();
     assert!(problem["code"].as_i64().is_some_and(|code| code < 0), "{problem}");
@@ -38,10 +39,10 @@ fn check_error(error: &Error) {
     assert!(!error.message().is_empty());
 }
 
-/// What must hold of every answer: it is JSON.
+/// Checks a result: it is JSON.
 fn check(result: Result<Vec<u8>, Error>) -> Result<Value, Error> {
     match result {
-        Ok(answer) => Ok(serde_json::from_slice(&answer).expect("an answer is JSON")),
+        Ok(result) => Ok(serde_json::from_slice(&result).expect("a result is JSON")),
         Err(error) => {
             check_error(&error);
             Err(error)

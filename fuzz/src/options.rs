@@ -1,14 +1,15 @@
-//! `options_json` of every call, and what else a caller passes as text: what is wrong is the caller's mistake and names it;
-//! what is right goes on to a server that is not there.
+//! `options_json` of every call, and the other texts that a caller passes. An invalid text is the
+//! caller's mistake, and the error names it. A valid text leads to a request to an unreachable
+//! server.
 
 use super::{check, client, contact, item};
 use engage_point_shop::{AssignmentId, Client, Code, Error, OperationId};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 
-/// Nobody listens on it.
+/// The discard port. No server listens on it here.
 const DISCARD: u16 = 9;
-/// A client remembers what it was asked to buy.
+/// The limit exists because a client keeps every purchase that it was asked for.
 const CALLS_A_CLIENT: usize = 500;
 
 thread_local! {

@@ -1,4 +1,5 @@
-# find_package(EngagePointShop) gives EngagePointShop::shared and, on Linux, EngagePointShop::static.
+# find_package(EngagePointShop) defines EngagePointShop::shared and, on Linux,
+# EngagePointShop::static.
 get_filename_component(_eps_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
 if(NOT TARGET EngagePointShop::shared)
@@ -24,7 +25,7 @@ if(NOT WIN32 AND NOT TARGET EngagePointShop::static)
   set_target_properties(EngagePointShop::static PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${_eps_prefix}/include"
     IMPORTED_LOCATION "${_eps_prefix}/lib/libengage_point_shop.a"
-    # By the compiler's word.
+    # The list that rustc prints (native-static-libs).
     INTERFACE_LINK_LIBRARIES "@NATIVE_LIBRARIES@")
 endif()
 

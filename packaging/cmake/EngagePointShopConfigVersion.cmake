@@ -1,4 +1,4 @@
-# A newer version serves a program that asks for an older one of the same major number.
+# A version is compatible with an older one of the same major number.
 set(PACKAGE_VERSION "@VERSION@")
 string(REGEX MATCH "^[0-9]+" _eps_major "${PACKAGE_VERSION}")
 if(PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION

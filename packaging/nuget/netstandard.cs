@@ -1,5 +1,5 @@
-// Makes of the assembly that was compiled for .NET Framework the same one for netstandard 2.0: each type that it uses is asked of
-// netstandard.dll, which must have it.
+// Converts an assembly that was compiled for .NET Framework to netstandard 2.0: every type that the
+// assembly uses must be in netstandard.dll, and refers to it from then on.
 //
 //   netstandard.exe ASSEMBLY NETSTANDARD OUT
 
@@ -13,10 +13,10 @@ static class Retarget
     static int Main(string[] given)
     {
         var facade = AssemblyDefinition.ReadAssembly(given[1]);
-        var there = new HashSet<string>(facade.MainModule.ExportedTypes.Select(type => type.FullName));
+        var available = new HashSet<string>(facade.MainModule.ExportedTypes.Select(type => type.FullName));
         var module = ModuleDefinition.ReadModule(given[0]);
         var used = module.GetTypeReferences().ToList();
-        var missing = used.Where(type => !there.Contains(type.FullName)).ToList();
+        var missing = used.Where(type => !available.Contains(type.FullName)).ToList();
         if (missing.Count > 0)
         {
             Console.Error.WriteLine(facade.Name.FullName + " has no " + string.Join(", no ", missing));
@@ -27,7 +27,7 @@ static class Retarget
         module.AssemblyReferences.Add(netstandard);
         foreach (var type in used.Where(type => type.DeclaringType == null)) type.Scope = netstandard;
         module.Write(given[2], new WriterParameters { DeterministicMvid = true, Timestamp = 0 });
-        // Told by what was written, not by what was meant.
+        // Checks the written file.
         var referred = ModuleDefinition.ReadModule(given[2]).AssemblyReferences.Select(reference => reference.FullName).ToList();
         if (referred.Count == 1 && referred[0] == netstandard.FullName) return 0;
         Console.Error.WriteLine(given[2] + " refers to " + string.Join(" and ", referred));

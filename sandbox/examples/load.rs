@@ -1,7 +1,9 @@
-//! Load: how many requests a second a sandbox answers, and what becomes of its memory meanwhile. It starts the sandbox's binary,
-//! drives it over keep-alive connections with what a till asks for, and prints a line every few seconds and one at the end.
+//! A load test: measures the requests a second and the memory of a sandbox. It starts the sandbox's
+//! binary and sends a till's requests over keep-alive connections. It prints a line every five
+//! seconds and one at the end.
 //!
-//! `target/release/examples/load target/release/engage-sandbox SECONDS [--state FILE] [--buy]`; see the README.
+//! Usage: `target/release/examples/load target/release/engage-sandbox SECONDS [--state FILE]
+//! [--buy]`; see the README.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -80,7 +82,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// What a till asks for in a sale: mostly reads, and a purchase that is new only if wanted.
+/// Returns the requests of a sale: mostly reads, and a purchase that is new if `buy` is set.
 fn sale(buy: bool) -> [(&'static str, String, String); 5] {
     let purchase = if buy { Uuid::new_v4() } else { COFFEE };
     let contact = Uuid::nil();
@@ -97,7 +99,7 @@ fn sale(buy: bool) -> [(&'static str, String, String); 5] {
     ]
 }
 
-/// Sends a request and reads its answer, which must be a success.
+/// Sends a request and reads its response, which must have a status of 2xx.
 fn ask(stream: &mut TcpStream, method: &str, path: &str, body: &str) -> io::Result<()> {
     let length = body.len();
     let request = format!(
@@ -120,7 +122,7 @@ fn ask(stream: &mut TcpStream, method: &str, path: &str, body: &str) -> io::Resu
     if head.starts_with("HTTP/1.1 2") { Ok(()) } else { Err(io::Error::other(format!("{method} {path}: {head}"))) }
 }
 
-/// The sandbox's process; ended when dropped.
+/// The sandbox's process. Dropping it kills it.
 struct Sandbox {
     process: Child,
     address: String,
@@ -140,12 +142,12 @@ impl Sandbox {
             BufReader::new(out).read_line(&mut line)?;
         }
         println!("started in {} ms", began.elapsed().as_millis());
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http=http://")).map(str::to_owned);
+        let address = line.split_whitespace().find_map(|part| part.strip_prefix("http=http://")).map(str::to_owned);
         let address = address.ok_or_else(|| io::Error::other("the sandbox did not start"))?;
         Ok(Sandbox { process, address })
     }
 
-    /// What it holds in memory, where the system tells.
+    /// Returns the process's memory in MB, where the system has `/proc`.
     fn memory_mb(&self) -> String {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
         let kb = status

@@ -1,5 +1,7 @@
-//! The `/_sandbox/...` routes: look into a store, change its circumstances, arm faults. `?store=KEY` or the header
-//! `x-sandbox-store` says which store, else the first; bad input is answered 400 with what is wrong, in which field and on which line.
+//! The routes under `/_sandbox/`: they read a store, change its settings and arm faults.
+//! The query parameter `store` or the header `x-sandbox-store` names the store by its key; the
+//! default is the first store.
+//! Invalid input has status 400 and a body that names the mistake, its field and its line.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,45 +19,48 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api;
+use crate::api_mapping::{ApiMapping, Query};
+use crate::app::App;
 use crate::clock::ClockChange;
-use crate::dialect::{Dialect, Query};
 use crate::fault::Fault;
 use crate::judge::{Case, Journal, judge};
+use crate::ledger::{Invalid, Item, Member};
 use crate::magic;
 use crate::script::Script;
 use crate::seed::{BadJson, Seed, from_json};
-use crate::state::App;
-use crate::store::{Invalid, Item, Member};
-use crate::tenant::{LimitsChange, Settings, Snapshot, Tenant};
+use crate::store::{LimitsChange, Settings, Snapshot, Store};
 use crate::tls::{Tls, TlsFault};
 use crate::webhook::{Webhook, deliver};
 
-/// Whether a path is the sandbox's own, not Engage's.
+/// Returns whether a path belongs to the sandbox, not to Engage.
 pub(crate) fn is_own(path: &str) -> bool {
     path == "/" || path.starts_with("/_sandbox/")
 }
 
-/// The store that a request is for.
-pub(crate) struct For(pub Arc<Tenant>);
+/// The store that a request of the sandbox's own routes is for.
+pub(crate) struct ForStore(pub Arc<Store>);
 
-impl FromRequestParts<Arc<App>> for For {
+impl FromRequestParts<Arc<App>> for ForStore {
     type Rejection = Response;
 
-    async fn from_request_parts(head: &mut Parts, app: &Arc<App>) -> Result<For, Response> {
+    async fn from_request_parts(head: &mut Parts, app: &Arc<App>) -> Result<ForStore, Response> {
         let query = Query::parse(head.uri.query());
         let header = head.headers.get("x-sandbox-store").and_then(|key| key.to_str().ok());
         match query.get("store").or(header) {
-            None => Ok(For(Arc::clone(&app.first))),
-            Some(key) => app.tenant(key).map(For).ok_or_else(|| {
-                json(StatusCode::NOT_FOUND, &json!({ "error": "no store has this key", "field": "store" }))
+            None => Ok(ForStore(Arc::clone(&app.first))),
+            Some(key) => app.store(key).map(ForStore).ok_or_else(|| {
+                json(
+                    StatusCode::NOT_FOUND,
+                    &json!({ "error": "no store has this key. See GET /_sandbox/stores", "field": "store" }),
+                )
             }),
         }
     }
 }
 
-type Answered = Result<Response, Bad>;
+type AdminResult = Result<Response, BadRequest>;
 
-/// The routes.
+/// Returns the sandbox's own routes.
 pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
     Router::new()
         .route("/_sandbox/health", get(health))
@@ -75,7 +80,7 @@ pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
         .route("/_sandbox/snapshot", post(snapshot))
         .route("/_sandbox/restore", post(restore))
         .route("/_sandbox/limits", get(limits).post(set_limits))
-        .route("/_sandbox/dialect", get(dialect).post(set_dialect))
+        .route("/_sandbox/api-mapping", get(api_mapping).post(set_api_mapping))
         .route("/_sandbox/stores", get(stores).post(add_store).delete(remove_store))
         .route("/_sandbox/members", post(add_member))
         .route("/_sandbox/items", post(add_item))
@@ -92,116 +97,116 @@ async fn openapi() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], include_str!("../openapi.json"))
 }
 
-async fn ledger(For(tenant): For) -> Response {
-    json(StatusCode::OK, &json!(tenant.ledger()))
+async fn ledger(ForStore(store): ForStore) -> Response {
+    json(StatusCode::OK, &json!(store.ledger()))
 }
 
-async fn state(For(tenant): For) -> Response {
-    let state = &mut *tenant.state();
+async fn state(ForStore(store): ForStore) -> Response {
+    let state = &mut *store.state();
     let now = state.clock.now();
-    let members: Value = state.store.accounts(now).map(|account| json!(account)).collect();
+    let members: Value = state.ledger.accounts(now).map(|account| json!(account)).collect();
     let body = json!({
         "now": now,
         "clockOffsetMs": state.clock.offset_ms(),
         "clockFrozen": state.clock.is_frozen(),
         "requestsPerSecond": state.rate.limit(),
         "members": members,
-        "items": state.store.items(),
-        "purchases": state.store.purchases(now),
-        "assignments": state.store.assignments(now),
+        "items": state.ledger.items(),
+        "purchases": state.ledger.purchases(now),
+        "assignments": state.ledger.assignments(now),
     });
     json(StatusCode::OK, &body)
 }
 
-async fn requests(For(tenant): For, RawQuery(query): RawQuery) -> Answered {
+async fn requests(ForStore(store): ForStore, RawQuery(query): RawQuery) -> AdminResult {
     let query = Query::parse(query.as_deref());
     let after: u64 = match query.get("after") {
         None => 0,
-        Some(seq) => seq.parse().map_err(|_| Invalid::new("after", "is not the number of a request"))?,
+        Some(seq) => seq.parse().map_err(|_| Invalid::new("after", "must be the number of a request"))?,
     };
-    let state = tenant.state();
+    let state = store.state();
     let entries = state.log.entries().iter().filter(|entry| entry.seq > after);
     Ok(json(StatusCode::OK, &entries.map(|entry| json!(entry)).collect()))
 }
 
-async fn judge_tills(For(tenant): For, body: Bytes) -> Answered {
+async fn judge_tills(ForStore(store): ForStore, body: Bytes) -> AdminResult {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Tills {
         journals: Vec<Journal>,
         #[serde(default)]
-        settled: bool,
+        resolved: bool,
         #[serde(default)]
         partial: bool,
     }
 
-    let Tills { journals, settled, partial } = from_json(&body)?;
-    let verdict = judge(&Case { ledger: &tenant.ledger(), journals: &journals, settled, partial });
-    let answer = json(StatusCode::OK, &json!(verdict));
-    tenant.note_verdict(Ok(verdict));
-    Ok(answer)
+    let Tills { journals, resolved, partial } = from_json(&body)?;
+    let verdict = judge(&Case { ledger: &store.ledger(), journals: &journals, resolved, partial, attempts: None });
+    let created = json(StatusCode::OK, &json!(verdict));
+    store.note_verdict(Ok(verdict));
+    Ok(created)
 }
 
-async fn faults(For(tenant): For) -> Response {
-    json(StatusCode::OK, &json!(tenant.faults()))
+async fn faults(ForStore(store): ForStore) -> Response {
+    json(StatusCode::OK, &json!(store.faults()))
 }
 
-async fn arm(For(tenant): For, body: Bytes) -> Answered {
-    let id = tenant.state().faults.arm(from_json::<Fault>(&body)?)?;
+async fn arm(ForStore(store): ForStore, body: Bytes) -> AdminResult {
+    let id = store.state().faults.arm(from_json::<Fault>(&body)?)?;
     Ok(json(StatusCode::CREATED, &json!({ "id": id })))
 }
 
-async fn clear_faults(For(tenant): For) -> StatusCode {
-    tenant.clear_faults();
+async fn clear_faults(ForStore(store): ForStore) -> StatusCode {
+    store.clear_faults();
     StatusCode::NO_CONTENT
 }
 
-async fn chaos(For(tenant): For) -> Response {
-    json(StatusCode::OK, &json!(tenant.chaos()))
+async fn chaos(ForStore(store): ForStore) -> Response {
+    json(StatusCode::OK, &json!(store.chaos()))
 }
 
-async fn set_chaos(tenant: For, body: Bytes) -> Answered {
-    tenant.0.set_chaos(from_json(&body)?)?;
-    Ok(chaos(tenant).await)
+async fn set_chaos(store: ForStore, body: Bytes) -> AdminResult {
+    store.0.set_chaos(from_json(&body)?)?;
+    Ok(chaos(store).await)
 }
 
-async fn apply_script(For(tenant): For, Extension(tls): Extension<Arc<Tls>>, body: Bytes) -> Answered {
+async fn apply_script(ForStore(store): ForStore, Extension(tls): Extension<Arc<Tls>>, body: Bytes) -> AdminResult {
     let text = std::str::from_utf8(&body).map_err(|_| Invalid::new("", "the script is not UTF-8"))?;
     let script = Script::parse(text)?;
-    apply(&tenant, &tls, script)?;
+    apply(&store, &tls, script)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Applies all of a script.
-pub(crate) fn apply(tenant: &Tenant, tls: &Tls, script: Script) -> Result<(), Invalid> {
+/// Applies a whole script: the store's part and the TLS faults.
+pub(crate) fn apply(store: &Store, tls: &Tls, script: Script) -> Result<(), Invalid> {
     let faults = script.tls.clone();
-    tenant.apply(script)?;
+    store.apply(script)?;
     tls.clear();
     for fault in faults {
-        tls.arm(fault).map_err(|error| Invalid::new("tls", &format!("no certificate can be made: {error}")))?;
+        tls.arm(fault).map_err(|error| Invalid::new("tls", &format!("a certificate cannot be made: {error}")))?;
     }
     Ok(())
 }
 
-async fn webhook(For(tenant): For) -> Response {
-    let told = tenant.webhook().map(|set| {
-        let mut told = json!(set.webhook);
-        told["delivered"] = set.delivered.load(Ordering::Relaxed).into();
-        told["failed"] = set.failed.load(Ordering::Relaxed).into();
-        told
+async fn webhook(ForStore(store): ForStore) -> Response {
+    let webhook = store.webhook().map(|set| {
+        let mut webhook = json!(set.webhook);
+        webhook["delivered"] = set.delivered.load(Ordering::Relaxed).into();
+        webhook["failed"] = set.failed.load(Ordering::Relaxed).into();
+        webhook
     });
-    json(StatusCode::OK, &json!(told))
+    json(StatusCode::OK, &json!(webhook))
 }
 
-async fn set_webhook(tenant: For, body: Bytes) -> Answered {
-    if let Some(set) = tenant.0.set_webhook(Some(from_json::<Webhook>(&body)?))? {
-        tokio::spawn(deliver(Arc::clone(&tenant.0), set));
+async fn set_webhook(store: ForStore, body: Bytes) -> AdminResult {
+    if let Some(set) = store.0.set_webhook(Some(from_json::<Webhook>(&body)?))? {
+        tokio::spawn(deliver(Arc::clone(&store.0), set));
     }
-    Ok(webhook(tenant).await)
+    Ok(webhook(store).await)
 }
 
-async fn remove_webhook(For(tenant): For) -> Answered {
-    tenant.set_webhook(None)?;
+async fn remove_webhook(ForStore(store): ForStore) -> AdminResult {
+    store.set_webhook(None)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -209,7 +214,7 @@ async fn tls_faults(Extension(tls): Extension<Arc<Tls>>) -> Response {
     json(StatusCode::OK, &json!(tls.armed()))
 }
 
-async fn arm_tls(Extension(tls): Extension<Arc<Tls>>, body: Bytes) -> Answered {
+async fn arm_tls(Extension(tls): Extension<Arc<Tls>>, body: Bytes) -> AdminResult {
     let fault = from_json::<TlsFault>(&body)?;
     tls.arm(fault).map_err(|error| Invalid::new("certificate", &format!("cannot be made: {error}")))?;
     Ok(StatusCode::CREATED.into_response())
@@ -220,78 +225,78 @@ async fn clear_tls_faults(Extension(tls): Extension<Arc<Tls>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn reset(For(tenant): For) -> StatusCode {
-    tenant.reset();
+async fn reset(ForStore(store): ForStore) -> StatusCode {
+    store.reset();
     StatusCode::NO_CONTENT
 }
 
-async fn clock(For(tenant): For) -> Response {
-    let clock = tenant.clock();
+async fn clock(ForStore(store): ForStore) -> Response {
+    let clock = store.clock();
     let body = json!({ "now": clock.now(), "offsetMs": clock.offset_ms(), "frozen": clock.is_frozen() });
     json(StatusCode::OK, &body)
 }
 
-async fn set_clock(tenant: For, body: Bytes) -> Answered {
+async fn set_clock(store: ForStore, body: Bytes) -> AdminResult {
     let change: ClockChange = from_json(&body)?;
-    tenant.0.set_clock(change.of(tenant.0.clock()));
-    Ok(clock(tenant).await)
+    store.0.set_clock(change.of(store.0.clock()));
+    Ok(clock(store).await)
 }
 
-async fn set_limits(tenant: For, body: Bytes) -> Answered {
+async fn set_limits(store: ForStore, body: Bytes) -> AdminResult {
     let change: LimitsChange = from_json(&body)?;
-    tenant.0.set(|settings| change.change(settings))?;
-    Ok(limits(tenant).await)
+    store.0.set(|settings| change.change(settings))?;
+    Ok(limits(store).await)
 }
 
-async fn limits(For(tenant): For) -> Response {
-    let Settings { requests_per_second, redeem_gives_up_after_ms, .. } = tenant.settings();
+async fn limits(ForStore(store): ForStore) -> Response {
+    let Settings { requests_per_second, redeem_gives_up_after_ms, .. } = store.settings();
     let body = json!({ "requestsPerSecond": requests_per_second, "redeemGivesUpAfterMs": redeem_gives_up_after_ms });
     json(StatusCode::OK, &body)
 }
 
-async fn dialect(For(tenant): For) -> Response {
-    json(StatusCode::OK, &json!(tenant.settings().dialect))
+async fn api_mapping(ForStore(store): ForStore) -> Response {
+    json(StatusCode::OK, &json!(store.settings().api_mapping))
 }
 
-async fn set_dialect(tenant: For, body: Bytes) -> Answered {
-    tenant.0.set_dialect(from_json::<Dialect>(&body)?)?;
-    Ok(dialect(tenant).await)
+async fn set_api_mapping(store: ForStore, body: Bytes) -> AdminResult {
+    store.0.set_api_mapping(from_json::<ApiMapping>(&body)?)?;
+    Ok(api_mapping(store).await)
 }
 
-async fn snapshot(For(tenant): For) -> Response {
-    json(StatusCode::OK, &json!(tenant.snapshot()))
+async fn snapshot(ForStore(store): ForStore) -> Response {
+    json(StatusCode::OK, &json!(store.snapshot()))
 }
 
-async fn restore(For(tenant): For, body: Bytes) -> Answered {
-    tenant.restore(from_json::<Snapshot>(&body)?)?;
+async fn restore(ForStore(store): ForStore, body: Bytes) -> AdminResult {
+    store.restore(from_json::<Snapshot>(&body)?)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn add_member(For(tenant): For, body: Bytes) -> Answered {
+async fn add_member(ForStore(store): ForStore, body: Bytes) -> AdminResult {
     let member: Member = from_json(&body)?;
-    let answer = json!(member);
-    tenant.add_member(member)?;
-    Ok(json(StatusCode::CREATED, &answer))
+    let created = json!(member);
+    store.add_member(member)?;
+    Ok(json(StatusCode::CREATED, &created))
 }
 
-async fn add_item(For(tenant): For, body: Bytes) -> Answered {
+async fn add_item(ForStore(store): ForStore, body: Bytes) -> AdminResult {
     let item: Item = from_json(&body)?;
-    let answer = json!(item);
-    tenant.add_item(item)?;
-    Ok(json(StatusCode::CREATED, &answer))
+    let created = json!(item);
+    store.add_item(item)?;
+    Ok(json(StatusCode::CREATED, &created))
 }
 
 async fn stores(State(app): State<Arc<App>>) -> Response {
-    let keys: Value = app.tenants().iter().map(|tenant| json!({ "key": tenant.api_key() })).collect();
+    let keys: Value = app.stores().iter().map(|store| json!({ "key": store.api_key() })).collect();
     json(StatusCode::OK, &keys)
 }
 
-async fn add_store(State(app): State<Arc<App>>, body: Bytes) -> Answered {
+async fn add_store(State(app): State<Arc<App>>, body: Bytes) -> AdminResult {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct AddStore {
         key: String,
-        /// The demo's, if there is none.
+        /// The default is the demo's seed.
         seed: Option<Seed>,
     }
 
@@ -300,27 +305,27 @@ async fn add_store(State(app): State<Arc<App>>, body: Bytes) -> Answered {
     Ok(json(StatusCode::CREATED, &json!({ "key": key })))
 }
 
-async fn remove_store(State(app): State<Arc<App>>, For(tenant): For) -> Answered {
-    if tenant.api_key() == app.first.api_key() {
-        return Err(Invalid::new("store", "is the first one, which stays").into());
+async fn remove_store(State(app): State<Arc<App>>, ForStore(store): ForStore) -> AdminResult {
+    if store.api_key() == app.first.api_key() {
+        return Err(Invalid::new("store", "is the first store, which cannot be removed").into());
     }
-    app.remove(tenant.api_key());
+    app.remove(store.api_key());
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn unknown() -> Response {
-    json(StatusCode::NOT_FOUND, &json!({ "error": "no such route of the sandbox" }))
+    json(StatusCode::NOT_FOUND, &json!({ "error": "the sandbox has no such route. See GET /_sandbox/openapi.json" }))
 }
 
 fn json(status: StatusCode, body: &Value) -> Response {
     api::json(status, body).map(Body::from)
 }
 
-/// What is wrong with a request, as JSON.
-struct Bad(Value);
+/// The JSON body of a status 400.
+struct BadRequest(Value);
 
-impl From<BadJson> for Bad {
-    fn from(bad: BadJson) -> Bad {
+impl From<BadJson> for BadRequest {
+    fn from(bad: BadJson) -> BadRequest {
         let mut body = json!({ "error": bad.why });
         if !bad.field.is_empty() {
             body["field"] = bad.field.into();
@@ -328,17 +333,17 @@ impl From<BadJson> for Bad {
         if bad.line > 0 {
             body["line"] = bad.line.into();
         }
-        Bad(body)
+        BadRequest(body)
     }
 }
 
-impl From<Invalid> for Bad {
-    fn from(invalid: Invalid) -> Bad {
-        Bad(json!({ "error": invalid.to_string(), "field": invalid.field }))
+impl From<Invalid> for BadRequest {
+    fn from(invalid: Invalid) -> BadRequest {
+        BadRequest(json!({ "error": invalid.to_string(), "field": invalid.field }))
     }
 }
 
-impl IntoResponse for Bad {
+impl IntoResponse for BadRequest {
     fn into_response(self) -> Response {
         json(StatusCode::BAD_REQUEST, &self.0)
     }

@@ -1,5 +1,6 @@
-//! Engage's routes: HTTP and JSON on one side, the store on the other.
-//! What Voyado documents is here; what the public documentation leaves open is in [`assumptions`] and in the [`Dialect`] alone.
+//! Engage's routes: HTTP and JSON in front of a store's ledger.
+//! Behaviour that Voyado documents is in this file. Behaviour that the public documentation leaves
+//! open is in [`assumptions`] and in the [`ApiMapping`].
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,18 +12,18 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::dialect::{Dialect, Query};
-use crate::fault::{Operation, Reply};
+use crate::api_mapping::{ApiMapping, Query};
+use crate::fault::{HttpResponse, Operation};
+use crate::ledger::{Channel, PurchaseDecline, PurchaseResult, RedeemDecline, SearchKey};
 use crate::log::KeySeen;
-use crate::store::{Bought, Channel, NotRedeemed, Refused, SearchKey};
-use crate::tenant::{State, Tenant};
+use crate::store::{State, Store};
 
-type Answered = Result<Reply, Refusal>;
+type ApiResult = Result<HttpResponse, ErrorResponse>;
 
-/// What a request asks for, whom it is about and what.
+/// The operation of a request, and the ids that the request names.
 #[derive(Debug, Default)]
-pub(crate) struct Asked {
-    /// `None`: no route of Engage's.
+pub(crate) struct ParsedRequest {
+    /// `None`: the route is not one of Engage's.
     pub operation: Option<Operation>,
     pub contact_id: Option<Uuid>,
     pub purchase_id: Option<Uuid>,
@@ -30,30 +31,32 @@ pub(crate) struct Asked {
     pub assignment_id: Option<Uuid>,
 }
 
-/// Reads as much of a request as makes sense, whether or not it will be served.
-pub(crate) fn asked(state: &State, head: &Parts, body: &[u8]) -> Asked {
+/// Parses as much of a request as possible, whether or not the request is served later.
+pub(crate) fn parse_request(state: &State, head: &Parts, body: &[u8]) -> ParsedRequest {
     let query = Query::parse(head.uri.query());
-    let Route { operation: Ok(operation), contact, assignment, .. } = Route::of(head, &query, &state.dialect) else {
-        return Asked::default();
+    let Route { operation: Ok(operation), contact, assignment, .. } = Route::of(head, &query, &state.api_mapping)
+    else {
+        return ParsedRequest::default();
     };
     let id = |text: &str| Uuid::parse_str(text).ok();
-    let mut asked = Asked { operation: Some(operation), contact_id: contact.and_then(id), ..Asked::default() };
+    let mut asked =
+        ParsedRequest { operation: Some(operation), contact_id: contact.and_then(id), ..ParsedRequest::default() };
     match operation {
         Operation::Purchase => {
             let body: Value = serde_json::from_slice(body).unwrap_or_default();
             let field = |name: &str| guid(&body, name).ok();
             asked.contact_id = field("contactId");
             asked.purchase_id = field("pointShopItemPurchaseId");
-            asked.item_id = field(&state.dialect.item_id_field);
+            asked.item_id = field(&state.api_mapping.item_id_field);
         }
         Operation::Redeem => {
             asked.assignment_id = assignment.and_then(id);
-            let known = asked.assignment_id.and_then(|id| state.store.assignment(id));
+            let known = asked.assignment_id.and_then(|id| state.ledger.assignment(id));
             asked.contact_id = known.map(|known| known.contact_id);
             asked.item_id = known.map(|known| known.item_id);
         }
         Operation::Contacts => {
-            // Of a search that finds nobody, or more than one, nobody can be told.
+            // A search without exactly one match names no contact.
             if let [only] = search(state, &query).unwrap_or_default()[..] {
                 asked.contact_id = Some(only);
             }
@@ -63,21 +66,21 @@ pub(crate) fn asked(state: &State, head: &Parts, body: &[u8]) -> Asked {
     asked
 }
 
-/// Answers a request as Engage does.
-pub(crate) fn answer(tenant: &Tenant, key: KeySeen, head: &Parts, body: &[u8]) -> Reply {
-    answer_under(&mut tenant.state(), key, head, body)
+/// Returns Engage's response to a request.
+pub(crate) fn respond(store: &Store, key: KeySeen, head: &Parts, body: &[u8]) -> HttpResponse {
+    respond_locked(&mut store.state(), key, head, body)
 }
 
-/// Answers a request as Engage does, under the lock.
-pub(crate) fn answer_under(state: &mut State, key: KeySeen, head: &Parts, body: &[u8]) -> Reply {
-    let dialect = Arc::clone(&state.dialect);
+/// Returns Engage's response to a request. The caller holds the store's lock.
+pub(crate) fn respond_locked(state: &mut State, key: KeySeen, head: &Parts, body: &[u8]) -> HttpResponse {
+    let api_mapping = Arc::clone(&state.api_mapping);
     let query = Query::parse(head.uri.query());
-    let Route { operation, contact, channel, assignment } = Route::of(head, &query, &dialect);
+    let Route { operation, contact, channel, assignment } = Route::of(head, &query, &api_mapping);
     let operation = match operation {
         Ok(operation) => operation,
-        Err(refused) => return refused,
+        Err(declined) => return declined,
     };
-    let answered = base_rules(state, key, &head.headers).and_then(|()| match operation {
+    let response = base_rules(state, key, &head.headers).and_then(|()| match operation {
         Operation::Items => items(state, guid_of(contact)?),
         Operation::Purchase => purchase(state, body),
         Operation::Purchases => purchases(state, guid_of(contact)?),
@@ -85,26 +88,27 @@ pub(crate) fn answer_under(state: &mut State, key: KeySeen, head: &Parts, body: 
         Operation::Redeem => redeem(state, assignment.unwrap_or_default(), body),
         Operation::Contacts => contacts(state, &query),
         Operation::Points => points(state, guid_of(contact)?),
-        Operation::Any => Err(Refusal::plain(StatusCode::NOT_FOUND, "")),
+        Operation::Any => Err(ErrorResponse::plain(StatusCode::NOT_FOUND, "")),
     });
-    answered.unwrap_or_else(Refusal::reply)
+    response.unwrap_or_else(ErrorResponse::response)
 }
 
-/// What Engage answers a redeem that it gives up. The status and the code are documented, the rest is assumed.
-pub(crate) fn given_up() -> Reply {
-    Refusal::coded(StatusCode::GATEWAY_TIMEOUT, "RequestTimeOut", "The request took too long").reply()
+/// Returns Engage's response to a redeem that took too long. The status and the code are
+/// documented; the message is assumed.
+pub(crate) fn redeem_timeout() -> HttpResponse {
+    ErrorResponse::coded(StatusCode::GATEWAY_TIMEOUT, "RequestTimeOut", "The request took too long").response()
 }
 
-/// Where a request goes, and what its path and query say, not yet checked.
+/// The route of a request, and the parameters in its path and query, not yet checked.
 struct Route<'a> {
-    operation: Result<Operation, Reply>,
+    operation: Result<Operation, HttpResponse>,
     contact: Option<&'a str>,
     channel: Option<&'a str>,
     assignment: Option<&'a str>,
 }
 
 impl<'a> Route<'a> {
-    fn of(head: &'a Parts, query: &'a Query, dialect: &Dialect) -> Route<'a> {
+    fn of(head: &'a Parts, query: &'a Query, api_mapping: &ApiMapping) -> Route<'a> {
         let path = head.uri.path();
         let steps: Vec<&str> = path.split('/').skip(1).collect();
         let (mut contact, mut channel, mut assignment) = (query.get("contactId"), None, None);
@@ -122,7 +126,7 @@ impl<'a> Route<'a> {
                 (contact, channel) = (Some(*id), query.get("redemptionChannelType"));
                 Some((Method::GET, Operation::Rewards))
             }
-            _ => dialect.rewards_asked(path, query).map(|asked| {
+            _ => api_mapping.rewards_request(path, query).map(|asked| {
                 (contact, channel) = (asked.contact, asked.channel);
                 (Method::GET, Operation::Rewards)
             }),
@@ -130,11 +134,11 @@ impl<'a> Route<'a> {
         let operation = match known {
             Some((method, operation)) if method == head.method => Ok(operation),
             Some((method, _)) => {
-                let mut reply = empty(StatusCode::METHOD_NOT_ALLOWED);
+                let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
                 if let Ok(method) = HeaderValue::try_from(method.as_str()) {
-                    reply.headers_mut().insert(ALLOW, method);
+                    response.headers_mut().insert(ALLOW, method);
                 }
-                Err(reply)
+                Err(response)
             }
             None => Err(empty(StatusCode::NOT_FOUND)),
         };
@@ -142,8 +146,8 @@ impl<'a> Route<'a> {
     }
 }
 
-/// What Engage asks of every request, in the order in which it is checked.
-fn base_rules(state: &mut State, key: KeySeen, headers: &HeaderMap) -> Result<(), Refusal> {
+/// Checks the rules that Engage applies to every request, in Engage's order.
+fn base_rules(state: &mut State, key: KeySeen, headers: &HeaderMap) -> Result<(), ErrorResponse> {
     if key != KeySeen::Right {
         return Err(assumptions::unauthorized());
     }
@@ -151,10 +155,10 @@ fn base_rules(state: &mut State, key: KeySeen, headers: &HeaderMap) -> Result<()
         return Err(assumptions::user_agent_missing());
     }
     if !headers.get(CONTENT_TYPE).is_some_and(is_json) {
-        return Err(Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, "An error has occurred"));
+        return Err(ErrorResponse::plain(StatusCode::INTERNAL_SERVER_ERROR, "An error has occurred"));
     }
     if !state.rate.accepts(Instant::now()) {
-        return Err(Refusal::plain(StatusCode::TOO_MANY_REQUESTS, "Too many requests"));
+        return Err(ErrorResponse::plain(StatusCode::TOO_MANY_REQUESTS, "Too many requests"));
     }
     Ok(())
 }
@@ -164,9 +168,9 @@ fn is_json(content_type: &HeaderValue) -> bool {
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-fn items(state: &mut State, contact: Uuid) -> Answered {
+fn items(state: &mut State, contact: Uuid) -> ApiResult {
     let now = state.now();
-    let items = state.store.items_for(now, contact).ok_or_else(invalid_contact)?;
+    let items = state.ledger.items_for(now, contact).ok_or_else(invalid_contact)?;
     let items = items.map(|item| {
         json!({
             "id": item.id,
@@ -182,100 +186,109 @@ fn items(state: &mut State, contact: Uuid) -> Answered {
     Ok(json(StatusCode::OK, &items.collect()))
 }
 
-fn purchase(state: &mut State, body: &[u8]) -> Answered {
+fn purchase(state: &mut State, body: &[u8]) -> ApiResult {
     let body = object(body)?;
     let contact = guid(&body, "contactId")?;
     let purchase_id = guid(&body, "pointShopItemPurchaseId")?;
-    let item = guid(&body, &state.dialect.item_id_field)?;
+    let item = guid(&body, &state.api_mapping.item_id_field)?;
 
-    let dialect = Arc::clone(&state.dialect);
+    let api_mapping = Arc::clone(&state.api_mapping);
     match state.purchase(contact, purchase_id, item)? {
-        Bought::New(purchase) | Bought::Existing(purchase) => Ok(json(StatusCode::OK, &dialect.purchase(purchase))),
-        Bought::TimedOut => Err(Refusal::coded(
+        PurchaseResult::New(purchase) | PurchaseResult::Existing(purchase) => {
+            Ok(json(StatusCode::OK, &api_mapping.purchase(purchase)))
+        }
+        PurchaseResult::TimedOut => Err(ErrorResponse::coded(
             StatusCode::CONFLICT,
             "PointShopItemPurchaseProcessingTimedOut",
             "The purchase is still being processed",
         )),
-        Bought::Failed => {
-            Err(Refusal::coded(StatusCode::CONFLICT, "PointShopItemPurchaseFailed", "The purchase failed"))
+        PurchaseResult::Failed => {
+            Err(ErrorResponse::coded(StatusCode::CONFLICT, "PointShopItemPurchaseFailed", "The purchase failed"))
         }
     }
 }
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Refusal {
-        let bad = |code, message| Refusal::coded(StatusCode::BAD_REQUEST, code, message);
-        match refused {
-            Refused::ContactNotFound => bad("PromotionAssignmentContactNotFound", "The contact does not exist"),
-            Refused::PromotionRemoved => bad("PromotionAssignmentPromotionNotFound", "The promotion does not exist"),
-            Refused::PromotionExpired => bad("PromotionAssignmentPromotionExpired", "The promotion has expired"),
-            Refused::PurchaseIdOfAnotherContact => {
-                Refusal::plain(StatusCode::BAD_REQUEST, "Invalid request: the purchase id belongs to another contact")
+impl From<PurchaseDecline> for ErrorResponse {
+    fn from(declined: PurchaseDecline) -> ErrorResponse {
+        let bad = |code, message| ErrorResponse::coded(StatusCode::BAD_REQUEST, code, message);
+        match declined {
+            PurchaseDecline::ContactNotFound => bad("PromotionAssignmentContactNotFound", "The contact does not exist"),
+            PurchaseDecline::PromotionRemoved => {
+                bad("PromotionAssignmentPromotionNotFound", "The promotion does not exist")
             }
-            Refused::ItemNotFound => Refusal::plain(StatusCode::NOT_FOUND, "The point shop item does not exist"),
-            Refused::NotOnSale => assumptions::unprocessable("The item cannot be bought at this time"),
-            Refused::NotEligible => assumptions::unprocessable("The contact is not eligible for the item"),
-            Refused::OutOfStock => assumptions::unprocessable("The item is out of stock"),
-            Refused::NotEnoughPoints => assumptions::unprocessable("The contact has not enough points"),
+            PurchaseDecline::PromotionExpired => {
+                bad("PromotionAssignmentPromotionExpired", "The promotion has expired")
+            }
+            PurchaseDecline::PurchaseIdOfAnotherContact => ErrorResponse::plain(
+                StatusCode::BAD_REQUEST,
+                "Invalid request: the purchase id belongs to another contact",
+            ),
+            PurchaseDecline::ItemNotFound => {
+                ErrorResponse::plain(StatusCode::NOT_FOUND, "The point shop item does not exist")
+            }
+            PurchaseDecline::NotOnSale => assumptions::unprocessable("The item cannot be bought at this time"),
+            PurchaseDecline::NotEligible => assumptions::unprocessable("The contact is not eligible for the item"),
+            PurchaseDecline::OutOfStock => assumptions::unprocessable("The item is out of stock"),
+            PurchaseDecline::NotEnoughPoints => assumptions::unprocessable("The contact has not enough points"),
         }
     }
 }
 
-fn purchases(state: &mut State, contact: Uuid) -> Answered {
+fn purchases(state: &mut State, contact: Uuid) -> ApiResult {
     let now = state.now();
-    let purchases = state.store.purchases_of(now, contact).ok_or_else(invalid_contact)?;
-    let purchases: Vec<Value> = purchases.map(|purchase| state.dialect.purchase(purchase)).collect();
+    let purchases = state.ledger.purchases_of(now, contact).ok_or_else(invalid_contact)?;
+    let purchases: Vec<Value> = purchases.map(|purchase| state.api_mapping.purchase(purchase)).collect();
     if purchases.is_empty() {
-        return Err(Refusal::plain(StatusCode::NOT_FOUND, "No purchases found or invalid reference"));
+        return Err(ErrorResponse::plain(StatusCode::NOT_FOUND, "No purchases found or invalid reference"));
     }
     Ok(json(StatusCode::OK, &purchases.into()))
 }
 
-fn rewards(state: &mut State, contact: Uuid, channel: Option<&str>) -> Answered {
+fn rewards(state: &mut State, contact: Uuid, channel: Option<&str>) -> ApiResult {
     let channel = match channel {
         None => None,
-        Some(name) => Some(Channel::parse(name).ok_or_else(not_a_channel)?),
+        Some(name) => Some(Channel::parse(name).ok_or_else(invalid_channel)?),
     };
     let now = state.now();
-    let rewards = state.store.rewards_of(now, contact).ok_or_else(invalid_contact)?;
+    let rewards = state.ledger.rewards_of(now, contact).ok_or_else(invalid_contact)?;
     let rewards = rewards
         .filter(|(_, item)| {
             channel.is_none_or(|wanted| item.reward.redemption_channels.iter().any(|other| other.channel == wanted))
         })
-        .map(|(assignment, item)| state.dialect.reward(assignment, item));
-    Ok(json(StatusCode::OK, &state.dialect.list(rewards.collect())))
+        .map(|(assignment, item)| state.api_mapping.reward(assignment, item));
+    Ok(json(StatusCode::OK, &state.api_mapping.list(rewards.collect())))
 }
 
-fn redeem(state: &mut State, assignment: &str, body: &[u8]) -> Answered {
+fn redeem(state: &mut State, assignment: &str, body: &[u8]) -> ApiResult {
     let body = object(body)?;
-    let channel = body["redemptionChannel"].as_str().and_then(Channel::parse).ok_or_else(not_a_channel)?;
-    let not_found = || Refusal::coded(StatusCode::NOT_FOUND, "PromotionNotFound", "The promotion does not exist");
+    let channel = body["redemptionChannel"].as_str().and_then(Channel::parse).ok_or_else(invalid_channel)?;
+    let not_found = || ErrorResponse::coded(StatusCode::NOT_FOUND, "PromotionNotFound", "The promotion does not exist");
     let assignment = Uuid::parse_str(assignment).map_err(|_| not_found())?;
 
     let redeemed = state.redeem(assignment, channel).cloned().map_err(|why| match why {
-        NotRedeemed::NotFound => not_found(),
-        NotRedeemed::AlreadyRedeemed => {
-            Refusal::coded(StatusCode::CONFLICT, "PromotionAlreadyRedeemed", "The promotion is already redeemed")
+        RedeemDecline::NotFound => not_found(),
+        RedeemDecline::AlreadyRedeemed => {
+            ErrorResponse::coded(StatusCode::CONFLICT, "PromotionAlreadyRedeemed", "The promotion is already redeemed")
         }
-        NotRedeemed::OtherChannel => Refusal::coded(
+        RedeemDecline::OtherChannel => ErrorResponse::coded(
             StatusCode::CONFLICT,
             "PromotionNotValidForRedemptionChannel",
             "The promotion is not valid for the redemption channel",
         ),
     })?;
-    Ok(json(StatusCode::OK, &state.dialect.reward(&redeemed, state.store.item_of(&redeemed))))
+    Ok(json(StatusCode::OK, &state.api_mapping.reward(&redeemed, state.ledger.item_of(&redeemed))))
 }
 
-fn contacts(state: &State, query: &Query) -> Answered {
+fn contacts(state: &State, query: &Query) -> ApiResult {
     match search(state, query)?[..] {
-        [] => Err(Refusal::coded(StatusCode::NOT_FOUND, "ContactNotFound", "No contact matches")),
+        [] => Err(ErrorResponse::coded(StatusCode::NOT_FOUND, "ContactNotFound", "No contact matches")),
         [contact] => Ok(json(StatusCode::OK, &json!(contact))),
-        _ => Err(Refusal::coded(StatusCode::CONFLICT, "MultipleMatches", "More than one contact matches")),
+        _ => Err(ErrorResponse::coded(StatusCode::CONFLICT, "MultipleMatches", "More than one contact matches")),
     }
 }
 
-/// The members that a search finds.
-fn search(state: &State, query: &Query) -> Result<Vec<Uuid>, Refusal> {
+/// Returns the members that a search finds.
+fn search(state: &State, query: &Query) -> Result<Vec<Uuid>, ErrorResponse> {
     const KEYS: [(&str, SearchKey, &str); 5] = [
         ("email", SearchKey::Email, "InvalidEmailAddress"),
         ("mobilePhone", SearchKey::MobilePhone, "InvalidPhoneNumber"),
@@ -283,13 +296,13 @@ fn search(state: &State, query: &Query) -> Result<Vec<Uuid>, Refusal> {
         ("customKey", SearchKey::CustomKey, "InvalidSearchQuery"),
         ("any", SearchKey::Any, "InvalidSearchQuery"),
     ];
-    let bad = |code, message| Refusal::coded(StatusCode::BAD_REQUEST, code, message);
+    let bad = |code, message| ErrorResponse::coded(StatusCode::BAD_REQUEST, code, message);
     let mut given = KEYS.iter().filter_map(|(name, key, code)| Some((key, code, query.get(name)?)));
     let (Some((key, code, value)), None) = (given.next(), given.next()) else {
         return Err(bad("InvalidSearchQuery", "Search by exactly one key"));
     };
     if !key.accepts(value) {
-        return Err(bad(code, "The value has the wrong form"));
+        return Err(bad(code, "The value has the wrong format"));
     }
     let of_type = match query.get("contactType") {
         None => true,
@@ -297,35 +310,36 @@ fn search(state: &State, query: &Query) -> Result<Vec<Uuid>, Refusal> {
         Some(kind) if kind.eq_ignore_ascii_case("Contact") => false,
         Some(_) => return Err(bad("InvalidContactType", "The contact type does not exist")),
     };
-    Ok(if of_type { state.store.find(*key, value) } else { Vec::new() })
+    Ok(if of_type { state.ledger.find(*key, value) } else { Vec::new() })
 }
 
-fn points(state: &mut State, contact: Uuid) -> Answered {
+fn points(state: &mut State, contact: Uuid) -> ApiResult {
     let now = state.now();
-    let account = state.store.account(now, contact).ok_or_else(invalid_contact)?;
-    Ok(json(StatusCode::OK, &state.dialect.list(vec![assumptions::point_account(account)])))
+    let account = state.ledger.account(now, contact).ok_or_else(invalid_contact)?;
+    Ok(json(StatusCode::OK, &state.api_mapping.list(vec![assumptions::point_account(account)])))
 }
 
-/// What the public documentation leaves open and a dialect does not spell: the one place to change when a real tenant shows otherwise.
+/// Responses that the public documentation leaves open and the API mapping does not name. Change
+/// them here when a real tenant differs.
 pub mod assumptions {
     use hyper::StatusCode;
     use serde_json::{Value, json};
     use uuid::Uuid;
 
-    use super::Refusal;
-    use crate::store::Account;
+    use super::ErrorResponse;
+    use crate::ledger::Account;
 
-    pub(super) fn unauthorized() -> Refusal {
-        Refusal::coded(StatusCode::UNAUTHORIZED, "Unauthorized", "The API key is missing or wrong")
+    pub(super) fn unauthorized() -> ErrorResponse {
+        ErrorResponse::coded(StatusCode::UNAUTHORIZED, "Unauthorized", "The API key is missing or wrong")
     }
 
-    pub(super) fn user_agent_missing() -> Refusal {
-        Refusal::coded(StatusCode::BAD_REQUEST, "UserAgentMissing", "The header User-Agent is missing")
+    pub(super) fn user_agent_missing() -> ErrorResponse {
+        ErrorResponse::coded(StatusCode::BAD_REQUEST, "UserAgentMissing", "The header User-Agent is missing")
     }
 
-    /// 422 is documented, its body is not.
-    pub(super) fn unprocessable(message: &'static str) -> Refusal {
-        Refusal::plain(StatusCode::UNPROCESSABLE_ENTITY, message)
+    /// The status 422 is documented. Its body is assumed.
+    pub(super) fn unprocessable(message: &'static str) -> ErrorResponse {
+        ErrorResponse::plain(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
 
     pub(super) fn point_account(account: &Account) -> Value {
@@ -341,24 +355,24 @@ pub mod assumptions {
     }
 }
 
-/// Engage's way to say no. That the body is an object with these members is assumed.
+/// An error response of Engage. The members of the JSON body are assumed.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     status: StatusCode,
     code: Option<&'static str>,
     message: String,
 }
 
-impl Refusal {
-    fn coded(status: StatusCode, code: &'static str, message: &str) -> Refusal {
-        Refusal { status, code: Some(code), message: message.to_owned() }
+impl ErrorResponse {
+    fn coded(status: StatusCode, code: &'static str, message: &str) -> ErrorResponse {
+        ErrorResponse { status, code: Some(code), message: message.to_owned() }
     }
 
-    fn plain(status: StatusCode, message: &str) -> Refusal {
-        Refusal { status, code: None, message: message.to_owned() }
+    fn plain(status: StatusCode, message: &str) -> ErrorResponse {
+        ErrorResponse { status, code: None, message: message.to_owned() }
     }
 
-    fn reply(self) -> Reply {
+    fn response(self) -> HttpResponse {
         let body = match self.code {
             Some(code) => json!({ "errorCode": code, "message": self.message }),
             None => json!({ "message": self.message }),
@@ -367,43 +381,47 @@ impl Refusal {
     }
 }
 
-fn invalid_contact() -> Refusal {
-    Refusal::coded(StatusCode::BAD_REQUEST, "InvalidContact", "contactId names no contact")
+fn invalid_contact() -> ErrorResponse {
+    ErrorResponse::coded(StatusCode::BAD_REQUEST, "InvalidContact", "contactId names no contact")
 }
 
-fn not_a_channel() -> Refusal {
-    Refusal::coded(StatusCode::BAD_REQUEST, "NotAValidRedemptionChannel", "The channel is none of POS, ECOM, OTHER")
+fn invalid_channel() -> ErrorResponse {
+    ErrorResponse::coded(
+        StatusCode::BAD_REQUEST,
+        "NotAValidRedemptionChannel",
+        "The channel is none of POS, ECOM, OTHER",
+    )
 }
 
-/// A JSON answer.
-pub(crate) fn json(status: StatusCode, body: &Value) -> Reply {
-    let mut reply = Reply::new(Bytes::from(body.to_string()));
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    reply
+/// Returns a response with a JSON body.
+pub(crate) fn json(status: StatusCode, body: &Value) -> HttpResponse {
+    let mut response = HttpResponse::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
 }
 
-/// An answer without a body.
-fn empty(status: StatusCode) -> Reply {
-    let mut reply = Reply::default();
-    *reply.status_mut() = status;
-    reply
+/// Returns a response without a body.
+fn empty(status: StatusCode) -> HttpResponse {
+    let mut response = HttpResponse::default();
+    *response.status_mut() = status;
+    response
 }
 
-fn object(body: &[u8]) -> Result<Value, Refusal> {
+fn object(body: &[u8]) -> Result<Value, ErrorResponse> {
     serde_json::from_slice(body)
         .ok()
         .filter(Value::is_object)
-        .ok_or_else(|| Refusal::plain(StatusCode::BAD_REQUEST, "The body is not a JSON object"))
+        .ok_or_else(|| ErrorResponse::plain(StatusCode::BAD_REQUEST, "The body is not a JSON object"))
 }
 
-fn guid_of(contact: Option<&str>) -> Result<Uuid, Refusal> {
+fn guid_of(contact: Option<&str>) -> Result<Uuid, ErrorResponse> {
     contact.and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(invalid_contact)
 }
 
-fn guid(body: &Value, field: &str) -> Result<Uuid, Refusal> {
+fn guid(body: &Value, field: &str) -> Result<Uuid, ErrorResponse> {
     body[field]
         .as_str()
         .and_then(|text| Uuid::parse_str(text).ok())
-        .ok_or_else(|| Refusal::plain(StatusCode::BAD_REQUEST, &format!("{field} is missing or not a GUID")))
+        .ok_or_else(|| ErrorResponse::plain(StatusCode::BAD_REQUEST, &format!("{field} is missing or not a GUID")))
 }

@@ -1,21 +1,16 @@
-//! The sandbox's time: milliseconds since 1970, printed the way Engage prints them.
-//! The clock follows the computer's until it is put to another time, advanced or stopped.
+//! The sandbox's time, in milliseconds since 1970, in the format that Engage uses.
+//! The clock follows the computer's clock until a change sets, advances or freezes it.
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::header::HeaderValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 
-const HTTP_DATE: &[BorrowedFormatItem<'_>] =
-    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
-
-/// A moment, to the millisecond, between the years 0 and 9999.
+/// A time with a resolution of 1 ms, in the years 0 to 9999.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
@@ -23,7 +18,8 @@ impl Time {
     const FIRST: i64 = -62_167_219_200_000;
     const LAST: i64 = 253_402_300_799_999;
 
-    /// Milliseconds since 1970-01-01T00:00:00Z; what no year of four digits can say becomes the nearest that can.
+    /// Returns the time at so many milliseconds since 1970-01-01T00:00:00Z, limited to the years 0
+    /// to 9999.
     pub const fn from_millis(millis: i64) -> Time {
         Time(if millis < Time::FIRST {
             Time::FIRST
@@ -34,14 +30,15 @@ impl Time {
         })
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z.
     pub const fn millis(self) -> i64 {
         self.0
     }
 
-    /// As HTTP's `Date` has it.
+    /// Returns the value of HTTP's `Date` header. A time before 1970 becomes the start of 1970.
     pub fn http_date(self) -> HeaderValue {
-        let text = self.moment().format(HTTP_DATE).unwrap_or_default();
+        let since_1970 = Duration::from_millis(u64::try_from(self.0).unwrap_or_default());
+        let text = httpdate::fmt_http_date(UNIX_EPOCH + since_1970);
         HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
@@ -49,14 +46,14 @@ impl Time {
         OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// This moment, `millis` later (or earlier, when negative).
+    /// Returns the time `millis` later, or earlier if `millis` is negative.
     #[must_use]
     pub const fn plus_millis(self, millis: i64) -> Time {
         Time::from_millis(self.0.saturating_add(millis))
     }
 }
 
-/// As Engage prints it: `2026-03-20T13:53:08.003Z`.
+/// Formats the time like Engage: `2026-03-20T13:53:08.003Z`.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = self.moment();
@@ -72,7 +69,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// Reads RFC 3339, with `Z` or an offset.
+/// Parses RFC 3339, with `Z` or an offset.
 impl FromStr for Time {
     type Err = String;
 
@@ -96,16 +93,16 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// The sandbox's clock: it follows the computer's at a distance, or stands still.
+/// The sandbox's clock: it runs at an offset from the computer's clock, or it is frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Clock {
-    /// So far ahead of the computer's.
+    /// Runs ahead of the computer's clock.
     Runs {
-        /// How far.
+        /// The offset in milliseconds; negative: behind.
         offset_ms: i64,
     },
-    /// It is always this time.
+    /// Is frozen at this time.
     Stands(Time),
 }
 
@@ -116,7 +113,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// What the sandbox takes the time to be.
+    /// Returns the present time of the sandbox.
     pub fn now(self) -> Time {
         match self {
             Clock::Runs { offset_ms } => computers().plus_millis(offset_ms),
@@ -124,7 +121,7 @@ impl Clock {
         }
     }
 
-    /// How far the sandbox's time is ahead of the computer's.
+    /// Returns the milliseconds by which the sandbox's time is ahead of the computer's.
     pub fn offset_ms(self) -> i64 {
         match self {
             Clock::Runs { offset_ms } => offset_ms,
@@ -132,7 +129,7 @@ impl Clock {
         }
     }
 
-    /// This clock, put to another time.
+    /// Returns this clock, set to another time.
     #[must_use]
     pub fn at(self, time: Time) -> Clock {
         match self {
@@ -141,7 +138,7 @@ impl Clock {
         }
     }
 
-    /// This clock, put on (or back, when negative).
+    /// Returns this clock, advanced by `ms` milliseconds, or set back if `ms` is negative.
     #[must_use]
     pub fn advanced(self, ms: i64) -> Clock {
         match self {
@@ -150,7 +147,7 @@ impl Clock {
         }
     }
 
-    /// This clock, standing still or running on from where it stands.
+    /// Returns this clock, frozen, or running on from its present time.
     #[must_use]
     pub fn frozen(self, frozen: bool) -> Clock {
         match frozen {
@@ -159,32 +156,32 @@ impl Clock {
         }
     }
 
-    /// Whether it stands still.
+    /// Returns whether the clock is frozen.
     pub fn is_frozen(self) -> bool {
         matches!(self, Clock::Stands(_))
     }
 }
 
-/// A change of the clock: its parts take effect in this order.
+/// A change of the clock. The parts apply in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClockChange {
-    /// Runs so far ahead of the computer's.
+    /// Runs so many milliseconds ahead of the computer's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset_ms: Option<i64>,
-    /// Put to this time.
+    /// Is set to this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<Time>,
-    /// Put on (or back, when negative).
+    /// Advances by so many milliseconds; negative: is set back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advance_ms: Option<i64>,
-    /// Stands still, or runs on.
+    /// Is frozen, or runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<bool>,
 }
 
 impl ClockChange {
-    /// The clock, changed.
+    /// Returns the changed clock.
     #[must_use]
     pub fn of(self, clock: Clock) -> Clock {
         let clock = self.offset_ms.map_or(clock, |offset_ms| Clock::Runs { offset_ms });
@@ -225,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_put_to_a_time_advanced_stopped_and_started() {
+    fn a_clock_is_set_advanced_frozen_and_started() {
         let time = Time::from_millis(1_800_000_000_000);
         let stands = Clock::default().frozen(true).at(time);
         assert_eq!(stands.now(), time);

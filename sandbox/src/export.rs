@@ -1,5 +1,6 @@
-//! The request log in forms that other tools read: HAR 1.2 for browsers and proxies, and curl lines for a shell.
-//! The log holds no secrets, so neither does what is made of it: a curl line takes the key from `$ENGAGE_KEY`.
+//! The request log in the formats of other tools: HAR 1.2 for browsers and proxies, and curl lines
+//! for a shell.
+//! The log holds no secrets. A curl line takes the key from `$ENGAGE_KEY`.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -11,11 +12,11 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, LOCATION};
 use serde_json::{Value, json};
 
-use crate::admin::For;
+use crate::admin::ForStore;
+use crate::app::App;
 use crate::log::{HIDDEN, Message, RequestEntry};
-use crate::state::App;
 
-/// The routes.
+/// Returns the export's routes.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
     Router::new()
         .route("/_sandbox/requests.har", get(requests_har))
@@ -23,19 +24,20 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-async fn requests_har(For(tenant): For) -> impl IntoResponse {
-    let har = har(tenant.state().log.entries());
+async fn requests_har(ForStore(store): ForStore) -> impl IntoResponse {
+    let har = har(store.state().log.entries());
     ([(CONTENT_TYPE, "application/json")], har.to_string())
 }
 
-async fn requests_sh(For(tenant): For) -> impl IntoResponse {
-    let state = tenant.state();
-    let script = curl(state.log.entries(), &state.dialect.key_headers());
+async fn requests_sh(ForStore(store): ForStore) -> impl IntoResponse {
+    let state = store.state();
+    let script = curl(state.log.entries(), &state.api_mapping.key_headers());
     drop(state);
     ([(CONTENT_TYPE, "text/x-shellscript; charset=utf-8")], script)
 }
 
-/// The requests as an HTTP archive, version 1.2. A request without an answer has status 0, as browsers have it.
+/// Returns the requests as an HTTP archive, version 1.2. A request without a response has status 0,
+/// as in browsers.
 fn har<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>) -> Value {
     let entries: Value = entries.into_iter().map(har_entry).collect();
     let creator = json!({ "name": "engage-sandbox", "version": env!("CARGO_PKG_VERSION") });
@@ -77,8 +79,8 @@ fn har_entry(entry: &RequestEntry) -> Value {
         "bodySize": entry.response.size,
     });
     let took = entry.took_ms.unwrap_or(0);
-    let unanswered = entry.status.is_none().then_some("no answer");
-    let comment = [unanswered, entry.fault].into_iter().flatten().collect::<Vec<_>>().join(", fault ");
+    let no_response = entry.status.is_none().then_some("no response");
+    let comment = [no_response, entry.fault].into_iter().flatten().collect::<Vec<_>>().join(", fault ");
     json!({
         "startedDateTime": entry.time,
         "time": took,
@@ -111,13 +113,13 @@ fn text(message: &Message) -> String {
     String::from_utf8_lossy(&message.body).into_owned()
 }
 
-/// The requests as a shell script, one curl line each.
+/// Returns the requests as a shell script with one curl line a request.
 fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>, key_headers: &[&str]) -> String {
     let mut script = String::from(
-        "#!/bin/sh\n# ENGAGE_KEY: the API key. ENGAGE_CA: the file with the certificate to trust. What is hidden is ***.\n",
+        "#!/bin/sh\n# ENGAGE_KEY: the API key. ENGAGE_CA: the file with the root certificate. Hidden values are ***.\n",
     );
     for entry in entries {
-        let status = entry.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let status = entry.status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
         let took = entry.took_ms.map(|ms| format!(" in {ms} ms")).unwrap_or_default();
         let fault = entry.fault.map(|fault| format!(", fault {fault}")).unwrap_or_default();
         let _ = writeln!(script, "\n# {}: {status}{took}{fault}\n{}", entry.seq, curl_line(entry, key_headers));
@@ -126,29 +128,29 @@ fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>, key_headers: &[
 }
 
 fn curl_line(entry: &RequestEntry, key_headers: &[&str]) -> String {
-    let mut words = vec!["curl -sS".to_owned()];
+    let mut parts = vec!["curl -sS".to_owned()];
     if entry.origin.starts_with("https:") {
-        words.push(r#"--cacert "$ENGAGE_CA""#.to_owned());
+        parts.push(r#"--cacert "$ENGAGE_CA""#.to_owned());
     }
     if entry.method != "GET" {
-        words.push(format!("-X {}", quoted(&entry.method)));
+        parts.push(format!("-X {}", quoted(&entry.method)));
     }
     for (name, value) in &entry.request.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
         if key_headers.contains(&name.as_str()) {
-            words.push(format!(r#"-H "{name}: $ENGAGE_KEY""#));
+            parts.push(format!(r#"-H "{name}: $ENGAGE_KEY""#));
         } else if value != HIDDEN && *name != HOST && *name != CONTENT_LENGTH {
-            words.push(format!("-H {}", quoted(&format!("{name}: {value}"))));
+            parts.push(format!("-H {}", quoted(&format!("{name}: {value}"))));
         }
     }
     if !entry.request.body.is_empty() {
-        words.push(format!("--data-binary {}", quoted(&text(&entry.request))));
+        parts.push(format!("--data-binary {}", quoted(&text(&entry.request))));
     }
-    words.push(quoted(&url(entry)));
-    words.join(" ")
+    parts.push(quoted(&url(entry)));
+    parts.join(" ")
 }
 
-/// A word that a shell takes as it is.
+/// Quotes a text for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

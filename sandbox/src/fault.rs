@@ -1,5 +1,6 @@
-//! Faults: which request they strike, and what becomes of its answer.
-//! "Before commit" means that the store never saw the request; "after commit" means that it did, and only the answer suffers.
+//! Faults: the requests they apply to, and their effects.
+//! "Before commit" means that the store does not process the request. "After commit" means that the
+//! store processes it, and the fault changes the response only.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -12,103 +13,104 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Time;
-use crate::store::Invalid;
+use crate::ledger::Invalid;
+use crate::random;
 
-/// An answer, whole.
-pub(crate) type Reply = Response<Bytes>;
+/// A complete response.
+pub(crate) type HttpResponse = Response<Bytes>;
 
-/// What a request asks Engage for.
+/// The kinds of request that Engage serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Operation {
-    /// What a member can buy.
+    /// List the items that a member can buy.
     Items,
-    /// Buy it.
+    /// Buy an item.
     Purchase,
-    /// What a member has bought.
+    /// List a member's purchases.
     Purchases,
-    /// A member's rewards.
+    /// List a member's rewards.
     Rewards,
-    /// Use one.
+    /// Redeem a reward.
     Redeem,
     /// Find a member.
     Contacts,
-    /// A member's points.
+    /// Read a member's points.
     Points,
-    /// In a match: whatever is asked for.
+    /// In a fault: every kind of request.
     Any,
 }
 
-/// A fault: which requests, and what happens to them.
+/// A fault: the requests it applies to, and its effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Which requests.
+    /// The requests it applies to.
     #[serde(rename = "match")]
-    pub on: Match,
-    /// What happens to them.
+    pub on: RequestMatch,
+    /// The effect.
     pub effect: Effect,
 }
 
 impl Fault {
-    /// Strikes the next request of this kind, once.
+    /// Returns a fault that applies once, to the next request of this kind.
     pub fn on(operation: Operation, effect: Effect) -> Fault {
-        Fault { on: Match { operation, contact_id: None, item_id: None, nth: 1, times: 1 }, effect }
+        Fault { on: RequestMatch { operation, contact_id: None, item_id: None, nth: 1, times: 1 }, effect }
     }
 
-    /// Only requests that name this contact, or redeem one of its rewards.
+    /// Applies the fault only to requests that name this contact or redeem one of its rewards.
     #[must_use]
     pub fn contact(mut self, contact: Uuid) -> Fault {
         self.on.contact_id = Some(contact);
         self
     }
 
-    /// Only purchases of this item, or redeems of a reward that came with it.
+    /// Applies the fault only to purchases of this item and to redeems of its rewards.
     #[must_use]
     pub fn item(mut self, item: Uuid) -> Fault {
         self.on.item_id = Some(item);
         self
     }
 
-    /// Not before the n-th matching request, counted from 1.
+    /// Applies the fault from the n-th matching request on, counted from 1.
     #[must_use]
     pub fn nth(mut self, nth: u32) -> Fault {
         self.on.nth = nth;
         self
     }
 
-    /// So many times; 0: for ever.
+    /// Applies the fault to so many requests; 0: to all.
     #[must_use]
     pub fn times(mut self, times: u32) -> Fault {
         self.on.times = times;
         self
     }
 
-    /// Says why it could never work, if so.
+    /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         if self.on.nth == 0 {
-            return Err(Invalid::new("match.nth", "counts from 1"));
+            return Err(Invalid::new("match.nth", "must be 1 or more"));
         }
         self.effect.check().map_err(|wrong| Invalid { field: format!("effect.{}", wrong.field), why: wrong.why })
     }
 }
 
-/// Which requests a fault strikes.
+/// The requests that a fault applies to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Match {
-    /// What they ask for.
+pub struct RequestMatch {
+    /// The kind of request.
     pub operation: Operation,
-    /// Whom they are about; `None`: anybody.
+    /// The contact that the request names. `None`: any.
     #[serde(default)]
     pub contact_id: Option<Uuid>,
-    /// Which item they buy, or with which the reward came that they redeem; `None`: any, or none.
+    /// The item that the request buys, or whose reward it redeems. `None`: any, or none.
     #[serde(default)]
     pub item_id: Option<Uuid>,
-    /// The first to be struck, counted from 1 among the matching requests since the fault was armed.
+    /// The first request that the fault applies to, counted from 1 among the matching requests.
     #[serde(default = "once")]
     pub nth: u32,
-    /// How many are struck; 0: for ever.
+    /// The number of requests that the fault applies to; 0: no limit.
     #[serde(default = "once")]
     pub times: u32,
 }
@@ -117,127 +119,135 @@ fn once() -> u32 {
     1
 }
 
-/// What happens to a request that a fault strikes. In JSON an object with one member:
-/// `{"delay": {"ms": 200}}`, `{"resetAfterCommit": {}}`.
+/// The effect of a fault on a request. In JSON an object with one member: `{"delay": {"ms": 200}}`,
+/// `{"resetAfterCommit": {}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Effect {
-    /// Served late, even if the client has left meanwhile.
+    /// The store processes the request late, even if the client has closed the connection.
     Delay {
-        /// How late.
+        /// The delay.
         ms: u32,
     },
-    /// Engage itself is slow. A redeem is given up (504 `RequestTimeOut`, not redeemed) unless it passes its point of no return in time.
+    /// Engage is slow. A redeem has status 504 `RequestTimeOut` and is not redeemed unless it
+    /// passes its point of no return in time.
     Slow {
-        /// How long it takes.
+        /// The whole processing time.
         ms: u32,
-        /// When the store has changed for good; at the end unless told otherwise.
+        /// The time after which the store has changed. The default is the end of the processing
+        /// time.
         #[serde(default)]
         point_of_no_return_ms: Option<u32>,
     },
-    /// Somebody else redeems the reward just before. Any other request is served as usual.
+    /// Another party redeems the reward just before this request. Other requests are served
+    /// normally.
     #[serde(with = "no_parameters")]
     RedeemedElsewhere,
-    /// Served; the `Date` of the answer is off.
+    /// The store processes the request. The response has a wrong `Date` header.
     WrongDate {
-        /// By how much.
+        /// The error of the header.
         offset_ms: i64,
     },
-    /// Answered without the store.
-    Status(Answer),
-    /// Served, and the answer replaced.
-    StatusAfterCommit(Answer),
+    /// The store does not process the request. The fault's response replaces Engage's.
+    Status(FaultResponse),
+    /// The store processes the request. The fault's response replaces Engage's.
+    StatusAfterCommit(FaultResponse),
     /// The connection is reset (RST).
     #[serde(with = "no_parameters")]
     ResetBeforeCommit,
-    /// Served, then the connection is reset (RST).
+    /// The store processes the request. Then the connection is reset (RST).
     #[serde(with = "no_parameters")]
     ResetAfterCommit,
-    /// The connection is closed (FIN) without an answer.
+    /// The connection is closed (FIN) without a response.
     #[serde(with = "no_parameters")]
     CloseBeforeCommit,
-    /// Served, then the connection is closed (FIN) without an answer.
+    /// The store processes the request. Then the connection is closed (FIN) without a response.
     #[serde(with = "no_parameters")]
     CloseAfterCommit,
-    /// The connection stays open and silent until the faults are cleared or the client leaves; then it is closed.
+    /// The connection stays open without a response until the faults are cleared or the client
+    /// closes it.
     #[serde(with = "no_parameters")]
     StallBeforeCommit,
-    /// Served, and the answer kept back as in `StallBeforeCommit`.
+    /// The store processes the request. Then the connection behaves as in `StallBeforeCommit`.
     #[serde(with = "no_parameters")]
     StallAfterCommit,
-    /// Served; the connection is closed (FIN) after so many bytes of the raw answer.
+    /// The store processes the request. The connection is closed (FIN) after the first bytes of the
+    /// response.
     Truncate {
-        /// How many come through, status line and headers included.
+        /// The number of bytes that are sent, status line and headers included.
         bytes: usize,
     },
-    /// Served; the raw answer comes a few bytes at a time.
+    /// The store processes the request. The response is sent a few bytes at a time.
     Drip {
-        /// How many at a time.
+        /// The number of bytes of one write.
         bytes_per_write: NonZeroUsize,
-        /// How far apart.
+        /// The interval between two writes.
         interval_ms: u32,
     },
-    /// 200 and `application/json`, but not JSON, without the store.
+    /// The store does not process the request. The response is 200 with `application/json` and
+    /// invalid JSON.
     #[serde(with = "no_parameters")]
     Garbage,
-    /// 200 and a web filter's HTML page, without the store.
+    /// The store does not process the request. The response is 200 with the HTML page of a web
+    /// filter.
     #[serde(with = "no_parameters")]
     Html,
-    /// Served; the answer's Content-Length is off, and the connection is closed behind it.
+    /// The store processes the request. The response has a wrong Content-Length, and the connection
+    /// is closed after it.
     WrongLength {
-        /// By how much.
+        /// The error of the header.
         delta: i32,
     },
-    /// A status and nothing else, without the store.
+    /// The store does not process the request. The response has a status and no body.
     EmptyBody {
         /// The status.
         status: u16,
     },
-    /// These bytes, without the store.
+    /// The store does not process the request. The response is these bytes.
     RawResponse {
         /// The bytes.
         text: String,
-        /// Whether the connection goes on afterwards; else it is closed.
+        /// Whether the connection stays open; else it is closed.
         #[serde(default)]
         keep_alive: bool,
     },
 }
 
-/// An answer made up by a fault.
+/// A response that a fault sends.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Answer {
+pub struct FaultResponse {
     /// The HTTP status, 200 to 999.
     pub status: u16,
-    /// Engage's code, in a JSON body.
+    /// Engage's error code in the JSON body.
     #[serde(default)]
     pub error_code: Option<String>,
-    /// A message, in a JSON body.
+    /// The message in the JSON body.
     #[serde(default)]
     pub message: Option<String>,
-    /// Instead of `application/json`.
+    /// The media type. The default is `application/json`.
     #[serde(default)]
     pub content_type: Option<String>,
-    /// Instead of the JSON body.
+    /// The body, in place of the JSON body.
     #[serde(default)]
     pub body: Option<String>,
-    /// More headers.
+    /// Additional headers.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
 }
 
-impl Answer {
-    /// Only a status; the body says that a fault made it.
-    pub fn status(status: u16) -> Answer {
-        Answer { status, ..Answer::default() }
+impl FaultResponse {
+    /// Returns a response with this status. The message in its body names a fault.
+    pub fn status(status: u16) -> FaultResponse {
+        FaultResponse { status, ..FaultResponse::default() }
     }
 
-    /// A status with one of Engage's error codes.
-    pub fn error(status: u16, error_code: &str) -> Answer {
-        Answer { error_code: Some(error_code.to_owned()), ..Answer::status(status) }
+    /// Returns a response with this status and one of Engage's error codes.
+    pub fn error(status: u16, error_code: &str) -> FaultResponse {
+        FaultResponse { error_code: Some(error_code.to_owned()), ..FaultResponse::status(status) }
     }
 
-    fn reply(&self) -> Result<Reply, Invalid> {
+    fn build(&self) -> Result<HttpResponse, Invalid> {
         let body = self.body.clone().unwrap_or_else(|| {
             let message = self.message.as_deref().unwrap_or("A fault armed in the sandbox");
             match &self.error_code {
@@ -255,7 +265,7 @@ impl Answer {
             let name = HeaderName::try_from(name).map_err(|_| Invalid::new(&field, "is not a header name"))?;
             let value = HeaderValue::try_from(value).map_err(|_| Invalid::new(&field, "is not a header value"))?;
             if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
-                return Err(Invalid::new(&field, "is the server's own; see wrongLength and rawResponse"));
+                return Err(Invalid::new(&field, "is set by the server. Use wrongLength or rawResponse"));
             }
             response.headers_mut().insert(name, value);
         }
@@ -267,11 +277,11 @@ fn final_status(status: u16) -> Result<StatusCode, Invalid> {
     StatusCode::from_u16(status)
         .ok()
         .filter(|status| !status.is_informational())
-        .ok_or_else(|| Invalid::new("status", "is no final HTTP status (200 to 999)"))
+        .ok_or_else(|| Invalid::new("status", "must be a final HTTP status (200 to 999)"))
 }
 
 impl Effect {
-    /// Its name in JSON.
+    /// Returns the effect's name in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Effect::Delay { .. } => "delay",
@@ -296,31 +306,32 @@ impl Effect {
         }
     }
 
-    /// Says why it could never work, if so.
+    /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         let of = |wrong: Invalid| Invalid { field: format!("{}.{}", self.name(), wrong.field), why: wrong.why };
         match self {
-            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => answer.reply().map(|_| ()).map_err(of),
+            Effect::Status(response) | Effect::StatusAfterCommit(response) => response.build().map(|_| ()).map_err(of),
             Effect::EmptyBody { status } => final_status(*status).map(|_| ()).map_err(of),
             _ => Ok(()),
         }
     }
 
-    /// When and how the request is served, before the answer suffers. `gives_up_after`: when Engage gives a redeem up.
-    pub(crate) fn plan(&self, operation: Option<Operation>, gives_up_after: Duration) -> Plan {
+    /// Returns when and how the store processes the request. `gives_up_after`: the time after which
+    /// Engage stops a redeem.
+    pub(crate) fn plan(&self, operation: Option<Operation>, gives_up_after: Duration) -> ServePlan {
         let ms = |ms: u32| Duration::from_millis(ms.into());
         match self {
-            Effect::Delay { ms: late } => Plan { before: ms(*late), ..Plan::default() },
+            Effect::Delay { ms: late } => ServePlan { before: ms(*late), ..ServePlan::default() },
             Effect::Slow { ms: takes, point_of_no_return_ms } => {
                 let takes = ms(*takes);
                 let changes = point_of_no_return_ms.map_or(takes, ms).min(takes);
                 if operation == Some(Operation::Redeem) && changes > gives_up_after {
-                    Plan { before: gives_up_after, serve: Serve::GiveUp, after: Duration::ZERO }
+                    ServePlan { before: gives_up_after, serve: StoreAccess::RedeemTimeout, after: Duration::ZERO }
                 } else {
-                    Plan { before: changes, serve: Serve::Usual, after: takes.saturating_sub(changes) }
+                    ServePlan { before: changes, serve: StoreAccess::Normal, after: takes.saturating_sub(changes) }
                 }
             }
-            Effect::RedeemedElsewhere => Plan { serve: Serve::AfterSomebodyElse, ..Plan::default() },
+            Effect::RedeemedElsewhere => ServePlan { serve: StoreAccess::AfterForeignRedeem, ..ServePlan::default() },
             Effect::WrongDate { .. }
             | Effect::StatusAfterCommit(_)
             | Effect::ResetAfterCommit
@@ -328,7 +339,7 @@ impl Effect {
             | Effect::StallAfterCommit
             | Effect::Truncate { .. }
             | Effect::Drip { .. }
-            | Effect::WrongLength { .. } => Plan::default(),
+            | Effect::WrongLength { .. } => ServePlan::default(),
             Effect::Status(_)
             | Effect::ResetBeforeCommit
             | Effect::CloseBeforeCommit
@@ -336,67 +347,68 @@ impl Effect {
             | Effect::Garbage
             | Effect::Html
             | Effect::EmptyBody { .. }
-            | Effect::RawResponse { .. } => Plan { serve: Serve::Not, ..Plan::default() },
+            | Effect::RawResponse { .. } => ServePlan { serve: StoreAccess::Skipped, ..ServePlan::default() },
         }
     }
 
-    /// What goes back in place of `served`, the store's own answer, which is empty if the store was not asked.
-    pub(crate) fn strike(self, mut served: Reply, now: Time, keep_alive: bool) -> Struck {
+    /// Returns what the client receives in place of `served`. `served` is empty if the store did
+    /// not process the request.
+    pub(crate) fn apply(self, mut served: HttpResponse, now: Time, keep_alive: bool) -> Delivery {
         match self {
-            Effect::Delay { .. } | Effect::Slow { .. } | Effect::RedeemedElsewhere => Struck::Answer(served),
+            Effect::Delay { .. } | Effect::Slow { .. } | Effect::RedeemedElsewhere => Delivery::Response(served),
             Effect::WrongDate { offset_ms } => {
                 served.headers_mut().insert(DATE, now.plus_millis(offset_ms).http_date());
-                Struck::Answer(served)
+                Delivery::Response(served)
             }
-            Effect::Status(answer) | Effect::StatusAfterCommit(answer) => match answer.reply() {
-                Ok(reply) => Struck::Answer(reply),
-                Err(_) => Struck::Close,
+            Effect::Status(response) | Effect::StatusAfterCommit(response) => match response.build() {
+                Ok(built) => Delivery::Response(built),
+                Err(_) => Delivery::Close,
             },
-            Effect::ResetBeforeCommit | Effect::ResetAfterCommit => Struck::Reset,
-            Effect::CloseBeforeCommit | Effect::CloseAfterCommit => Struck::Close,
-            Effect::StallBeforeCommit | Effect::StallAfterCommit => Struck::Stall,
+            Effect::ResetBeforeCommit | Effect::ResetAfterCommit => Delivery::Reset,
+            Effect::CloseBeforeCommit | Effect::CloseAfterCommit => Delivery::Close,
+            Effect::StallBeforeCommit | Effect::StallAfterCommit => Delivery::Stall,
             Effect::Truncate { bytes: limit } => {
                 let (status, mut bytes) = raw(&served, 0);
                 bytes.truncate(limit);
-                Struck::Raw(Raw { status, bytes, pace: None, then: Then::Close })
+                Delivery::Bytes(RawBytes { status, bytes, pace: None, then: AfterWrite::Close })
             }
             Effect::Drip { bytes_per_write, interval_ms } => {
                 let (status, bytes) = raw(&served, 0);
                 let pace = Some((bytes_per_write, Duration::from_millis(interval_ms.into())));
-                let then = if keep_alive { Then::GoOn } else { Then::Finish };
-                Struck::Raw(Raw { status, bytes, pace, then })
+                let then = if keep_alive { AfterWrite::KeepAlive } else { AfterWrite::Shutdown };
+                Delivery::Bytes(RawBytes { status, bytes, pace, then })
             }
-            Effect::Garbage => made_up("application/json", "{\"id\": \"3f2\u{0}\u{fffd}<<< not JSON"),
-            Effect::Html => made_up(
+            Effect::Garbage => fixed_response("application/json", "{\"id\": \"3f2\u{0}\u{fffd}<<< not JSON"),
+            Effect::Html => fixed_response(
                 "text/html; charset=utf-8",
                 "<!DOCTYPE html><html><head><title>Web filter</title></head><body><h1>Access denied</h1></body></html>",
             ),
             Effect::WrongLength { delta } => {
                 let (status, bytes) = raw(&served, delta.into());
-                Struck::Raw(Raw { status, bytes, pace: None, then: Then::Finish })
+                Delivery::Bytes(RawBytes { status, bytes, pace: None, then: AfterWrite::Shutdown })
             }
             Effect::EmptyBody { status } => {
-                let mut response = Reply::default();
+                let mut response = HttpResponse::default();
                 *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-                Struck::Answer(response)
+                Delivery::Response(response)
             }
             Effect::RawResponse { text, keep_alive } => {
                 let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok());
-                let then = if keep_alive { Then::GoOn } else { Then::Finish };
-                Struck::Raw(Raw { status, bytes: text.into(), pace: None, then })
+                let then = if keep_alive { AfterWrite::KeepAlive } else { AfterWrite::Shutdown };
+                Delivery::Bytes(RawBytes { status, bytes: text.into(), pace: None, then })
             }
         }
     }
 }
 
-fn made_up(content_type: &'static str, body: &'static str) -> Struck {
+fn fixed_response(content_type: &'static str, body: &'static str) -> Delivery {
     let mut response = Response::new(Bytes::from(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    Struck::Answer(response)
+    Delivery::Response(response)
 }
 
-/// The bytes of a response on the wire, its Content-Length off by `delta`.
-fn raw(reply: &Reply, delta: i64) -> (Option<u16>, Bytes) {
+/// Returns the bytes of a response. `delta` is the error of its Content-Length.
+fn raw(reply: &HttpResponse, delta: i64) -> (Option<u16>, Bytes) {
     let body = reply.body();
     let length = i64::try_from(body.len()).unwrap_or(i64::MAX).saturating_add(delta).max(0);
     let mut bytes = BytesMut::with_capacity(256 + body.len());
@@ -412,99 +424,99 @@ fn raw(reply: &Reply, delta: i64) -> (Option<u16>, Bytes) {
     (Some(reply.status().as_u16()), bytes.freeze())
 }
 
-/// When and how a request is served.
+/// When and how the store processes a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct ServePlan {
     pub before: Duration,
-    pub serve: Serve,
+    pub serve: StoreAccess,
     pub after: Duration,
 }
 
-/// How a request is served.
+/// Whether and how the store processes a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Serve {
+pub(crate) enum StoreAccess {
     #[default]
-    Usual,
-    /// The store never sees it.
-    Not,
-    /// Engage gives it up. The store never sees it.
-    GiveUp,
-    /// Just after somebody else has redeemed the same reward.
-    AfterSomebodyElse,
+    Normal,
+    /// The store does not process the request.
+    Skipped,
+    /// The store does not process the request, and Engage reports a timeout.
+    RedeemTimeout,
+    /// Another party redeems the same reward just before.
+    AfterForeignRedeem,
 }
 
-/// What goes back to the client after a fault has struck.
+/// What the client receives after a fault has been applied.
 #[derive(Debug)]
-pub(crate) enum Struck {
-    /// An ordinary answer.
-    Answer(Reply),
-    /// Bytes of our own on the bare connection.
-    Raw(Raw),
-    /// RST.
+pub(crate) enum Delivery {
+    /// A normal response.
+    Response(HttpResponse),
+    /// Raw bytes on the connection.
+    Bytes(RawBytes),
+    /// A reset (RST).
     Reset,
-    /// FIN.
+    /// A close (FIN).
     Close,
-    /// Silence.
+    /// No response, on an open connection.
     Stall,
 }
 
-/// Bytes for the bare connection.
+/// Raw bytes for a connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Raw {
-    /// The status they say, if they say one.
+pub(crate) struct RawBytes {
+    /// The status in the bytes, if they have one.
     pub status: Option<u16>,
     pub bytes: Bytes,
-    /// How many at a time, and how far apart.
+    /// The number of bytes of one write, and the interval between two writes.
     pub pace: Option<(NonZeroUsize, Duration)>,
-    pub then: Then,
+    pub then: AfterWrite,
 }
 
-/// What becomes of a connection after bytes of our own.
+/// The state of a connection after raw bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// Cut: FIN, and over TLS no goodbye.
+pub(crate) enum AfterWrite {
+    /// It is closed (FIN), without TLS close_notify.
     Close,
-    /// Ended in good order.
-    Finish,
+    /// It is shut down in order.
+    Shutdown,
     /// It serves the next request.
-    GoOn,
+    KeepAlive,
 }
 
-/// A fault and how far it has come.
+/// An armed fault and its counters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Armed {
-    /// 1, 2, 3 …
+pub struct ArmedFault {
+    /// The number of the fault: 1, 2, 3 …
     pub id: u64,
     /// The fault.
     #[serde(flatten)]
     pub fault: Fault,
-    /// How many requests matched since it was armed.
+    /// The number of matching requests since the fault was armed.
     pub seen: u64,
-    /// How many of them it struck.
-    pub struck: u64,
+    /// The number of requests that the fault was applied to.
+    pub applied: u64,
 }
 
-/// Faults by chance: the same seed decides the same for the same sequence of requests.
+/// Random faults. The same seed gives the same decisions for the same sequence of requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Chaos {
-    /// What the decisions follow from.
+    /// The seed of the decisions.
     pub seed: u64,
-    /// What may happen, and how often.
-    pub rates: Vec<Rate>,
+    /// The possible effects and their rates.
+    pub rates: Vec<ChaosRate>,
 }
 
-/// One thing that may happen.
+/// One possible effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rate {
-    /// To which part of the requests, 0 to 1.
+pub struct ChaosRate {
+    /// The part of the requests that it applies to, 0 to 1.
     pub rate: f64,
-    /// To requests of which kind.
+    /// The kind of request.
     #[serde(default = "any")]
     pub operation: Operation,
-    /// What happens to them.
+    /// The effect.
     pub effect: Effect,
 }
 
@@ -513,12 +525,12 @@ fn any() -> Operation {
 }
 
 impl Chaos {
-    /// Says why it could never work, if so.
+    /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
-        for (index, Rate { rate, effect, .. }) in self.rates.iter().enumerate() {
+        for (index, ChaosRate { rate, effect, .. }) in self.rates.iter().enumerate() {
             let of = |field: &str| format!("rates[{index}].{field}");
             if !(0.0..=1.0).contains(rate) {
-                return Err(Invalid::new(&of("rate"), "is not between 0 and 1"));
+                return Err(Invalid::new(&of("rate"), "must be between 0 and 1"));
             }
             effect
                 .check()
@@ -526,50 +538,42 @@ impl Chaos {
         }
         match self.rates.iter().map(|rate| rate.rate).sum::<f64>() {
             ..=1.0 => Ok(()),
-            _ => Err(Invalid::new("rates", "add up to more than 1")),
+            _ => Err(Invalid::new("rates", "must not add up to more than 1")),
         }
     }
 
-    /// The effect for the n-th request.
+    /// Returns the effect for the n-th request.
     fn decide(&self, n: u64, operation: Operation) -> Option<&Effect> {
-        let mut left = fraction(self.seed, n);
+        let mut left = random::fraction(self.seed, n);
         let rates = self.rates.iter().filter(|rate| [Operation::Any, operation].contains(&rate.operation));
-        let mut struck = rates.filter(|Rate { rate, .. }| {
+        let mut selected = rates.filter(|ChaosRate { rate, .. }| {
             left -= rate;
             left < 0.0
         });
-        struck.next().map(|rate| &rate.effect)
+        selected.next().map(|rate| &rate.effect)
     }
 }
 
-/// The n-th number between 0 and 1 of a seed's sequence, which looks like chance (SplitMix64).
-fn fraction(seed: u64, n: u64) -> f64 {
-    let mut bits = seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^= bits >> 31;
-    f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
-}
-
-/// The chaos that reigns and how far it has come.
+/// The active chaos and its counters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Reigning {
+pub struct ActiveChaos {
     /// The chaos.
     #[serde(flatten)]
     pub chaos: Chaos,
-    /// How many requests it has decided about.
+    /// The number of requests that the chaos has decided about.
     pub seen: u64,
-    /// How many of them it struck.
-    pub struck: u64,
+    /// The number of requests that the chaos was applied to.
+    pub applied: u64,
 }
 
-/// The armed faults, of which one that has struck for the last time is gone, and chaos.
+/// The armed faults and the active chaos. A fault that has reached its number of requests is
+/// removed.
 #[derive(Debug, Default)]
 pub struct Faults {
-    armed: Vec<Armed>,
+    armed: Vec<ArmedFault>,
     count: u64,
-    chaos: Option<Reigning>,
+    chaos: Option<ActiveChaos>,
 }
 
 impl Faults {
@@ -577,52 +581,53 @@ impl Faults {
     pub fn arm(&mut self, fault: Fault) -> Result<u64, Invalid> {
         fault.check()?;
         self.count += 1;
-        self.armed.push(Armed { id: self.count, fault, seen: 0, struck: 0 });
+        self.armed.push(ArmedFault { id: self.count, fault, seen: 0, applied: 0 });
         Ok(self.count)
     }
 
-    /// Lets chaos reign, from its first decision on, or ends it.
+    /// Starts chaos from its first decision, or ends it.
     pub fn set_chaos(&mut self, chaos: Option<Chaos>) -> Result<(), Invalid> {
         if let Some(chaos) = &chaos {
             chaos.check()?;
         }
-        self.chaos = chaos.map(|chaos| Reigning { chaos, seen: 0, struck: 0 });
+        self.chaos = chaos.map(|chaos| ActiveChaos { chaos, seen: 0, applied: 0 });
         Ok(())
     }
 
-    /// The chaos that reigns.
-    pub fn chaos(&self) -> Option<&Reigning> {
+    /// Returns the active chaos.
+    pub fn chaos(&self) -> Option<&ActiveChaos> {
         self.chaos.as_ref()
     }
 
-    /// The effect for a request: that of the first armed fault whose turn it is, else chaos's. Every matching fault counts the
-    /// request, and so does chaos, so that what it decides does not depend on the faults.
+    /// Returns the effect for a request: that of the first armed fault that applies, else that of
+    /// chaos. Every matching fault and chaos count the request, so that the decisions of chaos do
+    /// not depend on the faults.
     pub fn next(&mut self, operation: Option<Operation>, contact: Option<Uuid>, item: Option<Uuid>) -> Option<Effect> {
         let mut effect = None;
         self.armed.retain_mut(|armed| {
-            let Match { operation: wanted, contact_id, item_id, nth, times } = &armed.fault.on;
+            let RequestMatch { operation: wanted, contact_id, item_id, nth, times } = &armed.fault.on;
             let matches = (*wanted == Operation::Any || Some(*wanted) == operation)
                 && (contact_id.is_none() || *contact_id == contact)
                 && (item_id.is_none() || *item_id == item);
             armed.seen += u64::from(matches);
             if matches && effect.is_none() && armed.seen >= u64::from(*nth) {
                 effect = Some(armed.fault.effect.clone());
-                armed.struck += 1;
+                armed.applied += 1;
             }
-            *times == 0 || armed.struck < u64::from(*times)
+            *times == 0 || armed.applied < u64::from(*times)
         });
-        if let (Some(reigning), Some(operation)) = (&mut self.chaos, operation) {
-            reigning.seen += 1;
+        if let (Some(chaos), Some(operation)) = (&mut self.chaos, operation) {
+            chaos.seen += 1;
             if effect.is_none() {
-                effect = reigning.chaos.decide(reigning.seen, operation).cloned();
-                reigning.struck += u64::from(effect.is_some());
+                effect = chaos.chaos.decide(chaos.seen, operation).cloned();
+                chaos.applied += u64::from(effect.is_some());
             }
         }
         effect
     }
 
-    /// The armed faults, the oldest first.
-    pub fn armed(&self) -> &[Armed] {
+    /// Returns the armed faults, the oldest first.
+    pub fn armed(&self) -> &[ArmedFault] {
         &self.armed
     }
 
@@ -633,7 +638,7 @@ impl Faults {
     }
 }
 
-/// `{}`, the parameters of an effect that has none.
+/// `{}`, the parameters of an effect without parameters.
 mod no_parameters {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -650,21 +655,21 @@ mod no_parameters {
     }
 }
 
-/// What always happens to the requests about one member or one item, by what they ask for.
-pub type Standing = BTreeMap<Operation, Effect>;
+/// The permanent effects on the requests about one member or one item, by kind of request.
+pub type PermanentFaults = BTreeMap<Operation, Effect>;
 
-/// The effect for a request: its own before that for any.
-pub(crate) fn standing(faults: &Standing, operation: Operation) -> Option<&Effect> {
+/// Returns the effect for a kind of request. An effect for that kind comes before one for any kind.
+pub(crate) fn permanent_effect(faults: &PermanentFaults, operation: Operation) -> Option<&Effect> {
     faults.get(&operation).or_else(|| faults.get(&Operation::Any))
 }
 
-/// Says which could never work.
-pub(crate) fn check_standing(faults: &Standing, allowed: &[Operation]) -> Result<(), Invalid> {
+/// Returns the first invalid field.
+pub(crate) fn check_permanent(faults: &PermanentFaults, allowed: &[Operation]) -> Result<(), Invalid> {
     for (operation, effect) in faults {
         let name = serde_json::to_value(operation).unwrap_or_default();
         let field = format!("faults.{}", name.as_str().unwrap_or_default());
         if !allowed.is_empty() && !allowed.contains(operation) {
-            return Err(Invalid::new(&field, "never happens to an item: only purchase, redeem and any do"));
+            return Err(Invalid::new(&field, "does not apply to an item. Use purchase, redeem or any"));
         }
         effect.check().map_err(|wrong| Invalid { field: format!("{field}.{}", wrong.field), why: wrong.why })?;
     }

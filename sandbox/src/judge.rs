@@ -1,39 +1,57 @@
-//! The judge: holds what the tills say of their operations against the ledger, rule by rule, and gives reasons.
-//! It decides and does no I/O; a till's export is what `eps_list_unacknowledged` and `eps_get_operation` answer.
+//! The judge: checks the operations that tills report against the ledger, rule by rule, and names
+//! each violation.
+//! The judge does no I/O. A till's export is the JSON of `eps_list_unacknowledged` and
+//! `eps_get_operation`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Value};
 use uuid::Uuid;
 
+use crate::ledger::{LedgerEntry, LedgerKind};
+use crate::log::RequestEntry;
 use crate::seed::{BadJson, from_json};
-use crate::store::{LedgerEntry, LedgerKind};
 
-/// What there is to judge.
+/// The input of the judge.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// What happened to anybody's points and rewards.
+    /// The ledger of all members.
     pub ledger: &'a [LedgerEntry],
-    /// What the tills say, one journal a till.
+    /// The tills' exports, one journal a till.
     pub journals: &'a [Journal],
-    /// Whether the faults have ended and the tills had time to settle: then nothing may be open any more.
-    pub settled: bool,
-    /// Whether the journals leave operations out, such as acknowledged ones: then the ledger may know more than they do.
+    /// Whether the faults have ended and every till has resolved its operations. Then no operation
+    /// may be pending.
+    pub resolved: bool,
+    /// Whether the journals leave operations out, such as acknowledged ones. Then the ledger may
+    /// hold more than the journals.
     pub partial: bool,
+    /// The purchase requests, if they are to be judged too.
+    pub attempts: Option<Attempts<'a>>,
 }
 
-/// What one till says.
+/// The purchase requests of the tills.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempts<'a> {
+    /// The request log of the store, the oldest first.
+    pub requests: &'a [RequestEntry],
+    /// The in-flight window of the tills: their request timeout and a tenth of it as a margin.
+    pub in_flight_window: Duration,
+}
+
+/// The operations of one till.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Journal {
-    /// Which till: for people to read.
+    /// The till's name, for people.
     #[serde(default)]
     pub name: String,
-    /// Its operations, in the order in which they were exported. One may be there several times: the last is how it stands.
+    /// The operations in the order of their export. An operation may occur several times; the last
+    /// one is its present state.
     pub operations: Vec<Operation>,
 }
 
-/// An operation object of the C API; what is not listed here is ignored.
+/// An operation object of the C API. Other members are ignored.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are the C API's")]
@@ -55,21 +73,23 @@ pub struct Operation {
     #[serde(default)]
     pub needs_review: bool,
     #[serde(default)]
+    pub recorded_at_ms: Option<i64>,
+    #[serde(default)]
     pub acknowledged_at_ms: Option<u64>,
 }
 
-/// What an operation spends.
+/// The kind of operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
-    /// Points.
+    /// Spends points.
     #[default]
     Purchase,
-    /// A reward.
+    /// Uses a reward.
     Redeem,
 }
 
-/// What a till says of an operation.
+/// The outcome that a till reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are the C API's")]
@@ -81,14 +101,15 @@ pub enum Outcome {
 }
 
 impl Journal {
-    /// Reads an export: `{"operations": […]}`, a list of operation objects, a single one, or any of these one after the other.
+    /// Parses an export: `{"operations": […]}`, a list of operation objects, a single one, or a
+    /// sequence of these.
     pub fn from_json(name: &str, json: &[u8]) -> Result<Journal, BadJson> {
         let mut journal = Journal { name: name.to_owned(), operations: Vec::new() };
         let mut values = Deserializer::from_slice(json).into_iter::<Value>();
         let mut begin = 0;
         while let Some(value) = values.next() {
             let end = values.byte_offset();
-            // Once more, so that an error knows its field and its line.
+            // The second parse names the field and the line of an error.
             let line = json[..begin].split(|&byte| byte == b'\n').count() - 1;
             let here = |bad: BadJson| BadJson { line: bad.line + line, ..bad };
             let this = &json[begin..end];
@@ -106,48 +127,48 @@ impl Journal {
     }
 }
 
-/// Reads what `GET /_sandbox/ledger` answers.
+/// Parses the JSON of `GET /_sandbox/ledger`.
 pub fn ledger_from_json(json: &[u8]) -> Result<Vec<LedgerEntry>, BadJson> {
     from_json(json)
 }
 
-/// What the judge says.
+/// The verdict of the judge.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
     /// Whether every rule holds.
     pub pass: bool,
-    /// What was judged.
+    /// The counts of the judged operations and ledger entries.
     pub found: Found,
-    /// The rules, each with what breaks it.
-    pub rules: Vec<Held>,
+    /// The rules, each with its violations.
+    pub rules: Vec<RuleResult>,
 }
 
-/// A rule, held against the case.
+/// The result of one rule.
 #[derive(Clone, Debug, Serialize)]
-pub struct Held {
-    /// Its name: `done-is-deducted`.
+pub struct RuleResult {
+    /// The rule's name, such as `completed-is-deducted`.
     pub name: &'static str,
-    /// What it promises.
+    /// The rule in one sentence.
     pub promise: &'static str,
-    /// What breaks it; empty: it holds.
+    /// The violations; empty: the rule holds.
     pub violations: Vec<String>,
 }
 
-/// How much was judged.
+/// The counts of the judged operations and ledger entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Found {
     /// Operations in the journals.
     pub operations: usize,
-    /// Of them, pending.
+    /// Pending operations in the journals.
     pub pending: usize,
     /// Deductions in the ledger.
     pub deductions: usize,
-    /// Rewards used, in the ledger.
+    /// Redeemed rewards in the ledger.
     pub redeemed: usize,
 }
 
 impl Verdict {
-    /// Every reason why it is not a pass.
+    /// Returns every violation with the name of its rule.
     pub fn reasons(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.rules.iter().flat_map(|rule| rule.violations.iter().map(|why| (rule.name, why.as_str())))
     }
@@ -155,25 +176,39 @@ impl Verdict {
 
 type Check = fn(&Evidence<'_>) -> Vec<String>;
 
-/// The rules.
+/// The rules: name, sentence and check.
 const RULES: [(&str, &str, Check); 10] = [
     ("one-deduction", "A purchase id is deducted at most once", deducted_once),
-    ("one-purchase-a-sale", "One reference, member and item are one purchase on a till", one_purchase_a_sale),
-    ("own-purchase", "A purchase id means one member and one item, for ever", own_purchase),
+    ("one-purchase-a-sale", "A reference, member and item are one purchase on a till", one_purchase_a_sale),
+    ("own-purchase", "A purchase id always means the same member and item", own_purchase),
     ("deduction-is-known", "Every deduction is in a till's journal", deduction_is_known),
-    ("done-is-deducted", "Done means that the points were deducted", done_is_deducted),
-    ("refused-is-not-deducted", "Declined or not sent means that nothing was deducted", refused_is_not_deducted),
-    ("outcome-stays", "A known outcome does not change", outcome_stays),
-    ("redeemed-once", "A reward is used once, by the till that says so", redeemed_once),
-    ("acknowledged-is-known", "Nothing is acknowledged before its outcome is known", acknowledged_is_known),
-    ("nothing-open", "Once the faults have ended, every outcome is known", nothing_open),
+    ("completed-is-deducted", "Completed means that the points were deducted", completed_is_deducted),
+    ("declined-is-not-deducted", "Declined or not sent means that nothing was deducted", declined_is_not_deducted),
+    ("outcome-stays", "Completed and declined are final", outcome_stays),
+    ("redeemed-once", "A reward is redeemed once, by the till that reports it", redeemed_once),
+    ("acknowledged-is-known", "Only final operations are acknowledged", acknowledged_is_known),
+    ("nothing-open", "Once the faults have ended, every operation is resolved", nothing_open),
 ];
 
-/// Holds the case against every rule.
+/// The rules of the purchase requests: name, sentence and check.
+const ATTEMPT_RULES: [(&str, &str, Check); 2] = [
+    ("attempt-is-recorded", "Every purchase request has an operation for its member", attempt_is_recorded),
+    (
+        "in-flight-window",
+        "A purchase without a response is sent again at most once within the in-flight window",
+        in_flight_window,
+    ),
+];
+
+/// Checks the case against every rule.
 pub fn judge(case: &Case<'_>) -> Verdict {
     let evidence = Evidence::of(case);
-    let rules: Vec<Held> =
-        RULES.map(|(name, promise, check)| Held { name, promise, violations: check(&evidence) }).into();
+    let attempt_rules = ATTEMPT_RULES.iter().filter(|_| case.attempts.is_some());
+    let rules: Vec<RuleResult> = RULES
+        .iter()
+        .chain(attempt_rules)
+        .map(|&(name, promise, check)| RuleResult { name, promise, violations: check(&evidence) })
+        .collect();
     let found = Found {
         operations: evidence.last.len(),
         pending: evidence.last.iter().filter(|(_, operation)| operation.outcome == Outcome::Pending).count(),
@@ -183,14 +218,14 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     Verdict { pass: rules.iter().all(|rule| rule.violations.is_empty()), found, rules }
 }
 
-/// The case, sorted for the rules.
+/// The case, indexed for the rules.
 struct Evidence<'a> {
     case: &'a Case<'a>,
-    /// Each operation of each journal as it stands, with the journal's name.
+    /// The present state of each operation of each journal, with the journal's name.
     last: Vec<(&'a str, &'a Operation)>,
     /// By purchase id.
     deductions: BTreeMap<Uuid, Vec<&'a LedgerEntry>>,
-    /// How often each reward was used.
+    /// The number of redeems of each reward.
     redeemed: BTreeMap<Uuid, usize>,
 }
 
@@ -223,6 +258,16 @@ impl<'a> Evidence<'a> {
         })
     }
 
+    fn by_purchase(&self) -> BTreeMap<Uuid, (&'a str, &'a Operation)> {
+        self.purchases().map(|(till, operation)| (operation.purchase(), (till, operation))).collect()
+    }
+
+    /// Returns the purchase requests with their purchase ids.
+    fn attempts(&self) -> impl Iterator<Item = (Uuid, &'a RequestEntry)> {
+        let requests = self.case.attempts.map_or(&[][..], |attempts| attempts.requests);
+        requests.iter().filter_map(|request| Some((request.purchase_id?, request)))
+    }
+
     fn is_deducted(&self, operation: &Operation) -> bool {
         self.deductions.contains_key(&operation.purchase())
     }
@@ -233,7 +278,7 @@ impl Operation {
         self.purchase_id.unwrap_or(self.operation_id)
     }
 
-    /// With its reference, where there is one.
+    /// Returns the operation's id, with its reference if it has one.
     fn named(&self) -> String {
         match &self.reference {
             Some(reference) => format!("{} ({reference})", self.operation_id),
@@ -242,7 +287,7 @@ impl Operation {
     }
 }
 
-/// `[till] why`, or only why if there is but one nameless till.
+/// Prefixes a violation with the till's name, if the till has one.
 fn on(till: &str, why: &str) -> String {
     if till.is_empty() { why.to_owned() } else { format!("{till}: {why}") }
 }
@@ -255,7 +300,10 @@ fn deducted_once(evidence: &Evidence<'_>) -> Vec<String> {
 fn one_purchase_a_sale(evidence: &Evidence<'_>) -> Vec<String> {
     let mut sales: BTreeMap<_, BTreeSet<Uuid>> = BTreeMap::new();
     for (till, operation) in evidence.purchases() {
-        if let Some(reference) = &operation.reference {
+        // A declined purchase is no purchase: the sale may be tried again with a fresh id.
+        if operation.outcome != Outcome::Declined
+            && let Some(reference) = &operation.reference
+        {
             let sale = (till, reference, operation.contact_id, operation.item_id);
             sales.entry(sale).or_default().insert(operation.purchase());
         }
@@ -274,9 +322,9 @@ fn own_purchase(evidence: &Evidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     for (till, operation) in evidence.purchases() {
         let id = operation.purchase();
-        let means = (operation.contact_id, operation.item_id);
-        if *meant.entry(id).or_insert(means) != means {
-            violations.push(on(till, &format!("purchase {id} is another till's for another member or item")));
+        let sale = (operation.contact_id, operation.item_id);
+        if *meant.entry(id).or_insert(sale) != sale {
+            violations.push(on(till, &format!("purchase {id} is also used for another member or item")));
         }
         for entry in evidence.deductions.get(&id).into_iter().flatten() {
             if operation.contact_id.is_some_and(|contact| contact != entry.contact_id) {
@@ -298,42 +346,43 @@ fn deduction_is_known(evidence: &Evidence<'_>) -> Vec<String> {
         .filter_map(|(id, entries)| {
             let entry = entries.first()?;
             Some(format!(
-                "purchase {id} took {} points of member {}, and no till knows it",
+                "purchase {id} deducted {} points from member {}, and no journal holds it",
                 entry.points, entry.contact_id
             ))
         })
         .collect()
 }
 
-fn done_is_deducted(evidence: &Evidence<'_>) -> Vec<String> {
-    let done = evidence.purchases().filter(|(_, operation)| operation.outcome == Outcome::Completed);
-    done.filter(|(_, operation)| !evidence.is_deducted(operation))
-        .map(|(till, operation)| on(till, &format!("{} is called done, and nothing was deducted", operation.named())))
+fn completed_is_deducted(evidence: &Evidence<'_>) -> Vec<String> {
+    let completed = evidence.purchases().filter(|(_, operation)| operation.outcome == Outcome::Completed);
+    completed
+        .filter(|(_, operation)| !evidence.is_deducted(operation))
+        .map(|(till, operation)| on(till, &format!("{} is completed, and nothing was deducted", operation.named())))
         .collect()
 }
 
-fn refused_is_not_deducted(evidence: &Evidence<'_>) -> Vec<String> {
+fn declined_is_not_deducted(evidence: &Evidence<'_>) -> Vec<String> {
     evidence
         .purchases()
         .filter(|(_, operation)| evidence.is_deducted(operation))
         .filter_map(|(till, operation)| {
-            let said = match operation.outcome {
+            let outcome = match operation.outcome {
                 Outcome::Declined => "declined",
                 Outcome::NotSent => "not sent",
                 Outcome::Completed | Outcome::Pending => return None,
             };
-            Some(on(till, &format!("{} is called {said}, and the points were deducted", operation.named())))
+            Some(on(till, &format!("{} is {outcome}, and the points were deducted", operation.named())))
         })
         .collect()
 }
 
-/// What was not sent may be sent after all, when it is pressed again. Done and refused are for ever.
+/// An operation that was not sent may be sent by a later press. Completed and declined are final.
 fn outcome_stays(evidence: &Evidence<'_>) -> Vec<String> {
     let mut violations = Vec::new();
     for journal in evidence.case.journals {
-        let mut said: BTreeMap<Uuid, Outcome> = BTreeMap::new();
+        let mut last: BTreeMap<Uuid, Outcome> = BTreeMap::new();
         for operation in &journal.operations {
-            let before = said.insert(operation.operation_id, operation.outcome);
+            let before = last.insert(operation.operation_id, operation.outcome);
             if let Some(before @ (Outcome::Completed | Outcome::Declined)) = before
                 && before != operation.outcome
             {
@@ -353,8 +402,10 @@ fn redeemed_once(evidence: &Evidence<'_>) -> Vec<String> {
         match operation.outcome {
             Outcome::Completed if evidence.redeemed.contains_key(&reward) => *claimed.entry(reward).or_default() += 1,
             Outcome::Completed => {
-                violations
-                    .push(on(till, &format!("{} is called done, and reward {reward} was not used", operation.named())));
+                violations.push(on(
+                    till,
+                    &format!("{} is completed, and reward {reward} was not redeemed", operation.named()),
+                ));
             }
             Outcome::Pending => {
                 open.insert(reward);
@@ -363,14 +414,14 @@ fn redeemed_once(evidence: &Evidence<'_>) -> Vec<String> {
         }
     }
     for (reward, times) in evidence.redeemed.iter().filter(|(_, times)| **times > 1) {
-        violations.push(format!("reward {reward} was used {times} times"));
+        violations.push(format!("reward {reward} was redeemed {times} times"));
     }
     for (reward, tills) in claimed.iter().filter(|(_, tills)| **tills > 1) {
-        violations.push(format!("{tills} operations say that they used reward {reward}"));
+        violations.push(format!("{tills} operations report that they redeemed reward {reward}"));
     }
     for reward in evidence.redeemed.keys() {
         if !evidence.case.partial && !claimed.contains_key(reward) && !open.contains(reward) {
-            violations.push(format!("reward {reward} was used, and no till says so"));
+            violations.push(format!("reward {reward} was redeemed, and no till reports it"));
         }
     }
     violations
@@ -380,13 +431,69 @@ fn acknowledged_is_known(evidence: &Evidence<'_>) -> Vec<String> {
     let early = evidence.last.iter().filter(|(_, operation)| {
         operation.acknowledged_at_ms.is_some() && operation.outcome == Outcome::Pending && !operation.needs_review
     });
-    early.map(|(till, operation)| on(till, &format!("{} is acknowledged and pending", operation.named()))).collect()
+    early
+        .map(|(till, operation)| on(till, &format!("{} is pending and already acknowledged", operation.named())))
+        .collect()
 }
 
-/// What needs a person is open by design: the till has said so.
+/// An operation that needs manual review may stay pending.
 fn nothing_open(evidence: &Evidence<'_>) -> Vec<String> {
     let open = evidence.last.iter().filter(|(_, operation)| {
-        evidence.case.settled && operation.outcome == Outcome::Pending && !operation.needs_review
+        evidence.case.resolved && operation.outcome == Outcome::Pending && !operation.needs_review
     });
-    open.map(|(till, operation)| on(till, &format!("{} is pending still", operation.named()))).collect()
+    open.map(|(till, operation)| on(till, &format!("{} is still pending", operation.named()))).collect()
+}
+
+fn attempt_is_recorded(evidence: &Evidence<'_>) -> Vec<String> {
+    let known = evidence.by_purchase();
+    let mut violations = BTreeSet::new();
+    for (id, request) in evidence.attempts() {
+        match known.get(&id) {
+            None if evidence.case.partial => {}
+            None => {
+                violations.insert(format!("purchase {id} was sent, and no journal holds it"));
+            }
+            Some((till, operation)) if operation.contact_id != request.contact_id => {
+                violations.insert(on(till, &format!("purchase {id} was sent for another member")));
+            }
+            Some(_) => {}
+        }
+    }
+    violations.into_iter().collect()
+}
+
+/// The check is exact for the second request of a purchase, because a till records the purchase
+/// right before the first request. A later request may leave at the end of its own window, so that
+/// only the margin is certain.
+fn in_flight_window(evidence: &Evidence<'_>) -> Vec<String> {
+    let Some(Attempts { in_flight_window, .. }) = evidence.case.attempts else { return Vec::new() };
+    let window = i64::try_from(in_flight_window.as_millis()).unwrap_or(i64::MAX);
+    let known = evidence.by_purchase();
+    let mut sent: BTreeMap<Uuid, Vec<&RequestEntry>> = BTreeMap::new();
+    // A connection that was reset allows one repeat at once, and no second one.
+    let mut repeated: BTreeSet<Uuid> = BTreeSet::new();
+    let mut violations = Vec::new();
+    for (id, request) in evidence.attempts() {
+        let earlier = sent.entry(id).or_default();
+        if let Some(before) = earlier.last()
+            && before.status.is_none()
+        {
+            let recorded_at = known.get(&id).and_then(|(_, operation)| operation.recorded_at_ms);
+            let (since, least) = match (earlier.len(), recorded_at) {
+                (1, Some(recorded_at)) => (recorded_at, window),
+                _ => (before.time.millis(), window / 11),
+            };
+            let gap = request.time.millis() - since;
+            if gap >= least {
+                repeated.remove(&id);
+            } else if !repeated.insert(id) {
+                violations.push(format!(
+                    "purchase {id} was sent again after {gap} ms, in request {}; at least {least} ms are due",
+                    request.seq
+                ));
+            }
+        }
+        earlier.push(request);
+    }
+    violations
 }

@@ -1,20 +1,20 @@
-//! Results as JUnit XML, the form that every CI reads.
+//! Results as JUnit XML, the format that CI systems read.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-/// One result.
+/// The result of one test.
 #[derive(Clone, Debug)]
 pub struct TestCase {
-    /// What was tested.
+    /// The name of the test.
     pub name: String,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
-    /// What went wrong; empty: nothing.
+    /// The failures; empty: the test passed.
     pub failures: Vec<String>,
 }
 
-/// The XML of a suite.
+/// Returns the XML of a suite.
 pub fn junit(suite: &str, cases: &[TestCase]) -> String {
     let failed = cases.iter().filter(|case| !case.failures.is_empty()).count();
     let took: Duration = cases.iter().map(|case| case.took).sum();
@@ -38,8 +38,9 @@ pub fn junit(suite: &str, cases: &[TestCase]) -> String {
     xml + "</testsuite>\n"
 }
 
-/// Text as it may stand in XML and HTML, in an attribute too. What XML cannot say at all becomes a question mark.
-pub(crate) fn escaped(text: &str) -> String {
+/// Escapes a text for XML, in an attribute too. A character that XML does not allow becomes a
+/// question mark.
+fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_reported_cannot_leave_its_place() {
+    fn a_report_with_markup_is_escaped() {
         let case = |name: &str, failures: &[&str]| TestCase {
             name: name.to_owned(),
             took: Duration::from_millis(1500),

@@ -1,5 +1,6 @@
-//! An Engage Point Shop that runs anywhere: a real HTTP and HTTPS server with a ledger, the documented semantics,
-//! and failures on request. Tests start one with [`Sandbox::builder`]; the binary `engage-sandbox` is the same server.
+//! An Engage Point Shop for tests and trials: an HTTP and HTTPS server with a ledger, the
+//! documented semantics, and faults on request.
+//! Tests start a sandbox with [`Sandbox::builder`]. The binary `engage-sandbox` is the same server.
 //!
 //! ```
 //! use engage_sandbox::{Effect, Fault, Operation, Sandbox, seed::demo};
@@ -12,23 +13,24 @@
 
 mod admin;
 pub mod api;
+pub mod api_mapping;
+mod app;
 pub mod certify;
 pub mod clock;
-pub mod dialect;
+mod dashboard;
 mod export;
 pub mod fault;
 pub mod judge;
 pub mod junit;
-mod keeper;
+pub mod ledger;
 pub mod log;
 pub mod magic;
-mod page;
+mod random;
 pub mod script;
 pub mod seed;
 mod server;
-mod state;
+mod state_file;
 pub mod store;
-mod tenant;
 mod tls;
 mod webhook;
 
@@ -43,21 +45,21 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+pub use api_mapping::ApiMapping;
 pub use clock::{Clock, ClockChange, Time};
-pub use dialect::Dialect;
-pub use fault::{Answer, Armed, Chaos, Effect, Fault, Operation, Rate};
+pub use fault::{ArmedFault, Chaos, ChaosRate, Effect, Fault, FaultResponse, Operation};
+pub use ledger::{Assignment, Behaviour, Invalid, Item, LedgerEntry, LedgerKind, Member, Purchase, Status};
 pub use log::{KeySeen, RequestEntry};
 pub use script::Script;
 pub use seed::Seed;
-pub use store::{Assignment, Behaviour, Invalid, Item, LedgerEntry, LedgerKind, Member, Purchase, Status};
-pub use tenant::{LimitsChange, Settings, Snapshot, Tenant};
+pub use store::{LimitsChange, Settings, Snapshot, Store};
 pub use tls::{BadCertificate, TlsFault};
 
+use app::App;
 use server::Server;
-use state::App;
 use tls::Tls;
 
-/// How a sandbox is to be started.
+/// The configuration of a sandbox that has not started.
 #[derive(Clone, Debug)]
 pub struct Builder {
     http: SocketAddr,
@@ -73,71 +75,74 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Where to listen for HTTP; 127.0.0.1 and a free port unless told otherwise.
+    /// Sets the address for HTTP. The default is a free port of 127.0.0.1.
     #[must_use]
     pub fn http(mut self, address: SocketAddr) -> Builder {
         self.http = address;
         self
     }
 
-    /// Where to listen for HTTPS; 127.0.0.1 and a free port unless told otherwise.
+    /// Sets the address for HTTPS. The default is a free port of 127.0.0.1.
     #[must_use]
     pub fn https(mut self, address: SocketAddr) -> Builder {
         self.https = address;
         self
     }
 
-    /// The API key; `demo-key` unless told otherwise.
+    /// Sets the API key. The default is `demo-key`.
     #[must_use]
     pub fn key(mut self, key: &str) -> Builder {
         key.clone_into(&mut self.key);
         self
     }
 
-    /// One more key, with a store of its own that starts like the first.
+    /// Adds a key with a store of its own. The store has the same seed as the first one.
     #[must_use]
     pub fn another_key(mut self, key: &str) -> Builder {
         self.more_keys.push(key.to_owned());
         self
     }
 
-    /// The members and items to start with; the demo's unless told otherwise.
+    /// Sets the members and items at the start. The default is the demo's seed.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Builder {
         self.seed = Some(seed);
         self
     }
 
-    /// Above which rate to answer 429; 200 unless told otherwise. `None`: never.
+    /// Sets the rate above which the status is 429. The default is 200 requests a second; `None`:
+    /// no limit.
     #[must_use]
     pub fn requests_per_second(mut self, limit: Option<u32>) -> Builder {
         self.requests_per_second = limit;
         self
     }
 
-    /// The file that holds the stores; made if there is none. Without one they are gone when the sandbox stops.
+    /// Sets the state file, which is created if it does not exist. Without one the stores end with
+    /// the sandbox.
     #[must_use]
     pub fn state_file(mut self, path: &Path) -> Builder {
         self.state_file = Some(path.to_owned());
         self
     }
 
-    /// Where to write the certificate of the authority, instead of a temporary directory.
+    /// Sets the file for the root certificate. The default is a file in a temporary directory.
     #[must_use]
     pub fn ca_out(mut self, path: &Path) -> Builder {
         self.ca_out = Some(path.to_owned());
         self
     }
 
-    /// The folder that holds the authority; made if there is none. Without one it is beside the state file, and new at each start
-    /// if there is no state file.
+    /// Sets the folder of the root certificate and its key, which is created if it does not exist.
+    /// The default is beside the state file. Without a state file, each start makes a new
+    /// certificate.
     #[must_use]
     pub fn ca_dir(mut self, path: &Path) -> Builder {
         self.ca_dir = Some(path.to_owned());
         self
     }
 
-    /// What is to go wrong from the start, in the first store.
+    /// Sets the script that is applied to the first store at the start.
     #[must_use]
     pub fn script(mut self, script: Script) -> Builder {
         self.script = Some(script);
@@ -148,19 +153,20 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// When it cannot start; see [`Builder::try_start`].
+    /// If the sandbox cannot start; see [`Builder::try_start`].
     pub fn start(self) -> Sandbox {
         self.try_start().unwrap_or_else(|error| panic!("the sandbox cannot start: {error}"))
     }
 
-    /// Starts the sandbox, unless an address is taken, a file cannot be written or the seed contradicts itself.
+    /// Starts the sandbox. Returns an error if an address is in use, a file cannot be written, or
+    /// the seed or the script is invalid.
     pub fn try_start(self) -> io::Result<Sandbox> {
         let bad = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         let app = App::new(self.key, self.seed.clone(), self.requests_per_second, self.state_file.as_deref());
         let app = app.map_err(bad)?;
-        for key in self.more_keys.iter().filter(|key| app.tenant(key).is_none()) {
+        for key in self.more_keys.iter().filter(|key| app.store(key).is_none()) {
             let seed = self.seed.clone().unwrap_or_else(Seed::demo);
-            app.add(key, seed).map_err(|invalid| bad(format!("the key {key}: {invalid}")))?;
+            app.add(key, seed).map_err(|invalid| bad(format!("the store {key} cannot be added: {invalid}")))?;
         }
         let beside = self.state_file.as_ref().map(|path| {
             let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -170,7 +176,7 @@ impl Builder {
         let ca_dir = self.ca_dir.or(beside);
         let tls = Arc::new(Tls::new(self.https.ip(), ca_dir.as_deref()).map_err(io::Error::other)?);
         if let Some(script) = self.script {
-            let wrong = |wrong| io::Error::new(io::ErrorKind::InvalidInput, format!("the script: {wrong}"));
+            let wrong = |wrong| io::Error::new(io::ErrorKind::InvalidInput, format!("the script is invalid: {wrong}"));
             admin::apply(&app.first, &tls, script).map_err(wrong)?;
         }
         let app = Arc::new(app);
@@ -222,13 +228,15 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// The same port on `::1`, if it is to be had: `localhost` means that too, and some clients try it first and long.
+/// Listens on the same port of `::1`, if possible. `localhost` means `::1` too, and some clients
+/// try it first.
 fn ipv6_twin(address: SocketAddr) -> Option<TcpListener> {
     let twin = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), address.port());
     (address.is_ipv4() && address.ip().is_loopback()).then(|| listen(twin).ok()).flatten()
 }
 
-/// A running Engage. Dropping it stops it and frees its ports. It is its first store; see [`Tenant`] for what can be asked of that.
+/// A running sandbox. Dropping it stops the server and frees the ports. It dereferences to its
+/// first store; see [`Store`].
 #[derive(Debug)]
 pub struct Sandbox {
     app: Arc<App>,
@@ -241,7 +249,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A sandbox with the demo's store on free ports of 127.0.0.1, not yet started.
+    /// Returns the configuration of a sandbox with the demo's store on free ports of 127.0.0.1.
     pub fn builder() -> Builder {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         Builder {
@@ -258,61 +266,62 @@ impl Sandbox {
         }
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// Returns `http://127.0.0.1:PORT`.
     pub fn http_url(&self) -> String {
         format!("http://{}", self.http_at)
     }
 
-    /// `https://localhost:PORT`
+    /// Returns `https://localhost:PORT`.
     pub fn https_url(&self) -> String {
         format!("https://localhost:{}", self.https_at.port())
     }
 
-    /// The certificate to trust.
+    /// Returns the root certificate as PEM.
     pub fn ca_pem(&self) -> &str {
         self.tls.ca_pem()
     }
 
-    /// The file that holds the certificate to trust.
+    /// Returns the file that holds the root certificate.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
-    /// Arms a fault of the next connections over TLS, behind those that are armed already.
+    /// Arms a fault of the next TLS connections, behind the faults that are armed already.
     ///
     /// # Panics
     ///
-    /// When no certificate can be made.
+    /// If no certificate can be made.
     pub fn arm_tls(&self, fault: TlsFault) {
         self.tls.arm(fault).unwrap_or_else(|error| panic!("cannot make a certificate: {error}"));
     }
 
-    /// Disarms every fault of connections over TLS.
+    /// Disarms every TLS fault.
     pub fn clear_tls_faults(&self) {
         self.tls.clear();
     }
 
-    /// Applies a script to the first store. The faults and the chaos of before are gone.
+    /// Applies a script to the first store. Earlier faults and chaos end.
     pub fn apply(&self, script: Script) -> Result<(), Invalid> {
         admin::apply(&self.app.first, &self.tls, script)
     }
 
-    /// The store with this key; see [`Sandbox::add_store`].
-    pub fn store(&self, key: &str) -> Option<Arc<Tenant>> {
-        self.app.tenant(key)
+    /// Returns the store with this key; see [`Sandbox::add_store`].
+    pub fn store(&self, key: &str) -> Option<Arc<Store>> {
+        self.app.store(key)
     }
 
-    /// Adds a store with a key of its own: its own members and items, ledger, faults, clock, log, rate and dialect.
-    pub fn add_store(&self, key: &str, seed: Seed) -> Result<Arc<Tenant>, Invalid> {
+    /// Adds a store with a key of its own. Each store has its own members, items, ledger, faults,
+    /// clock, log, rate limit and API mapping.
+    pub fn add_store(&self, key: &str, seed: Seed) -> Result<Arc<Store>, Invalid> {
         self.app.add(key, seed)
     }
 }
 
-/// The store that was there first.
+/// Dereferences to the first store.
 impl Deref for Sandbox {
-    type Target = Tenant;
+    type Target = Store;
 
-    fn deref(&self) -> &Tenant {
+    fn deref(&self) -> &Store {
         &self.app.first
     }
 }
@@ -320,7 +329,8 @@ impl Deref for Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // On a thread of its own, because a runtime must not be shut down from inside another.
+            // A thread of its own stops the runtime, because a runtime must not stop inside another
+            // runtime.
             let _ = thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(5))).join();
         }
     }

@@ -1,5 +1,7 @@
-//! The last requests, as they came and as they were answered; nothing that identifies a person or opens a door is kept.
-//! A request has no status until it is answered, and never gets one if a fault took its answer.
+//! The last requests with their responses. The log keeps no value that identifies a person, and no
+//! key.
+//! A request has no status before its response is recorded, and never has one if a fault removed
+//! the response.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,48 +17,48 @@ use uuid::Uuid;
 use crate::clock::Time;
 use crate::fault::Operation;
 
-/// One request.
+/// One request of the log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestEntry {
-    /// 1, 2, 3 …
+    /// The number of the request: 1, 2, 3 …
     pub seq: u64,
-    /// When it had come in whole.
+    /// The time at which the whole request had arrived.
     pub time: Time,
-    /// What was asked for; `None`: no route of Engage's.
+    /// The kind of request. `None`: the route is not one of Engage's.
     pub operation: Option<Operation>,
     /// The HTTP method.
     pub method: String,
-    /// Path and query. Of the query, only ids and fixed words are kept: what a person is searched by is not.
+    /// The path and the query. In the query only ids and fixed values are kept.
     pub path: String,
-    /// What was answered; `None`, in JSON "no answer": nothing, or nothing yet.
-    #[serde(serialize_with = "status_or_no_answer")]
+    /// The status of the response. `None`, in JSON "no response": none, or not yet.
+    #[serde(serialize_with = "status_or_no_response")]
     pub status: Option<u16>,
-    /// The purchase id, of a purchase.
+    /// The purchase id of a purchase.
     pub purchase_id: Option<Uuid>,
-    /// The contact, where the request names one.
+    /// The contact that the request names.
     pub contact_id: Option<Uuid>,
-    /// The item, of a purchase or of the reward that is redeemed.
+    /// The item of a purchase, or of the reward that is redeemed.
     pub item_id: Option<Uuid>,
-    /// The reward, of a redeem.
+    /// The reward of a redeem.
     pub assignment_id: Option<Uuid>,
-    /// The key that came with it. Never the key itself.
+    /// Whether the request's key was right. The key itself is never kept.
     pub key: KeySeen,
-    /// The till and its version.
+    /// The User-Agent header.
     pub user_agent: Option<String>,
-    /// Which connection it came on: the same number, the same connection.
+    /// The number of the connection.
     pub connection: u64,
-    /// The fault that struck it.
+    /// The fault that was applied.
     pub fault: Option<&'static str>,
-    /// How long the answer took, in milliseconds.
+    /// The time up to the response, in milliseconds.
     pub took_ms: Option<u64>,
-    /// Where it was sent to: scheme, host and port.
+    /// The scheme, host and port of the request.
     #[serde(skip)]
     pub origin: Arc<str>,
-    /// What came, without secrets.
+    /// The headers and the body of the request, without secrets.
     #[serde(skip)]
     pub request: Message,
-    /// What was answered.
+    /// The headers and the body of the response.
     #[serde(skip)]
     pub response: Message,
 }
@@ -67,25 +69,26 @@ impl RequestEntry {
     }
 }
 
-/// Headers and body of a request or an answer, as far as they are kept.
+/// The headers and the body of a request or a response, as far as the log keeps them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
-    /// The value of every header that is not known to be harmless is [`HIDDEN`].
+    /// The headers. The value of a header that may hold a secret is [`HIDDEN`].
     pub headers: HeaderMap,
-    /// At most [`Message::LIMIT`] bytes of it, and none once there are too many newer ones.
+    /// At most [`Message::LIMIT`] bytes of the body. Empty once newer bodies need the space.
     pub body: Bytes,
-    /// How long it was.
+    /// The length of the whole body.
     pub size: usize,
 }
 
-/// In place of what is not kept.
+/// The replacement of a value that is not kept.
 pub const HIDDEN: &str = "***";
 
 impl Message {
-    /// How much of a body is kept.
+    /// The number of bytes kept of a body.
     pub const LIMIT: usize = 8 * 1024;
 
-    /// A request: of its body only JSON is kept, and of that only ids, fixed words and truths.
+    /// Returns a request's message. Its body is kept if it is JSON, with ids, fixed values and
+    /// booleans only.
     pub(crate) fn of_request(headers: &HeaderMap, body: &[u8]) -> Message {
         let kept = match serde_json::from_slice::<Value>(body) {
             _ if body.is_empty() => Bytes::new(),
@@ -98,8 +101,8 @@ impl Message {
         Message { size: body.len(), ..Message::new(headers, &kept) }
     }
 
-    /// An answer: the sandbox's own words.
-    pub(crate) fn of_answer(headers: &HeaderMap, body: &Bytes) -> Message {
+    /// Returns a response's message. The sandbox made its body, so that the body holds no secret.
+    pub(crate) fn of_response(headers: &HeaderMap, body: &Bytes) -> Message {
         Message::new(headers, body)
     }
 
@@ -133,60 +136,60 @@ const HARMLESS: [HeaderName; 11] = [
 fn hide(json: &mut Value) {
     match json {
         Value::Null | Value::Bool(_) => {}
-        Value::String(text) if Uuid::parse_str(text).is_ok() || is_word(text) => {}
+        Value::String(text) if Uuid::parse_str(text).is_ok() || is_fixed_value(text) => {}
         Value::Array(list) => list.iter_mut().for_each(hide),
         Value::Object(object) => object.values_mut().for_each(hide),
         Value::Number(_) | Value::String(_) => *json = HIDDEN.into(),
     }
 }
 
-/// What became of a request.
+/// The response to a request.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Answered {
+pub(crate) struct ResponseRecord {
     pub status: u16,
     pub took: Duration,
     pub response: Message,
 }
 
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn status_or_no_answer<S: Serializer>(status: &Option<u16>, serializer: S) -> Result<S::Ok, S::Error> {
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn status_or_no_response<S: Serializer>(status: &Option<u16>, serializer: S) -> Result<S::Ok, S::Error> {
     match status {
         Some(status) => serializer.serialize_u16(*status),
-        None => serializer.serialize_str("no answer"),
+        None => serializer.serialize_str("no response"),
     }
 }
 
-/// What is told of a request's key.
+/// The check of a request's key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum KeySeen {
-    /// The right one.
+    /// The key of the store.
     Right,
-    /// Another one.
+    /// Another key.
     Wrong,
-    /// None.
+    /// No key.
     #[default]
     Missing,
 }
 
-/// The last 10 000 requests, and of the last of these so many bodies as fit.
+/// The last 10,000 requests. The newest of them have their bodies, within a limit.
 #[derive(Debug, Default)]
 pub struct RequestLog {
     entries: VecDeque<RequestEntry>,
     count: u64,
-    /// The bytes of the bodies kept, and the number of the first request that has kept its own.
+    /// The bytes of the kept bodies, and the number of the first request whose bodies are kept.
     bodies: usize,
     first_with_bodies: u64,
 }
 
 impl RequestLog {
-    /// How many are kept.
+    /// The number of kept requests.
     pub const LIMIT: usize = 10_000;
 
-    /// How many bytes of bodies are kept.
+    /// The number of kept bytes of bodies.
     pub const BODIES: usize = 16 * 1024 * 1024;
 
-    /// Adds a request, not yet answered, and returns its number.
+    /// Adds a request without a response, and returns its number.
     pub fn push(&mut self, entry: RequestEntry) -> u64 {
         if self.entries.len() == RequestLog::LIMIT
             && let Some(oldest) = self.entries.pop_front()
@@ -200,26 +203,27 @@ impl RequestLog {
         self.count
     }
 
-    /// Notes what a request was answered.
-    pub(crate) fn answered(&mut self, seq: u64, mut answered: Answered) {
+    /// Records the response to a request.
+    pub(crate) fn record_response(&mut self, seq: u64, mut record: ResponseRecord) {
         if seq < self.first_with_bodies {
-            answered.response.body = Bytes::new();
+            record.response.body = Bytes::new();
         }
-        let length = answered.response.body.len();
+        let length = record.response.body.len();
         let Some(entry) = self.entry(seq) else { return };
-        entry.status = Some(answered.status);
-        entry.took_ms = Some(u64::try_from(answered.took.as_millis()).unwrap_or(u64::MAX));
-        entry.response = answered.response;
+        entry.status = Some(record.status);
+        entry.took_ms = Some(u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX));
+        entry.response = record.response;
         self.bodies += length;
         self.drop_bodies();
     }
 
-    /// The requests, the oldest first.
+    /// Returns the requests, the oldest first.
     pub fn entries(&self) -> &VecDeque<RequestEntry> {
         &self.entries
     }
 
-    /// Forgets every request; the numbers go on, so that no late answer is noted for another request.
+    /// Removes every request. The numbers go on, so that no late response is recorded for another
+    /// request.
     pub fn clear(&mut self) {
         self.entries.clear();
         self.bodies = 0;
@@ -231,7 +235,7 @@ impl RequestLog {
         self.entries.get_mut(usize::try_from(seq.checked_sub(first)?).ok()?)
     }
 
-    /// Lets go of the oldest bodies that are too many.
+    /// Drops the oldest bodies above the limit.
     fn drop_bodies(&mut self) {
         while self.bodies > RequestLog::BODIES {
             let seq = self.first_with_bodies;
@@ -245,12 +249,13 @@ impl RequestLog {
     }
 }
 
-/// Path and query with every value hidden that could be a person's or a key. `ids` and `words` are the parameters that hold such.
-pub fn redacted(uri: &Uri, ids: &[&str], words: &[&str]) -> String {
+/// Returns the path and query of a URI without values that may identify a person or a key. `ids`
+/// and `fixed` name the parameters that are kept.
+pub fn redacted(uri: &Uri, ids: &[&str], fixed: &[&str]) -> String {
     let Some(query) = uri.query() else { return uri.path().to_owned() };
     let is_harmless = |name: &str, value: &str| {
         let is_among = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(name));
-        (is_among(ids) && Uuid::parse_str(value).is_ok()) || (is_among(words) && is_word(value))
+        (is_among(ids) && Uuid::parse_str(value).is_ok()) || (is_among(fixed) && is_fixed_value(value))
     };
     let pairs: Vec<String> = query
         .split('&')
@@ -263,7 +268,7 @@ pub fn redacted(uri: &Uri, ids: &[&str], words: &[&str]) -> String {
     format!("{}?{}", uri.path(), pairs.join("&"))
 }
 
-fn is_word(text: &str) -> bool {
+fn is_fixed_value(text: &str) -> bool {
     text.len() < 16 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
@@ -272,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_keeps_only_ids_and_fixed_words() {
+    fn a_query_keeps_only_ids_and_fixed_values() {
         let id = "a0000000-0000-4000-8000-000000000001";
         for (query, kept) in [
             (format!("contactId={id}&redemptionChannelType=POS"), format!("contactId={id}&redemptionChannelType=POS")),
@@ -289,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_keeps_no_key_and_nothing_that_could_be_a_persons() {
+    fn a_message_keeps_no_key_and_no_personal_value() {
         let id = "a0000000-0000-4000-8000-000000000001";
         let headers: HeaderMap = [("apikey", "secret"), ("x-store-key", "secret"), ("user-agent", "AcmePOS/1.5")]
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
@@ -306,26 +311,30 @@ mod tests {
         assert_eq!(json, expected);
         assert_eq!(Message::of_request(&headers, b"phone=46701234567").body, HIDDEN.as_bytes());
         let long = Bytes::from(vec![b'x'; Message::LIMIT + 1]);
-        let kept = Message::of_answer(&headers, &long);
+        let kept = Message::of_response(&headers, &long);
         assert_eq!((kept.body.len(), kept.size), (Message::LIMIT, Message::LIMIT + 1));
     }
 
-    fn answered(status: u16, body: &Bytes) -> Answered {
-        Answered { status, response: Message { body: body.clone(), ..Message::default() }, ..Answered::default() }
+    fn record(status: u16, body: &Bytes) -> ResponseRecord {
+        ResponseRecord {
+            status,
+            response: Message { body: body.clone(), ..Message::default() },
+            ..ResponseRecord::default()
+        }
     }
 
     #[test]
-    fn the_log_is_bounded_and_a_late_answer_finds_its_own_request_only() {
+    fn the_log_at_its_limit_records_a_late_response_correctly() {
         let (mut log, nothing) = (RequestLog::default(), Bytes::new());
         for _ in 0..=RequestLog::LIMIT {
             log.push(RequestEntry::default());
         }
-        log.answered(1, answered(200, &nothing));
-        log.answered(2, answered(201, &nothing));
+        log.record_response(1, record(200, &nothing));
+        log.record_response(2, record(201, &nothing));
         assert_eq!(log.entries().len(), RequestLog::LIMIT);
         assert_eq!(log.entries().iter().filter_map(|entry| entry.status).collect::<Vec<_>>(), [201]);
         log.clear();
-        log.answered(3, answered(202, &nothing));
+        log.record_response(3, record(202, &nothing));
         log.push(RequestEntry::default());
         assert_eq!(log.entries()[0].status, None);
     }
@@ -341,9 +350,10 @@ mod tests {
         let kept =
             |log: &RequestLog| log.entries().iter().map(|entry| entry.bodies() / quarter.len()).collect::<Vec<_>>();
         assert_eq!(kept(&log), [0, 0, 1, 1, 1, 1]);
-        // An answer counts, and one for a request that lost its body is not kept.
-        log.answered(6, answered(200, &quarter));
-        log.answered(1, answered(200, &quarter));
+        // A response's body counts. The body of a response is not kept if the request's body was
+        // dropped.
+        log.record_response(6, record(200, &quarter));
+        log.record_response(1, record(200, &quarter));
         assert_eq!(kept(&log), [0, 0, 0, 1, 1, 2]);
         log.clear();
         assert_eq!(log.bodies, 0);

@@ -1,5 +1,5 @@
-//! The command line of the sandbox: starts it, says where it is, and stops it cleanly; or judges a till, or certifies one.
-//! A started sandbox prints one line, for programs; what goes wrong goes to standard error.
+//! The command line of the sandbox: starts and stops a sandbox, judges tills, or certifies a till.
+//! A started sandbox prints one line for programs. Errors go to standard error.
 
 mod commands;
 
@@ -14,34 +14,37 @@ use commands::{BAD_ARGUMENT, Failed};
 use engage_sandbox::{Sandbox, Script, Seed};
 use tokio::sync::oneshot;
 
-/// An Engage Point Shop that runs anywhere: a ledger, the documented semantics, and failures on request.
+/// An Engage Point Shop for tests and trials: a ledger, the documented semantics, and faults on
+/// request.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Where to listen for HTTP
+    /// The address for HTTP
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     http: SocketAddr,
-    /// Where to listen for HTTPS
+    /// The address for HTTPS
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     https: SocketAddr,
-    /// Where to write the certificate to trust, too [default: a temporary directory, removed on exit]
+    /// An additional file for the root certificate [default: only in a temporary directory, removed
+    /// on exit]
     #[arg(long, value_name = "PATH")]
     ca_out: Option<PathBuf>,
-    /// The folder that keeps the certificate to trust and its key [default: FILE-ca beside the state file]
+    /// The folder of the root certificate and its key [default: FILE-ca beside the state file]
     #[arg(long, value_name = "DIR")]
     ca_dir: Option<PathBuf>,
-    /// The file that keeps the stores; made if there is none [default: nothing outlasts the sandbox]
+    /// The file of the stores, created if it does not exist [default: the stores end with the
+    /// sandbox]
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// The members and items to start with, as JSON [default: the demo's]
+    /// The members and items at the start, as JSON [default: the demo's]
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
-    /// What is to go wrong from the start, as JSON or YAML
+    /// The script that is applied at the start, as JSON or YAML
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
-    /// The API key that requests must carry; given more than once, each has a store of its own
+    /// The API key of requests; may be repeated, and each key has a store of its own
     #[arg(long, default_value = "demo-key", value_parser = api_key)]
     key: Vec<String>,
     /// Allow addresses that other computers can reach
@@ -62,7 +65,7 @@ fn api_key(text: &str) -> Result<String, &'static str> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
     } else {
-        Err("a key is one or more visible ASCII characters")
+        Err("a key must be one or more visible ASCII characters")
     }
 }
 
@@ -87,7 +90,7 @@ fn serve(options: Options) -> Result<(), Failed> {
     for address in [options.http, options.https] {
         if !address.ip().is_loopback() && !options.allow_non_loopback {
             let message =
-                format!("{address} can be reached by other computers; if that is meant, add --allow-non-loopback");
+                format!("other computers can reach {address}. Use a loopback address, or add --allow-non-loopback");
             return Err((BAD_ARGUMENT, message));
         }
     }
@@ -119,7 +122,8 @@ fn serve(options: Options) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime
         .block_on(async {
-            // Before the line is printed, for whoever reads it may ask us to stop at once.
+            // The signal handlers are set before the line is printed, because its reader may stop
+            // the sandbox at once.
             let stop = stop_requested(options.until_stdin_closes)?;
             let sandbox = builder.try_start()?;
             let mut out = io::stdout();
@@ -138,10 +142,10 @@ fn serve(options: Options) -> Result<(), Failed> {
         .map_err(failed)
 }
 
-/// Watches from now on for a signal to stop, and on request for the end of standard input.
+/// Returns a future that ends at a signal to stop or, on request, at the end of standard input.
 fn stop_requested(watch_stdin: bool) -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signals::interrupt()?;
-    let mut terminate = signals::terminate()?;
+    let mut sigint = signals::signal_int()?;
+    let mut sigterm = signals::signal_term()?;
     let (closed, stdin_closed) = oneshot::channel();
     if watch_stdin {
         thread::spawn(move || {
@@ -151,8 +155,8 @@ fn stop_requested(watch_stdin: bool) -> io::Result<impl Future<Output = ()>> {
     }
     Ok(async move {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = sigint.recv() => {}
+            _ = sigterm.recv() => {}
             Ok(()) = stdin_closed => {}
         }
     })
@@ -163,11 +167,11 @@ mod signals {
     use std::io;
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    pub fn interrupt() -> io::Result<Signal> {
+    pub fn signal_int() -> io::Result<Signal> {
         signal(SignalKind::interrupt())
     }
 
-    pub fn terminate() -> io::Result<Signal> {
+    pub fn signal_term() -> io::Result<Signal> {
         signal(SignalKind::terminate())
     }
 }
@@ -177,11 +181,11 @@ mod signals {
     use std::io;
     use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
 
-    pub fn interrupt() -> io::Result<CtrlC> {
+    pub fn signal_int() -> io::Result<CtrlC> {
         ctrl_c()
     }
 
-    pub fn terminate() -> io::Result<CtrlBreak> {
+    pub fn signal_term() -> io::Result<CtrlBreak> {
         ctrl_break()
     }
 }

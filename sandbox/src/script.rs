@@ -1,45 +1,46 @@
-//! A script: everything that is to go wrong in a store, in one JSON or YAML document. Applied, it takes the place of the one before.
+//! A script: the faults and settings of a store in one JSON or YAML document. A script replaces the
+//! one before.
 
 use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::api_mapping::ApiMapping;
 use crate::clock::ClockChange;
-use crate::dialect::Dialect;
 use crate::fault::{Chaos, Fault};
+use crate::ledger::Invalid;
 use crate::seed::{BadJson, from_json, from_yaml};
-use crate::store::Invalid;
-use crate::tenant::LimitsChange;
+use crate::store::LimitsChange;
 use crate::tls::TlsFault;
 
-/// What is to go wrong, and under which circumstances.
+/// The faults and settings of a store.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Script {
-    /// Armed in this order.
+    /// The faults, armed in this order.
     #[serde(deserialize_with = "each_checked")]
     pub faults: Vec<Fault>,
-    /// Of the next connections over TLS, whichever store they are for.
+    /// The faults of the next TLS connections, for every store.
     pub tls: Vec<TlsFault>,
-    /// Faults by chance.
+    /// Random faults.
     #[serde(deserialize_with = "checked")]
     pub chaos: Option<Chaos>,
     /// Changes the clock.
     pub clock: Option<ClockChange>,
     /// Changes the limits.
     pub limits: Option<LimitsChange>,
-    /// Changes how the store spells what is assumed.
+    /// Replaces the API mapping.
     #[serde(deserialize_with = "checked")]
-    pub dialect: Option<Dialect>,
+    pub api_mapping: Option<ApiMapping>,
 }
 
 impl Script {
-    /// Reads JSON if it begins with a brace, else YAML.
+    /// Parses JSON if the text starts with a brace, else YAML.
     pub fn parse(text: &str) -> Result<Script, BadJson> {
         if text.trim_start().starts_with('{') { from_json(text.as_bytes()) } else { from_yaml(text) }
     }
 }
 
-/// What can be well formed and still make no sense.
+/// A value that can be well formed and still invalid.
 trait Check {
     fn check(&self) -> Result<(), Invalid>;
 }
@@ -56,13 +57,13 @@ impl Check for Chaos {
     }
 }
 
-impl Check for Dialect {
+impl Check for ApiMapping {
     fn check(&self) -> Result<(), Invalid> {
-        Dialect::check(self)
+        ApiMapping::check(self)
     }
 }
 
-/// Checked while its place is still known, so that an error has its line.
+/// A value that is checked while it is parsed, so that an error names its line.
 struct Checked<T>(T);
 
 impl<'de, T: Deserialize<'de> + Check> Deserialize<'de> for Checked<T> {
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistake_in_a_script_is_refused_with_its_line_and_field() {
+    fn an_invalid_script_is_rejected_with_its_line_and_field() {
         for (text, expected) in [
             ("faults:\n- match: {operation: buy}\n", "line 2: faults[0].match.operation: unknown variant `buy`"),
             (
@@ -103,7 +104,7 @@ mod tests {
             ("{\n\"tls\": [{\"certificate\": \"old\"}]}", "line 2: tls[0].certificate: unknown variant `old`"),
             (
                 "{\"faults\": [{\"match\": {\"operation\": \"any\", \"nth\": 0},\n\"effect\": {\"html\": {}}}]}",
-                "line 2: faults[0]: match.nth: counts from 1",
+                "line 2: faults[0]: match.nth: must be 1 or more",
             ),
         ] {
             let error = Script::parse(text).unwrap_err().to_string();
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn yaml_and_json_say_the_same() {
+    fn a_script_in_yaml_equals_the_same_script_in_json() {
         let yaml = "
 faults:
   - match: {operation: purchase, nth: 2}
@@ -128,7 +129,7 @@ chaos:
     - {rate: 0.25, operation: purchase, effect: {delay: {ms: 5}}}
 clock: {set: 2030-01-01T00:00:00Z, frozen: true}
 limits: {requestsPerSecond: null, redeemGivesUpAfterMs: 100}
-dialect: {itemIdField: itemId}
+apiMapping: {itemIdField: itemId}
 ";
         let script = Script::parse(yaml).unwrap();
         assert_eq!(script.faults.len(), 2);

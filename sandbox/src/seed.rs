@@ -1,5 +1,5 @@
-//! What a store holds when it starts: the demo's members and items, or those of a JSON file.
-//! A file with a mistake is refused with the line and the field that are wrong.
+//! The contents of a store at its start: the demo's members and items, or those of a JSON file.
+//! An invalid file is rejected with the line and the field of the mistake.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,9 +9,9 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use crate::store::{Invalid, Item, Member, Store};
+use crate::ledger::{Invalid, Item, Ledger, Member};
 
-/// The members and items a store starts with.
+/// The members and items of a store at its start.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Seed {
@@ -24,37 +24,37 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// Nobody and nothing.
+    /// Returns a seed without members and items.
     pub fn empty() -> Seed {
         Seed::default()
     }
 
-    /// Reads `{"members": [...], "items": [...]}`.
+    /// Parses `{"members": [...], "items": [...]}`.
     pub fn from_json(json: &str) -> Result<Seed, BadJson> {
         from_json(json.as_bytes())
     }
 
-    /// The store it describes.
-    pub(crate) fn store(&self) -> Result<Store, Invalid> {
-        let mut store = Store::default();
+    /// Returns the ledger of a store with this seed.
+    pub(crate) fn ledger(&self) -> Result<Ledger, Invalid> {
+        let mut ledger = Ledger::default();
         for member in &self.members {
-            store.add_member(member.clone())?;
+            ledger.add_member(member.clone())?;
         }
         for item in &self.items {
-            store.add_item(item.clone())?;
+            ledger.add_item(item.clone())?;
         }
-        Ok(store)
+        Ok(ledger)
     }
 }
 
-/// JSON that does not say what it should.
+/// Invalid JSON or YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadJson {
-    /// What is wrong.
+    /// The reason.
     pub why: String,
-    /// Where, as `items[2].cost`; empty: the document as a whole.
+    /// The field, such as `items[2].cost`; empty: the whole document.
     pub field: String,
-    /// On which line, from 1.
+    /// The line, from 1; 0: unknown.
     pub line: usize,
 }
 
@@ -72,7 +72,7 @@ impl fmt::Display for BadJson {
 
 impl std::error::Error for BadJson {}
 
-/// Reads JSON, all of it, and says what is wrong with it and where.
+/// Parses a whole JSON document. The error names the line and the field.
 pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BadJson> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -86,7 +86,7 @@ pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, BadJson> 
     Ok(value)
 }
 
-/// Reads YAML, all of it, and says what is wrong with it and where.
+/// Parses a whole YAML document. The error names the line and the field.
 pub(crate) fn from_yaml<T: DeserializeOwned + Default>(text: &str) -> Result<T, BadJson> {
     if text.trim().is_empty() {
         return Ok(T::default());
@@ -112,7 +112,7 @@ fn bad_json(error: &serde_json::Error) -> BadJson {
     BadJson { why, field: String::new(), line: error.line() }
 }
 
-/// What a seed lists: checked one by one, so that an error still knows its line.
+/// An element of a seed, checked while it is parsed, so that an error names its line.
 trait Listed: DeserializeOwned {
     const ID: &str;
     fn id(&self) -> Uuid;
@@ -144,7 +144,7 @@ impl Listed for Item {
 }
 
 fn each_once<'de, D: Deserializer<'de>, T: Listed>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    /// Reads a list.
+    /// Parses a list.
     struct All<T>(PhantomData<T>);
 
     impl<'de, T: Listed> Visitor<'de> for All<T> {
@@ -163,7 +163,7 @@ fn each_once<'de, D: Deserializer<'de>, T: Listed>(deserializer: D) -> Result<Ve
         }
     }
 
-    /// Reads one whose id is not yet among these.
+    /// Parses an element whose id is not in this set.
     struct New<'a, T>(&'a mut HashSet<Uuid>, PhantomData<T>);
 
     impl<'de, T: Listed> DeserializeSeed<'de> for New<'_, T> {
@@ -190,11 +190,11 @@ pub mod demo {
 
     use super::Seed;
     use crate::clock::Time;
-    use crate::magic;
-    use crate::store::{
-        Behaviour, Channel, Ending, Item, Meanwhile, Member, Presentation, PromotionState, RedemptionChannel, Reward,
-        ValueType,
+    use crate::ledger::{
+        Behaviour, Channel, Ending, Item, Member, Presentation, ProcessingResponse, PromotionState, RedemptionChannel,
+        Reward, ValueType,
     };
+    use crate::magic;
 
     /// Astrid Lind, 1200 points.
     pub const ASTRID: Uuid = uuid!("a0000000-0000-4000-8000-000000000001");
@@ -209,21 +209,21 @@ pub mod demo {
     pub const TOTE_BAG: Uuid = uuid!("b0000000-0000-4000-8000-000000000002");
     /// Gift card of 100 kr, 1000 points.
     pub const GIFT_CARD: Uuid = uuid!("b0000000-0000-4000-8000-000000000003");
-    /// No longer on sale.
+    /// The sale has ended.
     pub const EXPIRED: Uuid = uuid!("b0000000-0000-4000-8000-000000000004");
-    /// Not on sale yet.
+    /// The sale has not started.
     pub const NOT_STARTED: Uuid = uuid!("b0000000-0000-4000-8000-000000000005");
-    /// For Björn only.
+    /// Only Björn may buy it.
     pub const ONLY_BJORN: Uuid = uuid!("b0000000-0000-4000-8000-000000000006");
-    /// Its promotion was removed.
+    /// The item's promotion was removed.
     pub const PROMOTION_REMOVED: Uuid = uuid!("b0000000-0000-4000-8000-000000000007");
-    /// Its promotion has expired.
+    /// The item's promotion has expired.
     pub const PROMOTION_EXPIRED: Uuid = uuid!("b0000000-0000-4000-8000-000000000008");
-    /// Answers `Processing` and completes after 1.5 s.
+    /// A purchase returns `Processing` and completes after 1.5 s.
     pub const SLOW: Uuid = uuid!("b0000000-0000-4000-8000-000000000009");
-    /// Fails.
+    /// A purchase fails.
     pub const FAILS: Uuid = uuid!("b0000000-0000-4000-8000-00000000000a");
-    /// Answers `PointShopItemPurchaseProcessingTimedOut` and completes after 1 s.
+    /// A purchase returns `PointShopItemPurchaseProcessingTimedOut` and completes after 1 s.
     pub const TIMES_OUT: Uuid = uuid!("b0000000-0000-4000-8000-00000000000b");
 
     const YEAR_2020: Time = Time::from_millis(1_577_836_800_000);
@@ -232,7 +232,7 @@ pub mod demo {
     const YEAR_2100: Time = Time::from_millis(4_102_444_800_000);
 
     impl Seed {
-        /// Three members, an item for everything that happens by itself, and the magic ones.
+        /// Returns three members, an item for each documented case, and the magic values.
         pub fn demo() -> Seed {
             Seed { members: members(), items: items() }
         }
@@ -259,7 +259,7 @@ pub mod demo {
     }
 
     fn items() -> Vec<Item> {
-        let slow = |for_ms, answer| Behaviour::Processing { for_ms, answer, ends: Ending::Completed };
+        let slow = |for_ms, response| Behaviour::Processing { for_ms, response, ends: Ending::Completed };
         let gift_card = RedemptionChannel {
             channel: Channel::Pos,
             value_type: ValueType::Money,
@@ -275,16 +275,19 @@ pub mod demo {
             Item { eligible: Some(vec![BJORN]), ..item(ONLY_BJORN, "Birthday cake", 50) },
             Item { promotion: PromotionState::Removed, ..item(PROMOTION_REMOVED, "Removed promotion", 50) },
             Item { promotion: PromotionState::Expired, ..item(PROMOTION_EXPIRED, "Expired promotion", 50) },
-            Item { behaviour: slow(1500, Meanwhile::Processing), ..item(SLOW, "Slow cinema ticket", 50) },
+            Item { behaviour: slow(1500, ProcessingResponse::Processing), ..item(SLOW, "Slow cinema ticket", 50) },
             Item { behaviour: Behaviour::Fails, ..item(FAILS, "Fails every time", 50) },
-            Item { behaviour: slow(1000, Meanwhile::TimedOut), ..item(TIMES_OUT, "Times out, then completes", 50) },
+            Item {
+                behaviour: slow(1000, ProcessingResponse::TimedOut),
+                ..item(TIMES_OUT, "Times out, then completes", 50)
+            },
         ];
         items[2].reward.redemption_channels = vec![gift_card];
         items.extend(magic::items(|id, name| item(id, name, 10)));
         items
     }
 
-    /// Its promotion's id is the item's, with `c` for `b`.
+    /// The promotion's id is the item's id with `c` in place of `b`.
     fn item(id: Uuid, name: &str, cost: u32) -> Item {
         let promotion_id = Uuid::from_u128(id.as_u128() ^ (0x7 << 124));
         let text = Some(name.to_owned());
@@ -304,12 +307,12 @@ pub mod demo {
 mod tests {
     use super::*;
 
-    fn refused(json: &str) -> String {
+    fn rejected(json: &str) -> String {
         Seed::from_json(json).unwrap_err().to_string()
     }
 
     #[test]
-    fn the_demo_survives_a_file() {
+    fn the_demo_seed_read_from_a_file_is_unchanged() {
         let json = serde_json::to_string(&Seed::demo()).unwrap();
         let seed = Seed::from_json(&json).unwrap();
         assert_eq!(seed.members, Seed::demo().members);
@@ -317,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_refused_with_its_line_and_field() {
+    fn an_invalid_seed_is_rejected_with_its_line_and_field() {
         let id = demo::COFFEE;
         let item = format!(r#""id": "{id}", "name": "a", "cost": 1, "promotionId": "{id}""#);
         for (json, expected) in [
@@ -332,10 +335,10 @@ mod tests {
                 format!(
                     "{{\"items\": [{{{item},\n\"validFrom\": \"2020-01-01T00:00:00Z\",\n\"validTo\": \"2019-01-01T00:00:00Z\"}}]}}"
                 ),
-                "line 3: items[0]: validTo: lies before validFrom",
+                "line 3: items[0]: validTo: is earlier than validFrom",
             ),
         ] {
-            let error = refused(&json);
+            let error = rejected(&json);
             assert!(error.starts_with(expected), "{json}\n{error}\nis not\n{expected}");
         }
     }

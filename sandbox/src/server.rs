@@ -1,5 +1,6 @@
-//! Listeners, TLS and connections: every request goes past the faults to Engage's routes or the sandbox's own.
-//! When a fault asks for it, a connection is taken back from hyper and its bare bytes are ours.
+//! The listeners, TLS and the connections. Every request passes the faults before it reaches
+//! Engage's routes.
+//! A fault may take a connection back from hyper to write raw bytes to it.
 
 use std::error::Error;
 use std::fmt;
@@ -26,18 +27,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
+use crate::app::App;
 use crate::clock::Clock;
-use crate::fault::{Plan, Raw, Reply, Serve, Struck, Then};
-use crate::log::{Answered, KeySeen, Message, RequestEntry, redacted};
-use crate::state::App;
-use crate::tenant::{Arrival, Tenant};
+use crate::fault::{AfterWrite, Delivery, HttpResponse, RawBytes, ServePlan, StoreAccess};
+use crate::log::{KeySeen, Message, RequestEntry, ResponseRecord, redacted};
+use crate::store::{Arrival, Store};
 use crate::tls::Tls;
-use crate::{admin, api, export, page};
+use crate::{admin, api, dashboard, export};
 
-/// No request is larger.
+/// The largest body of a request, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// What serves requests, shared by all connections.
+/// Serves the requests of all connections.
 #[derive(Clone)]
 pub(crate) struct Server {
     app: Arc<App>,
@@ -48,15 +49,15 @@ pub(crate) struct Server {
 
 impl Server {
     pub fn new(app: Arc<App>, tls: &Arc<Tls>) -> Server {
-        let own = admin::routes(&app, tls).merge(export::routes(&app)).merge(page::routes(&app));
+        let own = admin::routes(&app, tls).merge(export::routes(&app)).merge(dashboard::routes(&app));
         Server { app, own, connections: Arc::default() }
     }
 
-    /// Accepts connections for ever.
+    /// Accepts connections until the task is aborted.
     pub async fn listen(self, listener: TcpListener, tls: Option<Arc<Tls>>) {
         loop {
             let Ok((tcp, _)) = listener.accept().await else {
-                // No more file descriptors, most likely: some will be freed.
+                // Most likely all file descriptors are in use. Some become free later.
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 continue;
             };
@@ -75,12 +76,12 @@ impl Server {
         }
     }
 
-    /// Serves one connection until either side ends it.
-    async fn connection<S: Wire>(self, mut stream: S) {
+    /// Serves one connection until either side closes it.
+    async fn connection<S: ConnectionStream>(self, mut stream: S) {
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let on = Arc::new(On { number, origin: stream.origin().into() });
+        let on = Arc::new(ConnectionInfo { number, origin: stream.origin().into() });
         loop {
-            let service = service_fn(|request| self.clone().answer(Arc::clone(&on), request));
+            let service = service_fn(|request| self.clone().respond(Arc::clone(&on), request));
             let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             let Err(error) = (&mut connection).await else { return };
             let Some(takeover) = error.source().and_then(|source| source.downcast_ref::<Takeover>()).cloned() else {
@@ -89,20 +90,20 @@ impl Server {
             let parts = connection.into_parts();
             stream = parts.io.into_inner();
             let goes_on = takeover.act(&mut stream).await;
-            // A pipelined request that hyper has read already is lost with it.
+            // A pipelined request that hyper has read already is lost with the connection.
             if !goes_on || !parts.read_buf.is_empty() {
                 return;
             }
         }
     }
 
-    /// One request: the log, the faults, the routes.
-    async fn answer(mut self, on: Arc<On>, request: Request<Incoming>) -> Result<Response, Takeover> {
+    /// Serves one request: records it, applies the faults and calls the routes.
+    async fn respond(mut self, on: Arc<ConnectionInfo>, request: Request<Incoming>) -> Result<Response, Takeover> {
         let (head, body) = request.into_parts();
         let body = match Limited::new(body, MAX_BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
-                let too_large = serde_json::json!({ "message": "Too large" });
+                let too_large = serde_json::json!({ "message": "The request body is larger than 1 MiB" });
                 return Ok(api::json(StatusCode::PAYLOAD_TOO_LARGE, &too_large).map(Body::from));
             }
             Err(_) => return Err(Takeover::Close),
@@ -112,116 +113,117 @@ impl Server {
                 Ok(response) => response,
                 Err(never) => match never {},
             };
-            return Ok(match self.app.kept().await {
+            return Ok(match self.app.persisted().await {
                 Ok(()) => response,
-                Err(why) => not_kept(&why).map(Body::from),
+                Err(why) => not_persisted(&why).map(Body::from),
             });
         }
 
         let began = Instant::now();
         let keep_alive = keeps_alive(&head);
-        let (tenant, key) = self.app.tenant_of(&head.headers);
-        let Arrival { seq, effect, plan, clearings } = tenant.arrive(entry(&tenant, key, &on, &head, &body));
-        let note = |status, headers: &HeaderMap, body: &Bytes| {
-            let response = Message::of_answer(headers, body);
-            tenant.answered(seq, Answered { status, took: began.elapsed(), response });
+        let (store, key) = self.app.store_of(&head.headers);
+        let Arrival { seq, effect, plan, clearings } = store.record_request(entry(&store, key, &on, &head, &body));
+        let record = |status, headers: &HeaderMap, body: &Bytes| {
+            let response = Message::of_response(headers, body);
+            store.record_response(seq, ResponseRecord { status, took: began.elapsed(), response });
         };
-        let turn = Turn { app: Arc::clone(&self.app), tenant: Arc::clone(&tenant), key, head, body };
+        let served_request = ServedRequest { app: Arc::clone(&self.app), store: Arc::clone(&store), key, head, body };
         let served = if plan.before.is_zero() && plan.after.is_zero() {
-            turn.serve(plan).await
+            served_request.serve(plan).await
         } else {
-            // A task of its own: Engage would not drop the work because the client has left.
-            tokio::spawn(turn.serve(plan)).await.map_err(|_| Takeover::Close)?
+            // A separate task goes on when the client disconnects, as Engage does.
+            tokio::spawn(served_request.serve(plan)).await.map_err(|_| Takeover::Close)?
         };
-        let clock = tenant.clock();
-        let struck = match effect {
-            None => Struck::Answer(served),
-            Some(effect) => effect.strike(served, clock.now(), keep_alive),
+        let clock = store.clock();
+        let delivery = match effect {
+            None => Delivery::Response(served),
+            Some(effect) => effect.apply(served, clock.now(), keep_alive),
         };
-        match struck {
-            Struck::Answer(mut reply) => {
+        match delivery {
+            Delivery::Response(mut response) => {
                 if clock != Clock::default() {
-                    reply.headers_mut().entry(DATE).or_insert_with(|| clock.now().http_date());
+                    response.headers_mut().entry(DATE).or_insert_with(|| clock.now().http_date());
                 }
-                note(reply.status().as_u16(), reply.headers(), reply.body());
-                Ok(reply.map(Body::from))
+                record(response.status().as_u16(), response.headers(), response.body());
+                Ok(response.map(Body::from))
             }
-            Struck::Raw(raw) => {
+            Delivery::Bytes(raw) => {
                 if let Some(status) = raw.status {
-                    note(status, &HeaderMap::new(), &raw.bytes);
+                    record(status, &HeaderMap::new(), &raw.bytes);
                 }
-                Err(Takeover::Raw(raw))
+                Err(Takeover::RawBytes(raw))
             }
-            Struck::Reset => Err(Takeover::Reset),
-            Struck::Close => Err(Takeover::Close),
-            Struck::Stall => Err(Takeover::Stall { tenant, clearings }),
+            Delivery::Reset => Err(Takeover::Reset),
+            Delivery::Close => Err(Takeover::Close),
+            Delivery::Stall => Err(Takeover::Stall { store, clearings }),
         }
     }
 }
 
-/// A request to a store, to be served.
-struct Turn {
+/// A request that a store serves.
+struct ServedRequest {
     app: Arc<App>,
-    tenant: Arc<Tenant>,
+    store: Arc<Store>,
     key: KeySeen,
     head: Parts,
     body: Bytes,
 }
 
-impl Turn {
-    /// The store's answer, once what it rests on is in the state file.
-    async fn serve(self, plan: Plan) -> Reply {
-        // A sleep of no time is one of a millisecond.
+impl ServedRequest {
+    /// Returns the store's response once its changes are in the state file.
+    async fn serve(self, plan: ServePlan) -> HttpResponse {
+        // A sleep of zero would take a millisecond.
         if !plan.before.is_zero() {
             tokio::time::sleep(plan.before).await;
         }
-        let Turn { app, tenant, key, head, body } = &self;
-        let reply = match plan.serve {
-            Serve::Not => Reply::default(),
-            Serve::GiveUp => api::given_up(),
-            Serve::Usual => api::answer(tenant, *key, head, body),
-            Serve::AfterSomebodyElse => {
-                let state = &mut *tenant.state();
-                if let Some(assignment) = api::asked(state, head, body).assignment_id {
+        let ServedRequest { app, store, key, head, body } = &self;
+        let response = match plan.serve {
+            StoreAccess::Skipped => HttpResponse::default(),
+            StoreAccess::RedeemTimeout => api::redeem_timeout(),
+            StoreAccess::Normal => api::respond(store, *key, head, body),
+            StoreAccess::AfterForeignRedeem => {
+                let state = &mut *store.state();
+                if let Some(assignment) = api::parse_request(state, head, body).assignment_id {
                     state.redeem_elsewhere(assignment);
                 }
-                api::answer_under(state, *key, head, body)
+                api::respond_locked(state, *key, head, body)
             }
         };
-        let kept = app.kept().await;
+        let kept = app.persisted().await;
         if !plan.after.is_zero() {
             tokio::time::sleep(plan.after).await;
         }
         match kept {
-            Ok(()) => reply,
-            Err(why) => not_kept(&why),
+            Ok(()) => response,
+            Err(why) => not_persisted(&why),
         }
     }
 }
 
-/// In place of every answer, once the state file cannot be written any more: what is in it is the truth.
-fn not_kept(why: &str) -> Reply {
-    let body =
-        serde_json::json!({ "message": format!("the sandbox cannot write its state file, start it anew: {why}") });
+/// Returns the response after a failed write of the state file. The store in memory differs from
+/// the file then.
+fn not_persisted(why: &str) -> HttpResponse {
+    let body = serde_json::json!({ "message": format!("The sandbox cannot write its state file: {why}. Restart the sandbox.") });
     api::json(StatusCode::INTERNAL_SERVER_ERROR, &body)
 }
 
-/// The connection that a request came on.
+/// The connection of a request.
 #[derive(Debug)]
-struct On {
+struct ConnectionInfo {
     number: u64,
     origin: Arc<str>,
 }
 
-fn entry(tenant: &Tenant, key: KeySeen, on: &On, head: &Parts, body: &Bytes) -> RequestEntry {
-    let state = tenant.state();
-    let api::Asked { operation, contact_id, purchase_id, item_id, assignment_id } = api::asked(&state, head, body);
-    let [ids, words] = state.dialect.harmless_parameters();
+fn entry(store: &Store, key: KeySeen, on: &ConnectionInfo, head: &Parts, body: &Bytes) -> RequestEntry {
+    let state = store.state();
+    let api::ParsedRequest { operation, contact_id, purchase_id, item_id, assignment_id } =
+        api::parse_request(&state, head, body);
+    let [ids, fixed] = state.api_mapping.harmless_parameters();
     let agent = head.headers.get(USER_AGENT);
     RequestEntry {
         operation,
         method: head.method.to_string(),
-        path: redacted(&head.uri, &ids, &words),
+        path: redacted(&head.uri, &ids, &fixed),
         purchase_id,
         contact_id,
         item_id,
@@ -236,21 +238,21 @@ fn entry(tenant: &Tenant, key: KeySeen, on: &On, head: &Parts, body: &Bytes) -> 
 }
 
 fn keeps_alive(head: &Parts) -> bool {
-    let says = |word: &str| {
+    let contains = |option: &str| {
         let values = head.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(option))
     };
-    if head.version == Version::HTTP_10 { says("keep-alive") } else { !says("close") }
+    if head.version == Version::HTTP_10 { contains("keep-alive") } else { !contains("close") }
 }
 
-/// A connection's bytes, plain or under TLS.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Scheme, host and port at which the sandbox was called.
+/// A connection, plain or with TLS.
+trait ConnectionStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Returns the scheme, host and port of the sandbox's side.
     fn origin(&self) -> String;
     fn tcp(&self) -> &TcpStream;
 }
 
-impl Wire for TcpStream {
+impl ConnectionStream for TcpStream {
     fn origin(&self) -> String {
         self.local_addr().map(|at| format!("http://{at}")).unwrap_or_default()
     }
@@ -260,7 +262,7 @@ impl Wire for TcpStream {
     }
 }
 
-impl Wire for TlsStream<TcpStream> {
+impl ConnectionStream for TlsStream<TcpStream> {
     fn origin(&self) -> String {
         let Ok(at) = self.tcp().local_addr() else { return String::new() };
         if at.ip().is_loopback() { format!("https://localhost:{}", at.port()) } else { format!("https://{at}") }
@@ -271,56 +273,57 @@ impl Wire for TlsStream<TcpStream> {
     }
 }
 
-/// Why a connection is taken back from hyper, and what happens to it then.
+/// The reason why a connection is taken back from hyper.
 #[derive(Clone, Debug)]
 enum Takeover {
-    Raw(Raw),
+    RawBytes(RawBytes),
     Reset,
     Close,
-    Stall { tenant: Arc<Tenant>, clearings: u64 },
+    Stall { store: Arc<Store>, clearings: u64 },
 }
 
 impl fmt::Display for Takeover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a fault takes the connection")
+        f.write_str("a fault has taken the connection")
     }
 }
 
 impl Error for Takeover {}
 
 impl Takeover {
-    /// Returns whether the connection goes on; if not, dropping it closes it without a TLS goodbye.
-    async fn act<S: Wire>(self, stream: &mut S) -> bool {
+    /// Acts on the connection, and returns whether it stays open. Otherwise dropping it closes it
+    /// without TLS close_notify.
+    async fn act<S: ConnectionStream>(self, stream: &mut S) -> bool {
         match self {
             Takeover::Close => false,
             Takeover::Reset => {
                 let _ = SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO));
                 false
             }
-            Takeover::Stall { tenant, clearings } => {
+            Takeover::Stall { store, clearings } => {
                 tokio::select! {
-                    () = tenant.cleared_since(clearings) => {}
+                    () = store.cleared_since(clearings) => {}
                     () = client_leaves(stream) => {}
                 }
                 false
             }
-            Takeover::Raw(raw) => {
+            Takeover::RawBytes(raw) => {
                 let written = write(stream, &raw).await.is_ok();
-                if raw.then == Then::Finish {
+                if raw.then == AfterWrite::Shutdown {
                     let _ = stream.shutdown().await;
                 }
-                written && raw.then == Then::GoOn
+                written && raw.then == AfterWrite::KeepAlive
             }
         }
     }
 }
 
-async fn client_leaves<S: Wire>(stream: &mut S) {
+async fn client_leaves<S: ConnectionStream>(stream: &mut S) {
     let mut ignored = [0; 1024];
     while stream.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
 }
 
-async fn write<S: Wire>(stream: &mut S, raw: &Raw) -> io::Result<()> {
+async fn write<S: ConnectionStream>(stream: &mut S, raw: &RawBytes) -> io::Result<()> {
     let Some((bytes_per_write, interval)) = raw.pace else {
         stream.write_all(&raw.bytes).await?;
         return stream.flush().await;

@@ -1,1157 +1,574 @@
-//! The shop itself: members, items, purchases, assigned rewards and the ledger that proves what happened to the points.
-//! It knows neither HTTP nor a clock: every method is told what time it is, and one call is one atomic step.
+//! A store of a sandbox: a key and, behind one lock, its ledger, faults, log, clock, rate limit and
+//! API mapping.
+//! A request takes the lock when it arrives and when it is served, never across an await.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize};
+use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::clock::Time;
-use crate::fault::{Effect, Operation, Standing, check_standing, standing};
+use crate::api_mapping::ApiMapping;
+use crate::clock::{Clock, Time};
+use crate::fault::{ActiveChaos, ArmedFault, Chaos, Effect, Fault, Faults, ServePlan};
+use crate::judge::Verdict;
+use crate::ledger::{
+    Assignment, BalanceChange, Channel, Contents, Invalid, Item, Ledger, LedgerEntry, Member, Purchase,
+    PurchaseDecline, PurchaseResult, RedeemDecline,
+};
+use crate::log::{RequestEntry, RequestLog, ResponseRecord};
+use crate::script::Script;
+use crate::seed::Seed;
+use crate::state_file::{Event, StateFile, StoredState, Write};
+use crate::webhook::{self, Webhook};
 
-/// A loyalty member, as seeded.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Member {
-    /// The member's id in Engage.
-    pub contact_id: Uuid,
-    /// For people to read.
-    #[serde(default)]
-    pub name: String,
-    /// Searched without regard to case.
-    #[serde(default)]
-    pub email: Option<String>,
-    /// In international form, `+46701234567`.
-    #[serde(default)]
-    pub mobile_phone: Option<String>,
-    /// Ten or twelve digits.
-    #[serde(default)]
-    pub social_security_number: Option<String>,
-    /// The member number or external id.
-    #[serde(default)]
-    pub custom_key: Option<String>,
-    /// Points to begin with.
-    #[serde(default)]
-    pub points: u32,
-    /// What always happens to requests about the member.
-    #[serde(default, skip_serializing_if = "Standing::is_empty")]
-    pub faults: Standing,
+/// A store that a sandbox serves: the Engage of one key. Its methods block, but never for a request
+/// in progress.
+#[derive(Debug)]
+pub struct Store {
+    key: String,
+    seed: Seed,
+    requests_per_second: Option<u32>,
+    state: Mutex<State>,
+    logged: Condvar,
+    /// The number of times the faults were cleared. A stalled connection waits for a change of this
+    /// number.
+    clearings: watch::Sender<u64>,
 }
 
-impl Member {
-    /// A member with a fresh id, known by nothing else.
-    pub fn new(name: &str, points: u32) -> Member {
-        Member { contact_id: Uuid::new_v4(), name: name.to_owned(), points, ..Member::default() }
-    }
-
-    /// Says what is wrong with it, if anything.
-    pub(crate) fn check(&self) -> Result<(), Invalid> {
-        check_standing(&self.faults, &[])
-    }
+/// The state behind the lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub ledger: Ledger,
+    pub faults: Faults,
+    pub log: RequestLog,
+    pub clock: Clock,
+    pub rate: RateLimit,
+    pub redeem_gives_up_after_ms: u32,
+    pub api_mapping: Arc<ApiMapping>,
+    webhook: Option<Arc<webhook::Set>>,
+    /// The judge's last verdict and its time, or the reason why its input was invalid.
+    pub verdict: Option<(Time, Result<Verdict, String>)>,
+    file: Option<StoreFile>,
 }
 
-/// Something a member can buy for points, with the reward it gives.
+/// The state file that persists a store's changes, and the store's key in it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreFile {
+    pub key: String,
+    pub state_file: Arc<StateFile>,
+}
+
+/// The settings of a store that are persisted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Item {
-    /// The point shop item's id.
-    pub id: Uuid,
-    /// The internal name.
-    pub name: String,
-    /// The price in points.
-    pub cost: u32,
-    /// Which kind of points it costs.
-    #[serde(default = "one")]
-    pub point_definition_id: u32,
-    /// The reward's template.
-    pub promotion_id: Uuid,
-    /// The first moment it can be bought.
-    #[serde(default)]
-    pub valid_from: Time,
-    /// The moment it can no longer be bought; `None`: never ends.
-    #[serde(default)]
-    pub valid_to: Option<Time>,
-    /// Who may buy it; `None`: everybody.
-    #[serde(default)]
-    pub eligible: Option<Vec<Uuid>>,
-    /// Who is shown it; `None`: everybody. Others can buy it all the same.
-    #[serde(default)]
-    pub shown_to: Option<Vec<Uuid>>,
-    /// How many are left; `None`: no end of them.
-    #[serde(default)]
-    pub stock: Option<u32>,
-    /// Whether the linked promotion still stands.
-    #[serde(default)]
-    pub promotion: PromotionState,
-    /// How a purchase of it goes.
-    #[serde(default)]
-    pub behaviour: Behaviour,
-    /// What the member is shown.
-    #[serde(default)]
-    pub presentation: Presentation,
-    /// What the member gets.
-    #[serde(default)]
-    pub reward: Reward,
-    /// What always happens to purchases of it, and to redeems of its reward.
-    #[serde(default, skip_serializing_if = "Standing::is_empty")]
-    pub faults: Standing,
+pub struct Settings {
+    /// The rate above which the status is 429. `None`: no limit.
+    pub requests_per_second: Option<u32>,
+    /// The time after which Engage stops a redeem that has not passed its point of no return.
+    pub redeem_gives_up_after_ms: u32,
+    /// The API mapping.
+    pub api_mapping: ApiMapping,
 }
 
-fn one() -> u32 {
-    1
+impl Settings {
+    fn start(requests_per_second: Option<u32>) -> Settings {
+        Settings { requests_per_second, redeem_gives_up_after_ms: 4_500, api_mapping: ApiMapping::default() }
+    }
 }
 
-impl Item {
-    /// An item with a fresh id that everybody may always buy, and whose reward is redeemed by hand at the till.
-    pub fn new(name: &str, cost: u32) -> Item {
-        Item {
-            id: Uuid::new_v4(),
-            name: name.to_owned(),
-            cost,
-            point_definition_id: 1,
-            promotion_id: Uuid::new_v4(),
-            valid_from: Time::default(),
-            valid_to: None,
-            eligible: None,
-            shown_to: None,
-            stock: None,
-            promotion: PromotionState::Active,
-            behaviour: Behaviour::Normal,
-            presentation: Presentation { title: Some(name.to_owned()), ..Presentation::default() },
-            reward: Reward { heading: Some(name.to_owned()), ..Reward::default() },
-            faults: Standing::new(),
+/// A change of the limits. A limit that is not named stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitsChange {
+    /// The rate above which the status is 429. `Some(None)`: no limit.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<Option<u32>>,
+    /// The time after which Engage stops a redeem that has not passed its point of no return.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redeem_gives_up_after_ms: Option<u32>,
+}
+
+#[expect(clippy::option_option, reason = "`null` removes the limit, a missing field keeps it")]
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl LimitsChange {
+    /// Applies the change.
+    pub(crate) fn change(self, settings: &mut Settings) {
+        settings.requests_per_second = self.requests_per_second.unwrap_or(settings.requests_per_second);
+        settings.redeem_gives_up_after_ms = self.redeem_gives_up_after_ms.unwrap_or(settings.redeem_gives_up_after_ms);
+    }
+}
+
+/// The state of a store at one time, to be restored later. Faults and the request log are not part
+/// of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Snapshot {
+    /// Members, items, purchases, rewards and the ledger.
+    pub store: Contents,
+    /// The clock.
+    pub clock: Clock,
+    /// The settings.
+    pub settings: Settings,
+}
+
+impl State {
+    fn of(snapshot: Snapshot) -> Result<State, Invalid> {
+        let of = |part: &str, invalid: Invalid| Invalid { field: format!("{part}.{}", invalid.field), ..invalid };
+        let Snapshot { store, clock, settings } = snapshot;
+        settings.api_mapping.check().map_err(|invalid| of("settings.apiMapping", invalid))?;
+        Ok(State {
+            ledger: Ledger::of(store).map_err(|invalid| of("store", invalid))?,
+            faults: Faults::default(),
+            log: RequestLog::default(),
+            clock,
+            rate: RateLimit::new(settings.requests_per_second),
+            redeem_gives_up_after_ms: settings.redeem_gives_up_after_ms,
+            api_mapping: Arc::new(settings.api_mapping),
+            webhook: None,
+            verdict: None,
+            file: None,
+        })
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings {
+            requests_per_second: self.rate.limit(),
+            redeem_gives_up_after_ms: self.redeem_gives_up_after_ms,
+            api_mapping: (*self.api_mapping).clone(),
         }
     }
 
-    /// Says what is wrong with it, if anything.
-    pub(crate) fn check(&self) -> Result<(), Invalid> {
-        check_standing(&self.faults, &[Operation::Purchase, Operation::Redeem, Operation::Any])?;
-        if self.valid_to.is_some_and(|end| end < self.valid_from) {
-            return Err(Invalid::new("validTo", "lies before validFrom"));
+    fn set(&mut self, settings: Settings) {
+        if settings.requests_per_second != self.rate.limit() {
+            self.rate = RateLimit::new(settings.requests_per_second);
         }
-        for (index, channel) in self.reward.redemption_channels.iter().enumerate() {
-            if !channel.value_type.allows(&channel.value) {
-                let field = format!("reward.redemptionChannels[{index}].value");
-                return Err(Invalid::new(&field, channel.value_type.expects()));
+        self.redeem_gives_up_after_ms = settings.redeem_gives_up_after_ms;
+        self.api_mapping = Arc::new(settings.api_mapping);
+    }
+
+    /// Applies an event of the state file.
+    fn replay(&mut self, event: Event) -> Result<(), Invalid> {
+        match event {
+            Event::Purchase { at, contact_id, purchase_id, item_id } => {
+                let _ = self.ledger.purchase(at, contact_id, purchase_id, item_id);
             }
+            Event::Redeem { at, assignment_id, channel } => {
+                let _ = self.ledger.redeem(at, assignment_id, channel);
+            }
+            Event::RedeemElsewhere { at, assignment_id } => {
+                self.ledger.redeem_elsewhere(at, assignment_id);
+            }
+            Event::Member(member) => self.ledger.add_member(member)?,
+            Event::Item(item) => self.ledger.add_item(item)?,
+            Event::Clock { at, clock } => {
+                self.ledger.process_due(at);
+                self.clock = clock;
+            }
+            Event::Settings(settings) => self.set(settings),
         }
         Ok(())
     }
 
-    fn is_on_sale(&self, now: Time) -> bool {
-        self.valid_from <= now && self.valid_to.is_none_or(|end| now < end)
-    }
-
-    fn is_shown_to(&self, contact: Uuid) -> bool {
-        self.shown_to.as_ref().is_none_or(|members| members.contains(&contact))
-    }
-
-    fn is_for(&self, contact: Uuid) -> bool {
-        self.eligible.as_ref().is_none_or(|members| members.contains(&contact))
-    }
-}
-
-/// Whether the promotion linked to an item still stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum PromotionState {
-    /// It can be assigned.
-    #[default]
-    Active,
-    /// It was removed.
-    Removed,
-    /// It has ended.
-    Expired,
-}
-
-/// How a purchase of an item goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
-pub enum Behaviour {
-    /// It completes at once.
-    #[default]
-    Normal,
-    /// It completes or fails later, by the sandbox's clock.
-    Processing {
-        /// How long it takes.
-        for_ms: u32,
-        /// What the purchase request is answered meanwhile.
-        #[serde(default)]
-        answer: Meanwhile,
-        /// How it ends.
-        #[serde(default)]
-        ends: Ending,
-    },
-    /// It fails at once.
-    Fails,
-}
-
-/// What a purchase request is answered while the purchase is processed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Meanwhile {
-    /// 200 and the purchase with status `Processing`.
-    #[default]
-    Processing,
-    /// 409 `PointShopItemPurchaseProcessingTimedOut`.
-    TimedOut,
-}
-
-/// How a processed purchase ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Ending {
-    /// The points are deducted and the reward assigned.
-    #[default]
-    Completed,
-    /// The points are given back.
-    Failed,
-}
-
-/// What the member is shown of an item.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "the names are Engage's")]
-pub struct Presentation {
-    pub title: Option<String>,
-    pub description: Option<String>,
-    pub image_url: Option<String>,
-    pub link: Option<String>,
-}
-
-/// The promotion behind an item: what an assigned reward says of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Reward {
-    /// The promotion's id in somebody else's system.
-    pub external_id: Option<String>,
-    /// What the member is shown.
-    pub heading: Option<String>,
-    /// What the member is shown.
-    pub description: Option<String>,
-    /// What a till's printer makes of it.
-    pub barcode: Option<String>,
-    /// When an assigned one is no longer listed and cannot be redeemed.
-    pub expires_on: Option<Time>,
-    /// Where and how it can be redeemed.
-    pub redemption_channels: Vec<RedemptionChannel>,
-}
-
-/// A reward redeemed by hand at the till, that never expires.
-impl Default for Reward {
-    fn default() -> Reward {
-        Reward {
-            external_id: None,
-            heading: None,
-            description: None,
-            barcode: None,
-            expires_on: None,
-            redemption_channels: vec![RedemptionChannel {
-                channel: Channel::Pos,
-                value_type: ValueType::Manual,
-                value: Value::String("Give the reward to the member".to_owned()),
-                instruction: None,
-            }],
+    /// Buys an item, or returns the existing purchase with this id.
+    pub fn purchase(
+        &mut self,
+        contact_id: Uuid,
+        purchase_id: Uuid,
+        item_id: Uuid,
+    ) -> Result<PurchaseResult<'_>, PurchaseDecline> {
+        let at = self.now();
+        let result = self.ledger.purchase(at, contact_id, purchase_id, item_id)?;
+        if !matches!(result, PurchaseResult::Existing(_)) {
+            persist(self.file.as_ref(), || Event::Purchase { at, contact_id, purchase_id, item_id });
         }
+        Ok(result)
     }
-}
 
-/// One place where a reward can be redeemed, and what it is worth there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RedemptionChannel {
-    /// The place.
-    #[serde(rename = "type")]
-    pub channel: Channel,
-    /// What `value` is.
-    pub value_type: ValueType,
-    /// See [`ValueType`].
-    #[serde(default)]
-    pub value: Value,
-    /// What to do with it.
-    #[serde(default)]
-    pub instruction: Option<String>,
-}
-
-/// A place where a reward can be redeemed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the names are Engage's")]
-pub enum Channel {
-    Pos,
-    Ecom,
-    Other,
-}
-
-impl Channel {
-    /// Reads Engage's name of a channel, in any case.
-    pub fn parse(name: &str) -> Option<Channel> {
-        [("POS", Channel::Pos), ("ECOM", Channel::Ecom), ("OTHER", Channel::Other)]
-            .into_iter()
-            .find_map(|(known, channel)| known.eq_ignore_ascii_case(name).then_some(channel))
+    /// Redeems a reward.
+    pub fn redeem(&mut self, assignment_id: Uuid, channel: Channel) -> Result<&Assignment, RedeemDecline> {
+        let at = self.now();
+        let redeemed = self.ledger.redeem(at, assignment_id, channel)?;
+        persist(self.file.as_ref(), || Event::Redeem { at, assignment_id, channel });
+        Ok(redeemed)
     }
-}
 
-/// What the value of a redemption channel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum ValueType {
-    /// An integer.
-    Percent,
-    /// An object `{amount, currency}`.
-    Money,
-    /// A string.
-    ExternalOffer,
-    /// A string.
-    Manual,
-    /// Nothing.
-    Swipe,
-}
-
-impl ValueType {
-    fn allows(self, value: &Value) -> bool {
-        match self {
-            ValueType::Percent => value.is_u64(),
-            ValueType::Money => {
-                value.as_object().is_some_and(|money| money.len() == 2)
-                    && value["amount"].is_number()
-                    && value["currency"].is_string()
-            }
-            ValueType::ExternalOffer | ValueType::Manual => value.is_string(),
-            ValueType::Swipe => value.is_null(),
+    /// Redeems a reward as another party, if it is not redeemed yet.
+    pub fn redeem_elsewhere(&mut self, assignment_id: Uuid) {
+        let at = self.now();
+        if self.ledger.redeem_elsewhere(at, assignment_id) {
+            persist(self.file.as_ref(), || Event::RedeemElsewhere { at, assignment_id });
         }
     }
 
-    fn expects(self) -> &'static str {
-        match self {
-            ValueType::Percent => "PERCENT needs an integer",
-            ValueType::Money => "MONEY needs an object {amount, currency}",
-            ValueType::ExternalOffer => "EXTERNALOFFER needs a string",
-            ValueType::Manual => "MANUAL needs a string",
-            ValueType::Swipe => "SWIPE has no value",
-        }
+    pub fn now(&self) -> Time {
+        self.clock.now()
     }
 }
 
-/// Points spent on an item, or about to be.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Purchase {
-    /// Engage's own id of it.
-    pub id: Uuid,
-    /// The id the till made.
-    pub purchase_id: Uuid,
-    /// Who bought.
-    pub contact_id: Uuid,
-    /// What was bought.
-    pub item_id: Uuid,
-    /// The reward's template.
-    pub promotion_id: Uuid,
-    /// The assigned reward, once completed.
-    pub assignment_id: Option<Uuid>,
-    /// The price in points.
-    pub cost: u32,
-    /// How far it has come.
-    pub status: Status,
-    /// When it was asked for.
-    pub created_on: Time,
+/// Persists an event, if there is a state file. The caller holds the lock, so that the events are
+/// in order.
+fn persist(file: Option<&StoreFile>, event: impl FnOnce() -> Event) {
+    if let Some(StoreFile { key, state_file }) = file {
+        state_file.write(Write::Event { key: key.clone(), event: event() });
+    }
 }
 
-/// How far a purchase has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
-    /// The points are held, not yet deducted.
-    Processing,
-    /// The points are deducted and the reward is assigned.
-    Completed,
-    /// Nothing was deducted.
-    Failed,
+/// Persists a snapshot in place of the store's earlier snapshot and events.
+fn persist_all(file: Option<&StoreFile>, seed: &Seed, snapshot: Snapshot) {
+    if let Some(StoreFile { key, state_file }) = file {
+        state_file.write(Write::Store { key: key.clone(), seed: seed.clone(), snapshot });
+    }
 }
 
-/// A reward that a member got.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Assignment {
-    /// The id to redeem it by.
-    pub id: Uuid,
-    /// Whose it is.
-    pub contact_id: Uuid,
-    /// The item it came with.
-    pub item_id: Uuid,
-    /// The purchase it came with.
-    pub purchase_id: Uuid,
-    /// When the member got it.
-    pub assigned_on: Time,
-    /// When it was used.
-    pub redeemed_on: Option<Time>,
-}
-
-/// One line of the ledger. Lines are only ever added.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LedgerEntry {
-    /// 1, 2, 3 …
+/// A request that has arrived: its number in the log and the fault that applies.
+pub(crate) struct Arrival {
     pub seq: u64,
-    /// When it happened.
-    pub time: Time,
-    /// What happened.
-    pub kind: LedgerKind,
-    /// To whom.
-    pub contact_id: Uuid,
-    /// By which purchase.
-    pub purchase_id: Uuid,
-    /// For which item.
-    pub item_id: Uuid,
-    /// The reward that was given or used; `None` if `kind` is `deduct`.
-    #[serde(default)]
-    pub assignment_id: Option<Uuid>,
-    /// The points deducted; 0 unless `kind` is `deduct`.
-    pub points: u32,
-    /// The member's points afterwards, those held for a purchase in progress included.
-    pub balance_after: u32,
-}
-
-/// What a line of the ledger says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum LedgerKind {
-    /// Points were taken.
-    Deduct,
-    /// A reward was given.
-    Assign,
-    /// A reward was used.
-    Redeem,
-    /// A reward was used by somebody else.
-    RedeemElsewhere,
-}
-
-/// A member as things stand.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Account {
-    /// Who, and the points at the start.
-    #[serde(flatten)]
-    pub member: Member,
-    /// What can be spent now.
-    pub balance: u32,
-    /// Held for purchases in progress; not part of the balance.
-    pub held: u32,
-    #[serde(skip)]
-    purchases: Vec<usize>,
-    #[serde(skip)]
-    assignments: Vec<usize>,
-}
-
-/// How a purchase request went, when it was not refused.
-#[derive(Debug, PartialEq)]
-pub enum Bought<'a> {
-    /// This purchase id was used before by this member: nothing happened now.
-    Existing(&'a Purchase),
-    /// A new purchase, completed or still processing.
-    New(&'a Purchase),
-    /// A new purchase, still processing, about which the caller is left in the dark.
-    TimedOut,
-    /// A new purchase that failed.
-    Failed,
-}
-
-/// Why a purchase request was refused. Nothing was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Refused {
-    ContactNotFound,
-    PurchaseIdOfAnotherContact,
-    ItemNotFound,
-    PromotionRemoved,
-    PromotionExpired,
-    NotOnSale,
-    NotEligible,
-    OutOfStock,
-    NotEnoughPoints,
-}
-
-/// Why a reward was not redeemed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum NotRedeemed {
-    NotFound,
-    AlreadyRedeemed,
-    OtherChannel,
-}
-
-/// By what a member is looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are Engage's")]
-pub enum SearchKey {
-    Email,
-    MobilePhone,
-    SocialSecurityNumber,
-    CustomKey,
-    Any,
-}
-
-impl SearchKey {
-    /// Whether `value` has the form of such a key.
-    pub fn accepts(self, value: &str) -> bool {
-        match self {
-            SearchKey::Email => {
-                value.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'))
-            }
-            SearchKey::MobilePhone => {
-                let digits = plain_phone(value);
-                let digits = digits.strip_prefix('+').unwrap_or(&digits);
-                (6..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
-            }
-            SearchKey::SocialSecurityNumber => {
-                let digits = plain_ssn(value);
-                matches!(digits.len(), 10 | 12) && digits.bytes().all(|b| b.is_ascii_digit())
-            }
-            SearchKey::CustomKey | SearchKey::Any => !value.trim().is_empty(),
-        }
-    }
-
-    fn finds(self, member: &Member, value: &str) -> bool {
-        let is = |field: &Option<String>, same: &dyn Fn(&str) -> bool| field.as_deref().is_some_and(same);
-        match self {
-            SearchKey::Email => is(&member.email, &|email| email.eq_ignore_ascii_case(value)),
-            SearchKey::MobilePhone => is(&member.mobile_phone, &|phone| plain_phone(phone) == plain_phone(value)),
-            SearchKey::SocialSecurityNumber => {
-                is(&member.social_security_number, &|ssn| last_ten(&plain_ssn(ssn)) == last_ten(&plain_ssn(value)))
-            }
-            SearchKey::CustomKey => is(&member.custom_key, &|key| key == value),
-            SearchKey::Any => {
-                [SearchKey::Email, SearchKey::MobilePhone, SearchKey::SocialSecurityNumber, SearchKey::CustomKey]
-                    .into_iter()
-                    .any(|key| key.accepts(value) && key.finds(member, value))
-            }
-        }
-    }
-}
-
-fn plain_phone(value: &str) -> String {
-    let digits: String = value.trim().chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
-    digits.strip_prefix("00").map_or_else(|| digits.clone(), |international| format!("+{international}"))
-}
-
-fn plain_ssn(value: &str) -> String {
-    value.trim().chars().filter(|c| !matches!(c, '-' | '+')).collect()
-}
-
-fn last_ten(digits: &str) -> &str {
-    digits.len().checked_sub(10).and_then(|start| digits.get(start..)).unwrap_or(digits)
-}
-
-/// What cannot go into the store, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    /// The field, in JSON's words.
-    pub field: String,
-    /// What is wrong with it.
-    pub why: String,
-}
-
-impl Invalid {
-    pub(crate) fn new(field: &str, why: &str) -> Invalid {
-        Invalid { field: field.to_owned(), why: why.to_owned() }
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.why)
-    }
-}
-
-impl std::error::Error for Invalid {}
-
-/// The shop. See the module.
-#[derive(Clone, Debug, Default)]
-pub struct Store {
-    accounts: BTreeMap<Uuid, Account>,
-    items: Vec<Item>,
-    purchases: Vec<Purchase>,
-    by_purchase_id: HashMap<Uuid, usize>,
-    processing: BTreeSet<(Time, usize)>,
-    assignments: Vec<Assignment>,
-    by_assignment_id: HashMap<Uuid, usize>,
-    ledger: Vec<LedgerEntry>,
-    /// Since they were last taken, if they are wanted.
-    balance_changes: Option<Vec<BalanceChange>>,
-}
-
-/// What a member can spend has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BalanceChange {
-    pub contact_id: Uuid,
-    pub balance: u32,
-    pub at: Time,
-}
-
-/// All that a store is: [`Store::contents`] of one makes its like with [`Store::of`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Contents {
-    /// Everybody, with the points at the start.
-    pub members: Vec<Member>,
-    /// Everything, with what is left of it.
-    pub items: Vec<Item>,
-    /// The oldest first.
-    pub purchases: Vec<Purchase>,
-    /// The oldest first.
-    pub assignments: Vec<Assignment>,
-    /// The oldest first.
-    pub ledger: Vec<LedgerEntry>,
+    pub effect: Option<Effect>,
+    pub plan: ServePlan,
+    /// The number of times the faults had been cleared before.
+    pub clearings: u64,
 }
 
 impl Store {
-    /// A store with these contents, unless they contradict each other.
-    pub fn of(contents: Contents) -> Result<Store, Invalid> {
-        let mut store = Store::default();
-        let of = |list: &str, index: usize, invalid: Invalid| Invalid {
-            field: format!("{list}[{index}].{}", invalid.field),
-            why: invalid.why,
-        };
-        for (index, member) in contents.members.into_iter().enumerate() {
-            store.add_member(member).map_err(|invalid| of("members", index, invalid))?;
-        }
-        for (index, item) in contents.items.into_iter().enumerate() {
-            store.add_item(item).map_err(|invalid| of("items", index, invalid))?;
-        }
-        for (index, purchase) in contents.purchases.into_iter().enumerate() {
-            store.take_up(purchase).map_err(|invalid| of("purchases", index, invalid))?;
-        }
-        for (index, assignment) in contents.assignments.into_iter().enumerate() {
-            store.hand_out(assignment).map_err(|invalid| of("assignments", index, invalid))?;
-        }
-        store.ledger = contents.ledger;
-        Ok(store)
+    /// Returns a new store.
+    pub(crate) fn new(
+        key: String,
+        seed: Seed,
+        requests_per_second: Option<u32>,
+        state_file: Option<&Arc<StateFile>>,
+    ) -> Result<Store, Invalid> {
+        let settings = Settings::start(requests_per_second);
+        let start = Snapshot { store: seed.ledger()?.contents(), clock: Clock::default(), settings };
+        let mut state = State::of(start.clone())?;
+        state.file = state_file.map(|state_file| StoreFile { key: key.clone(), state_file: Arc::clone(state_file) });
+        persist_all(state.file.as_ref(), &seed, start);
+        Ok(Store::with(key, seed, requests_per_second, state))
     }
 
-    /// All that the store is.
-    pub fn contents(&self) -> Contents {
-        Contents {
-            members: self.accounts.values().map(|account| account.member.clone()).collect(),
-            items: self.items.clone(),
-            purchases: self.purchases.clone(),
-            assignments: self.assignments.clone(),
-            ledger: self.ledger.clone(),
+    /// Returns a store of the state file. `seed`, if given, is used by the next reset.
+    pub(crate) fn resume(
+        stored: StoredState,
+        seed: Option<Seed>,
+        requests_per_second: Option<u32>,
+        state_file: &Arc<StateFile>,
+    ) -> Result<Store, Invalid> {
+        let StoredState { key, seed: old_seed, snapshot, events } = stored;
+        let mut state = State::of(snapshot)?;
+        for event in events {
+            state.replay(event)?;
+        }
+        state.file = Some(StoreFile { key: key.clone(), state_file: Arc::clone(state_file) });
+        Ok(Store::with(key, seed.unwrap_or(old_seed), requests_per_second, state))
+    }
+
+    fn with(key: String, seed: Seed, requests_per_second: Option<u32>, state: State) -> Store {
+        let (logged, clearings) = (Condvar::new(), watch::Sender::new(0));
+        Store { key, seed, requests_per_second, state: Mutex::new(state), logged, clearings }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records a request, and returns the fault that applies. An armed fault comes before a
+    /// permanent one.
+    pub(crate) fn record_request(&self, mut entry: RequestEntry) -> Arrival {
+        let state = &mut *self.state();
+        let (operation, contact, item) = (entry.operation, entry.contact_id, entry.item_id);
+        let effect = state.faults.next(operation, contact, item);
+        let effect = effect.or_else(|| state.ledger.permanent_fault(operation?, contact, item).cloned());
+        entry.time = state.now();
+        entry.fault = effect.as_ref().map(Effect::name);
+        let gives_up_after = Duration::from_millis(state.redeem_gives_up_after_ms.into());
+        let plan = effect.as_ref().map(|effect| effect.plan(operation, gives_up_after)).unwrap_or_default();
+        let seq = state.log.push(entry);
+        let clearings = *self.clearings.borrow();
+        self.logged.notify_all();
+        Arrival { seq, effect, plan, clearings }
+    }
+
+    /// Records the response to a request.
+    pub(crate) fn record_response(&self, seq: u64, record: ResponseRecord) {
+        self.state().log.record_response(seq, record);
+        self.logged.notify_all();
+    }
+
+    /// Waits until the faults have been cleared more often than `clearings` times.
+    pub(crate) async fn cleared_since(&self, clearings: u64) {
+        let _ = self.clearings.subscribe().wait_for(|now| *now > clearings).await;
+    }
+
+    fn disarm(&self, state: &mut State) {
+        state.faults.clear();
+        self.clearings.send_modify(|clearings| *clearings += 1);
+    }
+
+    /// Returns the store's key.
+    pub fn api_key(&self) -> &str {
+        &self.key
+    }
+
+    /// Returns the entries of the ledger.
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        let state = &mut *self.state();
+        let now = state.clock.now();
+        state.ledger.entries(now).to_vec()
+    }
+
+    /// Returns the points that a member can spend now. `None`: no such member.
+    pub fn balance(&self, contact: Uuid) -> Option<u32> {
+        let state = &mut *self.state();
+        let now = state.clock.now();
+        state.ledger.account(now, contact).map(|account| account.balance)
+    }
+
+    /// Returns the purchases of a member, the newest first.
+    pub fn purchases(&self, contact: Uuid) -> Vec<Purchase> {
+        let state = &mut *self.state();
+        let now = state.clock.now();
+        state.ledger.purchases_of(now, contact).into_iter().flatten().cloned().collect()
+    }
+
+    /// Returns the rewards of a member, the oldest first.
+    pub fn assignments(&self, contact: Uuid) -> Vec<Assignment> {
+        let state = &mut *self.state();
+        let now = state.clock.now();
+        state.ledger.assignments(now).iter().filter(|assignment| assignment.contact_id == contact).cloned().collect()
+    }
+
+    /// Returns the last requests, the oldest first, without those to `/_sandbox/`.
+    pub fn requests(&self) -> Vec<RequestEntry> {
+        self.state().log.entries().iter().cloned().collect()
+    }
+
+    /// Waits until the log holds a request that satisfies `wanted`, and returns the first such
+    /// request. `None`: the timeout passed. `wanted` must not call the sandbox.
+    pub fn wait_for(&self, timeout: Duration, wanted: impl Fn(&RequestEntry) -> bool) -> Option<RequestEntry> {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.state();
+        loop {
+            if let Some(entry) = state.log.entries().iter().find(|entry| wanted(entry)) {
+                return Some(entry.clone());
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            state = self.logged.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Takes up a purchase that was made elsewhere: its points are gone or held, and if it is in progress it will end.
-    fn take_up(&mut self, purchase: Purchase) -> Result<(), Invalid> {
-        let item = self.item(purchase.item_id).ok_or_else(|| Invalid::new("itemId", "is no item's"))?;
-        let due = match item.behaviour {
-            Behaviour::Processing { for_ms, .. } => purchase.created_on.plus_millis(for_ms.into()),
-            Behaviour::Normal | Behaviour::Fails => purchase.created_on,
-        };
-        let index = self.purchases.len();
-        let account =
-            self.accounts.get_mut(&purchase.contact_id).ok_or_else(|| Invalid::new("contactId", "is no member's"))?;
-        if purchase.status != Status::Failed {
-            let left = account.balance.checked_sub(purchase.cost);
-            account.balance = left.ok_or_else(|| Invalid::new("cost", "is more than the member has"))?;
+    /// Arms a fault and returns its number.
+    ///
+    /// # Panics
+    ///
+    /// If the fault is invalid, such as a response with status 99.
+    pub fn arm(&self, fault: Fault) -> u64 {
+        let armed = self.state().faults.arm(fault);
+        armed.unwrap_or_else(|invalid| panic!("the fault is invalid: {invalid}"))
+    }
+
+    /// Returns the armed faults.
+    pub fn faults(&self) -> Vec<ArmedFault> {
+        self.state().faults.armed().to_vec()
+    }
+
+    /// Starts chaos from its first decision, or ends it.
+    pub fn set_chaos(&self, chaos: Option<Chaos>) -> Result<(), Invalid> {
+        self.state().faults.set_chaos(chaos)
+    }
+
+    /// Returns the active chaos.
+    pub fn chaos(&self) -> Option<ActiveChaos> {
+        self.state().faults.chaos().cloned()
+    }
+
+    /// Applies a script except its TLS faults. Earlier faults and chaos end.
+    pub(crate) fn apply(&self, script: Script) -> Result<(), Invalid> {
+        let Script { faults, tls: _, chaos, clock, limits, api_mapping } = script;
+        for fault in &faults {
+            fault.check()?;
         }
-        if purchase.status == Status::Processing {
-            account.held += purchase.cost;
-            self.processing.insert((due, index));
+        self.set(|settings| {
+            if let Some(limits) = limits {
+                limits.change(settings);
+            }
+            if let Some(api_mapping) = api_mapping {
+                settings.api_mapping = api_mapping;
+            }
+        })?;
+        if let Some(change) = clock {
+            self.set_clock(change.of(self.clock()));
         }
-        account.purchases.push(index);
-        if self.by_purchase_id.insert(purchase.purchase_id, index).is_some() {
-            return Err(Invalid::new("purchaseId", "is another purchase's"));
+        let mut state = self.state();
+        self.disarm(&mut state);
+        for fault in faults {
+            state.faults.arm(fault)?;
         }
-        self.purchases.push(purchase);
+        state.faults.set_chaos(chaos)
+    }
+
+    /// Disarms every fault, ends chaos, and closes every connection that a fault has stalled.
+    pub fn clear_faults(&self) {
+        self.disarm(&mut self.state());
+    }
+
+    /// Restores the start: the seed, no faults, an empty log, the computer's clock, the first
+    /// limits and the default API mapping.
+    pub fn reset(&self) {
+        let settings = Settings::start(self.requests_per_second);
+        // The seed was valid before, so that it is valid now.
+        let Ok(ledger) = self.seed.ledger() else { return };
+        let _ = self.restore(Snapshot { store: ledger.contents(), clock: Clock::default(), settings });
+    }
+
+    /// Returns the present state; see [`Snapshot`].
+    pub fn snapshot(&self) -> Snapshot {
+        let mut state = self.state();
+        let now = state.now();
+        state.ledger.process_due(now);
+        Snapshot { store: state.ledger.contents(), clock: state.clock, settings: state.settings() }
+    }
+
+    /// Restores a snapshot, with no faults and an empty log. Returns an error if the snapshot
+    /// contradicts itself.
+    pub fn restore(&self, snapshot: Snapshot) -> Result<(), Invalid> {
+        let restored = State::of(snapshot.clone())?;
+        let mut state = self.state();
+        let (mut log, file) = (std::mem::take(&mut state.log), state.file.take());
+        log.clear();
+        persist_all(file.as_ref(), &self.seed, snapshot);
+        *state = State { log, file, ..restored };
+        self.disarm(&mut state);
         Ok(())
     }
 
-    /// Adds a reward that a member was given.
-    fn hand_out(&mut self, assignment: Assignment) -> Result<(), Invalid> {
-        if self.item(assignment.item_id).is_none() {
-            return Err(Invalid::new("itemId", "is no item's"));
+    /// Sets the webhook that receives balance changes from now on, or removes it.
+    pub(crate) fn set_webhook(&self, webhook: Option<Webhook>) -> Result<Option<Arc<webhook::Set>>, Invalid> {
+        if let Some(webhook) = &webhook {
+            webhook.check()?;
         }
-        if !self.by_purchase_id.contains_key(&assignment.purchase_id) {
-            return Err(Invalid::new("purchaseId", "is no purchase's"));
-        }
-        let index = self.assignments.len();
-        let account = self.accounts.get_mut(&assignment.contact_id);
-        account.ok_or_else(|| Invalid::new("contactId", "is no member's"))?.assignments.push(index);
-        if self.by_assignment_id.insert(assignment.id, index).is_some() {
-            return Err(Invalid::new("id", "is another reward's"));
-        }
-        self.assignments.push(assignment);
+        let set = webhook
+            .map(|webhook| Arc::new(webhook::Set { webhook, delivered: AtomicU64::new(0), failed: AtomicU64::new(0) }));
+        let mut state = self.state();
+        state.ledger.note_balance_changes(set.is_some());
+        state.webhook.clone_from(&set);
+        Ok(set)
+    }
+
+    /// Returns the webhook.
+    pub(crate) fn webhook(&self) -> Option<Arc<webhook::Set>> {
+        self.state().webhook.clone()
+    }
+
+    /// Returns the balance changes since the last call. `None`: another webhook is set.
+    pub(crate) fn balance_changes(&self, set: &Arc<webhook::Set>) -> Option<Vec<BalanceChange>> {
+        let mut state = self.state();
+        state.webhook.as_ref().filter(|current| Arc::ptr_eq(current, set))?;
+        let now = state.now();
+        Some(state.ledger.take_balance_changes(now))
+    }
+
+    /// Records the judge's verdict for the dashboard.
+    pub(crate) fn note_verdict(&self, verdict: Result<Verdict, String>) {
+        let state = &mut *self.state();
+        state.verdict = Some((state.now(), verdict));
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> Clock {
+        self.state().clock
+    }
+
+    /// Replaces the clock.
+    pub fn set_clock(&self, clock: Clock) {
+        let state = &mut *self.state();
+        // A purchase whose time passed by the old clock ends before the change.
+        let at = state.clock.now();
+        state.ledger.process_due(at);
+        state.clock = clock;
+        persist(state.file.as_ref(), || Event::Clock { at, clock });
+    }
+
+    /// Sets the clock's offset from the computer's clock.
+    pub fn set_clock_offset(&self, offset_ms: i64) {
+        self.set_clock(Clock::Runs { offset_ms });
+    }
+
+    /// Returns the settings.
+    pub fn settings(&self) -> Settings {
+        self.state().settings()
+    }
+
+    /// Changes the settings.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Invalid> {
+        let mut state = self.state();
+        let mut settings = state.settings();
+        change(&mut settings);
+        settings.api_mapping.check()?;
+        state.set(settings.clone());
+        persist(state.file.as_ref(), || Event::Settings(settings));
         Ok(())
     }
 
-    /// Adds a member; an id is used once only.
-    pub fn add_member(&mut self, member: Member) -> Result<(), Invalid> {
-        member.check()?;
-        if self.accounts.contains_key(&member.contact_id) {
-            return Err(Invalid::new("contactId", "is another member's"));
-        }
-        let (contact, balance) = (member.contact_id, member.points);
-        let account = Account { member, balance, held: 0, purchases: Vec::new(), assignments: Vec::new() };
-        self.accounts.insert(contact, account);
+    /// Sets the rate above which the status is 429. `None`: no limit.
+    pub fn set_requests_per_second(&self, limit: Option<u32>) {
+        // This cannot fail, because the API mapping does not change.
+        let _ = self.set(|settings| settings.requests_per_second = limit);
+    }
+
+    /// Replaces the API mapping.
+    pub fn set_api_mapping(&self, api_mapping: ApiMapping) -> Result<(), Invalid> {
+        self.set(|settings| settings.api_mapping = api_mapping)
+    }
+
+    /// Adds a member. Returns an error if the id is in use.
+    pub fn add_member(&self, member: Member) -> Result<(), Invalid> {
+        let mut state = self.state();
+        state.ledger.add_member(member.clone())?;
+        persist(state.file.as_ref(), || Event::Member(member));
         Ok(())
     }
 
-    /// Adds an item; an id is used once only.
-    pub fn add_item(&mut self, item: Item) -> Result<(), Invalid> {
-        item.check()?;
-        if self.item(item.id).is_some() {
-            return Err(Invalid::new("id", "is another item's"));
-        }
-        self.items.push(item);
+    /// Adds an item. Returns an error if the id is in use or the item is invalid.
+    pub fn add_item(&self, item: Item) -> Result<(), Invalid> {
+        let mut state = self.state();
+        state.ledger.add_item(item.clone())?;
+        persist(state.file.as_ref(), || Event::Item(item));
         Ok(())
-    }
-
-    /// Buys an item, or finds the purchase this id was used for before.
-    pub fn purchase(&mut self, now: Time, contact: Uuid, purchase_id: Uuid, item: Uuid) -> Result<Bought<'_>, Refused> {
-        self.settle(now);
-        let account = self.accounts.get_mut(&contact).ok_or(Refused::ContactNotFound)?;
-        if let Some(&index) = self.by_purchase_id.get(&purchase_id) {
-            let existing = &self.purchases[index];
-            return if existing.contact_id == contact {
-                Ok(Bought::Existing(existing))
-            } else {
-                Err(Refused::PurchaseIdOfAnotherContact)
-            };
-        }
-
-        let item = self.items.iter_mut().find(|known| known.id == item).ok_or(Refused::ItemNotFound)?;
-        match item.promotion {
-            PromotionState::Active => {}
-            PromotionState::Removed => return Err(Refused::PromotionRemoved),
-            PromotionState::Expired => return Err(Refused::PromotionExpired),
-        }
-        if !item.is_on_sale(now) {
-            return Err(Refused::NotOnSale);
-        }
-        if !item.is_for(contact) {
-            return Err(Refused::NotEligible);
-        }
-        if item.stock == Some(0) {
-            return Err(Refused::OutOfStock);
-        }
-        if account.balance < item.cost {
-            return Err(Refused::NotEnoughPoints);
-        }
-
-        account.balance -= item.cost;
-        account.held += item.cost;
-        if let Some(changes) = &mut self.balance_changes {
-            changes.push(BalanceChange { contact_id: contact, balance: account.balance, at: now });
-        }
-        item.stock = item.stock.map(|left| left - 1);
-        let behaviour = item.behaviour;
-        let index = self.purchases.len();
-        account.purchases.push(index);
-        self.by_purchase_id.insert(purchase_id, index);
-        self.purchases.push(Purchase {
-            id: derived(purchase_id, "purchase"),
-            purchase_id,
-            contact_id: contact,
-            item_id: item.id,
-            promotion_id: item.promotion_id,
-            assignment_id: None,
-            cost: item.cost,
-            status: Status::Processing,
-            created_on: now,
-        });
-
-        match behaviour {
-            Behaviour::Normal => {
-                self.finish(index, now, Ending::Completed);
-                Ok(Bought::New(&self.purchases[index]))
-            }
-            Behaviour::Fails => {
-                self.finish(index, now, Ending::Failed);
-                Ok(Bought::Failed)
-            }
-            Behaviour::Processing { for_ms, answer, .. } => {
-                self.processing.insert((now.plus_millis(for_ms.into()), index));
-                Ok(match answer {
-                    Meanwhile::Processing => Bought::New(&self.purchases[index]),
-                    Meanwhile::TimedOut => Bought::TimedOut,
-                })
-            }
-        }
-    }
-
-    /// Uses a reward.
-    pub fn redeem(&mut self, now: Time, assignment: Uuid, channel: Channel) -> Result<&Assignment, NotRedeemed> {
-        self.settle(now);
-        let &index = self.by_assignment_id.get(&assignment).ok_or(NotRedeemed::NotFound)?;
-        let reward = &self.item_of(&self.assignments[index]).reward;
-        if reward.expires_on.is_some_and(|end| end <= now) {
-            return Err(NotRedeemed::NotFound);
-        }
-        if self.assignments[index].redeemed_on.is_some() {
-            return Err(NotRedeemed::AlreadyRedeemed);
-        }
-        if !reward.redemption_channels.iter().any(|allowed| allowed.channel == channel) {
-            return Err(NotRedeemed::OtherChannel);
-        }
-        self.assignments[index].redeemed_on = Some(now);
-        let purchase = self.by_purchase_id[&self.assignments[index].purchase_id];
-        self.write(now, LedgerKind::Redeem, purchase);
-        Ok(&self.assignments[index])
-    }
-
-    /// Somebody else uses a reward, if it can still be used.
-    pub fn redeem_elsewhere(&mut self, now: Time, assignment: Uuid) -> bool {
-        self.settle(now);
-        let Some(&index) = self.by_assignment_id.get(&assignment) else { return false };
-        let assignment = &mut self.assignments[index];
-        if assignment.redeemed_on.is_some() {
-            return false;
-        }
-        assignment.redeemed_on = Some(now);
-        let purchase = self.by_purchase_id[&assignment.purchase_id];
-        self.write(now, LedgerKind::RedeemElsewhere, purchase);
-        true
-    }
-
-    /// What always happens to such a request, by the item before the member.
-    pub fn standing_fault(&self, operation: Operation, contact: Option<Uuid>, item: Option<Uuid>) -> Option<&Effect> {
-        let item = item.and_then(|id| self.item(id));
-        let member = contact.and_then(|id| self.accounts.get(&id));
-        let faults = [item.map(|item| &item.faults), member.map(|account| &account.member.faults)];
-        faults.into_iter().flatten().find_map(|faults| standing(faults, operation))
-    }
-
-    /// Brings every purchase in progress to its end whose time has come. Every method that takes `now` does it first.
-    pub fn settle(&mut self, now: Time) {
-        while let Some(&(due, index)) = self.processing.first()
-            && due <= now
-        {
-            self.processing.pop_first();
-            let item = self.purchases[index].item_id;
-            let ends = match self.item(item).map(|item| item.behaviour) {
-                Some(Behaviour::Processing { ends, .. }) => ends,
-                _ => Ending::Completed,
-            };
-            self.finish(index, due, ends);
-        }
-    }
-
-    /// Turns points held into points deducted and a reward, or gives them back.
-    fn finish(&mut self, index: usize, at: Time, ending: Ending) {
-        let purchase = &mut self.purchases[index];
-        let (contact, purchase_id, item, cost) =
-            (purchase.contact_id, purchase.purchase_id, purchase.item_id, purchase.cost);
-        let Some(account) = self.accounts.get_mut(&contact) else { return };
-        account.held -= cost;
-        match ending {
-            Ending::Failed => {
-                purchase.status = Status::Failed;
-                account.balance += cost;
-                if let Some(changes) = &mut self.balance_changes {
-                    changes.push(BalanceChange { contact_id: contact, balance: account.balance, at });
-                }
-                if let Some(item) = self.items.iter_mut().find(|known| known.id == item) {
-                    item.stock = item.stock.map(|left| left + 1);
-                }
-            }
-            Ending::Completed => {
-                let assignment = derived(purchase_id, "assignment");
-                purchase.status = Status::Completed;
-                purchase.assignment_id = Some(assignment);
-                self.by_assignment_id.insert(assignment, self.assignments.len());
-                account.assignments.push(self.assignments.len());
-                self.assignments.push(Assignment {
-                    id: assignment,
-                    contact_id: contact,
-                    item_id: item,
-                    purchase_id,
-                    assigned_on: at,
-                    redeemed_on: None,
-                });
-                self.write(at, LedgerKind::Deduct, index);
-                self.write(at, LedgerKind::Assign, index);
-            }
-        }
-    }
-
-    fn write(&mut self, time: Time, kind: LedgerKind, purchase: usize) {
-        let Purchase { contact_id, purchase_id, item_id, assignment_id, cost, .. } = self.purchases[purchase];
-        let deducts = kind == LedgerKind::Deduct;
-        self.ledger.push(LedgerEntry {
-            seq: self.ledger.len() as u64 + 1,
-            time,
-            kind,
-            contact_id,
-            purchase_id,
-            item_id,
-            assignment_id: assignment_id.filter(|_| !deducts),
-            points: if deducts { cost } else { 0 },
-            balance_after: self.accounts.get(&contact_id).map_or(0, |account| account.balance + account.held),
-        });
-    }
-
-    /// Whether from now on balance changes are to be noted.
-    pub(crate) fn note_balance_changes(&mut self, wanted: bool) {
-        self.balance_changes = wanted.then(Vec::new);
-    }
-
-    /// The balance changes noted since the last time.
-    pub(crate) fn take_balance_changes(&mut self, now: Time) -> Vec<BalanceChange> {
-        self.settle(now);
-        self.balance_changes.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// The member, as things stand.
-    pub fn account(&mut self, now: Time, contact: Uuid) -> Option<&Account> {
-        self.settle(now);
-        self.accounts.get(&contact)
-    }
-
-    /// Every member, as things stand.
-    pub fn accounts(&mut self, now: Time) -> impl Iterator<Item = &Account> {
-        self.settle(now);
-        self.accounts.values()
-    }
-
-    /// What this member may buy now, whether or not the points suffice.
-    pub fn items_for(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Item>> {
-        self.settle(now);
-        self.accounts.get(&contact)?;
-        Some(self.items.iter().filter(move |item| {
-            item.is_on_sale(now) && item.is_for(contact) && item.is_shown_to(contact) && item.stock != Some(0)
-        }))
-    }
-
-    /// Every item.
-    pub fn items(&self) -> &[Item] {
-        &self.items
-    }
-
-    /// Everything this member has bought, the newest first; `None`: no such member.
-    pub fn purchases_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Purchase>> {
-        self.settle(now);
-        let account = self.accounts.get(&contact)?;
-        Some(account.purchases.iter().rev().map(|&index| &self.purchases[index]))
-    }
-
-    /// Everything anybody has bought, the oldest first.
-    pub fn purchases(&mut self, now: Time) -> &[Purchase] {
-        self.settle(now);
-        &self.purchases
-    }
-
-    /// The rewards this member has that have not expired, with the item each came with; `None`: no such member.
-    pub fn rewards_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = (&Assignment, &Item)>> {
-        self.settle(now);
-        let store = &*self;
-        let account = store.accounts.get(&contact)?;
-        Some(account.assignments.iter().filter_map(move |&index| {
-            let assignment = &store.assignments[index];
-            let item = store.item_of(assignment);
-            item.reward.expires_on.is_none_or(|end| now < end).then_some((assignment, item))
-        }))
-    }
-
-    /// Every reward anybody was given, the oldest first.
-    pub fn assignments(&mut self, now: Time) -> &[Assignment] {
-        self.settle(now);
-        &self.assignments
-    }
-
-    /// The reward with this id.
-    pub fn assignment(&self, id: Uuid) -> Option<&Assignment> {
-        self.by_assignment_id.get(&id).map(|&index| &self.assignments[index])
-    }
-
-    /// The item an assignment came with. Items are never removed.
-    pub fn item_of(&self, assignment: &Assignment) -> &Item {
-        self.item(assignment.item_id).expect("items are never removed")
-    }
-
-    /// The members with such a key.
-    pub fn find(&self, key: SearchKey, value: &str) -> Vec<Uuid> {
-        self.accounts
-            .values()
-            .filter(|account| key.finds(&account.member, value.trim_end()))
-            .map(|account| account.member.contact_id)
-            .collect()
-    }
-
-    /// Everything that happened to anybody's points and rewards.
-    pub fn ledger(&mut self, now: Time) -> &[LedgerEntry] {
-        self.settle(now);
-        &self.ledger
-    }
-
-    fn item(&self, id: Uuid) -> Option<&Item> {
-        self.items.iter().find(|item| item.id == id)
     }
 }
 
-/// An id that Engage would have made: not the purchase id, but always the same for it.
-fn derived(purchase_id: Uuid, what: &str) -> Uuid {
-    Uuid::new_v5(&purchase_id, what.as_bytes())
+/// Limits the requests of any one second.
+#[derive(Debug)]
+pub(crate) struct RateLimit {
+    limit: Option<u32>,
+    accepted: VecDeque<Instant>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Time = Time::from_millis(1_800_000_000_000);
-
-    /// A store with one member of 1000 points and one item of 300.
-    fn store(item: Item) -> (Store, Uuid, Uuid) {
-        let member = Member::new("Test", 1000);
-        let (contact, item_id) = (member.contact_id, item.id);
-        let mut store = Store::default();
-        store.add_member(member).unwrap();
-        store.add_item(item).unwrap();
-        (store, contact, item_id)
+impl RateLimit {
+    pub fn new(limit: Option<u32>) -> RateLimit {
+        RateLimit { limit, accepted: VecDeque::new() }
     }
 
-    fn slow(ends: Ending) -> Item {
-        let behaviour = Behaviour::Processing { for_ms: 500, answer: Meanwhile::Processing, ends };
-        Item { behaviour, stock: Some(1), ..Item::new("Slow", 300) }
+    pub fn limit(&self) -> Option<u32> {
+        self.limit
     }
 
-    fn balance(store: &mut Store, now: Time, contact: Uuid) -> (u32, u32) {
-        let account = store.account(now, contact).unwrap();
-        (account.balance, account.held)
-    }
-
-    #[test]
-    fn a_purchase_id_buys_once() {
-        let (mut store, contact, item) = store(Item::new("Coffee", 300));
-        let id = Uuid::new_v4();
-        assert!(matches!(store.purchase(NOW, contact, id, item), Ok(Bought::New(_))));
-        assert!(matches!(store.purchase(NOW, contact, id, item), Ok(Bought::Existing(_))));
-        assert!(matches!(store.purchase(NOW, contact, id, Uuid::new_v4()), Ok(Bought::Existing(_))));
-        assert_eq!(balance(&mut store, NOW, contact), (700, 0));
-        let kinds: Vec<LedgerKind> = store.ledger(NOW).iter().map(|entry| entry.kind).collect();
-        assert_eq!(kinds, [LedgerKind::Deduct, LedgerKind::Assign]);
-    }
-
-    #[test]
-    fn a_refused_purchase_leaves_its_id_free() {
-        let (mut store, contact, item) = store(Item::new("Coffee", 300));
-        let id = Uuid::new_v4();
-        assert_eq!(store.purchase(NOW, contact, id, Uuid::new_v4()), Err(Refused::ItemNotFound));
-        assert!(matches!(store.purchase(NOW, contact, id, item), Ok(Bought::New(_))));
-    }
-
-    #[test]
-    fn points_in_progress_are_held_and_then_deducted() {
-        let (mut store, contact, item) = store(slow(Ending::Completed));
-        store.purchase(NOW, contact, Uuid::new_v4(), item).unwrap();
-        assert_eq!(balance(&mut store, NOW.plus_millis(499), contact), (700, 300));
-        assert!(store.ledger(NOW.plus_millis(499)).is_empty());
-        assert_eq!(balance(&mut store, NOW.plus_millis(500), contact), (700, 0));
-        assert_eq!(store.ledger(NOW.plus_millis(9000))[0].time, NOW.plus_millis(500));
-        assert_eq!(store.purchase(NOW, contact, Uuid::new_v4(), item), Err(Refused::OutOfStock));
-    }
-
-    #[test]
-    fn a_purchase_that_fails_gives_back_points_and_stock() {
-        let (mut store, contact, item) = store(slow(Ending::Failed));
-        let id = Uuid::new_v4();
-        store.purchase(NOW, contact, id, item).unwrap();
-        let later = NOW.plus_millis(500);
-        assert_eq!(balance(&mut store, later, contact), (1000, 0));
-        assert_eq!(store.purchases(later)[0].status, Status::Failed);
-        assert_eq!(store.items()[0].stock, Some(1));
-        assert!(store.ledger(later).is_empty());
-        assert!(matches!(store.purchase(later, contact, id, item), Ok(Bought::Existing(_))));
-    }
-
-    #[test]
-    fn a_window_holds_its_first_moment_and_not_its_last() {
-        let window = Item { valid_from: NOW, valid_to: Some(NOW.plus_millis(10)), ..Item::new("Now", 1) };
-        let (mut store, contact, item) = store(window);
-        for (offset, on_sale) in [(-1, false), (0, true), (9, true), (10, false)] {
-            let now = NOW.plus_millis(offset);
-            assert_eq!(store.items_for(now, contact).unwrap().count(), usize::from(on_sale));
-            assert_eq!(store.purchase(now, contact, Uuid::new_v4(), item).is_ok(), on_sale);
+    /// Returns whether a request may pass. A rejected request does not count.
+    pub fn accepts(&mut self, now: Instant) -> bool {
+        let Some(limit) = self.limit else { return true };
+        while self.accepted.front().is_some_and(|&then| now.duration_since(then) >= Duration::from_secs(1)) {
+            self.accepted.pop_front();
         }
-    }
-
-    #[test]
-    fn an_expired_reward_is_neither_listed_nor_redeemed() {
-        let reward = Reward { expires_on: Some(NOW.plus_millis(10)), ..Reward::default() };
-        let (mut store, contact, item) = store(Item { reward, ..Item::new("Today", 1) });
-        store.purchase(NOW, contact, Uuid::new_v4(), item).unwrap();
-        let assignment = store.assignments(NOW)[0].id;
-        assert_eq!(store.rewards_of(NOW, contact).unwrap().count(), 1);
-        assert_eq!(store.rewards_of(NOW.plus_millis(10), contact).unwrap().count(), 0);
-        assert_eq!(store.redeem(NOW.plus_millis(10), assignment, Channel::Pos), Err(NotRedeemed::NotFound));
-        assert!(store.redeem(NOW, assignment, Channel::Pos).is_ok());
-    }
-
-    #[test]
-    fn the_ledger_accounts_for_every_point_whatever_happens() {
-        let members = [Member::new("a", 5000), Member::new("b", 700)];
-        let items = [Item::new("normal", 30), slow(Ending::Completed), slow(Ending::Failed)];
-        let items = items.map(|item| Item { stock: None, ..item });
-        let mut store = Store::default();
-        for member in &members {
-            store.add_member(member.clone()).unwrap();
+        let accepted = u32::try_from(self.accepted.len()).is_ok_and(|count| count < limit);
+        if accepted {
+            self.accepted.push_back(now);
         }
-        for item in &items {
-            store.add_item(item.clone()).unwrap();
-        }
-        let ids: Vec<Uuid> = (0..40).map(Uuid::from_u128).collect();
-        let mut seed = 0x2545_f491_u32;
-        let mut pick = |count: usize| {
-            seed ^= seed << 13;
-            seed ^= seed >> 17;
-            seed ^= seed << 5;
-            seed as usize % count
-        };
-        for step in 0..2000 {
-            let now = NOW.plus_millis(step * 100);
-            let _ = store.purchase(now, members[pick(2)].contact_id, ids[pick(40)], items[pick(3)].id);
-        }
-        let end = NOW.plus_millis(1_000_000);
-        for member in &members {
-            let mut left = member.points;
-            for entry in store.ledger(end).iter().filter(|entry| entry.contact_id == member.contact_id) {
-                left -= entry.points;
-                assert_eq!(entry.balance_after, left);
-            }
-            assert_eq!(balance(&mut store, end, member.contact_id), (left, 0));
-        }
-        let deducted = store.ledger(end).iter().filter(|entry| entry.kind == LedgerKind::Deduct);
-        let mut deducted: Vec<Uuid> = deducted.map(|entry| entry.purchase_id).collect();
-        let count = deducted.len();
-        deducted.sort_unstable();
-        deducted.dedup();
-        assert_eq!(deducted.len(), count);
-        assert_eq!(store.assignments(end).len(), count);
-    }
-
-    #[test]
-    fn a_member_is_found_by_every_key_it_has() {
-        let mut store = Store::default();
-        let member = Member {
-            email: Some("a@example.com".to_owned()),
-            mobile_phone: Some("+46701234567".to_owned()),
-            social_security_number: Some("19900101-1234".to_owned()),
-            custom_key: Some("1001".to_owned()),
-            ..Member::new("a", 0)
-        };
-        let found = vec![member.contact_id];
-        store.add_member(member).unwrap();
-        for (key, value) in [
-            (SearchKey::Email, "A@Example.com"),
-            (SearchKey::MobilePhone, "0046 70-123 45 67"),
-            (SearchKey::SocialSecurityNumber, "900101-1234"),
-            (SearchKey::CustomKey, "1001"),
-            (SearchKey::Any, "1001"),
-            (SearchKey::Any, "+46701234567"),
-        ] {
-            assert_eq!(store.find(key, value), found, "{key:?} {value}");
-        }
-        assert!(store.find(SearchKey::CustomKey, "100").is_empty());
-        // A `+` that was not escaped in a query arrives as a space: that is another number.
-        assert!(store.find(SearchKey::MobilePhone, " 46701234567").is_empty());
+        accepted
     }
 }

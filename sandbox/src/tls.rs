@@ -1,5 +1,5 @@
-//! TLS: an authority, made once and kept where it is told to be, a certificate for this computer from it, and on request
-//! certificates that no client should accept.
+//! TLS: a root certificate that is made once, a server certificate for this computer, and invalid
+//! certificates on request.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -23,13 +23,13 @@ use tokio_rustls::{TlsAcceptor, rustls};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// A fault of the next connections over TLS, whichever store they are for.
+/// A fault of the next TLS connections, for every store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TlsFault {
-    /// The certificate that is shown.
+    /// The certificate that the server presents.
     pub certificate: BadCertificate,
-    /// To how many connections; 0: until the faults are cleared.
+    /// The number of connections; 0: until the faults are cleared.
     #[serde(default = "once")]
     pub connections: u32,
 }
@@ -46,13 +46,13 @@ pub enum BadCertificate {
     Expired,
     /// It will be valid from tomorrow.
     NotYetValid,
-    /// Another authority, of the same name, vouches for it.
+    /// Another root certificate of the same name has signed it.
     UnknownCa,
-    /// It is another host's.
+    /// It names another host.
     WrongHost,
 }
 
-/// What the HTTPS listeners need.
+/// The certificates of the HTTPS listeners.
 pub(crate) struct Tls {
     authority: Authority,
     names: Vec<String>,
@@ -60,7 +60,7 @@ pub(crate) struct Tls {
     armed: Mutex<VecDeque<(TlsFault, TlsAcceptor)>>,
 }
 
-/// Without the authority's key.
+/// Leaves out the root certificate's key.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("armed", &self.armed()).finish_non_exhaustive()
@@ -68,34 +68,35 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// TLS for an address, with the authority that is kept in a folder, made if there is none; without a folder, a new one.
-    pub fn new(bound: IpAddr, kept_in: Option<&Path>) -> Result<Tls> {
-        let authority = match kept_in {
-            Some(folder) => Authority::kept_in(folder).map_err(|error| format!("{}: {error}", folder.display()))?,
+    /// Returns TLS for an address. The folder keeps the root certificate; it is created if it does
+    /// not exist. Without a folder the root certificate is new.
+    pub fn new(address: IpAddr, folder: Option<&Path>) -> Result<Tls> {
+        let authority = match folder {
+            Some(folder) => Authority::from_folder(folder).map_err(|error| format!("{}: {error}", folder.display()))?,
             None => Authority::new(KeyPair::generate()?)?,
         };
         let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-        if !bound.is_loopback() && !bound.is_unspecified() {
-            names.push(bound.to_string());
+        if !address.is_loopback() && !address.is_unspecified() {
+            names.push(address.to_string());
         }
         let now = OffsetDateTime::now_utc();
         let usual = authority.acceptor(&names, now - Duration::days(1), now + Duration::days(365))?;
         Ok(Tls { authority, names, usual, armed: Mutex::default() })
     }
 
-    /// The certificate to trust.
+    /// Returns the root certificate as PEM.
     pub fn ca_pem(&self) -> &str {
         &self.authority.pem
     }
 
-    /// Arms a fault, behind those that are armed already.
+    /// Arms a fault, behind the faults that are armed already.
     pub fn arm(&self, fault: TlsFault) -> Result<()> {
         let acceptor = self.bad(fault.certificate)?;
         self.queue().push_back((fault, acceptor));
         Ok(())
     }
 
-    /// The faults that have not yet struck for the last time.
+    /// Returns the armed faults.
     pub fn armed(&self) -> Vec<TlsFault> {
         self.queue().iter().map(|(fault, _)| *fault).collect()
     }
@@ -105,7 +106,7 @@ impl Tls {
         self.queue().clear();
     }
 
-    /// What the next connection meets.
+    /// Returns the acceptor for the next connection.
     pub fn next(&self) -> TlsAcceptor {
         let mut armed = self.queue();
         let Some((fault, acceptor)) = armed.front_mut() else { return self.usual.clone() };
@@ -138,7 +139,7 @@ impl Tls {
     }
 }
 
-/// Who vouches for certificates.
+/// The root certificate and its key.
 struct Authority {
     pem: String,
     key: KeyPair,
@@ -149,12 +150,13 @@ impl Authority {
         Ok(Authority { pem: Authority::params()?.self_signed(&key)?.pem(), key })
     }
 
-    /// The one that is in the folder, so that who trusted it once trusts it still.
-    fn kept_in(folder: &Path) -> Result<Authority> {
+    /// Reads the root certificate of a folder, so that a client keeps accepting it after a
+    /// restart.
+    fn from_folder(folder: &Path) -> Result<Authority> {
         let (pem_file, key_file) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
         if !key_file.exists() {
             if pem_file.exists() {
-                return Err("ca.pem is there without its ca-key.pem; remove it, or bring the key back".into());
+                return Err("ca-key.pem is missing beside ca.pem. Restore ca-key.pem, or remove ca.pem".into());
             }
             fs::create_dir_all(folder)?;
             let made = Authority::new(KeyPair::generate()?)?;
@@ -164,14 +166,14 @@ impl Authority {
         }
         let key = KeyPair::from_pem(&fs::read_to_string(&key_file)?).map_err(|error| format!("ca-key.pem: {error}"))?;
         if !pem_file.exists() {
-            // Stopped between the two files.
+            // An earlier start ended between the two writes.
             fs::write(&pem_file, Authority::params()?.self_signed(&key)?.pem())?;
         }
         let pem = fs::read_to_string(&pem_file)?;
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("ca.pem: {error}"))?;
         let public = key.public_key_raw();
         if !certificate.windows(public.len()).any(|part| part == public) {
-            return Err("ca.pem and ca-key.pem do not belong together; remove both".into());
+            return Err("ca-key.pem is not the key of ca.pem. Remove both files".into());
         }
         Ok(Authority { pem, key })
     }
@@ -184,7 +186,7 @@ impl Authority {
         Ok(params)
     }
 
-    /// Serves a certificate for these names, made now.
+    /// Returns an acceptor with a new certificate for these names.
     fn acceptor(&self, names: &[String], from: OffsetDateTime, to: OffsetDateTime) -> Result<TlsAcceptor> {
         let mut leaf = params(names.to_vec(), &names[0], from, to)?;
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];

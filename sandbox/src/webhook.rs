@@ -1,5 +1,7 @@
-//! The webhook `point.balance.updated`, to a listener on this computer: signed as Engage's provider signs, as often and in such an
-//! order as it is told to. Envelope and payload are documented; that points held for a purchase in progress count is assumed.
+//! The webhook `point.balance.updated`, for a listener on this computer. It can be signed, repeated
+//! and reordered.
+//! The envelope, the payload and the signature are documented. It is assumed that points held for a
+//! purchase in progress count.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,35 +23,36 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::clock::Time;
-use crate::store::{BalanceChange, Invalid};
-use crate::tenant::Tenant;
+use crate::ledger::{BalanceChange, Invalid};
+use crate::store::Store;
 
-/// How long a delivery may take, and how often it is tried.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout and the number of attempts of a delivery.
+const TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 5;
-/// How often the store is looked at, and how long a lone event waits for one to be swapped with.
-const LOOK: Duration = Duration::from_millis(20);
-const WAIT: Duration = Duration::from_secs(2);
+/// The interval between two checks of the store, and the time that a single event waits for another
+/// to swap with.
+const INTERVAL: Duration = Duration::from_millis(20);
+const SWAP_WAIT: Duration = Duration::from_secs(2);
 
-/// Where and how balance changes are told.
+/// The receiver of balance changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Webhook {
-    /// `http://` and an address of this computer.
+    /// An `http://` URL with an address of this computer.
     pub url: String,
-    /// How many times each event comes again.
+    /// The number of additional deliveries of each event.
     #[serde(default)]
     pub repeat: u32,
-    /// Whether two events change places.
+    /// Whether two events are swapped.
     #[serde(default)]
     pub reorder: bool,
-    /// `whsec_` and the signing secret in Base64; without one nothing is signed.
+    /// `whsec_` and the signing secret in Base64. Without it nothing is signed.
     #[serde(default, skip_serializing)]
     pub secret: Option<String>,
 }
 
 impl Webhook {
-    /// Says what is wrong with it, if anything.
+    /// Returns the first invalid field.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         self.target()?;
         self.key().map(|_| ())
@@ -57,7 +60,7 @@ impl Webhook {
 
     fn target(&self) -> Result<(SocketAddr, Uri), Invalid> {
         let wrong =
-            || Invalid::new("url", "is not http:// and an address of this computer, like http://127.0.0.1:8080/hook");
+            || Invalid::new("url", "must be http:// and an address of this computer, like http://127.0.0.1:8080/hook");
         let uri: Uri = self.url.parse().map_err(|_| wrong())?;
         let host = match uri.host().map(|host| host.trim_matches(['[', ']'])) {
             Some("localhost") => IpAddr::from([127, 0, 0, 1]),
@@ -73,12 +76,12 @@ impl Webhook {
     fn key(&self) -> Result<Option<hmac::Key>, Invalid> {
         let Some(secret) = &self.secret else { return Ok(None) };
         let bytes = secret.strip_prefix("whsec_").and_then(|secret| BASE64_STANDARD.decode(secret).ok());
-        let bytes = bytes.ok_or_else(|| Invalid::new("secret", "is not whsec_ and Base64"))?;
+        let bytes = bytes.ok_or_else(|| Invalid::new("secret", "must be whsec_ and Base64"))?;
         Ok(Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 }
 
-/// A webhook that is set, and what became of its events.
+/// A webhook that is set, and its counters.
 #[derive(Debug)]
 pub(crate) struct Set {
     pub webhook: Webhook,
@@ -86,20 +89,20 @@ pub(crate) struct Set {
     pub failed: AtomicU64,
 }
 
-/// Delivers what changes until another webhook is set in its place, or none.
-pub(crate) async fn deliver(tenant: Arc<Tenant>, set: Arc<Set>) {
+/// Delivers balance changes until another webhook is set or the webhook is removed.
+pub(crate) async fn deliver(store: Arc<Store>, set: Arc<Set>) {
     let (Ok((address, uri)), Ok(key)) = (set.webhook.target(), set.webhook.key()) else { return };
     let sender = Sender { address, uri, key };
     let mut waiting: Vec<Event> = Vec::new();
     let mut since = Instant::now();
     loop {
-        let Some(changes) = tenant.balance_changes(&set) else { return };
+        let Some(changes) = store.balance_changes(&set) else { return };
         if waiting.is_empty() {
             since = Instant::now();
         }
-        waiting.extend(changes.into_iter().map(|change| Event::of(change, tenant.api_key())));
-        if set.webhook.reorder && waiting.len() < 2 && since.elapsed() < WAIT {
-            tokio::time::sleep(LOOK).await;
+        waiting.extend(changes.into_iter().map(|change| Event::of(change, store.api_key())));
+        if set.webhook.reorder && waiting.len() < 2 && since.elapsed() < SWAP_WAIT {
+            tokio::time::sleep(INTERVAL).await;
             continue;
         }
         if set.webhook.reorder {
@@ -111,11 +114,11 @@ pub(crate) async fn deliver(tenant: Arc<Tenant>, set: Arc<Set>) {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
-/// Something to tell.
+/// A balance change to deliver.
 struct Event {
     id: String,
     at: Time,
@@ -123,10 +126,10 @@ struct Event {
 }
 
 impl Event {
-    fn of(change: BalanceChange, tenant: &str) -> Event {
+    fn of(change: BalanceChange, store: &str) -> Event {
         let BalanceChange { contact_id, balance, at } = change;
         let id = format!("msg_{}", Uuid::new_v4().simple());
-        // Documented as an integer, where the account's own id may be a GUID.
+        // The documentation has an integer here. The account's own id may be a GUID.
         let account = contact_id.as_u128() & 0x7fff_ffff;
         let body = json!({
             "eventType": "point.balance.updated",
@@ -139,7 +142,7 @@ impl Event {
                 "definitionId": "1",
                 "balanceExpires": null,
             },
-            "tenant": tenant,
+            "tenant": store,
         });
         Event { id, at, body: Bytes::from(body.to_string()) }
     }
@@ -152,13 +155,13 @@ struct Sender {
 }
 
 impl Sender {
-    /// Tries until it is accepted, or too often.
+    /// Sends an event until the receiver accepts it or the attempts are used up.
     async fn send(&self, event: &Event) -> bool {
         for attempt in 0..ATTEMPTS {
-            if matches!(timeout(PATIENCE, self.attempt(event)).await, Ok(Ok(true))) {
+            if matches!(timeout(TIMEOUT, self.attempt(event)).await, Ok(Ok(true))) {
                 return true;
             }
-            tokio::time::sleep(LOOK * 2_u32.pow(attempt)).await;
+            tokio::time::sleep(INTERVAL * 2_u32.pow(attempt)).await;
         }
         false
     }

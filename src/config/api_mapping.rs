@@ -1,40 +1,45 @@
-//! Everything this library assumes of Engage that Voyado's public pages do not say. Nothing outside this module may assume more.
-//! Where a real tenant turns out otherwise, the configuration's `apiMapping` object says so: a change of configuration, not a release.
+//! The names and paths of Engage's API that Voyado's public pages do not state. No other module
+//! assumes any. The configuration's `apiMapping` object overrides them for a tenant that differs,
+//! so that no release is needed.
 
 use super::fields::Fields;
 use crate::core::error::Result;
 
-/// The parts of the wire format that are not documented.
+/// The parts of Engage's API that are not documented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiMapping {
     /// The header that carries the key: the general page says `apikey`, another one `x-api-key`.
     pub key_header: String,
-    /// The field of a purchase request that names the item. Its meaning is documented, its name is not.
+    /// The field of a purchase request that names the item. Its meaning is documented, its name is
+    /// not.
     pub item_id_field: String,
-    /// Where a purchase carries the id the till made, in order of preference.
+    /// The fields of a purchase that may hold the id that the till made, in order of preference.
     pub purchase_id_fields: Vec<String>,
-    /// Where a purchase carries its status. That there is one is documented for the history.
+    /// The field of a purchase that holds its status. The status is documented for the history.
     pub status_field: String,
     /// Of the statuses, only `Processing` is documented.
     pub completed: String,
     pub processing: String,
     pub failed: String,
-    /// Where a member's rewards are listed; `{contactId}` and `{channel}` are filled in. Only a v2 path is documented.
+    /// The path of a member's rewards, with `{contactId}` and `{channel}` as placeholders. Only a
+    /// v2 path is documented.
     pub rewards_path: String,
-    /// Where a purchase or a reward names the template of the reward. Documented for items and rewards, assumed for purchases.
+    /// The fields of a purchase or a reward that name the reward's template. They are documented
+    /// for items and rewards, and assumed for purchases.
     pub promotion_id_fields: Vec<String>,
-    /// Where a purchase names the very reward it gave, if it does.
+    /// The fields of a purchase that may name the reward it gave.
     pub assignment_id_fields: Vec<String>,
-    /// Where a purchase says when it was made.
+    /// The fields of a purchase that hold the time at which it was made.
     pub created_on_fields: Vec<String>,
-    /// Where a reward says whether and when it was redeemed. Documented for v2, as are the next ones.
+    /// The fields of a reward that state whether and when it was redeemed. These and the next ones
+    /// are documented for v2.
     pub redeemed_fields: Vec<String>,
     pub redeemed_on_fields: Vec<String>,
-    /// Where a reward has what is printed and shown.
+    /// The fields of a reward that are printed and shown.
     pub title_fields: Vec<String>,
     pub description_fields: Vec<String>,
     pub expires_on_fields: Vec<String>,
-    /// Named in words only.
+    /// The public pages describe the barcode without its field's name.
     pub barcode_fields: Vec<String>,
 }
 
@@ -63,8 +68,20 @@ impl Default for ApiMapping {
     }
 }
 
+/// The headers of every request, and those that the HTTP library sets.
+const OWN_HEADERS: [&str; 8] = [
+    "Host",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Content-Type",
+    "User-Agent",
+    "Accept",
+    "Accept-Encoding",
+];
+
 impl ApiMapping {
-    /// Reads the `apiMapping` object; what it does not name stays as assumed.
+    /// Reads the `apiMapping` object. A key that it lacks keeps the assumed value.
     pub fn parse(mut fields: Fields) -> Result<Self> {
         let assumed = Self::default();
         let mut text = |key, assumed: String| fields.string(key).map(|given| given.unwrap_or(assumed));
@@ -87,13 +104,25 @@ impl ApiMapping {
             expires_on_fields: fields.strings("expiresOnFields", assumed.expires_on_fields)?,
             barcode_fields: fields.strings("barcodeFields", assumed.barcode_fields)?,
         };
-        if ureq::http::HeaderName::from_bytes(api_mapping.key_header.as_bytes()).is_err() {
+        let header = &api_mapping.key_header;
+        if ureq::http::HeaderName::from_bytes(header.as_bytes()).is_err() {
             return Err(fields.error("keyHeader", "is not the name of an HTTP header"));
         }
-        if !api_mapping.rewards_path.starts_with('/') || !api_mapping.rewards_path.contains("{contactId}") {
+        if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(header)) {
+            return Err(fields.error("keyHeader", "is a header that the library sets itself; name another one"));
+        }
+        let path = &api_mapping.rewards_path;
+        if !path.starts_with('/') || !path.contains("{contactId}") {
             return Err(
                 fields.error("rewardsPath", "must start with / and hold {contactId}; {channel} stands for the channel")
             );
+        }
+        // The path is written into the request line as it is.
+        if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+            return Err(fields.error(
+                "rewardsPath",
+                "holds a space, a control character, # or a character outside of ASCII; write it as %XX",
+            ));
         }
         fields.finish()?;
         Ok(api_mapping)

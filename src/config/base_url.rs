@@ -5,18 +5,23 @@
 pub(crate) struct BaseUrl(ureq::http::Uri);
 
 impl BaseUrl {
-    /// Checks a base URL. The error is what to say of the key.
+    /// Checks a base URL. The error continues a message that begins with the key's name.
     pub fn parse(text: &str) -> std::result::Result<Self, &'static str> {
         let url: ureq::http::Uri = text.parse().map_err(|_| "is not a URL; for example \"https://acme.voyado.com\"")?;
         let host = url
             .host()
             .filter(|host| !host.is_empty())
-            .ok_or("names no host; for example \"https://acme.voyado.com\"")?;
-        if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err("must not carry a user name or password");
+            .ok_or("has no host name; for example \"https://acme.voyado.com\"")?;
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        if authority.contains('@') {
+            return Err("must not have a user name or password");
+        }
+        // `port_u16` is None for a port above 65535, and the scheme's port would be used.
+        if authority.len() > host.len() && url.port_u16().is_none_or(|port| port == 0) {
+            return Err("has a port that is not a number from 1 to 65535");
         }
         if url.query().is_some() {
-            return Err("must not carry a query");
+            return Err("must not have a query");
         }
         match url.scheme_str() {
             Some("https") => {}
@@ -39,17 +44,19 @@ impl BaseUrl {
         (self.0.host().unwrap_or_default(), self.0.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 }))
     }
 
-    /// Scheme, host and port: `https://acme.voyado.com`.
+    /// Returns scheme, host and port: `https://acme.voyado.com`.
     pub fn origin(&self) -> String {
         format!("{}://{}", self.0.scheme_str().unwrap_or_default(), self.0.authority().map_or("", |at| at.as_str()))
     }
 
-    /// What stands before the path of every request; without a trailing slash, so often nothing.
+    /// Returns the path that stands before the path of every request, without a trailing slash.
     pub fn prefix(&self) -> &str {
         self.0.path().trim_end_matches('/')
     }
 }
 
+/// Returns whether a host is this computer by its name or address. The addresses of a name are
+/// checked again before a connection is made.
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -60,13 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_is_for_loopback_only() {
+    fn plain_http_is_accepted_for_loopback_only() {
         for good in [
             "https://a.voyado.com",
             "https://a.voyado.com/",
             "http://127.0.0.1:8080",
             "http://localhost",
             "http://[::1]:9",
+            "https://a.voyado.com:65535",
         ] {
             assert!(BaseUrl::parse(good).is_ok(), "{good}");
         }
@@ -81,6 +89,11 @@ mod tests {
             "http://127.0.0.1.evil.com",
             "http://localhost.evil.com",
             "http://128.0.0.1",
+            "https://a.voyado.com:0",
+            "https://a.voyado.com:65536",
+            "https://a.voyado.com:70000/x",
+            "https://a.voyado.com:",
+            "https://[::1]:99999",
         ] {
             assert!(BaseUrl::parse(bad).is_err(), "{bad}");
         }

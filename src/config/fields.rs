@@ -1,48 +1,64 @@
-//! Reads a JSON object of settings (the configuration, a call's options) field by field.
-//! Whatever is wrong, the error names the key, says what was found and what is allowed; a value is never printed, it may be a secret.
+//! Reads a JSON object of settings (the configuration, a call's options) field by field. An error
+//! names the key, the type that was found and the values that are allowed. A value is never
+//! printed, because it may be a secret.
 
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
 use crate::secret::Secret;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::cell::RefCell;
+use std::fmt;
 use std::ops::RangeInclusive;
 
-/// An object being read. Every key that is asked for is known; [`Fields::finish`] refuses the rest.
+/// An object being read. A key that is asked for is known; [`Fields::finish`] rejects the rest.
 pub(crate) struct Fields {
     code: Code,
     what: &'static str,
-    values: Map<String, Value>,
+    values: Values,
     known: Vec<&'static str>,
 }
 
 impl Fields {
-    /// `code` is the code of every error, `what` names the object in messages (`config_json`).
+    /// Parses `text`. `code` is the code of every error; `what` names the object in messages
+    /// (`config_json`). A byte order mark is skipped. A repeated key, at any depth, is an error.
     pub fn parse(text: &str, code: Code, what: &'static str) -> Result<Self> {
-        match serde_json::from_str(text) {
-            Ok(Value::Object(values)) => Ok(Self { code, what, values, known: Vec::new() }),
+        let repeated = RefCell::new(None);
+        let mut json = serde_json::Deserializer::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
+        let parsed = UniqueKeys { repeated: &repeated }.deserialize(&mut json);
+        match parsed.and_then(|value| json.end().map(|()| value)) {
+            Ok(Value::Object(values)) => Ok(Self { code, what, values: Values(values), known: Vec::new() }),
             Ok(other) => Err(Error::new(code, format!("{what} must be a JSON object, not {}", kind(&other)))),
             Err(error) => Err(Error::new(
                 code,
-                format!("{what} is not JSON: line {}, column {}: {}", error.line(), error.column(), reason(&error)),
+                match repeated.take() {
+                    Some(key) => format!("{what}: {} is repeated; give it once", shown(&key)),
+                    None => format!(
+                        "{what} is not JSON: line {}, column {}: {}",
+                        error.line(),
+                        error.column(),
+                        reason(&error)
+                    ),
+                },
             )),
         }
     }
 
-    /// An object without any key, for absent options.
+    /// Returns an object without any key, for absent options.
     pub fn empty(code: Code, what: &'static str) -> Self {
-        Self { code, what, values: Map::new(), known: Vec::new() }
+        Self { code, what, values: Values::default(), known: Vec::new() }
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
-        self.values.remove(key).filter(|value| !value.is_null())
+        self.values.0.remove(key).filter(|value| !value.is_null())
     }
 
     fn wrong(&self, key: &str, expected: &str, found: &Value) -> Error {
         Error::new(self.code, format!("{}: {key} must be {expected}, not {}", self.what, kind(found)))
     }
 
-    /// An error about one key of this object.
+    /// Returns an error about one key of this object.
     pub fn error(&self, key: &str, says: &str) -> Error {
         Error::new(self.code, format!("{}: {key} {says}", self.what))
     }
@@ -69,6 +85,14 @@ impl Fields {
         match self.take(key) {
             None => Ok(default),
             Some(Value::Bool(flag)) => Ok(flag),
+            Some(other) => Err(self.wrong(key, "true or false", &other)),
+        }
+    }
+
+    pub fn optional_flag(&mut self, key: &'static str) -> Result<Option<bool>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
             Some(other) => Err(self.wrong(key, "true or false", &other)),
         }
     }
@@ -107,11 +131,13 @@ impl Fields {
         }
     }
 
-    /// An object inside this one; its complaints name it. Absent is empty.
+    /// Reads an object inside this one. An absent object is empty.
     pub fn object(&mut self, key: &'static str, what: &'static str) -> Result<Self> {
         match self.take(key) {
             None => Ok(Self::empty(self.code, what)),
-            Some(Value::Object(values)) => Ok(Self { code: self.code, what, values, known: Vec::new() }),
+            Some(Value::Object(values)) => {
+                Ok(Self { code: self.code, what, values: Values(values), known: Vec::new() })
+            }
             Some(other) => Err(self.wrong(key, "an object", &other)),
         }
     }
@@ -125,31 +151,110 @@ impl Fields {
         }
     }
 
-    /// Refuses what was not asked for.
+    /// Rejects a key that was not asked for.
     pub fn finish(self) -> Result<()> {
-        let Some(unknown) = self.values.keys().next() else { return Ok(()) };
+        let Some(unknown) = self.values.0.keys().next() else { return Ok(()) };
         let allowed = match self.known.len() {
             0 => "no key is allowed here".to_owned(),
             _ => format!("allowed: {}", self.known.join(", ")),
         };
-        // Only a key that looks like one is repeated: anything else may be a misplaced secret.
-        let shown = match unknown.len() <= 40 && unknown.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            true => unknown.as_str(),
-            false => "(not printable)",
-        };
-        Err(Error::new(self.code, format!("{}: unknown key {shown}; {allowed}", self.what)))
+        Err(Error::new(self.code, format!("{}: unknown key {}; {allowed}", self.what, shown(unknown))))
     }
 }
 
-impl Drop for Fields {
-    /// What nobody has taken may be a secret: it is there when an error has ended the reading.
+/// The values that were not read yet.
+#[derive(Default)]
+struct Values(Map<String, Value>);
+
+impl Drop for Values {
+    /// Overwrites the texts: after an error, one of them may be a secret that nobody has read.
     fn drop(&mut self) {
-        for (_, value) in std::mem::take(&mut self.values) {
+        for (_, value) in std::mem::take(&mut self.0) {
             if let Value::String(text) = value {
                 drop(Secret::new(text));
             }
         }
     }
+}
+
+/// Reads any JSON value and rejects an object that has a key twice. serde_json's own `Value` keeps
+/// the last one.
+#[derive(Clone, Copy)]
+struct UniqueKeys<'a> {
+    /// Gets the key that is repeated.
+    repeated: &'a RefCell<Option<String>>,
+}
+
+impl<'de> DeserializeSeed<'de> for UniqueKeys<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> std::result::Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for UniqueKeys<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> std::result::Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = elements.next_element_seed(self)? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> std::result::Result<Value, A::Error> {
+        let mut values = Values::default();
+        while let Some(key) = members.next_key::<String>()? {
+            if values.0.contains_key(&key) {
+                *self.repeated.borrow_mut() = Some(key);
+                return Err(A::Error::custom("a key is repeated"));
+            }
+            let value = members.next_value_seed(self)?;
+            values.0.insert(key, value);
+        }
+        Ok(Value::Object(std::mem::take(&mut values.0)))
+    }
+}
+
+/// Returns a key for a message. Only a key that looks like one is shown: another text may be a
+/// misplaced secret.
+fn shown(key: &str) -> &str {
+    let is_key = key.len() <= 40 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_key { key } else { "(not printable)" }
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -163,7 +268,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// The parser's complaint without the position, which is said apart.
+/// Returns the parser's message without the position, which the caller adds.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! The configuration of a client, read from JSON and checked once. Nothing later can fail because of it.
+//! The configuration of a client, read from JSON and checked once, when the client is opened.
 
 mod api_mapping;
 mod base_url;
@@ -17,7 +17,7 @@ use crate::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What `eps_client_open` was told. [`Config::parse`] is the only way to make one.
+/// The configuration that `eps_client_open` gets. Only [`Config::parse`] makes one.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(crate) base_url: BaseUrl,
@@ -25,35 +25,43 @@ pub struct Config {
     pub(crate) api_key: Option<Secret>,
     pub(crate) user_agent: String,
     pub(crate) ca_file: Option<PathBuf>,
-    /// Whether the operating system's certificate authorities are trusted beside `caFile`.
+    /// Whether the operating system's root certificates are used beside `caFile`.
     pub(crate) system_trust: bool,
     pub(crate) client_identity: Option<ClientIdentity>,
     pub(crate) proxy: ProxySetting,
-    /// Whether a connection is made on open, so that the first call finds it.
+    /// Whether a connection is made when the client is opened, for the first call.
     pub(crate) preconnect: bool,
-    /// How long a call may keep the cashier waiting.
+    /// How long a call may wait for its result.
     pub(crate) wait: Duration,
-    /// How long one request may take.
+    /// Limit of one request.
     pub(crate) request_timeout: Duration,
     pub(crate) max_response_bytes: u64,
     pub(crate) journal: JournalPlace,
     pub(crate) retry: RetryRules,
+    /// Whose operations the journal holds: not the key, which may be rotated.
+    pub(crate) tenant: String,
+    /// Assumption A2, in ms.
+    pub(crate) history_lag_ms: u64,
+    /// How long after its acknowledgement a reference still means the same operation, in ms.
+    pub(crate) reference_window_ms: u64,
+    /// Whether purchase ids are derived from tenant, reference, contact and item.
+    pub(crate) tenant_ids: bool,
     /// How long acknowledged records are kept.
     pub(crate) retention: Duration,
     pub(crate) api_mapping: ApiMapping,
 }
 
-/// Where intents are kept.
+/// The place of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JournalPlace {
-    /// Not configured: nothing that spends is possible.
+    /// Not configured: calls that spend fail.
     None,
-    /// Asked for by name: lost with the process.
+    /// Lost with the process.
     Memory,
     File(PathBuf),
 }
 
-/// What the till proves with who it is: PEM files.
+/// The PEM files of the till's client certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientIdentity {
     pub certificate: PathBuf,
@@ -65,7 +73,7 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 impl Config {
-    /// Reads and checks `config_json`. Every complaint is `EPS_BAD_CONFIG` and names the key.
+    /// Reads and checks `config_json`. Every error is `EPS_BAD_CONFIG` and names the key.
     pub fn parse(json: &str) -> Result<Self> {
         let mut fields = Fields::parse(json, Code::BadConfig, "config_json")?;
         let base_url = fields.required_string("baseUrl", "\"https://acme.voyado.com\"")?;
@@ -92,8 +100,19 @@ impl Config {
         let journal = journal_place(&mut fields)?;
         let retry = RetryRules {
             schedule_ms: fields.integers("retryScheduleMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
-            startup_jitter_ms: fields.integer("startupJitterMs", 30_000, 0..=HOUR_MS)?,
+            startup_jitter_ms: fields.integer("startupJitterMs", 300_000, 0..=HOUR_MS)?,
             resend_limit_ms: fields.integer("resendLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
+        };
+        let tenant = fields.string("tenant")?.unwrap_or_else(|| base_url.origin());
+        if tenant.len() > 200 || tenant.chars().any(char::is_control) {
+            return Err(fields.error("tenant", "must have at most 200 bytes and no control characters"));
+        }
+        let history_lag_ms = fields.integer("historyLagMs", 10 * MINUTE_MS, 0..=DAY_MS)?;
+        let reference_window_ms = fields.integer("referenceWindowMs", 12 * HOUR_MS, 0..=365 * DAY_MS)?;
+        let tenant_ids = match fields.string("idScope")?.as_deref() {
+            None | Some("journal") => false,
+            Some("tenant") => true,
+            Some(_) => return Err(fields.error("idScope", "must be \"journal\" or \"tenant\"")),
         };
         let retention = fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS;
         let api_mapping = ApiMapping::parse(fields.object("apiMapping", "config_json: apiMapping")?)?;
@@ -112,6 +131,10 @@ impl Config {
             max_response_bytes,
             journal,
             retry,
+            tenant,
+            history_lag_ms,
+            reference_window_ms,
+            tenant_ids,
             retention: Duration::from_millis(retention),
             api_mapping,
         })
@@ -190,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_configuration_has_the_documented_defaults() {
+    fn shortest_configuration_has_the_documented_defaults() {
         let config = Config::parse(&with("")).unwrap();
         assert_eq!(config.wait, Duration::from_secs(10));
         assert_eq!(config.request_timeout, Duration::from_secs(60));
@@ -200,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_names_the_key_and_what_is_allowed() {
+    fn mistake_in_the_configuration_names_the_key() {
         let cases: &[(String, &[&str])] = &[
             (String::new(), &["not JSON", "line 1"]),
             ("[]".into(), &["must be a JSON object", "an array"]),
@@ -222,6 +245,18 @@ mod tests {
             (with(r#","apiMapping":{"purchaseIdFields":[1]}"#), &["apiMapping: purchaseIdFields", "strings"]),
             (with(r#","proxy":"socks5://u:hush@p:1""#), &["proxy", "http://", "no other kind"]),
             (with(r#","proxy":"http://u:hush%@p:1""#), &["proxy", "%25"]),
+            (with(r#","waitMs":1,"waitMs":2"#), &["config_json: waitMs is repeated"]),
+            (with(r#","apiMapping":{"keyHeader":"a","keyHeader":"b"}"#), &["keyHeader is repeated"]),
+            (with(r#","waitMs":1} {"#), &["not JSON"]),
+            (with(r#","apiMapping":{"keyHeader":"Host"}"#), &["apiMapping: keyHeader", "sets itself"]),
+            (with(r#","apiMapping":{"keyHeader":"content-LENGTH"}"#), &["apiMapping: keyHeader", "sets itself"]),
+            (with(r#","apiMapping":{"keyHeader":"a\r\nb: c"}"#), &["apiMapping: keyHeader", "header"]),
+            (
+                with(r#","apiMapping":{"rewardsPath":"/{contactId} HTTP/1.1\r\nX: y\r\n\r\n"}"#),
+                &["apiMapping: rewardsPath", "%XX"],
+            ),
+            (with(r#","apiMapping":{"rewardsPath":"/é{contactId}"}"#), &["apiMapping: rewardsPath", "%XX"]),
+            (r#"{"baseUrl":"https://a.voyado.com:70000","userAgent":"A/1"}"#.into(), &["baseUrl", "from 1 to 65535"]),
             (with(r#","clientCertFile":"x""#), &["clientKeyFile", "missing", "clientCertFile"]),
             (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
             (with(r#","preconnect":"yes""#), &["preconnect", "true or false"]),
@@ -238,7 +273,12 @@ mod tests {
     }
 
     #[test]
-    fn a_user_agent_is_a_product_and_its_version() {
+    fn byte_order_mark_before_the_configuration_is_skipped() {
+        assert!(Config::parse(&format!("\u{feff}{}", with(""))).is_ok());
+    }
+
+    #[test]
+    fn user_agent_is_a_product_and_its_version() {
         for good in ["AcmePOS/1.5", "AcmePOS/1.5 (till 7)"] {
             assert!(is_product(good), "{good}");
         }
@@ -248,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_can_be_printed_without_the_key() {
+    fn printed_configuration_lacks_the_key() {
         let config = Config::parse(&with("")).unwrap();
         assert!(!format!("{config:?}").contains("hush"));
     }

@@ -1,4 +1,4 @@
-//! The proxy between a till and the internet: the configured one, or the environment's.
+//! The proxy between a till and the server: the one of the configuration or of the environment.
 
 use super::base_url::BaseUrl;
 use crate::core::code::Code;
@@ -10,16 +10,16 @@ use std::fmt;
 use std::net::IpAddr;
 use ureq::http::uri::Authority;
 
-/// Which proxy the configuration names.
+/// The proxy setting of the configuration.
 #[derive(Debug, Clone)]
 pub(crate) enum ProxySetting {
-    /// Nothing is said: what the environment says.
+    /// The key is absent: the environment's variables apply.
     Environment,
     None,
     Named(Proxy),
 }
 
-/// An HTTP proxy that makes tunnels (CONNECT).
+/// An HTTP proxy that opens tunnels (CONNECT).
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     pub host: String,
@@ -36,7 +36,8 @@ impl fmt::Display for Proxy {
 }
 
 impl Proxy {
-    /// Reads `http://user:password@host:port`; the error is what to say of it. `named_by` is the key or variable that holds it.
+    /// Reads `http://user:password@host:port`. `named_by` is the key or variable that holds it. The
+    /// error continues a message that begins with that name.
     pub fn parse(text: &str, named_by: &'static str) -> std::result::Result<Self, &'static str> {
         let rest = match text.split_once("://") {
             None => text,
@@ -54,21 +55,27 @@ impl Proxy {
             .map_err(|_| "is not of the form http://user:password@host:port (write special characters as %XX)")?;
         let has_port = place.as_str().len() > place.host().len();
         if place.host().is_empty() || (has_port && place.port_u16().is_none_or(|port| port == 0)) {
-            return Err("names no host, or a port that cannot be");
+            return Err("has no host name, or a port that is not a number from 1 to 65535");
         }
         Ok(Self { host: place.host().to_owned(), port: place.port_u16().unwrap_or(80), login, named_by })
     }
 
-    /// The proxy for a server, if there is one.
+    /// Returns the proxy for a server, if there is one.
     pub fn of(setting: &ProxySetting, server: &BaseUrl) -> Result<Option<Self>> {
         match setting {
             ProxySetting::None => Ok(None),
+            // A plain http:// request would give the proxy the API key.
+            ProxySetting::Named(_) if !server.is_https() => Err(Error::new(
+                Code::BadConfig,
+                "config_json: proxy cannot be used with an http:// baseUrl, because the API key would be sent \
+                 unencrypted. Use https:// in baseUrl, or set proxy to \"none\"",
+            )),
             ProxySetting::Named(proxy) => Ok(Some(proxy.clone())),
             ProxySetting::Environment => Self::of_environment(server, |name| std::env::var(name).ok().map(Secret::new)),
         }
     }
 
-    /// As most programs read the environment; a server on this computer is never asked through a proxy.
+    /// Reads the environment as most programs do. A server on this computer gets no proxy.
     fn of_environment(server: &BaseUrl, read: impl Fn(&str) -> Option<Secret>) -> Result<Option<Self>> {
         const PROXIES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
         let set = |name: &&str| read(name).filter(|value| !value.expose().is_empty());
@@ -80,7 +87,7 @@ impl Proxy {
         }
         let Some((name, value)) = PROXIES.iter().find_map(|name| Some((*name, set(name)?))) else { return Ok(None) };
         Self::parse(value.expose(), name).map(Some).map_err(|says| {
-            let instead = "name the proxy in config_json, or \"proxy\": \"none\" to do without";
+            let instead = "set proxy in config_json to the proxy, or to \"none\" for no proxy";
             Error::new(Code::BadConfig, format!("the environment's {name} {says}; {instead}"))
         })
     }
@@ -88,7 +95,7 @@ impl Proxy {
 
 const SCHEME: &[u8] = b"Basic ";
 
-/// The value of `Proxy-Authorization` for `user:password`, each with `%XX` for what cannot stand in a URL.
+/// Returns the value of `Proxy-Authorization` for `user:password`, which may hold `%XX`.
 fn basic(login: &str) -> std::result::Result<Secret, &'static str> {
     let mut plain = Wiped::default();
     let mut bytes = login.bytes();
@@ -120,8 +127,8 @@ fn basic(login: &str) -> std::result::Result<Secret, &'static str> {
     Ok(Secret::new(String::from_utf8(value).unwrap_or_default()))
 }
 
-/// Whether `NO_PROXY` names a server: `*`, a domain with all below it, an address or a range of addresses (`10.0.0.0/8`),
-/// each but the range with a port or without.
+/// Returns whether `NO_PROXY` names a server: `*`, a domain with its subdomains, an address, or a
+/// range of addresses (`10.0.0.0/8`). All but the range may have a port.
 fn is_excepted(list: &str, host: &str, port: u16) -> bool {
     let bare = |text: &str| text.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let host = bare(host);
@@ -166,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_read_and_its_login_cannot_be_printed() {
+    fn proxy_is_read_and_its_login_is_never_printed() {
         let proxy = Proxy::parse("http://till:hush%40%3A%C3%A5@proxy.local:3128/", "proxy").unwrap();
         assert_eq!((proxy.host.as_str(), proxy.port), ("proxy.local", 3128));
         // till:hush@:å
@@ -182,6 +189,7 @@ mod tests {
             "http://a/b",
             "http://a:0",
             "http://a:x",
+            "http://a:65536",
             "http://u%4:p@a:1",
             "http://u:p%0d%0a@a:1",
             "http://a b:1",
@@ -193,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_as_most_programs_do_and_never_for_this_computer() {
+    fn environment_is_read_but_never_for_this_computer() {
         let of = |url: &str, variables: &[(&str, &str)]| {
             let read = |name: &str| {
                 variables.iter().find(|(key, _)| *key == name).map(|(_, value)| Secret::new((*value).to_owned()))
@@ -206,7 +214,7 @@ mod tests {
         assert_eq!(of(url, &[("HTTPS_PROXY", "http://a:1"), ("ALL_PROXY", "b:1")]).unwrap(), some("a"));
         assert_eq!(of(url, &[("https_proxy", "c:1"), ("HTTPS_PROXY", "a:1")]).unwrap(), some("c"));
         assert_eq!(of(url, &[("https_proxy", ""), ("ALL_PROXY", "b:1")]).unwrap(), some("b"));
-        assert_eq!(of(url, &[("HTTP_PROXY", "a:1")]).unwrap(), None, "that is for http:// servers");
+        assert_eq!(of(url, &[("HTTP_PROXY", "a:1")]).unwrap(), None, "HTTP_PROXY is for http:// servers");
         for local in ["https://localhost:1", "https://127.0.0.1:1", "https://[::1]"] {
             assert_eq!(of(local, &[("ALL_PROXY", "b:1")]).unwrap(), None, "{local}");
         }

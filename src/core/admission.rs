@@ -1,9 +1,11 @@
 //! Which intent a command means: a new one, an existing one, or a conflict.
 
+use super::clock::Clocks;
 use super::code::Code;
 use super::domain::{AssignmentId, Millis, Operation};
 use super::error::{Detail, Error, Result};
-use super::intent::{Intent, IntentState};
+use super::evidence::Rejection;
+use super::intent::{self, Intent, IntentState, Progress};
 
 /// A purchase or a redeem that a caller asks for.
 #[derive(Debug, Clone)]
@@ -12,10 +14,21 @@ pub(crate) struct Command {
     pub operation: Operation,
     /// Whether the POS gave the id.
     pub named: bool,
+    /// Whether the id is derived from tenant, reference, contact and item (`idScope`).
+    pub derived: bool,
     /// The POS's own name for the sale.
     pub reference: Option<String>,
     /// Of a purchase: the member's rewards, if they were listed before.
     pub rewards_before: Option<Vec<AssignmentId>>,
+}
+
+/// What admission needs to know of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdmissionRules<'a> {
+    /// Whose operations these are.
+    pub tenant: &'a str,
+    /// How long after its acknowledgement a reference still means the same operation, in ms.
+    pub reference_window_ms: Millis,
 }
 
 /// Intents in the journal that a command may mean.
@@ -23,13 +36,15 @@ pub(crate) struct Command {
 pub(crate) struct Candidates {
     /// The intent with the command's id.
     pub by_id: Option<Intent>,
-    /// The intent with the command's reference, for the same contact and item or the same reward.
-    pub by_reference: Option<Intent>,
+    /// Intents of the same kind with the command's reference, for the same item or the same reward,
+    /// newest first.
+    pub by_reference: Vec<Intent>,
     /// Unacknowledged intents of the same contact and item, or of the same reward, oldest first.
     pub unacknowledged: Vec<Intent>,
 }
 
-/// The decision about a command. The journal carries it out in the transaction that read the candidates.
+/// The decision about a command. The journal carries it out in the transaction that read the
+/// candidates.
 #[derive(Debug)]
 pub(crate) enum Admission {
     /// Write this intent and send its request. It is a new one, or one of which nothing has left.
@@ -41,44 +56,19 @@ pub(crate) enum Admission {
     Uncertain(Intent, Error),
 }
 
-/// The time by the clocks that a decision may use.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Clocks {
-    /// The till's clock.
-    pub now: Millis,
-    /// How long an attempt that starts now may be under way, in ms.
-    pub in_flight_window: Millis,
-    /// Engage's clock, at the earliest and at the latest, if known.
-    pub engage: Option<(Millis, Millis)>,
-}
-
-impl Clocks {
-    /// Returns when, by Engage's clock, Engage may process an attempt that starts now.
-    pub fn processing_window(self) -> Option<(Millis, Millis)> {
-        self.engage.map(|(earliest, latest)| (earliest, latest + self.in_flight_window))
-    }
-}
-
-/// Fills in the processing window of an intent that was recorded while Engage's clock was not known.
-/// The till's clock must have run steadily since; the caller checks that.
-pub(crate) fn backdated(intent: Intent, clocks: Clocks) -> Intent {
-    let Some((earliest, latest)) = clocks.engage.filter(|_| intent.processing_window.is_none()) else {
-        return intent;
-    };
-    let from = earliest.saturating_sub(clocks.now.saturating_sub(intent.recorded_at));
-    let until = (latest + intent.in_flight_until).saturating_sub(clocks.now);
-    Intent { processing_window: Some((from, until)), ..intent }
-}
-
 /// Decides which intent a command means (invariants 3 and 7).
-pub(crate) fn admit(command: &Command, candidates: Candidates, clocks: Clocks) -> Result<Admission> {
+pub(crate) fn admit(
+    command: &Command,
+    candidates: Candidates,
+    clocks: Clocks,
+    rules: AdmissionRules<'_>,
+) -> Result<Admission> {
     let conflict = |code, message: &str, intent: &Intent| Err(intent.operation.named_in(Error::new(code, message)));
-    if command.named
-        && let Some(intent) = candidates.by_id
-    {
-        if intent.operation != command.operation {
+    let is_ours = |intent: &Intent| intent.tenant.as_deref().is_none_or(|tenant| tenant == rules.tenant);
+    if let Some(intent) = candidates.by_id {
+        if !is_ours(&intent) || intent.operation != command.operation {
             let message =
-                "purchaseId was used on this till for another contact or another item; make a fresh one (eps_new_id)";
+                "purchaseId was used on this till for another contact, item or tenant; make a fresh one (eps_new_id)";
             return conflict(Code::PurchaseIdConflict, message, &intent);
         }
         if let Some(reference) = &command.reference
@@ -87,20 +77,38 @@ pub(crate) fn admit(command: &Command, candidates: Candidates, clocks: Clocks) -
             let message = "purchaseId was used on this till with another reference, or with none";
             return conflict(Code::ReferenceConflict, message, &intent);
         }
-        return Ok(existing_or_again(intent, clocks));
+        // A derived id is the same at the next press, so that a decline must not keep it. Engage
+        // decides anew.
+        let again =
+            command.derived && intent.state == IntentState::Declined && Rejection::of(intent.code) != Rejection::Failed;
+        return existing_or_again(intent, again, clocks, rules);
     }
-    if let Some(intent) = candidates.by_reference {
-        if command.named {
-            let message = "reference, contact and item already belong to another purchase id; leave purchaseId out to follow that purchase";
-            return conflict(Code::ReferenceConflict, message, &intent);
+    for intent in candidates.by_reference.iter().filter(|intent| is_ours(intent)) {
+        if !is_same(intent, command) {
+            // The member may have got another contact id (a merge), so this may be the same sale.
+            if !intent.state.is_final() && !intent.is_acknowledged() {
+                let message = "an operation with this reference is pending for another contact; wait for its outcome, or use another reference for another sale";
+                return conflict(Code::ReferenceConflict, message, intent);
+            }
+            continue;
         }
-        return Ok(existing_or_again(intent, clocks));
+        match intent.state {
+            // The reason of a decline may not hold any more. Its purchase id stays declined, so a
+            // fresh one is used.
+            IntentState::Declined if !by_credentials(intent) => {}
+            _ if command.named => {
+                let message = "reference, contact and item already belong to another purchase id; leave purchaseId out to get that purchase";
+                return conflict(Code::ReferenceConflict, message, intent);
+            }
+            _ => return existing_or_again(intent.clone(), false, clocks, rules),
+        }
     }
-    // A declined intent does not count: the member may have got the points since. An intent in manual
-    // review does not count either.
+    // A declined intent does not count: the member may have got the points since. An intent in
+    // manual review does not count either.
     let is_open = |intent: &&Intent| {
-        intent.reference.is_none()
-            && intent.state != IntentState::Declined
+        is_ours(intent)
+            && intent.reference.is_none()
+            && (intent.state != IntentState::Declined || by_credentials(intent))
             && !intent.needs_review()
             && is_same(intent, command)
     };
@@ -108,19 +116,37 @@ pub(crate) fn admit(command: &Command, candidates: Candidates, clocks: Clocks) -
         && !command.named
         && let Some(intent) = candidates.unacknowledged.iter().find(is_open)
     {
-        return Ok(existing_or_again(intent.clone(), clocks));
+        return existing_or_again(intent.clone(), false, clocks, rules);
     }
     if let Operation::Redeem(_) = command.operation
-        && let Some(intent) = candidates.unacknowledged.iter().find(|it| !it.state.is_final() && !it.needs_review())
+        && let Some(intent) =
+            candidates.unacknowledged.iter().find(|it| is_ours(it) && !it.state.is_final() && !it.needs_review())
     {
         // With a second request under way, no response could be assigned to its operation.
         return conflict(Code::RewardInUse, Code::RewardInUse.row().meaning, intent);
     }
+    let now = clocks.now();
     Ok(Admission::New(Intent {
+        tenant: Some(rules.tenant.to_owned()),
         processing_window: clocks.processing_window(),
         rewards_before: command.rewards_before.clone(),
-        ..Intent::new(command.operation, command.reference.clone(), clocks.now, clocks.now + clocks.in_flight_window)
+        progress: first_attempt(clocks),
+        ..Intent::new(command.operation, command.reference.clone(), now, now + clocks.in_flight_window_ms)
     }))
+}
+
+fn first_attempt(clocks: Clocks) -> Progress {
+    Progress {
+        in_flight_window_ms: clocks.in_flight_window_ms,
+        last_attempt_at_ms: Some(clocks.now()),
+        writer_version: crate::VERSION.to_owned(),
+        ..Progress::default()
+    }
+}
+
+/// Whether an intent was declined by the API key, which may be corrected since.
+fn by_credentials(intent: &Intent) -> bool {
+    intent.state == IntentState::Declined && Rejection::of(intent.code) == Rejection::Credentials
 }
 
 /// Whether an intent and a command are about the same, apart from the id.
@@ -136,24 +162,41 @@ fn is_same(intent: &Intent, command: &Command) -> bool {
     }
 }
 
-/// Returns the existing intent, or starts it again where nothing of it has left the till.
-fn existing_or_again(intent: Intent, clocks: Clocks) -> Admission {
-    if intent.state != IntentState::NotSent {
-        return Admission::Existing(intent);
+/// Returns the existing intent, or starts it again where nothing of it was deducted and the reason
+/// may not hold any more.
+fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: AdmissionRules<'_>) -> Result<Admission> {
+    let declined = by_credentials(&intent);
+    if !again && !declined && intent.state != IntentState::NotSent {
+        return match (intent.acknowledged_at, &intent.reference) {
+            (Some(at), Some(reference)) if clocks.now().saturating_sub(at) > rules.reference_window_ms => {
+                let message = format!(
+                    "the reference {reference:?} belongs to an operation that was acknowledged before; put the date \
+                     and the line into the reference, or pass a purchaseId of your own"
+                );
+                Err(intent.operation.named_in(Error::new(Code::ReferenceReused, message)))
+            }
+            _ => Ok(Admission::Existing(intent)),
+        };
     }
-    Admission::New(Intent {
+    let before = declined.then(|| intent::Rejection {
+        code: intent.code.number(),
+        http_status: intent.detail.http_status,
+        engage_code: intent.detail.engage_code.clone(),
+    });
+    Ok(Admission::New(Intent {
         state: IntentState::Recorded,
         code: Code::Pending,
         detail: Detail { attempts: intent.detail.attempts + 1, ..Detail::default() },
-        recorded_at: clocks.now,
-        in_flight_until: clocks.now + clocks.in_flight_window,
-        next_query_at: clocks.now,
+        recorded_at: clocks.now(),
+        in_flight_until: clocks.now() + clocks.in_flight_window_ms,
+        next_query_at: clocks.now(),
         query_count: 0,
         processing_window: clocks.processing_window(),
         earlier_in_doubt: false,
         resolved_at: None,
         acknowledged_at: None,
+        progress: Progress { declined_before: before, ..first_attempt(clocks) },
         revision: intent.revision + 1,
         ..intent
-    })
+    }))
 }

@@ -1,5 +1,5 @@
-//! The table of codes: each number of the C ABI with its name, outcome and meaning. The Rust enum, the
-//! header's macros, the documentation and the bindings are made from it or checked against it.
+//! The table of codes: each number of the C ABI with its name, outcome and meaning. The Rust enum,
+//! the header's macros, the documentation and the bindings are made from it or checked against it.
 
 /// What a code says about the points (invariant 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +38,60 @@ pub struct Row {
     pub outcome: Outcome,
     /// Its meaning in one or two sentences.
     pub meaning: &'static str,
+}
+
+/// Who acts on a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// The POS goes on.
+    Continue,
+    /// The cashier informs the member.
+    TellMember,
+    /// The POS or the cashier may try again.
+    Retry,
+    /// The administrator mends the till, the network or the key.
+    Administrator,
+    /// The POS's vendor mends the program.
+    FixProgram,
+    /// Nobody: the library resolves it.
+    Wait,
+    /// A person decides about the operation.
+    Review,
+}
+
+impl Action {
+    /// Returns the name that the C API uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Action::Continue => "continue",
+            Action::TellMember => "tellMember",
+            Action::Retry => "retry",
+            Action::Administrator => "administrator",
+            Action::FixProgram => "fixProgram",
+            Action::Wait => "wait",
+            Action::Review => "review",
+        }
+    }
+}
+
+impl Row {
+    /// Returns who acts on the code: its class says it, with few exceptions.
+    pub fn action(&self) -> Action {
+        match self.code {
+            Code::Closed | Code::StillPending | Code::RewardInUse => Action::Retry,
+            Code::PendingNeedsReview | Code::PendingAmbiguous => Action::Review,
+            Code::PendingCredentials => Action::Administrator,
+            code => match code.number() {
+                0 => Action::Continue,
+                -199..=-100 => Action::FixProgram,
+                -299..=-200 | -699..=-600 => Action::Administrator,
+                -399..=-300 => Action::TellMember,
+                -499..=-400 => Action::Retry,
+                -599..=-500 => Action::Wait,
+                _ => Action::FixProgram,
+            },
+        }
+    }
 }
 
 macro_rules! codes {
@@ -81,6 +135,7 @@ codes! {
     Forked = -116, "EPS_FORKED", NotSent, "The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.";
 
     RewardInUse = -114, "EPS_REWARD_IN_USE", NotSent, "Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome.";
+    ReferenceReused = -117, "EPS_REFERENCE_REUSED", NotSent, "The reference belongs to an operation that was acknowledged before referenceWindowMs. Put the date and the line into the reference, or pass a purchase id of your own.";
     NotAPurchase = -115, "EPS_NOT_A_PURCHASE", NotSent, "The operation is a redeem; only a purchase gives a reward.";
 
     BadConfig = -200, "EPS_BAD_CONFIG", NotSent, "config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.";
@@ -125,6 +180,8 @@ codes! {
     ConnectionLost = -420, "EPS_CONNECTION_LOST", NotSent, "The connection ended before the response to a read was complete.";
     ProxyFailed = -421, "EPS_PROXY_FAILED", NotSent, "The proxy does not connect to the server; the message has its status. Nothing was sent.";
 
+    OutOfMemory = -422, "EPS_OUT_OF_MEMORY", NotSent, "There was no memory for a response or a list. Nothing was sent.";
+
     Pending = -500, "EPS_PENDING", Pending, "The outcome is not known yet; httpStatus and engageCode say more.";
     PendingWaitEnded = -510, "EPS_PENDING_WAIT_ENDED", Pending, "The wait ended before Engage responded. The request goes on and its response is journaled.";
     PendingCancelled = -511, "EPS_PENDING_CANCELLED", Pending, "eps_cancel ended the wait. The request goes on and its response is journaled.";
@@ -138,7 +195,9 @@ codes! {
     PendingClosed = -519, "EPS_PENDING_CLOSED", Pending, "The client was closed during the wait. The operation is resolved after the next open.";
     PendingNeedsReview = -520, "EPS_PENDING_NEEDS_REVIEW", Pending, "Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide.";
     PendingCredentials = -521, "EPS_PENDING_CREDENTIALS", Pending, "An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key.";
-    PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide.";
+    PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "The reward is redeemed or not listed, and nothing proves whether by this operation or by somebody else. A person must decide.";
+    PendingSubmitted = -523, "EPS_PENDING_SUBMITTED", Pending, "The operation is durable and is being sent.";
+    PendingOutOfMemory = -524, "EPS_PENDING_OUT_OF_MEMORY", Pending, "There was no memory for the response of an attempt.";
 
     Journal = -600, "EPS_JOURNAL", NotSent, "The journal could not be read or written. Nothing was sent.";
     JournalCannotOpen = -610, "EPS_JOURNAL_CANNOT_OPEN", NotSent, "The journal cannot be opened: no such folder, a folder in its place, no permission.";
@@ -148,6 +207,12 @@ codes! {
     JournalDamaged = -614, "EPS_JOURNAL_DAMAGED", NotSent, "The journal is damaged. It was left untouched.";
     JournalForeign = -615, "EPS_JOURNAL_FOREIGN", NotSent, "The file at journalPath belongs to another program. It was left untouched.";
     JournalReadOnly = -616, "EPS_JOURNAL_READ_ONLY", NotSent, "The journal can be read but not written. Nothing was sent.";
+    JournalIncomplete = -617, "EPS_JOURNAL_INCOMPLETE", NotSent, "Records are missing (a lost, damaged or older file). The message says since when, and the way out.";
+    JournalCopy = -618, "EPS_JOURNAL_COPY", NotSent, "The journal is a copy; see journalRole.";
+    JournalSecondCopy = -619, "EPS_JOURNAL_SECOND_COPY", NotSent, "Another copy of this library in this process has the journal open.";
+    JournalReplaced = -620, "EPS_JOURNAL_REPLACED", NotSent, "The files on the disk are no longer the ones that are open.";
+    JournalUnsafe = -621, "EPS_JOURNAL_UNSAFE", NotSent, "The file is not a regular file, is reached by a link, or belongs to or may be written by others.";
+    JournalTimedOut = -622, "EPS_JOURNAL_TIMED_OUT", NotSent, "The disk did not respond within the wait.";
 
     Internal = -900, "EPS_INTERNAL", Pending, "A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it.";
 }
@@ -169,8 +234,8 @@ impl Code {
     }
 }
 
-/// Returns what any number says about the points. A number that this version does not know has the outcome of
-/// its class. A number outside of all classes is *pending*, which is never wrong.
+/// Returns what any number says about the points. A number that this version does not know has the
+/// outcome of its class. A number outside of all classes is *pending*, which is never wrong.
 pub fn outcome(number: i32) -> Outcome {
     if let Some(code) = Code::from_number(number) {
         return code.row().outcome;

@@ -71,6 +71,18 @@ ids! {
     OperationId;
 }
 
+/// The namespace of derived purchase ids.
+const PURCHASES: Uuid = Uuid::from_u128(0x6f1f_0f5e_5d0b_4c53_9a4e_0c6a_3a2f_7d11);
+
+impl OperationId {
+    /// Derives the purchase id of a reference (`idScope`): UUIDv5 of tenant, reference, contact and
+    /// item.
+    pub fn derived(tenant: &str, reference: &str, contact: ContactId, item: ItemId) -> Self {
+        let name = format!("{tenant}\n{reference}\n{contact}\n{item}");
+        Self(Uuid::new_v5(&PURCHASES, name.as_bytes()))
+    }
+}
+
 /// Points to be spent on an item. Engage's idempotency key is `purchase` + `contact`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Purchase {

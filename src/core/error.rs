@@ -1,5 +1,6 @@
-//! The one error type: a code, a message, and details that are safe to print (invariant 10). It becomes the
-//! problem object of the C API. It never holds the key, the body of a response, or free text from a server.
+//! The one error type: a code, a message, and details that are safe to print (invariant 10). It
+//! becomes the problem object of the C API. It never holds the key, the body of a response, or free
+//! text from a server.
 
 use crate::core::code::Code;
 use crate::core::domain::OperationId;

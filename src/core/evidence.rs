@@ -1,41 +1,19 @@
-//! What an HTTP response, or its absence, proves about an operation.
+//! What an HTTP response, or its absence, proves about an operation. The rules need few assumptions
+//! about Engage, numbered as in docs/durability.md:
+//!
+//! - **A1** A repeat with the same purchase id and contact never deducts twice.
+//! - **A2** A purchase that was or is being processed is in a complete history of its contact, at
+//!   the latest `historyLagMs` after the in-flight window of its attempt.
+//! - **A3** A failed purchase was not deducted, and its id stays failed.
+//! - **A4** A documented rejection of the only attempt means that nothing was deducted.
+//! - **A5** 429 and `PromotionAssignmentError` mean that the attempt is over.
+//! - **A6** A 400, 401, 403, 404 or 422 is sent in the place of processing the attempt, not after
+//!   it.
 
 use super::code::Code;
 use super::domain::Millis;
 use super::error::Detail;
-
-/// What an attempt or a status query has proven.
-#[derive(Debug, Clone)]
-pub(crate) enum Evidence {
-    /// Engage has completed the operation.
-    Completed {
-        /// Engage's own JSON: the purchase or the reward. Empty where the response had no body.
-        response: String,
-    },
-    /// Engage has declined the attempt.
-    Declined(Reason),
-    /// Bytes of the request may have left, and nothing else is proven.
-    InDoubt(Reason),
-    /// No byte of the request has left the till.
-    NotSent(Reason),
-    /// A status query: the history does not hold the purchase, or the reward is not redeemed.
-    Absent,
-    /// A status query of a redeem: nothing is proven, because the reward is not in the list.
-    Unseen,
-    /// The reward is redeemed, by this till or by somebody else.
-    Redeemed(Redemption),
-}
-
-/// A reward that is redeemed.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Redemption {
-    /// The reward as Engage sent it, if a status query has read it.
-    pub reward: Option<String>,
-    /// The time of the redeem, by Engage's clock.
-    pub on: Option<Millis>,
-    /// The response's status and code.
-    pub detail: Detail,
-}
+use super::intent::{Intent, IntentState};
 
 /// Why an operation is not completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,21 +26,370 @@ pub(crate) struct Reason {
     pub cause: Vec<String>,
 }
 
-impl Evidence {
-    /// Returns the code that a log line shows.
-    pub fn code(&self) -> Code {
-        match self {
-            Evidence::Completed { .. } => Code::Ok,
-            Evidence::Declined(reason) | Evidence::InDoubt(reason) | Evidence::NotSent(reason) => reason.code,
-            Evidence::Absent | Evidence::Unseen => Code::Pending,
-            Evidence::Redeemed(_) => Code::AlreadyRedeemed,
-        }
-    }
-}
-
 impl Reason {
     /// Makes a reason that has a code only.
     pub fn of(code: Code) -> Self {
         Self { code, detail: Detail::default(), cause: Vec::new() }
+    }
+}
+
+/// The result of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AttemptResult {
+    /// Engage states that the operation is completed.
+    Completed {
+        /// Engage's own JSON: the purchase or the reward. Empty where the response had no body.
+        response: String,
+    },
+    /// Engage, or something on the way, rejected the attempt.
+    Rejected {
+        /// The rejection.
+        reason: Reason,
+        /// Engage's documented code stood in the response.
+        documented: bool,
+    },
+    /// Engage states that the reward is redeemed already.
+    AlreadyRedeemed(Reason),
+    /// Engage states that it processes the operation, or that it may be processed.
+    Processing(Reason),
+    /// The attempt is over, and its effect is not known (429, `PromotionAssignmentError`).
+    Over(Reason),
+    /// Bytes of the request may have left, and nothing else is proven.
+    InDoubt(Reason),
+    /// The connection ended before the first byte of a response. The request may have left.
+    Reset(Reason),
+    /// No byte of the request has left the till.
+    NotSent(Reason),
+}
+
+/// The result of one status query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum QueryResult {
+    /// A row of the operation is completed.
+    Completed {
+        /// Engage's own JSON.
+        response: String,
+    },
+    /// Every row of the purchase id is failed.
+    Failed(Reason),
+    /// A row of the operation is there and has no end yet.
+    Processing(Reason),
+    /// A complete and readable history with at least one row, none of them of this purchase.
+    Absent,
+    /// The history's own 404, or an empty list: no purchases, or no such contact.
+    NoHistory,
+    /// A history without a row of this purchase, but with rows that could not be read.
+    Unreadable(Reason),
+    /// The reward is in the list and not redeemed.
+    NotRedeemed,
+    /// The reward is redeemed, by this till or by somebody else.
+    Redeemed(Redemption),
+    /// A readable list without the reward.
+    Unseen,
+    /// No status query is possible: the POS named no contact.
+    Impossible,
+    /// The query failed, or its response is not complete or not readable.
+    NoEvidence(Reason),
+}
+
+/// A reward that is redeemed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Redemption {
+    /// The reward as Engage sent it.
+    pub reward: Option<String>,
+    /// The time of the redeem, by Engage's clock.
+    pub on: Option<Millis>,
+    /// The response's status and code.
+    pub detail: Detail,
+}
+
+impl AttemptResult {
+    /// Returns the code that a log line shows.
+    pub fn code(&self) -> Code {
+        match self {
+            AttemptResult::Completed { .. } => Code::Ok,
+            AttemptResult::Rejected { reason, .. }
+            | AttemptResult::AlreadyRedeemed(reason)
+            | AttemptResult::Processing(reason)
+            | AttemptResult::Over(reason)
+            | AttemptResult::InDoubt(reason)
+            | AttemptResult::Reset(reason)
+            | AttemptResult::NotSent(reason) => reason.code,
+        }
+    }
+}
+
+impl QueryResult {
+    /// Returns the code that a log line shows.
+    pub fn code(&self) -> Code {
+        match self {
+            QueryResult::Completed { .. } => Code::Ok,
+            QueryResult::Failed(reason)
+            | QueryResult::Processing(reason)
+            | QueryResult::Unreadable(reason)
+            | QueryResult::NoEvidence(reason) => reason.code,
+            QueryResult::Redeemed(_) => Code::AlreadyRedeemed,
+            QueryResult::Absent
+            | QueryResult::NoHistory
+            | QueryResult::NotRedeemed
+            | QueryResult::Unseen
+            | QueryResult::Impossible => Code::Pending,
+        }
+    }
+}
+
+/// The weight of a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// `PointShopItemPurchaseFailed`: a proof whatever came before (A3).
+    Failed,
+    /// A documented code about the item, the promotion, the reward or the channel.
+    Offer,
+    /// A documented code about the contact. A member who was merged or erased causes it too.
+    Contact,
+    /// 401 or 403.
+    Credentials,
+    /// 400, 404 or 422 without a documented code.
+    Undocumented,
+}
+
+impl Rejection {
+    /// Returns the weight of a rejection with this code.
+    pub fn of(code: Code) -> Self {
+        match code {
+            Code::PurchaseFailed => Rejection::Failed,
+            Code::ContactNotFound | Code::InvalidContact | Code::RewardNotOfContact => Rejection::Contact,
+            Code::Unauthorized | Code::Forbidden => Rejection::Credentials,
+            Code::PromotionNotFound
+            | Code::PromotionExpired
+            | Code::InvalidChannel
+            | Code::InvalidReward
+            | Code::RewardNotForChannel => Rejection::Offer,
+            _ => Rejection::Undocumented,
+        }
+    }
+}
+
+/// What a rejection of an attempt means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RejectionRule {
+    /// Nothing was deducted.
+    Declined,
+    /// One status query decides; no further attempt.
+    Confirm,
+    /// No further attempt. Only a history after the history lag, or a person, decides.
+    ConfirmLate,
+    /// Pending, and sent again as before.
+    Retry,
+}
+
+/// Decides about a rejected attempt. `documented`: Engage's documented code stood in the response.
+pub(crate) fn after_rejection(intent: &Intent, code: Code, documented: bool) -> RejectionRule {
+    match (Rejection::of(code), intent.earlier_in_doubt) {
+        // A3.
+        (Rejection::Failed, _) => RejectionRule::Declined,
+        // A4.
+        (Rejection::Offer | Rejection::Contact | Rejection::Undocumented, false) if documented => {
+            RejectionRule::Declined
+        }
+        // A6 alone would do. The query makes the rule hold without it, where the history is up to
+        // date.
+        (_, false) => RejectionRule::Confirm,
+        // A rejection by the key says nothing about an earlier attempt, and may be cured.
+        (Rejection::Credentials, true) => RejectionRule::Retry,
+        // An earlier attempt may have been processed. A repeat could only be rejected again.
+        (_, true) => RejectionRule::ConfirmLate,
+    }
+}
+
+/// The facts that a status query without a row is held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueryTime {
+    /// The query was sent after the in-flight window of the last attempt.
+    pub in_flight_over: bool,
+    /// The query was sent after that window and the history lag, by a clock that ran steadily since
+    /// the attempt.
+    pub history_complete: bool,
+    /// The operation is older than the resend limit.
+    pub past_resend_limit: bool,
+    /// Time until `history_complete`, in ms.
+    pub until_complete_ms: Millis,
+}
+
+/// What a status query without a row of the purchase means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AbsenceRule {
+    /// The rejection before it was the last word: nothing was deducted.
+    Declined,
+    /// One more attempt with the same id.
+    Resend,
+    /// Nothing is proven.
+    Pending,
+}
+
+/// Decides about a purchase whose status query showed no row. `immediate`: the last attempt ended
+/// by a reset.
+pub(crate) fn after_absence(intent: &Intent, result: &QueryResult, time: QueryTime, immediate: bool) -> AbsenceRule {
+    let rejection = intent.progress.rejection.as_ref().and_then(|rejection| Code::from_number(rejection.code));
+    let readable = matches!(result, QueryResult::Absent | QueryResult::NoHistory | QueryResult::Unreadable(_));
+    // Engage has processed it once, so that a missing row proves nothing any more.
+    let row_proves = !intent.progress.processing_seen;
+    match rejection {
+        // A6, or an up-to-date history.
+        Some(_) if !intent.earlier_in_doubt => match result {
+            QueryResult::Absent | QueryResult::NoHistory if row_proves => AbsenceRule::Declined,
+            QueryResult::NoEvidence(reason) if same_credentials(rejection, reason.code) => AbsenceRule::Declined,
+            _ => AbsenceRule::Pending,
+        },
+        // A2, and A4 for the attempt that was rejected. An empty history may be that of an erased
+        // contact.
+        Some(code) if Rejection::of(code) != Rejection::Contact => match result {
+            QueryResult::Absent if row_proves && time.history_complete => AbsenceRule::Declined,
+            _ => AbsenceRule::Pending,
+        },
+        // A1: an attempt too many deducts nothing. The in-flight window keeps the server's load
+        // low.
+        None if readable && (time.in_flight_over || immediate) => AbsenceRule::Resend,
+        _ => AbsenceRule::Pending,
+    }
+}
+
+/// Whether a query was rejected for the same reason as the attempt before it.
+fn same_credentials(rejection: Option<Code>, query: Code) -> bool {
+    matches!(
+        (rejection, query),
+        (Some(Code::Unauthorized), Code::Unauthorized) | (Some(Code::Forbidden), Code::Forbidden)
+    )
+}
+
+/// Tolerance between clocks, in ms: the `Date` header may be a relay's.
+const CLOCK_TOLERANCE_MS: Millis = 60_000;
+
+/// The party that has used a redeemed reward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Redeemer {
+    /// This till.
+    Us,
+    /// Somebody else.
+    Other,
+    /// Nothing proves either.
+    Unclear,
+}
+
+/// Decides who has used a reward. Within the processing window it was this till: anybody else would
+/// have had to use the same reward in these seconds. Well before or after it, it was somebody else.
+/// All times are Engage's.
+pub(crate) fn redeemer(processing_window: Option<(Millis, Millis)>, on: Option<Millis>) -> Redeemer {
+    match (processing_window, on) {
+        (Some((from, until)), Some(on)) if (from..=until).contains(&on) => Redeemer::Us,
+        (Some((from, until)), Some(on)) if on + CLOCK_TOLERANCE_MS < from || until + CLOCK_TOLERANCE_MS < on => {
+            Redeemer::Other
+        }
+        _ => Redeemer::Unclear,
+    }
+}
+
+/// Whether a stored intent makes later evidence void: a completion is never void unless it is
+/// stored already (invariant 11); any other evidence is void for a final intent and for one that
+/// was sent again.
+pub(crate) fn is_overtaken(ours: &Intent, stored: &Intent, completed: bool) -> bool {
+    if completed {
+        return stored.state == IntentState::Completed;
+    }
+    stored.state.is_final() || stored.detail.attempts != ours.detail.attempts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::domain::{ContactId, ItemId, OperationId, Purchase};
+    use crate::core::intent;
+    use uuid::Uuid;
+
+    fn intent(earlier_in_doubt: bool, rejection: Option<Code>) -> Intent {
+        let id = Uuid::from_u128(1);
+        let purchase =
+            Purchase { id: OperationId::from_uuid(id), contact: ContactId::from_uuid(id), item: ItemId::from_uuid(id) };
+        let mut intent = Intent { earlier_in_doubt, ..Intent::new(purchase.into(), None, 0, 0) };
+        intent.progress.rejection =
+            rejection.map(|code| intent::Rejection { code: code.number(), http_status: None, engage_code: None });
+        intent
+    }
+
+    #[test]
+    fn rejection_of_each_weight_has_its_rule() {
+        use RejectionRule::{Confirm, ConfirmLate, Declined, Retry};
+        let rows = [
+            (Code::PurchaseFailed, true, Declined, Declined),
+            (Code::PromotionExpired, true, Declined, ConfirmLate),
+            (Code::ContactNotFound, true, Declined, ConfirmLate),
+            (Code::ItemNotFound, false, Confirm, ConfirmLate),
+            (Code::PurchaseNotAllowed, false, Confirm, ConfirmLate),
+            (Code::InvalidRequest, false, Confirm, ConfirmLate),
+            (Code::Unauthorized, false, Confirm, Retry),
+            (Code::Forbidden, false, Confirm, Retry),
+        ];
+        for (code, documented, only, repeat) in rows {
+            assert_eq!(after_rejection(&intent(false, None), code, documented), only, "{code:?} to the only attempt");
+            assert_eq!(after_rejection(&intent(true, None), code, documented), repeat, "{code:?} to a repeat");
+        }
+    }
+
+    #[test]
+    fn absence_of_each_kind_has_its_rule() {
+        use AbsenceRule::{Declined, Pending, Resend};
+        let failed = |code| QueryResult::NoEvidence(Reason::of(code));
+        let time = |over| QueryTime {
+            in_flight_over: over,
+            history_complete: over,
+            past_resend_limit: false,
+            until_complete_ms: 0,
+        };
+        let (late, early) = (time(true), time(false));
+        let rows = [
+            // The only attempt was rejected.
+            (false, Some(Code::ItemNotFound), QueryResult::Absent, early, Declined),
+            (false, Some(Code::ItemNotFound), QueryResult::NoHistory, early, Declined),
+            (false, Some(Code::ItemNotFound), failed(Code::Unauthorized), early, Pending),
+            (false, Some(Code::Unauthorized), failed(Code::Unauthorized), early, Declined),
+            (false, Some(Code::Unauthorized), failed(Code::Forbidden), early, Pending),
+            (false, Some(Code::ItemNotFound), failed(Code::ServerError), late, Pending),
+            // A repeat was rejected.
+            (true, Some(Code::ItemNotFound), QueryResult::Absent, late, Declined),
+            (true, Some(Code::ItemNotFound), QueryResult::Absent, early, Pending),
+            (true, Some(Code::ItemNotFound), QueryResult::NoHistory, late, Pending),
+            (true, Some(Code::ContactNotFound), QueryResult::Absent, late, Pending),
+            // Nothing was rejected.
+            (false, None, QueryResult::Absent, early, Pending),
+            (false, None, QueryResult::Absent, late, Resend),
+            (true, None, QueryResult::NoHistory, late, Resend),
+            (true, None, failed(Code::ServerError), late, Pending),
+        ];
+        for (doubt, rejection, result, time, rule) in rows {
+            let intent = intent(doubt, rejection);
+            assert_eq!(after_absence(&intent, &result, time, false), rule, "{doubt} {rejection:?} {result:?} {time:?}");
+        }
+        assert_eq!(after_absence(&intent(false, None), &QueryResult::Absent, early, true), Resend, "after a reset");
+        let mut processing = intent(true, Some(Code::ItemNotFound));
+        processing.progress.processing_seen = true;
+        assert_eq!(after_absence(&processing, &QueryResult::Absent, late, false), Pending, "Engage was processing it");
+    }
+
+    #[test]
+    fn redeemer_is_decided_by_engages_times() {
+        let window = Some((1_000_000, 1_060_000));
+        let rows = [
+            (window, Some(1_000_000), Redeemer::Us),
+            (window, Some(1_060_000), Redeemer::Us),
+            (window, Some(999_999), Redeemer::Unclear),
+            (window, Some(1_060_001), Redeemer::Unclear),
+            (window, Some(1_000_000 - CLOCK_TOLERANCE_MS - 1), Redeemer::Other),
+            (window, Some(1_060_000 + CLOCK_TOLERANCE_MS + 1), Redeemer::Other),
+            (window, None, Redeemer::Unclear),
+            (None, Some(1_000_000), Redeemer::Unclear),
+        ];
+        for (window, on, expected) in rows {
+            assert_eq!(redeemer(window, on), expected, "{window:?} {on:?}");
+        }
     }
 }

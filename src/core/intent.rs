@@ -3,6 +3,7 @@
 use super::code::Code;
 use super::domain::{AssignmentId, Millis, Operation, OperationId};
 use super::error::Detail;
+use serde::{Deserialize, Serialize};
 
 /// The state of an intent. The journal and the JSON use its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,11 +61,83 @@ pub(crate) enum Durability {
     Buffered,
 }
 
+/// A rejection that does not prove *declined* by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Rejection {
+    /// The number of the code that the rejection would give.
+    pub code: i32,
+    /// The HTTP status of the rejection.
+    pub http_status: Option<u16>,
+    /// Engage's own code, if the rejection had one.
+    pub engage_code: Option<String>,
+}
+
+/// The decision of a person about an operation in manual review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Review {
+    /// `completed` or `declined`.
+    pub resolution: String,
+    /// The person, as the POS names them.
+    pub by: Option<String>,
+    /// A note.
+    pub note: Option<String>,
+    /// When it was decided, by the till's clock.
+    pub at_ms: Millis,
+}
+
+/// What is known of an intent's attempts and status queries. The journal keeps it as JSON, so that
+/// a newer version can add a field without a schema step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Progress {
+    /// How long the last attempt may be under way after its start, in ms: the writer's request
+    /// time-out and a tenth.
+    pub in_flight_window_ms: Millis,
+    /// When the last attempt began, by the till's clock.
+    pub last_attempt_at_ms: Option<Millis>,
+    /// When the last status query was sent, by the till's clock.
+    pub last_query_at_ms: Option<Millis>,
+    /// The number of the code of the last attempt or status query.
+    pub last_code: Option<i32>,
+    /// The number of the first pending code.
+    pub first_pending_code: Option<i32>,
+    /// The last rejection that was no proof by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
+    /// A decline by the API key (401, 403) of an earlier press.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declined_before: Option<Rejection>,
+    /// Engage has said that it processes the operation. A missing row then proves nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub processing_seen: bool,
+    /// Engage has said that the reward is redeemed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub redeemed_seen: bool,
+    /// When the outcome can be expected at the latest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_by_ms: Option<Millis>,
+    /// The cause of the last failure, outermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cause: Vec<String>,
+    /// Engage's own request ids, newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub request_ids: Vec<String>,
+    /// The decision of a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+    /// The version of the library that wrote the intent last.
+    pub writer_version: String,
+}
+
 /// One operation and all that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Intent {
     /// The purchase or the redeem. It never changes.
     pub operation: Operation,
+    /// The tenant whose operation it is; None in a journal of an older version.
+    pub tenant: Option<String>,
     /// The POS's own name for the sale: a basket or receipt number.
     pub reference: Option<String>,
     /// The state.
@@ -85,9 +158,10 @@ pub(crate) struct Intent {
     pub resolved_at: Option<Millis>,
     /// When the POS acknowledged the outcome.
     pub acknowledged_at: Option<Millis>,
-    /// Of a redeem, by Engage's clock: the time in which Engage may have processed an attempt, if known.
+    /// Of a redeem, by Engage's clock: the time in which Engage may have processed an attempt, if
+    /// known.
     pub processing_window: Option<(Millis, Millis)>,
-    /// Of a redeem: an attempt before the last one is in doubt.
+    /// An attempt before the last one is in doubt.
     pub earlier_in_doubt: bool,
     /// Of a purchase: the member's rewards before it, if they were listed.
     pub rewards_before: Option<Vec<AssignmentId>>,
@@ -95,8 +169,8 @@ pub(crate) struct Intent {
     pub reward: Option<AssignmentId>,
     /// Engage's purchase or reward, as it came; of an ambiguous redeem the reward as it is.
     pub response: Option<String>,
-    /// The cause of the last failure, outermost first. The journal does not keep it.
-    pub cause: Vec<String>,
+    /// What is known of the attempts and the status queries.
+    pub progress: Progress,
     /// Grows with each write. A writer that read an older revision loses.
     pub revision: u64,
 }
@@ -106,6 +180,7 @@ impl Intent {
     pub fn new(operation: Operation, reference: Option<String>, now: Millis, in_flight_until: Millis) -> Self {
         Self {
             operation,
+            tenant: None,
             reference,
             state: IntentState::Recorded,
             code: Code::Pending,
@@ -121,7 +196,7 @@ impl Intent {
             rewards_before: None,
             reward: None,
             response: None,
-            cause: Vec::new(),
+            progress: Progress::default(),
             revision: 1,
         }
     }
@@ -134,6 +209,12 @@ impl Intent {
     /// Whether the POS has acknowledged the outcome.
     pub fn is_acknowledged(&self) -> bool {
         self.acknowledged_at.is_some()
+    }
+
+    /// Returns when the outcome of a pending operation can be expected at the latest, where that is
+    /// known: a rejection of a repeat waits for a complete history.
+    pub fn expected_by(&self) -> Option<Millis> {
+        self.progress.expected_by_ms
     }
 
     /// Whether a person must decide.

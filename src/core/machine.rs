@@ -1,191 +1,246 @@
-//! The life of an intent as pure functions of (intent, evidence, clock).
+//! The life of an intent as pure functions of (intent, evidence, clock). `evidence` has the rules;
+//! this module applies them.
 
-use super::admission::Clocks;
+use super::clock::Clocks;
 use super::code::Code;
 use super::domain::{Millis, Operation};
 use super::error::{Detail, Error, Result};
-use super::evidence::{Evidence, Reason, Redemption};
-use super::intent::{Durability, Intent, IntentState};
-use super::retry::{LONGEST_RETRY_AFTER_MS, RetryRules, Timing, wait_ms, widest};
+use super::evidence::{
+    AbsenceRule, AttemptResult, QueryResult, QueryTime, Reason, Redeemer, Redemption, Rejection, RejectionRule,
+    after_absence, after_rejection, redeemer,
+};
+use super::intent::{self, Durability, Intent, IntentState};
+use super::retry::{Timing, wait_ms};
 
-/// The next action about an intent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NextAction {
-    /// The outcome is known, or the POS has acknowledged the operation.
-    Nothing,
-    /// Wait until this time.
-    Wait(Millis),
-    /// Send a status query.
-    QueryStatus,
+/// The least wait between status queries of an operation in manual review, in ms.
+const REVIEW_INTERVAL_MS: Millis = 3_600_000;
+
+/// An intent, and when its next status query is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Next {
+    /// The intent to be stored.
+    pub intent: Intent,
+    /// Wait before the next status query, in ms. Zero: query at once, in the same job.
+    pub delay_ms: Millis,
 }
 
-/// Returns the next action about an intent that has no request of this process under way.
-pub(crate) fn next(intent: &Intent, now: Millis) -> NextAction {
-    if intent.state.is_final() || intent.is_acknowledged() {
-        NextAction::Nothing
-    } else if now < intent.next_query_at {
-        NextAction::Wait(intent.next_query_at)
-    } else {
-        NextAction::QueryStatus
+/// The decision after a status query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AfterQuery {
+    /// Store this intent.
+    Store(Box<Next>),
+    /// Make one more attempt with the same id.
+    Resend {
+        /// The query has proven that the earlier attempts had no effect.
+        excluded: bool,
+    },
+}
+
+/// Returns the intent after an attempt.
+pub(crate) fn after_attempt(intent: &Intent, result: AttemptResult, clocks: Clocks, timing: Timing<'_>) -> Next {
+    let mut seen = intent.clone();
+    seen.progress.last_code = Some(result.code().number());
+    let is_purchase = matches!(intent.operation, Operation::Purchase(_));
+    match result {
+        AttemptResult::Completed { response } => last(completed(&seen, response, clocks)),
+        AttemptResult::Rejected { reason, documented } => match after_rejection(&seen, reason.code, documented) {
+            RejectionRule::Declined => last(declined(&seen, reason, clocks)),
+            RejectionRule::Confirm if is_purchase || seen.operation.contact().is_some() => {
+                let next = pending(&rejected(seen, &reason), in_doubt(reason), clocks, timing);
+                Next { delay_ms: 0, ..next }
+            }
+            // Without a contact no status query is possible. A6.
+            RejectionRule::Confirm if Rejection::of(reason.code) == Rejection::Credentials => {
+                last(declined(&seen, reason, clocks))
+            }
+            RejectionRule::Confirm => ambiguous(&seen, reason, None, clocks, timing),
+            RejectionRule::ConfirmLate => pending(&rejected(seen, &reason), in_doubt(reason), clocks, timing),
+            RejectionRule::Retry => pending(&seen, in_doubt(reason), clocks, timing),
+        },
+        AttemptResult::AlreadyRedeemed(reason) => match (seen.earlier_in_doubt, seen.operation.contact()) {
+            // No earlier attempt of this till can have been processed, so somebody else has used
+            // the reward (A4).
+            (false, _) => last(declined(&seen, Reason { code: Code::AlreadyRedeemed, ..reason }, clocks)),
+            // A status query may give the time of the redeem.
+            (true, Some(_)) => {
+                seen.progress.redeemed_seen = true;
+                let next = pending(&seen, Reason { code: Code::Pending, ..reason }, clocks, timing);
+                Next { delay_ms: 0, ..next }
+            }
+            (true, None) => ambiguous(&seen, reason, None, clocks, timing),
+        },
+        AttemptResult::Processing(reason) => {
+            seen.progress.processing_seen = true;
+            pending(&seen, reason, clocks, timing)
+        }
+        AttemptResult::Over(reason) => {
+            seen.progress.processing_seen |= reason.code == Code::PendingAssignmentError;
+            if !seen.earlier_in_doubt {
+                // A5: nothing is in flight any more.
+                seen.in_flight_until = clocks.now();
+                seen.progress.in_flight_window_ms = 0;
+            }
+            pending(&seen, reason, clocks, timing)
+        }
+        AttemptResult::InDoubt(reason) => pending(&seen, reason, clocks, timing),
+        AttemptResult::Reset(reason) => {
+            let next = pending(&seen, reason, clocks, timing);
+            // Engage: "retries are safe in case of network issues". A redeem has no idempotency
+            // key.
+            if is_purchase { Next { delay_ms: 0, ..next } } else { next }
+        }
+        // Only the first attempt proves it: an earlier attempt of this intent may have left.
+        AttemptResult::NotSent(reason) if seen.state == IntentState::Recorded => {
+            let before = seen.progress.declined_before.as_ref().and_then(reason_of);
+            last(match before {
+                Some(before) => declined(&seen, before, clocks),
+                None => final_outcome(&seen, IntentState::NotSent, reason, clocks),
+            })
+        }
+        AttemptResult::NotSent(reason) => {
+            pending(&seen, Reason { code: pending_code(reason.code), ..reason }, clocks, timing)
+        }
     }
 }
 
-/// Whether a status query that found nothing allows one more attempt with the same id. Never while an
-/// earlier attempt may be under way, and never past the resend limit.
-pub(crate) fn may_resend(intent: &Intent, queried_at: Millis, rules: &RetryRules) -> bool {
-    !intent.state.is_final()
-        && intent.code != Code::PendingAmbiguous
-        && queried_at >= intent.in_flight_until
-        && !past_resend_limit(intent, queried_at, rules)
+/// Returns the decision after a status query. `immediate`: the attempt before it ended by a reset.
+pub(crate) fn after_query(
+    intent: &Intent,
+    result: QueryResult,
+    time: QueryTime,
+    immediate: bool,
+    clocks: Clocks,
+    timing: Timing<'_>,
+) -> AfterQuery {
+    let mut seen = intent.clone();
+    seen.progress.last_code = Some(result.code().number());
+    seen.progress.last_query_at_ms = Some(clocks.now());
+    let rejection = seen.progress.rejection.as_ref().and_then(reason_of);
+    let store = |next| AfterQuery::Store(Box::new(next));
+    let wait = |seen: &Intent, reason: Reason| {
+        let code = match time.past_resend_limit && !seen.needs_review() {
+            true => Code::PendingNeedsReview,
+            false => reason.code,
+        };
+        let mut next = pending(seen, Reason { code, ..reason }, clocks, timing);
+        if next.intent.needs_review() {
+            next.delay_ms = next.delay_ms.max(REVIEW_INTERVAL_MS);
+        } else if seen.progress.rejection.is_some() && time.until_complete_ms > 0 {
+            // One query soon after the history is complete.
+            next.delay_ms = next.delay_ms.min(time.until_complete_ms + 1_000);
+            next.intent.progress.expected_by_ms = Some(clocks.now() + time.until_complete_ms);
+        }
+        store(next)
+    };
+    // The first reason for the doubt stays the reason.
+    let unchanged = |seen: &Intent| Reason {
+        code: seen.code,
+        detail: Detail { retry_after_ms: None, ..seen.detail.clone() },
+        cause: seen.progress.cause.clone(),
+    };
+    match result {
+        QueryResult::Completed { response } => store(last(completed(&seen, response, clocks))),
+        QueryResult::Failed(reason) => store(last(declined(&seen, reason, clocks))),
+        QueryResult::Processing(reason) => {
+            seen.progress.processing_seen = true;
+            wait(&seen, reason)
+        }
+        QueryResult::Absent | QueryResult::NoHistory => match after_absence(&seen, &result, time, immediate) {
+            AbsenceRule::Declined => match rejection {
+                Some(reason) => store(last(declined(&seen, reason, clocks))),
+                None => wait(&seen, unchanged(&seen)),
+            },
+            AbsenceRule::Resend if !time.past_resend_limit && !seen.needs_review() => {
+                AfterQuery::Resend { excluded: false }
+            }
+            AbsenceRule::Resend | AbsenceRule::Pending => wait(&seen, unchanged(&seen)),
+        },
+        QueryResult::Unreadable(ref reason) | QueryResult::NoEvidence(ref reason) => {
+            match after_absence(&seen, &result, time, immediate) {
+                AbsenceRule::Declined if rejection.is_some() => {
+                    store(last(declined(&seen, rejection.unwrap_or_else(|| reason.clone()), clocks)))
+                }
+                AbsenceRule::Resend if !time.past_resend_limit && !seen.needs_review() => {
+                    AfterQuery::Resend { excluded: false }
+                }
+                // A failed query does not end a review, and takes nothing back that a response has
+                // said.
+                _ if seen.needs_review() || seen.progress.rejection.is_some() || seen.progress.redeemed_seen => {
+                    wait(&seen, Reason { cause: reason.cause.clone(), ..unchanged(&seen) })
+                }
+                _ => wait(&seen, in_doubt(reason.clone())),
+            }
+        }
+        QueryResult::NotRedeemed => match rejection {
+            Some(reason) if !seen.earlier_in_doubt || time.history_complete => {
+                store(last(declined(&seen, reason, clocks)))
+            }
+            None if time.in_flight_over
+                && !time.past_resend_limit
+                && !seen.progress.redeemed_seen
+                && seen.code != Code::PendingNeedsReview =>
+            {
+                AfterQuery::Resend { excluded: time.history_complete }
+            }
+            // The reward is not redeemed, so that nothing is ambiguous.
+            _ if seen.code == Code::PendingAmbiguous && !seen.progress.redeemed_seen => {
+                wait(&seen, Reason { code: Code::Pending, ..unchanged(&seen) })
+            }
+            _ => wait(&seen, unchanged(&seen)),
+        },
+        QueryResult::Redeemed(found) => match redeemer(seen.processing_window, found.on) {
+            Redeemer::Us => store(last(completed(&seen, found.reward.unwrap_or_default(), clocks))),
+            Redeemer::Other => {
+                let reason = Reason { detail: found.detail, ..Reason::of(Code::AlreadyRedeemed) };
+                store(last(Intent { response: found.reward, ..declined(&seen, reason, clocks) }))
+            }
+            Redeemer::Unclear => {
+                let Redemption { reward, detail, .. } = found;
+                store(ambiguous(&seen, Reason { detail, ..Reason::of(Code::Pending) }, reward, clocks, timing))
+            }
+        },
+        QueryResult::Unseen | QueryResult::Impossible => match rejection {
+            Some(reason) if !seen.earlier_in_doubt && result == QueryResult::Unseen => {
+                store(last(declined(&seen, reason, clocks)))
+            }
+            None if seen.progress.redeemed_seen => {
+                store(ambiguous(&seen, unchanged(&seen), seen.response.clone(), clocks, timing))
+            }
+            None if time.in_flight_over && !time.past_resend_limit && !seen.needs_review() => {
+                AfterQuery::Resend { excluded: false }
+            }
+            _ => wait(&seen, unchanged(&seen)),
+        },
+    }
 }
 
-fn past_resend_limit(intent: &Intent, now: Millis, rules: &RetryRules) -> bool {
-    now.saturating_sub(intent.recorded_at) > rules.resend_limit_ms
-}
-
-/// Returns the intent that must be durable before one more attempt. `excluded`: a status query has proven
-/// that the earlier attempts are over and without effect.
+/// Returns the intent that must be durable before one more attempt. `excluded`: the earlier
+/// attempts had no effect.
 pub(crate) fn next_attempt(intent: &Intent, excluded: bool, clocks: Clocks) -> Intent {
     let processing_window = match (excluded, intent.processing_window, clocks.processing_window()) {
-        (true, _, processing_window) => processing_window,
+        (true, _, window) => window,
         (false, Some((from, _)), Some((_, until))) => Some((from, until)),
         (false, ..) => None,
     };
-    Intent {
+    let mut next = Intent {
         state: IntentState::InDoubt,
-        in_flight_until: clocks.now + clocks.in_flight_window,
-        next_query_at: clocks.now + clocks.in_flight_window,
+        in_flight_until: clocks.now() + clocks.in_flight_window_ms,
+        next_query_at: clocks.now() + clocks.in_flight_window_ms,
         detail: Detail { attempts: intent.detail.attempts + 1, ..intent.detail.clone() },
         processing_window,
+        // A1 lets a purchase be repeated; its earlier attempts stay in doubt.
         earlier_in_doubt: !excluded,
         revision: intent.revision + 1,
         ..intent.clone()
-    }
+    };
+    next.progress.in_flight_window_ms = clocks.in_flight_window_ms;
+    next.progress.last_attempt_at_ms = Some(clocks.now());
+    next
 }
 
-/// Returns the intent after an attempt. `Absent` and `Unseen` do not come from an attempt.
-pub(crate) fn after_attempt(intent: &Intent, evidence: Evidence, now: Millis, timing: Timing<'_>) -> Intent {
-    match evidence {
-        Evidence::Completed { response } => completed(intent, response, now),
-        // The response to this attempt says nothing about an earlier attempt that may have been processed.
-        Evidence::Declined(reason) if intent.earlier_in_doubt => {
-            let code = match reason.code {
-                Code::Unauthorized | Code::Forbidden => Code::PendingCredentials,
-                _ => Code::PendingAmbiguous,
-            };
-            pending(intent, Reason { code, ..reason }, now, timing)
-        }
-        Evidence::Declined(reason) => final_outcome(intent, IntentState::Declined, reason, now),
-        Evidence::Redeemed(found) => {
-            let reason = |code| Reason { detail: found.detail.clone(), ..Reason::of(code) };
-            match (intent.earlier_in_doubt, intent.operation.contact()) {
-                // No earlier attempt of this till can have been processed, so somebody else has used the reward.
-                (false, _) => final_outcome(intent, IntentState::Declined, reason(Code::AlreadyRedeemed), now),
-                // A status query may give the time of the redeem.
-                (true, Some(_)) => Intent { next_query_at: now, ..pending(intent, reason(Code::Pending), now, timing) },
-                (true, None) => pending(intent, reason(Code::PendingAmbiguous), now, timing),
-            }
-        }
-        // Only the first attempt proves it: an earlier attempt of this intent may have left.
-        Evidence::NotSent(reason) if intent.state == IntentState::Recorded => {
-            final_outcome(intent, IntentState::NotSent, reason, now)
-        }
-        Evidence::NotSent(reason) => Intent {
-            // Nothing left the till, so nothing is in flight.
-            in_flight_until: now,
-            ..pending(intent, Reason { code: pending_code(reason.code), ..reason }, now, timing)
-        },
-        Evidence::InDoubt(reason) => {
-            // These two responses say that the attempt is over. Any other leaves it under way.
-            let attempt_over = matches!(reason.code, Code::PendingAssignmentError | Code::PendingRateLimited);
-            let after = pending(intent, reason, now, timing);
-            Intent { in_flight_until: if attempt_over { now } else { after.in_flight_until }, ..after }
-        }
-        Evidence::Absent | Evidence::Unseen => pending(intent, Reason::of(Code::Pending), now, timing),
-    }
-}
-
-/// Returns the intent after a status query.
-pub(crate) fn after_query(intent: &Intent, evidence: Evidence, now: Millis, timing: Timing<'_>) -> Intent {
-    match evidence {
-        Evidence::Completed { response } => completed(intent, response, now),
-        Evidence::Declined(reason) => final_outcome(intent, IntentState::Declined, reason, now),
-        // A failed query does not end the review. A purchase that Engage shows does.
-        Evidence::InDoubt(reason) if intent.needs_review() && reason.code != Code::PendingProcessing => {
-            pending(intent, Reason { code: intent.code, ..reason }, now, timing)
-        }
-        Evidence::InDoubt(reason) => pending(intent, reason, now, timing),
-        Evidence::NotSent(reason) => pending(intent, Reason { code: pending_code(reason.code), ..reason }, now, timing),
-        Evidence::Redeemed(found) => match redeemer(intent.processing_window, found.on) {
-            Redeemer::Us => completed(intent, found.reward.unwrap_or_default(), now),
-            Redeemer::Other => {
-                let reason = Reason { detail: found.detail, ..Reason::of(Code::AlreadyRedeemed) };
-                Intent { response: found.reward, ..final_outcome(intent, IntentState::Declined, reason, now) }
-            }
-            Redeemer::Unclear => ambiguous(intent, found, now, timing),
-        },
-        // Engage has said before that the reward is redeemed. No query can prove more.
-        Evidence::Unseen if intent.detail.engage_code.as_deref() == Some(ALREADY_REDEEMED) => {
-            ambiguous(intent, Redemption { detail: intent.detail.clone(), ..Redemption::default() }, now, timing)
-        }
-        Evidence::Absent | Evidence::Unseen => {
-            let code = match past_resend_limit(intent, now, timing.rules) && now >= intent.in_flight_until {
-                true => Code::PendingNeedsReview,
-                // The reward is not redeemed after all, so nothing is ambiguous.
-                false if matches!(evidence, Evidence::Absent) && intent.code == Code::PendingAmbiguous => Code::Pending,
-                // The first reason for the doubt stays the reason.
-                false => intent.code,
-            };
-            let mut after = pending(
-                intent,
-                Reason { code, detail: intent.detail.clone(), cause: intent.cause.clone() },
-                now,
-                timing,
-            );
-            // A query within the in-flight window allows no new attempt, so it is spared.
-            if !timing.attended && !after.needs_review() {
-                after.next_query_at = after.next_query_at.max(intent.in_flight_until.min(now + widest(timing.rules)));
-            }
-            after
-        }
-    }
-}
-
-/// Engage's code for a reward that is used.
-const ALREADY_REDEEMED: &str = "PromotionAlreadyRedeemed";
-/// Tolerance of clocks, in ms: the `Date` header may be a relay's. A redeem that is nearer than this to
-/// the processing window, and not within it, proves nothing.
-const NEAR_MS: Millis = 60_000;
-
-/// The party that has used a redeemed reward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Redeemer {
-    /// This till.
-    Us,
-    /// Somebody else.
-    Other,
-    /// Nothing proves either.
-    Unclear,
-}
-
-/// Decides who has used a reward. Within the processing window it was this till: anybody else would have
-/// had to use the same reward in these seconds. All times are Engage's.
-fn redeemer(processing_window: Option<(Millis, Millis)>, on: Option<Millis>) -> Redeemer {
-    match (processing_window, on) {
-        (Some((from, until)), Some(on)) if (from..=until).contains(&on) => Redeemer::Us,
-        (Some((from, until)), Some(on)) if on + NEAR_MS < from || until + NEAR_MS < on => Redeemer::Other,
-        _ => Redeemer::Unclear,
-    }
-}
-
-/// Returns the intent of a redeem that is either completed or declined, without a proof of either.
-fn ambiguous(intent: &Intent, found: Redemption, now: Millis, timing: Timing<'_>) -> Intent {
-    let reason = Reason { detail: found.detail, ..Reason::of(Code::PendingAmbiguous) };
-    Intent { response: found.reward, ..pending(intent, reason, now, timing) }
-}
-
-/// Returns the durability that a state needs before anybody is notified. A power cut that undid *declined* or
-/// *not sent* would lead to a purchase after all. A completed purchase would only be found completed again.
+/// Returns the durability that a state needs before anybody is notified. A power cut that undid
+/// *declined* or *not sent* would lead to a purchase after all. A completed purchase would only be
+/// found completed again.
 pub(crate) fn durability(intent: &Intent) -> Durability {
     match intent.state {
         IntentState::Declined | IntentState::NotSent => Durability::Synced,
@@ -196,33 +251,46 @@ pub(crate) fn durability(intent: &Intent) -> Durability {
 }
 
 /// Returns the acknowledged intent; None if it was acknowledged before.
-pub(crate) fn acknowledge(intent: &Intent, now: Millis) -> Result<Option<Intent>> {
+pub(crate) fn acknowledge(intent: &Intent, clocks: Clocks) -> Result<Option<Intent>> {
     if intent.is_acknowledged() {
         return Ok(None);
     }
     if !intent.state.is_final() && !intent.needs_review() {
-        let message = "the operation is pending; it can be acknowledged once its outcome is known (eps_resolve_pending tries now)";
+        let message =
+            "the operation is pending; acknowledge it once its outcome is known (eps_resolve_pending queries it now)";
         return Err(intent.operation.named_in(Error::new(Code::StillPending, message)));
     }
-    Ok(Some(Intent { acknowledged_at: Some(now), revision: intent.revision + 1, ..intent.clone() }))
+    Ok(Some(Intent { acknowledged_at: Some(clocks.now()), revision: intent.revision + 1, ..intent.clone() }))
 }
 
-/// Returns what the caller gets: the intent if completed, else the error that says declined, not sent or
-/// pending. `reason` says why the wait ended; it is used where no better code is known.
+/// Returns the intent after the decision of a person, acknowledged. None if the outcome is known
+/// already: it stands.
+pub(crate) fn resolve_review(intent: &Intent, review: intent::Review, clocks: Clocks) -> Result<Option<Intent>> {
+    if intent.state.is_final() {
+        return Ok(None);
+    }
+    if !intent.needs_review() {
+        let message = "the operation is pending and not in manual review; its outcome will become known by itself";
+        return Err(intent.operation.named_in(Error::new(Code::StillPending, message)));
+    }
+    let mut next = match review.resolution.as_str() {
+        "completed" => completed(intent, intent.response.clone().unwrap_or_default(), clocks),
+        _ => declined(intent, Reason { detail: intent.detail.clone(), ..Reason::of(Code::Declined) }, clocks),
+    };
+    next.progress.review = Some(review);
+    next.acknowledged_at = Some(clocks.now());
+    Ok(Some(next))
+}
+
+/// Returns what the caller gets: the intent if completed, else the error that says declined, not
+/// sent or pending. `reason` says why the wait ended; it is used where no better code is known.
 pub(crate) fn outcome_of(intent: Intent, reason: Code) -> Result<Intent> {
     if intent.state == IntentState::Completed {
         return Ok(intent);
     }
     let nothing_known = !intent.state.is_final() && intent.code == Code::Pending && intent.detail.http_status.is_none();
     let code = if nothing_known { reason } else { intent.code };
-    Err(intent.operation.named_in(Error::of(code).with_detail(intent.detail).with_cause(intent.cause)))
-}
-
-/// Whether evidence about `ours` is void for `theirs`, which another writer has stored since: it is final,
-/// or it was sent again. A completion is never void unless the stored intent is final.
-pub(crate) fn is_overtaken(ours: &Intent, theirs: &Intent, evidence: &Evidence) -> bool {
-    let sent_again = theirs.detail.attempts != ours.detail.attempts;
-    theirs.state.is_final() || (sent_again && !matches!(evidence, Evidence::Completed { .. }))
+    Err(intent.operation.named_in(Error::of(code).with_detail(intent.detail).with_cause(intent.progress.cause)))
 }
 
 /// Returns the intent as a caller must see it when the journal could not store its outcome.
@@ -230,61 +298,100 @@ pub(crate) fn not_persisted(intent: Intent) -> Intent {
     Intent { state: IntentState::InDoubt, code: Code::PendingNotPersisted, response: None, resolved_at: None, ..intent }
 }
 
-fn completed(intent: &Intent, response: String, now: Millis) -> Intent {
+fn last(intent: Intent) -> Next {
+    Next { intent, delay_ms: 0 }
+}
+
+/// A completion wins over everything that was stored before, and is shown again (invariant 11).
+fn completed(intent: &Intent, response: String, clocks: Clocks) -> Intent {
+    let corrected = matches!(intent.state, IntentState::Declined | IntentState::NotSent);
     Intent {
         state: IntentState::Completed,
         code: Code::Ok,
         response: Some(response),
-        resolved_at: Some(now),
+        resolved_at: Some(clocks.now()),
+        acknowledged_at: intent.acknowledged_at.filter(|_| !corrected),
         detail: Detail { http_status: None, engage_code: None, ..intent.detail.clone() },
         revision: intent.revision + 1,
         ..intent.clone()
     }
 }
 
-fn final_outcome(intent: &Intent, state: IntentState, reason: Reason, now: Millis) -> Intent {
-    Intent {
-        state,
-        code: reason.code,
-        resolved_at: Some(now),
-        detail: Detail { attempts: intent.detail.attempts, ..reason.detail },
-        cause: reason.cause,
-        revision: intent.revision + 1,
-        ..intent.clone()
-    }
+fn declined(intent: &Intent, reason: Reason, clocks: Clocks) -> Intent {
+    final_outcome(intent, IntentState::Declined, reason, clocks)
 }
 
-fn pending(intent: &Intent, reason: Reason, now: Millis, timing: Timing<'_>) -> Intent {
-    let wait = wait_ms(intent.query_count, timing).max(reason.detail.retry_after_ms.unwrap_or(0));
-    Intent {
+fn final_outcome(intent: &Intent, state: IntentState, reason: Reason, clocks: Clocks) -> Intent {
+    let mut next = Intent {
+        state,
+        code: reason.code,
+        resolved_at: Some(clocks.now()),
+        detail: Detail { attempts: intent.detail.attempts, ..reason.detail },
+        revision: intent.revision + 1,
+        ..intent.clone()
+    };
+    next.progress.cause = reason.cause;
+    next
+}
+
+fn pending(intent: &Intent, reason: Reason, clocks: Clocks, timing: Timing<'_>) -> Next {
+    let delay_ms = wait_ms(intent.query_count, timing).max(reason.detail.retry_after_ms.unwrap_or(0));
+    let mut next = Intent {
         state: IntentState::InDoubt,
         code: reason.code,
         detail: Detail { attempts: intent.detail.attempts, ..reason.detail },
-        cause: reason.cause,
-        next_query_at: now + wait,
-        query_count: intent.query_count.saturating_add(1),
+        next_query_at: clocks.now() + delay_ms,
+        // Queries made for a waiting caller do not use up the schedule.
+        query_count: intent.query_count.saturating_add(u32::from(timing.attended.is_none())),
         revision: intent.revision + 1,
         ..intent.clone()
-    }
+    };
+    next.progress.first_pending_code.get_or_insert(reason.code.number());
+    next.progress.cause = reason.cause;
+    Next { intent: next, delay_ms }
 }
 
-/// Returns the pending code of a request that did not leave the till.
+/// Returns the intent of a redeem that is either completed or declined, without a proof of either.
+fn ambiguous(intent: &Intent, reason: Reason, reward: Option<String>, clocks: Clocks, timing: Timing<'_>) -> Next {
+    let next = pending(intent, Reason { code: Code::PendingAmbiguous, ..reason }, clocks, timing);
+    Next { intent: Intent { response: reward, ..next.intent }, delay_ms: next.delay_ms.max(REVIEW_INTERVAL_MS) }
+}
+
+/// Notes a rejection that is no proof by itself.
+fn rejected(mut intent: Intent, reason: &Reason) -> Intent {
+    intent.progress.rejection = Some(intent::Rejection {
+        code: reason.code.number(),
+        http_status: reason.detail.http_status,
+        engage_code: reason.detail.engage_code.clone(),
+    });
+    intent
+}
+
+/// Returns the reason of a noted rejection.
+fn reason_of(rejection: &intent::Rejection) -> Option<Reason> {
+    let detail =
+        Detail { http_status: rejection.http_status, engage_code: rejection.engage_code.clone(), ..Detail::default() };
+    Code::from_number(rejection.code).map(|code| Reason { detail, ..Reason::of(code) })
+}
+
+/// Returns the pending form of a reason.
+fn in_doubt(reason: Reason) -> Reason {
+    Reason { code: pending_code(reason.code), ..reason }
+}
+
+/// Returns the pending code of a request that was rejected, failed or did not leave.
 fn pending_code(code: Code) -> Code {
+    use super::code::Outcome;
     match code {
-        Code::Cancelled => Code::PendingClosed,
-        _ => Code::PendingConnectionLost,
-    }
-}
-
-/// Brings an intent's times into bounds after the till's clock went back. A time further ahead than any
-/// schedule is due now.
-pub(crate) fn bounded(intent: Intent, now: Millis, in_flight_window: Millis, rules: &RetryRules) -> Intent {
-    // Engage's Retry-After may exceed the schedule.
-    let requested = if intent.code == Code::PendingRateLimited { LONGEST_RETRY_AFTER_MS } else { 0 };
-    let planned = intent.next_query_at <= now + widest(rules).max(in_flight_window).max(requested);
-    Intent {
-        in_flight_until: intent.in_flight_until.min(now + in_flight_window),
-        next_query_at: if planned { intent.next_query_at } else { now },
-        ..intent
+        Code::Unauthorized | Code::Forbidden => Code::PendingCredentials,
+        Code::RateLimited => Code::PendingRateLimited,
+        Code::ServerError => Code::PendingServerError,
+        Code::InvalidResponse | Code::ResponseTooLarge => Code::PendingInvalidResponse,
+        Code::Cancelled | Code::Closed => Code::PendingClosed,
+        code => match code.row().outcome {
+            Outcome::Pending => code,
+            Outcome::Completed | Outcome::Declined => Code::Pending,
+            Outcome::NotSent => Code::PendingConnectionLost,
+        },
     }
 }

@@ -3,9 +3,6 @@
 use super::domain::Millis;
 use std::time::Duration;
 
-/// A longer `Retry-After` of Engage is taken for this, in ms.
-pub(crate) const LONGEST_RETRY_AFTER_MS: Millis = 3_600_000;
-
 /// The configured times of the retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryRules {
@@ -22,37 +19,92 @@ pub struct RetryRules {
 pub(crate) struct Timing<'a> {
     /// The configured times.
     pub rules: &'a RetryRules,
-    /// A caller waits for the outcome.
-    pub attended: bool,
+    /// A caller waits for the outcome: the number of queries made for it so far.
+    pub attended: Option<u32>,
     /// A random number for the jitter.
     pub random: u64,
 }
 
-/// Returns the wait before the next status query, in ms. Full jitter over the schedule; while a caller waits, much
-/// sooner (Engage: "a user-invoked call may be shorter").
+/// Returns the wait before the next status query, in ms: full jitter over the schedule. While a
+/// caller waits it is much shorter (Engage: "a user-invoked call may be shorter").
 pub(crate) fn wait_ms(query_count: u32, timing: Timing<'_>) -> Millis {
     let schedule = &timing.rules.schedule_ms;
     let step = usize::try_from(query_count).unwrap_or(usize::MAX).min(schedule.len() - 1);
     let background = schedule[step];
-    if timing.attended {
-        let ceiling = (500 << query_count.min(3)).min(background);
+    if let Some(queries) = timing.attended {
+        let ceiling = (500 << queries.min(3)).min(background);
         return ceiling / 2 + timing.random % (ceiling / 2 + 1);
     }
     timing.random % (background + 1)
 }
 
-/// Returns the longest wait of the schedule, in ms.
-pub(crate) fn widest(rules: &RetryRules) -> Millis {
-    rules.schedule_ms.iter().copied().max().unwrap_or(0)
+/// Tenths of a status query in stock when nothing was sold for long.
+const BURST: u32 = 100;
+
+/// The least and the most that a 429 keeps unattended queries apart, in ms.
+const THROTTLE_MS: (Millis, Millis) = (10_000, 600_000);
+
+/// Stops unattended status queries after a 429, because all tills share one key. The interval
+/// between queries doubles with each 429 and shrinks by a tenth of its least with each success.
+#[derive(Debug, Default)]
+pub(crate) struct Throttle {
+    interval_ms: Millis,
+    /// The monotonic time before which no unattended query is sent.
+    until: Duration,
 }
 
-/// Status queries in stock when nothing was sold for long.
-const BURST: f64 = 10.0;
+impl Throttle {
+    /// Notes a 429 at a monotonic time. `random`: half of the wait is jitter.
+    pub fn limited(&mut self, now: Duration, retry_after_ms: Option<Millis>, random: u64) {
+        self.interval_ms = (self.interval_ms * 2).clamp(THROTTLE_MS.0, THROTTLE_MS.1);
+        let wait = self.interval_ms / 2 + random % (self.interval_ms / 2 + 1);
+        self.until = self.until.max(now + Duration::from_millis(wait.max(retry_after_ms.unwrap_or(0))));
+    }
+
+    /// Notes a response that is no 429.
+    pub fn accepted(&mut self) {
+        self.interval_ms = self.interval_ms.saturating_sub(THROTTLE_MS.0 / 10);
+    }
+
+    /// Notes an unattended query, which keeps the next one apart.
+    pub fn spend(&mut self, now: Duration) {
+        self.until = self.until.max(now + Duration::from_millis(self.interval_ms));
+    }
+
+    /// Returns how long unattended queries must wait; None if they need not.
+    pub fn wait(&self, now: Duration) -> Option<Duration> {
+        Some(self.until.saturating_sub(now)).filter(|wait| !wait.is_zero())
+    }
+}
+
+/// Requested queries in stock, and the time in which one is added.
+const REQUESTED_BURST: u32 = 10;
+const REQUESTED_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Limits the queries that callers request at once by `eps_resolve_pending`: the key is shared.
+#[derive(Debug, Default)]
+pub(crate) struct RequestBudget {
+    /// The monotonic time at which the stock is full again.
+    full_at: Duration,
+}
+
+impl RequestBudget {
+    /// Takes one query from the stock, if there is one.
+    pub fn spend(&mut self, now: Duration) -> bool {
+        let owed = self.full_at.saturating_sub(now);
+        if owed + REQUESTED_INTERVAL > REQUESTED_INTERVAL * REQUESTED_BURST {
+            return false;
+        }
+        self.full_at = now + owed + REQUESTED_INTERVAL;
+        true
+    }
+}
 
 /// Limits unattended status queries to a tenth of the requests: thousands of tills share one key.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
-    tokens: f64,
+    /// In tenths of a query.
+    tokens: u32,
     /// The monotonic time of the last query.
     last: Option<Duration>,
 }
@@ -66,17 +118,80 @@ impl Default for RetryBudget {
 impl RetryBudget {
     /// Adds a tenth of a query for a request of a caller.
     pub fn earn(&mut self) {
-        self.tokens = (self.tokens + 0.1).min(BURST);
+        self.tokens = (self.tokens + 1).min(BURST);
     }
 
-    /// Takes one query from the stock. Beyond the stock, queries are at least `min_interval` apart, so that every
-    /// intent gets its turn.
+    /// Takes one query from the stock. Beyond the stock, queries are at least `min_interval` apart,
+    /// so that every intent gets its turn.
     pub fn spend(&mut self, now: Duration, min_interval: Duration) -> bool {
-        if self.tokens < 1.0 && self.last.is_some_and(|last| now.saturating_sub(last) < min_interval) {
+        if self.tokens < 10 && self.last.is_some_and(|last| now.saturating_sub(last) < min_interval) {
             return false;
         }
-        self.tokens = (self.tokens - 1.0).max(0.0);
+        self.tokens = self.tokens.saturating_sub(10);
         self.last = Some(now);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> RetryRules {
+        RetryRules { schedule_ms: vec![10_000, 30_000, 60_000, 300_000], startup_jitter_ms: 0, resend_limit_ms: 0 }
+    }
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn wait_of_each_step_is_jitter_over_the_schedule() {
+        let rules = rules();
+        for (count, widest) in [(0, 10_000), (1, 30_000), (2, 60_000), (3, 300_000), (9, 300_000)] {
+            let wait = |random| wait_ms(count, Timing { rules: &rules, attended: None, random });
+            assert_eq!((wait(0), wait(widest), wait(widest + 1)), (0, widest, 0), "step {count}");
+        }
+    }
+
+    #[test]
+    fn wait_for_a_caller_grows_to_four_seconds() {
+        let rules = rules();
+        for (queries, ceiling) in [(0, 500), (1, 1_000), (2, 2_000), (3, 4_000), (9, 4_000)] {
+            let wait = |random| wait_ms(7, Timing { rules: &rules, attended: Some(queries), random });
+            assert_eq!((wait(0), wait(ceiling / 2)), (ceiling / 2, ceiling), "query {queries}");
+        }
+    }
+
+    #[test]
+    fn budget_without_sales_spaces_queries() {
+        let mut budget = RetryBudget::default();
+        assert!((0..10).all(|_| budget.spend(s(0), s(10))));
+        assert!(!budget.spend(s(9), s(10)));
+        assert!(budget.spend(s(10), s(10)));
+        (0..10).for_each(|_| budget.earn());
+        assert!(budget.spend(s(10), s(10)), "ten sales earn one query");
+        assert!(!budget.spend(s(10), s(10)));
+    }
+
+    #[test]
+    fn throttle_doubles_with_each_429_and_recovers() {
+        let mut throttle = Throttle::default();
+        assert_eq!(throttle.wait(s(0)), None);
+        throttle.limited(s(0), None, u64::MAX);
+        assert!(throttle.wait(s(0)).is_some_and(|wait| wait >= s(5)) && throttle.wait(s(10)).is_none());
+        throttle.limited(s(20), Some(60_000), 0);
+        assert_eq!(throttle.wait(s(20)), Some(s(60)), "Retry-After is kept");
+        (0..20).for_each(|_| throttle.accepted());
+        throttle.spend(s(100));
+        assert_eq!(throttle.wait(s(100)), None, "after enough successes nothing is kept apart");
+    }
+
+    #[test]
+    fn requested_queries_beyond_the_stock_wait() {
+        let mut budget = RequestBudget::default();
+        assert!((0..10).all(|_| budget.spend(s(0))));
+        assert!(!budget.spend(s(9)));
+        assert!(budget.spend(s(10)) && !budget.spend(s(10)));
     }
 }

@@ -45,8 +45,9 @@ pub(crate) enum Certainty {
     None,
 }
 
-/// Chooses among the member's `rewards`: returns the certainty, and the places of the rewards that may be the
-/// one. A certainty that names one has exactly one place; `Explicit` has none where the list lacks the reward.
+/// Chooses among the member's `rewards`: returns the certainty, and the places of the rewards that
+/// may be the one. A certainty that names one has exactly one place; `Explicit` has none where the
+/// list lacks the reward.
 pub(crate) fn choose(
     grant: &Grant,
     before: Option<&[AssignmentId]>,
@@ -97,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn what_engage_states_is_believed() {
+    fn reward_named_by_engage_is_explicit() {
         let grant = Grant { assignment: Some(id(7)), ..Grant::default() };
         assert_eq!(chosen(&grant, None, &[reward(6, 1), reward(7, 1)]), (Certainty::Explicit, vec![1]));
         assert_eq!(chosen(&grant, None, &[]), (Certainty::Explicit, vec![]));
     }
 
     #[test]
-    fn what_came_since_the_look_before_is_the_purchases() {
+    fn reward_new_since_the_list_is_the_purchases() {
         let grant = Grant { promotion: Some(OURS), ..Grant::default() };
         let rewards = [reward(1, 1), reward(2, 1), reward(3, 2)];
         assert_eq!(chosen(&grant, Some(&[id(1)]), &rewards), (Certainty::NewSincePurchase, vec![1]));
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_look_before_only_a_single_one_of_the_promotion_is_certain() {
+    fn reward_without_list_before_is_certain_only_if_single() {
         let grant = Grant { promotion: Some(OURS), ..Grant::default() };
         assert_eq!(chosen(&grant, None, &[reward(1, 1), reward(3, 2)]), (Certainty::OnlyCandidate, vec![0]));
         assert_eq!(chosen(&grant, None, &[reward(1, 1), reward(2, 1)]), (Certainty::Ambiguous, vec![0, 1]));
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_to_be_from_elsewhere_is_left_out() {
+    fn reward_of_another_source_is_left_out() {
         let grant = Grant { promotion: Some(OURS), made_on: Some(100), ..Grant::default() };
         let rewards = |used| [reward(1, 1), Reward { redeemed_on: Some(used), ..reward(2, 1) }, reward(3, 1)];
         assert_eq!(choose(&grant, None, &rewards(99), |it| it == id(1)), (Certainty::OnlyCandidate, vec![2]));

@@ -2,15 +2,19 @@
 //! All times are monotonic, since an origin that the runtime chooses. `W` is the runtime's waiter.
 
 use super::admission::Command;
-use super::domain::OperationId;
+use super::clock::Observation;
+use super::domain::{ContactId, OperationId};
 use super::intent::Intent;
-use super::retry::RetryBudget;
+use super::retry::{RequestBudget, RetryBudget, Throttle};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Workers that may resolve unattended intents at once.
 const BACKGROUND: usize = 2;
+/// Workers that may resolve intents at once, attended ones included. The others are kept for
+/// commands, so that a server that hangs does not hold up a sale.
+const RESOLVING: usize = 16;
 
 /// The state of the queue.
 pub(crate) struct Scheduler<W> {
@@ -24,15 +28,21 @@ pub(crate) struct Scheduler<W> {
     pub workers: usize,
     /// Workers that wait for work.
     pub idle: usize,
+    /// Workers that resolve intents.
+    resolving: usize,
     /// Workers that resolve unattended intents.
-    pub background: usize,
-    /// Intents that are known and not stored yet: a completed purchase, which is reported before, and the
-    /// withdrawal of an intent whose commit failed, which is not reported.
+    background: usize,
+    /// Intents that are known and not stored yet: a completed purchase, which is reported before,
+    /// and the withdrawal of an intent whose commit failed, which is not reported.
     pub not_persisted: BTreeMap<OperationId, Intent>,
     /// When the journal is searched again for intents of other processes.
     pub next_scan: Option<Duration>,
     /// The budget of unattended status queries.
     pub budget: RetryBudget,
+    /// The budget of requested status queries.
+    pub requests: RequestBudget,
+    /// Stops unattended status queries after a 429.
+    pub throttle: Throttle,
     /// The client is being closed.
     pub closing: bool,
 }
@@ -45,10 +55,13 @@ impl<W> Default for Scheduler<W> {
             due_times: BTreeSet::new(),
             workers: 0,
             idle: 0,
+            resolving: 0,
             background: 0,
             not_persisted: BTreeMap::new(),
             next_scan: None,
             budget: RetryBudget::default(),
+            requests: RequestBudget::default(),
+            throttle: Throttle::default(),
             closing: false,
         }
     }
@@ -62,10 +75,17 @@ pub(crate) struct Entry<W> {
     pub busy: bool,
     /// A caller asked: query now, before the schedule.
     pub requested: bool,
-    /// The revision of the intent at its last start. Results of an older revision belong to an earlier start.
+    /// The revision of the intent at its last start. Results of an older revision belong to an
+    /// earlier start.
     pub started: u64,
     /// Callers that wait for the outcome.
     pub waiters: Vec<Arc<W>>,
+    /// Status queries made for a waiting caller, since one waits.
+    pub attended_queries: u32,
+    /// What this run has seen of the intent.
+    pub observation: Option<Observation>,
+    /// The member of a purchase. One status query serves all purchases of a member.
+    pub contact: Option<ContactId>,
 }
 
 /// One piece of work for a worker.
@@ -73,16 +93,20 @@ pub(crate) enum Job<W> {
     /// Carry out a command.
     Start(Command, Arc<W>),
     /// Resolve a pending intent.
-    Resolve {
-        /// The operation.
-        id: OperationId,
-        /// A caller asked for it.
-        requested: bool,
-        /// A caller waits for it.
-        attended: bool,
-    },
+    Resolve(Resolve),
     /// Search the journal for intents of other processes.
     Scan,
+}
+
+/// A pending intent that a worker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resolve {
+    /// The operation.
+    pub id: OperationId,
+    /// A caller asked for it.
+    pub requested: bool,
+    /// A caller waits for it: the number of queries made for it so far.
+    pub attended: Option<u32>,
 }
 
 impl<W> Scheduler<W> {
@@ -98,26 +122,67 @@ impl<W> Scheduler<W> {
             self.next_scan = None;
             return Some(Job::Scan);
         }
+        if self.resolving >= RESOLVING {
+            return None;
+        }
         let background_full = self.background >= BACKGROUND;
         let mut due = self.due_times.iter().take_while(|(due, _)| *due <= now);
         let entries = &self.entries;
         let attended = |id| entries.get(id).is_some_and(|entry| !entry.waiters.is_empty());
-        let next = *due.find(|(_, id)| !background_full || attended(id))?;
-        self.due_times.remove(&next);
-        let entry = self.entries.get_mut(&next.1)?;
-        entry.busy = true;
-        entry.drop_departed();
-        let (requested, attended) = (std::mem::take(&mut entry.requested), !entry.waiters.is_empty());
-        if !attended {
+        let id = due.find(|(_, id)| !background_full || attended(id))?.1;
+        let resolve = self.occupy_due(id)?;
+        self.resolving += 1;
+        if resolve.attended.is_none() {
             self.background += 1;
         }
-        Some(Job::Resolve { id: next.1, requested, attended })
+        Some(Job::Resolve(resolve))
+    }
+
+    /// Notes that a worker has ended [`Job::Resolve`].
+    pub fn resolved(&mut self, resolve: Resolve) {
+        self.resolving -= 1;
+        if resolve.attended.is_none() {
+            self.background -= 1;
+        }
+    }
+
+    fn occupy_due(&mut self, id: OperationId) -> Option<Resolve> {
+        let entry = self.entries.get_mut(&id)?;
+        self.due_times.remove(&(entry.due, id));
+        entry.busy = true;
+        entry.drop_departed();
+        let attended = match entry.waiters.is_empty() {
+            true => {
+                entry.attended_queries = 0;
+                None
+            }
+            false => Some(entry.attended_queries),
+        };
+        Some(Resolve { id, requested: std::mem::take(&mut entry.requested), attended })
+    }
+
+    /// Takes the other purchases of a member that no worker has: the response about one serves them
+    /// all.
+    pub fn take_same_contact(&mut self, id: OperationId) -> Vec<Resolve> {
+        let Some(contact) = self.entries.get(&id).and_then(|entry| entry.contact) else { return Vec::new() };
+        let others: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(other, entry)| **other != id && !entry.busy && entry.contact == Some(contact))
+            .map(|(other, _)| *other)
+            .collect();
+        others.into_iter().filter_map(|other| self.occupy_due(other)).collect()
     }
 
     /// Returns when the next job is due.
     pub fn next_due(&self) -> Option<Duration> {
-        let first = self.due_times.first().map(|(due, _)| *due);
+        let first = self.due_times.first().map(|(due, _)| *due).filter(|_| self.resolving < RESOLVING);
         [first, self.next_scan].into_iter().flatten().min()
+    }
+
+    /// Whether an entry is due that a further worker could take.
+    pub fn has_due(&self, now: Duration) -> bool {
+        self.resolving < RESOLVING && self.due_times.first().is_some_and(|(due, _)| *due <= now)
     }
 
     /// Whether an entry waits for its time.
@@ -142,26 +207,57 @@ impl<W> Scheduler<W> {
         entry.waiters.push(waiter.clone());
     }
 
-    /// Adds a caller to a pending intent and schedules a query at `due`. `share` is called for each caller that
-    /// waits for it already.
-    pub fn wait_for(&mut self, id: OperationId, waiter: &Arc<W>, due: Duration, share: impl Fn(&W)) {
-        let entry = self.entries.entry(id).or_insert_with(|| Entry::new(due));
+    /// Notes an intent that was read from the journal, and returns what this run has seen of it.
+    pub fn observe(&mut self, intent: &Intent, now: Duration) -> Observation {
+        let entry = self.entries.entry(intent.id()).or_insert_with(|| Entry::new(now));
+        entry.contact = purchase_contact(intent);
+        *entry.observation.insert(Observation::read(entry.observation, intent, now))
+    }
+
+    /// Notes an attempt that begins now.
+    pub fn observe_attempt(&mut self, intent: &Intent, now: Duration) {
+        let entry = self.entries.entry(intent.id()).or_insert_with(|| Entry::new(now));
+        entry.contact = purchase_contact(intent);
+        entry.observation = Some(Observation::attempt(entry.observation, intent, now));
+    }
+
+    /// Adds a caller to a pending intent and schedules a query at `due`. `share` is called for each
+    /// caller that waits for it already.
+    pub fn wait_for(&mut self, id: OperationId, waiter: &Arc<W>, due: Option<Duration>, share: impl Fn(&W)) {
+        let entry = self.entries.entry(id).or_insert_with(|| Entry::new(due.unwrap_or(Duration::MAX)));
         for other in &entry.waiters {
             share(other);
         }
         entry.waiters.push(waiter.clone());
-        if entry.busy {
-            // Its request is under way. The response is what there is to wait for.
+        let Some(due) = due.filter(|_| !entry.busy) else {
+            // Its request is under way, or the schedule decides. The response is what there is to
+            // wait for.
             return;
-        }
+        };
         entry.requested = true;
         self.schedule(id, due);
     }
 }
 
+fn purchase_contact(intent: &Intent) -> Option<ContactId> {
+    match intent.operation {
+        super::domain::Operation::Purchase(purchase) => Some(purchase.contact),
+        super::domain::Operation::Redeem(_) => None,
+    }
+}
+
 impl<W> Entry<W> {
     fn new(due: Duration) -> Self {
-        Self { due, busy: false, requested: false, started: 0, waiters: Vec::new() }
+        Self {
+            due,
+            busy: false,
+            requested: false,
+            started: 0,
+            waiters: Vec::new(),
+            attended_queries: 0,
+            observation: None,
+            contact: None,
+        }
     }
 
     /// Drops callers that no longer wait: only the entry holds their waiter.

@@ -1,4 +1,5 @@
-//! `GET /api/v3/contacts/id`: finds the member. What is searched for identifies a person and is never printed (invariant 10).
+//! `GET /api/v3/contacts/id`: finds the member. The value of the search identifies a person and is
+//! never printed (invariant 10).
 
 use super::{Engage, get_ok, push_query};
 use crate::core::code::Code;
@@ -7,7 +8,7 @@ use crate::secret::Secret;
 use crate::transport::Call;
 use std::sync::Arc;
 
-/// What a member can be found by. Documented.
+/// A key by which a member can be found. Documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContactKey {
     Email,
@@ -34,17 +35,17 @@ impl ContactKey {
 
     pub fn parse(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|key| key.name() == text).ok_or_else(|| {
-            let words: Vec<_> = Self::ALL.into_iter().map(Self::name).collect();
-            Error::new(Code::BadKey, format!("key must be one of {}", words.join(", ")))
+            let names: Vec<_> = Self::ALL.into_iter().map(Self::name).collect();
+            Error::new(Code::BadKey, format!("key must be one of {}", names.join(", ")))
         })
     }
 }
 
 impl Engage {
-    /// The contact's id as Engage sent it: a JSON string that holds a GUID.
+    /// Returns the contact's id as Engage sent it: a JSON string that holds a GUID.
     pub fn contact(&self, key: ContactKey, value: &Secret, kind: Option<&str>, call: &Arc<Call>) -> Result<Vec<u8>> {
         let room = 100 + 3 * (value.expose().len() + kind.map_or(0, str::len));
-        // Made large enough: where it would grow, it would leave a copy behind.
+        // The path never grows: its earlier memory would keep a copy of the value.
         let mut path = String::with_capacity(room);
         path.push_str("/api/v3/contacts/id");
         push_query(&mut path, key.name(), value.expose());

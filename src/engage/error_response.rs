@@ -1,15 +1,20 @@
-//! What an answer that is not a success means. The code is looked at first and the HTTP status second.
+//! What a response proves that is not a success. The code decides before the HTTP status.
 
-use crate::core::code::Code;
+use crate::core::code::{Code, Outcome};
 use crate::core::error::{Detail, Error};
+use crate::core::evidence::{AttemptResult, Reason};
 use crate::transport::{Failure, FailureKind, Response, http_date};
 use serde_json::Value;
 
-/// What the body of an error answer is. Its shape is documented nowhere.
+/// The body of a response that is not a success. Its shape is documented nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ErrorBody {
-    /// JSON, with Engage's code if one was found.
-    Json(Option<String>),
+    /// JSON.
+    Json {
+        /// Engage's documented codes in it, in the order of [`KNOWN`]; else any code in a usual
+        /// field.
+        codes: Vec<String>,
+    },
     Empty,
     Html,
     Text,
@@ -22,23 +27,25 @@ impl ErrorBody {
             return ErrorBody::Empty;
         }
         if let Ok(value) = serde_json::from_slice::<Value>(body) {
-            return ErrorBody::Json(find_code(&value, 3).filter(|code| is_code(code)).map(str::to_owned));
+            return ErrorBody::Json { codes: codes(&value) };
         }
         let html = body.first() == Some(&b'<')
             || response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         if html { ErrorBody::Html } else { ErrorBody::Text }
     }
 
+    /// Returns the code that decides.
     pub fn engage_code(&self) -> Option<&str> {
         match self {
-            ErrorBody::Json(code) => code.as_deref(),
+            ErrorBody::Json { codes } => codes.first().map(String::as_str),
             _ => None,
         }
     }
 
-    /// Whether it can be Engage that speaks. A page or a text is a proxy's or a filter's until proven otherwise.
+    /// Whether Engage may have sent it. A page or a text is a proxy's or a filter's until proven
+    /// otherwise.
     pub fn may_be_engage(&self) -> bool {
-        matches!(self, ErrorBody::Json(_) | ErrorBody::Empty)
+        matches!(self, ErrorBody::Json { .. } | ErrorBody::Empty)
     }
 }
 
@@ -46,8 +53,39 @@ pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
-fn find_code(value: &Value, depth: u8) -> Option<&str> {
-    let inside = |value| if depth == 0 { None } else { find_code(value, depth - 1) };
+/// Returns the documented codes of a body: whole tokens of any string or name, in any case, at any
+/// depth. Without one, the code that stands in a usual field.
+fn codes(value: &Value) -> Vec<String> {
+    let mut found = vec![false; KNOWN.len()];
+    visit_texts(value, &mut |text| {
+        for token in text.split(|character: char| !character.is_ascii_alphanumeric()) {
+            if let Some(at) = KNOWN.iter().position(|(name, _)| name.eq_ignore_ascii_case(token)) {
+                found[at] = true;
+            }
+        }
+    });
+    let known: Vec<String> =
+        KNOWN.iter().zip(found).filter(|(_, found)| *found).map(|((name, _), _)| (*name).to_owned()).collect();
+    match known.is_empty() {
+        true => usual_code(value, 3).filter(|code| is_code(code)).map(str::to_owned).into_iter().collect(),
+        false => known,
+    }
+}
+
+fn visit_texts(value: &Value, visit: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => visit(text),
+        Value::Array(values) => values.iter().for_each(|value| visit_texts(value, visit)),
+        Value::Object(map) => map.iter().for_each(|(name, value)| {
+            visit(name);
+            visit_texts(value, visit);
+        }),
+        _ => {}
+    }
+}
+
+fn usual_code(value: &Value, depth: u8) -> Option<&str> {
+    let inside = |value| if depth == 0 { None } else { usual_code(value, depth - 1) };
     match value {
         Value::Object(map) => ["errorCode", "ErrorCode", "code", "Code"]
             .iter()
@@ -58,19 +96,22 @@ fn find_code(value: &Value, depth: u8) -> Option<&str> {
     }
 }
 
-/// Engage's codes are identifiers. Anything else may be free text about a person and is not repeated (invariant 10).
+/// Engage's codes are identifiers. Anything else may be free text about a person and is not
+/// repeated (invariant 10).
 fn is_code(text: &str) -> bool {
     (1..=80).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// The codes that mean the same wherever they come.
+/// Engage's documented codes. In a body with several the first one decides, so a code that means
+/// *pending* comes before one that means *declined*.
 const KNOWN: &[(&str, Code)] = &[
+    ("PointShopItemPurchaseProcessingTimedOut", Code::PendingProcessing),
+    ("PromotionAssignmentError", Code::PendingAssignmentError),
+    ("PromotionAlreadyRedeemed", Code::AlreadyRedeemed),
+    ("PointShopItemPurchaseFailed", Code::PurchaseFailed),
     ("PromotionAssignmentContactNotFound", Code::ContactNotFound),
     ("PromotionAssignmentPromotionNotFound", Code::PromotionNotFound),
     ("PromotionAssignmentPromotionExpired", Code::PromotionExpired),
-    ("PromotionAssignmentError", Code::PendingAssignmentError),
-    ("PointShopItemPurchaseProcessingTimedOut", Code::PendingProcessing),
-    ("PointShopItemPurchaseFailed", Code::PurchaseFailed),
     ("InvalidContact", Code::InvalidContact),
     ("ContactNotFound", Code::ContactNotFound),
     ("InvalidEmailAddress", Code::InvalidEmail),
@@ -83,46 +124,76 @@ const KNOWN: &[(&str, Code)] = &[
     ("InvalidPromotionIdNoData", Code::InvalidReward),
     ("PromotionNotFound", Code::RewardNotFound),
     ("PromotionNotAssociatedWithContact", Code::RewardNotOfContact),
-    ("PromotionAlreadyRedeemed", Code::AlreadyRedeemed),
     ("PromotionNotValidForRedemptionChannel", Code::RewardNotForChannel),
+    ("InvalidSystemConfiguration", Code::SystemConfiguration),
 ];
+
+/// The codes that are documented for a purchase that is rejected.
+const PURCHASE_REJECTIONS: &[Code] =
+    &[Code::PurchaseFailed, Code::ContactNotFound, Code::PromotionNotFound, Code::PromotionExpired];
+/// The codes that are documented for a redeem that is rejected.
+const REDEEM_REJECTIONS: &[Code] = &[
+    Code::InvalidChannel,
+    Code::InvalidReward,
+    Code::RewardNotFound,
+    Code::RewardNotOfContact,
+    Code::RewardNotForChannel,
+];
+
+/// Whether Engage documents a code.
+pub(crate) fn is_documented(code: &str) -> bool {
+    KNOWN.iter().any(|(name, _)| *name == code)
+}
 
 fn known(body: &ErrorBody) -> Option<Code> {
     let code = body.engage_code()?;
     KNOWN.iter().find(|(name, _)| *name == code).map(|(_, code)| *code)
 }
 
-/// What an answer to a purchase that is not a success means.
-pub(crate) fn purchase(status: u16, body: &ErrorBody) -> Code {
-    spending(status, body, Code::ItemNotFound, Code::PurchaseNotAllowed)
+/// Returns what a response to a purchase that is not a success proves.
+pub(crate) fn purchase(response: &Response) -> AttemptResult {
+    attempt(response, PURCHASE_REJECTIONS, Code::ItemNotFound, Code::PurchaseNotAllowed)
 }
 
-/// What an answer to a redeem that is not a success means.
-pub(crate) fn redeem(status: u16, body: &ErrorBody) -> Code {
-    spending(status, body, Code::RewardNotFound, Code::Declined)
+/// Returns what a response to a redeem that is not a success proves.
+pub(crate) fn redeem(response: &Response) -> AttemptResult {
+    attempt(response, REDEEM_REJECTIONS, Code::RewardNotFound, Code::Declined)
 }
 
-/// The documented rows first; whatever is not a definite no of Engage's is pending (invariant 4).
-/// `absent` is what a 404 without a code says, `impossible` a 422.
-fn spending(status: u16, body: &ErrorBody, absent: Code, impossible: Code) -> Code {
-    if let Some(code) = known(body) {
-        return code;
+/// The code first, the status second. `absent` is the code of a 404 without a documented code,
+/// `impossible` of a 422.
+fn attempt(response: &Response, rejections: &[Code], absent: Code, impossible: Code) -> AttemptResult {
+    let body = ErrorBody::of(response);
+    let reason = |code| Reason { code, detail: detail(response, &body), cause: cause(response, &body) };
+    match known(&body) {
+        Some(code @ Code::PendingProcessing) => return AttemptResult::Processing(reason(code)),
+        Some(code @ Code::PendingAssignmentError) => return AttemptResult::Over(reason(code)),
+        Some(Code::AlreadyRedeemed) if rejections == REDEEM_REJECTIONS => {
+            return AttemptResult::AlreadyRedeemed(reason(Code::AlreadyRedeemed));
+        }
+        Some(code) if rejections.contains(&code) => {
+            return AttemptResult::Rejected { reason: reason(code), documented: true };
+        }
+        _ => {}
     }
-    match status {
-        429 => Code::PendingRateLimited,
-        500..=599 => Code::PendingServerError,
-        _ if !body.may_be_engage() => Code::PendingInvalidResponse,
-        401 => Code::Unauthorized,
-        403 => Code::Forbidden,
-        400 if body.engage_code().is_none() => Code::InvalidRequest,
-        404 if body.engage_code().is_none() => absent,
-        422 => impossible,
-        400 | 404 => Code::Declined,
-        _ => Code::Pending,
+    let rejected = |code| AttemptResult::Rejected { reason: reason(code), documented: false };
+    let other = known(&body).filter(|code| code.row().outcome == Outcome::Declined);
+    match response.status {
+        429 => AttemptResult::Over(reason(Code::PendingRateLimited)),
+        500..=599 => AttemptResult::InDoubt(reason(Code::PendingServerError)),
+        _ if !body.may_be_engage() => AttemptResult::InDoubt(reason(Code::PendingInvalidResponse)),
+        401 => rejected(Code::Unauthorized),
+        403 => rejected(Code::Forbidden),
+        400 | 404 if other.is_some() => rejected(other.unwrap_or(Code::Declined)),
+        400 if body.engage_code().is_none() => rejected(Code::InvalidRequest),
+        404 if body.engage_code().is_none() => rejected(absent),
+        422 => rejected(impossible),
+        400 | 404 => rejected(Code::Declined),
+        _ => AttemptResult::InDoubt(reason(Code::Pending)),
     }
 }
 
-/// What an answer to a read that is not a success means.
+/// Returns the code of a response to a read that is not a success.
 pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
     match status {
         // Documented as a 500 that no retry cures.
@@ -133,21 +204,19 @@ pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
         _ if !body.may_be_engage() => Code::InvalidResponse,
         401 => Code::Unauthorized,
         403 => Code::Forbidden,
-        400..=499 => known(body)
-            .filter(|code| code.row().outcome == crate::core::code::Outcome::Declined)
-            .unwrap_or(Code::Declined),
+        400..=499 => known(body).filter(|code| code.row().outcome == Outcome::Declined).unwrap_or(Code::Declined),
         _ => Code::InvalidResponse,
     }
 }
 
-/// The error of a read that got an answer other than a success.
+/// Returns the error of a read whose response is not a success.
 pub(crate) fn read_error(response: &Response) -> Error {
     let body = ErrorBody::of(response);
     let code = read(response.status, &body);
     let message = match (&body, response.status) {
         (ErrorBody::Html, _) => format!("{} ({})", code.row().meaning, web_page(response.status)),
         (_, 300..=399) => format!(
-            "the server answered {}, a redirect, which is not followed: it would carry the key along; check baseUrl",
+            "the server responded with status {}, a redirect, which is not followed because it would carry the key along; check baseUrl",
             response.status
         ),
         _ => code.row().meaning.to_owned(),
@@ -155,12 +224,12 @@ pub(crate) fn read_error(response: &Response) -> Error {
     Error::new(code, message).with_detail(detail(response, &body))
 }
 
-/// What to say of a page in the place of Engage's answer.
+/// Returns the text about a web page in the place of Engage's response.
 pub(crate) fn web_page(status: u16) -> String {
     format!("a web page with status {status}: a web filter, a proxy or a wrong baseUrl")
 }
 
-/// Why an answer to a request that spends is what it is, where its code does not say it.
+/// Returns the cause of a response to an attempt, where its code does not say it.
 pub(crate) fn cause(response: &Response, body: &ErrorBody) -> Vec<String> {
     if *body == ErrorBody::Html { vec![web_page(response.status)] } else { Vec::new() }
 }
@@ -180,7 +249,8 @@ pub(crate) fn detail(response: &Response, body: &ErrorBody) -> Detail {
 /// A longer `Retry-After` is taken for this.
 pub(crate) const LONGEST_RETRY_AFTER_MS: u64 = 3_600_000;
 
-/// `Retry-After`, in seconds or as a date. A date is compared with the answer's own, because a till's clock may be off by days.
+/// `Retry-After`, in seconds or as a date. A date is compared with the response's own, because a
+/// till's clock may be off by days.
 fn retry_after_ms(after: &str, date: Option<&str>) -> Option<u64> {
     let seconds = match after.trim().parse::<u64>() {
         Ok(seconds) => seconds,
@@ -189,18 +259,18 @@ fn retry_after_ms(after: &str, date: Option<&str>) -> Option<u64> {
     Some(seconds.saturating_mul(1_000).min(LONGEST_RETRY_AFTER_MS))
 }
 
-/// The code of a request without an answer of which nothing has left the till, or of any read.
+/// Returns the code of a request without a response: of an attempt that has not left, or of a read.
 pub(crate) fn failure_code(kind: FailureKind) -> Code {
     match kind {
         FailureKind::TimedOut => Code::TimedOut,
-        FailureKind::Interrupted => Code::Cancelled,
+        FailureKind::Cancelled => Code::Cancelled,
         FailureKind::Dns => Code::DnsFailed,
         FailureKind::Offline => Code::Offline,
         FailureKind::Tls | FailureKind::TlsEnded => Code::TlsFailed,
         FailureKind::ProxyLogin => Code::ProxyLogin,
         FailureKind::Proxy => Code::ProxyFailed,
         FailureKind::Lost => Code::ConnectionLost,
-        FailureKind::NotHttp => Code::InvalidResponse,
+        FailureKind::NotHttp | FailureKind::Encoded => Code::InvalidResponse,
         FailureKind::TooLarge => Code::ResponseTooLarge,
     }
 }
@@ -209,7 +279,7 @@ pub(crate) fn failure(failure: Failure) -> Error {
     let code = failure_code(failure.kind);
     let message = match (failure.kind, failure.cause.last()) {
         // The last link says most, and what to do.
-        (FailureKind::Tls | FailureKind::Proxy | FailureKind::ProxyLogin, Some(last)) => {
+        (FailureKind::Tls | FailureKind::Proxy | FailureKind::ProxyLogin | FailureKind::Encoded, Some(last)) => {
             format!("{}: {last}", failure_message(failure.kind))
         }
         _ => failure_message(failure.kind).to_owned(),
@@ -220,11 +290,12 @@ pub(crate) fn failure(failure: Failure) -> Error {
 fn failure_message(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Tls => "the TLS handshake failed",
-        FailureKind::ProxyLogin | FailureKind::Proxy => "the proxy makes no tunnel to the server",
+        FailureKind::ProxyLogin | FailureKind::Proxy => "the proxy opens no tunnel to the server",
         FailureKind::TlsEnded => {
             "the connection ended during the TLS handshake: not a TLS server, or a device on the way cuts it"
         }
-        FailureKind::NotHttp => "what answered does not speak HTTP; check baseUrl and any proxy",
+        FailureKind::Encoded => "the response is compressed",
+        FailureKind::NotHttp => "the server does not speak HTTP. Check baseUrl, and any proxy",
         _ => failure_code(kind).row().meaning,
     }
 }
@@ -233,36 +304,72 @@ fn failure_message(kind: FailureKind) -> &'static str {
 mod tests {
     use super::*;
 
-    fn body(text: &str, content_type: &str) -> ErrorBody {
-        ErrorBody::of(&Response {
-            status: 400,
+    fn response(status: u16, text: &str, content_type: &str) -> Response {
+        Response {
+            status,
             content_type: Some(content_type.into()),
             retry_after: None,
             date: None,
             body: text.as_bytes().to_vec(),
-        })
+        }
+    }
+
+    fn json(status: u16, text: &str) -> Response {
+        response(status, text, "application/json")
     }
 
     #[test]
-    fn the_code_is_found_in_every_shape_an_error_body_may_have() {
-        let json = "application/json";
-        let code = |name: &str| ErrorBody::Json(Some(name.into()));
-        assert_eq!(body(r#"{"errorCode":"A"}"#, json), code("A"));
-        assert_eq!(body(r#"{"Message":"x","code":"B"}"#, json), code("B"));
-        assert_eq!(body(r#"{"errors":[{"errorCode":"C"}]}"#, json), code("C"));
-        assert_eq!(body(r#"{"error":{"code":"D"}}"#, json), code("D"));
-        assert_eq!(body("\u{feff}{\"errorCode\":\"E\"}", json), code("E"));
-        assert_eq!(body(r#""a bare string""#, json), ErrorBody::Json(None));
-        assert_eq!(body(r#"{"errorCode":"astrid@example.com"}"#, json), ErrorBody::Json(None));
-        assert_eq!(body("", json), ErrorBody::Empty);
-        assert_eq!(body("  \r\n", json), ErrorBody::Empty);
-        assert_eq!(body("<html>", json), ErrorBody::Html);
+    fn pending_code_in_every_shape_is_pending() {
+        for code in ["PointShopItemPurchaseProcessingTimedOut", "PromotionAssignmentError"] {
+            let lower = code.to_lowercase();
+            let shapes = [
+                format!(r#"{{"errorCode":"{code}"}}"#),
+                format!(r#"{{"message":"{code}"}}"#),
+                format!(r#"{{"title":"Conflict","detail":"{code}: gave up"}}"#),
+                format!(r#"{{"errors":[{{"errorCode":"{code}"}}]}}"#),
+                format!(r#"{{"errors":{{"{code}":["x"]}}}}"#),
+                format!(r#"{{"a":{{"b":{{"c":{{"d":{{"e":"{code}"}}}}}}}}}}"#),
+                format!(r#"["{code}"]"#),
+                format!(r#""{code}""#),
+                format!(r#"{{"errorCode":"{lower}"}}"#),
+                format!(r#"{{"errorCode":"Engage.{code}"}}"#),
+                format!(r#"{{"errorCode":"ValidationError","message":"ERR_{code}"}}"#),
+                format!(r#"{{"errorCode":"PromotionAssignmentPromotionExpired","inner":"{code}"}}"#),
+                format!("\u{feff}{{\"errorCode\":\"{code}\"}}"),
+            ];
+            for shape in shapes {
+                for status in [400, 401, 403, 404, 409, 422, 429, 500, 503] {
+                    let result = purchase(&json(status, &shape));
+                    assert_eq!(result.code().row().outcome, Outcome::Pending, "{status} {shape} is {result:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn code_in_every_shape_is_found_and_free_text_is_not() {
+        let found = |text: &str| ErrorBody::of(&json(400, text)).engage_code().map(str::to_owned);
+        let known = Some("PromotionAssignmentPromotionExpired".to_owned());
+        assert_eq!(found(r#"{"errorCode":"PromotionAssignmentPromotionExpired"}"#), known);
+        assert_eq!(found(r#"{"detail":"promotionassignmentpromotionexpired."}"#), known);
+        assert_eq!(found(r#"{"errorCode":"SomethingNew"}"#), Some("SomethingNew".into()));
+        assert_eq!(found(r#"{"error":{"code":"D"}}"#), Some("D".into()));
+        assert_eq!(found(r#""a bare string""#), None);
+        assert_eq!(found(r#"{"errorCode":"astrid@example.com"}"#), None);
+        assert_eq!(
+            found(r#"{"errorCode":"PromotionAssignmentPromotionExpiredSoon"}"#),
+            Some("PromotionAssignmentPromotionExpiredSoon".into())
+        );
+        let body = |text, kind| ErrorBody::of(&response(400, text, kind));
+        assert_eq!(body("", "application/json"), ErrorBody::Empty);
+        assert_eq!(body("  \r\n", "application/json"), ErrorBody::Empty);
+        assert_eq!(body("<html>", "application/json"), ErrorBody::Html);
         assert_eq!(body("blocked", "text/html; charset=utf-8"), ErrorBody::Html);
         assert_eq!(body("no healthy upstream", "text/plain"), ErrorBody::Text);
     }
 
     #[test]
-    fn retry_after_is_read_in_both_forms_and_never_by_the_tills_clock() {
+    fn retry_after_of_both_forms_ignores_the_tills_clock() {
         let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
         let rows = [
             ("5", None, Some(5_000)),
@@ -286,48 +393,59 @@ mod tests {
     }
 
     #[test]
-    fn every_row_of_the_purchase_table_has_its_code() {
-        let json = |code: &str| ErrorBody::Json(Some(code.into()));
-        let none = ErrorBody::Json(None);
+    fn response_of_each_row_of_the_purchase_table_proves_its_row() {
+        let code = |name: &str| format!(r#"{{"errorCode":"{name}"}}"#);
+        let documented = |code| ("documented", code);
         let rows = [
-            (400, json("PromotionAssignmentContactNotFound"), Code::ContactNotFound),
-            (400, json("PromotionAssignmentPromotionNotFound"), Code::PromotionNotFound),
-            (400, json("PromotionAssignmentPromotionExpired"), Code::PromotionExpired),
-            (400, json("PromotionAssignmentError"), Code::PendingAssignmentError),
-            (500, json("PromotionAssignmentError"), Code::PendingAssignmentError),
-            (400, none.clone(), Code::InvalidRequest),
-            (400, json("SomethingNew"), Code::Declined),
-            (404, none.clone(), Code::ItemNotFound),
-            (404, json("SomethingNew"), Code::Declined),
-            (409, json("PointShopItemPurchaseProcessingTimedOut"), Code::PendingProcessing),
-            (404, json("PointShopItemPurchaseProcessingTimedOut"), Code::PendingProcessing),
-            (409, json("PointShopItemPurchaseFailed"), Code::PurchaseFailed),
-            (409, json("SomethingNew"), Code::Pending),
-            (422, none.clone(), Code::PurchaseNotAllowed),
-            (429, none.clone(), Code::PendingRateLimited),
-            (500, none.clone(), Code::PendingServerError),
-            (502, ErrorBody::Html, Code::PendingServerError),
-            (503, ErrorBody::Empty, Code::PendingServerError),
-            (504, json("RequestTimeOut"), Code::PendingServerError),
-            (401, ErrorBody::Empty, Code::Unauthorized),
-            (403, none, Code::Forbidden),
-            (403, ErrorBody::Html, Code::PendingInvalidResponse),
-            (404, ErrorBody::Html, Code::PendingInvalidResponse),
-            (400, ErrorBody::Text, Code::PendingInvalidResponse),
-            (302, ErrorBody::Empty, Code::Pending),
-            (408, ErrorBody::Empty, Code::Pending),
+            (400, code("PromotionAssignmentContactNotFound"), documented(Code::ContactNotFound)),
+            (400, code("PromotionAssignmentPromotionNotFound"), documented(Code::PromotionNotFound)),
+            (400, code("PromotionAssignmentPromotionExpired"), documented(Code::PromotionExpired)),
+            (409, code("PointShopItemPurchaseFailed"), documented(Code::PurchaseFailed)),
+            (404, code("PointShopItemPurchaseFailed"), documented(Code::PurchaseFailed)),
+            (400, code("PromotionAssignmentError"), ("over", Code::PendingAssignmentError)),
+            (500, code("PromotionAssignmentError"), ("over", Code::PendingAssignmentError)),
+            (409, code("PointShopItemPurchaseProcessingTimedOut"), ("processing", Code::PendingProcessing)),
+            (404, code("PointShopItemPurchaseProcessingTimedOut"), ("processing", Code::PendingProcessing)),
+            (400, "{}".into(), ("rejected", Code::InvalidRequest)),
+            (400, code("SomethingNew"), ("rejected", Code::Declined)),
+            (400, code("InvalidContact"), ("rejected", Code::InvalidContact)),
+            (404, "{}".into(), ("rejected", Code::ItemNotFound)),
+            (404, String::new(), ("rejected", Code::ItemNotFound)),
+            (422, "{}".into(), ("rejected", Code::PurchaseNotAllowed)),
+            (401, String::new(), ("rejected", Code::Unauthorized)),
+            (403, "{}".into(), ("rejected", Code::Forbidden)),
+            (429, "{}".into(), ("over", Code::PendingRateLimited)),
+            (409, code("SomethingNew"), ("inDoubt", Code::Pending)),
+            (500, "{}".into(), ("inDoubt", Code::PendingServerError)),
+            (502, "<html>".into(), ("inDoubt", Code::PendingServerError)),
+            (504, code("RequestTimeOut"), ("inDoubt", Code::PendingServerError)),
+            (403, "<html>".into(), ("inDoubt", Code::PendingInvalidResponse)),
+            (404, "<html>".into(), ("inDoubt", Code::PendingInvalidResponse)),
+            (400, "blocked".into(), ("inDoubt", Code::PendingInvalidResponse)),
+            (302, String::new(), ("inDoubt", Code::Pending)),
+            (405, String::new(), ("inDoubt", Code::Pending)),
+            (410, "{}".into(), ("inDoubt", Code::Pending)),
         ];
-        for (status, body, code) in rows {
-            assert_eq!(purchase(status, &body), code, "{status} {body:?}");
+        for (status, body, expected) in rows {
+            let result = purchase(&json(status, &body));
+            let kind = match &result {
+                AttemptResult::Rejected { documented: true, .. } => "documented",
+                AttemptResult::Rejected { .. } => "rejected",
+                AttemptResult::Over(_) => "over",
+                AttemptResult::Processing(_) => "processing",
+                AttemptResult::InDoubt(_) => "inDoubt",
+                _ => "other",
+            };
+            assert_eq!((kind, result.code()), expected, "{status} {body}");
         }
     }
 
     #[test]
-    fn no_answer_but_a_definite_no_is_ever_called_refused() {
+    fn page_or_text_at_any_status_is_pending() {
         for status in 100..=999 {
-            for body in [ErrorBody::Html, ErrorBody::Text] {
-                let code = purchase(status, &body);
-                assert_eq!(code.row().outcome, crate::core::code::Outcome::Pending, "{status} {body:?} is {code:?}");
+            for (body, kind) in [("<html>PromotionAssignmentPromotionExpired", "text/html"), ("no", "text/plain")] {
+                let result = purchase(&response(status, body, kind));
+                assert_eq!(result.code().row().outcome, Outcome::Pending, "{status} {body} is {result:?}");
             }
         }
     }

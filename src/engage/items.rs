@@ -1,4 +1,4 @@
-//! `GET /api/v3/point-shop-items`: what a member can buy now. Documented in full.
+//! `GET /api/v3/point-shop-items`: the items that a member can buy now. Documented in full.
 
 use super::list_check::{Field, Kind};
 use super::{Engage, get_ok, shape};
@@ -7,11 +7,11 @@ use crate::core::error::Result;
 use crate::transport::Call;
 use std::sync::Arc;
 
-/// What an item must have for a till to sell it; `cost` is in points. Everything else is passed on unseen.
+/// The required fields of an item; `cost` is in points. Other fields are passed on unchecked.
 const ITEM: &[Field] = &[("id", Kind::Guid), ("cost", Kind::Natural)];
 
 impl Engage {
-    /// The items as Engage sent them: a JSON array, checked for shape.
+    /// Returns the items as Engage sent them: a JSON array, checked for shape.
     pub fn items(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let response = get_ok(self, format!("/api/v3/point-shop-items?contactId={contact}"), call)?;
         shape::check_list(response, "items", ITEM)

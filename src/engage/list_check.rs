@@ -1,12 +1,12 @@
-//! Walks over a JSON text once: is it JSON, is it an array of objects, and does each have the fields that are asked for?
-//! Nothing is built, copied or unescaped on the way; an answer is mostly text, and that is stepped over eight bytes at a time.
+//! Checks in one pass that a text is a JSON array of objects with the required fields. Nothing is
+//! built, copied or unescaped. A response is mostly strings, which are read eight bytes at a time.
 
 use uuid::Uuid;
 
-/// What a field must hold.
+/// The required type of a field.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
-    /// A string with a GUID in it.
+    /// A string that holds a GUID.
     Guid,
     /// A whole number from 0.
     Natural,
@@ -14,16 +14,16 @@ pub(super) enum Kind {
     Number,
 }
 
-/// A field that every object of a list must have, and once.
+/// A field that every object of a list must have exactly once.
 pub(super) type Field = (&'static str, Kind);
 
-/// The first thing that is wrong.
+/// The first fault of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fault {
     pub kind: FaultKind,
-    /// How many bytes are in order.
+    /// The number of bytes before the fault.
     pub at: usize,
-    /// The element it is in, from 1; 0: in none.
+    /// The element that has the fault, from 1. 0: no element.
     pub element: usize,
 }
 
@@ -37,25 +37,25 @@ pub(super) enum FaultKind {
     Shape,
 }
 
-/// Nothing of Engage's is nested a tenth as deep.
+/// Limit of nesting. Engage's responses are nested less than a tenth as deep.
 const DEPTH: usize = 128;
 
 /// Checks a JSON array of objects that have these fields.
 pub(super) fn check_list(json: &str, fields: &[Field]) -> Result<(), Fault> {
-    let mut walk = Walk { text: json.as_bytes(), at: 0, element: 0 };
-    walk.list(fields).map_err(|kind| Fault { kind, at: walk.at, element: walk.element })
+    let mut checker = Checker { text: json.as_bytes(), at: 0, element: 0 };
+    checker.list(fields).map_err(|kind| Fault { kind, at: checker.at, element: checker.element })
 }
 
-struct Walk<'a> {
+struct Checker<'a> {
     text: &'a [u8],
     at: usize,
     element: usize,
 }
 
-type NextAction<T = ()> = Result<T, FaultKind>;
+type Checked<T = ()> = Result<T, FaultKind>;
 
-impl<'a> Walk<'a> {
-    fn list(&mut self, fields: &[Field]) -> NextAction {
+impl<'a> Checker<'a> {
+    fn list(&mut self, fields: &[Field]) -> Checked {
         if self.token()? != b'[' {
             return Err(FaultKind::Shape);
         }
@@ -76,28 +76,28 @@ impl<'a> Walk<'a> {
         if self.at == self.text.len() { Ok(()) } else { Err(FaultKind::Syntax) }
     }
 
-    /// An object with these fields, each once.
-    fn object(&mut self, fields: &[Field]) -> NextAction {
+    /// Checks an object with these fields, each once.
+    fn object(&mut self, fields: &[Field]) -> Checked {
         if self.token()? != b'{' {
-            // Whether it is JSON at all is said first.
+            // A syntax fault inside the value is reported first.
             return self.value(DEPTH).and(Err(FaultKind::Shape));
         }
         self.at += 1;
-        // One bit a field.
-        let mut snapshots = 0_u32;
+        // One bit for each field.
+        let mut seen = 0_u32;
         if self.token()? == b'}' {
             self.at += 1;
         } else {
             loop {
                 let name = self.name()?;
-                let processing_window = fields.iter().position(|(field, _)| field.as_bytes() == name);
-                if let Some(at) = processing_window {
+                let required = fields.iter().position(|(field, _)| field.as_bytes() == name);
+                if let Some(at) = required {
                     let (bit, from) = (1 << at, self.at);
                     self.value(DEPTH)?;
-                    if snapshots & bit != 0 || !holds(&self.text[from..self.at], fields[at].1) {
+                    if seen & bit != 0 || !holds(&self.text[from..self.at], fields[at].1) {
                         return Err(FaultKind::Shape);
                     }
-                    snapshots |= bit;
+                    seen |= bit;
                 } else {
                     self.value(DEPTH)?;
                 }
@@ -107,11 +107,11 @@ impl<'a> Walk<'a> {
                 self.token()?;
             }
         }
-        if snapshots.count_ones() as usize == fields.len() { Ok(()) } else { Err(FaultKind::Shape) }
+        if seen.count_ones() as usize == fields.len() { Ok(()) } else { Err(FaultKind::Shape) }
     }
 
-    /// The name of a field without its quotes, and everything up to its value.
-    fn name(&mut self) -> NextAction<&'a [u8]> {
+    /// Returns the name of a field without its quotes, and steps to its value.
+    fn name(&mut self) -> Checked<&'a [u8]> {
         let name = self.string()?;
         if self.token()? != b':' {
             return Err(FaultKind::Syntax);
@@ -121,24 +121,24 @@ impl<'a> Walk<'a> {
         Ok(name)
     }
 
-    /// Any value; `deep` is how many levels it may have.
-    fn value(&mut self, deep: usize) -> NextAction {
+    /// Checks any value. `depth` is the number of levels that it may have.
+    fn value(&mut self, depth: usize) -> Checked {
         match self.token()? {
             b'"' => self.string().map(drop),
-            b'{' | b'[' if deep == 0 => Err(FaultKind::Syntax),
-            b'{' => self.members(b'}', |walk| {
-                walk.name()?;
-                walk.value(deep - 1)
+            b'{' | b'[' if depth == 0 => Err(FaultKind::Syntax),
+            b'{' => self.members(b'}', |checker| {
+                checker.name()?;
+                checker.value(depth - 1)
             }),
-            b'[' => self.members(b']', |walk| walk.value(deep - 1)),
-            b't' => self.word(b"true"),
-            b'f' => self.word(b"false"),
-            b'n' => self.word(b"null"),
+            b'[' => self.members(b']', |checker| checker.value(depth - 1)),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            b'n' => self.literal(b"null"),
             _ => self.number(),
         }
     }
 
-    fn members(&mut self, close: u8, member: impl Fn(&mut Self) -> NextAction) -> NextAction {
+    fn members(&mut self, close: u8, member: impl Fn(&mut Self) -> Checked) -> Checked {
         self.at += 1;
         if self.token()? == close {
             self.at += 1;
@@ -153,9 +153,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Behind a member: true when it was the last.
+    /// Steps over the character after a member. Returns true after the last member.
     #[inline]
-    fn separator(&mut self, close: u8) -> NextAction<bool> {
+    fn separator(&mut self, close: u8) -> Checked<bool> {
         let found = self.token()?;
         if found != b',' && found != close {
             return Err(FaultKind::Syntax);
@@ -164,8 +164,8 @@ impl<'a> Walk<'a> {
         Ok(found == close)
     }
 
-    /// A string; what is between its quotes.
-    fn string(&mut self) -> NextAction<&'a [u8]> {
+    /// Checks a string and returns the bytes between its quotes.
+    fn string(&mut self) -> Checked<&'a [u8]> {
         if self.peek()? != b'"' {
             return Err(FaultKind::Syntax);
         }
@@ -195,7 +195,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn escape(&mut self) -> NextAction {
+    fn escape(&mut self) -> Checked {
         let digits = match self.peek()? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 0,
             b'u' => 4,
@@ -211,7 +211,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> NextAction {
+    fn number(&mut self) -> Checked {
         if self.peek()? == b'-' {
             self.at += 1;
         }
@@ -233,8 +233,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// One digit or more.
-    fn digits(&mut self) -> NextAction {
+    /// Checks one digit or more.
+    fn digits(&mut self) -> Checked {
         if !self.peek()?.is_ascii_digit() {
             return Err(FaultKind::Syntax);
         }
@@ -244,8 +244,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn word(&mut self, word: &[u8]) -> NextAction {
-        for byte in word {
+    fn literal(&mut self, literal: &[u8]) -> Checked {
+        for byte in literal {
             if self.peek()? != *byte {
                 return Err(FaultKind::Syntax);
             }
@@ -254,9 +254,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The byte the next token begins with.
+    /// Returns the first byte of the next token.
     #[inline]
-    fn token(&mut self) -> NextAction<u8> {
+    fn token(&mut self) -> Checked<u8> {
         let found = self.peek()?;
         if found > b' ' {
             return Ok(found);
@@ -272,24 +272,25 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn peek(&self) -> NextAction<u8> {
+    fn peek(&self) -> Checked<u8> {
         self.text.get(self.at).copied().ok_or(FaultKind::End)
     }
 }
 
-/// Marks the bytes that end a string or cannot stand in one as they are: `"`, `\` and below a space. The lowest mark is exact.
+/// Marks the bytes that end a string or need an escape in one: `"`, `\` and control characters. The
+/// lowest mark is exact.
 #[inline]
 fn special(eight: u64) -> u64 {
     const ONES: u64 = u64::MAX / 0xFF;
     let each = |byte: u8| ONES * u64::from(byte);
-    // Of a byte below 0x80, subtracting leaves the highest bit only if it was smaller.
+    // Subtracting from a byte below 0x80 sets its highest bit only if the byte was smaller.
     let control = eight.wrapping_sub(each(b' '));
     let quote = (eight ^ each(b'"')).wrapping_sub(ONES);
     let backslash = (eight ^ each(b'\\')).wrapping_sub(ONES);
     (control | quote | backslash) & !eight & each(0x80)
 }
 
-/// Whether a value, which is JSON, is of a kind.
+/// Returns whether a JSON value is of a kind.
 fn holds(value: &[u8], kind: Kind) -> bool {
     match kind {
         Kind::Guid => match value {
@@ -301,7 +302,7 @@ fn holds(value: &[u8], kind: Kind) -> bool {
     }
 }
 
-/// The form Engage writes, 8-4-4-4-12.
+/// Returns whether a text has the form that Engage writes, 8-4-4-4-12.
 fn is_guid(text: &[u8]) -> bool {
     text.len() == 36
         && [text[8], text[13], text[18], text[23]] == *b"----"
@@ -315,8 +316,8 @@ mod tests {
 
     const FIELDS: &[Field] = &[("id", Kind::Guid), ("cost", Kind::Natural)];
 
-    /// The same verdict, by the way of a tree.
-    fn verdict_by_tree(json: &str) -> bool {
+    /// Checks a list by serde_json's tree.
+    fn passes_by_tree(json: &str) -> bool {
         let is_item = |value: &Value| {
             let guid = value["id"].as_str().is_some_and(|text| Uuid::try_parse(text).is_ok());
             value.is_object() && guid && value["cost"].is_u64()
@@ -333,9 +334,9 @@ mod tests {
     ];
 
     #[test]
-    fn every_list_that_differs_from_a_good_one_in_a_byte_is_judged_as_by_a_tree() {
+    fn list_changed_in_one_byte_passes_as_by_a_tree() {
         for list in LISTS {
-            assert!(verdict_by_tree(list) && check_list(list, FIELDS).is_ok(), "{list}");
+            assert!(passes_by_tree(list) && check_list(list, FIELDS).is_ok(), "{list}");
             for at in 0..list.len() {
                 let mut variants: Vec<Vec<u8>> = vec![list.as_bytes()[..at].to_vec()];
                 for byte in b"\"\\{}[],:0-.eu \x01x" {
@@ -345,14 +346,14 @@ mod tests {
                     variants.extend([put, replaced]);
                 }
                 for variant in variants.into_iter().filter_map(|bytes| String::from_utf8(bytes).ok()) {
-                    assert_eq!(check_list(&variant, FIELDS).is_ok(), verdict_by_tree(&variant), "{variant}");
+                    assert_eq!(check_list(&variant, FIELDS).is_ok(), passes_by_tree(&variant), "{variant}");
                 }
             }
         }
     }
 
     #[test]
-    fn a_fault_is_told_by_its_kind_and_its_element() {
+    fn fault_is_reported_by_its_kind_and_element() {
         let good = r#"{"id":"b0000000-0000-4000-8000-000000000001","cost":5}"#;
         let cases = [
             ("", FaultKind::End, 0),
@@ -376,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_is_stepped_over_whatever_its_length_and_wherever_it_ends() {
+    fn string_of_any_length_is_read_to_its_end() {
         for length in 0..40 {
             for at in 0..=length {
                 for special in ["", "å", "\\\"", "\\u00E5"] {

@@ -1,5 +1,5 @@
-//! Engage's API as types: one file a resource. It makes requests and says what their responses prove. The
-//! runtime decides when a request is made.
+//! Engage's API as types: one file a resource. It makes requests and says what their responses
+//! prove. The runtime decides when a request is made.
 
 mod contacts;
 mod error_response;
@@ -13,24 +13,30 @@ mod server_clock;
 mod shape;
 
 pub(crate) use contacts::ContactKey;
+pub(crate) use purchases::History;
 pub(crate) use rewards::Receipt;
 
 use crate::config::{ApiMapping, Config};
 use crate::core::domain::{Millis, Operation};
 use crate::core::error::Result;
-use crate::core::evidence::Evidence;
+use crate::core::evidence::{AttemptResult, QueryResult};
 use crate::log::Log;
 use crate::rt::Instant;
 use crate::secret::Secret;
 use crate::transport::{Call, Cancellation, Failure, Request, Response, Transport};
+use error_response::ErrorBody;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use server_clock::ServerClock;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) struct Engage {
     transport: Transport,
     api_mapping: ApiMapping,
     clock: ServerClock,
+    /// The history of this origin has responded as Engage's before, so that its 404 means an empty
+    /// history.
+    own_history: AtomicBool,
 }
 
 impl Engage {
@@ -39,27 +45,49 @@ impl Engage {
             transport: Transport::new(config, headers(config), log)?,
             api_mapping: config.api_mapping.clone(),
             clock: ServerClock::default(),
+            own_history: AtomicBool::new(false),
         })
     }
 
     /// Makes one attempt. This module never repeats it.
-    pub fn spend(&self, operation: &Operation, call: &Arc<Call>) -> Evidence {
+    pub fn attempt(&self, operation: &Operation, call: &Arc<Call>) -> AttemptResult {
         match operation {
-            Operation::Purchase(operation) => self.purchase(operation, call),
-            Operation::Redeem(operation) => self.redeem(operation, call),
+            Operation::Purchase(purchase) => self.purchase(purchase, call),
+            Operation::Redeem(redeem) => self.redeem(redeem, call),
         }
     }
 
     /// Sends a status query about an operation.
-    pub fn query_status(&self, operation: &Operation, call: &Arc<Call>) -> Evidence {
+    pub fn query_status(&self, operation: &Operation, call: &Arc<Call>) -> QueryResult {
         match operation {
-            Operation::Purchase(operation) => self.find_purchase(operation, call),
-            Operation::Redeem(operation) => self.find_redeem(operation, call),
+            Operation::Purchase(purchase) => self.purchase_in(purchase, &self.history(purchase.contact, call)),
+            Operation::Redeem(redeem) => self.query_redeem(redeem, call),
         }
     }
 
-    /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None without a recent
-    /// `Date`.
+    /// Whether the history of this origin has responded as Engage's.
+    pub fn has_own_history(&self) -> bool {
+        self.own_history.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the history responded as Engage's: a list, or an error with a code of Engage.
+    pub fn note_own_history(&self) {
+        self.own_history.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a 404 of the history has the form of Engage's own: JSON, or empty with a JSON
+    /// content type.
+    fn may_be_own_404(&self, response: &Response) -> bool {
+        let body = ErrorBody::of(response);
+        if matches!(&body, ErrorBody::Json { codes } if codes.iter().any(|code| error_response::is_documented(code))) {
+            self.note_own_history();
+        }
+        let json = response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+        matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json)
+    }
+
+    /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None
+    /// without a recent `Date`.
     pub fn server_now(&self) -> Option<(Millis, Millis)> {
         self.clock.now()
     }
@@ -79,7 +107,8 @@ impl Engage {
     }
 }
 
-/// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET too: without it Engage answers 500.
+/// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET
+/// too: without it Engage responds with 500.
 fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
     let key = config.api_key.as_ref().map(|key| (config.api_mapping.key_header.as_str(), key.expose()));
     [("User-Agent", config.user_agent.as_str()), ("Content-Type", "application/json")].into_iter().chain(key)

@@ -7,12 +7,13 @@ use crate::core::error::Result;
 use crate::transport::Call;
 use std::sync::Arc;
 
-/// What a till needs of an account. Ids may be numbers or GUIDs and are passed on unseen.
-/// Points may have decimals.
+/// The required field of an account: points, with decimals. Ids may be numbers or GUIDs and are
+/// passed on unchecked.
 const ACCOUNT: &[Field] = &[("balance", Kind::Number)];
 
 impl Engage {
-    /// The point accounts: a JSON array, checked for shape. An envelope `{"items": […]}` is taken off.
+    /// Returns the point accounts: a JSON array, checked for shape. An envelope `{"items": […]}` is
+    /// removed.
     pub fn points(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let response = get_ok(self, format!("/api/v3/point-accounts?contactId={contact}"), call)?;
         shape::check_list(shape::without_envelope(response), "point accounts", ACCOUNT)

@@ -1,13 +1,13 @@
-//! `POST /api/v3/point-shop-items/purchase` and `GET /api/v3/point-shop-item-purchases`: spending points, and what became of it.
+//! `POST /api/v3/point-shop-items/purchase` and `GET /api/v3/point-shop-item-purchases`: a
+//! purchase, and the status query about it.
 
 use super::error_response::{self, ErrorBody};
 use super::shape::{self, Object};
 use super::{Engage, get, server_clock};
 use crate::core::code::{Code, Outcome};
-use crate::core::domain::Purchase;
-use crate::core::domain::{AssignmentId, ContactId};
+use crate::core::domain::{AssignmentId, ContactId, Purchase};
 use crate::core::error::{Detail, Error, Result};
-use crate::core::evidence::{Evidence, Reason};
+use crate::core::evidence::{AttemptResult, QueryResult, Reason};
 use crate::core::reward_match::Grant;
 use crate::secret::Secret;
 use crate::transport::{Call, Failure, FailureKind, Request, Response};
@@ -16,115 +16,211 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// The purchases of a member, as one status query has read them.
+pub(crate) enum History {
+    /// Engage's list.
+    Rows {
+        rows: Vec<Box<RawValue>>,
+        /// Elements that are no objects.
+        unreadable: usize,
+        /// The list has all rows, and is not a page of them.
+        complete: bool,
+    },
+    /// The history's own 404, or an empty list.
+    None,
+    /// The query failed, or its response is not complete.
+    NoEvidence(Reason),
+}
+
 impl Engage {
-    /// Spends the points. Never repeated in here.
-    pub(super) fn purchase(&self, operation: &Purchase, call: &Arc<Call>) -> Evidence {
+    /// Makes one attempt. This module never repeats it.
+    pub(super) fn purchase(&self, purchase: &Purchase, call: &Arc<Call>) -> AttemptResult {
         let body = Map::from_iter([
-            ("contactId".to_owned(), Value::String(operation.contact.to_string())),
-            ("pointShopItemPurchaseId".to_owned(), Value::String(operation.id.to_string())),
-            (self.api_mapping.item_id_field.clone(), Value::String(operation.item.to_string())),
+            ("contactId".to_owned(), Value::String(purchase.contact.to_string())),
+            ("pointShopItemPurchaseId".to_owned(), Value::String(purchase.id.to_string())),
+            (self.api_mapping.item_id_field.clone(), Value::String(purchase.item.to_string())),
         ]);
         let request = Request {
             path: Secret::new("/api/v3/point-shop-items/purchase".into()),
             body: Some(Value::Object(body).to_string().into_bytes()),
-            operation: Some(operation.id),
+            operation: Some(purchase.id),
         };
         match self.send(&request, call) {
-            Ok(response) => self.judge_answer(operation, response),
-            Err(failure) => judge_failure(&failure),
+            Ok(response) => self.purchase_result(purchase, &response),
+            Err(failure) => failed_attempt(&failure),
         }
     }
 
-    fn judge_answer(&self, operation: &Purchase, response: Response) -> Evidence {
-        if !matches!(response.status, 200 | 201) {
-            let body = ErrorBody::of(&response);
-            let code = error_response::purchase(response.status, &body);
-            let reason = Reason {
-                code,
-                detail: error_response::detail(&response, &body),
-                cause: error_response::cause(&response, &body),
-            };
-            return match code.row().outcome {
-                Outcome::Declined => Evidence::Declined(reason),
-                _ => Evidence::InDoubt(reason),
-            };
+    fn purchase_result(&self, purchase: &Purchase, response: &Response) -> AttemptResult {
+        if !matches!(response.status, 200..=202) {
+            return error_response::purchase(response);
         }
         let detail = Detail { http_status: Some(response.status), ..Detail::default() };
-        let body = shape::body_without_bom(response.body);
-        let unknown =
-            || Evidence::InDoubt(Reason { detail: detail.clone(), ..Reason::of(Code::PendingInvalidResponse) });
-        let Ok(text) = String::from_utf8(body) else { return unknown() };
-        match serde_json::from_str::<&RawValue>(&text) {
-            Ok(raw) => self.judge_purchase(operation, raw, detail),
-            Err(_) if text.trim_start().starts_with('<') => {
-                let cause = vec![error_response::web_page(response.status)];
-                Evidence::InDoubt(Reason { code: Code::PendingInvalidResponse, detail, cause })
+        let in_doubt = |code, cause| AttemptResult::InDoubt(Reason { code, detail: detail.clone(), cause });
+        let text = std::str::from_utf8(super::error_response::without_bom(&response.body)).unwrap_or_default();
+        let Ok(raw) = serde_json::from_str::<&RawValue>(text) else {
+            let page = text.trim_start().starts_with('<').then(|| error_response::web_page(response.status));
+            return in_doubt(Code::PendingInvalidResponse, page.into_iter().collect());
+        };
+        match self.read_row(purchase, raw) {
+            Row::Completed => AttemptResult::Completed { response: raw.get().to_owned() },
+            Row::Failed => {
+                let reason = Reason { detail, ..Reason::of(Code::PurchaseFailed) };
+                AttemptResult::Rejected { reason, documented: true }
             }
-            Err(_) => unknown(),
+            Row::Processing => AttemptResult::Processing(Reason { detail, ..Reason::of(Code::PendingProcessing) }),
+            // A success without a status: a code in the body may say more.
+            Row::Unclear(cause) => match error_response::purchase(response) {
+                AttemptResult::InDoubt(_) => in_doubt(Code::PendingInvalidResponse, vec![cause]),
+                result => result,
+            },
         }
     }
 
-    /// A purchase of Engage's, wherever it came from: is it ours, and what does its status say?
-    fn judge_purchase(&self, operation: &Purchase, raw: &RawValue, detail: Detail) -> Evidence {
-        let unknown = |code| Evidence::InDoubt(Reason { detail: detail.clone(), ..Reason::of(code) });
-        let Some(fields) = Object::read(raw) else { return unknown(Code::PendingInvalidResponse) };
-        let says_otherwise = |field: &str, ours: Uuid| fields.guid(&[field]).is_some_and(|theirs| theirs != ours);
-        let about_another =
-            fields.guid(&self.api_mapping.purchase_id_fields).is_some_and(|theirs| theirs != operation.id.uuid())
-                || says_otherwise("contactId", operation.contact.uuid())
-                || says_otherwise(&self.api_mapping.item_id_field, operation.item.uuid());
-        if about_another {
-            return unknown(Code::PendingInvalidResponse);
+    /// Reads one purchase of Engage's: whether it is this one, and what its status says.
+    fn read_row(&self, purchase: &Purchase, raw: &RawValue) -> Row {
+        let mapping = &self.api_mapping;
+        let Some(fields) = Object::read(raw) else { return Row::Unclear("the purchase is not a JSON object".into()) };
+        let differs = |field: &str, ours: Uuid| fields.guid(&[field]).is_some_and(|theirs| theirs != ours);
+        let ids: Vec<Uuid> = mapping.purchase_id_fields.iter().filter_map(|name| fields.guid(&[name])).collect();
+        if !ids.is_empty() && !ids.contains(&purchase.id.uuid()) {
+            return Row::Unclear("the purchase has another purchase id".into());
         }
-        match fields.text(&[&self.api_mapping.status_field]) {
-            Some(status) if status == self.api_mapping.completed => {
-                Evidence::Completed { response: raw.get().to_owned() }
-            }
-            Some(status) if status == self.api_mapping.failed => {
-                Evidence::Declined(Reason { detail, ..Reason::of(Code::PurchaseFailed) })
-            }
-            Some(status) if status == self.api_mapping.processing => unknown(Code::PendingProcessing),
-            _ => unknown(Code::PendingInvalidResponse),
+        // A field that may hold the purchase id cannot name the item too.
+        let item_field = &mapping.item_id_field;
+        let item_differs =
+            !mapping.purchase_id_fields.contains(item_field) && differs(item_field, purchase.item.uuid());
+        if differs("contactId", purchase.contact.uuid()) || item_differs {
+            return Row::Unclear("the purchase is of another contact or item".into());
+        }
+        let Some(status) = fields.digits(&[&mapping.status_field]) else {
+            return Row::Unclear(format!("the purchase has no {}", mapping.status_field));
+        };
+        let is = |name: &str| status.eq_ignore_ascii_case(name);
+        match () {
+            () if is(&mapping.completed) => Row::Completed,
+            () if is(&mapping.failed) => Row::Failed,
+            () if is(&mapping.processing) => Row::Processing,
+            () => Row::Unclear(match status.bytes().all(|byte| byte.is_ascii_alphanumeric()) && status.len() <= 40 {
+                true => format!("the status {status} is not known"),
+                false => "the status is not known".into(),
+            }),
         }
     }
 
-    /// The member's purchases as Engage sent them: a JSON array. Documented: a 404 is an empty history.
+    /// Lists the member's purchases as Engage sent them: a JSON array. Documented: a 404 is an
+    /// empty history.
     pub fn purchases(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let response = get(self, format!("/api/v3/point-shop-item-purchases?contactId={contact}"), call)?;
+        let response = self.purchase_list(contact, call)?;
         match response.status {
             // Nothing in an element is documented but that it has a status.
-            200 => shape::check_list(response, "purchases", &[]),
+            200 => {
+                let list = shape::check_list(shape::without_envelope(response), "purchases", &[])?;
+                self.note_own_history();
+                Ok(list)
+            }
             404 if ErrorBody::of(&response).may_be_engage() => Ok(b"[]".to_vec()),
             _ => Err(error_response::read_error(&response)),
         }
     }
 
-    /// Looks a purchase up in the member's history.
-    pub(super) fn find_purchase(&self, operation: &Purchase, call: &Arc<Call>) -> Evidence {
-        let history = match self.purchases(operation.contact, call) {
-            Ok(history) => history,
-            // A member Engage does not know has bought nothing; sending it again gets the definite no.
-            Err(error) if error.code() == Code::InvalidContact => return Evidence::Absent,
-            Err(error) => return Evidence::InDoubt(failed_query(&error)),
-        };
-        let Ok(elements) = serde_json::from_slice::<Vec<&RawValue>>(&history) else {
-            return Evidence::InDoubt(Reason::of(Code::PendingInvalidResponse));
-        };
-        for raw in elements {
-            let Some(fields) = Object::read(raw) else { continue };
-            // Any of the fields may carry it: a history element has an id of its own beside it.
-            let mut names = self.api_mapping.purchase_id_fields.iter();
-            let ours = names.any(|name| fields.guid(&[name]) == Some(operation.id.uuid()));
-            if ours {
-                return self.judge_purchase(operation, raw, Detail { http_status: Some(200), ..Detail::default() });
-            }
-        }
-        Evidence::Absent
+    fn purchase_list(&self, contact: ContactId, call: &Arc<Call>) -> Result<Response> {
+        get(self, format!("/api/v3/point-shop-item-purchases?contactId={contact}"), call)
     }
-}
 
-impl Engage {
-    /// Reads a completed purchase.
+    /// Sends the status query of a member's purchases. One response serves all pending purchases of
+    /// the member.
+    pub fn history(&self, contact: ContactId, call: &Arc<Call>) -> History {
+        let response = match self.purchase_list(contact, call) {
+            Ok(response) => response,
+            Err(error) => return History::NoEvidence(failed_query(&error)),
+        };
+        match response.status {
+            200 => {}
+            404 if self.may_be_own_404(&response) && self.has_own_history_now(call) => return History::None,
+            404 => {
+                let cause = "the 404 is not that of Engage's history: a gateway or a wrong baseUrl".to_owned();
+                return History::NoEvidence(Reason { cause: vec![cause], ..Reason::of(Code::PendingInvalidResponse) });
+            }
+            _ => return History::NoEvidence(failed_query(&error_response::read_error(&response))),
+        }
+        let invalid = |cause: &str| {
+            History::NoEvidence(Reason { cause: vec![cause.to_owned()], ..Reason::of(Code::PendingInvalidResponse) })
+        };
+        let Some(list) = shape::elements(&response) else { return invalid("the history is not a JSON list") };
+        self.note_own_history();
+        if list.elements.is_empty() && list.complete {
+            return History::None;
+        }
+        let (rows, unreadable): (Vec<_>, Vec<_>) =
+            list.elements.into_iter().partition(|raw| raw.get().trim_start().starts_with('{'));
+        History::Rows { rows, unreadable: unreadable.len(), complete: list.complete }
+    }
+
+    /// Whether the history of this origin is known to be Engage's. If it is not known yet, one
+    /// request asks for the history of no contact at all: Engage is documented to respond with
+    /// `InvalidContact`, and a gateway does not.
+    fn has_own_history_now(&self, call: &Arc<Call>) -> bool {
+        if !self.has_own_history()
+            && let Ok(response) = get(self, "/api/v3/point-shop-item-purchases?contactId=none".to_owned(), call)
+            && ErrorBody::of(&response).engage_code() == Some("InvalidContact")
+        {
+            self.note_own_history();
+        }
+        self.has_own_history()
+    }
+
+    /// Returns what a history proves about a purchase. Completed by any row; failed only if every
+    /// row is.
+    pub fn purchase_in(&self, purchase: &Purchase, history: &History) -> QueryResult {
+        let (rows, unreadable, complete) = match history {
+            History::Rows { rows, unreadable, complete } => (rows, *unreadable, *complete),
+            History::None => return QueryResult::NoHistory,
+            History::NoEvidence(reason) => return QueryResult::NoEvidence(reason.clone()),
+        };
+        let detail = Detail { http_status: Some(200), ..Detail::default() };
+        let mut found: Option<QueryResult> = None;
+        for raw in rows {
+            let Some(fields) = Object::read(raw) else { continue };
+            // Any of the fields may carry it: a row may have an id of its own beside it.
+            let mut names = self.api_mapping.purchase_id_fields.iter();
+            if !names.any(|name| fields.guid(&[name]) == Some(purchase.id.uuid())) {
+                continue;
+            }
+            let row = match self.read_row(purchase, raw) {
+                Row::Completed => return QueryResult::Completed { response: raw.get().to_owned() },
+                Row::Failed => {
+                    QueryResult::Failed(Reason { detail: detail.clone(), ..Reason::of(Code::PurchaseFailed) })
+                }
+                Row::Processing => {
+                    QueryResult::Processing(Reason { detail: detail.clone(), ..Reason::of(Code::PendingProcessing) })
+                }
+                Row::Unclear(cause) => QueryResult::Processing(Reason {
+                    detail: detail.clone(),
+                    cause: vec![cause],
+                    ..Reason::of(Code::PendingInvalidResponse)
+                }),
+            };
+            found = Some(match (found, row) {
+                (None | Some(QueryResult::Failed(_)), row) => row,
+                (Some(before), _) => before,
+            });
+        }
+        match found {
+            Some(result) => result,
+            None if !complete => QueryResult::NoEvidence(Reason {
+                cause: vec!["the history is a page and not all of it".into()],
+                ..Reason::of(Code::PendingInvalidResponse)
+            }),
+            None if unreadable > 0 => QueryResult::Unreadable(Reason {
+                cause: vec![format!("{unreadable} rows of the history could not be read")],
+                ..Reason::of(Code::Pending)
+            }),
+            None => QueryResult::Absent,
+        }
+    }
+
+    /// Reads the fields of a completed purchase that say which reward it gave.
     pub fn grant(&self, purchase: &str) -> Grant {
         let Some(fields) = serde_json::from_str::<&RawValue>(purchase).ok().and_then(Object::read) else {
             return Grant::default();
@@ -137,27 +233,41 @@ impl Engage {
     }
 }
 
-/// A request that spends and has no answer: what had left decides.
-pub(super) fn judge_failure(failure: &Failure) -> Evidence {
-    let reason = |code| Reason { code, detail: Detail::default(), cause: failure.cause.clone() };
-    if !failure.may_have_left {
-        return Evidence::NotSent(reason(error_response::failure_code(failure.kind)));
-    }
-    let mut reason = reason(match failure.kind {
-        FailureKind::NotHttp | FailureKind::TooLarge => Code::PendingInvalidResponse,
-        FailureKind::Interrupted => Code::PendingClosed,
-        _ => Code::PendingConnectionLost,
-    });
-    if failure.kind == FailureKind::TimedOut {
-        reason.cause.push("no answer within requestTimeoutMs".into());
-    }
-    Evidence::InDoubt(reason)
+/// What one purchase of Engage's says.
+enum Row {
+    Completed,
+    Failed,
+    Processing,
+    /// It is another purchase, or its status is not known; with the cause.
+    Unclear(String),
 }
 
-/// A look that failed says nothing about what became of the order but why it is not known yet.
+/// Returns what an attempt without a response proves.
+pub(super) fn failed_attempt(failure: &Failure) -> AttemptResult {
+    let reason = |code| Reason { code, detail: Detail::default(), cause: failure.cause.clone() };
+    if !failure.may_have_left {
+        return AttemptResult::NotSent(reason(error_response::failure_code(failure.kind)));
+    }
+    match failure.kind {
+        FailureKind::NotHttp | FailureKind::Encoded | FailureKind::TooLarge => {
+            AttemptResult::InDoubt(reason(Code::PendingInvalidResponse))
+        }
+        FailureKind::Cancelled => AttemptResult::InDoubt(reason(Code::PendingClosed)),
+        FailureKind::Lost => AttemptResult::Reset(reason(Code::PendingConnectionLost)),
+        FailureKind::TimedOut => {
+            let mut reason = reason(Code::PendingConnectionLost);
+            reason.cause.push("no response within requestTimeoutMs".into());
+            AttemptResult::InDoubt(reason)
+        }
+        _ => AttemptResult::InDoubt(reason(Code::PendingConnectionLost)),
+    }
+}
+
+/// Returns why a status query gave no evidence. A rejection keeps its code: it may confirm the
+/// rejection of an attempt.
 pub(super) fn failed_query(error: &Error) -> Reason {
     let code = match error.code() {
-        Code::Unauthorized | Code::Forbidden => Code::PendingCredentials,
+        code @ (Code::Unauthorized | Code::Forbidden) => code,
         Code::RateLimited => Code::PendingRateLimited,
         Code::ServerError => Code::PendingServerError,
         Code::InvalidResponse | Code::ResponseTooLarge => Code::PendingInvalidResponse,

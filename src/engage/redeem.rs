@@ -1,12 +1,14 @@
-//! `POST /api/v3/promotion-assignments/{id}/redeem`: using a reward, and what became of it. There is no idempotency key and no undo.
+//! `POST /api/v3/promotion-assignments/{id}/redeem`: a redeem, and the status query about it.
+//! Engage has no idempotency key for it and no undo.
 
-use super::error_response::{self, ErrorBody};
+use super::error_response;
+use super::purchases::{failed_attempt, failed_query};
 use super::rewards::read_reward;
-use super::{Engage, purchases, shape};
-use crate::core::code::{Code, Outcome};
+use super::{Engage, shape};
+use crate::core::code::Code;
 use crate::core::domain::Redeem;
 use crate::core::error::Detail;
-use crate::core::evidence::{Evidence, Reason, Redemption};
+use crate::core::evidence::{AttemptResult, QueryResult, Reason, Redemption};
 use crate::secret::Secret;
 use crate::transport::{Call, Request, Response};
 use serde_json::json;
@@ -14,70 +16,96 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 impl Engage {
-    /// Uses the reward. Never repeated in here.
-    pub(super) fn redeem(&self, operation: &Redeem, call: &Arc<Call>) -> Evidence {
+    /// Makes one attempt. This module never repeats it.
+    pub(super) fn redeem(&self, redeem: &Redeem, call: &Arc<Call>) -> AttemptResult {
         let request = Request {
-            path: Secret::new(format!("/api/v3/promotion-assignments/{}/redeem", operation.assignment)),
-            body: Some(json!({ "redemptionChannel": operation.channel.name() }).to_string().into_bytes()),
-            operation: Some(operation.id),
+            path: Secret::new(format!("/api/v3/promotion-assignments/{}/redeem", redeem.assignment)),
+            body: Some(json!({ "redemptionChannel": redeem.channel.name() }).to_string().into_bytes()),
+            operation: Some(redeem.id),
         };
         match self.send(&request, call) {
-            Ok(response) => self.judge_redeem(operation, response),
-            Err(failure) => purchases::judge_failure(&failure),
+            Ok(response) => self.redeem_result(redeem, response),
+            Err(failure) => failed_attempt(&failure),
         }
     }
 
-    fn judge_redeem(&self, operation: &Redeem, response: Response) -> Evidence {
+    /// A success counts only with a body that does not contradict it. The body is documented
+    /// nowhere; none at all is no contradiction.
+    fn redeem_result(&self, redeem: &Redeem, response: Response) -> AttemptResult {
         if !matches!(response.status, 200 | 201 | 204) {
-            let body = ErrorBody::of(&response);
-            let code = error_response::redeem(response.status, &body);
-            let detail = error_response::detail(&response, &body);
-            return match code.row().outcome {
-                _ if code == Code::AlreadyRedeemed => {
-                    Evidence::Redeemed(Redemption { detail, ..Redemption::default() })
-                }
-                Outcome::Declined => {
-                    Evidence::Declined(Reason { code, detail, cause: error_response::cause(&response, &body) })
-                }
-                _ => Evidence::InDoubt(Reason { code, detail, cause: error_response::cause(&response, &body) }),
-            };
+            return error_response::redeem(&response);
         }
         let detail = Detail { http_status: Some(response.status), ..Detail::default() };
-        let bad = || Evidence::InDoubt(Reason { detail: detail.clone(), ..Reason::of(Code::PendingInvalidResponse) });
-        let Ok(text) = String::from_utf8(shape::body_without_bom(response.body)) else { return bad() };
-        // What a success carries is documented nowhere. Nothing at all is a yes as well; a page is not Engage's.
+        let contradicted = |cause: &str| {
+            AttemptResult::InDoubt(Reason {
+                code: Code::PendingInvalidResponse,
+                detail: detail.clone(),
+                cause: vec![cause.to_owned()],
+            })
+        };
+        match error_response::redeem(&response) {
+            // A code in the body counts, whatever the status says.
+            result @ (AttemptResult::Rejected { documented: true, .. }
+            | AttemptResult::AlreadyRedeemed(_)
+            | AttemptResult::Processing(_)
+            | AttemptResult::Over(_)) => return result,
+            result if result_has_code(&result) => return contradicted("the response has a success and an error code"),
+            _ => {}
+        }
+        let Ok(text) = String::from_utf8(shape::body_without_bom(response.body)) else {
+            return contradicted("the response is not UTF-8");
+        };
         if text.trim().is_empty() {
-            return Evidence::Completed { response: String::new() };
+            return AttemptResult::Completed { response: String::new() };
         }
-        let Ok(raw) = serde_json::from_str::<&RawValue>(&text) else { return bad() };
-        match read_reward(raw, &self.api_mapping) {
-            Some(reward) if reward.id.is_some_and(|id| id != operation.assignment) => bad(),
-            Some(reward) if reward.redeemed == Some(false) => bad(),
-            _ => Evidence::Completed { response: raw.get().to_owned() },
+        let Ok(raw) = serde_json::from_str::<&RawValue>(&text) else {
+            return contradicted("the response is not JSON");
+        };
+        let Some(reward) = read_reward(raw, &self.api_mapping) else {
+            return contradicted("the response is not a JSON object");
+        };
+        if reward.id.is_some_and(|id| id != redeem.assignment) {
+            return contradicted("the response is about another reward");
         }
+        if reward.redeemed == Some(false) {
+            return contradicted("the response says that the reward is not redeemed");
+        }
+        if shape::denies_success(raw) {
+            return contradicted("the response says that the redeem was no success");
+        }
+        AttemptResult::Completed { response: raw.get().to_owned() }
     }
 
-    /// Looks at the reward among the member's.
-    pub(super) fn find_redeem(&self, operation: &Redeem, call: &Arc<Call>) -> Evidence {
-        let Some(contact) = operation.contact else { return Evidence::Unseen };
-        let rewards = match self.rewards(contact, operation.channel, call) {
+    /// Sends the status query of a redeem: the member's rewards.
+    pub(super) fn query_redeem(&self, redeem: &Redeem, call: &Arc<Call>) -> QueryResult {
+        let Some(contact) = redeem.contact else { return QueryResult::Impossible };
+        let rewards = match self.rewards(contact, redeem.channel, call) {
             Ok(rewards) => rewards,
-            Err(error) if error.code() == Code::InvalidContact => return Evidence::Unseen,
-            Err(error) => return Evidence::InDoubt(purchases::failed_query(&error)),
+            Err(error) => return QueryResult::NoEvidence(failed_query(&error)),
         };
         let rewards = self.read_rewards(&rewards);
-        let Some((raw, reward)) = rewards.into_iter().find(|(_, reward)| reward.id == Some(operation.assignment))
-        else {
-            return Evidence::Unseen;
+        let Some((raw, reward)) = rewards.into_iter().find(|(_, reward)| reward.id == Some(redeem.assignment)) else {
+            return QueryResult::Unseen;
         };
         match reward.redeemed {
-            Some(false) => Evidence::Absent,
-            Some(true) => Evidence::Redeemed(Redemption {
+            Some(false) => QueryResult::NotRedeemed,
+            Some(true) => QueryResult::Redeemed(Redemption {
                 reward: Some(raw.get().to_owned()),
                 on: reward.redeemed_on,
                 detail: Detail { http_status: Some(200), ..Detail::default() },
             }),
-            None => Evidence::Unseen,
+            None => QueryResult::NoEvidence(Reason {
+                cause: vec!["the reward does not say whether it is redeemed".into()],
+                ..Reason::of(Code::PendingInvalidResponse)
+            }),
         }
+    }
+}
+
+/// Whether a result carries any code of Engage.
+fn result_has_code(result: &AttemptResult) -> bool {
+    match result {
+        AttemptResult::Rejected { reason, .. } | AttemptResult::InDoubt(reason) => reason.detail.engage_code.is_some(),
+        _ => false,
     }
 }

@@ -1,4 +1,5 @@
-//! The member's rewards (multichannel promotions). The path and some names are assumptions. Most fields may be null.
+//! The member's rewards (multichannel promotions). The path and some names are assumptions. Most
+//! fields may be null.
 
 use super::list_check::{Field, Kind};
 use super::shape::{self, Object};
@@ -16,8 +17,8 @@ use std::sync::Arc;
 const REWARD: &[Field] = &[("id", Kind::Guid)];
 
 impl Engage {
-    /// Lists the rewards that can be used on a channel: a JSON array, checked for shape. An envelope
-    /// `{"items": […]}` is removed.
+    /// Lists the rewards that can be used on a channel: a JSON array, checked for shape. An
+    /// envelope `{"items": […]}` is removed.
     pub fn rewards(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Vec<u8>> {
         // A channel's name has unreserved characters only.
         let path = self.api_mapping.rewards_path.replace("{contactId}", &contact.to_string());

@@ -1,20 +1,21 @@
-//! The one way in and out of the library: every export goes through a function of this file.
-//! It clears the out-buffer, catches panics and writes the problem object.
+//! The boundary of the library: every export calls one function of this file, which clears the
+//! buffer, catches panics and writes the problem object.
 
 use super::buffer::eps_buffer;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs a call that answers with JSON. `out` is required.
+/// Runs a call whose result is JSON. `out` is required.
 ///
 /// # Safety
-/// `out` is NULL or points to memory for an `eps_buffer` that nobody else uses during the call.
-pub(crate) unsafe fn answer(name: &'static str, out: *mut eps_buffer, call: impl FnOnce() -> Result<Vec<u8>>) -> i32 {
+/// `out` is NULL or points to memory for an `eps_buffer` that no other thread uses during the call.
+pub(crate) unsafe fn json(name: &'static str, out: *mut eps_buffer, call: impl FnOnce() -> Result<Vec<u8>>) -> i32 {
     if out.is_null() {
         return Code::NullArgument.number();
     }
-    // SAFETY: not NULL, and the caller's for the time of the call. Written without reading: it may be uninitialised.
+    // SAFETY: not NULL, and valid for the time of the call. It is not read, because it may be
+    // uninitialised.
     unsafe { out.write(eps_buffer::EMPTY) };
     let result = caught(injected(name, call)).unwrap_or_else(|| Err(Error::of(Code::Internal)));
     let (code, bytes) = match result {
@@ -26,7 +27,7 @@ pub(crate) unsafe fn answer(name: &'static str, out: *mut eps_buffer, call: impl
     code.number()
 }
 
-/// Runs a call that has no buffer to answer with.
+/// Runs a call without a buffer.
 pub(crate) fn code(name: &'static str, call: impl FnOnce() -> Result<()>) -> i32 {
     match caught(injected(name, call)) {
         Some(Ok(())) => Code::Ok.number(),
@@ -35,26 +36,27 @@ pub(crate) fn code(name: &'static str, call: impl FnOnce() -> Result<()>) -> i32
     }
 }
 
-/// Runs a call that answers with a plain value; `fallback` is the answer after a panic.
+/// Runs a call that returns a plain value, or `fallback` after a panic.
 pub(crate) fn value<T>(name: &'static str, fallback: T, call: impl FnOnce() -> T) -> T {
     caught(injected(name, call)).unwrap_or(fallback)
 }
 
+/// Runs `call` and catches its panic.
 fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
-    let in_flight_window = crate::panics::quiet_thread();
+    let quiet = crate::panics::quiet_thread();
     let result = catch_unwind(AssertUnwindSafe(call));
-    drop(in_flight_window);
+    drop(quiet);
     match result {
         Ok(value) => Some(value),
         Err(payload) => {
-            // The payload's own drop may panic; leaking it is the lesser evil.
+            // The payload's drop may panic too, so the payload is leaked.
             std::mem::forget(payload);
             None
         }
     }
 }
 
-/// The call, or in a test build a panic in the export that the environment names.
+/// Returns the call. In a build for tests, the export that the environment names panics instead.
 fn injected<T>(name: &'static str, call: impl FnOnce() -> T) -> impl FnOnce() -> T {
     move || {
         let wanted = cfg!(feature = "fault-injection").then(|| std::env::var_os("EPS_TEST_PANIC")).flatten();

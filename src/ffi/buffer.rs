@@ -1,12 +1,13 @@
-//! The one open struct of the ABI: bytes that the library allocates and the caller gives back.
+//! The only open struct of the ABI: bytes that the library allocates and the caller returns.
 
 use std::ffi::c_char;
 
-/// What a call answers: UTF-8 JSON, NUL-terminated.
+/// The result of a call: UTF-8 JSON, NUL-terminated.
 ///
-/// The caller owns the struct, the library owns what `data` points to until `eps_buffer_dispose`. A call that takes a buffer
-/// sets it to `{NULL, 0, 0}` first, without reading it, so it need not be initialised; dispose of an answer before the struct is
-/// used for another call. The layout never changes.
+/// The caller owns the struct. The library owns the bytes at `data` until `eps_buffer_dispose`. A
+/// call that takes a buffer sets it to `{NULL, 0, 0}` first and does not read it, so it need not be
+/// initialised. Dispose of a result before the struct is used for another call. The layout never
+/// changes.
 #[repr(C)]
 #[derive(Debug)]
 pub struct eps_buffer {
@@ -14,14 +15,14 @@ pub struct eps_buffer {
     pub data: *mut c_char,
     /// Bytes before the terminating NUL.
     pub len: usize,
-    /// The library's own; do not touch.
+    /// Reserved for the library: do not change it.
     pub reserved: usize,
 }
 
 impl eps_buffer {
     pub(crate) const EMPTY: Self = Self { data: std::ptr::null_mut(), len: 0, reserved: 0 };
 
-    /// Gives `bytes` to C. No copy: the vector's own memory is handed over.
+    /// Passes `bytes` to C without a copy.
     pub(crate) fn from_vec(mut bytes: Vec<u8>) -> Self {
         let len = bytes.len();
         bytes.reserve_exact(1);
@@ -30,7 +31,7 @@ impl eps_buffer {
         Self { data: bytes.as_mut_ptr().cast(), len, reserved: bytes.capacity() }
     }
 
-    /// Takes the memory back and frees it.
+    /// Frees the memory.
     ///
     /// # Safety
     /// The fields are as `from_vec` or `EMPTY` made them.

@@ -1,5 +1,7 @@
-//! The exported functions, in the order of the header. Their comments are the header's specification.
-// What makes a call safe is the same for all, and the header says it once: every pointer is NULL or valid for the time of the call.
+//! The exported functions, in the order of the header. Their comments are the header's
+//! specification.
+// One rule makes every call safe, and the header states it once: a pointer is NULL or valid for the
+// time of the call.
 #![allow(clippy::missing_safety_doc)]
 
 use super::boundary;
@@ -13,42 +15,65 @@ use crate::core::error::{Error, Result};
 use crate::log::{Level, Sink};
 use std::ffi::{CString, c_char, c_void};
 
-/// The version of this interface. It changes only when a program compiled against an older header would not work any more.
+/// The version of this interface. It changes only when a program that was compiled against an older
+/// header would no longer work.
 pub const EPS_ABI_VERSION: u32 = 1;
 
-/// Receives a line of the log: UTF-8 JSON, NUL-terminated, valid only during the call.
+/// A log function: receives one line of the log.
 ///
-/// `level` is one of EPS_LOG_ERROR to EPS_LOG_DEBUG. It is called on a thread of the library's own, one line at a time; it may call
-/// any function of this library. A slow one holds up no call: lines it cannot keep up with are dropped and counted.
-/// It must not throw.
+/// "level" is EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG. "line" is a JSON object,
+/// UTF-8, NUL-terminated, "len" bytes long; it is valid only during the call. The library calls the
+/// function on a thread of its own, one line at a time. The function may call any function of this
+/// library. A slow function delays no call: lines beyond 1024 that wait are dropped and counted.
+/// The function must not throw an exception.
 pub type eps_log_fn =
     Option<unsafe extern "C-unwind" fn(user: *mut c_void, level: i32, line: *const c_char, len: usize)>;
 
 /// Opens a client.
 ///
-/// Does not wait for the network: a till opens offline. A first connection is made in the background ("preconnect"), and what an
-/// earlier run left pending in the journal is settled there from now on.
+/// The call does not wait for the network: a till can open offline. The library makes a first
+/// connection in the background ("preconnect"). From now on the library resolves the operations
+/// that an earlier run left pending in the journal.
 ///
 /// @param abi          EPS_ABI_VERSION, as compiled into the program.
-/// @param config_json  The configuration, a JSON object. Required: "baseUrl" ("https://acme.voyado.com", or a store relay),
-///                     "userAgent" (the POS and its version, "AcmePOS/1.5"). Usual: "apiKey" (left out when a relay adds it),
-///                     "journalPath" (a file on a local disk, needed by everything that spends; or "journal": "memory", which
-///                     forgets pending purchases with the process). Optional, with defaults: "waitMs" 10000, how long a call keeps
-///                     the cashier, 0 to 600000; "requestTimeoutMs" 60000, how long a request may take, 100 to 600000; "caFile", PEM,
-///                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "clientCertFile" and
-///                     "clientKeyFile", PEM, by which the till proves who it is; "proxy" "http://user:password@host:port", or "none";
-///                     by default what HTTPS_PROXY, ALL_PROXY and NO_PROXY say; "preconnect" true, whether a connection is made on open;
-///                     "maxResponseBytes" 8388608, a larger answer is an error; "retryScheduleMs" [10000,30000,60000,300000], the waits between looks at
-///                     a pending purchase, the last repeats; "startupJitterMs" 30000, within which settling starts after an open;
-///                     "resendLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
-///                     how long acknowledged records are kept; "apiMapping", an object that overrides what this library assumes of Engage
-///                     where its public pages are silent (the README has its keys). An unknown key is an error.
-/// @param client       Gets the client, or NULL; untouched if out is NULL. Close it with eps_client_close.
+/// @param config_json  The configuration, a JSON object. An unknown key and a repeated key are
+///                     errors. Required keys:
+///                     "baseUrl": "https://acme.voyado.com", or the address of a store relay.
+///                     http:// is accepted for loopback addresses only.
+///                     "userAgent": the POS and its version, "AcmePOS/1.5".
+///                     Usual keys:
+///                     "apiKey": the API key; absent when a relay adds it.
+///                     "journalPath": a file on a local disk, which every operation needs.
+///                     "journal": "memory" in place of a file. Pending operations are lost when the
+///                     process ends.
+///                     Optional keys, with defaults:
+///                     "waitMs" 10000: the longest wait of a call, 0 to 600000 ms.
+///                     "requestTimeoutMs" 60000: the timeout of one request, 100 to 600000 ms.
+///                     "caFile": a PEM file with root certificates, beside the system's.
+///                     "systemTrust" true: whether the system's root certificates are used.
+///                     "clientCertFile", "clientKeyFile": PEM files with the till's certificate and
+///                     its key.
+///                     "proxy": "http://user:password@host:port", or "none". Without it the
+///                     environment's HTTPS_PROXY, ALL_PROXY and NO_PROXY apply. A proxy cannot be
+///                     named with an http:// baseUrl.
+///                     "preconnect" true: whether a connection is made on open.
+///                     "maxResponseBytes" 8388608: the size limit of a response.
+///                     "retryScheduleMs" [10000,30000,60000,300000]: the waits between status
+///                     queries of a pending operation. The last wait repeats.
+///                     "startupJitterMs" 30000: the time after an open within which the first
+///                     status queries start.
+///                     "resendLimitMs" 86400000: the age after which a purchase is not sent again.
+///                     "retentionDays" 90: the time for which acknowledged records are kept.
+///                     "apiMapping": an object with names in Engage's API that Voyado's public
+///                     pages do not state. docs/configuration.md lists its keys.
+/// @param client       Gets the client, or NULL. Unchanged if out is NULL. Close it by
+///                     eps_client_close.
 /// @param out          Gets `{"version": …, "abi": …}`, or the problem object. Required.
-/// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG, EPS_NO_CA_CERTIFICATES; a code of the -6xx band if the
-///         journal cannot be used.
+/// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG,
+///         EPS_NO_CA_CERTIFICATES; EPS_FORKED; a code of the -6xx class if the journal cannot be
+///         used.
 ///
-/// Threads: any. Several clients may be open at once, also on one journal, also in several processes.
+/// Threads: any. Several clients may be open at once, also on one journal and in several processes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_client_open(
     abi: u32,
@@ -58,7 +83,7 @@ pub unsafe extern "C" fn eps_client_open(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_client_open", out, || {
+        boundary::json("eps_client_open", out, || {
             if client.is_null() {
                 return Err(Error::new(Code::NullArgument, "client is NULL: it must point to an eps_client pointer"));
             }
@@ -72,7 +97,7 @@ pub unsafe extern "C" fn eps_client_open(
                 ));
             }
             let config = input::required(config_json, "config_json")?;
-            handle::claim()?;
+            handle::prepare_process()?;
             let opened = Client::open(config)?;
             client.write(handle::add(opened));
             Ok(format!("{{\"version\":\"{}\",\"abi\":{EPS_ABI_VERSION}}}", crate::VERSION).into_bytes())
@@ -82,8 +107,8 @@ pub unsafe extern "C" fn eps_client_open(
 
 /// Closes a client.
 ///
-/// Calls that are blocked on it return; requests under way are ended within two seconds and stay pending in the journal.
-/// NULL, and a client that is closed already, are no-ops.
+/// Calls that wait on the client return. Requests under way are ended within two seconds; their
+/// operations stay pending in the journal. NULL and a client that is closed already have no effect.
 ///
 /// @return EPS_OK; EPS_BAD_HANDLE, EPS_FORKED.
 ///
@@ -101,12 +126,14 @@ pub unsafe extern "C" fn eps_client_close(client: *mut eps_client) -> i32 {
     })
 }
 
-/// Makes every call that is now blocked on this client return within 50 ms: a read with EPS_CANCELLED, a purchase with
-/// EPS_CANCELLED if it is proven that nothing was sent, else with EPS_PENDING_CANCELLED. Later calls are not touched.
+/// Cancels every call that waits on this client now. Each returns within 50 ms.
+///
+/// A read returns EPS_CANCELLED. An operation returns EPS_CANCELLED if nothing was sent, else
+/// EPS_PENDING_CANCELLED. Later calls are not affected.
 ///
 /// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
 ///
-/// Threads: any; made for being called while another thread waits.
+/// Threads: any. The call is made while another thread waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_cancel(client: *mut eps_client) -> i32 {
     boundary::code("eps_cancel", || handle::get(client)?.cancel())
@@ -114,13 +141,19 @@ pub unsafe extern "C" fn eps_cancel(client: *mut eps_client) -> i32 {
 
 /// Finds a member.
 ///
-/// @param key           "email", "mobilePhone", "socialSecurityNumber", "customKey" (the member number or external id) or "any".
-/// @param value         What to look for, as the member gave it: "+46701234567". It is sent to Engage and kept nowhere.
-/// @param options_json  NULL, or an object with any of "contactType" (Engage's contact type), "waitMs".
-/// @param out           Gets the contact's id, a JSON string with a GUID; or the problem object. Required.
-/// @return EPS_OK; EPS_BAD_KEY or another code of the -1xx band; EPS_CONTACT_NOT_FOUND, EPS_MULTIPLE_MATCHES, EPS_INVALID_EMAIL,
-///         EPS_INVALID_PHONE, EPS_INVALID_SOCIAL_SECURITY_NUMBER, EPS_INVALID_CONTACT_TYPE, EPS_INVALID_SEARCH; EPS_SYSTEM_CONFIGURATION,
-///         EPS_UNAUTHORIZED, EPS_FORBIDDEN; a code of the -4xx band, after which the call may be made again.
+/// @param key           "email", "mobilePhone", "socialSecurityNumber", "customKey" (the member
+///                      number or external id) or "any".
+/// @param value         The value to search for, as the member gave it: "+46701234567". It is sent
+///                      to Engage and stored nowhere.
+/// @param options_json  NULL, or an object with any of "contactType" (Engage's contact type),
+///                      "waitMs".
+/// @param out           Gets the contact's id, a JSON string with a GUID; or the problem object.
+///                      Required.
+/// @return EPS_OK; EPS_BAD_KEY or another code of the -1xx class; EPS_CONTACT_NOT_FOUND,
+///         EPS_MULTIPLE_MATCHES, EPS_INVALID_EMAIL, EPS_INVALID_PHONE,
+///         EPS_INVALID_SOCIAL_SECURITY_NUMBER, EPS_INVALID_CONTACT_TYPE, EPS_INVALID_SEARCH;
+///         EPS_SYSTEM_CONFIGURATION, EPS_UNAUTHORIZED, EPS_FORBIDDEN; a code of the -4xx class,
+///         after which the call may be repeated.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -133,7 +166,7 @@ pub unsafe extern "C" fn eps_find_contact(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_find_contact", out, || {
+        boundary::json("eps_find_contact", out, || {
             let client = handle::get(client)?;
             let (key, value) = (input::required(key, "key")?, input::required(value, "value")?);
             client.find_contact(key, value, input::optional(options_json, "options_json")?)
@@ -141,12 +174,13 @@ pub unsafe extern "C" fn eps_find_contact(
     }
 }
 
-/// Lists a member's point accounts: how many points there are to spend.
+/// Lists a member's point accounts with the points that the member can spend.
 ///
 /// @param contact_id    The member, a GUID.
-/// @param options_json  NULL, or `{"waitMs": …}`.
-/// @param out           Gets Engage's JSON array, each element as it came with at least "balance" (points, with decimals); or the
-///                      problem object. Required.
+/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
+///                      least "balance" (points, with decimals). Or gets the problem object.
+///                      Required.
 /// @return As eps_list_items.
 ///
 /// Threads: any.
@@ -159,7 +193,7 @@ pub unsafe extern "C" fn eps_list_points(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_list_points", out, || {
+        boundary::json("eps_list_points", out, || {
             let client = handle::get(client)?;
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_points(contact, input::optional(options_json, "options_json")?)
@@ -167,14 +201,15 @@ pub unsafe extern "C" fn eps_list_points(
     }
 }
 
-/// Lists the items a member can buy now.
+/// Lists the items that a member can buy now.
 ///
 /// @param contact_id    The member, a GUID.
-/// @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
-/// @param out           Gets Engage's JSON array as it came, each element with at least "id" (a GUID) and "cost" (points, a whole
-///                      number); or the problem object. Required.
-/// @return EPS_OK; a code of the -1xx band; EPS_UNAUTHORIZED, EPS_FORBIDDEN; EPS_INVALID_CONTACT, EPS_DECLINED; a code of the -4xx band,
-///         after which the call may be made again.
+/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
+///                      least "id" (a GUID) and "cost" (points, a whole number). Or gets the
+///                      problem object. Required.
+/// @return EPS_OK; a code of the -1xx class; EPS_UNAUTHORIZED, EPS_FORBIDDEN; EPS_INVALID_CONTACT,
+///         EPS_DECLINED; a code of the -4xx class, after which the call may be repeated.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -186,7 +221,7 @@ pub unsafe extern "C" fn eps_list_items(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_list_items", out, || {
+        boundary::json("eps_list_items", out, || {
             let client = handle::get(client)?;
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_items(contact, input::optional(options_json, "options_json")?)
@@ -196,30 +231,39 @@ pub unsafe extern "C" fn eps_list_items(
 
 /// Buys an item for points.
 ///
-/// The intent is durable in the journal before anything is sent. At most one deduction is made for it, whatever crashes and
-/// however often it is asked for. The request is not tied to the call: when the wait ends first, the call returns *pending*, the
-/// request goes on, its answer is journaled, and what stays unknown is settled in the background.
+/// The intent is durable in the journal before anything is sent. At most one deduction is made for
+/// an intent, whatever crashes and however often it is requested. When the wait ends first, the
+/// call returns a pending code and the request goes on. The library journals its response, and
+/// resolves the operation in the background if its outcome is still not known.
 ///
 /// @param contact_id    The member, a GUID.
 /// @param item_id       The item's "id" from eps_list_items, a GUID; not its promotionId.
 /// @param options_json  NULL, or an object with any of:
-///                      "reference": the POS's own name for the sale, a basket or receipt number (at most 200 bytes, no control
-///                      characters; it is kept in the journal and must not identify a person). The same reference, contact and item
+///                      "reference": the POS's own name for the sale, a basket or receipt number.
+///                      It has at most 200 bytes and no control characters. The journal keeps it,
+///                      so it must not identify a person. The same reference, contact and item
 ///                      always mean the same purchase.
-///                      "purchaseId": a GUID of the POS's own (eps_new_id), as an alternative or in addition.
-///                      "waitMs": how long the cashier waits, 0 to 600000 ms. A request that has not left by then is withdrawn
-///                      and told as not sent; one that may have left goes on and is told as pending.
-///                      "snapshotRewards": true lists the member's rewards before anything is sent (one more round trip, within the wait),
-///                      unless eps_list_rewards did so within ten minutes: so eps_find_reward can tell a new reward from old ones.
-///                      With neither reference nor purchaseId, a purchase of the same contact and item that is pending, or done and
-///                      not yet acknowledged, is joined: a second press is not a second purchase. So acknowledge.
-/// @param out           Gets the operation object (see eps_get_operation) with "existing" (whether it had been asked for before); or
-///                      the problem object, with operationId. Required.
-/// @return EPS_OK: bought. -3xx: refused, nothing was deducted. -4xx, -6xx, -1xx, -2xx: nothing was sent. -5xx: pending, let the sale
-///         go on and look at eps_list_unacknowledged later. EPS_UNAUTHORIZED and EPS_FORBIDDEN are refusals: nothing was deducted.
-///         EPS_INTERNAL is to be treated as pending.
+///                      "purchaseId": a GUID of the POS's own (eps_new_id), instead of a reference
+///                      or in addition.
+///                      "waitMs": the longest wait of the call, 0 to 600000 ms. A request that has
+///                      not left by then is withdrawn and reported as not sent. A request that may
+///                      have left goes on and is reported as pending.
+///                      "snapshotRewards": true lists the member's rewards before anything is sent,
+///                      so that eps_find_reward can recognise a new reward. It is one more request
+///                      within the wait, unless eps_list_rewards listed them within the last ten
+///                      minutes. Without reference and purchaseId, a second press is the existing
+///                      purchase of the same contact and item, while that is pending, or completed
+///                      and not acknowledged. Acknowledge it before the member buys the item again.
+/// @param out           Gets the operation object (see eps_get_operation) with "existing": whether
+///                      the operation existed before this call. Or gets the problem object, with
+///                      operationId. Required.
+/// @return EPS_OK: bought. -3xx: declined, nothing was deducted. -4xx, -6xx, -1xx, -2xx: nothing
+///         was sent. -5xx: pending; continue the sale, and read eps_list_unacknowledged later.
+///         EPS_UNAUTHORIZED and EPS_FORBIDDEN are declined: nothing was deducted. Treat
+///         EPS_INTERNAL as pending.
 ///
-/// Threads: any. Presses at the same instant, in several threads or processes on one journal, are one purchase.
+/// Threads: any. Presses at the same time, in several threads or processes on one journal, are one
+/// purchase.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_purchase(
     client: *mut eps_client,
@@ -230,7 +274,7 @@ pub unsafe extern "C" fn eps_purchase(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_purchase", out, || {
+        boundary::json("eps_purchase", out, || {
             let client = handle::get(client)?;
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             let item = ItemId::parse(input::required(item_id, "item_id")?, "item_id")?;
@@ -239,11 +283,12 @@ pub unsafe extern "C" fn eps_purchase(
     }
 }
 
-/// Lists a member's purchases: the full history at Engage, made by any till.
+/// Lists a member's purchases: the full history at Engage, from all tills.
 ///
 /// @param contact_id    The member, a GUID.
-/// @param options_json  NULL, or `{"waitMs": …}`.
-/// @param out           Gets Engage's JSON array as it came, empty if there are none; or the problem object. Required.
+/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param out           Gets Engage's JSON array, unchanged; empty if there are no purchases. Or
+///                      gets the problem object. Required.
 /// @return As eps_list_items.
 ///
 /// Threads: any.
@@ -256,7 +301,7 @@ pub unsafe extern "C" fn eps_list_purchases(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_list_purchases", out, || {
+        boundary::json("eps_list_purchases", out, || {
             let client = handle::get(client)?;
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_purchases(contact, input::optional(options_json, "options_json")?)
@@ -264,12 +309,14 @@ pub unsafe extern "C" fn eps_list_purchases(
     }
 }
 
-/// Lists a member's rewards: what the purchases brought, ready to be redeemed.
+/// Lists a member's rewards, which can be redeemed.
 ///
 /// @param contact_id    The member, a GUID.
-/// @param options_json  NULL, or an object with any of "channel" ("POS", the default, "ECOM" or "OTHER"), "waitMs".
-/// @param out           Gets Engage's JSON array, each element as it came with at least "id" (a GUID, the assignment's: what is
-///                      redeemed; its "promotionId" is only the template); or the problem object. Required.
+/// @param options_json  NULL, or an object with any of "channel" ("POS", the default, "ECOM" or
+///                      "OTHER"), "waitMs".
+/// @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
+///                      least "id" (a GUID): the assignment, by which the reward is redeemed. Its
+///                      "promotionId" is only the template. Or gets the problem object. Required.
 /// @return As eps_list_items.
 ///
 /// Threads: any.
@@ -282,7 +329,7 @@ pub unsafe extern "C" fn eps_list_rewards(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_list_rewards", out, || {
+        boundary::json("eps_list_rewards", out, || {
             let client = handle::get(client)?;
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_rewards(contact, input::optional(options_json, "options_json")?)
@@ -290,20 +337,26 @@ pub unsafe extern "C" fn eps_list_rewards(
     }
 }
 
-/// Tells which reward a completed purchase gave: the one to print, to show and to redeem.
+/// Finds the reward that a completed purchase gave, for the receipt, the screen and a redeem.
 ///
-/// Engage may name it in the purchase ("explicit"). Else the member's rewards are compared with those seen before the purchase by
-/// eps_list_rewards or "snapshotRewards": "newSincePurchase" is the only one that came since; "onlyCandidate" is the only one of the item's promotion. Both leave
-/// out rewards that this till knows to be from another purchase, or used before. What is not certain is never guessed: "ambiguous"
-/// lists the candidates for a person to choose from, "none" says that there is none yet; ask again.
+/// "certainty" says how the reward was found. "explicit": the purchase names it.
+/// "newSincePurchase": it is the only reward that was added since the rewards were listed before
+/// the purchase, by eps_list_rewards or "snapshotRewards". "onlyCandidate": it is the only reward
+/// of the item's promotion. Both leave out a reward that this till knows to be another purchase's,
+/// or used before.
+/// "ambiguous": several rewards are possible; a person chooses from "candidates". "none": there is
+/// no reward yet; call again later. The library never guesses.
 ///
-/// @param operation_id  A purchase that is done.
-/// @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
-/// @param out           Gets a JSON object: "certainty" ("explicit", "newSincePurchase", "onlyCandidate", "ambiguous", "none"), "assignmentId" (for
-///                      eps_redeem_reward; null unless certain), "reward" (Engage's object as it came, or null), "receipt" (null, or
-///                      "title", "description", "barcode", "expiresOn", "instruction", "valueType", "value" as far as known),
-///                      "candidates" (Engage's objects); or the problem object. Required.
-/// @return EPS_OK; EPS_NOT_A_PURCHASE, EPS_UNKNOWN_OPERATION; the code of the purchase while that is not done; else as eps_list_rewards.
+/// @param operation_id  A completed purchase.
+/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param out           Gets a JSON object: "certainty"; "assignmentId", for eps_redeem_reward,
+///                      null unless certain; "reward", Engage's object unchanged, or null;
+///                      "receipt", null or an object with "title", "description", "barcode",
+///                      "expiresOn",
+///                      "instruction", "valueType", "value" as far as known; "candidates", Engage's
+///                      objects. Or gets the problem object. Required.
+/// @return EPS_OK; EPS_NOT_A_PURCHASE, EPS_UNKNOWN_OPERATION; the code of the purchase while it is
+///         not completed; else as eps_list_rewards.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -315,35 +368,44 @@ pub unsafe extern "C" fn eps_find_reward(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_find_reward", out, || {
+        boundary::json("eps_find_reward", out, || {
             handle::get(client)?.find_reward(operation(operation_id)?, input::optional(options_json, "options_json")?)
         })
     }
 }
 
-/// Uses a reward on a receipt. There is no undo at Engage.
+/// Redeems a reward on a receipt. Engage has no undo.
 ///
-/// Journaled like a purchase: the intent is durable before anything is sent, the request goes on when the wait ends, and what stays
-/// unknown is settled in the background, by looking at the reward first. Engage knows no idempotency for it. "Already redeemed" is *done*
-/// when a request of this operation was at work at the time at which Engage says it was redeemed, *refused* when that cannot have been
-/// this operation, and EPS_PENDING_AMBIGUOUS where nothing tells: then a person must look, and eps_acknowledge hands it over.
+/// A redeem is journaled like a purchase: the intent is durable before anything is sent, the
+/// request goes on when the wait ends, and the library resolves it in the background. Engage has no
+/// idempotency key for a redeem, so the library queries the reward before it sends the redeem
+/// again. Engage may report "already redeemed". The outcome is completed if a request of this
+/// operation was under way at the time of that redeem. The outcome is declined if this operation
+/// cannot have made it. Else the code is EPS_PENDING_AMBIGUOUS: the operation needs a manual
+/// review, which eps_acknowledge ends.
 ///
-/// @param contact_id    The member, a GUID; or NULL if there is none. With it, what became of a lost answer can be looked up.
-/// @param assignment_id The reward's "id" from eps_list_rewards or "assignmentId" from eps_find_reward, a GUID; not a promotionId.
+/// @param contact_id    The member, a GUID; or NULL if there is none. With it, the library can
+///                      query the outcome after a lost response.
+/// @param assignment_id The reward's "id" from eps_list_rewards or "assignmentId" from
+///                      eps_find_reward, a GUID; not a promotionId.
 /// @param options_json  NULL, or an object with any of:
 ///                      "channel": "POS" (default), "ECOM" or "OTHER".
-///                      "reference": the POS's own name for the sale (at most 200 bytes, no control characters, must not identify a
-///                      person). The same reference and reward always mean the same redeem.
-///                      "waitMs": how long the cashier waits, 0 to 600000 ms. As for eps_purchase.
-///                      Without a reference, a redeem of the same reward and channel that is pending, or done and not yet acknowledged,
-///                      is joined: a second press is not a second redeem.
-/// @param out           Gets the operation object (see eps_get_operation) with "existing"; or the problem object, with operationId.
-///                      Required.
-/// @return EPS_OK: the reward is used. -3xx: refused, it was not used by this. -4xx, -6xx, -1xx, -2xx: nothing was sent; EPS_REWARD_IN_USE
-///         while another redeem of the reward is pending. -5xx: pending, look at eps_list_unacknowledged later. EPS_UNAUTHORIZED and
-///         EPS_FORBIDDEN are refusals. EPS_INTERNAL is to be treated as pending.
+///                      "reference": the POS's own name for the sale. It has at most 200 bytes and
+///                      no control characters, and must not identify a person. The same reference
+///                      and reward always mean the same redeem.
+///                      "waitMs": the longest wait of the call, 0 to 600000 ms, as for
+///                      eps_purchase. Without a reference, a second press is the existing redeem of
+///                      the same reward and channel, while that is pending, or completed and not
+///                      acknowledged.
+/// @param out           Gets the operation object (see eps_get_operation) with "existing"; or the
+///                      problem object, with operationId. Required.
+/// @return EPS_OK: the reward is used. -3xx: declined, this call did not use it. -4xx, -6xx, -1xx,
+///         -2xx: nothing was sent; EPS_REWARD_IN_USE while another redeem of the reward is pending.
+///         -5xx: pending; read eps_list_unacknowledged later. EPS_UNAUTHORIZED and EPS_FORBIDDEN
+///         are declined. Treat EPS_INTERNAL as pending.
 ///
-/// Threads: any. Presses at the same instant, in several threads or processes on one journal, are one redeem.
+/// Threads: any. Presses at the same time, in several threads or processes on one journal, are one
+/// redeem.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_redeem_reward(
     client: *mut eps_client,
@@ -354,7 +416,7 @@ pub unsafe extern "C" fn eps_redeem_reward(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_redeem_reward", out, || {
+        boundary::json("eps_redeem_reward", out, || {
             let client = handle::get(client)?;
             let contact = input::optional(contact_id, "contact_id")?;
             let contact = contact.map(|text| ContactId::parse(text, "contact_id")).transpose()?;
@@ -364,12 +426,14 @@ pub unsafe extern "C" fn eps_redeem_reward(
     }
 }
 
-/// Lists what the POS still has to look at: every operation that is pending, or whose outcome it has not acknowledged.
-/// Made for being called after a start and between sales. Does not touch the network.
+/// Lists every operation that is pending, or whose outcome the POS has not acknowledged.
+///
+/// The POS calls it after a start and between sales. The call sends no request.
 ///
 /// @param options_json  NULL, or `{}`: there are no options yet.
-/// @param out           Gets `{"operations": […]}`, the operation objects, oldest first; or the problem object. Required.
-/// @return EPS_OK; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+/// @param out           Gets `{"operations": […]}`, the operation objects, oldest first; or the
+///                      problem object. Required.
+/// @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -380,23 +444,31 @@ pub unsafe extern "C" fn eps_list_unacknowledged(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_list_unacknowledged", out, || {
+        boundary::json("eps_list_unacknowledged", out, || {
             handle::get(client)?.list_unacknowledged(input::optional(options_json, "options_json")?)
         })
     }
 }
 
-/// Tells the last known state of an operation, for example to print a receipt again. Does not touch the network.
+/// Returns the last known state of an operation, for example for a second receipt.
 ///
-/// @param operation_id  From a problem object, eps_purchase or eps_list_unacknowledged. For a purchase it is the purchase id.
-/// @param out           Gets the operation object: "operationId", "kind" ("purchase", "redeem"), "outcome" ("completed", "declined", "pending", "notSent"),
-///                      "state", "code", "name", "purchaseId", "contactId", "itemId", "assignmentId" (the reward that is
-///                      redeemed, or that the purchase gave once eps_find_reward was certain), "channel", "reference", "attempts" (requests made),
-///                      "httpStatus", "engageCode", "needsReview", "recordedAtMs", "resolvedAtMs", "acknowledgedAtMs" (ms since 1970 UTC),
-///                      "purchase" (Engage's purchase object as it came, once done), "reward" (of a redeem: Engage's reward object as it
-///                      came, if it was seen); what is not known, or is the other kind's, is null. Or the problem
-///                      object. Required.
-/// @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+/// The call sends no request.
+///
+/// @param operation_id  From a problem object, eps_purchase or eps_list_unacknowledged. The
+///                      operation id of a purchase is its purchase id.
+/// @param out           Gets the operation object; or the problem object. Required. A value that is
+///                      not known, or that belongs to the other kind, is null. The keys:
+///                      "operationId"; "kind" ("purchase", "redeem"); "outcome" ("completed",
+///                      "declined", "pending", "notSent"); "state", "code", "name"; "purchaseId",
+///                      "contactId", "itemId"; "assignmentId", the reward that is redeemed, or that
+///                      the purchase gave once eps_find_reward was certain; "channel", "reference";
+///                      "attempts", the requests made; "httpStatus", "engageCode"; "needsReview",
+///                      whether a manual review is needed; "recordedAtMs", "resolvedAtMs",
+///                      "acknowledgedAtMs", in ms since 1970 UTC; "purchase", Engage's purchase
+///                      object unchanged, once completed; "reward", of a redeem: Engage's reward
+///                      object unchanged, if Engage returned it.
+/// @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without
+///         a journal.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -406,17 +478,17 @@ pub unsafe extern "C" fn eps_get_operation(
     out: *mut eps_buffer,
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe {
-        boundary::answer("eps_get_operation", out, || handle::get(client)?.get_operation(operation(operation_id)?))
-    }
+    unsafe { boundary::json("eps_get_operation", out, || handle::get(client)?.get_operation(operation(operation_id)?)) }
 }
 
-/// Tries now to learn every pending outcome, instead of at the next time of the background's schedule.
+/// Queries the outcome of every pending operation now, instead of at its next scheduled query.
 ///
-/// @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
-/// @param out           Gets `{"resolved": n, "pending": n}`: how many became known, and how many are pending still; or the problem
+/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param out           Gets `{"resolved": n, "pending": n}`: the numbers of operations whose
+///                      outcome became known, and that are still pending. Or gets the problem
 ///                      object. Required.
-/// @return EPS_OK, also if some are pending still; EPS_CANCELLED; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+/// @return EPS_OK, also if some are still pending; EPS_CANCELLED; a code of the -1xx or -6xx class;
+///         EPS_BAD_CONFIG without a journal.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -427,19 +499,22 @@ pub unsafe extern "C" fn eps_resolve_pending(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::answer("eps_resolve_pending", out, || {
+        boundary::json("eps_resolve_pending", out, || {
             handle::get(client)?.resolve_pending(input::optional(options_json, "options_json")?)
         })
     }
 }
 
-/// Says that the POS has noted an operation's outcome (printed, stored with the receipt). Until then nothing is forgotten;
-/// afterwards the record is kept for "retentionDays" and eps_list_unacknowledged does not show it any more. An operation that
-/// needs a person ("needsReview") is handed over by it. Acknowledging twice is as good as once.
+/// States that the POS has stored an operation's outcome (printed, or stored with the receipt).
+///
+/// Until then the library keeps the operation. Afterwards its record is kept for "retentionDays",
+/// and eps_list_unacknowledged does not list it. For an operation with "needsReview", the call
+/// states that a person has taken it over. A second call changes nothing.
 ///
 /// @param operation_id  A GUID.
 /// @param out           Gets the operation object; or the problem object. Required.
-/// @return EPS_OK; EPS_UNKNOWN_OPERATION, EPS_STILL_PENDING; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+/// @return EPS_OK; EPS_UNKNOWN_OPERATION, EPS_STILL_PENDING; a code of the -1xx or -6xx class;
+///         EPS_BAD_CONFIG without a journal.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -449,31 +524,35 @@ pub unsafe extern "C" fn eps_acknowledge(
     out: *mut eps_buffer,
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe { boundary::answer("eps_acknowledge", out, || handle::get(client)?.acknowledge(operation(operation_id)?)) }
+    unsafe { boundary::json("eps_acknowledge", out, || handle::get(client)?.acknowledge(operation(operation_id)?)) }
 }
 
-/// Reads counters since open and what the journal holds now, for the POS's own monitoring.
+/// Reads the counters since the open and the counts of the journal, for the POS's own monitoring.
 ///
-/// @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent", "statusQueries", "completed", "declined", "notSent", "pending",
-///             "unacknowledged" (the last two null without a journal); or the problem object. Required.
+/// @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent",
+///             "statusQueries", "completed", "declined", "notSent", "pending", "unacknowledged".
+///             The last two are null without a journal. Or gets the problem object. Required.
 /// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_read_stats(client: *mut eps_client, out: *mut eps_buffer) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe { boundary::answer("eps_read_stats", out, || handle::get(client)?.read_stats()) }
+    unsafe { boundary::json("eps_read_stats", out, || handle::get(client)?.read_stats()) }
 }
 
-/// Sets this client's log function, or removes it.
+/// Sets or removes this client's log function.
 ///
-/// @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: lines up to this level are given.
-/// @param fn     The function, or NULL to remove it. When this call returns, the old function is not entered again; one that is
-///               running is waited for, at most one second, unless it is the caller itself.
-/// @param user   Passed on to the function; the library never looks at it.
+/// @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: the
+///               function receives lines up to this level.
+/// @param fn     The function, or NULL to remove it. After the return the old function is not
+///               called again. The call waits for a function that is running, at most one second,
+///               unless the function itself makes the call.
+/// @param user   Passed to the function. The library does not read it.
 /// @return EPS_OK; EPS_BAD_LOG_LEVEL; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
 ///
-/// Threads: any. No line holds the API key or anything that identifies a person beside the contact's id.
+/// Threads: any. No line holds the API key. No line holds a value that identifies a person, except
+/// the contact's id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_set_log(client: *mut eps_client, level: i32, r#fn: eps_log_fn, user: *mut c_void) -> i32 {
     boundary::code("eps_set_log", || {
@@ -483,41 +562,47 @@ pub unsafe extern "C" fn eps_set_log(client: *mut eps_client, level: i32, r#fn: 
     })
 }
 
-/// Makes a fresh purchase id, for a POS that wants to store it before it calls eps_purchase.
+/// Makes a new purchase id, for a POS that stores the id before it calls eps_purchase.
 ///
 /// @param out  Gets a JSON string: a random GUID in quotes; or the problem object. Required.
 /// @return EPS_OK, or EPS_NULL_ARGUMENT.
 ///
-/// Threads: any. Needs no client.
+/// Threads: any. No client is needed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_new_id(out: *mut eps_buffer) -> i32 {
     // SAFETY: by the header, the pointer is NULL or valid for the time of the call.
-    unsafe { boundary::answer("eps_new_id", out, || Ok(format!("\"{}\"", OperationId::fresh()).into_bytes())) }
+    unsafe { boundary::json("eps_new_id", out, || Ok(format!("\"{}\"", OperationId::fresh()).into_bytes())) }
 }
 
-/// Gives an answer's memory back and sets the struct to `{NULL, 0, 0}`. NULL and a second call are no-ops.
+/// Frees a buffer's memory and sets the struct to `{NULL, 0, 0}`. NULL and a second call have no
+/// effect.
 ///
-/// Threads: any; not one buffer from two at once.
+/// Threads: any. One buffer must not be disposed of by two threads at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_buffer_dispose(buffer: *mut eps_buffer) {
     boundary::value("eps_buffer_dispose", (), || {
         if !buffer.is_null() {
-            // SAFETY: by the header, a buffer that a call has filled in or that is `{NULL, 0, 0}`, used by nobody else now.
+            // SAFETY: by the header, a call has filled the buffer or it is `{NULL, 0, 0}`, and no
+            // other thread uses it now.
             unsafe { buffer.replace(eps_buffer::EMPTY).free() };
         }
     });
 }
 
-/// Tells what a code says about the points: EPS_OUTCOME_COMPLETED, _REFUSED, _PENDING or _NOT_SENT.
+/// Returns the outcome of a code: EPS_OUTCOME_COMPLETED, EPS_OUTCOME_DECLINED, EPS_OUTCOME_PENDING
+/// or EPS_OUTCOME_NOT_SENT.
 ///
-/// Total: a code of a newer version is judged by its band, and a number outside the bands is pending, which is never wrong.
+/// Every number has an outcome. A code of a newer version has the outcome of its class. A number
+/// outside of the classes is pending, which never claims too much.
+///
 /// Threads: any.
 #[unsafe(no_mangle)]
 pub extern "C" fn eps_outcome(code: i32) -> i32 {
     boundary::value("eps_outcome", code::Outcome::Pending as i32, || code::outcome(code) as i32)
 }
 
-/// Tells a code's name, "EPS_OK"; for a number that is none, "EPS_UNKNOWN". Static: never to be freed.
+/// Returns a code's name, "EPS_OK"; "EPS_UNKNOWN" for a number without a code. The text is static
+/// and must not be freed.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -527,7 +612,7 @@ pub extern "C" fn eps_code_name(code: i32) -> *const c_char {
     })
 }
 
-/// Tells the library's version, "1.2.3". Static: never to be freed.
+/// Returns the library's version, "1.2.3". The text is static and must not be freed.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -535,7 +620,7 @@ pub extern "C" fn eps_version() -> *const c_char {
     boundary::value("eps_version", c"".as_ptr(), || concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast())
 }
 
-/// Tells the ABI version the library was built with; compare it with EPS_ABI_VERSION.
+/// Returns the ABI version of the library, to compare with EPS_ABI_VERSION.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]
@@ -543,7 +628,7 @@ pub extern "C" fn eps_abi_version() -> u32 {
     boundary::value("eps_abi_version", 0, || EPS_ABI_VERSION)
 }
 
-/// A required operation id.
+/// Reads a required operation id.
 ///
 /// # Safety
 /// `text` is NULL or a NUL-terminated string.
@@ -555,13 +640,15 @@ unsafe fn operation(text: *const c_char) -> Result<OperationId> {
 /// Makes a sink of a C function.
 fn sink(function: unsafe extern "C-unwind" fn(*mut c_void, i32, *const c_char, usize), user: *mut c_void) -> Sink {
     struct User(*mut c_void);
-    // SAFETY: the header tells the caller that the function is called on another thread; the library itself never looks behind it.
+    // SAFETY: by the header, the function is called on another thread. The library never reads the
+    // memory behind the pointer.
     unsafe impl Send for User {}
     let user = User(user);
     Box::new(move |level, line| {
         let user = &user;
         if let Ok(text) = CString::new(line) {
-            // SAFETY: the function is the caller's, alive until it is removed; the line lives through the call.
+            // SAFETY: the caller's function is valid until it is removed, and the line until the
+            // return.
             unsafe { function(user.0, level as i32, text.as_ptr(), line.len()) };
         }
     })

@@ -1,17 +1,15 @@
-//! Client handles. What C holds is a number in a pointer's clothes, not an address: a closed, a foreign or a garbage handle
-//! is recognised without touching memory, and a finalizer may close twice.
+//! Client handles. C holds a number in a pointer's type, not an address. A closed, foreign or
+//! random handle is recognised without an access to memory, so a finalizer may close a client
+//! twice.
 
 use crate::Client;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
-#[cfg(unix)]
-use once_cell::sync::OnceCell;
+use crate::os;
 use std::collections::BTreeMap;
-#[cfg(unix)]
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// A client. Opaque: only a pointer to it is ever held, and it points to nothing the program could read.
+/// A client. Opaque: a program holds only a pointer to it, and must not read the memory behind it.
 pub struct eps_client {
     _private: [u8; 0],
 }
@@ -23,50 +21,26 @@ struct Clients {
 
 static CLIENTS: RwLock<Clients> = RwLock::new(Clients { open: BTreeMap::new(), given: 0 });
 
-/// This process was forked from one that had opened a client.
-#[cfg(unix)]
-static FORKED: AtomicBool = AtomicBool::new(false);
-
-/// Before a client is opened: from now on a child that is forked off knows that it is one.
-#[cfg(unix)]
-pub(crate) fn claim() -> Result<()> {
-    use std::ffi::c_int;
-    type Handler = Option<extern "C" fn()>;
-    unsafe extern "C" {
-        fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
-    }
-    extern "C" fn in_child() {
-        FORKED.store(true, Ordering::Relaxed);
-    }
-    static WATCHED: OnceCell<()> = OnceCell::new();
-    own_process()?;
-    // SAFETY: the handler only stores to an atomic, which any thread may do at any time.
-    WATCHED.get_or_try_init(|| match unsafe { pthread_atfork(None, None, Some(in_child)) } {
-        0 => Ok(()),
-        error => Err(Error::new(Code::Internal, format!("forks cannot be watched for: error {error}"))),
-    })?;
-    Ok(())
+/// Prepares the process for clients: before the first thread of the library, its code is pinned,
+/// and children that are forked from now on are recognised.
+pub(crate) fn prepare_process() -> Result<()> {
+    check_process()?;
+    os::keep_loaded();
+    os::watch_forks().map_err(|error| {
+        let says = "pthread_atfork failed, so a forked child would not be recognised";
+        Error::new(Code::Internal, says).with_cause(vec![error.to_string()])
+    })
 }
 
-/// Windows has no fork.
-#[cfg(not(unix))]
-#[allow(clippy::unnecessary_wraps)]
-pub(crate) fn claim() -> Result<()> {
-    Ok(())
+/// Returns `EPS_FORKED` in a child that was forked after a client had been opened.
+/// The child has copies of the clients, of their locks as they were held at that moment, and of
+/// SQLite's state of the file locks. The child has none of the threads.
+fn check_process() -> Result<()> {
+    if os::is_forked() { Err(Error::of(Code::Forked)) } else { Ok(()) }
 }
 
-/// A child that was forked from the owner has copies of its clients but not their threads, of its locks as they were held at that
-/// moment, and of SQLite's belief that it holds the locks of files. It may use nothing of this, nor open the same journal.
-/// Noted as it is forked, because asking who we are is a system call.
-fn own_process() -> Result<()> {
-    #[cfg(unix)]
-    if FORKED.load(Ordering::Relaxed) {
-        return Err(Error::of(Code::Forked));
-    }
-    Ok(())
-}
-
-/// Handles are odd, so that none is the address of anything that C aligns, and they are never used again.
+/// Returns the handle of a number. A handle is odd, so that it is no address of an aligned object,
+/// and no number is used twice.
 const fn handle_of(number: usize) -> usize {
     number * 2 + 1
 }
@@ -88,14 +62,14 @@ pub(crate) fn add(client: Client) -> *mut eps_client {
 }
 
 pub(crate) fn get(handle: *const eps_client) -> Result<Arc<Client>> {
-    own_process()?;
+    check_process()?;
     let clients = read();
     clients.open.get(&handle.addr()).cloned().ok_or_else(|| missing(&clients, handle))
 }
 
-/// Takes the client out; None if it is closed already.
+/// Removes the client. None if it is closed already.
 pub(crate) fn remove(handle: *const eps_client) -> Result<Option<Arc<Client>>> {
-    own_process()?;
+    check_process()?;
     let mut clients = write();
     match clients.open.remove(&handle.addr()) {
         Some(client) => Ok(Some(client)),
@@ -114,5 +88,5 @@ fn missing(clients: &Clients, handle: *const eps_client) -> Error {
     if address % 2 == 1 && address <= handle_of(clients.given) {
         return Error::new(Code::Closed, "client is closed");
     }
-    Error::new(Code::BadHandle, "client is not a client of this library: pass what eps_client_open gave")
+    Error::new(Code::BadHandle, "client is not a client of this library: pass the one that eps_client_open has set")
 }

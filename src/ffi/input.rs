@@ -1,10 +1,11 @@
-//! Reads what C passes in. Each argument is checked for NULL, for UTF-8 and for being there at all, with a message of its own.
+//! Reads the arguments of a call. Each is checked for NULL, UTF-8 and an empty text, and each fault
+//! has a message of its own.
 
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
 use std::ffi::{CStr, c_char};
 
-/// A required text.
+/// Reads a required text.
 ///
 /// # Safety
 /// `text` is NULL or points to a NUL-terminated string that outlives `'a`.
@@ -17,7 +18,7 @@ pub(crate) unsafe fn required<'a>(text: *const c_char, argument: &str) -> Result
     }
 }
 
-/// A text that may be NULL.
+/// Reads a text that may be NULL.
 ///
 /// # Safety
 /// As for [`required`].
@@ -31,7 +32,7 @@ pub(crate) unsafe fn optional<'a>(text: *const c_char, argument: &str) -> Result
         Ok(text) => Ok(Some(text)),
         Err(error) => Err(Error::new(
             Code::BadUtf8,
-            format!("{argument} is not UTF-8 (byte {}); convert it from the till's code page", error.valid_up_to()),
+            format!("{argument} is not UTF-8 (byte {}): convert it from the till's code page", error.valid_up_to()),
         )),
     }
 }

@@ -1,5 +1,5 @@
-//! The C ABI: pointers in, buffers out, panics caught. The only unsafe code of this library.
-//! Every export is one call of a function of `boundary`; a test reads this folder and fails on one that is not.
+//! The C ABI. Every export is one call of a function of `boundary`: a test reads this folder and
+//! fails on any other export. Unsafe code is here and in `os` only.
 #![allow(non_camel_case_types)]
 
 mod boundary;

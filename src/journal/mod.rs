@@ -1,28 +1,34 @@
-//! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean and what to do about them
-//! is `shop`'s business. A write made with [`Durability::Synced`] is on the disk when the call returns (invariant 2).
+//! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean
+//! and what to do about them is `shop`'s business. A write made with [`Durability::Synced`] is on
+//! the disk when the call returns (invariant 2).
 
 mod failure;
 mod open;
+mod queries;
 mod rows;
 mod schema;
+
+pub(crate) use queries::Filter;
 
 use crate::config::JournalPlace;
 use crate::core::admission::{Admission, Candidates};
 use crate::core::code::Code;
-use crate::core::domain::{AssignmentId, Millis, Operation, OperationId};
+use crate::core::domain::{AssignmentId, ContactId, Millis, Operation, OperationId};
 use crate::core::error::{Error, Result};
 use crate::core::intent::{Durability, Intent, IntentState};
 use crate::rt::{Instant, Mutex, MutexGuard};
 use failure::{failed, is_sync_failure};
 use open::Writer;
-use rows::{find, integer, many, millis, one, write};
+use rows::{find, integer, many, write};
 use rusqlite::{Connection, Row};
 use std::path::PathBuf;
 use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use uuid::Uuid;
 
-/// After how many writes the write-ahead log is moved into the file, and how large it then is at most: a write has ten pages, or fewer.
+/// After how many writes the write-ahead log is moved into the file, and how large it then is at
+/// most: a write has ten pages, or fewer.
 const WAL_WRITES: u32 = 200;
 const WAL_BYTES: u64 = 2 << 20;
 
@@ -30,14 +36,16 @@ pub(crate) struct Journal {
     /// None for a journal in memory.
     path: Option<PathBuf>,
     writer: Mutex<Writer>,
-    /// Only reads, so that looking does not wait for a write that waits for the disk. None for a journal in memory.
+    /// Only reads, so that looking does not wait for a write that waits for the disk. None for a
+    /// journal in memory.
     reader: Option<Mutex<Connection>>,
     /// Writes since the write-ahead log was last moved into the file.
     wal_writes: AtomicU32,
 }
 
 impl Journal {
-    /// Opens the journal and brings it to this version. None when the configuration names no place for one.
+    /// Opens the journal and brings it to this version. None when the configuration names no place
+    /// for one.
     pub fn open(place: &JournalPlace) -> Result<Option<Self>> {
         let journal = match place {
             JournalPlace::None => return Ok(None),
@@ -74,8 +82,9 @@ impl Journal {
         }
     }
 
-    /// Finds what a wish may already mean, lets `decide` choose, and makes a start durable; all in one transaction,
-    /// so that two presses at the same instant, in two threads or two processes, are one intent.
+    /// Finds what a wish may already mean, lets `decide` choose, and makes a start durable; all in
+    /// one transaction, so that two presses at the same instant, in two threads or two processes,
+    /// are one intent.
     pub fn admit(
         &self,
         operation: &Operation,
@@ -85,7 +94,8 @@ impl Journal {
         self.write_with(Durability::Synced, |connection| admit(connection, operation, reference, &decide))
     }
 
-    /// What a wish would mean now, without carrying it out. None if the journal stays busy for longer than `patience`.
+    /// What a wish would mean now, without carrying it out. None if the journal stays busy for
+    /// longer than `patience`.
     pub fn peek(
         &self,
         operation: &Operation,
@@ -111,13 +121,14 @@ impl Journal {
         Some(found.and_then(decide))
     }
 
-    /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
+    /// Writes a record that was read at the revision before its own. False: somebody else has
+    /// written it since.
     pub fn save(&self, intent: &Intent, durability: Durability) -> Result<bool> {
         self.write_with(durability, |connection| write(connection, intent))
     }
 
-    /// Does some writing. SQLite goes on reading only where it could once not open a file for writing, so then a fresh
-    /// connection finds out whether that is still so.
+    /// Does some writing. SQLite goes on reading only where it could once not open a file for
+    /// writing, so then a fresh connection finds out whether that is still so.
     fn write_with<T>(&self, durability: Durability, writing: impl Fn(&Connection) -> Result<T>) -> Result<T> {
         let mut writer = self.writer();
         writer.promise(durability)?;
@@ -132,8 +143,9 @@ impl Journal {
         }
     }
 
-    /// Moves the write-ahead log into the file when it has grown: several syncs, so no caller may wait for it. Nothing else is
-    /// written meanwhile, or the log would have new records at its end whenever it is done, and go on growing.
+    /// Moves the write-ahead log into the file when it has grown: several syncs, so no caller may
+    /// wait for it. Nothing else is written meanwhile, or the log would have new records at its end
+    /// whenever it is done, and go on growing.
     pub fn checkpoint_if_due(&self) -> Result<()> {
         if self.path.is_none() || self.wal_writes.load(Ordering::Relaxed) < WAL_WRITES {
             return Ok(());
@@ -154,11 +166,15 @@ impl Journal {
         self.read(|connection| many(connection, sql, ()))
     }
 
-    /// The ids of everything whose outcome is not known, with the time settling looks at it next.
-    pub fn pending(&self) -> Result<Vec<(OperationId, Millis)>> {
-        let sql = "SELECT id, next_query_at FROM operation
+    /// Returns the ids of the pending operations, those that are due first first, with the member
+    /// of a purchase.
+    pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
+        let sql = "SELECT id, CASE kind WHEN 'purchase' THEN contact END FROM operation
                    WHERE acknowledged_at IS NULL AND state IN ('recorded', 'inDoubt') ORDER BY next_query_at";
-        let pending = |row: &Row<'_>| Ok((OperationId::from_uuid(row.get(0)?), millis(row, 1)?));
+        let pending = |row: &Row<'_>| {
+            let contact = row.get::<_, Option<Uuid>>(1)?.map(ContactId::from_uuid);
+            Ok((OperationId::from_uuid(row.get(0)?), contact))
+        };
         self.read(|connection| {
             connection
                 .prepare_cached(sql)
@@ -167,7 +183,8 @@ impl Journal {
         })
     }
 
-    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or it was redeemed before.
+    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or
+    /// it was redeemed before.
     pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent) -> Result<bool> {
         let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
                    AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
@@ -181,42 +198,52 @@ impl Journal {
         })
     }
 
-    /// Drops acknowledged records that were acknowledged before a time; never any other (invariant 6).
-    pub fn prune(&self, before: Millis) -> Result<usize> {
-        let sql = "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
+    /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp
+    /// from before `sane` is that of a wrong clock and is set to `now`.
+    pub fn prune(&self, before: Millis, sane: Millis, now: Millis) -> Result<usize> {
+        let correct =
+            "UPDATE operation SET acknowledged_at = ?2 WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
+        let delete = "DELETE FROM operation WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1";
         self.write_with(Durability::Buffered, |connection| {
-            connection.execute(sql, (integer(before),)).map_err(|error| failed(&error))
+            connection
+                .execute(correct, (integer(sane), integer(now)))
+                .and_then(|_| connection.execute(delete, (integer(before),)))
+                .map_err(|error| failed(&error))
         })
     }
 }
 
 fn candidates(connection: &Connection, operation: &Operation, reference: Option<&str>) -> Result<Candidates> {
+    let newest_first = "ORDER BY recorded_at DESC, id LIMIT 200";
     match operation {
-        Operation::Purchase(operation) => {
-            let (contact, item) = (operation.contact.uuid(), operation.item.uuid());
-            let by_reference =
-                "SELECT * FROM operation WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND reference = ?3";
+        Operation::Purchase(purchase) => {
+            let (contact, item) = (purchase.contact.uuid(), purchase.item.uuid());
+            let by_reference = "SELECT * FROM operation
+                 WHERE reference = ?1 AND kind = 'purchase' AND item = ?2";
             let unacknowledged = "SELECT * FROM operation
                  WHERE kind = 'purchase' AND contact = ?1 AND item = ?2 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
             Ok(Candidates {
-                by_id: find(connection, operation.id)?,
+                by_id: find(connection, purchase.id)?,
                 by_reference: match reference {
-                    None => None,
-                    Some(reference) => one(connection, by_reference, (contact, item, reference))?,
+                    None => Vec::new(),
+                    Some(reference) => many(connection, &format!("{by_reference} {newest_first}"), (reference, item))?,
                 },
                 unacknowledged: many(connection, unacknowledged, (contact, item))?,
             })
         }
-        Operation::Redeem(operation) => {
-            let assignment = operation.assignment.uuid();
-            let by_reference = "SELECT * FROM operation WHERE kind = 'redeem' AND assignment = ?1 AND reference = ?2";
+        Operation::Redeem(redeem) => {
+            let assignment = redeem.assignment.uuid();
+            let by_reference = "SELECT * FROM operation
+                 WHERE reference = ?1 AND kind = 'redeem' AND assignment = ?2";
             let unacknowledged = "SELECT * FROM operation
                  WHERE kind = 'redeem' AND assignment = ?1 AND acknowledged_at IS NULL ORDER BY recorded_at, id";
             Ok(Candidates {
                 by_id: None,
                 by_reference: match reference {
-                    None => None,
-                    Some(reference) => one(connection, by_reference, (assignment, reference))?,
+                    None => Vec::new(),
+                    Some(reference) => {
+                        many(connection, &format!("{by_reference} {newest_first}"), (reference, assignment))?
+                    }
                 },
                 unacknowledged: many(connection, unacknowledged, (assignment,))?,
             })
@@ -224,11 +251,12 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
     }
 }
 
-/// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its statements prepared once.
+/// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its
+/// statements prepared once.
 struct Transaction<'a>(&'a Connection);
 
 impl<'a> Transaction<'a> {
-    fn submit(connection: &'a Connection) -> rusqlite::Result<Self> {
+    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(|_| Self(connection))
     }
 
@@ -253,7 +281,7 @@ fn admit(
     reference: Option<&str>,
     decide: &impl Fn(Candidates) -> Result<Admission>,
 ) -> Result<Admission> {
-    let transaction = Transaction::submit(connection).map_err(|error| failed(&error))?;
+    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
     let candidates = candidates(connection, operation, reference)?;
     let admission = decide(candidates)?;
     if let Admission::New(intent) = &admission {
@@ -264,8 +292,8 @@ fn admit(
         }
     }
     let Err(error) = transaction.commit() else { return Ok(admission) };
-    // A commit whose write failed has left nothing; one whose sync failed is in the log, and a crash now would bring it back to life.
-    // Writing something else in its place prevents that.
+    // A commit whose write failed has left nothing; one whose sync failed is in the log, and a
+    // crash now would bring it back to life. Writing something else in its place prevents that.
     if let Admission::New(intent) = admission
         && is_sync_failure(&error)
     {

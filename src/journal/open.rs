@@ -1,4 +1,5 @@
-//! Makes and opens the journal's file, and gives the connections to it. A file that is not ours, or a newer version's, is not touched.
+//! Makes and opens the journal's file, and gives the connections to it. A file that is not ours, or
+//! a newer version's, is not touched.
 
 use super::failure::failed;
 use super::schema;
@@ -12,10 +13,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long another process may hold the journal locked before a call gives up. Writes take milliseconds.
+/// How long another process may hold the journal locked before a call gives up. Writes take
+/// milliseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// The one connection that writes: of two, each would read again from the file what the other has changed.
+/// The one connection that writes: of two, each would read again from the file what the other has
+/// changed.
 pub(super) struct Writer {
     pub connection: Connection,
     durability: Durability,
@@ -50,7 +53,8 @@ impl Writer {
 
     /// Sets a connection up for writing to a write-ahead log.
     fn into_wal(connection: Connection, path: &Path) -> Result<Self> {
-        // SQLite does not wait for a lock when it changes the mode, and another process may be opening the same new journal.
+        // SQLite does not wait for a lock when it changes the mode, and another process may be
+        // opening the same new journal.
         let until = Instant::now() + LOCK_WAIT;
         let mode: String = loop {
             let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
@@ -77,7 +81,8 @@ impl Writer {
     }
 }
 
-/// Opens the journal and brings it to this version: the connection that writes, and one that only reads.
+/// Opens the journal and brings it to this version: the connection that writes, and one that only
+/// reads.
 pub(super) fn open(path: &Path) -> Result<(Writer, Connection)> {
     create(path)?;
     check_header(path)?;
@@ -94,14 +99,16 @@ pub(super) fn wal_bytes(path: &Path) -> u64 {
     std::fs::metadata(beside(path, "-wal")).map_or(0, |file| file.len())
 }
 
-/// The write-ahead log is not moved by whoever closes last, and is kept grown: appending to a file of fixed size needs one disk write less.
+/// The write-ahead log is not moved by whoever closes last, and is kept grown: appending to a file
+/// of fixed size needs one disk write less.
 fn keep_wal(connection: &Connection) -> Result<()> {
     let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     set.map(drop).map_err(|error| failed(&error))
 }
 
-/// Makes the file, private to the user, and its directory entry durable. An existing file is not touched.
-/// On Windows its folder's permissions decide, for this file as for those that SQLite puts beside it (docs/targets.md).
+/// Makes the file, private to the user, and its directory entry durable. An existing file is not
+/// touched. On Windows its folder's permissions decide, for this file as for those that SQLite puts
+/// beside it (docs/targets.md).
 fn create(path: &Path) -> Result<()> {
     let cannot = |says: &str, error: &std::io::Error| {
         Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be opened: {says}", path.display()))
@@ -146,14 +153,16 @@ fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Looks at the first bytes without SQLite, so that a file that is not ours is not so much as locked.
+/// Looks at the first bytes without SQLite, so that a file that is not ours is not so much as
+/// locked.
 fn check_header(path: &Path) -> Result<()> {
     let mut head = Vec::with_capacity(100);
     File::open(path).and_then(|file| file.take(100).read_to_end(&mut head)).map_err(|error| {
         Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be read", path.display()))
             .with_cause(chain(&error))
     })?;
-    // Made, and the power went before its first transaction was whole: as good as new, or SQLite rolls it back to that.
+    // Made, and the power went before its first transaction was whole: as good as new, or SQLite
+    // rolls it back to that.
     if head.is_empty() || head.iter().all(|byte| *byte == 0) && beside(path, "-journal").exists() {
         return Ok(());
     }
@@ -174,8 +183,8 @@ fn check_header(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file of SQLite's beside the journal: `-wal`, the write-ahead log; `-journal`, what a transaction outside it overwrites,
-/// which there is only while the journal is made.
+/// A file of SQLite's beside the journal: `-wal`, the write-ahead log; `-journal`, what a
+/// transaction outside it overwrites, which there is only while the journal is made.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -207,7 +216,8 @@ fn connect(path: &Path) -> Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
     connection.busy_timeout(LOCK_WAIT).map_err(|error| failed(&error))?;
-    // SQLite falls back to reading where it may not write; a journal that cannot be written is none.
+    // SQLite falls back to reading where it may not write; a journal that cannot be written is
+    // none.
     if connection.is_readonly(MAIN_DB).map_err(|error| failed(&error))? {
         return Err(Error::of(Code::JournalReadOnly));
     }
@@ -215,8 +225,9 @@ fn connect(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Keeps SQLite from looking at the values of a query as it plans it. Our partial indexes give it a reason to,
-/// and then it plans the query anew for each value: two thirds of a purchase's time in the journal.
+/// Keeps SQLite from looking at the values of a query as it plans it. Our partial indexes give it a
+/// reason to, and then it plans the query anew for each value: two thirds of a purchase's time in
+/// the journal.
 fn plan_once(connection: &Connection) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(|error| failed(&error))
 }

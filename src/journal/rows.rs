@@ -4,7 +4,7 @@ use super::failure::failed;
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
 use crate::core::error::{Detail, Result};
-use crate::core::intent::{Intent, IntentState};
+use crate::core::intent::{Intent, IntentState, Progress};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
@@ -29,26 +29,29 @@ pub(super) fn many(connection: &Connection, sql: &str, values: impl rusqlite::Pa
 const INSERT: &str = "INSERT INTO operation
     (id, kind, contact, item, assignment, channel, reference, state, code, http_status, engage_code,
      attempts, recorded_at, in_flight_until, next_query_at, query_count, processing_from, processing_until, earlier_in_doubt,
-     rewards_before, resolved_at, acknowledged_at, response, revision)
+     rewards_before, resolved_at, acknowledged_at, response, revision, progress, tenant)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-            ?20, ?21, ?22, ?23, ?24)";
+            ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
 
-/// What an intent is about never changes. This is for a record that is also found by the same as before: each column that
-/// is set, changed or not, is a page more to be written where an index has it.
+/// What an intent is about never changes. This is for a record that is also found by the same as
+/// before: each column that is set, changed or not, is a page more to be written where an index has
+/// it.
 const UPDATE: &str = "UPDATE operation SET state = ?8, code = ?9, http_status = ?10, engage_code = ?11,
     attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17, processing_until = ?18, earlier_in_doubt = ?19,
-    rewards_before = ?20, resolved_at = ?21, response = ?23, revision = ?24
+    rewards_before = ?20, resolved_at = ?21, response = ?23, revision = ?24, progress = ?25, tenant = ?26
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1
           AND assignment IS ?5 AND reference IS ?7 AND acknowledged_at IS ?22";
 
-/// For any other: a reward was found, it is acknowledged, or it is started again under another reference.
+/// For any other: a reward was found, it is acknowledged, or it is started again under another
+/// reference.
 const UPDATE_ALL: &str = "UPDATE operation SET assignment = ?5, reference = ?7, state = ?8, code = ?9, http_status = ?10,
     engage_code = ?11, attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17,
-    processing_until = ?18, earlier_in_doubt = ?19, rewards_before = ?20, resolved_at = ?21, acknowledged_at = ?22, response = ?23, revision = ?24
+    processing_until = ?18, earlier_in_doubt = ?19, rewards_before = ?20, resolved_at = ?21, acknowledged_at = ?22, response = ?23, revision = ?24, progress = ?25, tenant = ?26
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1";
 
-/// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.
+/// Inserts revision 1, or updates the revision before. False when that is not what the journal
+/// holds.
 pub(super) fn write(connection: &Connection, intent: &Intent) -> Result<bool> {
     match intent.revision {
         1 => write_by(INSERT, connection, intent),
@@ -88,9 +91,17 @@ fn write_by(sql: &str, connection: &Connection, intent: &Intent) -> Result<bool>
             intent.acknowledged_at.map(integer),
             intent.response,
             integer(intent.revision),
+            progress_json(intent),
+            intent.tenant,
         ])
     });
     written.map(|rows| rows == 1).map_err(|error| failed(&error))
+}
+
+/// Returns the progress as JSON, with the version that writes it.
+fn progress_json(intent: &Intent) -> String {
+    let progress = Progress { writer_version: crate::VERSION.to_owned(), ..intent.progress.clone() };
+    serde_json::to_string(&progress).unwrap_or_default()
 }
 
 /// Ids one after the other, 16 bytes each.
@@ -106,7 +117,8 @@ fn unpack(bytes: &[u8]) -> Vec<AssignmentId> {
 fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
     let word: String = row.get("state")?;
     let number: i32 = row.get("code")?;
-    // A state or a code of a newer version is as unknown to us as the outcome: it is pending (invariant 4).
+    // A state or a code of a newer version is as unknown to us as the outcome: it is pending
+    // (invariant 4).
     let state = IntentState::from_name(&word).unwrap_or(IntentState::InDoubt);
     let code = Code::from_number(number).unwrap_or(Code::Pending);
     let optional = |name: &str| row.get::<_, Option<i64>>(name).map(|time| time.map(natural));
@@ -116,12 +128,12 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         (Some(assignment), Some(channel)) => {
             let contact = row.get::<_, Option<Uuid>>("contact")?.map(ContactId::from_uuid);
             let channel = Channel::from_name(&channel).unwrap_or(Channel::Other);
-            (Operation::Redeem(Redeem { id: id, contact, assignment, channel }), None)
+            (Operation::Redeem(Redeem { id, contact, assignment, channel }), None)
         }
         (reward, _) => {
             let contact = ContactId::from_uuid(row.get::<_, Uuid>("contact")?);
             let item = ItemId::from_uuid(row.get::<_, Uuid>("item")?);
-            (Operation::Purchase(Purchase { id: id, contact, item }), reward)
+            (Operation::Purchase(Purchase { id, contact, item }), reward)
         }
     };
     Ok(Intent {
@@ -146,7 +158,10 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         resolved_at: optional("resolved_at")?,
         acknowledged_at: optional("acknowledged_at")?,
         response: row.get("response")?,
-        cause: Vec::new(),
+        // Written by a newer version in another form, it counts as empty: the outcome is then
+        // pending.
+        progress: serde_json::from_str(&row.get::<_, String>("progress")?).unwrap_or_default(),
+        tenant: row.get("tenant")?,
         revision: millis(row, "revision")?,
     })
 }

@@ -1,4 +1,5 @@
-//! The journal's tables, their version and the steps between versions. Steps go forward only and never drop a record.
+//! The journal's tables, their version and the steps between versions. Steps go forward only and
+//! never drop a record.
 
 /// `EPSj`: marks the file as ours (bytes 68 to 71 of the file).
 pub(crate) const APPLICATION_ID: i32 = 0x4550_536A;
@@ -8,7 +9,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4550_536A;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Step `n` brings version `n` to `n + 1`.
-pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS, TERMS];
+pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS, TERMS, PROGRESS];
 
 /// Version 1: purchases.
 const PURCHASES: &str = "CREATE TABLE operation (
@@ -87,4 +88,15 @@ const TERMS: &str = "ALTER TABLE operation RENAME COLUMN quiet_until TO in_fligh
      ALTER TABLE operation RENAME COLUMN answer TO response;
      UPDATE operation SET state = 'inDoubt' WHERE state = 'unknown';
      UPDATE operation SET state = 'completed' WHERE state = 'done';
-     UPDATE operation SET state = 'declined' WHERE state = 'refused';";
+     UPDATE operation SET state = 'declined' WHERE state = 'rejected';";
+
+/// Version 4: the tenant of a record, what is known of its attempts, and facts about the journal
+/// itself. A declined operation no longer blocks its reference, so references are not unique.
+const PROGRESS: &str = "ALTER TABLE operation ADD COLUMN tenant TEXT;
+     ALTER TABLE operation ADD COLUMN progress TEXT NOT NULL DEFAULT '{}';
+     UPDATE operation SET progress =
+        '{\"inFlightWindowMs\":' || min(max(in_flight_until - recorded_at, 0), 660000) || '}';
+     DROP INDEX purchase_reference;
+     DROP INDEX redeem_reference;
+     CREATE INDEX by_reference ON operation (reference) WHERE reference IS NOT NULL;
+     CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;";

@@ -1,25 +1,29 @@
-//! The workers of a client. They carry out what `core` decides: journal writes, requests to Engage, and
-//! their times. A caller only waits. No attempt is made before its intent is durable (invariant 2).
+//! The workers of a client. They carry out what `core` decides: journal writes, requests to Engage,
+//! and their times. A caller only waits. No attempt is made before its intent is durable (invariant
+//! 2).
 
 use super::Journal;
 use super::waiter::Waiter;
 use crate::config::Config;
-use crate::core::admission::{self, Admission, Clocks, Command};
+use crate::core::admission::{self, Admission, AdmissionRules, Command};
+use crate::core::clock::{Clocks, Limits, Observation};
 use crate::core::code::Code;
-use crate::core::domain::{Millis, Operation, OperationId, millis};
+use crate::core::domain::{ContactId, Millis, Operation, OperationId, millis};
 use crate::core::error::{Error, Result};
-use crate::core::evidence::Evidence;
-use crate::core::intent::{Durability, Intent, IntentState};
-use crate::core::machine::{self, NextAction};
+use crate::core::evidence::{self, AttemptResult, QueryResult, QueryTime};
+use crate::core::intent::{Durability, Intent, IntentState, Review};
+use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
-use crate::core::scheduler::{self, Job};
-use crate::engage::Engage;
+use crate::core::scheduler::{self, Job, Resolve};
+use crate::engage::{Engage, History};
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Purchases that one client may have under way. A till needs one, a store server more.
@@ -37,6 +41,9 @@ const PEEK_WAIT: Duration = Duration::from_millis(30);
 /// How long after another caller's attempt the first status query is sent.
 const FIRST_QUERY_DELAY: Duration = Duration::from_millis(250);
 
+/// The journal's fact that names the origin whose history has responded as Engage's.
+const OWN_HISTORY: &str = "ownHistory";
+
 type Scheduler = scheduler::Scheduler<Waiter>;
 
 pub(crate) struct Executor {
@@ -45,17 +52,16 @@ pub(crate) struct Executor {
     log: Arc<Log>,
     stats: Arc<Stats>,
     config: Arc<Config>,
-    clock: ClockWatch,
+    limits: Limits,
     /// The origin of the scheduler's monotonic times.
     started: Instant,
     /// Ends the requests under way when the client closes.
     cancellation: Arc<Cancellation>,
+    /// Records whose retention is over were deleted once since the open.
+    pruned: AtomicBool,
     scheduler: Mutex<Scheduler>,
     changed: Condvar,
 }
-
-/// A function of `machine` that adds evidence to an intent.
-type Transition = fn(&Intent, Evidence, Millis, Timing<'_>) -> Intent;
 
 impl Executor {
     /// Takes over the pending intents of the last run and starts a worker.
@@ -66,17 +72,25 @@ impl Executor {
         log: Arc<Log>,
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
-        journal.prune(rt::wall_now().saturating_sub(millis(config.retention)))?;
         let pending = journal.pending()?;
+        if journal.fact(OWN_HISTORY)?.is_some_and(|origin| origin == config.base_url.origin()) {
+            engage.note_own_history();
+        }
+        let limits = Limits {
+            history_lag_ms: config.history_lag_ms,
+            resend_limit_ms: config.retry.resend_limit_ms,
+            built_at: rt::BUILT_AT,
+        };
         let executor = Arc::new(Self {
             journal,
             engage,
             log,
             stats,
             config,
-            clock: ClockWatch::start(),
+            limits,
             started: Instant::now(),
             cancellation: Arc::default(),
+            pruned: AtomicBool::new(false),
             scheduler: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -153,17 +167,52 @@ impl Executor {
                 Some(reported) => self.persist_reported(&reported)?,
                 None => self.recorded(id)?,
             };
-            let Some(acknowledged) = machine::acknowledge(&intent, rt::wall_now())? else { return Ok(intent) };
+            let Some(acknowledged) = machine::acknowledge(&intent, self.clocks())? else { return Ok(intent) };
             if self.journal.save(&acknowledged, Durability::Synced)? {
                 return Ok(acknowledged);
             }
         }
     }
 
-    /// Returns the result of a command that no worker took in time. The command is void, but its intent may exist
-    /// from an earlier call.
+    /// Acknowledges all operations of a reference, or none.
+    pub fn acknowledge_reference(&self, reference: &str) -> Result<Vec<Intent>> {
+        let reported: Vec<Intent> = self.lock().not_persisted.values().cloned().collect();
+        for intent in reported.iter().filter(|intent| intent.reference.as_deref() == Some(reference)) {
+            self.persist_again(intent.clone())?;
+        }
+        let clocks = self.clocks();
+        self.journal.change_reference(reference, |intent| match self.is_ours(intent) {
+            true => machine::acknowledge(intent, clocks),
+            false => Ok(None),
+        })
+    }
+
+    /// Stores the decision of a person about an operation in manual review, and acknowledges it.
+    pub fn resolve_review(&self, id: OperationId, review: &Review) -> Result<Intent> {
+        loop {
+            let intent = match self.reported(id) {
+                Some(reported) => self.persist_reported(&reported)?,
+                None => self.recorded(id)?,
+            };
+            let clocks = self.clocks();
+            let review = Review { at_ms: clocks.now(), ..review.clone() };
+            let Some(resolved) = machine::resolve_review(&intent, review, clocks)? else { return Ok(intent) };
+            if self.journal.save(&resolved, Durability::Synced)? {
+                self.publish(&Next { intent: resolved.clone(), delay_ms: 0 });
+                return Ok(resolved);
+            }
+        }
+    }
+
+    /// Whether an operation belongs to the configured tenant.
+    pub fn is_ours(&self, intent: &Intent) -> bool {
+        intent.tenant.as_deref().is_none_or(|tenant| tenant == self.config.tenant)
+    }
+
+    /// Returns the result of a command that no worker took in time. The command is void, but its
+    /// intent may exist from an earlier call.
     pub fn abandoned(&self, command: &Command, not_sent: Code, pending: Code) -> Result<(Intent, bool)> {
-        let decide = |candidates| admission::admit(command, candidates, self.clocks());
+        let decide = |candidates| admission::admit(command, candidates, self.clocks(), self.admission_rules());
         match self.journal.peek(&command.operation, command.reference.as_deref(), decide, PEEK_WAIT) {
             Some(Ok(Admission::Existing(intent))) => {
                 let intent = self.reported(intent.id()).unwrap_or(intent);
@@ -175,7 +224,8 @@ impl Executor {
         }
     }
 
-    /// Requests a status query of every pending intent. Returns a waiter for each.
+    /// Requests a status query of every pending intent, one a member, within the budget of
+    /// requested queries. Returns a waiter for each intent.
     pub fn request_all(self: &Arc<Self>) -> Result<Vec<Arc<Waiter>>> {
         let pending = self.journal.pending()?;
         let now = self.monotonic();
@@ -183,15 +233,16 @@ impl Executor {
         if scheduler.closing {
             return Err(Error::of(Code::Closed));
         }
-        let waiters = pending
-            .into_iter()
-            .map(|(id, _)| {
-                let waiter = Waiter::new(self.call());
-                waiter.mark_existing();
-                scheduler.wait_for(id, &waiter, now, Waiter::share);
-                waiter
-            })
-            .collect();
+        let mut contacts = BTreeSet::new();
+        let mut waiters = Vec::with_capacity(pending.len());
+        for (id, contact) in pending {
+            let waiter = Waiter::new(self.call());
+            waiter.mark_existing();
+            let first_of_member = contact.is_none_or(|contact| contacts.insert(contact));
+            let due = (first_of_member && scheduler.requests.spend(now)).then_some(now);
+            scheduler.wait_for(id, &waiter, due, Waiter::share);
+            waiters.push(waiter);
+        }
         let _ = self.ensure_worker(&mut scheduler);
         drop(scheduler);
         self.changed.notify_all();
@@ -226,7 +277,9 @@ impl Executor {
 
     /// Spawns a worker if none is free: a request that hangs must not hold up the next one.
     fn ensure_worker(self: &Arc<Self>, scheduler: &mut Scheduler) -> Result<()> {
-        let waiting = scheduler.commands.len() + usize::from(scheduler.has_due_times());
+        // Beside the commands, one worker keeps the time of the next query.
+        let keeps_time = scheduler.has_due(self.monotonic()) || (scheduler.workers == 0 && scheduler.has_due_times());
+        let waiting = scheduler.commands.len() + usize::from(keeps_time);
         if waiting > scheduler.idle && scheduler.workers < WORKERS { self.spawn_worker(scheduler) } else { Ok(()) }
     }
 
@@ -257,6 +310,7 @@ impl Executor {
                 drop(scheduler);
                 self.carry_out(job);
                 self.checkpoint_if_due();
+                self.prune_once();
                 scheduler = self.lock();
                 idle_since = self.monotonic();
                 continue;
@@ -283,26 +337,16 @@ impl Executor {
                     self.release(command.operation.id(), RETRY);
                 }
             }
-            Job::Resolve { id, requested, attended } => {
-                let next = catch_unwind(AssertUnwindSafe(|| self.resolve(id, requested, attended)));
-                if !attended {
-                    self.lock().background -= 1;
-                }
-                match next {
-                    Ok(Ok(Some(intent))) => self.publish(&intent),
-                    // Another process has acknowledged and pruned it.
-                    Ok(Ok(None)) => {
-                        self.lock().entries.remove(&id);
-                    }
-                    Ok(Err(error)) => {
-                        self.log_journal_failure(id, &error);
-                        self.release(id, RETRY);
-                    }
-                    Err(_) => self.release(id, RETRY),
-                }
+            Job::Resolve(resolve) => {
+                self.resolve_and_publish(resolve, None);
+                self.lock().resolved(resolve);
+                self.changed.notify_one();
             }
             Job::Scan => {
-                let pending = catch_unwind(AssertUnwindSafe(|| self.journal.pending()));
+                let pending = catch_unwind(AssertUnwindSafe(|| {
+                    self.prune();
+                    self.journal.pending()
+                }));
                 let now = self.monotonic();
                 let mut scheduler = self.lock();
                 scheduler.next_scan = Some(now + SCAN);
@@ -315,6 +359,42 @@ impl Executor {
         }
     }
 
+    /// Deletes them as soon as Engage's clock is known, and then with each scan.
+    fn prune_once(&self) {
+        if !self.pruned.load(Ordering::Relaxed) && self.engage.server_now().is_some() {
+            self.pruned.store(true, Ordering::Relaxed);
+            let _ = catch_unwind(AssertUnwindSafe(|| self.prune()));
+        }
+    }
+
+    /// Deletes records whose retention is over, by Engage's clock only: the till's may be wrong by
+    /// years.
+    fn prune(&self) {
+        let Some((now, _)) = self.engage.server_now().filter(|(now, _)| *now >= rt::BUILT_AT) else { return };
+        let before = now.saturating_sub(millis(self.config.retention));
+        if let Err(error) = self.journal.prune(before, rt::BUILT_AT, now) {
+            self.log.write(Level::Error, "journal.failed", &[("code", Field::Code(error.code()))]);
+        }
+    }
+
+    /// Resolves an intent and notifies its waiters. `history`: the purchases of its member, if they
+    /// were read already.
+    fn resolve_and_publish(&self, resolve: Resolve, history: Option<&History>) {
+        let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, history)));
+        match next {
+            Ok(Ok(Some(next))) => self.publish(&next),
+            // Another process has acknowledged and pruned it.
+            Ok(Ok(None)) => {
+                self.lock().entries.remove(&resolve.id);
+            }
+            Ok(Err(error)) => {
+                self.log_journal_failure(resolve.id, &error);
+                self.release(resolve.id, RETRY);
+            }
+            Err(_) => self.release(resolve.id, RETRY),
+        }
+    }
+
     /// Records the intent, makes its first attempt, and notifies the caller.
     fn start_intent(&self, command: &Command, waiter: &Arc<Waiter>) {
         if !waiter.take() {
@@ -322,7 +402,7 @@ impl Executor {
         }
         let clocks = self.clocks();
         let reference = command.reference.as_deref();
-        let decide = |candidates| admission::admit(command, candidates, clocks);
+        let decide = |candidates| admission::admit(command, candidates, clocks, self.admission_rules());
         match self.journal.admit(&command.operation, reference, decide) {
             Err(error) => waiter.fail(error),
             Ok(Admission::Existing(intent)) => {
@@ -332,75 +412,228 @@ impl Executor {
                 let intent = newer.unwrap_or(intent);
                 waiter.notify(&intent);
                 if !intent.state.is_final() {
+                    let now = self.monotonic();
+                    let mut scheduler = self.lock();
+                    let seen = scheduler.observe(&intent, now);
+                    let in_flight = !seen.query_time(&intent, now, None, self.limits).in_flight_over;
                     // An attempt under way elsewhere needs a moment before a query can find it.
-                    let delay = if clocks.now < intent.in_flight_until { FIRST_QUERY_DELAY } else { Duration::ZERO };
-                    let due = self.monotonic() + delay;
-                    self.lock().wait_for(intent.id(), waiter, due, Waiter::share);
+                    let due = now + if in_flight { FIRST_QUERY_DELAY } else { Duration::ZERO };
+                    scheduler.wait_for(intent.id(), waiter, Some(due), Waiter::share);
+                    drop(scheduler);
                     self.changed.notify_one();
                 }
             }
             Ok(Admission::Uncertain(withdrawn, error)) => {
                 self.log_journal_failure(withdrawn.id(), &error);
-                let shown = Intent { cause: error.cause().to_vec(), ..machine::not_persisted(withdrawn.clone()) };
+                let mut shown = machine::not_persisted(withdrawn.clone());
+                shown.progress.cause = error.cause().to_vec();
                 let now = self.monotonic();
                 let mut scheduler = self.lock();
                 scheduler.occupy(&withdrawn, waiter, now);
                 scheduler.not_persisted.insert(withdrawn.id(), withdrawn);
                 drop(scheduler);
-                self.publish(&shown);
+                self.publish(&Next { intent: shown, delay_ms: 0 });
             }
             Ok(Admission::New(intent)) => {
                 // First, so that a late result of an earlier start finds a newer revision.
                 waiter.notify(&intent);
                 let now = self.monotonic();
-                self.lock().occupy(&intent, waiter, now);
-                let evidence = self.attempt(&intent, &waiter.call, || waiter.departed());
-                self.publish(&self.learn(intent, machine::after_attempt, &evidence, true));
+                let mut scheduler = self.lock();
+                scheduler.occupy(&intent, waiter, now);
+                scheduler.observe_attempt(&intent, now);
+                drop(scheduler);
+                let result = self.attempt(&intent, &waiter.call, || waiter.departed());
+                let next = self.after_attempt(intent, &result, Some(0));
+                self.publish(&next);
             }
         }
     }
 
-    /// Sends one status query about an intent, and one more attempt where that is right. None: the journal does
-    /// not hold it any more.
-    fn resolve(&self, id: OperationId, requested: bool, attended: bool) -> Result<Option<Intent>> {
-        let rules = &self.config.retry;
-        let not_persisted = self.lock().not_persisted.get(&id).cloned();
+    /// Sends one status query about an intent, and one more attempt where that is right. None: the
+    /// journal does not hold it any more.
+    fn resolve(&self, resolve: Resolve, history: Option<&History>) -> Result<Option<Next>> {
+        let not_persisted = self.lock().not_persisted.get(&resolve.id).cloned();
         if let Some(intent) = not_persisted {
-            return self.persist_again(intent).map(Some);
+            return self.persist_again(intent).map(|intent| Some(Next { intent, delay_ms: 0 }));
         }
-        let Some(intent) = self.journal.get(id)? else { return Ok(None) };
-        let intent = machine::bounded(intent, rt::wall_now(), self.in_flight_window(), rules);
-        match machine::next(&intent, rt::wall_now()) {
-            NextAction::Nothing => return Ok(Some(intent)),
-            NextAction::Wait(_) if !requested => return Ok(Some(intent)),
-            NextAction::Wait(_) | NextAction::QueryStatus => {}
+        let Some(intent) = self.journal.get(resolve.id)? else { return Ok(None) };
+        if intent.state.is_final() || intent.is_acknowledged() {
+            return Ok(Some(Next { intent, delay_ms: 0 }));
         }
-        let min_interval = Duration::from_millis(rules.schedule_ms[0]);
-        if !attended && !self.lock().budget.spend(self.monotonic(), min_interval) {
-            return Ok(Some(Intent { next_query_at: rt::wall_now() + millis(min_interval), ..intent }));
+        let now = self.monotonic();
+        let mut scheduler = self.lock();
+        let seen = scheduler.observe(&intent, now);
+        if history.is_none() && resolve.attended.is_none() && !resolve.requested {
+            let min_interval = Duration::from_millis(self.config.retry.schedule_ms[0]);
+            let wait = scheduler
+                .throttle
+                .wait(now)
+                .or_else(|| (!scheduler.budget.spend(now, min_interval)).then_some(min_interval));
+            if let Some(wait) = wait {
+                return Ok(Some(Next { intent, delay_ms: millis(wait) }));
+            }
+            scheduler.throttle.spend(now);
         }
-        // The time before the query: what the query does not find was not there then.
-        let queried_at = rt::wall_now();
-        let evidence = self.engage.query_status(&intent.operation, &self.call());
-        self.stats.status_queries.add();
-        let intent = if self.clock.is_steady_since(intent.recorded_at) {
-            admission::backdated(intent, self.clocks())
-        } else {
-            intent
+        if let Some(entry) = scheduler.entries.get_mut(&resolve.id) {
+            entry.attended_queries += u32::from(resolve.attended.is_some());
+        }
+        drop(scheduler);
+        let next = match (history, intent.operation) {
+            (Some(history), Operation::Purchase(purchase)) => {
+                let result = self.engage.purchase_in(&purchase, history);
+                self.after_query(intent, &result, seen, now, resolve.attended, false)?
+            }
+            (None, Operation::Purchase(purchase)) => {
+                let history = self.history(purchase.contact);
+                let others = self.lock().take_same_contact(resolve.id);
+                let result = self.engage.purchase_in(&purchase, &history);
+                let next = self.after_query(intent, &result, seen, now, resolve.attended, false)?;
+                for other in others {
+                    self.resolve_and_publish(other, Some(&history));
+                }
+                next
+            }
+            (_, Operation::Redeem(_)) => {
+                let result = self.query(&intent);
+                self.after_query(intent, &result, seen, now, resolve.attended, false)?
+            }
         };
-        let nothing_found = matches!(evidence, Evidence::Absent | Evidence::Unseen);
-        if !(nothing_found && machine::may_resend(&intent, queried_at, rules)) {
-            return Ok(Some(self.learn(intent, machine::after_query, &evidence, attended)));
+        Ok(Some(next))
+    }
+
+    /// Reads the purchases of a member.
+    fn history(&self, contact: ContactId) -> History {
+        let known = self.engage.has_own_history();
+        let history = self.engage.history(contact, &self.call());
+        if !known && self.engage.has_own_history() {
+            // Lost, it is learned again.
+            let _ = self.journal.set_fact(OWN_HISTORY, &self.config.base_url.origin());
         }
-        // Made before the write, so that the attempt ends within its in-flight window however long the write takes.
-        let call = self.call();
-        let again = machine::next_attempt(&intent, matches!(evidence, Evidence::Absent), self.clocks());
-        if !self.journal.save(&again, Durability::Synced)? {
-            // Another process resolves it.
-            return self.journal.get(id);
+        self.stats.status_queries.add();
+        self.note_rate(match &history {
+            History::NoEvidence(reason) => Some(reason),
+            _ => None,
+        });
+        history
+    }
+
+    /// Sends one status query about one intent.
+    fn query(&self, intent: &Intent) -> QueryResult {
+        let result = self.engage.query_status(&intent.operation, &self.call());
+        self.stats.status_queries.add();
+        self.note_rate(match &result {
+            QueryResult::NoEvidence(reason) => Some(reason),
+            _ => None,
+        });
+        result
+    }
+
+    /// Slows the unattended queries down after a 429, and up again after any other response.
+    fn note_rate(&self, failure: Option<&evidence::Reason>) {
+        let now = self.monotonic();
+        let mut scheduler = self.lock();
+        match failure {
+            Some(reason) if reason.code == Code::PendingRateLimited => {
+                scheduler.throttle.limited(now, reason.detail.retry_after_ms, rt::random());
+            }
+            Some(_) => {}
+            None => scheduler.throttle.accepted(),
         }
-        let evidence = self.attempt(&again, &call, || None);
-        Ok(Some(self.learn(again, machine::after_attempt, &evidence, attended)))
+    }
+
+    /// Adds the result of a status query that was sent at `now`, and makes one more attempt where
+    /// that is right.
+    fn after_query(
+        &self,
+        intent: Intent,
+        result: &QueryResult,
+        seen: Observation,
+        now: Duration,
+        attended: Option<u32>,
+        immediate: bool,
+    ) -> Result<Next> {
+        let clocks = self.clocks();
+        let engage = clocks.engage.map(|(earliest, _)| earliest);
+        let time: QueryTime = seen.query_time(&intent, now, engage, self.limits);
+        let intent = match (intent.processing_window, clocks.engage) {
+            (None, Some(engage)) => {
+                Intent { processing_window: seen.backdated(&intent, self.monotonic(), engage), ..intent }
+            }
+            _ => intent,
+        };
+        let completed = matches!(result, QueryResult::Completed { .. })
+            || matches!(result, QueryResult::Redeemed(found)
+                if evidence::redeemer(intent.processing_window, found.on) == evidence::Redeemer::Us);
+        let transition = |intent: &Intent| {
+            machine::after_query(intent, result.clone(), time, immediate, clocks, self.timing(attended))
+        };
+        match transition(&intent) {
+            AfterQuery::Store(_) => {
+                let store = |intent: &Intent| match transition(intent) {
+                    AfterQuery::Store(next) => Some(*next),
+                    AfterQuery::Resend { .. } => None,
+                };
+                Ok(self.learn(intent, store, completed))
+            }
+            AfterQuery::Resend { excluded } => {
+                // Made before the write, so that the attempt ends within its in-flight window
+                // however long the write takes.
+                let call = self.call();
+                let again = machine::next_attempt(&intent, excluded, clocks);
+                let begins = self.monotonic();
+                if !self.journal.save(&again, Durability::Synced)? {
+                    // Another process resolves it.
+                    let intent = self.recorded(intent.id())?;
+                    return Ok(Next { intent, delay_ms: millis(FIRST_QUERY_DELAY) });
+                }
+                self.lock().observe_attempt(&again, begins);
+                let result = self.attempt(&again, &call, || None);
+                // One repeat after a reset, and not another one after that.
+                Ok(match immediate {
+                    true => self.learn_attempt(again, &result, attended),
+                    false => self.after_attempt(again, &result, attended),
+                })
+            }
+        }
+    }
+
+    /// Adds the result of an attempt, and sends the status query that it calls for at once.
+    fn after_attempt(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
+        let reset = matches!(result, AttemptResult::Reset(_));
+        let next = self.learn_attempt(intent, result, attended);
+        if next.delay_ms > 0 || next.intent.state.is_final() || next.intent.needs_review() || self.lock().closing {
+            return next;
+        }
+        // The waiters get the code that is known so far, and go on waiting.
+        self.notify_waiters(&next.intent);
+        let now = self.monotonic();
+        let seen = self.lock().observe(&next.intent, now);
+        let result = self.query(&next.intent);
+        match self.after_query(next.intent.clone(), &result, seen, now, attended, reset) {
+            Ok(next) => next,
+            Err(error) => {
+                self.log_journal_failure(next.intent.id(), &error);
+                Next { delay_ms: millis(RETRY), ..next }
+            }
+        }
+    }
+
+    fn learn_attempt(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
+        if let AttemptResult::Over(reason) = result {
+            self.note_rate(Some(reason));
+        }
+        let clocks = self.clocks();
+        let transition =
+            |intent: &Intent| Some(machine::after_attempt(intent, result.clone(), clocks, self.timing(attended)));
+        self.learn(intent, transition, matches!(result, AttemptResult::Completed { .. }))
+    }
+
+    /// Gives the waiters of a pending intent its newest revision.
+    fn notify_waiters(&self, intent: &Intent) {
+        let waiters = self.lock().entries.get(&intent.id()).map(|entry| entry.waiters.clone());
+        for waiter in waiters.unwrap_or_default() {
+            waiter.notify(intent);
+        }
     }
 
     /// Stores an intent that could not be stored before.
@@ -421,7 +654,8 @@ impl Executor {
         Ok(stored)
     }
 
-    /// Stores a completion that was reported, over what another writer has stored without knowing of it.
+    /// Stores a completion that was reported, over what another writer has stored without knowing
+    /// of it.
     fn persist_reported(&self, reported: &Intent) -> Result<Intent> {
         let stored = loop {
             let stored = self.recorded(reported.id())?;
@@ -438,11 +672,11 @@ impl Executor {
     }
 
     /// Makes one attempt. Its intent is durable. `departed` says why the caller withdrew it, if so.
-    fn attempt(&self, intent: &Intent, call: &Arc<Call>, departed: impl Fn() -> Option<Code>) -> Evidence {
+    fn attempt(&self, intent: &Intent, call: &Arc<Call>, departed: impl Fn() -> Option<Code>) -> AttemptResult {
         let began = Instant::now();
-        let mut evidence = self.engage.spend(&intent.operation, call);
+        let mut result = self.engage.attempt(&intent.operation, call);
         self.stats.sent(&intent.operation);
-        if let Evidence::NotSent(reason) = &mut evidence {
+        if let AttemptResult::NotSent(reason) = &mut result {
             match departed() {
                 Some(code) => reason.code = code,
                 // No caller withdrew it, so the client is closing.
@@ -459,26 +693,46 @@ impl Executor {
             &[
                 ("operationId", Field::Operation(intent.id())),
                 ("attempt", Field::Number(intent.detail.attempts.into())),
-                ("code", Field::Code(evidence.code())),
+                ("code", Field::Code(result.code())),
                 ("ms", Field::Number(millis(began.elapsed()))),
             ],
         );
-        evidence
+        result
     }
 
-    /// Adds evidence to an intent and stores it. If another thread or process has stored the intent meanwhile, the
-    /// evidence is added to that. An outcome that could not be stored is not reported, except a completion.
-    fn learn(&self, mut intent: Intent, transition: Transition, evidence: &Evidence, attended: bool) -> Intent {
+    /// Adds evidence to an intent and stores it. If another thread or process has stored the intent
+    /// meanwhile, the evidence is added to that. An outcome that could not be stored is not
+    /// reported, except a completion.
+    fn learn(&self, mut intent: Intent, transition: impl Fn(&Intent) -> Option<Next>, completed: bool) -> Next {
         let stored = loop {
-            let next = transition(&intent, evidence.clone(), rt::wall_now(), self.timing(attended));
-            let durability = machine::durability(&next);
-            if next.state == IntentState::Completed && durability == Durability::Buffered {
-                self.report_completion(&next);
+            // Of another writer's intent the evidence may say nothing any more.
+            let Some(next) = transition(&intent) else { break Next { intent, delay_ms: millis(FIRST_QUERY_DELAY) } };
+            let durability = machine::durability(&next.intent);
+            if next.intent.state == IntentState::Completed && durability == Durability::Buffered {
+                self.report_completion(&next.intent);
             }
-            let error = match self.journal.save(&next, durability) {
-                Ok(true) => break next,
+            let error = match self.journal.save(&next.intent, durability) {
+                Ok(true) => {
+                    // The intent that is stored may be older than a completion that another thread
+                    // has reported.
+                    if let Some(reported) =
+                        self.reported(intent.id()).filter(|_| next.intent.state != IntentState::Completed)
+                    {
+                        intent = next.intent;
+                        match self.persist_reported(&reported) {
+                            Ok(stored) => break Next { intent: stored, delay_ms: 0 },
+                            Err(error) => {
+                                self.log_journal_failure(intent.id(), &error);
+                                return Next { intent: reported, delay_ms: 0 };
+                            }
+                        }
+                    }
+                    break next;
+                }
                 Ok(false) => match self.journal.get(intent.id()) {
-                    Ok(Some(theirs)) if machine::is_overtaken(&intent, &theirs, evidence) => break theirs,
+                    Ok(Some(theirs)) if evidence::is_overtaken(&intent, &theirs, completed) => {
+                        break Next { intent: theirs, delay_ms: millis(FIRST_QUERY_DELAY) };
+                    }
                     Ok(Some(theirs)) => {
                         intent = theirs;
                         continue;
@@ -489,13 +743,15 @@ impl Executor {
                 Err(error) => error,
             };
             self.log_journal_failure(intent.id(), &error);
-            return match next.state {
+            return match next.intent.state {
                 // Engage has completed it, so a later query finds the same.
                 IntentState::Completed => next,
-                _ => machine::not_persisted(next),
+                _ => Next { intent: machine::not_persisted(next.intent), ..next },
             };
         };
-        self.lock().not_persisted.remove(&stored.id());
+        if stored.intent.state.is_final() {
+            self.lock().not_persisted.remove(&stored.intent.id());
+        }
         stored
     }
 
@@ -511,7 +767,8 @@ impl Executor {
         self.log.write(Level::Error, "journal.failed", &fields);
     }
 
-    /// Notifies all waiters of a completed purchase before it is stored, so that a slow disk does not delay them.
+    /// Notifies all waiters of a completed purchase before it is stored, so that a slow disk does
+    /// not delay them.
     fn report_completion(&self, intent: &Intent) {
         let mut scheduler = self.lock();
         scheduler.not_persisted.insert(intent.id(), intent.clone());
@@ -523,7 +780,8 @@ impl Executor {
     }
 
     /// Notifies all waiters of an intent, and schedules the next status query.
-    fn publish(&self, intent: &Intent) {
+    fn publish(&self, next: &Next) {
+        let intent = &next.intent;
         let now = self.monotonic();
         let mut scheduler = self.lock();
         let resolved = intent.state.is_final() || intent.is_acknowledged();
@@ -538,17 +796,17 @@ impl Executor {
                 entry.waiters.clone()
             }
         };
-        let not_persisted = resolved && scheduler.not_persisted.contains_key(&intent.id());
-        let scheduled = (!resolved || not_persisted) && !outdated;
-        if scheduled {
-            let wait = Duration::from_millis(intent.next_query_at.saturating_sub(rt::wall_now()));
-            scheduler.schedule(intent.id(), now + if not_persisted { RETRY } else { wait });
+        let not_persisted = scheduler.not_persisted.contains_key(&intent.id());
+        let query_due = (!resolved || not_persisted) && !outdated;
+        if query_due {
+            let delay = if not_persisted { RETRY } else { Duration::from_millis(next.delay_ms) };
+            scheduler.schedule(intent.id(), now + delay);
         } else if !outdated {
             scheduler.entries.remove(&intent.id());
             self.stats.resolved(intent.state);
         }
         drop(scheduler);
-        if scheduled {
+        if query_due {
             self.changed.notify_one();
         }
         for waiter in waiters {
@@ -563,15 +821,21 @@ impl Executor {
         self.changed.notify_one();
     }
 
-    fn clocks(&self) -> Clocks {
-        Clocks { now: rt::wall_now(), in_flight_window: self.in_flight_window(), engage: self.engage.server_now() }
+    fn admission_rules(&self) -> AdmissionRules<'_> {
+        AdmissionRules { tenant: &self.config.tenant, reference_window_ms: self.config.reference_window_ms }
     }
 
-    fn timing(&self, attended: bool) -> Timing<'_> {
+    fn clocks(&self) -> Clocks {
+        let engage = self.engage.server_now().filter(|(earliest, _)| *earliest >= rt::BUILT_AT);
+        Clocks { till: rt::wall_now(), engage, in_flight_window_ms: self.in_flight_window() }
+    }
+
+    fn timing(&self, attended: Option<u32>) -> Timing<'_> {
         Timing { rules: &self.config.retry, attended, random: rt::random() }
     }
 
-    /// Returns how long after its start an attempt may be under way, in ms: the request time-out and a tenth.
+    /// Returns how long after its start an attempt may be under way, in ms: the request time-out
+    /// and a tenth.
     fn in_flight_window(&self) -> Millis {
         let timeout = millis(self.config.request_timeout);
         timeout + timeout / 10
@@ -583,26 +847,5 @@ fn newer(reported: Option<Intent>, stored: Option<Intent>) -> Option<Intent> {
     match (reported, stored) {
         (Some(_), Some(stored)) if stored.state.is_final() => Some(stored),
         (reported, stored) => reported.or(stored),
-    }
-}
-
-/// Detects changes of the till's clock while the client is open.
-struct ClockWatch {
-    started: Instant,
-    wall: Millis,
-}
-
-impl ClockWatch {
-    /// Corrections up to this are usual, in ms.
-    const TOLERANCE_MS: Millis = 1_000;
-
-    fn start() -> Self {
-        Self { started: Instant::now(), wall: rt::wall_now() }
-    }
-
-    /// Whether a wall time of this run is still right by the till's clock.
-    fn is_steady_since(&self, time: Millis) -> bool {
-        let expected = self.wall + millis(self.started.elapsed());
-        time >= self.wall && rt::wall_now().abs_diff(expected) <= Self::TOLERANCE_MS
     }
 }

@@ -1,11 +1,7 @@
-//! The runtime of a client: it carries out what `core` decides, with threads, clocks, the journal and Engage.
-//! `executor` has the workers, `waiter` the callers that wait.
+//! The runtime of a client: it carries out what `core` decides, with threads, clocks, the journal
+//! and Engage. `executor` has the workers, `waiter` the callers that wait.
 
 mod executor;
-#[cfg(test)]
-mod model;
-#[cfg(test)]
-mod redeem_model;
 mod reward_snapshots;
 mod waiter;
 
@@ -17,10 +13,11 @@ use crate::core::admission::Command;
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
 use crate::core::error::{Error, Result};
-use crate::core::intent::{Durability, Intent};
+use crate::core::intent::{Durability, Intent, Review};
 use crate::core::machine;
 use crate::core::reward_match::{self, Certainty, Reward};
 use crate::engage::Engage;
+use crate::journal::Filter;
 #[cfg(not(feature = "simulation"))]
 use crate::journal::Journal;
 use crate::log::Log;
@@ -39,6 +36,7 @@ use waiter::WaitResult;
 pub(crate) struct Runtime {
     /// None on a client without a journal.
     executor: Option<Arc<Executor>>,
+    config: Arc<Config>,
     engage: Arc<Engage>,
     snapshots: RewardSnapshots,
 }
@@ -48,7 +46,7 @@ impl Runtime {
         let executor = Journal::open(&config.journal)?
             .map(|journal| Executor::start(config.clone(), journal, engage.clone(), log.clone(), stats.clone()))
             .transpose()?;
-        Ok(Self { executor, engage: engage.clone(), snapshots: RewardSnapshots::default() })
+        Ok(Self { executor, config: config.clone(), engage: engage.clone(), snapshots: RewardSnapshots::default() })
     }
 
     fn executor(&self) -> Result<&Arc<Executor>> {
@@ -64,9 +62,21 @@ impl Runtime {
         reference: Option<String>,
         limit: &WaitLimit<'_>,
     ) -> Result<(Intent, bool)> {
-        let purchase = Purchase { id: id.unwrap_or_else(OperationId::fresh), contact, item };
-        let rewards_before = self.snapshots.take(contact);
-        self.carry_out(&Command { operation: purchase.into(), named: id.is_some(), reference, rewards_before }, limit)
+        let derived = match (&id, &reference) {
+            (None, Some(reference)) if self.config.tenant_ids => {
+                Some(OperationId::derived(&self.config.tenant, reference, contact, item))
+            }
+            _ => None,
+        };
+        let purchase = Purchase { id: id.or(derived).unwrap_or_else(OperationId::fresh), contact, item };
+        let command = Command {
+            operation: purchase.into(),
+            named: id.is_some(),
+            derived: derived.is_some(),
+            reference,
+            rewards_before: self.snapshots.take(contact),
+        };
+        self.carry_out(&command, limit)
     }
 
     /// Uses a reward. Returns the intent, and whether it existed before the call.
@@ -79,7 +89,8 @@ impl Runtime {
         limit: &WaitLimit<'_>,
     ) -> Result<(Intent, bool)> {
         let redeem = Redeem { id: OperationId::fresh(), contact, assignment, channel };
-        self.carry_out(&Command { operation: redeem.into(), named: false, reference, rewards_before: None }, limit)
+        let operation = redeem.into();
+        self.carry_out(&Command { operation, named: false, derived: false, reference, rewards_before: None }, limit)
     }
 
     fn carry_out(&self, command: &Command, limit: &WaitLimit<'_>) -> Result<(Intent, bool)> {
@@ -91,7 +102,8 @@ impl Runtime {
         }
     }
 
-    /// Queries the status of every pending operation now. Returns how many are resolved and how many still pending.
+    /// Queries the status of every pending operation now. Returns how many are resolved and how
+    /// many still pending.
     pub fn resolve_pending(&self, limit: &WaitLimit<'_>) -> Result<(usize, usize)> {
         let waiters = self.executor()?.request_all()?;
         let (mut resolved, mut pending) = (0, 0);
@@ -122,6 +134,21 @@ impl Runtime {
         self.executor()?.acknowledge(id)
     }
 
+    /// Acknowledges all operations of a reference, or none.
+    pub fn acknowledge_reference(&self, reference: &str) -> Result<Vec<Intent>> {
+        self.executor()?.acknowledge_reference(reference)
+    }
+
+    /// Stores the decision of a person about an operation in manual review.
+    pub fn resolve_review(&self, id: OperationId, review: &Review) -> Result<Intent> {
+        self.executor()?.resolve_review(id, review)
+    }
+
+    /// Lists what the journal holds.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+        self.executor()?.journal.list(filter)
+    }
+
     /// Lists a member's rewards, and keeps their ids as a snapshot.
     pub fn rewards(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Vec<u8>> {
         let listed_at = Instant::now();
@@ -133,7 +160,8 @@ impl Runtime {
         Ok(list)
     }
 
-    /// Lists a member's rewards before a purchase, unless a recent snapshot exists. A failure does not stop the purchase.
+    /// Lists a member's rewards before a purchase, unless a recent snapshot exists. A failure does
+    /// not stop the purchase.
     pub fn snapshot_rewards(&self, contact: ContactId, call: &Arc<Call>) {
         if !self.snapshots.has(contact) {
             let _ = self.rewards(contact, Channel::Pos, call);
@@ -153,7 +181,8 @@ impl Runtime {
         grant.assignment = intent.reward.or(grant.assignment);
         let list = self.rewards(purchase.contact, Channel::Pos, call)?;
         let (raws, rewards): (Vec<&RawValue>, Vec<Reward>) = self.engage.read_rewards(&list).into_iter().unzip();
-        // Without the journal's word a reward counts as free, which can only make the result ambiguous.
+        // Without the journal's word a reward counts as free, which can only make the result
+        // ambiguous.
         let is_taken = |reward| executor.journal.is_taken(reward, &intent).unwrap_or(false);
         let (certainty, places) = reward_match::choose(&grant, intent.rewards_before.as_deref(), &rewards, is_taken);
         let certain = !matches!(certainty, Certainty::Ambiguous | Certainty::None);
@@ -161,7 +190,8 @@ impl Runtime {
         let assignment = found.and_then(|at| rewards[at].id).or(grant.assignment);
         if assignment.is_some() && assignment != intent.reward {
             let with_reward = Intent { reward: assignment, revision: intent.revision + 1, ..intent };
-            // For a reprint. If another writer or a power cut undoes this write, the reward is found again.
+            // For a reprint. If another writer or a power cut undoes this write, the reward is
+            // found again.
             let _ = executor.journal.save(&with_reward, Durability::Buffered);
         }
         let reward = found.map(|at| raws[at]);

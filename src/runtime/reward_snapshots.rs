@@ -1,4 +1,4 @@
-//! The rewards that members had at the last list, so that a purchase can be told from earlier ones.
+//! The rewards that members had at the last list, so that a new reward can be distinguished.
 
 use crate::core::domain::{AssignmentId, ContactId};
 use crate::core::reward_match::Reward;

@@ -1,4 +1,5 @@
-//! A caller that waits for an intent. Workers do the work, so the caller can return at any time (invariant 8).
+//! A caller that waits for an intent. Workers do the work, so the caller can return at any time
+//! (invariant 8).
 
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
@@ -9,7 +10,8 @@ use crate::transport::{Call, Cancellation, SLICE};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// After the wait, how long a withdrawn request may take to become durably *not sent*. Invariant 8 allows 50 ms in all.
+/// After the wait, how long a withdrawn request may take to become durably *not sent*. Invariant 8
+/// allows 50 ms in all.
 const GRACE: Duration = Duration::from_millis(35);
 
 /// How long a caller waits, and what may end the wait sooner.
@@ -30,7 +32,8 @@ impl WaitLimit<'_> {
 pub(crate) struct Waiter {
     state: Mutex<WaiterState>,
     changed: Condvar,
-    /// The intent's first request, when this waiter starts it. The caller may withdraw it until it is sent.
+    /// The intent's first request, when this waiter starts it. The caller may withdraw it until it
+    /// is sent.
     pub call: Arc<Call>,
 }
 
@@ -130,8 +133,8 @@ impl Waiter {
         self.lock().departed
     }
 
-    /// Waits for the outcome, at most until the limit. A request that has not left by then is withdrawn, so that the
-    /// outcome is a proven *not sent* and not *pending*.
+    /// Waits for the outcome, at most until the limit. A request that has not left by then is
+    /// withdrawn, so that the outcome is a proven *not sent* and not *pending*.
     pub fn wait(&self, limit: &WaitLimit<'_>) -> WaitResult {
         let mut state = self.lock();
         let reason = loop {

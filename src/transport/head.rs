@@ -1,21 +1,21 @@
-//! The head of an answer that `ureq` does not see: a proxy's to CONNECT, a server's to the question what time it is.
+//! The head of a response that `ureq` does not see: a proxy's to CONNECT, and a server's to the
+//! request for its time.
 
 use std::io::{self, Read};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 
-const LONGEST: usize = 16 << 10;
+const MAX_BYTES: usize = 16 << 10;
 
 /// A status and header lines.
 pub(crate) struct Head {
     text: String,
     pub status: u16,
-    /// More came behind it.
-    pub more: bool,
+    /// More bytes followed the head.
+    pub has_more: bool,
 }
 
 impl Head {
-    /// Reads to the empty line. None: it ended before, or is not HTTP.
+    /// Reads to the empty line. None: the connection ended before it, or the bytes are not HTTP.
     pub fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
         let mut bytes = Vec::new();
         let mut piece = [0; 512];
@@ -24,28 +24,28 @@ impl Head {
                 return Ok(Self::parse(&bytes[..end], bytes.len() > end + 4));
             }
             match from.read(&mut piece)? {
-                1.. if bytes.len() > LONGEST => return Ok(None),
+                1.. if bytes.len() > MAX_BYTES => return Ok(None),
                 0 => return Ok(None),
                 read => bytes.extend_from_slice(&piece[..read]),
             }
         }
     }
 
-    fn parse(bytes: &[u8], more: bool) -> Option<Self> {
+    fn parse(bytes: &[u8], has_more: bool) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let mut words = text.lines().next()?.split(' ');
         let is_http = words.next()?.starts_with("HTTP/1.");
         let status = words.next()?.parse().ok().filter(|status| is_http && (100..=999).contains(status))?;
-        Some(Self { text, status, more })
+        Some(Self { text, status, has_more })
     }
 
-    /// The values of a header, in order.
+    /// Returns the values of a header, in order.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let fields = self.text.lines().skip(1).filter_map(|line| line.split_once(':'));
         fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
-    /// The sender's clock.
+    /// Returns the sender's time.
     pub fn date(&self) -> Option<OffsetDateTime> {
         self.values("date").find_map(http_date)
     }
@@ -55,9 +55,9 @@ impl Head {
     }
 }
 
-/// A date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Reads a date of an HTTP header: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn http_date(text: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text.trim(), &Rfc2822).ok()
+    httpdate::parse_http_date(text.trim()).ok().map(OffsetDateTime::from)
 }
 
 #[cfg(test)]
@@ -69,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_read_to_its_end_and_not_beyond() {
+    fn head_is_read_to_its_end_and_not_beyond() {
         let head = read("HTTP/1.1 407 Who are you\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX:  y \r\n\r\n").unwrap();
-        assert_eq!((head.status, head.more), (407, false));
+        assert_eq!((head.status, head.has_more), (407, false));
         assert_eq!(head.values("x").collect::<Vec<_>>(), ["y"]);
         assert_eq!(head.date().unwrap().unix_timestamp(), 784_111_777);
-        assert!(read("HTTP/1.0 200 OK\r\n\r\nmore").unwrap().more);
-        let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(2 * LONGEST));
+        assert!(read("HTTP/1.0 200 OK\r\n\r\nmore").unwrap().has_more);
+        let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(2 * MAX_BYTES));
         for bad in ["", "HTTP/1.1 200 OK\r\n", "SSH-2.0-x\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 20 x\r\n\r\n", &long]
         {
             assert!(read(bad).is_none(), "{bad:.40}");

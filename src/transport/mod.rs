@@ -1,10 +1,12 @@
-//! HTTP: one agent a client, its connections, trust, deadlines and cancelling. It knows nothing of Engage's meaning:
-//! it answers with a status and bytes, or says how the request failed and whether any of it may have left.
+//! HTTP: one agent a client, its connections, root certificates, deadlines and cancellation. The
+//! transport knows nothing of Engage. It returns a status and bytes, or how the request failed and
+//! whether any of it may have left the till.
 
+mod adapter;
 mod call;
 mod clock;
 mod connect;
-mod connection;
+mod context;
 mod head;
 mod resolve;
 mod socket;
@@ -13,7 +15,7 @@ mod tls;
 mod tunnel;
 
 #[cfg(feature = "simulation")]
-pub(crate) use call::Ended;
+pub(crate) use call::EndReason;
 pub(crate) use call::{Call, Cancellation, SLICE};
 pub(crate) use head::http_date;
 
@@ -23,10 +25,11 @@ use crate::core::error::{Result, chain};
 use crate::log::{Field, Level, Log};
 use crate::rt::Instant;
 use crate::secret::{Secret, Wiped};
-use call::Current;
+use adapter::{AddressSource, ConnectionSource};
 use connect::Connections;
-use connection::ConnectionSource;
-use std::io::Read;
+use context::{NetworkError, RequestContext};
+use std::io::{self, Read};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{self, HeaderMap};
@@ -35,26 +38,27 @@ use ureq::{Agent, Body};
 /// A request of Engage's API.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// From the first slash, query included, already encoded. What a member is searched by is in it.
+    /// From the first slash, query included, percent-encoded. It may hold the value by which a
+    /// member is searched.
     pub path: Secret,
     /// A POST has a body, a GET has none.
     pub body: Option<Vec<u8>>,
-    /// What it is made for, in the log.
+    /// The operation that the log names.
     pub operation: Option<OperationId>,
 }
 
-/// What a server answered, whoever it is.
+/// A response, from the server or from any device in its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
     pub status: u16,
     pub content_type: Option<String>,
     pub retry_after: Option<String>,
-    /// The server's clock, as its `Date` header says.
+    /// The `Date` header.
     pub date: Option<String>,
     pub body: Vec<u8>,
 }
 
-/// A request without an answer.
+/// A request without a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub kind: FailureKind,
@@ -66,58 +70,61 @@ pub(crate) struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureKind {
     TimedOut,
-    Interrupted,
+    Cancelled,
     Dns,
     Offline,
-    /// rustls refused the server, or the server refused us with an alert.
+    /// rustls rejected the server's certificate, or the server sent an alert.
     Tls,
     /// The connection ended during the handshake.
     TlsEnded,
-    /// The proxy wants another login.
+    /// The proxy requires another login.
     ProxyLogin,
-    /// The proxy makes no tunnel.
+    /// The proxy opens no tunnel.
     Proxy,
-    /// The connection ended before the answer was complete.
+    /// The connection ended before the response was complete.
     Lost,
-    /// What came is not HTTP.
+    /// The response is not HTTP.
     NotHttp,
+    /// The response has a `Content-Encoding` that the request does not accept.
+    Encoded,
     TooLarge,
 }
 
 pub(crate) struct Transport {
     agent: Agent,
     connections: Arc<Connections>,
-    /// What `ureq` is told to ask for: the server and "/".
+    /// The URL that `ureq` is given: the server and "/".
     url: String,
-    /// What stands before a path.
+    /// The path of `baseUrl`, which stands before the path of every request.
     prefix: String,
-    /// Our header lines, the key's among them, from behind the path of the first line.
+    /// The end of the request line, and the library's header lines with the API key.
     headers: Wiped,
     max_response_bytes: u64,
     log: Arc<Log>,
 }
 
-/// How long a connection made in advance may take.
-const WARMING: Duration = Duration::from_secs(10);
+/// Limit of making a connection in advance.
+const PRECONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 impl Transport {
-    /// `carried`: the headers of every request.
+    /// Makes the transport of a client. `carried` are the headers of every request.
     pub fn new<'a>(config: &Config, carried: impl Iterator<Item = (&'a str, &'a str)>, log: &Arc<Log>) -> Result<Self> {
         let settings = Agent::config_builder()
-            // Every status is an answer; deciding what it means is not ours.
+            // Every status is a response. Its meaning is decided above the transport.
             .http_status_as_error(false)
-            // A redirect would carry the key along.
+            // A redirect would send the API key to another server.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
             .max_idle_connections(32)
             .max_idle_connections_per_host(32)
-            // The connection itself knows how long it may be idle.
+            // The connection has its own, shorter idle limit.
             .max_idle_age(Duration::from_secs(3_600))
             .input_buffer_size(16 << 10)
             .output_buffer_size(4 << 10)
             .user_agent("")
             .accept("application/json")
+            .accept_encoding("identity")
             .build();
         let connections = Arc::new(Connections::new(config)?);
         let mut headers = Wiped::default();
@@ -128,7 +135,11 @@ impl Transport {
             }
         }
         Ok(Self {
-            agent: Agent::with_parts(settings, ConnectionSource(connections.clone()), connections.names.clone()),
+            agent: Agent::with_parts(
+                settings,
+                ConnectionSource(connections.clone()),
+                AddressSource(connections.clone()),
+            ),
             connections,
             url: config.base_url.origin() + "/",
             prefix: config.base_url.prefix().to_owned(),
@@ -138,9 +149,9 @@ impl Transport {
         })
     }
 
-    /// Makes a connection aside, for the first call to find.
+    /// Makes a connection in the background, for the first call.
     pub fn preconnect(&self, cancellation: &Arc<Cancellation>) {
-        self.connections.preconnect(Arc::new(Call::new(Instant::now() + WARMING, cancellation)));
+        self.connections.preconnect(Arc::new(Call::new(Instant::now() + PRECONNECT_LIMIT, cancellation)));
     }
 
     /// Makes one request in the simulated network.
@@ -150,8 +161,8 @@ impl Transport {
         crate::simulation::network::send(request, call)
     }
 
-    /// Makes one request. A GET on a pooled connection that turns out dead is repeated at once on a fresh one;
-    /// a POST never is: that is the journal's to decide.
+    /// Makes one request. A GET on a pooled connection that turns out to be closed is repeated at
+    /// once on a new one. A POST is not: the journal decides about it.
     #[cfg(not(feature = "simulation"))]
     pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
         let mut call = call.clone();
@@ -159,19 +170,17 @@ impl Transport {
         loop {
             attempt += 1;
             let began = Instant::now();
-            let (result, current) = call::scope(&call, Some(self.head(request)), || self.run(request));
+            let context = Rc::new(RequestContext::new(&call, Some(self.head(request))));
+            let result = context::enter(&context, || self.run(request, &context));
             if self.log.wants(Level::Debug) {
-                self.note(request, attempt, began.elapsed(), &result, &current);
+                self.log_request(request, attempt, began.elapsed(), &result, &context);
             }
-            let error = match result {
+            let NetworkError { kind, cause } = match result {
                 Ok(response) => return Ok(response),
-                Err(error) => error,
+                Err(error) => classify(&error),
             };
-            let (kind, cause) = match current.failure {
-                Some(failed) => (failed.kind, failed.cause),
-                None => classify(&error),
-            };
-            if request.body.is_none() && kind == FailureKind::Lost && !current.fresh && call.ended().is_none() {
+            let is_repeatable = request.body.is_none() && kind == FailureKind::Lost;
+            if is_repeatable && !context.is_new_connection() && call.end_reason().is_none() {
                 call = Arc::new(call.again());
                 continue;
             }
@@ -179,29 +188,29 @@ impl Transport {
         }
     }
 
-    /// One request in the log, with how long its parts took.
-    fn note(
+    /// Logs one request with the durations of its parts.
+    fn log_request(
         &self,
         request: &Request,
         attempt: u64,
         took: Duration,
         result: &std::result::Result<Response, ureq::Error>,
-        current: &Current,
+        context: &RequestContext,
     ) {
         let method = if request.body.is_some() { "POST" } else { "GET" };
         let mut fields = vec![
             ("method", Field::Word(method)),
             ("attempt", Field::Number(attempt)),
-            ("reused", Field::Flag(!current.fresh)),
+            ("reused", Field::Flag(!context.is_new_connection())),
             ("ms", Field::Ms(took)),
         ];
         fields.extend(request.operation.map(|id| ("operationId", Field::Operation(id))));
-        let times = current.times;
+        let timings = context.timings();
         let parts = [
-            ("resolveMs", times.resolve),
-            ("connectMs", times.connect),
-            ("proxyMs", times.tunnel),
-            ("tlsMs", times.tls),
+            ("resolveMs", timings.resolve),
+            ("connectMs", timings.connect),
+            ("proxyMs", timings.tunnel),
+            ("tlsMs", timings.tls),
         ];
         fields.extend(parts.into_iter().filter_map(|(name, part)| Some((name, Field::Ms(part?)))));
         if let Ok(response) = result {
@@ -211,7 +220,8 @@ impl Transport {
         self.log.write(Level::Debug, "request", &fields);
     }
 
-    /// The target of a request and our header lines. `ureq` and what it is made of are not given them, because they leave copies behind.
+    /// Returns the target of a request and the library's header lines. `ureq` does not get them,
+    /// because it leaves copies in memory.
     fn head(&self, request: &Request) -> Wiped {
         let parts = [self.prefix.as_bytes(), request.path.expose().as_bytes(), &self.headers];
         let mut head = Wiped::with_capacity(parts.iter().map(|part| part.len()).sum());
@@ -221,15 +231,19 @@ impl Transport {
         head
     }
 
-    fn run(&self, request: &Request) -> std::result::Result<Response, ureq::Error> {
+    fn run(&self, request: &Request, context: &RequestContext) -> std::result::Result<Response, ureq::Error> {
         let response = match &request.body {
             None => self.agent.get(&self.url).call()?,
             Some(body) => self.agent.post(&self.url).send(body.as_slice())?,
         };
-        self.read(response)
+        self.read(response, context)
     }
 
-    fn read(&self, mut response: http::Response<Body>) -> std::result::Result<Response, ureq::Error> {
+    fn read(
+        &self,
+        mut response: http::Response<Body>,
+        context: &RequestContext,
+    ) -> std::result::Result<Response, ureq::Error> {
         let text = |headers: &HeaderMap, name: &str| {
             headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
@@ -237,13 +251,18 @@ impl Transport {
         let (content_type, retry_after) = (text(headers, "content-type"), text(headers, "retry-after"));
         let date = text(headers, "date");
         if let Some(kept) = text(headers, "keep-alive").as_deref().and_then(kept_for) {
-            call::limit_idling(kept);
+            context.limit_idling(kept);
         }
         let status = response.status().as_u16();
+        if let Some(coding) = text(headers, "content-encoding").filter(|_| !is_retryable(status))
+            && !coding.trim().eq_ignore_ascii_case("identity")
+        {
+            return Err(io::Error::from(encoded(&coding)).into());
+        }
         let announced = response.body().content_length().unwrap_or(0).min(self.max_response_bytes);
-        // One more, for the NUL that C gets behind it.
+        // One byte more, for the terminating NUL of the C buffer.
         let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0) + 1);
-        // One more than allowed, so that an answer of exactly the cap passes.
+        // One byte more than the limit, so that a response of exactly the limit passes.
         response.body_mut().with_config().limit(self.max_response_bytes + 1).reader().read_to_end(&mut body)?;
         if body.len() as u64 > self.max_response_bytes {
             return Err(ureq::Error::BodyExceedsLimit(self.max_response_bytes));
@@ -252,15 +271,38 @@ impl Transport {
     }
 }
 
-/// How long a server keeps an idle connection, less what an answer may take to come here: `timeout=5, max=100`.
+/// Returns whether the status alone says enough: too many requests, or an error of the server.
+const fn is_retryable(status: u16) -> bool {
+    status == 429 || status >= 500
+}
+
+/// Returns the error of a response in a coding that the request does not accept.
+fn encoded(coding: &str) -> NetworkError {
+    // Only a name is repeated: the header is a foreign text.
+    let is_name =
+        coding.len() <= 40 && coding.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_, ".contains(&byte));
+    let coding = if is_name { coding } else { "(not printable)" };
+    let says = format!(
+        "the response has Content-Encoding {coding}, but the request accepts only identity. Check the proxy or relay"
+    );
+    NetworkError::new(FailureKind::Encoded, vec![says])
+}
+
+/// Returns how long the server keeps an idle connection (`timeout=5, max=100`), less one second for
+/// the response's way.
 fn kept_for(keep_alive: &str) -> Option<Duration> {
     let timeout = keep_alive.split(',').find_map(|field| field.trim().strip_prefix("timeout="))?;
     let seconds = timeout.trim().parse::<u32>().ok()?;
     Some(Duration::from_secs(seconds.into()).saturating_sub(Duration::from_secs(1)))
 }
 
-/// What `ureq` says when no layer of ours noted a reason.
-fn classify(error: &ureq::Error) -> (FailureKind, Vec<String>) {
+/// Returns the reason that a layer of the transport has given, or that of `ureq` itself.
+fn classify(error: &ureq::Error) -> NetworkError {
+    if let ureq::Error::Io(error) = error
+        && let Some(reason) = NetworkError::of(error)
+    {
+        return reason.clone();
+    }
     let kind = match error {
         ureq::Error::BodyExceedsLimit(_) => FailureKind::TooLarge,
         ureq::Error::Timeout(_) => FailureKind::TimedOut,
@@ -269,5 +311,5 @@ fn classify(error: &ureq::Error) -> (FailureKind, Vec<String>) {
         ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::LargeResponseHeader(..) => FailureKind::NotHttp,
         _ => FailureKind::Lost,
     };
-    (kind, chain(error))
+    NetworkError::new(kind, chain(error))
 }

@@ -1,7 +1,8 @@
-//! A socket with TLS on it or without: bytes in, bytes out, and whether it is still good for a request.
+//! A socket with or without TLS: it reads, writes and reports whether it can serve another request.
 
 use super::FailureKind;
-use super::call;
+use super::call::Call;
+use super::context::NetworkError;
 use super::socket::Socket;
 use crate::core::error::chain;
 use rustls::pki_types::ServerName;
@@ -10,31 +11,31 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// rustls reads 4 KB at a time; the socket is read this much at once.
-const INBOX: usize = 32 << 10;
+/// Size of one read of the socket. rustls itself reads only 4 KB at a time.
+const RECEIVE_BUFFER: usize = 32 << 10;
 
 pub(crate) struct Stream {
     tls: Option<Box<ClientConnection>>,
     socket: Socket,
-    inbox: Inbox,
+    received: ReceiveBuffer,
 }
 
-/// What the socket has given and rustls has not taken yet.
+/// Bytes that the socket has delivered and rustls has not taken yet.
 #[derive(Default)]
-struct Inbox {
+struct ReceiveBuffer {
     bytes: Vec<u8>,
     unread: Range<usize>,
 }
 
-impl Inbox {
-    /// Where new bytes go, once all the old ones are taken.
+impl ReceiveBuffer {
+    /// Returns the space for new bytes, once all old ones are taken.
     fn space(&mut self) -> &mut [u8] {
-        self.bytes.resize(INBOX, 0);
+        self.bytes.resize(RECEIVE_BUFFER, 0);
         &mut self.bytes
     }
 }
 
-impl Read for Inbox {
+impl Read for ReceiveBuffer {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let bytes = (&self.bytes[self.unread.clone()]).read(into)?;
         self.unread.start += bytes;
@@ -44,39 +45,42 @@ impl Read for Inbox {
 
 impl Stream {
     pub fn plain(socket: Socket) -> Self {
-        Self { tls: None, socket, inbox: Inbox::default() }
+        Self { tls: None, socket, received: ReceiveBuffer::default() }
     }
 
-    /// Does the handshake with the server of this name. rustls' verdict comes as it is, inside the error.
-    pub fn secure(mut socket: Socket, config: &Arc<ClientConfig>, host: &str) -> io::Result<Self> {
+    /// Performs the handshake with the server of this name. An error of rustls is returned
+    /// unchanged, inside the `io::Error`.
+    pub fn secure(socket: Socket, config: &Arc<ClientConfig>, host: &str, call: &Call) -> io::Result<Self> {
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(bare).map_err(|error| call::fail(FailureKind::Tls, chain(&error)))?;
+        let name = ServerName::try_from(bare).map_err(|error| NetworkError::new(FailureKind::Tls, chain(&error)))?;
         let mut tls = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
         while tls.is_handshaking() {
-            tls.complete_io(&mut socket)?;
+            tls.complete_io(&mut socket.during(call))?;
         }
-        Ok(Self { tls: Some(Box::new(tls)), socket, inbox: Inbox::default() })
+        Ok(Self { tls: Some(Box::new(tls)), socket, received: ReceiveBuffer::default() })
     }
 
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Whether nothing has been received that nobody has read: an answer nobody asked for, which the next request would get.
+    /// Returns whether nothing was received that nobody has read. An unrequested response would be
+    /// taken for the next request's.
     pub fn is_quiet(&mut self) -> bool {
         let Some(tls) = &mut self.tls else { return true };
         while is_quiet(tls) {
-            if self.inbox.unread.is_empty() {
+            if self.received.unread.is_empty() {
                 return true;
             }
-            // Session tickets and the like may come in at any time; an end of the stream or data may not.
-            if !matches!(tls.read_tls(&mut self.inbox), Ok(1..)) {
+            // Session tickets may arrive at any time. Data or an end of the stream may not.
+            if !matches!(tls.read_tls(&mut self.received), Ok(1..)) {
                 return false;
             }
         }
         false
     }
 
+    /// Returns whether the connection can serve another request.
     pub fn is_open(&mut self) -> bool {
         if !self.is_quiet() {
             return false;
@@ -85,61 +89,75 @@ impl Stream {
             Some(open) => open,
             None if self.tls.is_none() => false,
             None => {
-                let Ok(bytes) = self.socket.read_now(self.inbox.space()) else { return false };
-                self.inbox.unread = 0..bytes;
+                let Ok(bytes) = self.socket.read_now(self.received.space()) else { return false };
+                self.received.unread = 0..bytes;
                 self.is_quiet()
                     && self.tls.as_ref().is_none_or(|tls| !tls.wants_write())
                     && self.socket.idle_state() == Some(true)
             }
         }
     }
+
+    /// Returns the stream for reading and writing within the limits of a call.
+    pub fn during<'a>(&'a mut self, call: &'a Call) -> BoundedStream<'a> {
+        BoundedStream { stream: self, call }
+    }
 }
 
-/// Whether nothing is there to be read and more may come.
+/// Returns whether nothing can be read and more may arrive.
 fn is_quiet(tls: &mut ClientConnection) -> bool {
     tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed())
 }
 
-impl Read for Stream {
-    /// One read; 0 is the peer's end of the stream.
+/// A stream within the limits of a call.
+pub(super) struct BoundedStream<'a> {
+    stream: &'a mut Stream,
+    call: &'a Call,
+}
+
+impl Read for BoundedStream<'_> {
+    /// Reads once. 0 is the peer's end of the stream.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return self.socket.read(into) };
+        let Stream { tls, socket, received } = &mut *self.stream;
+        let mut socket = socket.during(self.call);
+        let Some(tls) = tls else { return socket.read(into) };
         loop {
             match tls.reader().read(into) {
                 Ok(bytes) => return Ok(bytes),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(call::fail(FailureKind::Lost, vec![error.to_string()])),
+                Err(error) => return Err(NetworkError::new(FailureKind::Lost, vec![error.to_string()]).into()),
             }
-            if self.inbox.unread.is_empty() {
-                self.inbox.unread = 0..self.socket.read(self.inbox.space())?;
+            if received.unread.is_empty() {
+                received.unread = 0..socket.read(received.space())?;
             }
-            if tls.read_tls(&mut self.inbox)? == 0 {
-                // Without close_notify: rustls reports it at the next read as UnexpectedEof.
+            if tls.read_tls(received)? == 0 {
+                // No close_notify: rustls reports it at the next read as UnexpectedEof.
             }
             if let Err(error) = tls.process_new_packets() {
-                // With TLS 1.3 a server says only now that it wants another certificate.
+                // With TLS 1.3 a server reports only now that it does not accept the certificate.
                 let (kind, advice) = match (&error, super::tls::advice(&error)) {
                     (rustls::Error::AlertReceived(_), Some(advice)) => (FailureKind::Tls, Some(advice.to_owned())),
                     _ => (FailureKind::Lost, None),
                 };
-                return Err(call::fail(kind, chain(&error).into_iter().chain(advice).collect()));
+                return Err(NetworkError::new(kind, chain(&error).into_iter().chain(advice).collect()).into());
             }
             while tls.wants_write() {
-                tls.write_tls(&mut self.socket)?;
+                tls.write_tls(&mut socket)?;
             }
         }
     }
 }
 
-impl Write for Stream {
-    /// Sends all of it: nothing is kept back.
+impl Write for BoundedStream<'_> {
+    /// Sends all bytes before it returns.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.tls {
-            None => self.socket.write_all(bytes)?,
+        let mut socket = self.stream.socket.during(self.call);
+        match &mut self.stream.tls {
+            None => socket.write_all(bytes)?,
             Some(tls) => {
                 tls.writer().write_all(bytes)?;
                 while tls.wants_write() {
-                    tls.write_tls(&mut self.socket)?;
+                    tls.write_tls(&mut socket)?;
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! Whom we trust: the operating system's certificate authorities and `caFile`, TLS 1.2 and 1.3, rustls with ring.
-//! And how a till proves who it is where a store relay asks: `clientCertFile` and `clientKeyFile`.
+//! TLS 1.2 and 1.3 by rustls with ring. Root certificates: the operating system's and `caFile`.
+//! Client certificate, where a store relay asks for one: `clientCertFile` and `clientKeyFile`.
 
 use crate::config::Config;
 use crate::core::code::Code;
@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use once_cell::sync::OnceCell;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
+use rustls::client::{ResolvesClientCert, VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -19,23 +19,24 @@ use rustls_native_certs::CertificateResult;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The system's authorities. Each is read once a process: it takes milliseconds, and a till may open many clients.
+/// A source of the system's root certificates. Each is read once a process, because reading takes
+/// milliseconds and a till may open many clients.
 #[derive(Clone, Copy)]
 enum System {
-    /// Those in the file that holds them all. What an administrator has put into the folder beside it only is not among them.
+    /// The bundle file. It lacks a certificate that an administrator has put only into the folder.
     Bundle,
-    /// All there are, which takes three times as long.
-    Whole,
+    /// The full system store. Reading it takes three times as long.
+    Full,
 }
 
 impl System {
-    /// Where there are none it says why, and the next time looks again.
+    /// Returns the certificates, or why there are none. After an error the next call reads again.
     fn certificates(self) -> std::result::Result<&'static [CertificateDer<'static>], Vec<String>> {
         static BUNDLE: OnceCell<Vec<CertificateDer<'static>>> = OnceCell::new();
-        static WHOLE: OnceCell<Vec<CertificateDer<'static>>> = OnceCell::new();
+        static FULL: OnceCell<Vec<CertificateDer<'static>>> = OnceCell::new();
         let (kept, read): (_, fn() -> CertificateResult) = match self {
             System::Bundle => (&BUNDLE, bundle),
-            System::Whole => (&WHOLE, rustls_native_certs::load_native_certs),
+            System::Full => (&FULL, rustls_native_certs::load_native_certs),
         };
         let certificates = kept.get_or_try_init(|| {
             let found = read();
@@ -50,59 +51,59 @@ impl System {
 
 #[cfg(unix)]
 fn bundle() -> CertificateResult {
-    // Where the environment tells what to trust, that is all there is.
-    let told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-    let file = if told { None } else { openssl_probe::probe().cert_file };
+    // These variables replace the system's store.
+    let replaced = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    let file = if replaced { None } else { openssl_probe::probe().cert_file };
     rustls_native_certs::load_certs_from_paths(file.as_deref(), None)
 }
 
-/// Windows has a store and no file.
+/// Returns nothing: Windows has a store and no bundle file.
 #[cfg(not(unix))]
 fn bundle() -> CertificateResult {
     CertificateResult::default()
 }
 
-/// Whom we trust: the authorities that are quickly read, and all there are for where those do not vouch.
+/// Root certificates: the bundle file first, the full system store as a fallback.
 #[derive(Debug)]
-struct Authorities {
+struct RootCertificates {
     provider: Arc<CryptoProvider>,
-    /// The configuration's.
+    /// Those of `caFile`.
     own: RootCertStore,
     first: Arc<WebPkiServerVerifier>,
-    /// None: the first ones are all.
-    whole: Option<OnceCell<Arc<WebPkiServerVerifier>>>,
+    /// None: `first` has all.
+    full: Option<OnceCell<Arc<WebPkiServerVerifier>>>,
 }
 
-impl Authorities {
+impl RootCertificates {
     fn of(config: &Config, own: RootCertStore, provider: Arc<CryptoProvider>) -> Result<Self> {
         let nothing: &[CertificateDer<'static>] = &[];
         let (system, is_all) = match config.system_trust {
             false => (nothing, true),
             true => match System::Bundle.certificates() {
                 Ok(bundle) => (bundle, false),
-                Err(_) => match System::Whole.certificates() {
-                    Ok(whole) => (whole, true),
-                    // With a file of its own the till can do without the system's.
+                Err(_) => match System::Full.certificates() {
+                    Ok(full) => (full, true),
+                    // caFile alone is enough.
                     Err(_) if !own.is_empty() => (nothing, true),
                     Err(causes) => {
-                        let says = "the operating system has no certificate authorities; name a PEM file as caFile and set systemTrust to false";
+                        let says = "the operating system has no root certificates; name a PEM file as caFile and set systemTrust to false";
                         return Err(Error::new(Code::NoCaCertificates, says).with_cause(causes));
                     }
                 },
             },
         };
         if own.is_empty() && system.is_empty() {
-            let says = "systemTrust is false and there is no caFile, so no server can be trusted";
+            let says = "systemTrust is false and caFile is missing, so there are no root certificates; name a PEM file as caFile";
             return Err(Error::new(Code::NoCaCertificates, says));
         }
         let first = verifier(&own, system, &provider).map_err(|error| not_set_up(chain(&error)))?;
-        Ok(Self { provider, own, first, whole: (!is_all).then(OnceCell::new) })
+        Ok(Self { provider, own, first, full: (!is_all).then(OnceCell::new) })
     }
 
-    /// By all authorities.
-    fn whole(&self) -> Option<&WebPkiServerVerifier> {
-        let made = self.whole.as_ref()?.get_or_try_init(|| {
-            let system = System::Whole.certificates().map_err(drop)?;
+    /// Returns the verifier by the full system store, if there is a store beyond `first`.
+    fn full(&self) -> Option<&WebPkiServerVerifier> {
+        let made = self.full.as_ref()?.get_or_try_init(|| {
+            let system = System::Full.certificates().map_err(drop)?;
             verifier(&self.own, system, &self.provider).map_err(drop)
         });
         made.ok().map(|verifier| &**verifier)
@@ -123,15 +124,15 @@ fn not_set_up(cause: Vec<String>) -> Error {
     Error::new(Code::NoCaCertificates, "TLS could not be set up").with_cause(cause)
 }
 
-/// Verifies a server by its authorities.
+/// Verifies a server's certificate by the root certificates.
 #[derive(Debug)]
-struct Trust {
-    authorities: Arc<Authorities>,
-    /// As if it were this time. None: it is what the till's clock says.
+struct RootVerifier {
+    roots: Arc<RootCertificates>,
+    /// The time to verify for. None: the till's clock.
     at: Option<UnixTime>,
 }
 
-impl ServerCertVerifier for Trust {
+impl ServerCertVerifier for RootVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -142,7 +143,7 @@ impl ServerCertVerifier for Trust {
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
         let now = self.at.unwrap_or(now);
         let verify = |by: &WebPkiServerVerifier| by.verify_server_cert(certificate, intermediates, name, ocsp, now);
-        verify(&self.authorities.first).or_else(|error| self.authorities.whole().map_or(Err(error), verify))
+        verify(&self.roots.first).or_else(|error| self.roots.full().map_or(Err(error), verify))
     }
 
     fn verify_tls12_signature(
@@ -151,7 +152,7 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities.first.verify_tls12_signature(message, certificate, signature)
+        self.roots.first.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -160,22 +161,37 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities.first.verify_tls13_signature(message, certificate, signature)
+        self.roots.first.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.first.supported_verify_schemes()
+        self.roots.first.supported_verify_schemes()
     }
 }
 
-/// What connections are secured with.
+/// Presents no client certificate.
+#[derive(Debug)]
+struct NoIdentity;
+
+impl ResolvesClientCert for NoIdentity {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+/// The TLS settings of a client's connections.
 pub(crate) struct Security {
     pub config: Arc<ClientConfig>,
-    authorities: Arc<Authorities>,
+    roots: Arc<RootCertificates>,
 }
 
 impl Security {
-    /// For `https://`. A loopback `http://` server needs no trust, and reading the system's store would only cost time.
+    /// Reads the settings for `https://`. None for a loopback `http://` server, for which reading
+    /// the system's store would cost time only.
     pub fn of(config: &Config) -> Result<Option<Self>> {
         let identity =
             config.client_identity.as_ref().map(|files| identity(&files.certificate, &files.key)).transpose()?;
@@ -187,33 +203,37 @@ impl Security {
             return Ok(None);
         }
         let provider = Arc::new(ring::default_provider());
-        let authorities = Arc::new(Authorities::of(config, own, provider.clone())?);
+        let roots = Arc::new(RootCertificates::of(config, own, provider.clone())?);
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(|error| not_set_up(chain(&error)))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Trust { authorities: authorities.clone(), at: None }));
+            .with_custom_certificate_verifier(Arc::new(RootVerifier { roots: roots.clone(), at: None }));
         let mut tls = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
         };
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Some(Self { config: Arc::new(tls), authorities }))
+        Ok(Some(Self { config: Arc::new(tls), roots }))
     }
 
-    /// For asking a server whose certificate seems to be out of its time what time it is. It is verified like any other, but for the
-    /// time at which it is valid. Nothing but that question may be asked: no session is kept, so none is resumed by a request.
+    /// Returns the settings for the request of a server's time, when its certificate is not valid
+    /// by the till's clock. The certificate is verified for `time`. Nothing else may be sent on
+    /// such a connection: it presents no client certificate, and no session is kept that a request
+    /// could resume.
     pub fn at(&self, time: UnixTime) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.config);
         config.resumption = rustls::client::Resumption::disabled();
-        let trust = Trust { authorities: self.authorities.clone(), at: Some(time) };
-        config.dangerous().set_certificate_verifier(Arc::new(trust));
+        config.client_auth_cert_resolver = Arc::new(NoIdentity);
+        let verifier = RootVerifier { roots: self.roots.clone(), at: Some(time) };
+        config.dangerous().set_certificate_verifier(Arc::new(verifier));
         Arc::new(config)
     }
 }
 
-/// A time at which a certificate is valid that is out of its time now.
-pub(crate) fn valid_time(error: &rustls::Error) -> Option<UnixTime> {
+/// Returns the end of a certificate's validity that the till's clock is beyond. The certificate is
+/// valid at that time.
+pub(crate) fn violated_validity(error: &rustls::Error) -> Option<UnixTime> {
     use CertificateError::{ExpiredContext, NotValidYetContext};
     match error {
         rustls::Error::InvalidCertificate(ExpiredContext { not_after, .. }) => Some(*not_after),
@@ -222,19 +242,19 @@ pub(crate) fn valid_time(error: &rustls::Error) -> Option<UnixTime> {
     }
 }
 
-/// What rustls' verdict means at a till, where its own words do not say what to do.
+/// Returns what to do about an error of rustls, where the error does not say it.
 pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
     use rustls::{AlertDescription as Alert, Error as Tls};
     Some(match error {
         Tls::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            "the certificate's authority is not trusted here: if a proxy or a filter reads along, install its authority in the \
-             operating system's store or name it as caFile"
+            "the certificate's authority is not trusted here. If a proxy or a filter inspects TLS, install its root \
+             certificate in the operating system's store or name it as caFile"
         }
         Tls::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "the certificate is another server's: check baseUrl, and what answers in its place",
+        ) => "the certificate is another server's. Check baseUrl, and any proxy or filter on the way",
         Tls::AlertReceived(Alert::CertificateRequired) => {
-            "the server asks for a client certificate: name it as clientCertFile and clientKeyFile"
+            "the server requires a client certificate. Name it as clientCertFile and clientKeyFile"
         }
         Tls::AlertReceived(
             Alert::BadCertificate
@@ -244,12 +264,14 @@ pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
             | Alert::CertificateUnknown
             | Alert::UnknownCA
             | Alert::AccessDenied,
-        ) => "the server does not accept this till's certificate: check clientCertFile",
+        ) => "the server does not accept this till's certificate. Check clientCertFile",
         Tls::AlertReceived(Alert::ProtocolVersion | Alert::HandshakeFailure) | Tls::PeerIncompatible(_) => {
-            "the server, or a device on the way, has no version or cipher of TLS 1.2 or 1.3 in common with this library"
+            "the server, or a device on the way, supports no cipher of TLS 1.2 or 1.3 that this library supports. Update it"
         }
-        Tls::AlertReceived(Alert::UnrecognisedName) => "the server does not know the name in baseUrl",
-        Tls::InvalidMessage(_) => "what answered does not speak TLS: check the port in baseUrl, and any proxy",
+        Tls::AlertReceived(Alert::UnrecognisedName) => {
+            "the server does not know the host name in baseUrl. Check baseUrl"
+        }
+        Tls::InvalidMessage(_) => "the server does not speak TLS. Check the port in baseUrl, and any proxy",
         _ => return None,
     })
 }
@@ -264,11 +286,12 @@ fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The certificates of a PEM file, which is named by the configuration's `key`.
+/// Reads the certificates of a PEM file that the configuration's `key` names.
 fn certificates(key: &str, file: &Path, code: Code) -> Result<Vec<CertificateDer<'static>>> {
     let failed = |says: &str| Error::new(code, format!("{key} {}: {says}", file.display()));
-    let certificates = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+    let pem = std::fs::read(file).map_err(|error| failed("cannot be read").with_cause(chain(&error)))?;
+    let certificates = CertificateDer::pem_slice_iter(without_bom(&pem))
+        .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|error| failed("cannot be read as PEM").with_cause(chain(&error)))?;
     match certificates.is_empty() {
         true => Err(failed("holds no certificate (-----BEGIN CERTIFICATE-----)")),
@@ -276,7 +299,12 @@ fn certificates(key: &str, file: &Path, code: Code) -> Result<Vec<CertificateDer
     }
 }
 
-/// The till's certificate, with the authorities between it and the one the server knows, and its key.
+/// Returns the text without a byte order mark, which editors on Windows write.
+fn without_bom(pem: &[u8]) -> &[u8] {
+    pem.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(pem)
+}
+
+/// Reads the till's certificate with its intermediates, and its key.
 fn identity(certificate_file: &Path, key_file: &Path) -> Result<CertifiedKey> {
     let failed = |key: &str, file: &Path, says: &str| {
         Error::new(Code::BadConfig, format!("config_json: {key} {}: {says}", file.display()))
@@ -286,9 +314,10 @@ fn identity(certificate_file: &Path, key_file: &Path) -> Result<CertifiedKey> {
         .map_err(|error| failed("clientKeyFile", key_file, "cannot be read").with_cause(chain(&error)))?;
     let der = private_key(&pem.into()).map_err(|says| failed("clientKeyFile", key_file, says))?;
     let key = PrivateKeyDer::try_from(&*der)
-        .map_err(|_| failed("clientKeyFile", key_file, "is neither a PKCS#8, a PKCS#1 nor a SEC1 key"))?;
+        .map_err(|_| failed("clientKeyFile", key_file, "is not a PKCS#8, PKCS#1 or SEC1 key"))?;
     let key = ring::sign::any_supported_type(&key).map_err(|error| {
-        failed("clientKeyFile", key_file, "is no RSA, ECDSA (P-256, P-384) or Ed25519 key").with_cause(chain(&error))
+        failed("clientKeyFile", key_file, "is not an RSA, ECDSA (P-256, P-384) or Ed25519 key")
+            .with_cause(chain(&error))
     })?;
     let identity = CertifiedKey::new(chain_of, key);
     match identity.keys_match() {
@@ -300,15 +329,14 @@ fn identity(certificate_file: &Path, key_file: &Path) -> Result<CertifiedKey> {
     }
 }
 
-/// The private key of a PEM text. Read here and not by a library, which would leave copies of it behind in memory.
+/// Reads the private key of a PEM text. A library would leave copies of the key in memory.
 fn private_key(pem: &Wiped) -> std::result::Result<Wiped, &'static str> {
     let mut base64 = None::<Wiped>;
-    for line in pem.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+    for line in without_bom(pem).split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
         match &mut base64 {
             _ if line.starts_with(b"-----BEGIN ENCRYPTED") || line.starts_with(b"Proc-Type: 4,ENCRYPTED") => {
                 return Err(
-                    "is encrypted; a till that starts by itself needs it in the clear, in a file that only the POS \
-                            may read (openssl pkey -in … -out …)",
+                    "is encrypted. Decrypt it (openssl pkey -in … -out …) into a file that only the POS may read",
                 );
             }
             None if line.starts_with(b"-----BEGIN ") && line.ends_with(b"PRIVATE KEY-----") => {
@@ -319,7 +347,7 @@ fn private_key(pem: &Wiped) -> std::result::Result<Wiped, &'static str> {
                 let mut der = vec![0; base64.len()];
                 let length = BASE64_STANDARD.decode_slice(&**base64, &mut der);
                 let mut der = Wiped::from(der);
-                der.truncate(length.map_err(|_| "is damaged: what stands between BEGIN and END is not base64")?);
+                der.truncate(length.map_err(|_| "is damaged: the text between BEGIN and END is not base64")?);
                 return Ok(der);
             }
             Some(base64) => base64.push(line),
@@ -337,7 +365,7 @@ mod tests {
     use super::*;
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-    /// An authority, and a server that it vouches for.
+    /// Returns a root certificate and a server certificate that it has signed.
     fn authority() -> (CertificateDer<'static>, CertificateDer<'static>) {
         let (key, mut params) = (KeyPair::generate().unwrap(), CertificateParams::new(Vec::new()).unwrap());
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -348,28 +376,29 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_that_is_not_in_the_bundle_is_looked_for_among_all() {
+    fn root_missing_in_the_bundle_is_found_in_the_full_store() {
         let ((bundled, by_bundled), (added, by_added), (_, by_stranger)) = (authority(), authority(), authority());
         let provider = Arc::new(ring::default_provider());
         let verifier = |roots: &[_]| verifier(&RootCertStore::empty(), roots, &provider).unwrap();
-        let trust = |whole| {
+        let trust = |full| {
             let first = verifier(std::slice::from_ref(&bundled));
-            let authorities = Authorities { provider: provider.clone(), own: RootCertStore::empty(), first, whole };
-            Trust { authorities: Arc::new(authorities), at: None }
+            let roots = RootCertificates { provider: provider.clone(), own: RootCertStore::empty(), first, full };
+            RootVerifier { roots: Arc::new(roots), at: None }
         };
-        let accepts = |trust: &Trust, server: &CertificateDer<'_>| {
+        let accepts = |trust: &RootVerifier, server: &CertificateDer<'_>| {
             trust.verify_server_cert(server, &[], &ServerName::try_from("shop.test").unwrap(), &[], UnixTime::now())
         };
-        // All have the same name, so the wrong one is first taken for the right one: not only an unknown issuer is worth another look.
-        let refused = |trust, server| matches!(accepts(trust, server), Err(rustls::Error::InvalidCertificate(_)));
+        // All roots have the same name, so the first verifier fails by a bad signature and not by
+        // an unknown issuer. The fallback must serve both.
+        let rejects = |trust, server| matches!(accepts(trust, server), Err(rustls::Error::InvalidCertificate(_)));
 
         let both = trust(Some(OnceCell::with_value(verifier(&[bundled.clone(), added]))));
         assert!(accepts(&both, &by_bundled).is_ok());
         assert!(accepts(&both, &by_added).is_ok());
-        assert!(refused(&both, &by_stranger));
+        assert!(rejects(&both, &by_stranger));
 
         let bundle_only = trust(None);
         assert!(accepts(&bundle_only, &by_bundled).is_ok());
-        assert!(refused(&bundle_only, &by_added));
+        assert!(rejects(&bundle_only, &by_added));
     }
 }

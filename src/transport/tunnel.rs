@@ -1,24 +1,26 @@
-//! The tunnel through a proxy. It is made on the library's own socket, so that a proxy that hangs keeps no call
-//! longer than its deadline (invariant 8).
+//! The tunnel through a proxy. It is opened on the library's own socket, so that a proxy that hangs
+//! keeps no call beyond its deadline (invariant 8).
 
 use super::FailureKind;
-use super::call;
+use super::call::Call;
 use super::clock::ServerTime;
+use super::context::NetworkError;
 use super::head::Head;
 use super::socket::Socket;
 use crate::config::Proxy;
 use crate::secret::Wiped;
 use std::io::{self, Write};
 
-/// Opens a tunnel to a server. Nothing of a request passes here. Returns the time of the proxy's clock, if its
-/// response has a `Date`.
+/// Opens a tunnel to a server. Nothing of a request passes here. Returns the time of the proxy's
+/// clock, if its response has a `Date`.
 pub(super) fn open(
     proxy: &Proxy,
-    socket: &mut Socket,
+    socket: &Socket,
     host: &str,
     port: u16,
     user_agent: &str,
-) -> io::Result<Option<ServerTime>> {
+    call: &Call,
+) -> Result<Option<ServerTime>, NetworkError> {
     let mut request = Wiped::default();
     request.push(
         format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {user_agent}\r\n").as_bytes(),
@@ -29,9 +31,10 @@ pub(super) fn open(
         request.push(b"\r\n");
     }
     request.push(b"\r\n");
-    socket.write_all(&request)?;
-    let failed = |kind, message: String| Err(call::fail(kind, vec![format!("{proxy} {message}")]));
-    let Some(head) = Head::read(socket)? else {
+    let failed = |kind, message: String| Err(NetworkError::new(kind, vec![format!("{proxy} {message}")]));
+    let mut socket = socket.during(call);
+    let read = socket.write_all(&request).and_then(|()| Head::read(&mut socket));
+    let Some(head) = read.map_err(|error| network_error(&error))? else {
         return failed(
             FailureKind::Proxy,
             "did not respond with HTTP, or closed the connection before its response".into(),
@@ -39,7 +42,7 @@ pub(super) fn open(
     };
     let page = if head.is_web_page() { ", with a web page: a web filter" } else { "" };
     match head.status {
-        200..=299 if head.more => failed(FailureKind::Proxy, "sent more than its response".into()),
+        200..=299 if head.has_more => failed(FailureKind::Proxy, "sent more than its response".into()),
         200..=299 => Ok(head.date().map(|time| ServerTime { by: "the proxy's clock", time })),
         // Some proxies send 401 in the place of 407.
         401 | 407 => failed(
@@ -51,6 +54,12 @@ pub(super) fn open(
             format!("rejected CONNECT {host}:{port} with status {status}{page}. {}", advice(status)),
         ),
     }
+}
+
+/// Returns the reason that an error of the socket carries. Another error is the proxy's.
+fn network_error(error: &io::Error) -> NetworkError {
+    let other = || NetworkError::new(FailureKind::Proxy, vec![error.to_string()]);
+    NetworkError::of(error).cloned().unwrap_or_else(other)
 }
 
 fn login_problem(proxy: &Proxy, head: &Head) -> &'static str {

@@ -1,11 +1,12 @@
-//! The bindings declare what the header declares: every function of it, and nothing else. Their tables of codes are written by
-//! `cargo xtask header`, whose `--check` the header's test runs.
+//! The bindings declare every function of the header and no others. `cargo xtask header` writes
+//! their tables of codes. The header's test runs `cargo xtask header --check`.
 
 use crate::header::functions;
 use crate::tools::read;
 use std::collections::BTreeSet;
 
-/// Every `eps_` name that stands between a mark before and a mark behind, as the language declares or calls a function.
+/// Returns every `eps_` name between `before` and one of `behind`, as the language declares or
+/// calls it.
 fn named(source: &str, before: &str, behind: &[&str]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (at, _) in source.match_indices("eps_") {
@@ -23,17 +24,17 @@ fn declared() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_cpp_header_calls_every_function() {
+fn cpp_header_calls_every_function() {
     let source = read("include/engage_point_shop.hpp");
     let mut called = named(&source, "", &["(", ", ", ")"]);
     called.retain(|name| name != "eps_buffer");
-    // Known when it is compiled: the version is checked by eps_client_open.
+    // Known at compile time: eps_client_open checks the version.
     called.insert("eps_abi_version".into());
     assert_eq!(called, declared());
 }
 
 #[test]
-fn the_csharp_binding_declares_every_function_and_looks_each_up_by_its_name() {
+fn csharp_binding_declares_and_resolves_every_function() {
     let source = read("bindings/csharp/Native.cs");
     assert_eq!(named(&source, " ", &[";"]), declared());
     assert_eq!(named(&source, "Find(out ", &[", nameof("]), declared());
@@ -41,7 +42,7 @@ fn the_csharp_binding_declares_every_function_and_looks_each_up_by_its_name() {
 }
 
 #[test]
-fn the_python_binding_declares_every_function() {
+fn python_binding_declares_every_function() {
     let source = read("bindings/python/engage_point_shop/native.py");
     assert_eq!(
         named(&source, "\"", &["\": (c_int32, [", "\": (c_uint32, [", "\": (None, [", "\": (_TEXT, ["]),

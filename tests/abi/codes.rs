@@ -1,4 +1,5 @@
-//! The codes as C sees them: each name of the table has its number in the header, and the functions agree with both.
+//! The codes as C sees them. Each name of the table has its number in the header, and the functions
+//! agree with both.
 
 use crate::header::macros;
 use crate::tools::{Link, library, program, run};
@@ -8,9 +9,10 @@ use std::fmt::Write;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// What the header says of a number outside the table: its band decides, and outside the bands it is pending.
+/// The header's rule for a number outside the table: its class decides. Outside the classes the
+/// outcome is pending.
 const PROGRAM: &str = r#"
-static int32_t by_band(int32_t code) {
+static int32_t by_class(int32_t code) {
     if (code <= -700 || code > -100) return EPS_OUTCOME_PENDING;
     switch (code / 100) {
         case -1: case -2: case -4: case -6: return EPS_OUTCOME_NOT_SENT;
@@ -20,7 +22,7 @@ static int32_t by_band(int32_t code) {
 }
 
 static int wrong(int32_t code) {
-    int32_t outcome = by_band(code);
+    int32_t outcome = by_class(code);
     const char *name = "EPS_UNKNOWN";
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].code == code) outcome = table[i].outcome, name = table[i].name;
@@ -37,7 +39,7 @@ int main(void) {
 "#;
 
 #[test]
-fn every_code_is_the_same_in_the_table_the_header_and_the_functions() {
+fn codes_in_table_header_and_functions_are_equal() {
     let macros: BTreeMap<String, String> = macros().into_iter().collect();
     let mut text = "#include \"engage_point_shop.h\"\n#include <stdio.h>\n#include <string.h>\n".to_owned();
     let mut rows = String::new();

@@ -1,10 +1,12 @@
-/* A C program that does everything a till may do with the library, right and wrong, and checks what comes of it.
+/* A C program that uses the library in every way, right and wrong, and checks the results.
  *
  *   harness [--slow] URL CA KEY ADMIN FOLDER
  *
- * URL is a sandbox's and CA its authority's file, or "-" for plain HTTP; ADMIN is where its own routes are (http://127.0.0.1:PORT);
- * FOLDER is an empty folder for journals. --slow: under an instrument that makes everything slow, times are told but not judged, and
- * the rounds are fewer. Prints a line for each check that fails and a summary at last; exit 0 when all hold. */
+ * URL is a sandbox's URL. CA is the file of its root certificate, or "-" for plain HTTP. ADMIN
+ * is the URL of the sandbox's own routes (http://127.0.0.1:PORT). FOLDER is an empty folder for
+ * journals. --slow is for an instrument that slows everything down: times are printed and not
+ * checked, and the rounds are fewer. The program prints a line for each failed check and a
+ * summary at the end. It exits with 0 when all checks hold. */
 #define _GNU_SOURCE
 #define __USE_MINGW_ANSI_STDIO 1
 #include "engage_point_shop.h"
@@ -16,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 #ifdef _WIN32
-/* Windows' own names in the way of ours. */
+/* Names of Windows that collide with the names here. */
 #define GUID windows_guid
 #include <ws2tcpip.h>
 #undef GUID
@@ -76,7 +78,8 @@ static void in_time(int line, double took, double limit, const char *what)
     check_at(line, slow || took <= limit, "%s took %.1f ms, more than %.0f", what, took, limit);
 }
 
-/* The text of a string member of a JSON object; "" if there is none. Nothing here needs escapes undone. */
+/* Returns the text of a string member of a JSON object, "" if there is none. Escapes stay as
+ * they are. */
 static const char *text_of(const char *json, const char *name, char *into, size_t size)
 {
     char start[80];
@@ -113,11 +116,11 @@ static int is_guid(const char *text)
     return 1;
 }
 
-/* What every answer keeps, whatever it says. */
+/* Checks that hold for every result. */
 static void sound(int line, const eps_buffer *out)
 {
     if (check_at(line, out->data != NULL, "the buffer has bytes"))
-        check_at(line, out->len > 0 && strlen(out->data) == out->len, "the answer ends in a NUL at len");
+        check_at(line, out->len > 0 && strlen(out->data) == out->len, "the response ends in a NUL at len");
 }
 
 static void dispose(int line, eps_buffer *out)
@@ -126,14 +129,15 @@ static void dispose(int line, eps_buffer *out)
     check_at(line, !out->data && !out->len && !out->reserved, "a disposed buffer is {NULL, 0, 0}");
 }
 
-/* The call was answered with this problem, whose message says all of `says`, words set apart by blanks. */
+/* Checks that the call returned this problem, and that its message contains every text of
+ * `says`, separated by blanks. */
 static void problem(int line, int32_t code, int32_t wanted, eps_buffer *out, const char *says, const char *what)
 {
     static const char *const keys[] = {"code", "name", "outcome", "message", "httpStatus", "engageCode", "operationId",
                                        "purchaseId", "attempts", "retryAfterMs", "cause"};
     char text[1024], message[1024], words[256];
     check_at(line, code == wanted, "%s gives %s, not %s: %s", what, eps_code_name(code), eps_code_name(wanted),
-             out->data ? out->data : "no answer");
+             out->data ? out->data : "no response");
     sound(line, out);
     for (size_t i = 0; i < COUNT(keys); i++) {
         snprintf(text, sizeof text, "\"%s\":", keys[i]);
@@ -163,7 +167,7 @@ static void good(int line, int32_t code, eps_buffer *out, const char *says, cons
 
 /* ---- The sandbox's own routes ---- */
 
-/* Asks for one, and gives the whole answer, to be freed. */
+/* Sends a request to a route of the sandbox and returns the whole response. The caller frees it. */
 static char *ask(const char *method, const char *path, const char *body)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -175,49 +179,50 @@ static char *ask(const char *method, const char *path, const char *body)
                           "Content-Length: %zu\r\n\r\n%s",
                           method, path, strlen(body), body);
     size_t size = 0, room = 1 << 16;
-    char *answer = malloc(room);
+    char *response = malloc(room);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) || send(fd, request, (size_t)length, 0) != length)
         perror("the sandbox"), exit(3);
-    for (ssize_t got; (got = recv(fd, answer + size, room - size - 1, 0)) > 0;) {
+    for (ssize_t got; (got = recv(fd, response + size, room - size - 1, 0)) > 0;) {
         size += (size_t)got;
         if (room - size < 4096)
-            answer = realloc(answer, room *= 2);
+            response = realloc(response, room *= 2);
     }
-    answer[size] = 0;
+    response[size] = 0;
     close_socket(fd);
-    if (strncmp(answer, "HTTP/1.1 2", 10))
-        printf("%s %s: %s\n", method, path, answer), exit(3);
-    return answer;
+    if (strncmp(response, "HTTP/1.1 2", 10))
+        printf("%s %s: %s\n", method, path, response), exit(3);
+    return response;
 }
 
-static void tell(const char *method, const char *path, const char *body)
+static void send_admin(const char *method, const char *path, const char *body)
 {
     free(ask(method, path, body));
 }
 
 static int count_at(const char *path, const char *wanted)
 {
-    char *answer = ask("GET", path, "");
-    int times = times_in(answer, wanted);
-    free(answer);
+    char *response = ask("GET", path, "");
+    int times = times_in(response, wanted);
+    free(response);
     return times;
 }
 
-/* A fault that strikes for ever. */
+/* Arms a fault for every later request. */
 static void fault(const char *operation, const char *effect)
 {
     char body[256];
     snprintf(body, sizeof body, "{\"match\":{\"operation\":\"%s\",\"times\":0},\"effect\":{\"%s\":{}}}", operation, effect);
-    tell("POST", "/_sandbox/faults", body);
+    send_admin("POST", "/_sandbox/faults", body);
 }
 
-/* Waits until the sandbox has so many requests in its log. */
+/* Waits until the sandbox's request log has this many matching requests. */
 static void await_requests(int wanted, const char *what)
 {
     const struct timespec moment = {.tv_nsec = 2000000};
     double until = now_ms() + 20000;
     while (count_at("/_sandbox/requests", what) < wanted && now_ms() < until)
         nanosleep(&moment, NULL);
+    CHECK(count_at("/_sandbox/requests", what) >= wanted, "the sandbox has %d requests with %s within 20 s", wanted, what);
 }
 
 /* ---- Clients ---- */
@@ -269,26 +274,26 @@ static int32_t find_reward(eps_client *client, eps_buffer *out) { return eps_fin
 static int32_t redeem_reward(eps_client *client, eps_buffer *out) { return eps_redeem_reward(client, NULL, ASTRID, NULL, out); }
 static int32_t list_unacknowledged(eps_client *client, eps_buffer *out) { return eps_list_unacknowledged(client, NULL, out); }
 static int32_t get_operation(eps_client *client, eps_buffer *out) { return eps_get_operation(client, ASTRID, out); }
-static int32_t settle(eps_client *client, eps_buffer *out) { return eps_resolve_pending(client, NULL, out); }
+static int32_t resolve_pending(eps_client *client, eps_buffer *out) { return eps_resolve_pending(client, NULL, out); }
 static int32_t acknowledge(eps_client *client, eps_buffer *out) { return eps_acknowledge(client, ASTRID, out); }
 static int32_t read_stats(eps_client *client, eps_buffer *out) { return eps_read_stats(client, out); }
 
-/* Every function that takes a client and answers. */
+/* Every function that takes a client and fills a buffer. */
 static const struct { const char *name; plain_call call; } calls[] = {
     {"eps_find_contact", find_contact}, {"eps_list_points", list_points}, {"eps_list_items", list_items},
     {"eps_purchase", purchase}, {"eps_list_purchases", list_purchases}, {"eps_list_rewards", list_rewards},
     {"eps_find_reward", find_reward}, {"eps_redeem_reward", redeem_reward},
-    {"eps_list_unacknowledged", list_unacknowledged}, {"eps_get_operation", get_operation}, {"eps_resolve_pending", settle},
+    {"eps_list_unacknowledged", list_unacknowledged}, {"eps_get_operation", get_operation}, {"eps_resolve_pending", resolve_pending},
     {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats},
 };
 
-static void nobody_listens(void *user, int32_t level, const char *line, size_t len)
+static void ignore_line(void *user, int32_t level, const char *line, size_t len)
 {
     (void)user, (void)level, (void)line, (void)len;
 }
 
-/* Every function refuses this for a client. */
-static void every_call_refuses(eps_client *client, int32_t wanted)
+/* Checks that every function rejects this client. */
+static void every_call_rejects(eps_client *client, int32_t wanted)
 {
     for (size_t i = 0; i < COUNT(calls); i++) {
         eps_buffer out;
@@ -298,7 +303,7 @@ static void every_call_refuses(eps_client *client, int32_t wanted)
         CHECK(calls[i].call(client, NULL) == EPS_NULL_ARGUMENT, "%s without a buffer", calls[i].name);
     }
     CHECK(eps_cancel(client) == wanted, "eps_cancel gives %s", eps_code_name(wanted));
-    CHECK(eps_set_log(client, EPS_LOG_DEBUG, nobody_listens, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, ignore_line, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
     CHECK(eps_set_log(client, EPS_LOG_OFF, NULL, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
 }
 
@@ -308,25 +313,26 @@ static void null_and_closed_and_garbage_handles(void)
     for (size_t i = 0; i < COUNT(calls); i++)
         CHECK(calls[i].call(client, NULL) == EPS_NULL_ARGUMENT, "%s without a buffer", calls[i].name);
     CHECK(eps_new_id(NULL) == EPS_NULL_ARGUMENT, "eps_new_id without a buffer");
-    every_call_refuses(NULL, EPS_NULL_ARGUMENT);
+    every_call_rejects(NULL, EPS_NULL_ARGUMENT);
     CHECK(eps_client_close(NULL) == EPS_OK, "closing NULL is nothing");
 
-    /* Addresses, and numbers that are none; the memory behind them is not looked at, so it need not be there. */
+    /* Addresses, and numbers that are no address. The library does not read the memory behind a
+     * handle. */
     uint64_t something = 7;
     void *garbage[] = {&something, client == (void *)2 ? (void *)4 : (void *)2, (void *)64, (void *)4096, (void *)(uintptr_t)0xdeadbeef,
-                       (void *)(UINTPTR_MAX - 1), (void *)UINTPTR_MAX, (char *)client + 1, (void *)nobody_listens};
+                       (void *)(UINTPTR_MAX - 1), (void *)UINTPTR_MAX, (char *)client + 1, (void *)ignore_line};
     for (size_t i = 0; i < COUNT(garbage); i++) {
-        every_call_refuses(garbage[i], EPS_BAD_HANDLE);
+        every_call_rejects(garbage[i], EPS_BAD_HANDLE);
         CHECK(eps_client_close(garbage[i]) == EPS_BAD_HANDLE, "garbage %zu cannot be closed", i);
     }
     CLOSE(client);
-    every_call_refuses(client, EPS_CLOSED);
+    every_call_rejects(client, EPS_CLOSED);
     CHECK(eps_client_close(client) == EPS_OK, "closing twice is nothing");
     CHECK(eps_client_close(client) == EPS_OK, "closing three times is nothing");
 
     eps_client *next = OPEN();
     CHECK(next != client, "a handle is not used again");
-    every_call_refuses(client, EPS_CLOSED);
+    every_call_rejects(client, EPS_CLOSED);
     CLOSE(next);
 }
 
@@ -350,8 +356,8 @@ static int32_t reward_operation(eps_client *client, const char *text, eps_buffer
 static int32_t reward_options(eps_client *client, const char *text, eps_buffer *out) { return eps_find_reward(client, ASTRID, text, out); }
 static int32_t redeem_assignment(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, text, NULL, out); }
 static int32_t redeem_options(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, ASTRID, text, out); }
-static int32_t unsettled_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_unacknowledged(client, text, out); }
-static int32_t settle_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_pending(client, text, out); }
+static int32_t unacknowledged_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_unacknowledged(client, text, out); }
+static int32_t resolve_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_pending(client, text, out); }
 
 /* Every argument that is a text. */
 static const struct { const char *name; text_call call; const char *argument; enum { TEXT, GUID, OPTIONS } kind; } texts[] = {
@@ -365,7 +371,7 @@ static const struct { const char *name; text_call call; const char *argument; en
     {"eps_list_rewards", rewards_contact, "contact_id", GUID}, {"eps_list_rewards", rewards_options, "options_json", OPTIONS},
     {"eps_find_reward", reward_operation, "operation_id", GUID}, {"eps_find_reward", reward_options, "options_json", OPTIONS},
     {"eps_redeem_reward", redeem_assignment, "assignment_id", GUID}, {"eps_redeem_reward", redeem_options, "options_json", OPTIONS},
-    {"eps_list_unacknowledged", unsettled_options, "options_json", OPTIONS}, {"eps_resolve_pending", settle_options, "options_json", OPTIONS},
+    {"eps_list_unacknowledged", unacknowledged_options, "options_json", OPTIONS}, {"eps_resolve_pending", resolve_options, "options_json", OPTIONS},
     {"eps_get_operation", eps_get_operation, "operation_id", GUID}, {"eps_acknowledge", eps_acknowledge, "operation_id", GUID},
 };
 
@@ -375,7 +381,7 @@ static const char *const not_guids[] = {
     "{a0000000-0000-4000-8000-000000000001}", "g0000000-0000-4000-8000-000000000001", "a0000000_0000_4000_8000_000000000001",
     "00000000-0000-0000-0000-000000000000", " a0000000-0000-4000-8000-00000000001", "a0000000-0000-4000-8000-00000000000\xc3\xa5",
     "a0000000-0000-4000-8000-000000000001\n"};
-/* Options that no call takes, and what is named beside the argument. */
+/* Options that no call takes, and the text that the error names beside the argument. */
 static const char *const bad_options[][2] = {
     {"", ""}, {" ", ""}, {"[]", "object"}, {"null", "object"}, {"7", "object"}, {"\"waitMs\"", "object"}, {"{", ""}, {"{}}", ""},
     {"{waitMs:1}", ""}, {"{\"surprise\":1}", "surprise"}, {"{\"waitMs\":\"soon\"}", "waitMs"}, {"{\"waitMs\":-1}", "waitMs"},
@@ -421,7 +427,7 @@ static void bad_texts(void)
     snprintf(reference, sizeof reference, "{\"reference\":\"%0201d\"}", 7);
     PROBLEM(purchase_options(client, reference, &out), EPS_BAD_OPTIONS, "reference", "a long reference");
 
-    /* Deep and long, which must not cost the stack. */
+    /* Deep and long texts must not exhaust the stack. */
     size_t deep = 1 << 20;
     char *nested = malloc(deep + 20);
     strcpy(nested, "{\"waitMs\":");
@@ -439,7 +445,7 @@ static void bad_opens(void)
     eps_client *client;
     eps_buffer out;
     const char *fine = config_of(url, "");
-#define REFUSED(abi, config, wanted, says) \
+#define REJECTED(abi, config, wanted, says) \
     do { \
         client = (eps_client *)&held; \
         memset(&out, 0xA5, sizeof out); \
@@ -449,28 +455,28 @@ static void bad_opens(void)
     } while (0)
     for (uint32_t abi = 0; abi < 5; abi++)
         if (abi != EPS_ABI_VERSION)
-            REFUSED(abi, fine, EPS_ABI_MISMATCH, "ABI 1");
-    REFUSED(UINT32_MAX, NULL, EPS_ABI_MISMATCH, "ABI 1");
-    REFUSED(1, NULL, EPS_NULL_ARGUMENT, "config_json");
-    REFUSED(1, "", EPS_EMPTY_ARGUMENT, "config_json");
+            REJECTED(abi, fine, EPS_ABI_MISMATCH, "ABI 1");
+    REJECTED(UINT32_MAX, NULL, EPS_ABI_MISMATCH, "ABI 1");
+    REJECTED(1, NULL, EPS_NULL_ARGUMENT, "config_json");
+    REJECTED(1, "", EPS_EMPTY_ARGUMENT, "config_json");
     for (size_t i = 0; i < COUNT(not_utf8); i++)
-        REFUSED(1, not_utf8[i], EPS_BAD_UTF8, "config_json");
+        REJECTED(1, not_utf8[i], EPS_BAD_UTF8, "config_json");
     static const char *const no_objects[] = {" ", "[]", "null", "7", "{", "{}}", "{\"baseUrl\"}"};
     for (size_t i = 0; i < COUNT(no_objects); i++)
-        REFUSED(1, no_objects[i], EPS_BAD_CONFIG, "config_json");
-    REFUSED(1, "{}", EPS_BAD_CONFIG, "baseUrl");
+        REJECTED(1, no_objects[i], EPS_BAD_CONFIG, "config_json");
+    REJECTED(1, "{}", EPS_BAD_CONFIG, "baseUrl");
     static const char *const members[][2] = {
         {",\"colour\":1", "colour"}, {",\"journal\":\"disk\"", "journal"}, {",\"journal\":\"memory\",\"journalPath\":\"x\"", "journal"},
         {",\"journalPath\":7", "journalPath"}, {",\"retentionDays\":0", "retentionDays"}, {",\"resendLimitMs\":-1", "resendLimitMs"},
         {",\"maxResponseBytes\":\"1\"", "maxResponseBytes"}, {",\"apiMapping\":[]", "apiMapping"}, {",\"apiMapping\":{\"x\":1}", "apiMapping x"},
     };
     for (size_t i = 0; i < COUNT(members); i++)
-        REFUSED(1, config_of(url, members[i][0]), EPS_BAD_CONFIG, members[i][1]);
-    REFUSED(1, config_of("gopher://x", ""), EPS_BAD_CONFIG, "baseUrl");
-    REFUSED(1, config_of("http://acme.voyado.com", ""), EPS_BAD_CONFIG, "baseUrl");
-    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false}", EPS_NO_CA_CERTIFICATES, "");
-    REFUSED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false,\"caFile\":\"/nowhere/ca.pem\"}", EPS_NO_CA_CERTIFICATES, "caFile");
-    REFUSED(1, config_of(url, ",\"journalPath\":\"/nowhere/at/all/points.db\""), EPS_JOURNAL_CANNOT_OPEN, "");
+        REJECTED(1, config_of(url, members[i][0]), EPS_BAD_CONFIG, members[i][1]);
+    REJECTED(1, config_of("gopher://x", ""), EPS_BAD_CONFIG, "baseUrl");
+    REJECTED(1, config_of("http://acme.voyado.com", ""), EPS_BAD_CONFIG, "baseUrl");
+    REJECTED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false}", EPS_NO_CA_CERTIFICATES, "");
+    REJECTED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false,\"caFile\":\"/nowhere/ca.pem\"}", EPS_NO_CA_CERTIFICATES, "caFile");
+    REJECTED(1, config_of(url, ",\"journalPath\":\"/nowhere/at/all/points.db\""), EPS_JOURNAL_CANNOT_OPEN, "");
 
     int32_t code = eps_client_open(1, fine, NULL, &out);
     PROBLEM(code, EPS_NULL_ARGUMENT, "client", "eps_client_open");
@@ -479,12 +485,12 @@ static void bad_opens(void)
     CHECK(client == NULL || client == (eps_client *)&held, "no client is given");
     CHECK(eps_client_open(1, NULL, NULL, NULL) == EPS_NULL_ARGUMENT, "eps_client_open with nothing");
 
-    /* Without a journal, what spends says what is missing. */
+    /* Without a journal, a call that spends names the missing setting. */
     client = opened(__LINE__, url, "");
     PROBLEM(purchase(client, &out), EPS_BAD_CONFIG, "journalPath", "a purchase without a journal");
     PROBLEM(list_unacknowledged(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_list_unacknowledged without a journal");
     PROBLEM(get_operation(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_get_operation without a journal");
-    PROBLEM(settle(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_resolve_pending without a journal");
+    PROBLEM(resolve_pending(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_resolve_pending without a journal");
     PROBLEM(acknowledge(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_acknowledge without a journal");
     GOOD(read_stats(client, &out), "\"pending\":null", "eps_read_stats without a journal");
     CLOSE(client);
@@ -523,9 +529,9 @@ static void buffers_ids_and_versions(void)
     CHECK(eps_abi_version() == EPS_ABI_VERSION, "the library is of the header's ABI");
 }
 
-/* ---- The log ---- */
+/* ---- The log function ---- */
 
-/* Where a test's log function and the test itself meet. */
+/* The state that a test and its log function share. */
 struct meeting {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -539,7 +545,7 @@ static void meet(struct meeting *meeting)
     *meeting = (struct meeting){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .tester = pthread_self(), .ok = 1};
 }
 
-/* Waits until a counter has a value; 0 if it has not after so many ms. */
+/* Waits until a counter has a value. Returns 0 if it has not after this many ms. */
 static int await_value(struct meeting *meeting, const int *counter, int wanted, int ms)
 {
     struct timespec until;
@@ -573,7 +579,7 @@ static void set_value(struct meeting *meeting, int *counter, int value)
     pthread_mutex_unlock(&meeting->lock);
 }
 
-/* Counts lines and looks at each. */
+/* Counts lines and checks each. */
 static void count_line(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -588,7 +594,7 @@ static void count_line(void *user, int32_t level, const char *line, size_t len)
     pthread_mutex_unlock(&meeting->lock);
 }
 
-/* Says that it is inside and stays there until it is let out. */
+/* Reports that it runs and blocks until it is released. */
 static void stay_inside(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -603,7 +609,7 @@ static void stay_inside(void *user, int32_t level, const char *line, size_t len)
     pthread_mutex_unlock(&meeting->lock);
 }
 
-/* Calls back into the library, about everything that can be called, and at last removes itself. */
+/* Calls every function of the library, and at last removes itself. */
 static void call_back(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -625,7 +631,7 @@ static void call_back(void *user, int32_t level, const char *line, size_t len)
     count_line(user, level, line, len);
 }
 
-/* Closes the client that it is the log of. */
+/* Closes its own client. */
 static void close_it(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -664,18 +670,18 @@ static void the_log(void)
     for (int32_t level = EPS_LOG_OFF; level <= EPS_LOG_DEBUG; level++)
         CHECK(eps_set_log(client, level, NULL, NULL) == EPS_OK, "%d is a level", level);
 
-    /* Lines come, on another thread; a read is a line of the level DEBUG. */
+    /* Lines come on another thread. A read is a line of the level DEBUG. */
     meet(&first), meet(&second);
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &first) == EPS_OK, "a log function is set");
     some_line(client);
     CHECK(await_value(&first, &first.lines, 1, 5000), "a line comes");
-    /* Replaced: the second gets what comes, the first nothing more. */
+    /* Replaced: the second function gets all later lines, the first none. */
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &second) == EPS_OK, "a log function is replaced");
     int lines = value_of(&first, &first.lines);
     some_line(client);
     CHECK(await_value(&second, &second.lines, 1, 5000), "a line comes");
     CHECK(value_of(&first, &first.lines) == lines, "a function that was replaced is not called");
-    /* At the level of ERROR a good read is no line; the next one at DEBUG is the next line. */
+    /* At the level ERROR a successful read is no line. The next read at DEBUG is the next line. */
     CHECK(eps_set_log(client, EPS_LOG_ERROR, count_line, &first) == EPS_OK, "a log function is set");
     some_line(client);
     CHECK(eps_set_log(client, EPS_LOG_OFF, NULL, NULL) == EPS_OK, "a log function is removed");
@@ -688,7 +694,7 @@ static void the_log(void)
     CHECK(value_of(&second, &second.lines) == lines, "a function that was removed is not called");
     CHECK(first.ok && second.ok, "every line is JSON with its length, on a thread of the library's, without the key");
 
-    /* Removing it waits for one that is running. */
+    /* Removing a log function waits for a running one. */
     meet(&first);
     first.client = client;
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, stay_inside, &first) == EPS_OK, "a log function is set");
@@ -701,7 +707,7 @@ static void the_log(void)
     set_value(&first, &first.open, 1);
     pthread_join(remover, NULL);
 
-    /* One that never ends holds up nothing, and eps_set_log for about a second only. */
+    /* A log function that never returns blocks no call, and eps_set_log for about a second only. */
     meet(&first);
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, stay_inside, &first) == EPS_OK, "a log function is set");
     some_line(client);
@@ -722,7 +728,7 @@ static void the_log(void)
     first.client = client;
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, call_back, &first) == EPS_OK, "a log function is set");
     some_line(client);
-    CHECK(await_value(&first, &first.lines, 1, 20000), "a function that calls back comes to its end");
+    CHECK(await_value(&first, &first.lines, 1, 20000), "a function that calls back returns");
     CHECK(first.ok, "a log function may call the library");
     CLOSE(client);
 
@@ -734,7 +740,7 @@ static void the_log(void)
     CHECK(eps_cancel(first.client) == EPS_CLOSED, "the client is closed then");
 }
 
-/* When eps_client_close has returned, the program may free what its log function uses. */
+/* After eps_client_close, the program may free the memory of its log function. */
 static void a_closed_client_logs_no_more(void)
 {
     struct meeting meeting;
@@ -750,11 +756,11 @@ static void a_closed_client_logs_no_more(void)
     int entered = value_of(&meeting, &meeting.entered);
     set_value(&meeting, &meeting.open, 1);
     CHECK(!await_value(&meeting, &meeting.entered, entered + 1, 200), "after eps_client_close the log function is not entered again");
-    /* Whatever still runs must be through before the memory is left. */
+    /* A running log function must return before the memory is freed. */
     await_value(&meeting, &meeting.lines, 5, slow ? 2000 : 200);
 }
 
-/* Takes itself away at the line that tells of dropped ones. */
+/* Removes itself at the line that reports dropped lines. */
 static void leave_at_drops(void *user, int32_t level, const char *line, size_t len)
 {
     struct meeting *meeting = user;
@@ -770,10 +776,11 @@ static void leave_at_drops(void *user, int32_t level, const char *line, size_t l
     stay_inside(user, level, line, len);
 }
 
-/* The line of drops and the line behind it are two calls: the second must not come when the first removed the function. */
+/* The line about dropped lines and the next line are two calls. The second must not come after
+ * the first removed the function. */
 static void a_log_function_that_removes_itself_is_not_entered_again(void)
 {
-    /* Enough lines to drop some take too long under an instrument. */
+    /* The rounds are fewer under an instrument, because dropping lines takes many lines. */
     if (slow)
         return;
     struct meeting meeting, next;
@@ -789,7 +796,7 @@ static void a_log_function_that_removes_itself_is_not_entered_again(void)
         eps_buffer_dispose(&out);
     }
     set_value(&meeting, &meeting.open, 1);
-    CHECK(await_value(&meeting, &meeting.left, 1, 20000), "dropped lines are told of");
+    CHECK(await_value(&meeting, &meeting.left, 1, 20000), "dropped lines are reported");
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, count_line, &next) == EPS_OK, "a log function is set");
     eps_list_items(client, ASTRID, "{\"waitMs\":0}", &out);
     eps_buffer_dispose(&out);
@@ -800,7 +807,7 @@ static void a_log_function_that_removes_itself_is_not_entered_again(void)
 
 /* ---- Buying ---- */
 
-static void bought_refused_and_offline(void)
+static void completed_declined_and_offline(void)
 {
     eps_client *client = OPEN();
     eps_buffer out;
@@ -829,9 +836,9 @@ static void bought_refused_and_offline(void)
     code = eps_purchase(client, ASTRID, SUMMER_SALE, NULL, &out);
     text_of(out.data, "operationId", id, sizeof id);
     CHECK(is_guid(id) && strstr(out.data, "\"httpStatus\":422"), "%s", out.data);
-    PROBLEM(code, EPS_PURCHASE_NOT_ALLOWED, "", "a purchase of what is not sold");
+    PROBLEM(code, EPS_PURCHASE_NOT_ALLOWED, "", "a purchase of an item that is not sold");
     GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"declined\"", "eps_get_operation");
-    PROBLEM(eps_list_items(client, NOBODY, NULL, &out), EPS_INVALID_CONTACT, "", "eps_list_items for nobody");
+    PROBLEM(eps_list_items(client, NOBODY, NULL, &out), EPS_INVALID_CONTACT, "", "eps_list_items for an unknown contact");
     CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "a refusal deducts nothing");
 
     GOOD(eps_find_contact(client, "email", "bjorn@example.com", NULL, &out), BJORN, "eps_find_contact");
@@ -856,7 +863,7 @@ static void bought_refused_and_offline(void)
     CHECK(count_at("/_sandbox/ledger", "\"redeem\"") == 1, "a reward is used once");
     CLOSE(client);
 
-    /* A port where nobody listens: bound and not listened on, so that nobody else takes it. */
+    /* A port without a server: bound and not listening, so that no other process takes it. */
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int fd = (int)socket(AF_INET, SOCK_STREAM, 0);
@@ -880,8 +887,9 @@ static void bought_refused_and_offline(void)
     CLOSE(client);
 }
 
-/* "Not sent" is an answer about the sale: a hurried press of a sale that is bought already must not get it. */
-static void a_hurried_press_again_is_never_told_not_sent(void)
+/* "Not sent" is a statement about the sale. A press with a short wait on an existing purchase
+ * must not get it. */
+static void a_press_with_a_short_wait_is_never_not_sent(void)
 {
     static const char *const options[] = {"{\"reference\":\"receipt 3\"}", "{\"reference\":\"receipt 3\",\"waitMs\":0}"};
     eps_client *client = OPEN();
@@ -892,7 +900,7 @@ static void a_hurried_press_again_is_never_told_not_sent(void)
         not_sent += eps_outcome(eps_purchase(client, LOAD, COFFEE, options[1], &out)) == EPS_OUTCOME_NOT_SENT;
         eps_buffer_dispose(&out);
     }
-    CHECK(not_sent == 0, "of %d hurried presses of a purchase that is done, %d were told that nothing was sent", presses, not_sent);
+    CHECK(not_sent == 0, "of %d presses with a short wait of a completed purchase, %d reported not sent", presses, not_sent);
     CLOSE(client);
 }
 
@@ -917,7 +925,7 @@ static void *blocks(void *of)
     return NULL;
 }
 
-/* Several calls wait for a server that never answers, until `end` ends them all. */
+/* Several calls wait for a server that never responds, until `end` ends them all. */
 static void blocked_calls(eps_client *client, const char *effect, int32_t (*end)(eps_client *), int32_t read_code, int32_t purchase_code,
                           double limit, const char *what)
 {
@@ -928,10 +936,10 @@ static void blocked_calls(eps_client *client, const char *effect, int32_t (*end)
         {.client = client, .call = purchase, .name = "eps_purchase", .wanted = purchase_code},
     };
     fault("any", effect);
-    int seen = count_at("/_sandbox/requests", "\"no answer\"");
+    int seen = count_at("/_sandbox/requests", "\"no response\"");
     for (size_t i = 0; i < COUNT(all); i++)
         pthread_create(&all[i].thread, NULL, blocks, &all[i]);
-    await_requests(seen + (int)COUNT(all), "\"no answer\"");
+    await_requests(seen + (int)COUNT(all), "\"no response\"");
     double began = now_ms(), worst = 0;
     CHECK(end(client) == EPS_OK, "%s works while calls are blocked", what);
     double returned = now_ms() - began;
@@ -941,16 +949,16 @@ static void blocked_calls(eps_client *client, const char *effect, int32_t (*end)
             worst = all[i].back - began;
         problem(__LINE__, all[i].code, all[i].wanted, &all[i].out, "", all[i].name);
     }
-    char told[100];
-    snprintf(told, sizeof told, "%s: the last of %zu blocked calls", what, COUNT(all));
-    in_time(__LINE__, worst, 250, told);
+    char label[100];
+    snprintf(label, sizeof label, "%s: the last of %zu blocked calls", what, COUNT(all));
+    in_time(__LINE__, worst, 250, label);
     in_time(__LINE__, returned, limit, what);
-    tell("DELETE", "/_sandbox/faults", "");
+    send_admin("DELETE", "/_sandbox/faults", "");
 }
 
 static void cancelled_and_closed_while_blocked(void)
 {
-    /* The requests must not end by themselves meanwhile. */
+    /* The requests must not end by themselves in that time. */
     char config[2048];
     snprintf(config, sizeof config, "%s", config_of(url, ",\"journal\":\"memory\""));
     char *timeout = strstr(config, "\"requestTimeoutMs\":");
@@ -967,7 +975,7 @@ static void cancelled_and_closed_while_blocked(void)
 
     GOOD(eps_client_open(EPS_ABI_VERSION, config, &client, &out), "\"abi\":1", "a client");
     blocked_calls(client, "stallAfterCommit", eps_client_close, EPS_CLOSED, EPS_PENDING_CLOSED, 2250, "eps_client_close");
-    every_call_refuses(client, EPS_CLOSED);
+    every_call_rejects(client, EPS_CLOSED);
 }
 
 /* ---- A journal in a file ---- */
@@ -979,14 +987,14 @@ static void a_purchase_outlives_its_client(void)
     snprintf(more, sizeof more, ",\"journalPath\":\"%s/points.db\"", folder);
     int deductions = count_at("/_sandbox/ledger", "\"deduct\"");
     eps_client *client = opened(__LINE__, url, more);
-    int seen = count_at("/_sandbox/requests", "\"no answer\"");
+    int seen = count_at("/_sandbox/requests", "\"no response\"");
     fault("any", "stallAfterCommit");
     snprintf(options, sizeof options, "{\"reference\":\"receipt 2\",\"waitMs\":%d}", slow ? 1000 : 300);
     int32_t code = eps_purchase(client, LOAD, COFFEE, options, &out);
     text_of(out.data, "operationId", id, sizeof id);
     CHECK(is_guid(id) && eps_outcome(code) == EPS_OUTCOME_PENDING, "%s", out.data);
-    PROBLEM(code, EPS_PENDING_WAIT_ENDED, "", "a purchase that nobody answers");
-    await_requests(seen + 1, "\"no answer\"");
+    PROBLEM(code, EPS_PENDING_WAIT_ENDED, "", "a purchase without a response");
+    await_requests(seen + 1, "\"no response\"");
     PROBLEM(eps_acknowledge(client, id, &out), EPS_STILL_PENDING, "", "eps_acknowledge");
     CLOSE(client);
 
@@ -994,11 +1002,11 @@ static void a_purchase_outlives_its_client(void)
     int32_t listed = list_unacknowledged(client, &out);
     CHECK(out.data && times_in(out.data, "\"operationId\"") == 1 && strstr(out.data, "\"outcome\":\"pending\""), "%s", out.data);
     GOOD(listed, id, "eps_list_unacknowledged after a start");
-    /* Two clients on one journal, one of them offline, and the press again on the other. */
+    /* Two clients on one journal, one of them offline, and the repeated press on the other. */
     eps_client *other = opened(__LINE__, "http://127.0.0.1:9", more);
     GOOD(list_unacknowledged(other, &out), id, "eps_list_unacknowledged on another client of the journal");
     CLOSE(other);
-    tell("DELETE", "/_sandbox/faults", "");
+    send_admin("DELETE", "/_sandbox/faults", "");
     GOOD(eps_resolve_pending(client, "{\"waitMs\":30000}", &out), "\"pending\":0", "eps_resolve_pending");
     GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"completed\"", "eps_get_operation");
     GOOD(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"receipt 2\"}", &out), "\"existing\":true", "the press again");
@@ -1098,8 +1106,8 @@ int main(int argc, char **argv)
         {"log", the_log},
         {"log-closed", a_closed_client_logs_no_more},
         {"log-removed", a_log_function_that_removes_itself_is_not_entered_again},
-        {"buying", bought_refused_and_offline},
-        {"hurry", a_hurried_press_again_is_never_told_not_sent},
+        {"buying", completed_declined_and_offline},
+        {"short wait", a_press_with_a_short_wait_is_never_not_sent},
         {"blocked", cancelled_and_closed_while_blocked},
         {"journal", a_purchase_outlives_its_client},
         {"threads", many_threads_on_one_client},

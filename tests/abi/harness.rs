@@ -1,4 +1,5 @@
-//! Runs the C harness against a sandbox: with the shared library, with the static one, and under valgrind.
+//! Runs the C harness against a sandbox: with the shared library, with the static library, and
+//! under valgrind.
 
 use crate::tools::{Link, include, library, program_with, root, said};
 use engage_sandbox::Sandbox;
@@ -6,7 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Compiles the harness against the header in `include` and runs it to its end; `before` is the program that it is run under.
+/// Compiles the harness against the header in `include` and runs it to its end. `before` is the
+/// command that the harness runs under.
 pub fn run_harness(link: Link, include: &Path, before: &[&str], more: &[&str], encrypted: bool) {
     let folder = TempDir::new().unwrap();
     let harness = program_with(&root().join("tests/abi/harness.c"), link, include, folder.path());
@@ -29,7 +31,7 @@ pub fn run_harness(link: Link, include: &Path, before: &[&str], more: &[&str], e
     let output = command.output().unwrap();
     let text = said(&output);
     assert!(output.status.success(), "{}\n{text}", output.status);
-    // A harness that ended early without a word has not passed.
+    // A harness that exits early without a summary has not passed.
     assert!(text.contains(" checks held, 0 did not\n"), "{text}");
     for line in text.lines().filter(|line| line.starts_with("time: ") || line.starts_with("harness: ")) {
         println!("{line}");
@@ -37,17 +39,17 @@ pub fn run_harness(link: Link, include: &Path, before: &[&str], more: &[&str], e
 }
 
 #[test]
-fn a_c_program_gets_what_the_header_promises_from_the_shared_library() {
+fn c_harness_with_shared_library_passes() {
     run_harness(Link::Shared(&library("libengage_point_shop.so")), &include(), &[], &[], true);
 }
 
 #[test]
-fn a_c_program_gets_what_the_header_promises_from_the_static_library() {
+fn c_harness_with_static_library_passes() {
     run_harness(Link::Static(&library("libengage_point_shop.a")), &include(), &[], &[], true);
 }
 
 #[test]
-fn no_memory_is_lost_or_misused_under_valgrind() {
+fn c_harness_under_valgrind_reports_no_memory_error() {
     let suppressions = format!("--suppressions={}", root().join("tests/abi/valgrind.supp").display());
     let valgrind = [
         "valgrind",

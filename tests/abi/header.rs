@@ -1,5 +1,5 @@
-//! The header: up to date, good C and C++ under every standard a till may be compiled with, and an example that works.
-//! Its declarations are read here too, for the checks that compare them.
+//! The header: up to date, valid C and C++ under every supported standard, and with a working
+//! example. The functions that read its declarations are here too.
 
 use crate::tools::{Link, library, program, read, root, run, second_build, stdout};
 use std::path::Path;
@@ -50,12 +50,12 @@ pub fn macros() -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_header_is_what_the_sources_make_it() {
+fn header_generated_again_is_unchanged() {
     run(Command::new(second_build().join("xtask")).args(["header", "--check"]));
 }
 
 #[test]
-fn the_header_compiles_alone_and_twice_as_c_and_cpp_without_a_warning() {
+fn header_included_once_or_twice_compiles_without_warning() {
     let folder = TempDir::new().unwrap();
     let mut compiled = 0;
     for (compilers, extension, standards) in
@@ -64,7 +64,7 @@ fn the_header_compiles_alone_and_twice_as_c_and_cpp_without_a_warning() {
         for compiler in compilers.into_iter().filter(|compiler| is_there(compiler)) {
             for (at, standard) in standards.into_iter().flat_map(|standard| [(1, standard), (2, standard)]) {
                 let source = folder.path().join(format!("only.{extension}"));
-                // The declaration behind it: a translation unit must not be empty.
+                // A declaration is needed: a translation unit must not be empty.
                 let text = "#include \"engage_point_shop.h\"\n".repeat(at) + "extern eps_client *shop;\n";
                 std::fs::write(&source, text).unwrap();
                 let mut command = Command::new(compiler);
@@ -85,7 +85,7 @@ fn is_there(program: &str) -> bool {
 }
 
 #[test]
-fn the_example_in_the_header_compiles_and_runs() {
+fn header_example_compiles_and_runs() {
     let text = read(HEADER);
     let example = text.split_once(" * AN EXAMPLE.\n").expect("the header has an example").1;
     let lines = example.lines().skip(1).take_while(|line| *line == " *" || line.starts_with(" *     "));
@@ -93,7 +93,8 @@ fn the_example_in_the_header_compiles_and_runs() {
     let example = lines.join("\n") + "\n";
     assert!(example.contains("int main(void)") && example.trim_end().ends_with('}'), "{example}");
 
-    // As it stands it compiles; it is run with a host that no resolver knows, so that it leaves the machine in no case.
+    // The example compiles unchanged. It runs with a host that no resolver knows, so that no
+    // request leaves the machine.
     let nowhere = example.replace("acme.voyado.com", "acme.voyado.invalid");
     assert_ne!(nowhere, example);
     let library = library("libengage_point_shop.so");
@@ -110,7 +111,7 @@ fn the_example_in_the_header_compiles_and_runs() {
 }
 
 #[test]
-fn every_macro_of_the_header_has_the_prefix() {
+fn header_macros_have_the_prefix() {
     let macros = macros();
     assert!(macros.len() > 60, "{macros:?}");
     for (name, _) in macros {
@@ -120,7 +121,7 @@ fn every_macro_of_the_header_has_the_prefix() {
 }
 
 #[test]
-fn the_buffer_has_the_layout_that_every_binding_relies_on() {
+fn buffer_layout_is_fixed() {
     let folder = TempDir::new().unwrap();
     let asserts = [
         "sizeof(eps_buffer) == 3 * sizeof(void *)",
@@ -133,7 +134,7 @@ fn the_buffer_has_the_layout_that_every_binding_relies_on() {
         "_Generic((eps_outcome), int32_t (*)(int32_t): 1, default: 0)",
     ];
     assert!(holds(folder.path(), &asserts));
-    // And what is false is seen to be.
+    // A false assertion must fail.
     assert!(!holds(folder.path(), &["offsetof(eps_buffer, len) == 0"]));
 }
 

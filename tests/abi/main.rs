@@ -1,13 +1,15 @@
-//! The checks of the C ABI: what the header promises, what the library exports, and how a C program gets along with both.
-//! Real compilers, real programs linked with the library as cargo built it, and a sandbox over loopback.
+//! The checks of the C ABI: the header's promises, the library's exports, and C programs that use
+//! both. The compilers are real. The programs are linked with the library as cargo built it. The
+//! sandbox runs over loopback.
 
 mod bindings;
 mod codes;
+mod coexistence;
+mod compatibility;
 mod harness;
 mod header;
-mod kept;
+mod layers;
 mod library;
-mod neighbours;
 mod panics;
-mod source;
+mod source_rules;
 mod tools;

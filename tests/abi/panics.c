@@ -1,8 +1,10 @@
-/* One exported function panics, the one that EPS_TEST_PANIC names: what its caller gets, and that the next call works.
+/* Makes the exported function that EPS_TEST_PANIC names panic. Checks the result of that call
+ * and of the next call.
  *
  *   panics FUNCTION
  *
- * Needs the library with `fault-injection`. Exit 0: as promised; 1: not, and standard output says how; 2: no such function here. */
+ * Needs the library with `fault-injection`. Exit 0: as promised. Exit 1: not as promised,
+ * standard output says how. Exit 2: there is no such function here. */
 #include "engage_point_shop.h"
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +25,8 @@ static void check(int holds, const char *what)
     }
 }
 
-/* A call that answers with a buffer. */
-static void answers(int32_t code)
+/* Checks a call that fills a buffer. */
+static void responses(int32_t code)
 {
     check(code == -900, "it returns EPS_INTERNAL");
     check(out.data && strstr(out.data, "\"code\":-900") && strstr(out.data, "\"name\":\"EPS_INTERNAL\""),
@@ -53,42 +55,42 @@ int main(int argc, char **argv)
     if (!IS(eps_client_open))
         open_shop();
     if (IS(eps_client_open)) {
-        answers(eps_client_open(EPS_ABI_VERSION, config, &shop, &out));
+        responses(eps_client_open(EPS_ABI_VERSION, config, &shop, &out));
         check(shop == NULL, "no client is given");
     } else if (IS(eps_client_close))
         check(eps_client_close(shop) == -900, "it returns EPS_INTERNAL");
     else if (IS(eps_cancel))
         check(eps_cancel(shop) == -900, "it returns EPS_INTERNAL");
     else if (IS(eps_find_contact))
-        answers(eps_find_contact(shop, "any", "x", NULL, &out));
+        responses(eps_find_contact(shop, "any", "x", NULL, &out));
     else if (IS(eps_list_points))
-        answers(eps_list_points(shop, SOMEBODY, NULL, &out));
+        responses(eps_list_points(shop, SOMEBODY, NULL, &out));
     else if (IS(eps_list_items))
-        answers(eps_list_items(shop, SOMEBODY, NULL, &out));
+        responses(eps_list_items(shop, SOMEBODY, NULL, &out));
     else if (IS(eps_purchase))
-        answers(eps_purchase(shop, SOMEBODY, SOMETHING, NULL, &out));
+        responses(eps_purchase(shop, SOMEBODY, SOMETHING, NULL, &out));
     else if (IS(eps_list_purchases))
-        answers(eps_list_purchases(shop, SOMEBODY, NULL, &out));
+        responses(eps_list_purchases(shop, SOMEBODY, NULL, &out));
     else if (IS(eps_list_rewards))
-        answers(eps_list_rewards(shop, SOMEBODY, NULL, &out));
+        responses(eps_list_rewards(shop, SOMEBODY, NULL, &out));
     else if (IS(eps_find_reward))
-        answers(eps_find_reward(shop, SOMETHING, NULL, &out));
+        responses(eps_find_reward(shop, SOMETHING, NULL, &out));
     else if (IS(eps_redeem_reward))
-        answers(eps_redeem_reward(shop, SOMEBODY, SOMETHING, NULL, &out));
+        responses(eps_redeem_reward(shop, SOMEBODY, SOMETHING, NULL, &out));
     else if (IS(eps_list_unacknowledged))
-        answers(eps_list_unacknowledged(shop, NULL, &out));
+        responses(eps_list_unacknowledged(shop, NULL, &out));
     else if (IS(eps_get_operation))
-        answers(eps_get_operation(shop, SOMETHING, &out));
+        responses(eps_get_operation(shop, SOMETHING, &out));
     else if (IS(eps_resolve_pending))
-        answers(eps_resolve_pending(shop, NULL, &out));
+        responses(eps_resolve_pending(shop, NULL, &out));
     else if (IS(eps_acknowledge))
-        answers(eps_acknowledge(shop, SOMETHING, &out));
+        responses(eps_acknowledge(shop, SOMETHING, &out));
     else if (IS(eps_read_stats))
-        answers(eps_read_stats(shop, &out));
+        responses(eps_read_stats(shop, &out));
     else if (IS(eps_set_log))
         check(eps_set_log(shop, EPS_LOG_DEBUG, log_line, NULL) == -900, "it returns EPS_INTERNAL");
     else if (IS(eps_new_id))
-        answers(eps_new_id(&out));
+        responses(eps_new_id(&out));
     else if (IS(eps_buffer_dispose)) {
         eps_buffer empty = {0};
         eps_buffer_dispose(&empty);
@@ -104,10 +106,10 @@ int main(int argc, char **argv)
     else
         known = 0;
 
-    /* The library goes on as if nothing had been: a client that was open still answers, and others work. */
+    /* The library keeps working: the open client works, and new clients work. */
     out = (eps_buffer){0};
     if (!IS(eps_client_open) && !IS(eps_read_stats))
-        check(eps_read_stats(shop, &out) == EPS_OK && out.data && strstr(out.data, "\"reads\":"), "the client still answers");
+        check(eps_read_stats(shop, &out) == EPS_OK && out.data && strstr(out.data, "\"reads\":"), "the client still responses");
     eps_buffer_dispose(&out);
     if (!IS(eps_abi_version))
         check(eps_abi_version() == EPS_ABI_VERSION, "another function works");

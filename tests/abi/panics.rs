@@ -1,5 +1,6 @@
-//! A panic inside any export: the caller gets a code, a problem object and a library that goes on working; nothing is printed.
-//! The list of exports is the header's, so a new one cannot be forgotten.
+//! A panic inside any export. The caller gets a code, a problem object and a library that keeps
+//! working. Nothing is printed. The list of exports comes from the header, so that a new export is
+//! always covered.
 
 use crate::header::functions;
 use crate::tools::{Link, program, root, said, second_build};
@@ -7,7 +8,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 #[test]
-fn a_panic_in_any_export_is_an_error_of_that_call_alone() {
+fn export_that_panics_returns_an_error_and_works_again() {
     let folder = TempDir::new().unwrap();
     let library = second_build().join("libengage_point_shop.so");
     let panics = program(&root().join("tests/abi/panics.c"), Link::Shared(&library), folder.path());
@@ -21,9 +22,9 @@ fn a_panic_in_any_export_is_an_error_of_that_call_alone() {
         if !output.status.success() || !output.stderr.is_empty() {
             wrong.push(format!("{function}: {}\n{}", output.status, said(&output)));
         }
-        // Without the panic the same program complains, but for the function that does nothing here.
-        let calm = run(function, "");
-        assert!(!calm.status.success() || function == "eps_buffer_dispose", "{function} need not panic");
+        // Without the panic the same program fails, except for the function that does nothing here.
+        let without_panic = run(function, "");
+        assert!(!without_panic.status.success() || function == "eps_buffer_dispose", "{function} need not panic");
     }
     assert!(wrong.is_empty(), "of {} functions, {} broke:\n{}", functions.len(), wrong.len(), wrong.join("\n"));
     println!("panics: {} functions, 0 broke", functions.len());

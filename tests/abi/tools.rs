@@ -1,4 +1,4 @@
-//! Where things are, and running other programs: compilers, binutils and cargo itself.
+//! Paths, and the programs that the tests run: compilers, binutils and cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -13,21 +13,22 @@ pub fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The folder of the profile, where cargo puts the libraries that it built with this test.
+/// Returns the folder of the profile, where cargo puts the libraries that it built with this test.
 pub fn profile() -> PathBuf {
     let executable = std::env::current_exe().unwrap();
     executable.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// A library of this profile, newly built with the test.
+/// Returns a library of this profile, built together with the test.
 pub fn library(name: &str) -> PathBuf {
     let places = [profile().join(name), profile().join("deps").join(name)];
-    // A link in the profile's folder is of the last `cargo build`, which may be older than this test.
+    // A link in the profile's folder belongs to the last `cargo build`, which may be older than
+    // this test.
     let newest = places.into_iter().filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path))).max();
     newest.unwrap_or_else(|| panic!("{name} is not beside the test executable")).1
 }
 
-/// Runs a program; it must succeed.
+/// Runs a program, which must succeed.
 #[track_caller]
 pub fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -35,7 +36,7 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
-/// What a program printed, on both channels.
+/// Returns the text that a program printed, on both channels.
 pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
@@ -51,17 +52,17 @@ pub enum Link<'a> {
     Static(&'a Path),
 }
 
-/// Where today's header is.
+/// Returns the folder of the current header.
 pub fn include() -> PathBuf {
     root().join("include")
 }
 
-/// Compiles a C program against today's header and links it.
+/// Compiles a C program against the current header and links it.
 pub fn program(source: &Path, link: Link, folder: &Path) -> PathBuf {
     program_with(source, link, &include(), folder)
 }
 
-/// Compiles a C program against today's header and links it with these.
+/// Compiles a C program against the current header and links it with more arguments.
 pub fn program_from(source: &Path, folder: &Path, libraries: &[String]) -> PathBuf {
     let program = folder.join(source.file_stem().unwrap());
     let mut cc = compiler(&include());
@@ -75,7 +76,8 @@ fn compiler(include: &Path) -> Command {
     cc
 }
 
-/// Compiles a C program against the header in `include` and links it. The folder of the program gets the links that the loader looks for.
+/// Compiles a C program against the header in `include` and links it. The program's folder gets the
+/// links that the loader needs.
 pub fn program_with(source: &Path, link: Link, include: &Path, folder: &Path) -> PathBuf {
     let program = folder.join(source.file_stem().unwrap());
     let mut cc = compiler(include);
@@ -83,7 +85,8 @@ pub fn program_with(source: &Path, link: Link, include: &Path, folder: &Path) ->
     match link {
         Link::Shared(library) => {
             std::os::unix::fs::symlink(library, folder.join("libengage_point_shop.so.1")).unwrap();
-            // Before LD_LIBRARY_PATH, which cargo sets and where another build of the library may lie.
+            // The rpath must win over LD_LIBRARY_PATH. Cargo sets LD_LIBRARY_PATH, and another
+            // build of the library may lie there.
             cc.arg(library).arg(format!("-Wl,--disable-new-dtags,-rpath,{}", folder.display()));
         }
         Link::Static(library) => {
@@ -94,7 +97,7 @@ pub fn program_with(source: &Path, link: Link, include: &Path, folder: &Path) ->
     program
 }
 
-/// What a static library of Rust needs from the system, by the compiler's own word.
+/// Returns the system libraries that a static Rust library needs, as the compiler states them.
 pub fn native_libraries() -> Vec<String> {
     let folder = TempDir::new().unwrap();
     let empty = folder.path().join("empty.rs");
@@ -106,8 +109,9 @@ pub fn native_libraries() -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The library with `fault-injection`, the types of its functions in its debug information, and the tasks, in a target folder of
-/// their own, where no other cargo waits or is waited for. Built at most once a process.
+/// Builds the library with `fault-injection` and the type information of its functions, and the
+/// tasks. The target folder is separate, so that no cargo process waits for another. The build
+/// happens at most once per process.
 pub fn second_build() -> PathBuf {
     static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,5 @@
-/* Makes the call of each case (cases.json) and prints "number <TAB> code <TAB> outcome <TAB> JSON". Arguments: the cases, the base URL. */
+/* Makes the call of each case (cases.json) and prints "number <TAB> code <TAB> outcome <TAB>
+ * JSON". Arguments: the cases, the base URL. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,18 +49,18 @@ int main(int argc, char **argv) {
                                     cJSON_GetStringValue(cJSON_GetArrayItem(given, 1))};
         char config[512], *options_json = options ? cJSON_PrintUnformatted(options) : NULL;
         eps_client *shop = NULL;
-        eps_buffer answer;
+        eps_buffer result;
         int32_t code;
 
         snprintf(config, sizeof config, "{\"baseUrl\": \"%s\", \"apiKey\": \"case-%d\", \"userAgent\": \"Cases/1\", \"journal\": \"memory\"}",
                  argv[2], number);
-        code = eps_client_open(EPS_ABI_VERSION, config, &shop, &answer);
+        code = eps_client_open(EPS_ABI_VERSION, config, &shop, &result);
         if (code == EPS_OK) {
-            eps_buffer_dispose(&answer);
-            code = make(shop, cJSON_GetStringValue(cJSON_GetObjectItem(each, "call")), arguments, options_json, &answer);
+            eps_buffer_dispose(&result);
+            code = make(shop, cJSON_GetStringValue(cJSON_GetObjectItem(each, "call")), arguments, options_json, &result);
         }
-        printf("%d\t%s\t%s\t%s\n", number++, eps_code_name(code), outcome_of(code), answer.data);
-        eps_buffer_dispose(&answer);
+        printf("%d\t%s\t%s\t%s\n", number++, eps_code_name(code), outcome_of(code), result.data);
+        eps_buffer_dispose(&result);
         eps_client_close(shop);
         cJSON_free(options_json);
     }

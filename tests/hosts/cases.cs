@@ -1,4 +1,4 @@
-// The cases in C#: see cases.c. What went wrong is printed from the exception's own properties.
+// The cases in C#: see cases.c. An error is printed from the exception's own properties.
 
 using System;
 using System.Collections.Generic;
@@ -41,11 +41,11 @@ static class Cases
         }
     }
 
-    // An answer, or a list or dictionary of answers, as JSON.
+    // Returns a result, or a list or dictionary of results, as JSON.
     static object Bare(object value)
     {
-        if (value is Answer answer) return answer.Json;
-        if (value is IEnumerable<Answer> answers) return answers.Select(each => each.Json).ToList();
+        if (value is JsonObject result) return result.Json;
+        if (value is IEnumerable<JsonObject> results) return results.Select(each => each.Json).ToList();
         if (value is Dictionary<string, object> members) return members.ToDictionary(each => each.Key, each => Bare(each.Value));
         return value;
     }
@@ -74,33 +74,33 @@ static class Cases
                 ["baseUrl"] = words[1], ["apiKey"] = "case-" + number, ["userAgent"] = "Cases/1", ["journal"] = "memory",
             };
             string name = "EPS_OK", outcome = "completed";
-            object answer;
+            object result;
             using (var shop = Client.Open(config))
             {
                 try
                 {
-                    answer = Bare(Make(shop, each["call"].Text, each["arguments"], each["options"]));
+                    result = Bare(Make(shop, each["call"].Text, each["arguments"], each["options"]));
                 }
                 catch (DeclinedException problem)
                 {
                     name = problem.Name;
                     outcome = "declined";
-                    answer = Problem(problem);
+                    result = Problem(problem);
                 }
                 catch (PendingException problem)
                 {
                     name = problem.Name;
                     outcome = "pending";
-                    answer = Problem(problem);
+                    result = Problem(problem);
                 }
                 catch (NotSentException problem)
                 {
                     name = problem.Name;
                     outcome = "notSent";
-                    answer = Problem(problem);
+                    result = Problem(problem);
                 }
             }
-            Console.WriteLine(number++ + "\t" + name + "\t" + outcome + "\t" + Json.Write(answer));
+            Console.WriteLine(number++ + "\t" + name + "\t" + outcome + "\t" + Json.Write(result));
         }
         return 0;
     }

@@ -18,16 +18,16 @@ def main() -> None:
         code, outcome = int(Code.OK), "completed"
         with Client(config) as shop:
             try:
-                answer = getattr(shop, case["call"])(*case["arguments"], **options)
+                result = getattr(shop, case["call"])(*case["arguments"], **options)
                 if case["call"] == "list_unacknowledged":
-                    answer = {"operations": answer}
+                    result = {"operations": result}
             except Declined as error:
-                code, outcome, answer = error.code, "declined", error.problem
+                code, outcome, result = error.code, "declined", error.problem
             except Pending as error:
-                code, outcome, answer = error.code, "pending", error.problem
+                code, outcome, result = error.code, "pending", error.problem
             except NotSent as error:
-                code, outcome, answer = error.code, "notSent", error.problem
-        print(number, "EPS_" + Code(code).name, outcome, json.dumps(answer), sep="\t")
+                code, outcome, result = error.code, "notSent", error.problem
+        print(number, "EPS_" + Code(code).name, outcome, json.dumps(result), sep="\t")
 
 
 main()

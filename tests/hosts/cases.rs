@@ -1,5 +1,5 @@
-//! The shared cases of `cases.json`: a call, the answer a server gives to it, and the code and fields that are due. The same ones are
-//! run from C, C++, C#, Python and Rust.
+//! The shared cases of `cases.json`: a call, the server's response, and the expected code and
+//! fields. The same cases run from C, C++, C#, Python and Rust.
 
 use crate::languages::ALL;
 use crate::tools::{root, stdout};
@@ -11,15 +11,15 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-/// What came of a case.
-struct Came {
+/// The result of a case.
+struct CaseResult {
     code: String,
     outcome: String,
     json: Value,
 }
 
-/// A server that gives each case its answer: the case is named by the API key. A look at what became of a purchase gets the case's
-/// "look"; what a case does not prepare for, a 503.
+/// A server that sends each case its response. The API key names the case. A status query gets the
+/// case's "query". A request without a prepared response gets a 503.
 fn serve(cases: &[Value]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -27,14 +27,14 @@ fn serve(cases: &[Value]) -> String {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let cases = cases.clone();
-            // A client that leaves is nothing to complain about.
-            thread::spawn(move || stream.and_then(|stream| answer(&stream, &cases)));
+            // A client that disconnects is no failure.
+            thread::spawn(move || stream.and_then(|stream| response(&stream, &cases)));
         }
     });
     url
 }
 
-fn answer(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
+fn response(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
     loop {
@@ -54,14 +54,14 @@ fn answer(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
 
     let number: usize = header("apikey:").and_then(|key| key.strip_prefix("case-")).unwrap().parse().unwrap();
     let spends = ["purchase", "redeem_reward"].iter().any(|call| cases[number]["call"] == *call);
-    let look = spends && head[0].starts_with("GET");
-    let prepared = &cases[number][if look { "look" } else { "answer" }];
+    let query = spends && head[0].starts_with("GET");
+    let prepared = &cases[number][if query { "query" } else { "response" }];
     let unprepared = json!({ "status": 503, "text": "" });
     let prepared = if prepared.is_null() { &unprepared } else { prepared };
     let body = prepared["text"].as_str().map_or_else(|| prepared["body"].to_string(), str::to_owned);
     let kind = prepared["type"].as_str().unwrap_or("application/json; charset=utf-8");
     let mut bytes = Vec::new();
-    write!(bytes, "HTTP/1.1 {} Answer\r\nContent-Type: {kind}\r\nConnection: close\r\n", prepared["status"])?;
+    write!(bytes, "HTTP/1.1 {} Response\r\nContent-Type: {kind}\r\nConnection: close\r\n", prepared["status"])?;
     for (name, value) in prepared["headers"].as_object().into_iter().flatten() {
         write!(bytes, "{name}: {}\r\n", value.as_str().unwrap())?;
     }
@@ -70,8 +70,8 @@ fn answer(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
     stream.write_all(&bytes)
 }
 
-/// Makes a case's call by the Rust API.
-fn make(url: &str, number: usize, case: &Value) -> Came {
+/// Makes a case's call through the Rust API.
+fn make(url: &str, number: usize, case: &Value) -> CaseResult {
     let config =
         json!({ "baseUrl": url, "apiKey": format!("case-{number}"), "userAgent": "Cases/1", "journal": "memory" });
     let client = Client::open(&config.to_string()).unwrap();
@@ -102,58 +102,62 @@ fn make(url: &str, number: usize, case: &Value) -> Came {
         }
     };
     let (row, json) = match call() {
-        Ok(answer) => (&TABLE[0], answer),
+        Ok(response) => (&TABLE[0], response),
         Err(error) => (error.code().row(), error.to_json()),
     };
-    Came { code: row.name.into(), outcome: row.outcome.name().into(), json: serde_json::from_slice(&json).unwrap() }
+    CaseResult {
+        code: row.name.into(),
+        outcome: row.outcome.name().into(),
+        json: serde_json::from_slice(&json).unwrap(),
+    }
 }
 
-/// What is wrong with what came of a case, if anything.
-fn fault(case: &Value, came: &Came) -> Option<String> {
+/// Returns the differences from the expected result.
+fn fault(case: &Value, actual: &CaseResult) -> Option<String> {
     let name = case["expect"]["code"].as_str().unwrap();
     let row = TABLE.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("{name} is no code"));
-    if came.code != name || came.outcome != row.outcome.name() {
-        return Some(format!("{name} was due, not {} ({}): {}", came.code, came.outcome, came.json));
+    if actual.code != name || actual.outcome != row.outcome.name() {
+        return Some(format!("{name} was due, not {} ({}): {}", actual.code, actual.outcome, actual.json));
     }
     let fields = case["expect"]["fields"].as_object().unwrap();
     let wrong = fields.iter().find(|(path, due)| {
-        let found = came.json.pointer(path).unwrap_or(&Value::Null);
+        let found = actual.json.pointer(path).unwrap_or(&Value::Null);
         // A 7 may be written as 7.0.
         let same_number = || found.as_f64().is_some_and(|found| due.as_f64() == Some(found));
         let anything = *due == "*" && !found.is_null();
         found != *due && !anything && !same_number()
     });
-    wrong.map(|(path, due)| format!("{path} was due to be {due}: {}", came.json))
+    wrong.map(|(path, due)| format!("{path} was due to be {due}: {}", actual.json))
 }
 
 #[test]
-fn the_shared_cases_come_to_the_same_in_every_language() {
+fn shared_cases_have_equal_results_in_every_language() {
     let file = root().join("tests/hosts/cases.json");
     let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let url = serve(&cases);
-    let runs: Vec<(String, Vec<Came>)> = thread::scope(|scope| {
+    let runs: Vec<(String, Vec<CaseResult>)> = thread::scope(|scope| {
         let of_rust = || cases.iter().enumerate().map(|(number, case)| make(&url, number, case)).collect();
         let rust = scope.spawn(of_rust);
         let hosts = ALL.map(|language| {
             let (file, url) = (&file, &url);
             scope.spawn(move || {
                 let printed = stdout(language.program("cases").arg(file).arg(url));
-                let came = |line: &str| {
+                let actual = |line: &str| {
                     let words: Vec<&str> = line.splitn(4, '\t').collect();
                     let json = serde_json::from_str(words[3]).unwrap_or_else(|error| panic!("{error}: {line}"));
-                    Came { code: words[1].into(), outcome: words[2].into(), json }
+                    CaseResult { code: words[1].into(), outcome: words[2].into(), json }
                 };
-                (format!("{language:?}"), printed.lines().map(came).collect::<Vec<_>>())
+                (format!("{language:?}"), printed.lines().map(actual).collect::<Vec<_>>())
             })
         });
         let hosts = hosts.map(|host| host.join().unwrap());
         std::iter::once(("Rust".to_owned(), rust.join().unwrap())).chain(hosts).collect()
     });
     let mut faults = Vec::new();
-    for (language, came) in &runs {
-        assert_eq!(came.len(), cases.len(), "{language}");
-        for (case, came) in cases.iter().zip(came) {
-            faults.extend(fault(case, came).map(|fault| format!("{language}, {}: {fault}", case["case"])));
+    for (language, actual) in &runs {
+        assert_eq!(actual.len(), cases.len(), "{language}");
+        for (case, actual) in cases.iter().zip(actual) {
+            faults.extend(fault(case, actual).map(|fault| format!("{language}, {}: {fault}", case["case"])));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -161,16 +165,16 @@ fn the_shared_cases_come_to_the_same_in_every_language() {
 }
 
 #[test]
-fn a_case_that_comes_to_something_else_is_seen() {
+fn case_with_another_result_is_reported() {
     let case = json!({ "expect": { "code": "EPS_DECLINED", "fields": { "/httpStatus": 400 } } });
-    let came = |code: &str, outcome: &str, status: Value| Came {
+    let actual = |code: &str, outcome: &str, status: Value| CaseResult {
         code: code.into(),
         outcome: outcome.into(),
         json: json!({ "httpStatus": status }),
     };
-    assert_eq!(fault(&case, &came("EPS_DECLINED", "declined", json!(400))), None);
-    assert!(fault(&case, &came("EPS_DECLINED", "pending", json!(400))).is_some());
-    assert!(fault(&case, &came("EPS_PENDING", "pending", json!(400))).is_some());
-    assert!(fault(&case, &came("EPS_DECLINED", "declined", json!(401))).is_some());
-    assert!(fault(&case, &came("EPS_DECLINED", "declined", Value::Null)).is_some());
+    assert_eq!(fault(&case, &actual("EPS_DECLINED", "declined", json!(400))), None);
+    assert!(fault(&case, &actual("EPS_DECLINED", "pending", json!(400))).is_some());
+    assert!(fault(&case, &actual("EPS_PENDING", "pending", json!(400))).is_some());
+    assert!(fault(&case, &actual("EPS_DECLINED", "declined", json!(401))).is_some());
+    assert!(fault(&case, &actual("EPS_DECLINED", "declined", Value::Null)).is_some());
 }

@@ -1,4 +1,4 @@
-//! The programs in each language, built once per test process as a vendor would build them.
+//! The programs in each language, built once per test process in a vendor's way.
 
 use crate::tools::{library, root, run, stdout};
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ pub enum Language {
 pub const ALL: [Language; 4] = [Language::C, Language::Cpp, Language::CSharp, Language::Python];
 
 impl Language {
-    /// A program of `examples/` or of this folder, by the name it has in every language.
+    /// Returns a program of `examples/` or of this folder, by its name in every language.
     pub fn program(self, name: &str) -> Command {
         let built = built();
         match self {
@@ -41,12 +41,12 @@ pub fn mono(program: &Path) -> Command {
     mono
 }
 
-/// Where the programs are.
+/// Returns the folder of the programs.
 pub fn built() -> &'static Path {
     &BUILT
 }
 
-/// What there is in every language.
+/// The built programs of every language.
 const PROGRAMS: &[&str] = &["till", "cases", "lifetimes"];
 
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -63,7 +63,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     built
 });
 
-/// A source of `examples/`, or of this folder.
+/// Returns a source of `examples/`, or of this folder.
 fn source(name: &str) -> PathBuf {
     let extension = Path::new(name).extension().and_then(OsStr::to_str).unwrap();
     let language = match extension {
@@ -91,7 +91,7 @@ fn build_c_and_cpp(built: &Path) {
             command
                 .arg(built.join("lib/libengage_point_shop.so.1"))
                 .arg("-Wl,--disable-new-dtags,-rpath,$ORIGIN/../lib");
-            // What the C++ binding promises is tried where it is promised: without exceptions.
+            // The C++ binding promises to work without exceptions.
             if (language, *name) == ("cpp", "cases") {
                 command.arg("-fno-exceptions");
             }
@@ -103,7 +103,7 @@ fn build_c_and_cpp(built: &Path) {
 fn build_csharp(built: &Path) {
     let folder = built.join("csharp");
     fs::create_dir_all(&folder).unwrap();
-    // As NuGet lays it out.
+    // The folder layout of NuGet.
     let native = folder.join("runtimes/linux-x64/native");
     fs::create_dir_all(&native).unwrap();
     fs::copy(library("libengage_point_shop.so"), native.join("libengage_point_shop.so")).unwrap();
@@ -127,14 +127,14 @@ pub fn mcs(out: &Path, more: &[&str], sources: &[PathBuf]) {
 
 fn build_python(built: &Path) {
     let wheels = built.join("wheels");
-    let mut build = Command::new("python3");
-    build.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", "linux_x86_64"]);
-    build.arg("--library").arg(library("libengage_point_shop.so")).arg("--out").arg(&wheels);
-    let wheel = stdout(&mut build);
+    let mut python = Command::new("python3");
+    python.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", "linux_x86_64"]);
+    python.arg("--library").arg(library("libengage_point_shop.so")).arg("--out").arg(&wheels);
+    let wheel = stdout(&mut python);
     let venv = built.join("venv");
     run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
     let mut pip = Command::new(venv.join("bin/pip"));
-    // No compiler is needed, and none is to be had.
+    // The package installs without a compiler, and none is available.
     pip.args(["install", "--quiet", "--no-index", "--disable-pip-version-check"]).arg(wheel.trim());
     run(pip.env("CC", "false").env("PATH", venv.join("bin")));
 }

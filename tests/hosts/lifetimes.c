@@ -1,5 +1,5 @@
-/* What a C host may do to clients and to the process. Arguments: URL, authority, key, folder, the
- * sandbox's own URL. Prints "N checks held" at the end. */
+/* The lifetimes of clients in a C host, and of the process. Arguments: URL, root
+ * certificate, key, folder, the sandbox's own URL. Prints "N checks held" at the end. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,50 +25,50 @@ static void check(int holds, const char *what) {
 
 static int32_t open_shop(eps_client **shop) {
     char config[2048];
-    eps_buffer answer;
+    eps_buffer result;
     int32_t code;
     snprintf(config, sizeof config,
              "{\"baseUrl\": \"%s\", \"caFile\": \"%s\", \"apiKey\": \"%s\", \"userAgent\": \"Host/1\", \"journalPath\": \"%s/points.db\"}",
              given[1], given[2], given[3], given[4]);
-    code = eps_client_open(EPS_ABI_VERSION, config, shop, &answer);
-    eps_buffer_dispose(&answer);
+    code = eps_client_open(EPS_ABI_VERSION, config, shop, &result);
+    eps_buffer_dispose(&result);
     return code;
 }
 
 static int32_t points(eps_client *shop) {
-    eps_buffer answer;
-    int32_t code = eps_list_points(shop, ASTRID, NULL, &answer);
-    eps_buffer_dispose(&answer);
+    eps_buffer result;
+    int32_t code = eps_list_points(shop, ASTRID, NULL, &result);
+    eps_buffer_dispose(&result);
     return code;
 }
 
 static int32_t buy(eps_client *shop, const char *options) {
-    eps_buffer answer;
-    int32_t code = eps_purchase(shop, ASTRID, COFFEE, options, &answer);
-    eps_buffer_dispose(&answer);
+    eps_buffer result;
+    int32_t code = eps_purchase(shop, ASTRID, COFFEE, options, &result);
+    eps_buffer_dispose(&result);
     return code;
 }
 
 static void close_in_any_order(void) {
     eps_client *first = NULL, *second = NULL, *third = NULL;
-    eps_buffer answer;
+    eps_buffer result;
     check(open_shop(&first) == EPS_OK && open_shop(&second) == EPS_OK, "two clients on one journal");
     check(first != second, "two clients are two");
     check(buy(first, "{\"reference\": \"c 1\"}") == EPS_OK, "one buys");
     check(eps_client_close(first) == EPS_OK, "the older is closed first");
     check(points(second) == EPS_OK && buy(second, "{\"reference\": \"c 2\"}") == EPS_OK, "the other goes on");
-    check(points(first) == EPS_CLOSED, "a closed one says so");
+    check(points(first) == EPS_CLOSED, "a closed client returns EPS_CLOSED");
     check(eps_client_close(first) == EPS_OK && eps_client_close(first) == EPS_OK, "closing again, as a finalizer may");
     check(open_shop(&third) == EPS_OK && third != first, "a handle is not given twice");
-    check(eps_list_points(third, ASTRID, NULL, &answer) == EPS_OK, "an answer");
+    check(eps_list_points(third, ASTRID, NULL, &result) == EPS_OK, "a result");
     check(eps_client_close(second) == EPS_OK && eps_client_close(third) == EPS_OK, "and the rest");
-    check(answer.data[answer.len] == '\0' && strstr(answer.data, "balance") != NULL, "an answer outlives its client");
-    eps_buffer_dispose(&answer);
+    check(result.data[result.len] == '\0' && strstr(result.data, "balance") != NULL, "a result outlives its client");
+    eps_buffer_dispose(&result);
     check(eps_client_close(NULL) == EPS_OK, "none is closed");
-    check(eps_client_close((eps_client *)&answer) == EPS_BAD_HANDLE, "what is no client is seen");
+    check(eps_client_close((eps_client *)&result) == EPS_BAD_HANDLE, "a pointer that is no client is rejected");
 }
 
-/* What a child that was forked may do is tried in it; it must end within ten seconds. */
+/* Runs a check in a forked child, which must end within ten seconds. */
 static int in_a_child(void (*child)(eps_client *), eps_client *shop) {
     int status = -1;
     pid_t pid;
@@ -104,7 +104,7 @@ static void fork_before_and_after(void) {
     eps_client *shop = NULL;
     check(in_a_child(use_a_client_of_its_own, NULL), "a child that is forked before the first client opens its own");
     check(open_shop(&shop) == EPS_OK && points(shop) == EPS_OK, "a client");
-    check(in_a_child(use_what_the_parent_has, shop), "a child that is forked after it is told so by every call");
+    check(in_a_child(use_what_the_parent_has, shop), "a child that is forked after it gets an error from every call");
     check(points(shop) == EPS_OK && buy(shop, "{\"reference\": \"c 3\"}") == EPS_OK, "the parent has not noticed");
     check(eps_client_close(shop) == EPS_OK, "and closes");
 }

@@ -1,4 +1,5 @@
-// What a C++ host may do to clients, results and log functions. Arguments and output: see lifetimes.c.
+// The lifetimes of clients, results and log functions in a C++ host. Arguments and output: see
+// lifetimes.c.
 #include <cstdio>
 #include <cstdlib>
 #include <future>
@@ -31,11 +32,11 @@ eps::Client open_shop() {
     return shop;
 }
 
-/// Whether the library still has this client.
+/// Returns whether the library still has this client.
 bool is_open(eps_client *client) {
-    eps_buffer answer;
-    const auto code = eps_read_stats(client, &answer);
-    eps_buffer_dispose(&answer);
+    eps_buffer result;
+    const auto code = eps_read_stats(client, &result);
+    eps_buffer_dispose(&result);
     return code == EPS_OK;
 }
 
@@ -59,9 +60,9 @@ void clients() {
     auto shop = open_shop();
     auto points = shop.list_points(astrid);
     check(shop.close() == eps::Code::ok && shop.close() == eps::Code::ok, "twice");
-    check(points && points.json().find("balance") != points.json().npos, "an answer outlives its client");
+    check(points && points.json().find("balance") != points.json().npos, "a result outlives its client");
     points = eps::new_id();
-    check(points.json().size() == 38 && points.json().data()[38] == '\0', "an answer that is replaced");
+    check(points.json().size() == 38 && points.json().data()[38] == '\0', "a result that is replaced");
 }
 
 void texts() {
@@ -69,7 +70,7 @@ void texts() {
     using namespace std::string_view_literals;
     const auto cut = shop.find_contact("email"sv, "a\0b"sv);
     check(cut.code() == eps::Code::bad_utf8 && cut.outcome() == eps::Outcome::not_sent, "a NUL inside");
-    check(cut.json().find("NUL") != cut.json().npos, "is told");
+    check(cut.json().find("NUL") != cut.json().npos, "is reported");
     const std::string_view part = std::string_view("emailX").substr(0, 5);
     check(static_cast<bool>(shop.find_contact(part, "astrid@example.com")), "a text without a NUL behind");
 }
@@ -79,8 +80,8 @@ void logs() {
     auto kept = std::make_shared<std::promise<std::string>>();
     std::weak_ptr<std::promise<std::string>> seen = kept;
     auto line = kept->get_future();
-    check(shop.set_log(eps::Level::debug, [kept, told = false](eps::Level, std::string_view text) mutable {
-        if (text.find("points.listed") != text.npos && !std::exchange(told, true)) kept->set_value(std::string(text));
+    check(shop.set_log(eps::Level::debug, [kept, reported = false](eps::Level, std::string_view text) mutable {
+        if (text.find("points.listed") != text.npos && !std::exchange(reported, true)) kept->set_value(std::string(text));
         throw std::runtime_error("from a log function");
     }) == eps::Code::ok, "a log function");
     kept.reset();
@@ -88,7 +89,7 @@ void logs() {
     check(line.get().front() == '{', "gets lines");
     (void)shop.list_points(astrid).code();
 
-    // One that is busy when it is replaced keeps what it refers to until it is through.
+    // A log function that runs when it is replaced keeps its captured state until it returns.
     std::promise<void> entered, leave, left;
     auto last = std::make_shared<std::string>("still there");
     std::weak_ptr<std::string> watched = last;

@@ -1,4 +1,5 @@
-// What a C# host may do to clients, log functions and tasks. Arguments and output: see lifetimes.c.
+// The lifetimes of clients, log functions and tasks in a C# host. Arguments and output: see
+// lifetimes.c.
 
 using System;
 using System.Collections.Generic;
@@ -13,7 +14,7 @@ using EngagePointShop;
 static class Lifetimes
 {
     const string Astrid = "a0000000-0000-4000-8000-000000000001";
-    // Whatever is asked for this member stalls.
+    // Every request for this member stalls.
     const string Bjorn = "a0000000-0000-4000-8000-000000000002";
     const string Coffee = "b0000000-0000-4000-8000-000000000001";
 
@@ -55,7 +56,7 @@ static class Lifetimes
         ["journalPath"] = Path.Combine(given[3], journal), ["waitMs"] = 60000,
     });
 
-    // Whether this process has the journal open: its shared memory is mapped.
+    // Returns whether this process has the journal open: its shared memory is mapped.
     static bool IsOpen(string journal) => File.ReadAllText("/proc/self/maps").Contains(journal + "-shm");
 
     static void Eventually(Func<bool> holds, string what)
@@ -65,7 +66,7 @@ static class Lifetimes
         Check(holds(), what);
     }
 
-    // Whether the sandbox has been asked for this by anybody.
+    // Returns whether the sandbox got such a request.
     static bool HasArrived(string path)
     {
         var requests = Json.Parse(new WebClient().DownloadString(given[4] + "/_sandbox/requests"));
@@ -141,14 +142,14 @@ static class Lifetimes
     {
         var shop = Open("waiting.db");
         var reading = shop.ListItemsAsync(Bjorn);
-        Check(shop.ListItems(Astrid).Count > 0, "another call is answered meanwhile");
+        Check(shop.ListItems(Astrid).Count > 0, "another call returns meanwhile");
         using (var cancel = new CancellationTokenSource())
         {
             var buying = shop.PurchaseAsync(Bjorn, Coffee, null, cancel.Token);
             Eventually(() => HasArrived("point-shop-items/purchase"), "a purchase is under way");
             cancel.Cancel();
             Throws<PendingException>(Code.PendingCancelled, () => buying.Wait());
-            // Cancelling is a client's.
+            // A cancellation belongs to one client.
             Throws<NotSentException>(Code.Cancelled, () => reading.Wait());
             var late = new PurchaseOptions { Reference = "cs 2" };
             Throws<NotSentException>(Code.Cancelled, () => shop.PurchaseAsync(Astrid, Coffee, late, cancel.Token).Wait());
@@ -198,7 +199,7 @@ static class Lifetimes
         }
         const string Whole = "{\"a\":[1,-2.5e3,true,false,null,\"\\\"å\\\\😀\"],\"b\":{},\"c\":[]}";
         Check(Json.Write(Json.Parse(" " + Whole.Replace("å", "\\u00e5").Replace(",", " ,\n") + "\t")) == Whole, "read and written");
-        Check(Json.Parse(Whole)["a"].Items[1].Number == -2500m && Json.Parse(Whole)["x"]["y"].Items.Count == 0, "and looked into");
+        Check(Json.Parse(Whole)["a"].Items[1].Number == -2500m && Json.Parse(Whole)["x"]["y"].Items.Count == 0, "and members are read");
     }
 
     static int Main(string[] words)
@@ -206,7 +207,8 @@ static class Lifetimes
         given = words;
         if (words.Length == 0)
         {
-            // Whether the library is found: the tests put one of every kind beside this program.
+            // Whether the library is found: the tests put wrong libraries of every kind beside this
+            // program.
             try
             {
                 Console.WriteLine(Client.LibraryVersion);
@@ -223,7 +225,7 @@ static class Lifetimes
         Logging();
         Waiting();
         Texts();
-        // Left open with a log function, and with a task in a call: the end is orderly all the same.
+        // Left open with a log function, and with a task in a call: the process still ends cleanly.
         var left = Open();
         left.SetLog(LogLevel.Debug, (level, line) => { });
         left.ListItemsAsync(Bjorn);

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from engage_point_shop import Client, Code, LogLevel, NotSent, Pending
 
 ASTRID = "a0000000-0000-4000-8000-000000000001"
-# Whatever is asked for this member stalls.
+# Every request for this member stalls.
 BJORN = "a0000000-0000-4000-8000-000000000002"
 COFFEE = "b0000000-0000-4000-8000-000000000001"
 
@@ -57,8 +57,8 @@ def is_open(journal: str) -> bool:
 
 def has_arrived(path: str) -> bool:
     """Whether the sandbox has been asked for this by anybody."""
-    with urllib.request.urlopen(f"{sys.argv[5]}/_sandbox/requests") as answer:
-        return any(path in request["path"] and request["contactId"] == BJORN for request in json.load(answer))
+    with urllib.request.urlopen(f"{sys.argv[5]}/_sandbox/requests") as response:
+        return any(path in request["path"] and request["contactId"] == BJORN for request in json.load(response))
 
 
 def closing() -> None:
@@ -93,7 +93,7 @@ def logging() -> None:
             seen.set()
         raise RuntimeError("from a log function")
 
-    # What Python says of such an error goes to standard error, which is not what is tested.
+    # Python reports such an error on standard error, which is not tested.
     sys.unraisablehook = lambda _: None
     shop.set_log(LogLevel.DEBUG, log)
     del log
@@ -110,17 +110,17 @@ def texts() -> None:
         try:
             shop.find_contact("email", "a\0b")
         except ValueError as error:
-            check("NUL" in str(error), "a NUL inside is told")
+            check("NUL" in str(error), "a NUL inside is reported")
         else:
             check(False, "a NUL inside is seen")
 
 
 async def waiting() -> None:
-    """Calls that wait hold up neither the loop nor each other; cancelling them tells each what is true."""
+    """Calls that wait hold up neither the loop nor each other; each cancelled call reports its true outcome."""
     with open_shop("waiting.db") as shop:
         stalled = [asyncio.ensure_future(asyncio.to_thread(shop.list_items, BJORN)) for _ in range(2)]
         buying = asyncio.ensure_future(asyncio.to_thread(shop.purchase, BJORN, COFFEE))
-        check(len(await asyncio.to_thread(shop.list_items, ASTRID)) > 0, "another call is answered meanwhile")
+        check(len(await asyncio.to_thread(shop.list_items, ASTRID)) > 0, "another call returns meanwhile")
         while not has_arrived("point-shop-items/purchase"):
             await asyncio.sleep(0.01)
         while not all(task.done() for task in [*stalled, buying]):
@@ -143,7 +143,7 @@ def forking() -> None:
         del shop
         gc.collect()
         sys.exit(0)  # With everything that Python does at its end.
-    check(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "the child is told")
+    check(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "the child gets an error")
     check(len(shop.list_points(ASTRID)) > 0, "and the parent has not noticed")
     shop.close()
 
@@ -154,7 +154,7 @@ logging()
 texts()
 asyncio.run(waiting())
 forking()
-# Left open with a log function, and with a thread in a call: Python's end is orderly all the same.
+# Left open with a log function, and with a thread in a call: Python still ends cleanly.
 left = open_shop()
 left.set_log(LogLevel.DEBUG, lambda level, line: None)
 threading.Thread(target=lambda: raises(NotSent, Code.CLOSED, left.list_items, BJORN), daemon=True).start()

@@ -1,5 +1,6 @@
-//! Closing in any order, finalizers, forgotten clients, several clients, unloading, forking, the end of the process; and a library that is
-//! missing or does not fit. Each language tries what its hosts do (`lifetimes.*`), this runs them.
+//! Closing in any order, finalizers, forgotten clients, several clients, unloading, forking, the
+//! end of the process, and a missing or wrong library. Each language has its own program
+//! (`lifetimes.*`), which these tests run.
 
 use crate::languages::{ALL, built, mono};
 use crate::support::Store;
@@ -12,23 +13,23 @@ use std::process::Command;
 use std::thread;
 
 #[test]
-fn every_host_may_close_forget_and_fork_as_the_header_says() {
+fn hosts_close_forget_and_fork_as_the_header_states() {
     thread::scope(|scope| {
         for language in ALL {
             scope.spawn(move || {
                 let store = Store::open();
-                // Whatever is asked for Björn stalls.
+                // Every request for Björn stalls.
                 for operation in [Operation::Items, Operation::Purchase] {
                     store.sandbox.arm(Fault::on(operation, Effect::StallBeforeCommit).contact(demo::BJORN).times(0));
                 }
                 let host = language.program("lifetimes");
-                // Whatever a host waits for that does not come must not hold up the tests.
+                // A host that hangs must not block the tests.
                 let mut program = Command::new("timeout");
                 program.args(["--kill-after=5", "120"]).arg(host.get_program()).args(host.get_args());
                 program.arg(store.sandbox.https_url()).arg(store.sandbox.ca_file()).arg(store.sandbox.api_key());
                 let output = program.arg(store.folder.path()).arg(store.sandbox.http_url()).output().unwrap();
                 let text = said(&output);
-                // One that ended early without a word has not passed.
+                // A program that ends early without a summary has not passed.
                 assert!(
                     output.status.success() && text.contains(" checks held\n"),
                     "{language:?}: {}\n{text}",
@@ -41,7 +42,7 @@ fn every_host_may_close_forget_and_fork_as_the_header_says() {
 }
 
 #[test]
-fn a_library_that_is_unloaded_with_a_client_open_stays() {
+fn library_unloaded_with_open_client_stays_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let unload = folder.path().join("unload");
     let mut cc = Command::new("cc");
@@ -50,8 +51,9 @@ fn a_library_that_is_unloaded_with_a_client_open_stays() {
     assert_eq!(stdout(Command::new(unload).arg(library("libengage_point_shop.so"))), "unloaded\n");
 }
 
-/// Puts a library of every kind that does not fit where a binding looks for it, and sees that `load` says what is wrong.
-fn misfits_are_named(place: &Path, load: impl Fn() -> String) {
+/// Puts wrong libraries of every kind where a binding looks for it, and checks that `load` names
+/// the fault.
+fn wrong_libraries_are_named(place: &Path, load: impl Fn() -> String) {
     let name = place.file_name().unwrap().to_str().unwrap();
     let _ = fs::remove_file(place);
     let missing = load();
@@ -69,7 +71,7 @@ fn misfits_are_named(place: &Path, load: impl Fn() -> String) {
         assert!(message.replace("function ", "").contains(wanted) && message.contains(name), "{wanted}: {message}");
     }
 
-    // Of a 32-bit build it is the header that the loader looks at first.
+    // For a 32-bit build the loader reads the header first.
     let mut bytes = fs::read(place).unwrap();
     bytes[4] = 1;
     fs::write(place, bytes).unwrap();
@@ -78,18 +80,18 @@ fn misfits_are_named(place: &Path, load: impl Fn() -> String) {
 }
 
 #[test]
-fn a_missing_or_misfitting_library_is_named_by_csharp() {
+fn csharp_names_a_missing_or_wrong_library() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["lifetimes.exe", "EngagePointShop.dll"] {
         fs::copy(built().join("csharp").join(file), folder.path().join(file)).unwrap();
     }
-    misfits_are_named(&folder.path().join("libengage_point_shop.so"), || {
-        // Without cargo's folders, in which the README's commands may have put a library.
+    wrong_libraries_are_named(&folder.path().join("libengage_point_shop.so"), || {
+        // Without cargo's folders: the README's commands may have put a library there.
         let output = mono(&folder.path().join("lifetimes.exe")).env_remove("LD_LIBRARY_PATH").output().unwrap();
         assert_eq!(output.status.code(), Some(3), "{}", said(&output));
         said(&output)
     });
-    // The places for several processors go before the one for a single one.
+    // The folders for several processors come before the folder for a single one.
     let x64 = folder.path().join("x64");
     fs::create_dir(&x64).unwrap();
     fs::copy(library("libengage_point_shop.so"), x64.join("libengage_point_shop.so")).unwrap();
@@ -97,7 +99,7 @@ fn a_missing_or_misfitting_library_is_named_by_csharp() {
 }
 
 #[test]
-fn a_missing_or_misfitting_library_is_named_by_python() {
+fn python_names_a_missing_or_wrong_library() {
     let folder = tempfile::tempdir().unwrap();
     let package = folder.path().join("engage_point_shop");
     fs::create_dir(&package).unwrap();
@@ -107,7 +109,7 @@ fn a_missing_or_misfitting_library_is_named_by_python() {
             fs::copy(&path, package.join(path.file_name().unwrap())).unwrap();
         }
     }
-    misfits_are_named(&package.join("libengage_point_shop.so"), || {
+    wrong_libraries_are_named(&package.join("libengage_point_shop.so"), || {
         let output = Command::new("python3")
             .args(["-B", "-c", "import engage_point_shop"])
             .current_dir(&folder)

@@ -1,10 +1,16 @@
-//! The languages a POS is written in: C, C++, C# (Mono) and Python. Each has its own compiler or runtime here, the binding as it is shipped,
-//! and the shared library as cargo built it; what one of them is told, all of them are told.
+//! The programs around the library: the bindings in C, C++, C# (Mono) and Python, and the sandbox's
+//! commands and dashboard. Each language has its own compiler or runtime here, the binding as it is
+//! shipped, and the shared library as cargo built it.
+#![cfg(unix)]
 
+mod browser;
 mod cases;
+mod certify;
+mod dashboard;
+mod example_tills;
 mod languages;
 mod lifetimes;
-mod stories;
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 #[allow(dead_code)]

@@ -1,4 +1,4 @@
-/* The smallest program that buys something: what is built from an installed package.
+/* The smallest program that buys: it is built from an installed package.
  *
  *   shop URL CA KEY JOURNAL
  *

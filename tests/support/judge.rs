@@ -1,8 +1,8 @@
-//! Judges a campaign: what Engage deducted, what the journals hold and what the callers were told must be one story.
-//! A violation is a sentence that names the purchase; the rules are the design's invariants 1 to 7.
-//! What can be told from journals and ledger alone, the sandbox's own judge tells (`engage-sandbox judge`).
+//! Judges a campaign: the ledger, the journals and the returned outcomes must agree. A violation is
+//! a sentence that names the purchase. The rules are the design's invariants 1 to 7. The sandbox's
+//! own judge (`engage-sandbox judge`) checks the rules that need only journals and ledger.
 
-use crate::till::Told;
+use crate::till::TillCall;
 use engage_point_shop::Outcome;
 use engage_point_shop::code::outcome;
 use engage_sandbox::{LedgerEntry, LedgerKind, RequestEntry, judge as sandbox};
@@ -28,7 +28,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// An operation object of the C API.
+    /// Reads an operation object of the C API.
     pub fn of_operation(operation: &Value) -> Record {
         let guid = |key: &str| guid(&operation[key]).unwrap_or_else(|| panic!("no {key} in {operation}"));
         Record {
@@ -43,7 +43,8 @@ impl Record {
         }
     }
 
-    /// Every purchase a journal holds, acknowledged or not, read from the file itself. Nothing if there is none, or an empty one.
+    /// Reads every purchase of a journal from the file itself, acknowledged or not. Returns none
+    /// for a missing or empty file.
     pub fn read_journal(path: &Path) -> Vec<Record> {
         if !path.exists() {
             return Vec::new();
@@ -76,34 +77,35 @@ impl Record {
         records.unwrap().map(Result::unwrap).collect()
     }
 
-    fn is_settled(&self) -> bool {
+    fn is_final(&self) -> bool {
         matches!(self.state.as_str(), "completed" | "declined" | "notSent")
     }
 }
 
-/// What there is to judge.
+/// The evidence to judge.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
     pub ledger: &'a [LedgerEntry],
     pub requests: &'a [RequestEntry],
-    /// Of each till or group of tills on one journal: its records, and what all of them told, in order.
+    /// Each till or group of tills on one journal: its records, and all calls in order.
     pub journals: &'a [Journal],
-    /// The tills' quiet time: a tenth more than `requestTimeoutMs`. Unless it was answered, a request is not followed by the next one
-    /// of the same purchase within it, counted from its record; of that the journal keeps the first's only.
-    pub apart: Duration,
-    /// Whether the faults have ended and the journals have been settled since.
-    pub settled: bool,
+    /// The tills' in-flight window: a tenth more than `requestTimeoutMs`. A request without a
+    /// response is not followed by the next one of the same purchase within the window. The window
+    /// counts from the record. The journal keeps only the first record's time.
+    pub in_flight_window: Duration,
+    /// Whether the faults have ended and the journals have been resolved since.
+    pub resolved: bool,
 }
 
 /// A journal and the tills that used it.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
     pub records: Vec<Record>,
-    pub told: Vec<Told>,
+    pub calls: Vec<TillCall>,
 }
 
 impl Journal {
-    /// As the POS would export it.
+    /// Returns the journal as the POS would export it.
     fn export(&self) -> sandbox::Journal {
         let operation = |record: &Record| sandbox::Operation {
             operation_id: record.id,
@@ -121,12 +123,13 @@ impl Journal {
             reference: record.reference.clone(),
             needs_review: record.needs_review,
             acknowledged_at_ms: record.acknowledged.then_some(0),
+            recorded_at_ms: Some(record.recorded_at),
         };
         sandbox::Journal { name: String::new(), operations: self.records.iter().map(operation).collect() }
     }
 }
 
-/// What was found when all was well, for the summary.
+/// The counts of a campaign without violations.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Found {
     pub intents: usize,
@@ -134,18 +137,17 @@ pub struct Found {
     pub posts: usize,
 }
 
-/// Holds the case against every rule; the first violation, if any.
+/// Checks the case against every rule, and returns the first violation.
 pub fn judge(case: &Case<'_>) -> Result<Found, String> {
-    let deducted = journals_and_ledger_are_one_story(case)?;
-    every_request_that_spends_has_its_record_and_its_quiet_time(case)?;
+    let deducted = journals_match_the_ledger(case)?;
     for journal in case.journals {
-        callers_were_told_the_truth(journal, &deducted)?;
-        every_deduction_was_asked_for(journal, &deducted)?;
+        returned_outcomes_match_the_ledger(journal, &deducted)?;
+        every_deduction_has_a_press(journal, &deducted)?;
     }
     let records = || case.journals.iter().flat_map(|journal| &journal.records);
-    let done = records().filter(|record| record.state == "completed").count();
-    if case.settled && done != deducted.len() {
-        return Err(format!("{} deductions, but {done} intents that are done", deducted.len()));
+    let completed = records().filter(|record| record.state == "completed").count();
+    if case.resolved && completed != deducted.len() {
+        return Err(format!("{} deductions, but {completed} completed intents", deducted.len()));
     }
     let posts = case.requests.iter().filter(|request| request.purchase_id.is_some()).count();
     Ok(Found { intents: records().count(), deductions: deducted.len(), posts })
@@ -153,16 +155,17 @@ pub fn judge(case: &Case<'_>) -> Result<Found, String> {
 
 type Deducted<'a> = BTreeMap<Uuid, &'a LedgerEntry>;
 
-/// What the sandbox's judge says of the journals and the ledger: the same judge that a vendor's CI asks.
-fn journals_and_ledger_are_one_story<'a>(case: &Case<'a>) -> Result<Deducted<'a>, String> {
+/// Asks the sandbox's judge about the journals and the ledger: the same judge as in a vendor's CI.
+fn journals_match_the_ledger<'a>(case: &Case<'a>) -> Result<Deducted<'a>, String> {
     let deductions: Vec<LedgerEntry> =
         case.ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct).cloned().collect();
     let exports: Vec<sandbox::Journal> = case.journals.iter().map(Journal::export).collect();
     let verdict = sandbox::judge(&sandbox::Case {
         ledger: &deductions,
         journals: &exports,
-        settled: case.settled,
+        resolved: case.resolved,
         partial: false,
+        attempts: Some(sandbox::Attempts { requests: case.requests, in_flight_window: case.in_flight_window }),
     });
     match verdict.reasons().map(|(rule, why)| format!("{rule}: {why}")).collect::<Vec<_>>() {
         reasons if reasons.is_empty() => {}
@@ -172,87 +175,53 @@ fn journals_and_ledger_are_one_story<'a>(case: &Case<'a>) -> Result<Deducted<'a>
     Ok(deducted.map(|entry| (entry.purchase_id, entry)).collect())
 }
 
-/// Invariant 2, and the quiet time: exactly for the second request, whose purchase was recorded right before the first left.
-/// A later one may have left at the very end of its own time, so that only the margin is sure.
-fn every_request_that_spends_has_its_record_and_its_quiet_time(case: &Case<'_>) -> Result<(), String> {
-    let known: BTreeMap<Uuid, &Record> =
-        case.journals.iter().flat_map(|journal| &journal.records).map(|record| (record.id, record)).collect();
-    let mut sent: BTreeMap<Uuid, Vec<&RequestEntry>> = BTreeMap::new();
-    let quiet = i64::try_from(case.apart.as_millis()).unwrap_or(i64::MAX);
-    for request in case.requests {
-        let Some(id) = request.purchase_id else { continue };
-        let Some(record) = known.get(&id) else {
-            return Err(format!("a request that spends was made for {id}, and no journal knows it"));
-        };
-        let earlier = sent.entry(id).or_default();
-        if let Some(before) = earlier.last()
-            && before.status.is_none()
-        {
-            let (since, quiet) = match earlier.len() {
-                1 => (record.recorded_at, quiet),
-                _ => (before.time.millis(), quiet / 11),
-            };
-            let gap = request.time.millis() - since;
-            if gap < quiet {
-                return Err(format!(
-                    "{id} was sent again {gap} ms after it was recorded or sent, not {quiet}: {earlier:#?}, {request:#?}"
-                ));
-            }
-        }
-        if request.contact_id != Some(record.contact) {
-            return Err(format!("{id} was sent for another contact: {request:?}, {record:?}"));
-        }
-        earlier.push(request);
-    }
-    Ok(())
-}
-
-/// Invariants 4, 6 and 7: done is deducted, refused never is, pending is not forgotten; one reference is one purchase.
-fn callers_were_told_the_truth(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
+/// Invariants 4, 6 and 7: a completed purchase is deducted, a declined one never is, a pending one
+/// is kept. One reference is one purchase.
+fn returned_outcomes_match_the_ledger(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
     let records: BTreeMap<Uuid, &Record> = journal.records.iter().map(|record| (record.id, record)).collect();
     let mut named: BTreeMap<String, Uuid> = BTreeMap::new();
-    for told in &journal.told {
-        let Some(code) = told.code() else { continue };
+    for call in &journal.calls {
+        let Some(code) = call.code() else { continue };
         if code <= -900 {
-            return Err(format!("a fault of the library itself: {told:?}"));
+            return Err(format!("a fault of the library itself: {call:?}"));
         }
-        if told.verb() == "open" && code != 0 {
-            return Err(format!("a journal could not be opened: {told:?}"));
+        if call.verb() == "open" && code != 0 {
+            return Err(format!("the journal could not be opened: {call:?}"));
         }
-        if told.verb() == "ack" && code == 0 {
-            let id = told.argument(1).parse::<Uuid>().map_err(|error| error.to_string())?;
+        if call.verb() == "ack" && code == 0 {
+            let id = call.argument(1).parse::<Uuid>().map_err(|error| error.to_string())?;
             if !records.get(&id).is_some_and(|record| record.acknowledged) {
-                return Err(format!("{id} was acknowledged, and that is forgotten"));
+                return Err(format!("{id} was acknowledged"));
             }
         }
-        if told.verb() == "unsettled" && code == 0 {
-            for operation in told.json("operations").as_array().into_iter().flatten() {
+        if call.verb() == "list" && code == 0 {
+            for operation in call.json("operations").as_array().into_iter().flatten() {
                 let shown = Record::of_operation(operation);
                 let held = records.get(&shown.id);
-                if !held.is_some_and(|record| {
-                    !shown.is_settled() || shown.state == record.state || shown.state == "notSent"
-                }) {
+                if !held
+                    .is_some_and(|record| !shown.is_final() || shown.state == record.state || shown.state == "notSent")
+                {
                     return Err(format!("shown as {shown:?} and now it is {held:?}"));
                 }
             }
         }
-        let Some(press) = Press::of(told) else { continue };
-        let Some(id) = guid(told.json("operationId")) else {
+        let Some(press) = Press::of(call) else { continue };
+        let Some(id) = guid(call.json("operationId")) else {
             if outcome(code) == Outcome::Completed {
-                return Err(format!("done without an operationId: {told:?}"));
+                return Err(format!("completed without an operationId: {call:?}"));
             }
             continue;
         };
         let is_there = deducted.contains_key(&id);
         let Some(record) = records.get(&id) else {
-            return Err(format!("the journal has forgotten {id}, of which a caller was told {code}"));
+            return Err(format!("the journal has forgotten {id}, for which a call returned {code}"));
         };
         if (record.contact, record.item) != (press.contact, press.item) && code > -100 {
-            return Err(format!("told of {id}, which is somebody else's purchase: {told:?}, {record:?}"));
+            return Err(format!("the call returned {id}, which is another purchase: {call:?}, {record:?}"));
         }
         match outcome(code) {
-            Outcome::Completed if !is_there => return Err(format!("told done and not deducted: {id}")),
-            Outcome::Declined if is_there => return Err(format!("told refused ({code}) and deducted: {id}")),
+            Outcome::Completed if !is_there => return Err(format!("reported as completed and not deducted: {id}")),
+            Outcome::Declined if is_there => return Err(format!("reported as declined ({code}) and deducted: {id}")),
             _ => {}
         }
         let contradicts = (-199..=-100).contains(&code);
@@ -260,13 +229,13 @@ fn callers_were_told_the_truth(journal: &Journal, deducted: &Deducted<'_>) -> Re
             && !contradicts
             && *named.entry(name).or_insert(id) != id
         {
-            return Err(format!("one reference and two purchases, the second is {id}: {told:?}"));
+            return Err(format!("one reference and two purchases, the second is {id}: {call:?}"));
         }
     }
     Ok(())
 }
 
-/// What a press asked for.
+/// The arguments of a press.
 struct Press<'a> {
     contact: Uuid,
     item: Uuid,
@@ -275,21 +244,21 @@ struct Press<'a> {
 }
 
 impl<'a> Press<'a> {
-    fn of(told: &'a Told) -> Option<Press<'a>> {
-        let third = told.argument(3);
-        let (reference, id) = match told.verb() {
+    fn of(call: &'a TillCall) -> Option<Press<'a>> {
+        let third = call.argument(3);
+        let (reference, id) = match call.verb() {
             "purchase" => ((!third.is_empty()).then_some(third), None),
             "named" => (None, third.parse().ok()),
             _ => return None,
         };
-        Some(Press { contact: told.argument(1).parse().ok()?, item: told.argument(2).parse().ok()?, reference, id })
+        Some(Press { contact: call.argument(1).parse().ok()?, item: call.argument(2).parse().ok()?, reference, id })
     }
 
     fn name(&self) -> Option<String> {
         self.reference.map(|reference| format!("{} {} {reference}", self.contact, self.item))
     }
 
-    /// Whether it may have meant this intent.
+    /// Returns whether the press may have meant this intent.
     fn means(&self, record: &Record) -> bool {
         (self.contact, self.item) == (record.contact, record.item)
             && self.reference == record.reference.as_deref()
@@ -297,23 +266,23 @@ impl<'a> Press<'a> {
     }
 }
 
-/// Invariant 4 from the other side: what was deducted has a press that was told done or pending, or that was not answered.
-/// So a press that was told "not sent" was not bought after all, unless it was pressed again. Presses without a name count:
-/// there are at least as many of them as deductions.
-fn every_deduction_was_asked_for(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
+/// Invariant 4 from the other side. A deduction has a press that returned completed or pending, or
+/// that did not return. So a press that returned "not sent" was not bought later, unless it was
+/// pressed again. Presses without a name are counted: there are at least as many as deductions.
+fn every_deduction_has_a_press(journal: &Journal, deducted: &Deducted<'_>) -> Result<(), String> {
     let mut nameless: BTreeMap<(Uuid, Uuid), (usize, Vec<Uuid>)> = BTreeMap::new();
-    let mut told_of: BTreeSet<Uuid> = BTreeSet::new();
-    let presses: Vec<(Press<'_>, &Told)> =
-        journal.told.iter().filter_map(|told| Press::of(told).map(|press| (press, told))).collect();
-    for (press, told) in &presses {
-        match (told.code(), guid(told.json("operationId"))) {
+    let mut reported: BTreeSet<Uuid> = BTreeSet::new();
+    let presses: Vec<(Press<'_>, &TillCall)> =
+        journal.calls.iter().filter_map(|call| Press::of(call).map(|press| (press, call))).collect();
+    for (press, call) in &presses {
+        match (call.code(), guid(call.json("operationId"))) {
             (Some(code), Some(id)) if matches!(outcome(code), Outcome::Completed | Outcome::Pending) => {
-                told_of.insert(id);
+                reported.insert(id);
             }
             (None, _) if press.reference.is_none() && press.id.is_none() => {
                 nameless.entry((press.contact, press.item)).or_default().0 += 1;
             }
-            // Pending before the journal answered: like not answered.
+            // Pending before the journal was ready: the same as a call that did not return.
             (Some(code), None) if outcome(code) == Outcome::Pending => {
                 nameless.entry((press.contact, press.item)).or_default().0 += 1;
             }
@@ -321,34 +290,37 @@ fn every_deduction_was_asked_for(journal: &Journal, deducted: &Deducted<'_>) -> 
         }
     }
     for record in journal.records.iter().filter(|record| deducted.contains_key(&record.id)) {
-        if told_of.contains(&record.id) {
+        if reported.contains(&record.id) {
             continue;
         }
-        let unanswered = |told: &Told| {
-            told.code().is_none_or(|code| told.json("operationId").is_null() && outcome(code) == Outcome::Pending)
+        let without_outcome = |call: &TillCall| {
+            call.code().is_none_or(|code| call.json("operationId").is_null() && outcome(code) == Outcome::Pending)
         };
         let candidates: Vec<&Press<'_>> = presses
             .iter()
-            .filter(|(press, told)| press.means(record) && unanswered(told))
+            .filter(|(press, call)| press.means(record) && without_outcome(call))
             .map(|(press, _)| press)
             .collect();
         if candidates.is_empty() {
-            let answers: Vec<_> =
-                presses.iter().filter(|(press, _)| press.means(record)).map(|(_, told)| told.code()).collect();
-            return Err(format!("deducted, and every press for it was told otherwise ({answers:?}): {record:?}"));
+            let responses: Vec<_> =
+                presses.iter().filter(|(press, _)| press.means(record)).map(|(_, call)| call.code()).collect();
+            return Err(format!(
+                "deducted, and every press for it returned another outcome ({responses:?}): {record:?}"
+            ));
         }
-        // One that named it, by reference or id, made it; else one of the nameless did, and each of those makes one at most.
+        // A press that named the intent, by reference or id, made it. Otherwise a nameless press
+        // did, and each of those makes one at most.
         if candidates.iter().all(|press| press.reference.is_none() && press.id.is_none()) {
             let (count, ids) = nameless.entry((record.contact, record.item)).or_default();
             ids.push(record.id);
             if ids.len() > *count {
-                let answers: Vec<_> = presses
+                let responses: Vec<_> = presses
                     .iter()
                     .filter(|(press, _)| press.means(record))
-                    .map(|(_, told)| (told.code(), told.json("operationId").as_str(), told.json("message").as_str()))
+                    .map(|(_, call)| (call.code(), call.json("operationId").as_str(), call.json("message").as_str()))
                     .collect();
                 return Err(format!(
-                    "{count} presses were not answered and {} are deducted: {ids:?}; of {answers:#?}",
+                    "{count} presses did not return and {} are deducted: {ids:?}; of {responses:#?}",
                     ids.len()
                 ));
             }

@@ -1,9 +1,10 @@
-//! What the tests share: a running sandbox and clients of it, over TLS unless said otherwise.
+//! Shared parts of the tests: a running sandbox and clients of it, over TLS unless stated
+//! otherwise.
 #![allow(dead_code)]
 
 use engage_point_shop::{Client, Code, ContactId, Error, ItemId, OperationId};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{LedgerKind, Sandbox};
+use engage_sandbox::{LedgerKind, Operation, Sandbox};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -29,7 +30,8 @@ impl Store {
         self.folder.path().join("journal.db")
     }
 
-    /// A configuration for this store: HTTPS, its CA only, quick settling, a journal in memory unless `extra` names one.
+    /// Returns a configuration for this store: HTTPS, only its root certificate, a short retry
+    /// schedule, a journal in memory unless `extra` names one.
     pub fn config(&self, extra: &Value) -> String {
         let mut config = json!({
             "baseUrl": self.sandbox.https_url(),
@@ -38,9 +40,13 @@ impl Store {
             "caFile": self.sandbox.ca_file(),
             "systemTrust": false,
             "requestTimeoutMs": 1_000,
+            // The sandbox's history has no lag.
+            "historyLagMs": 0,
             "retryScheduleMs": [20, 40, 80],
             "startupJitterMs": 0,
-            // Tests that break "the next connection" mean the one of their call.
+            // Tests reach one store by several addresses.
+            "tenant": "store",
+            // Tests that break "the next connection" mean the connection of their call.
             "preconnect": false,
         });
         let config_map = config.as_object_mut().unwrap();
@@ -49,7 +55,7 @@ impl Store {
             config_map.insert("journal".into(), "memory".into());
         }
         config_map.extend(extra);
-        // A null takes a key away.
+        // A null removes a key.
         config_map.retain(|_, value| !value.is_null());
         config.to_string()
     }
@@ -62,7 +68,7 @@ impl Store {
         Client::open(&self.config(extra)).unwrap()
     }
 
-    /// A client with its journal in the store's file.
+    /// Returns a client with its journal in the store's file.
     pub fn durable_client(&self) -> Client {
         self.client_with(&json!({ "journalPath": self.journal() }))
     }
@@ -72,48 +78,54 @@ impl Store {
         ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct).map(|entry| entry.purchase_id).collect()
     }
 
-    /// How many requests that spend have reached the sandbox.
+    /// Waits until a request of this operation has reached the sandbox. Panics after ten seconds.
+    pub fn wait_for_request(&self, operation: Operation) {
+        let request = self.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(operation));
+        assert!(request.is_some(), "{operation:?}: no request within 10 s");
+    }
+
+    /// Returns the number of requests that spend at the sandbox.
     pub fn posts(&self) -> usize {
         self.sandbox.requests().iter().filter(|request| request.method == "POST").count()
     }
 }
 
-/// An answer as JSON.
-pub fn parse(answer: &[u8]) -> Value {
-    serde_json::from_slice(answer).unwrap()
+/// Parses a result as JSON.
+pub fn parse(result: &[u8]) -> Value {
+    serde_json::from_slice(result).unwrap()
 }
 
-/// The problem object of an error.
+/// Returns the problem object of an error.
 pub fn problem(error: &Error) -> Value {
     parse(&error.to_json())
 }
 
-/// Buys, and gives the operation object or the error.
+/// Buys, and returns the operation object or the error.
 pub fn buy(client: &Client, contact: ContactId, item: ItemId, with: &Value) -> Result<Value, Error> {
-    client.purchase(contact, item, Some(&with.to_string())).map(|answer| parse(&answer))
+    client.purchase(contact, item, Some(&with.to_string())).map(|json| parse(&json))
 }
 
 pub fn id_of(operation: &Value) -> OperationId {
     OperationId::parse(operation["operationId"].as_str().unwrap(), "operationId").unwrap()
 }
 
-pub fn unsettled(client: &Client) -> Vec<Value> {
+pub fn unacknowledged(client: &Client) -> Vec<Value> {
     parse(&client.list_unacknowledged(None).unwrap())["operations"].as_array().unwrap().clone()
 }
 
-/// Waits until the operation's outcome is known, and gives it.
-pub fn settled(client: &Client, id: OperationId) -> Value {
-    eventually("the operation is settled", || {
+/// Waits until the operation's outcome is known, and returns the operation.
+pub fn resolved(client: &Client, id: OperationId) -> Value {
+    eventually("the operation is resolved", || {
         let operation = parse(&client.get_operation(id).unwrap());
         (operation["outcome"] != "pending").then_some(operation)
     })
 }
 
-/// Waits for something that must come; panics when it has not after ten seconds.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits for an expected event. Panics when it has not come after ten seconds.
+pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = check() {
             return found;
         }
         assert!(Instant::now() < until, "{what}: not within 10 s");

@@ -1,18 +1,21 @@
-/* A scripted till for the campaigns: it makes the calls it is told to and says before and after each what it knows.
+/* A scripted till for the campaigns: it makes the given calls and prints an event before and
+ * after each.
  *
  *   till CONFIG_JSON COMMAND...
  *
- *   purchase:CONTACT:ITEM:REFERENCE:WAITMS    named:CONTACT:ITEM:PURCHASEID:WAITMS    items:CONTACT    settle:WAITMS
- *   rewards:CONTACT    redeem:CONTACT:ASSIGNMENT:REFERENCE:WAITMS
- *   unsettled    get:ID    ack:ID    ackall    stats    new-id    cancel    close    reopen
- *   wait-stdin           goes on when a line (or the end) comes in on standard input
- *   stdin                carries out the lines of standard input as commands, up to its end
- *   loop:N               carries out the rest of the commands N times; 0: for ever
- *   threads:N:COMMAND    carries out the command in N threads at the same instant
+ *   purchase:CONTACT:ITEM:REFERENCE:WAITMS    named:CONTACT:ITEM:PURCHASEID:WAITMS
+ *   rewards:CONTACT    redeem:CONTACT:ASSIGNMENT:REFERENCE:WAITMS    items:CONTACT
+ *   resolve:WAITMS    list    get:ID    ack:ID    ackall    stats    new-id    cancel    close
+ *   reopen
+ *   wait-stdin           waits for a line (or the end) of standard input
+ *   stdin                makes the lines of standard input as commands, up to its end
+ *   loop:N               makes the rest of the commands N times, 0: without end
+ *   threads:N:COMMAND    makes the command in N threads at the same instant
  *
- * An empty REFERENCE or WAITMS is left out, and a "#" in an argument becomes the number of the loop's round. Each event is one line,
- * written at once: "BEGIN <command>" before the call, "END <command> <code> <json>" after it; the first command is "open".
- * Exit: 0 when the script ran through, whatever the codes; 2 for a script that makes no sense; 3 when open failed. */
+ * An empty REFERENCE or WAITMS is left out. A "#" in an argument becomes the number of the
+ * loop's round. Each event is one line, written at once: "BEGIN <command>" before the call, "END
+ * <command> <code> <json>" after it. The first command is "open". Exit: 0 for a complete script,
+ * whatever the codes. 2 for an invalid script. 3 when open failed. */
 #define _GNU_SOURCE
 #include "engage_point_shop.h"
 #include <pthread.h>
@@ -42,18 +45,18 @@ static void *room(size_t bytes)
     return memory;
 }
 
-/* One write a line, so that a till that is killed leaves whole lines, and threads do not mix theirs. */
-static void say(const char *event, const char *command, const eps_buffer *answer, const int32_t *code)
+/* One write per line: a killed till leaves complete lines, and threads do not mix their lines. */
+static void say(const char *event, const char *command, const eps_buffer *result, const int32_t *code)
 {
-    size_t length = strlen(command) + 64 + (answer != NULL ? answer->len : 0);
+    size_t length = strlen(command) + 64 + (result != NULL ? result->len : 0);
     char *line = room(length);
     int used = snprintf(line, length, "%s %s", event, command);
     if (code != NULL) {
         used += snprintf(line + used, length - (size_t)used, " %d ", (int)*code);
     }
-    if (answer != NULL && answer->data != NULL) {
-        for (size_t at = 0; at < answer->len; at++) {
-            char byte = answer->data[at];
+    if (result != NULL && result->data != NULL) {
+        for (size_t at = 0; at < result->len; at++) {
+            char byte = result->data[at];
             line[used++] = (char)(byte == '\n' || byte == '\r' ? ' ' : byte);
         }
     }
@@ -73,7 +76,8 @@ static int32_t open_client(eps_buffer *out)
     return eps_client_open(EPS_ABI_VERSION, config, &client, out);
 }
 
-/* The options of a purchase: a name for it ("reference" or "purchaseId") and the wait, each if given. */
+/* Writes the options of a purchase: its name ("reference" or "purchaseId") and the wait, each if
+ * given. */
 static const char *options_of(char *to, size_t size, const char *key, const char *name, const char *wait)
 {
     int used = snprintf(to, size, "{");
@@ -87,7 +91,7 @@ static const char *options_of(char *to, size_t size, const char *key, const char
     return to;
 }
 
-/* Makes one call and says what came of it. */
+/* Makes one call and returns its code. */
 static int32_t call(const char *command, eps_buffer *out)
 {
     char text[1024], options[1024];
@@ -113,12 +117,12 @@ static int32_t call(const char *command, eps_buffer *out)
         return eps_redeem_reward(client, given[1][0] != '\0' ? given[1] : NULL, given[2], options, out);
     }
     if (strcmp(verb, "rewards") == 0) return eps_list_rewards(client, given[1], NULL, out);
-    if (strcmp(verb, "settle") == 0) {
+    if (strcmp(verb, "resolve") == 0) {
         options_of(options, sizeof options, "", "", given[1]);
         return eps_resolve_pending(client, options, out);
     }
     if (strcmp(verb, "items") == 0) return eps_list_items(client, given[1], NULL, out);
-    if (strcmp(verb, "unsettled") == 0) return eps_list_unacknowledged(client, NULL, out);
+    if (strcmp(verb, "list") == 0) return eps_list_unacknowledged(client, NULL, out);
     if (strcmp(verb, "get") == 0) return eps_get_operation(client, given[1], out);
     if (strcmp(verb, "ack") == 0) return eps_acknowledge(client, given[1], out);
     if (strcmp(verb, "stats") == 0) return eps_read_stats(client, out);
@@ -148,8 +152,9 @@ static int32_t make(const char *command)
     return code;
 }
 
-/* Acknowledges everything whose outcome is known, each as an "ack:ID" of its own. Only the operation objects' own keys are
- * looked at: they come before Engage's "purchase", which is skipped by looking for the next object's first key. */
+/* Acknowledges every operation with a known outcome, each as an "ack:ID" of its own. Only the
+ * operation objects' own keys are read. They come before Engage's "purchase", which is skipped
+ * by searching for the next object's first key. */
 static void acknowledge_all(void)
 {
     eps_buffer out = {NULL, 0, 0};
@@ -201,7 +206,8 @@ static void in_threads(unsigned count, const char *command)
     pthread_barrier_destroy(&together);
 }
 
-/* Reads a line byte by byte, so that nothing of the next one is taken. False at the end. */
+/* Reads a line byte by byte, so that nothing of the next one is consumed. Returns false at the
+ * end. */
 static int read_line(char *line, size_t size)
 {
     size_t used = 0;
@@ -220,7 +226,7 @@ static int read_line(char *line, size_t size)
     return used > 0;
 }
 
-/* The command with each "#" replaced by the number of the round. */
+/* Returns the command with each "#" replaced by the number of the round. */
 static char *this_round(const char *command)
 {
     size_t marks = 0;
@@ -277,7 +283,7 @@ int main(int argc, char **argv)
     }
     config = argv[1];
     if (argc > 2 && strcmp(argv[2], "wait-stdin") == 0) {
-        /* Before the open, for tills that are to open at the same instant. */
+        /* Before the open, for tills that must open at the same instant. */
         char line[16];
         say("BEGIN", argv[2], NULL, NULL);
         read_line(line, sizeof line);

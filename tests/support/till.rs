@@ -1,16 +1,17 @@
-//! The scripted till of `till.c`: built once per test process against the public header and the shared library just built.
-//! [`Told`] is what its caller had been told, as far as it lived to say so.
+//! The scripted till of `till.c`, built once per test process against the public header and the
+//! shared library of this build. [`TillCall`] is a call and its result, as far as the till lived to
+//! print them.
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// A folder for compiled programs that lives as long as the test process needs it, and the till in it.
+/// The till in a folder for compiled programs that lives as long as the test process.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = build_folder().join("till");
     std::fs::create_dir_all(&folder).unwrap();
-    // The library's own name, as the programs that link it look for it.
+    // The library's own name, which the linked programs look up.
     let library = shared_library();
     let soname = folder.join("libengage_point_shop.so.1");
     replace(&soname, |fresh| std::os::unix::fs::symlink(&library, fresh).unwrap());
@@ -24,7 +25,8 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
                 "-I",
                 root.join("include").to_str().unwrap(),
                 library.to_str().unwrap(),
-                // Before LD_LIBRARY_PATH, which cargo sets and where another build of the library may lie.
+                // The rpath must win over LD_LIBRARY_PATH. Cargo sets LD_LIBRARY_PATH, and another
+                // build of the library may lie there.
                 &format!("-Wl,--disable-new-dtags,-rpath,{}", folder.display()),
                 "-pthread",
             ],
@@ -33,24 +35,24 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     till
 });
 
-/// The till, compiled.
+/// Returns the compiled till.
 pub fn till() -> &'static Path {
     &BUILT
 }
 
-/// A till with its configuration and its script.
+/// Returns a till with its configuration and its script.
 pub fn run_till(config: &str, script: &[&str]) -> Command {
     let mut command = Command::new(till());
     command.arg(config).args(script);
     command
 }
 
-/// Runs a till to its end and gives what it told. Panics when it did not run its script through.
-pub fn told_by(config: &str, script: &[&str]) -> Vec<Told> {
+/// Runs a till to its end and returns its calls. Panics when its script was not completed.
+pub fn run_script(config: &str, script: &[&str]) -> Vec<TillCall> {
     let output = run_till(config, script).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{:?}: {text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    Told::parse(&text)
+    TillCall::parse(&text)
 }
 
 /// Compiles one C file, with every warning an error.
@@ -64,7 +66,7 @@ pub fn compile(source: &Path, program: &Path, more: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Where this test executable's own programs go.
+/// Returns the folder for this test executable's own programs.
 pub fn build_folder() -> PathBuf {
     let executable = std::env::current_exe().unwrap();
     let folder = executable.with_extension("programs");
@@ -72,14 +74,15 @@ pub fn build_folder() -> PathBuf {
     folder
 }
 
-/// Makes a file beside its place and moves it there: test processes may build the same thing at once.
+/// Makes a file beside its place and moves it there, because test processes may build the same file
+/// at once.
 fn replace(place: &Path, make: impl FnOnce(&Path)) {
     let fresh = place.with_extension(format!("{}.new", std::process::id()));
     make(&fresh);
     std::fs::rename(fresh, place).unwrap();
 }
 
-/// The library that was built with this test, which lies beside it.
+/// Returns the library that was built with this test and lies beside it.
 fn shared_library() -> PathBuf {
     let executable = std::env::current_exe().unwrap();
     let mut folders = executable.ancestors().skip(1);
@@ -88,27 +91,27 @@ fn shared_library() -> PathBuf {
     found.expect("libengage_point_shop.so lies beside the test executable or one folder up")
 }
 
-/// A call a till made.
+/// A call of a till.
 #[derive(Debug, Clone)]
-pub struct Told {
-    /// As in the script: `purchase:CONTACT:ITEM:REFERENCE:WAITMS`.
+pub struct TillCall {
+    /// The call as in the script: `purchase:CONTACT:ITEM:REFERENCE:WAITMS`.
     pub command: String,
-    /// The code and the JSON; None: the till did not live to tell.
-    pub answer: Option<(i32, Value)>,
+    /// The code and the JSON. `None`: the till was killed before the call returned.
+    pub result: Option<(i32, Value)>,
 }
 
-impl Told {
-    /// Reads a till's standard output, whole or cut off anywhere.
-    pub fn parse(output: &str) -> Vec<Told> {
-        let mut told: Vec<Told> = Vec::new();
-        // What stands behind the last line's end was cut off by the kill.
+impl TillCall {
+    /// Reads a till's standard output, complete or cut off anywhere.
+    pub fn parse(output: &str) -> Vec<TillCall> {
+        let mut calls: Vec<TillCall> = Vec::new();
+        // The kill has cut off the text after the last line end.
         let whole = output.rfind('\n').map_or("", |end| &output[..end]);
         for line in whole.lines() {
             let (event, rest) = line.split_once(' ').unwrap_or_else(|| panic!("not an event: {line}"));
             let mut words = rest.splitn(3, ' ');
             let command = words.next().unwrap_or_default().to_owned();
             if event == "BEGIN" {
-                told.push(Told { command, answer: None });
+                calls.push(TillCall { command, result: None });
                 continue;
             }
             assert_eq!(event, "END", "not an event: {line}");
@@ -117,30 +120,30 @@ impl Told {
                 "" => Value::Null,
                 json => serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {line}")),
             };
-            // Of several threads in the same call, it does not matter which.
-            let call = told.iter_mut().find(|call| call.command == command && call.answer.is_none());
-            call.unwrap_or_else(|| panic!("an END without its BEGIN: {line}")).answer = Some((code, json));
+            // With several threads in the same call, any of the calls will do.
+            let call = calls.iter_mut().find(|call| call.command == command && call.result.is_none());
+            call.unwrap_or_else(|| panic!("an END without its BEGIN: {line}")).result = Some((code, json));
         }
-        told
+        calls
     }
 
-    /// The first word of the command.
+    /// Returns the first part of the command.
     pub fn verb(&self) -> &str {
         self.argument(0)
     }
 
-    /// The n-th part of the command; "" if there is none.
+    /// Returns the n-th part of the command, "" if there is none.
     pub fn argument(&self, n: usize) -> &str {
         self.command.split(':').nth(n).unwrap_or_default()
     }
 
-    /// The code it was answered with.
+    /// Returns the code of the call.
     pub fn code(&self) -> Option<i32> {
-        self.answer.as_ref().map(|(code, _)| *code)
+        self.result.as_ref().map(|(code, _)| *code)
     }
 
-    /// A member of the JSON it was answered with; null if there is none.
+    /// Returns a member of the call's JSON, null if there is none.
     pub fn json(&self, key: &str) -> &Value {
-        self.answer.as_ref().map_or(&Value::Null, |(_, json)| &json[key])
+        self.result.as_ref().map_or(&Value::Null, |(_, json)| &json[key])
     }
 }

@@ -1,4 +1,5 @@
-/* Wine 8 lacks this system library of Windows, from which Rust's standard library takes random numbers. For tests under Wine only. */
+/* A stand-in for a system library of Windows that Wine 8 lacks. Rust's standard library takes
+ * random numbers from it. For tests under Wine only. */
 #include <windows.h>
 
 BOOLEAN NTAPI SystemFunction036(PVOID bytes, ULONG length);

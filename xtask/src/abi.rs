@@ -1,5 +1,6 @@
-//! What was promised to programs that are out there: every symbol with the version it came in, the header and the types of each
-//! recorded version. `record` writes them when a version is released; `check` holds today's library and header against them.
+//! The records of the C ABI: every symbol with its first version, and each version's header and
+//! types. `record` writes the records at a release. `check` compares the current library and
+//! header with them.
 
 use crate::run::{Result, cargo, output, root, run, target};
 use crate::setup;
@@ -13,7 +14,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const HEADER: &str = "include/engage_point_shop.h";
 const SYMBOLS: &str = "abi/symbols.txt";
 
-/// Writes today's header and types, and the symbols that are new. Done once a release, and again until it is out.
+/// Writes the current header and types, and the new symbols. It may be repeated until the release.
 pub fn record() -> Result {
     setup::install(&[setup::TEST])?;
     let header = read(HEADER)?;
@@ -33,19 +34,19 @@ pub fn record() -> Result {
     check(None)
 }
 
-/// Holds today's library and header against everything that was recorded. `library` has been built with debug information.
+/// Checks the current library and header against all records. `library` has debug information.
 pub fn check(library: Option<&Path>) -> Result {
     setup::install(&[setup::TEST])?;
     let header = read(HEADER)?;
     let recorded = symbols()?;
-    let (names, today) = (recorded.keys().cloned().collect::<BTreeSet<_>>(), functions(&header));
-    let gone: Vec<_> = names.difference(&today).cloned().collect();
-    let new: Vec<_> = today.difference(&names).cloned().collect();
-    if !gone.is_empty() {
-        return Err(format!("{SYMBOLS} promises {}, which {HEADER} does not declare any more", gone.join(", ")));
+    let (names, declared) = (recorded.keys().cloned().collect::<BTreeSet<_>>(), functions(&header));
+    let removed: Vec<_> = names.difference(&declared).cloned().collect();
+    let added: Vec<_> = declared.difference(&names).cloned().collect();
+    if !removed.is_empty() {
+        return Err(format!("{HEADER} no longer declares {}, which {SYMBOLS} records", removed.join(", ")));
     }
-    if !new.is_empty() {
-        return Err(format!("{SYMBOLS} lacks {}; run `cargo xtask abi record`", new.join(", ")));
+    if !added.is_empty() {
+        return Err(format!("{SYMBOLS} lacks {}. Run `cargo xtask abi record`.", added.join(", ")));
     }
 
     let headers = recorded_files("h")?;
@@ -54,8 +55,8 @@ pub fn check(library: Option<&Path>) -> Result {
         for (name, value) in self::macros(&read(path)?) {
             let kept = name.starts_with("EPS_VERSION") || macros.get(&name) == Some(&value);
             if !kept {
-                let now = macros.get(&name).map_or("not there", String::as_str);
-                return Err(format!("{name} was {value} in version {version} and is {now} today"));
+                let now = macros.get(&name).map_or("not defined", String::as_str);
+                return Err(format!("{name} was {value} in version {version} and is {now} now"));
             }
         }
     }
@@ -63,14 +64,14 @@ pub fn check(library: Option<&Path>) -> Result {
     let library = library.map_or_else(with_types, |path| Ok(path.to_owned()))?;
     let work = target().join("abi");
     fs::create_dir_all(&work).map_err(|error| error.to_string())?;
-    let today = work.join(format!("{}.abi", std::process::id()));
-    fs::write(&today, types(&library)?).map_err(|error| error.to_string())?;
+    let current = work.join(format!("{}.abi", std::process::id()));
+    fs::write(&current, types(&library)?).map_err(|error| error.to_string())?;
     let dumps = recorded_files("abi")?;
     for (_, dump) in &dumps {
-        // Functions may be added; whatever else differs breaks somebody's program.
-        run(Command::new("abidiff").arg("--no-added-syms").arg(root().join(dump)).arg(&today))?;
+        // Functions may be added. Any other difference breaks existing programs.
+        run(Command::new("abidiff").arg("--no-added-syms").arg(root().join(dump)).arg(&current))?;
     }
-    let _ = fs::remove_file(today);
+    let _ = fs::remove_file(current);
     println!("abi: {} functions, {} headers and {} dumps of types kept", names.len(), headers.len(), dumps.len());
     Ok(())
 }
@@ -79,7 +80,7 @@ fn read(path: &str) -> Result<String> {
     fs::read_to_string(root().join(path)).map_err(|error| format!("{path}: {error}"))
 }
 
-/// The recorded symbols, each with the version it came in.
+/// Returns the recorded symbols, each with its first version.
 fn symbols() -> Result<BTreeMap<String, String>> {
     let text = if root().join(SYMBOLS).exists() { read(SYMBOLS)? } else { String::new() };
     let line = |line: &str| {
@@ -89,7 +90,7 @@ fn symbols() -> Result<BTreeMap<String, String>> {
     text.lines().map(line).collect()
 }
 
-/// What was recorded, by version.
+/// Returns the recorded files by version.
 fn recorded_files(extension: &str) -> Result<Vec<(String, String)>> {
     let entries = fs::read_dir(root().join("abi")).map_err(|error| format!("abi: {error}"))?;
     let mut files = Vec::new();
@@ -102,26 +103,26 @@ fn recorded_files(extension: &str) -> Result<Vec<(String, String)>> {
         }
     }
     files.sort();
-    if files.is_empty() { Err("nothing is recorded in abi/; run `cargo xtask abi record`".into()) } else { Ok(files) }
+    if files.is_empty() { Err("abi/ has no records. Run `cargo xtask abi record`.".into()) } else { Ok(files) }
 }
 
-/// The functions that a header declares.
+/// Returns the functions that a header declares.
 pub fn functions(header: &str) -> BTreeSet<String> {
-    let words = header.split("EPS_API").skip(1).filter_map(|text| {
+    let names = header.split("EPS_API").skip(1).filter_map(|text| {
         let head = text.split('(').next()?;
         head.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()
     });
-    words.filter(|word| word.starts_with("eps_")).map(str::to_owned).collect()
+    names.filter(|name| name.starts_with("eps_")).map(str::to_owned).collect()
 }
 
-/// The macros of a header that have a value.
+/// Returns the macros of a header that have a value.
 fn macros(header: &str) -> BTreeMap<String, String> {
     let defines = header.lines().filter_map(|line| line.strip_prefix("#define ")?.split_once(' '));
     let ours = defines.filter(|(name, _)| name.starts_with("EPS_") && *name != "EPS_API");
     ours.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
 }
 
-/// The shared library with the types of its functions in its debug information.
+/// Builds the shared library with the types of its functions in its debug information.
 fn with_types() -> Result<PathBuf> {
     let folder = target().join("abi");
     let mut build = cargo();
@@ -132,18 +133,20 @@ fn with_types() -> Result<PathBuf> {
     Ok(folder.join("debug/libengage_point_shop.so"))
 }
 
-/// `abidiff` without debug information compares names only.
+/// Without debug information `abidiff` compares only names.
 pub const FULL_DEBUG: &str = r#"profile.dev.package.engage-point-shop.debug="full""#;
 
-/// The types of a library's exported functions, and nothing of its inside.
+/// Returns the types of a library's exported functions, without its inner types.
 fn types(library: &Path) -> Result<String> {
     let mut abidw = Command::new("abidw");
     abidw.args(["--no-comp-dir-path", "--no-show-locs", "--no-corpus-path", "--no-elf-needed"]).arg(library);
     reduced(&output(&mut abidw)?)
 }
 
-/// A dump has every type of every part of the library; kept is what the functions of the header reach, numbered anew, so that
-/// the same interface makes the same text.
+/// Reduces a dump to the types that the header's functions reach, with new numbers.
+///
+/// The dump holds the types of all parts of the library. The reduced text changes only with the
+/// interface.
 fn reduced(dump: &str) -> Result<String> {
     let lines: Vec<&str> = dump.lines().collect();
     let mut types = BTreeMap::new();
@@ -156,24 +159,26 @@ fn reduced(dump: &str) -> Result<String> {
         }
     }
     if functions.is_empty() {
-        return Err("the library's debug information does not tell the types of its functions".into());
+        return Err(
+            "the library has no debug information of its functions; build it with full debug information".into()
+        );
     }
     let corpus = lines.iter().position(|line| line.contains("<abi-instr")).ok_or("the dump has no types")?;
     let mut text = lines[..corpus].join("\n") + "\n  <abi-instr address-size='64' path='ffi' language='LANG_C99'>\n";
     let mut seen = BTreeSet::new();
-    let mut due: VecDeque<&[&str]> = functions.into_values().collect();
+    let mut queue: VecDeque<&[&str]> = functions.into_values().collect();
     let mut printed = Vec::new();
-    while let Some(element) = due.pop_front() {
+    while let Some(element) = queue.pop_front() {
         printed.extend(element.iter().map(|line| format!("    {}\n", line.trim_start())));
         let reached = element.iter().filter_map(|line| attribute(line, "type-id"));
-        due.extend(reached.filter(|id| seen.insert(*id)).filter_map(|id| types.get(id).copied()));
+        queue.extend(reached.filter(|id| seen.insert(*id)).filter_map(|id| types.get(id).copied()));
     }
     text.push_str(&renumbered(&printed.concat()));
     text.push_str("  </abi-instr>\n</abi-corpus>\n");
     Ok(text)
 }
 
-/// The element that begins with the first line.
+/// Returns the XML element that begins with the first line.
 fn element<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
     let first = lines[0];
     if first.ends_with("/>") {
@@ -208,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dump_keeps_what_the_functions_reach_and_nothing_else() {
+    fn reduced_dump_keeps_only_the_reached_types() {
         let dump = "<abi-corpus version='2.1'>\n  <elf-function-symbols>\n  </elf-function-symbols>\n  <abi-instr path='a.rs'>\n    \
             <type-decl name='u8' id='type-id-7'/>\n    <class-decl name='secret' id='type-id-8'>\n      <member type-id='type-id-7'/>\n    </class-decl>\n    \
             <pointer-type-def type-id='type-id-7' id='type-id-9'/>\n    \
@@ -225,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_tells_its_functions_and_its_values() {
+    fn header_functions_and_macros_are_read() {
         let header =
             "#define EPS_OK 0\n#define EPS_API\nEPS_API int32_t eps_a(int x);\nEPS_API\nconst char *eps_b(void);\n";
         assert_eq!(functions(header).into_iter().collect::<Vec<_>>(), ["eps_a", "eps_b"]);

@@ -1,5 +1,6 @@
-//! The main job, end to end: a till written in C, compiled against the public header and linked with the shared library,
-//! buys a reward from the sandbox over HTTPS, and the sandbox's ledger is the witness.
+//! The main use, end to end: a POS in C buys a reward from the sandbox over HTTPS.
+//! The POS is compiled against the public header and linked with the shared library.
+//! The sandbox's ledger proves the deduction.
 
 use crate::run::{Result, cargo, output, root, run, target};
 use crate::setup;
@@ -16,33 +17,33 @@ const ITEM: &str = "b0000000-0000-4000-8000-000000000001";
 const COST: i64 = 100;
 
 pub fn run_demo() -> Result {
-    step(1, "what the machine needs");
+    step(1, "install the missing tools");
     setup::install(&[setup::DEMO])?;
 
-    step(2, "the library and the sandbox");
+    step(2, "build the library and the sandbox");
     run(cargo().args(["build", "--workspace"]))?;
     let built = target().join("debug");
 
-    step(3, "the till, against the public header and the shared library");
+    step(3, "compile the POS with the public header and the shared library");
     let work = fresh_folder()?;
-    let till = compile_till(&work, &built)?;
+    let pos = compile_pos(&work, &built)?;
 
-    step(4, "the sandbox, over TLS");
+    step(4, "start the sandbox with TLS");
     let sandbox = Sandbox::start(&built.join("engage-sandbox"), &work)?;
-    println!("      {} (its authority: {})", sandbox.https, shown(&sandbox.ca));
+    println!("      {} (root certificate: {})", sandbox.https, shown(&sandbox.ca));
 
-    step(5, "the till buys a reward");
+    step(5, "the POS buys a reward");
     let before = sandbox.balance()?;
-    let purchase = sell(&till, &sandbox, &work)?;
+    let purchase = sell(&pos, &sandbox, &work)?;
     sandbox.deducted_once(&purchase, before)?;
 
-    step(6, "the cashier presses the same sale again");
-    let again = sell(&till, &sandbox, &work)?;
+    step(6, "the cashier presses again for the same sale");
+    let again = sell(&pos, &sandbox, &work)?;
     if again != purchase {
-        return Err(format!("the second press became another purchase, {again} beside {purchase}"));
+        return Err(format!("the second press made another purchase: {again} instead of {purchase}"));
     }
 
-    step(7, "the ledger's word");
+    step(7, "the sandbox's ledger");
     for entry in sandbox.ledger()? {
         println!("      {entry}");
     }
@@ -50,31 +51,31 @@ pub fn run_demo() -> Result {
     drop(sandbox);
     let _ = fs::remove_dir_all(&work);
     println!(
-        "\nThe till bought a reward over HTTPS. Pressed twice, deducted once: {before} points before, {after} after."
+        "\nThe POS bought a reward over HTTPS. Pressed twice, deducted once: {before} points before, {after} after."
     );
     Ok(())
 }
 
-fn step(number: u8, what: &str) {
-    println!("[{number}/7] {what}");
+fn step(number: u8, name: &str) {
+    println!("[{number}/7] {name}");
 }
 
 fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-/// A folder for this run alone, below cargo's.
+/// Makes a folder for this run only, below cargo's.
 fn fresh_folder() -> Result<PathBuf> {
     let folder = target().join("demo").join(std::process::id().to_string());
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder)
 }
 
-fn compile_till(work: &Path, built: &Path) -> Result<PathBuf> {
-    let till = work.join("till");
+fn compile_pos(work: &Path, built: &Path) -> Result<PathBuf> {
+    let pos = work.join("pos");
     let library = work.join("lib");
     fs::create_dir_all(&library).map_err(|error| error.to_string())?;
-    // Installed as a package would: the library under its own name, and a link without the number for the linker.
+    // Like an installed package: the loader uses the numbered name, the linker the other.
     for name in ["libengage_point_shop.so.1", "libengage_point_shop.so"] {
         fs::copy(built.join("libengage_point_shop.so"), library.join(name))
             .map_err(|error| format!("{name}: {error}"))?;
@@ -91,14 +92,14 @@ fn compile_till(work: &Path, built: &Path) -> Result<PathBuf> {
         "examples/c/till.c",
         "-o",
     ]);
-    cc.arg(&till).arg("-L").arg(&library).arg("-lengage_point_shop").arg(format!("-Wl,-rpath,{}", library.display()));
+    cc.arg(&pos).arg("-L").arg(&library).arg("-lengage_point_shop").arg(format!("-Wl,-rpath,{}", library.display()));
     run(cc.args(cjson.split_whitespace()))?;
-    Ok(till)
+    Ok(pos)
 }
 
-/// Lets the till sell, and gives the purchase's id as the till printed it.
-fn sell(till: &Path, sandbox: &Sandbox, work: &Path) -> Result<String> {
-    let mut command = Command::new(till);
+/// Makes the POS sell, and returns the purchase id that the POS printed.
+fn sell(pos: &Path, sandbox: &Sandbox, work: &Path) -> Result<String> {
+    let mut command = Command::new(pos);
     command.args(["--url", &sandbox.https, "--key", &sandbox.key, "--contact", MEMBER, "--item", ITEM]);
     command
         .args(["--reference", "receipt 4711"])
@@ -111,10 +112,10 @@ fn sell(till: &Path, sandbox: &Sandbox, work: &Path) -> Result<String> {
         println!("      {line}");
     }
     let id = printed.lines().find_map(|line| line.strip_prefix("Purchase ")?.split_whitespace().next());
-    id.map(str::to_owned).ok_or_else(|| "the till printed no purchase".to_owned())
+    id.map(str::to_owned).ok_or_else(|| "the POS printed no purchase".to_owned())
 }
 
-/// The sandbox's process; ended when dropped.
+/// The sandbox's process. Dropping it ends the process.
 pub struct Sandbox {
     process: Child,
     pub http: String,
@@ -133,36 +134,36 @@ impl Sandbox {
             .map_err(|error| format!("the sandbox could not be started: {error}"))?;
         let mut line = String::new();
         if let Some(stdout) = process.stdout.take() {
-            // A sandbox that ends before it is ready leaves the line empty.
+            // The line stays empty if the sandbox ends before it is ready.
             let _ = BufReader::new(stdout).read_line(&mut line);
         }
-        let said = |name: &str| {
+        let value = |name: &str| {
             let value = line.split_whitespace().find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-            value.map(str::to_owned).ok_or_else(|| format!("the sandbox did not say that it is ready: {line:?}"))
+            value.map(str::to_owned).ok_or_else(|| format!("the sandbox printed {line:?} instead of its addresses"))
         };
-        // Made first, so that the process is ended whatever is missing.
+        // Constructed before the values are read, so that an error ends the process.
         let mut sandbox =
             Self { process, http: String::new(), https: String::new(), ca: PathBuf::new(), key: String::new() };
-        sandbox.http = said("http")?;
-        sandbox.https = said("https")?;
-        sandbox.ca = said("ca")?.into();
-        sandbox.key = said("key")?;
+        sandbox.http = value("http")?;
+        sandbox.https = value("https")?;
+        sandbox.ca = value("ca")?.into();
+        sandbox.key = value("key")?;
         Ok(sandbox)
     }
 
-    /// Asks the sandbox's own interface.
+    /// Reads JSON from the sandbox's own interface.
     fn get(&self, path: &str) -> Result<Value> {
         let address = self.http.trim_start_matches("http://");
-        let ask = || -> std::io::Result<String> {
+        let request = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(address)?;
             write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
+            let mut response = String::new();
+            stream.read_to_string(&mut response)?;
+            Ok(response)
         };
-        let answer = ask().map_err(|error| format!("{path}: {error}"))?;
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        serde_json::from_str(body).map_err(|error| format!("{path} answered {answer:?}: {error}"))
+        let response = request().map_err(|error| format!("{path}: {error}"))?;
+        let body = response.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        serde_json::from_str(body).map_err(|error| format!("{path}: the response {response:?} is no JSON: {error}"))
     }
 
     pub fn ledger(&self) -> Result<Vec<Value>> {
@@ -172,7 +173,8 @@ impl Sandbox {
         }
     }
 
-    /// Makes sure that the purchase, and nothing else, was deducted since the balance was `before`; gives the balance now.
+    /// Checks that only this purchase was deducted from the balance `before`; returns the present
+    /// balance.
     fn deducted_once(&self, purchase: &str, before: i64) -> Result<i64> {
         let ledger = self.ledger()?;
         let deducted: Vec<&Value> = ledger.iter().filter(|entry| entry["kind"] == "deduct").collect();
@@ -182,20 +184,20 @@ impl Sandbox {
                 Ok(after)
             }
             _ => Err(format!(
-                "one deduction of {COST} points for {purchase} was due; the balance went from {before} to {after} by {}",
+                "expected one deduction of {COST} points for {purchase}; the balance went from {before} to {after} by {}",
                 serde_json::json!(deducted)
             )),
         }
     }
 
-    /// The member's points.
+    /// Returns the member's points.
     fn balance(&self) -> Result<i64> {
         let state = self.get("/_sandbox/state")?;
         let members = state["members"].as_array().ok_or("the sandbox lists no members")?;
         let member = members.iter().find(|member| member["contactId"] == MEMBER);
         member
             .and_then(|member| member["balance"].as_i64())
-            .ok_or_else(|| format!("the sandbox does not tell the balance of {MEMBER}"))
+            .ok_or_else(|| format!("the sandbox's state has no balance of {MEMBER}"))
     }
 }
 

@@ -1,5 +1,6 @@
-//! Runs the fuzz targets of `fuzz/` under libFuzzer with the address sanitizer. The pinned toolchain does it: `RUSTC_BOOTSTRAP`
-//! lets it take the flags that only a nightly one is meant to take, for this build alone.
+//! Runs the fuzz targets of `fuzz/` under libFuzzer with the address sanitizer.
+//! `RUSTC_BOOTSTRAP` lets the pinned toolchain accept the flags of a nightly one, for this build
+//! only.
 
 use crate::run::{Result, cargo, output, root, run, target};
 use crate::setup;
@@ -7,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TARGETS: [&str; 5] = ["answers", "boundary", "configuration", "journal", "options"];
+const TARGETS: [&str; 5] = ["responses", "boundary", "configuration", "journal", "options"];
 
-/// What libFuzzer needs of the compiler: counters at every edge, and the values that are compared.
+/// The compiler flags of libFuzzer: counters at every edge, and the compared values.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address -Ccodegen-units=4";
@@ -17,7 +18,7 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
 pub fn run_targets(only: Option<&str>, seconds: u32) -> Result {
     let targets: Vec<&str> = TARGETS.into_iter().filter(|name| only.is_none_or(|only| only == *name)).collect();
     if targets.is_empty() {
-        return Err(format!("there is no such target; there are {}", TARGETS.join(", ")));
+        return Err(format!("There is no such fuzz target. Choose one of {}.", TARGETS.join(", ")));
     }
     setup::install(&[setup::DEMO, setup::TEST])?;
     let programs = build()?;
@@ -28,16 +29,15 @@ pub fn run_targets(only: Option<&str>, seconds: u32) -> Result {
     Ok(())
 }
 
-/// Builds the targets and says where they are.
+/// Builds the targets and returns their folder.
 fn build() -> Result<PathBuf> {
-    let said = output(Command::new("rustc").arg("-vV"))?;
-    let host =
-        said.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not say what it compiles for")?;
+    let version = output(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("`rustc -vV` printed no host")?;
     let folder = target().join("fuzz");
     let mut build = cargo();
     build.current_dir(root().join("fuzz")).env("CARGO_TARGET_DIR", &folder);
     build.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS);
-    // With a target named, what runs at build time is built without the flags.
+    // With a named target, cargo compiles build scripts without the flags.
     run(build.args(["build", "--release", "--bins", "--target", host]))?;
     Ok(folder.join(host).join("release"))
 }
@@ -49,7 +49,7 @@ fn fuzz(program: &Path, name: &str, seconds: u32) -> Result {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     let mut fuzzer = Command::new(program);
-    // What is found is written there, ready to become a seed.
+    // libFuzzer writes new inputs to the first folder only.
     fuzzer
         .arg(&corpus)
         .arg(root().join("fuzz/seeds").join(name))

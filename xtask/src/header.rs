@@ -1,5 +1,5 @@
-//! Writes the C header (by cbindgen, with the introduction and the constants from the table of codes), the README's table,
-//! and the bindings' codes.
+//! Writes the C header, the table of codes in the documentation, and the bindings' codes.
+//! cbindgen writes the functions; the introduction and the constants are added here.
 
 mod bindings;
 
@@ -10,35 +10,32 @@ use engage_point_shop::{Level, Outcome, VERSION};
 use std::fmt::Write;
 use std::fs;
 
-/// What each band means and what the POS does about it.
-const BANDS: &[(i32, &str)] = &[
-    (0, "Done: go on, then acknowledge."),
+/// Each class of codes: its number divided by 100, its meaning, and the POS's next step.
+const CLASSES: &[(i32, &str)] = &[
+    (0, "0, completed: go on, then acknowledge."),
     (-1, "-1xx, the caller's mistake: fix the program."),
     (-2, "-2xx, configuration or credentials: call the administrator."),
-    (-3, "-3xx, refused: Engage's definite no, nothing was deducted. Tell the member."),
-    (-4, "-4xx, not sent, or a read that failed: it may be tried again."),
-    (
-        -5,
-        "-5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.",
-    ),
+    (-3, "-3xx, declined: nothing was deducted. Inform the member."),
+    (-4, "-4xx, not sent, or a read that failed: try again."),
+    (-5, "-5xx, pending: the journal holds the operation. Let the sale go on."),
     (-6, "-6xx, the journal cannot be used: nothing was sent. Call the administrator."),
     (-9, "-9xx, a fault of the library: report it."),
 ];
 
-/// The outcomes: what they are called behind the prefix, and what they mean.
+/// Each outcome: its name behind the prefix, and its meaning.
 const OUTCOMES: &[(Outcome, &str, &str)] = &[
-    (Outcome::Completed, "COMPLETED", "It happened."),
-    (Outcome::Declined, "DECLINED", "Engage said no, definitely; nothing was deducted."),
-    (Outcome::Pending, "PENDING", "Not known yet; it is being settled. Never treat it as failed."),
-    (Outcome::NotSent, "NOT_SENT", "Nothing that spends has left the till, or a read failed; it may be tried again."),
+    (Outcome::Completed, "COMPLETED", "Engage has completed the operation, or a read has succeeded."),
+    (Outcome::Declined, "DECLINED", "Engage has declined the operation; nothing was deducted."),
+    (Outcome::Pending, "PENDING", "The outcome is not known yet. Never treat it as failed."),
+    (Outcome::NotSent, "NOT_SENT", "No attempt has left the till, or a read failed. Try again."),
 ];
 
-/// The levels of the log, likewise.
+/// Each log level: its name behind the prefix, and the lines that it adds.
 const LEVELS: &[(Level, &str, &str)] = &[
-    (Level::Off, "OFF", "Nothing."),
-    (Level::Error, "ERROR", "What needs somebody: the journal fails."),
-    (Level::Warn, "WARN", "Reads that failed, lines that were dropped."),
-    (Level::Info, "INFO", "Every request that spends, and what came of it."),
+    (Level::Off, "OFF", "No lines."),
+    (Level::Error, "ERROR", "Faults that need an administrator: the journal fails."),
+    (Level::Warn, "WARN", "Reads that failed, log lines that were dropped."),
+    (Level::Info, "INFO", "Every attempt, and its outcome."),
     (Level::Debug, "DEBUG", "Every read."),
 ];
 
@@ -46,13 +43,14 @@ pub fn run(check: bool) -> Result {
     let table = ("<!-- codes: written by `cargo xtask header` -->\n", "<!-- end of codes -->");
     let lists = ("// Codes: written by `cargo xtask header`.\n", "// End of codes.");
     update("include/engage_point_shop.h", check, |_| header())?;
-    update("README.md", check, |found| between(found, table, &codes_table()))?;
+    update("docs/codes.md", check, |found| between(found, table, &codes_table()))?;
     update("include/engage_point_shop.hpp", check, |found| between(found, lists, &bindings::cpp()))?;
     update("bindings/csharp/Codes.cs", check, |_| Ok(bindings::csharp()))?;
     update("bindings/python/engage_point_shop/codes.py", check, |_| Ok(bindings::python()))
 }
 
-/// Makes a file what `wanted` makes of its text of now, or with `check` fails where that is something else.
+/// Writes a file's new text, which `wanted` makes of its present text. With `check` a difference
+/// fails.
 fn update(name: &str, check: bool, wanted: impl FnOnce(&str) -> Result<String>) -> Result {
     let path = root().join(name);
     let found = fs::read_to_string(&path).unwrap_or_default();
@@ -71,7 +69,7 @@ fn update(name: &str, check: bool, wanted: impl FnOnce(&str) -> Result<String>) 
     Ok(())
 }
 
-/// What differs, as the lines to take away and the lines to put in their place.
+/// Returns the difference: the lines to remove, then the lines to put in their place.
 fn difference(found: &str, wanted: &str) -> String {
     const SHOWN: usize = 20;
     let (found, wanted): (Vec<_>, Vec<_>) = (found.lines().collect(), wanted.lines().collect());
@@ -84,13 +82,13 @@ fn difference(found: &str, wanted: &str) -> String {
             let _ = writeln!(text, "{sign}{line}");
         }
         if lines.len() > SHOWN {
-            let _ = writeln!(text, "{sign} … and {} lines more", lines.len() - SHOWN);
+            let _ = writeln!(text, "{sign} … and {} more lines", lines.len() - SHOWN);
         }
     }
     text
 }
 
-/// The header's text.
+/// Returns the header's text.
 pub fn header() -> Result<String> {
     let mut config = cbindgen::Config::from_root_or_default(root());
     config.header = Some(include_str!("header/introduction.txt").trim_end().to_owned());
@@ -120,17 +118,17 @@ fn constants() -> String {
 #endif
 #endif
 
-/* The version of this header. eps_version() tells the library's. */
+/* The version of this header. eps_version() returns the library's. */
 #define EPS_VERSION "{VERSION}"
 #define EPS_VERSION_MAJOR {}
 #define EPS_VERSION_MINOR {}
 #define EPS_VERSION_PATCH {}
 
-/* The version of this interface, to be passed to eps_client_open. It changes only when a program compiled against an
- * older header would not work any more. */
+/* The version of this interface, an argument of eps_client_open. The number changes only when
+ * programs that were compiled against an older header stop working. */
 #define EPS_ABI_VERSION {EPS_ABI_VERSION}u
 
-/* What a code says about the points: the answers of eps_outcome. */
+/* The outcomes: the values of eps_outcome. */
 "#,
         number(0),
         number(1),
@@ -139,14 +137,14 @@ fn constants() -> String {
     for (outcome, name, meaning) in OUTCOMES {
         define(&mut text, &format!("EPS_OUTCOME_{name}"), *outcome as i32, meaning);
     }
-    text.push_str("\n/* How much is logged: the levels of eps_set_log. */\n");
+    text.push_str("\n/* The log levels of eps_set_log. Each level includes the levels above it. */\n");
     for (level, name, meaning) in LEVELS {
         define(&mut text, &format!("EPS_LOG_{name}"), *level as i32, meaning);
     }
-    text.push_str("\n/* Codes. The band says what to do next; numbers are never used again for something else. */\n");
-    for (band, meaning) in BANDS {
+    text.push_str("\n/* Codes. The class of a code says what the POS does next. A number is never used again. */\n");
+    for (class, meaning) in CLASSES {
         let _ = write!(text, "\n/* {meaning} */\n");
-        for row in rows(*band) {
+        for row in rows(*class) {
             define(&mut text, row.name, row.code.number(), row.meaning);
         }
     }
@@ -155,14 +153,33 @@ fn constants() -> String {
 
 fn define(text: &mut String, name: &str, number: i32, meaning: &str) {
     let number = if number < 0 { format!("({number})") } else { number.to_string() };
-    let _ = writeln!(text, "/** {meaning} */\n#define {name} {number}");
+    // The wrapped lines and their frame stay within 100 columns.
+    let comment = wrapped(meaning, 92).join("\n *  ");
+    let _ = writeln!(text, "/** {comment} */\n#define {name} {number}");
 }
 
-fn rows(band: i32) -> impl Iterator<Item = &'static Row> {
-    TABLE.iter().filter(move |row| row.code.number() / 100 == band)
+/// Breaks a text into lines of at most `width` characters.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for part in text.split(' ') {
+        let last = lines.len() - 1;
+        if lines[last].is_empty() {
+            lines[last].push_str(part);
+        } else if lines[last].chars().count() + 1 + part.chars().count() <= width {
+            lines[last].push(' ');
+            lines[last].push_str(part);
+        } else {
+            lines.push(part.to_owned());
+        }
+    }
+    lines
 }
 
-/// The README's table.
+fn rows(class: i32) -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().filter(move |row| row.code.number() / 100 == class)
+}
+
+/// Returns the table of codes for the documentation.
 fn codes_table() -> String {
     let mut table = "\n| Code | Name | Outcome | Meaning |\n|---:|---|---|---|\n".to_owned();
     for row in TABLE {
@@ -176,7 +193,7 @@ fn codes_table() -> String {
     table
 }
 
-/// A file's text with this between its two marks.
+/// Returns a file's text with a new part between two marks.
 fn between(found: &str, (begin, end): (&str, &str), text: &str) -> Result<String> {
     let missing = || format!("lacks the marks {begin:?} and {end:?}");
     let from = found.find(begin).ok_or_else(missing)? + begin.len();
@@ -189,17 +206,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_shows_what_to_take_away_and_what_to_put_there() {
+    fn difference_two_texts_shows_removed_and_added_lines() {
         assert_eq!(difference("a\nb\nc\n", "a\nx\ny\nc\n"), "@@ line 2 @@\n-b\n+x\n+y\n");
         assert_eq!(difference("a\na\n", "a\n"), "@@ line 2 @@\n-a\n");
         assert_eq!(difference("", "a\n"), "@@ line 1 @@\n+a\n");
         let long = "x\n".repeat(25);
-        assert!(difference("", &long).ends_with("+ … and 5 lines more\n"));
+        assert!(difference("", &long).ends_with("+ … and 5 more lines\n"));
     }
 
     #[test]
-    fn every_code_is_in_exactly_one_band_of_the_header() {
-        let printed: usize = BANDS.iter().map(|(band, _)| rows(*band).count()).sum();
+    fn header_every_code_is_in_exactly_one_class() {
+        let printed: usize = CLASSES.iter().map(|(class, _)| rows(*class).count()).sum();
         assert_eq!(printed, TABLE.len());
         let text = constants();
         for row in TABLE {
@@ -208,7 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_the_marks_is_an_error() {
+    fn wrapped_long_text_keeps_its_words_within_the_width() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("one", 2), ["one"]);
+    }
+
+    #[test]
+    fn between_marks_missing_is_an_error() {
         let marks = ("<begin>\n", "<end>");
         assert!(between("# A readme\n", marks, "").unwrap_err().contains("marks"));
         assert!(between("<end><begin>\n", marks, "").unwrap_err().contains("marks"));

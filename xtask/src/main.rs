@@ -1,7 +1,9 @@
-//! The project's commands: `cargo xtask demo | test | torture | header | abi | package | bench`.
+//! The project's commands: `cargo xtask --help` lists them.
 
 mod abi;
+mod audit;
 mod bench;
+mod commits;
 mod demo;
 mod fuzz;
 mod header;
@@ -27,55 +29,69 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Builds everything and lets a till written in C buy a reward from the sandbox over HTTPS
+    /// Builds everything, and a POS in C buys a reward from the sandbox over HTTPS
     Demo,
-    /// Runs all tests: what CI runs
+    /// Runs all tests, as CI does
     Test {
-        /// Only this target's package, run for real: linux-x64, linux-arm64, win-x64, win-x86; or here, cargo-c
+        /// Tests only this target's package: linux-x64, linux-arm64, win-x64, win-x86, here,
+        /// cargo-c
         #[arg(long)]
         target: Option<String>,
-        /// Every target's package, run for real
+        /// Tests every target's package
         #[arg(long, conflicts_with = "target")]
         all_targets: bool,
     },
-    /// Runs the crash, network, disk and model campaigns in full, and prints what they covered
+    /// Runs the crash, network, disk and model campaigns in full, and prints their coverage
     Torture {
-        /// Only the campaigns whose test has this in its name
+        /// Runs only the tests whose name contains this
         filter: Option<String>,
+    },
+    /// Checks licences, bans, sources and advisories of the dependencies, and the documentation
+    Audit {
+        /// Fails if the advisory database cannot be reached
+        #[arg(long)]
+        advisories: bool,
+    },
+    /// Checks the messages of the commits since a base
+    Commits {
+        /// A revision: the commits after it are checked
+        #[arg(long, default_value = "origin/main")]
+        base: String,
     },
     /// Fuzzes the library under libFuzzer
     Fuzz {
-        /// Only this target: answers, boundary, configuration, journal or options
+        /// Fuzzes only this target: responses, boundary, configuration, journal or options
         target: Option<String>,
-        /// How long each target runs
+        /// The time that each target runs, in seconds
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
-    /// Writes include/engage_point_shop.h and the README's table of codes
+    /// Writes include/engage_point_shop.h, the bindings' codes and the table of codes
     Header {
-        /// Writes nothing, and fails if something would change
+        /// Writes nothing, and fails if a file is not up to date
         #[arg(long)]
         check: bool,
     },
-    /// Makes what is shipped, in dist/: archives, wheels and the NuGet package
+    /// Makes the packages in dist/: archives, wheels and the NuGet package
     Package {
         /// linux-x64, linux-arm64, win-x64, win-x86, or all
         target: String,
     },
-    /// Makes a static library as it is shipped: only the header's functions are visible
+    /// Makes the shipped form of a static library: only the header's functions are visible
     StaticLibrary {
-        /// As cargo built it
+        /// The static library that cargo built
         archive: PathBuf,
+        /// The file to write
         into: PathBuf,
     },
-    /// Keeps the interface that programs were compiled against
+    /// Records the C ABI, or checks it against the records
     Abi {
         #[command(subcommand)]
         command: Abi,
     },
-    /// Measures the library against what a vendor would write instead, and writes docs/performance.md
+    /// Measures the library against other HTTP clients, and writes docs/performance.md
     Bench {
-        /// A few runs instead of many, and nothing written: to see whether a change helps
+        /// Makes a few runs instead of many, and writes nothing
         #[arg(long)]
         quick: bool,
     },
@@ -83,36 +99,40 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Abi {
-    /// Writes today's header, types and new symbols to abi/: once a release
+    /// Writes the current header, types and new symbols to abi/: once a release
     Record,
-    /// Holds today's library and header against what was recorded
+    /// Checks the current library and header against the records
     Check {
-        /// The library, built with full debug information; else it is built
+        /// A library that was built with full debug information [default: builds one]
         #[arg(long)]
         library: Option<PathBuf>,
     },
 }
 
-/// `cargo run` puts its own folders on the loader's path, and in them another build of the library may lie than the one we name.
-/// Only a fresh start gets rid of them.
-fn forget_cargos_libraries() {
+/// Starts this program again without cargo's folders in the loader's path.
+///
+/// `cargo run` adds its folders, which may hold another build of the library than the one a test
+/// names. The loader reads the path only when a process starts.
+fn restart_without_cargo_libraries() {
     const PATH: &str = "LD_LIBRARY_PATH";
     let Some(path) = env::var_os(PATH) else { return };
-    let (ours, others): (Vec<_>, Vec<_>) =
+    let (cargos, others): (Vec<_>, Vec<_>) =
         env::split_paths(&path).partition(|folder| folder.starts_with(run::target()));
-    if let (false, Ok(others), Ok(program)) = (ours.is_empty(), env::join_paths(others), env::current_exe()) {
+    if let (false, Ok(others), Ok(program)) = (cargos.is_empty(), env::join_paths(others), env::current_exe()) {
         let error = process::Command::new(program).args(env::args_os().skip(1)).env(PATH, others).exec();
-        eprintln!("{error}: going on with {PATH} as it is");
+        eprintln!("this program could not be restarted without cargo's folders in {PATH}: {error}");
     }
 }
 
 fn main() -> ExitCode {
-    forget_cargos_libraries();
+    restart_without_cargo_libraries();
     let result = match Arguments::parse().command {
         Command::Demo => demo::run_demo(),
         Command::Test { target: None, all_targets: false } => test::run_all(),
         Command::Test { target, .. } => targets::run_targets(target.as_deref()),
         Command::Torture { filter } => test::torture(filter.as_deref()),
+        Command::Audit { advisories } => audit::run_audit(advisories),
+        Command::Commits { base } => commits::check(&base),
         Command::Fuzz { target, seconds } => fuzz::run_targets(target.as_deref(), seconds),
         Command::Header { check } => header::run(check),
         Command::Package { target } => package::run_package(&target),

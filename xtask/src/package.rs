@@ -1,5 +1,7 @@
-//! Makes what a POS vendor installs, for each target: an archive with the library, headers, CMake and pkg-config files, licences and a
-//! bill of materials; Python wheels; one NuGet package. What an artefact may need and show is asserted on the artefact itself.
+//! Makes the packages that a POS vendor installs: an archive and a Python wheel for each target,
+//! one NuGet package. An archive holds the library, headers, CMake and pkg-config files, licences
+//! and a bill of materials. The needs and the exports of each library are checked on the library
+//! itself.
 
 pub mod artefact;
 mod build;
@@ -23,12 +25,12 @@ use target::{TARGETS, Target};
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const NAME: &str = "engage-point-shop";
 
-/// Where the packages go.
+/// Returns the folder of the packages.
 pub fn dist() -> PathBuf {
     root().join("dist")
 }
 
-/// Packages one target, or all and the NuGet package of all.
+/// Packages one target, or all targets and the NuGet package.
 pub fn run_package(name: &str) -> Result {
     if name == "all" { package_all().map(drop) } else { package(Target::named(name)?).map(drop) }
 }
@@ -42,7 +44,7 @@ pub fn package_all() -> Result<Vec<Built>> {
     Ok(built)
 }
 
-/// Builds a target, and puts its archive and its wheel into `dist`.
+/// Builds a target, and writes its archive and its wheel to `dist`.
 pub fn package(target: &'static Target) -> Result<Built> {
     setup::install(&[setup::DEMO, setup::TEST, setup::PACKAGE, target.needs])?;
     let built = build(target)?;
@@ -53,7 +55,7 @@ pub fn package(target: &'static Target) -> Result<Built> {
     Ok(built)
 }
 
-/// The archive and the wheel of what was built. The same files make the same bytes.
+/// Writes the archive and the wheel of a build. The same files give the same bytes.
 pub fn pack(built: &Built, into: &Path) -> Result<[PathBuf; 2]> {
     make(into)?;
     let target = built.target;
@@ -69,7 +71,7 @@ pub fn pack(built: &Built, into: &Path) -> Result<[PathBuf; 2]> {
     Ok([archive, wheel.trim().into()])
 }
 
-/// That packing the same files again makes the same bytes.
+/// Checks that packing the same files again gives the same bytes.
 pub fn packs_the_same(built: &Built, packed: &Path, again: &Path) -> Result {
     for package in pack(built, again)? {
         same_bytes(&package, packed)?;
@@ -81,7 +83,7 @@ pub fn same_bytes(package: &Path, packed: &Path) -> Result {
     let before = packed.join(package.file_name().unwrap_or_default());
     match (fs::read(package), fs::read(&before)) {
         (Ok(now), Ok(before)) if now == before => Ok(()),
-        _ => Err(format!("{} and {} are not the same bytes", package.display(), before.display())),
+        _ => Err(format!("{} and {} differ, though they hold the same files", package.display(), before.display())),
     }
 }
 
@@ -102,7 +104,7 @@ pub fn write(path: &Path, text: impl AsRef<[u8]>) -> Result {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Packs a folder.
+/// Packs a folder into a `.tar.gz` or `.zip` file.
 fn archive(work: &Path, stem: &str, zipped: bool, into: &Path) -> Result<PathBuf> {
     if zipped {
         let archive = into.join(format!("{stem}.zip"));
@@ -124,16 +126,23 @@ fn archive(work: &Path, stem: &str, zipped: bool, into: &Path) -> Result<PathBuf
     Ok(archive)
 }
 
-fn zip(folder: &Path, what: &str, archive: &Path) -> Result {
+fn zip(folder: &Path, content: &str, archive: &Path) -> Result {
     let _ = fs::remove_file(archive);
-    // A zip file knows no time before 1980.
-    run(Command::new("find").arg(folder.join(what)).args(["-exec", "touch", "-d", "1980-01-02T00:00:00Z", "{}", "+"]))?;
+    // A zip file cannot hold a time before 1980.
+    run(Command::new("find").arg(folder.join(content)).args([
+        "-exec",
+        "touch",
+        "-d",
+        "1980-01-02T00:00:00Z",
+        "{}",
+        "+",
+    ]))?;
     let mut zip = Command::new("sh");
-    zip.args(["-c", r#"find "$1" -type f | LC_ALL=C sort | zip -q -9 -X "$0" -@"#]).arg(archive).arg(what);
+    zip.args(["-c", r#"find "$1" -type f | LC_ALL=C sort | zip -q -9 -X "$0" -@"#]).arg(archive).arg(content);
     run(zip.env("TZ", "UTC").current_dir(folder))
 }
 
-/// `SHA256SUMS` beside the packages.
+/// Writes `SHA256SUMS` beside the packages.
 fn checksums() -> Result {
     let sums = output(Command::new("sh").args(["-c", "LC_ALL=C sha256sum -- *.*"]).current_dir(dist()))?;
     write(&dist().join("SHA256SUMS"), &sums)?;

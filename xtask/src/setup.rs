@@ -1,20 +1,21 @@
-//! Installs what the machine lacks through the system's packages where we may, or names the command and fails. Nothing is skipped.
+//! Installs missing tools through the system's packages.
+//! Without the permission it names the command and fails. No step is skipped.
 
 use crate::run::{Result, run};
 use std::process::{Command, Stdio};
 
-/// A thing that must be there, how to see that it is, and the Debian package that brings it.
+/// A tool that must be installed, a command that checks for it, and its Debian package.
 pub struct Need {
-    what: &'static str,
+    name: &'static str,
     package: &'static str,
     check: &'static [&'static str],
 }
 
-pub const fn need(what: &'static str, package: &'static str, check: &'static [&'static str]) -> Need {
-    Need { what, package, check }
+pub const fn need(name: &'static str, package: &'static str, check: &'static [&'static str]) -> Need {
+    Need { name, package, check }
 }
 
-/// What the demo needs.
+/// The tools of the demo.
 pub const DEMO: &[Need] = &[
     need("a C compiler", "gcc", &["cc", "--version"]),
     need("the C library's headers", "libc6-dev", &["sh", "-c", "echo '#include <stdio.h>' | cc -E - -o /dev/null"]),
@@ -22,7 +23,7 @@ pub const DEMO: &[Need] = &[
     need("cJSON", "libcjson-dev", &["pkg-config", "--exists", "libcjson"]),
 ];
 
-/// What the tests need beside that.
+/// The further tools of the tests.
 pub const TEST: &[Need] = &[
     need("a C++ compiler", "g++", &["c++", "--version"]),
     need("binutils (nm, readelf)", "binutils", &["readelf", "--version"]),
@@ -50,14 +51,14 @@ pub const TEST: &[Need] = &[
     need("abidiff", "abigail-tools", &["abidiff", "--version"]),
 ];
 
-/// What packaging needs beside that.
+/// The further tools of packaging.
 pub const PACKAGE: &[Need] = &[need("zip", "zip", &["zip", "-v"]), need("unzip", "unzip", &["unzip", "-v"])];
 
-/// What building from an installed package needs.
+/// The tools that build a program from an installed package.
 pub const CONSUMER: &[Need] =
     &[need("CMake", "cmake", &["cmake", "--version"]), need("ninja", "ninja-build", &["ninja", "--version"])];
 
-/// What the bench needs beside what the demo does.
+/// The further tools of the bench.
 pub const BENCH: &[Need] = &[
     need("libcurl's headers", "libcurl4-openssl-dev", &["pkg-config", "--exists", "libcurl"]),
     need("binutils (nm)", "binutils", &["nm", "--version"]),
@@ -75,49 +76,49 @@ pub const BENCH: &[Need] = &[
         &["test", "-e", "/usr/lib/cli/Newtonsoft.Json-5.0/Newtonsoft.Json.dll"],
     ),
     need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]),
-    need("the system's authorities", "ca-certificates", &["test", "-e", "/etc/ssl/certs/ca-certificates.crt"]),
+    need("the system's root certificates", "ca-certificates", &["test", "-e", "/etc/ssl/certs/ca-certificates.crt"]),
     need("taskset", "util-linux", &["taskset", "--version"]),
 ];
 
-/// Sees to it that everything is there.
+/// Installs the missing tools.
 pub fn install(needs: &[&[Need]]) -> Result {
-    let missing: Vec<&Need> = needs.iter().flat_map(|needs| needs.iter()).filter(|need| !is_there(need)).collect();
+    let missing: Vec<&Need> = needs.iter().flat_map(|needs| needs.iter()).filter(|need| !works(need.check)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = missing.iter().map(|need| need.what).collect();
+    let names: Vec<_> = missing.iter().map(|need| need.name).collect();
     let packages: Vec<_> = missing.iter().map(|need| need.package).collect();
     let by_hand = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     println!("missing: {}", names.join(", "));
     if !works(&["apt-get", "--version"]) {
-        return Err(format!("install {} with this system's package manager (on Debian: {by_hand})", names.join(", ")));
+        return Err(format!(
+            "Missing: {}. Install them with this system's package manager (on Debian: {by_hand}).",
+            names.join(", ")
+        ));
     }
     let prefix: &[&str] = if works(&["sh", "-c", "test \"$(id -u)\" = 0"]) {
         &[]
     } else if works(&["sudo", "-n", "true"]) {
         &["sudo", "-n"]
     } else {
-        return Err(format!("not allowed to install packages; run: sudo {by_hand}"));
+        return Err(format!("This user may not install packages. Run: sudo {by_hand}"));
     };
     let apt = |arguments: &[&str]| {
-        let words: Vec<&str> = prefix.iter().copied().chain(["apt-get"]).chain(arguments.iter().copied()).collect();
-        run(Command::new(words[0]).args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
+        let command: Vec<&str> = prefix.iter().copied().chain(["apt-get"]).chain(arguments.iter().copied()).collect();
+        run(Command::new(command[0]).args(&command[1..]).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
     };
     println!("installing: {}", packages.join(" "));
     apt(&["update", "-q"])?;
     let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
     install.extend(packages);
     apt(&install)?;
-    match missing.iter().find(|need| !is_there(need)) {
+    match missing.iter().find(|need| !works(need.check)) {
         None => Ok(()),
-        Some(need) => Err(format!("{} is still missing after its package {} was installed", need.what, need.package)),
+        Some(need) => Err(format!("The package {} was installed, but {} is still missing.", need.package, need.name)),
     }
 }
 
-fn is_there(need: &Need) -> bool {
-    works(need.check)
-}
-
+/// Returns whether a command succeeds.
 fn works(command: &[&str]) -> bool {
     let status = Command::new(command[0])
         .args(&command[1..])

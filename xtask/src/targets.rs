@@ -1,11 +1,12 @@
-//! Each target's package, run for real: installed into a clean place, programs built from it, the C harness and the tills of
-//! `examples/`, against the sandbox. Windows programs run under Wine and ARM64 ones under qemu; `docs/targets.md` has the results.
+//! Tests each target's package: installs it into an empty folder, builds programs from it, and runs
+//! them, the C harness and the POS programs of `examples/` against the sandbox.
+//! Windows programs run under Wine, ARM64 programs under qemu. `docs/targets.md` has the results.
 
 mod machine;
-mod tills;
+mod pos;
 
 use crate::demo::Sandbox;
-use crate::package::artefact::as_promised;
+use crate::package::artefact::check_shared;
 use crate::package::consumer::{self, Runner, fresh, run_by, use_installed};
 use crate::package::target::Target;
 use crate::package::{self, NAME, VERSION, copy, dist, make, nuget};
@@ -17,8 +18,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// One target, or each one, the NuGet package of all and `cargo cinstall` (`cargo-c`). `here` is this machine's package with the
-/// library of the tests: quick.
+/// Tests one target; without a name, all targets, the NuGet package and `cargo cinstall`.
+///
+/// `here` tests this machine's package with the debug library, which takes seconds. `cargo-c`
+/// tests `cargo cinstall`.
 pub fn run_targets(name: Option<&str>) -> Result {
     setup::install(&[setup::DEMO, setup::TEST, setup::PACKAGE, setup::CONSUMER])?;
     run(cargo().args(["build", "--workspace"]))?;
@@ -61,14 +64,14 @@ fn test(target: &'static Target, nuget: &Path) -> Result {
     let runner = runner(target, &work)?;
     use_installed(target, &installed, &work, &runner)?;
     harness(target, &installed, &work, &runner)?;
-    // On this machine's own, the tests of the ABI do it.
+    // On linux-x64 the tests of the ABI cover panics.
     if target.name != "linux-x64" {
         panics(target, &work, &runner)?;
     }
-    tills::try_all(target, &installed, nuget, &work, &runner)
+    pos::try_all(target, &installed, nuget, &work, &runner)
 }
 
-/// The C harness, compiled against the installed package.
+/// Compiles the C harness against the installed package, and runs it.
 fn harness(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> Result {
     let folder = work.join("harness");
     make(&folder.join("journals"))?;
@@ -87,7 +90,7 @@ fn harness(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> R
     run(&mut cc)?;
     let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
     let mut command = run_by(runner, &program);
-    // An emulator is slow: times are told and not judged.
+    // An emulator is slow: `--slow` reports times and does not judge them.
     command
         .arg("--slow")
         .arg(&sandbox.https)
@@ -95,17 +98,18 @@ fn harness(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> R
         .args([&sandbox.key, &sandbox.http])
         .arg(folder.join("journals"));
     let ended = command.current_dir(&folder).output().map_err(|error| format!("the harness: {error}"))?;
-    let said = String::from_utf8_lossy(&ended.stdout);
-    let last = said.lines().last().unwrap_or_default();
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    let last = printed.lines().last().unwrap_or_default();
     println!("{}: {last}", target.name);
     if ended.status.success() && last.ends_with(" checks held, 0 did not") {
         return Ok(());
     }
-    let wrong: Vec<&str> = said.lines().filter(|line| line.contains(": not so: ")).collect();
+    let wrong: Vec<&str> = printed.lines().filter(|line| line.contains(": not so: ")).collect();
     Err(format!("the harness ended with {}\n{}", ended.status, wrong.join("\n")))
 }
 
-/// A panic in any function is an error of that call alone on this target too: its unwinding is of its own kind.
+/// Checks that a panic in a function is an error of that call only. Unwinding differs between
+/// targets.
 fn panics(target: &Target, work: &Path, runner: &Runner) -> Result {
     let folder = work.join("panics");
     make(&folder)?;
@@ -124,25 +128,26 @@ fn panics(target: &Target, work: &Path, runner: &Runner) -> Result {
     run(&mut cc)?;
     let functions = functions()?;
     for function in &functions {
-        let said = |panicking: &str| {
+        let run_with = |panicking: &str| {
             run_by(runner, &program).arg(function).env("EPS_TEST_PANIC", panicking).current_dir(&folder).output()
         };
-        let (panicked, calm) = (said(function).map_err(|e| e.to_string())?, said("").map_err(|e| e.to_string())?);
+        let panicked = run_with(function).map_err(|error| error.to_string())?;
+        let normal = run_with("").map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&panicked.stdout);
         if !panicked.status.success() {
             return Err(format!("{}: a panic in {function}: {}\n{text}", target.name, panicked.status));
         }
-        if calm.status.success() && function != "eps_buffer_dispose" {
-            return Err(format!("{}: {function} need not panic for this test to pass", target.name));
+        if normal.status.success() && function != "eps_buffer_dispose" {
+            return Err(format!("{}: the test of {function} also passes without a panic", target.name));
         }
     }
-    println!("{}: a panic in each of {} functions was an error of that call alone", target.name, functions.len());
+    println!("{}: a panic in each of {} functions was an error of that call only", target.name, functions.len());
     Ok(())
 }
 
 const CARGO_C: &str = "0.10.24+cargo-0.98.0";
 
-/// `cargo cinstall`, for those who build it themselves and install it into their system.
+/// Tests `cargo cinstall`, which installs a build from source into a system.
 fn cargo_c() -> Result {
     let tools = target_folder().join("cargo-c");
     if !tools.join("bin/cargo-cinstall").exists() {
@@ -159,26 +164,35 @@ fn cargo_c() -> Result {
         "--locked",
         "--libdir",
         "lib",
-        // The static one would show what is inside.
+        // The static library of cargo-c would export the inner symbols.
         "--library-type",
         "cdylib",
     ]);
     run(install.arg("--target-dir").arg(tools.join("target")).arg("--prefix").arg(&installed))?;
-    as_promised("cargo cinstall", &installed.join("lib/libengage_point_shop.so.1"), Binutils { prefix: "" })?;
+    check_shared("cargo cinstall", &installed.join("lib/libengage_point_shop.so.1"), Binutils { prefix: "" })?;
     let program = work.join("shop");
-    let mut ask = Command::new("pkg-config");
-    ask.env("PKG_CONFIG_LIBDIR", installed.join("lib/pkgconfig")).args(["--cflags", "--libs", "engage_point_shop"]);
+    let mut pkg_config = Command::new("pkg-config");
+    pkg_config.env("PKG_CONFIG_LIBDIR", installed.join("lib/pkgconfig")).args([
+        "--cflags",
+        "--libs",
+        "engage_point_shop",
+    ]);
     let mut cc = Command::new("cc");
-    cc.arg(root().join("tests/packages/shop.c")).arg("-o").arg(&program).args(output(&mut ask)?.split_whitespace());
+    cc.arg(root().join("tests/packages/shop.c"))
+        .arg("-o")
+        .arg(&program)
+        .args(output(&mut pkg_config)?.split_whitespace());
     run(cc.arg(format!("-Wl,-rpath,{}", installed.join("lib").display())))?;
     let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), &work)?;
     let mut shop = Command::new(program);
     shop.arg(&sandbox.https).arg(&sandbox.ca).arg(&sandbox.key).arg(work.join("points.db"));
-    let said = output(&mut shop)?;
+    let printed = output(&mut shop)?;
     let bought = sandbox.ledger()?.iter().filter(|entry| entry["kind"] == "deduct").count();
     if bought != 1 {
-        return Err(format!("a program with what cargo cinstall installed made {bought} purchases: {said}"));
+        return Err(format!(
+            "the program that uses cargo cinstall's library made {bought} purchases instead of 1: {printed}"
+        ));
     }
-    println!("cargo cinstall: a program with what it installed bought");
+    println!("cargo cinstall: a program with the installed library bought a reward");
     Ok(())
 }

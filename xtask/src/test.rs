@@ -1,4 +1,4 @@
-//! All tests, one step after the other; what CI runs. And the campaigns in full.
+//! All tests, one step after another, as CI runs them; and the campaigns in full.
 
 use crate::run::{Result, cargo, root, run, target};
 use crate::{demo, header, package, setup};
@@ -8,28 +8,30 @@ use std::time::Instant;
 type Step = (&'static str, fn() -> Result);
 
 const STEPS: &[Step] = &[
-    ("what the machine needs", || setup::install(&[setup::DEMO, setup::TEST])),
-    ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
-    ("lints", || run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))),
-    ("the header and the README's table are up to date", || header::run(true)),
-    ("the types of the Python binding and its till", python_types),
-    // The examples of the tests link the library as cargo builds it.
+    ("install the missing tools", || setup::install(&[setup::DEMO, setup::TEST])),
+    ("check the format", || run(cargo().args(["fmt", "--all", "--check"]))),
+    ("run the lints", || {
+        run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+    }),
+    ("check the generated files", || header::run(true)),
+    ("check the types of the Python binding and its POS", python_types),
+    // The test programs in other languages link the library that `cargo build` makes.
     ("build", || run(cargo().args(["build", "--workspace"]))),
-    ("tests", || run(cargo().args(["test", "--workspace"]))),
-    ("the package, installed and built from", package::consumer::try_debug),
-    ("the demo", demo::run_demo),
+    ("run the tests", || run(cargo().args(["test", "--workspace"]))),
+    ("install the package and build from it", package::consumer::try_debug),
+    ("run the demo", demo::run_demo),
 ];
 
 pub fn run_all() -> Result {
-    for (at, (what, step)) in STEPS.iter().enumerate() {
-        println!("== {}/{} {what}", at + 1, STEPS.len());
+    for (at, (name, step)) in STEPS.iter().enumerate() {
+        println!("== {}/{} {name}", at + 1, STEPS.len());
         let began = Instant::now();
         if let Err(error) = step() {
-            println!("== {what}: failed after {:.1} s", began.elapsed().as_secs_f64());
+            println!("== {name}: failed after {:.1} s", began.elapsed().as_secs_f64());
             println!("steps: {at} passed, 1 failed, {} not run", STEPS.len() - at - 1);
-            return Err(format!("{what}: {error}"));
+            return Err(format!("{name}: {error}"));
         }
-        println!("== {what}: passed in {:.1} s\n", began.elapsed().as_secs_f64());
+        println!("== {name}: passed in {:.1} s\n", began.elapsed().as_secs_f64());
     }
     println!("steps: {} passed, 0 failed", STEPS.len());
     Ok(())
@@ -37,7 +39,7 @@ pub fn run_all() -> Result {
 
 const MYPY: &str = "mypy==2.4.1";
 
-/// What an editor tells a vendor's programmer is so.
+/// Checks the type annotations that editors show to a POS vendor.
 fn python_types() -> Result {
     let venv = target().join("mypy");
     if !venv.join("bin/mypy").exists() {
@@ -50,7 +52,8 @@ fn python_types() -> Result {
     run(mypy.current_dir(root().join("bindings/python")))
 }
 
-/// The campaigns, with the whole budget. The lines that count begin with `campaign` or `model`.
+/// Runs the campaigns with the full budget. The lines of their results begin with `campaign` or
+/// `model`.
 pub fn torture(filter: Option<&str>) -> Result {
     setup::install(&[setup::DEMO, setup::TEST])?;
     run(cargo().args(["build", "--workspace"]))?;

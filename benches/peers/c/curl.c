@@ -1,4 +1,4 @@
-/* What a vendor writes in C today: libcurl with a handle that is used again, and cJSON. No journal. */
+/* A typical till in C: libcurl with a reused handle, and cJSON. It has no journal. */
 #include <curl/curl.h>
 
 #include "list.h"
@@ -28,7 +28,7 @@ static void *begin(const order *order) {
     my->headers = curl_slist_append(my->headers, "Accept: application/json");
     my->headers = curl_slist_append(my->headers, "apikey: key");
     curl_easy_setopt(my->curl, CURLOPT_HTTPHEADER, my->headers);
-    curl_easy_setopt(my->curl, CURLOPT_USERAGENT, "Bench/1.0");
+    curl_easy_setopt(my->curl, CURLOPT_USERAGENT, "Fixture/1.0");
     curl_easy_setopt(my->curl, CURLOPT_CAINFO, order->ca);
     curl_easy_setopt(my->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(my->curl, CURLOPT_TIMEOUT, 60L);
@@ -58,14 +58,14 @@ static void one(const order *order, void *own, long number) {
     curl_easy_setopt(my->curl, CURLOPT_URL, url);
     code = curl_easy_perform(my->curl);
     curl_easy_getinfo(my->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (code != CURLE_OK || status != 200) fail("no answer", curl_easy_strerror(code));
+    if (code != CURLE_OK || status != 200) fail("no response", curl_easy_strerror(code));
     if (order->items >= 0) {
         read_items(my->body, my->length, order->items);
     } else {
-        cJSON *answer = cJSON_ParseWithLength(my->body, my->length);
-        const char *word = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(answer, "status"));
+        cJSON *response = cJSON_ParseWithLength(my->body, my->length);
+        const char *word = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(response, "status"));
         if (!word || strcmp(word, "Completed") != 0) fail("not completed", word);
-        cJSON_Delete(answer);
+        cJSON_Delete(response);
     }
 }
 

@@ -1,4 +1,4 @@
-/* What a till does with a list of items: reads each one's id, title and cost. */
+/* Reads each item's id, title and cost, as a till does with a list. */
 #ifndef LIST_H
 #define LIST_H
 

@@ -1,4 +1,5 @@
-/* The protocol of a peer (see src/lib.rs), for the ones in C: any number of threads, CPU time of the whole process. */
+/* The protocol of a peer (see src/lib.rs) for the peers in C: any number of threads, CPU time of
+ * the whole process. */
 #ifndef METER_H
 #define METER_H
 
@@ -20,7 +21,7 @@ typedef struct {
     int threads;
 } order;
 
-/* One request. `own` is the thread's; `number` differs from request to request. */
+/* One request. `own` belongs to the thread. `number` differs from request to request. */
 typedef void request_fn(const order *order, void *own, long number);
 
 typedef struct {
@@ -84,7 +85,8 @@ static int by_size(const void *a, const void *b) {
     return (one > other) - (one < other);
 }
 
-/* Makes the requests. `begin` gives each thread its own; `own` is the first one's. */
+/* Makes the requests. `begin` gives each thread its own state. `own` is the state of the first
+ * thread. */
 static void measure(const order *it, void *own, void *(*begin)(const order *), request_fn *one) {
     double began = clock_us(CLOCK_MONOTONIC), cpu;
     double *took = malloc(sizeof *took * it->threads * it->count);

@@ -1,4 +1,4 @@
-// A till in C# on Mono, as its vendor would write it: HttpClient and Json.NET.
+// A typical till in C# on Mono: HttpClient and Json.NET.
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
@@ -27,7 +27,7 @@ static class Peer
             (request, certificate, chain, errors) => certificate.Issuer == authority.Subject;
         var client = new HttpClient(handler);
         client.DefaultRequestHeaders.Add("Accept", "application/json");
-        client.DefaultRequestHeaders.Add("User-Agent", "Bench/1.0");
+        client.DefaultRequestHeaders.Add("User-Agent", "Fixture/1.0");
         client.DefaultRequestHeaders.Add("apikey", "key");
         int pid = Process.GetCurrentProcess().Id;
 
@@ -46,8 +46,8 @@ static class Peer
                     pointShopItemPurchaseId = string.Format("{0:x8}-0001-4000-8000-{1:x12}", pid, number),
                     pointShopItemId = ItemId });
                 var content = new StringContent(body, Encoding.UTF8, "application/json");
-                var answer = client.PostAsync(root + "/api/v3/point-shop-items/purchase", content).Result;
-                var purchase = JsonConvert.DeserializeObject<Purchase>(answer.Content.ReadAsStringAsync().Result);
+                var response = client.PostAsync(root + "/api/v3/point-shop-items/purchase", content).Result;
+                var purchase = JsonConvert.DeserializeObject<Purchase>(response.Content.ReadAsStringAsync().Result);
                 if (purchase.status != "Completed") throw new Exception("not completed");
             }
         };

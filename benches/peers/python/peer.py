@@ -6,7 +6,7 @@ import sys
 import time
 
 ITEM = "b0000000-0000-4000-8000-000000000001"
-HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "Bench/1.0", "apikey": "key"}
+HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "Fixture/1.0", "apikey": "key"}
 WARM_UP = 20
 
 
@@ -29,18 +29,18 @@ def main(library, base, ca, what, count):
 
     def one(number):
         if items >= 0:
-            answer = client.get(url)
-            answer.raise_for_status()
-            assert sum(bool(item["id"]) and item["cost"] > 0 for item in answer.json()) == items
+            response = client.get(url)
+            response.raise_for_status()
+            assert sum(bool(item["id"]) and item["cost"] > 0 for item in response.json()) == items
         else:
             body = {
                 "contactId": f"{os.getpid():08x}-0000-4000-8000-{number:012x}",
                 "pointShopItemPurchaseId": f"{os.getpid():08x}-0001-4000-8000-{number:012x}",
                 "pointShopItemId": ITEM,
             }
-            answer = client.post(f"{base}/api/v3/point-shop-items/purchase", **{body_as: json.dumps(body)})
-            answer.raise_for_status()
-            assert answer.json()["status"] == "Completed"
+            response = client.post(f"{base}/api/v3/point-shop-items/purchase", **{body_as: json.dumps(body)})
+            response.raise_for_status()
+            assert response.json()["status"] == "Completed"
 
     began = time.monotonic()
     one(0)

@@ -1,5 +1,6 @@
-//! The protocol of a peer, the same in every language: `PEER BASE CA WHAT COUNT` makes its first request and prints
-//! `first US`, waits for a line, makes 20 more to warm up, then `COUNT` that are measured, and prints `p50 US cpu US`.
+//! The protocol of a peer, the same in every language. `PEER BASE CA WHAT COUNT` makes its first
+//! request and prints `first US`. The peer then waits for a line and makes 20 requests to warm up.
+//! It makes `COUNT` measured requests and prints `p50 US cpu US`.
 
 use std::io::{BufRead, Write};
 use std::time::Instant;
@@ -7,7 +8,7 @@ use std::time::Instant;
 pub const ITEM: &str = "b0000000-0000-4000-8000-000000000001";
 const WARM_UP: usize = 20;
 
-/// What a peer was asked for.
+/// The kind of request that a peer makes.
 pub struct Order {
     pub base: String,
     pub ca: String,
@@ -38,7 +39,7 @@ impl Order {
         Self { base, ca, what, count: count.parse().expect("COUNT is a number") }
     }
 
-    /// The certificate to trust, DER.
+    /// The root certificate, DER.
     pub fn authority(&self) -> rustls::pki_types::CertificateDer<'static> {
         use rustls::pki_types::pem::PemObject;
         rustls::pki_types::CertificateDer::from_pem_file(&self.ca).expect("CA is a PEM file")
@@ -50,13 +51,13 @@ pub fn member(items: u32) -> String {
     format!("a0000000-0000-4000-8000-{items:012}")
 }
 
-/// Ids that differ; nobody has to guess them.
+/// Returns ids that differ. The ids need not be hard to guess.
 pub fn fresh_id(number: usize) -> String {
     static PROCESS: std::sync::LazyLock<u32> = std::sync::LazyLock::new(std::process::id);
     format!("{:08x}-{:04x}-4000-8000-{number:012x}", *PROCESS, number & 0xffff)
 }
 
-/// Makes the requests; `one` is told the number of its request.
+/// Makes the requests. `one` gets the number of its request.
 pub fn measure(count: usize, mut one: impl FnMut(usize)) {
     let mut out = std::io::stdout();
     let began = Instant::now();

@@ -1,37 +1,44 @@
 """Sell loyalty rewards for points at the till: engage_point_shop for Python.
 
-    with Client({"baseUrl": "https://acme.voyado.com", "apiKey": key, "userAgent": "AcmePOS/1.5", "journalPath": "points.db"}) as shop:
+    config = {
+        "baseUrl": "https://acme.voyado.com",
+        "apiKey": key,
+        "userAgent": "AcmePOS/1.5",
+        "journalPath": "points.db",
+    }
+    with Client(config) as shop:
         try:
             bought = shop.purchase(contact, item, reference="receipt 4711", wait_ms=8000)
-        except Pending: ...   # not known yet: let the sale go on, look at list_unacknowledged() later
-        except Declined: ...   # Engage's definite no: nothing was deducted
-        except NotSent: ...   # nothing left the till: it may be tried again
+        except Pending: ...  # the outcome is not known yet: let the sale go on
+        except Declined: ...  # Engage declined it: nothing was deducted
+        except NotSent: ...  # nothing has left the till: the call may be repeated
 
-What each call does stands in engage_point_shop.h. A call blocks its own thread only and lets go of the interpreter while it waits;
-from asyncio it is `await asyncio.to_thread(shop.purchase, contact, item)`.
+engage_point_shop.h specifies each call. A call blocks only its own thread and releases the
+interpreter while it waits. From asyncio, use
+`await asyncio.to_thread(shop.purchase, contact, item)`.
 """
 
 from .client import Client, new_id, version
 from .codes import ABI_VERSION, Code, LogLevel, Outcome
-from .errors import LibraryError, NotSent, Pending, PointShopError, Problem, Declined
+from .errors import Declined, LibraryError, NotSent, Pending, PointShopError, Problem
 from .types import FoundReward, Operation, PurchasedOperation, Receipt, Resolution, Stats
 
 __all__ = [
     "ABI_VERSION",
     "Client",
     "Code",
+    "Declined",
     "FoundReward",
     "LibraryError",
     "LogLevel",
     "NotSent",
     "Operation",
-    "PurchasedOperation",
     "Outcome",
     "Pending",
     "PointShopError",
     "Problem",
+    "PurchasedOperation",
     "Receipt",
-    "Declined",
     "Resolution",
     "Stats",
     "new_id",

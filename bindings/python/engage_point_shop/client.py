@@ -1,4 +1,7 @@
-"""The client. Each method is the function of the header with the same name; options are keyword arguments, left out when None."""
+"""The client. Each method calls the function of the header with the same name.
+
+Options are keyword arguments. An option is left out if it is None.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,18 @@ from .types import FoundReward, Operation, PurchasedOperation, Resolution, Stats
 _library = load()
 
 LogLine = Callable[[int, str], None]
+"""A log function: it receives a level and one line of the log, as JSON."""
 
 
 class _Log:
-    """A log function in use; kept by its client."""
+    """A log function in use. Its client holds the only lasting reference."""
 
     def __init__(self, function: LogLine) -> None:
         self.function = function
 
 
-# By number and weakly, so that a log function which refers to its client does not keep it open.
+# The references are weak, so that a log function that refers to its client does not keep the client
+# open.
 _logs: weakref.WeakValueDictionary[int, _Log] = weakref.WeakValueDictionary()
 _log_numbers = itertools.count(1)
 
@@ -38,7 +43,8 @@ def _receive(number: int, level: int, line: int, length: int) -> None:
         log.function(level, ctypes.string_at(line, length).decode())
 
 
-# The one function that the library ever gets, so that none it holds can be collected. It finds the real one by its number.
+# The only function that the library receives, so that none in its hands is ever collected. It finds
+# the log function by number.
 _receiver = LogFunction(_receive)
 
 
@@ -46,12 +52,12 @@ def _text(value: str | None, name: str) -> bytes | None:
     if value is None:
         return None
     if "\0" in value:
-        raise ValueError(f"{name} has a NUL character inside")
+        raise ValueError(f"{name} has a NUL character inside. Remove the character.")
     return value.encode()
 
 
-def _answer(function: str, *arguments: Any) -> Any:
-    """Calls a function that answers with JSON, and gives it or raises the exception of its outcome."""
+def _call(function: str, *arguments: Any) -> Any:
+    """Calls a function of the C API. Returns its JSON or raises the exception of its outcome."""
     buffer = Buffer()
     code: int = getattr(_library, function)(*arguments, ctypes.byref(buffer))
     try:
@@ -68,54 +74,66 @@ def _check(code: int, text: str = "") -> None:
 
 
 def new_id() -> str:
-    """A fresh purchase id, to be stored before it is used."""
-    return str(_answer("eps_new_id"))
+    """Makes a new purchase id. The POS stores the id before it is used."""
+    return str(_call("eps_new_id"))
 
 
 def version() -> str:
-    """The library's version."""
+    """Returns the library's version, "1.2.3"."""
     return str(_library.eps_version().decode())
 
 
 class Client:
     """A client of one Engage tenant. Any thread may call any method at any time.
 
-    Closed by `close`, by `with`, by the collector or at the interpreter's end, whichever comes first; later ones do nothing.
+    `close`, the end of `with`, the garbage collector or the end of the interpreter closes it.
+    A second close does nothing. A call that is not completed raises Pending, Declined or NotSent.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Opens the client. The keys of `config` are those of the header; one that is None is left out."""
+        """Opens the client.
+
+        docs/configuration.md lists the keys. A key is left out if its value is None.
+        """
         given = json.dumps({key: value for key, value in config.items() if value is not None})
         handle = ctypes.c_void_p()
-        _answer("eps_client_open", ABI_VERSION, _text(given, "config"), ctypes.byref(handle))
+        _call("eps_client_open", ABI_VERSION, _text(given, "config"), ctypes.byref(handle))
         self._handle: int = handle.value or 0
         self._log: _Log | None = None
-        # Knows the number, not this object, which it would keep alive.
+        # Holds the number and not this object, which it would keep alive.
         self._finalizer = weakref.finalize(self, _library.eps_client_close, self._handle)
 
     def __enter__(self) -> Client:
+        """Returns the client itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        """Closes the client."""
         self.close()
 
     def close(self) -> None:
-        """Ends every call, in other threads too, and closes. What is pending is settled after the next open."""
+        """Ends every call, also in other threads, and closes the client.
+
+        Pending operations are resolved after the next open.
+        """
         code: int | None = self._finalizer()
         if code is not None:
             _check(code)
 
     def cancel(self) -> None:
-        """Makes every call that now waits on this client return: with NotSent or with Pending, whichever is true."""
+        """Ends the wait of every call on this client. Each call then raises NotSent or Pending."""
         _check(_library.eps_cancel(self._handle))
 
     def find_contact(self, key: str, value: str, *, contact_type: str | None = None, wait_ms: int | None = None) -> str:
+        """Finds the id of a member by a key, such as "email", and its value."""
         return str(self._call("eps_find_contact", [(key, "key"), (value, "value")], contactType=contact_type, waitMs=wait_ms))
 
     def list_points(self, contact_id: str, *, wait_ms: int | None = None) -> list[dict[str, Any]]:
+        """Lists a member's point accounts."""
         return self._list("eps_list_points", contact_id, waitMs=wait_ms)
 
     def list_items(self, contact_id: str, *, wait_ms: int | None = None) -> list[dict[str, Any]]:
+        """Lists the items that a member can buy."""
         return self._list("eps_list_items", contact_id, waitMs=wait_ms)
 
     def purchase(
@@ -128,7 +146,11 @@ class Client:
         snapshot_rewards: bool | None = None,
         wait_ms: int | None = None,
     ) -> PurchasedOperation:
-        """Returns when it is done; else raises Pending, Declined or NotSent."""
+        """Buys an item for points. Returns the operation when the purchase is completed.
+
+        `snapshot_rewards` lists the member's rewards first, so that `find_reward` recognises the
+        new reward.
+        """
         texts = [(contact_id, "contact_id"), (item_id, "item_id")]
         bought: PurchasedOperation = self._call(
             "eps_purchase",
@@ -141,14 +163,17 @@ class Client:
         return bought
 
     def list_purchases(self, contact_id: str, *, wait_ms: int | None = None) -> list[dict[str, Any]]:
+        """Lists a member's purchases in Engage."""
         return self._list("eps_list_purchases", contact_id, waitMs=wait_ms)
 
     def list_rewards(
         self, contact_id: str, *, channel: str | None = None, wait_ms: int | None = None
     ) -> list[dict[str, Any]]:
+        """Lists a member's rewards."""
         return self._list("eps_list_rewards", contact_id, channel=channel, waitMs=wait_ms)
 
     def find_reward(self, operation_id: str, *, wait_ms: int | None = None) -> FoundReward:
+        """Finds the reward that a completed purchase gave."""
         found: FoundReward = self._call("eps_find_reward", [(operation_id, "operation_id")], waitMs=wait_ms)
         return found
 
@@ -161,7 +186,10 @@ class Client:
         reference: str | None = None,
         wait_ms: int | None = None,
     ) -> PurchasedOperation:
-        """Returns when it is done; else raises Pending, Declined or NotSent. Without a contact: None."""
+        """Uses a reward on a receipt. Returns the operation when the redeem is completed.
+
+        A redeem cannot be undone. `contact_id` may be None.
+        """
         texts: list[tuple[str | None, str]] = [(contact_id, "contact_id"), (assignment_id, "assignment_id")]
         redeemed: PurchasedOperation = self._call(
             "eps_redeem_reward", texts, channel=channel, reference=reference, waitMs=wait_ms
@@ -169,27 +197,35 @@ class Client:
         return redeemed
 
     def list_unacknowledged(self) -> list[Operation]:
+        """Lists the operations that are pending, or final and not acknowledged."""
         operations: list[Operation] = self._call("eps_list_unacknowledged", [])["operations"]
         return operations
 
     def get_operation(self, operation_id: str) -> Operation:
-        operation: Operation = _answer("eps_get_operation", self._handle, _text(operation_id, "operation_id"))
+        """Returns the last known state of an operation."""
+        operation: Operation = _call("eps_get_operation", self._handle, _text(operation_id, "operation_id"))
         return operation
 
     def resolve_pending(self, *, wait_ms: int | None = None) -> Resolution:
+        """Resolves the pending operations now, instead of at their next scheduled time."""
         resolved: Resolution = self._call("eps_resolve_pending", [], waitMs=wait_ms)
         return resolved
 
     def acknowledge(self, operation_id: str) -> Operation:
-        operation: Operation = _answer("eps_acknowledge", self._handle, _text(operation_id, "operation_id"))
+        """Acknowledges that the POS has stored the outcome of an operation."""
+        operation: Operation = _call("eps_acknowledge", self._handle, _text(operation_id, "operation_id"))
         return operation
 
     def read_stats(self) -> Stats:
-        stats: Stats = _answer("eps_read_stats", self._handle)
+        """Returns the counters since open, and the numbers of records in the journal."""
+        stats: Stats = _call("eps_read_stats", self._handle)
         return stats
 
     def set_log(self, level: int, function: LogLine | None) -> None:
-        """Gives each line of the log, JSON, to `function(level, line)` on a thread of the library's own; None removes it."""
+        """Sets the function that receives each line of the log, as JSON.
+
+        The function runs on a thread of the library. None removes the function.
+        """
         log, number = None, 0
         if function is not None:
             log, number = _Log(function), next(_log_numbers)
@@ -198,10 +234,10 @@ class Client:
         self._log = log
 
     def _list(self, function: str, contact_id: str, **options: Any) -> list[dict[str, Any]]:
-        answer: list[dict[str, Any]] = self._call(function, [(contact_id, "contact_id")], **options)
-        return answer
+        listed: list[dict[str, Any]] = self._call(function, [(contact_id, "contact_id")], **options)
+        return listed
 
     def _call(self, function: str, texts: Sequence[tuple[str | None, str]], **options: Any) -> Any:
         given = json.dumps({key: value for key, value in options.items() if value is not None})
         arguments = [_text(value, name) for value, name in texts]
-        return _answer(function, self._handle, *arguments, given.encode())
+        return _call(function, self._handle, *arguments, given.encode())

@@ -6,38 +6,38 @@ ABI_VERSION = 1
 
 
 class Outcome(IntEnum):
-    """What a code says about the points."""
+    """The outcome of a code."""
 
     COMPLETED = 0
-    """It happened."""
+    """Engage has completed the operation, or a read has succeeded."""
     DECLINED = 1
-    """Engage said no, definitely; nothing was deducted."""
+    """Engage has declined the operation; nothing was deducted."""
     PENDING = 2
-    """Not known yet; it is being settled. Never treat it as failed."""
+    """The outcome is not known yet. Never treat it as failed."""
     NOT_SENT = 3
-    """Nothing that spends has left the till, or a read failed; it may be tried again."""
+    """No attempt has left the till, or a read failed. Try again."""
 
 
 class LogLevel(IntEnum):
-    """How much is logged."""
+    """The log levels. Each level includes the levels above it."""
 
     OFF = 0
-    """Nothing."""
+    """No lines."""
     ERROR = 1
-    """What needs somebody: the journal fails."""
+    """Faults that need an administrator: the journal fails."""
     WARN = 2
-    """Reads that failed, lines that were dropped."""
+    """Reads that failed, log lines that were dropped."""
     INFO = 3
-    """Every request that spends, and what came of it."""
+    """Every attempt, and its outcome."""
     DEBUG = 4
     """Every read."""
 
 
 class Code(IntEnum):
-    """What a call came to. A newer library may give a number that is not listed here."""
+    """The results of a call. A newer library may return other numbers."""
 
 
-    # Done: go on, then acknowledge.
+    # 0, completed: go on, then acknowledge.
     OK = 0
     """Completed. A purchase: Engage has completed it."""
 
@@ -51,7 +51,8 @@ class Code(IntEnum):
     NOT_A_GUID = -104
     """An identifier is not a GUID of the form 8-4-4-4-12; the message names it."""
     BAD_OPTIONS = -105
-    """options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key."""
+    """options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of
+    range; the message names the key."""
     BAD_HANDLE = -106
     """The pointer is not a client of this library."""
     CLOSED = -107
@@ -67,31 +68,40 @@ class Code(IntEnum):
     REFERENCE_CONFLICT = -112
     """This reference, contact and item already belong to another purchase id."""
     BAD_KEY = -113
-    """The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any."""
+    """The key to find a contact by is none of email, mobilePhone, socialSecurityNumber,
+    customKey and any."""
     FORKED = -116
-    """The process was forked from one that had opened a client. Open the first client after the fork, or start a new program."""
+    """The process was forked from one that had opened a client. Open the first client after the
+    fork, or start a new program."""
     REWARD_IN_USE = -114
-    """Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome."""
+    """Another redeem of this reward, for another reference or channel, is pending on this till.
+    Wait for its outcome."""
+    REFERENCE_REUSED = -117
+    """The reference belongs to an operation that was acknowledged before referenceWindowMs. Put
+    the date and the line into the reference, or pass a purchase id of your own."""
     NOT_A_PURCHASE = -115
     """The operation is a redeem; only a purchase gives a reward."""
 
     # -2xx, configuration or credentials: call the administrator.
     BAD_CONFIG = -200
-    """config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key."""
+    """config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or
+    out of range; the message names the key."""
     ABI_MISMATCH = -210
     """The program was compiled against the header of another ABI version."""
     NO_CA_CERTIFICATES = -211
     """No certificate authority could be loaded from caFile or from the operating system."""
     UNAUTHORIZED = -212
-    """Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was deducted."""
+    """Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was
+    deducted."""
     FORBIDDEN = -213
     """Engage responded with status 403: the API key may not do this. Nothing was deducted."""
     SYSTEM_CONFIGURATION = -214
     """InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it."""
     PROXY_LOGIN = -215
-    """The proxy requires a user and a password, or rejects the configured ones. Nothing was sent."""
+    """The proxy requires a user and a password, or rejects the configured ones. Nothing was
+    sent."""
 
-    # -3xx, refused: Engage's definite no, nothing was deducted. Tell the member.
+    # -3xx, declined: nothing was deducted. Inform the member.
     DECLINED = -300
     """Engage has declined it; httpStatus and engageCode say more. Nothing was deducted."""
     CONTACT_NOT_FOUND = -310
@@ -135,7 +145,7 @@ class Code(IntEnum):
     REWARD_NOT_FOR_CHANNEL = -329
     """PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel."""
 
-    # -4xx, not sent, or a read that failed: it may be tried again.
+    # -4xx, not sent, or a read that failed: try again.
     OFFLINE = -411
     """No connection to the server could be made."""
     DNS_FAILED = -412
@@ -143,11 +153,13 @@ class Code(IntEnum):
     TLS_FAILED = -413
     """The TLS handshake failed; cause names the reason to its last link."""
     TIMED_OUT = -414
-    """The wait ended: a read has no response, or a purchase was withdrawn before anything was sent."""
+    """The wait ended: a read has no response, or a purchase was withdrawn before anything was
+    sent."""
     CANCELLED = -415
     """eps_cancel: a read has no response, or a purchase was withdrawn before anything was sent."""
     RATE_LIMITED = -416
-    """429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so."""
+    """429 to a read: too many requests with this API key; retryAfterMs says when to try again if
+    Engage said so."""
     INVALID_RESPONSE = -417
     """The response to a read is not Engage's JSON: a web page, cut off, or of another shape."""
     RESPONSE_TOO_LARGE = -418
@@ -158,8 +170,10 @@ class Code(IntEnum):
     """The connection ended before the response to a read was complete."""
     PROXY_FAILED = -421
     """The proxy does not connect to the server; the message has its status. Nothing was sent."""
+    OUT_OF_MEMORY = -422
+    """There was no memory for a response or a list. Nothing was sent."""
 
-    # -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later.
+    # -5xx, pending: the journal holds the operation. Let the sale go on.
     PENDING = -500
     """The outcome is not known yet; httpStatus and engageCode say more."""
     PENDING_WAIT_ENDED = -510
@@ -169,9 +183,11 @@ class Code(IntEnum):
     PENDING_CONNECTION_LOST = -512
     """The connection ended after the request may have left and before its response came."""
     PENDING_PROCESSING = -513
-    """Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing)."""
+    """Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status
+    Processing)."""
     PENDING_INVALID_RESPONSE = -514
-    """The response is not Engage's (a web page, cut off, another shape), or this version does not know its status."""
+    """The response is not Engage's (a web page, cut off, another shape), or this version does
+    not know its status."""
     PENDING_SERVER_ERROR = -515
     """A 5xx response: Engage, a gateway or a proxy failed, and the purchase may have been made."""
     PENDING_ASSIGNMENT_ERROR = -516
@@ -183,11 +199,18 @@ class Code(IntEnum):
     PENDING_CLOSED = -519
     """The client was closed during the wait. The operation is resolved after the next open."""
     PENDING_NEEDS_REVIEW = -520
-    """Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide."""
+    """Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person
+    must decide."""
     PENDING_CREDENTIALS = -521
-    """An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key."""
+    """An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
+    the administrator check the API key."""
     PENDING_AMBIGUOUS = -522
-    """The reward is redeemed or gone, and nothing proves whether by this operation or by somebody else. A person must decide."""
+    """The reward is redeemed or not listed, and nothing proves whether by this operation or by
+    somebody else. A person must decide."""
+    PENDING_SUBMITTED = -523
+    """The operation is durable and is being sent."""
+    PENDING_OUT_OF_MEMORY = -524
+    """There was no memory for the response of an attempt."""
 
     # -6xx, the journal cannot be used: nothing was sent. Call the administrator.
     JOURNAL = -600
@@ -206,7 +229,22 @@ class Code(IntEnum):
     """The file at journalPath belongs to another program. It was left untouched."""
     JOURNAL_READ_ONLY = -616
     """The journal can be read but not written. Nothing was sent."""
+    JOURNAL_INCOMPLETE = -617
+    """Records are missing (a lost, damaged or older file). The message says since when, and the
+    way out."""
+    JOURNAL_COPY = -618
+    """The journal is a copy; see journalRole."""
+    JOURNAL_SECOND_COPY = -619
+    """Another copy of this library in this process has the journal open."""
+    JOURNAL_REPLACED = -620
+    """The files on the disk are no longer the ones that are open."""
+    JOURNAL_UNSAFE = -621
+    """The file is not a regular file, is reached by a link, or belongs to or may be written by
+    others."""
+    JOURNAL_TIMED_OUT = -622
+    """The disk did not respond within the wait."""
 
     # -9xx, a fault of the library: report it.
     INTERNAL = -900
-    """A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it."""
+    """A fault of this library (a caught panic). If it was a purchase, its outcome is in the
+    journal. Please report it."""

@@ -1,4 +1,7 @@
-"""The exceptions: one for each outcome that is not *done*. None is a kind of another, so *pending* is never caught as *refused*."""
+"""The exceptions: one for each outcome other than *completed*.
+
+No exception derives from another one, so that a handler for *declined* never catches *pending*.
+"""
 
 from __future__ import annotations
 
@@ -9,52 +12,74 @@ from .codes import Outcome
 
 
 class Problem(TypedDict):
-    """The problem object of the header. What is not known is None."""
+    """The problem object of a call that is not completed. A value is None if it is not known."""
 
     code: int
+    """The number of the code."""
     name: str
+    """The name of the code, "EPS_DECLINED"."""
     outcome: str
+    """The outcome: "declined", "pending" or "notSent"."""
     message: str
+    """The message for a person: the problem and the next action."""
     httpStatus: int | None
+    """The HTTP status of the response, if there was one."""
     engageCode: str | None
+    """Engage's own error code, if there was one."""
     operationId: str | None
+    """The id of the operation, if there is one."""
     purchaseId: str | None
+    """The purchase id, if the operation is a purchase."""
     attempts: int
+    """The number of attempts: requests that may have spent."""
     retryAfterMs: int | None
+    """The time to wait before another try in ms, if the server gave one."""
     cause: list[str]
+    """The causes, outermost first."""
 
 
 class PointShopError(Exception):
-    """What the three below have in common. Catch those, not this: what to do next is different for each."""
+    """The common part of the three exceptions below.
+
+    Catch the three exceptions instead, because each needs another action.
+    """
 
     def __init__(self, problem: Problem) -> None:
+        """Makes the exception of a problem object."""
         super().__init__(f"{problem['name']} ({problem['code']}): {problem['message']}")
         self.problem = problem
+        """The problem object, unchanged."""
 
     @property
     def code(self) -> int:
-        """To be compared with Code; a newer library may give a number that is not in it."""
+        """The code, to be compared with Code.
+
+        A newer library may return a number that Code does not list.
+        """
         return self.problem["code"]
 
 
 class Declined(PointShopError):
-    """Engage said no, definitely; nothing was deducted."""
+    """Declined: Engage declined it definitely, and nothing was deducted."""
 
 
 class Pending(PointShopError):
-    """Not known yet: the journal holds it and it is being settled. Never treat it as failed."""
+    """Pending: the journal holds the operation and the library resolves it.
+
+    Never treat it as failed.
+    """
 
 
 class NotSent(PointShopError):
-    """Nothing that spends has left the till, or a read failed."""
+    """Not sent: nothing that spends has left the till, or a read failed."""
 
 
 class LibraryError(ImportError):
-    """The native library is missing, for another processor, or of another version than this package."""
+    """The native library is missing, for another processor, or of another version."""
 
 
 def error_of(code: int, name: str, outcome: int, text: str) -> PointShopError:
-    """The exception of a code with its problem object, which after the worst of faults may be absent."""
+    """Returns the exception of a code. The problem object may be absent after an internal error."""
     problem: Any = dict.fromkeys(Problem.__annotations__)
     problem.update(code=code, name=name, message="the library gave no details", attempts=0, cause=[])
     if text:

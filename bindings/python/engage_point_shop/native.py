@@ -1,4 +1,7 @@
-"""The library's functions by ctypes: found, checked and declared. ctypes lets go of the interpreter during each call."""
+"""Finds the native library, checks its version and declares its functions with ctypes.
+
+ctypes releases the interpreter during each call.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ from .errors import LibraryError
 
 
 class Buffer(ctypes.Structure):
-    """eps_buffer"""
+    """The eps_buffer of the C API."""
 
     _fields_ = [("data", c_void_p), ("len", c_size_t), ("reserved", c_size_t)]
 
 
 LogFunction = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_size_t)
+"""The type of the C API's log function."""
 
 _TEXT, _OUT = c_char_p, POINTER(Buffer)
 _FUNCTIONS = {
@@ -49,7 +53,7 @@ _FUNCTIONS = {
 
 
 def load() -> ctypes.CDLL:
-    """The library that came with this package, else the system's."""
+    """Loads the library of this package, else the library of the system."""
     name, systems = "libengage_point_shop.so", "libengage_point_shop.so.1"
     if sys.platform == "win32":
         name = systems = "engage_point_shop.dll"
@@ -59,20 +63,25 @@ def load() -> ctypes.CDLL:
         library = ctypes.CDLL(path)
     except OSError as error:
         raise LibraryError(
-            f"the native library of engage_point_shop cannot be loaded into this {struct.calcsize('P') * 8}-bit Python: {error}. "
-            f"Looked for {own}, else for {systems} in the system's places; install the wheel for this platform"
+            "The native library of engage_point_shop cannot be loaded into this "
+            f"{struct.calcsize('P') * 8}-bit Python: {error}. Searched for {own}, else for {systems} in the "
+            "system's library folders. Install the wheel for this platform."
         ) from error
-    # The version first: a library of another one may lack what is declared below.
+    # The version first, because another version may lack the functions below.
     try:
         abi = int(library.eps_abi_version())
     except AttributeError as error:
-        raise LibraryError(f"{path} is not engage_point_shop: {error}") from error
+        raise LibraryError(f"{path} is not engage_point_shop: {error}. Install the wheel for this platform.") from error
     if abi != ABI_VERSION:
-        raise LibraryError(f"{path} has ABI version {abi}, this package needs {ABI_VERSION}: install the two of one release")
+        raise LibraryError(
+            f"{path} has ABI version {abi}. This package needs {ABI_VERSION}. Install the library and the package of one release."
+        )
     for function, (restype, argtypes) in _FUNCTIONS.items():
         try:
             declared = getattr(library, function)
         except AttributeError as error:
-            raise LibraryError(f"{path} is older than this package, it has no {function}: install the two of one release") from error
+            raise LibraryError(
+                f"{path} is older than this package: it has no {function}. Install the library and the package of one release."
+            ) from error
         declared.restype, declared.argtypes = restype, argtypes
     return library

@@ -1,10 +1,12 @@
-//! Certification: scripted scenarios against a vendor's own till program, judged by what it tells the cashier and by the ledger.
-//! Each scenario has a sandbox and a folder of its own, so they all run at once and none can spoil another.
+//! Certification: scenarios run a vendor's till program, and check its reported outcomes and the
+//! ledger.
+//! Each scenario has its own sandbox and folder. All scenarios run at the same time and do not
+//! affect each other.
 
 mod relay;
 mod report;
+mod runner;
 mod scenarios;
-mod stage;
 mod till;
 
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -13,53 +15,53 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 
-pub use report::{Grade, Played, Report, Step};
-pub use till::{BadTemplate, Said, Template};
+pub use report::{Grade, Report, ScenarioResult, Step};
+pub use till::{BadTemplate, ReportedOutcome, Template};
 
+use runner::Runner;
 use scenarios::SCENARIOS;
-use stage::Stage;
 
-/// What to certify, and how.
+/// The till program to certify, and the limits.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The till program.
     pub till: Template,
-    /// How long the till is told to keep the cashier waiting.
+    /// The time that the till lets the cashier wait.
     pub wait: Duration,
-    /// How much longer a press may take: to start, to look after earlier sales, to print.
+    /// The additional time that a press may take: to start, to resolve earlier sales, to print.
     pub grace: Duration,
-    /// How long an outcome may stay unknown once the faults have ended.
-    pub patience: Duration,
-    /// How many presses may run at once.
+    /// The time within which an operation must be resolved once the faults have ended.
+    pub resolve_timeout: Duration,
+    /// The number of presses that may run at the same time.
     pub jobs: usize,
-    /// Only the scenarios of these names; empty: all.
+    /// The names of the scenarios to run; empty: all.
     pub only: Vec<String>,
 }
 
 impl Plan {
-    /// All scenarios, with the usual times.
+    /// Returns a plan with all scenarios and the default times.
     pub fn new(till: Template) -> Plan {
         Plan {
             till,
             wait: Duration::from_secs(3),
             grace: Duration::from_secs(10),
-            patience: Duration::from_secs(150),
+            resolve_timeout: Duration::from_secs(150),
             jobs: 8,
             only: Vec::new(),
         }
     }
 }
 
-/// The names and titles of the scenarios.
+/// Returns the names and titles of the scenarios.
 pub fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
     SCENARIOS.iter().map(|scenario| (scenario.name, scenario.title))
 }
 
-/// Plays the scenarios. `played` is told of each as it ends.
-/// An error: a scenario of that name does not exist, or the program cannot be started at all.
-pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> Result<Report, String> {
+/// Runs the scenarios, and calls `on_result` at the end of each.
+/// Returns an error if a scenario's name does not exist or the program cannot be started.
+pub fn certify(plan: &Plan, on_result: &(dyn Fn(&ScenarioResult) + Sync)) -> Result<Report, String> {
     if let Some(unknown) = plan.only.iter().find(|name| list().all(|(known, _)| known != *name)) {
-        return Err(format!("there is no scenario {unknown}; see --list"));
+        return Err(format!("the scenario {unknown} does not exist. See --list"));
     }
     let began = Clock::default().now();
     let clock = Instant::now();
@@ -67,24 +69,24 @@ pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> Result<Report,
     let wanted =
         SCENARIOS.iter().filter(|scenario| plan.only.is_empty() || plan.only.iter().any(|name| name == scenario.name));
     let results: Vec<_> = thread::scope(|scope| {
-        let playing: Vec<_> = wanted
+        let running: Vec<_> = wanted
             .map(|scenario| {
                 let permits = &permits;
                 scope.spawn(move || {
-                    let mut stage = Stage::new(plan, permits).map_err(|error| error.to_string())?;
-                    (scenario.play)(&mut stage);
-                    let result = stage.end(scenario)?;
-                    played(&result);
+                    let mut runner = Runner::new(plan, permits).map_err(|error| error.to_string())?;
+                    (scenario.run)(&mut runner);
+                    let result = runner.end(scenario)?;
+                    on_result(&result);
                     Ok(result)
                 })
             })
             .collect();
-        playing
+        running
             .into_iter()
-            .map(|playing| playing.join().unwrap_or_else(|_| Err("a scenario panicked".to_owned())))
+            .map(|running| running.join().unwrap_or_else(|_| Err("a scenario panicked".to_owned())))
             .collect()
     });
-    let scenarios = results.into_iter().collect::<Result<Vec<Played>, String>>()?;
+    let scenarios = results.into_iter().collect::<Result<Vec<ScenarioResult>, String>>()?;
     Ok(Report {
         command: plan.till.to_string(),
         began,
@@ -94,19 +96,20 @@ pub fn certify(plan: &Plan, played: &(dyn Fn(&Played) + Sync)) -> Result<Report,
     })
 }
 
-/// So many presses at once, so that a small computer does not make a quick till look slow.
+/// Limits the number of presses at the same time, so that a computer with few cores does not delay
+/// a fast till.
 #[derive(Debug)]
 struct Permits {
     free: Mutex<usize>,
     changed: Condvar,
 }
 
-/// Gives its permits back when dropped.
+/// Returns its permits when dropped.
 struct Permit<'a>(&'a Permits, usize);
 
 impl Permits {
     fn new(count: usize) -> Permits {
-        // Two presses at once are a scenario.
+        // One scenario presses twice at the same time.
         Permits { free: Mutex::new(count.max(2)), changed: Condvar::new() }
     }
 

@@ -1,4 +1,5 @@
-//! The network between the till and the sandbox: passes bytes on until it is cut, and then refuses.
+//! The network between the till and the sandbox: relays bytes until it is cut, then rejects
+//! connections.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,13 +11,13 @@ use std::thread::{self, JoinHandle};
 pub(super) struct Relay {
     at: SocketAddr,
     to: SocketAddr,
-    line: Option<Line>,
+    line: Option<OpenRelay>,
 }
 
 impl Relay {
-    /// A relay to an address, on a free port, connected.
+    /// Returns a relay to an address, on a free port.
     pub fn new(to: SocketAddr) -> io::Result<Relay> {
-        let line = Line::open(SocketAddr::from(([127, 0, 0, 1], 0)), to)?;
+        let line = OpenRelay::open(SocketAddr::from(([127, 0, 0, 1], 0)), to)?;
         Ok(Relay { at: line.at, to, line: Some(line) })
     }
 
@@ -24,28 +25,28 @@ impl Relay {
         self.at.port()
     }
 
-    /// Ends every connection and refuses new ones.
+    /// Closes every connection and rejects new ones.
     pub fn cut(&mut self) {
         self.line = None;
     }
 
-    /// Takes connections again, at the same address.
-    pub fn mend(&mut self) -> io::Result<()> {
-        self.line = Some(Line::open(self.at, self.to)?);
+    /// Accepts connections again, at the same address.
+    pub fn restore(&mut self) -> io::Result<()> {
+        self.line = Some(OpenRelay::open(self.at, self.to)?);
         Ok(())
     }
 }
 
-/// A relay that is not cut.
-struct Line {
+/// A relay that accepts connections.
+struct OpenRelay {
     at: SocketAddr,
     closing: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
     accepting: Option<JoinHandle<()>>,
 }
 
-impl Line {
-    fn open(at: SocketAddr, to: SocketAddr) -> io::Result<Line> {
+impl OpenRelay {
+    fn open(at: SocketAddr, to: SocketAddr) -> io::Result<OpenRelay> {
         let listener = TcpListener::bind(at)?;
         let at = listener.local_addr()?;
         let (closing, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
@@ -58,14 +59,15 @@ impl Line {
                 let _ = till.and_then(|till| connect(till, to, &open));
             }
         });
-        Ok(Line { at, closing, connections, accepting: Some(accepting) })
+        Ok(OpenRelay { at, closing, connections, accepting: Some(accepting) })
     }
 }
 
-impl Drop for Line {
+impl Drop for OpenRelay {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
-        // Wakes the listener, so that it is gone when this returns.
+        // This connection wakes the listener's thread, so that the thread ends before this function
+        // returns.
         let _ = TcpStream::connect(self.at);
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();

@@ -1,69 +1,69 @@
-//! The report of a certification: as JSON and JUnit for programs, and as a page that a retailer can be shown.
+//! The report of a certification: JSON and JUnit for programs, and an HTML page for a retailer.
 
-use std::fmt::Write;
 use std::time::Duration;
 
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
 use crate::clock::Time;
-use crate::junit::{TestCase, escaped, junit};
+use crate::junit::{TestCase, junit};
 
-/// A certification that was carried out.
+/// The result of a certification.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The till's command line, with its placeholders.
     pub command: String,
-    /// When it began.
+    /// The start.
     pub began: Time,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
-    /// Whether every scenario was played: only then is a till certified.
+    /// Whether every scenario ran. Only then is a till certified.
     pub complete: bool,
     /// The scenarios, in their order.
-    pub scenarios: Vec<Played>,
+    pub scenarios: Vec<ScenarioResult>,
 }
 
-/// A scenario that was played.
+/// The result of one scenario.
 #[derive(Clone, Debug)]
-pub struct Played {
-    /// Its name.
+pub struct ScenarioResult {
+    /// The scenario's name.
     pub name: &'static str,
-    /// What happens in it, in a sentence.
+    /// The scenario in one sentence.
     pub title: &'static str,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
-    /// What was done, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// How it went.
+    /// The grade.
     pub grade: Grade,
 }
 
-/// How a scenario went.
+/// The grade of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grade {
-    /// As it must.
+    /// Every expectation holds.
     Passed,
-    /// Not so: why.
+    /// At least one expectation does not hold, for these reasons.
     Failed(Vec<String>),
-    /// It does not apply: why.
+    /// The scenario does not apply, for this reason.
     Skipped(String),
 }
 
-/// Something that was done.
+/// One step of a scenario.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// When, since the scenario began.
+    /// The time since the start of the scenario.
     pub at: Duration,
-    /// What.
+    /// The step in one sentence.
     pub what: String,
-    /// How long the till ran, if it did.
+    /// The till's run time, if the step ran the till.
     pub took: Option<Duration>,
-    /// The last of what the till printed.
+    /// The end of the till's output.
     pub printed: String,
 }
 
-impl Played {
-    /// Why it failed; empty: it did not.
+impl ScenarioResult {
+    /// Returns the reasons of a failure; empty if the scenario did not fail.
     pub fn failures(&self) -> &[String] {
         match &self.grade {
             Grade::Failed(why) => why,
@@ -71,8 +71,8 @@ impl Played {
         }
     }
 
-    /// `passed`, `failed` or `skipped`.
-    pub fn word(&self) -> &'static str {
+    /// Returns `passed`, `failed` or `skipped`.
+    pub fn label(&self) -> &'static str {
         match self.grade {
             Grade::Passed => "passed",
             Grade::Failed(_) => "failed",
@@ -80,7 +80,7 @@ impl Played {
         }
     }
 
-    /// Why it failed or was skipped.
+    /// Returns the reasons of a failure or of a skipped scenario.
     pub fn reasons(&self) -> &[String] {
         match &self.grade {
             Grade::Skipped(why) => std::slice::from_ref(why),
@@ -90,36 +90,36 @@ impl Played {
 }
 
 impl Report {
-    /// Whether no scenario failed.
+    /// Returns whether no scenario failed.
     pub fn pass(&self) -> bool {
-        self.scenarios.iter().all(|played| played.failures().is_empty())
+        self.scenarios.iter().all(|result| result.failures().is_empty())
     }
 
-    /// The verdict, in words.
+    /// Returns the verdict as text.
     pub fn verdict(&self) -> &'static str {
         match (self.pass(), self.complete) {
             (false, _) => "Not certified",
             (true, true) => "Certified",
-            (true, false) => "Passed, in the scenarios that were chosen",
+            (true, false) => "Passed, in the chosen scenarios",
         }
     }
 
-    /// How many scenarios ended so: `passed`, `failed`, `skipped`.
-    pub fn count(&self, word: &str) -> usize {
-        self.scenarios.iter().filter(|played| played.word() == word).count()
+    /// Counts the scenarios with this label: `passed`, `failed` or `skipped`.
+    pub fn count(&self, label: &str) -> usize {
+        self.scenarios.iter().filter(|result| result.label() == label).count()
     }
 
-    /// For programs.
+    /// Returns the report as JSON.
     pub fn json(&self) -> Value {
         let step = |step: &Step| json!({ "atMs": ms(step.at), "what": step.what, "tookMs": step.took.map(ms), "printed": step.printed });
-        let scenario = |played: &Played| {
+        let scenario = |result: &ScenarioResult| {
             json!({
-                "name": played.name,
-                "title": played.title,
-                "result": played.word(),
-                "reasons": played.reasons(),
-                "tookMs": ms(played.took),
-                "steps": played.steps.iter().map(step).collect::<Value>(),
+                "name": result.name,
+                "title": result.title,
+                "result": result.label(),
+                "reasons": result.reasons(),
+                "tookMs": ms(result.took),
+                "steps": result.steps.iter().map(step).collect::<Value>(),
             })
         };
         json!({
@@ -137,86 +137,90 @@ impl Report {
         })
     }
 
-    /// For CI.
+    /// Returns the report as JUnit XML.
     pub fn junit(&self) -> String {
-        let case = |played: &Played| TestCase {
-            name: format!("{}: {}", played.name, played.title),
-            took: played.took,
-            failures: played.failures().to_vec(),
+        let case = |result: &ScenarioResult| TestCase {
+            name: format!("{}: {}", result.name, result.title),
+            took: result.took,
+            failures: result.failures().to_vec(),
         };
         junit("engage-sandbox certify", &self.scenarios.iter().map(case).collect::<Vec<_>>())
     }
 
-    /// For people: one page without anything from elsewhere.
+    /// Renders one HTML page for people. The page loads nothing from other servers.
     pub fn html(&self) -> String {
         let verdict = self.verdict();
         let class = if self.pass() { "passed" } else { "failed" };
-        let mut html = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{verdict}: till certification</title>\n\
-             <style>\n{}</style>\n</head>\n<body class=\"report\">\n<header><h1>Till certification</h1></header>\n<main>\n\
-             <section class=\"verdict {class}\"><h2>{verdict}</h2>\n<p>{} of {} scenarios passed, {} failed, {} skipped.</p></section>\n\
-             <dl class=\"facts\"><dt>Till</dt><dd><code>{}</code></dd><dt>Date</dt><dd>{}</dd><dt>Took</dt><dd>{:.0} s</dd>\
-             <dt>By</dt><dd>engage-sandbox {}</dd></dl>\n\
-             <p>In each scenario the till sells a reward for points to a member while something goes wrong. It passes if the cashier is \
-             never told what is not so, in time, and if the member’s points are deducted exactly as often as something was sold.</p>\n",
-            include_str!("../page/style.css"),
-            self.count("passed"),
-            self.scenarios.len(),
-            self.count("failed"),
-            self.count("skipped"),
-            escaped(&self.command),
-            escaped(&self.began.to_string()),
-            self.took.as_secs_f64(),
-            env!("CARGO_PKG_VERSION"),
-        );
-        for played in &self.scenarios {
-            played.write_html(&mut html);
-        }
-        html + "</main>\n</body>\n</html>\n"
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    title { (verdict) ": till certification" }
+                    style { (PreEscaped(include_str!("../dashboard/style.css"))) }
+                }
+                body.report {
+                    header { h1 { "Till certification" } }
+                    main {
+                        section class={ "verdict " (class) } {
+                            h2 { (verdict) }
+                            p {
+                                (self.count("passed")) " of " (self.scenarios.len()) " scenarios passed, "
+                                (self.count("failed")) " failed, " (self.count("skipped")) " skipped."
+                            }
+                        }
+                        dl.facts {
+                            dt { "Till" } dd { code { (self.command) } }
+                            dt { "Date" } dd { (self.began) }
+                            dt { "Took" } dd { (format!("{:.0} s", self.took.as_secs_f64())) }
+                            dt { "By" } dd { "engage-sandbox " (env!("CARGO_PKG_VERSION")) }
+                        }
+                        p {
+                            "In each scenario the till sells a reward for points to a member while a fault occurs. "
+                            "The till passes if it reports only correct outcomes to the cashier, and in time. "
+                            "The ledger must hold exactly one deduction for each sale that completed."
+                        }
+                        @for result in &self.scenarios { (result.html()) }
+                    }
+                }
+            }
+        };
+        page.into_string()
     }
 }
 
-impl Played {
-    fn write_html(&self, html: &mut String) {
-        let open = if self.failures().is_empty() { "" } else { " open" };
-        let _ = writeln!(
-            html,
-            "<details class=\"scenario\" id=\"{}\"{open}><summary><span class=\"badge {word}\">{word}</span> {} \
-             <span class=\"quiet\">{:.1} s</span></summary>",
-            escaped(self.name),
-            escaped(self.title),
-            self.took.as_secs_f64(),
-            word = self.word(),
-        );
-        if !self.reasons().is_empty() {
-            html.push_str("<ul class=\"reasons\">");
-            for why in self.reasons() {
-                let _ = write!(html, "<li>{}</li>", escaped(why));
+impl ScenarioResult {
+    fn html(&self) -> Markup {
+        html! {
+            details.scenario id=(self.name) open[!self.failures().is_empty()] {
+                summary {
+                    span class={ "badge " (self.label()) } { (self.label()) } " " (self.title) " "
+                    span.quiet { (seconds(self.took)) }
+                }
+                @if !self.reasons().is_empty() {
+                    ul.reasons { @for why in self.reasons() { li { (why) } } }
+                }
+                ol.steps { @for step in &self.steps { li { (step.html()) } } }
             }
-            html.push_str("</ul>\n");
         }
-        html.push_str("<ol class=\"steps\">\n");
-        for step in &self.steps {
-            let took = step.took.map(|took| format!(" <span class=\"quiet\">ran {:.1} s</span>", took.as_secs_f64()));
-            let _ = write!(
-                html,
-                "<li><span class=\"quiet\">{:.1} s</span> {}{}",
-                step.at.as_secs_f64(),
-                escaped(&step.what),
-                took.unwrap_or_default()
-            );
-            if !step.printed.is_empty() {
-                let _ = write!(
-                    html,
-                    "<details><summary>What it printed</summary><pre>{}</pre></details>",
-                    escaped(&step.printed)
-                );
-            }
-            html.push_str("</li>\n");
-        }
-        html.push_str("</ol></details>\n");
     }
+}
+
+impl Step {
+    fn html(&self) -> Markup {
+        html! {
+            span.quiet { (seconds(self.at)) } " " (self.what)
+            @if let Some(took) = self.took { " " span.quiet { "ran " (seconds(took)) } }
+            @if !self.printed.is_empty() {
+                details { summary { "Output" } pre { (self.printed) } }
+            }
+        }
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
 }
 
 fn ms(time: Duration) -> u64 {

@@ -1,132 +1,129 @@
-//! The scenarios: what is done to the till, and what it must say and the ledger must hold.
-//! A till passes if the cashier is never told what is not so, and if every sale is deducted exactly as often as it was sold.
+//! The scenarios: the faults, the allowed outcomes and the expected deductions.
+//! A till passes if it reports only correct outcomes to the cashier, and if each completed sale is
+//! deducted exactly once.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::stage::{Sale, Stage, is_purchase};
-use super::till::Said;
+use super::runner::{Runner, Sale, is_purchase};
+use super::till::ReportedOutcome;
+use crate::ledger::{Behaviour, Ending, Item, ProcessingResponse};
 use crate::seed::demo;
-use crate::store::{Behaviour, Ending, Item, Meanwhile};
-use crate::{Answer, Effect, Fault, Operation, Sandbox};
+use crate::{Effect, Fault, FaultResponse, Operation, Sandbox};
 
 pub(super) struct Scenario {
     pub name: &'static str,
-    /// A sentence for a retailer.
+    /// One sentence for a retailer.
     pub title: &'static str,
-    pub play: fn(&mut Stage<'_>),
+    pub run: fn(&mut Runner<'_>),
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "sale", title: "A member buys a reward", play: sale },
-    Scenario { name: "second-press", title: "The same sale is pressed again: it is bought once", play: second_press },
-    Scenario { name: "two-presses-at-once", title: "The cashier presses twice at the same moment", play: at_once },
+    Scenario { name: "sale", title: "A member buys a reward", run: sale },
+    Scenario {
+        name: "second-press",
+        title: "The cashier presses again for the same sale: one purchase",
+        run: second_press,
+    },
+    Scenario { name: "two-presses-at-once", title: "The cashier presses twice at the same time", run: at_once },
     Scenario {
         name: "two-sales",
-        title: "The member buys the same reward on another receipt: that is another purchase",
-        play: two_sales,
+        title: "The member buys the same reward on another receipt: another purchase",
+        run: two_sales,
     },
-    Scenario { name: "not-enough-points", title: "The member has not enough points", play: not_enough_points },
-    Scenario { name: "promotion-removed", title: "The reward's promotion was removed", play: promotion_removed },
-    Scenario { name: "purchase-failed", title: "Engage says that the purchase failed", play: purchase_failed },
-    Scenario { name: "processing", title: "Engage is still processing, and completes later", play: processing },
+    Scenario { name: "not-enough-points", title: "The member has not enough points", run: not_enough_points },
+    Scenario { name: "promotion-removed", title: "The reward's promotion was removed", run: promotion_removed },
+    Scenario { name: "purchase-failed", title: "Engage reports that the purchase failed", run: purchase_failed },
+    Scenario { name: "processing", title: "Engage is still processing, and completes later", run: processing },
     Scenario {
         name: "processing-timed-out",
-        title: "Engage gives up waiting for itself, and completes later",
-        play: processing_timed_out,
+        title: "Engage reports a processing timeout, and completes later",
+        run: processing_timed_out,
     },
-    Scenario { name: "processing-fails", title: "Engage is still processing, and fails later", play: processing_fails },
-    Scenario { name: "answer-lost", title: "The points are deducted and the answer is lost", play: answer_lost },
+    Scenario { name: "processing-fails", title: "Engage is still processing, and fails later", run: processing_fails },
+    Scenario { name: "response-lost", title: "The points are deducted and the response is lost", run: response_lost },
     Scenario {
-        name: "answer-cut",
-        title: "The points are deducted and the answer breaks off in the middle",
-        play: answer_cut,
+        name: "response-truncated",
+        title: "The points are deducted and the response is truncated",
+        run: response_truncated,
     },
-    Scenario {
-        name: "answer-never-comes",
-        title: "The points are deducted and the connection stays silent",
-        play: answer_never_comes,
-    },
-    Scenario { name: "slow-answer", title: "The answer comes after the cashier's wait", play: slow_answer },
+    Scenario { name: "no-response", title: "The points are deducted and no response arrives", run: no_response },
+    Scenario { name: "late-response", title: "The response arrives after the cashier's wait", run: late_response },
     Scenario {
         name: "request-lost",
-        title: "The connection breaks before Engage has processed the purchase",
-        play: request_lost,
+        title: "The connection is reset before Engage processes the purchase",
+        run: request_lost,
     },
-    Scenario { name: "web-page", title: "A web filter answers with a page in Engage's place", play: web_page },
+    Scenario { name: "web-page", title: "A web filter returns a page in place of Engage's response", run: web_page },
     Scenario {
         name: "web-page-after-deduction",
-        title: "The points are deducted, and a proxy answers with a page",
-        play: web_page_after,
+        title: "The points are deducted, and a proxy returns a page",
+        run: web_page_after,
     },
-    Scenario { name: "server-error", title: "Engage fails with an internal error, once", play: server_error },
+    Scenario { name: "server-error", title: "Engage fails with an internal error, once", run: server_error },
     Scenario {
         name: "gateway-timeout",
-        title: "The points are deducted, and a gateway says that time is out",
-        play: gateway_timeout,
+        title: "The points are deducted, and a gateway reports a timeout",
+        run: gateway_timeout,
     },
-    Scenario { name: "assignment-error", title: "Engage fails to assign the reward, once", play: assignment_error },
-    Scenario { name: "too-many-requests", title: "Engage turns the till away for a while", play: too_many_requests },
-    Scenario { name: "redirect", title: "A captive portal redirects the purchase to another server", play: redirect },
-    Scenario { name: "offline-start", title: "The till starts without a network", play: offline_start },
+    Scenario { name: "assignment-error", title: "Engage fails to assign the reward, once", run: assignment_error },
     Scenario {
-        name: "network-cut",
-        title: "The network goes away during the purchase and stays away",
-        play: network_cut,
+        name: "too-many-requests",
+        title: "Engage rejects the till's requests for a while",
+        run: too_many_requests,
     },
+    Scenario { name: "redirect", title: "A captive portal redirects the purchase to another server", run: redirect },
+    Scenario { name: "offline-start", title: "The till starts without a network", run: offline_start },
+    Scenario { name: "network-cut", title: "The network fails during the purchase, and for longer", run: network_cut },
     Scenario {
         name: "wrong-authority",
-        title: "The server's certificate is from an authority that is not trusted",
-        play: wrong_authority,
+        title: "The server's certificate is not signed by the till's root certificate",
+        run: wrong_authority,
     },
-    Scenario { name: "wrong-key", title: "The API key is wrong", play: wrong_key },
+    Scenario { name: "wrong-key", title: "The API key is wrong", run: wrong_key },
     Scenario {
         name: "wrong-clock",
-        title: "Engage's clock is three days behind, and the answer is lost",
-        play: wrong_clock,
+        title: "Engage's clock is three days behind, and the response is lost",
+        run: wrong_clock,
     },
     Scenario {
         name: "power-cut-before-sending",
         title: "The power is cut before the purchase is sent",
-        play: power_cut_before,
+        run: power_cut_before,
     },
     Scenario {
         name: "power-cut-request-sent",
-        title: "The power is cut when the request has reached Engage, which never processes it",
-        play: power_cut_sent,
+        title: "The power is cut after the request has reached Engage, and Engage never processes it",
+        run: power_cut_sent,
     },
     Scenario {
-        name: "power-cut-answer-due",
-        title: "The power is cut when the points are deducted and the answer is due",
-        play: power_cut_due,
+        name: "power-cut-response-due",
+        title: "The power is cut after the deduction and before the response",
+        run: power_cut_due,
     },
     Scenario {
         name: "power-cut-late-deduction",
-        title: "The power is cut, and Engage deducts only when the till is back",
-        play: power_cut_late,
+        title: "The power is cut, and Engage deducts after the till's restart",
+        run: power_cut_late,
     },
-    Scenario {
-        name: "power-cut-twice",
-        title: "The power is cut, and again during the restart",
-        play: power_cut_twice,
-    },
+    Scenario { name: "power-cut-twice", title: "The power is cut, and again during the restart", run: power_cut_twice },
     Scenario {
         name: "queue-goes-on",
-        title: "One sale is not settled, and the next customer is served",
-        play: queue_goes_on,
+        title: "One sale is pending, and the next customer is served",
+        run: queue_goes_on,
     },
     Scenario {
-        name: "redeem-unanswered",
-        title: "The reward is used, and no answer comes: the purchase is told all the same",
-        play: redeem_unanswered,
+        name: "redeem-no-response",
+        title: "The reward is redeemed without a response: the purchase is still reported",
+        run: redeem_no_response,
     },
-    Scenario { name: "journal-unwritable", title: "The till cannot write its journal", play: journal_unwritable },
+    Scenario { name: "journal-unwritable", title: "The till cannot write its journal", run: journal_unwritable },
 ];
 
-use Said::{Bought, Declined, NotSent, Other, Pending};
+use ReportedOutcome::{Completed, Declined, NotSent, Other, Pending};
 
-/// A sale of a coffee for 100 points to a member who has them.
+/// A sale of a coffee for 100 points to a member with enough points.
 const COFFEE: Sale = Sale { reference: "receipt 4711", contact: demo::ASTRID, item: demo::COFFEE };
 
 fn of(item: Uuid) -> Sale {
@@ -137,328 +134,331 @@ fn on_purchase(effect: Effect) -> Fault {
     Fault::on(Operation::Purchase, effect)
 }
 
-const MAY_BE_DEDUCTED: &str = "the purchase may have been made: it is bought or pending";
+const MAY_BE_DEDUCTED: &str = "the purchase is in doubt: only completed or pending is correct";
 
-/// A sale under a fault that ends by itself, and is settled to be bought once.
-fn bought_once_in_spite_of(stage: &mut Stage<'_>, what: &str, fault: Fault) {
-    stage.arm(what, fault);
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[Bought, Pending], MAY_BE_DEDUCTED);
-    stage.lift();
-    settled_once(stage);
+/// Runs a sale under a fault. Once the fault has ended, the sale must complete with one deduction.
+fn completes_once_despite(runner: &mut Runner<'_>, what: &str, fault: Fault) {
+    runner.arm(what, fault);
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
+    runner.clear_faults();
+    resolves_completed_once(runner);
 }
 
-fn settled_once(stage: &mut Stage<'_>) {
-    stage.settle(COFFEE, Bought);
-    stage.expect_deducted(&[(COFFEE, 1)]);
+fn resolves_completed_once(runner: &mut Runner<'_>) {
+    runner.resolve(COFFEE, Completed);
+    runner.expect_deducted(&[(COFFEE, 1)]);
 }
 
-fn refused(stage: &mut Stage<'_>, sale: Sale) {
-    let said = stage.press(sale);
-    stage.expect(said, &[Declined], "Engage refused it: it is refused, and nothing else");
-    stage.expect_deducted(&[(sale, 0)]);
+fn declined(runner: &mut Runner<'_>, sale: Sale) {
+    let reported = runner.press(sale);
+    runner.expect(reported, &[Declined], "Engage declined it: only declined is correct");
+    runner.expect_deducted(&[(sale, 0)]);
 }
 
-fn sale(stage: &mut Stage<'_>) {
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[Bought], "nothing went wrong: it is bought");
-    stage.expect_deducted(&[(COFFEE, 1)]);
+fn sale(runner: &mut Runner<'_>) {
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Completed], "nothing failed: only completed is correct");
+    runner.expect_deducted(&[(COFFEE, 1)]);
 }
 
-fn second_press(stage: &mut Stage<'_>) {
+fn second_press(runner: &mut Runner<'_>) {
     for _ in 0..2 {
-        let said = stage.press(COFFEE);
-        stage.expect(said, &[Bought], "nothing went wrong: it is bought");
+        let reported = runner.press(COFFEE);
+        runner.expect(reported, &[Completed], "nothing failed: only completed is correct");
     }
-    stage.expect_deducted(&[(COFFEE, 1)]);
+    runner.expect_deducted(&[(COFFEE, 1)]);
 }
 
-fn at_once(stage: &mut Stage<'_>) {
-    for said in stage.press_twice(COFFEE) {
-        stage.expect(said, &[Bought, Pending], MAY_BE_DEDUCTED);
+fn at_once(runner: &mut Runner<'_>) {
+    for reported in runner.press_twice(COFFEE) {
+        runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
     }
-    settled_once(stage);
+    resolves_completed_once(runner);
 }
 
-fn two_sales(stage: &mut Stage<'_>) {
+fn two_sales(runner: &mut Runner<'_>) {
     for reference in ["receipt 4711", "receipt 4712"] {
-        let said = stage.press(Sale { reference, ..COFFEE });
-        stage.expect(said, &[Bought], "nothing went wrong: it is bought");
+        let reported = runner.press(Sale { reference, ..COFFEE });
+        runner.expect(reported, &[Completed], "nothing failed: only completed is correct");
     }
-    stage.expect_deducted(&[(COFFEE, 2)]);
+    runner.expect_deducted(&[(COFFEE, 2)]);
 }
 
-fn not_enough_points(stage: &mut Stage<'_>) {
-    refused(stage, Sale { contact: demo::BJORN, ..of(demo::TOTE_BAG) });
+fn not_enough_points(runner: &mut Runner<'_>) {
+    declined(runner, Sale { contact: demo::BJORN, ..of(demo::TOTE_BAG) });
 }
 
-fn promotion_removed(stage: &mut Stage<'_>) {
-    refused(stage, of(demo::PROMOTION_REMOVED));
+fn promotion_removed(runner: &mut Runner<'_>) {
+    declined(runner, of(demo::PROMOTION_REMOVED));
 }
 
-fn purchase_failed(stage: &mut Stage<'_>) {
-    refused(stage, of(demo::FAILS));
+fn purchase_failed(runner: &mut Runner<'_>) {
+    declined(runner, of(demo::FAILS));
 }
 
-/// An item whose purchase takes longer than a till will wait.
-fn slow_item(stage: &mut Stage<'_>, answer: Meanwhile, ends: Ending) -> Sale {
-    let for_ms = u32::try_from(stage.wait().as_millis()).unwrap_or(u32::MAX).saturating_add(1000);
-    let item = Item { behaviour: Behaviour::Processing { for_ms, answer, ends }, ..Item::new("Cinema ticket", 100) };
+/// Adds an item whose purchase takes longer than the cashier's wait.
+fn slow_item(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending) -> Sale {
+    let for_ms = u32::try_from(runner.wait().as_millis()).unwrap_or(u32::MAX).saturating_add(1000);
+    let item = Item { behaviour: Behaviour::Processing { for_ms, response, ends }, ..Item::new("Cinema ticket", 100) };
     let sale = of(item.id);
-    if let Err(invalid) = stage.sandbox.add_item(item) {
-        stage.fail(&invalid.to_string());
+    if let Err(invalid) = runner.sandbox.add_item(item) {
+        runner.fail(&invalid.to_string());
     }
-    stage.note(&format!("Engage takes {:.1} s to process the purchase.", f64::from(for_ms) / 1000.0));
+    runner.note(&format!("Engage takes {:.1} s to process the purchase.", f64::from(for_ms) / 1000.0));
     sale
 }
 
-fn slow_purchase(stage: &mut Stage<'_>, answer: Meanwhile, ends: Ending, end: Said) {
-    let sale = slow_item(stage, answer, ends);
-    let said = stage.press(sale);
-    stage.expect(said, &[end, Pending], "Engage has not decided: it is pending");
-    stage.settle(sale, end);
-    stage.expect_deducted(&[(sale, usize::from(end == Bought))]);
+fn slow_purchase(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending, end: ReportedOutcome) {
+    let sale = slow_item(runner, response, ends);
+    let reported = runner.press(sale);
+    runner.expect(reported, &[end, Pending], "Engage is processing: only pending is correct");
+    runner.resolve(sale, end);
+    runner.expect_deducted(&[(sale, usize::from(end == Completed))]);
 }
 
-fn processing(stage: &mut Stage<'_>) {
-    slow_purchase(stage, Meanwhile::Processing, Ending::Completed, Bought);
+fn processing(runner: &mut Runner<'_>) {
+    slow_purchase(runner, ProcessingResponse::Processing, Ending::Completed, Completed);
 }
 
-fn processing_timed_out(stage: &mut Stage<'_>) {
-    slow_purchase(stage, Meanwhile::TimedOut, Ending::Completed, Bought);
+fn processing_timed_out(runner: &mut Runner<'_>) {
+    slow_purchase(runner, ProcessingResponse::TimedOut, Ending::Completed, Completed);
 }
 
-fn processing_fails(stage: &mut Stage<'_>) {
-    slow_purchase(stage, Meanwhile::Processing, Ending::Failed, Declined);
+fn processing_fails(runner: &mut Runner<'_>) {
+    slow_purchase(runner, ProcessingResponse::Processing, Ending::Failed, Declined);
 }
 
-fn answer_lost(stage: &mut Stage<'_>) {
+fn response_lost(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::CloseAfterCommit);
-    bought_once_in_spite_of(stage, "The answer to the purchase will be lost.", fault);
+    completes_once_despite(runner, "The response to the purchase will be lost.", fault);
 }
 
-fn answer_cut(stage: &mut Stage<'_>) {
+fn response_truncated(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::Truncate { bytes: 200 });
-    bought_once_in_spite_of(stage, "The answer to the purchase will break off after 200 bytes.", fault);
+    completes_once_despite(runner, "The response to the purchase will end after 200 bytes.", fault);
 }
 
-fn answer_never_comes(stage: &mut Stage<'_>) {
+fn no_response(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::StallAfterCommit);
-    bought_once_in_spite_of(stage, "The answer to the purchase will not come, and the connection stays open.", fault);
+    completes_once_despite(runner, "No response to the purchase will arrive, and the connection stays open.", fault);
 }
 
-fn slow_answer(stage: &mut Stage<'_>) {
-    let late = stage.wait() + Duration::from_secs(2);
+fn late_response(runner: &mut Runner<'_>) {
+    let late = runner.wait() + Duration::from_secs(2);
     let fault = on_purchase(Effect::Delay { ms: u32::try_from(late.as_millis()).unwrap_or(u32::MAX) });
-    stage.arm(&format!("Engage will take {:.1} s to see the purchase.", late.as_secs_f64()), fault);
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[Bought, Pending], MAY_BE_DEDUCTED);
-    stage.let_pass(late);
-    settled_once(stage);
+    runner.arm(&format!("Engage will process the purchase {:.1} s late.", late.as_secs_f64()), fault);
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
+    runner.wait_for(late);
+    resolves_completed_once(runner);
 }
 
-fn request_lost(stage: &mut Stage<'_>) {
+fn request_lost(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::ResetBeforeCommit);
-    bought_once_in_spite_of(stage, "The connection will be reset when the purchase arrives.", fault);
+    completes_once_despite(runner, "The connection will be reset when the purchase arrives.", fault);
 }
 
-fn web_page(stage: &mut Stage<'_>) {
+fn web_page(runner: &mut Runner<'_>) {
     let fault = on_purchase(Effect::Html);
-    bought_once_in_spite_of(stage, "A web filter will answer the purchase with a page and status 200.", fault);
+    completes_once_despite(runner, "A web filter will return a page with status 200.", fault);
 }
 
-fn web_page_after(stage: &mut Stage<'_>) {
-    let page = Answer {
+fn web_page_after(runner: &mut Runner<'_>) {
+    let page = FaultResponse {
         content_type: Some("text/html".to_owned()),
         body: Some("<html><body>The proxy is busy</body></html>".to_owned()),
-        ..Answer::status(200)
+        ..FaultResponse::status(200)
     };
     let fault = on_purchase(Effect::StatusAfterCommit(page));
-    bought_once_in_spite_of(stage, "A proxy will answer with a page once the points are deducted.", fault);
+    completes_once_despite(runner, "A proxy will return a page after the deduction.", fault);
 }
 
-fn server_error(stage: &mut Stage<'_>) {
-    let answer = Answer {
+fn server_error(runner: &mut Runner<'_>) {
+    let response = FaultResponse {
         content_type: Some("text/plain".to_owned()),
         body: Some("An error has occurred".to_owned()),
-        ..Answer::status(500)
+        ..FaultResponse::status(500)
     };
-    bought_once_in_spite_of(stage, "Engage will answer 500 to the purchase.", on_purchase(Effect::Status(answer)));
+    completes_once_despite(runner, "Engage will return 500 for the purchase.", on_purchase(Effect::Status(response)));
 }
 
-fn gateway_timeout(stage: &mut Stage<'_>) {
-    let fault = on_purchase(Effect::StatusAfterCommit(Answer::status(504)));
-    bought_once_in_spite_of(stage, "A gateway will answer 504 once the points are deducted.", fault);
+fn gateway_timeout(runner: &mut Runner<'_>) {
+    let fault = on_purchase(Effect::StatusAfterCommit(FaultResponse::status(504)));
+    completes_once_despite(runner, "A gateway will return 504 after the deduction.", fault);
 }
 
-fn assignment_error(stage: &mut Stage<'_>) {
-    let fault = on_purchase(Effect::Status(Answer::error(500, "PromotionAssignmentError")));
-    bought_once_in_spite_of(stage, "Engage will answer PromotionAssignmentError to the purchase.", fault);
+fn assignment_error(runner: &mut Runner<'_>) {
+    let fault = on_purchase(Effect::Status(FaultResponse::error(500, "PromotionAssignmentError")));
+    completes_once_despite(runner, "Engage will return PromotionAssignmentError for the purchase.", fault);
 }
 
-fn too_many_requests(stage: &mut Stage<'_>) {
-    const PATIENT: usize = 5;
-    stage.arm("Engage will answer 429 to every purchase.", on_purchase(Effect::Status(Answer::status(429))).times(0));
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[Pending, NotSent], "Engage turned it away: it is pending, or not sent");
-    let requests = stage.requests_for(COFFEE);
-    if requests > PATIENT {
-        stage.fail(&format!("one press made {requests} purchase requests: all tills share the key's budget"));
+fn too_many_requests(runner: &mut Runner<'_>) {
+    const REQUEST_LIMIT: usize = 5;
+    runner.arm(
+        "Engage will return 429 for every purchase.",
+        on_purchase(Effect::Status(FaultResponse::status(429))).times(0),
+    );
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Pending, NotSent], "Engage rejected it: only pending or not sent is correct");
+    let requests = runner.requests_for(COFFEE);
+    if requests > REQUEST_LIMIT {
+        runner.fail(&format!("one press sent {requests} purchase requests. All tills share the key's rate limit"));
     }
-    stage.lift();
-    settled_once(stage);
+    runner.clear_faults();
+    resolves_completed_once(runner);
 }
 
-fn redirect(stage: &mut Stage<'_>) {
+fn redirect(runner: &mut Runner<'_>) {
     let other = Sandbox::builder().requests_per_second(None).start();
     let location = format!("{}/api/v3/point-shop-items/purchase", other.http_url());
-    let answer = Answer { headers: [("location".to_owned(), location)].into(), ..Answer::status(307) };
-    let fault = on_purchase(Effect::Status(answer));
-    bought_once_in_spite_of(stage, "The purchase will be redirected to another server.", fault);
+    let response = FaultResponse { headers: [("location".to_owned(), location)].into(), ..FaultResponse::status(307) };
+    let fault = on_purchase(Effect::Status(response));
+    completes_once_despite(runner, "The purchase will be redirected to another server.", fault);
     if !other.requests().is_empty() {
-        stage.fail("the till followed the redirect, with the API key, to a server that is not Engage");
+        runner.fail("the till followed the redirect, and sent the API key to another server");
     }
 }
 
-fn offline_start(stage: &mut Stage<'_>) {
-    if let Err(error) = stage.lay_network() {
-        return stage.fail(&format!("no network could be made: {error}"));
+fn offline_start(runner: &mut Runner<'_>) {
+    if let Err(error) = runner.add_network() {
+        return runner.fail(&format!("the relay cannot start: {error}"));
     }
-    stage.cut_network();
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[NotSent, Pending], "nothing was sent");
-    stage.mend_network();
-    settled_once(stage);
+    runner.cut_network();
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[NotSent, Pending], "nothing was sent: only not sent or pending is correct");
+    runner.restore_network();
+    resolves_completed_once(runner);
 }
 
-fn network_cut(stage: &mut Stage<'_>) {
-    if let Err(error) = stage.lay_network() {
-        return stage.fail(&format!("no network could be made: {error}"));
+fn network_cut(runner: &mut Runner<'_>) {
+    if let Err(error) = runner.add_network() {
+        return runner.fail(&format!("the relay cannot start: {error}"));
     }
-    stage.arm("The answer to the purchase will not come.", on_purchase(Effect::StallAfterCommit));
-    let said = stage.press_and_cut(COFFEE);
-    stage.expect(said, &[Pending], MAY_BE_DEDUCTED);
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[Pending, NotSent], "there is no network");
-    stage.lift();
-    stage.mend_network();
-    settled_once(stage);
+    runner.arm("No response to the purchase will arrive.", on_purchase(Effect::StallAfterCommit));
+    let reported = runner.press_and_cut(COFFEE);
+    runner.expect(reported, &[Pending], MAY_BE_DEDUCTED);
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Pending, NotSent], "the network is cut: only pending or not sent is correct");
+    runner.clear_faults();
+    runner.restore_network();
+    resolves_completed_once(runner);
 }
 
-fn wrong_authority(stage: &mut Stage<'_>) {
+fn wrong_authority(runner: &mut Runner<'_>) {
     let other = Sandbox::builder().start();
-    other.ca_file().clone_into(&mut stage.ca);
-    stage.note("The till trusts another authority.");
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[NotSent, Other(1)], "the server is not to be trusted: nothing is sent");
-    if !stage.sandbox.requests().is_empty() {
-        stage.fail("the till sent the API key to a server whose certificate it cannot trust");
+    other.ca_file().clone_into(&mut runner.ca);
+    runner.note("The till has another root certificate.");
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[NotSent, Other(1)], "the server's certificate is invalid: nothing may be sent");
+    if !runner.sandbox.requests().is_empty() {
+        runner.fail("the till sent the API key to a server whose certificate is invalid");
     }
-    stage.expect_deducted(&[(COFFEE, 0)]);
+    runner.expect_deducted(&[(COFFEE, 0)]);
 }
 
-fn wrong_key(stage: &mut Stage<'_>) {
-    let right = std::mem::replace(&mut stage.key, "another-key".to_owned());
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[Declined, NotSent, Other(1)], "Engage answered 401: nothing was deducted");
-    stage.expect_deducted(&[(COFFEE, 0)]);
-    stage.note("The key is put right.");
-    stage.key = right;
-    // On a new receipt: what was refused stays refused.
+fn wrong_key(runner: &mut Runner<'_>) {
+    let right = std::mem::replace(&mut runner.key, "another-key".to_owned());
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Declined, NotSent, Other(1)], "Engage returned 401: nothing was deducted");
+    runner.expect_deducted(&[(COFFEE, 0)]);
+    runner.note("The till has the right key.");
+    runner.key = right;
+    // The new receipt is a new sale: a declined operation stays declined.
     let next = Sale { reference: "receipt 4712", ..COFFEE };
-    stage.settle(next, Bought);
-    stage.expect_deducted(&[(next, 1)]);
+    runner.resolve(next, Completed);
+    runner.expect_deducted(&[(next, 1)]);
 }
 
-fn wrong_clock(stage: &mut Stage<'_>) {
-    stage.sandbox.set_clock_offset(-3 * 24 * 60 * 60 * 1000);
+fn wrong_clock(runner: &mut Runner<'_>) {
+    runner.sandbox.set_clock_offset(-3 * 24 * 60 * 60 * 1000);
     let fault = on_purchase(Effect::CloseAfterCommit);
-    bought_once_in_spite_of(stage, "Engage's clock is three days behind, and the answer will be lost.", fault);
+    completes_once_despite(runner, "Engage's clock is three days behind, and the response will be lost.", fault);
 }
 
-fn power_cut_before(stage: &mut Stage<'_>) {
-    stage.arm("Engage does not answer.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
-    stage.press_and_kill(COFFEE, "at the till's first request", |_| true);
-    stage.lift();
-    settled_once(stage);
+fn power_cut_before(runner: &mut Runner<'_>) {
+    runner.arm("Engage sends no response.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
+    runner.press_and_kill(COFFEE, "at the till's first request", |_| true);
+    runner.clear_faults();
+    resolves_completed_once(runner);
 }
 
-fn power_cut_sent(stage: &mut Stage<'_>) {
-    stage.arm("Engage will not process the purchase.", on_purchase(Effect::StallBeforeCommit));
-    stage.press_and_kill(COFFEE, "when the purchase has reached Engage", is_purchase);
-    stage.lift();
-    settled_once(stage);
+fn power_cut_sent(runner: &mut Runner<'_>) {
+    runner.arm("Engage will not process the purchase.", on_purchase(Effect::StallBeforeCommit));
+    runner.press_and_kill(COFFEE, "when the purchase has reached Engage", is_purchase);
+    runner.clear_faults();
+    resolves_completed_once(runner);
 }
 
-fn power_cut_due(stage: &mut Stage<'_>) {
-    stage.arm("The answer to the purchase will not come.", on_purchase(Effect::StallAfterCommit));
-    stage.press_and_kill(COFFEE, "when the points are deducted", is_purchase);
-    stage.lift();
-    settled_once(stage);
+fn power_cut_due(runner: &mut Runner<'_>) {
+    runner.arm("No response to the purchase will arrive.", on_purchase(Effect::StallAfterCommit));
+    runner.press_and_kill(COFFEE, "when the points are deducted", is_purchase);
+    runner.clear_faults();
+    resolves_completed_once(runner);
 }
 
-fn power_cut_late(stage: &mut Stage<'_>) {
+fn power_cut_late(runner: &mut Runner<'_>) {
     const LATE: Duration = Duration::from_secs(4);
-    stage.arm("Engage will take 4 s to see the purchase.", on_purchase(Effect::Delay { ms: 4000 }));
-    stage.press_and_kill(COFFEE, "when the purchase has reached Engage", is_purchase);
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[Bought, Pending], MAY_BE_DEDUCTED);
-    stage.let_pass(LATE);
-    settled_once(stage);
+    runner.arm("Engage will process the purchase 4 s late.", on_purchase(Effect::Delay { ms: 4000 }));
+    runner.press_and_kill(COFFEE, "when the purchase has reached Engage", is_purchase);
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
+    runner.wait_for(LATE);
+    resolves_completed_once(runner);
 }
 
-fn power_cut_twice(stage: &mut Stage<'_>) {
-    stage.arm("The answer to the purchase will not come.", on_purchase(Effect::StallAfterCommit));
-    stage.press_and_kill(COFFEE, "when the points are deducted", is_purchase);
-    stage.lift();
-    stage.arm("Engage does not answer.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
-    stage.press_and_kill(COFFEE, "at the first request after the restart", |_| true);
-    stage.lift();
-    settled_once(stage);
+fn power_cut_twice(runner: &mut Runner<'_>) {
+    runner.arm("No response to the purchase will arrive.", on_purchase(Effect::StallAfterCommit));
+    runner.press_and_kill(COFFEE, "when the points are deducted", is_purchase);
+    runner.clear_faults();
+    runner.arm("Engage sends no response.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
+    runner.press_and_kill(COFFEE, "at the first request after the restart", |_| true);
+    runner.clear_faults();
+    resolves_completed_once(runner);
 }
 
-fn queue_goes_on(stage: &mut Stage<'_>) {
+fn queue_goes_on(runner: &mut Runner<'_>) {
     let next = Sale { reference: "receipt 4712", contact: demo::LOAD, item: demo::TOTE_BAG };
-    stage.arm(
-        "The answer to the purchase will not come.",
+    runner.arm(
+        "No response to the purchase will arrive.",
         on_purchase(Effect::StallAfterCommit).contact(COFFEE.contact).times(0),
     );
-    stage.arm(
-        "Engage does not tell the member's purchases.",
-        Fault::on(Operation::Purchases, Effect::Status(Answer::status(503))).contact(COFFEE.contact).times(0),
+    runner.arm(
+        "Engage returns 503 for the member's purchases.",
+        Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).contact(COFFEE.contact).times(0),
     );
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[Pending], MAY_BE_DEDUCTED);
-    let said = stage.press(next);
-    stage.expect(said, &[Bought], "the next customer's purchase has nothing to do with it: it is bought");
-    stage.lift();
-    stage.settle(COFFEE, Bought);
-    stage.expect_deducted(&[(COFFEE, 1), (next, 1)]);
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Pending], MAY_BE_DEDUCTED);
+    let reported = runner.press(next);
+    runner.expect(reported, &[Completed], "the next customer's purchase is independent: only completed is correct");
+    runner.clear_faults();
+    runner.resolve(COFFEE, Completed);
+    runner.expect_deducted(&[(COFFEE, 1), (next, 1)]);
 }
 
-/// For a till that does not redeem it is a sale like any other.
-fn redeem_unanswered(stage: &mut Stage<'_>) {
+/// A till that does not redeem passes this scenario as a normal sale.
+fn redeem_no_response(runner: &mut Runner<'_>) {
     let fault = Fault::on(Operation::Redeem, Effect::StallAfterCommit);
-    bought_once_in_spite_of(stage, "The answer to a use of the reward will not come.", fault);
+    completes_once_despite(runner, "No response to a redeem will arrive.", fault);
 }
 
-/// What is not written down before it is sent is lost in a power cut.
-fn journal_unwritable(stage: &mut Stage<'_>) {
-    if !stage.needs("{journal}") {
+/// A purchase without a durable record would be lost in a power cut.
+fn journal_unwritable(runner: &mut Runner<'_>) {
+    if !runner.requires("{journal}") {
         return;
     }
-    let file = stage.file("a-file");
+    let file = runner.file("a-file");
     if let Err(error) = std::fs::write(&file, "not a folder") {
-        return stage.fail(&error.to_string());
+        return runner.fail(&error.to_string());
     }
-    let usable = std::mem::replace(&mut stage.journal, file.join("journal.db"));
-    stage.note("The journal's folder does not exist.");
-    let said = stage.press(COFFEE);
-    stage.expect(said, &[NotSent, Other(1)], "it cannot be written down: nothing is sent");
-    if stage.requests_for(COFFEE) > 0 {
-        stage.fail("the purchase was sent, and the till could not write it down: a power cut would lose it");
+    let usable = std::mem::replace(&mut runner.journal, file.join("journal.db"));
+    runner.note("The journal's folder does not exist.");
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[NotSent, Other(1)], "the journal cannot be written: nothing may be sent");
+    if runner.requests_for(COFFEE) > 0 {
+        runner.fail("the purchase was sent without a durable record. A power cut would lose it");
     }
-    stage.note("The journal can be written.");
-    stage.journal = usable;
-    settled_once(stage);
+    runner.note("The journal can be written again.");
+    runner.journal = usable;
+    resolves_completed_once(runner);
 }

@@ -1,4 +1,5 @@
-//! The vendor's till program: a command line with placeholders, started, waited for, and killed as a power cut would.
+//! The vendor's till program: a command line with placeholders. The program is started, awaited,
+//! and killed like in a power cut.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -8,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a placeholder and its environment variable stand for.
+/// The placeholders and their environment variables.
 pub const PLACEHOLDERS: [(&str, &str); 9] = [
     ("{url}", "ENGAGE_URL"),
     ("{ca}", "ENGAGE_CA"),
@@ -25,7 +26,7 @@ pub const PLACEHOLDERS: [(&str, &str); 9] = [
 #[derive(Clone, Debug)]
 pub struct Template(Vec<String>);
 
-/// Why a command line is none.
+/// The reason why a command line is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadTemplate(String);
 
@@ -36,60 +37,66 @@ impl fmt::Display for BadTemplate {
 }
 
 impl Template {
-    /// The program and its arguments.
-    pub fn new(words: Vec<String>) -> Result<Template, BadTemplate> {
-        if words.first().is_none_or(String::is_empty) {
-            return Err(BadTemplate("no till program is given".to_owned()));
+    /// Returns the template of a program and its arguments.
+    pub fn new(arguments: Vec<String>) -> Result<Template, BadTemplate> {
+        if arguments.first().is_none_or(String::is_empty) {
+            return Err(BadTemplate("the till program is missing. Add -- COMMAND".to_owned()));
         }
-        for word in &words {
-            for part in word.split('{').skip(1) {
+        for argument in &arguments {
+            for part in argument.split('{').skip(1) {
                 let Some((name, _)) = part.split_once('}') else { continue };
                 let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
                 let placeholder = format!("{{{name}}}");
                 if is_name && PLACEHOLDERS.iter().all(|(known, _)| *known != placeholder) {
                     let known: Vec<&str> = PLACEHOLDERS.iter().map(|(known, _)| *known).collect();
-                    return Err(BadTemplate(format!("{placeholder} is none of {}", known.join(", "))));
+                    return Err(BadTemplate(format!(
+                        "the placeholder {placeholder} is unknown. Use one of {}",
+                        known.join(", ")
+                    )));
                 }
             }
         }
-        Ok(Template(words))
+        Ok(Template(arguments))
     }
 
-    /// Whether the command line has this placeholder.
+    /// Returns whether the command line has this placeholder.
     pub(super) fn mentions(&self, placeholder: &str) -> bool {
-        self.0.iter().any(|word| word.contains(placeholder))
+        self.0.iter().any(|argument| argument.contains(placeholder))
     }
 
-    /// The program, as given.
+    /// Returns the program's name.
     pub(super) fn program(&self) -> &str {
         &self.0[0]
     }
 
-    /// Starts the program; what it prints goes into a file.
+    /// Starts the program. A file receives its output.
     pub(super) fn start(&self, values: &[String; 9], output: &Path) -> io::Result<Running> {
-        let filled = |word: &String| {
-            PLACEHOLDERS.iter().zip(values).fold(word.clone(), |word, ((name, _), value)| word.replace(name, value))
+        let filled = |argument: &String| {
+            PLACEHOLDERS
+                .iter()
+                .zip(values)
+                .fold(argument.clone(), |argument, ((name, _), value)| argument.replace(name, value))
         };
         let mut command = Command::new(filled(&self.0[0]));
         command.args(self.0[1..].iter().map(filled));
         command.envs(PLACEHOLDERS.iter().map(|(_, variable)| variable).zip(values));
         let file = File::create(output)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        // A group of its own: a power cut takes what the program has started, too.
+        // The process group makes it possible to kill the program's children too.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         Ok(Running { child: command.spawn()?, began: Instant::now(), output: output.to_owned() })
     }
 }
 
-/// As one would type it.
+/// Formats the command line with spaces.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(" "))
     }
 }
 
-/// A program under way. Dropping it kills it.
+/// A running program. Dropping it kills it.
 pub(super) struct Running {
     child: Child,
     began: Instant,
@@ -97,31 +104,31 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Waits for its end, at most until it has run for `limit`; then it is killed.
-    pub fn wait(mut self, limit: Duration) -> Ended {
-        let said = loop {
+    /// Waits until the program ends. Kills the program once it has run for `limit`.
+    pub fn wait(mut self, limit: Duration) -> Exit {
+        let reported = loop {
             match self.child.try_wait() {
-                Ok(Some(status)) => break Said::of(status),
+                Ok(Some(status)) => break ReportedOutcome::of(status),
                 Ok(None) if self.began.elapsed() < limit => thread::sleep(Duration::from_millis(5)),
-                _ => break Said::Overdue,
+                _ => break ReportedOutcome::TimedOut,
             }
         };
-        self.ended(said)
+        self.ended(reported)
     }
 
-    /// Pulls the plug.
-    pub fn kill(mut self) -> Ended {
-        // It may have ended by itself just before.
-        let said = self.child.try_wait().ok().flatten().map_or(Said::Killed, Said::of);
-        self.ended(said)
+    /// Kills the program, like in a power cut.
+    pub fn kill(mut self) -> Exit {
+        // The program may have ended just before.
+        let reported = self.child.try_wait().ok().flatten().map_or(ReportedOutcome::Killed, ReportedOutcome::of);
+        self.ended(reported)
     }
 
-    fn ended(mut self, said: Said) -> Ended {
+    fn ended(mut self, reported: ReportedOutcome) -> Exit {
         let took = self.began.elapsed();
         self.end();
         let printed = fs::read(&self.output).unwrap_or_default();
         let tail = &printed[printed.len().saturating_sub(4096)..];
-        Ended { said, took, printed: String::from_utf8_lossy(tail).trim_end().to_owned() }
+        Exit { reported, took, printed: String::from_utf8_lossy(tail).trim_end().to_owned() }
     }
 
     fn end(&mut self) {
@@ -140,56 +147,56 @@ impl Drop for Running {
     }
 }
 
-/// How a program ended.
-pub(super) struct Ended {
-    pub said: Said,
+/// The end of a program.
+pub(super) struct Exit {
+    pub reported: ReportedOutcome,
     pub took: Duration,
-    /// The last of what it printed.
+    /// The end of the program's output.
     pub printed: String,
 }
 
-/// What a press told the cashier: the exit code.
+/// The outcome that a press reports to the cashier: the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// 0
-    Bought,
-    /// 10
+pub enum ReportedOutcome {
+    /// Exit code 0.
+    Completed,
+    /// Exit code 10.
     Declined,
-    /// 11
+    /// Exit code 11.
     Pending,
-    /// 12
+    /// Exit code 12.
     NotSent,
-    /// Any other exit code, or -1 for an end without one (a crash).
+    /// Any other exit code; -1: an end without one, such as a crash.
     Other(i32),
-    /// The power was cut.
+    /// The program was killed, like in a power cut.
     Killed,
-    /// It did not end in time.
-    Overdue,
+    /// The program did not end in time.
+    TimedOut,
 }
 
-impl Said {
-    fn of(status: ExitStatus) -> Said {
+impl ReportedOutcome {
+    fn of(status: ExitStatus) -> ReportedOutcome {
         match status.code() {
-            Some(0) => Said::Bought,
-            Some(10) => Said::Declined,
-            Some(11) => Said::Pending,
-            Some(12) => Said::NotSent,
-            code => Said::Other(code.unwrap_or(-1)),
+            Some(0) => ReportedOutcome::Completed,
+            Some(10) => ReportedOutcome::Declined,
+            Some(11) => ReportedOutcome::Pending,
+            Some(12) => ReportedOutcome::NotSent,
+            code => ReportedOutcome::Other(code.unwrap_or(-1)),
         }
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for ReportedOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Said::Bought => f.write_str("bought (0)"),
-            Said::Declined => f.write_str("refused (10)"),
-            Said::Pending => f.write_str("pending (11)"),
-            Said::NotSent => f.write_str("not sent (12)"),
-            Said::Other(-1) => f.write_str("nothing: it crashed"),
-            Said::Other(code) => write!(f, "exit code {code}"),
-            Said::Killed => f.write_str("nothing: the power was cut"),
-            Said::Overdue => f.write_str("nothing in time"),
+            ReportedOutcome::Completed => f.write_str("completed (0)"),
+            ReportedOutcome::Declined => f.write_str("declined (10)"),
+            ReportedOutcome::Pending => f.write_str("pending (11)"),
+            ReportedOutcome::NotSent => f.write_str("not sent (12)"),
+            ReportedOutcome::Other(-1) => f.write_str("no outcome: it crashed"),
+            ReportedOutcome::Other(code) => write!(f, "exit code {code}"),
+            ReportedOutcome::Killed => f.write_str("no outcome: it was killed"),
+            ReportedOutcome::TimedOut => f.write_str("no outcome in time"),
         }
     }
 }
@@ -199,11 +206,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_line_with_an_unknown_placeholder_is_refused() {
-        let template = |words: &[&str]| Template::new(words.iter().map(|&word| word.to_owned()).collect());
+    fn a_command_line_with_an_unknown_placeholder_is_rejected() {
+        let template =
+            |arguments: &[&str]| Template::new(arguments.iter().map(|&argument| argument.to_owned()).collect());
         assert!(template(&["till", "--url={url}", "{\"json\": 1}", "${HOME}", "{}"]).is_ok());
-        let refused = |words: &[&str]| template(words).unwrap_err().to_string();
-        assert!(refused(&["till", "{member}"]).starts_with("{member} is none of {url}, {ca},"));
-        assert_eq!(refused(&[]), "no till program is given");
+        let rejected = |arguments: &[&str]| template(arguments).unwrap_err().to_string();
+        assert!(
+            rejected(&["till", "{member}"]).starts_with("the placeholder {member} is unknown. Use one of {url}, {ca},")
+        );
+        assert_eq!(rejected(&[]), "the till program is missing. Add -- COMMAND");
     }
 }

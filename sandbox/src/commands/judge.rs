@@ -1,4 +1,5 @@
-//! `engage-sandbox judge`: the ledger of a running sandbox, or of a file, against the exports of the tills.
+//! `engage-sandbox judge`: checks the exports of tills against the ledger of a running sandbox or
+//! of a file.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,46 +9,48 @@ use std::time::Duration;
 
 use clap::Args;
 use engage_sandbox::LedgerEntry;
-use engage_sandbox::judge::{Case, Held, Journal, Verdict, judge, ledger_from_json};
+use engage_sandbox::judge::{Case, Journal, RuleResult, Verdict, judge, ledger_from_json};
 use engage_sandbox::junit::{TestCase, junit};
 
 use super::{BAD_ARGUMENT, Failed, write};
 
-/// Judges tills: what they say of their operations against the ledger. Exit code 0: pass, 1: fail, 2: bad input
+/// Judge tills: check their operations against the ledger. Exit code 0: pass, 1: fail, 2: invalid
+/// input
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The ledger: http://HOST:PORT of a running sandbox, or a file with what GET /_sandbox/ledger answers
+    /// The ledger: http://HOST:PORT of a running sandbox, or a file with the JSON of GET
+    /// /_sandbox/ledger
     #[arg(long, value_name = "URL|FILE")]
     ledger: String,
-    /// The key of the store, where the sandbox has several
+    /// The key of the store, if the sandbox has several
     #[arg(long, value_name = "KEY")]
     store: Option<String>,
-    /// A till's export: what `eps_list_unacknowledged` answers, or operation objects one after the other
+    /// A till's export: the JSON of `eps_list_unacknowledged`, or a sequence of operation objects
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     journal: Vec<PathBuf>,
-    /// The faults have ended and the tills have settled: nothing may be pending any more
+    /// The faults have ended and every till has resolved its operations: none may be pending
     #[arg(long)]
-    settled: bool,
+    resolved: bool,
     /// The exports leave operations out, such as acknowledged ones
     #[arg(long)]
     partial: bool,
-    /// Where to write the verdict as JUnit XML
+    /// The file for the verdict as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Where to write the verdict as JSON
+    /// The file for the verdict as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// Judges, reports, and gives whether it is a pass.
+/// Judges, writes the reports, and returns whether every rule holds.
 pub fn run(options: &Options) -> Result<bool, Failed> {
     let ledger = read_ledger(options)?;
     let journals = options.journal.iter().map(|path| read_journal(path)).collect::<Result<Vec<_>, _>>()?;
-    let Options { settled, partial, .. } = *options;
-    let verdict = judge(&Case { ledger: &ledger, journals: &journals, settled, partial });
-    print!("{}", told(&verdict));
+    let Options { resolved, partial, .. } = *options;
+    let verdict = judge(&Case { ledger: &ledger, journals: &journals, resolved, partial, attempts: None });
+    print!("{}", summary(&verdict));
     if let Some(path) = &options.junit {
-        let case = |rule: &Held| TestCase {
+        let case = |rule: &RuleResult| TestCase {
             name: format!("{}: {}", rule.name, rule.promise),
             took: Duration::ZERO,
             failures: rule.violations.clone(),
@@ -61,10 +64,10 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
     Ok(verdict.pass)
 }
 
-fn told(verdict: &Verdict) -> String {
+fn summary(verdict: &Verdict) -> String {
     let found = verdict.found;
     let head = format!(
-        "{}: {} operations ({} pending), {} deductions, {} rewards used\n",
+        "{}: {} operations ({} pending), {} deductions, {} redeemed rewards\n",
         if verdict.pass { "pass" } else { "FAIL" },
         found.operations,
         found.pending,
@@ -85,7 +88,7 @@ fn read_journal(path: &Path) -> Result<Journal, Failed> {
 fn read_ledger(options: &Options) -> Result<Vec<LedgerEntry>, Failed> {
     let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--ledger {}: {what}", options.ledger));
     if options.ledger.starts_with("https:") {
-        return Err(bad(&"a sandbox tells its ledger at its http address too; use that"));
+        return Err(bad(&"https is not supported. Use the sandbox's http address"));
     }
     let json = match options.ledger.strip_prefix("http://") {
         Some(address) => ask(address, options.store.as_deref()).map_err(|error| bad(&error))?,
@@ -94,7 +97,7 @@ fn read_ledger(options: &Options) -> Result<Vec<LedgerEntry>, Failed> {
     ledger_from_json(&json).map_err(|error| bad(&error))
 }
 
-/// Asks a sandbox for its ledger.
+/// Requests the ledger of a sandbox.
 fn ask(address: &str, store: Option<&str>) -> Result<Vec<u8>, String> {
     let (address, path) = match address.split_once('/') {
         Some((address, path)) if !path.is_empty() => (address, format!("/{path}")),
@@ -104,15 +107,15 @@ fn ask(address: &str, store: Option<&str>) -> Result<Vec<u8>, String> {
     let exchange = || {
         let mut stream = TcpStream::connect(address)?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{store}\r\n")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        std::io::Result::Ok(answer)
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response)?;
+        std::io::Result::Ok(response)
     };
-    let answer = exchange().map_err(|error| error.to_string())?;
-    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the answer is not HTTP")?;
-    let status = String::from_utf8_lossy(&answer[..head]).lines().next().unwrap_or_default().to_owned();
+    let response = exchange().map_err(|error| error.to_string())?;
+    let head = response.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the response is not HTTP")?;
+    let status = String::from_utf8_lossy(&response[..head]).lines().next().unwrap_or_default().to_owned();
     match status.split(' ').nth(1) {
-        Some("200") => Ok(answer[head + 4..].to_vec()),
-        _ => Err(format!("{path} was answered {status}")),
+        Some("200") => Ok(response[head + 4..].to_vec()),
+        _ => Err(format!("{path} returned {status}")),
     }
 }

@@ -1,15 +1,16 @@
-//! What the binary does beside serving: judge and certify. Each prints for people and writes files for programs.
+//! The commands of the binary: judge and certify. Each prints text for people and writes files for
+//! programs.
 
 pub mod certify;
 pub mod judge;
 
-/// Why a command ended without an answer: the exit code and what to say.
+/// The reason why a command failed: the exit code and the message.
 pub type Failed = (u8, String);
 
-/// A bad argument, or a file that does not say what it should.
+/// The exit code for an invalid argument or file.
 pub const BAD_ARGUMENT: u8 = 2;
 
-/// Writes a file, and says which one could not be written.
+/// Writes a file. The error names the file.
 pub fn write(path: &std::path::Path, text: &str) -> Result<(), Failed> {
     std::fs::write(path, text).map_err(|error| (1, format!("cannot write {}: {error}", path.display())))
 }

@@ -1,7 +1,7 @@
 //! The sandbox's own routes.
 
 use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE};
-use engage_sandbox::{Answer, Effect, Fault, Operation, Sandbox};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation, Sandbox};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,15 +14,18 @@ fn start() -> (Sandbox, Connection) {
 }
 
 #[test]
-fn the_routes_need_no_key_and_no_header() {
+fn the_sandboxs_routes_need_no_key_and_no_header() {
     let (_sandbox, mut admin) = start();
     admin.send(&with_headers("GET", "/_sandbox/health", "", ""));
-    assert_eq!(admin.answer().unwrap().json(), json!({ "status": "ok" }));
-    assert_eq!(admin.get("/_sandbox/nothing").json()["error"], "no such route of the sandbox");
+    assert_eq!(admin.response().unwrap().json(), json!({ "status": "ok" }));
+    assert_eq!(
+        admin.get("/_sandbox/nothing").json()["error"],
+        "the sandbox has no such route. See GET /_sandbox/openapi.json"
+    );
 }
 
 #[test]
-fn the_state_and_the_ledger_tell_everything() {
+fn the_state_and_the_ledger_hold_every_change() {
     let (_sandbox, mut admin) = start();
     let id = Uuid::new_v4();
     admin.buy(ASTRID, id, COFFEE);
@@ -45,7 +48,7 @@ fn the_state_and_the_ledger_tell_everything() {
 }
 
 #[test]
-fn the_log_tells_what_was_asked_and_answered_but_nothing_secret() {
+fn the_log_holds_requests_and_responses_without_secrets() {
     let (sandbox, mut admin) = start();
     let fault = Fault::on(Operation::Points, Effect::CloseAfterCommit);
     assert_eq!(admin.post("/_sandbox/faults", &json!(fault)).status, 201);
@@ -55,18 +58,18 @@ fn the_log_tells_what_was_asked_and_answered_but_nothing_secret() {
     assert!(admin.try_get(&format!("/api/v3/point-accounts?contactId={ASTRID}")).is_err());
 
     let mut admin = Connection::open(&sandbox);
-    let answer = admin.get("/_sandbox/requests");
-    assert!(!answer.body.contains("example.com") && !answer.body.contains("demo-key"), "{}", answer.body);
-    let log = answer.json();
+    let response = admin.get("/_sandbox/requests");
+    assert!(!response.body.contains("example.com") && !response.body.contains("demo-key"), "{}", response.body);
+    let log = response.json();
     assert_eq!((&log[0]["operation"], &log[0]["status"]), (&json!("purchase"), &json!(422)));
     assert_eq!((&log[0]["purchaseId"], &log[0]["key"], &log[0]["seq"]), (&json!(id), &json!("right"), &json!(1)));
     assert_eq!(log[1]["path"], "/api/v3/contacts/id?email=***&apikey=***&contactType=Member");
-    assert_eq!((&log[2]["status"], &log[2]["fault"]), (&json!("no answer"), &json!("closeAfterCommit")));
+    assert_eq!((&log[2]["status"], &log[2]["fault"]), (&json!("no response"), &json!("closeAfterCommit")));
     assert_eq!(log.as_array().unwrap().len(), 3);
 }
 
 #[test]
-fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
+fn every_fault_is_listed_as_it_was_armed() {
     let (_sandbox, mut admin) = start();
     let effects = [
         json!({ "delay": { "ms": 5 } }),
@@ -91,8 +94,8 @@ fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
     ];
     for effect in &effects {
         let fault = json!({ "match": { "operation": "any" }, "effect": effect });
-        let answer = admin.post("/_sandbox/faults", &fault);
-        assert_eq!(answer.status, 201, "{answer:?}");
+        let response = admin.post("/_sandbox/faults", &fault);
+        assert_eq!(response.status, 201, "{response:?}");
     }
     let armed = admin.get("/_sandbox/faults").json();
     for (armed, effect) in armed.as_array().unwrap().iter().zip(&effects) {
@@ -107,12 +110,12 @@ fn every_fault_can_be_armed_and_shows_itself_as_it_was_armed() {
     }
     assert_eq!(armed.as_array().unwrap().len(), effects.len());
     admin.send(&with_headers("DELETE", "/_sandbox/faults", "", ""));
-    assert_eq!(admin.answer().unwrap().status, 204);
+    assert_eq!(admin.response().unwrap().status, 204);
     assert_eq!(admin.get("/_sandbox/faults").json(), json!([]));
 }
 
 #[test]
-fn bad_input_is_refused_with_its_field_and_line() {
+fn invalid_input_is_rejected_with_its_field_and_line() {
     let (_sandbox, mut admin) = start();
     let fault = |on: &str, effect: &str| format!("{{\"match\": {on},\n\"effect\": {effect}}}");
     let any = "{\"operation\": \"any\"}";
@@ -151,10 +154,10 @@ fn bad_input_is_refused_with_its_field_and_line() {
         ("items", String::new(), Value::Null, json!(1)),
     ] {
         admin.send(&with_headers("POST", &format!("/_sandbox/{path}"), "", &body));
-        let answer = admin.answer().unwrap();
-        let said = answer.json();
-        assert_eq!((answer.status, &said["field"], &said["line"]), (400, &field, &line), "{path} {body}: {said}");
-        assert!(!said["error"].as_str().unwrap().is_empty());
+        let response = admin.response().unwrap();
+        let error = response.json();
+        assert_eq!((response.status, &error["field"], &error["line"]), (400, &field, &line), "{path} {body}: {error}");
+        assert!(!error["error"].as_str().unwrap().is_empty());
     }
 }
 
@@ -166,7 +169,7 @@ fn members_and_items_can_be_added() {
     assert_eq!(admin.post("/_sandbox/members", &member).status, 201);
     let item_json = json!({
         "id": item, "name": "Sweet", "cost": 4, "promotionId": Uuid::new_v4(), "stock": 1,
-        "behaviour": { "processing": { "forMs": 60_000, "answer": "timedOut", "ends": "failed" } },
+        "behaviour": { "processing": { "forMs": 60_000, "response": "timedOut", "ends": "failed" } },
     });
     assert_eq!(admin.post("/_sandbox/items", &item_json).status, 201);
     assert_eq!(admin.buy(contact, Uuid::new_v4(), item).status, 409);
@@ -176,10 +179,10 @@ fn members_and_items_can_be_added() {
 }
 
 #[test]
-fn a_reset_brings_back_the_start() {
+fn a_reset_restores_the_start() {
     let (sandbox, mut admin) = start();
     admin.buy(ASTRID, Uuid::new_v4(), COFFEE);
-    sandbox.arm(Fault::on(Operation::Any, Effect::Status(Answer::status(500))));
+    sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(500))));
     admin.post("/_sandbox/limits", &json!({ "requestsPerSecond": 0 }));
     admin.post("/_sandbox/clock", &json!({ "offsetMs": 9_000_000_000_000_000_i64 }));
     assert_eq!(admin.post("/_sandbox/reset", &json!(null)).status, 204);

@@ -1,5 +1,5 @@
-//! Certification: a bad till fails for the right reasons, bad input is refused, and the reports can be shown.
-//! That a good till passes is tested with the example in C, in the library's tests.
+//! Certification: a till with mistakes fails for the expected reasons, invalid input is rejected,
+//! and the reports are complete. The library's tests certify the example in C, which passes.
 
 use std::fs;
 use std::process::Command;
@@ -10,8 +10,8 @@ use serde_json::Value;
 fn certify(arguments: &[&str], till: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
     let output = command.arg("certify").args(arguments).arg("--").args(till).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-    (output.status.code().unwrap(), said)
+    let reported = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), reported)
 }
 
 fn naive() -> [&'static str; 2] {
@@ -19,17 +19,16 @@ fn naive() -> [&'static str; 2] {
 }
 
 #[test]
-fn a_till_that_calls_pending_refused_and_makes_a_new_id_a_press_fails_for_these_reasons() {
+fn a_naive_till_fails_for_the_expected_reasons() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join("report").join(name);
-    let scenarios =
-        ["sale", "second-press", "two-presses-at-once", "answer-lost", "offline-start", "answer-never-comes"];
+    let scenarios = ["sale", "second-press", "two-presses-at-once", "response-lost", "offline-start", "no-response"];
     let report = path("").display().to_string();
     let mut arguments = vec!["--report", &report, "--wait-ms", "100", "--grace-ms", "5000"];
     arguments.extend(scenarios.iter().flat_map(|name| ["--only", *name]));
-    let (code, said) = certify(&arguments, &naive());
-    assert_eq!(code, 1, "{said}");
-    assert!(said.contains("Not certified: 1 passed, 5 failed, 0 skipped"), "{said}");
+    let (code, reported) = certify(&arguments, &naive());
+    assert_eq!(code, 1, "{reported}");
+    assert!(reported.contains("Not certified: 1 passed, 5 failed, 0 skipped"), "{reported}");
 
     let json: Value = serde_json::from_str(&fs::read_to_string(path("report.json")).unwrap()).unwrap();
     assert_eq!((&json["pass"], &json["passed"], &json["failed"]), (&false.into(), &1.into(), &5.into()));
@@ -40,45 +39,48 @@ fn a_till_that_calls_pending_refused_and_makes_a_new_id_a_press_fails_for_these_
     assert_eq!(reasons("sale"), "[]");
     for (scenario, reason) in [
         ("second-press", "receipt 4711: deducted 2 times; due: once"),
-        ("second-press", "1 sale was sent under 2 purchase ids"),
+        ("second-press", "1 sale was sent with 2 purchase ids"),
         ("two-presses-at-once", "due: once"),
-        ("answer-lost", "the till says refused (10), and the points were deducted"),
-        ("answer-lost", "deducted 2 times"),
-        ("offline-start", "the till says refused (10), but nothing was sent"),
-        ("answer-never-comes", "the till still runs after 5.1 s"),
+        ("response-lost", "the till reports declined (10), and the points were deducted"),
+        ("response-lost", "deducted 2 times"),
+        ("offline-start", "the till reports declined (10); nothing was sent"),
+        ("no-response", "the till still runs after 5.1 s"),
     ] {
         assert!(reasons(scenario).contains(reason), "{scenario}: {} has not: {reason}", reasons(scenario));
     }
     let junit = fs::read_to_string(path("junit.xml")).unwrap();
-    assert!(junit.contains(r#"tests="6" failures="5""#) && junit.contains("second-press: The same sale"), "{junit}");
+    assert!(
+        junit.contains(r#"tests="6" failures="5""#) && junit.contains("second-press: The cashier presses again"),
+        "{junit}"
+    );
     let page = fs::read_to_string(path("index.html")).unwrap();
     assert!(page.contains("<h2>Not certified</h2>") && page.contains("receipt 4711: deducted 2 times"), "{page}");
     assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("demo-key"), "{page}");
 }
 
-/// A till that does as it is told by its arguments, for what must be checked of any till.
+/// Returns a till that runs a shell script.
 fn sh(script: &str) -> [&str; 3] {
     ["sh", "-c", script]
 }
 
 #[test]
-fn a_till_that_says_what_is_not_so_fails() {
-    let only = |name| ["--only", name, "--patience-ms", "0"];
+fn a_till_with_false_reports_fails() {
+    let only = |name| ["--only", name, "--resolve-timeout-ms", "0"];
     for (script, scenario, reason) in [
-        ("exit 0", "sale", "the till says bought, and nothing was deducted"),
-        ("exit 3", "sale", "the till says exit code 3, but nothing went wrong"),
-        ("kill -SEGV $$", "sale", "the till says nothing: it crashed"),
-        ("exit 11", "answer-lost", "not settled within 0 s after the faults ended"),
-        ("exit 10", "answer-lost", "the till says refused (10), but the purchase may have been made"),
+        ("exit 0", "sale", "the till reports completed, and nothing was deducted"),
+        ("exit 3", "sale", "the till reports exit code 3; nothing failed"),
+        ("kill -SEGV $$", "sale", "the till reports no outcome: it crashed"),
+        ("exit 11", "response-lost", "not resolved within 0 s after the end of the faults"),
+        ("exit 10", "response-lost", "the till reports declined (10); the purchase is in doubt"),
         (
             "echo '{\"operationId\": 1}' > \"$ENGAGE_EXPORT\"; exit 12",
             "sale",
-            "the till's export is not readable: line 1: operationId",
+            "the till's export is invalid: line 1: operationId",
         ),
         (
-            "id=10000000-0000-4000-8000-000000000001; echo \"{\\\"operationId\\\": \\\"$id\\\", \\\"outcome\\\": \\\"done\\\"}\" > {export}; exit 12",
+            "id=10000000-0000-4000-8000-000000000001; echo \"{\\\"operationId\\\": \\\"$id\\\", \\\"outcome\\\": \\\"completed\\\"}\" > {export}; exit 12",
             "sale",
-            "the till's export: done-is-deducted",
+            "the till's export: completed-is-deducted",
         ),
         (
             "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\" -A ''; exit 12",
@@ -88,54 +90,54 @@ fn a_till_that_says_what_is_not_so_fails() {
         (
             "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\" -A ''; exit 12",
             "sale",
-            "a request came without User-Agent",
+            "a request has no User-Agent header",
         ),
         (
             "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\"; exit 12",
             "sale",
-            "a request came without Content-Type",
+            "a request has no Content-Type",
         ),
         (
             "curl -sk \"$ENGAGE_URL/api/v3/point-shop-items?contactId={contact}\"; exit 12",
             "sale",
-            "a request came without the key",
+            "a request has no API key",
         ),
     ] {
-        let (code, said) = certify(&only(scenario), &sh(script));
-        assert!(code == 1 && said.contains(reason), "{script}: {code} {said} has not: {reason}");
+        let (code, reported) = certify(&only(scenario), &sh(script));
+        assert!(code == 1 && reported.contains(reason), "{script}: {code} {reported} has not: {reason}");
     }
 }
 
 #[test]
-fn a_power_cut_takes_what_the_till_has_started_too() {
-    // Killed alone, the outer shell would leave an inner one that goes on until it has bought.
+fn a_power_cut_kills_the_tills_children_too() {
+    // If only the outer shell were killed, the inner one would go on until its purchase completes.
     let inner = format!("until sh {}; do :; done", naive()[1]);
-    // After the restart it is given some time to do so.
-    let look = "[ ! -e {journal} ] || seq 30 | while read n; do curl -sk {url}/_sandbox/ledger | grep -q deduct && break; done";
-    let script = format!("{look}; touch {{journal}}; sh -c '{inner}'; exit 11");
-    let (_, said) = certify(&["--only", "power-cut-before-sending", "--patience-ms", "0"], &sh(&script));
-    assert!(said.contains("1 sale was sent under 2 purchase ids") && !said.contains("2 times"), "{said}");
+    // After the restart the till waits up to three seconds for such a purchase.
+    let wait = "[ ! -e {journal} ] || seq 30 | while read n; do curl -sk {url}/_sandbox/ledger | grep -q deduct && break; done";
+    let script = format!("{wait}; touch {{journal}}; sh -c '{inner}'; exit 11");
+    let (_, reported) = certify(&["--only", "power-cut-before-sending", "--resolve-timeout-ms", "0"], &sh(&script));
+    assert!(reported.contains("1 sale was sent with 2 purchase ids") && !reported.contains("2 times"), "{reported}");
 }
 
 #[test]
-fn bad_input_is_refused_with_what_is_wrong() {
+fn invalid_certify_arguments_are_rejected_with_the_reason() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let in_a_file = file.path().join("report").display().to_string();
     for (arguments, till, why) in [
         (vec![], vec![], "COMMAND"),
-        (vec![], vec!["till", "{member}"], "{member} is none of {url}, {ca}, {key}"),
-        (vec!["--only", "tea-time"], vec!["till"], "there is no scenario tea-time; see --list"),
-        (vec![], vec!["./no-such-till"], "the till could not be started: ./no-such-till: No such file"),
+        (vec![], vec!["till", "{member}"], "the placeholder {member} is unknown. Use one of {url}, {ca}, {key}"),
+        (vec!["--only", "tea-time"], vec!["till"], "the scenario tea-time does not exist. See --list"),
+        (vec![], vec!["./no-such-till"], "the till cannot be started: ./no-such-till: No such file"),
         (vec!["--report", &in_a_file], vec!["till"], "--report"),
-        (vec!["--patience-ms", "3600001"], vec!["till"], "3600001 is not in 0..=3600000"),
+        (vec!["--resolve-timeout-ms", "3600001"], vec!["till"], "3600001 is not in 0..=3600000"),
     ] {
-        let (code, said) = certify(&arguments, &till);
-        assert!(code == 2 && said.contains(why), "{arguments:?} {till:?}: {code} {said} has not: {why}");
+        let (code, reported) = certify(&arguments, &till);
+        assert!(code == 2 && reported.contains(why), "{arguments:?} {till:?}: {code} {reported} has not: {why}");
     }
-    let (code, said) = certify(&["--list"], &[]);
-    assert_eq!((code, said.lines().count()), (0, certify::list().count()));
-    // Some scenarios are not a certificate.
-    let (code, said) = certify(&["--only", "wrong-authority"], &["sh", "-c", "exit 12"]);
-    assert!(code == 0 && said.contains("Passed, in the scenarios that were chosen: 1 passed"), "{code} {said}");
+    let (code, reported) = certify(&["--list"], &[]);
+    assert_eq!((code, reported.lines().count()), (0, certify::list().count()));
+    // A subset of the scenarios is no certificate.
+    let (code, reported) = certify(&["--only", "wrong-authority"], &["sh", "-c", "exit 12"]);
+    assert!(code == 0 && reported.contains("Passed, in the chosen scenarios: 1 passed"), "{code} {reported}");
     assert!(certify::list().count() >= 15);
 }

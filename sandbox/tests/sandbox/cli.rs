@@ -1,4 +1,4 @@
-//! The binary.
+//! The command line of the binary.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -8,7 +8,7 @@ fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_engage-sandbox"))
 }
 
-/// A started binary and its first line.
+/// A started binary and the line that it printed.
 struct Started {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -24,10 +24,10 @@ impl Started {
     }
 
     fn field(&self, name: &str) -> &str {
-        self.line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).unwrap()
+        self.line.split_whitespace().find_map(|part| part.strip_prefix(name)?.strip_prefix('=')).unwrap()
     }
 
-    /// Waits for the end and returns the exit code and what else was printed.
+    /// Waits for the end, and returns the exit code and the further output.
     fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
@@ -36,7 +36,7 @@ impl Started {
 }
 
 #[test]
-fn it_says_in_one_line_where_it_is_and_leaves_nothing_behind() {
+fn a_started_sandbox_prints_one_line_and_leaves_no_files() {
     let mut started = Started::with(&["--until-stdin-closes", "--key", "other"]);
     assert!(started.line.starts_with("engage-sandbox ready http=http://127.0.0.1:"), "{}", started.line);
     assert!(started.field("https").starts_with("https://localhost:"));
@@ -49,21 +49,21 @@ fn it_says_in_one_line_where_it_is_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn each_key_given_has_a_store() {
+fn each_given_key_has_a_store() {
     let mut started = Started::with(&["--until-stdin-closes", "--key", "one", "--key", "two"]);
     assert_eq!(started.field("key"), "one");
     let mut stream = std::net::TcpStream::connect(started.field("http").strip_prefix("http://").unwrap()).unwrap();
     stream.write_all(b"GET /_sandbox/stores HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.ends_with(r#"[{"key":"one"},{"key":"two"}]"#), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.ends_with(r#"[{"key":"one"},{"key":"two"}]"#), "{response}");
     drop(started.stdin.take());
     started.end();
 }
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_it_cleanly_and_the_end_of_stdin_alone_does_not() {
+fn a_signal_ends_the_sandbox_and_the_end_of_stdin_does_not() {
     for signal in ["-TERM", "-INT"] {
         let mut started = Started::with(&[]);
         drop(started.stdin.take());
@@ -76,7 +76,7 @@ fn a_signal_ends_it_cleanly_and_the_end_of_stdin_alone_does_not() {
 }
 
 #[test]
-fn a_seed_and_a_place_for_the_certificate_can_be_given() {
+fn a_seed_and_a_file_for_the_certificate_are_used() {
     let dir = tempfile::tempdir().unwrap();
     let (seed, ca) = (dir.path().join("seed.json"), dir.path().join("ca.pem"));
     std::fs::write(&seed, "{}").unwrap();
@@ -103,7 +103,7 @@ fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
         (vec!["--http", "0.0.0.0:0"], "--allow-non-loopback"),
         (vec!["--https", "[::]:0"], "--allow-non-loopback"),
         (vec!["--key", ""], "--key"),
-        (vec!["--key", "two words"], "--key"),
+        (vec!["--key", "two parts"], "--key"),
         (vec!["--seed", "no-such-file.json"], "no-such-file.json"),
         (vec!["--script", "no-such-file.yaml"], "no-such-file.yaml"),
         (vec!["--script", script], "script.yaml: line 3: faults[0].effect: unknown variant `stop`"),

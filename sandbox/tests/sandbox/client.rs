@@ -1,4 +1,4 @@
-//! A small till: blocking HTTP/1.1 over TLS, close enough to the bytes to see what a fault does to them.
+//! A small till: blocking HTTP/1.1 over TLS that exposes the bytes of a response.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -15,20 +15,20 @@ use uuid::Uuid;
 /// One connection to a sandbox.
 pub struct Connection(StreamOwned<ClientConnection, TcpStream>);
 
-/// An answer that came in whole.
+/// A complete response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub head: String,
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    /// The status and Engage's error code, if there is one.
+    /// Returns the status and Engage's error code, if the body has one.
     pub fn outcome(&self) -> (u16, Option<String>) {
         (self.status, self.json()["errorCode"].as_str().map(str::to_owned))
     }
@@ -47,8 +47,8 @@ impl Connection {
         self.0.flush().unwrap();
     }
 
-    /// Reads one answer, up to the length it announces.
-    pub fn answer(&mut self) -> io::Result<Answer> {
+    /// Reads one response, up to its Content-Length.
+    pub fn response(&mut self) -> io::Result<Response> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -60,33 +60,33 @@ impl Connection {
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         self.0.read_exact(&mut body)?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Ok(Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(Response { status, head, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    /// Everything that still comes, and how it ended.
+    /// Reads to the end of the connection, and returns the bytes and the kind of end.
     pub fn rest(&mut self) -> (String, io::Result<usize>) {
         let mut bytes = Vec::new();
         let ended = self.0.read_to_end(&mut bytes);
         (String::from_utf8_lossy(&bytes).into_owned(), ended)
     }
 
-    pub fn try_get(&mut self, path: &str) -> io::Result<Answer> {
+    pub fn try_get(&mut self, path: &str) -> io::Result<Response> {
         self.send(&request("GET", path, ""));
-        self.answer()
+        self.response()
     }
 
-    pub fn get(&mut self, path: &str) -> Answer {
+    pub fn get(&mut self, path: &str) -> Response {
         self.try_get(path).unwrap()
     }
 
-    pub fn post(&mut self, path: &str, body: &Value) -> Answer {
+    pub fn post(&mut self, path: &str, body: &Value) -> Response {
         self.send(&request("POST", path, &body.to_string()));
-        self.answer().unwrap()
+        self.response().unwrap()
     }
 
-    pub fn buy(&mut self, contact: Uuid, purchase_id: Uuid, item: Uuid) -> Answer {
+    pub fn buy(&mut self, contact: Uuid, purchase_id: Uuid, item: Uuid) -> Response {
         self.send(&purchase(contact, purchase_id, item));
-        self.answer().unwrap()
+        self.response().unwrap()
     }
 }
 
@@ -101,7 +101,7 @@ fn connection(ca_pem: &str) -> ClientConnection {
     ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap()
 }
 
-/// Connects and says what is wrong with the certificate, if anything.
+/// Connects, and returns the mistake of the certificate, or `accepted`.
 pub fn handshake(https_url: &str, ca_pem: &str) -> Result<(), rustls::Error> {
     let mut tcp = TcpStream::connect(https_url.strip_prefix("https://").unwrap()).unwrap();
     let mut tls = connection(ca_pem);
@@ -110,18 +110,18 @@ pub fn handshake(https_url: &str, ca_pem: &str) -> Result<(), rustls::Error> {
     })
 }
 
-/// A purchase request, as bytes.
+/// Returns a purchase request as bytes.
 pub fn purchase(contact: Uuid, purchase_id: Uuid, item: Uuid) -> String {
     let body = json!({ "contactId": contact, "pointShopItemPurchaseId": purchase_id, "pointShopItemId": item });
     request("POST", "/api/v3/point-shop-items/purchase", &body.to_string())
 }
 
-/// A request as Engage wants it, as bytes.
+/// Returns a request with the headers that Engage requires, as bytes.
 pub fn request(method: &str, path: &str, body: &str) -> String {
     with_headers(method, path, "apikey: demo-key\r\nUser-Agent: Test/1.0\r\nContent-Type: application/json\r\n", body)
 }
 
-/// A request with just these headers, as bytes.
+/// Returns a request with only these headers, as bytes.
 pub fn with_headers(method: &str, path: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n{body}")

@@ -2,11 +2,11 @@
 
 use std::thread;
 
+use engage_sandbox::ledger::{Channel, RedemptionChannel, Reward, ValueType};
 use engage_sandbox::seed::demo::{
     ASTRID, BJORN, COFFEE, EXPIRED, FAILS, GIFT_CARD, LOAD, NOT_STARTED, ONLY_BJORN, PROMOTION_EXPIRED,
     PROMOTION_REMOVED, SLOW, TIMES_OUT, TOTE_BAG,
 };
-use engage_sandbox::store::{Channel, RedemptionChannel, Reward, ValueType};
 use engage_sandbox::{Item, LedgerKind, Member, Sandbox, Seed};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -52,12 +52,12 @@ fn the_items_listed_are_those_the_member_may_buy_now() {
 }
 
 #[test]
-fn a_contact_that_is_no_contact_is_invalid() {
+fn an_unknown_contact_is_invalid() {
     let (_sandbox, mut till) = shop();
     for route in ["point-shop-items", "point-shop-item-purchases", "promotion-assignments", "point-accounts"] {
         for query in ["", "?contactId=", "?contactId=astrid", &format!("?contactId={COFFEE}")] {
-            let answer = till.get(&format!("/api/v3/{route}{query}"));
-            assert_eq!(answer.outcome(), code(400, "InvalidContact"), "{route}{query}");
+            let response = till.get(&format!("/api/v3/{route}{query}"));
+            assert_eq!(response.outcome(), code(400, "InvalidContact"), "{route}{query}");
         }
     }
 }
@@ -66,9 +66,9 @@ fn a_contact_that_is_no_contact_is_invalid() {
 fn a_purchase_deducts_the_points_and_assigns_the_reward() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
-    let answer = till.buy(ASTRID, id, GIFT_CARD);
-    let purchase = answer.json();
-    assert_eq!(answer.status, 200);
+    let response = till.buy(ASTRID, id, GIFT_CARD);
+    let purchase = response.json();
+    assert_eq!(response.status, 200);
     assert_eq!(purchase["pointShopItemPurchaseId"], json!(id));
     assert_eq!(purchase["status"], "Completed");
     assert_eq!(sandbox.balance(ASTRID), Some(200));
@@ -89,7 +89,7 @@ fn a_purchase_deducts_the_points_and_assigns_the_reward() {
 }
 
 #[test]
-fn the_same_purchase_id_gives_the_existing_purchase_whatever_the_item() {
+fn a_repeated_purchase_id_returns_the_existing_purchase() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     let first = till.buy(ASTRID, id, COFFEE).json();
@@ -99,7 +99,7 @@ fn the_same_purchase_id_gives_the_existing_purchase_whatever_the_item() {
 }
 
 #[test]
-fn one_purchase_id_deducts_once_however_many_tills_send_it() {
+fn one_purchase_id_from_many_tills_deducts_once() {
     let sandbox = Sandbox::builder().start();
     let id = Uuid::new_v4();
     thread::scope(|scope| {
@@ -112,7 +112,7 @@ fn one_purchase_id_deducts_once_however_many_tills_send_it() {
 }
 
 #[test]
-fn a_purchase_id_of_another_contact_is_refused_without_a_code() {
+fn a_purchase_id_of_another_contact_is_declined_without_code() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     till.buy(ASTRID, id, COFFEE);
@@ -121,7 +121,7 @@ fn a_purchase_id_of_another_contact_is_refused_without_a_code() {
 }
 
 #[test]
-fn every_refusal_has_its_status_and_code_and_deducts_nothing() {
+fn every_declined_purchase_has_its_code_and_no_deduction() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     for (contact, item, outcome) in [
@@ -142,20 +142,20 @@ fn every_refusal_has_its_status_and_code_and_deducts_nothing() {
 }
 
 #[test]
-fn a_malformed_purchase_is_refused_400() {
+fn a_malformed_purchase_has_status_400() {
     let (_sandbox, mut till) = shop();
     let path = "/api/v3/point-shop-items/purchase";
     for body in [json!(null), json!([]), json!({}), json!({ "contactId": 7 })] {
         assert_eq!(till.post(path, &body).outcome(), (400, None), "{body}");
     }
     till.send(&crate::client::request("POST", path, "{"));
-    assert_eq!(till.answer().unwrap().outcome(), (400, None));
+    assert_eq!(till.response().unwrap().outcome(), (400, None));
     let body = json!({ "contactId": ASTRID, "pointShopItemPurchaseId": "1", "pointShopItemId": COFFEE });
     assert!(till.post(path, &body).body.contains("pointShopItemPurchaseId"));
 }
 
 #[test]
-fn a_purchase_in_progress_ends_when_the_clock_says_so() {
+fn a_purchase_in_progress_ends_by_the_clock() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     assert_eq!(till.buy(ASTRID, id, SLOW).json()["status"], "Processing");
@@ -171,7 +171,7 @@ fn a_purchase_in_progress_ends_when_the_clock_says_so() {
 }
 
 #[test]
-fn a_purchase_that_timed_out_may_complete_all_the_same() {
+fn a_purchase_that_timed_out_can_still_complete() {
     let (sandbox, mut till) = shop();
     let id = Uuid::new_v4();
     let timed_out = code(409, "PointShopItemPurchaseProcessingTimedOut");
@@ -218,8 +218,8 @@ fn a_reward_is_redeemed_once() {
     assert_eq!(till.post(&path, &pos).json()["redeemed"], true);
     assert_eq!(till.post(&path, &pos).outcome(), code(409, "PromotionAlreadyRedeemed"));
     for id in [COFFEE.to_string(), "coffee".to_owned()] {
-        let answer = till.post(&format!("/api/v3/promotion-assignments/{id}/redeem"), &pos);
-        assert_eq!(answer.outcome(), code(404, "PromotionNotFound"));
+        let response = till.post(&format!("/api/v3/promotion-assignments/{id}/redeem"), &pos);
+        assert_eq!(response.outcome(), code(404, "PromotionNotFound"));
     }
 
     assert_eq!(sandbox.ledger().iter().filter(|entry| entry.kind == LedgerKind::Redeem).count(), 1);
@@ -249,8 +249,8 @@ fn rewards_are_listed_by_channel_in_v2_as_in_v3() {
         assert_eq!(v2.as_array().unwrap().len(), count, "{channel}");
         assert_eq!(v2, v3);
     }
-    let answer = till.get(&format!("/api/v2/contacts/{ASTRID}/promotions?redemptionChannelType=SHOP"));
-    assert_eq!(answer.outcome(), code(400, "NotAValidRedemptionChannel"));
+    let response = till.get(&format!("/api/v2/contacts/{ASTRID}/promotions?redemptionChannelType=SHOP"));
+    assert_eq!(response.outcome(), code(400, "NotAValidRedemptionChannel"));
 }
 
 #[test]
@@ -281,8 +281,8 @@ fn a_member_is_found_by_one_key() {
 fn the_points_are_a_decimal() {
     let (_sandbox, mut till) = shop();
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
-    let answer = till.get(&format!("/api/v3/point-accounts?contactId={ASTRID}"));
-    assert!(answer.body.contains("\"balance\":1100.0"), "{answer:?}");
+    let response = till.get(&format!("/api/v3/point-accounts?contactId={ASTRID}"));
+    assert!(response.body.contains("\"balance\":1100.0"), "{response:?}");
 }
 
 #[test]
@@ -299,12 +299,12 @@ fn the_base_rules_are_checked_in_order() {
         ("x-api-key: demo-key\r\nUser-Agent: T/1\r\nContent-Type: Application/JSON; charset=utf-8\r\n", (200, None)),
     ] {
         till.send(&with_headers("GET", &path, headers, ""));
-        assert_eq!(till.answer().unwrap().outcome(), outcome, "{headers}");
+        assert_eq!(till.response().unwrap().outcome(), outcome, "{headers}");
     }
 }
 
 #[test]
-fn an_answer_is_dated_by_the_stores_clock() {
+fn a_response_is_dated_by_the_stores_clock() {
     let (sandbox, mut till) = shop();
     let path = format!("/api/v3/point-accounts?contactId={ASTRID}");
     assert!(!till.get(&path).head.contains("15 jan 2027"));
@@ -314,7 +314,7 @@ fn an_answer_is_dated_by_the_stores_clock() {
 }
 
 #[test]
-fn above_the_rate_the_answer_is_429() {
+fn above_the_rate_the_status_is_429() {
     let sandbox = Sandbox::builder().requests_per_second(Some(0)).start();
     let mut till = Connection::open(&sandbox);
     let path = format!("/api/v3/point-accounts?contactId={ASTRID}");
@@ -326,8 +326,8 @@ fn above_the_rate_the_answer_is_429() {
 #[test]
 fn an_unknown_route_is_404_without_a_body() {
     let (_sandbox, mut till) = shop();
-    let answer = till.get("/api/v4/point-shop-items");
-    assert_eq!((answer.status, answer.body.as_str()), (404, ""));
+    let response = till.get("/api/v4/point-shop-items");
+    assert_eq!((response.status, response.body.as_str()), (404, ""));
 }
 
 #[test]

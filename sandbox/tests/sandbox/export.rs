@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::client::Connection;
 
-/// A sandbox that was searched, bought from, and asked for points in vain.
+/// Returns a sandbox with a search, a purchase and a failed read of points.
 fn used() -> (Sandbox, Uuid) {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
@@ -35,7 +35,7 @@ fn the_log_is_an_http_archive_without_secrets() {
     let entries = har["log"]["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 3);
     for entry in entries {
-        // What HAR 1.2 demands of an entry, and of which type.
+        // The members that HAR 1.2 requires of an entry, and their types.
         for (pointer, right) in [
             ("/startedDateTime", Value::is_string as fn(&Value) -> bool),
             ("/time", Value::is_u64),
@@ -76,7 +76,7 @@ fn the_log_is_an_http_archive_without_secrets() {
     assert_eq!((&got["status"], &bought["response"]["status"]), (&json!("Completed"), &json!(200)));
     assert_eq!(
         (&entries[2]["response"]["status"], &entries[2]["comment"]),
-        (&json!(0), &json!("no answer, fault closeAfterCommit"))
+        (&json!(0), &json!("no response, fault closeAfterCommit"))
     );
 }
 
@@ -93,19 +93,19 @@ fn a_curl_line_repeats_its_request() {
         .output()
         .unwrap();
     assert!(run.status.success(), "{line}\n{}", String::from_utf8_lossy(&run.stderr));
-    let answer: Value = serde_json::from_slice(&run.stdout).unwrap();
-    assert_eq!((&answer["pointShopItemPurchaseId"], &answer["status"]), (&json!(id), &json!("Completed")));
+    let response: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!((&response["pointShopItemPurchaseId"], &response["status"]), (&json!(id), &json!("Completed")));
     assert_eq!(sandbox.balance(ASTRID), Some(1100));
 }
 
 #[test]
-fn what_a_till_sends_cannot_leave_its_quotes() {
+fn a_tills_values_in_a_curl_line_are_quoted() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     till.get("/api/v3/'$(touch$IFS'pwned')'?a=%27");
     let script = export(&sandbox, "/_sandbox/requests.sh");
     let line = script.lines().find(|line| line.starts_with("curl")).unwrap();
-    let words = Command::new("sh").args(["-c", &line.replacen("curl", "printf '%s\\n'", 1)]).output().unwrap();
-    let last = String::from_utf8(words.stdout).unwrap().lines().last().unwrap().to_owned();
+    let arguments = Command::new("sh").args(["-c", &line.replacen("curl", "printf '%s\\n'", 1)]).output().unwrap();
+    let last = String::from_utf8(arguments.stdout).unwrap().lines().last().unwrap().to_owned();
     assert_eq!(last, format!("{}/api/v3/'$(touch$IFS'pwned')'?a=***", sandbox.https_url()));
 }

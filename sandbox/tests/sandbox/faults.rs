@@ -1,11 +1,11 @@
-//! What each fault does to the store and to the bytes on the wire.
+//! The effect of each fault on the store and on the connection's bytes.
 
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE};
-use engage_sandbox::{Answer, Effect, Fault, Item, Member, Operation, Sandbox};
+use engage_sandbox::{Effect, Fault, FaultResponse, Item, Member, Operation, Sandbox};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -13,22 +13,22 @@ use crate::client::{Connection, purchase, request};
 
 const LONG: Duration = Duration::from_secs(10);
 
-/// A purchase sent against a fault.
-struct Struck {
+/// A purchase request under a fault.
+struct FaultedRequest {
     sandbox: Sandbox,
     till: Connection,
 }
 
-impl Struck {
-    fn by(effect: Effect) -> Struck {
+impl FaultedRequest {
+    fn by(effect: Effect) -> FaultedRequest {
         let sandbox = Sandbox::builder().start();
         sandbox.arm(Fault::on(Operation::Purchase, effect));
         let mut till = Connection::open(&sandbox);
         till.send(&purchase(ASTRID, Uuid::new_v4(), COFFEE));
-        Struck { sandbox, till }
+        FaultedRequest { sandbox, till }
     }
 
-    /// Whether the store has seen the purchase.
+    /// Returns whether the store has processed the purchase.
     fn committed(&self) -> bool {
         let committed = self.sandbox.balance(ASTRID) == Some(1100);
         assert_eq!(self.sandbox.ledger().len(), if committed { 2 } else { 0 });
@@ -41,68 +41,68 @@ impl Struck {
 }
 
 #[test]
-fn a_status_before_commit_leaves_the_store_alone() {
-    let mut struck = Struck::by(Effect::Status(Answer::error(500, "PromotionAssignmentError")));
-    let answer = struck.till.answer().unwrap();
-    assert_eq!(answer.outcome(), (500, Some("PromotionAssignmentError".to_owned())));
-    assert!(!struck.committed());
+fn a_status_before_commit_leaves_the_store_unchanged() {
+    let mut request = FaultedRequest::by(Effect::Status(FaultResponse::error(500, "PromotionAssignmentError")));
+    let response = request.till.response().unwrap();
+    assert_eq!(response.outcome(), (500, Some("PromotionAssignmentError".to_owned())));
+    assert!(!request.committed());
 }
 
 #[test]
-fn a_status_after_commit_hides_what_was_done() {
-    let mut struck = Struck::by(Effect::StatusAfterCommit(Answer {
+fn a_status_after_commit_hides_the_purchase() {
+    let mut request = FaultedRequest::by(Effect::StatusAfterCommit(FaultResponse {
         content_type: Some("text/html".to_owned()),
         body: Some("<h1>Gateway</h1>".to_owned()),
         headers: [("Retry-After".to_owned(), "7".to_owned())].into(),
-        ..Answer::status(504)
+        ..FaultResponse::status(504)
     }));
-    let answer = struck.till.answer().unwrap();
-    assert_eq!((answer.status, answer.body.as_str()), (504, "<h1>Gateway</h1>"));
-    assert!(answer.head.contains("content-type: text/html\r\n") && answer.head.contains("retry-after: 7\r\n"));
-    assert!(struck.committed());
-    assert_eq!(struck.logged_status(), Some(504));
+    let response = request.till.response().unwrap();
+    assert_eq!((response.status, response.body.as_str()), (504, "<h1>Gateway</h1>"));
+    assert!(response.head.contains("content-type: text/html\r\n") && response.head.contains("retry-after: 7\r\n"));
+    assert!(request.committed());
+    assert_eq!(request.logged_status(), Some(504));
 }
 
 #[test]
-fn a_reset_is_a_reset() {
+fn a_reset_fault_resets_the_connection() {
     for (effect, committed) in [(Effect::ResetBeforeCommit, false), (Effect::ResetAfterCommit, true)] {
-        let mut struck = Struck::by(effect);
-        let (bytes, ended) = struck.till.rest();
+        let mut request = FaultedRequest::by(effect);
+        let (bytes, ended) = request.till.rest();
         assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::ConnectionReset));
-        assert_eq!(struck.committed(), committed);
-        assert_eq!(struck.logged_status(), None);
+        assert_eq!(request.committed(), committed);
+        assert_eq!(request.logged_status(), None);
     }
 }
 
 #[test]
-fn a_close_ends_the_connection_without_an_answer() {
+fn a_close_ends_the_connection_without_a_response() {
     for (effect, committed) in [(Effect::CloseBeforeCommit, false), (Effect::CloseAfterCommit, true)] {
-        let mut struck = Struck::by(effect);
-        let (bytes, ended) = struck.till.rest();
+        let mut request = FaultedRequest::by(effect);
+        let (bytes, ended) = request.till.rest();
         assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::UnexpectedEof));
-        assert_eq!(struck.committed(), committed);
+        assert_eq!(request.committed(), committed);
     }
 }
 
 #[test]
 fn a_stall_lasts_until_the_faults_are_cleared() {
     for (effect, committed) in [(Effect::StallBeforeCommit, false), (Effect::StallAfterCommit, true)] {
-        let mut struck = Struck::by(effect);
-        struck.sandbox.wait_for(LONG, |request| request.fault.is_some()).unwrap();
-        assert_eq!(Connection::open(&struck.sandbox).get("/_sandbox/health").status, 200);
-        struck.sandbox.clear_faults();
-        let (bytes, ended) = struck.till.rest();
+        let mut request = FaultedRequest::by(effect);
+        request.sandbox.wait_for(LONG, |entry| entry.fault.is_some()).unwrap();
+        assert_eq!(Connection::open(&request.sandbox).get("/_sandbox/health").status, 200);
+        request.sandbox.clear_faults();
+        let (bytes, ended) = request.till.rest();
         assert_eq!((bytes.as_str(), ended.unwrap_err().kind()), ("", ErrorKind::UnexpectedEof));
-        assert_eq!(struck.committed(), committed);
+        assert_eq!(request.committed(), committed);
     }
 }
 
 #[test]
-fn neither_a_stall_nor_a_delay_holds_up_the_shutdown() {
+fn a_stall_or_a_delay_does_not_delay_the_shutdown() {
     for effect in [Effect::StallBeforeCommit, Effect::Delay { ms: 3_600_000 }] {
-        let struck = Struck::by(effect);
-        struck.sandbox.wait_for(LONG, |request| request.fault.is_some()).unwrap();
-        let Struck { sandbox, mut till } = struck;
+        let request = FaultedRequest::by(effect);
+        request.sandbox.wait_for(LONG, |entry| entry.fault.is_some()).unwrap();
+        let FaultedRequest { sandbox, mut till } = request;
         let before = std::time::Instant::now();
         drop(sandbox);
         assert!(till.rest().1.is_err());
@@ -111,56 +111,56 @@ fn neither_a_stall_nor_a_delay_holds_up_the_shutdown() {
 }
 
 #[test]
-fn a_delayed_purchase_is_made_even_if_the_till_has_left() {
-    let struck = Struck::by(Effect::Delay { ms: 300 });
-    struck.sandbox.wait_for(LONG, |request| request.fault == Some("delay")).unwrap();
-    drop(struck.till);
+fn a_delayed_purchase_is_made_after_a_disconnect() {
+    let request = FaultedRequest::by(Effect::Delay { ms: 300 });
+    request.sandbox.wait_for(LONG, |entry| entry.fault == Some("delay")).unwrap();
+    drop(request.till);
     let deadline = std::time::Instant::now() + LONG;
-    while struck.sandbox.balance(ASTRID) != Some(1100) {
+    while request.sandbox.balance(ASTRID) != Some(1100) {
         assert!(std::time::Instant::now() < deadline, "the purchase was lost");
         std::thread::yield_now();
     }
-    assert_eq!(struck.sandbox.requests()[0].status, None);
+    assert_eq!(request.sandbox.requests()[0].status, None);
 }
 
 #[test]
-fn a_truncated_answer_ends_after_so_many_bytes() {
+fn a_truncated_response_ends_after_the_given_bytes() {
     for bytes in [0, 1, 40, 200] {
-        let mut struck = Struck::by(Effect::Truncate { bytes });
-        let (got, ended) = struck.till.rest();
+        let mut request = FaultedRequest::by(Effect::Truncate { bytes });
+        let (got, ended) = request.till.rest();
         assert_eq!(got.len(), bytes);
         assert!("HTTP/1.1 200 OK\r\n".starts_with(got.get(..17).unwrap_or(&got)));
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::UnexpectedEof);
-        assert!(struck.committed());
+        assert!(request.committed());
     }
 }
 
 #[test]
-fn a_dripping_answer_is_whole_and_the_connection_goes_on() {
+fn a_dripping_response_is_whole_and_keeps_the_connection() {
     let bytes_per_write = NonZeroUsize::new(7).unwrap();
-    let mut struck = Struck::by(Effect::Drip { bytes_per_write, interval_ms: 1 });
-    assert_eq!(struck.till.answer().unwrap().json()["status"], "Completed");
-    assert!(struck.committed());
-    assert_eq!(struck.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
-    let requests = struck.sandbox.requests();
+    let mut request = FaultedRequest::by(Effect::Drip { bytes_per_write, interval_ms: 1 });
+    assert_eq!(request.till.response().unwrap().json()["status"], "Completed");
+    assert!(request.committed());
+    assert_eq!(request.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
+    let requests = request.sandbox.requests();
     assert_eq!(requests[0].connection, requests[1].connection);
 }
 
 #[test]
-fn answers_that_are_not_engages_never_reach_the_store() {
+fn responses_of_a_fault_do_not_reach_the_store() {
     for (effect, status, start) in [
         (Effect::Garbage, 200, "{\"id\""),
         (Effect::Html, 200, "<!DOCTYPE html>"),
         (Effect::EmptyBody { status: 503 }, 503, ""),
         (raw("HTTP/1.1 299 Odd\r\nContent-Length: 3\r\n\r\nodd", false), 299, "odd"),
     ] {
-        let mut struck = Struck::by(effect);
-        let answer = struck.till.answer().unwrap();
-        assert_eq!(answer.status, status);
-        assert!(answer.body.starts_with(start), "{answer:?}");
-        assert!(serde_json::from_str::<serde_json::Value>(&answer.body).is_err());
-        assert!(!struck.committed());
-        assert_eq!(struck.logged_status(), Some(status));
+        let mut request = FaultedRequest::by(effect);
+        let response = request.till.response().unwrap();
+        assert_eq!(response.status, status);
+        assert!(response.body.starts_with(start), "{response:?}");
+        assert!(serde_json::from_str::<serde_json::Value>(&response.body).is_err());
+        assert!(!request.committed());
+        assert_eq!(request.logged_status(), Some(status));
     }
 }
 
@@ -169,32 +169,32 @@ fn raw(text: &str, keep_alive: bool) -> Effect {
 }
 
 #[test]
-fn a_raw_response_comes_byte_for_byte_and_keeps_the_connection_if_told_to() {
+fn a_raw_response_is_sent_unchanged_with_keep_alive() {
     let text = "HTTP/1.1 200 OK\r\nX:  y \r\nContent-Length: 0\r\n\r\n";
-    let mut struck = Struck::by(raw(text, false));
-    let (got, ended) = struck.till.rest();
+    let mut request = FaultedRequest::by(raw(text, false));
+    let (got, ended) = request.till.rest();
     assert_eq!((got.as_str(), ended.is_ok()), (text, true));
 
-    let mut struck = Struck::by(raw(text, true));
-    assert_eq!(struck.till.answer().unwrap().status, 200);
-    assert_eq!(struck.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
+    let mut request = FaultedRequest::by(raw(text, true));
+    assert_eq!(request.till.response().unwrap().status, 200);
+    assert_eq!(request.till.buy(ASTRID, Uuid::new_v4(), COFFEE).status, 200);
 }
 
 #[test]
 fn a_wrong_length_is_off_by_its_delta() {
     for (delta, whole) in [(5, false), (-5, true)] {
-        let mut struck = Struck::by(Effect::WrongLength { delta });
-        assert_eq!(struck.till.answer().is_ok(), whole);
-        assert_eq!(struck.till.rest().0.len(), if whole { 5 } else { 0 });
-        assert!(struck.committed());
+        let mut request = FaultedRequest::by(Effect::WrongLength { delta });
+        assert_eq!(request.till.response().is_ok(), whole);
+        assert_eq!(request.till.rest().0.len(), if whole { 5 } else { 0 });
+        assert!(request.committed());
     }
 }
 
 #[test]
-fn a_fault_strikes_the_requests_it_matches_and_no_others() {
+fn a_fault_applies_to_matching_requests_only() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
-    let status = |status| Effect::Status(Answer::status(status));
+    let status = |status| Effect::Status(FaultResponse::status(status));
     let items = |contact| format!("/api/v3/point-shop-items?contactId={contact}");
     let points = format!("/api/v3/point-accounts?contactId={ASTRID}");
     let mut statuses = |paths: &[&String]| -> Vec<u16> { paths.iter().map(|path| till.get(path).status).collect() };
@@ -206,23 +206,23 @@ fn a_fault_strikes_the_requests_it_matches_and_no_others() {
 
     sandbox.arm(Fault::on(Operation::Any, status(502)).times(0));
     assert_eq!(statuses(&[&astrid, &points, &"/elsewhere".to_owned()]), [502, 502, 502]);
-    assert_eq!(sandbox.faults()[0].struck, 3);
+    assert_eq!(sandbox.faults()[0].applied, 3);
     sandbox.clear_faults();
     assert_eq!(statuses(&[&astrid]), [200]);
 
-    // Two whose turn it is: each strikes, one after the other.
+    // Two faults match: they apply one after the other.
     sandbox.arm(Fault::on(Operation::Points, status(501)));
     sandbox.arm(Fault::on(Operation::Points, status(502)));
     assert_eq!(statuses(&[&points, &points, &points]), [501, 502, 200]);
 }
 
 #[test]
-fn a_fault_finds_the_contact_in_the_query_the_path_the_body_and_behind_the_reward() {
+fn a_fault_matches_the_contact_of_every_kind_of_request() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
     let assignment = sandbox.assignments(ASTRID)[0].id;
-    sandbox.arm(Fault::on(Operation::Any, Effect::Status(Answer::status(503))).contact(ASTRID).times(0));
+    sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(503))).contact(ASTRID).times(0));
     let redeem = format!("/api/v3/promotion-assignments/{assignment}/redeem");
     let redeem = till.post(&redeem, &json!({ "redemptionChannel": "POS" })).status;
     let rewards = till.get(&format!("/api/v2/contacts/{ASTRID}/promotions")).status;
@@ -235,7 +235,7 @@ fn a_fault_finds_the_contact_in_the_query_the_path_the_body_and_behind_the_rewar
 fn faults_come_before_every_other_check() {
     let sandbox = Sandbox::builder().key("another").start();
     let mut till = Connection::open(&sandbox);
-    sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(Answer::status(418))));
+    sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(418))));
     assert_eq!(till.get("/api/v3/point-shop-item-purchases").status, 418);
     assert_eq!(till.get("/api/v3/point-shop-item-purchases").status, 401);
 }
@@ -254,14 +254,14 @@ fn a_fault_works_over_plain_http_as_well() {
     }
 }
 
-/// A store whose Astrid has a reward, with the path to redeem it.
+/// Returns a sandbox in which Astrid has a reward, with the path to redeem it.
 fn rewarded(sandbox: &Sandbox) -> String {
     Connection::open(sandbox).buy(ASTRID, Uuid::new_v4(), COFFEE);
     format!("/api/v3/promotion-assignments/{}/redeem", sandbox.assignments(ASTRID)[0].id)
 }
 
 #[test]
-fn a_slow_redeem_is_given_up_unless_it_is_past_its_point_of_no_return() {
+fn a_slow_redeem_before_its_point_of_no_return_times_out() {
     for (ms, point_of_no_return_ms, status, redeemed) in
         [(300, None, 504, false), (300, Some(200), 504, false), (300, Some(20), 200, true), (20, None, 200, true)]
     {
@@ -270,36 +270,36 @@ fn a_slow_redeem_is_given_up_unless_it_is_past_its_point_of_no_return() {
         let path = rewarded(&sandbox);
         assert_eq!(till.post("/_sandbox/limits", &json!({ "redeemGivesUpAfterMs": 100 })).status, 200);
         sandbox.arm(Fault::on(Operation::Redeem, Effect::Slow { ms, point_of_no_return_ms }));
-        let answer = till.post(&path, &json!({ "redemptionChannel": "POS" }));
-        assert_eq!(answer.status, status, "{ms} {point_of_no_return_ms:?}");
-        assert_eq!(answer.json()["errorCode"] == "RequestTimeOut", !redeemed);
+        let response = till.post(&path, &json!({ "redemptionChannel": "POS" }));
+        assert_eq!(response.status, status, "{ms} {point_of_no_return_ms:?}");
+        assert_eq!(response.json()["errorCode"] == "RequestTimeOut", !redeemed);
         assert_eq!(sandbox.assignments(ASTRID)[0].redeemed_on.is_some(), redeemed);
     }
     assert_eq!(Sandbox::builder().start().settings().redeem_gives_up_after_ms, 4_500);
 }
 
 #[test]
-fn a_slow_purchase_is_never_given_up() {
-    let mut struck = Struck::by(Effect::Slow { ms: 20, point_of_no_return_ms: None });
-    struck.sandbox.set(|settings| settings.redeem_gives_up_after_ms = 1).unwrap();
-    assert_eq!(struck.till.answer().unwrap().status, 200);
-    assert!(struck.committed());
+fn a_slow_purchase_never_times_out() {
+    let mut request = FaultedRequest::by(Effect::Slow { ms: 20, point_of_no_return_ms: None });
+    request.sandbox.set(|settings| settings.redeem_gives_up_after_ms = 1).unwrap();
+    assert_eq!(request.till.response().unwrap().status, 200);
+    assert!(request.committed());
 }
 
 #[test]
-fn a_reward_can_be_redeemed_by_somebody_else_just_before() {
+fn a_reward_can_be_redeemed_by_another_party_before() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     let path = rewarded(&sandbox);
     sandbox.arm(Fault::on(Operation::Redeem, Effect::RedeemedElsewhere).item(COFFEE));
-    let answer = till.post(&path, &json!({ "redemptionChannel": "POS" }));
-    assert_eq!(answer.outcome(), (409, Some("PromotionAlreadyRedeemed".to_owned())));
+    let response = till.post(&path, &json!({ "redemptionChannel": "POS" }));
+    assert_eq!(response.outcome(), (409, Some("PromotionAlreadyRedeemed".to_owned())));
     assert_eq!(sandbox.ledger().last().unwrap().kind, engage_sandbox::LedgerKind::RedeemElsewhere);
     assert!(sandbox.assignments(ASTRID)[0].redeemed_on.is_some());
 }
 
 #[test]
-fn the_date_of_an_answer_can_be_wrong() {
+fn the_date_of_a_response_can_be_wrong() {
     let sandbox = Sandbox::builder().start();
     sandbox.set_clock(engage_sandbox::Clock::Stands("2037-01-01T00:00:00Z".parse().unwrap()));
     sandbox.arm(Fault::on(Operation::Purchase, Effect::WrongDate { offset_ms: -24 * 3_600_000 }));
@@ -309,10 +309,10 @@ fn the_date_of_an_answer_can_be_wrong() {
 }
 
 #[test]
-fn a_standing_fault_strikes_every_request_and_an_armed_one_comes_first() {
+fn an_armed_fault_comes_before_a_permanent_one() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
-    let status = |status| Effect::Status(Answer::status(status));
+    let status = |status| Effect::Status(FaultResponse::status(status));
     let item = Item { faults: [(Operation::Purchase, status(410))].into(), ..Item::new("Cursed", 1) };
     let member = Member { faults: [(Operation::Any, status(418))].into(), ..Member::new("Cursed", 10) };
     let (cursed_item, cursed) = (item.id, member.contact_id);

@@ -1,11 +1,12 @@
-//! The judge: every rule goes red, and only for its reason.
+//! The judge: each rule is violated by one case, and only by it.
 
 use std::fs;
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use engage_sandbox::judge::{Case, Journal, judge};
+use engage_sandbox::judge::{Attempts, Case, Journal, judge};
 use engage_sandbox::seed::demo::{ASTRID, BJORN, COFFEE, TOTE_BAG};
-use engage_sandbox::{LedgerEntry, Sandbox};
+use engage_sandbox::{LedgerEntry, RequestEntry, Sandbox, Time};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ fn line(kind: &str, purchase: &str) -> Value {
             "assignmentId": (kind != "deduct").then_some(REWARD), "points": if kind == "deduct" { 100 } else { 0 }, "balanceAfter": 1100 })
 }
 
-fn bought(id: &str, outcome: &str) -> Value {
+fn purchase(id: &str, outcome: &str) -> Value {
     json!({ "operationId": id, "kind": "purchase", "outcome": outcome, "purchaseId": id, "contactId": ASTRID, "itemId": COFFEE,
             "reference": format!("receipt {id}"), "acknowledgedAtMs": null, "more": "of a later version" })
 }
@@ -34,104 +35,114 @@ fn with(mut operation: Value, key: &str, value: &Value) -> Value {
     operation
 }
 
-/// The rules that a case breaks, each with its reason.
-fn broken(ledger: &[Value], journals: &[Vec<Value>], settled: bool, partial: bool) -> Vec<(&'static str, String)> {
+/// Returns the rules that a case violates, each with its reason.
+fn broken(ledger: &[Value], journals: &[Vec<Value>], resolved: bool, partial: bool) -> Vec<(&'static str, String)> {
     let ledger: Vec<LedgerEntry> = serde_json::from_value(json!(ledger)).unwrap();
     let journals: Vec<Journal> = journals
         .iter()
         .zip(["till 1", "till 2"])
         .map(|(operations, name)| Journal::from_json(name, json!(operations).to_string().as_bytes()).unwrap())
         .collect();
-    let verdict = judge(&Case { ledger: &ledger, journals: &journals, settled, partial });
+    let verdict = judge(&Case { ledger: &ledger, journals: &journals, resolved, partial, attempts: None });
     assert_eq!(verdict.pass, verdict.reasons().next().is_none());
     verdict.reasons().map(|(rule, why)| (rule, why.to_owned())).collect()
 }
 
 #[test]
-fn what_is_one_story_passes() {
+fn consistent_journals_and_ledger_pass() {
     let ledger = [line("deduct", ONE), line("assign", ONE), line("redeem", ONE)];
-    let till = vec![bought(ONE, "pending"), bought(ONE, "completed"), used(TWO, "pending"), used(TWO, "completed")];
+    let till = vec![purchase(ONE, "pending"), purchase(ONE, "completed"), used(TWO, "pending"), used(TWO, "completed")];
     assert_eq!(broken(&ledger, std::slice::from_ref(&till), true, false), []);
-    // Pending may be either, and the same till may have pressed again what was not sent.
+    // Pending allows both. A till may send an operation again that was not sent before.
     assert_eq!(
         broken(
             &ledger[..1],
-            &[vec![bought(ONE, "notSent"), bought(ONE, "pending"), bought(TWO, "pending")]],
+            &[vec![purchase(ONE, "notSent"), purchase(ONE, "pending"), purchase(TWO, "pending")]],
             false,
             false
         ),
         []
     );
-    // Two tills may use one receipt number.
-    let other = with(bought(TWO, "declined"), "reference", &bought(ONE, "completed")["reference"]);
-    assert_eq!(broken(&ledger[..2], &[vec![bought(ONE, "completed")], vec![other]], true, false), []);
-    // Somebody else was quicker with the reward.
+    // Two tills may use the same receipt number.
+    let other = with(purchase(TWO, "declined"), "reference", &purchase(ONE, "completed")["reference"]);
+    assert_eq!(broken(&ledger[..2], &[vec![purchase(ONE, "completed")], vec![other]], true, false), []);
+    // Another party redeemed the reward first.
     assert_eq!(broken(&ledger, &[till, vec![used(ONE, "declined")]], true, false), []);
 }
 
 #[test]
-fn every_rule_is_broken_by_its_own_case_and_says_why() {
+fn every_rule_has_a_case_that_violates_only_it() {
     let deduct = line("deduct", ONE);
     let redeem = line("redeem", ONE);
     let ledger = || vec![deduct.clone()];
-    let same_sale = with(bought(TWO, "completed"), "reference", &bought(ONE, "completed")["reference"]);
-    let other_member = with(bought(ONE, "completed"), "contactId", &json!(BJORN));
-    let other_item = with(bought(ONE, "completed"), "itemId", &json!(TOTE_BAG));
-    let acknowledged = with(bought(ONE, "pending"), "acknowledgedAtMs", &json!(1));
+    let same_sale = with(purchase(TWO, "completed"), "reference", &purchase(ONE, "completed")["reference"]);
+    let other_member = with(purchase(ONE, "completed"), "contactId", &json!(BJORN));
+    let other_item = with(purchase(ONE, "completed"), "itemId", &json!(TOTE_BAG));
+    let acknowledged = with(purchase(ONE, "pending"), "acknowledgedAtMs", &json!(1));
     let cases = vec![
-        ([ledger(), ledger()].concat(), vec![vec![bought(ONE, "completed")]], "one-deduction", "was deducted 2 times"),
+        (
+            [ledger(), ledger()].concat(),
+            vec![vec![purchase(ONE, "completed")]],
+            "one-deduction",
+            "was deducted 2 times",
+        ),
         (
             vec![deduct.clone(), line("deduct", TWO)],
-            vec![vec![bought(ONE, "completed"), same_sale]],
+            vec![vec![purchase(ONE, "completed"), same_sale]],
             "one-purchase-a-sale",
             "became 2 purchases",
         ),
         (ledger(), vec![vec![other_member]], "own-purchase", "deducted from another member"),
         (ledger(), vec![vec![other_item]], "own-purchase", "for another item"),
-        (ledger(), vec![vec![]], "deduction-is-known", "took 100 points"),
-        (vec![], vec![vec![bought(ONE, "completed")]], "done-is-deducted", "and nothing was deducted"),
-        (ledger(), vec![vec![bought(ONE, "declined")]], "refused-is-not-deducted", "till 1: 1000"),
-        (ledger(), vec![vec![bought(ONE, "notSent")]], "refused-is-not-deducted", "called not sent"),
+        (ledger(), vec![vec![]], "deduction-is-known", "deducted 100 points"),
+        (vec![], vec![vec![purchase(ONE, "completed")]], "completed-is-deducted", "and nothing was deducted"),
+        (ledger(), vec![vec![purchase(ONE, "declined")]], "declined-is-not-deducted", "till 1: 1000"),
+        (ledger(), vec![vec![purchase(ONE, "notSent")]], "declined-is-not-deducted", "is not sent, and"),
         (
             ledger(),
-            vec![vec![bought(ONE, "declined"), bought(ONE, "completed")]],
+            vec![vec![purchase(ONE, "declined"), purchase(ONE, "completed")]],
             "outcome-stays",
-            "was refused and became done",
+            "was declined and became completed",
         ),
-        (vec![redeem.clone(), redeem.clone()], vec![vec![used(ONE, "completed")]], "redeemed-once", "was used 2 times"),
+        (
+            vec![redeem.clone(), redeem.clone()],
+            vec![vec![used(ONE, "completed")]],
+            "redeemed-once",
+            "was redeemed 2 times",
+        ),
         (
             vec![redeem.clone()],
             vec![vec![used(ONE, "completed")], vec![used(TWO, "completed")]],
             "redeemed-once",
-            "2 operations say",
+            "2 operations report",
         ),
-        (vec![redeem], vec![vec![used(ONE, "declined")]], "redeemed-once", "no till says so"),
-        (vec![], vec![vec![used(ONE, "completed")]], "redeemed-once", "was not used"),
-        (vec![], vec![vec![acknowledged]], "acknowledged-is-known", "is acknowledged and pending"),
+        (vec![redeem], vec![vec![used(ONE, "declined")]], "redeemed-once", "no till reports it"),
+        (vec![], vec![vec![used(ONE, "completed")]], "redeemed-once", "was not redeemed"),
+        (vec![], vec![vec![acknowledged]], "acknowledged-is-known", "is pending and already acknowledged"),
     ];
     for (ledger, journals, rule, why) in cases {
         let broken = broken(&ledger, &journals, false, false);
         let [(name, reason)] = &broken[..] else { panic!("{rule}: {broken:#?}") };
         assert_eq!(*name, rule);
-        assert!(reason.contains(why), "{rule}: {reason} does not say: {why}");
+        assert!(reason.contains(why), "{rule}: {reason} does not contain: {why}");
     }
-    assert_eq!(broken(&[], &[vec![bought(ONE, "pending")]], true, false)[0].0, "nothing-open");
-    let person = with(bought(ONE, "pending"), "needsReview", &json!(true));
-    assert_eq!(broken(&[], &[vec![person]], true, false), []);
-    // An export without the acknowledged ones does not know everything.
+    assert_eq!(broken(&[], &[vec![purchase(ONE, "pending")]], true, false)[0].0, "nothing-open");
+    let review = with(purchase(ONE, "pending"), "needsReview", &json!(true));
+    assert_eq!(broken(&[], &[vec![review]], true, false), []);
+    // An export without the acknowledged operations is incomplete.
     assert_eq!(broken(&[deduct, line("redeem", ONE)], &[vec![]], true, true), []);
 }
 
 #[test]
-fn an_export_may_come_in_any_form_and_a_mistake_is_found() {
-    let list = json!([bought(ONE, "pending"), bought(TWO, "completed")]);
-    let lines = format!("{}\n{}\n", bought(ONE, "pending"), bought(TWO, "completed"));
+fn an_export_in_any_form_is_read_and_a_mistake_is_found() {
+    let list = json!([purchase(ONE, "pending"), purchase(TWO, "completed")]);
+    let lines = format!("{}\n{}\n", purchase(ONE, "pending"), purchase(TWO, "completed"));
     for export in [list.to_string(), json!({ "operations": list }).to_string(), lines] {
         assert_eq!(Journal::from_json("", export.as_bytes()).unwrap().operations.len(), 2, "{export}");
     }
     assert_eq!(Journal::from_json("", b"").unwrap().operations, []);
     for (export, why) in [
-        (format!("{}\n{{\"operationId\": 4}}", bought(ONE, "completed")), "line 2: operationId: invalid type"),
+        (format!("{}\n{{\"operationId\": 4}}", purchase(ONE, "completed")), "line 2: operationId: invalid type"),
         (
             "{\"operations\": [\n{\"operationId\": \"4\"}]}".to_owned(),
             "line 2: operations[0].operationId: UUID parsing",
@@ -150,23 +161,23 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
     let mut till = Connection::open(&sandbox);
     let id = Uuid::new_v4();
     till.buy(ASTRID, id, COFFEE);
-    let told = |outcome| json!({ "operations": [bought(&id.to_string(), outcome)] });
-    let verdict = till.post("/_sandbox/judge", &json!({ "journals": [told("completed")], "settled": true })).json();
+    let export = |outcome| json!({ "operations": [purchase(&id.to_string(), outcome)] });
+    let verdict = till.post("/_sandbox/judge", &json!({ "journals": [export("completed")], "resolved": true })).json();
     assert_eq!((&verdict["pass"], &verdict["found"]["deductions"]), (&json!(true), &json!(1)));
     let bad = till.post("/_sandbox/judge", &json!({ "journals": [{ "operations": [{}] }] }));
     assert_eq!((bad.status, &bad.json()["field"]), (400, &json!("journals[0].operations[0].operationId")));
 
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    fs::write(path("till.json"), told("completed").to_string()).unwrap();
-    fs::write(path("liar.json"), told("declined").to_string()).unwrap();
+    fs::write(path("till.json"), export("completed").to_string()).unwrap();
+    fs::write(path("liar.json"), export("declined").to_string()).unwrap();
     fs::write(path("ledger.json"), till.get("/_sandbox/ledger").body).unwrap();
     fs::write(path("bad.json"), "{\n\"operations\": 1}").unwrap();
     let run = |ledger: &str, journals: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
         command.args([
             "judge",
-            "--settled",
+            "--resolved",
             "--ledger",
             ledger,
             "--junit",
@@ -180,14 +191,14 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
         (status.code().unwrap(), text)
     };
     for ledger in [sandbox.http_url(), path("ledger.json")] {
-        let (code, said) = run(&ledger, &["till.json"]);
-        assert_eq!((code, &*said), (0, "pass: 1 operations (0 pending), 1 deductions, 0 rewards used\n"));
-        let (code, said) = run(&ledger, &["liar.json"]);
+        let (code, output) = run(&ledger, &["till.json"]);
+        assert_eq!((code, &*output), (0, "pass: 1 operations (0 pending), 1 deductions, 0 redeemed rewards\n"));
+        let (code, output) = run(&ledger, &["liar.json"]);
         assert_eq!(code, 1);
-        assert!(said.starts_with("FAIL") && said.contains("refused-is-not-deducted: liar: "), "{said}");
+        assert!(output.starts_with("FAIL") && output.contains("declined-is-not-deducted: liar: "), "{output}");
         let junit = fs::read_to_string(path("junit.xml")).unwrap();
         assert!(
-            junit.contains("failures=\"1\"") && junit.contains("called refused, and the points were deducted"),
+            junit.contains("failures=\"1\"") && junit.contains("is declined, and the points were deducted"),
             "{junit}"
         );
         let verdict: Value = serde_json::from_str(&fs::read_to_string(path("verdict.json")).unwrap()).unwrap();
@@ -198,9 +209,61 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
         (path("nowhere.json"), "till.json", "nowhere.json: No such file"),
         (path("till.json"), "till.json", "invalid type: map"),
         (sandbox.https_url(), "till.json", "http address"),
-        (format!("{}/api", sandbox.http_url()), "till.json", "/api was answered HTTP/1.0 404"),
+        (format!("{}/api", sandbox.http_url()), "till.json", "/api returned HTTP/1.0 404"),
     ] {
-        let (code, said) = run(&ledger, &[journal]);
-        assert!(code == 2 && said.contains(why), "{code} {said} is not: {why}");
+        let (code, output) = run(&ledger, &[journal]);
+        assert!(code == 2 && output.contains(why), "{code} {output} is not: {why}");
+    }
+}
+
+/// Returns the violations of the rules of the purchase requests. Each request has a time in ms,
+/// a member and, if it has a response, a status.
+fn broken_attempts(
+    journal: &[Value],
+    requests: &[(i64, Uuid, Option<u16>)],
+    partial: bool,
+) -> Vec<(&'static str, String)> {
+    let journal = Journal::from_json("till 1", json!(journal).to_string().as_bytes()).unwrap();
+    let requests: Vec<RequestEntry> = (1..)
+        .zip(requests)
+        .map(|(seq, &(time, contact, status))| RequestEntry {
+            seq,
+            time: Time::from_millis(time),
+            purchase_id: ONE.parse().ok(),
+            contact_id: Some(contact),
+            status,
+            ..RequestEntry::default()
+        })
+        .collect();
+    let attempts = Some(Attempts { requests: &requests, in_flight_window: Duration::from_millis(1100) });
+    let verdict = judge(&Case { ledger: &[], journals: &[journal], resolved: false, partial, attempts });
+    assert_eq!(verdict.rules.len(), 12);
+    verdict.reasons().map(|(rule, why)| (rule, why.to_owned())).collect()
+}
+
+#[test]
+fn purchase_requests_without_record_or_window_are_violations() {
+    let journal = [with(purchase(ONE, "pending"), "recordedAtMs", &json!(5000))];
+    let none = None::<u16>;
+    assert_eq!(
+        broken_attempts(&journal, &[(5010, ASTRID, none), (6100, ASTRID, none), (6200, ASTRID, none)], false),
+        []
+    );
+    assert_eq!(broken_attempts(&journal, &[(5010, ASTRID, Some(500)), (5020, ASTRID, none)], false), []);
+    assert_eq!(broken_attempts(&[], &[(5010, ASTRID, none)], true), []);
+    for (journal, requests, rule, why) in [
+        (&[][..], vec![(5010, ASTRID, none)], "attempt-is-recorded", "no journal holds it"),
+        (&journal, vec![(5010, BJORN, none)], "attempt-is-recorded", "till 1: purchase 1000"),
+        (&journal, vec![(5010, ASTRID, none), (6099, ASTRID, none)], "in-flight-window", "after 1099 ms, in request 2"),
+        (
+            &journal,
+            vec![(5010, ASTRID, none), (6100, ASTRID, none), (6199, ASTRID, none)],
+            "in-flight-window",
+            "after 99 ms, in request 3; at least 100 ms",
+        ),
+    ] {
+        let broken = broken_attempts(journal, &requests, false);
+        let [(name, reason)] = &broken[..] else { panic!("{rule}: {broken:#?}") };
+        assert!(*name == rule && reason.contains(why), "{name}: {reason} does not contain: {why}");
     }
 }

@@ -1,4 +1,4 @@
-//! The magic values do what they say.
+//! The effects of the magic values.
 
 use engage_sandbox::magic::{self, Kind, MAGDA};
 use engage_sandbox::seed::demo::ASTRID;
@@ -16,23 +16,24 @@ fn member(number: u8) -> Uuid {
     format!("a0000000-0000-4000-8000-0000000000{number:02x}").parse().unwrap()
 }
 
-/// What Astrid gets for an item: the answer's status and code, if one comes, and how her purchase stands.
+/// Buys an item for Astrid, and returns the status and code of the response, if one arrives, and
+/// the purchase's status.
 fn bought(sandbox: &Sandbox, number: u8) -> (Option<(u16, Value)>, Option<Status>) {
     let mut till = Connection::open(sandbox);
     till.send(&purchase(ASTRID, Uuid::new_v4(), item(number)));
-    let answer = till.answer().ok().map(|answer| {
-        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-        (answer.status, if answer.status == 200 { body["status"].clone() } else { body["errorCode"].clone() })
+    let response = till.response().ok().map(|response| {
+        let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
+        (response.status, if response.status == 200 { body["status"].clone() } else { body["errorCode"].clone() })
     });
-    (answer, sandbox.purchases(ASTRID).first().map(|purchase| purchase.status))
+    (response, sandbox.purchases(ASTRID).first().map(|purchase| purchase.status))
 }
 
 #[test]
-fn a_purchase_of_a_magic_item_ends_as_the_table_says() {
+fn a_purchase_of_a_magic_item_ends_as_documented() {
     let sandbox = Sandbox::builder().start();
     let code = |status: u16, code: &str| Some((status, json!(code)));
     let plain = |status: u16| Some((status, Value::Null));
-    for (number, answer, status) in [
+    for (number, response, status) in [
         (0x22, None, Some(Status::Completed)),
         (0x23, None, None),
         (0x24, None, Some(Status::Completed)),
@@ -55,7 +56,7 @@ fn a_purchase_of_a_magic_item_ends_as_the_table_says() {
         (0x3a, plain(500), None),
         (0x3b, code(504, "RequestTimeOut"), None),
     ] {
-        assert_eq!(bought(&sandbox, number), (answer, status), "{number:x}");
+        assert_eq!(bought(&sandbox, number), (response, status), "{number:x}");
         let later = sandbox.clock().advanced(30_000);
         sandbox.set_clock(later);
         let ended = sandbox.purchases(ASTRID).first().map(|purchase| purchase.status);
@@ -69,9 +70,9 @@ fn a_purchase_of_a_magic_item_ends_as_the_table_says() {
 }
 
 #[test]
-fn a_redeem_of_a_magic_reward_ends_as_the_table_says() {
+fn a_redeem_of_a_magic_reward_ends_as_documented() {
     let sandbox = Sandbox::builder().start();
-    for (number, answer, redeemed) in [
+    for (number, response, redeemed) in [
         (0x40, Some((409, "PromotionAlreadyRedeemed")), true),
         (0x41, None, true),
         (0x42, Some((504, "RequestTimeOut")), false),
@@ -87,8 +88,8 @@ fn a_redeem_of_a_magic_reward_ends_as_the_table_says() {
         let path = format!("/api/v3/promotion-assignments/{}/redeem", reward.id);
         let mut till = Connection::open(&sandbox);
         till.send(&crate::client::request("POST", &path, r#"{"redemptionChannel":"POS"}"#));
-        let outcome = till.answer().ok().map(|answer| answer.outcome());
-        assert_eq!(outcome, answer.map(|(status, code)| (status, Some(code.to_owned()))), "{number:x}");
+        let outcome = till.response().ok().map(|response| response.outcome());
+        assert_eq!(outcome, response.map(|(status, code)| (status, Some(code.to_owned()))), "{number:x}");
         let kinds = sandbox.ledger().into_iter().filter(|entry| entry.points == 0 && entry.kind != LedgerKind::Assign);
         assert_eq!(kinds.count(), usize::from(redeemed), "{number:x}");
         sandbox.reset();
@@ -96,14 +97,14 @@ fn a_redeem_of_a_magic_reward_ends_as_the_table_says() {
 }
 
 #[test]
-fn a_stalled_purchase_says_nothing_until_the_till_leaves() {
+fn a_stalled_purchase_has_no_response_until_disconnect() {
     let sandbox = Sandbox::builder().start();
     for (number, status) in [(0x20, None), (0x21, Some(Status::Completed))] {
         let mut till = Connection::open(&sandbox);
         till.send(&purchase(ASTRID, Uuid::new_v4(), item(number)));
         let long = std::time::Duration::from_secs(10);
         sandbox.wait_for(long, |request| request.item_id == Some(item(number))).unwrap();
-        // Served already, since another request that came later is.
+        // The request is served already, because a later request is.
         Connection::open(&sandbox).get("/api/v3/point-accounts");
         drop(till);
         let deadline = std::time::Instant::now() + long;
@@ -116,7 +117,7 @@ fn a_stalled_purchase_says_nothing_until_the_till_leaves() {
 }
 
 #[test]
-fn a_magic_member_has_the_same_trouble_with_everything() {
+fn a_magic_member_has_the_same_fault_for_every_request() {
     let sandbox = Sandbox::builder().start();
     for path in ["/api/v3/point-accounts?contactId=", "/api/v3/point-shop-items?contactId="] {
         let get = |number| Connection::open(&sandbox).try_get(&format!("{path}{}", member(number)));
@@ -132,7 +133,7 @@ fn a_magic_member_has_the_same_trouble_with_everything() {
 }
 
 #[test]
-fn magda_is_shown_every_magic_item_and_the_others_none() {
+fn magda_sees_every_magic_item_and_other_members_none() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     let mut shown = |contact| till.get(&format!("/api/v3/point-shop-items?contactId={contact}")).body;
@@ -140,7 +141,7 @@ fn magda_is_shown_every_magic_item_and_the_others_none() {
     for magic in magic::all().iter().filter(|magic| magic.kind == Kind::Item) {
         assert!(to_magda.contains(&magic.id.to_string()) && !to_astrid.contains(&magic.id.to_string()), "{magic:?}");
     }
-    let told = till.get("/_sandbox/magic").json();
-    assert_eq!(told.as_array().unwrap().len(), magic::all().len());
-    assert_eq!(told[0]["kind"], "member");
+    let listed = till.get("/_sandbox/magic").json();
+    assert_eq!(listed.as_array().unwrap().len(), magic::all().len());
+    assert_eq!(listed[0]["kind"], "member");
 }

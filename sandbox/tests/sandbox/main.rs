@@ -1,15 +1,15 @@
-//! What the sandbox promises, asked of it over real sockets and TLS.
+//! The sandbox's promises, tested over sockets and TLS.
 
 mod admin;
 mod certify;
 mod cli;
 mod client;
+mod dashboard;
 mod engage;
 mod export;
 mod faults;
 mod judge;
 mod magic;
-mod page;
 mod script;
 mod state_file;
 mod stores;

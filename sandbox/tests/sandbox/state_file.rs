@@ -1,4 +1,4 @@
-//! What outlasts the sandbox: everything that was acknowledged, however it ended.
+//! The state file: everything acknowledged is kept, whatever ends the sandbox.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,23 +20,23 @@ fn open(file: &Path) -> Sandbox {
 }
 
 #[test]
-fn a_state_file_brings_back_every_store_as_it_was() {
+fn a_state_file_restores_every_store() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("shop.db");
     let slow = Uuid::new_v4();
     let before = {
         let sandbox = open(&file);
         let other = sandbox.add_store("other", Seed::demo()).unwrap();
-        sandbox.add_store("gone", Seed::demo()).unwrap();
+        sandbox.add_store("removed", Seed::demo()).unwrap();
         let mut till = Connection::open(&sandbox);
-        till.send(&crate::client::with_headers("DELETE", "/_sandbox/stores?store=gone", "", ""));
-        assert_eq!(till.answer().unwrap().status, 204);
+        till.send(&crate::client::with_headers("DELETE", "/_sandbox/stores?store=removed", "", ""));
+        assert_eq!(till.response().unwrap().status, 204);
         sandbox.set_clock(Clock::Stands(Time::from_millis(1_800_000_000_000)));
         till.buy(ASTRID, Uuid::new_v4(), COFFEE);
         till.buy(ASTRID, slow, SLOW);
         let redeem = format!("/api/v3/promotion-assignments/{}/redeem", sandbox.assignments(ASTRID)[0].id);
         assert_eq!(till.post(&redeem, &json!({ "redemptionChannel": "POS" })).status, 200);
-        sandbox.set(|settings| settings.dialect.envelope = true).unwrap();
+        sandbox.set(|settings| settings.api_mapping.envelope = true).unwrap();
         sandbox.set_requests_per_second(Some(7));
         other.add_member(engage_sandbox::Member::new("New", 3)).unwrap();
         (sandbox.snapshot(), other.snapshot(), sandbox.ledger())
@@ -44,7 +44,7 @@ fn a_state_file_brings_back_every_store_as_it_was() {
 
     let sandbox = open(&file);
     let other = sandbox.store("other").unwrap();
-    assert!(sandbox.store("gone").is_none());
+    assert!(sandbox.store("removed").is_none());
     assert_eq!((sandbox.snapshot(), other.snapshot(), sandbox.ledger()), before);
     sandbox.set_clock(sandbox.clock().advanced(1_500));
     assert_eq!(sandbox.ledger().last().unwrap().purchase_id, slow);
@@ -57,12 +57,12 @@ fn a_state_file_brings_back_every_store_as_it_was() {
 }
 
 #[test]
-fn a_snapshot_restores_and_a_wrong_one_changes_nothing() {
+fn a_snapshot_is_restored_and_an_invalid_one_is_not() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
-    let answer = till.post("/_sandbox/snapshot", &json!(null));
-    let snapshot: Value = answer.json();
+    let response = till.post("/_sandbox/snapshot", &json!(null));
+    let snapshot: Value = response.json();
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
     sandbox.set_clock_offset(5);
     assert_eq!(till.post("/_sandbox/restore", &snapshot).status, 204);
@@ -74,39 +74,43 @@ fn a_snapshot_restores_and_a_wrong_one_changes_nothing() {
         ("/store/purchases/0/cost", json!(5000), "store.purchases[0].cost"),
         ("/store/assignments/0/itemId", json!(ASTRID), "store.assignments[0].itemId"),
         ("/store/members/0/contactId", json!("x"), "store.members[0].contactId"),
-        ("/settings/dialect/rewardsPath", json!("/"), "settings.dialect.rewardsPath"),
+        ("/settings/apiMapping/rewardsPath", json!("/"), "settings.apiMapping.rewardsPath"),
     ] {
         let mut broken = snapshot.clone();
         *broken.pointer_mut(pointer).unwrap() = wrong;
-        let answer = till.post("/_sandbox/restore", &broken);
-        assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(field)), "{answer:?}");
+        let response = till.post("/_sandbox/restore", &broken);
+        assert_eq!((response.status, &response.json()["field"]), (400, &json!(field)), "{response:?}");
     }
     assert_eq!(sandbox.balance(ASTRID), Some(1100));
     serde_json::from_value::<Snapshot>(snapshot).unwrap();
 }
 
 #[test]
-fn a_file_that_is_in_use_or_somebody_elses_is_refused() {
+fn a_state_file_in_use_or_of_another_program_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
-    let refused = |file: &Path| Sandbox::builder().state_file(file).try_start().unwrap_err().to_string();
+    let rejection = |file: &Path| Sandbox::builder().state_file(file).try_start().unwrap_err().to_string();
     let file = dir.path().join("shop.db");
     let sandbox = open(&file);
-    assert!(refused(&file).ends_with("shop.db is in use by another sandbox"), "{}", refused(&file));
+    assert!(
+        rejection(&file).ends_with("shop.db is in use by another sandbox. Stop that sandbox, or use another file"),
+        "{}",
+        rejection(&file)
+    );
     drop(sandbox);
     drop(open(&file));
 
     let text = dir.path().join("notes.txt");
     std::fs::write(&text, "Not a database, and long enough to be read as one if it were.".repeat(20)).unwrap();
-    assert!(refused(&text).ends_with("notes.txt is no state file"), "{}", refused(&text));
+    assert!(rejection(&text).ends_with("notes.txt is not a state file. Use another file"), "{}", rejection(&text));
     assert!(std::fs::read_to_string(&text).unwrap().starts_with("Not a database"));
     let newer = dir.path().join("newer.db");
     drop(open(&newer));
     rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(refused(&newer).contains("format 99"), "{}", refused(&newer));
-    assert!(refused(&dir.path().join("no/such/folder.db")).contains("folder.db"));
+    assert!(rejection(&newer).contains("format 99"), "{}", rejection(&newer));
+    assert!(rejection(&dir.path().join("no/such/folder.db")).contains("folder.db"));
 }
 
-/// The binary, on a state file; killed when dropped, as by a power cut.
+/// The binary with a state file. Dropping it kills it, like a power cut.
 struct Process {
     child: Child,
     address: String,
@@ -127,11 +131,11 @@ impl Process {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http=http://")).unwrap().to_owned();
+        let address = line.split_whitespace().find_map(|part| part.strip_prefix("http=http://")).unwrap().to_owned();
         Process { child, address }
     }
 
-    /// Kills it. SIGKILL on Unix.
+    /// Kills the binary, with SIGKILL on Unix.
     fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -164,7 +168,7 @@ impl Drop for Process {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_when_it_is_killed_under_load() {
+fn a_sandbox_killed_under_load_loses_nothing_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("shop.db");
     let acknowledged = Mutex::new(Vec::new());
@@ -197,7 +201,7 @@ fn nothing_acknowledged_is_lost_when_it_is_killed_under_load() {
         });
     }
 
-    // A look at the ledger over the wire, and then one at the file after another kill.
+    // The first check reads the ledger by HTTP, the second one reads the file after another kill.
     let mut process = Process::start(&file);
     let mut stream = TcpStream::connect(&process.address).unwrap();
     let points = request("GET", &format!("/api/v3/point-accounts?contactId={LOAD}"), "");
@@ -221,16 +225,16 @@ fn nothing_acknowledged_is_lost_when_it_is_killed_under_load() {
 
 #[cfg(unix)]
 #[test]
-fn a_state_file_that_cannot_grow_ends_every_answer_and_loses_none() {
+fn a_state_file_that_cannot_grow_ends_responses_without_loss() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("shop.db");
     drop(open(&file));
-    // No file may become larger than this, as on a full disk.
+    // The limit of the file size has the effect of a full disk.
     let limited = ["-c", "trap '' XFSZ; ulimit -f 600; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_engage-sandbox")];
     let mut process = Process::spawn(Command::new("sh").args(limited), &file);
     let mut stream = TcpStream::connect(&process.address).unwrap();
     let mut acknowledged = Vec::new();
-    let refused = loop {
+    let rejection = loop {
         let id = Uuid::new_v4();
         match Process::send(&mut stream, &purchase(LOAD, id, COFFEE)).unwrap() {
             (200, _) => acknowledged.push(id),
@@ -238,7 +242,7 @@ fn a_state_file_that_cannot_grow_ends_every_answer_and_loses_none() {
             (status, body) => break (status, body),
         }
     };
-    assert!(refused.0 == 500 && refused.1.contains("cannot write its state file"), "{refused:?}");
+    assert!(rejection.0 == 500 && rejection.1.contains("cannot write its state file"), "{rejection:?}");
     let points = request("GET", &format!("/api/v3/point-accounts?contactId={LOAD}"), "");
     assert_eq!(Process::send(&mut stream, &points).unwrap().0, 500);
     process.kill();

@@ -1,11 +1,11 @@
-//! Several stores in one process, told apart by their keys.
+//! Several stores in one process, each with its key.
 
 use engage_sandbox::seed::demo::{ASTRID, COFFEE};
-use engage_sandbox::{Answer, Dialect, Effect, Fault, KeySeen, Operation, Sandbox, Seed};
+use engage_sandbox::{ApiMapping, Effect, Fault, FaultResponse, KeySeen, Operation, Sandbox, Seed};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::client::{Answer as Seen, Connection, purchase, with_headers};
+use crate::client::{Connection, Response as Seen, purchase, with_headers};
 
 fn get(till: &mut Connection, header: &str, path: &str) -> Seen {
     till.send(&with_headers(
@@ -14,7 +14,7 @@ fn get(till: &mut Connection, header: &str, path: &str) -> Seen {
         &format!("{header}\r\nUser-Agent: T/1\r\nContent-Type: application/json\r\n"),
         "",
     ));
-    till.answer().unwrap()
+    till.response().unwrap()
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn each_key_has_its_own_ledger_faults_clock_and_log() {
     assert_eq!((sandbox.balance(ASTRID), other.balance(ASTRID)), (Some(1100), Some(1200)));
     assert_eq!(get(&mut till, "apikey: other", &points).json()[0]["balance"], 1200.0);
 
-    other.arm(Fault::on(Operation::Points, Effect::Status(Answer::status(503))));
+    other.arm(Fault::on(Operation::Points, Effect::Status(FaultResponse::status(503))));
     assert_eq!(till.get(&points).status, 200);
     assert_eq!(get(&mut till, "x-api-key: other", &points).status, 503);
 
@@ -48,49 +48,50 @@ fn each_key_has_its_own_ledger_faults_clock_and_log() {
         |entries: Vec<engage_sandbox::RequestEntry>| entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>();
     assert_eq!(keys(sandbox.requests()), [KeySeen::Right; 3]);
     assert_eq!(keys(other.requests()), [KeySeen::Right; 3]);
-    // What belongs to nobody is the first one's to refuse.
+    // The first store rejects a request without a store's key.
     assert_eq!(get(&mut till, "apikey: third", &points).status, 401);
     assert_eq!(sandbox.requests()[3].key, KeySeen::Wrong);
     assert_eq!(other.requests().len(), 3);
 }
 
 #[test]
-fn stores_come_and_go_by_the_api_and_every_route_takes_one() {
+fn stores_are_added_and_removed_and_every_route_takes_one() {
     let sandbox = Sandbox::builder().start();
     let mut admin = Connection::open(&sandbox);
     let added = json!({ "key": "other", "seed": { "members": [{ "contactId": ASTRID, "points": 7 }] } });
     assert_eq!(admin.post("/_sandbox/stores", &added).status, 201);
     assert_eq!(
         admin.post("/_sandbox/stores", &added).json(),
-        json!({ "error": "key: is another store's", "field": "key" })
+        json!({ "error": "key: is in use by another store", "field": "key" })
     );
-    assert_eq!(admin.post("/_sandbox/stores", &json!({ "key": "two words" })).status, 400);
+    assert_eq!(admin.post("/_sandbox/stores", &json!({ "key": "two parts" })).status, 400);
     assert_eq!(admin.get("/_sandbox/stores").json(), json!([{ "key": "demo-key" }, { "key": "other" }]));
 
     assert_eq!(admin.get("/_sandbox/state?store=other").json()["members"][0]["balance"], 7);
     admin.send(&with_headers("GET", "/_sandbox/state", "X-Sandbox-Store: other\r\n", ""));
-    assert_eq!(admin.answer().unwrap().json()["items"], json!([]));
+    assert_eq!(admin.response().unwrap().json()["items"], json!([]));
     assert_eq!(admin.get("/_sandbox/ledger?store=third").status, 404);
 
     for (store, status) in [("other", 204), ("other", 404), ("demo-key", 400)] {
         admin.send(&with_headers("DELETE", &format!("/_sandbox/stores?store={store}"), "", ""));
-        assert_eq!(admin.answer().unwrap().status, status);
+        assert_eq!(admin.response().unwrap().status, status);
     }
     assert!(sandbox.store("other").is_none());
 }
 
 #[test]
-fn a_dialect_renames_what_is_assumed_and_nothing_else() {
+fn an_api_mapping_renames_the_assumed_names_only() {
     let sandbox = Sandbox::builder().start();
     let mut admin = Connection::open(&sandbox);
-    let dialect = json!({
+    let api_mapping = json!({
         "keyHeader": "X-Voyado-Key", "itemIdField": "itemId", "purchaseIdFields": ["purchaseKey", "id"],
-        "statusField": "state", "statusCompleted": "Done",
+        "statusField": "state", "statusCompleted": "Finished",
         "rewardsPath": "/api/v3/contacts/{contactId}/promotions?kind={channel}",
         "assignmentIdFields": ["promotionAssignmentId"], "redeemedFields": ["isRedeemed"], "envelope": true,
     });
-    assert_eq!(admin.post("/_sandbox/dialect", &dialect).json()["statusFailed"], "Failed");
-    let wrong = |admin: &mut Connection, body: Value| admin.post("/_sandbox/dialect", &body).json()["field"].clone();
+    assert_eq!(admin.post("/_sandbox/api-mapping", &api_mapping).json()["statusFailed"], "Failed");
+    let wrong =
+        |admin: &mut Connection, body: Value| admin.post("/_sandbox/api-mapping", &body).json()["field"].clone();
     assert_eq!(wrong(&mut admin, json!({ "rewardsPath": "/api/v3/rewards" })), "rewardsPath");
     assert_eq!(wrong(&mut admin, json!({ "keyHeader": "a b" })), "keyHeader");
     assert_eq!(wrong(&mut admin, json!({ "titleFields": [] })), "titleFields");
@@ -99,17 +100,17 @@ fn a_dialect_renames_what_is_assumed_and_nothing_else() {
     let id = Uuid::new_v4();
     let usual = purchase(ASTRID, id, COFFEE);
     till.send(&usual);
-    assert_eq!(till.answer().unwrap().status, 401);
+    assert_eq!(till.response().unwrap().status, 401);
     till.send(&usual.replace("apikey", "X-Voyado-Key"));
-    assert!(till.answer().unwrap().body.contains("itemId is missing"));
+    assert!(till.response().unwrap().body.contains("itemId is missing"));
     let body = json!({ "contactId": ASTRID, "pointShopItemPurchaseId": id, "itemId": COFFEE });
     let headers = "X-Voyado-Key: demo-key\r\nUser-Agent: T/1\r\nContent-Type: application/json\r\n";
     till.send(&with_headers("POST", "/api/v3/point-shop-items/purchase", headers, &body.to_string()));
-    let bought = till.answer().unwrap().json();
+    let bought = till.response().unwrap().json();
     let assignment = json!(sandbox.assignments(ASTRID)[0].id);
     assert_eq!(
         (&bought["purchaseKey"], &bought["state"], &bought["itemId"]),
-        (&json!(id), &json!("Done"), &json!(COFFEE))
+        (&json!(id), &json!("Finished"), &json!(COFFEE))
     );
     assert_eq!(bought["promotionAssignmentId"], assignment);
     assert!(bought.get("status").is_none() && bought.get("pointShopItemPurchaseId").is_none());
@@ -125,7 +126,7 @@ fn a_dialect_renames_what_is_assumed_and_nothing_else() {
     assert!(log.iter().flat_map(|entry| entry.request.headers.values()).all(|value| value != "demo-key"));
 
     sandbox.reset();
-    assert_eq!(sandbox.settings().dialect, Dialect::default());
+    assert_eq!(sandbox.settings().api_mapping, ApiMapping::default());
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn the_default_purchase_does_not_name_its_reward() {
 }
 
 #[test]
-fn the_log_can_be_read_from_where_one_was() {
+fn the_log_is_read_after_a_given_request() {
     let sandbox = Sandbox::builder().start();
     let mut till = Connection::open(&sandbox);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);

@@ -1,4 +1,4 @@
-//! The webhook, as a listener on this computer receives it.
+//! The webhook, received by a listener on this computer.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -15,11 +15,11 @@ use crate::client::{Connection, with_headers};
 
 const LONG: Duration = Duration::from_secs(10);
 
-/// What came: the head, in lower case, and the body.
+/// A received delivery: the head, in lower case, and the body.
 type Received = (String, String);
 
-/// A web service that turns away the first `turned_away` deliveries and accepts the others.
-fn listener(turned_away: usize) -> (String, Receiver<Received>) {
+/// A web service that rejects the first `rejected` deliveries and accepts the others.
+fn listener(rejected: usize) -> (String, Receiver<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hooks/points", listener.local_addr().unwrap());
     let (sender, receiver) = channel();
@@ -35,7 +35,7 @@ fn listener(turned_away: usize) -> (String, Receiver<Received>) {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
             let mut body = vec![0; length.parse().unwrap()];
             reader.read_exact(&mut body).unwrap();
-            let status = if n < turned_away { "500 No" } else { "204 Yes" };
+            let status = if n < rejected { "500 No" } else { "204 Yes" };
             stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes()).unwrap();
             if sender.send((head, String::from_utf8(body).unwrap())).is_err() {
                 return;
@@ -51,7 +51,7 @@ fn balances(received: &Receiver<Received>, count: usize) -> Vec<f64> {
 }
 
 #[test]
-fn a_balance_change_is_told_and_signed() {
+fn a_balance_change_is_delivered_and_signed() {
     let sandbox = Sandbox::builder().start();
     sandbox.set_clock(Clock::Stands(Time::from_millis(1_800_000_000_123)));
     let (url, received) = listener(0);
@@ -63,14 +63,14 @@ fn a_balance_change_is_told_and_signed() {
 
     let (head, body) = received.recv_timeout(LONG).unwrap();
     assert!(head.starts_with("post /hooks/points http/1.1"), "{head}");
-    let told: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!((&told["eventType"], &told["tenant"]), (&json!("point.balance.updated"), &json!("demo-key")));
-    assert_eq!((&told["payload"]["contactId"], &told["payload"]["balance"]), (&json!(ASTRID), &json!(1100.0)));
+    let event: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&event["eventType"], &event["tenant"]), (&json!("point.balance.updated"), &json!("demo-key")));
+    assert_eq!((&event["payload"]["contactId"], &event["payload"]["balance"]), (&json!(ASTRID), &json!(1100.0)));
     let header = |name: &str| {
         let line = head.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap_or_else(|| panic!("no {name} in {head}")).trim_start_matches(": ").to_owned()
     };
-    assert_eq!(header("svix-id"), told["id"].as_str().unwrap());
+    assert_eq!(header("svix-id"), event["id"].as_str().unwrap());
     assert_eq!(header("svix-timestamp"), "1800000000");
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"secret of the test");
     let signed = ring::hmac::sign(&key, format!("{}.1800000000.{body}", header("svix-id")).as_bytes());
@@ -79,14 +79,15 @@ fn a_balance_change_is_told_and_signed() {
 }
 
 #[test]
-fn points_held_given_back_and_deducted_by_the_clock_are_told_too() {
+fn held_returned_and_deducted_points_are_delivered() {
     let sandbox = Sandbox::builder().start();
     let (url, received) = listener(0);
     let mut till = Connection::open(&sandbox);
     till.post("/_sandbox/webhook", &json!({ "url": url }));
     till.buy(ASTRID, Uuid::new_v4(), SLOW);
     till.buy(ASTRID, Uuid::new_v4(), engage_sandbox::seed::demo::FAILS);
-    // Held; held and given back at once. That the slow one completes changes nothing that can be spent.
+    // The points are held, and held and returned at once. The end of the slow purchase does not
+    // change the spendable points.
     assert_eq!(balances(&received, 3), [1150.0, 1100.0, 1150.0]);
     sandbox.set_clock_offset(60_000);
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
@@ -94,7 +95,7 @@ fn points_held_given_back_and_deducted_by_the_clock_are_told_too() {
 }
 
 #[test]
-fn events_come_again_and_change_places_on_request() {
+fn events_are_repeated_and_reordered_on_request() {
     let sandbox = Sandbox::builder().start();
     let (url, received) = listener(0);
     let mut till = Connection::open(&sandbox);
@@ -111,7 +112,7 @@ fn events_come_again_and_change_places_on_request() {
 }
 
 #[test]
-fn a_delivery_that_is_turned_away_is_tried_again() {
+fn a_rejected_delivery_is_tried_again() {
     let sandbox = Sandbox::builder().start();
     let (url, received) = listener(2);
     let mut till = Connection::open(&sandbox);
@@ -119,7 +120,7 @@ fn a_delivery_that_is_turned_away_is_tried_again() {
     till.buy(ASTRID, Uuid::new_v4(), COFFEE);
     assert_eq!(balances(&received, 3), [1100.0; 3]);
     till.send(&with_headers("DELETE", "/_sandbox/webhook", "", ""));
-    assert_eq!(till.answer().unwrap().status, 204);
+    assert_eq!(till.response().unwrap().status, 204);
     assert_eq!(till.get("/_sandbox/webhook").json(), json!(null));
 }
 
@@ -135,7 +136,7 @@ fn a_webhook_stays_on_this_computer() {
         (json!({ "url": "http://127.0.0.1/", "secret": "open sesame" }), "secret"),
         (json!({ "url": "http://[::1]:1/", "times": 2 }), "times"),
     ] {
-        let answer = admin.post("/_sandbox/webhook", &webhook);
-        assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(field)), "{answer:?}");
+        let response = admin.post("/_sandbox/webhook", &webhook);
+        assert_eq!((response.status, &response.json()["field"]), (400, &json!(field)), "{response:?}");
     }
 }

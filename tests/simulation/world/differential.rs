@@ -6,10 +6,11 @@ use super::scheduler::{self, Choice};
 use super::state::{self, Process, State};
 use crate::config::JournalPlace;
 use crate::core::admission::{Admission, Candidates};
-use crate::core::code::Code;
+use crate::core::code::{Code, Outcome};
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
 use crate::core::error::{Detail, Error};
-use crate::core::intent::{Durability, Intent, IntentState};
+use crate::core::intent::{Durability, Intent, IntentState, Progress};
+use crate::journal::Filter;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -58,7 +59,8 @@ fn intent(rng: &mut Rng) -> Intent {
             Operation::Redeem(_) => None,
         },
         response: rng.pick(&[None, Some("{}")]).map(str::to_owned),
-        cause: vec!["not kept".into()],
+        progress: Progress { last_code: Some(3), cause: vec!["kept".into()], ..Progress::default() },
+        tenant: rng.pick(&[None, Some("t")]).map(str::to_owned),
         revision: 1 + rng.below(3),
         ..Intent::new(operation, reference(rng), now, now + 10)
     }
@@ -69,7 +71,7 @@ macro_rules! carry_out {
     ($journal:expr, $rng:expr) => {{
         let (journal, mut rng) = ($journal, $rng.clone());
         let code = |error: &Error| error.code();
-        match rng.below(10) {
+        match rng.below(13) {
             0..=2 => {
                 let intent = intent(&mut rng);
                 let (choice, given) = (rng.below(3), Mutex::new(String::new()));
@@ -90,9 +92,9 @@ macro_rules! carry_out {
             }
             6 => format!("{:?}", journal.get(operation(&mut rng).id()).as_ref().map_err(code)),
             7 => {
-                // In the order of the index only where the times differ.
+                // The order of equal times is the index's own.
                 let pending = journal.pending().map(|mut pending| {
-                    pending.sort_by_key(|(id, at)| (*at, *id));
+                    pending.sort();
                     pending
                 });
                 format!("{:?} {:?}", journal.unacknowledged().as_ref().map_err(code), pending.as_ref().map_err(code))
@@ -113,7 +115,40 @@ macro_rules! carry_out {
                 let peeked = peeked.map(|result| result.map_err(|error| error.code()).err());
                 format!("{:?} {peeked:?} {candidates}", journal.is_taken(reward, &purchase).as_ref().map_err(code))
             }
-            _ => format!("{:?}", journal.prune(1_000 + rng.below(60)).as_ref().map_err(code)),
+            9 => {
+                let filter = Filter {
+                    since: Some(1_000 + rng.below(30)).filter(|_| rng.chance(30)),
+                    until: Some(1_020 + rng.below(30)).filter(|_| rng.chance(30)),
+                    outcome: rng.pick(&[None, None, Some(Outcome::Completed), Some(Outcome::Pending)]),
+                    acknowledged: rng.pick(&[None, Some(true), Some(false)]),
+                    reference: reference(&mut rng),
+                    limit: 1 + usize::try_from(rng.below(4)).unwrap_or(0),
+                    after: Some((1_010, operation(&mut rng).id())).filter(|_| rng.chance(30)),
+                };
+                format!("{:?}", journal.list(&filter).as_ref().map_err(code))
+            }
+            10 => {
+                let (name, stop) = (rng.pick(&["a", "b"]), rng.chance(30));
+                let changed = journal.change_reference(name, |intent| match intent.state {
+                    IntentState::Declined if stop => Err(Error::of(Code::StillPending)),
+                    IntentState::NotSent => Ok(None),
+                    _ => Ok(Some(Intent {
+                        acknowledged_at: Some(1_040),
+                        revision: intent.revision + 1,
+                        ..intent.clone()
+                    })),
+                });
+                let names = |intents: &Vec<Intent>| {
+                    let names = intents.iter().map(|intent| (intent.id(), intent.revision, intent.acknowledged_at));
+                    names.collect::<Vec<_>>()
+                };
+                format!("{:?}", changed.as_ref().map(names).map_err(code))
+            }
+            11 => {
+                let set = journal.set_fact("name", &rng.below(9).to_string());
+                format!("{:?} {:?}", set.map_err(|error| error.code()), journal.fact("name").as_ref().map_err(code))
+            }
+            _ => format!("{:?}", journal.prune(1_000 + rng.below(60), 1_005, 1_030).as_ref().map_err(code)),
         }
     }};
 }

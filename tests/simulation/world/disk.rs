@@ -7,10 +7,11 @@ use super::state::{self, MINUTE, MS, Promise, SECOND, note, state};
 use super::system::{Instant, Mutex};
 use crate::config::JournalPlace;
 use crate::core::admission::{Admission, Candidates};
-use crate::core::code::Code;
-use crate::core::domain::{AssignmentId, Millis, Operation, OperationId};
+use crate::core::code::{Code, Outcome};
+use crate::core::domain::{AssignmentId, ContactId, Millis, Operation, OperationId};
 use crate::core::error::{Error, Result};
 use crate::core::intent::{Durability, Intent, IntentState};
+use crate::journal::Filter;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::TryLockError;
@@ -41,6 +42,8 @@ pub(crate) struct Disk {
     locked: bool,
     writes: u64,
     reads: u64,
+    /// Facts about the journal itself. A power cut does not lose them: they are repeated.
+    facts: BTreeMap<String, String>,
 }
 
 #[derive(Default)]
@@ -120,23 +123,10 @@ impl Disk {
         }
         let mut stored = intent.clone();
         // The columns that the table does not have.
-        stored.cause = Vec::new();
+        crate::VERSION.clone_into(&mut stored.progress.writer_version);
         stored.detail.retry_after_ms = None;
         let before = self.records.insert(intent.id(), stored);
         self.unsynced.push(Written { id: intent.id(), before });
-    }
-
-    /// The unique indexes.
-    fn clashes(&self, intent: &Intent) -> bool {
-        let same = |other: &Intent| match (&other.operation, &intent.operation) {
-            (Operation::Purchase(a), Operation::Purchase(b)) => (a.contact, a.item) == (b.contact, b.item),
-            (Operation::Redeem(a), Operation::Redeem(b)) => a.assignment == b.assignment,
-            _ => false,
-        };
-        intent.reference.is_some()
-            && self.records.values().any(|other| {
-                other.id() != intent.id() && other.reference == intent.reference && same(other)
-            })
     }
 
     /// As the journal's `write`: revision 1 is inserted, any other replaces the revision before.
@@ -147,9 +137,6 @@ impl Disk {
             (1, None) => {}
             (revision, Some(stored)) if stored.revision + 1 == revision && is_update(stored, intent) => {}
             _ => return Ok(false),
-        }
-        if self.clashes(intent) {
-            return Err(Error::of(Code::Journal));
         }
         self.put(intent);
         Ok(true)
@@ -176,14 +163,21 @@ impl Disk {
         let mut unacknowledged: Vec<Intent> =
             self.records.values().filter(same).filter(|intent| !intent.is_acknowledged()).cloned().collect();
         unacknowledged.sort_by_key(|intent| (intent.recorded_at, intent.id()));
+        let about = |intent: &&Intent| match (&intent.operation, operation) {
+            (Operation::Purchase(a), Operation::Purchase(b)) => a.item == b.item,
+            (Operation::Redeem(a), Operation::Redeem(b)) => a.assignment == b.assignment,
+            _ => false,
+        };
+        let of_reference = |intent: &&Intent| reference.is_some() && intent.reference.as_deref() == reference;
+        let mut by_reference: Vec<Intent> =
+            self.records.values().filter(about).filter(of_reference).cloned().collect();
+        by_reference.sort_by_key(|intent| (std::cmp::Reverse(intent.recorded_at), intent.id()));
         Candidates {
             by_id: match operation {
                 Operation::Purchase(purchase) => self.records.get(&purchase.id).cloned(),
                 Operation::Redeem(_) => None,
             },
-            by_reference: reference.and_then(|reference| {
-                self.records.values().filter(same).find(|it| it.reference.as_deref() == Some(reference)).cloned()
-            }),
+            by_reference,
             unacknowledged,
         }
     }
@@ -450,13 +444,77 @@ impl Journal {
         })
     }
 
-    pub fn pending(&self) -> Result<Vec<(OperationId, Millis)>> {
+    pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
         self.read(|disk| {
             let pending = disk.records.values().filter(|it| !it.is_acknowledged() && !it.state.is_final());
-            let mut pending: Vec<_> = pending.map(|intent| (intent.id(), intent.next_query_at)).collect();
-            pending.sort_by_key(|(id, at)| (*at, *id));
-            pending
+            let contact = |intent: &Intent| match intent.operation {
+                Operation::Purchase(purchase) => Some(purchase.contact),
+                Operation::Redeem(_) => None,
+            };
+            let mut pending: Vec<_> = pending.map(|it| (it.next_query_at, it.id(), contact(it))).collect();
+            pending.sort();
+            pending.into_iter().map(|(_, id, contact)| (id, contact)).collect()
         })
+    }
+
+    /// As the journal's, in the order of its index.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+        let outcome = |state: IntentState| match state {
+            IntentState::Completed => Outcome::Completed,
+            IntentState::Declined => Outcome::Declined,
+            IntentState::NotSent => Outcome::NotSent,
+            IntentState::Recorded | IntentState::InDoubt => Outcome::Pending,
+        };
+        self.read(|disk| {
+            let fits = |intent: &&Intent| {
+                filter.since.is_none_or(|since| intent.recorded_at >= since)
+                    && filter.until.is_none_or(|until| intent.recorded_at < until)
+                    && filter.outcome.is_none_or(|wanted| outcome(intent.state) == wanted)
+                    && filter.acknowledged.is_none_or(|wanted| intent.is_acknowledged() == wanted)
+                    && (filter.reference.is_none() || intent.reference == filter.reference)
+                    && filter.after.is_none_or(|after| (intent.recorded_at, intent.id()) > after)
+            };
+            let mut intents: Vec<Intent> = disk.records.values().filter(fits).cloned().collect();
+            intents.sort_by_key(|intent| (intent.recorded_at, intent.id()));
+            intents.truncate(filter.limit);
+            intents
+        })
+    }
+
+    pub fn change_reference(
+        &self,
+        reference: &str,
+        change: impl Fn(&Intent) -> Result<Option<Intent>>,
+    ) -> Result<Vec<Intent>> {
+        let (intents, ghost, _) = self.transact("change reference", Durability::Synced, |disk| {
+            let of_reference = |intent: &&Intent| intent.reference.as_deref() == Some(reference);
+            let mut intents: Vec<Intent> = disk.records.values().filter(of_reference).cloned().collect();
+            intents.sort_by_key(|intent| (intent.recorded_at, intent.id()));
+            let before = disk.unsynced.len();
+            for intent in &mut intents {
+                let changed = change(intent).inspect_err(|_| {
+                    disk.undo(before);
+                })?;
+                if let Some(changed) = changed {
+                    disk.write(&changed)?;
+                    *intent = changed;
+                }
+            }
+            Ok(intents)
+        })?;
+        if ghost.is_some() { Err(failed()) } else { Ok(intents) }
+    }
+
+    pub fn fact(&self, name: &str) -> Result<Option<String>> {
+        self.read(|disk| disk.facts.get(name).cloned())
+    }
+
+    pub fn set_fact(&self, name: &str, value: &str) -> Result<()> {
+        self.transact("set fact", Durability::Buffered, |disk| {
+            disk.facts.insert(name.to_owned(), value.to_owned());
+            Ok(())
+        })?;
+        Ok(())
     }
 
     pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent) -> Result<bool> {
@@ -472,8 +530,13 @@ impl Journal {
         })
     }
 
-    pub fn prune(&self, before: Millis) -> Result<usize> {
+    pub fn prune(&self, before: Millis, sane: Millis, now: Millis) -> Result<usize> {
         let (count, _, _) = self.transact("prune", Durability::Buffered, |disk| {
+            let wrong = |intent: &&Intent| intent.acknowledged_at.is_some_and(|at| at < sane);
+            let wrong: Vec<Intent> = disk.records.values().filter(wrong).cloned().collect();
+            for intent in wrong {
+                disk.put(&Intent { acknowledged_at: Some(now), ..intent });
+            }
             let old = |intent: &&Intent| intent.acknowledged_at.is_some_and(|at| at < before);
             let ids: Vec<OperationId> = disk.records.values().filter(old).map(Intent::id).collect();
             for id in &ids {

@@ -5,7 +5,7 @@ use super::engage::{self, Arriving};
 use super::plan::{Fate, Fault};
 use super::scheduler::{self, Micros, Ticket};
 use super::state::{self, MS, Promise, note, state, violation};
-use crate::transport::{Call, Ended, Failure, FailureKind, Request, Response};
+use crate::transport::{Call, EndReason, Failure, FailureKind, Request, Response};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -79,9 +79,9 @@ fn fate(post: bool) -> Option<Fate> {
 }
 
 /// Waits until a time, or until the call ends.
-fn pause(call: &Call, until: Micros) -> Result<(), Ended> {
+fn pause(call: &Call, until: Micros) -> Result<(), EndReason> {
     loop {
-        if let Some(ended) = call.ended() {
+        if let Some(ended) = call.end_reason() {
             return Err(ended);
         }
         if scheduler::now() >= until {
@@ -156,8 +156,8 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
     let failed = |kind| Failure { kind, may_have_left: call.may_have_left(), cause: Vec::new() };
     let ended = |ended| {
         failed(match ended {
-            Ended::TimedOut => FailureKind::TimedOut,
-            Ended::Interrupted => FailureKind::Interrupted,
+            EndReason::TimedOut => FailureKind::TimedOut,
+            EndReason::Cancelled => FailureKind::Cancelled,
         })
     };
     if !state::effect() {
@@ -179,7 +179,7 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
     }
     scheduler::step();
     if !call.begin_sending() {
-        return Err(failed(FailureKind::Interrupted));
+        return Err(failed(FailureKind::Cancelled));
     }
     let id = request.operation.map(|id| id.to_string()).unwrap_or_default();
     let place = request.body.as_ref().map(|body| leaves(request, body, &id));
@@ -261,7 +261,7 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
             }
             return outcome.map_err(failed);
         }
-        if let Some(ended_by) = call.ended() {
+        if let Some(ended_by) = call.end_reason() {
             return Err(ended(ended_by));
         }
         let ticket = scheduler::ticket();

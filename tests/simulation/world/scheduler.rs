@@ -12,7 +12,7 @@ pub(crate) type Micros = u64;
 /// The stack of a coroutine, in machine words. A build without optimization needs the most.
 const STACK_WORDS: usize = 0x1_0000;
 /// A run that takes more steps than this has a thread that never waits.
-const STEP_LIMIT: u64 = 4_000_000;
+const STEP_LIMIT: u64 = 1_000_000;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -250,6 +250,8 @@ pub(crate) fn step() {
     let goes_on = machine(|machine| {
         let current = machine.current;
         match machine.choose(Some(current)) {
+            // Else a task that never waits would keep the thread.
+            _ if machine.steps > STEP_LIMIT => false,
             Some(task) if task == current => true,
             Some(task) => {
                 machine.current = task;

@@ -1,4 +1,4 @@
-//! Growth curves as an SVG: one panel a question, one line a peer, both axes logarithmic.
+//! Growth curves as an SVG: one panel per question, one line per peer, both axes logarithmic.
 
 use std::fmt::Write;
 
@@ -14,9 +14,9 @@ pub struct Panel {
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 320.0;
-/// Of a panel: left, right, top, bottom.
+/// The margins of a panel: left, right, top, bottom.
 const MARGIN: [f64; 4] = [62.0, 18.0, 60.0, 48.0];
-/// Told apart without colour vision too (Okabe and Ito), and by their marks.
+/// Colours that people with colour blindness can distinguish (Okabe and Ito).
 const COLOURS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
 pub fn draw(panels: &[Panel]) -> String {
@@ -37,8 +37,8 @@ fn draw_panel(panel: &Panel) -> String {
     let across = Axis::over(points().map(|point| point.0), left, WIDTH - right);
     let up = Axis::over(points().map(|point| point.1), HEIGHT - bottom, top);
     let mut svg = String::new();
-    let mut text = |x: f64, y: f64, anchor: &str, extra: &str, words: &str| {
-        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"{extra}>{words}</text>");
+    let mut text = |x: f64, y: f64, anchor: &str, extra: &str, label: &str| {
+        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"{extra}>{label}</text>");
     };
     text(left, 20.0, "start", " font-weight=\"bold\"", panel.title);
     text(f64::midpoint(left, WIDTH - right), HEIGHT - 10.0, "middle", "", panel.across);
@@ -89,7 +89,7 @@ fn draw_panel(panel: &Panel) -> String {
     svg
 }
 
-/// A logarithmic axis; 0 stands where a tenth of the smallest other value would.
+/// A logarithmic axis. It shows 0 at a tenth of the smallest other value.
 struct Axis {
     low: f64,
     high: f64,

@@ -1,18 +1,18 @@
-//! The goals, each with what this run measured.
+//! The goals, each with its measured value.
 
-/// One line of the table.
+/// One row of the table.
 pub struct Goal {
     pub measure: &'static str,
     pub limit: f64,
     pub measured: f64,
-    /// What the numbers are: "" for a ratio.
+    /// The unit: "" for a ratio.
     pub unit: &'static str,
     pub digits: usize,
 }
 
 impl Goal {
     pub fn is_met(&self) -> bool {
-        // As it is shown: a ratio of 0.404 is 0.40.
+        // The shown value decides: a ratio of 0.404 is 0.40.
         let shown: f64 = self.show(self.measured).parse().unwrap_or(f64::NAN);
         shown <= self.limit
     }

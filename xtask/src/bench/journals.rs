@@ -1,4 +1,4 @@
-//! Journals of a given size, made by multiplying a record that the library itself has written.
+//! Journals of a given size: copies of a record that the library has written.
 
 use super::lab::{Lab, Peer};
 use crate::run::Result;
@@ -6,29 +6,29 @@ use rusqlite::Connection;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// What the copies are.
+/// The state of the copies.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Records {
-    /// Completed and acknowledged, each with a reference of its own.
+    /// Completed and acknowledged, each with another reference.
     Acknowledged,
-    /// Sent, and what became of them is not known.
-    Unsettled,
+    /// Pending: an attempt is in doubt.
+    Pending,
 }
 
-/// A journal with this many records, and the few that the library wrote to begin with.
+/// Makes a journal with `number` copies, and the few records that the library wrote first.
 pub fn make(lab: &Lab, shop: &Peer, records: Records, number: u32) -> Result<PathBuf> {
-    let path = lab.folder.join(format!("{number}{}.db", if records == Records::Unsettled { "-unsettled" } else { "" }));
+    let path = lab.folder.join(format!("{number}{}.db", if records == Records::Pending { "-pending" } else { "" }));
     discard(&path);
     lab.anywhere().run(&shop.with("EPS_BENCH_JOURNAL", &path), "purchase", 1)?;
     if number > 0 {
         multiply(&path, records, number).map_err(|error| format!("{}: {error}", path.display()))?;
-        // What is still on its way to the disk would be in the way of what is measured.
+        // Writes that are not on the disk yet would disturb the measurement.
         File::open(&path).and_then(|file| file.sync_all()).map_err(|error| error.to_string())?;
     }
     Ok(path)
 }
 
-/// The file, and what SQLite keeps beside it.
+/// Removes a journal, its WAL and its shared-memory file.
 pub fn discard(path: &Path) {
     for suffix in ["", "-wal", "-shm"] {
         let _ = fs::remove_file(format!("{}{suffix}", path.display()));
@@ -37,7 +37,7 @@ pub fn discard(path: &Path) {
 
 fn multiply(path: &Path, records: Records, number: u32) -> rusqlite::Result<()> {
     let connection = Connection::open(path)?;
-    // Into the file, and quickly: it is no till's yet.
+    // The fastest settings: the copies need no durability.
     connection.query_row("PRAGMA journal_mode = MEMORY", (), |_| Ok(()))?;
     connection.execute_batch("PRAGMA synchronous = OFF")?;
     let mut columns = connection.prepare("SELECT name FROM pragma_table_info('operation')")?;
@@ -48,9 +48,9 @@ fn multiply(path: &Path, records: Records, number: u32) -> rusqlite::Result<()> 
             ("id" | "contact", _) => "randomblob(16)",
             ("reference", Records::Acknowledged) => "'receipt ' || i",
             ("acknowledged_at", Records::Acknowledged) => "resolved_at",
-            ("state", Records::Unsettled) => "'unknown'",
-            ("code", Records::Unsettled) => "-500",
-            ("answer" | "resolved_at", Records::Unsettled) => "NULL",
+            ("state", Records::Pending) => "'inDoubt'",
+            ("code", Records::Pending) => "-500",
+            ("response" | "resolved_at", Records::Pending) => "NULL",
             (column, _) => column,
         })
         .collect();

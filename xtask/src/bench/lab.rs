@@ -1,4 +1,5 @@
-//! The server, and runs of the peers against it. Client and server share one core, so that the time of a request is the work of both.
+//! The server, and runs of the peers against it.
+//! Client and server share one core, so that a request's time is the work of both.
 
 use super::prepare::Built;
 use crate::run::Result;
@@ -9,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-/// The core they share. Everything else is left to the others.
+/// The core that client and server share.
 const CORE: &str = "0";
 
 pub struct Lab {
     pub folder: PathBuf,
     pub ca: PathBuf,
-    /// The same authority with the system's beside it, as a client has that is given no list of its own.
+    /// The server's and the system's root certificates, like the default bundle of a client.
     pub bundle: PathBuf,
     pub base: String,
     /// The same server, 25 ms away.
@@ -24,7 +25,7 @@ pub struct Lab {
     _distance: Server,
 }
 
-/// A program that speaks the protocol of a peer.
+/// A client program that the bench measures.
 #[derive(Clone)]
 pub struct Peer {
     pub name: &'static str,
@@ -33,11 +34,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn new<W: Into<OsString>>(name: &'static str, command: impl IntoIterator<Item = W>) -> Self {
+    pub fn new<T: Into<OsString>>(name: &'static str, command: impl IntoIterator<Item = T>) -> Self {
         Self { name, command: command.into_iter().map(Into::into).collect(), environment: Vec::new() }
     }
 
-    /// The same peer with one more variable of the environment.
+    /// Returns the same peer with one more environment variable.
     pub fn with(&self, name: &'static str, value: impl Into<OsString>) -> Self {
         let mut peer = self.clone();
         peer.environment.push((name, value.into()));
@@ -49,37 +50,37 @@ impl Peer {
     }
 }
 
-/// What a run showed.
+/// The measurements of one run.
 #[derive(Clone, Copy)]
 pub struct Sample {
-    /// From the start of the process to its first answer, ms.
+    /// From the start of the process to its first response, ms.
     pub start_ms: f64,
-    /// The first request alone, µs.
+    /// The first request, µs.
     pub first_us: f64,
-    /// What the process kept in memory after it.
+    /// The resident memory after the first request, KB.
     pub resident_kb: f64,
-    /// A request, µs.
+    /// The median request, µs.
     pub p50_us: f64,
-    /// CPU time of the process a request, µs.
+    /// The process's CPU time per request, µs.
     pub cpu_us: f64,
 }
 
-/// How a peer is run.
+/// The conditions of a run.
 #[derive(Clone, Copy)]
 pub struct How<'a> {
     pub base: &'a str,
     pub ca: &'a Path,
-    /// On the server's core, or wherever there is room.
+    /// Whether the peer runs on the server's core.
     pub pinned: bool,
 }
 
 impl How<'_> {
-    fn command(self, peer: &Peer, what: &str, count: usize, before: &[&str]) -> Command {
+    fn command(self, peer: &Peer, task: &str, count: usize, before: &[&str]) -> Command {
         let pin: &[&str] = if self.pinned { &["taskset", "-c", CORE] } else { &[] };
-        let mut words = pin.iter().chain(before).map(OsString::from).chain(peer.command.iter().cloned());
-        let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words).arg(self.base).arg(self.ca).arg(what).arg(count.to_string());
-        // No other proxy and no other authorities than the bench's, whatever the shell was given.
+        let mut parts = pin.iter().chain(before).map(OsString::from).chain(peer.command.iter().cloned());
+        let mut command = Command::new(parts.next().unwrap_or_default());
+        command.args(parts).arg(self.base).arg(self.ca).arg(task).arg(count.to_string());
+        // The shell's proxy and certificate settings must not reach the peers.
         let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         command
             .env_clear()
@@ -90,22 +91,22 @@ impl How<'_> {
         command
     }
 
-    pub fn run(self, peer: &Peer, what: &str, count: usize) -> Result<Sample> {
-        let failed = |why: &str| format!("{} ({what}): {why}", peer.name);
+    pub fn run(self, peer: &Peer, task: &str, count: usize) -> Result<Sample> {
+        let failed = |why: &str| format!("{} ({task}): {why}", peer.name);
         let began = Instant::now();
-        let mut process = self.command(peer, what, count, &[]).spawn().map_err(|error| failed(&error.to_string()))?;
+        let mut process = self.command(peer, task, count, &[]).spawn().map_err(|error| failed(&error.to_string()))?;
         let mut lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
         let mut number = |name: &str| -> Result<Vec<f64>> {
             loop {
                 let line = lines.next().and_then(std::result::Result::ok).ok_or_else(|| failed("ended too early"))?;
                 if line.starts_with(name) {
-                    return Ok(line.split(' ').filter_map(|word| word.parse().ok()).collect());
+                    return Ok(line.split(' ').filter_map(|part| part.parse().ok()).collect());
                 }
             }
         };
         let first_us = number("first ")?[0];
         let start_ms = began.elapsed().as_secs_f64() * 1e3;
-        let resident_kb = resident_kb(process.id()).ok_or_else(|| failed("has gone"))?;
+        let resident_kb = resident_kb(process.id()).ok_or_else(|| failed("ended before its memory was read"))?;
         process.stdin.take().ok_or("no input")?.write_all(b"go\n").map_err(|error| failed(&error.to_string()))?;
         let measured = number("p50 ")?;
         let status = process.wait().map_err(|error| failed(&error.to_string()))?;
@@ -115,14 +116,15 @@ impl How<'_> {
         }
     }
 
-    /// Interleaved runs of several peers: the samples of each.
-    pub fn rounds(self, peers: &[Peer], what: &str, count: usize, runs: usize) -> Result<Vec<Vec<Sample>>> {
+    /// Runs several peers in turn; returns the samples of each.
+    pub fn rounds(self, peers: &[Peer], task: &str, count: usize, runs: usize) -> Result<Vec<Vec<Sample>>> {
         let mut samples = vec![Vec::with_capacity(runs); peers.len()];
         for round in 0..runs {
-            // Each round begins with another one, so that none always follows the same neighbour's heat.
+            // Each round begins with another peer, so that no peer always follows the same one on
+            // a warm core.
             for at in 0..peers.len() {
                 let at = (at + round) % peers.len();
-                samples[at].push(self.run(&peers[at], what, count)?);
+                samples[at].push(self.run(&peers[at], task, count)?);
             }
         }
         Ok(samples)
@@ -154,27 +156,28 @@ impl Lab {
         })
     }
 
-    /// Next to the server.
+    /// Returns the conditions on the server's core.
     pub fn near(&self) -> How<'_> {
         How { base: &self.base, ca: &self.ca, pinned: true }
     }
 
-    /// Wherever there is room.
+    /// Returns the conditions on any core.
     pub fn anywhere(&self) -> How<'_> {
         How { pinned: false, ..self.near() }
     }
 
-    /// System calls a request, and which: two runs under strace that differ in nothing but their length.
-    pub fn calls(&self, peer: &Peer, what: &str) -> Result<Vec<(String, f64)>> {
+    /// Returns the system calls per request by name: the difference of a long and a short run
+    /// under strace.
+    pub fn calls(&self, peer: &Peer, task: &str) -> Result<Vec<(String, f64)>> {
         const SHORT: usize = 100;
         const LONG: usize = 300;
         let count = |requests: usize| -> Result<Vec<(String, f64)>> {
             let table = self.folder.join("strace");
-            let words = ["strace", "-f", "-c", "-o", &table.to_string_lossy()].map(str::to_owned);
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let strace = ["strace", "-f", "-c", "-o", &table.to_string_lossy()].map(str::to_owned);
+            let strace: Vec<&str> = strace.iter().map(String::as_str).collect();
             let mut process = self
                 .near()
-                .command(peer, what, requests, &words)
+                .command(peer, task, requests, &strace)
                 .spawn()
                 .map_err(|error| format!("strace: {error}"))?;
             process.stdin.take().ok_or("no input")?.write_all(b"go\n").map_err(|error| error.to_string())?;
@@ -198,23 +201,23 @@ impl Lab {
     }
 }
 
-/// `% time  seconds  usecs/call  calls  [errors]  name` → name and calls.
+/// Reads rows of `% time  seconds  usecs/call  calls  [errors]  name`.
 fn parse_strace(table: &str) -> Vec<(String, f64)> {
     let rows = table.lines().filter_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let calls = words.get(3)?.parse().ok()?;
-        Some(((*words.last()?).to_owned(), calls))
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let calls = columns.get(3)?.parse().ok()?;
+        Some(((*columns.last()?).to_owned(), calls))
     });
     rows.filter(|(name, _)| name != "total").collect()
 }
 
-/// `VmRSS` of a process.
+/// Returns a process's `VmRSS`.
 fn resident_kb(process: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
 }
 
-/// A process that prints its port; ended when dropped.
+/// A process that prints its port. Dropping it ends the process.
 struct Server {
     process: Child,
     port: u16,
@@ -228,7 +231,7 @@ impl Server {
             let _ = BufReader::new(stdout).read_line(&mut line);
         }
         let mut server = Self { process, port: 0 };
-        server.port = line.trim().parse().map_err(|_| "the server did not start".to_owned())?;
+        server.port = line.trim().parse().map_err(|_| "the server printed no port".to_owned())?;
         Ok(server)
     }
 }

@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: the project and what a vendor would write instead, in turn, in one run, on the same server.
-//! It prints what it finds and writes `docs/performance.md` and `docs/growth.svg`; only the ratios carry over to another machine.
+//! `cargo xtask bench`: measures the library and other HTTP clients in turn, in one run, with one
+//! server. It prints the results and writes `docs/performance.md` and `docs/growth.svg`. Only the
+//! ratios hold on another machine.
 
-// Counts of requests, bytes and panels: a float holds them.
+// A float holds the counts of requests, bytes and panels exactly.
 #![allow(clippy::cast_precision_loss)]
 
 mod chart;
@@ -16,10 +17,10 @@ use crate::run::Result;
 use crate::setup;
 use lab::Lab;
 
-/// How many interleaved runs a figure is the median of.
+/// The interleaved runs whose median is a figure.
 const RUNS: usize = 15;
 
-/// What is measured of every peer: what is asked for, and how often in a run.
+/// The tasks of every peer, and the requests of one run.
 const CASES: [(&str, usize); 3] = [("items:10", 1000), ("items:500", 150), ("purchase", 1000)];
 
 pub fn run(quick: bool) -> Result {
@@ -34,7 +35,7 @@ pub fn run(quick: bool) -> Result {
     report::write(&findings)
 }
 
-/// The middle value.
+/// Returns the middle value.
 fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

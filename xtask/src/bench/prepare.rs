@@ -1,4 +1,4 @@
-//! Builds what is measured: the library as it is shipped, and the peers from packaged libraries.
+//! Builds the shipped form of the library, and the peers from packaged libraries.
 
 use super::lab::Peer;
 use crate::run::{Result, cargo, output, root, run, target};
@@ -6,32 +6,32 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Json.NET as Debian packages it.
+/// Debian's Json.NET.
 const JSON_NET: &str = "/usr/lib/cli/Newtonsoft.Json-5.0/Newtonsoft.Json.dll";
 
 pub struct Built {
-    /// Where all of it is.
+    /// The folder of the built programs.
     pub folder: PathBuf,
-    /// The shared library as it is shipped.
+    /// The shipped form of the shared library.
     pub library: PathBuf,
-    /// The same with the names of its symbols.
+    /// The same library with its symbols.
     pub named: PathBuf,
-    /// Which versions the peers are.
+    /// The versions of the peers.
     pub versions: Vec<(&'static str, String)>,
 }
 
 impl Built {
-    /// A program of `benches/peers`.
+    /// Returns a program of `benches/peers`.
     pub fn peer(&self, name: &str) -> PathBuf {
         self.folder.join("peers/release").join(name)
     }
 
-    /// The library, through its C ABI.
+    /// Returns the library, called through its C ABI.
     pub fn shop(&self) -> Peer {
         Peer::new("this library", [self.folder.join("shop")])
     }
 
-    /// What a vendor writes in C today.
+    /// Returns the usual client of a POS in C.
     pub fn curl(&self) -> Peer {
         Peer::new("libcurl + cJSON (C)", [self.folder.join("curl")])
     }
@@ -40,7 +40,7 @@ impl Built {
         Peer::new("floor: socket + rustls", [self.peer("floor")])
     }
 
-    /// All of them, the floor first.
+    /// Returns all peers, the floor first.
     pub fn peers(&self) -> Vec<Peer> {
         let python = |library: &'static str, name| {
             let script = root().join("benches/peers/python/peer.py");
@@ -65,7 +65,7 @@ pub fn build() -> Result<Built> {
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     println!("building the library");
     let mut build = cargo();
-    // With its symbols, to know what they take. As it is shipped it has none.
+    // The symbols show each dependency's size. The shipped form has none.
     build.env("CARGO_TARGET_DIR", folder.join("library")).env("CARGO_PROFILE_RELEASE_STRIP", "none");
     run(build.args(["build", "--release", "--package", "engage-point-shop"]))?;
     let named = folder.join("library/release/libengage_point_shop.so");
@@ -90,10 +90,10 @@ pub fn build() -> Result<Built> {
     if !python.exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(folder.join("venv")))?;
     }
-    let wanted = peers.join("python/requirements.txt");
+    let requirements = peers.join("python/requirements.txt");
     run(Command::new(&python)
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(wanted))?;
+        .arg(requirements))?;
     let versions = versions(&peers)?;
     Ok(Built { folder, library, named, versions })
 }
@@ -107,7 +107,7 @@ fn c_peer(folder: &Path, name: &str, libraries: &[PathBuf], packages: &[&str]) -
     run(&mut cc)
 }
 
-/// Which versions are compared.
+/// Returns the versions of the peers.
 fn versions(peers: &Path) -> Result<Vec<(&'static str, String)>> {
     let lock = fs::read_to_string(peers.join("Cargo.lock")).map_err(|error| error.to_string())?;
     let locked = |name: &str| {
@@ -117,9 +117,9 @@ fn versions(peers: &Path) -> Result<Vec<(&'static str, String)>> {
     let packaged = |name: &str| {
         Ok::<_, String>(output(Command::new("pkg-config").args(["--modversion", name]))?.trim().to_owned())
     };
-    let wanted = fs::read_to_string(peers.join("python/requirements.txt")).map_err(|error| error.to_string())?;
+    let requirements = fs::read_to_string(peers.join("python/requirements.txt")).map_err(|error| error.to_string())?;
     let pinned = |name: &str| {
-        let line = wanted.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));
+        let line = requirements.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));
         line.unwrap_or_default().to_owned()
     };
     let mono = output(Command::new("mono").arg("--version"))?;

@@ -1,4 +1,4 @@
-//! Runs everything, and turns it into `docs/performance.md` and `docs/growth.svg`.
+//! Runs all measurements, and writes `docs/performance.md` and `docs/growth.svg`.
 
 use super::chart::{self, Panel};
 use super::goals::Goal;
@@ -12,7 +12,7 @@ use std::fmt::Write;
 use std::fs;
 use std::process::Command;
 
-/// The report's text; lines `<!-- name -->` are replaced by what was measured.
+/// The report's text. A line `<!-- name -->` is replaced by the table of this name.
 const TEMPLATE: &str = include_str!("report.md");
 const ROUND_TRIP_MS: f64 = 50.0;
 const ITEMS: [u32; 8] = [1, 10, 50, 100, 500, 1000, 2000, 5000];
@@ -22,15 +22,15 @@ const THREADS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// A peer and its runs.
 type Runs = (&'static str, Vec<Sample>);
 type Curve = Vec<(f64, f64)>;
-/// A peer, what it was asked for, and its system calls a request by name.
+/// A peer, its task, and its system calls per request by name.
 type Calls = (&'static str, &'static str, Vec<(String, f64)>);
 
 pub struct Findings {
-    /// A case's name and the runs of every peer.
+    /// Each case's name, and the runs of every peer.
     cases: Vec<(&'static str, Vec<Runs>)>,
     calls: Vec<Calls>,
     durable: Vec<Runs>,
-    /// Syncs a durable purchase, everything after it included.
+    /// The syncs of a durable purchase, those after its result included.
     syncs: f64,
     trips: Vec<(&'static str, f64)>,
     cold: Vec<Runs>,
@@ -38,7 +38,7 @@ pub struct Findings {
     opening: [f64; 2],
     items: Vec<(String, Curve)>,
     records: Curve,
-    /// The same in CPU time, whatever the disk is doing.
+    /// The same in CPU time, which does not depend on the disk.
     records_cpu: Curve,
     threads: Vec<(String, Curve)>,
     sizes: Sizes,
@@ -54,62 +54,62 @@ impl Findings {
         let few = runs.div_ceil(3);
 
         let mut cases = Vec::new();
-        for (what, count) in CASES {
-            let peers: Vec<Peer> = built.peers().into_iter().filter(|peer| is_for(peer, what)).collect();
-            println!("{what}: {} peers, {runs} runs each", peers.len());
-            let samples = lab.near().rounds(&peers, what, count, runs)?;
+        for (task, count) in CASES {
+            let peers: Vec<Peer> = built.peers().into_iter().filter(|peer| is_for(peer, task)).collect();
+            println!("{task}: {} peers, {runs} runs each", peers.len());
+            let samples = lab.near().rounds(&peers, task, count, runs)?;
             let samples: Vec<Runs> = peers.iter().map(|peer| peer.name).zip(samples).collect();
             for (name, samples) in &samples {
                 println!("  {name:36} {:9.1} µs", p50(samples));
             }
-            cases.push((what, samples));
+            cases.push((task, samples));
         }
 
         println!("system calls");
         let mut calls = Vec::new();
         for peer in [&floor, &shop, &curl] {
-            for what in ["items:10", "purchase"] {
-                calls.push((peer.name, what, lab.calls(peer, what)?));
+            for task in ["items:10", "purchase"] {
+                calls.push((peer.name, task, lab.calls(peer, task)?));
             }
         }
         let on_disk = shop.with("EPS_BENCH_JOURNAL", lab.folder.join("traced.db"));
-        let durably = lab.calls(&on_disk, "purchase")?;
-        let syncs = durably.iter().filter(|(name, _)| name.contains("sync")).map(|(_, each)| each).sum();
-        calls.push((shop.name, "durable purchase", durably));
+        let on_disk_calls = lab.calls(&on_disk, "purchase")?;
+        let syncs = on_disk_calls.iter().filter(|(name, _)| name.contains("sync")).map(|(_, each)| each).sum();
+        calls.push((shop.name, "durable purchase", on_disk_calls));
 
         println!("a durable purchase");
         let path = journals::make(lab, &shop, Records::Acknowledged, 0)?;
-        let durable = [
+        let durable_peers = [
             floor.with("EPS_BENCH_JOURNAL", lab.folder.join("append")).named("floor + append + fdatasync"),
             shop.with("EPS_BENCH_JOURNAL", &path),
         ];
-        let mut durable_runs = vec![Vec::new(), Vec::new()];
+        let mut samples = vec![Vec::new(), Vec::new()];
         for _ in 0..runs {
-            durable_runs[0].push(lab.near().run(&durable[0], "durable", 300)?);
-            durable_runs[1].push(lab.near().run(&durable[1], "purchase", 300)?);
+            samples[0].push(lab.near().run(&durable_peers[0], "durable", 300)?);
+            samples[1].push(lab.near().run(&durable_peers[1], "purchase", 300)?);
         }
-        let durable = durable.iter().map(|peer| peer.name).zip(durable_runs).collect();
+        let durable = durable_peers.iter().map(|peer| peer.name).zip(samples).collect();
 
         println!("round trips of {ROUND_TRIP_MS} ms");
         let far = How { base: &lab.far, ca: &lab.ca, pinned: false };
-        let trips = |peer: &Peer, what: &str| -> Result<f64> {
-            let samples = (0..few.max(3)).map(|_| far.run(peer, what, 1)).collect::<Result<Vec<_>>>()?;
-            // The lowest: what a busy machine adds is no round trip.
+        let round_trips = |peer: &Peer, task: &str| -> Result<f64> {
+            let samples = (0..few.max(3)).map(|_| far.run(peer, task, 1)).collect::<Result<Vec<_>>>()?;
+            // The lowest value: the delays of a busy machine are no round trips.
             Ok(lowest(samples.iter().map(|sample| sample.first_us / 1e3 / ROUND_TRIP_MS)))
         };
         let trips = vec![
-            ("list, cold", trips(&shop, "items:10")?),
-            ("purchase, cold", trips(&shop, "purchase")?),
-            ("purchase after a list", trips(&shop.with("EPS_BENCH_AFTER", "items:10"), "purchase")?),
-            ("libcurl + cJSON: list, cold", trips(&curl, "items:10")?),
+            ("list, cold", round_trips(&shop, "items:10")?),
+            ("purchase, cold", round_trips(&shop, "purchase")?),
+            ("purchase after a list", round_trips(&shop.with("EPS_BENCH_AFTER", "items:10"), "purchase")?),
+            ("libcurl + cJSON: list, cold", round_trips(&curl, "items:10")?),
         ];
 
         println!("cold start");
         let cold_peers = [
-            (shop.with("EPS_BENCH_SYSTEM", "1").named("this library, the system's authorities"), &lab.ca),
-            (shop.clone().named("this library, one authority"), &lab.ca),
+            (shop.with("EPS_BENCH_SYSTEM", "1").named("this library, the system's root certificates"), &lab.ca),
+            (shop.clone().named("this library, one root certificate"), &lab.ca),
             (curl.clone().named("libcurl, the system's bundle"), &lab.bundle),
-            (curl.clone().named("libcurl, one authority"), &lab.ca),
+            (curl.clone().named("libcurl, one root certificate"), &lab.ca),
         ];
         let mut cold: Vec<Runs> = cold_peers.iter().map(|(peer, _)| (peer.name, Vec::new())).collect();
         for _ in 0..runs {
@@ -170,10 +170,10 @@ impl Findings {
 
         println!("opening");
         let opening = {
-            let empty = journals::make(lab, &shop, Records::Unsettled, 0)?;
+            let empty = journals::make(lab, &shop, Records::Pending, 0)?;
             let mut took = [Vec::new(), Vec::new()];
             for _ in 0..few {
-                let full = journals::make(lab, &shop, Records::Unsettled, 10_000)?;
+                let full = journals::make(lab, &shop, Records::Pending, 10_000)?;
                 took[0].push(lab.anywhere().run(&shop.with("EPS_BENCH_JOURNAL", &empty), "items:10", 1)?.start_ms);
                 took[1].push(lab.anywhere().run(&shop.with("EPS_BENCH_JOURNAL", &full), "items:10", 1)?.start_ms);
             }
@@ -202,26 +202,26 @@ impl Findings {
         })
     }
 
-    fn of(&self, what: &str, peer: &str) -> &[Sample] {
-        let case = self.cases.iter().find(|(name, _)| *name == what);
+    fn of(&self, task: &str, peer: &str) -> &[Sample] {
+        let case = self.cases.iter().find(|(name, _)| *name == task);
         let runs = case.and_then(|(_, peers)| peers.iter().find(|(name, _)| *name == peer));
         runs.map_or(&[], |(_, samples)| samples)
     }
 
-    /// The median of one peer's time as a share of another's.
-    fn ratio(&self, what: &str, peer: &str) -> f64 {
-        p50(self.of(what, SHOP)) / p50(self.of(what, peer))
+    /// Returns the library's median time divided by another peer's.
+    fn ratio(&self, task: &str, peer: &str) -> f64 {
+        p50(self.of(task, SHOP)) / p50(self.of(task, peer))
     }
 
     fn goals(&self) -> Vec<Goal> {
         let of_list = |peer| cpu(self.of("items:10", peer));
-        // A disk that others keep busy hides everything else; the lowest is what it takes at rest.
+        // On a busy disk the wait for it hides all else. The lowest value is that of an idle disk.
         let at_rest = |at: usize| lowest(self.durable[at].1.iter().map(|sample| sample.p50_us));
         let trip = |at: usize| self.trips[at].1;
         let start = |at: usize| median(self.cold[at].1.iter().map(|sample| sample.start_ms));
         let threads =
             |at: usize| self.threads[at].1.iter().find(|(x, _)| (*x - 32.0).abs() < 0.5).map_or(f64::NAN, |(_, y)| *y);
-        let calls = self.calls.iter().find(|(peer, what, _)| *peer == SHOP && *what == "items:10");
+        let calls = self.calls.iter().find(|(peer, task, _)| *peer == SHOP && *task == "items:10");
         let calls = calls.map_or(f64::NAN, |(_, _, calls)| calls.iter().map(|(_, each)| each).sum());
         let ratio = |measure, limit, measured| Goal { measure, limit, measured, unit: "", digits: 2 };
         let first_record = self.records.first().map_or(f64::NAN, |(_, y)| *y);
@@ -231,20 +231,26 @@ impl Findings {
             ratio("list of 10, against libcurl + cJSON", 0.40, self.ratio("items:10", CURL)),
             ratio("the same against the floor", 1.5, self.ratio("items:10", FLOOR)),
             ratio("list of 500, against libcurl + cJSON", 0.12, self.ratio("items:500", CURL)),
-            ratio("CPU a list of 10, against libcurl + cJSON", 0.33, of_list(SHOP) / of_list(CURL)),
+            ratio("CPU per list of 10, against libcurl + cJSON", 0.33, of_list(SHOP) / of_list(CURL)),
             ratio("purchase, journal in memory, against libcurl + cJSON", 0.50, self.ratio("purchase", CURL)),
             ratio("durable purchase, against the floor + append + fdatasync", 1.3, at_rest(1) / at_rest(0)),
-            of("syncs a purchase: one before the send, none after it on the caller's way", 1.0, self.syncs, "", 1),
+            of(
+                "syncs per purchase: one before the attempt, none between the response and the result",
+                1.0,
+                self.syncs,
+                "",
+                1,
+            ),
             of("purchase over a 50 ms round trip, after a list", 1.05, trip(2), "round trips", 2),
             of("purchase over a 50 ms round trip, cold", 3.05, trip(1), "round trips", 2),
             ratio(
-                "cold start to the first answer, against libcurl with the system's bundle",
+                "cold start to the first response, against libcurl with the system's bundle",
                 0.10,
                 start(0) / start(2),
             ),
-            of("system calls a warm read", 3.0, calls, "", 1),
+            of("system calls per warm read", 3.0, calls, "", 1),
             ratio(
-                "CPU a list of 10 at 32 threads on one client, against libcurl with 32 handles",
+                "CPU per list of 10 at 32 threads on one client, against libcurl with 32 handles",
                 0.60,
                 threads(0) / threads(1),
             ),
@@ -258,7 +264,7 @@ impl Findings {
             ),
             ratio("durable purchase with 1,000,000 records, against none", 1.1, last_record / first_record),
             of(
-                "opening with 10,000 unsettled records, until the first answer, beyond opening with none",
+                "opening with 10,000 pending records until the first response, minus opening with none",
                 100.0,
                 self.opening[1] - self.opening[0],
                 "ms",
@@ -272,9 +278,9 @@ const SHOP: &str = "this library";
 const CURL: &str = "libcurl + cJSON (C)";
 const FLOOR: &str = "floor: socket + rustls";
 
-/// Reading the list with cJSON makes sense for lists only.
-fn is_for(peer: &Peer, what: &str) -> bool {
-    what != "purchase" || !peer.name.contains("read with cJSON")
+/// Returns whether a peer runs a task. Only lists are read with cJSON.
+fn is_for(peer: &Peer, task: &str) -> bool {
+    task != "purchase" || !peer.name.contains("read with cJSON")
 }
 
 fn p50(samples: &[Sample]) -> f64 {
@@ -285,7 +291,7 @@ fn cpu(samples: &[Sample]) -> f64 {
     median(samples.iter().map(|sample| sample.cpu_us))
 }
 
-/// How busy the machine was in the last minute.
+/// Returns the load average of the last minute.
 fn load() -> String {
     fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default().to_owned()
 }
@@ -295,7 +301,7 @@ pub fn write(findings: &Findings) -> Result {
     for line in TEMPLATE.lines() {
         let name = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
         match name.map(|name| (name, table(findings, name))) {
-            Some((name, None)) => return Err(format!("report.md asks for {name}, which is not measured")),
+            Some((name, None)) => return Err(format!("report.md has a line for {name}, but there is no such table")),
             Some((_, Some(table))) => text.push_str(&table),
             None => text.push_str(line),
         }
@@ -326,7 +332,7 @@ fn panels(findings: &Findings) -> [Panel; 3] {
             up: "µs",
             lines: vec![(SHOP.to_owned(), findings.records.clone())],
         },
-        Panel { title: "CPU time a list of 10", across: "threads", up: "µs", lines: findings.threads.clone() },
+        Panel { title: "CPU time per list of 10", across: "threads", up: "µs", lines: findings.threads.clone() },
     ]
 }
 
@@ -336,14 +342,14 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
         "machine" => {
             let versions: Vec<_> =
                 findings.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-            rows.push(format!("- command: `cargo xtask bench`, {} interleaved runs a figure", findings.runs));
+            rows.push(format!("- command: `cargo xtask bench`, {} interleaved runs per figure", findings.runs));
             rows.push(format!(
                 "- date: {}",
                 output(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"])).ok()?.trim()
             ));
             rows.push(format!("- machine: {}", machine()));
             rows.push(format!(
-                "- load average when it began and when it ended: {} and {}",
+                "- load average at the start and at the end: {} and {}",
                 findings.load[0], findings.load[1]
             ));
             rows.push(format!("- peers: {}", versions.join(", ")));
@@ -354,8 +360,8 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
             rows.extend(findings.goals().iter().map(Goal::row));
         }
         "peers" => {
-            for (what, peers) in &findings.cases {
-                let title = match *what {
+            for (task, peers) in &findings.cases {
+                let title = match *task {
                     "items:10" => "A list of 10 items (4.9 KB)",
                     "items:500" => "A list of 500 items (245 KB)",
                     _ => "A purchase (this library: its journal in memory)",
@@ -368,7 +374,7 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
                         "| {peer} | {:.1} | {:.1} | {:.2} | {:.1} |",
                         lowest(samples.iter().map(|sample| sample.p50_us)),
                         p50(samples),
-                        p50(samples) / p50(findings.of(what, CURL)),
+                        p50(samples) / p50(findings.of(task, CURL)),
                         median(samples.iter().map(|sample| sample.cpu_us)),
                     ));
                 }
@@ -386,10 +392,10 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
         "calls" => {
             rows.push("| | request | calls | which |".into());
             rows.push("|---|---|---:|---|".into());
-            for (peer, what, calls) in &findings.calls {
+            for (peer, task, calls) in &findings.calls {
                 let total: f64 = calls.iter().map(|(_, each)| each).sum();
                 let which: Vec<_> = calls.iter().map(|(name, each)| format!("{name} {each:.1}")).collect();
-                rows.push(format!("| {peer} | {what} | {total:.1} | {} |", which.join(", ")));
+                rows.push(format!("| {peer} | {task} | {total:.1} | {} |", which.join(", ")));
             }
         }
         "trips" => {
@@ -398,7 +404,7 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
             rows.extend(findings.trips.iter().map(|(name, trips)| format!("| {name} | {trips:.2} |")));
         }
         "cold" => {
-            rows.push("| Start of the process to its first answer | lowest, ms | median, ms |".into());
+            rows.push("| Start of the process to its first response | lowest, ms | median, ms |".into());
             rows.push("|---|---:|---:|".into());
             for (peer, samples) in &findings.cold {
                 let starts = || samples.iter().map(|sample| sample.start_ms);
@@ -430,14 +436,14 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
             rows.push("| Threads | ".to_owned() + &join(&findings.threads[0].1, |(x, _)| format!("{x}")) + " |");
             rows.push("|---|".to_owned() + &"---:|".repeat(findings.threads[0].1.len()));
             for (peer, curve) in &findings.threads {
-                rows.push(format!("| {peer}, CPU µs a request | {} |", join(curve, |(_, y)| format!("{y:.0}"))));
+                rows.push(format!("| {peer}, CPU µs per request | {} |", join(curve, |(_, y)| format!("{y:.0}"))));
             }
         }
         "sizes" => {
             let sizes = &findings.sizes;
             rows.push("| | KB | share |".into());
             rows.push("|---|---:|---:|".into());
-            let rest = ("tables for unwinding, relocations, texts", sizes.rest);
+            let rest = ("unwinding tables, relocations, texts", sizes.rest);
             for (owner, size) in sizes.owners.iter().copied().chain([rest]) {
                 rows.push(format!("| {owner} | {} | {:.0} % |", size / 1000, size as f64 * 100.0 / sizes.file as f64));
             }
@@ -456,13 +462,13 @@ fn join(curve: &[(f64, f64)], show: impl Fn(&(f64, f64)) -> String) -> String {
     curve.iter().map(show).collect::<Vec<_>>().join(" | ")
 }
 
-/// The processor, its cores and the system.
+/// Returns the processor, its cores and the system.
 fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("unknown", |(_, name)| name);
+        .map_or("a processor without a model name", |(_, name)| name);
     let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
     let system = output(Command::new("uname").args(["-s", "-r"])).unwrap_or_default();
     format!("{model}, {cores} cores, shared with other work; {}", system.trim())

@@ -1,4 +1,4 @@
-//! What each dependency adds to the shared library: the sizes of its symbols in a build that keeps their names.
+//! The size of each dependency in the shared library, by the symbols of a build that keeps them.
 
 use crate::run::{Result, output};
 use std::collections::HashMap;
@@ -6,12 +6,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Whose a symbol is, by the beginning of its path or of its C name.
+/// The owner of a symbol, by the first part of its path or its C name.
 const OWNERS: &[(&str, &[&str])] = &[
     ("SQLite", &["sqlite3"]),
     ("rusqlite", &["rusqlite", "libsqlite3_sys", "hashlink", "fallible_iterator", "fallible_streaming_iterator"]),
     (
-        "rustls, webpki and the platform's authorities",
+        "rustls, webpki and the system's root certificates",
         &[
             "rustls",
             "webpki",
@@ -50,11 +50,11 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 pub struct Sizes {
-    /// The file as it is shipped.
+    /// The size of the shipped file, bytes.
     pub file: u64,
-    /// By owner, the largest first.
+    /// The sizes by owner, the largest first, bytes.
     pub owners: Vec<(&'static str, u64)>,
-    /// What has no symbol: unwinding tables, relocations, strings.
+    /// The bytes without a symbol: unwinding tables, relocations, strings.
     pub rest: u64,
 }
 
@@ -62,18 +62,18 @@ pub fn measure(library: &Path, named: &Path) -> Result<Sizes> {
     let symbols = output(Command::new("nm").args(["-S", "--defined-only", "--demangle"]).arg(named))?;
     let file = fs::metadata(library).map_err(|error| error.to_string())?.len();
     let mut sizes: HashMap<&str, u64> = HashMap::new();
-    // Two names of one place count once.
-    let mut places = std::collections::HashSet::new();
+    // Two names of one address count once.
+    let mut addresses = std::collections::HashSet::new();
     for line in symbols.lines() {
-        // `address size kind name`; b: memory that is not in the file.
-        let mut words = line.splitn(4, ' ');
+        // `address size kind name`. Kind b is memory that is not in the file.
+        let mut columns = line.splitn(4, ' ');
         let (Some(address), Some(size), Some(kind), Some(name)) =
-            (words.next(), words.next(), words.next(), words.next())
+            (columns.next(), columns.next(), columns.next(), columns.next())
         else {
             continue;
         };
         let Ok(size) = u64::from_str_radix(size, 16) else { continue };
-        if !kind.eq_ignore_ascii_case("b") && places.insert(address) {
+        if !kind.eq_ignore_ascii_case("b") && addresses.insert(address) {
             *sizes.entry(owner(name)).or_default() += size;
         }
     }
@@ -90,7 +90,7 @@ fn owner(name: &str) -> &'static str {
     if path.contains("::") {
         return of(first).unwrap_or("Rust's std, core and alloc");
     }
-    // C: ring's names begin with its own, the rest is SQLite's.
+    // C names: ring's have known prefixes, all others are SQLite's.
     match first {
         _ if first.starts_with("eps_") => of("eps"),
         _ if first.starts_with("ring")

@@ -1,36 +1,35 @@
-//! The codes, outcomes and log levels as the bindings spell them: the same table that makes the C header.
+//! The codes, outcomes and log levels of the bindings, from the table that makes the C header.
 
-use super::{BANDS, LEVELS, OUTCOMES, rows};
+use super::{CLASSES, LEVELS, OUTCOMES, rows, wrapped};
 use engage_point_shop::code::Row;
 use engage_point_shop::ffi::EPS_ABI_VERSION;
 use std::fmt::Write;
 
-/// `include/engage_point_shop.hpp` gets this between its marks.
+const CODES: &str = "The results of a call. A newer library may return other numbers.";
+
+/// Returns the part of `include/engage_point_shop.hpp` between its marks.
 pub fn cpp() -> String {
     let mut text = String::new();
     let mut list = |comment: &str, name: &str, entries: &[Entry]| {
         let _ = write!(text, "\n/// {comment}\nenum class {name} : std::int32_t {{\n");
         for entry in entries {
-            if let Some(band) = entry.band {
-                let _ = write!(text, "\n    // {band}\n");
+            if let Some(class) = entry.class {
+                let _ = write!(text, "\n    // {class}\n");
             }
             let short = entry.short.to_ascii_lowercase();
-            let _ = writeln!(text, "    /// {}\n    {short} = {},", entry.meaning, entry.macro_name);
+            let meaning = wrapped(entry.meaning, 92).join("\n    /// ");
+            let _ = writeln!(text, "    /// {meaning}\n    {short} = {},", entry.macro_name);
         }
         text.push_str("};\n");
     };
-    list("What a code says about the points.", "Outcome", &outcomes());
-    list("How much is logged.", "Level", &levels());
-    list(
-        "What a call came to. A newer library may give a number that is not listed here.",
-        "[[nodiscard]] Code",
-        &codes(),
-    );
+    list("The outcome of a code.", "Outcome", &outcomes());
+    list("The log levels. Each level includes the levels above it.", "Level", &levels());
+    list(CODES, "[[nodiscard]] Code", &codes());
     text.push('\n');
     text
 }
 
-/// `bindings/csharp/Codes.cs`.
+/// Returns `bindings/csharp/Codes.cs`.
 pub fn csharp() -> String {
     let mut text = format!(
         "// Made by `cargo xtask header` from the library's table of codes; do not edit.\n\nnamespace EngagePointShop\n{{\n    \
@@ -39,27 +38,23 @@ pub fn csharp() -> String {
     let mut list = |comment: &str, name: &str, entries: &[Entry]| {
         let _ = write!(text, "\n    /// <summary>{comment}</summary>\n    public enum {name}\n    {{\n");
         for entry in entries {
-            if let Some(band) = entry.band {
-                let _ = write!(text, "\n        // {band}\n");
+            if let Some(class) = entry.class {
+                let _ = write!(text, "\n        // {class}\n");
             }
-            let meaning = entry.meaning.replace('&', "&amp;").replace('<', "&lt;");
-            let _ = writeln!(
-                text,
-                "        /// <summary>{meaning}</summary>\n        {} = {},",
-                camel(&entry.short),
-                entry.number
-            );
+            let meaning = format!("<summary>{}</summary>", entry.meaning.replace('&', "&amp;").replace('<', "&lt;"));
+            let meaning = wrapped(&meaning, 88).join("\n        /// ");
+            let _ = writeln!(text, "        /// {meaning}\n        {} = {},", camel(&entry.short), entry.number);
         }
         text.push_str("    }\n");
     };
-    list("What a code says about the points.", "Outcome", &outcomes());
-    list("How much is logged.", "LogLevel", &levels());
-    list("What a call came to. A newer library may give a number that is not listed here.", "Code", &codes());
+    list("The outcome of a code.", "Outcome", &outcomes());
+    list("The log levels. Each level includes the levels above it.", "LogLevel", &levels());
+    list(CODES, "Code", &codes());
     text.push_str("}\n");
     text
 }
 
-/// `bindings/python/engage_point_shop/codes.py`.
+/// Returns `bindings/python/engage_point_shop/codes.py`.
 pub fn python() -> String {
     let mut text = format!(
         "\"\"\"Made by `cargo xtask header` from the library's table of codes; do not edit.\"\"\"\n\nfrom enum import IntEnum\n\n\
@@ -68,30 +63,32 @@ pub fn python() -> String {
     let mut list = |comment: &str, name: &str, entries: &[Entry]| {
         let _ = write!(text, "\n\nclass {name}(IntEnum):\n    \"\"\"{comment}\"\"\"\n\n");
         for entry in entries {
-            if let Some(band) = entry.band {
-                let _ = write!(text, "\n    # {band}\n");
+            if let Some(class) = entry.class {
+                let _ = write!(text, "\n    # {class}\n");
             }
-            let _ = writeln!(text, "    {} = {}\n    \"\"\"{}\"\"\"", entry.short, entry.number, entry.meaning);
+            let meaning = wrapped(entry.meaning, 90).join("\n    ");
+            let _ = writeln!(text, "    {} = {}\n    \"\"\"{meaning}\"\"\"", entry.short, entry.number);
         }
     };
-    list("What a code says about the points.", "Outcome", &outcomes());
-    list("How much is logged.", "LogLevel", &levels());
-    list("What a call came to. A newer library may give a number that is not listed here.", "Code", &codes());
+    list("The outcome of a code.", "Outcome", &outcomes());
+    list("The log levels. Each level includes the levels above it.", "LogLevel", &levels());
+    list(CODES, "Code", &codes());
     text
 }
 
-/// One name, number and meaning, and the band that begins with it.
+/// A name, its number and its meaning.
 struct Entry {
     macro_name: String,
     /// Without the macro's prefix: `NOT_SENT`.
     short: String,
     number: i32,
     meaning: &'static str,
-    band: Option<&'static str>,
+    /// The meaning of the class, at the class's first code.
+    class: Option<&'static str>,
 }
 
 fn entry(prefix: &str, short: &str, number: i32, meaning: &'static str) -> Entry {
-    Entry { macro_name: format!("{prefix}{short}"), short: short.to_owned(), number, meaning, band: None }
+    Entry { macro_name: format!("{prefix}{short}"), short: short.to_owned(), number, meaning, class: None }
 }
 
 fn outcomes() -> Vec<Entry> {
@@ -104,24 +101,24 @@ fn levels() -> Vec<Entry> {
 
 fn codes() -> Vec<Entry> {
     let mut entries = Vec::new();
-    for (band, meaning) in BANDS {
+    for (class, meaning) in CLASSES {
         let of = |row: &Row| entry("EPS_", row.name.trim_start_matches("EPS_"), row.code.number(), row.meaning);
         let first = entries.len();
-        entries.extend(rows(*band).map(of));
+        entries.extend(rows(*class).map(of));
         if let Some(first) = entries.get_mut(first) {
-            first.band = Some(meaning);
+            first.class = Some(meaning);
         }
     }
     entries
 }
 
-/// `NOT_SENT` as `NotSent`.
+/// Returns `NotSent` for `NOT_SENT`.
 fn camel(name: &str) -> String {
-    let words = name.split('_').map(|word| {
-        let (first, rest) = word.split_at(1);
+    let parts = name.split('_').map(|part| {
+        let (first, rest) = part.split_at(1);
         first.to_owned() + &rest.to_ascii_lowercase()
     });
-    words.collect()
+    parts.collect()
 }
 
 #[cfg(test)]
@@ -130,7 +127,7 @@ mod tests {
     use engage_point_shop::code::TABLE;
 
     #[test]
-    fn every_code_is_in_every_binding_with_its_number() {
+    fn bindings_every_code_is_listed_with_its_number() {
         let (cpp, csharp, python) = (cpp(), csharp(), python());
         for row in TABLE {
             let short = row.name.trim_start_matches("EPS_");

@@ -1,4 +1,4 @@
-//! What is asserted on an artefact before it is packed: what it shows, what it needs, how old a system may be, how large it is.
+//! Checks a library before it is packed: its exports, its needs, its oldest system, its size.
 
 use super::Built;
 use super::build::registry;
@@ -13,18 +13,18 @@ pub fn check(built: &Built) -> Result {
     let (name, shared) = (built.target.name, &built.shared);
     let size = within(shared, SHARED_BUDGET)?;
     for file in [Some(shared), built.archive.as_ref()].into_iter().flatten() {
-        keeps_to_itself(file)?;
+        has_no_local_paths(file)?;
     }
     if built.target.is_windows() {
         let headers = output(built.target.binutils.tool("objdump").arg("-p").arg(shared))?;
-        shows(name, &exports_of_dll(&headers))?;
+        exports(name, &exports_of_dll(&headers))?;
         let needs = needs_of_dll(&headers);
         only(name, &needs, WINDOWS_LIBRARIES)?;
         has_version(shared)?;
         println!("{name}: {} KB, needs {}", size / 1000, needs.join(" "));
         return Ok(());
     }
-    let needs = as_promised(name, shared, built.target.binutils)?;
+    let needs = check_shared(name, shared, built.target.binutils)?;
     only(name, &needs, LINUX_LIBRARIES)?;
     let versions = output(built.target.binutils.tool("readelf").args(["--wide", "--version-info"]).arg(shared))?;
     let glibc = newest_glibc(&versions);
@@ -32,7 +32,7 @@ pub fn check(built: &Built) -> Result {
         return Err(format!("{name}: the library needs GLIBC_{}.{}", glibc.0, glibc.1));
     }
     let archive = built.archive.as_deref().ok_or("a Linux target has a static library")?;
-    shows(name, &visible(archive, built.target.binutils)?)?;
+    exports(name, &visible(archive, built.target.binutils)?)?;
     let archive = within(archive, STATIC_BUDGET)?;
     println!(
         "{name}: {} KB, static {} KB, GLIBC_{}.{}, needs {}",
@@ -45,52 +45,55 @@ pub fn check(built: &Built) -> Result {
     Ok(())
 }
 
-/// A shared library for Linux exports the header's functions, has the name of its ABI and stays loaded. Gives what it needs.
-pub fn as_promised(name: &str, shared: &Path, binutils: Binutils) -> Result<Vec<String>> {
-    shows(name, &visible(shared, binutils)?)?;
+/// Checks a shared library's exports, SONAME and NODELETE flag on Linux. Returns the libraries it
+/// needs.
+pub fn check_shared(name: &str, shared: &Path, binutils: Binutils) -> Result<Vec<String>> {
+    exports(name, &visible(shared, binutils)?)?;
     let dynamic = output(binutils.tool("readelf").args(["--wide", "--dynamic"]).arg(shared))?;
     if bracketed(&dynamic, "(SONAME)") != ["libengage_point_shop.so.1"] || !dynamic.contains("NODELETE") {
-        return Err(format!("{name}: the library has another SONAME or may be unloaded:\n{dynamic}"));
+        return Err(format!("{name}: the library has a wrong SONAME, or lacks NODELETE:\n{dynamic}"));
     }
     Ok(bracketed(&dynamic, "(NEEDED)"))
 }
 
 fn within(path: &Path, budget: u64) -> Result<u64> {
     let size = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.len();
-    if size <= budget { Ok(size) } else { Err(format!("{} has {size} bytes, more than {budget}", path.display())) }
+    if size <= budget { Ok(size) } else { Err(format!("{} has {size} bytes; the limit is {budget}", path.display())) }
 }
 
-/// No path of the machine that built it.
-fn keeps_to_itself(file: &Path) -> Result {
+/// Checks that a library holds no path of this machine.
+fn has_no_local_paths(file: &Path) -> Result {
     let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     for path in [registry(), root().to_owned()] {
         let path = path.display().to_string();
         if bytes.windows(path.len()).any(|window| window == path.as_bytes()) {
-            return Err(format!("{} names {path}", file.display()));
+            return Err(format!("{} contains the path {path}", file.display()));
         }
     }
     Ok(())
 }
 
-fn shows(name: &str, exported: &BTreeSet<String>) -> Result {
+fn exports(name: &str, exported: &BTreeSet<String>) -> Result {
     let functions = functions()?;
     if *exported == functions {
         return Ok(());
     }
     let missing: Vec<_> = functions.difference(exported).collect();
     let more: Vec<_> = exported.difference(&functions).collect();
-    Err(format!("{name}: not exported: {missing:?}; exported beside the header: {more:?}"))
+    Err(format!("{name}: not exported: {missing:?}; exported, but not in the header: {more:?}"))
 }
 
 fn only(name: &str, needs: &[String], allowed: &[&str]) -> Result {
     match needs.iter().find(|need| !allowed.contains(&need.as_str())) {
-        None if needs.is_empty() => Err(format!("{name}: needs nothing, which cannot be")),
+        None if needs.is_empty() => {
+            Err(format!("{name}: no needed library was found; the output of readelf or objdump was not understood"))
+        }
         None => Ok(()),
-        Some(need) => Err(format!("{name}: needs {need}, which a till may not have")),
+        Some(need) => Err(format!("{name}: needs {need}, which not every till has")),
     }
 }
 
-/// The texts in brackets on the lines of a tag.
+/// Returns the texts in brackets on the lines of a tag.
 fn bracketed(dynamic: &str, tag: &str) -> Vec<String> {
     let lines = dynamic.lines().filter(|line| line.contains(tag));
     lines.filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned())).collect()
@@ -111,20 +114,20 @@ fn exports_of_dll(headers: &str) -> BTreeSet<String> {
     rows.filter_map(|line| line.split_whitespace().last().map(str::to_owned)).collect()
 }
 
-/// Without a repetition, in lower case, as Windows compares them.
+/// Returns the DLLs once each, in lower case: Windows ignores the case.
 fn needs_of_dll(headers: &str) -> Vec<String> {
     let names = headers.lines().filter_map(|line| line.trim().strip_prefix("DLL Name: "));
     names.map(str::to_lowercase).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// What the file's properties show on Windows.
+/// Checks the version resource, which Windows shows in the file's properties.
 fn has_version(dll: &Path) -> Result {
     let bytes = fs::read(dll).map_err(|error| format!("{}: {error}", dll.display()))?;
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     for (key, value) in [("FileVersion", super::VERSION), ("OriginalFilename", "engage_point_shop.dll")] {
         let (key, value) = (wide(key), wide(value));
         let at = bytes.windows(key.len()).position(|window| window == key);
-        // The value follows its key, a NUL and at most two bytes of padding.
+        // The value follows its key, a NUL of two bytes and at most two bytes of padding.
         let near = at.map(|at| &bytes[at + key.len()..(at + key.len() + value.len() + 6).min(bytes.len())]);
         if !near.is_some_and(|near| near.windows(value.len()).any(|window| window == value)) {
             return Err(format!("{} has no version resource", dll.display()));
@@ -138,20 +141,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_version_is_found_by_number() {
+    fn newest_glibc_many_versions_compares_numbers() {
         assert_eq!(newest_glibc("Name: GLIBC_2.9 x GLIBC_2.17 GLIBC_2.2.5\nGLIBC_PRIVATE"), (2, 17));
         assert_eq!(newest_glibc(""), (0, 0));
     }
 
     #[test]
-    fn a_dll_tells_what_it_exports_and_needs() {
+    fn dll_headers_give_exports_and_needs() {
         let headers = "\tDLL Name: KERNEL32.dll\n\tDLL Name: kernel32.dll\n[Ordinal/Name Pointer] Table\n\t[   0] eps_a\n\t[   1] eps_b\n\nmore\n";
         assert_eq!(needs_of_dll(headers), ["kernel32.dll"]);
         assert_eq!(exports_of_dll(headers).into_iter().collect::<Vec<_>>(), ["eps_a", "eps_b"]);
     }
 
     #[test]
-    fn what_a_till_may_not_have_is_refused() {
+    fn only_unlisted_library_is_an_error() {
         assert!(only("x", &["libc.so.6".into()], LINUX_LIBRARIES).is_ok());
         assert!(only("x", &["libssl.so.3".into()], LINUX_LIBRARIES).unwrap_err().contains("libssl"));
         assert!(only("x", &[], LINUX_LIBRARIES).is_err());

@@ -1,5 +1,5 @@
-//! Builds the library for a target, with the toolchain that can: the pinned one for Linux x64, and Debian's for the others, whose
-//! standard library it builds from its sources.
+//! Builds the library for a target: with the pinned toolchain for Linux x64, with Debian's for
+//! the others. Debian's toolchain builds the standard library of its targets from source.
 
 use super::target::{GLIBC, TARGETS, Target, Toolchain};
 use super::{NAME, make, write};
@@ -10,21 +10,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What cargo made for a target.
+/// A target's files, as cargo built them.
 pub struct Built {
     pub target: &'static Target,
     pub shared: PathBuf,
-    /// Linux only, closed.
+    /// The static library with hidden inner symbols. Linux only.
     pub archive: Option<PathBuf>,
-    /// What a program that links the static library needs too, by the compiler's own word.
+    /// The linker arguments that a program with the static library needs, as rustc prints them.
     pub native: String,
-    /// Windows only: the import libraries for MinGW and for MSVC.
+    /// The import libraries for MinGW and MSVC. Windows only.
     pub imports: Vec<PathBuf>,
 }
 
 const ZIG: &[&str] = &["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];
 
-/// zig and cargo-zigbuild in a folder of their own below the target folder; gives their `bin`.
+/// Installs zig and cargo-zigbuild below the target folder; returns their `bin` folder.
 pub fn zig() -> Result<PathBuf> {
     let venv = target_folder().join("zig");
     let bin = venv.join("bin");
@@ -35,7 +35,7 @@ pub fn zig() -> Result<PathBuf> {
     Ok(bin)
 }
 
-/// Debian's cargo with Debian's rustc, for targets whose standard library is built from its sources.
+/// Makes a command use Debian's cargo and rustc, which can build the standard library from source.
 fn debian_cargo(mut command: Command, path: Option<&Path>) -> Command {
     let first = path.map(|path| format!("{}:", path.display())).unwrap_or_default();
     command.current_dir(root()).env("PATH", format!("{first}/usr/bin:/bin")).env("CARGO", "/usr/bin/cargo");
@@ -45,7 +45,7 @@ fn debian_cargo(mut command: Command, path: Option<&Path>) -> Command {
 
 const STD: &str = "-Zbuild-std=std,panic_unwind";
 
-/// A cargo that compiles the library for a target, but for the words that say what kind.
+/// Returns the cargo command that compiles the library, without the crate type and the target.
 fn compiler(target: &Target, into: &Path) -> Result<Command> {
     let mut command = match target.toolchain {
         Toolchain::Pinned => {
@@ -61,7 +61,7 @@ fn compiler(target: &Target, into: &Path) -> Result<Command> {
         }
         Toolchain::DebianMingw => debian_cargo(Command::new("/usr/bin/cargo"), None),
     };
-    // Where the sources lie on this machine is nobody's business, and the same sources make the same bytes elsewhere.
+    // Without the paths of this machine, the same sources give the same bytes on another machine.
     let remap = [(registry(), "crates"), (root().to_owned(), NAME)];
     let remap = remap.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     command.env("CARGO_ENCODED_RUSTFLAGS", remap.join("\u{1f}"));
@@ -73,12 +73,12 @@ fn compiler(target: &Target, into: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// The target as cargo is told it: zig is told the C library's version too.
+/// Returns cargo's `--target`. zig's target includes the C library's version.
 fn triple(target: &Target) -> String {
     if target.is_windows() { target.triple.to_owned() } else { format!("{}.{}.{}", target.triple, GLIBC.0, GLIBC.1) }
 }
 
-/// The shared library in which any function can be made to panic, somewhere else: it must not be shipped by mistake.
+/// Builds the shared library with injectable panics, in another folder: it must never be shipped.
 pub fn with_faults(target: &Target) -> Result<PathBuf> {
     let folder = target_folder().join("package-faults");
     let mut command = compiler(target, &folder)?;
@@ -89,7 +89,7 @@ pub fn with_faults(target: &Target) -> Result<PathBuf> {
     Ok(folder.join(target.triple).join("release").join(name))
 }
 
-/// What the linker is told beside what cargo knows.
+/// Returns a target's further linker arguments.
 fn startup(target: &Target) -> Result<Vec<String>> {
     match target.name {
         "win-x86" => Ok(vec!["--".into(), "-L".into(), format!("native={}", startup_objects(target)?.display())]),
@@ -106,7 +106,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
     if target.is_windows() {
         command.args(["--crate-type", "cdylib", "--target", &triple(target)]);
         run(command.args(startup(target)?))?;
-        // What cargo calls stripped still has a table of symbols here, a fifth of the DLL.
+        // After cargo's strip the DLL still has a symbol table, a fifth of its size.
         run(target.binutils.tool("strip").arg("--strip-all").arg(made.join("engage_point_shop.dll")))?;
         let imports = vec![made.join("libengage_point_shop.dll.a"), import_library(target, &made)?];
         return Ok(Built {
@@ -134,26 +134,27 @@ pub fn build(target: &'static Target) -> Result<Built> {
     })
 }
 
-/// The time that a package is of: the day of the commit, so that it can be built again
-/// (https://reproducible-builds.org/specs/source-date-epoch/).
+/// Returns the package's time, the day of the commit, so that a later build gives the same bytes
+/// (<https://reproducible-builds.org/specs/source-date-epoch/>).
 fn built_on() -> Result<String> {
     if let Ok(given) = env::var("SOURCE_DATE_EPOCH") {
         return Ok(given);
     }
     let seconds = output(Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(root()))
-        .map_err(|error| format!("outside a git clone, set SOURCE_DATE_EPOCH to the release's time: {error}"))?;
-    let seconds: u64 = seconds.trim().parse().map_err(|_| format!("git gave {seconds:?} for a time"))?;
+        .map_err(|error| format!("The commit's time is not known. Outside a git clone, set SOURCE_DATE_EPOCH to the release's time: {error}"))?;
+    let seconds: u64 = seconds.trim().parse().map_err(|_| format!("git printed {seconds:?} instead of a time"))?;
     Ok((seconds / 86_400 * 86_400).to_string())
 }
 
-/// Where cargo keeps the sources of the crates.
+/// Returns cargo's folder of crate sources.
 pub fn registry() -> PathBuf {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
     home.unwrap_or_default().join("registry/src")
 }
 
-/// The objects that begin and end a 32-bit Windows program's unwinding tables. The target needs them and no package has them.
+/// Builds the objects that begin and end a 32-bit Windows program's unwinding tables; no package
+/// has them.
 fn startup_objects(target: &Target) -> Result<PathBuf> {
     let folder = target_folder().join("package").join("startup");
     make(&folder)?;
@@ -173,7 +174,7 @@ fn startup_objects(target: &Target) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The import library that MSVC's linker reads.
+/// Makes the import library of MSVC's linker.
 fn import_library(target: &Target, made: &Path) -> Result<PathBuf> {
     let (definitions, library) = (made.join("engage_point_shop.def"), made.join("engage_point_shop.lib"));
     let functions: Vec<String> = static_library::functions()?.into_iter().collect();
@@ -185,7 +186,7 @@ fn import_library(target: &Target, made: &Path) -> Result<PathBuf> {
     Ok(library)
 }
 
-/// What `cargo build` has made for this machine: for trying a package's layout in seconds. Never shipped.
+/// Returns the debug build of this machine, for a quick test of a package's layout. Never shipped.
 pub fn from_debug(into: &Path) -> Result<Built> {
     let target = &TARGETS[0];
     let made = target_folder().join("debug");

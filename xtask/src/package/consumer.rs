@@ -1,5 +1,5 @@
-//! A POS vendor's side of a package: it is installed into a clean place, a program is built from nothing but it, and buys something
-//! from the sandbox.
+//! Tests a package as a POS vendor uses it: installs it into an empty folder, builds programs
+//! from it, and lets the programs buy a reward from the sandbox.
 
 use super::target::Target;
 use super::{copy, from_debug, layout, make, pack, packs_the_same, page};
@@ -10,21 +10,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// How a program of a target is run on this machine: the words before it, and what is set for it.
+/// A way to run a target's programs: the command before the program, and environment variables.
 #[derive(Default)]
 pub struct Runner {
     pub before: Vec<String>,
     pub settings: Vec<(String, String)>,
 }
 
-/// The layout of the packages with the library as it is built for the tests: quick, and all but the compiler's options is the same.
+/// Tests the package's layout with the debug library, which takes seconds.
 pub fn try_debug() -> Result {
     setup::install(&[setup::DEMO, setup::TEST, setup::CONSUMER])?;
     run(cargo().args(["build", "--workspace"]))?;
     let work = fresh("debug")?;
     let built = from_debug(&work.join("built"))?;
     layout::tree(&built, &work.join("made"))?;
-    // It can be moved anywhere.
+    // An installed package may be moved.
     let installed = work.join("installed somewhere else");
     fs::rename(work.join("made"), &installed).map_err(|error| error.to_string())?;
     use_installed(built.target, &installed, &work, &Runner::default())?;
@@ -34,7 +34,7 @@ pub fn try_debug() -> Result {
     packs_the_same(&built, &once, &twice)
 }
 
-/// A new folder below the target folder.
+/// Makes an empty folder below the target folder.
 pub fn fresh(name: &str) -> Result<PathBuf> {
     let work = target_folder().join("consumer").join(name);
     let _ = fs::remove_dir_all(&work);
@@ -42,7 +42,7 @@ pub fn fresh(name: &str) -> Result<PathBuf> {
     Ok(work)
 }
 
-/// Builds a program from the installed package in each way there is, and lets each buy.
+/// Builds a program from the installed package in each documented way, and lets each buy a reward.
 pub fn use_installed(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> Result {
     let mut programs = Vec::new();
     if !target.is_windows() {
@@ -57,25 +57,25 @@ pub fn use_installed(target: &Target, installed: &Path, work: &Path, runner: &Ru
         let journal = work.join(format!("points-{at}.db"));
         let mut command = run_by(runner, program);
         command.arg(&sandbox.https).arg(&sandbox.ca).arg(&sandbox.key).arg(&journal).current_dir(work);
-        let said = output(&mut command)?;
-        if !said.trim_end().ends_with(&format!("bought with {}", super::VERSION)) {
-            return Err(format!("{} said {said:?}", program.display()));
+        let printed = output(&mut command)?;
+        if !printed.trim_end().ends_with(&format!("bought with {}", super::VERSION)) {
+            return Err(format!("{} printed {printed:?}", program.display()));
         }
     }
     let bought = sandbox.ledger()?.iter().filter(|entry| entry["kind"] == "deduct").count();
     if bought != programs.len() {
-        return Err(format!("{} programs bought and the ledger has {bought} deductions", programs.len()));
+        return Err(format!("{} programs bought, but the ledger has {bought} deductions", programs.len()));
     }
     let names: Vec<_> = programs.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
-    println!("{}: built from the package and bought: {}", target.name, names.join(", "));
+    println!("{}: programs from the package bought: {}", target.name, names.join(", "));
     Ok(())
 }
 
-/// A command that runs a program of a target.
+/// Returns the command that runs a target's program.
 pub fn run_by(runner: &Runner, program: &Path) -> Command {
-    let mut words = runner.before.iter().map(AsRef::as_ref).chain([program.as_os_str()]);
-    let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(words).envs(runner.settings.iter().map(|(name, value)| (name, value)));
+    let mut parts = runner.before.iter().map(AsRef::as_ref).chain([program.as_os_str()]);
+    let mut command = Command::new(parts.next().unwrap_or_default());
+    command.args(parts).envs(runner.settings.iter().map(|(name, value)| (name, value)));
     command
 }
 
@@ -84,11 +84,11 @@ fn with_pkg_config(target: &Target, installed: &Path, work: &Path) -> Result<Vec
     for (package, name) in
         [("engage_point_shop", "pkg-config-shared"), ("engage_point_shop-static", "pkg-config-static")]
     {
-        let mut ask = Command::new("pkg-config");
-        ask.env("PKG_CONFIG_LIBDIR", installed.join("lib/pkgconfig")).env("PKG_CONFIG_PATH", "");
-        let flags = output(ask.args(["--cflags", "--libs", package]))?;
+        let mut pkg_config = Command::new("pkg-config");
+        pkg_config.env("PKG_CONFIG_LIBDIR", installed.join("lib/pkgconfig")).env("PKG_CONFIG_PATH", "");
+        let flags = output(pkg_config.args(["--cflags", "--libs", package]))?;
         let program = work.join(name);
-        // As in a Makefile, where the shell takes the quotes off.
+        // Like a Makefile: the shell removes the quotes.
         let line =
             format!("{} -Wall -Wextra -Werror '{}' -o '{}' {flags}", target.cc, source().display(), program.display());
         let rpath = format!("-Wl,-rpath,'{}'", installed.join("lib").display());
@@ -110,7 +110,7 @@ fn with_cmake(target: &Target, installed: &Path, work: &Path) -> Result<Vec<Path
         .arg(format!("-DCMAKE_PREFIX_PATH={}", installed.display()))
         .arg(format!("-DCMAKE_C_COMPILER={}", target.cc));
     let system = if target.is_windows() { "Windows" } else { "Linux" };
-    // A foreign system is looked for in the package only.
+    // CMake searches other systems' packages only in its root path, unless this is set.
     if !target.binutils.prefix.is_empty() {
         configure.arg(format!("-DCMAKE_SYSTEM_NAME={system}")).arg("-DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=NEVER");
     }
@@ -123,7 +123,7 @@ fn with_cmake(target: &Target, installed: &Path, work: &Path) -> Result<Vec<Path
     Ok(vec![build.join("shop-shared"), build.join("shop-static")])
 }
 
-/// With the import library that is for MSVC's linker; MinGW's reads it too.
+/// Links with the import library of MSVC, which MinGW's linker reads too.
 fn with_import_library(target: &Target, installed: &Path, folder: &Path) -> Result<PathBuf> {
     let program = folder.join("import-library.exe");
     let mut cc = Command::new(target.cc);

@@ -1,4 +1,5 @@
-//! The tree that is installed: headers, libraries, and the files by which CMake and pkg-config find them. It can be moved anywhere.
+//! The installed tree: headers, libraries, and their CMake and pkg-config files. The tree may be
+//! moved.
 
 use super::{Built, VERSION, copy, make, write};
 use crate::run::{Result, root};
@@ -22,7 +23,7 @@ pub fn tree(built: &Built, into: &Path) -> Result {
         copy(&root().join("include").join(header), &include.join(header))?;
     }
     let fill = |text: &str| text.replace("@VERSION@", VERSION).replace("@NATIVE_LIBRARIES@", &built.native);
-    // CMake takes a list.
+    // A list in CMake has semicolons.
     let listed = CMAKE.replace("@NATIVE_LIBRARIES@", &built.native.replace(' ', ";"));
     write(&cmake.join("EngagePointShopConfig.cmake"), fill(&listed))?;
     write(&cmake.join("EngagePointShopConfigVersion.cmake"), fill(CMAKE_VERSION))?;
@@ -34,10 +35,10 @@ pub fn tree(built: &Built, into: &Path) -> Result {
         }
         return Ok(());
     }
-    let full = format!("libengage_point_shop.so.1.{VERSION}");
-    copy(&built.shared, &lib.join(&full))?;
+    let versioned = format!("libengage_point_shop.so.1.{VERSION}");
+    copy(&built.shared, &lib.join(&versioned))?;
     for (to, link) in
-        [(full.as_str(), "libengage_point_shop.so.1"), ("libengage_point_shop.so.1", "libengage_point_shop.so")]
+        [(versioned.as_str(), "libengage_point_shop.so.1"), ("libengage_point_shop.so.1", "libengage_point_shop.so")]
     {
         symlink(to, lib.join(link)).map_err(|error| format!("{link}: {error}"))?;
     }

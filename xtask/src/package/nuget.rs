@@ -1,5 +1,5 @@
-//! One NuGet package: the C# binding, for .NET Framework 4.6.1 and newer and for netstandard 2.0, and every native library where .NET
-//! looks for them.
+//! The NuGet package: the C# binding for .NET Framework 4.6.1 and netstandard 2.0, and all native
+//! libraries.
 
 use super::build::Built;
 use super::{VERSION, copy, make, notices, write, zip};
@@ -18,7 +18,7 @@ const NEEDS: &[Need] = &[need(
     &["test", "-e", "/usr/lib/mono/4.6.1-api/mscorlib.dll", "-a", "-e", NETSTANDARD, "-a", "-e", CECIL],
 )];
 
-/// The package of these native libraries, in a folder.
+/// Writes the package with these native libraries to a folder.
 pub fn pack(built: &[Built], into: &Path) -> Result<PathBuf> {
     setup::install(&[setup::DEMO, setup::TEST, setup::PACKAGE, NEEDS])?;
     let work = target_folder().join("package").join("nuget");
@@ -26,7 +26,7 @@ pub fn pack(built: &[Built], into: &Path) -> Result<PathBuf> {
     let (framework, standard) = (work.join("lib/net461"), work.join("lib/netstandard2.0"));
     make(&framework)?;
     make(&standard)?;
-    // Compiled against the oldest, so that it uses nothing that is younger.
+    // Compiled against the oldest framework, so that the binding needs no newer one.
     compile(&framework.join("EngagePointShop.dll"), &["-sdk:4.6.1-api", "-deterministic"])?;
     let program = target_folder().join("package").join("netstandard.exe");
     let mut mcs = Command::new("mcs");

@@ -1,5 +1,5 @@
-//! Follows `docs/integrate.md` word for word: the files it shows are written, its commands are run in a folder with what is shipped, and
-//! they must print what it shows. Only whom it calls, and with which key, is the sandbox's.
+//! Tests `docs/integrate.md`: writes its files, runs its commands in a folder with the packages,
+//! and compares their output with the page. Only the base URL and the API key are the sandbox's.
 
 use super::{NAME, VERSION, copy, make, nuget, write};
 use crate::demo::Sandbox;
@@ -8,44 +8,47 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// `installed` is the unpacked package.
+/// Follows the page. `installed` is the unpacked package.
 pub fn follow(installed: &Path, work: &Path) -> Result {
     let page = fs::read_to_string(root().join("docs/integrate.md")).map_err(|error| error.to_string())?;
     let folder = work.join("page");
     ship(installed, &folder)?;
     let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
-    let (mut files, mut script, mut due) = (0, String::from("set -e\n"), String::new());
+    let (mut files, mut script, mut expected) = (0, String::from("set -e\n"), String::new());
     for block in blocks(&page) {
         if block.language == "console" {
             for line in block.text.lines() {
                 match line.strip_prefix("$ ") {
                     Some(command) => script.extend([command, "\n"]),
-                    None => due.extend([line, "\n"]),
+                    None => expected.extend([line, "\n"]),
                 }
             }
         } else {
-            let name = block
-                .file
-                .ok_or_else(|| format!("a block of {} in integrate.md has no file name before it", block.language))?;
+            let name = block.file.ok_or_else(|| {
+                format!(
+                    "A block of {} in integrate.md has no file name before it. Add the name in backticks.",
+                    block.language
+                )
+            })?;
             let text = block.text.replace("https://acme.voyado.com", &sandbox.http).replace("secret", &sandbox.key);
             write(&folder.join(name), text)?;
             files += 1;
         }
     }
-    let said = output(Command::new("sh").args(["-c", &script]).current_dir(&folder))?;
-    if files == 0 || said != due {
-        return Err(format!("integrate.md shows\n{due}and its commands printed\n{said}"));
+    let printed = output(Command::new("sh").args(["-c", &script]).current_dir(&folder))?;
+    if files == 0 || printed != expected {
+        return Err(format!("integrate.md shows\n{expected}but its commands printed\n{printed}"));
     }
     let bought = sandbox.ledger()?.iter().filter(|entry| entry["kind"] == "deduct").count();
-    // The static program in C presses the sale of the shared one again.
+    // The static program in C repeats the sale of the shared program in C.
     if bought != 4 {
-        return Err(format!("the four languages of integrate.md made {bought} purchases"));
+        return Err(format!("the programs of integrate.md made {bought} purchases instead of 4"));
     }
     println!("integrate.md: {files} files and {} commands as shown", script.lines().count() - 1);
     Ok(())
 }
 
-/// Puts into a folder what a vendor downloads, or unpacks of it.
+/// Copies the files that a vendor downloads or unpacks to a folder.
 fn ship(installed: &Path, folder: &Path) -> Result {
     let stem = format!("{NAME}-{VERSION}-linux-x64");
     let native = folder.join("runtimes/linux-x64/native");
@@ -89,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_has_the_file_that_is_named_before_it() {
+    fn blocks_have_the_file_named_before_them() {
         let page = "Some `other`.\n\n`a.c`:\n\n```c\nint a;\n```\n\n```console\n$ cc a.c\n```\n\n`b.cpp`, new:\n\n```cpp\nb\n```\nand `c.py`:\n\n```python\nc\n```\n";
         let found = blocks(page);
         let found: Vec<_> = found.iter().map(|block| (block.language, block.file, block.text)).collect();

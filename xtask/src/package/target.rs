@@ -1,26 +1,26 @@
-//! The targets, and what each may ask of the system it is installed on.
+//! The targets, and the limits of their needs.
 
 use crate::run::Result;
 use crate::setup::{Need, need};
 use crate::static_library::Binutils;
 
-/// How a target is built.
+/// The toolchain that builds a target.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Toolchain {
-    /// The pinned one, linked by zig for an old C library.
+    /// The pinned toolchain. zig links for an old C library.
     Pinned,
-    /// Debian's rustc, which brings the sources of the standard library for its targets; linked by zig.
+    /// Debian's rustc, whose packages include the standard library's sources. zig links.
     DebianZig,
-    /// Debian's rustc and MinGW.
+    /// Debian's rustc with MinGW.
     DebianMingw,
 }
 
 pub struct Target {
-    /// As .NET calls it.
+    /// .NET's name (runtime identifier).
     pub name: &'static str,
     pub triple: &'static str,
     pub toolchain: Toolchain,
-    /// As Python calls it.
+    /// Python's name (platform tag).
     pub wheel: &'static str,
     pub binutils: Binutils,
     /// The C compiler of the test programs.
@@ -28,14 +28,15 @@ pub struct Target {
     pub needs: &'static [Need],
 }
 
-/// The oldest C library that a Linux library may ask for.
+/// The newest version of the C library that a Linux library may need.
 pub const GLIBC: (u32, u32) = (2, 17);
 
-/// What a Linux library may ask the system for: the C library's parts. The compiler's is optional, so it must not be there.
+/// The libraries that a Linux library may need: parts of glibc. libgcc_s is optional on a till,
+/// so it is not listed.
 pub const LINUX_LIBRARIES: &[&str] =
     &["libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
 
-/// What the Windows libraries may ask for: what Windows 10 brings. No VC++ runtime, no GCC runtime.
+/// The DLLs that the Windows libraries may need: parts of Windows 10. No VC++ or GCC runtime.
 pub const WINDOWS_LIBRARIES: &[&str] = &[
     "advapi32.dll",
     "api-ms-win-core-synch-l1-2-0.dll",
@@ -48,7 +49,7 @@ pub const WINDOWS_LIBRARIES: &[&str] = &[
     "ws2_32.dll",
 ];
 
-/// What a till downloads and keeps, in bytes.
+/// The size limits, in bytes.
 pub const SHARED_BUDGET: u64 = 3_500_000;
 pub const STATIC_BUDGET: u64 = 12_000_000;
 
@@ -125,7 +126,7 @@ impl Target {
     pub fn named(name: &str) -> Result<&'static Self> {
         let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
         let found = TARGETS.iter().find(|target| target.name == name || target.triple == name);
-        found.ok_or_else(|| format!("there is no target {name}; there are {} and all", names.join(", ")))
+        found.ok_or_else(|| format!("There is no target {name}. Choose one of {} and all.", names.join(", ")))
     }
 
     pub fn is_windows(&self) -> bool {

@@ -1,4 +1,5 @@
-//! How programs of each target run on this machine: under Wine or qemu; and what is fetched for them, into the target folder.
+//! Runners of each target's programs on this machine (Wine, qemu), and the downloads that they
+//! need.
 
 use crate::package::consumer::Runner;
 use crate::package::target::Target;
@@ -17,17 +18,17 @@ const WINE64: &[Need] = &[
 const DEBOOTSTRAP: &[Need] =
     &[need("debootstrap", "debootstrap", &["sh", "-c", "command -v debootstrap || test -x /usr/sbin/debootstrap"])];
 
-/// How programs of a target run here. Every run ends in time: an emulator that hangs must not hang us.
+/// Returns the runner of a target's programs. A run ends after 600 s at most: an emulator may hang.
 pub fn runner(target: &Target, work: &Path) -> Result<Runner> {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let quiet =
+    let owned = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+    let without_logs =
         [("WINEDEBUG", "-all"), ("WINEDLLOVERRIDES", "mscoree,mshtml=")].map(|(a, b)| (a.to_owned(), b.to_owned()));
     match target.name {
         "linux-arm64" => {
             setup::install(&[QEMU])?;
-            // The cross compiler's loader with its own libraries, also where other ARM64 ones are installed.
+            // The cross compiler's libraries, also where other ARM64 libraries are installed.
             let library_path = "LD_LIBRARY_PATH=/usr/aarch64-linux-gnu/lib";
-            let before = words(&["timeout", "600", "qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-E", library_path]);
+            let before = owned(&["timeout", "600", "qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-E", library_path]);
             Ok(Runner { before, settings: Vec::new() })
         }
         "win-x64" => {
@@ -35,33 +36,33 @@ pub fn runner(target: &Target, work: &Path) -> Result<Runner> {
             let prefix = ("WINEPREFIX".to_owned(), target_folder().join("wine").display().to_string());
             shim(target, &work.join("cmake"))?;
             Ok(Runner {
-                before: words(&["timeout", "600", "wine"]),
-                settings: quiet.into_iter().chain([prefix]).collect(),
+                before: owned(&["timeout", "600", "wine"]),
+                settings: without_logs.into_iter().chain([prefix]).collect(),
             })
         }
         "win-x86" => {
             let system = wine32()?;
             shim(target, &work.join("cmake"))?;
-            // A system of its own in a folder, with the work folder at its own place in it.
+            // A chroot with the work folder at its usual path.
             let script = r#"set -e
                 mount -t proc proc "$1/proc"; mkdir -p "$1$2"; mount --bind "$2" "$1$2"
                 system=$1; work=$2; shift 2
                 exec chroot "$system" sh -c 'cd "$0"; exec wine "$@"' "$(pwd)" "$@""#;
             let (system, work) = (system.display().to_string(), work.display().to_string());
-            let before = words(&["timeout", "600", "unshare", "--mount", "sh", "-c", script, "sh", &system, &work]);
+            let before = owned(&["timeout", "600", "unshare", "--mount", "sh", "-c", script, "sh", &system, &work]);
             let own = [("HOME", "/root"), ("WINEPREFIX", "/wine")].map(|(a, b)| (a.to_owned(), b.to_owned()));
-            Ok(Runner { before, settings: quiet.into_iter().chain(own).collect() })
+            Ok(Runner { before, settings: without_logs.into_iter().chain(own).collect() })
         }
         _ => Ok(Runner::default()),
     }
 }
 
-/// A 32-bit Debian with Wine in a folder: nothing of it is installed on this machine.
+/// Returns the folder of a 32-bit Debian with Wine. It is not installed into this system.
 fn wine32() -> Result<PathBuf> {
     setup::install(&[DEBOOTSTRAP])?;
     let system = target_folder().join("wine32");
-    let done = system.join("complete");
-    if !done.exists() {
+    let complete = system.join("complete");
+    if !complete.exists() {
         let _ = std::fs::remove_dir_all(&system);
         println!("installing a 32-bit Wine into {}", system.display());
         let mut debootstrap = Command::new("debootstrap");
@@ -69,12 +70,12 @@ fn wine32() -> Result<PathBuf> {
         debootstrap.args(["--arch=i386", "--variant=minbase", "--include=wine,wine32", "bookworm"]).arg(&system);
         output(&mut debootstrap)?;
         write(&system.join("etc/hosts"), "127.0.0.1 localhost\n")?;
-        write(&done, "")?;
+        write(&complete, "")?;
     }
     Ok(system)
 }
 
-/// Wine 8 lacks a system library of Windows: a stand-in goes beside the program.
+/// Compiles a substitute for bcryptprimitives.dll into a folder: Wine 8 lacks this library.
 pub fn shim(target: &Target, folder: &Path) -> Result {
     make(folder)?;
     let mut cc = Command::new(target.cc);
@@ -82,7 +83,7 @@ pub fn shim(target: &Target, folder: &Path) -> Result {
     run(cc.arg(root().join("tests/targets/bcryptprimitives.c")).arg("-ladvapi32"))
 }
 
-/// .NET Core 3.1: PyPI has no newer one. Gives its `dotnet`.
+/// Returns the `dotnet` of .NET Core 3.1, the newest one that PyPI has.
 pub fn dotnet(windows: bool) -> Result<PathBuf> {
     let (name, platform, program) = if windows {
         ("dotnet-win-x64", "win_amd64", "dotnetcore2/bin/dotnet.exe")
@@ -99,7 +100,7 @@ pub fn dotnet(windows: bool) -> Result<PathBuf> {
     Ok(folder.join(program))
 }
 
-/// CPython 3.11 for Windows x64, as python.org packs it to be embedded. Gives its folder.
+/// Returns the folder of the embeddable CPython 3.11 for Windows x64.
 pub fn python_for_windows() -> Result<PathBuf> {
     let folder = target_folder().join("python-win-x64");
     let inside = folder.join("cp311");
@@ -116,13 +117,14 @@ pub fn python_for_windows() -> Result<PathBuf> {
     Ok(inside)
 }
 
-/// The sources of cJSON, with which the till in C reads JSON, from the system's own archive. Gives the folder to include from.
+/// Returns the include folder of cJSON's sources, from the system's package archive. The POS in C
+/// uses cJSON.
 pub fn cjson() -> Result<PathBuf> {
     let folder = target_folder().join("cjson");
     if !folder.join("cjson/cJSON.c").exists() {
         let _ = std::fs::remove_dir_all(&folder);
         make(&folder.join("cjson"))?;
-        // With lists of its own: what the system knows of its sources stays as it is.
+        // apt uses separate lists, so that the system's package lists stay unchanged.
         let script = r#"set -e
             mkdir -p parts lists/partial cache/archives/partial
             for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do

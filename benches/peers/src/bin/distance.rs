@@ -1,6 +1,7 @@
-//! A proxy that puts the server 25 ms away: `distance PORT` listens on a port of its own, prints it, and holds back what
-//! passes by that long in each direction. A connection is accepted at once here, so the client's first bytes are held
-//! back by the round trip that connecting takes over a real distance.
+//! A proxy that puts the server 25 ms away. `distance PORT` listens on a port of its own and prints
+//! it. The proxy delays each direction by 25 ms. A connection is accepted at once here. Therefore
+//! the client's first bytes are delayed by the round trip that connecting takes over a real
+//! distance.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -22,7 +23,7 @@ fn main() {
     }
 }
 
-/// Passes on what comes in, no earlier than `ONE_WAY` after it came and after `connected`.
+/// Forwards incoming bytes, at the earliest `ONE_WAY` after their arrival and after `connected`.
 fn carry(from: &TcpStream, to: &TcpStream, connected: Instant) {
     let (mut from, mut to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
     to.set_nodelay(true).expect("a socket");
@@ -43,7 +44,7 @@ fn carry(from: &TcpStream, to: &TcpStream, connected: Instant) {
                 return;
             }
         }
-        // The end of the stream was on its way too.
+        // The end of the stream travels the same distance.
         let _ = to.shutdown(Shutdown::Write);
     });
 }

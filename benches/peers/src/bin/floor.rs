@@ -1,4 +1,5 @@
-//! The floor: a socket, rustls and a prepared request; the answer is read to its end and not looked at.
+//! The lower limit: a socket, rustls and a prepared request. The response is read to its end and
+//! not parsed.
 
 use engage_bench_peers::{ITEM, Order, What, fresh_id, measure, member};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -23,7 +24,7 @@ fn main() {
     let mut tls = ClientConnection::new(Arc::new(config), "localhost".try_into().expect("a name")).expect("a client");
     let mut tls = rustls::Stream::new(&mut tls, &mut stream);
     let head = format!(
-        "Host: {address}\r\nAccept: application/json\r\nUser-Agent: Bench/1.0\r\nContent-Type: application/json\r\napikey: key\r\n"
+        "Host: {address}\r\nAccept: application/json\r\nUser-Agent: Fixture/1.0\r\nContent-Type: application/json\r\napikey: key\r\n"
     );
     let list = |items| format!("GET /api/v3/point-shop-items?contactId={} HTTP/1.1\r\n{head}\r\n", member(items));
     let prepared = match order.what {
@@ -58,7 +59,7 @@ fn main() {
         let mut filled = 0;
         let mut whole = usize::MAX;
         while filled < whole {
-            let bytes = tls.read(&mut buffer[filled % (32 << 10)..]).expect("an answer");
+            let bytes = tls.read(&mut buffer[filled % (32 << 10)..]).expect("a response");
             assert!(bytes > 0, "the connection ended");
             if whole == usize::MAX {
                 let head = buffer[..bytes].windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
@@ -71,7 +72,7 @@ fn main() {
     });
 }
 
-/// A file whose blocks are there and written, as a kept write-ahead log's are.
+/// A file with allocated and written blocks, like the blocks of a reused write-ahead log.
 fn preallocated() -> File {
     let path = std::env::var("EPS_BENCH_JOURNAL").expect("EPS_BENCH_JOURNAL");
     let file = File::create(path).expect("a journal");

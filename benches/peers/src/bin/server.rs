@@ -1,6 +1,7 @@
-//! The server of the bench: TLS, keep-alive and prepared answers, a thread a connection. It does as little as can be,
-//! because its time is part of every figure; the sandbox's ledger and faults would drown the differences.
-//! `server CA`: writes its authority to CA and prints its port.
+//! The server of the bench: TLS, keep-alive, prepared responses, one thread per connection. The
+//! server does as little as possible, because its time is part of every figure. The sandbox's
+//! ledger and faults would hide the differences.
+//! `server CA` writes its root certificate to CA and prints its port.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -15,15 +16,15 @@ fn main() {
     let tls = Arc::new(identity(&ca));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     println!("{}", listener.local_addr().expect("bound").port());
-    let answers = Arc::new(Mutex::new(HashMap::new()));
+    let responses = Arc::new(Mutex::new(HashMap::new()));
     for stream in listener.incoming().flatten() {
-        let (tls, answers) = (tls.clone(), answers.clone());
-        // A client that goes is no failure.
-        std::thread::spawn(move || serve(stream, tls, &answers));
+        let (tls, responses) = (tls.clone(), responses.clone());
+        // A client that disconnects is no failure.
+        std::thread::spawn(move || serve(stream, tls, &responses));
     }
 }
 
-/// A fresh authority, its certificate written to `ca`, and a certificate of it for this server.
+/// Makes a root certificate, writes it to `ca`, and makes a certificate for this server.
 fn identity(ca: &str) -> ServerConfig {
     let mut params = CertificateParams::new([]).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -44,14 +45,14 @@ fn identity(ca: &str) -> ServerConfig {
     tls
 }
 
-fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, answers: &Mutex<HashMap<usize, Arc<Vec<u8>>>>) -> Option<()> {
+fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, responses: &Mutex<HashMap<usize, Arc<Vec<u8>>>>) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut connection = ServerConnection::new(tls).ok()?;
     connection.set_buffer_limit(None);
     let mut tls = rustls::Stream::new(&mut connection, &mut stream);
     let mut request = Vec::new();
     let mut buffer = [0; 16 << 10];
-    // This connection's own copies: no lock a request.
+    // Copies of this connection: a request takes no lock.
     let mut known: HashMap<usize, Arc<Vec<u8>>> = HashMap::new();
     loop {
         let Some(length) = request_length(&request) else {
@@ -62,23 +63,23 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, answers: &Mutex<HashMap<
             continue;
         };
         if request.starts_with(b"POST") {
-            let answer = purchased(&String::from_utf8_lossy(&request[..length]));
-            tls.write_all(&answer).ok()?;
+            let response = purchased(&String::from_utf8_lossy(&request[..length]));
+            tls.write_all(&response).ok()?;
         } else {
             let line = request.split(|byte| *byte == b' ').nth(1)?;
             let items = std::str::from_utf8(&line[line.len().checked_sub(12)?..]).ok()?.parse().ok()?;
-            let answer = known.entry(items).or_insert_with(|| {
-                let mut answers = answers.lock().expect("nobody panics");
-                answers.entry(items).or_insert_with(|| Arc::new(list(items))).clone()
+            let response = known.entry(items).or_insert_with(|| {
+                let mut responses = responses.lock().expect("nobody panics");
+                responses.entry(items).or_insert_with(|| Arc::new(list(items))).clone()
             });
-            tls.write_all(answer).ok()?;
+            tls.write_all(response).ok()?;
         }
         tls.flush().ok()?;
         request.drain(..length);
     }
 }
 
-/// Head and body of the first request, once it is whole.
+/// Returns the head and the body of the first request, once the request is complete.
 fn request_length(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&bytes[..head]).ok()?.to_ascii_lowercase();
@@ -98,17 +99,17 @@ fn list(items: usize) -> Vec<u8> {
             )
         })
         .collect();
-    answer(&format!("[{}]", items.join(",")))
+    response(&format!("[{}]", items.join(",")))
 }
 
-/// The purchase that was asked for, completed.
+/// A completed purchase with the ids of the request.
 fn purchased(request: &str) -> Vec<u8> {
-    // The GUID behind a name, whatever stands between them.
+    // The GUID after a name, whatever characters are between the two.
     let of = |name: &str| {
         let (_, rest) = request.split_once(name).unwrap_or_default();
         rest.split('"').nth(2).unwrap_or_default()
     };
-    answer(&format!(
+    response(&format!(
         r#"{{"id":"d0000000-0000-4000-8000-000000000001","pointShopItemPurchaseId":"{}","contactId":"{}","pointShopItemId":"{}","status":"Completed","cost":100,"createdOn":"2026-03-20T13:53:08.003Z"}}"#,
         of("pointShopItemPurchaseId"),
         of("contactId"),
@@ -116,7 +117,7 @@ fn purchased(request: &str) -> Vec<u8> {
     ))
 }
 
-fn answer(body: &str) -> Vec<u8> {
+fn response(body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -1,4 +1,4 @@
-//! `ureq` as it comes, with typed answers.
+//! `ureq` with its defaults and typed responses.
 
 use engage_bench_peers::{ITEM, Order, What, fresh_id, measure, member};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ fn main() {
     let order = Order::read();
     let trust = RootCerts::new_with_certs(&[Certificate::from_der(&order.authority()).to_owned()]);
     let tls = TlsConfig::builder().root_certs(trust).build();
-    let agent: Agent = Agent::config_builder().tls_config(tls).user_agent("Bench/1.0").build().into();
+    let agent: Agent = Agent::config_builder().tls_config(tls).user_agent("Fixture/1.0").build().into();
     let headers = [("Content-Type", "application/json"), ("Accept", "application/json"), ("apikey", "key")];
     measure(order.count, |number| match order.what {
         What::Items(items) => {
@@ -29,7 +29,7 @@ fn main() {
             for (name, value) in headers {
                 request = request.header(name, value);
             }
-            let body = request.call().expect("an answer").into_body().read_to_vec().expect("a body");
+            let body = request.call().expect("a response").into_body().read_to_vec().expect("a body");
             let list: Vec<Item> = serde_json::from_slice(&body).expect("items");
             assert!(list.len() == items as usize && list.iter().all(|item| item.cost > 0 && !item.id.is_empty()));
         }
@@ -43,8 +43,8 @@ fn main() {
             for (name, value) in headers {
                 request = request.header(name, value);
             }
-            let answer = request.send(body).expect("an answer").into_body().read_to_vec().expect("a body");
-            let purchase: Purchase = serde_json::from_slice(&answer).expect("a purchase");
+            let response = request.send(body).expect("a response").into_body().read_to_vec().expect("a body");
+            let purchase: Purchase = serde_json::from_slice(&response).expect("a purchase");
             assert_eq!(purchase.status, "Completed");
         }
     });

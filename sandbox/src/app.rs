@@ -1,0 +1,120 @@
+//! The state that all connections of a running sandbox share: its stores and its state file.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hyper::header::HeaderMap;
+
+use crate::ledger::Invalid;
+use crate::log::KeySeen;
+use crate::seed::Seed;
+use crate::state_file::{StateFile, Write};
+use crate::store::Store;
+
+/// A running sandbox.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// The store for every request that names no store.
+    pub first: Arc<Store>,
+    more: RwLock<Vec<Arc<Store>>>,
+    requests_per_second: Option<u32>,
+    state_file: Option<Arc<StateFile>>,
+}
+
+impl App {
+    /// Opens the stores of the state file, and adds a store with this key if the file has none.
+    /// Without a seed a new store has the demo's seed, and a stored one keeps its own.
+    pub fn new(
+        key: String,
+        seed: Option<Seed>,
+        requests_per_second: Option<u32>,
+        file: Option<&Path>,
+    ) -> Result<App, String> {
+        let (state_file, stored) = match file {
+            None => (None, Vec::new()),
+            Some(path) => {
+                let opened = StateFile::open(path).map_err(|why| format!("{} {why}", path.display()))?;
+                (Some(Arc::new(opened.0)), opened.1)
+            }
+        };
+        let (mut first, mut more) = (None, Vec::new());
+        for (stored, state_file) in stored.into_iter().zip(std::iter::repeat(state_file.as_ref()).flatten()) {
+            let seed = if stored.key == key { seed.clone() } else { None };
+            let store = Store::resume(stored, seed, requests_per_second, state_file);
+            let store = Arc::new(
+                store.map_err(|invalid| format!("the state file is inconsistent: {invalid}. Use another file"))?,
+            );
+            if store.api_key() == key { first = Some(store) } else { more.push(store) }
+        }
+        let first = if let Some(first) = first {
+            first
+        } else {
+            let store = Store::new(key, seed.unwrap_or_else(Seed::demo), requests_per_second, state_file.as_ref());
+            Arc::new(store.map_err(|invalid| format!("the seed is invalid: {invalid}"))?)
+        };
+        Ok(App { first, more: RwLock::new(more), requests_per_second, state_file })
+    }
+
+    /// Waits until every change up to now is in the state file. Returns the reason if a write
+    /// failed.
+    pub async fn persisted(&self) -> Result<(), String> {
+        match &self.state_file {
+            Some(state_file) => state_file.written().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Returns every store, the first store first.
+    pub fn stores(&self) -> Vec<Arc<Store>> {
+        let more = self.more.read().unwrap_or_else(PoisonError::into_inner);
+        [&self.first].into_iter().chain(&*more).cloned().collect()
+    }
+
+    /// Returns the store with this key.
+    pub fn store(&self, key: &str) -> Option<Arc<Store>> {
+        self.stores().into_iter().find(|store| store.api_key() == key)
+    }
+
+    /// Adds a store. Returns an error if the key is in use or the seed is invalid.
+    pub fn add(&self, key: &str, seed: Seed) -> Result<Arc<Store>, Invalid> {
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Invalid::new("key", "must be one or more visible ASCII characters"));
+        }
+        let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
+        if [&self.first].into_iter().chain(&*more).any(|other| other.api_key() == key) {
+            return Err(Invalid::new("key", "is in use by another store"));
+        }
+        let store = Store::new(key.to_owned(), seed, self.requests_per_second, self.state_file.as_ref())?;
+        let store = Arc::new(store);
+        more.push(Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// Removes a store that was added.
+    pub fn remove(&self, key: &str) {
+        let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
+        for removed in more.extract_if(.., |store| store.api_key() == key) {
+            // Stops the store's webhook.
+            let _ = removed.set_webhook(None);
+        }
+        if let Some(state_file) = &self.state_file {
+            state_file.write(Write::Removed { key: key.to_owned() });
+        }
+    }
+
+    /// Returns the store whose key a request carries, and whether the key is right.
+    pub fn store_of(&self, headers: &HeaderMap) -> (Arc<Store>, KeySeen) {
+        let mut seen = KeySeen::Missing;
+        for store in self.stores() {
+            let state = store.state();
+            let key = state.api_mapping.key_headers().into_iter().find_map(|name| headers.get(name));
+            drop(state);
+            match key {
+                None => {}
+                Some(key) if key.as_bytes() == store.api_key().as_bytes() => return (store, KeySeen::Right),
+                Some(_) => seen = KeySeen::Wrong,
+            }
+        }
+        (Arc::clone(&self.first), seen)
+    }
+}

@@ -1,0 +1,190 @@
+//! Time as decisions may use it. Within a run the monotonic clock decides. Across runs Engage's
+//! clock decides where it is known. The till's clock only stamps: it may be set at any time.
+
+use super::domain::Millis;
+use super::evidence::QueryTime;
+use super::intent::Intent;
+use std::time::Duration;
+
+/// The wall clocks at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clocks {
+    /// The till's clock.
+    pub till: Millis,
+    /// Engage's clock, at the earliest and at the latest, if known.
+    pub engage: Option<(Millis, Millis)>,
+    /// How long an attempt that starts now may be under way, in ms.
+    pub in_flight_window_ms: Millis,
+}
+
+impl Clocks {
+    /// Returns the best known time, for a stamp.
+    pub fn now(self) -> Millis {
+        self.engage.map_or(self.till, |(earliest, _)| earliest)
+    }
+
+    /// Returns when, by Engage's clock, Engage may process an attempt that starts now.
+    pub fn processing_window(self) -> Option<(Millis, Millis)> {
+        self.engage.map(|(earliest, latest)| (earliest, latest + self.in_flight_window_ms))
+    }
+}
+
+/// What this run has seen of an intent, by the monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Observation {
+    /// The number of attempts when it was last read.
+    attempts: u32,
+    /// Since when that number is known. The last attempt began at this time or before.
+    since: Duration,
+    /// This client made the last attempt, so that `since` is its start.
+    own: bool,
+    /// When the intent was recorded, if this client recorded it; else when this client first saw
+    /// it.
+    first: Duration,
+    /// This client recorded it.
+    recorded_here: bool,
+}
+
+impl Observation {
+    /// Notes an intent that was read from the journal.
+    pub fn read(before: Option<Self>, intent: &Intent, now: Duration) -> Self {
+        match before {
+            Some(before) if before.attempts == intent.detail.attempts => before,
+            Some(before) => Self { attempts: intent.detail.attempts, since: now, own: false, ..before },
+            None => Self { attempts: intent.detail.attempts, since: now, own: false, first: now, recorded_here: false },
+        }
+    }
+
+    /// Notes an attempt of this client that begins now.
+    pub fn attempt(before: Option<Self>, intent: &Intent, now: Duration) -> Self {
+        let (first, recorded_here) =
+            before.map_or((now, intent.detail.attempts == 1), |before| (before.first, before.recorded_here));
+        Self { attempts: intent.detail.attempts, since: now, own: true, first, recorded_here }
+    }
+
+    /// Returns the facts that a status query sent now is held against. `engage` is Engage's clock.
+    pub fn query_time(self, intent: &Intent, now: Duration, engage: Option<Millis>, limits: Limits) -> QueryTime {
+        let waited = super::domain::millis(now.saturating_sub(self.since));
+        let window = intent.progress.in_flight_window_ms;
+        let by_engage = intent.processing_window.zip(engage).is_some_and(|((_, until), now)| now > until);
+        let complete_after = window + limits.history_lag_ms;
+        let in_flight_over = waited >= window || by_engage;
+        QueryTime {
+            in_flight_over,
+            history_complete: waited >= complete_after,
+            past_resend_limit: in_flight_over && self.age_ms(intent, now, engage, limits) > limits.resend_limit_ms,
+            until_complete_ms: complete_after.saturating_sub(waited),
+        }
+    }
+
+    /// Returns the age of an intent in ms. A stamp that cannot be right does not count: then the
+    /// age begins with this run.
+    fn age_ms(self, intent: &Intent, now: Duration, engage: Option<Millis>, limits: Limits) -> Millis {
+        let seen = super::domain::millis(now.saturating_sub(self.first));
+        match engage {
+            Some(engage) if !self.recorded_here && intent.recorded_at >= limits.built_at => {
+                seen.max(engage.saturating_sub(intent.recorded_at))
+            }
+            _ => seen,
+        }
+    }
+
+    /// Returns the processing window of the last attempt, counted back from Engage's clock now.
+    /// Only for an attempt of this client.
+    pub fn backdated(self, intent: &Intent, now: Duration, engage: (Millis, Millis)) -> Option<(Millis, Millis)> {
+        let waited = super::domain::millis(now.saturating_sub(self.since));
+        let window = intent.progress.in_flight_window_ms;
+        self.own.then(|| (engage.0.saturating_sub(waited), engage.1.saturating_sub(waited) + window))
+    }
+}
+
+/// The configured times that decisions depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// A purchase is in the history at the latest this long after its in-flight window, in ms (A2).
+    pub history_lag_ms: Millis,
+    /// An operation older than this is not sent again, in ms.
+    pub resend_limit_ms: Millis,
+    /// The day of the build. No clock that is right is before it.
+    pub built_at: Millis,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::domain::{ContactId, ItemId, OperationId, Purchase};
+    use uuid::Uuid;
+
+    const LIMITS: Limits = Limits { history_lag_ms: 600_000, resend_limit_ms: 86_400_000, built_at: 1_700_000_000_000 };
+    const BUILT: Millis = LIMITS.built_at;
+
+    fn intent(recorded_at: Millis) -> Intent {
+        let id = Uuid::from_u128(1);
+        let purchase =
+            Purchase { id: OperationId::from_uuid(id), contact: ContactId::from_uuid(id), item: ItemId::from_uuid(id) };
+        let mut intent = Intent::new(purchase.into(), None, recorded_at, recorded_at + 66_000);
+        intent.progress.in_flight_window_ms = 66_000;
+        intent
+    }
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn in_flight_window_of_own_attempt_counts_from_its_start() {
+        let intent = intent(BUILT);
+        let seen = Observation::attempt(None, &intent, s(100));
+        let at =
+            |seconds| Observation::read(Some(seen), &intent, s(seconds)).query_time(&intent, s(seconds), None, LIMITS);
+        assert!(!at(165).in_flight_over);
+        assert!(at(166).in_flight_over && !at(166).history_complete);
+        assert!(at(766).history_complete && !at(765).history_complete);
+        assert_eq!(at(700).until_complete_ms, 66_000);
+    }
+
+    #[test]
+    fn attempt_of_another_client_restarts_the_window() {
+        let mut intent = intent(BUILT);
+        let seen = Observation::attempt(None, &intent, s(0));
+        intent.detail.attempts = 2;
+        intent.progress.in_flight_window_ms = 10_000;
+        let seen = Observation::read(Some(seen), &intent, s(100));
+        assert!(!seen.query_time(&intent, s(109), None, LIMITS).in_flight_over);
+        assert!(seen.query_time(&intent, s(110), None, LIMITS).in_flight_over);
+    }
+
+    #[test]
+    fn intent_of_an_earlier_run_waits_again_unless_engage_knows() {
+        let mut intent = intent(BUILT);
+        intent.processing_window = Some((BUILT, BUILT + 66_000));
+        let seen = Observation::read(None, &intent, s(0));
+        assert!(!seen.query_time(&intent, s(1), None, LIMITS).in_flight_over);
+        assert!(seen.query_time(&intent, s(1), Some(BUILT + 66_001), LIMITS).in_flight_over);
+        assert!(!seen.query_time(&intent, s(1), Some(BUILT + 66_001), LIMITS).history_complete);
+    }
+
+    #[test]
+    fn age_ignores_the_tills_clock_and_impossible_stamps() {
+        let days = 86_400_000;
+        let past = |recorded, seen: Observation, now, engage| {
+            seen.query_time(&intent(recorded), now, engage, LIMITS).past_resend_limit
+        };
+        let old = Observation::read(None, &intent(BUILT), s(0));
+        assert!(past(BUILT, old, s(100), Some(BUILT + 2 * days)), "two days by Engage's clock");
+        assert!(!past(BUILT, old, s(100), None), "without Engage's clock the age begins with this run");
+        assert!(past(BUILT, old, s(86_401), None));
+        assert!(!past(1_000, old, s(100), Some(BUILT + 2 * days)), "a stamp of 1970 does not count");
+        assert!(!past(BUILT + 100 * days, old, s(100), Some(BUILT)), "a stamp of the future is no age");
+        let own = Observation::attempt(None, &intent(BUILT), s(0));
+        assert!(!past(BUILT, own, s(100), Some(BUILT + 2 * days)), "recorded in this run");
+    }
+
+    #[test]
+    fn processing_window_is_backdated_for_own_attempts_only() {
+        let intent = intent(BUILT);
+        let own = Observation::attempt(None, &intent, s(10));
+        assert_eq!(own.backdated(&intent, s(20), (500_000, 501_000)), Some((490_000, 491_000 + 66_000)));
+        assert_eq!(Observation::read(None, &intent, s(10)).backdated(&intent, s(20), (500_000, 501_000)), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! Calls of the operating system that no library in use offers as safe code. One file a call.
+
+mod fork;
+mod signals;
+mod unload;
+
+pub(crate) use fork::{is_forked, watch_forks};
+pub(crate) use signals::with_signals_blocked;
+pub(crate) use unload::keep_loaded;

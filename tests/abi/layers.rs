@@ -1,0 +1,150 @@
+//! The layers of the sources: which module may import which. The test reads the sources, so that an
+//! arrow upward or a circle is red with its file and line.
+
+use crate::tools::root;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A module of `src`, and the modules that it may import. A module comes after those it imports, so
+/// that the table can have no circle.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("secret", &[]),
+    ("panics", &[]),
+    ("core", &[]),
+    ("os", &["core"]),
+    ("rt", &["core", "os", "panics"]),
+    ("log", &["core", "panics", "rt"]),
+    ("stats", &["core"]),
+    ("config", &["core", "secret"]),
+    ("transport", &["config", "core", "log", "os", "panics", "rt", "secret"]),
+    ("engage", &["config", "core", "log", "rt", "secret", "transport"]),
+    ("journal", &["config", "core", "log", "os", "rt"]),
+    ("api", &["core", "engage", "stats"]),
+    ("runtime", &["api", "config", "core", "engage", "journal", "log", "rt", "stats", "transport"]),
+    ("client", &["api", "config", "core", "engage", "journal", "log", "rt", "runtime", "secret", "stats", "transport"]),
+    ("ffi", &["api", "client", "core", "log", "os", "panics", "rt"]),
+];
+
+/// Modules that only a build of its own has.
+const APART: &[&str] = &["simulation"];
+
+/// Names of the crate's root that are no modules.
+const ROOT: &[&str] = &["Client", "VERSION"];
+
+/// The external crates and standard modules that `core` may name: no I/O, thread, clock or
+/// randomness.
+const CORE_MAY_NOT: &[&str] = &[
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::thread",
+    "std::sync::Mutex",
+    "std::sync::Condvar",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "Instant::now",
+    "SystemTime::now",
+    "new_v4",
+    "ureq",
+    "rusqlite",
+    "once_cell",
+];
+
+/// The imports of one file: the line and the module.
+fn imports(source: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, line) in source.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        let mut rest = code;
+        while let Some(start) = rest.find("crate::") {
+            rest = &rest[start + "crate::".len()..];
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            found.push((at + 1, name));
+        }
+    }
+    found
+}
+
+/// The module of a file: `src/core/code.rs` is of `core`, `src/log.rs` of `log`.
+fn module(file: &Path) -> Option<String> {
+    let inside = file.strip_prefix(root().join("src")).ok()?;
+    let first = inside.components().next()?.as_os_str().to_str()?;
+    Some(first.trim_end_matches(".rs").to_owned())
+}
+
+fn breaches(files: &BTreeMap<PathBuf, String>) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for (file, source) in files {
+        let Some(module) = module(file).filter(|module| module != "lib" && !APART.contains(&module.as_str())) else {
+            continue;
+        };
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {
+            breaches.push(format!("{}: the module {module} has no place in the table of layers", file.display()));
+            continue;
+        };
+        for (line, import) in imports(source) {
+            let fine = import == module
+                || allowed.contains(&import.as_str())
+                || ROOT.contains(&import.as_str())
+                || APART.contains(&import.as_str());
+            if !fine {
+                breaches.push(format!("{}:{line}: {module} → {import}", file.display()));
+            }
+        }
+        if module == "core" {
+            let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+            for (at, line) in code.lines().enumerate() {
+                let line = line.split("//").next().unwrap_or_default();
+                for name in CORE_MAY_NOT.iter().filter(|name| line.contains(**name)) {
+                    breaches.push(format!("{}:{}: core names {name}", file.display(), at + 1));
+                }
+            }
+        }
+    }
+    breaches
+}
+
+fn sources() -> BTreeMap<PathBuf, String> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.insert(path, text);
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn sources_import_only_layers_below() {
+    let files = sources();
+    assert!(files.len() > 40, "{} sources were found", files.len());
+    assert_eq!(breaches(&files), Vec::<String>::new());
+}
+
+#[test]
+fn table_of_layers_has_no_circle() {
+    for (at, (module, allowed)) in LAYERS.iter().enumerate() {
+        for import in *allowed {
+            let place = LAYERS.iter().position(|(name, _)| name == import);
+            assert!(place.is_some_and(|place| place < at), "{module} imports {import}, which is not below it");
+        }
+    }
+}
+
+#[test]
+fn arrow_upward_is_reported_with_its_place() {
+    let case = |path: &str, source: &str| breaches(&BTreeMap::from([(root().join(path), source.to_owned())]));
+    let upward = case("src/core/machine.rs", "use super::x;\nuse crate::runtime::Executor;\n");
+    assert!(upward[0].ends_with("src/core/machine.rs:2: core → runtime"), "{upward:?}");
+    let clock = case("src/core/retry.rs", "let now = Instant::now();\n");
+    assert!(clock[0].ends_with("src/core/retry.rs:1: core names Instant::now"), "{clock:?}");
+    assert_eq!(case("src/new.rs", "").len(), 1, "a module without a place");
+    assert_eq!(case("src/journal/open.rs", "// crate::runtime\nuse crate::core::code::Code;\n"), Vec::<String>::new());
+}

@@ -1,0 +1,374 @@
+//! Every file operation of a till's run fails once and always, one after the other, until a run
+//! meets no fault. No request leaves without a durable record. The code states the true outcome and
+//! the reason. Afterwards every operation is resolved.
+
+use crate::fixture::{
+    COFFEE, Counts, Fixture, MEMBER, NEW_YEAR_2099, Place, TillRun, campaign, press, sample, with_short_wait,
+};
+use crate::full;
+use crate::judge::Record;
+use crate::shim::Event;
+use crate::till::{TillCall, run_till};
+use engage_point_shop::code::{TABLE, outcome};
+use engage_point_shop::{Client, Code, ContactId, ItemId, OperationId, Outcome};
+use engage_sandbox::{Effect, Fault, Operation};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+const ERRNOS: [&str; 5] = ["EIO", "ENOSPC", "EROFS", "EACCES", "SHORT"];
+
+/// A run: the till's script, and the state before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scenario {
+    /// A new journal: a purchase, all acknowledged, another purchase.
+    Sale,
+    /// A declined purchase: a second request would deduct, once the item can be bought.
+    Refusal,
+    /// The journal holds a purchase whose response was lost.
+    Lost,
+}
+
+#[derive(Debug, Clone)]
+struct Point {
+    scenario: Scenario,
+    errno: &'static str,
+    ever: bool,
+    n: usize,
+}
+
+impl Point {
+    fn fail(&self) -> String {
+        format!("{}:{}:{}", self.n, self.errno, if self.ever { "ever" } else { "once" })
+    }
+}
+
+impl Scenario {
+    /// Prepares the state before the run, on a good disk.
+    fn prepare(self, fixture: &Fixture, place: &Place) -> Vec<TillCall> {
+        if self != Scenario::Lost {
+            return Vec::new();
+        }
+        fixture.lose_a_response();
+        let mut calls = Vec::new();
+        // The till closes before the purchase is resolved. On a busy machine the request may not
+        // have left by then. The next press is the same sale.
+        while fixture.posts() == 0 {
+            assert!(calls.len() < 100, "the request does not leave: {calls:?}");
+            calls.extend(
+                fixture.run(place, None, &[with_short_wait(&press(COFFEE, "before")), "close".to_owned()]).calls,
+            );
+            place.take_events();
+        }
+        calls
+    }
+
+    fn script(self) -> Vec<String> {
+        let item = if self == Scenario::Refusal { NEW_YEAR_2099 } else { COFFEE };
+        ["resolve:2000", &press(item, "R1"), "list", "resolve:2000", "ackall", &press(COFFEE, "R2"), "close"]
+            .map(|command| command.replace(":10000", ":2000"))
+            .to_vec()
+    }
+}
+
+#[test]
+fn file_operation_fails_once_or_always_keeps_the_promises() {
+    let mut points = Vec::new();
+    for scenario in [Scenario::Sale, Scenario::Refusal, Scenario::Lost] {
+        for errno in ERRNOS {
+            let operations = count(scenario, errno);
+            // Threads make the number vary a little.
+            let all: Vec<usize> = (1..=operations + 10).collect();
+            for ever in [false, true] {
+                // Each wait for a lock that always fails takes two seconds, or SQLite's ten
+                // seconds.
+                let most = match (errno, ever) {
+                    ("EACCES", true) => 1,
+                    ("EACCES", false) => 6,
+                    _ => 16,
+                };
+                let chosen = match full() {
+                    true if errno == "EACCES" && ever => sample(&all, 12),
+                    true => all.clone(),
+                    false => sample(&all, most),
+                };
+                points.extend(chosen.into_iter().map(|n| Point { scenario, errno, ever, n }));
+            }
+        }
+    }
+    campaign("faults", &points, "", |fixture, point| {
+        fail_at(fixture, point).map_err(|violation| format!("{:?} at {}: {violation}", point.scenario, point.fail()))
+    });
+}
+
+/// Returns how many operations can fail in this way.
+fn count(scenario: Scenario, errno: &str) -> usize {
+    let (fixture, place) = (Fixture::new(), Place::new());
+    scenario.prepare(&fixture, &place);
+    fixture.run(&place, Some(&format!("1000000:{errno}:once")), &scenario.script());
+    let operations = place.take_events().into_iter().rev().find_map(|event| match event {
+        Event::Operations(number) => Some(number),
+        _ => None,
+    });
+    operations.expect("the till says how many operations it made")
+}
+
+fn fail_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
+    let place = Place::new();
+    let mut calls = point.scenario.prepare(fixture, &place);
+    let posts_before = fixture.posts();
+    let run = fixture.run(&place, Some(&point.fail()), &point.scenario.script());
+    let events = place.take_events();
+    if !matches!(run.exit, Some(0 | 3)) {
+        return Err(format!("the till ended with {:?}: {}", run.exit, run.stderr));
+    }
+    fixture.in_2099();
+    attempts_left_only_for_reported_presses(fixture, &run, posts_before)?;
+    let mut counts = reported_reason_is_right(point, &run, &events)?;
+    if !point.ever {
+        the_same_till_works_again(&run, &events)?;
+    }
+    // A failed open was checked above.
+    calls.extend(run.calls.into_iter().filter(|call| call.verb() != "open"));
+    calls.extend(fixture.recover(&place)?);
+    let unrecorded = drop_unrecorded(&place, &mut calls);
+    fixture.judge(&place, calls.clone()).map_err(|violation| format!("{violation}\ncalls: {calls:#?}"))?;
+    counts.insert("recoveries".to_owned(), 1);
+    counts.insert("unrecorded intents that had left no trace".to_owned(), unrecorded);
+    Ok(counts)
+}
+
+/// The sync of an intent fails, and removing the intent fails too. The caller then gets pending,
+/// because the record may still be there. It need not be: then there is no record, and the judge
+/// accepts no request and no deduction.
+fn drop_unrecorded(place: &Place, calls: &mut Vec<TillCall>) -> usize {
+    let records = Record::read_journal(&place.journal());
+    let before = calls.len();
+    calls.retain(|call| {
+        let id: Option<Uuid> = call.json("operationId").as_str().and_then(|id| id.parse().ok());
+        call.code() != Some(Code::PendingNotPersisted.number()) || records.iter().any(|record| Some(record.id) == id)
+    });
+    before - calls.len()
+}
+
+/// Checks that no request left for an intent whose presses all returned not sent.
+fn attempts_left_only_for_reported_presses(
+    fixture: &Fixture,
+    run: &TillRun,
+    posts_before: usize,
+) -> Result<(), String> {
+    let presses = run.calls.iter().filter(|call| call.verb() == "purchase");
+    let reported = presses.filter(|call| outcome(call.code().unwrap_or(0)) != Outcome::NotSent).count();
+    let requests = fixture.sandbox.requests();
+    let posts = requests.iter().filter(|request| request.method == "POST");
+    let sent: BTreeSet<_> = posts.skip(posts_before).map(|request| request.purchase_id).collect();
+    if sent.len() > reported + posts_before {
+        return Err(format!(
+            "requests that spend for {sent:?}, and only {reported} presses reported one: {:?}",
+            run.calls
+        ));
+    }
+    Ok(())
+}
+
+/// Checks that the call with the fault returns a code of the right class and, if it failed, the
+/// right reason.
+fn reported_reason_is_right(point: &Point, run: &TillRun, events: &[Event]) -> Result<Counts, String> {
+    let Some(at) = events.iter().position(|event| matches!(event, Event::Fault { .. })) else {
+        return Ok([("lives without a fault".to_owned(), 1)].into());
+    };
+    let Event::Fault { operation, path } = &events[at] else { unreachable!() };
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let what = format!("{operation} of {file}");
+    let allowed = reasons(point.errno, operation, &file);
+    let general = reasons(point.errno, "", "");
+    let mut first = true;
+    let mut counts: Counts = [("faults met".to_owned(), 1)].into();
+    for call in &run.calls {
+        let Some(code) = call.code() else { return Err(format!("{what}: no result of {call:?}")) };
+        let name = TABLE.iter().find(|row| row.code.number() == code).map_or("?", |row| row.name);
+        match code {
+            // Not sent with a journal reason, or pending.
+            -699..=-600 => {
+                *counts.entry(format!("returned {name}")).or_default() += 1;
+                // A permanent fault meets later calls in other operations.
+                let allowed = if point.ever && !first { general } else { allowed };
+                first = false;
+                *counts.entry("reasons reported exactly".to_owned()).or_default() +=
+                    usize::from(allowed[0].number() == code);
+                if !allowed.iter().any(|allowed| allowed.number() == code) {
+                    return Err(format!(
+                        "{what} is reported as {name} {} {}",
+                        call.json("message"),
+                        call.json("cause")
+                    ));
+                }
+                if call.json("message").as_str().unwrap_or_default().is_empty() {
+                    return Err(format!("{what}: {name} without a message"));
+                }
+            }
+            -599..=-500 => *counts.entry(format!("returned {name}")).or_default() += 1,
+            0 => {}
+            // A busy machine did not send the request in time, and the code states that.
+            _ if code == Code::TimedOut.number() => {}
+            // The sandbox declines this purchase.
+            _ if code == Code::PurchaseNotAllowed.number() && point.scenario == Scenario::Refusal => {}
+            _ => return Err(format!("{what} is reported as {name}: {call:?}")),
+        }
+    }
+    Ok(counts)
+}
+
+/// Returns the codes that a fault may be reported as. The first is exact. SQLite does not
+/// distinguish the others.
+fn reasons(errno: &str, operation: &str, file: &str) -> &'static [Code] {
+    let content = operation.starts_with("pwrite") && file.ends_with("-wal");
+    match errno {
+        // SQLite has one error for every fault of the WAL's index. The usual cause is a full disk.
+        _ if file.ends_with("-shm") && !operation.starts_with("fcntl") => {
+            &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen, Code::JournalReadOnly, Code::JournalDamaged]
+        }
+        "ENOSPC" | "SHORT" if content => &[Code::JournalFull],
+        "ENOSPC" | "SHORT" => &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen],
+        "EROFS" => &[Code::JournalReadOnly, Code::Journal, Code::JournalCannotOpen],
+        // Another process holds the lock. For a read lock of the index, SQLite reports a protocol
+        // error. A permanent fault next meets a read of the index, or an open.
+        "EACCES" if operation.is_empty() || operation.starts_with("fcntl") => {
+            &[Code::JournalLocked, Code::Journal, Code::JournalFull, Code::JournalCannotOpen]
+        }
+        "EACCES" => &[Code::JournalCannotOpen, Code::Journal, Code::JournalReadOnly, Code::JournalLocked],
+        // SQLite takes a failed read for damage.
+        _ => &[Code::Journal, Code::JournalCannotOpen, Code::JournalDamaged, Code::JournalReadOnly],
+    }
+}
+
+/// Checks that after a single fault the last press succeeds, unless the fault met that press.
+fn the_same_till_works_again(run: &TillRun, events: &[Event]) -> Result<(), String> {
+    let fault = events.iter().position(|event| matches!(event, Event::Fault { .. }));
+    let last = events
+        .iter()
+        .position(|event| matches!(event, Event::Output(text) if text.starts_with("BEGIN") && text.contains(":R2:")));
+    let (Some(fault), Some(last)) = (fault, last) else { return Ok(()) };
+    let response =
+        run.calls.iter().find(|call| call.verb() == "purchase" && call.argument(3) == "R2").and_then(TillCall::code);
+    if fault < last && response != Some(0) {
+        return Err(format!("a fault that applied once, and the next sale returns {response:?}: {:?}", run.calls));
+    }
+    Ok(())
+}
+
+/// A till that gets one command after the other, and the duration of each.
+struct RunningTill(Child, BufReader<ChildStdout>);
+
+impl RunningTill {
+    fn start(fixture: &Fixture, place: &Place) -> Self {
+        let mut till = run_till(&fixture.config(&place.journal(), &json!({})), &["stdin"]);
+        let mut child = till.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self(child, output)
+    }
+
+    fn next_call(&mut self) -> (TillCall, Duration) {
+        let began = Instant::now();
+        let mut lines = String::new();
+        while !lines.contains("\nEND ") {
+            assert_ne!(self.1.read_line(&mut lines).unwrap(), 0, "the till has ended: {lines}");
+        }
+        (TillCall::parse(&lines).remove(0), began.elapsed())
+    }
+
+    fn make(&mut self, command: &str) -> (TillCall, Duration) {
+        writeln!(self.0.stdin.as_mut().unwrap(), "{command}").unwrap();
+        self.next_call()
+    }
+}
+
+#[test]
+fn locked_journal_returns_in_time_and_works_when_released() {
+    // A lock is waited for two seconds. The rest is for a busy machine.
+    const IN_TIME: Duration = Duration::from_secs(4);
+    let locked = Some(Code::JournalLocked.number());
+    let (fixture, place) = (Fixture::new(), Place::new());
+    let mut till = RunningTill::start(&fixture, &place);
+    assert_eq!(till.next_call().0.code(), Some(0));
+    let (mut longest, mut calls) = (Duration::ZERO, Vec::new());
+
+    // Another connection writes and does not commit.
+    let holder = Connection::open(place.journal()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for reference in ["R1", "R1", "R2"] {
+        let (call, took) = till.make(&press(COFFEE, reference));
+        assert_eq!(call.code(), locked, "{call:?}");
+        assert!(call.json("message").as_str().unwrap().contains("Close what holds it"), "{call:?}");
+        assert!(took < IN_TIME, "{took:?}");
+        longest = longest.max(took);
+        calls.push(call);
+    }
+    // Reads go on.
+    assert_eq!(till.make("list").0.code(), Some(0));
+    assert_eq!(fixture.posts(), 0);
+    holder.execute_batch("ROLLBACK").unwrap();
+    let (call, _) = till.make(&press(COFFEE, "R1"));
+    assert_eq!(call.code(), Some(0), "{call:?}");
+    calls.push(call);
+    drop(till.0.stdin.take());
+    assert!(till.0.wait().unwrap().success());
+
+    // Another connection locks the whole journal before the till opens it.
+    holder.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; PRAGMA user_version = 1;").unwrap();
+    let mut till = RunningTill::start(&fixture, &place);
+    let (call, took) = till.next_call();
+    assert_eq!(call.code(), locked, "{call:?}");
+    assert!(took < IN_TIME, "{took:?}");
+    assert_eq!(till.0.wait().unwrap().code(), Some(3));
+    drop(holder);
+    calls.extend(fixture.recover(&place).unwrap());
+    fixture.judge(&place, calls).unwrap();
+    println!("campaign lock: 4 points tried, 0 violations, at most {} ms", longest.max(took).as_millis());
+}
+
+#[test]
+fn completed_purchase_with_slow_disk_is_reported_at_once() {
+    let (fixture, place) = (Fixture::new(), Place::new());
+    let client = &Client::open(&fixture.config(&place.journal(), &json!({ "requestTimeoutMs": 5_000 }))).unwrap();
+    let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
+    let object = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
+    fixture.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 1_000 }));
+    let sale = || client.purchase(contact, item, Some(r#"{"reference": "R1", "waitMs": 2000}"#));
+    let (operation, holder) = std::thread::scope(|scope| {
+        let sale = scope.spawn(sale);
+        while fixture.posts() == 0 {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        // No write is possible from the request until long after its response.
+        let holder = Connection::open(place.journal()).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        (object(sale.join().unwrap().unwrap()), holder)
+    });
+    assert_eq!(operation["state"], "completed");
+    let written: String = holder.query_row("SELECT state FROM operation", (), |row| row.get(0)).unwrap();
+    assert_eq!(written, "recorded", "the journal was not held in time");
+
+    let id = OperationId::parse(operation["operationId"].as_str().unwrap(), "operation").unwrap();
+    let known = || object(client.get_operation(id).unwrap());
+    assert_eq!(known()["state"], "completed");
+    assert_eq!(object(client.list_unacknowledged(None).unwrap())["operations"][0]["state"], "completed");
+    // The completion is not persisted and cannot be persisted now. The call reports it, and a
+    // reported completion stays.
+    assert_eq!(client.acknowledge(id).unwrap_err().code(), Code::JournalLocked);
+    assert_eq!(known()["state"], "completed");
+    // Meanwhile another till's status query has found nothing, and has persisted that.
+    holder
+        .execute_batch("UPDATE operation SET state = 'inDoubt', code = -512, revision = revision + 1; COMMIT")
+        .unwrap();
+    assert_eq!(known()["state"], "completed");
+    assert_eq!(object(client.acknowledge(id).unwrap()), known());
+    assert!(known()["acknowledgedAtMs"].is_u64());
+    assert_eq!(object(client.list_unacknowledged(None).unwrap())["operations"], json!([]));
+    client.close();
+    println!("campaign ahead: 1 points tried, 0 violations");
+}

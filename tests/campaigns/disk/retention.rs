@@ -1,0 +1,79 @@
+//! The journal's retention: an acknowledged record is deleted after its retention, once Engage's
+//! clock is known. Any other record is kept. The size of the write-ahead log is tested too.
+
+use crate::fixture::{COFFEE, Fixture, MEMBER, Place, press};
+use crate::journal_paths::{DAY_MS, RunningTill};
+use crate::judge::Record;
+use crate::power_cuts::offline;
+use engage_point_shop::{Client, Code, ContactId, ItemId};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
+use serde_json::json;
+
+#[test]
+fn records_past_retention_are_deleted_if_acknowledged() {
+    let (fixture, place) = (Fixture::new(), Place::new());
+    let config = fixture.config(&place.journal(), &json!({ "retentionDays": 30, "retryScheduleMs": [86_400_000] }));
+    let mut till = RunningTill::start(&config, &place, 0);
+    assert_eq!(till.make(&press(COFFEE, "acknowledged")).code(), Some(0));
+    let id = till.make("list").json("operations")[0]["operationId"].as_str().unwrap().to_owned();
+    assert_eq!(till.make(&format!("ack:{id}")).code(), Some(0));
+    assert_eq!(till.make(&press(COFFEE, "not-acknowledged")).code(), Some(0));
+    // No readable response from now on: the next purchase stays pending, but Engage's clock is
+    // known.
+    fixture.sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(500))).times(0));
+    assert_eq!(till.make(&format!("purchase:{MEMBER}:{COFFEE}:pending:250")).code().map(|code| code / 100), Some(-5));
+    till.end();
+    let held = || {
+        let mut references: Vec<String> =
+            Record::read_journal(&place.journal()).into_iter().filter_map(|record| record.reference).collect();
+        references.sort();
+        references
+    };
+    let others = ["not-acknowledged", "pending"];
+    // The till's clock, and Engage's. Engage's alone decides: a till's clock may be wrong by years.
+    for (till_days, engage_days) in [(-400, 0), (4000, 0), (0, 29), (4000, 29)] {
+        open_and_query(&fixture, &config, &place, till_days, engage_days);
+        assert_eq!(held(), ["acknowledged", others[0], others[1]], "after {engage_days} days at Engage");
+    }
+    for (till_days, engage_days) in [(-400, 31), (0, 4000)] {
+        open_and_query(&fixture, &config, &place, till_days, engage_days);
+        assert_eq!(held(), others, "after {engage_days} days at Engage");
+    }
+    println!("campaign retention: 6 points tried, 0 violations");
+}
+
+/// Opens the journal on a day, and sends a status query, whose response has Engage's day.
+fn open_and_query(fixture: &Fixture, config: &str, place: &Place, till_days: i64, engage_days: i64) {
+    fixture.sandbox.set_clock_offset(engage_days * DAY_MS);
+    let mut till = RunningTill::start(config, place, till_days * DAY_MS);
+    let result = till.make("resolve:2000");
+    assert_eq!((result.code(), result.json("pending")), (Some(0), &json!(1)));
+    till.end();
+}
+
+#[test]
+fn write_ahead_log_of_busy_journal_stays_small() {
+    const THREADS: usize = 4;
+    const EACH: usize = 150;
+    let (fixture, place) = (Fixture::new(), Place::new());
+    let client = Client::open(&offline(&fixture, &place)).unwrap();
+    let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let client = &client;
+            scope.spawn(move || {
+                for sale in 0..EACH {
+                    let options = json!({ "reference": format!("{thread}-{sale}"), "waitMs": 60_000 }).to_string();
+                    let error = client.purchase(contact, item, Some(&options)).unwrap_err();
+                    assert_eq!(error.code(), Code::Offline, "{error:?}");
+                }
+            });
+        }
+    });
+    client.close();
+    let bytes = |suffix: &str| std::fs::metadata(format!("{}{suffix}", place.journal().display())).unwrap().len();
+    // A checkpoint comes every 200 writes of at most ten pages of 4 KB.
+    assert!(bytes("-wal") < 8 << 20, "the write-ahead log has {} bytes", bytes("-wal"));
+    assert!(bytes("") > 100 << 10, "the file has {} bytes", bytes(""));
+    println!("campaign write-ahead-log: {} points tried, 0 violations, {} KB", THREADS * EACH, bytes("-wal") >> 10);
+}

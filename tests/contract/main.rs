@@ -1,0 +1,14 @@
+//! The library through its Rust API, against the sandbox over loopback: the promises of each call,
+//! and the documents that state them. Each file is one part of the API or one document.
+
+mod api_mapping;
+mod engage;
+mod fuzz_seeds;
+mod member;
+mod openapi;
+mod purchase;
+mod readme;
+mod redeem;
+#[path = "../support/mod.rs"]
+mod support;
+mod words;
