@@ -470,7 +470,8 @@ impl Executor {
                 .wait(now)
                 .or_else(|| (!scheduler.budget.spend(now, min_interval)).then_some(min_interval));
             if let Some(wait) = wait {
-                return Ok(Some(Next { intent, delay_ms: millis(wait) }));
+                // Less than a millisecond is rounded up: a delay of zero would run in a circle.
+                return Ok(Some(Next { intent, delay_ms: millis(wait) + 1 }));
             }
             scheduler.throttle.spend(now);
         }

@@ -116,6 +116,17 @@ impl Book {
         self.acknowledged.contains_key(id)
     }
 
+    /// Whether a completion of the first basket was reported before an operation was sent.
+    pub fn is_known_before(&self, first: &Basket, id: &str) -> bool {
+        let sent = network::network(|network| network.sent.get(id).and_then(|sent| sent.first().map(|sent| sent.at)));
+        let mine = self.completed.iter().filter(|((_, other), _)| self.baskets.get(other) == Some(first));
+        mine.map(|(_, at)| *at).min().zip(sent).is_some_and(|(known, sent)| known <= sent)
+    }
+
+    pub fn is_acknowledged_before(&self, id: &str, time: Micros) -> bool {
+        self.acknowledged.get(id).is_some_and(|at| *at < time)
+    }
+
     /// Keeps the sale of an operation. Returns the sale that it belongs to already, if that is another.
     pub fn sale_of(&mut self, id: &str, basket: &Basket) -> Option<u32> {
         let known = self.baskets.entry(id.to_owned()).or_insert(*basket);
@@ -125,7 +136,11 @@ impl Book {
     /// Whether an operation of the basket was sent before a time, and no outcome of it has been reported.
     pub fn is_open(&self, basket: &Basket, began: Micros) -> bool {
         self.baskets.iter().any(|(id, of)| {
+            let declined = super::disk::records(basket.till)
+                .iter()
+                .any(|intent| intent.state == crate::core::intent::IntentState::Declined && intent.id().to_string() == *id);
             of == basket
+                && !declined
                 && !self.declined.contains_key(id)
                 && network::network(|network| {
                     network.sent.get(id).is_some_and(|sent| sent.iter().any(|sent| sent.at < began))

@@ -193,7 +193,54 @@ pub fn run_steps(first: u64, steps: u64) -> (u64, Vec<String>) {
     (made, broken)
 }
 
-const USAGE: &str = "simulation run WORLD|all|held FIRST COUNT [mild] [one-thread]
+/// Runs seeds of every world that keeps the assumptions until so many steps are made. False: a promise broke.
+fn run_campaign(steps: u64, first: u64) -> bool {
+    let began = Instant::now();
+    let mut sums = Sums::default();
+    let (mut next, chunk) = (first, 200);
+    while sums.steps < steps {
+        for world in WORLDS.iter().filter(|world| world.without.is_none()) {
+            let part = run_seeds(world, next, chunk, false, 2);
+            if !part.broken.is_empty() {
+                print(world, &part, began.elapsed().as_secs_f64());
+            }
+            sums.merge(part);
+        }
+        next += chunk;
+    }
+    let worlds = world_names().len();
+    println!(
+        "campaign simulation: {} runs of {worlds} worlds, {} steps, {} h of virtual time, {:.0} s; {} runs with violations",
+        sums.runs,
+        sums.steps,
+        sums.now / HOUR,
+        began.elapsed().as_secs_f64(),
+        sums.bad,
+    );
+    for promise in Promise::ALL {
+        let held = if sums.broken.contains_key(&promise) { "BROKEN" } else { "held" };
+        println!("campaign simulation: {held}: {}", promise.text());
+    }
+    sums.bad == 0
+}
+
+/// Prints for each assumption a run that breaks a promise when only this assumption does not hold.
+fn run_assumptions(limit: u64) {
+    for world in WORLDS {
+        let Some(assumption) = world.without else { continue };
+        let broken = (0..limit).find_map(|seed| {
+            let run = run_seed(world, seed, false);
+            let violation = run.violations.into_iter().next()?;
+            Some(format!("seed {seed}: {}: {}", violation.promise.text(), violation.text))
+        });
+        let result = broken.unwrap_or_else(|| format!("nothing broke in {limit} runs"));
+        println!("{assumption} off ({}): {result}", world.text);
+    }
+}
+
+const USAGE: &str = "simulation campaign STEPS [FIRST]
+simulation assumptions [RUNS]
+simulation run WORLD|all|held FIRST COUNT [mild] [one-thread]
 simulation trace WORLD SEED
 simulation shrink WORLD PROMISE FIRST [NAME FAULT] [text=PART]
 simulation seeds [close]";
@@ -234,6 +281,12 @@ pub fn main() {
                 shrink_seed(world, Failure { promise, text }, number(3).unwrap_or(0), keep);
             }
         }
+        Some("campaign") => {
+            if !run_campaign(number(1).unwrap_or(100_000), number(2).unwrap_or(0)) {
+                std::process::exit(1);
+            }
+        }
+        Some("assumptions") => run_assumptions(number(1).unwrap_or(20_000)),
         Some("seeds") => match seeds::run_kept(&seeds_folder(), given.contains(&"close")) {
             Ok(held) => held.iter().for_each(|name| println!("holds: {name}")),
             Err(broken) => println!("broken:\n{broken}"),
