@@ -124,7 +124,9 @@ impl Book {
     }
 
     pub fn is_acknowledged_before(&self, id: &str, time: Micros) -> bool {
-        self.acknowledged.get(id).is_some_and(|at| *at < time)
+        // An operation that was acknowledged as not sent may be bought for a later sale.
+        let completed = self.completed.iter().any(|((_, of), at)| of == id && *at < time);
+        completed && self.acknowledged.get(id).is_some_and(|at| *at < time)
     }
 
     /// Keeps the sale of an operation. Returns the sale that it belongs to already, if that is another.
@@ -136,9 +138,9 @@ impl Book {
     /// Whether an operation of the basket was sent before a time, and no outcome of it has been reported.
     pub fn is_open(&self, basket: &Basket, began: Micros) -> bool {
         self.baskets.iter().any(|(id, of)| {
-            let declined = super::disk::records(basket.till)
-                .iter()
-                .any(|intent| intent.state == crate::core::intent::IntentState::Declined && intent.id().to_string() == *id);
+            let declined = super::disk::records(basket.till).iter().any(|intent| {
+                intent.state == crate::core::intent::IntentState::Declined && intent.id().to_string() == *id
+            });
             of == basket
                 && !declined
                 && !self.declined.contains_key(id)

@@ -162,7 +162,9 @@ fn compare(path: &Path, seed: u64, count: u64) -> Result<(), String> {
         let rng = Rng::new(seed, 1_000 + number);
         let (theirs, ours): (String, String) = (carry_out!(&real, rng), carry_out!(&simulated, rng));
         if theirs != ours {
-            return Err(format!("operation {number} of seed {seed}:\nthe journal:        {theirs}\nthe simulated disk: {ours}"));
+            return Err(format!(
+                "operation {number} of seed {seed}:\nthe journal:        {theirs}\nthe simulated disk: {ours}"
+            ));
         }
     }
     Ok(())

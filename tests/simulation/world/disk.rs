@@ -169,8 +169,7 @@ impl Disk {
             _ => false,
         };
         let of_reference = |intent: &&Intent| reference.is_some() && intent.reference.as_deref() == reference;
-        let mut by_reference: Vec<Intent> =
-            self.records.values().filter(about).filter(of_reference).cloned().collect();
+        let mut by_reference: Vec<Intent> = self.records.values().filter(about).filter(of_reference).cloned().collect();
         by_reference.sort_by_key(|intent| (std::cmp::Reverse(intent.recorded_at), intent.id()));
         Candidates {
             by_id: match operation {
@@ -349,9 +348,8 @@ impl Journal {
             let disk = &mut disks.tills[self.till];
             disk.reads += 1;
             let reads = disk.reads;
-            let fails = |fault: &Fault| {
-                matches!(fault, Fault::Read { till, number } if *till == self.till && *number == reads)
-            };
+            let fails =
+                |fault: &Fault| matches!(fault, Fault::Read { till, number } if *till == self.till && *number == reads);
             !calm && disks.faults.iter().any(fails)
         });
         if fails {

@@ -207,8 +207,7 @@ fn civil(ms: u64) -> (u64, u64, u64, u64, u64) {
 
 fn http_date(ms: u64) -> String {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (year, month, day, weekday, seconds) = civil(ms);
     let name = |names: &[&'static str], place: u64| names[usize::try_from(place).unwrap_or(0)];
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
@@ -350,9 +349,8 @@ impl Engage {
                 return refusal;
             }
         }
-        let forgotten = |row: &Row| {
-            self.rules.forgets_ids_after_ms.is_some_and(|after| row.made_at + after * MS <= now)
-        };
+        let forgotten =
+            |row: &Row| self.rules.forgets_ids_after_ms.is_some_and(|after| row.made_at + after * MS <= now);
         let known = self.ledger.iter().find(|row| row.id == id && !forgotten(row)).cloned();
         if let Some(row) = known {
             if row.contact != contact {
@@ -440,7 +438,8 @@ impl Engage {
         let mut object = format!("{{\"id\":\"{}\",\"promotionId\":\"{PROMOTION}\",\"name\":\"Coffee\"", reward.id);
         match &reward.used {
             Some((_, _, done)) if visible(done) => {
-                let _ = write!(object, ",\"redeemed\":true,\"redeemedOn\":\"{}\"}}", rfc3339(state::START_MS + done / MS));
+                let _ =
+                    write!(object, ",\"redeemed\":true,\"redeemedOn\":\"{}\"}}", rfc3339(state::START_MS + done / MS));
             }
             _ => object.push_str(",\"redeemed\":false}"),
         }
@@ -452,9 +451,11 @@ impl Engage {
             .rewards
             .iter()
             .filter(|reward| reward.contact == contact)
-            .filter(|reward| !self.ledger.iter().any(|row| {
-                row.status != Status::Completed && self.rewards.get(row.reward).is_some_and(|it| it.id == reward.id)
-            }))
+            .filter(|reward| {
+                !self.ledger.iter().any(|row| {
+                    row.status != Status::Completed && self.rewards.get(row.reward).is_some_and(|it| it.id == reward.id)
+                })
+            })
             .map(|reward| self.reward_object(reward, now))
             .collect();
         respond(200, format!("[{}]", rewards.join(",")))
@@ -528,8 +529,11 @@ pub(crate) fn handle(arriving: &Arriving) -> Response {
 /// Returns the times at which purchases of an id that are completed or being processed were sent.
 pub(crate) fn deductions(id: &str) -> Vec<(u64, Status)> {
     engage(|engage| {
-        let purchases =
-            engage.ledger.iter().filter(|row| row.id == id && row.status != Status::Failed).map(|row| (row.sent_at, row.status));
+        let purchases = engage
+            .ledger
+            .iter()
+            .filter(|row| row.id == id && row.status != Status::Failed)
+            .map(|row| (row.sent_at, row.status));
         let uses = engage.rewards.iter().filter_map(|reward| reward.used.as_ref());
         let uses = uses.filter(|(operation, ..)| operation == id).map(|(_, sent_at, _)| (*sent_at, Status::Completed));
         purchases.chain(uses).collect()

@@ -8,13 +8,13 @@ pub(crate) mod engage;
 pub(crate) mod network;
 pub(crate) mod plan;
 mod random;
+mod report;
 mod scenario;
+pub(crate) mod scheduler;
 mod seeds;
 mod shrink;
-pub(crate) mod scheduler;
 mod state;
 pub(crate) mod system;
-mod report;
 mod worlds;
 
 pub use differential::compare_with_journal;

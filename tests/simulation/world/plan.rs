@@ -73,16 +73,29 @@ pub(crate) enum Action {
         acknowledge: bool,
     },
     /// Redeems the reward of this cashier's last completed purchase.
-    UseReward { wait_ms: u64 },
+    UseReward {
+        wait_ms: u64,
+    },
     /// Redeems a reward that the member had before.
-    UseGift { gift: u8, receipt: Option<u32>, wait_ms: u64, name_contact: bool },
+    UseGift {
+        gift: u8,
+        receipt: Option<u32>,
+        wait_ms: u64,
+        name_contact: bool,
+    },
     /// Acknowledges every operation that is listed with an outcome.
     AcknowledgeAll,
-    Resolve { wait_ms: u64 },
+    Resolve {
+        wait_ms: u64,
+    },
     CancelAll,
-    Sleep { ms: u64 },
+    Sleep {
+        ms: u64,
+    },
     /// Closes the client and opens it again.
-    Reopen { after_ms: u64 },
+    Reopen {
+        after_ms: u64,
+    },
 }
 
 /// A fault. It names its place by a number, so that one can be left out without a change of the others.

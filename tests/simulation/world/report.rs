@@ -1,9 +1,9 @@
 //! The command: runs seeds, prints what held, and prints the story of a run.
 
 use super::plan::Plan;
+use super::scenario::{self, Outcomes};
 use super::seeds;
 use super::shrink::{self, Failure};
-use super::scenario::{self, Outcomes};
 use super::state::{HOUR, Promise};
 use super::worlds::{self, WORLDS, World};
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ struct Sums {
     reviews: u64,
     outcomes: [u64; 4],
     bad: u64,
+    /// The first seed with an operation in review.
+    first_review: Option<u64>,
     /// By promise: runs that break it, and the first of their seeds.
     broken: BTreeMap<Promise, (u64, u64, String)>,
 }
@@ -32,6 +34,9 @@ impl Sums {
         self.requests += run.requests;
         self.operations += run.operations;
         self.reviews += run.reviews;
+        if run.reviews > 0 {
+            self.first_review.get_or_insert(seed);
+        }
         for (sum, count) in self.outcomes.iter_mut().zip(run.outcomes) {
             *sum += count;
         }
@@ -55,6 +60,7 @@ impl Sums {
         self.requests += other.requests;
         self.operations += other.operations;
         self.reviews += other.reviews;
+        self.first_review = self.first_review.into_iter().chain(other.first_review).min();
         for (sum, count) in self.outcomes.iter_mut().zip(other.outcomes) {
             *sum += count;
         }
@@ -111,11 +117,12 @@ fn print(world: &World, sums: &Sums, seconds: f64) {
     let [completed, declined, pending, not_sent] = sums.outcomes;
     println!(
         "{:<16} calls: {completed} completed, {declined} declined, {pending} pending, {not_sent} not sent; \
-         {} operations, {:.2} requests each, {:.2} % in review",
+         {} operations, {:.2} requests each, {:.2} % in review (first seed {:?})",
         "",
         sums.operations,
         sums.requests as f64 / sums.operations.max(1) as f64,
         sums.reviews as f64 * 100.0 / sums.operations.max(1) as f64,
+        sums.first_review,
     );
     for (promise, (count, seed, text)) in &sums.broken {
         println!("{:<16} broken: {} in {count} runs, first seed {seed}: {text}", "", promise.text());
@@ -241,7 +248,7 @@ fn run_assumptions(limit: u64) {
 const USAGE: &str = "simulation campaign STEPS [FIRST]
 simulation assumptions [RUNS]
 simulation run WORLD|all|held FIRST COUNT [mild] [one-thread]
-simulation trace WORLD SEED
+simulation trace WORLD SEED [mild]
 simulation shrink WORLD PROMISE FIRST [NAME FAULT] [text=PART]
 simulation seeds [close]";
 
@@ -269,7 +276,7 @@ pub fn main() {
         Some("trace") => {
             let world = given.get(1).and_then(|name| worlds::world(name));
             if let (Some(world), Some(seed)) = (world, number(2)) {
-                print_run(&worlds::plan(world, seed, false), seed);
+                print_run(&worlds::plan(world, seed, given.contains(&"mild")), seed);
             }
         }
         Some("shrink") => {

@@ -135,10 +135,7 @@ impl Call {
     /// Checks the time of a call, and returns whether another call on the same basket ran meanwhile.
     fn end(&self, calm: bool) -> bool {
         let (took, wait) = (scheduler::now() - self.began, self.wait_ms);
-        if calm
-            && took > wait * MS + LATE
-            && !state::is_dead(self.process)
-        {
+        if calm && took > wait * MS + LATE && !state::is_dead(self.process) {
             violation(Promise::InTime, format!("a call with waitMs {wait} took {} ms", took / MS));
         }
         self.basket.as_ref().is_some_and(|basket| book(|book| book.leave(basket, self.began)))
@@ -155,7 +152,10 @@ fn reported(process: usize, began: Micros, id: &str, outcome: Outcome, what: &st
     match outcome {
         Outcome::Completed => {
             if !engage::is_completed(id) {
-                violation(Promise::Completed, format!("{id} is reported completed ({what}), and Engage has not completed it"));
+                violation(
+                    Promise::Completed,
+                    format!("{id} is reported completed ({what}), and Engage has not completed it"),
+                );
             }
             book(|book| book.completed(process, id, now));
         }
@@ -199,20 +199,28 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
     reported(call.process, call.began, &id, row.outcome, row.name);
     let nothing_asked = network::network(|network| network.requests) == call.requests;
     if matches!(error.code(), Code::Unauthorized | Code::Forbidden) && call.wait_ms >= 300 && nothing_asked {
-        violation(Promise::DeclineEnds, format!("{id} is declined ({}) from memory, and the key may be right now", row.name));
+        violation(
+            Promise::DeclineEnds,
+            format!("{id} is declined ({}) from memory, and the key may be right now", row.name),
+        );
     }
     if row.outcome == Outcome::NotSent && !id.is_empty() {
         let sent_before = network::network(|network| {
             network.sent.get(&id).is_some_and(|sent| sent.iter().any(|sent| sent.at < call.began || !overlapped))
         });
         if sent_before {
-            violation(Promise::NotSent, format!("{id} is reported not sent ({}), and an attempt of it has left", row.name));
+            violation(
+                Promise::NotSent,
+                format!("{id} is reported not sent ({}), and an attempt of it has left", row.name),
+            );
         }
     }
     // Whoever cannot read the journal does not know of an earlier press, but for what the memory has.
     if row.code.number() <= -600 {
         let basket = call.basket.filter(|basket| basket.receipt.is_some());
-        for id in basket.map(|basket| book(|book| book.completed_of(call.process, &basket, call.began))).unwrap_or_default() {
+        for id in
+            basket.map(|basket| book(|book| book.completed_of(call.process, &basket, call.began))).unwrap_or_default()
+        {
             hidden(call.process, &id, error);
         }
     } else if row.outcome == Outcome::NotSent
@@ -220,7 +228,10 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
         && let Some(basket) = call.basket.as_ref().filter(|basket| basket.receipt.is_some())
         && book(|book| book.is_open(basket, call.began))
     {
-        let text = format!("a press on receipt {:?} is reported not sent ({}), and its purchase has been sent", basket.receipt, row.name);
+        let text = format!(
+            "a press on receipt {:?} is reported not sent ({}), and its purchase has been sent",
+            basket.receipt, row.name
+        );
         violation(Promise::NotSent, text);
     }
 }
@@ -233,7 +244,8 @@ fn check_after_completion(client: &Client, process: usize, id: &str) {
         Err(error) if error.code().number() <= -600 => hidden(process, id, &error),
         Err(error) if error.code() == Code::Closed => {}
         Err(error) if !state::is_dead(process) => {
-            let text = format!("{id} was reported completed, and the same client then reports {}", error.code().row().name);
+            let text =
+                format!("{id} was reported completed, and the same client then reports {}", error.code().row().name);
             violation(Promise::CompletedStays, text);
         }
         Err(_) => {}
@@ -268,7 +280,10 @@ fn acknowledge(client: &Client, process: usize, id: &str) {
         Err(error) if error.code().number() <= -600 || error.code() == Code::Closed => {}
         Err(error) if completed && !state::is_dead(process) => {
             let name = error.code().row().name;
-            violation(Promise::CompletedStays, format!("{id} was reported completed, and its acknowledgement gives {name}"));
+            violation(
+                Promise::CompletedStays,
+                format!("{id} was reported completed, and its acknowledgement gives {name}"),
+            );
         }
         Err(_) => {}
     }
@@ -304,7 +319,10 @@ fn spend(
             let old = book(|book| book.is_acknowledged_before(&id, scheduler::now().saturating_sub(12 * HOUR)));
             if let Some(sale) = book(|book| book.sale_of(&id, &basket)).filter(|_| old) {
                 let receipt = basket.receipt;
-                let text = format!("sale {} on receipt {receipt:?} is reported as bought by {id}, which is sale {sale}", basket.sale);
+                let text = format!(
+                    "sale {} on receipt {receipt:?} is reported as bought by {id}, which is sale {sale}",
+                    basket.sale
+                );
                 violation(Promise::OneBasket, text);
             }
             check_after_completion(client, *process, &id);
@@ -338,8 +356,7 @@ fn act(plan: &Plan, slot: usize, action: &Action, memory: &mut Memory) {
     let till = state::till_of(*process);
     match action {
         Action::Purchase { contact, item, receipt, wait_ms, sale, snapshot, acknowledge: stored } => {
-            let basket =
-                Basket { till, contact: *contact, item: *item, receipt: *receipt, sale: *sale, redeem: false };
+            let basket = Basket { till, contact: *contact, item: *item, receipt: *receipt, sale: *sale, redeem: false };
             let options =
                 format!("{{\"waitMs\":{wait_ms},\"snapshotRewards\":{snapshot}{}}}", receipt_option(*receipt));
             note(6, || format!("the cashier sells item {item} to member {contact}: {options}"));
@@ -363,10 +380,12 @@ fn act(plan: &Plan, slot: usize, action: &Action, memory: &mut Memory) {
             let Ok(found) = client.find_reward(operation, Some("{\"waitMs\":3000}")) else { return };
             let found = parsed(&found);
             let Ok(reward) = AssignmentId::parse(&text(&found, "assignmentId"), "id") else { return };
-            if !state::is_dead(*process) && !engage::engage(|engage| {
-                let row = engage.ledger.iter().find(|row| row.id == id);
-                row.is_some_and(|row| engage.rewards[row.reward].id == reward.to_string())
-            }) {
+            if !state::is_dead(*process)
+                && !engage::engage(|engage| {
+                    let row = engage.ledger.iter().find(|row| row.id == id);
+                    row.is_some_and(|row| engage.rewards[row.reward].id == reward.to_string())
+                })
+            {
                 note(7, || format!("the library names a reward that {id} did not give: {reward}"));
             }
             let options = format!("{{\"waitMs\":{wait_ms},\"reference\":\"use {id}\"}}");
@@ -612,10 +631,16 @@ fn judge(plan: &Plan) {
                     violation(Promise::Completed, format!("the journal has {id} completed, and Engage does not"));
                 }
                 IntentState::Declined if !deducted.is_empty() => {
-                    violation(Promise::Declined, format!("the journal has {id} {state} ({code}), and Engage has deducted"));
+                    violation(
+                        Promise::Declined,
+                        format!("the journal has {id} {state} ({code}), and Engage has deducted"),
+                    );
                 }
                 IntentState::NotSent if !deducted.is_empty() => {
-                    violation(Promise::NotSent, format!("the journal has {id} {state} ({code}), and Engage has deducted"));
+                    violation(
+                        Promise::NotSent,
+                        format!("the journal has {id} {state} ({code}), and Engage has deducted"),
+                    );
                 }
                 _ => {}
             }
@@ -650,7 +675,8 @@ fn judge(plan: &Plan) {
     }
     for (basket, ids) in bought {
         if ids.len() > 1 {
-            let text = format!("receipt {:?}, sale {} was bought {} times: {ids:?}", basket.receipt, basket.sale, ids.len());
+            let text =
+                format!("receipt {:?}, sale {} was bought {} times: {ids:?}", basket.receipt, basket.sale, ids.len());
             violation(Promise::OneDeduction, text);
         }
     }

@@ -72,9 +72,8 @@ fn plain(line: &str, names: &mut BTreeMap<String, String>) -> String {
                 .or_else(|| fixed("c0000000", "(promotion)"))
                 .or_else(|| fixed("d", "(reward)").filter(|_| id.contains("-4000-8000-0000")))
                 .or_else(|| fixed("e0000000", "(earlier)"));
-            let name = name.unwrap_or_else(|| {
-                names.entry(id.to_owned()).or_insert_with(|| format!("operation {count}")).clone()
-            });
+            let name = name
+                .unwrap_or_else(|| names.entry(id.to_owned()).or_insert_with(|| format!("operation {count}")).clone());
             text.push_str(&name);
             rest = &rest[36..];
         } else if let Some(first) = rest.chars().next() {
@@ -127,7 +126,14 @@ pub fn run_kept(folder: &Path, close: bool) -> Result<Vec<String>, String> {
 }
 
 /// Keeps a failing plan.
-pub(crate) fn keep(path: &Path, world: &str, promise: Promise, fault: &str, plan: &Plan, seed: u64) -> Result<(), String> {
+pub(crate) fn keep(
+    path: &Path,
+    world: &str,
+    promise: Promise,
+    fault: &str,
+    plan: &Plan,
+    seed: u64,
+) -> Result<(), String> {
     let kept = Kept {
         fault: fault.to_owned(),
         world: world.to_owned(),
