@@ -190,6 +190,8 @@ fn base(rng: &mut Rng) -> Plan {
         ..Plan::default()
     };
     plan.rules.no_codes = rng.chance(30);
+    // Most members have bought before, at least at another till.
+    plan.rules.earlier_purchases = rng.pick(&[0, 1, 1, 2]);
     let request_timeout_ms = rng.pick(&[5_000, 5_000, 20_000, 60_000]);
     let schedule = rng.pick(&[0, 1, 2]);
     let slots = 1 + rng.below(2);
