@@ -187,6 +187,5 @@ pub fn compare_with_journal(path: &Path, seed: u64, count: u64) -> Result<(), St
     if let Some(panic) = ended.panics.first() {
         return Err(format!("a panic: {panic}"));
     }
-    let result = result.lock().unwrap().clone();
-    result
+    result.lock().unwrap().clone()
 }

@@ -337,6 +337,23 @@ impl Engage {
         }
     }
 
+    /// A5 off: an attempt that seemed to be over is processed up to an hour later.
+    fn goes_on(&mut self, arriving: &Arriving, goes_on: bool) {
+        if goes_on {
+            self.to_come += 1;
+            let later = Arriving { fate: None, ..arriving.clone() };
+            scheduler::after(scheduler::below(3_600_000) * MS, move || {
+                engage(|engage| {
+                    engage.to_come -= 1;
+                    // Its checks passed when it came.
+                    engage.expired = false;
+                    engage.rules.points += COST;
+                });
+                handle(&later);
+            });
+        }
+    }
+
     fn purchase(&mut self, arriving: &Arriving, body: &serde_json::Value, now: u64) -> Response {
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
         let (id, contact, item) = (text("pointShopItemPurchaseId"), text("contactId"), text("pointShopItemId"));
@@ -369,8 +386,14 @@ impl Engage {
             return refusal;
         }
         match arriving.fate {
-            Some(Fate::AssignmentError { goes_on: false }) => return self.error(500, "PromotionAssignmentError"),
-            Some(Fate::RateLimited { goes_on: false }) => return respond(429, String::new()),
+            Some(Fate::AssignmentError { goes_on }) => {
+                self.goes_on(arriving, goes_on);
+                return self.error(500, "PromotionAssignmentError");
+            }
+            Some(Fate::RateLimited { goes_on }) => {
+                self.goes_on(arriving, goes_on);
+                return respond(429, String::new());
+            }
             _ => {}
         }
         self.spent += COST;
@@ -421,10 +444,6 @@ impl Engage {
                 }
                 response = Some(self.error(409, "PointShopItemPurchaseFailed"));
             }
-            Some(Fate::AssignmentError { goes_on: true }) => {
-                response = Some(self.error(500, "PromotionAssignmentError"));
-            }
-            Some(Fate::RateLimited { goes_on: true }) => response = Some(respond(429, String::new())),
             _ => {}
         }
         let response = response.unwrap_or_else(|| self.purchased(&row));

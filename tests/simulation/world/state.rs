@@ -211,7 +211,7 @@ pub(crate) fn violation(promise: Promise, text: String) {
 pub(crate) fn effect() -> bool {
     let process = scheduler::process();
     let died = state(|state| {
-        let Some(this) = state.processes.get(process).cloned() else { return None };
+        let this = state.processes.get(process).cloned()?;
         if this.dead || process == 0 {
             return None;
         }
