@@ -215,7 +215,7 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
             );
         }
     }
-    // Whoever cannot read the journal does not know of an earlier press, but for what the memory has.
+    // A client that cannot read the journal knows of an earlier press only from its memory.
     if row.code.number() <= -600 {
         let basket = call.basket.filter(|basket| basket.receipt.is_some());
         for id in
