@@ -2,6 +2,7 @@
 //! and their times. A caller only waits. No attempt is made before its intent is durable (invariant
 //! 2).
 
+use super::Journal;
 use super::waiter::Waiter;
 use crate::config::Config;
 use crate::core::admission::{self, Admission, AdmissionRules, Command};
@@ -15,7 +16,6 @@ use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
 use crate::core::scheduler::{self, Job, Resolve};
 use crate::engage::{Engage, History};
-use crate::journal::Journal;
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
@@ -475,7 +475,8 @@ impl Executor {
                 .wait(now)
                 .or_else(|| (!scheduler.budget.spend(now, min_interval)).then_some(min_interval));
             if let Some(wait) = wait {
-                return Ok(Some(Next { intent, delay_ms: millis(wait) }));
+                // Less than a millisecond is rounded up: a delay of zero would run in a circle.
+                return Ok(Some(Next { intent, delay_ms: millis(wait) + 1 }));
             }
             scheduler.throttle.spend(now);
         }

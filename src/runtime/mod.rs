@@ -17,9 +17,13 @@ use crate::core::intent::{Durability, Intent, Review};
 use crate::core::machine;
 use crate::core::reward_match::{self, Certainty, Reward};
 use crate::engage::Engage;
-use crate::journal::{Filter, Journal};
+use crate::journal::Filter;
+#[cfg(not(feature = "simulation"))]
+use crate::journal::Journal;
 use crate::log::Log;
 use crate::rt::Instant;
+#[cfg(feature = "simulation")]
+use crate::simulation::disk::Journal;
 use crate::stats::Stats;
 use crate::transport::Call;
 use executor::Executor;

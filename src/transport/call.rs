@@ -86,6 +86,11 @@ impl Call {
         }
     }
 
+    #[cfg(feature = "simulation")]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// Returns why the call is over, or None while it goes on.
     pub fn end_reason(&self) -> Option<EndReason> {
         if self.cancellation.generation() != self.generation || self.gate.load(Ordering::SeqCst) == WITHDRAWN {

@@ -14,6 +14,8 @@ mod stream;
 mod tls;
 mod tunnel;
 
+#[cfg(feature = "simulation")]
+pub(crate) use call::EndReason;
 pub(crate) use call::{Call, Cancellation, SLICE};
 pub(crate) use head::http_date;
 
@@ -154,8 +156,16 @@ impl Transport {
         self.connections.preconnect(Arc::new(Call::new(Instant::now() + PRECONNECT_LIMIT, cancellation)));
     }
 
+    /// Makes one request in the simulated network.
+    #[cfg(feature = "simulation")]
+    #[allow(clippy::unused_self)]
+    pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
+        crate::simulation::network::send(request, call)
+    }
+
     /// Makes one request. A GET on a pooled connection that turns out to be closed is repeated at
     /// once on a new one. A POST is not: the journal decides about it.
+    #[cfg(not(feature = "simulation"))]
     pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
         let mut call = call.clone();
         let mut attempt = 0;
