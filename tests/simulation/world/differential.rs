@@ -4,13 +4,14 @@ use super::disk::{self, Disk, Disks, Journal};
 use super::random::Rng;
 use super::scheduler::{self, Choice};
 use super::state::{self, Process, State};
-use crate::config::JournalPlace;
+use crate::config::Config;
 use crate::core::admission::{Admission, Candidates};
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
 use crate::core::error::{Detail, Error};
 use crate::core::intent::{Durability, Intent, IntentState, Progress};
 use crate::journal::Filter;
+use crate::log::Log;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -155,8 +156,18 @@ macro_rules! carry_out {
 
 fn compare(path: &Path, seed: u64, count: u64) -> Result<(), String> {
     let opened = |error: Error| format!("the journal cannot be opened: {error}");
-    let real = crate::journal::Journal::open(&JournalPlace::File(path.to_owned())).map_err(opened)?;
-    let simulated = Journal::open(&JournalPlace::File("/simulated/till-0".into())).map_err(opened)?;
+    let config = |path: &Path| {
+        Config::parse(
+            &serde_json::json!({
+                "baseUrl": "http://127.0.0.1:9", "userAgent": "Simulation/1", "tenant": "tenant", "journalPath": path,
+            })
+            .to_string(),
+        )
+        .map_err(opened)
+    };
+    let log = Log::default();
+    let real = crate::journal::Journal::open(&config(path)?, &log).map_err(opened)?;
+    let simulated = Journal::open(&config(Path::new("/simulated/till-0"))?, &log).map_err(opened)?;
     let (Some(real), Some(simulated)) = (real, simulated) else { return Err("there is no journal".into()) };
     for number in 0..count {
         let rng = Rng::new(seed, 1_000 + number);

@@ -153,7 +153,7 @@ fn no_longer_under_way(id: &str, place: usize) {
 /// Sends a request through the simulated network.
 pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Failure> {
     let process = scheduler::process();
-    let failed = |kind| Failure { kind, may_have_left: call.may_have_left(), cause: Vec::new() };
+    let failed = |kind| Failure { kind, may_have_left: call.may_have_left(), response_began: false, cause: Vec::new() };
     let ended = |ended| {
         failed(match ended {
             EndReason::TimedOut => FailureKind::TimedOut,
