@@ -66,7 +66,8 @@ mod system {
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::time::Instant;
 
-    /// Spawns a thread of the library. A panic in it prints nothing to the POS's stderr (invariant 9).
+    /// Spawns a thread of the library. A panic in it prints nothing to the POS's stderr (invariant
+    /// 9).
     pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let quiet = move || {
             let _quiet = crate::panics::quiet_thread();
@@ -76,12 +77,14 @@ mod system {
         crate::os::with_signals_blocked(|| std::thread::Builder::new().name(name.into()).spawn(quiet)).map(drop)
     }
 
-    /// Returns the time by the till's clock. The clock may be set at any time; waits use the monotonic clock.
+    /// Returns the time by the till's clock. The clock may be set at any time; waits use the
+    /// monotonic clock.
     pub(crate) fn wall_now() -> Millis {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
     }
 
-    /// Returns a random number for jitter: SplitMix64 from a random start, so that no two tills agree.
+    /// Returns a random number for jitter: SplitMix64 from a random start, so that no two tills
+    /// agree.
     pub(crate) fn random() -> u64 {
         static STATE: OnceCell<AtomicU64> = OnceCell::new();
         const STEP: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -30,6 +30,10 @@ use server_clock::ServerClock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The least time between two probes of the history.
+const PROBE_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) struct Engage {
     transport: Transport,
@@ -38,6 +42,8 @@ pub(crate) struct Engage {
     /// The history of this origin has responded as Engage's before, so that its 404 means an empty
     /// history.
     own_history: AtomicBool,
+    /// When the history was probed last.
+    last_probe: Mutex<Option<Instant>>,
     log: Arc<Log>,
     /// The lists whose odd elements were logged.
     reported: Mutex<BTreeSet<&'static str>>,
@@ -50,6 +56,7 @@ impl Engage {
             api_mapping: config.api_mapping.clone(),
             clock: ServerClock::default(),
             own_history: AtomicBool::new(false),
+            last_probe: Mutex::default(),
             log: log.clone(),
             reported: Mutex::default(),
         })
@@ -102,6 +109,16 @@ impl Engage {
             self.log.write(Level::Warn, "api.unknown", &fields);
         }
         Ok(list)
+    }
+
+    /// Whether the probe of the history may be sent now: at most one a minute.
+    fn may_probe(&self) -> bool {
+        let mut last = lock(&self.last_probe);
+        let due = last.is_none_or(|at| at.elapsed() >= PROBE_INTERVAL);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
     }
 
     /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None

@@ -91,7 +91,9 @@ impl Engage {
         let item_field = &mapping.item_id_field;
         let item_differs =
             !mapping.purchase_id_fields.contains(item_field) && differs(item_field, purchase.item.uuid());
-        if differs(&mapping.contact_id_field, purchase.contact.uuid()) || item_differs {
+        // With the purchase id the contact may be another: the member's new one after a merge.
+        let contact_differs = ids.is_empty() && differs(&mapping.contact_id_field, purchase.contact.uuid());
+        if contact_differs || item_differs {
             return Row::Unclear("the purchase is of another contact or item".into());
         }
         let Some(status) = fields.digits(&[&mapping.status_field]) else {
@@ -165,6 +167,7 @@ impl Engage {
     /// `InvalidContact`, and a gateway does not.
     fn has_own_history_now(&self, call: &Arc<Call>) -> bool {
         if !self.has_own_history()
+            && self.may_probe()
             && let Ok(response) = get(self, self.api_mapping.purchases_path.replace("{contactId}", "none"), call)
             && ErrorBody::of(&response).engage_code() == Some("InvalidContact")
         {
@@ -183,11 +186,21 @@ impl Engage {
         };
         let detail = Detail { http_status: Some(200), ..Detail::default() };
         let mut found: Option<QueryResult> = None;
+        let mut unreadable = unreadable;
         for raw in rows {
-            let Some(fields) = Object::read(raw) else { continue };
+            let Some(fields) = Object::read(raw) else {
+                unreadable += 1;
+                continue;
+            };
             // Any of the fields may carry it: a row may have an id of its own beside it.
             let mut names = self.api_mapping.purchase_id_fields.iter();
             if !names.any(|name| fields.guid(&[name]) == Some(purchase.id.uuid())) {
+                // A row without a readable id may be any purchase's, and one of another contact
+                // says nothing about this one's history.
+                let has_id = fields.guid(&self.api_mapping.purchase_id_fields).is_some();
+                let contact = fields.guid(&[&self.api_mapping.contact_id_field]);
+                let foreign = contact.is_some_and(|contact| contact != purchase.contact.uuid());
+                unreadable += usize::from(!has_id || foreign);
                 continue;
             }
             let row = match self.read_row(purchase, raw) {
@@ -210,6 +223,10 @@ impl Engage {
             });
         }
         match found {
+            // Failed counts only if every row is, and not all of them were read.
+            Some(QueryResult::Failed(reason)) if !complete || unreadable > 0 => {
+                QueryResult::Processing(Reason { code: Code::Pending, ..reason })
+            }
             Some(result) => result,
             None if !complete => QueryResult::NoEvidence(Reason {
                 cause: vec!["the history is a page and not all of it".into()],
@@ -256,6 +273,7 @@ pub(super) fn failed_attempt(failure: &Failure) -> AttemptResult {
             AttemptResult::InDoubt(reason(Code::PendingInvalidResponse))
         }
         FailureKind::Cancelled => AttemptResult::InDoubt(reason(Code::PendingClosed)),
+        FailureKind::OutOfMemory => AttemptResult::InDoubt(reason(Code::PendingOutOfMemory)),
         FailureKind::Lost if !failure.response_began => AttemptResult::Reset(reason(Code::PendingConnectionLost)),
         FailureKind::TimedOut => {
             let mut reason = reason(Code::PendingConnectionLost);

@@ -61,8 +61,8 @@ impl<'a> Object<'a> {
     /// Returns a truth value: a boolean, 0 or 1, or one of them as a text.
     pub fn flag(&self, names: &[impl AsRef<str>]) -> Option<bool> {
         self.one::<bool>(names).or_else(|| match self.digits(names)?.to_ascii_lowercase().as_str() {
-            "true" | "1" => Some(true),
-            "false" | "0" => Some(false),
+            "true" | "1" | "yes" => Some(true),
+            "false" | "0" | "no" => Some(false),
             _ => None,
         })
     }
@@ -80,8 +80,12 @@ pub(super) fn denies_success(raw: &RawValue) -> bool {
     let filled = |name: &str| {
         fields.raw(name).is_some_and(|value| !matches!(value.get(), "null" | "[]" | "{}" | "\"\"" | "false"))
     };
-    ["error", "errors", "errorCode"].iter().any(|name| filled(name))
-        || ["success", "succeeded"].iter().any(|name| fields.flag(&[name]) == Some(false))
+    ["error", "errors", "errorCode", "fault", "exception"].iter().any(|name| filled(name))
+        || ["success", "succeeded", "isSuccess", "ok"].iter().any(|name| fields.flag(&[name]) == Some(false))
+        || ["status", "result", "outcome"].iter().any(|name| {
+            let text = fields.text(&[name]).unwrap_or_default().to_ascii_lowercase();
+            ["error", "failed", "failure", "rejected", "denied"].contains(&text.as_str())
+        })
 }
 
 /// Returns the body of a read that must be a JSON array of objects with these fields, unchanged. An
@@ -163,13 +167,22 @@ pub(super) fn elements(response: &Response, mapping: &ApiMapping) -> Option<Elem
     }
     let envelope = Object::read(serde_json::from_str(body).ok()?)?;
     let elements: Vec<Box<RawValue>> = envelope.one(&mapping.envelope_fields)?;
-    let offset = envelope.one::<f64>(&mapping.offset_fields).unwrap_or(0.0);
-    let complete = match envelope.one::<f64>(&mapping.total_count_fields) {
+    let number = |names: &[String]| envelope.digits(names).and_then(|digits| digits.parse::<f64>().ok());
+    let offset = number(&mapping.offset_fields).unwrap_or(0.0);
+    let counted = match number(&mapping.total_count_fields) {
         // A page is far shorter than 2^53.
         #[allow(clippy::cast_precision_loss)]
-        Some(total) => offset == 0.0 && elements.len() as f64 >= total,
-        None => offset == 0.0 && whole(elements.len()),
+        Some(total) => elements.len() as f64 >= total,
+        None => whole(elements.len()),
     };
+    // A field that is not known may say that there are further pages.
+    let names = [&mapping.envelope_fields, &mapping.total_count_fields, &mapping.offset_fields];
+    let is_known = |key: &str| {
+        key.eq_ignore_ascii_case("count")
+            || names.iter().any(|names| names.iter().any(|name| key.eq_ignore_ascii_case(name)))
+    };
+    let lists = mapping.envelope_fields.iter().filter(|name| envelope.raw(name).is_some()).count();
+    let complete = offset == 0.0 && counted && lists == 1 && envelope.0.keys().all(|key| is_known(key));
     Some(Elements { elements, complete })
 }
 

@@ -183,7 +183,8 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
         let sealed = if is_new || report.adopted > 0 { None } else { sealed };
         let mut state = read_state(&connection)?;
         if is_a_copy {
-            // The copy has no seal. Its original may have been written since, so that records may be missing.
+            // The copy has no seal. Its original may have been written since, so that records may
+            // be missing.
             report.taken_over = true;
             state = Some(recover::take_over(&connection)?);
         }
@@ -262,8 +263,8 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
     }
 }
 
-/// Whether a journal was closed, and only its database file was copied or moved. Nothing distinguishes
-/// which.
+/// Whether a journal was closed, and only its database file was copied or moved. Nothing
+/// distinguishes which.
 fn is_unsealed(state: &State, has_log: bool, seal: Option<Seal>) -> bool {
     state.closed && !has_log && seal.is_none()
 }

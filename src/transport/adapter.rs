@@ -160,7 +160,9 @@ impl Transport for Connection {
         // second time is worth a system call.
         match std::mem::take(&mut self.has_responded) {
             true => self.unsent.is_empty() && self.stream.is_quiet(),
-            false => self.is_usable(),
+            false => {
+                !context::current().is_ok_and(|context| context.call.requires_new_connection()) && self.is_usable()
+            }
         }
     }
 

@@ -90,6 +90,8 @@ pub(crate) enum FailureKind {
     /// The response has a `Content-Encoding` that the request does not accept.
     Encoded,
     TooLarge,
+    /// There was no memory for the response.
+    OutOfMemory,
 }
 
 pub(crate) struct Transport {
@@ -264,14 +266,33 @@ impl Transport {
         }
         let announced = response.body().content_length().unwrap_or(0).min(self.max_response_bytes);
         // One byte more, for the terminating NUL of the C buffer.
-        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0) + 1);
+        let mut body = Vec::new();
+        reserve(&mut body, usize::try_from(announced).unwrap_or(0) + 1)?;
         // One byte more than the limit, so that a response of exactly the limit passes.
-        response.body_mut().with_config().limit(self.max_response_bytes + 1).reader().read_to_end(&mut body)?;
+        let mut reader = response.body_mut().with_config().limit(self.max_response_bytes + 1).reader();
+        let mut chunk = [0; CHUNK];
+        loop {
+            let read = reader.read(&mut chunk)?;
+            if read == 0 {
+                break;
+            }
+            // One byte more, for the terminating NUL of the C buffer.
+            reserve(&mut body, read + 1)?;
+            body.extend_from_slice(&chunk[..read]);
+        }
         if body.len() as u64 > self.max_response_bytes {
             return Err(ureq::Error::BodyExceedsLimit(self.max_response_bytes));
         }
         Ok(Response { status, content_type, retry_after, date, body })
     }
+}
+
+/// The body of a response is read in pieces of this size, in bytes.
+const CHUNK: usize = 16 << 10;
+
+/// Makes room for a part of a body. The server decides its size, so a lack of memory is an error.
+fn reserve(body: &mut Vec<u8>, additional: usize) -> io::Result<()> {
+    body.try_reserve(additional).map_err(|_| NetworkError::new(FailureKind::OutOfMemory, Vec::new()).into())
 }
 
 /// Returns whether the status alone says enough: too many requests, or an error of the server.

@@ -70,7 +70,8 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     ("", "tell", "tellMember"),
     ("", "tell", "TellMember"),
     // A value of the configuration's journalRecovery.
-    ("", "refuse", "\"refuse\""),
+    ("", "refuse", "journalRecovery"),
+    ("src/config/mod.rs", "refuse", ""),
     ("src/journal/schema.rs", "refused", "'refused'"),
     // Columns of older journals, which a migration renames.
     ("src/journal/schema.rs", "answer", "answer "),

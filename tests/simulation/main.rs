@@ -1,5 +1,5 @@
-//! The simulation as a test: `cargo test --features simulation --test simulation`. The program of the same name runs
-//! as many seeds as wanted.
+//! The simulation as a test: `cargo test --features simulation --test simulation`. The program of
+//! the same name runs as many seeds as wanted.
 
 use engage_point_shop::simulation;
 use std::path::Path;

@@ -129,13 +129,15 @@ impl Book {
         completed && self.acknowledged.get(id).is_some_and(|at| *at < time)
     }
 
-    /// Keeps the sale of an operation. Returns the sale that it belongs to already, if that is another.
+    /// Keeps the sale of an operation. Returns the sale that it belongs to already, if that is
+    /// another.
     pub fn sale_of(&mut self, id: &str, basket: &Basket) -> Option<u32> {
         let known = self.baskets.entry(id.to_owned()).or_insert(*basket);
         (known.sale != basket.sale).then_some(known.sale)
     }
 
-    /// Whether an operation of the basket was sent before a time, and no outcome of it has been reported.
+    /// Whether an operation of the basket was sent before a time, and no outcome of it has been
+    /// reported.
     pub fn is_open(&self, basket: &Basket, began: Micros) -> bool {
         self.baskets.iter().any(|(id, of)| {
             let declined = super::disk::records(basket.till).iter().any(|intent| {

@@ -1,4 +1,5 @@
-//! Holds the simulated disk to the real journal: both get one random list of operations, and must give the same.
+//! Holds the simulated disk to the real journal: both get one random list of operations, and must
+//! give the same.
 
 use super::disk::{self, Disk, Disks, Journal};
 use super::random::Rng;
@@ -181,8 +182,8 @@ fn compare(path: &Path, seed: u64, count: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// Gives `count` operations of a seed to the journal at `path` and to the simulated disk. An error names the first
-/// operation whose results differ.
+/// Gives `count` operations of a seed to the journal at `path` and to the simulated disk. An error
+/// names the first operation whose results differ.
 pub fn compare_with_journal(path: &Path, seed: u64, count: u64) -> Result<(), String> {
     state::replace(State {
         processes: vec![Process::default()],

@@ -1,5 +1,5 @@
-//! The simulated disk: the journal's methods over records in memory, with the promises and failures of the real one.
-//! A test gives both the same operations and compares their results.
+//! The simulated disk: the journal's methods over records in memory, with the promises and failures
+//! of the real one. A test gives both the same operations and compares their results.
 
 use super::plan::{Fault, WriteFailure};
 use super::scheduler;
@@ -214,7 +214,8 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // A dead process's lock may have a new owner after a power cut, which waits then: no more than a delay.
+        // A dead process's lock may have a new owner after a power cut, which waits then: no more
+        // than a delay.
         disk(self.0, |disk| disk.locked = false);
     }
 }

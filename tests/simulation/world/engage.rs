@@ -1,4 +1,5 @@
-//! The simulated Engage: its ledger, and every way in which the real one may differ from the documentation.
+//! The simulated Engage: its ledger, and every way in which the real one may differ from the
+//! documentation.
 
 use super::plan::Fate;
 use super::scheduler;

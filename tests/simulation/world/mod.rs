@@ -1,5 +1,6 @@
-//! A simulation of whole tills: the library's own client, runtime, core and API code in a world that comes from a
-//! seed. The system's threads, clocks, disk and network are replaced; nothing above them is.
+//! A simulation of whole tills: the library's own client, runtime, core and API code in a world
+//! that comes from a seed. The system's threads, clocks, disk and network are replaced; nothing
+//! above them is.
 // A stand-in has the signature of what it replaces.
 #![allow(clippy::trivially_copy_pass_by_ref, clippy::unnecessary_wraps, clippy::unused_self)]
 // Times and counts of a run are written as they are read.

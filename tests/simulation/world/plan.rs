@@ -1,5 +1,5 @@
-//! A run as plain data: the world, the tills and what their cashiers press, and every fault. A plan is made from a
-//! seed, can be made smaller, and is kept as JSON.
+//! A run as plain data: the world, the tills and what their cashiers press, and every fault. A plan
+//! is made from a seed, can be made smaller, and is kept as JSON.
 
 use super::engage::Rules;
 use serde::{Deserialize, Serialize};
@@ -98,14 +98,16 @@ pub(crate) enum Action {
     },
 }
 
-/// A fault. It names its place by a number, so that one can be left out without a change of the others.
+/// A fault. It names its place by a number, so that one can be left out without a change of the
+/// others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Fault {
     /// The `number`th POST, or the `number`th GET.
     Request { post: bool, number: u64, fate: Fate },
     /// All requests in a time.
     Outage { from_ms: u64, until_ms: u64, fate: Fate },
-    /// The process dies at an effect on the disk or the network. `power`: all processes of the till, and unsynced writes.
+    /// The process dies at an effect on the disk or the network. `power`: all processes of the
+    /// till, and unsynced writes.
     Crash { slot: usize, effect: u64, power: bool },
     /// The `number`th write of a till's disk.
     Write { till: usize, number: u64, failure: WriteFailure },
@@ -158,7 +160,8 @@ pub(crate) enum Fate {
     Gateway { status: u16, page: bool, arrived: bool },
     /// Engage fails with this status. `processed`: after it has processed the request.
     ServerError { status: u16, processed: bool },
-    /// Engage responds with `PromotionAssignmentError`. `goes_on`: and completes the purchase all the same.
+    /// Engage responds with `PromotionAssignmentError`. `goes_on`: and completes the purchase all
+    /// the same.
     AssignmentError { goes_on: bool },
     /// Engage responds with 429. `goes_on`: and processes the request all the same.
     RateLimited { goes_on: bool },

@@ -141,8 +141,8 @@ fn print_run(plan: &Plan, seed: u64) {
     println!("{} steps, {} s, digest {:016x}", run.steps, run.now / 1_000_000, run.digest);
 }
 
-/// Finds the first seed of a world that breaks a promise, makes its plan small, and prints its story. With a name, the plan
-/// is kept.
+/// Finds the first seed of a world that breaks a promise, makes its plan small, and prints its
+/// story. With a name, the plan is kept.
 fn shrink_seed(world: &World, failure: Failure<'_>, first: u64, keep: Option<(&str, &str)>) {
     let promise = failure.promise;
     let found = (first..first + 1_000_000)
@@ -181,8 +181,8 @@ pub fn run_twice(world: &str, seed: u64) -> (u64, u64) {
     (scenario::run(&plan, seed, false).digest, scenario::run(&plan, seed, true).digest)
 }
 
-/// Runs seeds of every world that keeps the assumptions, until so many steps are made. Returns the steps, and each
-/// violation with its world and seed.
+/// Runs seeds of every world that keeps the assumptions, until so many steps are made. Returns the
+/// steps, and each violation with its world and seed.
 pub fn run_steps(first: u64, steps: u64) -> (u64, Vec<String>) {
     let (mut made, mut broken) = (0, Vec::new());
     for seed in first.. {
@@ -200,7 +200,8 @@ pub fn run_steps(first: u64, steps: u64) -> (u64, Vec<String>) {
     (made, broken)
 }
 
-/// Runs seeds of every world that keeps the assumptions until so many steps are made. False: a promise broke.
+/// Runs seeds of every world that keeps the assumptions until so many steps are made. False: a
+/// promise broke.
 fn run_campaign(steps: u64, first: u64) -> bool {
     let began = Instant::now();
     let mut sums = Sums::default();

@@ -1,4 +1,5 @@
-//! One run: the POS programs of a plan against the library, and the promises that must hold in every run.
+//! One run: the POS programs of a plan against the library, and the promises that must hold in
+//! every run.
 
 use super::book::{self, Basket, book};
 use super::disk::{self, Disk, Disks};
@@ -18,7 +19,8 @@ use std::sync::Arc;
 
 /// A call may outlive its wait by this (invariant 8).
 const LATE: Micros = 50 * MS;
-/// After the faults, an intent that is neither final nor in review by then is pending for ever. Beyond the resend limit.
+/// After the faults, an intent that is neither final nor in review by then is pending for ever.
+/// Beyond the resend limit.
 const END: Micros = 2 * HOUR;
 
 /// The clients that are open, by place in the plan: the process and its client.
@@ -132,7 +134,8 @@ impl Call {
         Self { process, began, basket, wait_ms, requests: network::network(|network| network.requests) }
     }
 
-    /// Checks the time of a call, and returns whether another call on the same basket ran meanwhile.
+    /// Checks the time of a call, and returns whether another call on the same basket ran
+    /// meanwhile.
     fn end(&self, calm: bool) -> bool {
         let (took, wait) = (scheduler::now() - self.began, self.wait_ms);
         if calm && took > wait * MS + LATE && !state::is_dead(self.process) {
@@ -667,7 +670,8 @@ fn judge(plan: &Plan) {
     let mut bought: BTreeMap<Basket, Vec<String>> = BTreeMap::new();
     for (id, basket) in book(|book| book.baskets.clone()) {
         if basket.receipt.is_some() && !basket.redeem && engage::is_completed(&id) {
-            // Under the member's new id the sale is another one, once the POS has the first one's outcome.
+            // Under the member's new id the sale is another one, once the POS has the first one's
+            // outcome.
             let first = Basket { contact: basket.person(), ..basket };
             let is_known = basket != first && book(|book| book.is_known_before(&first, &id));
             bought.entry(if is_known { basket } else { first }).or_default().push(id);

@@ -1,5 +1,6 @@
-//! The simulated machine: coroutines in the place of threads, virtual time, and a scheduler that a seed drives.
-//! One coroutine runs at a time, and all of a run are on one thread of the system, so a run is exact.
+//! The simulated machine: coroutines in the place of threads, virtual time, and a scheduler that a
+//! seed drives. One coroutine runs at a time, and all of a run are on one thread of the system, so
+//! a run is exact.
 
 use super::random::Rng;
 use generator::{Generator, Gn};

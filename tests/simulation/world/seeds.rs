@@ -1,4 +1,5 @@
-//! The seeds that once failed: each is kept as a plan, with its story in words, and is run for ever.
+//! The seeds that once failed: each is kept as a plan, with its story in words, and is run for
+//! ever.
 
 use super::plan::Plan;
 use super::scenario;
@@ -102,8 +103,8 @@ pub(crate) fn write(path: &Path, kept: &Kept) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Runs every kept plan of a folder. Returns the names of those that hold, and an error that names each that is
-/// closed and breaks. `close`: a plan that holds is marked as closed.
+/// Runs every kept plan of a folder. Returns the names of those that hold, and an error that names
+/// each that is closed and breaks. `close`: a plan that holds is marked as closed.
 pub fn run_kept(folder: &Path, close: bool) -> Result<Vec<String>, String> {
     let (mut held, mut broken) = (Vec::new(), Vec::new());
     for path in files(folder)? {

@@ -1,4 +1,5 @@
-//! The state of the simulated machines: their processes, clocks and crashes; the trace and the violations of a run.
+//! The state of the simulated machines: their processes, clocks and crashes; the trace and the
+//! violations of a run.
 
 use super::scheduler::{self, Micros};
 use std::cell::RefCell;
@@ -207,7 +208,8 @@ pub(crate) fn violation(promise: Promise, text: String) {
     state(|state| state.violations.push(Violation { promise, text }));
 }
 
-/// Counts an effect of the running process, and kills the process where the plan says so. False: it is dead.
+/// Counts an effect of the running process, and kills the process where the plan says so. False: it
+/// is dead.
 pub(crate) fn effect() -> bool {
     let process = scheduler::process();
     let died = state(|state| {

@@ -1,4 +1,5 @@
-//! The simulated system in the place of the standard library's: locks, clocks, threads and randomness, for `rt`.
+//! The simulated system in the place of the standard library's: locks, clocks, threads and
+//! randomness, for `rt`.
 
 use super::scheduler::{self, Micros, Ticket};
 use super::state;

@@ -1,5 +1,5 @@
-//! The worlds: how a seed becomes a plan. A world keeps the assumptions A1 to A6 about Engage, or is there to show
-//! that a promise needs one of them.
+//! The worlds: how a seed becomes a plan. A world keeps the assumptions A1 to A6 about Engage, or
+//! is there to show that a promise needs one of them.
 
 use super::engage::{CodePlace, HistoryForm, Nothing, RedeemForm, Rules};
 use super::plan::{Action, Fate, Fault, Plan, Slot, WriteFailure};
@@ -120,7 +120,8 @@ pub(crate) const WORLDS: &[World] = &[
         without: Some("A4"),
         change: |rng, plan| {
             late_check(rng, plan);
-            // The first copy finds too few points, and the second one finds enough, or the other way round.
+            // The first copy finds too few points, and the second one finds enough, or the other
+            // way round.
             let after_ms = rng.below(20_000);
             posts(rng, plan, &[Fate::Repeat { after_ms }, Fate::Repeat { after_ms: 10 }]);
             lag(rng, plan);
@@ -152,7 +153,8 @@ pub(crate) fn world(name: &str) -> Option<&'static World> {
     WORLDS.iter().find(|world| world.name == name)
 }
 
-/// Makes the plan of a seed. `mild`: about 1 % of the requests have a fault, and nothing else fails.
+/// Makes the plan of a seed. `mild`: about 1 % of the requests have a fault, and nothing else
+/// fails.
 pub(crate) fn plan(world: &World, seed: u64, mild: bool) -> Plan {
     let mut rng = Rng::new(seed, 3);
     let mut plan = base(&mut rng);
@@ -481,7 +483,8 @@ fn redeem(rng: &mut Rng, plan: &mut Plan) {
     plan.rules.redeem = rng.pick(&[RedeemForm::Reward, RedeemForm::Reward, RedeemForm::Empty, RedeemForm::ErrorIn200]);
     let gift = u8::try_from(rng.below(2)).unwrap_or(0);
     if rng.chance(30) {
-        // Not within the time in which an attempt of this till may be processed: nobody could say who it was.
+        // Not within the time in which an attempt of this till may be processed: nobody could say
+        // who it was.
         plan.faults.push(Fault::OtherUses { gift, at_ms: rng.pick(&[0, 300_000]) });
     }
     // Of two tills that use one reward within seconds, nobody could say which one did.
