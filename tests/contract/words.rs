@@ -69,6 +69,10 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     // The name of an action, which the header has.
     ("", "tell", "tellMember"),
     ("", "tell", "TellMember"),
+    ("", "tell", "tell_member"),
+    ("", "tell", "TELL_MEMBER"),
+    // The default of "journalRecovery".
+    ("", "refuse", "\"refuse\""),
     // Columns of older journals, which a migration renames.
     ("src/journal/schema.rs", "answer", "answer "),
     ("src/journal/schema.rs", "answer", ", answer, "),
