@@ -988,8 +988,8 @@ EPS_API const char *eps_code_meaning(int32_t code);
 /**
  * Returns one value of a JSON text, for a program without a JSON library.
  *
- * A string is returned without its quotes and escapes. Any other value is returned as JSON, exactly
- * as it stands in the text: `500.00`, `true`, `null`, an array, an object.
+ * A string is returned without its quotes and escapes. Any other value is returned as JSON,
+ * exactly as it stands in the text: `500.00`, `true`, `null`, an array, an object.
  *
  * @param buffer   The result of a call, or the program's own {data, len} with JSON. It is not
  *                 changed.

@@ -282,7 +282,8 @@ namespace EngagePointShop
         Internal = -900,
     }
 
-    /// <summary>Who acts on a code. An action that is newer than this binding is the administrator's.</summary>
+    /// <summary>Who acts on a code. An action that is newer than this binding is the
+    /// administrator's.</summary>
     public enum CodeAction
     {
         /// <summary>The POS goes on.</summary>

@@ -482,8 +482,8 @@ namespace EngagePointShop
         }
     }
 
-    /// <summary>The options of ResolveReview. Each text has at most 200 bytes, and the journal keeps
-    /// it.</summary>
+    /// <summary>The options of ResolveReview. Each text has at most 200 bytes, and the journal
+    /// keeps it.</summary>
     public sealed class ReviewOptions
     {
         /// <summary>The person who decided.</summary>
@@ -495,8 +495,8 @@ namespace EngagePointShop
         internal Dictionary<string, object> ToJson() => new Dictionary<string, object> { ["by"] = By, ["note"] = Note };
     }
 
-    /// <summary>The configuration of a client. docs/configuration.md describes each key; the default
-    /// applies to a null.</summary>
+    /// <summary>The configuration of a client. docs/configuration.md describes each key; the
+    /// default applies to a null.</summary>
     public sealed class Configuration
     {
         /// <summary>The tenant's URL, "https://acme.voyado.com", or a relay's. Required.</summary>

@@ -114,7 +114,8 @@ static void show_cashier(int32_t code) {
     if (code == EPS_OK) {
         puts("==> The reward is bought.");
     } else if (eps_outcome(code) == EPS_OUTCOME_PENDING) {
-        /* Never show it as failed. A second press is the existing purchase and never deducts twice. */
+        /* Never show it as failed. A second press is the existing purchase and never deducts
+         * twice. */
         if (acts(code, "wait")) puts("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
         else if (acts(code, "review")) puts("==> The purchase is pending. Let the sale go on. A manual review is needed.");
         else puts("==> The purchase is pending. Let the sale go on, and call the administrator.");
@@ -124,7 +125,7 @@ static void show_cashier(int32_t code) {
         puts("==> Nothing was sent. You may try again.");
     } else if (acts(code, "fixProgram")) {
         puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-    } else { /* The cause is the configuration, the key or the journal: the member is not declined. */
+    } else { /* The configuration, the key or the journal: the member is not declined. */
         puts("==> Rewards are not available now. No points were deducted. Call the administrator.");
     }
 }

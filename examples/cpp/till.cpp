@@ -77,7 +77,7 @@ void show_cashier(eps::Code code) {
         std::puts("==> Nothing was sent. You may try again.");
     } else if (action == eps::Action::fix_program) {
         std::puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-    } else { // The cause is the configuration, the key or the journal: the member is not declined.
+    } else { // The configuration, the key or the journal: the member is not declined.
         std::puts("==> Rewards are not available now. No points were deducted. Call the administrator.");
     }
 }
@@ -211,8 +211,8 @@ json show_earlier_sales(const eps::Client &shop) {
 }
 
 /// Resolves the earlier sales that are still pending, after the sale. This program ends here, so
-/// that the library has no time to resolve them in the background. A POS that keeps running needs no
-/// such step, and no POS takes it at its start: all tills share the requests of one key.
+/// that the library has no time to resolve them in the background. A POS that keeps running needs
+/// no such step, and no POS takes it at its start: all tills share the requests of one key.
 void resolve_earlier_sales(const eps::Client &shop, const json &earlier) {
     bool resolved = false;
     for (const auto &operation : earlier) {

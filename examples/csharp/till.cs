@@ -57,7 +57,7 @@ static class Till
             case CodeAction.FixProgram:
                 Console.WriteLine("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
                 break;
-            default: // The cause is the configuration, the key or the journal: the member is not declined.
+            default: // The configuration, the key or the journal: the member is not declined.
                 Console.WriteLine("==> Rewards are not available now. No points were deducted. Call the administrator.");
                 break;
         }
@@ -86,8 +86,8 @@ static class Till
         }
     }
 
-    /// <summary>Acknowledges a receipt that the till has printed, the purchase and its redeem in one
-    /// step. While one of them is pending, only the operation is acknowledged.</summary>
+    /// <summary>Acknowledges a receipt that the till has printed, the purchase and its redeem in
+    /// one step. While one of them is pending, only the operation is acknowledged.</summary>
     static void AcknowledgeReceipt(Client shop, string reference, string operationId)
     {
         try
@@ -198,10 +198,10 @@ static class Till
         }
     }
 
-    /// <summary>Resolves the earlier sales that are still pending, after the sale. This program ends
-    /// here, so that the library has no time to resolve them in the background. A POS that keeps
-    /// running needs no such step, and no POS takes it at its start: all tills share the requests of
-    /// one key.</summary>
+    /// <summary>Resolves the earlier sales that are still pending, after the sale. This program
+    /// ends here, so that the library has no time to resolve them in the background. A POS that
+    /// keeps running needs no such step, and no POS takes it at its start: all tills share the
+    /// requests of one key.</summary>
     static void ResolveEarlierSales(Client shop, IReadOnlyList<Operation> earlier)
     {
         var pending = earlier.Where(operation => operation.Outcome == Outcome.Pending && !operation.NeedsReview).ToList();

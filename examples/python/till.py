@@ -45,7 +45,7 @@ def show_cashier(error: PointShopError) -> None:
         print("==> Nothing was sent. You may try again.")
     elif error.action == Action.FIX_PROGRAM:
         print("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.")
-    else:  # The cause is the configuration, the key or the journal: the member is not declined.
+    else:  # The configuration, the key or the journal: the member is not declined.
         print("==> Rewards are not available now. No points were deducted. Call the administrator.")
 
 

@@ -104,7 +104,7 @@ fn header_example_compiles_and_runs() {
     for (text, runs) in [(&example, false), (&nowhere, true)] {
         let folder = TempDir::new().unwrap();
         let text = match runs {
-            true => &text.replace("/var/lib/acme/", &format!("{}/", folder.path().display())),
+            true => &text.replace("/var/lib/acmepos/", &format!("{}/", folder.path().display())),
             false => text,
         };
         let source = folder.path().join("example.c");

@@ -224,7 +224,7 @@ fn outcomes(schema: &mut Schema, store: &Store, client: &Client) {
     assert_eq!(not_sent.as_ref().unwrap_err().code(), Code::Offline);
     schema.check_result(&offline, &not_sent, "a purchase that was not sent");
 
-    // Without an attempt and its response, with a refused status query, and resolved later.
+    // Without an attempt and its response, with a status query that fails, and resolved later.
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
     let pending = buy(client, LOAD, COFFEE, &json!({ "reference": "pending", "waitMs": 300 }));

@@ -73,6 +73,10 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     ("", "refuse", "journalRecovery"),
     ("src/config/mod.rs", "refuse", ""),
     ("src/journal/schema.rs", "refused", "'refused'"),
+    ("", "tell", "tell_member"),
+    ("", "tell", "TELL_MEMBER"),
+    // The default of "journalRecovery".
+    ("", "refuse", "\"refuse\""),
     // Columns of older journals, which a migration renames.
     ("src/journal/schema.rs", "answer", "answer "),
     ("src/journal/schema.rs", "answer", ", answer, "),

@@ -1,5 +1,5 @@
-/* Makes the call of each case (cases.json), behind the calls of its "before", and prints "number <TAB> code <TAB> outcome <TAB>
- * JSON". Arguments: the cases, the base URL. */
+/* Makes the call of each case (cases.json), after the calls of its "before". Prints
+ * "number <TAB> code <TAB> outcome <TAB> JSON". Arguments: the cases, the base URL. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -60,7 +60,8 @@ pub fn csharp() -> String {
     list("The outcome of a code.", "Outcome", &outcomes());
     list("The log levels. Each level includes the levels above it.", "LogLevel", &levels());
     list(CODES, "Code", &codes());
-    let _ = write!(text, "\n    /// <summary>{ACTION}</summary>\n    public enum CodeAction\n    {{\n");
+    let summary = wrapped(&format!("<summary>{ACTION}</summary>"), 88).join("\n    /// ");
+    let _ = write!(text, "\n    /// {summary}\n    public enum CodeAction\n    {{\n");
     for (action, meaning) in ACTIONS {
         let _ = writeln!(text, "        /// <summary>{meaning}</summary>\n        {action:?},");
     }
