@@ -101,6 +101,8 @@ pub(crate) struct Redemption {
     pub on: Option<Millis>,
     /// The response's status and code.
     pub detail: Detail,
+    /// Another operation of this till has redeemed it.
+    pub by_other_operation: bool,
 }
 
 impl AttemptResult {
@@ -283,8 +285,11 @@ pub(crate) enum Redeemer {
 /// Decides who has used a reward. Within the processing window it was this till: anybody else would
 /// have had to use the same reward in these seconds. Well before or after it, it was somebody else.
 /// All times are Engage's.
-pub(crate) fn redeemer(processing_window: Option<(Millis, Millis)>, on: Option<Millis>) -> Redeemer {
-    match (processing_window, on) {
+pub(crate) fn redeemer(processing_window: Option<(Millis, Millis)>, found: &Redemption) -> Redeemer {
+    if found.by_other_operation {
+        return Redeemer::Other;
+    }
+    match (processing_window, found.on) {
         (Some((from, until)), Some(on)) if (from..=until).contains(&on) => Redeemer::Us,
         (Some((from, until)), Some(on)) if on + CLOCK_TOLERANCE_MS < from || until + CLOCK_TOLERANCE_MS < on => {
             Redeemer::Other
@@ -394,7 +399,9 @@ mod tests {
             (None, Some(1_000_000), Redeemer::Unclear),
         ];
         for (window, on, expected) in rows {
-            assert_eq!(redeemer(window, on), expected, "{window:?} {on:?}");
+            let found = |by_other_operation| Redemption { on, by_other_operation, ..Redemption::default() };
+            assert_eq!(redeemer(window, &found(false)), expected, "{window:?} {on:?}");
+            assert_eq!(redeemer(window, &found(true)), Redeemer::Other, "{window:?} {on:?}");
         }
     }
 }

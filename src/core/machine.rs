@@ -189,7 +189,7 @@ pub(crate) fn after_query(
             }
             _ => wait(&seen, unchanged(&seen)),
         },
-        QueryResult::Redeemed(found) => match redeemer(seen.processing_window, found.on) {
+        QueryResult::Redeemed(found) => match redeemer(seen.processing_window, &found) {
             Redeemer::Us => store(last(completed(&seen, found.reward.unwrap_or_default(), clocks))),
             Redeemer::Other => {
                 let reason = Reason { detail: found.detail, ..Reason::of(Code::AlreadyRedeemed) };

@@ -331,6 +331,19 @@ impl Journal {
         })
     }
 
+    /// Whether another operation of this journal has redeemed a reward.
+    pub fn is_redeemed(&self, reward: AssignmentId, except: OperationId) -> Result<bool> {
+        let sql = "SELECT 1 FROM operation
+                   WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem' AND state = 'completed'";
+        let values = (reward.uuid(), except.uuid());
+        self.read(move |connection| {
+            connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.exists(values))
+                .map_err(|error| failed(&error))
+        })
+    }
+
     /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp
     /// from before `sane` is that of a wrong clock and is set to `now`.
     pub fn prune(&self, before: Millis, sane: Millis, now: Millis) -> Result<usize> {

@@ -558,8 +558,11 @@ impl Executor {
 
     /// Sends one status query about one intent.
     fn query(&self, intent: &Intent) -> QueryResult {
-        let result = self.engage.query_status(&intent.operation, &self.call());
+        let mut result = self.engage.query_status(&intent.operation, &self.call());
         self.stats.status_queries.add();
+        if let (QueryResult::Redeemed(found), Operation::Redeem(redeem)) = (&mut result, intent.operation) {
+            found.by_other_operation = self.journal.is_redeemed(redeem.assignment, redeem.id).unwrap_or(false);
+        }
         self.note_rate(match &result {
             QueryResult::NoEvidence(reason) => Some(reason),
             _ => None,
@@ -602,7 +605,7 @@ impl Executor {
         };
         let completed = matches!(result, QueryResult::Completed { .. })
             || matches!(result, QueryResult::Redeemed(found)
-                if evidence::redeemer(intent.processing_window, found.on) == evidence::Redeemer::Us);
+                if evidence::redeemer(intent.processing_window, found) == evidence::Redeemer::Us);
         let transition = |intent: &Intent| {
             machine::after_query(intent, result.clone(), time, immediate, clocks, self.timing(attended))
         };

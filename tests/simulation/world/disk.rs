@@ -539,6 +539,15 @@ impl Journal {
         })
     }
 
+    pub fn is_redeemed(&self, reward: AssignmentId, except: OperationId) -> Result<bool> {
+        self.read(|disk| {
+            disk.records.values().filter(|intent| intent.id() != except).any(|intent| {
+                matches!(intent.operation, Operation::Redeem(redeem) if redeem.assignment == reward)
+                    && intent.state == IntentState::Completed
+            })
+        })
+    }
+
     pub fn prune(&self, before: Millis, sane: Millis, now: Millis) -> Result<usize> {
         let (count, _, _) = self.transact("prune", Durability::Buffered, |disk| {
             let wrong = |intent: &&Intent| intent.acknowledged_at.is_some_and(|at| at < sane);
