@@ -22,7 +22,8 @@
  *         eps_client *client = NULL;
  *         eps_buffer out;
  *         const char *config = "{\"baseUrl\": \"https://acme.voyado.com\", \"apiKey\": \"secret\","
- *                              " \"userAgent\": \"AcmePOS/1.5\", \"journalPath\": \"/var/lib/acme/points.db\"}";
+ *                              " \"userAgent\": \"AcmePOS/1.5\","
+ *                              " \"journalPath\": \"/var/lib/acme/points.db\"}";
  *         const char *options = "{\"reference\": \"receipt 4711\", \"waitMs\": 8000}";
  *         int32_t code = eps_client_open(EPS_ABI_VERSION, config, &client, &out);
  *         if (code != EPS_OK) {
@@ -985,8 +986,8 @@ EPS_API const char *eps_code_meaning(int32_t code);
 /**
  * Returns one value of a JSON text, for a program without a JSON library.
  *
- * A string is returned without its quotes and escapes. Any other value is returned as JSON, exactly
- * as it stands in the text: `500.00`, `true`, `null`, an array, an object.
+ * A string is returned without its quotes and escapes. Any other value is returned as JSON,
+ * exactly as it stands in the text: `500.00`, `true`, `null`, an array, an object.
  *
  * @param buffer   The result of a call, or the program's own {data, len} with JSON. It is not
  *                 changed.
