@@ -22,7 +22,8 @@
  *         eps_client *client = NULL;
  *         eps_buffer out;
  *         const char *config = "{\"baseUrl\": \"https://acme.voyado.com\", \"apiKey\": \"secret\","
- *                              " \"userAgent\": \"AcmePOS/1.5\", \"journalPath\": \"/var/lib/acme/points.db\"}";
+ *                              " \"userAgent\": \"AcmePOS/1.5\","
+ *                              " \"journalPath\": \"/var/lib/acme/points.db\"}";
  *         const char *options = "{\"reference\": \"receipt 4711\", \"waitMs\": 8000}";
  *         int32_t code = eps_client_open(EPS_ABI_VERSION, config, &client, &out);
  *         if (code != EPS_OK) {
@@ -63,11 +64,10 @@
  *   Two of one item on a receipt are two purchases: put a line number into the reference,
  *   "4711/1" and "4711/2".
  *   Receipt numbers that restart (each day, or with a new till) repeat a reference. Put the date
- *   and the till into the reference, "2026-03-01/till 3/4711". Otherwise a purchase with the
- *   reference of an earlier, acknowledged one gives EPS_REFERENCE_REUSED: nothing is bought, and
- *   "operationId" of the problem object names the earlier operation. The configuration's
- *   "referenceWindowMs" says how long after its acknowledgement a reference still means the
- *   same purchase.
+ *   and the till into the reference, "2026-03-01/till 3/4711". A repeated reference buys nothing:
+ *   within "referenceWindowMs" after the acknowledgement the call returns the earlier purchase with
+ *   "existing". Later the call returns EPS_REFERENCE_REUSED, and "operationId" of the problem
+ *   object names the earlier operation.
  *   eps_acknowledge_reference acknowledges everything of one reference, for example a receipt's
  *   purchase and its redeem. eps_list_unacknowledged with "reference" lists it.
  *
@@ -985,8 +985,8 @@ EPS_API const char *eps_code_meaning(int32_t code);
 /**
  * Returns one value of a JSON text, for a program without a JSON library.
  *
- * A string is returned without its quotes and escapes. Any other value is returned as JSON, exactly
- * as it stands in the text: `500.00`, `true`, `null`, an array, an object.
+ * A string is returned without its quotes and escapes. Any other value is returned as JSON,
+ * exactly as it stands in the text: `500.00`, `true`, `null`, an array, an object.
  *
  * @param buffer   The result of a call, or the program's own {data, len} with JSON. It is not
  *                 changed.

@@ -64,11 +64,10 @@
  *   Two of one item on a receipt are two purchases: put a line number into the reference,
  *   "4711/1" and "4711/2".
  *   Receipt numbers that restart (each day, or with a new till) repeat a reference. Put the date
- *   and the till into the reference, "2026-03-01/till 3/4711". Otherwise a purchase with the
- *   reference of an earlier, acknowledged one gives EPS_REFERENCE_REUSED: nothing is bought, and
- *   "operationId" of the problem object names the earlier operation. The configuration's
- *   "referenceWindowMs" says how long after its acknowledgement a reference still means the
- *   same purchase.
+ *   and the till into the reference, "2026-03-01/till 3/4711". A repeated reference buys nothing:
+ *   within "referenceWindowMs" after the acknowledgement the call returns the earlier purchase with
+ *   "existing". Later the call returns EPS_REFERENCE_REUSED, and "operationId" of the problem
+ *   object names the earlier operation.
  *   eps_acknowledge_reference acknowledges everything of one reference, for example a receipt's
  *   purchase and its redeem. eps_list_unacknowledged with "reference" lists it.
  *

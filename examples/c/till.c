@@ -20,9 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef _WIN32
-#include <direct.h>
-#else
+#ifndef _WIN32
 #include <unistd.h>
 #endif
 

@@ -101,13 +101,9 @@ fn properties(document: &Value, definition: &str) -> Map<String, Value> {
 
 /// Returns the keys that a message lists behind "allowed:".
 fn allowed(message: &str) -> BTreeSet<String> {
-    match message.split_once("allowed: ") {
-        Some((_, keys)) => keys.split(", ").map(str::to_owned).collect(),
-        None => {
-            assert!(message.contains("no key is allowed here"), "{message}");
-            BTreeSet::new()
-        }
-    }
+    let keys = message.split_once("allowed: ").map(|(_, keys)| keys.split(", ").map(str::to_owned).collect());
+    assert!(keys.is_some() || message.contains("no key is allowed here"), "{message}");
+    keys.unwrap_or_default()
 }
 
 const SURPRISE: &str = r#"{"surprise":1}"#;

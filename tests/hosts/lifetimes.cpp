@@ -50,6 +50,14 @@ void clients() {
         auto other = std::move(shop);
         check(other.get() == first && !shop.get(), "moved, not copied");
         check(shop.read_stats().code() == eps::Code::null_argument, "the one moved from is none");
+        check(shop.list_operations().code() == eps::Code::null_argument, "also for a list");
+        check(shop.acknowledge_reference("x").code() == eps::Code::null_argument, "also for a receipt");
+        check(shop.resolve_review("x", "completed").get("/name").json() == "EPS_NULL_ARGUMENT", "also for a review");
+        auto moved = eps::json_quote("x");
+        const auto quoted = std::move(moved);
+        check(quoted.json() == "\"x\"" && quoted.get("").json() == "x", "a result moves with its text");
+        check(moved.get("").code() == eps::Code::empty_argument, "the one moved from has none");
+        check(eps::json_get({}, "").code() == eps::Code::empty_argument, "an empty text has no value");
         auto next = open_shop();
         eps_client *second = next.get();
         other = std::move(next);

@@ -80,6 +80,9 @@ static class Lifetimes
         first.Dispose();
         Check(second.Purchase(Astrid, Coffee, new PurchaseOptions { Reference = "cs 1" }).Outcome == Outcome.Completed, "the other goes on");
         Throws<NotSentException>(Code.Closed, () => first.ListPoints(Astrid));
+        Throws<NotSentException>(Code.Closed, () => first.ListOperations());
+        Throws<NotSentException>(Code.Closed, () => first.AcknowledgeReference("cs 1"));
+        Throws<NotSentException>(Code.Closed, () => first.ResolveReview(Astrid, "completed"));
         Check(IsOpen("points.db"), "a client that is open has its journal");
         second.Dispose();
         Eventually(() => !IsOpen("points.db"), "and lets go of it");

@@ -67,6 +67,9 @@ def closing() -> None:
     first.close()
     check(second.purchase(ASTRID, COFFEE, reference="py 1")["outcome"] == "completed", "the other goes on")
     raises(NotSent, Code.CLOSED, first.list_points, ASTRID)
+    raises(NotSent, Code.CLOSED, first.list_operations)
+    raises(NotSent, Code.CLOSED, first.acknowledge_reference, "py 1")
+    raises(NotSent, Code.CLOSED, first.resolve_review, ASTRID, "completed")
     with second:
         check(is_open("points.db"), "a client that is open has its journal")
     eventually(lambda: not is_open("points.db"), "and lets go of it")
