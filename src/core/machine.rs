@@ -251,12 +251,13 @@ pub(crate) fn durability(intent: &Intent) -> Durability {
     }
 }
 
-/// Returns the acknowledged intent; None if it was acknowledged before.
-pub(crate) fn acknowledge(intent: &Intent, clocks: Clocks) -> Result<Option<Intent>> {
+/// Returns the acknowledged intent; None if it was acknowledged before. `foreign`: it belongs to
+/// another tenant, so that only a person can end it here.
+pub(crate) fn acknowledge(intent: &Intent, foreign: bool, clocks: Clocks) -> Result<Option<Intent>> {
     if intent.is_acknowledged() {
         return Ok(None);
     }
-    if !intent.state.is_final() && !intent.needs_review() {
+    if !intent.state.is_final() && !intent.needs_review() && !foreign {
         let message =
             "the operation is pending; acknowledge it once its outcome is known (eps_resolve_pending queries it now)";
         return Err(intent.operation.named_in(Error::new(Code::StillPending, message)));
@@ -266,11 +267,16 @@ pub(crate) fn acknowledge(intent: &Intent, clocks: Clocks) -> Result<Option<Inte
 
 /// Returns the intent after the decision of a person, acknowledged. None if the outcome is known
 /// already: it stands.
-pub(crate) fn resolve_review(intent: &Intent, review: intent::Review, clocks: Clocks) -> Result<Option<Intent>> {
+pub(crate) fn resolve_review(
+    intent: &Intent,
+    review: intent::Review,
+    foreign: bool,
+    clocks: Clocks,
+) -> Result<Option<Intent>> {
     if intent.state.is_final() {
         return Ok(None);
     }
-    if !intent.needs_review() {
+    if !intent.needs_review() && !foreign {
         let message = "the operation is pending and not in manual review; its outcome will become known by itself";
         return Err(intent.operation.named_in(Error::new(Code::StillPending, message)));
     }

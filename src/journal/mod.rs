@@ -331,11 +331,11 @@ impl Journal {
         })
     }
 
-    /// Whether another operation of this journal has redeemed a reward.
+    /// Whether another operation of this journal has redeemed a reward, or found it redeemed.
     pub fn is_redeemed(&self, reward: AssignmentId, except: OperationId) -> Result<bool> {
         let sql = "SELECT 1 FROM operation
-                   WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem' AND state = 'completed'";
-        let values = (reward.uuid(), except.uuid());
+                   WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem' AND (state = 'completed' OR code = ?3)";
+        let values = (reward.uuid(), except.uuid(), Code::AlreadyRedeemed.number());
         self.read(move |connection| {
             connection
                 .prepare_cached(sql)

@@ -16,6 +16,7 @@ use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
 use crate::core::scheduler::{self, Job, Resolve};
 use crate::engage::{Engage, History};
+use crate::journal::Filter;
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
@@ -155,6 +156,15 @@ impl Executor {
         Ok(intents.into_iter().filter_map(|intent| newer(completed(intent.id()), Some(intent))).collect())
     }
 
+    /// Lists what the journal holds, with the completions that are not stored yet.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+        for intent in self.lock().not_persisted.clone().into_values() {
+            // One that cannot be stored now is listed as the journal has it.
+            let _ = self.persist_again(intent);
+        }
+        self.journal.list(filter)
+    }
+
     /// Returns a completion that was reported and is not stored yet.
     fn reported(&self, id: OperationId) -> Option<Intent> {
         self.lock().not_persisted.get(&id).filter(|intent| intent.state == IntentState::Completed).cloned()
@@ -179,7 +189,9 @@ impl Executor {
                 Some(reported) => self.persist_reported(&reported)?,
                 None => self.recorded(id)?,
             };
-            let Some(acknowledged) = machine::acknowledge(&intent, self.clocks())? else { return Ok(intent) };
+            let Some(acknowledged) = machine::acknowledge(&intent, !self.is_ours(&intent), self.clocks())? else {
+                return Ok(intent);
+            };
             if self.journal.save_within_wait(&acknowledged, Durability::Synced)? {
                 return Ok(acknowledged);
             }
@@ -194,7 +206,7 @@ impl Executor {
         }
         let clocks = self.clocks();
         self.journal.change_reference(reference, |intent| match self.is_ours(intent) {
-            true => machine::acknowledge(intent, clocks),
+            true => machine::acknowledge(intent, false, clocks),
             false => Ok(None),
         })
     }
@@ -208,7 +220,9 @@ impl Executor {
             };
             let clocks = self.clocks();
             let review = Review { at_ms: clocks.now(), ..review.clone() };
-            let Some(resolved) = machine::resolve_review(&intent, review, clocks)? else { return Ok(intent) };
+            let Some(resolved) = machine::resolve_review(&intent, review, !self.is_ours(&intent), clocks)? else {
+                return Ok(intent);
+            };
             if self.journal.save(&resolved, Durability::Synced)? {
                 self.publish(&Next { intent: resolved.clone(), delay_ms: 0 });
                 return Ok(resolved);

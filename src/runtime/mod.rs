@@ -154,7 +154,7 @@ impl Runtime {
 
     /// Lists what the journal holds.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
-        self.executor()?.journal.list(filter)
+        self.executor()?.list(filter)
     }
 
     /// Lists a member's rewards, and keeps their ids as a snapshot.

@@ -543,7 +543,7 @@ impl Journal {
         self.read(|disk| {
             disk.records.values().filter(|intent| intent.id() != except).any(|intent| {
                 matches!(intent.operation, Operation::Redeem(redeem) if redeem.assignment == reward)
-                    && intent.state == IntentState::Completed
+                    && (intent.state == IntentState::Completed || intent.code == Code::AlreadyRedeemed)
             })
         })
     }

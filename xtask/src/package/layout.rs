@@ -19,7 +19,7 @@ pub fn tree(built: &Built, into: &Path) -> Result {
     for folder in [&include, &lib, &cmake] {
         make(folder)?;
     }
-    for header in ["engage_point_shop.h", "engage_point_shop.hpp"] {
+    for header in ["engage_point_shop.h", "engage_point_shop.hpp", "engage_point_shop.schema.json"] {
         copy(&root().join("include").join(header), &include.join(header))?;
     }
     let fill = |text: &str| text.replace("@VERSION@", VERSION).replace("@NATIVE_LIBRARIES@", &built.native);
