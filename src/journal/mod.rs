@@ -53,7 +53,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How long a copy of the journal may take.
 const BACKUP_WAIT: Duration = Duration::from_secs(600);
 /// How long a close waits for the disk.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
+const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
 pub(crate) struct Journal {
     content: Arc<Content>,
