@@ -48,7 +48,7 @@ use uuid::Uuid;
 /// After how many writes a checkpoint is made, and how large the write-ahead log is then at most: a write has ten pages, or fewer.
 const LOG_WRITES: u32 = 200;
 const LOG_BYTES: u64 = 2 << 20;
-/// After this long without a write a checkpoint empties the write-ahead log.
+/// After this long without a write a checkpoint is made. The log keeps its size, and a purchase its speed.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a copy of the journal may take.
 const BACKUP_WAIT: Duration = Duration::from_secs(600);
@@ -265,8 +265,8 @@ impl Journal {
         helper.call(self.wait.max(files::LOCK_WAIT), move || content.write_with(durability, writing))?
     }
 
-    /// Makes a checkpoint when the write-ahead log has grown, or empties it when nothing was written for a minute. That
-    /// takes several syncs, so no caller may wait for it.
+    /// Makes a checkpoint when the write-ahead log has grown, or when nothing was written for a minute: the database file
+    /// then holds all records. That takes several syncs, so no caller may wait for it.
     pub fn checkpoint_if_due(&self) -> Result<()> {
         self.content.checkpoint_if_due()
     }
@@ -540,15 +540,15 @@ impl Content {
         if writes < LOG_WRITES && !is_idle {
             return Ok(());
         }
-        let slot = rt::lock(&self.writer);
-        let Some(writer) = &*slot else { return Ok(()) };
+        let mut slot = rt::lock(&self.writer);
+        let Some(writer) = slot.as_mut() else { return Ok(()) };
         // Nothing is written meanwhile, or the log would have new records at its end and go on growing.
         let _turn = files.writing()?;
         self.log_writes.store(0, Ordering::Relaxed);
         checkpoint(files, &writer.connection)?;
         if is_idle {
-            run_checkpoint(&writer.connection, "TRUNCATE")?;
-            files.content_is_known()?;
+            writer.promise(Durability::Synced)?;
+            begin_log(&writer.connection)?;
         }
         Ok(())
     }
@@ -600,7 +600,7 @@ fn seal(files: &Files, state: &State, durable: bool) -> Result<()> {
 fn checkpoint(files: &Files, connection: &Connection) -> Result<()> {
     files.check_index()?;
     files.check_in_use()?;
-    let is_whole = run_checkpoint(connection, "PASSIVE")?;
+    let is_whole = run_checkpoint(connection)?;
     files.content_is_known()?;
     if is_whole && let Some(state) = read_state(connection)? {
         seal(files, &state, true)?;
@@ -609,11 +609,21 @@ fn checkpoint(files: &Files, connection: &Connection) -> Result<()> {
 }
 
 /// Returns whether all of the log is in the database file.
-fn run_checkpoint(connection: &Connection, mode: &str) -> Result<bool> {
-    let sql = format!("PRAGMA wal_checkpoint({mode})");
+fn run_checkpoint(connection: &Connection) -> Result<bool> {
+    let sql = "PRAGMA wal_checkpoint(PASSIVE)";
     let result = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
-    let (busy, frames, moved) = connection.query_row(&sql, (), result).map_err(|error| failed(&error))?;
+    let (busy, frames, moved) = connection.query_row(sql, (), result).map_err(|error| failed(&error))?;
     Ok(busy == 0 && frames == moved)
+}
+
+/// Writes the state as it is. SQLite syncs the header of a write-ahead log that begins anew, and the folder of a new one:
+/// the next purchase then does not wait for that.
+fn begin_log(connection: &Connection) -> Result<()> {
+    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
+    if let Some(state) = read_state(connection)? {
+        state.write(connection).map_err(|error| failed(&error))?;
+    }
+    transaction.commit().map_err(|error| failed(&error))
 }
 
 /// Marks the journal as closed and moves the log into the file. SQLite deletes the log as the connection closes.

@@ -217,6 +217,11 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
         }
     }
     files.hold()?;
+    if is_first {
+        let _turn = files.writing()?;
+        // Only for the speed of the first purchase.
+        let _ = super::begin_log(&connection);
+    }
     files.join(&mut opening);
     drop(opening);
     Ok(Opened { writer: Some(Writer::new(connection)), reader, files: Some(files), incomplete_before, report })

@@ -70,10 +70,10 @@ fn write_ahead_log_of_busy_journal_stays_small() {
             });
         }
     });
-    client.close();
     let bytes = |suffix: &str| std::fs::metadata(format!("{}{suffix}", place.journal().display())).unwrap().len();
     // A checkpoint comes every 200 writes of at most ten pages of 4 KB.
     assert!(bytes("-wal") < 8 << 20, "the write-ahead log has {} bytes", bytes("-wal"));
     assert!(bytes("") > 100 << 10, "the file has {} bytes", bytes(""));
     println!("campaign write-ahead-log: {} points tried, 0 violations, {} KB", THREADS * EACH, bytes("-wal") >> 10);
+    client.close();
 }
