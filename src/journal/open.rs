@@ -246,7 +246,12 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
     place::check(path, &settings.seal_path)?;
     let has_seal = std::fs::symlink_metadata(&settings.seal_path).is_ok();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let reader = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+    let reader = match std::fs::symlink_metadata(beside(path, "-wal")) {
+        Ok(_) => Connection::open_with_flags(path, flags),
+        // SQLite would make a write-ahead log.
+        Err(_) => open_immutable(path),
+    };
+    let reader = reader.map_err(|error| failed(&error))?;
     match State::read(&reader) {
         Ok(Some(state)) if state.is_copy || !has_seal && state.closed => Ok(Opened {
             writer: None,
@@ -341,12 +346,16 @@ pub(super) fn is_whole(path: &Path, seal_file: &std::fs::File) -> Result<bool> {
 /// Returns the state that the database file has without its write-ahead log. None if that cannot be
 /// read: the file may be in the middle of a checkpoint, or of an older version.
 fn state_in_file(path: &Path) -> Option<State> {
+    State::read(&open_immutable(path).ok()?).ok().flatten()
+}
+
+/// Opens the database file for reading, without its write-ahead log and without a lock.
+fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let encoded = percent_encode(bytes, NON_ALPHANUMERIC).to_string().replace("%2F", "/").replace("%5C", "/");
     let root = if cfg!(windows) { "/" } else { "" };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(format!("file:{root}{encoded}?immutable=1"), flags).ok()?;
-    State::read(&connection).ok().flatten()
+    Connection::open_with_flags(format!("file:{root}{encoded}?immutable=1"), flags)
 }
 
 /// Whether the write-ahead log stays when its last connection closes. It is kept grown while the journal
