@@ -1,5 +1,5 @@
-//! A copy of the journal in one file, made while the journal is in use. The copy is marked, so that it
-//! is never used as a live journal by accident.
+//! A copy of the journal in one file, made while the journal is in use. The copy is marked, so that
+//! it is never used as a live journal by accident.
 
 use super::census::State;
 use super::failure::failed;

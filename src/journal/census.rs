@@ -1,6 +1,6 @@
-//! The journal's count of its own records: a checksum in each record, and one row with the number of
-//! writes, the number of records and the sum of their checksums. It proves that no record is missing,
-//! older or changed.
+//! The journal's count of its own records: a checksum in each record, and one row with the number
+//! of writes, the number of records and the sum of their checksums. It proves that no record is
+//! missing, older or changed.
 
 use super::rows;
 use crate::core::domain::Millis;

@@ -22,11 +22,11 @@ use std::time::{Duration, SystemTime};
 /// How long a lock of another thread or process is waited for. Writes take milliseconds.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// SQLite's shared range (`SHARED_FIRST` and `SHARED_SIZE` of its os.h). While any lock is on it, no
-/// SQLite becomes the last user of the journal and deletes the write-ahead log.
+/// SQLite's shared range (`SHARED_FIRST` and `SHARED_SIZE` of its os.h). While any lock is on it,
+/// no SQLite becomes the last user of the journal and deletes the write-ahead log.
 const SQLITE_SHARED: (u32, u32) = (0x4000_0002, 510);
-/// SQLite's mark in the index that it is in use (`UNIX_SHM_DMS` of its os_unix.c). While any lock is
-/// on it, no SQLite begins the index anew.
+/// SQLite's mark in the index that it is in use (`UNIX_SHM_DMS` of its os_unix.c). While any lock
+/// is on it, no SQLite begins the index anew.
 const SQLITE_INDEX_IN_USE: (u32, u32) = (128, 1);
 /// Held while a process opens or closes the journal.
 const OPENER: (u32, u32) = (0x4000_0400, 1);
@@ -65,8 +65,8 @@ type Key = (u64, u64);
 
 struct Registry {
     open: Vec<(Key, Arc<Files>)>,
-    /// Descriptors of journals that another copy of the library has open. To close one would drop the
-    /// locks of that copy.
+    /// Descriptors of journals that another copy of the library has open. To close one would drop
+    /// the locks of that copy.
     parked: Vec<(Key, File)>,
 }
 
@@ -103,8 +103,8 @@ impl Drop for Shared {
 }
 
 impl Shared {
-    /// Opens the files of a journal, or shares those that this process has open. The journal and the
-    /// seal are made where they are missing.
+    /// Opens the files of a journal, or shares those that this process has open. The journal and
+    /// the seal are made where they are missing.
     pub fn open(path: &Path, seal_path: &Path) -> Result<Self> {
         let mut registry = rt::lock(&REGISTRY);
         place::check(path, seal_path)?;
@@ -311,7 +311,8 @@ impl Files {
         Ok(*rt::lock(&self.seen) != Some(self.change()?))
     }
 
-    /// Marks that the content of the database file is known: it was checked, or this process wrote it.
+    /// Marks that the content of the database file is known: it was checked, or this process wrote
+    /// it.
     pub fn content_is_known(&self) -> Result<()> {
         let change = self.change()?;
         *rt::lock(&self.seen) = Some(change);
@@ -336,8 +337,8 @@ impl Files {
         Ok(())
     }
 
-    /// Checks the paths, and that no file has become smaller: SQLite would write behind a gap, or read
-    /// memory that is not there any more. The caller holds SQLite's lock for writing.
+    /// Checks the paths, and that no file has become smaller: SQLite would write behind a gap, or
+    /// read memory that is not there any more. The caller holds SQLite's lock for writing.
     pub fn check_in_use(&self) -> Result<()> {
         self.check_paths()?;
         let mut held = rt::lock(&self.log);
@@ -373,7 +374,8 @@ impl Files {
         }
     }
 
-    /// Returns the size of the write-ahead log. It holds less after a checkpoint, but does not shrink.
+    /// Returns the size of the write-ahead log. It holds less after a checkpoint, but does not
+    /// shrink.
     pub fn log_bytes(&self) -> u64 {
         rt::lock(&self.log).as_ref().and_then(|files| files.log.metadata().ok()).map_or(0, |about| about.len())
     }

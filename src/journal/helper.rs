@@ -1,5 +1,5 @@
-//! A thread that uses the disk in a caller's place, so that a disk that hangs never holds a caller. At
-//! most one thread of each kind hangs with it: later calls wait in its queue and leave in time.
+//! A thread that uses the disk in a caller's place, so that a disk that hangs never holds a caller.
+//! At most one thread of each kind hangs with it: later calls wait in its queue and leave in time.
 
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
@@ -38,8 +38,8 @@ impl Helper {
         Self { name, shared: Arc::default() }
     }
 
-    /// Does some work on the helper's thread and waits for it at most `limit`. Work that has begun by
-    /// then goes on; work that has not is dropped.
+    /// Does some work on the helper's thread and waits for it at most `limit`. Work that has begun
+    /// by then goes on; work that has not is dropped.
     pub fn call<T: Send + 'static>(&self, limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let until = Instant::now() + limit;
         let result = Arc::new(Mutex::new(None));

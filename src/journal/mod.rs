@@ -1,9 +1,10 @@
-//! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean and what to do about them
-//! is `core`'s business. A write made with [`Durability::Synced`] is on the disk when the call returns (invariant 2), in the
-//! file that the next start will open.
+//! The journal: what must survive a crash, in SQLite. It stores and finds records; what they mean
+//! and what to do about them is `core`'s business. A write made with [`Durability::Synced`] is on
+//! the disk when the call returns (invariant 2), in the file that the next start will open.
 //!
-//! `place` checks the path, `files` owns the open files and their locks, `open` opens and checks, `census` and `seal` prove
-//! that nothing is missing, `recover` accepts a loss, `backup` copies, `helper` keeps callers from a disk that hangs.
+//! `place` checks the path, `files` owns the open files and their locks, `open` opens and checks,
+//! `census` and `seal` prove that nothing is missing, `recover` accepts a loss, `backup` copies,
+//! `helper` keeps callers from a disk that hangs.
 
 mod backup;
 mod census;
@@ -22,7 +23,7 @@ mod time_text;
 pub(crate) use backup::Backup;
 pub(crate) use queries::Filter;
 
-use crate::config::{Config, JournalPlace};
+use crate::config::{Config, JournalPlace, JournalRecovery};
 use crate::core::admission::{Admission, Candidates};
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, ContactId, Millis, Operation, OperationId};
@@ -45,10 +46,12 @@ use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// After how many writes a checkpoint is made, and how large the write-ahead log is then at most: a write has ten pages, or fewer.
+/// After how many writes a checkpoint is made, and how large the write-ahead log is then at most: a
+/// write has ten pages, or fewer.
 const LOG_WRITES: u32 = 200;
 const LOG_BYTES: u64 = 2 << 20;
-/// After this long without a write a checkpoint is made. The log keeps its size, and a purchase its speed.
+/// After this long without a write a checkpoint is made. The log keeps its size, and a purchase its
+/// speed.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a copy of the journal may take.
 const BACKUP_WAIT: Duration = Duration::from_secs(600);
@@ -72,8 +75,8 @@ struct Content {
     tenant: String,
     /// None after the close, and for a copy.
     writer: Mutex<Option<Writer>>,
-    /// Only reads, so that a query does not wait for a write that waits for the disk. None after the close, and for a
-    /// journal in memory.
+    /// Only reads, so that a query does not wait for a write that waits for the disk. None after
+    /// the close, and for a journal in memory.
     reader: Mutex<Option<Connection>>,
     /// None for a journal in memory, and for a copy. After the connections: it is closed last.
     files: Option<Shared>,
@@ -85,7 +88,8 @@ struct Content {
 }
 
 impl Journal {
-    /// Opens the journal and brings it to this version. None when the configuration names no place for one.
+    /// Opens the journal and brings it to this version. None when the configuration names no place
+    /// for one.
     pub fn open(config: &Config, log: &Log) -> Result<Option<Self>> {
         let tenant = config.tenant.clone();
         let opened = match &config.journal {
@@ -117,7 +121,7 @@ impl Journal {
                     seal_path,
                     tenant: tenant.clone(),
                     role: config.journal_role,
-                    accept_loss: config.accept_loss,
+                    accepts_loss: config.journal_recovery == JournalRecovery::Accept,
                 };
                 open_within(settings, config.wait.max(files::LOCK_WAIT))?
             }
@@ -146,8 +150,8 @@ impl Journal {
         }))
     }
 
-    /// Returns when a loss of records was accepted. A sale from before that time may have been made although the
-    /// journal does not know it.
+    /// Returns when a loss of records was accepted. A sale from before that time may have been made
+    /// although the journal does not know it.
     #[allow(dead_code)]
     pub fn incomplete_before(&self) -> Option<Millis> {
         self.incomplete_before
@@ -160,8 +164,8 @@ impl Journal {
         }
     }
 
-    /// Closes the files, and leaves all of the journal in one file if this was its last client. Does not wait long for
-    /// a disk that hangs.
+    /// Closes the files, and leaves all of the journal in one file if this was its last client.
+    /// Does not wait long for a disk that hangs.
     pub fn close(&self) {
         let content = self.content.clone();
         if let Some(helper) = &self.writing
@@ -201,8 +205,9 @@ impl Journal {
         }
     }
 
-    /// Finds what a command may already mean, lets `decide` choose, and makes a start durable; all in one transaction,
-    /// so that two presses at the same instant, in two threads or two processes, are one intent.
+    /// Finds what a command may already mean, lets `decide` choose, and makes a start durable; all
+    /// in one transaction, so that two presses at the same instant, in two threads or two
+    /// processes, are one intent.
     pub fn admit(
         &self,
         operation: &Operation,
@@ -212,8 +217,8 @@ impl Journal {
         self.content.admit(operation, reference, decide)
     }
 
-    /// Returns what a command would mean now, without carrying it out. None if the journal stays busy for longer than
-    /// `limit`.
+    /// Returns what a command would mean now, without carrying it out. None if the journal stays
+    /// busy for longer than `limit`.
     pub fn peek(
         &self,
         operation: &Operation,
@@ -242,19 +247,21 @@ impl Journal {
         }
     }
 
-    /// Writes a record that was read at the revision before its own. False: somebody else has written it since.
+    /// Writes a record that was read at the revision before its own. False: somebody else has
+    /// written it since.
     pub fn save(&self, intent: &Intent, durability: Durability) -> Result<bool> {
         self.content.write_with(durability, |connection, state| write(connection, intent, state))
     }
 
-    /// As [`Journal::save`], for a caller that must not wait for a disk that hangs. After a time-out the write may
-    /// still be made.
+    /// As [`Journal::save`], for a caller that must not wait for a disk that hangs. After a
+    /// time-out the write may still be made.
     pub fn save_within_wait(&self, intent: &Intent, durability: Durability) -> Result<bool> {
         let intent = intent.clone();
         self.write_within_wait(durability, move |connection, state| write(connection, &intent, state))
     }
 
-    /// Does some writing in one transaction, in the place of a caller that must not wait for a disk that hangs.
+    /// Does some writing in one transaction, in the place of a caller that must not wait for a disk
+    /// that hangs.
     fn write_within_wait<T: Send + 'static>(
         &self,
         durability: Durability,
@@ -265,8 +272,9 @@ impl Journal {
         helper.call(self.wait.max(files::LOCK_WAIT), move || content.write_with(durability, writing))?
     }
 
-    /// Makes a checkpoint when the write-ahead log has grown, or when nothing was written for a minute: the database file
-    /// then holds all records. That takes several syncs, so no caller may wait for it.
+    /// Makes a checkpoint when the write-ahead log has grown, or when nothing was written for a
+    /// minute: the database file then holds all records. That takes several syncs, so no caller may
+    /// wait for it.
     pub fn checkpoint_if_due(&self) -> Result<()> {
         self.content.checkpoint_if_due()
     }
@@ -275,15 +283,15 @@ impl Journal {
         self.read(move |connection| find(connection, id))
     }
 
-    /// Returns everything that is pending or not acknowledged, oldest first, also another tenant's. A damaged record is
-    /// left out.
+    /// Returns everything that is pending or not acknowledged, oldest first, also another tenant's.
+    /// A damaged record is left out.
     pub fn unacknowledged(&self) -> Result<Vec<Intent>> {
         let sql = select!("WHERE acknowledged_at IS NULL ORDER BY recorded_at, id");
         self.read(move |connection| readable(connection, sql, ()))
     }
 
-    /// Returns the ids of this tenant's pending operations, those that are due first first, with the member of a
-    /// purchase.
+    /// Returns the ids of this tenant's pending operations, those that are due first first, with
+    /// the member of a purchase.
     pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
         if self.content.is_copy {
             return Ok(Vec::new());
@@ -311,7 +319,8 @@ impl Journal {
         })
     }
 
-    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or it was redeemed before.
+    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or
+    /// it was redeemed before.
     pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent) -> Result<bool> {
         let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
                    AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
@@ -324,8 +333,8 @@ impl Journal {
         })
     }
 
-    /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp from before `sane` is
-    /// that of a wrong clock and is set to `now`.
+    /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp
+    /// from before `sane` is that of a wrong clock and is set to `now`.
     pub fn prune(&self, before: Millis, sane: Millis, now: Millis) -> Result<usize> {
         let wrong = select!("WHERE acknowledged_at IS NOT NULL AND acknowledged_at < ?1");
         self.content.write_with(Durability::Buffered, |connection, state| {
@@ -346,7 +355,8 @@ impl Drop for Journal {
 
 /// Opens on a thread that can be left behind.
 fn open_within(settings: Settings, limit: Duration) -> Result<Opened> {
-    /// How many opens hang, for each path. The next one waits for them, so that threads do not pile up.
+    /// How many opens hang, for each path. The next one waits for them, so that threads do not pile
+    /// up.
     static HANGING: Mutex<Option<HashMap<PathBuf, Arc<Helper>>>> = Mutex::new(None);
     let path = settings.path.clone();
     let helper = rt::lock(&HANGING)
@@ -358,7 +368,8 @@ fn open_within(settings: Settings, limit: Duration) -> Result<Opened> {
     drop(helper);
     let mut hanging = rt::lock(&HANGING);
     let helpers = hanging.get_or_insert_default();
-    // The map's, if no other open of this path is under way. A helper whose work hangs stays, and is used again.
+    // The map's, if no other open of this path is under way. A helper whose work hangs stays, and
+    // is used again.
     if opened.is_ok() && helpers.get(&path).is_some_and(|helper| Arc::strong_count(helper) == 1) {
         helpers.remove(&path);
     }
@@ -388,7 +399,8 @@ fn report(report: Report, log: &Log) {
 /// What became of a transaction that writes.
 enum Attempt<T> {
     Written(T),
-    /// A restart may find it, although it failed: its sync failed, or the files are no longer those on the disk.
+    /// A restart may find it, although it failed: its sync failed, or the files are no longer those
+    /// on the disk.
     MayComeBack(T, Error),
 }
 
@@ -428,7 +440,8 @@ impl Content {
         })?;
         match attempt {
             Attempt::Written(admission) => Ok(admission),
-            // A crash now would bring the record back. Writing something else in its place prevents that.
+            // A crash now would bring the record back. Writing something else in its place prevents
+            // that.
             Attempt::MayComeBack(Admission::New(intent), error) => {
                 let withdrawn = Intent { state: IntentState::NotSent, code: Code::Journal, ..intent };
                 let written = self.write_with(Durability::Synced, |connection, state| {
@@ -474,8 +487,8 @@ impl Content {
             files.check_index()?;
         }
         match (self.commit(writer, durability, writing), &self.files) {
-            // SQLite goes on reading only where it could once not open a file for writing, so then a fresh connection
-            // finds out whether that is still so.
+            // SQLite goes on reading only where it could once not open a file for writing, so then
+            // a fresh connection finds out whether that is still so.
             (Err(error), Some(files)) if error.code() == Code::JournalReadOnly => {
                 writer.reconnect(&files.path)?;
                 self.commit(writer, durability, writing)
@@ -535,14 +548,15 @@ impl Content {
 
     fn checkpoint_if_due(&self) -> Result<()> {
         let Some(files) = &self.files else { return Ok(()) };
-        let writes = self.log_writes.load(Ordering::Relaxed);
-        let is_idle = writes > 0 && rt::lock(&self.last_write).elapsed() >= IDLE;
-        if writes < LOG_WRITES && !is_idle {
+        let due = self.log_writes.load(Ordering::Relaxed);
+        let is_idle = due > 0 && rt::lock(&self.last_write).elapsed() >= IDLE;
+        if due < LOG_WRITES && !is_idle {
             return Ok(());
         }
         let mut slot = rt::lock(&self.writer);
         let Some(writer) = slot.as_mut() else { return Ok(()) };
-        // Nothing is written meanwhile, or the log would have new records at its end and go on growing.
+        // Nothing is written meanwhile, or the log would have new records at its end and go on
+        // growing.
         let _turn = files.writing()?;
         self.log_writes.store(0, Ordering::Relaxed);
         checkpoint(files, &writer.connection)?;
@@ -569,8 +583,8 @@ impl Content {
     }
 }
 
-/// Checks that the files are those on the disk, and that nobody else has changed the content. The connection holds
-/// SQLite's lock for writing, so that no foreign SQLite changes the log meanwhile.
+/// Checks that the files are those on the disk, and that nobody else has changed the content. The
+/// connection holds SQLite's lock for writing, so that no foreign SQLite changes the log meanwhile.
 fn check(files: &Files) -> Result<()> {
     files.check_in_use()?;
     if files.is_changed()? {
@@ -596,7 +610,8 @@ fn seal(files: &Files, state: &State, durable: bool) -> Result<()> {
     write().map_err(|error| unsealed(&files.seal_path, &error))
 }
 
-/// Moves the write-ahead log into the database file. The seal is synced afterwards: it then knows all of it as durable.
+/// Moves the write-ahead log into the database file. The seal is synced afterwards: it then knows
+/// all of it as durable.
 fn checkpoint(files: &Files, connection: &Connection) -> Result<()> {
     files.check_index()?;
     files.check_in_use()?;
@@ -616,8 +631,8 @@ fn run_checkpoint(connection: &Connection) -> Result<bool> {
     Ok(busy == 0 && frames == moved)
 }
 
-/// Writes the state as it is. SQLite syncs the header of a write-ahead log that begins anew, and the folder of a new one:
-/// the next purchase then does not wait for that.
+/// Writes the state as it is. SQLite syncs the header of a write-ahead log that begins anew, and
+/// the folder of a new one: the next purchase then does not wait for that.
 fn begin_log(connection: &Connection) -> Result<()> {
     let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
     if let Some(state) = read_state(connection)? {
@@ -626,7 +641,8 @@ fn begin_log(connection: &Connection) -> Result<()> {
     transaction.commit().map_err(|error| failed(&error))
 }
 
-/// Marks the journal as closed and moves the log into the file. SQLite deletes the log as the connection closes.
+/// Marks the journal as closed and moves the log into the file. SQLite deletes the log as the
+/// connection closes.
 fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
     let _turn = files.writing()?;
     files.check_index()?;
@@ -691,7 +707,8 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
     }
 }
 
-/// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its statements prepared once.
+/// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its
+/// statements prepared once.
 struct Transaction<'a>(&'a Connection);
 
 impl<'a> Transaction<'a> {

@@ -1,5 +1,5 @@
-//! Opens the journal's files, brings them to this version, and checks that they are whole. A file of
-//! another program or of a newer version is not changed.
+//! Opens the journal's files, brings them to this version, and checks that they are whole. A file
+//! of another program or of a newer version is not changed.
 
 use super::census::{self, State};
 use super::failure::failed;
@@ -27,7 +27,7 @@ pub(super) struct Settings {
     pub seal_path: PathBuf,
     pub tenant: String,
     pub role: JournalRole,
-    pub accept_loss: bool,
+    pub accepts_loss: bool,
 }
 
 /// What an open did beside opening, for the log.
@@ -51,7 +51,8 @@ pub(super) struct Opened {
     pub report: Report,
 }
 
-/// The one connection that writes: of two, each would read again from the file what the other has changed.
+/// The one connection that writes: of two, each would read again from the file what the other has
+/// changed.
 pub(super) struct Writer {
     pub connection: Connection,
     durability: Durability,
@@ -121,22 +122,23 @@ fn into_wal(connection: Connection, path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Opens the journal, and moves one aside that SQLite cannot read if the configuration accepts the loss.
+/// Opens the journal, and moves one aside that SQLite cannot read if the configuration accepts the
+/// loss.
 pub(super) fn open(settings: &Settings) -> Result<Opened> {
     if settings.role == JournalRole::Copy {
         return open_copy(settings);
     }
     match open_files(settings, None) {
-        Err(error) if settings.accept_loss && error.code() == Code::JournalDamaged => {
+        Err(error) if settings.accepts_loss && error.code() == Code::JournalDamaged => {
             let salvaged = recover::salvage(settings)?;
-            open_files(settings, Some(salvaged))
+            open_files(settings, Some(&salvaged))
         }
         opened => opened,
     }
 }
 
 /// `salvaged`: the records of a damaged journal, for a new one.
-fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Opened> {
+fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened> {
     let path = &settings.path;
     let files = Shared::open(path, &settings.seal_path)?;
     let mut opening = files.opening()?;
@@ -167,7 +169,7 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
                     super::time_text::long(seal.at)
                 ),
             };
-            if !settings.accept_loss {
+            if !settings.accepts_loss {
                 return Err(lost(path, &loss, 0));
             }
             report.accepted = true;
@@ -186,11 +188,11 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
         }
         let finding = take_census(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
         let finding = Finding { seal: if report.taken_over { None } else { finding.seal }, ..finding };
-        if let Some(records) = &salvaged {
+        if let Some(records) = salvaged {
             state = Some(recover::restore(&connection, records)?);
         } else if report.taken_over {
         } else if let Err(loss) = judge(&connection, &finding)? {
-            if !settings.accept_loss {
+            if !settings.accepts_loss {
                 return Err(lost(path, &loss, finding.records - finding.damaged));
             }
             state = Some(recover::repair(&connection, sealed)?);
@@ -269,7 +271,8 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
     }
 }
 
-/// Whether a journal was closed, and only its database file was copied or moved. Nothing tells which.
+/// Whether a journal was closed, and only its database file was copied or moved. Nothing tells
+/// which.
 fn is_unsealed(state: &State, has_log: bool, seal: Option<Seal>) -> bool {
     state.closed && !has_log && seal.is_none()
 }
@@ -333,7 +336,8 @@ fn judge(connection: &Connection, finding: &Finding<'_>) -> Result<std::result::
     })
 }
 
-/// Checks the content again after somebody else has changed the database file. Returns whether it is whole.
+/// Checks the content again after somebody else has changed the database file. Returns whether it
+/// is whole.
 pub(super) fn is_whole(path: &Path, seal_file: &std::fs::File) -> Result<bool> {
     let connection = connect(path)?;
     keep_log(&connection, true)?;
@@ -358,15 +362,15 @@ fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(format!("file:{root}{encoded}?immutable=1"), flags)
 }
 
-/// Whether the write-ahead log stays when its last connection closes. It is kept grown while the journal
-/// is in use: appending to a file of fixed size needs one disk write less.
+/// Whether the write-ahead log stays when its last connection closes. It is kept grown while the
+/// journal is in use: appending to a file of fixed size needs one disk write less.
 pub(super) fn keep_log(connection: &Connection, keep: bool) -> Result<()> {
     let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
     set.map(drop).map_err(|error| failed(&error))
 }
 
-/// Checks the first bytes without SQLite, so that a foreign file is not even locked. Returns whether the
-/// journal is new.
+/// Checks the first bytes without SQLite, so that a foreign file is not even locked. Returns
+/// whether the journal is new.
 fn check_header(files: &Shared) -> Result<bool> {
     let path = &files.path;
     let unreadable = |error: &std::io::Error| {
@@ -376,7 +380,8 @@ fn check_header(files: &Shared) -> Result<bool> {
     let length = files.db.metadata().map_err(|error| unreadable(&error))?.len();
     let mut head = vec![0; usize::try_from(length.min(100)).unwrap_or(100)];
     read_at(&files.db, &mut head, 0).map_err(|error| unreadable(&error))?;
-    // Made, and the power went before its first transaction was whole: as good as new, or SQLite rolls it back to that.
+    // Made, and the power went before its first transaction was whole: as good as new, or SQLite
+    // rolls it back to that.
     if head.is_empty() || head.iter().all(|byte| *byte == 0) && beside(path, "-journal").exists() {
         return Ok(true);
     }
@@ -429,7 +434,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
     connection.busy_timeout(LOCK_WAIT).map_err(|error| failed(&error))?;
-    // SQLite falls back to reading where it may not write; a journal that cannot be written is none.
+    // SQLite falls back to reading where it may not write; a journal that cannot be written is
+    // none.
     if connection.is_readonly(MAIN_DB).map_err(|error| failed(&error))? {
         return Err(Error::of(Code::JournalReadOnly));
     }
@@ -437,8 +443,9 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Keeps SQLite from looking at the values of a query as it plans it. Our partial indexes give it a reason to,
-/// and then it plans the query anew for each value: two thirds of a purchase's time in the journal.
+/// Keeps SQLite from looking at the values of a query as it plans it. Our partial indexes give it a
+/// reason to, and then it plans the query anew for each value: two thirds of a purchase's time in
+/// the journal.
 fn plan_once(connection: &Connection) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(|error| failed(&error))
 }

@@ -71,11 +71,8 @@ fn check_folder(path: &Path) -> Result<()> {
 fn check_file(path: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
 
-    let about = match std::fs::symlink_metadata(path) {
-        Ok(about) => about,
-        // Reported by the open, with its reason.
-        Err(_) => return Ok(()),
-    };
+    // A failure is reported by the open, with its reason.
+    let Ok(about) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if about.is_dir() {
         return Err(Error::new(
             Code::JournalCannotOpen,
@@ -107,7 +104,8 @@ fn check_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// On Windows the folder's permissions decide, for this file as for those beside it (docs/targets.md).
+/// On Windows the folder's permissions decide, for this file as for those beside it
+/// (docs/targets.md).
 #[cfg(not(unix))]
 #[allow(clippy::unnecessary_wraps)]
 fn check_folder(_: &Path) -> Result<()> {
@@ -134,7 +132,8 @@ fn options() -> OpenOptions {
     {
         use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
         use std::os::unix::fs::OpenOptionsExt;
-        // The check before the open may be out of date; these never follow a link or wait for a pipe.
+        // The check before the open may be out of date; these never follow a link or wait for a
+        // pipe.
         options.mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK);
     }
     #[cfg(windows)]
@@ -200,7 +199,8 @@ pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves a file to a name with the time, so that nothing is lost when a new journal takes its place.
+/// Moves a file to a name with the time, so that nothing is lost when a new journal takes its
+/// place.
 pub(super) fn move_aside(path: &Path) -> Result<()> {
     let aside = beside(path, &format!("-damaged-{}", time_text::compact(rt::wall_now())));
     match std::fs::rename(path, &aside) {

@@ -1,5 +1,5 @@
-//! What is done with a journal that has lost records, once the configuration accepts the loss: all that
-//! can be read is kept, nothing is deleted, and the time is marked.
+//! What is done with a journal that has lost records, once the configuration accepts the loss: all
+//! that can be read is kept, nothing is deleted, and the time is marked.
 
 use super::census::{self, State};
 use super::failure::failed;
@@ -14,8 +14,8 @@ use crate::rt;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
-/// The tenant of a record whose content was changed. No configuration has it, so the record is listed
-/// for review and never sent.
+/// The tenant of a record whose content was changed. No configuration has it, so the record is
+/// listed for review and never sent.
 const DAMAGED: &str = "a damaged record";
 
 fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -35,8 +35,8 @@ fn incomplete(state: State, writes: u64) -> State {
     State { writes: state.writes + 1, ..state }
 }
 
-/// Makes a journal whole with the records that are there. A record that was changed is kept for review,
-/// and one that cannot be read is moved to the table `unreadable`.
+/// Makes a journal whole with the records that are there. A record that was changed is kept for
+/// review, and one that cannot be read is moved to the table `unreadable`.
 pub(super) fn repair(connection: &Connection, seal: Option<Seal>) -> Result<State> {
     transaction(connection, |connection| {
         let state = State::read(connection)?.unwrap_or_else(State::fresh);
@@ -58,7 +58,7 @@ pub(super) fn repair(connection: &Connection, seal: Option<Seal>) -> Result<Stat
 /// Moves a row to the table `unreadable`, each value as an SQL literal.
 fn keep_unreadable(connection: &Connection, row: i64) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("SELECT * FROM operation WHERE rowid = ?1")?;
-    let names: Vec<String> = statement.column_names().into_iter().map(|name| format!("quote({name})")).collect();
+    let names: Vec<String> = statement.column_names().map(|name| format!("quote({name})")).collect();
     drop(statement);
     statement = connection.prepare(&format!("SELECT {} FROM operation WHERE rowid = ?1", names.join("||','||")))?;
     let content: String = statement.query_row((row,), |row| row.get(0))?;

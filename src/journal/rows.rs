@@ -10,8 +10,8 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
 
-/// Selects records: their columns in the order of the checksum, the number of the write that wrote them,
-/// the checksum and the row's number. What follows is the rest of the statement.
+/// Selects records: their columns in the order of the checksum, the number of the write that wrote
+/// them, the checksum and the row's number. What follows is the rest of the statement.
 macro_rules! select {
     ($rest:expr) => {
         concat!(
@@ -43,7 +43,7 @@ pub(super) fn stated_checksum(row: &Row<'_>) -> Option<u64> {
 
 /// Returns a record. A damaged one is an error.
 pub(super) fn find(connection: &Connection, id: OperationId) -> Result<Option<Intent>> {
-    Ok(records(connection, select!("WHERE id = ?1"), (id.uuid(),))?.pop().transpose()?)
+    records(connection, select!("WHERE id = ?1"), (id.uuid(),))?.pop().transpose()
 }
 
 /// Returns records that are all needed: a damaged one is an error.
@@ -92,46 +92,44 @@ const INSERT: &str = "INSERT INTO operation
             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
             ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)";
 
-/// What an intent is about never changes. This is for a record that is also found by the same as before: each column that
-/// is set, changed or not, is a page more to be written where an index has it.
+/// What an intent is about never changes. This is for a record that is also found by the same as
+/// before: each column that is set, changed or not, is a page more to be written where an index has
+/// it.
 const UPDATE: &str = "UPDATE operation SET state = ?8, code = ?9, http_status = ?10, engage_code = ?11,
     attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17, processing_until = ?18, earlier_in_doubt = ?19,
     rewards_before = ?20, resolved_at = ?21, response = ?23, revision = ?24, progress = ?25, tenant = ?26, written_by = ?27, checksum = ?28
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1
           AND assignment IS ?5 AND reference IS ?7 AND acknowledged_at IS ?22";
 
-/// For any other: a reward was found, it is acknowledged, or it is started again under another reference.
+/// For any other: a reward was found, it is acknowledged, or it is started again under another
+/// reference.
 const UPDATE_ALL: &str = "UPDATE operation SET assignment = ?5, reference = ?7, state = ?8, code = ?9, http_status = ?10,
     engage_code = ?11, attempts = ?12, recorded_at = ?13, in_flight_until = ?14, next_query_at = ?15, query_count = ?16, processing_from = ?17,
     processing_until = ?18, earlier_in_doubt = ?19, rewards_before = ?20, resolved_at = ?21, acknowledged_at = ?22, response = ?23, revision = ?24, progress = ?25, tenant = ?26, written_by = ?27, checksum = ?28
     WHERE id = ?1 AND kind = ?2 AND contact IS ?3 AND item IS ?4 AND channel IS ?6 AND revision = ?24 - 1";
 
-/// Inserts revision 1, or updates the revision before. False when that is not what the journal holds.
+/// Inserts revision 1, or updates the revision before. False when that is not what the journal
+/// holds.
 pub(super) fn write(connection: &Connection, intent: &Intent, state: &mut State) -> Result<bool> {
-    let (checksum, written) = match intent.revision {
-        1 => write_by(&[INSERT], connection, intent, state),
-        _ => {
-            let before = stored_checksum(connection, intent.id())?;
-            let (checksum, written) = write_by(&[UPDATE, UPDATE_ALL], connection, intent, state)?;
-            if written {
-                state.remove(before.unwrap_or_default());
-            }
-            Ok((checksum, written))
-        }
-    }?;
+    if intent.revision == 1 {
+        return insert(connection, intent, state);
+    }
+    let before = stored_checksum(connection, intent.id())?;
+    let (checksum, written) = write_by(&[UPDATE, UPDATE_ALL], connection, intent, state)?;
     if written {
+        state.remove(before.unwrap_or_default());
         state.add(checksum);
     }
     Ok(written)
 }
 
-/// Inserts a record at any revision.
-pub(super) fn insert(connection: &Connection, intent: &Intent, state: &mut State) -> Result<()> {
+/// Inserts a record at any revision. False when it exists.
+pub(super) fn insert(connection: &Connection, intent: &Intent, state: &mut State) -> Result<bool> {
     let (checksum, written) = write_by(&[INSERT], connection, intent, state)?;
     if written {
         state.add(checksum);
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Whether a row has the form of a record, whatever its checksum says.
@@ -182,7 +180,8 @@ fn stored_checksum(connection: &Connection, id: OperationId) -> Result<Option<u6
         .map_err(|error| failed(&error))
 }
 
-/// Tries statements until one writes a row. Returns the record's checksum, and whether a row was written.
+/// Tries statements until one writes a row. Returns the record's checksum, and whether a row was
+/// written.
 fn write_by(statements: &[&str], connection: &Connection, intent: &Intent, state: &State) -> Result<(u64, bool)> {
     let (item, assignment, channel) = match intent.operation {
         Operation::Purchase(operation) => (Some(operation.item), intent.reward, None),
@@ -252,8 +251,8 @@ fn hash_output(sum: u64, value: &ToSqlOutput<'_>) -> u64 {
     }
 }
 
-/// How deep a stored response may be nested. Parsers of JSON stop at depths from 64 upwards; Engage's
-/// own responses have at most 4 levels.
+/// How deep a stored response may be nested. Parsers of JSON stop at depths from 64 upwards;
+/// Engage's own responses have at most 4 levels.
 const MAX_DEPTH: usize = 128;
 
 /// Returns how deep a JSON text is nested.
@@ -294,7 +293,8 @@ fn unpack(bytes: &[u8]) -> Vec<AssignmentId> {
 fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
     let word: String = row.get("state")?;
     let number: i32 = row.get("code")?;
-    // A state or a code of a newer version is as unknown to us as the outcome: it is pending (invariant 4).
+    // A state or a code of a newer version is as unknown to us as the outcome: it is pending
+    // (invariant 4).
     let state = IntentState::from_name(&word).unwrap_or(IntentState::InDoubt);
     let code = Code::from_number(number).unwrap_or(Code::Pending);
     let optional = |name: &str| row.get::<_, Option<i64>>(name).map(|time| time.map(natural));
@@ -334,7 +334,8 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         resolved_at: optional("resolved_at")?,
         acknowledged_at: optional("acknowledged_at")?,
         response: row.get("response")?,
-        // Written by a newer version in another form, it counts as empty: the outcome is then pending.
+        // Written by a newer version in another form, it counts as empty: the outcome is then
+        // pending.
         progress: serde_json::from_str(&row.get::<_, String>("progress")?).unwrap_or_default(),
         tenant: row.get("tenant")?,
         revision: millis(row, "revision")?,

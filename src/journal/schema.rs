@@ -101,8 +101,9 @@ const PROGRESS: &str = "ALTER TABLE operation ADD COLUMN tenant TEXT;
      CREATE INDEX by_reference ON operation (reference) WHERE reference IS NOT NULL;
      CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;";
 
-/// Version 5: the journal's count of its own records, so that a loss is noticed. `unreadable` keeps what
-/// could not be read when the loss was accepted. `open` computes the checksums of the records that exist.
+/// Version 5: the journal's count of its own records, so that a loss is noticed. `unreadable` keeps
+/// what could not be read when the loss was accepted. `open` computes the checksums of the records
+/// that exist.
 const CENSUS: &str = "ALTER TABLE operation ADD COLUMN written_by INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE operation ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
      CREATE TABLE state (

@@ -1,8 +1,9 @@
 //! The seal: a small file beside the journal that knows how far the journal had been written.
 //!
-//! SQLite takes the first damaged part of its write-ahead log for the log's end, and a missing log for
-//! an empty one. The seal tells such a loss from an ordinary crash. It is written after each commit and
-//! synced at a checkpoint only, so after a power cut it may be older than the journal, but never newer.
+//! SQLite takes the first damaged part of its write-ahead log for the log's end, and a missing log
+//! for an empty one. The seal tells such a loss from an ordinary crash. It is written after each
+//! commit and synced at a checkpoint only, so after a power cut it may be older than the journal,
+//! but never newer.
 
 use super::census::State;
 use super::files::{read_at, write_at};
@@ -12,8 +13,8 @@ use std::fs::File;
 use std::io;
 
 const MAGIC: [u8; 8] = *b"EPSseal1";
-/// The seal has two slots, written in turn, so that a torn write leaves the one before. Each lies in a
-/// sector of its own.
+/// The seal has two slots, written in turn, so that a torn write leaves the one before. Each lies
+/// in a sector of its own.
 const SLOT: u64 = 4_096;
 const LENGTH: usize = 96;
 
@@ -118,7 +119,8 @@ pub(super) struct Finding<'a> {
     pub sum: u64,
     /// The records that do not have the content that was written.
     pub damaged: u64,
-    /// The last write that the database file has without its write-ahead log, if that could be read.
+    /// The last write that the database file has without its write-ahead log, if that could be
+    /// read.
     pub in_file: Option<u64>,
     /// Whether there is a write-ahead log.
     pub has_log: bool,
@@ -169,8 +171,8 @@ pub(super) fn judge(found: &Finding<'_>) -> Result<(), Loss> {
         Some(seal) if seal.written == state.writes && seal.sum != state.sum => {
             return missing(format!("the journal and its seal differ since {}", time_text::long(seal.at)));
         }
-        // A log is deleted only by a clean close, which marks the journal, or by another program that has
-        // moved all of it into the file.
+        // A log is deleted only by a clean close, which marks the journal, or by another program
+        // that has moved all of it into the file.
         Some(seal) if !found.has_log && !state.closed && state.writes > seal.written + 1 => {
             return missing(format!("its write-ahead log (-wal) is missing, so writes after {last} may be missing"));
         }
@@ -212,7 +214,8 @@ mod tests {
     fn crash_leaves_whole_journal_with_older_seal() {
         let now = state(9);
         assert_eq!(judge(&whole(&now)), Ok(()));
-        // The process was killed between the commit and the seal, or the power cut took newer seals.
+        // The process was killed between the commit and the seal, or the power cut took newer
+        // seals.
         for before in [state(8), state(6)] {
             let seal = Some(Seal::of(&before, None, true));
             assert_eq!(judge(&Finding { seal, ..whole(&now) }), Ok(()));

@@ -48,6 +48,8 @@ fn open_and_query(fixture: &Fixture, config: &str, place: &Place, till_days: i64
     let mut till = RunningTill::start(config, place, till_days * DAY_MS);
     let result = till.make("resolve:2000");
     assert_eq!((result.code(), result.json("pending")), (Some(0), &json!(1)));
+    // Waits for the worker, which deletes the records after the query.
+    assert_eq!(till.make("close").code(), Some(0));
     till.end();
 }
 

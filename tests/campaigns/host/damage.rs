@@ -6,6 +6,7 @@ use engage_point_shop::{Client, Code};
 use engage_sandbox::{Effect, Fault, Operation};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -23,8 +24,8 @@ impl Random {
     }
 }
 
-/// The files of one journal at times of its life, as a kill or a close leaves them, and the references
-/// that it holds.
+/// The files of one journal at times of its life, as a kill or a close leaves them, and the
+/// references that it holds.
 struct Generation {
     name: &'static str,
     files: Files,
@@ -232,6 +233,9 @@ fn damaged_cut_lost_or_mixed_files_are_reported() {
     assert!(violations.is_empty(), "{}", violations[..violations.len().min(10)].join("\n"));
 }
 
+/// Damage, the code of the open that refuses it, and the records that may be left.
+type Damage<'a> = (&'a str, &'a dyn Fn(&mut Files), Code, RangeInclusive<usize>);
+
 #[test]
 fn accepted_loss_opens_with_what_is_left() {
     let fixture = Fixture::new();
@@ -242,7 +246,7 @@ fn accepted_loss_opens_with_what_is_left() {
         let all: Value = serde_json::from_slice(&client.list_operations(None).unwrap()).unwrap();
         all["operations"].as_array().unwrap().len()
     };
-    let cases: [(&str, &dyn Fn(&mut Files), Code, std::ops::RangeInclusive<usize>); 5] = [
+    let cases: [Damage<'_>; 5] = [
         ("no log", &|files| drop(files.remove("-wal")), Code::JournalIncomplete, 4..=8),
         ("no journal", &|files| drop(files.remove("")), Code::JournalIncomplete, 0..=9),
         ("no seal", &|files| drop(files.remove("-seal")), Code::JournalIncomplete, 9..=9),

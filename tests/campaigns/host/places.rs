@@ -9,11 +9,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// A place, how it is made, and a part of the message.
+type Place<'a> = (&'a str, &'a dyn Fn(&Path), &'a str);
+
 #[test]
 fn file_that_is_not_ours_alone_is_rejected_at_once() {
     let fixture = Fixture::new();
     let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    let cases: [(&str, &dyn Fn(&Path), &str); 6] = [
+    let cases: [Place<'_>; 6] = [
         ("pipe", &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()), "pipe"),
         ("link", &|path| std::os::unix::fs::symlink(path.with_file_name("other"), path).unwrap(), "symbolic link"),
         (
