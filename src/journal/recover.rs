@@ -96,10 +96,12 @@ pub(super) fn salvage(settings: &Settings) -> Result<Vec<Intent>> {
             let _ = read_while_possible(&connection, order, &mut records);
         }
     }
+    // Windows does not rename an open file.
+    drop(opening);
+    drop(files);
     for suffix in ["", "-wal", "-shm", "-journal"] {
         move_aside(&beside(path, suffix))?;
     }
-    files.forget_log();
     Ok(records)
 }
 
