@@ -22,7 +22,8 @@
  *         eps_client *client = NULL;
  *         eps_buffer out;
  *         const char *config = "{\"baseUrl\": \"https://acme.voyado.com\", \"apiKey\": \"secret\","
- *                              " \"userAgent\": \"AcmePOS/1.5\", \"journalPath\": \"/var/lib/acmepos/points.db\"}";
+ *                              " \"userAgent\": \"AcmePOS/1.5\","
+ *                              " \"journalPath\": \"/var/lib/acmepos/points.db\"}";
  *         const char *options = "{\"reference\": \"receipt 4711\", \"waitMs\": 8000}";
  *         int32_t code = eps_client_open(EPS_ABI_VERSION, config, &client, &out);
  *         if (code != EPS_OK) {

@@ -59,7 +59,7 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JournalRecovery {
     /// It is not opened.
-    Refuse,
+    Reject,
     /// It is opened with the records that can be read.
     Accept,
 }
@@ -130,7 +130,7 @@ impl Config {
             Some(_) => return Err(fields.error("journalRole", "must be \"live\", \"copy\" or \"takeOver\"")),
         };
         let journal_recovery = match fields.string("journalRecovery")?.as_deref() {
-            None | Some("refuse") => JournalRecovery::Refuse,
+            None | Some("refuse") => JournalRecovery::Reject,
             Some("accept") => JournalRecovery::Accept,
             Some(_) => return Err(fields.error("journalRecovery", "must be \"refuse\" or \"accept\"")),
         };
@@ -194,8 +194,8 @@ fn journal_place(fields: &mut Fields) -> Result<JournalPlace> {
     }
 }
 
-/// Returns an absolute path. A relative one would mean another file after the POS changes its working
-/// directory, as a file dialog does.
+/// Returns an absolute path. A relative one would mean another file after the POS changes its
+/// working directory, as a file dialog does.
 fn absolute(fields: &Fields, key: &str, path: String) -> Result<PathBuf> {
     let path = PathBuf::from(path);
     if path.is_absolute() {

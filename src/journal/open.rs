@@ -182,7 +182,8 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
         let sealed = if is_new || report.adopted > 0 { None } else { sealed };
         let mut state = read_state(&connection)?;
         if is_a_copy {
-            // The copy has no seal. Its original may have gone on, so that records may be missing.
+            // The copy has no seal. Its original may have recorded more, so that records may be
+            // missing.
             report.taken_over = true;
             state = Some(recover::take_over(&connection)?);
         }
@@ -271,7 +272,7 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
     }
 }
 
-/// Whether a journal was closed, and only its database file was copied or moved. Nothing tells
+/// Whether a journal was closed, and only its database file was copied or moved. Nothing shows
 /// which.
 fn is_unsealed(state: &State, has_log: bool, seal: Option<Seal>) -> bool {
     state.closed && !has_log && seal.is_none()

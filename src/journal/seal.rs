@@ -1,9 +1,9 @@
 //! The seal: a small file beside the journal that knows how far the journal had been written.
 //!
 //! SQLite takes the first damaged part of its write-ahead log for the log's end, and a missing log
-//! for an empty one. The seal tells such a loss from an ordinary crash. It is written after each
-//! commit and synced at a checkpoint only, so after a power cut it may be older than the journal,
-//! but never newer.
+//! for an empty one. The seal distinguishes such a loss from an ordinary crash. It is written after
+//! each commit and synced at a checkpoint only, so after a power cut it may be older than the
+//! journal, but never newer.
 
 use super::census::State;
 use super::files::{read_at, write_at};

@@ -35,7 +35,7 @@ fn hash_value(start: u64, value: ValueRef<'_>) -> u64 {
     }
 }
 
-/// Writes the checksums of all records and of the journal's state, as one more write of the journal.
+/// Writes the checksums of all records and of the journal's state, as one more write.
 pub fn write_checksums(connection: &Connection) {
     let mut sum = 0_u64;
     let mut records = 0_i64;
@@ -58,7 +58,7 @@ pub fn write_checksums(connection: &Connection) {
         let mut checksum = hash(0, row.get_ref(0)?.as_blob()?);
         for at in 1..=7 {
             let number = match row.get::<_, Option<i64>>(at)? {
-                // A time is told from none.
+                // A time differs from none.
                 Some(number) if at == 6 => number + 1,
                 number => number.unwrap_or_default(),
             };

@@ -202,7 +202,7 @@ fn survive(fixture: &Fixture, act: &Act, moment: Moment) -> Result<String, Strin
     }
     till.kill();
     let deductions = fixture.deductions() - before;
-    // All files are gone: no witness is left, and idScope is the guard.
+    // All newer files are missing: no witness is left, and idScope is the guard.
     let no_witness = matches!(*name, "all files are deleted" | "all files of an older time are put over it");
     if deductions > codes.len() && !no_witness {
         return Err(format!("{deductions} deductions for {} sales: {codes:?}", codes.len()));

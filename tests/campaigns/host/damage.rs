@@ -134,7 +134,7 @@ fn mixtures(generations: &[Generation]) -> Vec<Case> {
                     .enumerate()
                     .filter_map(|(place, suffix)| Some((suffix, from(place).files.get(suffix)?.clone())))
                     .collect();
-                // A whole older generation: no file is left that could tell.
+                // A whole older generation: no file is left that shows it.
                 if files == older.files {
                     continue;
                 }
@@ -233,7 +233,7 @@ fn damaged_cut_lost_or_mixed_files_are_reported() {
     assert!(violations.is_empty(), "{}", violations[..violations.len().min(10)].join("\n"));
 }
 
-/// Damage, the code of the open that refuses it, and the records that may be left.
+/// Damage, the code of the rejected open, and the records that may be left.
 type Damage<'a> = (&'a str, &'a dyn Fn(&mut Files), Code, RangeInclusive<usize>);
 
 #[test]
