@@ -329,6 +329,13 @@ fn judge(connection: &Connection, finding: &Finding<'_>) -> Result<std::result::
     if let Err(loss) = seal::judge(finding) {
         return Ok(Err(loss));
     }
+    // A trigger could change a record as it is written.
+    let foreign: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index')", (), |row| row.get(0))
+        .map_err(|error| failed(&error))?;
+    if foreign > 0 {
+        return Ok(Err(Loss { damaged: true, says: "another program has added triggers or views to it".to_owned() }));
+    }
     let check: String =
         connection.query_row("PRAGMA integrity_check(1)", (), |row| row.get(0)).map_err(|error| failed(&error))?;
     Ok(match check.as_str() {

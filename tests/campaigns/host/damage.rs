@@ -277,6 +277,32 @@ fn accepted_loss_opens_with_what_is_left() {
 }
 
 #[test]
+fn trigger_of_another_program_is_reported() {
+    let fixture = Fixture::new();
+    let journal = fixture.place("trigger");
+    let client = fixture.open(&journal).unwrap();
+    assert_eq!(code_of_sale(&client, "R1"), Code::Ok);
+    client.close();
+    drop(client);
+    let foreign = rusqlite::Connection::open(&journal).unwrap();
+    let trigger =
+        "CREATE TRIGGER \"a\"\"b\" AFTER INSERT ON operation BEGIN DELETE FROM operation WHERE id = new.id; END";
+    foreign.execute_batch(trigger).unwrap();
+    drop(foreign);
+    let error = fixture.open(&journal).map(drop).unwrap_err();
+    assert_eq!(error.code(), Code::JournalDamaged, "{error}");
+    assert!(error.message().contains("trigger"), "{error}");
+    let client = fixture.open_with(&journal, &json!({ "journalRecovery": "accept" })).unwrap();
+    assert_eq!(code_of_sale(&client, "R2"), Code::Ok);
+    client.close();
+    drop(client);
+    let client = fixture.open(&journal).unwrap();
+    assert_eq!([code_of_sale(&client, "R1"), code_of_sale(&client, "R2")], [Code::Ok, Code::Ok]);
+    assert_eq!(fixture.deductions(), 2);
+    client.close();
+}
+
+#[test]
 fn closed_journal_is_one_file_and_its_copy_is_noticed() {
     let fixture = Fixture::new();
     let generations = generations(&fixture);

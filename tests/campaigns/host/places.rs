@@ -1,6 +1,7 @@
 //! Where a journal may not lie, and whose it is.
 
 use crate::fixture::{Fixture, beside, buy, code_of_sale};
+use crate::till;
 use engage_point_shop::{Client, Code};
 use engage_sandbox::{Effect, Fault, Operation};
 use serde_json::{Value, json};
@@ -71,6 +72,24 @@ fn pending_purchase_of_another_tenant_is_listed_and_never_sent() {
     assert_eq!(theirs.sandbox.requests().len(), 0);
     assert_eq!(code_of_sale(&client, "R1"), Code::Ok, "the same reference is another sale there");
     client.close();
+}
+
+#[test]
+fn second_copy_of_the_library_is_rejected() {
+    let fixture = Fixture::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = till::build_folder().join("two_copies");
+    let include = root.join("include");
+    let source = root.join("tests/campaigns/host/two_copies.c");
+    till::compile(&source, &program, &["-I", include.to_str().unwrap(), "-ldl"]);
+    let library = till::shared_library();
+    let copy = fixture.folder().join("copy.so");
+    std::fs::copy(&library, &copy).unwrap();
+    let config = fixture.config(&fixture.place("copies"), &json!({}));
+    let output = Command::new(program).args([library, copy]).arg(config).output().unwrap();
+    let codes = String::from_utf8_lossy(&output.stdout).into_owned();
+    let rejected = Code::JournalSecondCopy.number();
+    assert_eq!(codes, format!("0 {rejected} 0 0\n"), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
