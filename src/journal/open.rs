@@ -203,8 +203,12 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
         }
         let state = state.ok_or_else(|| Error::of(Code::JournalDamaged))?;
         incomplete_before = state.incomplete_before;
-        if sealed.is_none() || report != Report::default() {
-            Seal::of(&state, None, true).begin(seal_file).map_err(|error| unsealed(&settings.seal_path, &error))?;
+        let begins = sealed.is_none() || report != Report::default();
+        if begins || sealed.is_some_and(|seal| seal.written != state.writes) {
+            // After a power cut the seal may name writes that were lost. Another write takes their
+            // numbers. What a crash has left need not be durable yet.
+            let seal = Seal::of(&state, sealed.filter(|_| !begins), begins);
+            seal.begin(seal_file).map_err(|error| unsealed(&settings.seal_path, &error))?;
         }
         drop(turn);
         connection
