@@ -1,6 +1,7 @@
 /* Loads two copies of the library into one process and opens one journal with both:
  *   two_copies LIBRARY COPY CONFIG
- * Prints the codes of the opens, of an open after the first client was closed, and of an open by the first copy. */
+ * Prints the codes of an open by each copy, of another open by the first one, and of an open by the
+ * second one after the first one's clients were closed. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
