@@ -1,84 +1,142 @@
 /*
- * engage_point_shop.h: sell loyalty rewards for points at the till.
+ * engage_point_shop.h: lets a POS sell loyalty rewards for points.
  *
- * Made by `cargo xtask header`; do not edit. This header is the specification of the library: what stands here is kept.
+ * `cargo xtask header` makes this file; do not edit it. This header is the specification of the
+ * library. The library keeps every promise of this header.
  *
- * WHAT IT IS FOR. A member at the till buys rewards with loyalty points, through the Voyado Engage Point Shop. The network drops,
- * the power goes, the cashier presses twice: the library sees to it that no purchase is lost, none is deducted twice, and none is
- * called failed that was not. What spends is written to a journal before it is sent, and settled until its outcome is known.
+ * PURPOSE. A member buys rewards with loyalty points at the POS, through the Voyado Engage Point
+ * Shop. The network drops, the power fails, or the cashier presses twice. The library loses no
+ * purchase, deducts no purchase twice, and reports no purchase as declined that was not declined.
+ * The library records each operation in a journal before the operation's first request. The
+ * library then resolves the operation until its outcome is final.
  *
  * AN EXAMPLE.
  *
  *     #include <stdio.h>
  *     #include "engage_point_shop.h"
  *
+ *     #define CONTACT "a0000000-0000-4000-8000-000000000001"
+ *     #define ITEM "b0000000-0000-4000-8000-000000000001"
+ *
  *     int main(void) {
- *         eps_client *shop = NULL;
- *         eps_buffer answer;
+ *         eps_client *client = NULL;
+ *         eps_buffer out;
  *         const char *config = "{\"baseUrl\": \"https://acme.voyado.com\", \"apiKey\": \"secret\","
- *                              " \"userAgent\": \"AcmePOS/1.5\", \"journalPath\": \"points.db\"}";
- *         int32_t code = eps_client_open(EPS_ABI_VERSION, config, &shop, &answer);
+ *                              " \"userAgent\": \"AcmePOS/1.5\", \"journalPath\": \"/var/lib/acme/points.db\"}";
+ *         const char *options = "{\"reference\": \"receipt 4711\", \"waitMs\": 8000}";
+ *         int32_t code = eps_client_open(EPS_ABI_VERSION, config, &client, &out);
  *         if (code != EPS_OK) {
- *             fprintf(stderr, "%s: %s\n", eps_code_name(code), answer.data ? answer.data : "");
- *             eps_buffer_dispose(&answer);
+ *             fprintf(stderr, "%s: %s\n", eps_code_name(code), out.data ? out.data : "");
+ *             eps_buffer_dispose(&out);
  *             return 1;
  *         }
- *         eps_buffer_dispose(&answer);
- *         code = eps_list_items(shop, "a0000000-0000-4000-8000-000000000001", NULL, &answer);
- *         if (code == EPS_OK) puts(answer.data);
- *         eps_buffer_dispose(&answer);
- *         code = eps_purchase(shop, "a0000000-0000-4000-8000-000000000001", "b0000000-0000-4000-8000-000000000001",
- *                             "{\"reference\": \"receipt 4711\", \"waitMs\": 8000}", &answer);
+ *         eps_buffer_dispose(&out);
+ *         code = eps_list_items(client, CONTACT, NULL, &out);
+ *         if (code == EPS_OK) puts(out.data);
+ *         eps_buffer_dispose(&out);
+ *         code = eps_purchase(client, CONTACT, ITEM, options, &out);
  *         switch (eps_outcome(code)) {
- *             case EPS_OUTCOME_COMPLETED: puts("bought"); break;
- *             case EPS_OUTCOME_DECLINED: puts("refused: nothing was deducted"); break;
+ *             case EPS_OUTCOME_COMPLETED: puts("completed"); break;
+ *             case EPS_OUTCOME_DECLINED: puts("declined: nothing was deducted"); break;
  *             case EPS_OUTCOME_NOT_SENT: puts("nothing was sent: try again"); break;
- *             default: puts("not known yet: go on, and look later"); break;
+ *             default: puts("pending: let the sale go on"); break;
  *         }
- *         eps_buffer_dispose(&answer);
- *         return eps_client_close(shop) == EPS_OK ? 0 : 1;
+ *         eps_buffer_dispose(&out);
+ *         return eps_client_close(client) == EPS_OK ? 0 : 1;
  *     }
  *
- * THE LIFE OF A PURCHASE. eps_purchase makes the intent durable, sends it and waits at most "waitMs". Done, refused and not sent are
- * final. Pending is a normal state, not an error: the request goes on, its answer is journaled, and what stays unknown is settled in
- * the background, in this run or the next, without the POS doing anything. The POS learns it from eps_list_unacknowledged. When the POS
- * has noted an outcome (printed it, stored it), it calls eps_acknowledge; until then nothing is forgotten, and the same press again
- * (the same reference, or without one the same contact and item) is the same purchase.
+ * THE LIFE OF A PURCHASE. eps_purchase makes the intent durable, sends the purchase and waits at
+ * most "waitMs". Completed, declined and not sent are final outcomes. Pending is a normal state,
+ * not an error: the request goes on, and its response is journaled. The library resolves a pending
+ * operation in the background, in this run or the next, without help from the POS. The POS learns
+ * the outcome from eps_list_unacknowledged. The POS calls eps_acknowledge when the POS has stored
+ * or printed an outcome. Until then the library keeps the operation, and the same press again is
+ * the same purchase. The same press is the same reference, or without a reference the same contact
+ * and item.
  *
- * AT START. Open the client, call eps_list_unacknowledged, and show or store what became known since; acknowledge it. What is pending
- * still is being settled already.
+ * AT START. Open the client and call eps_list_unacknowledged. Show or store each final outcome,
+ * then acknowledge it. The library already resolves the operations that are still pending. Do not
+ * call eps_resolve_pending at every start: all tills of a chain share the requests of one API key.
  *
- * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. Its band says what to do next, eps_outcome says
- * what it means for the points, eps_code_name its name. Treat a code you do not know by eps_outcome.
+ * REFERENCES. Give each sale a reference, for example the number of the receipt. The same
+ * reference, contact and item mean the same purchase.
+ *   Two of one item on a receipt are two purchases: put a line number into the reference,
+ *   "4711/1" and "4711/2".
+ *   Receipt numbers that restart (each day, or with a new till) repeat a reference. Put the date
+ *   and the till into the reference, "2026-03-01/till 3/4711". Otherwise a purchase with the
+ *   reference of an earlier, acknowledged one gives EPS_REFERENCE_REUSED: nothing is bought, and
+ *   "operationId" of the problem object names the earlier operation. The configuration's
+ *   "referenceWindowMs" says how long after its acknowledgement a reference still means the
+ *   same purchase.
+ *   eps_acknowledge_reference acknowledges everything of one reference, for example a receipt's
+ *   purchase and its redeem. eps_list_unacknowledged with "reference" lists it.
  *
- * ANSWERS. A call that answers takes an eps_buffer: on EPS_OK it holds the answer, else the problem object of the same call. Both are
- * UTF-8 JSON with a NUL behind. The problem object has always these keys, null where nothing is known: "code", "name", "outcome"
- * ("completed", "declined", "pending", "notSent"), "message" (for people: what is wrong and what to do), "httpStatus", "engageCode"
- * (Engage's own error code), "operationId" and "purchaseId" (of the intent it is about), "attempts" (requests made), "retryAfterMs",
- * "cause" (an array of texts, outermost first). No answer holds the API key. New keys may come with a new version: ignore what you do
- * not know. After a panic inside the library (EPS_INTERNAL) the buffer holds a problem object too.
- * The operation object, what the library knows of a purchase, is described at eps_get_operation.
+ * MANUAL REVIEW. Engage may not show the outcome of a pending operation, for example after the
+ * resend limit. The library then does not decide: "needsReview" is true, and the code is
+ * EPS_PENDING_NEEDS_REVIEW or EPS_PENDING_AMBIGUOUS. A person compares the member's purchases and
+ * rewards in Engage with the receipt, and the POS stores the decision by eps_resolve_review.
+ * eps_acknowledge alone states that a person has taken the operation over, without a decision.
  *
- * OWNERSHIP. Strings passed in are the caller's and are not kept. A buffer's bytes are the library's until eps_buffer_dispose. A
- * client is the library's until eps_client_close. Static texts (eps_code_name, eps_version) are never freed.
+ * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. eps_outcome
+ * returns the outcome of a code: what is known about the points. eps_code_action returns who acts:
+ * the cashier, the administrator, the vendor of the POS or the library. eps_code_name and
+ * eps_code_meaning return texts for people. Decide by the outcome and the action, not by single
+ * codes: a newer library may return codes that the program does not know.
  *
- * TEXT. Every string is UTF-8, NUL-terminated. A string of a till in another code page must be converted first: bytes that are not
- * UTF-8 are EPS_BAD_UTF8. Identifiers are GUIDs of the form 8-4-4-4-12, in upper or lower case.
+ * RESULTS. A call with a result takes an eps_buffer. On EPS_OK the buffer holds the result, else
+ * the problem object of the same call. Both are UTF-8 JSON with a NUL behind. The problem object
+ * always has these keys, null where no value is known:
+ *   "code", "name";
+ *   "outcome": "completed", "declined", "pending" or "notSent";
+ *   "message": for people: the problem, and the remedy;
+ *   "httpStatus";
+ *   "engageCode": Engage's own error code;
+ *   "operationId", "purchaseId": of the intent that the problem is about;
+ *   "attempts": the requests made;
+ *   "retryAfterMs";
+ *   "cause": an array of texts, outermost first.
+ * No result holds the API key. A new version may add keys: ignore keys that the program does not
+ * know. After a panic inside the library (EPS_INTERNAL) the buffer holds a problem object too. The
+ * operation object, which describes one purchase or redeem, is specified at eps_get_operation.
+ *
+ * OWNERSHIP. Strings that are passed in belong to the caller; the library does not keep them. The
+ * bytes of a buffer belong to the library until eps_buffer_dispose. A client belongs to the
+ * library until eps_client_close. Static texts (eps_code_name, eps_code_action, eps_code_meaning,
+ * eps_version) are never freed.
+ *
+ * TEXT. Every string is UTF-8 and NUL-terminated. A POS with another code page converts its
+ * strings first: bytes that are not UTF-8 give EPS_BAD_UTF8. Identifiers are GUIDs of the form
+ * 8-4-4-4-12, in upper or lower case. A program without a JSON library reads results with
+ * eps_json_get and writes the texts of its options with eps_json_quote.
+ * engage_point_shop.schema.json describes every JSON object that crosses this interface.
  *
  * UNITS. Times are milliseconds, costs are points (whole numbers), sizes are bytes.
  *
- * THREADS. Every function may be called from any thread at any time, on one client too; a call blocks only its own thread, and no
- * call outlives its wait by more than 50 ms. One buffer belongs to one thread at a time. The library has threads of its own (at most
- * 32 and a few short-lived ones), which only eps_set_log's function is called on.
+ * THREADS. Every function may be called from any thread at any time, on one client too. A call
+ * blocks only its own thread. No call outlives its wait by more than 50 ms. One buffer belongs to
+ * one thread at a time. The library has threads of its own: at most 32, and a few short-lived
+ * ones. On these threads only the function of eps_set_log is called.
  *
- * LIFETIMES. Clients may be closed in any order, twice, from any thread, by a finalizer too, and while other threads are in calls on
- * them; a call on a closed one is EPS_CLOSED. A handle is never given twice, an answer outlives its client. A process may end with
- * clients open: what is pending is settled after the next open. On Linux the library is never unloaded, so dlclose is harmless; on
- * Windows close every client before FreeLibrary. FORK: a child that was forked from a process that had opened a client is answered
- * EPS_FORKED by every call that takes a client, and by eps_client_open; open the first client after the fork, or start a new program.
+ * LIFETIMES. Clients may be closed in any order, twice, from any thread, by a finalizer too, and
+ * while other threads are in calls on them. A call on a closed client gives EPS_CLOSED. A handle
+ * is never given twice. A result outlives its client. A process may end with clients open: the
+ * next open resolves the pending operations.
  *
- * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new function. Numbers of codes are never
- * used again. Only fixed-width integers, size_t and pointers cross this interface.
+ * UNLOADING. The library stays loaded until the process ends, because its threads may run after
+ * the last client is closed. dlclose and FreeLibrary are allowed at any time and unload nothing:
+ * the linker's option nodelete keeps the library on Linux, and eps_client_open pins the module on
+ * Windows. Loading the library again gives the same one.
+ *
+ * SIGNALS. The library's threads block every signal but those of a fault (SIGSEGV, SIGBUS, SIGFPE,
+ * SIGILL, SIGTRAP, SIGSYS). The library sets no signal handler.
+ *
+ * FORK. A child is forked from a process that had opened a client: every call that takes a client,
+ * and eps_client_open, returns EPS_FORKED in the child. Open the first client after the fork, or
+ * start a new program.
+ *
+ * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new
+ * function. The number of a code is never used again. Only fixed-width integers, size_t and
+ * pointers cross this interface.
  */
 
 #ifndef ENGAGE_POINT_SHOP_H
@@ -96,42 +154,42 @@
 #endif
 #endif
 
-/* The version of this header. eps_version() tells the library's. */
+/* The version of this header. eps_version() returns the library's. */
 #define EPS_VERSION "0.1.0"
 #define EPS_VERSION_MAJOR 0
 #define EPS_VERSION_MINOR 1
 #define EPS_VERSION_PATCH 0
 
-/* The version of this interface, to be passed to eps_client_open. It changes only when a program compiled against an
- * older header would not work any more. */
+/* The version of this interface, an argument of eps_client_open. The number changes only when
+ * programs that were compiled against an older header stop working. */
 #define EPS_ABI_VERSION 1u
 
-/* What a code says about the points: the answers of eps_outcome. */
-/** It happened. */
+/* The outcomes: the values of eps_outcome. */
+/** Engage has completed the operation, or a read has succeeded. */
 #define EPS_OUTCOME_COMPLETED 0
-/** Engage said no, definitely; nothing was deducted. */
+/** Engage has declined the operation; nothing was deducted. */
 #define EPS_OUTCOME_DECLINED 1
-/** Not known yet; it is being settled. Never treat it as failed. */
+/** The outcome is not known yet. Never treat it as failed. */
 #define EPS_OUTCOME_PENDING 2
-/** Nothing that spends has left the till, or a read failed; it may be tried again. */
+/** No attempt has left the till, or a read failed. Try again. */
 #define EPS_OUTCOME_NOT_SENT 3
 
-/* How much is logged: the levels of eps_set_log. */
-/** Nothing. */
+/* The log levels of eps_set_log. Each level includes the levels above it. */
+/** No lines. */
 #define EPS_LOG_OFF 0
-/** What needs somebody: the journal fails. */
+/** Faults that need an administrator: the journal fails. */
 #define EPS_LOG_ERROR 1
-/** Reads that failed, lines that were dropped. */
+/** Reads that failed, log lines that were dropped. */
 #define EPS_LOG_WARN 2
-/** Every request that spends, and what came of it. */
+/** Every attempt, and its outcome. */
 #define EPS_LOG_INFO 3
 /** Every read. */
 #define EPS_LOG_DEBUG 4
 
-/* Codes. The band says what to do next; numbers are never used again for something else. */
+/* Codes. The class of a code says what the POS does next. A number is never used again. */
 
-/* Done: go on, then acknowledge. */
-/** Completed. For a purchase: Engage has completed it. */
+/* 0, completed: go on, then acknowledge. */
+/** Completed. A purchase: Engage has completed it. */
 #define EPS_OK 0
 
 /* -1xx, the caller's mistake: fix the program. */
@@ -143,7 +201,8 @@
 #define EPS_EMPTY_ARGUMENT (-103)
 /** An identifier is not a GUID of the form 8-4-4-4-12; the message names it. */
 #define EPS_NOT_A_GUID (-104)
-/** options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of range; the message names the key. */
+/** options_json is not a JSON object, or a key in it is unknown, of the wrong type or out of
+ *  range; the message names the key. */
 #define EPS_BAD_OPTIONS (-105)
 /** The pointer is not a client of this library. */
 #define EPS_BAD_HANDLE (-106)
@@ -159,33 +218,41 @@
 #define EPS_BAD_LOG_LEVEL (-111)
 /** This reference, contact and item already belong to another purchase id. */
 #define EPS_REFERENCE_CONFLICT (-112)
-/** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any. */
+/** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey
+ *  and any. */
 #define EPS_BAD_KEY (-113)
-/** The process was forked from one that had opened a client. Open the first client after the fork, or start a new program. */
+/** The process was forked from one that had opened a client. Open the first client after the
+ *  fork, or start a new program. */
 #define EPS_FORKED (-116)
-/** Another redeem of this reward, for another reference or channel, is pending on this till: its outcome comes first. */
+/** Another redeem of this reward, for another reference or channel, is pending on this till.
+ *  Wait for its outcome. */
 #define EPS_REWARD_IN_USE (-114)
+/** The reference belongs to an operation that was acknowledged before referenceWindowMs. Put
+ *  the date and the line into the reference, or pass a purchase id of your own. */
+#define EPS_REFERENCE_REUSED (-117)
 /** The operation is a redeem; only a purchase gives a reward. */
 #define EPS_NOT_A_PURCHASE (-115)
 
 /* -2xx, configuration or credentials: call the administrator. */
-/** config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key. */
+/** config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or
+ *  out of range; the message names the key. */
 #define EPS_BAD_CONFIG (-200)
 /** The program was compiled against the header of another ABI version. */
 #define EPS_ABI_MISMATCH (-210)
 /** No certificate authority could be loaded from caFile or from the operating system. */
 #define EPS_NO_CA_CERTIFICATES (-211)
-/** Engage answered 401: the API key is missing, wrong or revoked. Nothing was deducted. */
+/** Engage responded with status 401: the API key is missing, wrong or revoked. Nothing was
+ *  deducted. */
 #define EPS_UNAUTHORIZED (-212)
-/** Engage answered 403: the API key may not do this. Nothing was deducted. */
+/** Engage responded with status 403: the API key may not do this. Nothing was deducted. */
 #define EPS_FORBIDDEN (-213)
 /** InvalidSystemConfiguration: Engage itself is not set up for this; no retry cures it. */
 #define EPS_SYSTEM_CONFIGURATION (-214)
-/** The proxy wants a user and a password, or does not accept those it was given. Nothing was sent. */
+/** The proxy requires a user and a password, or rejects the configured ones. Nothing was sent. */
 #define EPS_PROXY_LOGIN (-215)
 
-/* -3xx, refused: Engage's definite no, nothing was deducted. Tell the member. */
-/** Engage refused; httpStatus and engageCode say more. Nothing was deducted. */
+/* -3xx, declined: nothing was deducted. Inform the member. */
+/** Engage has declined it; httpStatus and engageCode say more. Nothing was deducted. */
 #define EPS_DECLINED (-300)
 /** PromotionAssignmentContactNotFound or ContactNotFound: there is no such contact. */
 #define EPS_CONTACT_NOT_FOUND (-310)
@@ -228,59 +295,72 @@
 /** PromotionNotValidForRedemptionChannel: the reward cannot be used on this channel. */
 #define EPS_REWARD_NOT_FOR_CHANNEL (-329)
 
-/* -4xx, not sent, or a read that failed: it may be tried again. */
+/* -4xx, not sent, or a read that failed: try again. */
 /** No connection to the server could be made. */
 #define EPS_OFFLINE (-411)
 /** The server's name could not be resolved. */
 #define EPS_DNS_FAILED (-412)
 /** The TLS handshake failed; cause names the reason to its last link. */
 #define EPS_TLS_FAILED (-413)
-/** The wait ended: a read has no answer, or a purchase was withdrawn before anything was sent. */
+/** The wait ended: a read has no response, or a purchase was withdrawn before anything was
+ *  sent. */
 #define EPS_TIMED_OUT (-414)
-/** eps_cancel: a read has no answer, or a purchase was withdrawn before anything was sent. */
+/** eps_cancel: a read has no response, or a purchase was withdrawn before anything was sent. */
 #define EPS_CANCELLED (-415)
-/** 429 to a read: too many requests with this API key; retryAfterMs says when to try again if Engage said so. */
+/** 429 to a read: too many requests with this API key; retryAfterMs says when to try again if
+ *  Engage said so. */
 #define EPS_RATE_LIMITED (-416)
-/** The answer to a read is not Engage's JSON: a web page, cut off, or of another shape. */
+/** The response to a read is not Engage's JSON: a web page, cut off, or of another shape. */
 #define EPS_INVALID_RESPONSE (-417)
-/** The answer to a read is larger than maxResponseBytes. */
+/** The response to a read is larger than maxResponseBytes. */
 #define EPS_RESPONSE_TOO_LARGE (-418)
-/** The server answered a read with a 5xx status, or with 408 or 425. */
+/** The server responded to a read with a 5xx status, or with 408 or 425. */
 #define EPS_SERVER_ERROR (-419)
-/** The connection ended before the answer to a read was complete. */
+/** The connection ended before the response to a read was complete. */
 #define EPS_CONNECTION_LOST (-420)
-/** The proxy does not connect to the server; the message says what it answered. Nothing was sent. */
+/** The proxy does not connect to the server; the message has its status. Nothing was sent. */
 #define EPS_PROXY_FAILED (-421)
+/** There was no memory for a response or a list. Nothing was sent. */
+#define EPS_OUT_OF_MEMORY (-422)
 
-/* -5xx, pending: not known yet, the journal holds it, it is being settled. Let the sale go on; look at eps_list_unacknowledged later. */
-/** Not known yet; httpStatus and engageCode say more. */
+/* -5xx, pending: the journal holds the operation. Let the sale go on. */
+/** The outcome is not known yet; httpStatus and engageCode say more. */
 #define EPS_PENDING (-500)
-/** The wait ended before Engage answered. The request goes on and its answer is journaled. */
+/** The wait ended before Engage responded. The request goes on and its response is journaled. */
 #define EPS_PENDING_WAIT_ENDED (-510)
-/** eps_cancel ended the wait. The request goes on and its answer is journaled. */
+/** eps_cancel ended the wait. The request goes on and its response is journaled. */
 #define EPS_PENDING_CANCELLED (-511)
-/** The connection ended after the request may have left and before its answer came. */
+/** The connection ended after the request may have left and before its response came. */
 #define EPS_PENDING_CONNECTION_LOST (-512)
-/** Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status Processing). */
+/** Engage is still processing it (PointShopItemPurchaseProcessingTimedOut, or status
+ *  Processing). */
 #define EPS_PENDING_PROCESSING (-513)
-/** The answer is not Engage's (a web page, cut off, another shape), or its status is unknown to this version. */
+/** The response is not Engage's (a web page, cut off, another shape), or this version does not
+ *  know its status. */
 #define EPS_PENDING_INVALID_RESPONSE (-514)
-/** A 5xx answer: Engage, a gateway or a proxy failed and the purchase may have been made. */
+/** A 5xx response: Engage, a gateway or a proxy failed, and the purchase may have been made. */
 #define EPS_PENDING_SERVER_ERROR (-515)
 /** PromotionAssignmentError: an internal error of Engage, to be retried with the same id. */
 #define EPS_PENDING_ASSIGNMENT_ERROR (-516)
-/** 429: not processed, tried again by itself. */
+/** 429: too many requests with this API key. The library tries again by itself. */
 #define EPS_PENDING_RATE_LIMITED (-517)
-/** The outcome could not be written to the journal. It will be learned again. */
+/** The outcome could not be written to the journal. The library queries it again. */
 #define EPS_PENDING_NOT_PERSISTED (-518)
-/** The client was closed during the wait. It is settled after the next open. */
+/** The client was closed during the wait. The operation is resolved after the next open. */
 #define EPS_PENDING_CLOSED (-519)
-/** Older than resendLimitMs and unknown to Engage: it is not sent again, a person must look at it. */
+/** Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person
+ *  must decide. */
 #define EPS_PENDING_NEEDS_REVIEW (-520)
-/** An earlier request may have been processed and Engage now answers 401 or 403: the API key needs the administrator. */
+/** An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
+ *  the administrator check the API key. */
 #define EPS_PENDING_CREDENTIALS (-521)
-/** The reward is redeemed or gone, and nothing tells whether by this operation or by somebody else: a person must look at it. */
+/** The reward is redeemed or not listed, and nothing proves whether by this operation or by
+ *  somebody else. A person must decide. */
 #define EPS_PENDING_AMBIGUOUS (-522)
+/** The operation is durable and is being sent. */
+#define EPS_PENDING_SUBMITTED (-523)
+/** There was no memory for the response of an attempt. */
+#define EPS_PENDING_OUT_OF_MEMORY (-524)
 
 /* -6xx, the journal cannot be used: nothing was sent. Call the administrator. */
 /** The journal could not be read or written. Nothing was sent. */
@@ -299,23 +379,39 @@
 #define EPS_JOURNAL_FOREIGN (-615)
 /** The journal can be read but not written. Nothing was sent. */
 #define EPS_JOURNAL_READ_ONLY (-616)
+/** Records are missing (a lost, damaged or older file). The message says since when, and the
+ *  way out. */
+#define EPS_JOURNAL_INCOMPLETE (-617)
+/** The journal is a copy; see journalRole. */
+#define EPS_JOURNAL_COPY (-618)
+/** Another copy of this library in this process has the journal open. */
+#define EPS_JOURNAL_SECOND_COPY (-619)
+/** The files on the disk are no longer the ones that are open. */
+#define EPS_JOURNAL_REPLACED (-620)
+/** The file is not a regular file, is reached by a link, or belongs to or may be written by
+ *  others. */
+#define EPS_JOURNAL_UNSAFE (-621)
+/** The disk did not respond within the wait. */
+#define EPS_JOURNAL_TIMED_OUT (-622)
 
 /* -9xx, a fault of the library: report it. */
-/** A fault of this library (a caught panic). If it was a purchase, its outcome is in the journal. Please report it. */
+/** A fault of this library (a caught panic). If it was a purchase, its outcome is in the
+ *  journal. Please report it. */
 #define EPS_INTERNAL (-900)
 
 
 /**
- * A client. Opaque: only a pointer to it is ever held, and it points to nothing the program could read.
+ * A client. Opaque: a program holds only a pointer to it, and must not read the memory behind it.
  */
 typedef struct eps_client eps_client;
 
 /**
- * What a call answers: UTF-8 JSON, NUL-terminated.
+ * The result of a call: UTF-8 JSON, NUL-terminated.
  *
- * The caller owns the struct, the library owns what `data` points to until `eps_buffer_dispose`. A call that takes a buffer
- * sets it to `{NULL, 0, 0}` first, without reading it, so it need not be initialised; dispose of an answer before the struct is
- * used for another call. The layout never changes.
+ * The caller owns the struct. The library owns the bytes at `data` until `eps_buffer_dispose`. A
+ * call that takes a buffer sets it to `{NULL, 0, 0}` first and does not read it, so it need not be
+ * initialised. Dispose of a result before the struct is used for another call. The layout never
+ * changes.
  */
 typedef struct {
     /**
@@ -327,17 +423,19 @@ typedef struct {
      */
     size_t len;
     /**
-     * The library's own; do not touch.
+     * Reserved for the library: do not change it.
      */
     size_t reserved;
 } eps_buffer;
 
 /**
- * Receives a line of the log: UTF-8 JSON, NUL-terminated, valid only during the call.
+ * A log function: receives one line of the log.
  *
- * `level` is one of EPS_LOG_ERROR to EPS_LOG_DEBUG. It is called on a thread of the library's own, one line at a time; it may call
- * any function of this library. A slow one holds up no call: lines it cannot keep up with are dropped and counted.
- * It must not throw.
+ * "level" is EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG. "line" is a JSON object,
+ * UTF-8, NUL-terminated, "len" bytes long; it is valid only during the call. The library calls the
+ * function on a thread of its own, one line at a time. The function may call any function of this
+ * library. A slow function delays no call: lines beyond 1024 that wait are dropped and counted.
+ * The function must not throw an exception.
  */
 typedef void (*eps_log_fn)(void *user, int32_t level, const char *line, size_t len);
 
@@ -348,41 +446,72 @@ extern "C" {
 /**
  * Opens a client.
  *
- * Does not wait for the network: a till opens offline. A first connection is made in the background ("preconnect"), and what an
- * earlier run left pending in the journal is settled there from now on.
+ * The call does not wait for the network: a till can open offline. The library makes a first
+ * connection in the background ("preconnect"). From now on the library resolves the operations
+ * that an earlier run left pending in the journal.
  *
  * @param abi          EPS_ABI_VERSION, as compiled into the program.
- * @param config_json  The configuration, a JSON object. Required: "baseUrl" ("https://acme.voyado.com", or a store relay),
- *                     "userAgent" (the POS and its version, "AcmePOS/1.5"). Usual: "apiKey" (left out when a relay adds it),
- *                     "journalPath" (a file on a local disk, needed by everything that spends; or "journal": "memory", which
- *                     forgets pending purchases with the process). Optional, with defaults: "waitMs" 10000, how long a call keeps
- *                     the cashier, 0 to 600000; "requestTimeoutMs" 60000, how long a request may take, 100 to 600000; "caFile", PEM,
- *                     trusted beside the system's authorities; "systemTrust" true, whether those are trusted; "clientCertFile" and
- *                     "clientKeyFile", PEM, by which the till proves who it is; "proxy" "http://user:password@host:port", or "none";
- *                     by default what HTTPS_PROXY, ALL_PROXY and NO_PROXY say; "preconnect" true, whether a connection is made on open;
- *                     "maxResponseBytes" 8388608, a larger answer is an error; "retryScheduleMs" [10000,30000,60000,300000], the waits between looks at
- *                     a pending purchase, the last repeats; "startupJitterMs" 30000, within which settling starts after an open;
- *                     "resendLimitMs" 86400000, after which a purchase is not sent again but needs a person; "retentionDays" 90,
- *                     how long acknowledged records are kept; "apiMapping", an object that overrides what this library assumes of Engage
- *                     where its public pages are silent (the README has its keys). An unknown key is an error.
- * @param client       Gets the client, or NULL; untouched if out is NULL. Close it with eps_client_close.
+ * @param config_json  The configuration, a JSON object. An unknown key and a repeated key are
+ *                     errors. Required keys:
+ *                     "baseUrl": "https://acme.voyado.com", or the address of a store relay.
+ *                     http:// is accepted for loopback addresses only.
+ *                     "userAgent": the POS and its version, "AcmePOS/1.5".
+ *                     Usual keys:
+ *                     "apiKey": the API key; absent when a relay adds it.
+ *                     "journalPath": a file on a local disk, which every operation needs. The path
+ *                     is absolute.
+ *                     "journal": "memory" in place of a file. Pending operations are lost when the
+ *                     process ends.
+ *                     Optional keys, with defaults:
+ *                     "waitMs" 10000: the longest wait of a call, 0 to 600000 ms.
+ *                     "requestTimeoutMs" 60000: the timeout of one request, 100 to 600000 ms.
+ *                     "caFile": a PEM file with root certificates, beside the system's.
+ *                     "systemTrust" true: whether the system's root certificates are used.
+ *                     "clientCertFile", "clientKeyFile": PEM files with the till's certificate and
+ *                     its key.
+ *                     "proxy": "http://user:password@host:port", or "none". Without it the
+ *                     environment's HTTPS_PROXY, ALL_PROXY and NO_PROXY apply. A proxy cannot be
+ *                     named with an http:// baseUrl.
+ *                     "preconnect" true: whether a connection is made on open.
+ *                     "maxResponseBytes" 8388608: the size limit of a response.
+ *                     "retryScheduleMs" [10000,30000,60000,300000]: the waits between status
+ *                     queries of a pending operation. The last wait repeats.
+ *                     "startupJitterMs" 300000: the time after an open within which the first
+ *                     status queries start.
+ *                     "resendLimitMs" 86400000: the age after which a purchase is not sent again.
+ *                     "retentionDays" 90: the time for which acknowledged records are kept.
+ *                     "tenant": whose operations the journal holds, by default the origin of
+ *                     baseUrl. Set it where baseUrl may change, for example to a relay's. The
+ *                     library neither queries nor sends the operations of another tenant.
+ *                     "historyLagMs" 600000: the longest delay, up to 86400000 ms, with which
+ *                     Engage's history shows a purchase.
+ *                     "referenceWindowMs" 43200000: the time after its acknowledgement in which a
+ *                     reference still means the same purchase; see REFERENCES.
+ *                     "idScope" "journal": purchase ids are random. "tenant": a purchase id is
+ *                     derived from tenant, reference, contact and item. Two tills, and a till that
+ *                     lost its journal, then cannot buy the same sale twice. References must never
+ *                     repeat within the tenant.
+ *                     "sealPath", "journalRole" "live", "journalRecovery" "refuse": the seal of
+ *                     the journal, and the ways out when a journal is a copy or incomplete.
+ *                     docs/configuration.md describes them.
+ *                     "apiMapping": an object with names in Engage's API that Voyado's public
+ *                     pages do not state. docs/configuration.md lists its keys.
+ * @param client       Gets the client, or NULL. Unchanged if out is NULL. Close it by
+ *                     eps_client_close.
  * @param out          Gets `{"version": …, "abi": …}`, or the problem object. Required.
- * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG, EPS_NO_CA_CERTIFICATES; a code of the -6xx band if the
- *         journal cannot be used.
+ * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8; EPS_ABI_MISMATCH, EPS_BAD_CONFIG,
+ *         EPS_NO_CA_CERTIFICATES; EPS_FORKED; a code of the -6xx class if the journal cannot be
+ *         used.
  *
- * Threads: any. Several clients may be open at once, also on one journal, also in several processes.
+ * Threads: any. Several clients may be open at once, also on one journal and in several processes.
  */
-EPS_API
-int32_t eps_client_open(uint32_t abi,
-                        const char *config_json,
-                        eps_client **client,
-                        eps_buffer *out);
+EPS_API int32_t eps_client_open(uint32_t abi, const char *config_json, eps_client **client, eps_buffer *out);
 
 /**
  * Closes a client.
  *
- * Calls that are blocked on it return; requests under way are ended within two seconds and stay pending in the journal.
- * NULL, and a client that is closed already, are no-ops.
+ * Calls that wait on the client return. Requests under way are ended within two seconds; their
+ * operations stay pending in the journal. NULL and a client that is closed already have no effect.
  *
  * @return EPS_OK; EPS_BAD_HANDLE, EPS_FORKED.
  *
@@ -391,25 +520,33 @@ int32_t eps_client_open(uint32_t abi,
 EPS_API int32_t eps_client_close(eps_client *client);
 
 /**
- * Makes every call that is now blocked on this client return within 50 ms: a read with EPS_CANCELLED, a purchase with
- * EPS_CANCELLED if it is proven that nothing was sent, else with EPS_PENDING_CANCELLED. Later calls are not touched.
+ * Cancels every call that waits on this client now. Each returns within 50 ms.
+ *
+ * A read returns EPS_CANCELLED. An operation returns EPS_CANCELLED if nothing was sent, else
+ * EPS_PENDING_CANCELLED. Later calls are not affected.
  *
  * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
  *
- * Threads: any; made for being called while another thread waits.
+ * Threads: any. The call is made while another thread waits.
  */
 EPS_API int32_t eps_cancel(eps_client *client);
 
 /**
  * Finds a member.
  *
- * @param key           "email", "mobilePhone", "socialSecurityNumber", "customKey" (the member number or external id) or "any".
- * @param value         What to look for, as the member gave it: "+46701234567". It is sent to Engage and kept nowhere.
- * @param options_json  NULL, or an object with any of "contactType" (Engage's contact type), "waitMs".
- * @param out           Gets the contact's id, a JSON string with a GUID; or the problem object. Required.
- * @return EPS_OK; EPS_BAD_KEY or another code of the -1xx band; EPS_CONTACT_NOT_FOUND, EPS_MULTIPLE_MATCHES, EPS_INVALID_EMAIL,
- *         EPS_INVALID_PHONE, EPS_INVALID_SOCIAL_SECURITY_NUMBER, EPS_INVALID_CONTACT_TYPE, EPS_INVALID_SEARCH; EPS_SYSTEM_CONFIGURATION,
- *         EPS_UNAUTHORIZED, EPS_FORBIDDEN; a code of the -4xx band, after which the call may be made again.
+ * @param key           "email", "mobilePhone", "socialSecurityNumber", "customKey" (the member
+ *                      number or external id) or "any".
+ * @param value         The value to search for, as the member gave it: "+46701234567". It is sent
+ *                      to Engage and stored nowhere.
+ * @param options_json  NULL, or an object with any of "contactType" (Engage's contact type),
+ *                      "waitMs".
+ * @param out           Gets the contact's id, a JSON string with a GUID; or the problem object.
+ *                      Required.
+ * @return EPS_OK; EPS_BAD_KEY or another code of the -1xx class; EPS_CONTACT_NOT_FOUND,
+ *         EPS_MULTIPLE_MATCHES, EPS_INVALID_EMAIL, EPS_INVALID_PHONE,
+ *         EPS_INVALID_SOCIAL_SECURITY_NUMBER, EPS_INVALID_CONTACT_TYPE, EPS_INVALID_SEARCH;
+ *         EPS_SYSTEM_CONFIGURATION, EPS_UNAUTHORIZED, EPS_FORBIDDEN; a code of the -4xx class,
+ *         after which the call may be repeated.
  *
  * Threads: any.
  */
@@ -421,67 +558,70 @@ int32_t eps_find_contact(eps_client *client,
                          eps_buffer *out);
 
 /**
- * Lists a member's point accounts: how many points there are to spend.
+ * Lists a member's point accounts with the points that the member can spend.
  *
  * @param contact_id    The member, a GUID.
- * @param options_json  NULL, or `{"waitMs": …}`.
- * @param out           Gets Engage's JSON array, each element as it came with at least "balance" (points, with decimals); or the
- *                      problem object. Required.
+ * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
+ *                      least "balance" (points, with decimals). Or gets the problem object.
+ *                      Required.
  * @return As eps_list_items.
  *
  * Threads: any.
  */
-EPS_API
-int32_t eps_list_points(eps_client *client,
-                        const char *contact_id,
-                        const char *options_json,
-                        eps_buffer *out);
+EPS_API int32_t eps_list_points(eps_client *client, const char *contact_id, const char *options_json, eps_buffer *out);
 
 /**
- * Lists the items a member can buy now.
+ * Lists the items that a member can buy now.
  *
  * @param contact_id    The member, a GUID.
- * @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
- * @param out           Gets Engage's JSON array as it came, each element with at least "id" (a GUID) and "cost" (points, a whole
- *                      number); or the problem object. Required.
- * @return EPS_OK; a code of the -1xx band; EPS_UNAUTHORIZED, EPS_FORBIDDEN; EPS_INVALID_CONTACT, EPS_DECLINED; a code of the -4xx band,
- *         after which the call may be made again.
+ * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
+ *                      least "id" (a GUID) and "cost" (points, a whole number). Or gets the
+ *                      problem object. Required.
+ * @return EPS_OK; a code of the -1xx class; EPS_UNAUTHORIZED, EPS_FORBIDDEN; EPS_INVALID_CONTACT,
+ *         EPS_DECLINED; a code of the -4xx class, after which the call may be repeated.
  *
  * Threads: any.
  */
-EPS_API
-int32_t eps_list_items(eps_client *client,
-                       const char *contact_id,
-                       const char *options_json,
-                       eps_buffer *out);
+EPS_API int32_t eps_list_items(eps_client *client, const char *contact_id, const char *options_json, eps_buffer *out);
 
 /**
  * Buys an item for points.
  *
- * The intent is durable in the journal before anything is sent. At most one deduction is made for it, whatever crashes and
- * however often it is asked for. The request is not tied to the call: when the wait ends first, the call returns *pending*, the
- * request goes on, its answer is journaled, and what stays unknown is settled in the background.
+ * The intent is durable in the journal before anything is sent. At most one deduction is made for
+ * an intent, whatever crashes and however often it is requested. When the wait ends first, the
+ * call returns a pending code and the request goes on. The library journals its response, and
+ * resolves the operation in the background if its outcome is still not known.
  *
  * @param contact_id    The member, a GUID.
  * @param item_id       The item's "id" from eps_list_items, a GUID; not its promotionId.
  * @param options_json  NULL, or an object with any of:
- *                      "reference": the POS's own name for the sale, a basket or receipt number (at most 200 bytes, no control
- *                      characters; it is kept in the journal and must not identify a person). The same reference, contact and item
+ *                      "reference": the POS's own name for the sale, a basket or receipt number.
+ *                      It has at most 200 bytes and no control characters. The journal keeps it,
+ *                      so it must not identify a person. The same reference, contact and item
  *                      always mean the same purchase.
- *                      "purchaseId": a GUID of the POS's own (eps_new_id), as an alternative or in addition.
- *                      "waitMs": how long the cashier waits, 0 to 600000 ms. A request that has not left by then is withdrawn
- *                      and told as not sent; one that may have left goes on and is told as pending.
- *                      "snapshotRewards": true lists the member's rewards before anything is sent (one more round trip, within the wait),
- *                      unless eps_list_rewards did so within ten minutes: so eps_find_reward can tell a new reward from old ones.
- *                      With neither reference nor purchaseId, a purchase of the same contact and item that is pending, or done and
- *                      not yet acknowledged, is joined: a second press is not a second purchase. So acknowledge.
- * @param out           Gets the operation object (see eps_get_operation) with "existing" (whether it had been asked for before); or
- *                      the problem object, with operationId. Required.
- * @return EPS_OK: bought. -3xx: refused, nothing was deducted. -4xx, -6xx, -1xx, -2xx: nothing was sent. -5xx: pending, let the sale
- *         go on and look at eps_list_unacknowledged later. EPS_UNAUTHORIZED and EPS_FORBIDDEN are refusals: nothing was deducted.
- *         EPS_INTERNAL is to be treated as pending.
+ *                      "purchaseId": a GUID of the POS's own (eps_new_id), instead of a reference
+ *                      or in addition.
+ *                      "waitMs": the longest wait of the call, 0 to 600000 ms. A request that has
+ *                      not left by then is withdrawn and reported as not sent. A request that may
+ *                      have left goes on and is reported as pending.
+ *                      "snapshotRewards": true lists the member's rewards before anything is sent,
+ *                      so that eps_find_reward can recognise a new reward. It is one more request
+ *                      within the wait, unless eps_list_rewards listed them within the last ten
+ *                      minutes. Without reference and purchaseId, a second press is the existing
+ *                      purchase of the same contact and item, while that is pending, or completed
+ *                      and not acknowledged. Acknowledge it before the member buys the item again.
+ * @param out           Gets the operation object (see eps_get_operation) with "existing": whether
+ *                      the operation existed before this call. Or gets the problem object, with
+ *                      operationId. Required.
+ * @return EPS_OK: bought. -3xx: declined, nothing was deducted. -4xx, -6xx, -1xx, -2xx: nothing
+ *         was sent. -5xx: pending; continue the sale, and read eps_list_unacknowledged later.
+ *         EPS_UNAUTHORIZED and EPS_FORBIDDEN are declined: nothing was deducted. Treat
+ *         EPS_INTERNAL as pending.
  *
- * Threads: any. Presses at the same instant, in several threads or processes on one journal, are one purchase.
+ * Threads: any. Presses at the same time, in several threads or processes on one journal, are one
+ * purchase.
  */
 EPS_API
 int32_t eps_purchase(eps_client *client,
@@ -491,11 +631,12 @@ int32_t eps_purchase(eps_client *client,
                      eps_buffer *out);
 
 /**
- * Lists a member's purchases: the full history at Engage, made by any till.
+ * Lists a member's purchases: the full history at Engage, from all tills.
  *
  * @param contact_id    The member, a GUID.
- * @param options_json  NULL, or `{"waitMs": …}`.
- * @param out           Gets Engage's JSON array as it came, empty if there are none; or the problem object. Required.
+ * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param out           Gets Engage's JSON array, unchanged; empty if there are no purchases. Or
+ *                      gets the problem object. Required.
  * @return As eps_list_items.
  *
  * Threads: any.
@@ -507,37 +648,41 @@ int32_t eps_list_purchases(eps_client *client,
                            eps_buffer *out);
 
 /**
- * Lists a member's rewards: what the purchases brought, ready to be redeemed.
+ * Lists a member's rewards, which can be redeemed.
  *
  * @param contact_id    The member, a GUID.
- * @param options_json  NULL, or an object with any of "channel" ("POS", the default, "ECOM" or "OTHER"), "waitMs".
- * @param out           Gets Engage's JSON array, each element as it came with at least "id" (a GUID, the assignment's: what is
- *                      redeemed; its "promotionId" is only the template); or the problem object. Required.
+ * @param options_json  NULL, or an object with any of "channel" ("POS", the default, "ECOM" or
+ *                      "OTHER"), "waitMs".
+ * @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
+ *                      least "id" (a GUID): the assignment, by which the reward is redeemed. Its
+ *                      "promotionId" is only the template. Or gets the problem object. Required.
  * @return As eps_list_items.
  *
  * Threads: any.
  */
-EPS_API
-int32_t eps_list_rewards(eps_client *client,
-                         const char *contact_id,
-                         const char *options_json,
-                         eps_buffer *out);
+EPS_API int32_t eps_list_rewards(eps_client *client, const char *contact_id, const char *options_json, eps_buffer *out);
 
 /**
- * Tells which reward a completed purchase gave: the one to print, to show and to redeem.
+ * Finds the reward that a completed purchase gave, for the receipt, the screen and a redeem.
  *
- * Engage may name it in the purchase ("explicit"). Else the member's rewards are compared with those seen before the purchase by
- * eps_list_rewards or "snapshotRewards": "newSincePurchase" is the only one that came since; "onlyCandidate" is the only one of the item's promotion. Both leave
- * out rewards that this till knows to be from another purchase, or used before. What is not certain is never guessed: "ambiguous"
- * lists the candidates for a person to choose from, "none" says that there is none yet; ask again.
+ * "certainty" says how the reward was found. "explicit": the purchase names it.
+ * "newSincePurchase": it is the only reward that was added since the rewards were listed before
+ * the purchase, by eps_list_rewards or "snapshotRewards". "onlyCandidate": it is the only reward
+ * of the item's promotion. Both leave out a reward that this till knows to be another purchase's,
+ * or used before.
+ * "ambiguous": several rewards are possible; a person chooses from "candidates". "none": there is
+ * no reward yet; call again later. The library never guesses.
  *
- * @param operation_id  A purchase that is done.
- * @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
- * @param out           Gets a JSON object: "certainty" ("explicit", "newSincePurchase", "onlyCandidate", "ambiguous", "none"), "assignmentId" (for
- *                      eps_redeem_reward; null unless certain), "reward" (Engage's object as it came, or null), "receipt" (null, or
- *                      "title", "description", "barcode", "expiresOn", "instruction", "valueType", "value" as far as known),
- *                      "candidates" (Engage's objects); or the problem object. Required.
- * @return EPS_OK; EPS_NOT_A_PURCHASE, EPS_UNKNOWN_OPERATION; the code of the purchase while that is not done; else as eps_list_rewards.
+ * @param operation_id  A completed purchase.
+ * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param out           Gets a JSON object: "certainty"; "assignmentId", for eps_redeem_reward,
+ *                      null unless certain; "reward", Engage's object unchanged, or null;
+ *                      "receipt", null or an object with "title", "description", "barcode",
+ *                      "expiresOn",
+ *                      "instruction", "valueType", "value" as far as known; "candidates", Engage's
+ *                      objects. Or gets the problem object. Required.
+ * @return EPS_OK; EPS_NOT_A_PURCHASE, EPS_UNKNOWN_OPERATION; the code of the purchase while it is
+ *         not completed; else as eps_list_rewards.
  *
  * Threads: any.
  */
@@ -548,29 +693,38 @@ int32_t eps_find_reward(eps_client *client,
                         eps_buffer *out);
 
 /**
- * Uses a reward on a receipt. There is no undo at Engage.
+ * Redeems a reward on a receipt. Engage has no undo.
  *
- * Journaled like a purchase: the intent is durable before anything is sent, the request goes on when the wait ends, and what stays
- * unknown is settled in the background, by looking at the reward first. Engage knows no idempotency for it. "Already redeemed" is *done*
- * when a request of this operation was at work at the time at which Engage says it was redeemed, *refused* when that cannot have been
- * this operation, and EPS_PENDING_AMBIGUOUS where nothing tells: then a person must look, and eps_acknowledge hands it over.
+ * A redeem is journaled like a purchase: the intent is durable before anything is sent, the
+ * request goes on when the wait ends, and the library resolves it in the background. Engage has no
+ * idempotency key for a redeem, so the library queries the reward before it sends the redeem
+ * again. Engage may report "already redeemed". The outcome is completed if a request of this
+ * operation was under way at the time of that redeem. The outcome is declined if this operation
+ * cannot have made it. Else the code is EPS_PENDING_AMBIGUOUS: the operation needs a manual
+ * review, which eps_acknowledge ends.
  *
- * @param contact_id    The member, a GUID; or NULL if there is none. With it, what became of a lost answer can be looked up.
- * @param assignment_id The reward's "id" from eps_list_rewards or "assignmentId" from eps_find_reward, a GUID; not a promotionId.
+ * @param contact_id    The member, a GUID; or NULL if there is none. With it, the library can
+ *                      query the outcome after a lost response.
+ * @param assignment_id The reward's "id" from eps_list_rewards or "assignmentId" from
+ *                      eps_find_reward, a GUID; not a promotionId.
  * @param options_json  NULL, or an object with any of:
  *                      "channel": "POS" (default), "ECOM" or "OTHER".
- *                      "reference": the POS's own name for the sale (at most 200 bytes, no control characters, must not identify a
- *                      person). The same reference and reward always mean the same redeem.
- *                      "waitMs": how long the cashier waits, 0 to 600000 ms. As for eps_purchase.
- *                      Without a reference, a redeem of the same reward and channel that is pending, or done and not yet acknowledged,
- *                      is joined: a second press is not a second redeem.
- * @param out           Gets the operation object (see eps_get_operation) with "existing"; or the problem object, with operationId.
- *                      Required.
- * @return EPS_OK: the reward is used. -3xx: refused, it was not used by this. -4xx, -6xx, -1xx, -2xx: nothing was sent; EPS_REWARD_IN_USE
- *         while another redeem of the reward is pending. -5xx: pending, look at eps_list_unacknowledged later. EPS_UNAUTHORIZED and
- *         EPS_FORBIDDEN are refusals. EPS_INTERNAL is to be treated as pending.
+ *                      "reference": the POS's own name for the sale. It has at most 200 bytes and
+ *                      no control characters, and must not identify a person. The same reference
+ *                      and reward always mean the same redeem.
+ *                      "waitMs": the longest wait of the call, 0 to 600000 ms, as for
+ *                      eps_purchase. Without a reference, a second press is the existing redeem of
+ *                      the same reward and channel, while that is pending, or completed and not
+ *                      acknowledged.
+ * @param out           Gets the operation object (see eps_get_operation) with "existing"; or the
+ *                      problem object, with operationId. Required.
+ * @return EPS_OK: the reward is used. -3xx: declined, this call did not use it. -4xx, -6xx, -1xx,
+ *         -2xx: nothing was sent; EPS_REWARD_IN_USE while another redeem of the reward is pending.
+ *         -5xx: pending; read eps_list_unacknowledged later. EPS_UNAUTHORIZED and EPS_FORBIDDEN
+ *         are declined. Treat EPS_INTERNAL as pending.
  *
- * Threads: any. Presses at the same instant, in several threads or processes on one journal, are one redeem.
+ * Threads: any. Presses at the same time, in several threads or processes on one journal, are one
+ * redeem.
  */
 EPS_API
 int32_t eps_redeem_reward(eps_client *client,
@@ -580,143 +734,297 @@ int32_t eps_redeem_reward(eps_client *client,
                           eps_buffer *out);
 
 /**
- * Lists what the POS still has to look at: every operation that is pending, or whose outcome it has not acknowledged.
- * Made for being called after a start and between sales. Does not touch the network.
+ * Lists every operation that is pending, or whose outcome the POS has not acknowledged.
  *
- * @param options_json  NULL, or `{}`: there are no options yet.
- * @param out           Gets `{"operations": […]}`, the operation objects, oldest first; or the problem object. Required.
- * @return EPS_OK; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+ * The POS calls it after a start and between sales. The call sends no request.
+ *
+ * @param options_json  NULL, or `{"reference": …}`: only the operations of this reference, for
+ *                      example of one receipt.
+ * @param out           Gets `{"operations": […]}`, the operation objects (see eps_get_operation),
+ *                      oldest first; or the problem object. Required.
+ * @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
  *
  * Threads: any.
  */
-EPS_API
-int32_t eps_list_unacknowledged(eps_client *client,
-                                const char *options_json,
-                                eps_buffer *out);
+EPS_API int32_t eps_list_unacknowledged(eps_client *client, const char *options_json, eps_buffer *out);
 
 /**
- * Tells the last known state of an operation, for example to print a receipt again. Does not touch the network.
+ * Lists the operations that the journal holds, also the acknowledged ones, page by page.
  *
- * @param operation_id  From a problem object, eps_purchase or eps_list_unacknowledged. For a purchase it is the purchase id.
- * @param out           Gets the operation object: "operationId", "kind" ("purchase", "redeem"), "outcome" ("completed", "declined", "pending", "notSent"),
- *                      "state", "code", "name", "purchaseId", "contactId", "itemId", "assignmentId" (the reward that is
- *                      redeemed, or that the purchase gave once eps_find_reward was certain), "channel", "reference", "attempts" (requests made),
- *                      "httpStatus", "engageCode", "needsReview", "recordedAtMs", "resolvedAtMs", "acknowledgedAtMs" (ms since 1970 UTC),
- *                      "purchase" (Engage's purchase object as it came, once done), "reward" (of a redeem: Engage's reward object as it
- *                      came, if it was seen); what is not known, or is the other kind's, is null. Or the problem
+ * The list is for reports, exports and audits. The call sends no request. A till shows its cashier
+ * eps_list_unacknowledged.
+ *
+ * @param options_json  NULL, or an object with any of:
+ *                      "since", "until": the operations that were recorded from this time on, and
+ *                      before that time, in ms since 1970 UTC.
+ *                      "outcome": "completed", "declined", "pending" or "notSent".
+ *                      "acknowledged": true or false.
+ *                      "reference": the operations of this reference.
+ *                      "limit": the most operations of a page, 1 to 1000; the default is 100.
+ *                      "after": the "next" of the page before this one.
+ * @param out           Gets `{"operations": […], "next": …}`: the operation objects (see
+ *                      eps_get_operation), oldest first. "next" is a string for the option "after"
+ *                      of the next call, or null behind the last page. A page may be empty. Or
+ *                      gets the problem object. Required.
+ * @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
+ *
+ * Threads: any.
+ */
+EPS_API int32_t eps_list_operations(eps_client *client, const char *options_json, eps_buffer *out);
+
+/**
+ * Returns the last known state of an operation, for example for a second receipt.
+ *
+ * The call sends no request.
+ *
+ * @param operation_id  From a problem object, eps_purchase or eps_list_unacknowledged. The
+ *                      operation id of a purchase is its purchase id.
+ * @param out           Gets the operation object; or the problem object. Required. A value that is
+ *                      not known, or that belongs to the other kind, is null. Times are in ms
+ *                      since 1970 UTC. The keys:
+ *                      "operationId"; "kind" ("purchase", "redeem"); "outcome" ("completed",
+ *                      "declined", "pending", "notSent"); "state", the state in the journal;
+ *                      "code", "name"; "action", as eps_code_action returns it;
+ *                      "purchaseId", "contactId", "itemId"; "assignmentId", the reward that is
+ *                      redeemed, or that the purchase gave once eps_find_reward was certain;
+ *                      "channel", "reference";
+ *                      "attempts", the requests made; "httpStatus", "engageCode"; "cause", an
+ *                      array of texts about the last response, outermost first; "requestIds",
+ *                      Engage's own ids of the requests;
+ *                      "recordedAtMs"; "resolvedAtMs", the time at which the outcome became known;
+ *                      "acknowledgedAtMs"; "expectedByMs", the time by which a pending operation
+ *                      has an outcome at the latest, where that is known;
+ *                      "lastQueryAtMs", "nextQueryAtMs", the last and the next status query;
+ *                      "lastCode", the code of the last attempt or query; "firstPendingCode", the
+ *                      code with which the operation became pending; "retryCount", the status
+ *                      queries that no caller waited for;
+ *                      "needsReview", whether a manual review is needed; "review", null or the
+ *                      result of eps_resolve_review: "resolution", "by", "note", "atMs";
+ *                      "tenant", whose operation it is; "foreign", whether it belongs to another
+ *                      tenant than the client's, which neither queries nor sends it;
+ *                      "writerVersion", the version of the library that wrote the record last;
+ *                      "purchase", Engage's purchase object unchanged, once completed; "reward",
+ *                      of a redeem: Engage's reward object unchanged, if Engage returned it.
+ * @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without
+ *         a journal.
+ *
+ * Threads: any.
+ */
+EPS_API int32_t eps_get_operation(eps_client *client, const char *operation_id, eps_buffer *out);
+
+/**
+ * Queries the outcome of every pending operation now, instead of at its next scheduled query.
+ *
+ * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param out           Gets `{"resolved": n, "pending": n}`: the numbers of operations whose
+ *                      outcome became known, and that are still pending. Or gets the problem
  *                      object. Required.
- * @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+ * @return EPS_OK, also if some are still pending; EPS_CANCELLED; a code of the -1xx or -6xx class;
+ *         EPS_BAD_CONFIG without a journal.
  *
  * Threads: any.
  */
-EPS_API
-int32_t eps_get_operation(eps_client *client,
-                          const char *operation_id,
-                          eps_buffer *out);
+EPS_API int32_t eps_resolve_pending(eps_client *client, const char *options_json, eps_buffer *out);
 
 /**
- * Tries now to learn every pending outcome, instead of at the next time of the background's schedule.
+ * States that the POS has stored an operation's outcome (printed, or stored with the receipt).
  *
- * @param options_json  NULL, or `{"waitMs": …}`: how long the call may take, 0 to 600000 ms.
- * @param out           Gets `{"resolved": n, "pending": n}`: how many became known, and how many are pending still; or the problem
- *                      object. Required.
- * @return EPS_OK, also if some are pending still; EPS_CANCELLED; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
- *
- * Threads: any.
- */
-EPS_API
-int32_t eps_resolve_pending(eps_client *client,
-                            const char *options_json,
-                            eps_buffer *out);
-
-/**
- * Says that the POS has noted an operation's outcome (printed, stored with the receipt). Until then nothing is forgotten;
- * afterwards the record is kept for "retentionDays" and eps_list_unacknowledged does not show it any more. An operation that
- * needs a person ("needsReview") is handed over by it. Acknowledging twice is as good as once.
+ * Until then the library keeps the operation. Afterwards its record is kept for "retentionDays",
+ * and eps_list_unacknowledged does not list it. For an operation with "needsReview", the call
+ * states that a person has taken it over, without a resolution; see eps_resolve_review. A second
+ * call changes nothing.
  *
  * @param operation_id  A GUID.
  * @param out           Gets the operation object; or the problem object. Required.
- * @return EPS_OK; EPS_UNKNOWN_OPERATION, EPS_STILL_PENDING; a code of the -1xx or -6xx band; EPS_BAD_CONFIG without a journal.
+ * @return EPS_OK; EPS_UNKNOWN_OPERATION, EPS_STILL_PENDING; a code of the -1xx or -6xx class;
+ *         EPS_BAD_CONFIG without a journal.
+ *
+ * Threads: any.
+ */
+EPS_API int32_t eps_acknowledge(eps_client *client, const char *operation_id, eps_buffer *out);
+
+/**
+ * Stores the decision of a person about an operation in manual review, and acknowledges it.
+ *
+ * The person compares the member's purchases and rewards in Engage with the receipt. The decision
+ * becomes the operation's outcome and stays in its record. If Engage shows the purchase later, the
+ * outcome becomes completed. The call sends no request.
+ *
+ * @param operation_id  An operation with "needsReview".
+ * @param resolution    "completed" (the member has the reward) or "declined" (nothing was
+ *                      deducted).
+ * @param options_json  NULL, or an object with any of "by" (who decided) and "note" (why). Each
+ *                      has at most 200 bytes and no control characters. The journal keeps both.
+ * @param out           Gets the operation object with "review". An operation that needs no review
+ *                      is returned as it is. Or gets the problem object. Required.
+ * @return EPS_OK; EPS_UNKNOWN_OPERATION; EPS_STILL_PENDING for a pending operation that needs no
+ *         review; EPS_BAD_OPTIONS for another resolution; a code of the -1xx or -6xx class;
+ *         EPS_BAD_CONFIG without a journal.
  *
  * Threads: any.
  */
 EPS_API
-int32_t eps_acknowledge(eps_client *client,
-                        const char *operation_id,
-                        eps_buffer *out);
+int32_t eps_resolve_review(eps_client *client,
+                           const char *operation_id,
+                           const char *resolution,
+                           const char *options_json,
+                           eps_buffer *out);
 
 /**
- * Reads counters since open and what the journal holds now, for the POS's own monitoring.
+ * Acknowledges all operations of a reference, or none: a whole receipt in one step.
  *
- * @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent", "statusQueries", "completed", "declined", "notSent", "pending",
- *             "unacknowledged" (the last two null without a journal); or the problem object. Required.
+ * While one of them is pending, the call changes nothing. A second call changes nothing. A
+ * reference without an operation gives an empty list.
+ *
+ * @param reference     The reference of eps_purchase and eps_redeem_reward.
+ * @param options_json  NULL, or `{}`: there are no options yet.
+ * @param out           Gets `{"operations": […]}`, the operation objects of the reference (see
+ *                      eps_get_operation), oldest first; or the problem object, whose
+ *                      "operationId" is the first operation that is pending. Required.
+ * @return EPS_OK; EPS_STILL_PENDING; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a
+ *         journal.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_acknowledge_reference(eps_client *client,
+                                  const char *reference,
+                                  const char *options_json,
+                                  eps_buffer *out);
+
+/**
+ * Reads the counters since the open and the counts of the journal, for the POS's own monitoring.
+ *
+ * @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent",
+ *             "statusQueries", "completed", "declined", "notSent", "pending", "unacknowledged".
+ *             The last two are null without a journal. Or gets the problem object. Required.
  * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
  *
  * Threads: any.
  */
-EPS_API
-int32_t eps_read_stats(eps_client *client,
-                       eps_buffer *out);
+EPS_API int32_t eps_read_stats(eps_client *client, eps_buffer *out);
 
 /**
- * Sets this client's log function, or removes it.
+ * Sets or removes this client's log function.
  *
- * @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: lines up to this level are given.
- * @param fn     The function, or NULL to remove it. When this call returns, the old function is not entered again; one that is
- *               running is waited for, at most one second, unless it is the caller itself.
- * @param user   Passed on to the function; the library never looks at it.
+ * @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: the
+ *               function receives lines up to this level.
+ * @param fn     The function, or NULL to remove it. After the return the old function is not
+ *               called again. The call waits for a function that is running, at most one second,
+ *               unless the function itself makes the call.
+ * @param user   Passed to the function. The library does not read it.
  * @return EPS_OK; EPS_BAD_LOG_LEVEL; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
  *
- * Threads: any. No line holds the API key or anything that identifies a person beside the contact's id.
+ * Threads: any. No line holds the API key. No line holds a value that identifies a person, except
+ * the contact's id.
  */
-EPS_API
-int32_t eps_set_log(eps_client *client,
-                    int32_t level,
-                    eps_log_fn fn,
-                    void *user);
+EPS_API int32_t eps_set_log(eps_client *client, int32_t level, eps_log_fn fn, void *user);
 
 /**
- * Makes a fresh purchase id, for a POS that wants to store it before it calls eps_purchase.
+ * Makes a new purchase id, for a POS that stores the id before it calls eps_purchase.
  *
  * @param out  Gets a JSON string: a random GUID in quotes; or the problem object. Required.
  * @return EPS_OK, or EPS_NULL_ARGUMENT.
  *
- * Threads: any. Needs no client.
+ * Threads: any. No client is needed.
  */
 EPS_API int32_t eps_new_id(eps_buffer *out);
 
 /**
- * Gives an answer's memory back and sets the struct to `{NULL, 0, 0}`. NULL and a second call are no-ops.
+ * Frees a buffer's memory and sets the struct to `{NULL, 0, 0}`. NULL and a second call have no
+ * effect.
  *
- * Threads: any; not one buffer from two at once.
+ * Threads: any. One buffer must not be disposed of by two threads at once.
  */
 EPS_API void eps_buffer_dispose(eps_buffer *buffer);
 
 /**
- * Tells what a code says about the points: EPS_OUTCOME_COMPLETED, _REFUSED, _PENDING or _NOT_SENT.
+ * Returns the outcome of a code: EPS_OUTCOME_COMPLETED, EPS_OUTCOME_DECLINED, EPS_OUTCOME_PENDING
+ * or EPS_OUTCOME_NOT_SENT.
  *
- * Total: a code of a newer version is judged by its band, and a number outside the bands is pending, which is never wrong.
+ * Every number has an outcome. A code of a newer version has the outcome of its class. A number
+ * outside of the classes is pending, which never claims too much.
+ *
  * Threads: any.
  */
-EPS_API
-int32_t eps_outcome(int32_t code);
+EPS_API int32_t eps_outcome(int32_t code);
 
 /**
- * Tells a code's name, "EPS_OK"; for a number that is none, "EPS_UNKNOWN". Static: never to be freed.
+ * Returns a code's name, "EPS_OK"; "EPS_UNKNOWN" for a number without a code. The text is static
+ * and must not be freed.
  *
  * Threads: any.
  */
 EPS_API const char *eps_code_name(int32_t code);
 
 /**
- * Tells the library's version, "1.2.3". Static: never to be freed.
+ * Returns who acts on a code. The text is static and must not be freed.
+ *
+ * "continue": the POS goes on. "tellMember": the cashier informs the member. "retry": the POS or
+ * the cashier may try again. "administrator": the administrator corrects the till, the network or
+ * the key. "fixProgram": the vendor of the POS corrects the program. "wait": nobody acts, because
+ * the library resolves the operation. "review": a person decides; see MANUAL REVIEW.
+ *
+ * Every number has an action. A code of a newer version has the action of its class. The action
+ * does not replace the outcome: EPS_UNAUTHORIZED is declined, and its action is "administrator". A
+ * cashier then reads "not available now", not "declined". A newer version may return another text:
+ * treat it as "administrator".
+ *
+ * Threads: any.
+ */
+EPS_API const char *eps_code_action(int32_t code);
+
+/**
+ * Returns a code's meaning in one or two English sentences, as in this header. For a number
+ * without a code it is a sentence that says so. The text is static and must not be freed.
+ *
+ * Threads: any.
+ */
+EPS_API const char *eps_code_meaning(int32_t code);
+
+/**
+ * Returns one value of a JSON text, for a program without a JSON library.
+ *
+ * A string is returned without its quotes and escapes. Any other value is returned as JSON, exactly
+ * as it stands in the text: `500.00`, `true`, `null`, an array, an object.
+ *
+ * @param buffer   The result of a call, or the program's own {data, len} with JSON. It is not
+ *                 changed.
+ * @param pointer  A JSON Pointer (RFC 6901): "/operationId", "/operations/0/outcome"; "" is the
+ *                 whole value. In a key, "~1" is a slash and "~0" is a tilde.
+ * @param out      Gets the value; or the problem object. Required. It must be another buffer than
+ *                 "buffer": the same one gives EPS_BAD_OPTIONS and stays unchanged. A string may
+ *                 have a NUL inside: "len" counts all its bytes.
+ * @return EPS_OK; EPS_BAD_OPTIONS if there is no such value, the pointer is malformed or the
+ *         buffer does not hold JSON; EPS_EMPTY_ARGUMENT for a buffer without bytes;
+ *         EPS_NULL_ARGUMENT, EPS_BAD_UTF8.
+ *
+ * Threads: any. No client is needed.
+ */
+EPS_API int32_t eps_json_get(const eps_buffer *buffer, const char *pointer, eps_buffer *out);
+
+/**
+ * Writes a text as a JSON string with its quotes, for a program that writes its own options_json.
+ *
+ * A quoted text cannot add a key to the options: `{"reference": ` and the result and `}`.
+ *
+ * @param text  UTF-8; it may be empty.
+ * @param out   Gets the JSON string; or the problem object. Required.
+ * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8.
+ *
+ * Threads: any. No client is needed.
+ */
+EPS_API int32_t eps_json_quote(const char *text, eps_buffer *out);
+
+/**
+ * Returns the library's version, "1.2.3". The text is static and must not be freed.
  *
  * Threads: any.
  */
 EPS_API const char *eps_version(void);
 
 /**
- * Tells the ABI version the library was built with; compare it with EPS_ABI_VERSION.
+ * Returns the ABI version of the library, to compare with EPS_ABI_VERSION.
  *
  * Threads: any.
  */

@@ -56,11 +56,33 @@
  * and item.
  *
  * AT START. Open the client and call eps_list_unacknowledged. Show or store each final outcome,
- * then acknowledge it. The library already resolves the operations that are still pending.
+ * then acknowledge it. The library already resolves the operations that are still pending. Do not
+ * call eps_resolve_pending at every start: all tills of a chain share the requests of one API key.
  *
- * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. The class of
- * a code says what the POS does next. eps_outcome returns the outcome of a code; eps_code_name
- * returns its name. Treat a code that the program does not know by eps_outcome.
+ * REFERENCES. Give each sale a reference, for example the number of the receipt. The same
+ * reference, contact and item mean the same purchase.
+ *   Two of one item on a receipt are two purchases: put a line number into the reference,
+ *   "4711/1" and "4711/2".
+ *   Receipt numbers that restart (each day, or with a new till) repeat a reference. Put the date
+ *   and the till into the reference, "2026-03-01/till 3/4711". Otherwise a purchase with the
+ *   reference of an earlier, acknowledged one gives EPS_REFERENCE_REUSED: nothing is bought, and
+ *   "operationId" of the problem object names the earlier operation. The configuration's
+ *   "referenceWindowMs" says how long after its acknowledgement a reference still means the
+ *   same purchase.
+ *   eps_acknowledge_reference acknowledges everything of one reference, for example a receipt's
+ *   purchase and its redeem. eps_list_unacknowledged with "reference" lists it.
+ *
+ * MANUAL REVIEW. Engage may not show the outcome of a pending operation, for example after the
+ * resend limit. The library then does not decide: "needsReview" is true, and the code is
+ * EPS_PENDING_NEEDS_REVIEW or EPS_PENDING_AMBIGUOUS. A person compares the member's purchases and
+ * rewards in Engage with the receipt, and the POS stores the decision by eps_resolve_review.
+ * eps_acknowledge alone states that a person has taken the operation over, without a decision.
+ *
+ * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. eps_outcome
+ * returns the outcome of a code: what is known about the points. eps_code_action returns who acts:
+ * the cashier, the administrator, the vendor of the POS or the library. eps_code_name and
+ * eps_code_meaning return texts for people. Decide by the outcome and the action, not by single
+ * codes: a newer library may return codes that the program does not know.
  *
  * RESULTS. A call with a result takes an eps_buffer. On EPS_OK the buffer holds the result, else
  * the problem object of the same call. Both are UTF-8 JSON with a NUL behind. The problem object
@@ -80,11 +102,14 @@
  *
  * OWNERSHIP. Strings that are passed in belong to the caller; the library does not keep them. The
  * bytes of a buffer belong to the library until eps_buffer_dispose. A client belongs to the
- * library until eps_client_close. Static texts (eps_code_name, eps_version) are never freed.
+ * library until eps_client_close. Static texts (eps_code_name, eps_code_action, eps_code_meaning,
+ * eps_version) are never freed.
  *
  * TEXT. Every string is UTF-8 and NUL-terminated. A POS with another code page converts its
  * strings first: bytes that are not UTF-8 give EPS_BAD_UTF8. Identifiers are GUIDs of the form
- * 8-4-4-4-12, in upper or lower case.
+ * 8-4-4-4-12, in upper or lower case. A program without a JSON library reads results with
+ * eps_json_get and writes the texts of its options with eps_json_quote.
+ * engage_point_shop.schema.json describes every JSON object that crosses this interface.
  *
  * UNITS. Times are milliseconds, costs are points (whole numbers), sizes are bytes.
  *
@@ -104,7 +129,9 @@
  * Windows. Loading the library again gives the same one.
  *
  * SIGNALS. The library's threads block every signal but those of a fault (SIGSEGV, SIGBUS, SIGFPE,
- * SIGILL, SIGTRAP, SIGSYS). The library sets no signal handler.
+ * SIGILL, SIGTRAP, SIGSYS). The thread that calls the log function also leaves real-time signals,
+ * SIGPWR, SIGXCPU, SIGPROF and SIGURG unblocked, which language runtimes use. The library sets no
+ * signal handler.
  *
  * FORK. A child is forked from a process that had opened a client: every call that takes a client,
  * and eps_client_open, returns EPS_FORKED in the child. Open the first client after the fork, or
@@ -434,7 +461,8 @@ extern "C" {
  *                     "userAgent": the POS and its version, "AcmePOS/1.5".
  *                     Usual keys:
  *                     "apiKey": the API key; absent when a relay adds it.
- *                     "journalPath": a file on a local disk, which every operation needs.
+ *                     "journalPath": a file on a local disk, which every operation needs. The path
+ *                     is absolute.
  *                     "journal": "memory" in place of a file. Pending operations are lost when the
  *                     process ends.
  *                     Optional keys, with defaults:
@@ -451,10 +479,24 @@ extern "C" {
  *                     "maxResponseBytes" 8388608: the size limit of a response.
  *                     "retryScheduleMs" [10000,30000,60000,300000]: the waits between status
  *                     queries of a pending operation. The last wait repeats.
- *                     "startupJitterMs" 30000: the time after an open within which the first
+ *                     "startupJitterMs" 300000: the time after an open within which the first
  *                     status queries start.
  *                     "resendLimitMs" 86400000: the age after which a purchase is not sent again.
  *                     "retentionDays" 90: the time for which acknowledged records are kept.
+ *                     "tenant": whose operations the journal holds, by default the origin of
+ *                     baseUrl. Set it where baseUrl may change, for example to a relay's. The
+ *                     library neither queries nor sends the operations of another tenant.
+ *                     "historyLagMs" 600000: the longest delay, up to 86400000 ms, with which
+ *                     Engage's history shows a purchase.
+ *                     "referenceWindowMs" 43200000: the time after its acknowledgement in which a
+ *                     reference still means the same purchase; see REFERENCES.
+ *                     "idScope" "journal": purchase ids are random. "tenant": a purchase id is
+ *                     derived from tenant, reference, contact and item. Two tills, and a till that
+ *                     lost its journal, then cannot buy the same sale twice. References must never
+ *                     repeat within the tenant.
+ *                     "sealPath", "journalRole" "live", "journalRecovery" "refuse": the seal of
+ *                     the journal, and the ways out when a journal is a copy or incomplete.
+ *                     docs/configuration.md describes them.
  *                     "apiMapping": an object with names in Engage's API that Voyado's public
  *                     pages do not state. docs/configuration.md lists its keys.
  * @param client       Gets the client, or NULL. Unchanged if out is NULL. Close it by
@@ -699,14 +741,39 @@ int32_t eps_redeem_reward(eps_client *client,
  *
  * The POS calls it after a start and between sales. The call sends no request.
  *
- * @param options_json  NULL, or `{}`: there are no options yet.
- * @param out           Gets `{"operations": […]}`, the operation objects, oldest first; or the
- *                      problem object. Required.
+ * @param options_json  NULL, or `{"reference": …}`: only the operations of this reference, for
+ *                      example of one receipt.
+ * @param out           Gets `{"operations": […]}`, the operation objects (see eps_get_operation),
+ *                      oldest first; or the problem object. Required.
  * @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
  *
  * Threads: any.
  */
 EPS_API int32_t eps_list_unacknowledged(eps_client *client, const char *options_json, eps_buffer *out);
+
+/**
+ * Lists the operations that the journal holds, also the acknowledged ones, page by page.
+ *
+ * The list is for reports, exports and audits. The call sends no request. A till shows its cashier
+ * eps_list_unacknowledged.
+ *
+ * @param options_json  NULL, or an object with any of:
+ *                      "since", "until": the operations that were recorded from this time on, and
+ *                      before that time, in ms since 1970 UTC.
+ *                      "outcome": "completed", "declined", "pending" or "notSent".
+ *                      "acknowledged": true or false.
+ *                      "reference": the operations of this reference.
+ *                      "limit": the most operations of a page, 1 to 1000; the default is 100.
+ *                      "after": the "next" of the page before this one.
+ * @param out           Gets `{"operations": […], "next": …}`: the operation objects (see
+ *                      eps_get_operation), oldest first. "next" is a string for the option "after"
+ *                      of the next call, or null behind the last page. A page may be empty. Or
+ *                      gets the problem object. Required.
+ * @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
+ *
+ * Threads: any.
+ */
+EPS_API int32_t eps_list_operations(eps_client *client, const char *options_json, eps_buffer *out);
 
 /**
  * Returns the last known state of an operation, for example for a second receipt.
@@ -716,16 +783,31 @@ EPS_API int32_t eps_list_unacknowledged(eps_client *client, const char *options_
  * @param operation_id  From a problem object, eps_purchase or eps_list_unacknowledged. The
  *                      operation id of a purchase is its purchase id.
  * @param out           Gets the operation object; or the problem object. Required. A value that is
- *                      not known, or that belongs to the other kind, is null. The keys:
+ *                      not known, or that belongs to the other kind, is null. Times are in ms
+ *                      since 1970 UTC. The keys:
  *                      "operationId"; "kind" ("purchase", "redeem"); "outcome" ("completed",
- *                      "declined", "pending", "notSent"); "state", "code", "name"; "purchaseId",
- *                      "contactId", "itemId"; "assignmentId", the reward that is redeemed, or that
- *                      the purchase gave once eps_find_reward was certain; "channel", "reference";
- *                      "attempts", the requests made; "httpStatus", "engageCode"; "needsReview",
- *                      whether a manual review is needed; "recordedAtMs", "resolvedAtMs",
- *                      "acknowledgedAtMs", in ms since 1970 UTC; "purchase", Engage's purchase
- *                      object unchanged, once completed; "reward", of a redeem: Engage's reward
- *                      object unchanged, if Engage returned it.
+ *                      "declined", "pending", "notSent"); "state", the state in the journal;
+ *                      "code", "name"; "action", as eps_code_action returns it;
+ *                      "purchaseId", "contactId", "itemId"; "assignmentId", the reward that is
+ *                      redeemed, or that the purchase gave once eps_find_reward was certain;
+ *                      "channel", "reference";
+ *                      "attempts", the requests made; "httpStatus", "engageCode"; "cause", an
+ *                      array of texts about the last response, outermost first; "requestIds",
+ *                      Engage's own ids of the requests;
+ *                      "recordedAtMs"; "resolvedAtMs", the time at which the outcome became known;
+ *                      "acknowledgedAtMs"; "expectedByMs", the time by which a pending operation
+ *                      has an outcome at the latest, where that is known;
+ *                      "lastQueryAtMs", "nextQueryAtMs", the last and the next status query;
+ *                      "lastCode", the code of the last attempt or query; "firstPendingCode", the
+ *                      code with which the operation became pending; "retryCount", the status
+ *                      queries that no caller waited for;
+ *                      "needsReview", whether a manual review is needed; "review", null or the
+ *                      result of eps_resolve_review: "resolution", "by", "note", "atMs";
+ *                      "tenant", whose operation it is; "foreign", whether it belongs to another
+ *                      tenant than the client's, which neither queries nor sends it;
+ *                      "writerVersion", the version of the library that wrote the record last;
+ *                      "purchase", Engage's purchase object unchanged, once completed; "reward",
+ *                      of a redeem: Engage's reward object unchanged, if Engage returned it.
  * @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without
  *         a journal.
  *
@@ -752,7 +834,8 @@ EPS_API int32_t eps_resolve_pending(eps_client *client, const char *options_json
  *
  * Until then the library keeps the operation. Afterwards its record is kept for "retentionDays",
  * and eps_list_unacknowledged does not list it. For an operation with "needsReview", the call
- * states that a person has taken it over. A second call changes nothing.
+ * states that a person has taken it over, without a resolution; see eps_resolve_review. A second
+ * call changes nothing.
  *
  * @param operation_id  A GUID.
  * @param out           Gets the operation object; or the problem object. Required.
@@ -762,6 +845,55 @@ EPS_API int32_t eps_resolve_pending(eps_client *client, const char *options_json
  * Threads: any.
  */
 EPS_API int32_t eps_acknowledge(eps_client *client, const char *operation_id, eps_buffer *out);
+
+/**
+ * Stores the decision of a person about an operation in manual review, and acknowledges it.
+ *
+ * The person compares the member's purchases and rewards in Engage with the receipt. The decision
+ * becomes the operation's outcome and stays in its record. If Engage shows the purchase later, the
+ * outcome becomes completed. The call sends no request.
+ *
+ * @param operation_id  An operation with "needsReview".
+ * @param resolution    "completed" (the member has the reward) or "declined" (nothing was
+ *                      deducted).
+ * @param options_json  NULL, or an object with any of "by" (who decided) and "note" (why). Each
+ *                      has at most 200 bytes and no control characters. The journal keeps both.
+ * @param out           Gets the operation object with "review". An operation that needs no review
+ *                      is returned as it is. Or gets the problem object. Required.
+ * @return EPS_OK; EPS_UNKNOWN_OPERATION; EPS_STILL_PENDING for a pending operation that needs no
+ *         review; EPS_BAD_OPTIONS for another resolution; a code of the -1xx or -6xx class;
+ *         EPS_BAD_CONFIG without a journal.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_resolve_review(eps_client *client,
+                           const char *operation_id,
+                           const char *resolution,
+                           const char *options_json,
+                           eps_buffer *out);
+
+/**
+ * Acknowledges all operations of a reference, or none: a whole receipt in one step.
+ *
+ * While one of them is pending, the call changes nothing. A second call changes nothing. A
+ * reference without an operation gives an empty list.
+ *
+ * @param reference     The reference of eps_purchase and eps_redeem_reward.
+ * @param options_json  NULL, or `{}`: there are no options yet.
+ * @param out           Gets `{"operations": […]}`, the operation objects of the reference (see
+ *                      eps_get_operation), oldest first; or the problem object, whose
+ *                      "operationId" is the first operation that is pending. Required.
+ * @return EPS_OK; EPS_STILL_PENDING; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a
+ *         journal.
+ *
+ * Threads: any.
+ */
+EPS_API
+int32_t eps_acknowledge_reference(eps_client *client,
+                                  const char *reference,
+                                  const char *options_json,
+                                  eps_buffer *out);
 
 /**
  * Reads the counters since the open and the counts of the journal, for the POS's own monitoring.
@@ -827,6 +959,65 @@ EPS_API int32_t eps_outcome(int32_t code);
  * Threads: any.
  */
 EPS_API const char *eps_code_name(int32_t code);
+
+/**
+ * Returns who acts on a code. The text is static and must not be freed.
+ *
+ * "continue": the POS goes on. "tellMember": the cashier informs the member. "retry": the POS or
+ * the cashier may try again. "administrator": the administrator corrects the till, the network or
+ * the key. "fixProgram": the vendor of the POS corrects the program. "wait": nobody acts, because
+ * the library resolves the operation. "review": a person decides; see MANUAL REVIEW.
+ *
+ * Every number has an action. A code of a newer version has the action of its class. The action
+ * does not replace the outcome: EPS_UNAUTHORIZED is declined, and its action is "administrator". A
+ * cashier then reads "not available now", not "declined". A newer version may return another text:
+ * treat it as "administrator".
+ *
+ * Threads: any.
+ */
+EPS_API const char *eps_code_action(int32_t code);
+
+/**
+ * Returns a code's meaning in one or two English sentences, as in this header. For a number
+ * without a code it is a sentence that says so. The text is static and must not be freed.
+ *
+ * Threads: any.
+ */
+EPS_API const char *eps_code_meaning(int32_t code);
+
+/**
+ * Returns one value of a JSON text, for a program without a JSON library.
+ *
+ * A string is returned without its quotes and escapes. Any other value is returned as JSON,
+ * exactly as it stands in the text: `500.00`, `true`, `null`, an array, an object.
+ *
+ * @param buffer   The result of a call, or the program's own {data, len} with JSON. It is not
+ *                 changed.
+ * @param pointer  A JSON Pointer (RFC 6901): "/operationId", "/operations/0/outcome"; "" is the
+ *                 whole value. In a key, "~1" is a slash and "~0" is a tilde.
+ * @param out      Gets the value; or the problem object. Required. It must be another buffer than
+ *                 "buffer": the same one gives EPS_BAD_OPTIONS and stays unchanged. A string may
+ *                 have a NUL inside: "len" counts all its bytes.
+ * @return EPS_OK; EPS_BAD_OPTIONS if there is no such value, the pointer is malformed or the
+ *         buffer does not hold JSON; EPS_EMPTY_ARGUMENT for a buffer without bytes;
+ *         EPS_NULL_ARGUMENT, EPS_BAD_UTF8.
+ *
+ * Threads: any. No client is needed.
+ */
+EPS_API int32_t eps_json_get(const eps_buffer *buffer, const char *pointer, eps_buffer *out);
+
+/**
+ * Writes a text as a JSON string with its quotes, for a program that writes its own options_json.
+ *
+ * A quoted text cannot add a key to the options: `{"reference": ` and the result and `}`.
+ *
+ * @param text  UTF-8; it may be empty.
+ * @param out   Gets the JSON string; or the problem object. Required.
+ * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8.
+ *
+ * Threads: any. No client is needed.
+ */
+EPS_API int32_t eps_json_quote(const char *text, eps_buffer *out);
 
 /**
  * Returns the library's version, "1.2.3". The text is static and must not be freed.

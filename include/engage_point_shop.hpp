@@ -279,6 +279,39 @@ enum class [[nodiscard]] Code : std::int32_t {
     internal = EPS_INTERNAL,
 };
 
+/// Who acts on a code. An action that is newer than this binding is the administrator's.
+enum class Action : std::int32_t {
+    /// The POS goes on.
+    continue_,
+    /// The cashier informs the member.
+    tell_member,
+    /// The POS or the cashier may try again.
+    retry,
+    /// The administrator corrects the till, the network or the key.
+    administrator,
+    /// The vendor of the POS corrects the program.
+    fix_program,
+    /// Nobody acts: the library resolves the operation.
+    wait,
+    /// A person decides about the operation.
+    review,
+};
+
+namespace detail {
+
+/// The actions by their names.
+inline constexpr std::pair<std::string_view, Action> actions[] = {
+    {"continue", Action::continue_},
+    {"tellMember", Action::tell_member},
+    {"retry", Action::retry},
+    {"administrator", Action::administrator},
+    {"fixProgram", Action::fix_program},
+    {"wait", Action::wait},
+    {"review", Action::review},
+};
+
+} // namespace detail
+
 // End of codes.
 
 /// Returns the outcome of a code, also of a code that is newer than this header.
@@ -288,6 +321,18 @@ inline Outcome outcome(Code code) noexcept {
 
 /// Returns the name of a code, "EPS_OK".
 inline std::string_view name(Code code) noexcept { return eps_code_name(static_cast<std::int32_t>(code)); }
+
+/// Returns the meaning of a code in one or two English sentences.
+inline std::string_view meaning(Code code) noexcept { return eps_code_meaning(static_cast<std::int32_t>(code)); }
+
+/// Returns who acts on a code, also on a code that is newer than this header.
+inline Action action(Code code) noexcept {
+    const std::string_view name = eps_code_action(static_cast<std::int32_t>(code));
+    for (const auto &known : detail::actions) {
+        if (known.first == name) return known.second;
+    }
+    return Action::administrator;
+}
 
 /// Returns the library's version, "1.2.3".
 inline std::string_view version() noexcept { return eps_version(); }
@@ -317,6 +362,8 @@ public:
     Code code() const noexcept { return code_; }
     /// Returns what the code says about the points.
     Outcome outcome() const noexcept { return eps::outcome(code_); }
+    /// Returns who acts on the code.
+    Action action() const noexcept { return eps::action(code_); }
     /// Returns the name of the code, "EPS_OK".
     std::string_view name() const noexcept { return eps::name(code_); }
     /// Returns whether the call is completed. False does not mean that it failed: see outcome().
@@ -326,10 +373,14 @@ public:
     std::string_view json() const noexcept {
         return buffer_.data ? std::string_view(buffer_.data, buffer_.len) : std::string_view(problem_);
     }
+    /// Returns one value of json() by a JSON Pointer, "/operationId": see json_get().
+    Result get(std::string_view pointer) const;
 
 private:
     friend class Client;
     friend Result new_id() noexcept;
+    friend Result json_get(std::string_view json, std::string_view pointer);
+    friend Result json_quote(std::string_view text);
 
     /// Makes the call, which fills the buffer.
     template <typename Call>
@@ -428,6 +479,25 @@ private:
 
 } // namespace detail
 
+/// Returns one value of a JSON text by a JSON Pointer, "/operationId", for a program without a JSON
+/// library. A string is unquoted, any other value is JSON. Without the value: bad_options.
+inline Result json_get(std::string_view json, std::string_view pointer) {
+    const detail::Text copy(pointer);
+    if (!copy.whole()) return Result(Code::bad_utf8, detail::nul_inside);
+    // The library does not change the text.
+    const eps_buffer from{const_cast<char *>(json.data()), json.size(), 0};
+    return Result([&](eps_buffer *out) { return eps_json_get(&from, copy.c_str(), out); });
+}
+
+inline Result Result::get(std::string_view pointer) const { return json_get(json(), pointer); }
+
+/// Writes a text as a JSON string, for a program that writes its own options.
+inline Result json_quote(std::string_view text) {
+    const detail::Text copy(text);
+    if (!copy.whole()) return Result(Code::bad_utf8, detail::nul_inside);
+    return Result([&](eps_buffer *out) { return eps_json_quote(copy.c_str(), out); });
+}
+
 /// A client of one Engage tenant, which its destructor closes. Any thread may make calls at any
 /// time. Only one thread may move or destroy a client.
 class Client {
@@ -510,12 +580,23 @@ public:
     }
     /// Lists the operations that are pending, or final and not acknowledged.
     Result list_unacknowledged(Options options = {}) const { return call(eps_list_unacknowledged, options); }
+    /// Lists the operations of the journal, also the acknowledged ones, page by page.
+    Result list_operations(Options options = {}) const { return call(eps_list_operations, options); }
     /// Returns the last known state of an operation.
     Result get_operation(std::string_view operation_id) const { return call(eps_get_operation, operation_id); }
     /// Resolves the pending operations now, instead of at their next scheduled time.
     Result resolve_pending(Options options = {}) const { return call(eps_resolve_pending, options); }
     /// Acknowledges that the POS has stored the outcome of an operation.
     Result acknowledge(std::string_view operation_id) const { return call(eps_acknowledge, operation_id); }
+    /// Stores the decision of a person about an operation in manual review, and acknowledges it.
+    /// `resolution` is "completed" or "declined".
+    Result resolve_review(std::string_view operation_id, std::string_view resolution, Options options = {}) const {
+        return call(eps_resolve_review, operation_id, resolution, options);
+    }
+    /// Acknowledges all operations of a reference, or none.
+    Result acknowledge_reference(std::string_view reference, Options options = {}) const {
+        return call(eps_acknowledge_reference, reference, options);
+    }
     /// Returns the counters since open, and the numbers of records in the journal.
     Result read_stats() const { return call(eps_read_stats); }
 

@@ -5,6 +5,10 @@
 //! `ffi`. The way of a call: `ffi` → [`Client`] → `runtime` → (`core` decides, `journal` stores,
 //! `engage` asks) → `transport`.
 #![deny(unsafe_code)]
+#![cfg_attr(feature = "simulation", allow(dead_code, unused_imports))] // The simulation takes the place of the layers below.
+
+#[cfg(all(feature = "simulation", not(debug_assertions)))]
+compile_error!("the feature simulation is for tests: a release of the library must not have it");
 
 mod api;
 mod client;
@@ -21,6 +25,9 @@ mod panics;
 mod rt;
 mod runtime;
 mod secret;
+#[cfg(feature = "simulation")]
+#[path = "../tests/simulation/world/mod.rs"]
+pub mod simulation;
 mod stats;
 mod transport;
 

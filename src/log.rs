@@ -175,6 +175,7 @@ impl Log {
 
 /// Gives queued lines to the function until the log is closed.
 fn deliver(shared: &Shared) {
+    crate::os::unblock_runtime_signals();
     let mut queue = shared.lock();
     loop {
         let Some((level, line)) = queue.lines.pop_front() else {

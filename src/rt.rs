@@ -1,16 +1,18 @@
 //! Threads, locks, clocks and randomness, named once. Every other module takes them from here, so
 //! that a simulation can put its own in their place.
 
-use crate::core::domain::{Millis, OperationId, millis};
-use once_cell::sync::OnceCell;
-use std::io;
+use crate::core::domain::{Millis, OperationId};
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
-use uuid::Uuid;
 
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
-pub(crate) use std::time::Instant;
+#[cfg(feature = "simulation")]
+pub(crate) use crate::simulation::system::{Condvar, Instant, Mutex, MutexGuard, random, spawn, wall_now};
+#[cfg(not(feature = "simulation"))]
+pub(crate) use system::{Condvar, Instant, Mutex, MutexGuard, random, spawn, wall_now};
+
+#[cfg(feature = "simulation")]
+use crate::simulation::system::fresh_uuid;
+#[cfg(not(feature = "simulation"))]
+use system::fresh_uuid;
 
 /// The day of the build, in ms since 1970. No clock that is right is before it.
 pub(crate) const BUILT_AT: Millis = seconds(env!("EPS_BUILT")) * 1_000;
@@ -44,36 +46,56 @@ pub(crate) fn wait_timeout<'a, T>(
     condition.wait_timeout(guard, limit).unwrap_or_else(PoisonError::into_inner).0
 }
 
-/// Spawns a thread of the library. A panic in it prints nothing to the POS's stderr (invariant 9).
-pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let quiet = move || {
-        let _quiet = crate::panics::quiet_thread();
-        work();
-    };
-    crate::os::keep_loaded();
-    crate::os::with_signals_blocked(|| std::thread::Builder::new().name(name.into()).spawn(quiet)).map(drop)
-}
-
-/// Returns the time by the till's clock. The clock may be set at any time; waits use the monotonic
-/// clock.
-pub(crate) fn wall_now() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
-}
-
-/// Returns a random number for jitter: SplitMix64 from a random start, so that no two tills agree.
-pub(crate) fn random() -> u64 {
-    static STATE: OnceCell<AtomicU64> = OnceCell::new();
-    const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-    let state = STATE.get_or_init(|| Uuid::new_v4().as_u64_pair().1.into());
-    let mixed = state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
-}
-
 impl OperationId {
     /// Makes a fresh random id.
     pub fn fresh() -> Self {
-        Self::from_uuid(Uuid::new_v4())
+        Self::from_uuid(fresh_uuid())
+    }
+}
+
+/// The operating system's.
+#[cfg(not(feature = "simulation"))]
+mod system {
+    use crate::core::domain::{Millis, millis};
+    use once_cell::sync::OnceCell;
+    use std::io;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{SystemTime, UNIX_EPOCH};
+    use uuid::Uuid;
+
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use std::time::Instant;
+
+    /// Spawns a thread of the library. A panic in it prints nothing to the POS's stderr (invariant
+    /// 9).
+    pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let quiet = move || {
+            let _quiet = crate::panics::quiet_thread();
+            work();
+        };
+        crate::os::keep_loaded();
+        crate::os::with_signals_blocked(|| std::thread::Builder::new().name(name.into()).spawn(quiet)).map(drop)
+    }
+
+    /// Returns the time by the till's clock. The clock may be set at any time; waits use the
+    /// monotonic clock.
+    pub(crate) fn wall_now() -> Millis {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+    }
+
+    /// Returns a random number for jitter: SplitMix64 from a random start, so that no two tills
+    /// agree.
+    pub(crate) fn random() -> u64 {
+        static STATE: OnceCell<AtomicU64> = OnceCell::new();
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        let state = STATE.get_or_init(|| Uuid::new_v4().as_u64_pair().1.into());
+        let mixed = state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn fresh_uuid() -> Uuid {
+        Uuid::new_v4()
     }
 }

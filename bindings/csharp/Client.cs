@@ -90,6 +90,48 @@ namespace EngagePointShop
             return Checked(native, (out Native.Buffer buffer) => native.eps_new_id(out buffer)).Text;
         }
 
+        /// <summary>Returns who acts on a code, also on a code that is newer than this
+        /// binding.</summary>
+        public static CodeAction ActionOf(Code code) => Operation.ActionOf(Native.TextOf(Native.Library.eps_code_action((int)code)));
+
+        /// <summary>Returns the meaning of a code in one or two English sentences.</summary>
+        public static string MeaningOf(Code code) => Native.TextOf(Native.Library.eps_code_meaning((int)code));
+
+        /// <summary>Returns one value of a JSON text by a JSON Pointer, "/operationId". A string is
+        /// unquoted, any other value is JSON. Json.Parse reads a whole text.</summary>
+        /// <exception cref="NotSentException">There is no such value: EPS_BAD_OPTIONS.</exception>
+        public static string JsonGet(string json, string pointer)
+        {
+            var native = Native.Library;
+            byte[] bytes = Text(json, nameof(json)), path = Text(pointer, nameof(pointer));
+            var pinned = GCHandle.Alloc(bytes, GCHandleType.Pinned);
+            try
+            {
+                var from = new Native.Buffer { Length = (UIntPtr)(bytes == null ? 0 : bytes.Length - 1) };
+                if (bytes != null) from.Data = pinned.AddrOfPinnedObject();
+                return CheckedText(native, (out Native.Buffer buffer) => native.eps_json_get(ref from, path, out buffer));
+            }
+            finally
+            {
+                pinned.Free();
+            }
+        }
+
+        /// <summary>Writes a text as a JSON string with its quotes. Json.Write writes whole
+        /// objects.</summary>
+        public static string JsonQuote(string text)
+        {
+            var native = Native.Library;
+            var bytes = Text(text, nameof(text));
+            return CheckedText(native, (out Native.Buffer buffer) => native.eps_json_quote(bytes, out buffer));
+        }
+
+        /// <summary>Opens a client. The call makes no request.</summary>
+        /// <exception cref="LibraryException">The native library is missing or has another
+        /// version.</exception>
+        public static Client Open(Configuration configuration) =>
+            Open((configuration ?? throw new ArgumentNullException(nameof(configuration))).ToJson());
+
         /// <summary>Opens a client. docs/configuration.md lists the keys; a key is left out if its
         /// value is null. The call makes no request.</summary>
         /// <exception cref="LibraryException">The native library is missing or has another
@@ -161,22 +203,44 @@ namespace EngagePointShop
             Ask(native.eps_redeem_reward, Text(contactId, nameof(contactId)), Text(assignmentId, nameof(assignmentId)), options));
 
         /// <summary>Lists the operations that are pending, or final and not acknowledged.</summary>
-        public IReadOnlyList<Operation> ListUnacknowledged() =>
-            Ask(native.eps_list_unacknowledged, null)["operations"].Items.Select(json => new Operation(json)).ToList();
+        public IReadOnlyList<Operation> ListUnacknowledged(UnacknowledgedOptions options = null) =>
+            Operation.List(Ask(native.eps_list_unacknowledged, Options(options?.ToJson())));
+
+        /// <summary>Lists the operations of the journal, also the acknowledged ones, page by
+        /// page.</summary>
+        public OperationPage ListOperations(ListOptions options = null) =>
+            new OperationPage(Ask(native.eps_list_operations, Options(options?.ToJson())));
 
         /// <summary>Returns the last known state of an operation.</summary>
         public Operation GetOperation(string operationId) => new Operation(Ask(native.eps_get_operation, Text(operationId, nameof(operationId))));
 
         /// <summary>Resolves the pending operations now, instead of at their next scheduled
         /// time.</summary>
-        public Resolution ResolvePending(CallOptions options = null) => new Resolution(Ask(native.eps_resolve_pending, Options(options)));
+        public Resolution ResolvePending(CallOptions options = null) => new Resolution(Ask(native.eps_resolve_pending, Options(options?.ToJson())));
 
         /// <summary>Acknowledges that the POS has stored the outcome of an operation.</summary>
         public Operation Acknowledge(string operationId) => new Operation(Ask(native.eps_acknowledge, Text(operationId, nameof(operationId))));
 
+        /// <summary>Stores the decision of a person about an operation in manual review, and
+        /// acknowledges it. <paramref name="resolution"/> is "completed" or "declined".</summary>
+        /// <exception cref="NotSentException">The operation needs no manual review:
+        /// EPS_STILL_PENDING.</exception>
+        public Operation ResolveReview(string operationId, string resolution, ReviewOptions options = null)
+        {
+            byte[] id = Text(operationId, nameof(operationId)), decision = Text(resolution, nameof(resolution));
+            var third = Options(options?.ToJson());
+            return new Operation(Checked((out Native.Buffer buffer) => native.eps_resolve_review(client, id, decision, third, out buffer)));
+        }
+
+        /// <summary>Acknowledges all operations of a reference, or none.</summary>
+        /// <exception cref="NotSentException">One of them is pending:
+        /// EPS_STILL_PENDING.</exception>
+        public IReadOnlyList<Operation> AcknowledgeReference(string reference) =>
+            Operation.List(Ask(native.eps_acknowledge_reference, Text(reference, nameof(reference)), null));
+
         /// <summary>Returns the counters since open, and the numbers of records in the
         /// journal.</summary>
-        public Json ReadStats() => Checked((out Native.Buffer buffer) => native.eps_read_stats(client, out buffer));
+        public Stats ReadStats() => new Stats(Checked((out Native.Buffer buffer) => native.eps_read_stats(client, out buffer)));
 
         // --- The same calls as tasks: each waits on a thread of its own --------------------------
 
@@ -317,19 +381,19 @@ namespace EngagePointShop
 
         static byte[] Text(string text, string argument) => Native.Bytes(text, argument);
 
-        static byte[] Options(CallOptions options) => options == null ? null : Native.Bytes(Json.Write(options.ToJson()));
+        static byte[] Options(Dictionary<string, object> options) => options == null ? null : Native.Bytes(Json.Write(options));
 
         Json Ask(Native.Ask1 function, byte[] text) => Checked((out Native.Buffer buffer) => function(client, text, out buffer));
 
         Json Ask(Native.Ask2 function, byte[] text, CallOptions options)
         {
-            var second = Options(options);
+            var second = Options(options?.ToJson());
             return Checked((out Native.Buffer buffer) => function(client, text, second, out buffer));
         }
 
         Json Ask(Native.Ask3 function, byte[] text, byte[] second, CallOptions options)
         {
-            var third = Options(options);
+            var third = Options(options?.ToJson());
             return Checked((out Native.Buffer buffer) => function(client, text, second, third, out buffer));
         }
 
@@ -349,10 +413,10 @@ namespace EngagePointShop
             }
         }
 
-        static Json Checked(Native native, Call call)
+        // Makes a call and takes its text.
+        static Code Made(Native native, Call call, out string text)
         {
             var code = (Code)call(out Native.Buffer buffer);
-            string text;
             try
             {
                 text = Native.TextOf(buffer.Data, (int)buffer.Length);
@@ -361,6 +425,19 @@ namespace EngagePointShop
             {
                 native.eps_buffer_dispose(ref buffer);
             }
+            return code;
+        }
+
+        // The result of this call is a text, not JSON.
+        static string CheckedText(Native native, Call call)
+        {
+            var code = Made(native, call, out string text);
+            return code == Code.Ok ? text : throw Exception(native, code, text == "" ? Json.Null : Json.Parse(text));
+        }
+
+        static Json Checked(Native native, Call call)
+        {
+            var code = Made(native, call, out string text);
             Json json;
             try
             {

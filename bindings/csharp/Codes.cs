@@ -281,4 +281,24 @@ namespace EngagePointShop
         /// in the journal. Please report it.</summary>
         Internal = -900,
     }
+
+    /// <summary>Who acts on a code. An action that is newer than this binding is the
+    /// administrator's.</summary>
+    public enum CodeAction
+    {
+        /// <summary>The POS goes on.</summary>
+        Continue,
+        /// <summary>The cashier informs the member.</summary>
+        TellMember,
+        /// <summary>The POS or the cashier may try again.</summary>
+        Retry,
+        /// <summary>The administrator corrects the till, the network or the key.</summary>
+        Administrator,
+        /// <summary>The vendor of the POS corrects the program.</summary>
+        FixProgram,
+        /// <summary>Nobody acts: the library resolves the operation.</summary>
+        Wait,
+        /// <summary>A person decides about the operation.</summary>
+        Review,
+    }
 }

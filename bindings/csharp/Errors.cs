@@ -26,6 +26,9 @@ namespace EngagePointShop
         /// <summary>The name of the code, "EPS_DECLINED".</summary>
         public string Name { get; }
 
+        /// <summary>Who acts: the member is informed only if it is TellMember.</summary>
+        public CodeAction Action => Client.ActionOf(Code);
+
         /// <summary>The message for a person: the problem and the next action.</summary>
         public string Explanation => Problem["message"].Text;
 

@@ -45,7 +45,11 @@ namespace EngagePointShop
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         internal delegate int OutcomeOf(int code);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-        internal delegate IntPtr NameOf(int code);
+        internal delegate IntPtr TextOfCode(int code);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int Get(ref Buffer from, byte[] pointer, out Buffer buffer);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int Quote(byte[] text, out Buffer buffer);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         internal delegate IntPtr Version();
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
@@ -63,15 +67,22 @@ namespace EngagePointShop
         internal readonly Ask2 eps_find_reward;
         internal readonly Ask3 eps_redeem_reward;
         internal readonly Ask1 eps_list_unacknowledged;
+        internal readonly Ask1 eps_list_operations;
         internal readonly Ask1 eps_get_operation;
         internal readonly Ask1 eps_resolve_pending;
         internal readonly Ask1 eps_acknowledge;
+        internal readonly Ask3 eps_resolve_review;
+        internal readonly Ask2 eps_acknowledge_reference;
         internal readonly Ask eps_read_stats;
         internal readonly SetLog eps_set_log;
         internal readonly NewId eps_new_id;
         internal readonly Dispose eps_buffer_dispose;
         internal readonly OutcomeOf eps_outcome;
-        internal readonly NameOf eps_code_name;
+        internal readonly TextOfCode eps_code_name;
+        internal readonly TextOfCode eps_code_action;
+        internal readonly TextOfCode eps_code_meaning;
+        internal readonly Get eps_json_get;
+        internal readonly Quote eps_json_quote;
         internal readonly Version eps_version;
         internal readonly AbiVersion eps_abi_version;
 
@@ -107,15 +118,22 @@ namespace EngagePointShop
             Find(out eps_find_reward, nameof(eps_find_reward));
             Find(out eps_redeem_reward, nameof(eps_redeem_reward));
             Find(out eps_list_unacknowledged, nameof(eps_list_unacknowledged));
+            Find(out eps_list_operations, nameof(eps_list_operations));
             Find(out eps_get_operation, nameof(eps_get_operation));
             Find(out eps_resolve_pending, nameof(eps_resolve_pending));
             Find(out eps_acknowledge, nameof(eps_acknowledge));
+            Find(out eps_resolve_review, nameof(eps_resolve_review));
+            Find(out eps_acknowledge_reference, nameof(eps_acknowledge_reference));
             Find(out eps_read_stats, nameof(eps_read_stats));
             Find(out eps_set_log, nameof(eps_set_log));
             Find(out eps_new_id, nameof(eps_new_id));
             Find(out eps_buffer_dispose, nameof(eps_buffer_dispose));
             Find(out eps_outcome, nameof(eps_outcome));
             Find(out eps_code_name, nameof(eps_code_name));
+            Find(out eps_code_action, nameof(eps_code_action));
+            Find(out eps_code_meaning, nameof(eps_code_meaning));
+            Find(out eps_json_get, nameof(eps_json_get));
+            Find(out eps_json_quote, nameof(eps_json_quote));
             Find(out eps_version, nameof(eps_version));
         }
 

@@ -20,12 +20,30 @@ namespace EngagePointShop
 
         internal static DateTimeOffset? Time(Json ms) =>
             ms.Integer is long value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : (DateTimeOffset?)null;
+
+        internal static IReadOnlyList<string> Texts(Json texts) => texts.Items.Select(text => text.Text).ToList();
     }
 
     /// <summary>An operation: a purchase or a redeem, as the journal holds it.</summary>
     public sealed class Operation : JsonObject
     {
         internal Operation(Json json) : base(json) { }
+
+        internal static IReadOnlyList<Operation> List(Json json) => json["operations"].Items.Select(each => new Operation(each)).ToList();
+
+        internal static CodeAction ActionOf(string name)
+        {
+            switch (name)
+            {
+                case "continue": return CodeAction.Continue;
+                case "tellMember": return CodeAction.TellMember;
+                case "retry": return CodeAction.Retry;
+                case "fixProgram": return CodeAction.FixProgram;
+                case "wait": return CodeAction.Wait;
+                case "review": return CodeAction.Review;
+                default: return CodeAction.Administrator;
+            }
+        }
 
         /// <summary>The operation's id; for a purchase it is also the purchase id.</summary>
         public string OperationId => Json["operationId"].Text;
@@ -51,6 +69,15 @@ namespace EngagePointShop
         /// <summary>The code of the outcome.</summary>
         public Code Code => (Code)(Json["code"].Integer ?? (long)Code.Internal);
 
+        /// <summary>The name of the code, "EPS_DECLINED".</summary>
+        public string Name => Json["name"].Text;
+
+        /// <summary>Who acts on the code.</summary>
+        public CodeAction Action => ActionOf(Json["action"].Text);
+
+        /// <summary>The state in the journal.</summary>
+        public string State => Json["state"].Text;
+
         /// <summary>The purchase id; null for a redeem.</summary>
         public string PurchaseId => Json["purchaseId"].Text;
 
@@ -73,6 +100,18 @@ namespace EngagePointShop
         /// <summary>The number of attempts: requests that may have spent.</summary>
         public int Attempts => (int)(Json["attempts"].Integer ?? 0);
 
+        /// <summary>The HTTP status of the last response, if there was one.</summary>
+        public int? HttpStatus => (int?)Json["httpStatus"].Integer;
+
+        /// <summary>Engage's own error code, if there was one.</summary>
+        public string EngageCode => Json["engageCode"].Text;
+
+        /// <summary>The causes of the last response's code, outermost first.</summary>
+        public IReadOnlyList<string> Causes => Texts(Json["cause"]);
+
+        /// <summary>Engage's own ids of the requests.</summary>
+        public IReadOnlyList<string> RequestIds => Texts(Json["requestIds"]);
+
         /// <summary>Whether the operation needs a manual review, because the library cannot resolve
         /// it.</summary>
         public bool NeedsReview => Json["needsReview"].Flag ?? false;
@@ -90,11 +129,77 @@ namespace EngagePointShop
         /// <summary>The time at which the POS acknowledged the outcome.</summary>
         public DateTimeOffset? AcknowledgedAt => Time(Json["acknowledgedAtMs"]);
 
+        /// <summary>The time by which a pending operation has an outcome at the latest, if that is
+        /// known.</summary>
+        public DateTimeOffset? ExpectedBy => Time(Json["expectedByMs"]);
+
+        /// <summary>The time of the last status query.</summary>
+        public DateTimeOffset? LastQueryAt => Time(Json["lastQueryAtMs"]);
+
+        /// <summary>The time of the next status query, while the operation is pending.</summary>
+        public DateTimeOffset? NextQueryAt => Time(Json["nextQueryAtMs"]);
+
+        /// <summary>The code of the last attempt or status query.</summary>
+        public Code? LastCode => (Code?)Json["lastCode"].Integer;
+
+        /// <summary>The code with which the operation became pending.</summary>
+        public Code? FirstPendingCode => (Code?)Json["firstPendingCode"].Integer;
+
+        /// <summary>The number of status queries that no caller waited for.</summary>
+        public int RetryCount => (int)(Json["retryCount"].Integer ?? 0);
+
+        /// <summary>The decision of a person, or null.</summary>
+        public Review Review => Json["review"].IsNull ? null : new Review(Json["review"]);
+
+        /// <summary>The tenant to which the operation belongs.</summary>
+        public string Tenant => Json["tenant"].Text;
+
+        /// <summary>Whether the operation belongs to another tenant than the client's. The client
+        /// neither queries nor sends it.</summary>
+        public bool Foreign => Json["foreign"].Flag ?? false;
+
+        /// <summary>The version of the library that wrote the record last.</summary>
+        public string WriterVersion => Json["writerVersion"].Text;
+
         /// <summary>Engage's purchase object, once the purchase is completed.</summary>
         public Purchase Purchase => Json["purchase"].IsNull ? null : new Purchase(Json["purchase"]);
 
         /// <summary>Engage's reward object of a redeem, if Engage returned it.</summary>
         public Reward Reward => Json["reward"].IsNull ? null : new Reward(Json["reward"]);
+    }
+
+    /// <summary>The decision of a person about an operation in manual review.</summary>
+    public sealed class Review : JsonObject
+    {
+        internal Review(Json json) : base(json) { }
+
+        /// <summary>The decision: "completed" or "declined".</summary>
+        public string Resolution => Json["resolution"].Text;
+
+        /// <summary>The person who decided, or null.</summary>
+        public string By => Json["by"].Text;
+
+        /// <summary>The note, or null.</summary>
+        public string Note => Json["note"].Text;
+
+        /// <summary>The time of the decision.</summary>
+        public DateTimeOffset? At => Time(Json["atMs"]);
+    }
+
+    /// <summary>One page of ListOperations.</summary>
+    public sealed class OperationPage : JsonObject
+    {
+        internal OperationPage(Json json) : base(json)
+        {
+            Operations = Operation.List(json);
+        }
+
+        /// <summary>The operations, oldest first; a page may be empty.</summary>
+        public IReadOnlyList<Operation> Operations { get; }
+
+        /// <summary>The value of ListOptions.After for the next page; null behind the last
+        /// page.</summary>
+        public string Next => Json["next"].Text;
     }
 
     /// <summary>One of a member's point accounts.</summary>
@@ -199,8 +304,11 @@ namespace EngagePointShop
         /// <summary>The instruction for the cashier.</summary>
         public string Instruction => Json["instruction"].Text;
 
-        /// <summary>The type of the value in Json["value"].</summary>
+        /// <summary>The type of the value.</summary>
         public string ValueType => Json["valueType"].Text;
+
+        /// <summary>The value, in Engage's format.</summary>
+        public Json Value => Json["value"];
     }
 
     /// <summary>The result of ResolvePending.</summary>
@@ -213,6 +321,44 @@ namespace EngagePointShop
 
         /// <summary>The number of operations that are still pending.</summary>
         public int Pending => (int)(Json["pending"].Integer ?? 0);
+    }
+
+    /// <summary>The counters since open, and the numbers of records in the journal.</summary>
+    public sealed class Stats : JsonObject
+    {
+        internal Stats(Json json) : base(json) { }
+
+        /// <summary>The library's version.</summary>
+        public string Version => Json["version"].Text;
+
+        /// <summary>The number of reads that were made.</summary>
+        public long Reads => Json["reads"].Integer ?? 0;
+
+        /// <summary>The number of attempts of purchases.</summary>
+        public long PurchasesSent => Json["purchasesSent"].Integer ?? 0;
+
+        /// <summary>The number of attempts of redeems.</summary>
+        public long RedeemsSent => Json["redeemsSent"].Integer ?? 0;
+
+        /// <summary>The number of status queries.</summary>
+        public long StatusQueries => Json["statusQueries"].Integer ?? 0;
+
+        /// <summary>The number of operations that became completed.</summary>
+        public long Completed => Json["completed"].Integer ?? 0;
+
+        /// <summary>The number of operations that became declined.</summary>
+        public long Declined => Json["declined"].Integer ?? 0;
+
+        /// <summary>The number of operations that became not sent.</summary>
+        public long NotSent => Json["notSent"].Integer ?? 0;
+
+        /// <summary>The number of pending operations in the journal; null without a
+        /// journal.</summary>
+        public long? Pending => Json["pending"].Integer;
+
+        /// <summary>The number of unacknowledged operations in the journal; null without a
+        /// journal.</summary>
+        public long? Unacknowledged => Json["unacknowledged"].Integer;
     }
 
     /// <summary>The options of every call that makes a request to Engage.</summary>
@@ -277,5 +423,199 @@ namespace EngagePointShop
         public string Channel { get; set; }
 
         internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson()) { ["channel"] = Channel };
+    }
+
+    /// <summary>The options of ListUnacknowledged.</summary>
+    public sealed class UnacknowledgedOptions
+    {
+        /// <summary>Only the operations of this reference, for example of one receipt.</summary>
+        public string Reference { get; set; }
+
+        internal Dictionary<string, object> ToJson() => new Dictionary<string, object> { ["reference"] = Reference };
+    }
+
+    /// <summary>The options of ListOperations.</summary>
+    public sealed class ListOptions
+    {
+        /// <summary>The operations that were recorded from this time on.</summary>
+        public DateTimeOffset? Since { get; set; }
+
+        /// <summary>The operations that were recorded before this time.</summary>
+        public DateTimeOffset? Until { get; set; }
+
+        /// <summary>The operations of this outcome.</summary>
+        public Outcome? Outcome { get; set; }
+
+        /// <summary>The operations that are acknowledged, or that are not.</summary>
+        public bool? Acknowledged { get; set; }
+
+        /// <summary>The operations of this reference.</summary>
+        public string Reference { get; set; }
+
+        /// <summary>The most operations of a page, 1 to 1000; 100 if null.</summary>
+        public int? Limit { get; set; }
+
+        /// <summary>OperationPage.Next of the page before this one.</summary>
+        public string After { get; set; }
+
+        internal Dictionary<string, object> ToJson() => new Dictionary<string, object>
+        {
+            ["since"] = Since?.ToUnixTimeMilliseconds(),
+            ["until"] = Until?.ToUnixTimeMilliseconds(),
+            ["outcome"] = NameOf(Outcome),
+            ["acknowledged"] = Acknowledged,
+            ["reference"] = Reference,
+            ["limit"] = Limit,
+            ["after"] = After,
+        };
+
+        static string NameOf(Outcome? outcome)
+        {
+            switch (outcome)
+            {
+                case null: return null;
+                case EngagePointShop.Outcome.Completed: return "completed";
+                case EngagePointShop.Outcome.Declined: return "declined";
+                case EngagePointShop.Outcome.NotSent: return "notSent";
+                default: return "pending";
+            }
+        }
+    }
+
+    /// <summary>The options of ResolveReview. Each text has at most 200 bytes, and the journal
+    /// keeps it.</summary>
+    public sealed class ReviewOptions
+    {
+        /// <summary>The person who decided.</summary>
+        public string By { get; set; }
+
+        /// <summary>The reason.</summary>
+        public string Note { get; set; }
+
+        internal Dictionary<string, object> ToJson() => new Dictionary<string, object> { ["by"] = By, ["note"] = Note };
+    }
+
+    /// <summary>The configuration of a client. docs/configuration.md describes each key; the
+    /// default applies to a null.</summary>
+    public sealed class Configuration
+    {
+        /// <summary>The tenant's URL, "https://acme.voyado.com", or a relay's. Required.</summary>
+        public string BaseUrl { get; set; }
+
+        /// <summary>The POS and its version, "AcmePOS/1.5". Required.</summary>
+        public string UserAgent { get; set; }
+
+        /// <summary>The API key; null if a relay adds it.</summary>
+        public string ApiKey { get; set; }
+
+        /// <summary>The absolute path of the journal's file, on a local disk.</summary>
+        public string JournalPath { get; set; }
+
+        /// <summary>"memory" in place of a file: pending operations are lost with the
+        /// process.</summary>
+        public string Journal { get; set; }
+
+        /// <summary>The longest wait of a call; 10 s if null.</summary>
+        public TimeSpan? Wait { get; set; }
+
+        /// <summary>The timeout of one request; 60 s if null.</summary>
+        public TimeSpan? RequestTimeout { get; set; }
+
+        /// <summary>A PEM file with root certificates, beside the system's.</summary>
+        public string CaFile { get; set; }
+
+        /// <summary>Whether the system's root certificates are used; true if null.</summary>
+        public bool? SystemTrust { get; set; }
+
+        /// <summary>A PEM file with the till's certificate, which a relay checks.</summary>
+        public string ClientCertFile { get; set; }
+
+        /// <summary>A PEM file with the key of ClientCertFile.</summary>
+        public string ClientKeyFile { get; set; }
+
+        /// <summary>"http://user:password@host:port" or "none"; the environment's proxy if
+        /// null.</summary>
+        public string Proxy { get; set; }
+
+        /// <summary>Whether a connection is made on open; true if null.</summary>
+        public bool? Preconnect { get; set; }
+
+        /// <summary>The size limit of a response; 8388608 if null.</summary>
+        public long? MaxResponseBytes { get; set; }
+
+        /// <summary>The waits between status queries of a pending operation, in ms.</summary>
+        public IReadOnlyList<long> RetryScheduleMs { get; set; }
+
+        /// <summary>The time after an open within which the first status queries start; 300 s if
+        /// null.</summary>
+        public TimeSpan? StartupJitter { get; set; }
+
+        /// <summary>The age after which a purchase is not sent again; 24 h if null.</summary>
+        public TimeSpan? ResendLimit { get; set; }
+
+        /// <summary>Whose operations the journal holds; the origin of BaseUrl if null.</summary>
+        public string Tenant { get; set; }
+
+        /// <summary>The longest delay with which Engage's history shows a purchase; 10 min if
+        /// null.</summary>
+        public TimeSpan? HistoryLag { get; set; }
+
+        /// <summary>The time after its acknowledgement in which a reference means the same
+        /// purchase; 12 h if null.</summary>
+        public TimeSpan? ReferenceWindow { get; set; }
+
+        /// <summary>"journal" (the default) or "tenant": purchase ids are derived from the
+        /// sale.</summary>
+        public string IdScope { get; set; }
+
+        /// <summary>The time for which acknowledged records are kept, in days; 90 if
+        /// null.</summary>
+        public int? RetentionDays { get; set; }
+
+        /// <summary>The path of the journal's seal; beside the journal if null.</summary>
+        public string SealPath { get; set; }
+
+        /// <summary>"live" (the default), or "copy" or "takeOver" for a journal that is a
+        /// copy.</summary>
+        public string JournalRole { get; set; }
+
+        /// <summary>"refuse" (the default), or "accept" for a journal that has lost
+        /// records.</summary>
+        public string JournalRecovery { get; set; }
+
+        /// <summary>The names in Engage's API that Voyado's public pages do not state.</summary>
+        public Dictionary<string, object> ApiMapping { get; set; }
+
+        internal Dictionary<string, object> ToJson() => new Dictionary<string, object>
+        {
+            ["baseUrl"] = BaseUrl,
+            ["userAgent"] = UserAgent,
+            ["apiKey"] = ApiKey,
+            ["journalPath"] = JournalPath,
+            ["journal"] = Journal,
+            ["waitMs"] = Ms(Wait),
+            ["requestTimeoutMs"] = Ms(RequestTimeout),
+            ["caFile"] = CaFile,
+            ["systemTrust"] = SystemTrust,
+            ["clientCertFile"] = ClientCertFile,
+            ["clientKeyFile"] = ClientKeyFile,
+            ["proxy"] = Proxy,
+            ["preconnect"] = Preconnect,
+            ["maxResponseBytes"] = MaxResponseBytes,
+            ["retryScheduleMs"] = RetryScheduleMs,
+            ["startupJitterMs"] = Ms(StartupJitter),
+            ["resendLimitMs"] = Ms(ResendLimit),
+            ["tenant"] = Tenant,
+            ["historyLagMs"] = Ms(HistoryLag),
+            ["referenceWindowMs"] = Ms(ReferenceWindow),
+            ["idScope"] = IdScope,
+            ["retentionDays"] = RetentionDays,
+            ["sealPath"] = SealPath,
+            ["journalRole"] = JournalRole,
+            ["journalRecovery"] = JournalRecovery,
+            ["apiMapping"] = ApiMapping,
+        };
+
+        static object Ms(TimeSpan? time) => time is TimeSpan span ? (long)span.TotalMilliseconds : (object)null;
     }
 }

@@ -5,7 +5,7 @@
  *        [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS]
  *        [--no-redeem]
  *
- * The program resolves the sales that an earlier run left. Then it finds the member
+ * The program shows the sales that an earlier run left. Then it finds the member
  * (--member email=astrid@example.com), shows the points and the offers, and buys one offer.
  * It prints the reward, uses the reward on the receipt (unless --no-redeem) and acknowledges.
  * The same till exists in C++, C# and Python, and prints the same lines.
@@ -19,6 +19,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef _WIN32
+#include <direct.h>
+#else
+#include <unistd.h>
+#endif
 
 #include <cjson/cJSON.h>
 
@@ -97,34 +103,30 @@ static void show_problem(const char *step, int32_t code, const cJSON *problem) {
     }
 }
 
-/* Prints the outcome for the cashier. The class of the code says what to do next. */
+/* Returns whether this is the one who acts on the code. */
+static int acts(int32_t code, const char *action) {
+    return strcmp(eps_code_action(code), action) == 0;
+}
+
+/* Prints the outcome for the cashier. The outcome says what happened to the points, and the action
+ * says who acts. Both know every code, also a newer one. */
 static void show_cashier(int32_t code) {
     if (code == EPS_OK) {
         puts("==> The reward is bought.");
-        return;
-    }
-    switch (code / 100) {
-        case -1: /* an error in this program */
-            puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-            break;
-        case -2: /* configuration or credentials; also Engage's 401 and 403 */
-            puts("==> The POS is not configured correctly. No points were deducted. Call the administrator.");
-            break;
-        case -3: /* Engage declined it */
-            puts("==> The purchase was declined. No points were deducted. Inform the member.");
-            break;
-        case -4: /* nothing has left the till */
-            puts("==> Nothing was sent. You may try again.");
-            break;
-        case -5: /* a second press is the existing purchase and never deducts twice */
-            puts("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
-            break;
-        case -6: /* the journal: a purchase that cannot be recorded first is not sent */
-            puts("==> The POS cannot write its journal. Nothing was sent. Call the administrator.");
-            break;
-        default: /* an internal error, or a newer class: never show it as failed */
-            puts("==> The outcome is not known yet. Let the sale go on, and call the administrator.");
-            break;
+    } else if (eps_outcome(code) == EPS_OUTCOME_PENDING) {
+        /* Never show it as failed. A second press is the existing purchase and never deducts
+         * twice. */
+        if (acts(code, "wait")) puts("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
+        else if (acts(code, "review")) puts("==> The purchase is pending. Let the sale go on. A manual review is needed.");
+        else puts("==> The purchase is pending. Let the sale go on, and call the administrator.");
+    } else if (acts(code, "tellMember")) {
+        puts("==> The purchase was declined. No points were deducted. Inform the member.");
+    } else if (acts(code, "retry")) {
+        puts("==> Nothing was sent. You may try again.");
+    } else if (acts(code, "fixProgram")) {
+        puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
+    } else { /* The configuration, the key or the journal: the member is not declined. */
+        puts("==> Rewards are not available now. No points were deducted. Call the administrator.");
     }
 }
 
@@ -141,19 +143,35 @@ static int exit_code(int32_t code) {
 
 /* --- The steps of a sale ---------------------------------------------------------------------- */
 
+/* Returns the absolute path of the journal, to be freed. A relative path would be another journal
+ * when the program is started in another folder. */
+static char *absolute_path(const char *path) {
+#ifdef _WIN32
+    return _fullpath(NULL, path, 0);
+#else
+    char folder[4096], *absolute;
+    if (path[0] == '/') return copy_of(path, strlen(path));
+    if (!getcwd(folder, sizeof folder)) return NULL;
+    absolute = malloc(strlen(folder) + strlen(path) + 2);
+    if (absolute) sprintf(absolute, "%s/%s", folder, path);
+    return absolute;
+#endif
+}
+
 static eps_client *open_shop(const arguments *given) {
     eps_client *shop = NULL;
     eps_buffer buffer;
     int32_t code;
     cJSON *json, *config = cJSON_CreateObject();
-    char *config_json;
+    char *config_json, *journal = absolute_path(given->journal);
 
-    config_json = print_json(config, add_text(config, "baseUrl", given->url)
+    config_json = print_json(config, journal && add_text(config, "baseUrl", given->url)
                                          && add_text(config, "userAgent", "ExampleTill/1.0")
-                                         && add_text(config, "journalPath", given->journal)
+                                         && add_text(config, "journalPath", journal)
                                          && add_text(config, "apiKey", given->key)
                                          && add_text(config, "caFile", given->ca)
                                          && add_number(config, "requestTimeoutMs", given->request_timeout_ms));
+    free(journal);
     if (!config_json) return NULL;
 
     code = eps_client_open(EPS_ABI_VERSION, config_json, &shop, &buffer);
@@ -170,6 +188,22 @@ static void acknowledge(eps_client *shop, const char *operation_id) {
     eps_buffer buffer;
     int32_t code = eps_acknowledge(shop, operation_id, &buffer);
     cJSON *json = take(&buffer);
+    if (code != EPS_OK) show_problem("cannot acknowledge", code, json);
+    cJSON_Delete(json);
+}
+
+/* Acknowledges a receipt that the till has printed, the purchase and its redeem in one step. While
+ * one of them is pending, only the operation is acknowledged. */
+static void acknowledge_receipt(eps_client *shop, const char *reference, const char *operation_id) {
+    eps_buffer buffer;
+    int32_t code = reference ? eps_acknowledge_reference(shop, reference, NULL, &buffer) : EPS_STILL_PENDING;
+    cJSON *json;
+    if (code == EPS_STILL_PENDING) {
+        if (reference) eps_buffer_dispose(&buffer);
+        acknowledge(shop, operation_id);
+        return;
+    }
+    json = take(&buffer);
     if (code != EPS_OK) show_problem("cannot acknowledge", code, json);
     cJSON_Delete(json);
 }
@@ -226,44 +260,79 @@ static void redeem(eps_client *shop, const arguments *given, const char *contact
     json = take(&buffer);
     switch (eps_outcome(code)) {
         case EPS_OUTCOME_COMPLETED: puts("==> The reward is used on this receipt."); break;
-        case EPS_OUTCOME_DECLINED: puts("==> The reward cannot be used on this receipt."); break;
+        case EPS_OUTCOME_DECLINED:
+            if (acts(code, "tellMember")) puts("==> The reward cannot be used on this receipt.");
+            else puts("==> Rewards cannot be used now. Call the administrator.");
+            break;
         case EPS_OUTCOME_NOT_SENT: puts("==> The reward is not used. You may try again."); break;
         default: puts("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself."); break;
     }
     if (code != EPS_OK) show_problem("redeem", code, json);
-    if (exit_code(code) != PENDING && *text_of(json, "operationId")) acknowledge(shop, text_of(json, "operationId"));
+    /* With a receipt's number, the whole receipt is acknowledged at its end. */
+    if (!given->reference && exit_code(code) != PENDING && *text_of(json, "operationId")) {
+        acknowledge(shop, text_of(json, "operationId"));
+    }
     cJSON_Delete(json);
 }
 
-/* Shows the operations of an earlier run and acknowledges those with a known outcome. After a power
- * cut, this step gives the member the reward. The library continues to resolve pending operations.
- * */
-static void finish_earlier_sales(eps_client *shop) {
+/* Shows an operation of an earlier run, and acknowledges it if its outcome is known. After a power
+ * cut, this step gives the member the reward. */
+static void show_earlier(eps_client *shop, const cJSON *operation) {
+    const char *id = text_of(operation, "operationId"), *outcome = text_of(operation, "outcome");
+    printf("Earlier %s %s (%s): %s\n", text_of(operation, "kind"), id, text_of(operation, "reference"), outcome);
+    if (strcmp(text_of(operation, "kind"), "purchase") == 0 && strcmp(outcome, "completed") == 0) {
+        free(print_reward(shop, id)); /* The member uses it at the next visit. */
+    }
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsReview"))) {
+        puts("    A manual review is needed. Check the member's purchases and rewards in Engage.");
+        acknowledge(shop, id); /* A person has taken it over. eps_resolve_review stores the decision. */
+    } else if (strcmp(outcome, "pending") != 0) {
+        acknowledge(shop, id);
+    }
+}
+
+/* Shows the operations of an earlier run. Returns their list, to be deleted; the library resolves
+ * those that are pending. */
+static cJSON *show_earlier_sales(eps_client *shop) {
+    eps_buffer buffer;
+    const cJSON *operation;
+    int32_t code = eps_list_unacknowledged(shop, NULL, &buffer);
+    cJSON *json = take(&buffer);
+    if (code != EPS_OK) show_problem("cannot list earlier sales", code, json);
+    cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(json, "operations")) show_earlier(shop, operation);
+    return json;
+}
+
+/* Resolves the earlier sales that are still pending, after the sale. This program ends here, so
+ * that the library has no time to resolve them in the background. A POS that keeps running needs no
+ * such step, and no POS takes it at its start: all tills share the requests of one key. */
+static void resolve_earlier_sales(eps_client *shop, const cJSON *earlier) {
     eps_buffer buffer;
     const cJSON *operation;
     cJSON *json;
-    int32_t code = eps_resolve_pending(shop, "{\"waitMs\": 5000}", &buffer);
-    json = take(&buffer);
-    if (code != EPS_OK) show_problem("cannot resolve earlier sales now", code, json);
-    cJSON_Delete(json);
+    int32_t code;
+    int resolved = 0;
 
-    code = eps_list_unacknowledged(shop, NULL, &buffer);
-    json = take(&buffer);
-    if (code != EPS_OK) show_problem("cannot list earlier sales", code, json);
-    cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(json, "operations")) {
-        const char *id = text_of(operation, "operationId"), *outcome = text_of(operation, "outcome");
-        printf("Earlier %s %s (%s): %s\n", text_of(operation, "kind"), id, text_of(operation, "reference"), outcome);
-        if (strcmp(text_of(operation, "kind"), "purchase") == 0 && strcmp(outcome, "completed") == 0) {
-            free(print_reward(shop, id)); /* The member uses it at the next visit. */
+    cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(earlier, "operations")) {
+        if (strcmp(text_of(operation, "outcome"), "pending") != 0 || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsReview"))) {
+            continue;
         }
-        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsReview"))) {
-            puts("    A manual review is needed. Check the member's purchases and rewards in Engage.");
-            acknowledge(shop, id);
-        } else if (strcmp(outcome, "pending") != 0) {
-            acknowledge(shop, id);
+        if (!resolved++) {
+            code = eps_resolve_pending(shop, "{\"waitMs\": 5000}", &buffer);
+            json = take(&buffer);
+            if (code != EPS_OK) show_problem("cannot resolve earlier sales now", code, json);
+            cJSON_Delete(json);
         }
+        code = eps_get_operation(shop, text_of(operation, "operationId"), &buffer);
+        json = take(&buffer);
+        if (code != EPS_OK) {
+            show_problem("cannot read an earlier sale", code, json);
+        } else if (strcmp(text_of(json, "outcome"), "pending") != 0
+                   && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(json, "acknowledgedAtMs"))) {
+            show_earlier(shop, json);
+        }
+        cJSON_Delete(json);
     }
-    cJSON_Delete(json);
 }
 
 /* Finds the member by a key and a value, "email=astrid@example.com". Copies the contact's id, or
@@ -285,7 +354,7 @@ static int32_t find_member(eps_client *shop, const char *member, char **contact)
         *contact = copy_of(id, strlen(id));
         printf("The member is %s.\n", id);
     } else {
-        if (code / 100 == -3) puts("==> There is no such member.");
+        if (acts(code, "tellMember")) puts("==> There is no such member.");
         else show_cashier(code);
         show_problem("cannot find the member", code, json);
     }
@@ -364,8 +433,10 @@ static int buy(eps_client *shop, const arguments *given, const char *contact, co
         show_problem("purchase", code, json);
     }
     /* The outcome is printed, so it is acknowledged. A pending operation is acknowledged when its
-     * outcome is known, at the next start at the latest. */
-    if (exit_code(code) != PENDING && *text_of(json, "operationId")) acknowledge(shop, text_of(json, "operationId"));
+     * outcome is known. */
+    if (exit_code(code) != PENDING && *text_of(json, "operationId")) {
+        acknowledge_receipt(shop, given->reference, text_of(json, "operationId"));
+    }
     cJSON_Delete(json);
     return exit_code(code);
 }
@@ -448,6 +519,7 @@ static int read_arguments(int argc, char **argv, arguments *given) {
 int main(int argc, char **argv) {
     arguments given = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, -1, 0};
     eps_client *shop;
+    cJSON *earlier;
     int result = FAILED;
 
     if (!read_arguments(argc, argv, &given)) {
@@ -460,7 +532,7 @@ int main(int argc, char **argv) {
     shop = open_shop(&given);
     if (!shop) return FAILED;
 
-    finish_earlier_sales(shop);
+    earlier = show_earlier_sales(shop);
     if (given.member) {
         char *contact;
         int32_t code = find_member(shop, given.member, &contact);
@@ -470,6 +542,8 @@ int main(int argc, char **argv) {
     } else {
         result = sell(shop, &given, given.contact);
     }
+    resolve_earlier_sales(shop, earlier);
+    cJSON_Delete(earlier);
     /* Pending purchases stay in the journal and are resolved after the next start. */
     eps_client_close(shop);
     return result;

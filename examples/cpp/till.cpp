@@ -3,10 +3,12 @@
  * examples/c, which describes the options and the exit codes. JSON is read with nlohmann-json.
  */
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -54,34 +56,29 @@ void show_problem(const char *step, const eps::Result &result) {
     }
 }
 
-/// Prints the outcome for the cashier. The class of the code says what to do next.
+/// Prints the outcome for the cashier. The outcome says what happened to the points, and the action
+/// says who acts. Both know every code, also a newer one.
 void show_cashier(eps::Code code) {
+    const auto action = eps::action(code);
     if (code == eps::Code::ok) {
         std::puts("==> The reward is bought.");
-        return;
-    }
-    switch (static_cast<int>(code) / 100) {
-        case -1: // an error in this program
-            std::puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-            break;
-        case -2: // configuration or credentials; also Engage's 401 and 403
-            std::puts("==> The POS is not configured correctly. No points were deducted. Call the administrator.");
-            break;
-        case -3: // Engage declined it
-            std::puts("==> The purchase was declined. No points were deducted. Inform the member.");
-            break;
-        case -4: // nothing has left the till
-            std::puts("==> Nothing was sent. You may try again.");
-            break;
-        case -5: // a second press is the existing purchase and never deducts twice
+    } else if (eps::outcome(code) == eps::Outcome::pending) {
+        // Never show it as failed. A second press is the existing purchase and never deducts twice.
+        if (action == eps::Action::wait) {
             std::puts("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
-            break;
-        case -6: // the journal: a purchase that cannot be recorded first is not sent
-            std::puts("==> The POS cannot write its journal. Nothing was sent. Call the administrator.");
-            break;
-        default: // an internal error, or a newer class: never show it as failed
-            std::puts("==> The outcome is not known yet. Let the sale go on, and call the administrator.");
-            break;
+        } else if (action == eps::Action::review) {
+            std::puts("==> The purchase is pending. Let the sale go on. A manual review is needed.");
+        } else {
+            std::puts("==> The purchase is pending. Let the sale go on, and call the administrator.");
+        }
+    } else if (action == eps::Action::tell_member) {
+        std::puts("==> The purchase was declined. No points were deducted. Inform the member.");
+    } else if (action == eps::Action::retry) {
+        std::puts("==> Nothing was sent. You may try again.");
+    } else if (action == eps::Action::fix_program) {
+        std::puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
+    } else { // The configuration, the key or the journal: the member is not declined.
+        std::puts("==> Rewards are not available now. No points were deducted. Call the administrator.");
     }
 }
 
@@ -100,7 +97,9 @@ int exit_code(const eps::Result &result) {
 // --- The steps of a sale -------------------------------------------------------------------------
 
 eps::Result open_shop(eps::Client &shop, const Arguments &given) {
-    json config = {{"baseUrl", given.at("--url")}, {"userAgent", "ExampleTill/1.0"}, {"journalPath", given.at("--journal")}};
+    // A relative path would be another journal when the program is started in another folder.
+    const auto journal = std::filesystem::absolute(given.at("--journal")).string();
+    json config = {{"baseUrl", given.at("--url")}, {"userAgent", "ExampleTill/1.0"}, {"journalPath", journal}};
     if (given.count("--key")) config["apiKey"] = given.at("--key");
     if (given.count("--ca")) config["caFile"] = given.at("--ca");
     if (given.count("--request-timeout")) config["requestTimeoutMs"] = std::stol(given.at("--request-timeout"));
@@ -115,6 +114,15 @@ void acknowledge(const eps::Client &shop, const std::string &operation_id) {
     if (const auto acknowledged = shop.acknowledge(operation_id); !acknowledged) {
         show_problem("cannot acknowledge", acknowledged);
     }
+}
+
+/// Acknowledges a receipt that the till has printed, the purchase and its redeem in one step. While
+/// one of them is pending, only the operation is acknowledged.
+void acknowledge_receipt(const eps::Client &shop, const Arguments &given, const std::string &operation_id) {
+    if (!given.count("--reference")) return acknowledge(shop, operation_id);
+    const auto acknowledged = shop.acknowledge_reference(given.at("--reference"));
+    if (acknowledged.code() == eps::Code::still_pending) return acknowledge(shop, operation_id);
+    if (!acknowledged) show_problem("cannot acknowledge", acknowledged);
 }
 
 /// Returns the options of a call that spends: the receipt's number and the cashier's wait. With the
@@ -158,39 +166,69 @@ void redeem(const eps::Client &shop, const Arguments &given, const std::string &
     const auto result = shop.redeem_reward(contact, assignment, spending_options(given).dump());
     switch (result.outcome()) {
         case eps::Outcome::completed: std::puts("==> The reward is used on this receipt."); break;
-        case eps::Outcome::declined: std::puts("==> The reward cannot be used on this receipt."); break;
+        case eps::Outcome::declined:
+            if (result.action() == eps::Action::tell_member) std::puts("==> The reward cannot be used on this receipt.");
+            else std::puts("==> Rewards cannot be used now. Call the administrator.");
+            break;
         case eps::Outcome::not_sent: std::puts("==> The reward is not used. You may try again."); break;
         case eps::Outcome::pending:
             std::puts("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
             break;
     }
     if (!result) show_problem("redeem", result);
+    // With a receipt's number, the whole receipt is acknowledged at its end.
     const auto id = text_of(read(result), "operationId");
-    if (result.outcome() != eps::Outcome::pending && !id.empty()) acknowledge(shop, id);
+    if (!given.count("--reference") && result.outcome() != eps::Outcome::pending && !id.empty()) acknowledge(shop, id);
 }
 
-/// Shows the operations of an earlier run and acknowledges those with a known outcome. After a
-/// power cut, this step gives the member the reward. The library continues to resolve pending
-/// operations.
-void finish_earlier_sales(const eps::Client &shop) {
-    if (const auto resolved = shop.resolve_pending(R"({"waitMs": 5000})"); !resolved) {
-        show_problem("cannot resolve earlier sales now", resolved);
+/// Shows an operation of an earlier run, and acknowledges it if its outcome is known. After a power
+/// cut, this step gives the member the reward.
+void show_earlier(const eps::Client &shop, const json &operation) {
+    const auto id = text_of(operation, "operationId"), outcome = text_of(operation, "outcome");
+    const auto kind = text_of(operation, "kind");
+    std::printf("Earlier %s %s (%s): %s\n", kind.c_str(), id.c_str(), text_of(operation, "reference").c_str(), outcome.c_str());
+    // The member uses it at the next visit.
+    if (kind == "purchase" && outcome == "completed") print_reward(shop, id);
+    if (flag_of(operation, "needsReview")) {
+        std::puts("    A manual review is needed. Check the member's purchases and rewards in Engage.");
+        acknowledge(shop, id); // A person has taken it over. resolve_review stores the decision.
+    } else if (outcome != "pending") {
+        acknowledge(shop, id);
     }
+}
+
+/// Shows the operations of an earlier run and returns them. The library resolves those that are
+/// pending.
+json show_earlier_sales(const eps::Client &shop) {
     const auto listed = shop.list_unacknowledged();
-    if (!listed) return show_problem("cannot list earlier sales", listed);
-    const json unacknowledged = read(listed);
-    for (const auto &operation : unacknowledged.at("operations")) {
-        const auto id = text_of(operation, "operationId"), outcome = text_of(operation, "outcome");
-        const auto kind = text_of(operation, "kind");
-        std::printf("Earlier %s %s (%s): %s\n", kind.c_str(), id.c_str(), text_of(operation, "reference").c_str(), outcome.c_str());
-        // The member uses it at the next visit.
-        if (kind == "purchase" && outcome == "completed") print_reward(shop, id);
-        if (flag_of(operation, "needsReview")) {
-            std::puts("    A manual review is needed. Check the member's purchases and rewards in Engage.");
-            acknowledge(shop, id);
-        } else if (outcome != "pending") {
-            acknowledge(shop, id);
+    if (!listed) {
+        show_problem("cannot list earlier sales", listed);
+        return json::array();
+    }
+    const json operations = read(listed).at("operations");
+    for (const auto &operation : operations) show_earlier(shop, operation);
+    return operations;
+}
+
+/// Resolves the earlier sales that are still pending, after the sale. This program ends here, so
+/// that the library has no time to resolve them in the background. A POS that keeps running needs
+/// no such step, and no POS takes it at its start: all tills share the requests of one key.
+void resolve_earlier_sales(const eps::Client &shop, const json &earlier) {
+    bool resolved = false;
+    for (const auto &operation : earlier) {
+        if (text_of(operation, "outcome") != "pending" || flag_of(operation, "needsReview")) continue;
+        if (!std::exchange(resolved, true)) {
+            if (const auto result = shop.resolve_pending(R"({"waitMs": 5000})"); !result) {
+                show_problem("cannot resolve earlier sales now", result);
+            }
         }
+        const auto now = shop.get_operation(text_of(operation, "operationId"));
+        if (!now) {
+            show_problem("cannot read an earlier sale", now);
+            continue;
+        }
+        const json current = read(now);
+        if (text_of(current, "outcome") != "pending" && current.at("acknowledgedAtMs").is_null()) show_earlier(shop, current);
     }
 }
 
@@ -203,7 +241,7 @@ eps::Result find_member(const eps::Client &shop, std::string_view member, std::s
         std::printf("The member is %s.\n", contact.c_str());
         return found;
     }
-    if (static_cast<int>(found.code()) / 100 == -3) std::puts("==> There is no such member.");
+    if (found.action() == eps::Action::tell_member) std::puts("==> There is no such member.");
     else show_cashier(found.code());
     show_problem("cannot find the member", found);
     return found;
@@ -261,9 +299,9 @@ int buy(const eps::Client &shop, const Arguments &given, const std::string &cont
         show_problem("purchase", result);
     }
     // The outcome is printed, so it is acknowledged. A pending operation is acknowledged when its
-    // outcome is known, at the next start at the latest.
+    // outcome is known.
     const auto id = text_of(operation, "operationId");
-    if (result.outcome() != eps::Outcome::pending && !id.empty()) acknowledge(shop, id);
+    if (result.outcome() != eps::Outcome::pending && !id.empty()) acknowledge_receipt(shop, given, id);
     return exit_code(result);
 }
 
@@ -289,6 +327,14 @@ int sell(const eps::Client &shop, const Arguments &given, const std::string &con
     points = points_of(shop, contact);
     if (points) std::printf("The member has %.0f points left.\n", *points);
     return result;
+}
+
+/// Finds the member, if the contact's id is not given, and makes the sale.
+int sell_to_member(const eps::Client &shop, const Arguments &given) {
+    if (given.count("--contact")) return sell(shop, given, given.at("--contact"));
+    std::string contact;
+    const auto found = find_member(shop, given.at("--member"), contact);
+    return found ? sell(shop, given, contact) : exit_code(found);
 }
 
 // --- The program ---------------------------------------------------------------------------------
@@ -330,9 +376,8 @@ int main(int argc, char **argv) {
     // next start.
     eps::Client shop;
     if (!open_shop(shop, *given)) return failed;
-    finish_earlier_sales(shop);
-    if (given->count("--contact")) return sell(shop, *given, given->at("--contact"));
-    std::string contact;
-    const auto found = find_member(shop, given->at("--member"), contact);
-    return found ? sell(shop, *given, contact) : exit_code(found);
+    const json earlier = show_earlier_sales(shop);
+    const int result = sell_to_member(shop, *given);
+    resolve_earlier_sales(shop, earlier);
+    return result;
 }

@@ -24,32 +24,41 @@ static class Till
         if (problem.HttpStatus != null) Console.Error.WriteLine(("    HTTP status " + problem.HttpStatus + " " + problem.EngageCode).TrimEnd());
     }
 
-    /// <summary>Prints the outcome for the cashier. The class of the code says what to do
-    /// next.</summary>
+    /// <summary>Prints the outcome for the cashier. The exception's type says what happened to the
+    /// points, and the action says who acts. Both know every code, also a newer one.</summary>
     static void ShowCashier(PointShopException problem)
     {
-        switch ((int)problem.Code / 100)
+        if (problem is PendingException)
         {
-            case -1: // an error in this program
-                Console.WriteLine("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-                break;
-            case -2: // configuration or credentials; also Engage's 401 and 403
-                Console.WriteLine("==> The POS is not configured correctly. No points were deducted. Call the administrator.");
-                break;
-            case -3: // Engage declined it
+            // Never show it as failed. A second press is the existing purchase and never deducts
+            // twice.
+            if (problem.Action == CodeAction.Wait)
+            {
+                Console.WriteLine("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
+            }
+            else if (problem.Action == CodeAction.Review)
+            {
+                Console.WriteLine("==> The purchase is pending. Let the sale go on. A manual review is needed.");
+            }
+            else
+            {
+                Console.WriteLine("==> The purchase is pending. Let the sale go on, and call the administrator.");
+            }
+            return;
+        }
+        switch (problem.Action)
+        {
+            case CodeAction.TellMember:
                 Console.WriteLine("==> The purchase was declined. No points were deducted. Inform the member.");
                 break;
-            case -4: // nothing has left the till
+            case CodeAction.Retry:
                 Console.WriteLine("==> Nothing was sent. You may try again.");
                 break;
-            case -5: // a second press is the existing purchase and never deducts twice
-                Console.WriteLine("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
+            case CodeAction.FixProgram:
+                Console.WriteLine("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
                 break;
-            case -6: // the journal: a purchase that cannot be recorded first is not sent
-                Console.WriteLine("==> The POS cannot write its journal. Nothing was sent. Call the administrator.");
-                break;
-            default: // an internal error, or a newer class: never show it as failed
-                Console.WriteLine("==> The outcome is not known yet. Let the sale go on, and call the administrator.");
+            default: // The configuration, the key or the journal: the member is not declined.
+                Console.WriteLine("==> Rewards are not available now. No points were deducted. Call the administrator.");
                 break;
         }
     }
@@ -74,6 +83,22 @@ static class Till
         catch (PointShopException problem)
         {
             ShowProblem("cannot acknowledge", problem);
+        }
+    }
+
+    /// <summary>Acknowledges a receipt that the till has printed, the purchase and its redeem in
+    /// one step. While one of them is pending, only the operation is acknowledged.</summary>
+    static void AcknowledgeReceipt(Client shop, string reference, string operationId)
+    {
+        try
+        {
+            if (reference == null) Acknowledge(shop, operationId);
+            else shop.AcknowledgeReference(reference);
+        }
+        catch (PointShopException problem)
+        {
+            if (problem.Code == Code.StillPending) Acknowledge(shop, operationId);
+            else ShowProblem("cannot acknowledge", problem);
         }
     }
 
@@ -119,25 +144,68 @@ static class Till
         {
             var redeemed = shop.RedeemReward(contact, assignment, new RedeemOptions { Reference = reference, Wait = WaitOf(given) });
             Console.WriteLine("==> The reward is used on this receipt.");
-            Acknowledge(shop, redeemed.OperationId);
+            // With a receipt's number, the whole receipt is acknowledged at its end.
+            if (reference == null) Acknowledge(shop, redeemed.OperationId);
         }
         catch (PointShopException problem)
         {
-            if (problem is DeclinedException) Console.WriteLine("==> The reward cannot be used on this receipt.");
+            if (problem is DeclinedException && problem.Action == CodeAction.TellMember)
+            {
+                Console.WriteLine("==> The reward cannot be used on this receipt.");
+            }
+            else if (problem is DeclinedException) Console.WriteLine("==> Rewards cannot be used now. Call the administrator.");
             else if (problem is NotSentException) Console.WriteLine("==> The reward is not used. You may try again.");
             else Console.WriteLine("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
             ShowProblem("redeem", problem);
-            if (!(problem is PendingException) && problem.OperationId != null) Acknowledge(shop, problem.OperationId);
+            if (reference == null && !(problem is PendingException) && problem.OperationId != null) Acknowledge(shop, problem.OperationId);
         }
     }
 
-    /// <summary>
-    /// Shows the operations of an earlier run and acknowledges those with a known outcome. After a
-    /// power cut, this step gives the member the reward. The library continues to resolve pending
-    /// operations.
-    /// </summary>
-    static void FinishEarlierSales(Client shop)
+    /// <summary>Shows an operation of an earlier run, and acknowledges it if its outcome is known.
+    /// After a power cut, this step gives the member the reward.</summary>
+    static void ShowEarlier(Client shop, Operation operation)
     {
+        Console.WriteLine("Earlier " + operation.Kind + " " + operation.OperationId + " (" + operation.Reference + "): "
+            + operation.Json["outcome"].Text);
+        // The member uses it at the next visit.
+        if (operation.Kind == "purchase" && operation.Outcome == Outcome.Completed) PrintReward(shop, operation.OperationId);
+        if (operation.NeedsReview)
+        {
+            Console.WriteLine("    A manual review is needed. Check the member's purchases and rewards in Engage.");
+            // A person has taken it over. ResolveReview stores the decision.
+            Acknowledge(shop, operation.OperationId);
+        }
+        else if (operation.Outcome != Outcome.Pending)
+        {
+            Acknowledge(shop, operation.OperationId);
+        }
+    }
+
+    /// <summary>Shows the operations of an earlier run and returns them. The library resolves those
+    /// that are pending.</summary>
+    static IReadOnlyList<Operation> ShowEarlierSales(Client shop)
+    {
+        try
+        {
+            var operations = shop.ListUnacknowledged();
+            foreach (var operation in operations) ShowEarlier(shop, operation);
+            return operations;
+        }
+        catch (PointShopException problem)
+        {
+            ShowProblem("cannot list earlier sales", problem);
+            return new Operation[0];
+        }
+    }
+
+    /// <summary>Resolves the earlier sales that are still pending, after the sale. This program
+    /// ends here, so that the library has no time to resolve them in the background. A POS that
+    /// keeps running needs no such step, and no POS takes it at its start: all tills share the
+    /// requests of one key.</summary>
+    static void ResolveEarlierSales(Client shop, IReadOnlyList<Operation> earlier)
+    {
+        var pending = earlier.Where(operation => operation.Outcome == Outcome.Pending && !operation.NeedsReview).ToList();
+        if (pending.Count == 0) return;
         try
         {
             shop.ResolvePending(new CallOptions { Wait = TimeSpan.FromSeconds(5) });
@@ -146,28 +214,17 @@ static class Till
         {
             ShowProblem("cannot resolve earlier sales now", problem);
         }
-        try
+        foreach (var operation in pending)
         {
-            foreach (var operation in shop.ListUnacknowledged())
+            try
             {
-                Console.WriteLine("Earlier " + operation.Kind + " " + operation.OperationId + " (" + operation.Reference + "): "
-                    + operation.Json["outcome"].Text);
-                // The member uses it at the next visit.
-                if (operation.Kind == "purchase" && operation.Outcome == Outcome.Completed) PrintReward(shop, operation.OperationId);
-                if (operation.NeedsReview)
-                {
-                    Console.WriteLine("    A manual review is needed. Check the member's purchases and rewards in Engage.");
-                    Acknowledge(shop, operation.OperationId);
-                }
-                else if (operation.Outcome != Outcome.Pending)
-                {
-                    Acknowledge(shop, operation.OperationId);
-                }
+                var now = shop.GetOperation(operation.OperationId);
+                if (now.Outcome != Outcome.Pending && now.AcknowledgedAt == null) ShowEarlier(shop, now);
             }
-        }
-        catch (PointShopException problem)
-        {
-            ShowProblem("cannot list earlier sales", problem);
+            catch (PointShopException problem)
+            {
+                ShowProblem("cannot read an earlier sale", problem);
+            }
         }
     }
 
@@ -184,7 +241,7 @@ static class Till
         }
         catch (PointShopException problem)
         {
-            if ((int)problem.Code / 100 == -3) Console.WriteLine("==> There is no such member.");
+            if (problem.Action == CodeAction.TellMember) Console.WriteLine("==> There is no such member.");
             else ShowCashier(problem);
             ShowProblem("cannot find the member", problem);
             throw;
@@ -245,7 +302,7 @@ static class Till
                 + (bought.Existing ? " (existing purchase: nothing was deducted again)" : ""));
             var assignment = PrintReward(shop, bought.OperationId);
             if (assignment != null && !given.ContainsKey("--no-redeem")) Redeem(shop, given, contact, assignment);
-            Acknowledge(shop, bought.OperationId);
+            AcknowledgeReceipt(shop, reference, bought.OperationId);
             return Completed;
         }
         catch (PointShopException problem)
@@ -253,8 +310,8 @@ static class Till
             ShowCashier(problem);
             ShowProblem("purchase", problem);
             // The outcome is printed, so it is acknowledged. A pending operation is acknowledged
-            // when its outcome is known, at the next start at the latest.
-            if (!(problem is PendingException) && problem.OperationId != null) Acknowledge(shop, problem.OperationId);
+            // when its outcome is known.
+            if (!(problem is PendingException) && problem.OperationId != null) AcknowledgeReceipt(shop, reference, problem.OperationId);
             return ExitCode(problem);
         }
     }
@@ -330,7 +387,9 @@ static class Till
         {
             ["baseUrl"] = given["--url"],
             ["userAgent"] = "ExampleTill/1.0",
-            ["journalPath"] = given["--journal"],
+            // A relative path would be another journal when the program is started in another
+            // folder.
+            ["journalPath"] = Path.GetFullPath(given["--journal"]),
             ["apiKey"] = key,
             ["caFile"] = ca,
         };
@@ -348,15 +407,18 @@ static class Till
         // Pending purchases stay in the journal and are resolved after the next start.
         using (shop)
         {
-            FinishEarlierSales(shop);
+            var earlier = ShowEarlierSales(shop);
+            int result;
             try
             {
-                return Sell(shop, given, given.TryGetValue("--contact", out string contact) ? contact : FindMember(shop, given["--member"]));
+                result = Sell(shop, given, given.TryGetValue("--contact", out string contact) ? contact : FindMember(shop, given["--member"]));
             }
             catch (PointShopException problem)
             {
-                return ExitCode(problem); // The step that failed has printed it.
+                result = ExitCode(problem); // The step that failed has printed it.
             }
+            ResolveEarlierSales(shop, earlier);
+            return result;
         }
     }
 }

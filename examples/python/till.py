@@ -5,9 +5,10 @@ It is the till of examples/c, which describes the options and the exit codes.
 
 from __future__ import annotations
 
+import os
 import sys
 
-from engage_point_shop import Client, Declined, NotSent, Pending, PointShopError
+from engage_point_shop import Action, Client, Code, Declined, NotSent, Operation, Pending, PointShopError
 
 COMPLETED, FAILED, USAGE, DECLINED, PENDING, NOT_SENT = 0, 1, 2, 10, 11, 12
 
@@ -25,27 +26,27 @@ def show_problem(step: str, error: PointShopError) -> None:
 
 
 def show_cashier(error: PointShopError) -> None:
-    """Prints the outcome for the cashier. The class of the code says what to do next."""
-    print(
-        {
-            # An error in this program.
-            -1: "==> The POS has a program error. Nothing was sent. Call the vendor of the POS.",
-            # Configuration or credentials; also Engage's 401 and 403.
-            -2: "==> The POS is not configured correctly. No points were deducted. Call the administrator.",
-            # Engage declined it.
-            -3: "==> The purchase was declined. No points were deducted. Inform the member.",
-            # Nothing has left the till.
-            -4: "==> Nothing was sent. You may try again.",
-            # A second press is the existing purchase and never deducts twice.
-            -5: "==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.",
-            # The journal: a purchase that cannot be recorded first is not sent.
-            -6: "==> The POS cannot write its journal. Nothing was sent. Call the administrator.",
-        }.get(
-            int(error.code / 100),
-            # An internal error, or a class newer than this program: never show it as failed.
-            "==> The outcome is not known yet. Let the sale go on, and call the administrator.",
-        )
-    )
+    """Prints the outcome for the cashier.
+
+    The exception's type says what happened to the points, and the action says who acts. Both know
+    every code, also a newer one.
+    """
+    if isinstance(error, Pending):
+        # Never show it as failed. A second press is the existing purchase and never deducts twice.
+        if error.action == Action.WAIT:
+            print("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.")
+        elif error.action == Action.REVIEW:
+            print("==> The purchase is pending. Let the sale go on. A manual review is needed.")
+        else:
+            print("==> The purchase is pending. Let the sale go on, and call the administrator.")
+    elif error.action == Action.TELL_MEMBER:
+        print("==> The purchase was declined. No points were deducted. Inform the member.")
+    elif error.action == Action.RETRY:
+        print("==> Nothing was sent. You may try again.")
+    elif error.action == Action.FIX_PROGRAM:
+        print("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.")
+    else:  # The configuration, the key or the journal: the member is not declined.
+        print("==> Rewards are not available now. No points were deducted. Call the administrator.")
 
 
 def exit_code(error: PointShopError) -> int:
@@ -71,6 +72,22 @@ def acknowledge(shop: Client, operation_id: str) -> None:
         shop.acknowledge(operation_id)
     except PointShopError as error:
         show_problem("cannot acknowledge", error)
+
+
+def acknowledge_receipt(shop: Client, reference: str | None, operation_id: str) -> None:
+    """Acknowledges a receipt that the till has printed, the purchase and its redeem in one step.
+
+    While one of them is pending, only the operation is acknowledged.
+    """
+    if reference is None:
+        return acknowledge(shop, operation_id)
+    try:
+        shop.acknowledge_reference(reference)
+    except PointShopError as error:
+        if error.code == Code.STILL_PENDING:
+            acknowledge(shop, operation_id)
+        else:
+            show_problem("cannot acknowledge", error)
 
 
 def print_reward(shop: Client, operation_id: str) -> str | None:
@@ -100,48 +117,85 @@ def print_reward(shop: Client, operation_id: str) -> str | None:
 
 
 def redeem(shop: Client, given: dict[str, str], contact: str, assignment: str) -> None:
-    """Uses the reward on this receipt. A redeem cannot be undone."""
+    """Uses the reward on this receipt. A redeem cannot be undone.
+
+    With a receipt's number, the whole receipt is acknowledged at its end.
+    """
+    reference = given.get("--reference")
     try:
-        redeemed = shop.redeem_reward(contact, assignment, reference=given.get("--reference"), wait_ms=wait_of(given))
+        redeemed = shop.redeem_reward(contact, assignment, reference=reference, wait_ms=wait_of(given))
     except PointShopError as error:
-        if isinstance(error, Declined):
+        if isinstance(error, Declined) and error.action == Action.TELL_MEMBER:
             print("==> The reward cannot be used on this receipt.")
+        elif isinstance(error, Declined):
+            print("==> Rewards cannot be used now. Call the administrator.")
         elif isinstance(error, NotSent):
             print("==> The reward is not used. You may try again.")
         else:
             print("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.")
         show_problem("redeem", error)
-        if not isinstance(error, Pending) and error.problem["operationId"]:
+        if reference is None and not isinstance(error, Pending) and error.problem["operationId"]:
             acknowledge(shop, error.problem["operationId"])
         return
     print("==> The reward is used on this receipt.")
-    acknowledge(shop, redeemed["operationId"])
+    if reference is None:
+        acknowledge(shop, redeemed["operationId"])
 
 
-def finish_earlier_sales(shop: Client) -> None:
-    """Shows the operations of an earlier run and acknowledges those with a known outcome.
+def show_earlier(shop: Client, operation: Operation) -> None:
+    """Shows an operation of an earlier run, and acknowledges it if its outcome is known.
 
-    After a power cut, this step gives the member the reward. The library continues to resolve
-    pending operations.
+    After a power cut, this step gives the member the reward.
     """
+    kind, outcome = operation["kind"], operation["outcome"]
+    print(f"Earlier {kind} {operation['operationId']} ({operation['reference'] or ''}): {outcome}")
+    if kind == "purchase" and outcome == "completed":
+        print_reward(shop, operation["operationId"])  # The member uses it at the next visit.
+    if operation["needsReview"]:
+        print("    A manual review is needed. Check the member's purchases and rewards in Engage.")
+        # A person has taken it over. resolve_review stores the decision.
+        acknowledge(shop, operation["operationId"])
+    elif outcome != "pending":
+        acknowledge(shop, operation["operationId"])
+
+
+def show_earlier_sales(shop: Client) -> list[Operation]:
+    """Shows the operations of an earlier run and returns them.
+
+    The library resolves those that are pending.
+    """
+    try:
+        operations = shop.list_unacknowledged()
+    except PointShopError as error:
+        show_problem("cannot list earlier sales", error)
+        return []
+    for operation in operations:
+        show_earlier(shop, operation)
+    return operations
+
+
+def resolve_earlier_sales(shop: Client, earlier: list[Operation]) -> None:
+    """Resolves the earlier sales that are still pending, after the sale.
+
+    This program ends here, so that the library has no time to resolve them in the background. A POS
+    that keeps running needs no such step, and no POS takes it at its start: all tills share the
+    requests of one key.
+    """
+    pending = [each for each in earlier if each["outcome"] == "pending" and not each["needsReview"]]
+    if not pending:
+        return
     try:
         shop.resolve_pending(wait_ms=5000)
     except PointShopError as error:
         show_problem("cannot resolve earlier sales now", error)
-    try:
-        operations = shop.list_unacknowledged()
-    except PointShopError as error:
-        return show_problem("cannot list earlier sales", error)
-    for operation in operations:
-        kind, outcome = operation["kind"], operation["outcome"]
-        print(f"Earlier {kind} {operation['operationId']} ({operation['reference'] or ''}): {outcome}")
-        if kind == "purchase" and outcome == "completed":
-            print_reward(shop, operation["operationId"])  # The member uses it at the next visit.
-        if operation["needsReview"]:
-            print("    A manual review is needed. Check the member's purchases and rewards in Engage.")
-            acknowledge(shop, operation["operationId"])
-        elif outcome != "pending":
-            acknowledge(shop, operation["operationId"])
+    for operation in pending:
+        try:
+            now = shop.get_operation(operation["operationId"])
+        except PointShopError as error:
+            show_problem("cannot read an earlier sale", error)
+            continue
+        if now["outcome"] != "pending" and now["acknowledgedAtMs"] is None:
+            show_earlier(shop, now)
 
 
 def find_member(shop: Client, member: str) -> str:
@@ -150,7 +204,7 @@ def find_member(shop: Client, member: str) -> str:
     try:
         contact = shop.find_contact(key, value)
     except PointShopError as error:
-        if -400 < error.code <= -300:
+        if error.action == Action.TELL_MEMBER:
             print("==> There is no such member.")
         else:
             show_cashier(error)
@@ -201,9 +255,9 @@ def buy(shop: Client, given: dict[str, str], contact: str, item: str) -> int:
         show_cashier(error)
         show_problem("purchase", error)
         # The outcome is printed, so it is acknowledged. A pending operation is acknowledged when
-        # its outcome is known, at the next start at the latest.
+        # its outcome is known.
         if not isinstance(error, Pending) and error.problem["operationId"]:
-            acknowledge(shop, error.problem["operationId"])
+            acknowledge_receipt(shop, given.get("--reference"), error.problem["operationId"])
         return exit_code(error)
     print("==> The reward is bought.")
     cost = (bought["purchase"] or {}).get("cost") or 0
@@ -212,7 +266,7 @@ def buy(shop: Client, given: dict[str, str], contact: str, item: str) -> int:
     assignment = print_reward(shop, bought["operationId"])
     if assignment is not None and "--no-redeem" not in given:
         redeem(shop, given, contact, assignment)
-    acknowledge(shop, bought["operationId"])
+    acknowledge_receipt(shop, given.get("--reference"), bought["operationId"])
     return COMPLETED
 
 
@@ -285,7 +339,8 @@ def main() -> int:
     config: dict[str, str | int | None] = {
         "baseUrl": given["--url"],
         "userAgent": "ExampleTill/1.0",
-        "journalPath": given["--journal"],
+        # A relative path would be another journal when the program is started in another folder.
+        "journalPath": os.path.abspath(given["--journal"]),
         "apiKey": given.get("--key"),
         "caFile": given.get("--ca"),
     }
@@ -298,11 +353,13 @@ def main() -> int:
         return FAILED
     # Pending purchases stay in the journal and are resolved after the next start.
     with shop:
-        finish_earlier_sales(shop)
+        earlier = show_earlier_sales(shop)
         try:
-            return sell(shop, given, given.get("--contact") or find_member(shop, given["--member"]))
+            result = sell(shop, given, given.get("--contact") or find_member(shop, given["--member"]))
         except PointShopError as error:  # The step that failed has printed it.
-            return exit_code(error)
+            result = exit_code(error)
+        resolve_earlier_sales(shop, earlier)
+        return result
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ pub fn run(data: &[u8]) {
                 odd => std::ptr::without_provenance_mut(usize::from(odd) * usize::from(input.byte())),
             };
             let at = &raw mut out;
-            let code = match which % 20 {
+            let code = match which % 25 {
                 0 => eps_list_items(handle, input.text(), input.text(), at),
                 1 => eps_list_points(handle, input.text(), input.text(), at),
                 2 => eps_list_rewards(handle, input.text(), input.text(), at),
@@ -127,7 +127,25 @@ pub fn run(data: &[u8]) {
                     let number = i32::from_le_bytes(std::array::from_fn(|_| input.byte()));
                     assert!((0..4).contains(&eps_outcome(number)));
                     assert!(!eps_code_name(number).is_null());
+                    assert!(!eps_code_action(number).is_null() && !eps_code_meaning(number).is_null());
                     continue;
+                }
+                19 => eps_list_operations(handle, input.text(), at),
+                20 => eps_resolve_review(handle, input.text(), input.text(), input.text(), at),
+                21 => eps_acknowledge_reference(handle, input.text(), input.text(), at),
+                22 => eps_json_quote(input.text(), at),
+                23 => {
+                    let (text, pointer) = (input.text(), input.text());
+                    let len = if text.is_null() { 0 } else { CStr::from_ptr(text).count_bytes() };
+                    let from = eps_buffer { data: text.cast_mut(), len, reserved: 0 };
+                    let code = eps_json_get(&raw const from, pointer, at);
+                    // A string is unquoted, so that it need not be JSON.
+                    if code == 0 {
+                        assert_eq!(*out.data.add(out.len), 0);
+                        eps_buffer_dispose(at);
+                        continue;
+                    }
+                    code
                 }
                 18 => {
                     let code = eps_list_items(handle, input.text(), input.text(), null_mut());

@@ -115,19 +115,18 @@ impl Fields {
         }
     }
 
+    /// Reads an array of texts, or one text as an array of one.
     pub fn strings(&mut self, key: &'static str, default: Vec<String>) -> Result<Vec<String>> {
         let Some(value) = self.take(key) else { return Ok(default) };
-        let texts = value
-            .as_array()
-            .map(|values| values.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>());
-        match (texts, value.as_array()) {
-            (Some(texts), Some(values))
-                if !texts.is_empty() && texts.len() == values.len() && !texts.contains(&String::new()) =>
-            {
-                Ok(texts)
-            }
-            (None, _) => Err(self.wrong(key, "an array of strings", &value)),
-            _ => Err(self.error(key, "must be an array of one or more strings, none of them empty")),
+        let expected = "an array of one or more strings, none of them empty";
+        let texts: Option<Vec<String>> = match &value {
+            Value::String(text) => Some(vec![text.clone()]),
+            Value::Array(values) => values.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
+            _ => return Err(self.wrong(key, "an array of strings", &value)),
+        };
+        match texts {
+            Some(texts) if !texts.is_empty() && !texts.contains(&String::new()) => Ok(texts),
+            _ => Err(self.error(key, &format!("must be {expected}"))),
         }
     }
 

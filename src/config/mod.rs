@@ -19,6 +19,7 @@ use std::time::Duration;
 
 /// The configuration that `eps_client_open` gets. Only [`Config::parse`] makes one.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // Independent settings.
 pub struct Config {
     pub(crate) base_url: BaseUrl,
     /// None when a relay adds the key.

@@ -86,8 +86,9 @@ pub(crate) fn admit(
     for intent in candidates.by_reference.iter().filter(|intent| is_ours(intent)) {
         if !is_same(intent, command) {
             // The member may have got another contact id (a merge), so this may be the same sale.
-            if !intent.state.is_final() && !intent.is_acknowledged() {
-                let message = "an operation with this reference is pending for another contact; wait for its outcome, or use another reference for another sale";
+            let may_be_deducted = !matches!(intent.state, IntentState::Declined | IntentState::NotSent);
+            if may_be_deducted && !intent.is_acknowledged() {
+                let message = "an operation with this reference is pending or not acknowledged for another contact; wait for its outcome and acknowledge it, or use another reference for another sale";
                 return conflict(Code::ReferenceConflict, message, intent);
             }
             continue;
@@ -104,12 +105,11 @@ pub(crate) fn admit(
         }
     }
     // A declined intent does not count: the member may have got the points since. An intent in
-    // manual review does not count either.
+    // manual review counts: it may have been deducted.
     let is_open = |intent: &&Intent| {
         is_ours(intent)
             && intent.reference.is_none()
             && (intent.state != IntentState::Declined || by_credentials(intent))
-            && !intent.needs_review()
             && is_same(intent, command)
     };
     if command.reference.is_none()
@@ -130,7 +130,7 @@ pub(crate) fn admit(
         tenant: Some(rules.tenant.to_owned()),
         processing_window: clocks.processing_window(),
         rewards_before: command.rewards_before.clone(),
-        progress: first_attempt(clocks),
+        progress: Progress { shared_id: command.named || command.derived, ..first_attempt(clocks) },
         ..Intent::new(command.operation, command.reference.clone(), now, now + clocks.in_flight_window_ms)
     }))
 }
@@ -139,6 +139,7 @@ fn first_attempt(clocks: Clocks) -> Progress {
     Progress {
         in_flight_window_ms: clocks.in_flight_window_ms,
         last_attempt_at_ms: Some(clocks.now()),
+        recorded_by_engage: clocks.engage.is_some(),
         writer_version: crate::VERSION.to_owned(),
         ..Progress::default()
     }
@@ -147,6 +148,13 @@ fn first_attempt(clocks: Clocks) -> Progress {
 /// Whether an intent was declined by the API key, which may be corrected since.
 fn by_credentials(intent: &Intent) -> bool {
     intent.state == IntentState::Declined && Rejection::of(intent.code) == Rejection::Credentials
+}
+
+/// Whether a command with a reference or an id means an intent.
+pub(crate) fn means(command: &Command, intent: &Intent) -> bool {
+    let same_id = command.named && intent.id() == command.operation.id();
+    let same_reference = command.reference.is_some() && command.reference == intent.reference;
+    is_same(intent, command) && (same_id || same_reference)
 }
 
 /// Whether an intent and a command are about the same, apart from the id.
@@ -195,7 +203,7 @@ fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: Admissi
         earlier_in_doubt: false,
         resolved_at: None,
         acknowledged_at: None,
-        progress: Progress { declined_before: before, ..first_attempt(clocks) },
+        progress: Progress { declined_before: before, shared_id: intent.progress.shared_id, ..first_attempt(clocks) },
         revision: intent.revision + 1,
         ..intent
     }))

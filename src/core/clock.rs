@@ -41,8 +41,8 @@ pub(crate) struct Observation {
     /// When the intent was recorded, if this client recorded it; else when this client first saw
     /// it.
     first: Duration,
-    /// This client recorded it.
-    recorded_here: bool,
+    /// The age at that time, in ms.
+    age_at_first: Millis,
 }
 
 impl Observation {
@@ -51,15 +51,26 @@ impl Observation {
         match before {
             Some(before) if before.attempts == intent.detail.attempts => before,
             Some(before) => Self { attempts: intent.detail.attempts, since: now, own: false, ..before },
-            None => Self { attempts: intent.detail.attempts, since: now, own: false, first: now, recorded_here: false },
+            None => Self {
+                attempts: intent.detail.attempts,
+                since: now,
+                own: false,
+                first: now,
+                age_at_first: intent.progress.age_ms,
+            },
         }
     }
 
     /// Notes an attempt of this client that begins now.
     pub fn attempt(before: Option<Self>, intent: &Intent, now: Duration) -> Self {
-        let (first, recorded_here) =
-            before.map_or((now, intent.detail.attempts == 1), |before| (before.first, before.recorded_here));
-        Self { attempts: intent.detail.attempts, since: now, own: true, first, recorded_here }
+        let (first, age_at_first) =
+            before.map_or((now, intent.progress.age_ms), |before| (before.first, before.age_at_first));
+        Self { attempts: intent.detail.attempts, since: now, own: true, first, age_at_first }
+    }
+
+    /// Whether the last attempt began before a time.
+    pub fn is_before(self, time: Duration) -> bool {
+        self.since <= time
     }
 
     /// Returns the facts that a status query sent now is held against. `engage` is Engage's clock.
@@ -68,21 +79,24 @@ impl Observation {
         let window = intent.progress.in_flight_window_ms;
         let by_engage = intent.processing_window.zip(engage).is_some_and(|((_, until), now)| now > until);
         let complete_after = window + limits.history_lag_ms;
+        let age_ms = self.age_ms(intent, now, engage, limits);
         let in_flight_over = waited >= window || by_engage;
         QueryTime {
             in_flight_over,
             history_complete: waited >= complete_after,
-            past_resend_limit: in_flight_over && self.age_ms(intent, now, engage, limits) > limits.resend_limit_ms,
+            past_resend_limit: in_flight_over && age_ms > limits.resend_limit_ms,
+            age_ms,
             until_complete_ms: complete_after.saturating_sub(waited),
         }
     }
 
-    /// Returns the age of an intent in ms. A stamp that cannot be right does not count: then the
-    /// age begins with this run.
+    /// Returns the age of an intent in ms: the time that ran steadily in this run and earlier ones,
+    /// or, if it was stamped by Engage's clock, the time since by the same clock. A stamp that
+    /// cannot be right does not count: then the age begins with this run.
     fn age_ms(self, intent: &Intent, now: Duration, engage: Option<Millis>, limits: Limits) -> Millis {
-        let seen = super::domain::millis(now.saturating_sub(self.first));
+        let seen = self.age_at_first + super::domain::millis(now.saturating_sub(self.first));
         match engage {
-            Some(engage) if !self.recorded_here && intent.recorded_at >= limits.built_at => {
+            Some(engage) if intent.progress.recorded_by_engage && intent.recorded_at >= limits.built_at => {
                 seen.max(engage.saturating_sub(intent.recorded_at))
             }
             _ => seen,
@@ -124,6 +138,7 @@ mod tests {
             Purchase { id: OperationId::from_uuid(id), contact: ContactId::from_uuid(id), item: ItemId::from_uuid(id) };
         let mut intent = Intent::new(purchase.into(), None, recorded_at, recorded_at + 66_000);
         intent.progress.in_flight_window_ms = 66_000;
+        intent.progress.recorded_by_engage = true;
         intent
     }
 
@@ -176,8 +191,12 @@ mod tests {
         assert!(past(BUILT, old, s(86_401), None));
         assert!(!past(1_000, old, s(100), Some(BUILT + 2 * days)), "a stamp of 1970 does not count");
         assert!(!past(BUILT + 100 * days, old, s(100), Some(BUILT)), "a stamp of the future is no age");
-        let own = Observation::attempt(None, &intent(BUILT), s(0));
-        assert!(!past(BUILT, own, s(100), Some(BUILT + 2 * days)), "recorded in this run");
+        let mut earlier = intent(BUILT);
+        earlier.progress.recorded_by_engage = false;
+        earlier.progress.age_ms = 86_300_000;
+        let seen = Observation::read(None, &earlier, s(0));
+        let late = |now| seen.query_time(&earlier, now, Some(BUILT + 2 * days), LIMITS).past_resend_limit;
+        assert!(!late(s(100)) && late(s(101)), "the steady time of earlier runs counts, the till's stamp does not");
     }
 
     #[test]

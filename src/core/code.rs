@@ -62,14 +62,22 @@ pub enum Action {
 impl Action {
     /// Returns the name that the C API uses.
     pub const fn name(self) -> &'static str {
+        match self.c_name().to_str() {
+            Ok(name) => name,
+            Err(_) => panic!("a name is not UTF-8"),
+        }
+    }
+
+    /// Returns the name as a C string, for `eps_code_action`.
+    pub(crate) const fn c_name(self) -> &'static core::ffi::CStr {
         match self {
-            Action::Continue => "continue",
-            Action::TellMember => "tellMember",
-            Action::Retry => "retry",
-            Action::Administrator => "administrator",
-            Action::FixProgram => "fixProgram",
-            Action::Wait => "wait",
-            Action::Review => "review",
+            Action::Continue => c"continue",
+            Action::TellMember => c"tellMember",
+            Action::Retry => c"retry",
+            Action::Administrator => c"administrator",
+            Action::FixProgram => c"fixProgram",
+            Action::Wait => c"wait",
+            Action::Review => c"review",
         }
     }
 }
@@ -81,15 +89,7 @@ impl Row {
             Code::Closed | Code::StillPending | Code::RewardInUse => Action::Retry,
             Code::PendingNeedsReview | Code::PendingAmbiguous => Action::Review,
             Code::PendingCredentials => Action::Administrator,
-            code => match code.number() {
-                0 => Action::Continue,
-                -199..=-100 => Action::FixProgram,
-                -299..=-200 | -699..=-600 => Action::Administrator,
-                -399..=-300 => Action::TellMember,
-                -499..=-400 => Action::Retry,
-                -599..=-500 => Action::Wait,
-                _ => Action::FixProgram,
-            },
+            code => action_of_class(code.number()),
         }
     }
 }
@@ -107,13 +107,19 @@ macro_rules! codes {
         ];
 
         /// The names as C strings, for `eps_code_name`.
-        pub(crate) const C_NAMES: &[(i32, &core::ffi::CStr)] = &[
-            $(($number, match core::ffi::CStr::from_bytes_with_nul(concat!($name, "\0").as_bytes()) {
-                Ok(name) => name,
-                Err(_) => panic!("a code name holds a NUL"),
-            }),)*
-        ];
+        pub(crate) const C_NAMES: &[(i32, &core::ffi::CStr)] = &[$(($number, c_string(concat!($name, "\0"))),)*];
+
+        /// The meanings as C strings, for `eps_code_meaning`.
+        pub(crate) const C_MEANINGS: &[(i32, &core::ffi::CStr)] = &[$(($number, c_string(concat!($meaning, "\0"))),)*];
     };
+}
+
+/// Returns a text that ends in its only NUL as a C string.
+const fn c_string(text: &'static str) -> &'static core::ffi::CStr {
+    match core::ffi::CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("a text of the table holds a NUL"),
+    }
 }
 
 codes! {
@@ -244,6 +250,24 @@ pub fn outcome(number: i32) -> Outcome {
         -299..=-100 | -499..=-400 | -699..=-600 => Outcome::NotSent,
         -399..=-300 => Outcome::Declined,
         _ => Outcome::Pending,
+    }
+}
+
+/// Returns who acts on any number. A number that this version does not know has the action of its
+/// class. A number outside of all classes is a fault to report.
+pub fn action(number: i32) -> Action {
+    Code::from_number(number).map_or_else(|| action_of_class(number), |code| code.row().action())
+}
+
+fn action_of_class(number: i32) -> Action {
+    match number {
+        0 => Action::Continue,
+        -299..=-200 | -699..=-600 => Action::Administrator,
+        -399..=-300 => Action::TellMember,
+        -499..=-400 => Action::Retry,
+        -599..=-500 => Action::Wait,
+        // The caller's mistakes (-1xx), and faults of the library.
+        _ => Action::FixProgram,
     }
 }
 

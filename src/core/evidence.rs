@@ -188,6 +188,8 @@ pub(crate) fn after_rejection(intent: &Intent, code: Code, documented: bool) -> 
     match (Rejection::of(code), intent.earlier_in_doubt) {
         // A3.
         (Rejection::Failed, _) => RejectionRule::Declined,
+        // Another till or a lost journal may have made an attempt with the same id.
+        (_, false) if intent.progress.shared_id => RejectionRule::Confirm,
         // A4.
         (Rejection::Offer | Rejection::Contact | Rejection::Undocumented, false) if documented => {
             RejectionRule::Declined
@@ -214,6 +216,8 @@ pub(crate) struct QueryTime {
     pub past_resend_limit: bool,
     /// Time until `history_complete`, in ms.
     pub until_complete_ms: Millis,
+    /// The age of the operation, in ms.
+    pub age_ms: Millis,
 }
 
 /// What a status query without a row of the purchase means.
@@ -344,6 +348,7 @@ mod tests {
             history_complete: over,
             past_resend_limit: false,
             until_complete_ms: 0,
+            age_ms: 0,
         };
         let (late, early) = (time(true), time(false));
         let rows = [

@@ -112,6 +112,15 @@ pub(crate) struct Progress {
     /// Engage has said that it processes the operation. A missing row then proves nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub processing_seen: bool,
+    /// The purchase id is the POS's own or a derived one, so that another till or a lost journal
+    /// may have used it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared_id: bool,
+    /// The age of the intent at its last write, in ms, by clocks that ran steadily.
+    pub age_ms: Millis,
+    /// `recorded_at` is by Engage's clock.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub recorded_by_engage: bool,
     /// Engage has said that the reward is redeemed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redeemed_seen: bool,

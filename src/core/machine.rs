@@ -115,6 +115,7 @@ pub(crate) fn after_query(
     let mut seen = intent.clone();
     seen.progress.last_code = Some(result.code().number());
     seen.progress.last_query_at_ms = Some(clocks.now());
+    seen.progress.age_ms = time.age_ms;
     let rejection = seen.progress.rejection.as_ref().and_then(reason_of);
     let store = |next| AfterQuery::Store(Box::new(next));
     let wait = |seen: &Intent, reason: Reason| {

@@ -174,15 +174,18 @@ impl<W> Scheduler<W> {
         others.into_iter().filter_map(|other| self.occupy_due(other)).collect()
     }
 
-    /// Returns when the next job is due.
+    /// Returns when the next job is due that a worker may take.
     pub fn next_due(&self) -> Option<Duration> {
-        let first = self.due_times.first().map(|(due, _)| *due).filter(|_| self.resolving < RESOLVING);
-        [first, self.next_scan].into_iter().flatten().min()
+        let background_full = self.background >= BACKGROUND;
+        let attended = |id| self.entries.get(id).is_some_and(|entry| !entry.waiters.is_empty());
+        let free = self.resolving < RESOLVING;
+        let first = self.due_times.iter().find(|(_, id)| free && (!background_full || attended(id)));
+        [first.map(|(due, _)| *due), self.next_scan].into_iter().flatten().min()
     }
 
     /// Whether an entry is due that a further worker could take.
     pub fn has_due(&self, now: Duration) -> bool {
-        self.resolving < RESOLVING && self.due_times.first().is_some_and(|(due, _)| *due <= now)
+        self.next_due().is_some_and(|due| due <= now)
     }
 
     /// Whether an entry waits for its time.

@@ -44,10 +44,11 @@ impl ContactKey {
 impl Engage {
     /// Returns the contact's id as Engage sent it: a JSON string that holds a GUID.
     pub fn contact(&self, key: ContactKey, value: &Secret, kind: Option<&str>, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let room = 100 + 3 * (value.expose().len() + kind.map_or(0, str::len));
+        let base = &self.api_mapping.contact_path;
+        let room = base.len() + 100 + 3 * (value.expose().len() + kind.map_or(0, str::len));
         // The path never grows: its earlier memory would keep a copy of the value.
         let mut path = String::with_capacity(room);
-        path.push_str("/api/v3/contacts/id");
+        path.push_str(base);
         push_query(&mut path, key.name(), value.expose());
         if let Some(kind) = kind {
             push_query(&mut path, "contactType", kind);

@@ -27,7 +27,7 @@ impl ErrorBody {
             return ErrorBody::Empty;
         }
         if let Ok(value) = serde_json::from_slice::<Value>(body) {
-            return ErrorBody::Json { codes: codes(&value) };
+            return ErrorBody::Json { codes: codes(&value, &String::from_utf8_lossy(body)) };
         }
         let html = body.first() == Some(&b'<')
             || response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
@@ -55,15 +55,18 @@ pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
 
 /// Returns the documented codes of a body: whole tokens of any string or name, in any case, at any
 /// depth. Without one, the code that stands in a usual field.
-fn codes(value: &Value) -> Vec<String> {
+fn codes(value: &Value, body: &str) -> Vec<String> {
     let mut found = vec![false; KNOWN.len()];
-    visit_texts(value, &mut |text| {
+    let mut visit = |text: &str| {
         for token in text.split(|character: char| !character.is_ascii_alphanumeric()) {
             if let Some(at) = KNOWN.iter().position(|(name, _)| name.eq_ignore_ascii_case(token)) {
                 found[at] = true;
             }
         }
-    });
+    };
+    visit_texts(value, &mut visit);
+    // Of a name that stands twice the parser keeps one value.
+    visit(body);
     let known: Vec<String> =
         KNOWN.iter().zip(found).filter(|(_, found)| *found).map(|((name, _), _)| (*name).to_owned()).collect();
     match known.is_empty() {
@@ -272,6 +275,7 @@ pub(crate) fn failure_code(kind: FailureKind) -> Code {
         FailureKind::Lost => Code::ConnectionLost,
         FailureKind::NotHttp | FailureKind::Encoded => Code::InvalidResponse,
         FailureKind::TooLarge => Code::ResponseTooLarge,
+        FailureKind::OutOfMemory => Code::OutOfMemory,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /api/v3/point-shop-items`: the items that a member can buy now. Documented in full.
 
 use super::list_check::{Field, Kind};
-use super::{Engage, get_ok, shape};
+use super::{Engage, contact_path, get_ok};
 use crate::core::domain::ContactId;
 use crate::core::error::Result;
 use crate::transport::Call;
@@ -13,7 +13,7 @@ const ITEM: &[Field] = &[("id", Kind::Guid), ("cost", Kind::Natural)];
 impl Engage {
     /// Returns the items as Engage sent them: a JSON array, checked for shape.
     pub fn items(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let response = get_ok(self, format!("/api/v3/point-shop-items?contactId={contact}"), call)?;
-        shape::check_list(response, "items", ITEM)
+        let response = get_ok(self, contact_path(&self.api_mapping.items_path, contact), call)?;
+        self.checked_list(response, "items", ITEM)
     }
 }

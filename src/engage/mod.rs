@@ -17,18 +17,23 @@ pub(crate) use purchases::History;
 pub(crate) use rewards::Receipt;
 
 use crate::config::{ApiMapping, Config};
-use crate::core::domain::{Millis, Operation};
+use crate::core::domain::{ContactId, Millis, Operation};
 use crate::core::error::Result;
 use crate::core::evidence::{AttemptResult, QueryResult};
-use crate::log::Log;
-use crate::rt::Instant;
+use crate::log::{Field, Level, Log};
+use crate::rt::{Instant, Mutex, lock};
 use crate::secret::Secret;
 use crate::transport::{Call, Cancellation, Failure, Request, Response, Transport};
 use error_response::ErrorBody;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use server_clock::ServerClock;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The least time between two probes of the history.
+const PROBE_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) struct Engage {
     transport: Transport,
@@ -37,6 +42,11 @@ pub(crate) struct Engage {
     /// The history of this origin has responded as Engage's before, so that its 404 means an empty
     /// history.
     own_history: AtomicBool,
+    /// When the history was probed last.
+    last_probe: Mutex<Option<Instant>>,
+    log: Arc<Log>,
+    /// The lists whose odd elements were logged.
+    reported: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Engage {
@@ -46,6 +56,9 @@ impl Engage {
             api_mapping: config.api_mapping.clone(),
             clock: ServerClock::default(),
             own_history: AtomicBool::new(false),
+            last_probe: Mutex::default(),
+            log: log.clone(),
+            reported: Mutex::default(),
         })
     }
 
@@ -84,6 +97,28 @@ impl Engage {
         }
         let json = response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
         matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json)
+    }
+
+    /// Returns the body of a list without its envelope, checked. Elements that are left out are
+    /// logged, once a list.
+    fn checked_list(&self, response: Response, what: &'static str, fields: &[list_check::Field]) -> Result<Vec<u8>> {
+        let response = shape::without_envelope(response, &self.api_mapping);
+        let (list, skipped) = shape::check_list(response, what, fields)?;
+        if skipped > 0 && lock(&self.reported).insert(what) {
+            let fields = [("list", Field::Word(what)), ("skipped", Field::Number(skipped as u64))];
+            self.log.write(Level::Warn, "api.unknown", &fields);
+        }
+        Ok(list)
+    }
+
+    /// Whether the probe of the history may be sent now: at most one a minute.
+    fn may_probe(&self) -> bool {
+        let mut last = lock(&self.last_probe);
+        let due = last.is_none_or(|at| at.elapsed() >= PROBE_INTERVAL);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
     }
 
     /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None
@@ -128,6 +163,11 @@ fn get_ok(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Response> {
 
 /// All characters but the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Fills a member into a path of the API mapping.
+fn contact_path(path: &str, contact: ContactId) -> String {
+    path.replace("{contactId}", &contact.to_string())
+}
 
 /// Adds `name=value` to a query, percent-encoded: a `+` of a phone number must arrive.
 fn push_query(path: &mut String, name: &str, value: &str) {

@@ -1,7 +1,7 @@
 //! `GET /api/v3/point-accounts`: the member's points.
 
 use super::list_check::{Field, Kind};
-use super::{Engage, get_ok, shape};
+use super::{Engage, contact_path, get_ok};
 use crate::core::domain::ContactId;
 use crate::core::error::Result;
 use crate::transport::Call;
@@ -15,7 +15,7 @@ impl Engage {
     /// Returns the point accounts: a JSON array, checked for shape. An envelope `{"items": […]}` is
     /// removed.
     pub fn points(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let response = get_ok(self, format!("/api/v3/point-accounts?contactId={contact}"), call)?;
-        shape::check_list(shape::without_envelope(response), "point accounts", ACCOUNT)
+        let response = get_ok(self, contact_path(&self.api_mapping.points_path, contact), call)?;
+        self.checked_list(response, "point accounts", ACCOUNT)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::error_response::{self, ErrorBody};
 use super::shape::{self, Object};
-use super::{Engage, get, server_clock};
+use super::{Engage, contact_path, get, server_clock};
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::{AssignmentId, ContactId, Purchase};
 use crate::core::error::{Detail, Error, Result};
@@ -35,13 +35,14 @@ pub(crate) enum History {
 impl Engage {
     /// Makes one attempt. This module never repeats it.
     pub(super) fn purchase(&self, purchase: &Purchase, call: &Arc<Call>) -> AttemptResult {
+        let mapping = &self.api_mapping;
         let body = Map::from_iter([
-            ("contactId".to_owned(), Value::String(purchase.contact.to_string())),
-            ("pointShopItemPurchaseId".to_owned(), Value::String(purchase.id.to_string())),
-            (self.api_mapping.item_id_field.clone(), Value::String(purchase.item.to_string())),
+            (mapping.contact_id_field.clone(), Value::String(purchase.contact.to_string())),
+            (mapping.purchase_id_field.clone(), Value::String(purchase.id.to_string())),
+            (mapping.item_id_field.clone(), Value::String(purchase.item.to_string())),
         ]);
         let request = Request {
-            path: Secret::new("/api/v3/point-shop-items/purchase".into()),
+            path: Secret::new(mapping.purchase_path.clone()),
             body: Some(Value::Object(body).to_string().into_bytes()),
             operation: Some(purchase.id),
         };
@@ -90,13 +91,15 @@ impl Engage {
         let item_field = &mapping.item_id_field;
         let item_differs =
             !mapping.purchase_id_fields.contains(item_field) && differs(item_field, purchase.item.uuid());
-        if differs("contactId", purchase.contact.uuid()) || item_differs {
+        // With the purchase id the contact may be another: the member's new one after a merge.
+        let contact_differs = ids.is_empty() && differs(&mapping.contact_id_field, purchase.contact.uuid());
+        if contact_differs || item_differs {
             return Row::Unclear("the purchase is of another contact or item".into());
         }
         let Some(status) = fields.digits(&[&mapping.status_field]) else {
             return Row::Unclear(format!("the purchase has no {}", mapping.status_field));
         };
-        let is = |name: &str| status.eq_ignore_ascii_case(name);
+        let is = |names: &[String]| names.iter().any(|name| status.eq_ignore_ascii_case(name));
         match () {
             () if is(&mapping.completed) => Row::Completed,
             () if is(&mapping.failed) => Row::Failed,
@@ -115,7 +118,7 @@ impl Engage {
         match response.status {
             // Nothing in an element is documented but that it has a status.
             200 => {
-                let list = shape::check_list(shape::without_envelope(response), "purchases", &[])?;
+                let list = self.checked_list(response, "purchases", &[])?;
                 self.note_own_history();
                 Ok(list)
             }
@@ -125,7 +128,7 @@ impl Engage {
     }
 
     fn purchase_list(&self, contact: ContactId, call: &Arc<Call>) -> Result<Response> {
-        get(self, format!("/api/v3/point-shop-item-purchases?contactId={contact}"), call)
+        get(self, contact_path(&self.api_mapping.purchases_path, contact), call)
     }
 
     /// Sends the status query of a member's purchases. One response serves all pending purchases of
@@ -147,7 +150,9 @@ impl Engage {
         let invalid = |cause: &str| {
             History::NoEvidence(Reason { cause: vec![cause.to_owned()], ..Reason::of(Code::PendingInvalidResponse) })
         };
-        let Some(list) = shape::elements(&response) else { return invalid("the history is not a JSON list") };
+        let Some(list) = shape::elements(&response, &self.api_mapping) else {
+            return invalid("the history is not a JSON list");
+        };
         self.note_own_history();
         if list.elements.is_empty() && list.complete {
             return History::None;
@@ -162,7 +167,8 @@ impl Engage {
     /// `InvalidContact`, and a gateway does not.
     fn has_own_history_now(&self, call: &Arc<Call>) -> bool {
         if !self.has_own_history()
-            && let Ok(response) = get(self, "/api/v3/point-shop-item-purchases?contactId=none".to_owned(), call)
+            && self.may_probe()
+            && let Ok(response) = get(self, self.api_mapping.purchases_path.replace("{contactId}", "none"), call)
             && ErrorBody::of(&response).engage_code() == Some("InvalidContact")
         {
             self.note_own_history();
@@ -180,11 +186,21 @@ impl Engage {
         };
         let detail = Detail { http_status: Some(200), ..Detail::default() };
         let mut found: Option<QueryResult> = None;
+        let mut unreadable = unreadable;
         for raw in rows {
-            let Some(fields) = Object::read(raw) else { continue };
+            let Some(fields) = Object::read(raw) else {
+                unreadable += 1;
+                continue;
+            };
             // Any of the fields may carry it: a row may have an id of its own beside it.
             let mut names = self.api_mapping.purchase_id_fields.iter();
             if !names.any(|name| fields.guid(&[name]) == Some(purchase.id.uuid())) {
+                // A row without a readable id may be any purchase's, and one of another contact
+                // says nothing about this one's history.
+                let has_id = fields.guid(&self.api_mapping.purchase_id_fields).is_some();
+                let contact = fields.guid(&[&self.api_mapping.contact_id_field]);
+                let foreign = contact.is_some_and(|contact| contact != purchase.contact.uuid());
+                unreadable += usize::from(!has_id || foreign);
                 continue;
             }
             let row = match self.read_row(purchase, raw) {
@@ -207,6 +223,10 @@ impl Engage {
             });
         }
         match found {
+            // Failed counts only if every row is, and not all of them were read.
+            Some(QueryResult::Failed(reason)) if !complete || unreadable > 0 => {
+                QueryResult::Processing(Reason { code: Code::Pending, ..reason })
+            }
             Some(result) => result,
             None if !complete => QueryResult::NoEvidence(Reason {
                 cause: vec!["the history is a page and not all of it".into()],
@@ -253,7 +273,8 @@ pub(super) fn failed_attempt(failure: &Failure) -> AttemptResult {
             AttemptResult::InDoubt(reason(Code::PendingInvalidResponse))
         }
         FailureKind::Cancelled => AttemptResult::InDoubt(reason(Code::PendingClosed)),
-        FailureKind::Lost => AttemptResult::Reset(reason(Code::PendingConnectionLost)),
+        FailureKind::OutOfMemory => AttemptResult::InDoubt(reason(Code::PendingOutOfMemory)),
+        FailureKind::Lost if !failure.response_began => AttemptResult::Reset(reason(Code::PendingConnectionLost)),
         FailureKind::TimedOut => {
             let mut reason = reason(Code::PendingConnectionLost);
             reason.cause.push("no response within requestTimeoutMs".into());

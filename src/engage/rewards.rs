@@ -2,8 +2,8 @@
 //! fields may be null.
 
 use super::list_check::{Field, Kind};
-use super::shape::{self, Object};
-use super::{Engage, get_ok, server_clock};
+use super::shape::Object;
+use super::{Engage, contact_path, get_ok, server_clock};
 use crate::config::ApiMapping;
 use crate::core::domain::Channel;
 use crate::core::domain::{AssignmentId, ContactId};
@@ -21,9 +21,8 @@ impl Engage {
     /// envelope `{"items": […]}` is removed.
     pub fn rewards(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Vec<u8>> {
         // A channel's name has unreserved characters only.
-        let path = self.api_mapping.rewards_path.replace("{contactId}", &contact.to_string());
-        let path = path.replace("{channel}", channel.name());
-        shape::check_list(shape::without_envelope(get_ok(self, path, call)?), "rewards", REWARD)
+        let path = contact_path(&self.api_mapping.rewards_path, contact).replace("{channel}", channel.name());
+        self.checked_list(get_ok(self, path, call)?, "rewards", REWARD)
     }
 
     /// Reads the rewards of a checked list.
@@ -42,9 +41,9 @@ impl Engage {
 pub(super) fn read_reward(raw: &RawValue, api_mapping: &ApiMapping) -> Option<Reward> {
     let fields = Object::read(raw)?;
     let redeemed_on = fields.text(&api_mapping.redeemed_on_fields);
-    let redeemed = fields.one(&api_mapping.redeemed_fields);
+    let redeemed = fields.flag(&api_mapping.redeemed_fields);
     Some(Reward {
-        id: fields.guid(&["id"]).map(AssignmentId::from_uuid),
+        id: fields.guid(&api_mapping.reward_id_fields).map(AssignmentId::from_uuid),
         promotion: fields.guid(&api_mapping.promotion_id_fields),
         // A time of redeem proves the redeem.
         redeemed: redeemed.or(redeemed_on.as_ref().map(|_| true)),
@@ -70,7 +69,7 @@ pub(crate) struct Receipt {
 impl Receipt {
     fn read(raw: &RawValue, channel: Channel, api_mapping: &ApiMapping) -> Option<Self> {
         let fields = Object::read(raw)?;
-        let channels: Vec<&RawValue> = fields.one(&["redemptionChannels"]).unwrap_or_default();
+        let channels: Vec<&RawValue> = fields.one(&[&api_mapping.channels_field]).unwrap_or_default();
         let here = channels
             .into_iter()
             .filter_map(Object::read)

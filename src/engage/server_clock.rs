@@ -4,6 +4,7 @@
 use crate::core::domain::{Millis, millis};
 use crate::rt::{self, Instant, Mutex};
 use crate::transport::http_date;
+use std::borrow::Cow;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -11,7 +12,19 @@ use time::format_description::well_known::Rfc3339;
 /// Reads a time as Engage writes it, with `Z` or an offset. None without either: such a time could
 /// mean any of 26 hours.
 pub(super) fn of_engage(text: &str) -> Option<Millis> {
-    OffsetDateTime::parse(text, &Rfc3339).ok().and_then(since_1970)
+    let text = with_colon(text);
+    OffsetDateTime::parse(&text, &Rfc3339).ok().and_then(since_1970)
+}
+
+/// Adds the colon to an offset that has none: `+0200`.
+fn with_colon(text: &str) -> Cow<'_, str> {
+    let at = text.len().saturating_sub(5);
+    match text.as_bytes().get(at..) {
+        Some([b'+' | b'-', digits @ ..]) if digits.len() == 4 && digits.iter().all(u8::is_ascii_digit) && at > 10 => {
+            Cow::Owned(format!("{}:{}", &text[..at + 3], &text[at + 3..]))
+        }
+        _ => Cow::Borrowed(text),
+    }
 }
 
 fn since_1970(time: OffsetDateTime) -> Option<Millis> {
@@ -62,6 +75,7 @@ mod tests {
     fn time_without_an_offset_is_not_read() {
         assert_eq!(of_engage("1970-01-01T00:00:01.500Z"), Some(1_500));
         assert_eq!(of_engage("1970-01-01T02:00:01+02:00"), Some(1_000));
+        assert_eq!(of_engage("1970-01-01T02:00:01+0200"), Some(1_000));
         assert_eq!(of_engage("2026-03-20T13:53:08.003Z"), Some(1_774_014_788_003));
         for bad in ["2026-03-20T13:53:08", "2026-03-20", "", "soon", "1969-12-31T23:59:59Z"] {
             assert_eq!(of_engage(bad), None, "{bad}");

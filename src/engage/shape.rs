@@ -1,7 +1,8 @@
 //! Checks the shape of a response without building a tree of it. The bytes are passed on unchanged.
 
 use super::error_response::{ErrorBody, without_bom};
-use super::list_check::{self, FaultKind, Field};
+use super::list_check::{self, FaultKind, Field, Kind};
+use crate::config::ApiMapping;
 use crate::core::code::Code;
 use crate::core::error::{Detail, Error, Result};
 use crate::transport::Response;
@@ -22,9 +23,22 @@ impl<'a> Object<'a> {
         serde_json::from_str(raw.get()).ok().map(Self)
     }
 
+    /// Returns the raw value of a name, in any case. A name with dots is a path.
+    fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        let found = self
+            .0
+            .get(name)
+            .or_else(|| self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value));
+        match (found, name.split_once('.')) {
+            (Some(value), _) => Some(value),
+            (None, Some((first, rest))) => Object::read(self.raw(first)?)?.raw(rest),
+            (None, None) => None,
+        }
+    }
+
     /// Returns the value of the first of `names` that holds a `T`.
     pub fn one<T: Deserialize<'a>>(&self, names: &[impl AsRef<str>]) -> Option<T> {
-        let of = |name: &str| serde_json::from_str::<Option<T>>(self.0.get(name)?.get()).ok().flatten();
+        let of = |name: &str| serde_json::from_str::<Option<T>>(self.raw(name)?.get()).ok().flatten();
         names.iter().find_map(|name| of(name.as_ref()))
     }
 
@@ -34,9 +48,23 @@ impl<'a> Object<'a> {
         names.iter().find_map(of)
     }
 
-    /// Returns a text, or the digits of a number: Engage writes some values as either.
+    /// Returns a text, or a number with its digits as they came: Engage writes some values as
+    /// either.
     pub fn digits(&self, names: &[impl AsRef<str>]) -> Option<String> {
-        self.text(names).or_else(|| self.one::<serde_json::Number>(names).map(|number| number.to_string()))
+        let number = |raw: &RawValue| raw.get().starts_with(|first: char| first.is_ascii_digit() || first == '-');
+        self.text(names).or_else(|| {
+            let raw = names.iter().find_map(|name| self.raw(name.as_ref()).filter(|raw| number(raw)))?;
+            Some(raw.get().to_owned())
+        })
+    }
+
+    /// Returns a truth value: a boolean, 0 or 1, or one of them as a text.
+    pub fn flag(&self, names: &[impl AsRef<str>]) -> Option<bool> {
+        self.one::<bool>(names).or_else(|| match self.digits(names)?.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" => Some(true),
+            "false" | "0" | "no" => Some(false),
+            _ => None,
+        })
     }
 
     pub fn guid(&self, names: &[impl AsRef<str>]) -> Option<Uuid> {
@@ -50,18 +78,34 @@ impl<'a> Object<'a> {
 pub(super) fn denies_success(raw: &RawValue) -> bool {
     let Some(fields) = Object::read(raw) else { return true };
     let filled = |name: &str| {
-        fields.0.get(name).is_some_and(|value| !matches!(value.get(), "null" | "[]" | "{}" | "\"\"" | "false"))
+        fields.raw(name).is_some_and(|value| !matches!(value.get(), "null" | "[]" | "{}" | "\"\"" | "false"))
     };
-    ["error", "errors", "errorCode", "Error", "Errors", "ErrorCode"].iter().any(|name| filled(name))
-        || ["success", "succeeded", "Success"].iter().any(|name| fields.one::<bool>(&[name]) == Some(false))
+    ["error", "errors", "errorCode", "fault", "exception"].iter().any(|name| filled(name))
+        || ["success", "succeeded", "isSuccess", "ok"].iter().any(|name| fields.flag(&[name]) == Some(false))
+        || ["status", "result", "outcome"].iter().any(|name| {
+            let text = fields.text(&[name]).unwrap_or_default().to_ascii_lowercase();
+            ["error", "failed", "failure", "rejected", "denied"].contains(&text.as_str())
+        })
 }
 
-/// Returns the body of a read that must be a JSON array of objects with these fields, unchanged.
-pub(crate) fn check_list(response: Response, what: &str, fields: &[Field]) -> Result<Vec<u8>> {
+/// Returns the body of a read that must be a JSON array of objects with these fields, unchanged. An
+/// element that lacks one is left out; the number of those comes beside the list.
+pub(crate) fn check_list(response: Response, what: &str, fields: &[Field]) -> Result<(Vec<u8>, usize)> {
     let Ok(text) = std::str::from_utf8(without_bom(&response.body)) else {
         return Err(bad(&response, format!("the {what} are not UTF-8")));
     };
-    let Err(fault) = list_check::check_list(text, fields) else { return Ok(body_without_bom(response.body)) };
+    let Err(fault) = list_check::check_list(text, fields) else { return Ok((body_without_bom(response.body), 0)) };
+    if let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) {
+        let good: Vec<&RawValue> = elements.iter().copied().filter(|raw| has_fields(raw, fields)).collect();
+        // A list of which nothing is understood is an error, and no empty list.
+        if good.len() == elements.len() {
+            return Ok((body_without_bom(response.body), 0));
+        }
+        if !good.is_empty() {
+            let skipped = elements.len() - good.len();
+            return Ok((serde_json::to_vec(&good).unwrap_or_default(), skipped));
+        }
+    }
     let (line, column) = line_and_column(text, fault.at);
     // The message has the place and the kind of the fault, and never the value.
     let place = match (fault.kind, fault.element) {
@@ -74,6 +118,17 @@ pub(crate) fn check_list(response: Response, what: &str, fields: &[Field]) -> Re
         FaultKind::Syntax => "are not JSON",
     };
     Err(bad(&response, format!("{place} {says} (line {line}, column {column})")))
+}
+
+/// Whether an element is an object with these fields. Numbers count by value: `500.0` is a whole
+/// one.
+fn has_fields(raw: &RawValue, fields: &[Field]) -> bool {
+    let Some(object) = Object::read(raw) else { return false };
+    fields.iter().all(|(name, kind)| match kind {
+        Kind::Guid => object.guid(&[name]).is_some(),
+        Kind::Number => object.one::<f64>(&[name]).is_some(),
+        Kind::Natural => object.one::<f64>(&[name]).is_some_and(|value| value >= 0.0 && value.fract() == 0.0),
+    })
 }
 
 /// Returns line and column, both from 1. The column is in bytes.
@@ -101,42 +156,44 @@ pub(super) struct Elements {
 /// Engage's pages have this many elements by default (documented for v2).
 const PAGE: usize = 100;
 
-/// Returns the elements of a list or of an envelope (`items`, `Items`, `data`) around one. None if
-/// it is neither.
-pub(super) fn elements(response: &Response) -> Option<Elements> {
-    let body = without_bom(&response.body).trim_ascii();
-    if body.first() == Some(&b'[') {
-        let elements: Vec<Box<RawValue>> = serde_json::from_slice(body).ok()?;
-        let complete = elements.is_empty() || !elements.len().is_multiple_of(PAGE);
+/// Returns the elements of a list, or of an envelope around one. None if it is neither.
+pub(super) fn elements(response: &Response, mapping: &ApiMapping) -> Option<Elements> {
+    let body = std::str::from_utf8(without_bom(&response.body)).ok()?.trim();
+    let whole = |count: usize| count == 0 || !count.is_multiple_of(PAGE);
+    if body.starts_with('[') {
+        let elements: Vec<Box<RawValue>> = serde_json::from_str(body).ok()?;
+        let complete = whole(elements.len());
         return Some(Elements { elements, complete });
     }
-    let fields: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body).ok()?;
-    let list = ENVELOPES.iter().find_map(|name| fields.get(*name))?;
-    let elements: Vec<Box<RawValue>> = serde_json::from_str(list.get()).ok()?;
-    let number =
-        |names: [&str; 2]| names.iter().find_map(|name| serde_json::from_str::<f64>(fields.get(*name)?.get()).ok());
-    let total = number(["totalCount", "TotalCount"]);
-    let offset = number(["offset", "Offset"]).unwrap_or(0.0);
-    #[allow(clippy::cast_precision_loss)] // A page is far shorter than 2^53.
-    let end = offset + elements.len() as f64;
-    let complete = match total {
-        Some(total) => offset == 0.0 && end >= total,
-        None => offset == 0.0 && (elements.is_empty() || !elements.len().is_multiple_of(PAGE)),
+    let envelope = Object::read(serde_json::from_str(body).ok()?)?;
+    let elements: Vec<Box<RawValue>> = envelope.one(&mapping.envelope_fields)?;
+    let number = |names: &[String]| envelope.digits(names).and_then(|digits| digits.parse::<f64>().ok());
+    let offset = number(&mapping.offset_fields).unwrap_or(0.0);
+    let counted = match number(&mapping.total_count_fields) {
+        // A page is far shorter than 2^53.
+        #[allow(clippy::cast_precision_loss)]
+        Some(total) => elements.len() as f64 >= total,
+        None => whole(elements.len()),
     };
+    // A field that is not known may say that there are further pages.
+    let names = [&mapping.envelope_fields, &mapping.total_count_fields, &mapping.offset_fields];
+    let is_known = |key: &str| {
+        key.eq_ignore_ascii_case("count")
+            || names.iter().any(|names| names.iter().any(|name| key.eq_ignore_ascii_case(name)))
+    };
+    let lists = mapping.envelope_fields.iter().filter(|name| envelope.raw(name).is_some()).count();
+    let complete = offset == 0.0 && counted && lists == 1 && envelope.0.keys().all(|key| is_known(key));
     Some(Elements { elements, complete })
 }
 
-/// The names under which an envelope carries its list.
-const ENVELOPES: [&str; 3] = ["items", "Items", "data"];
-
 /// Removes an envelope around a list. Anything else stays as it is, for its own check.
-pub(crate) fn without_envelope(response: Response) -> Response {
+pub(crate) fn without_envelope(response: Response, mapping: &ApiMapping) -> Response {
     if without_bom(&response.body).trim_ascii_start().first() != Some(&b'{') {
         return response;
     }
-    let fields = serde_json::from_slice::<HashMap<Cow<'_, str>, &RawValue>>(without_bom(&response.body));
-    let list = fields.ok().and_then(|fields| {
-        ENVELOPES.iter().find_map(|name| fields.get(*name)).map(|list| list.get().as_bytes().to_vec())
+    let list = std::str::from_utf8(without_bom(&response.body)).ok().and_then(|body| {
+        let envelope = Object::read(serde_json::from_str(body).ok()?)?;
+        envelope.one::<&RawValue>(&mapping.envelope_fields).map(|list| list.get().as_bytes().to_vec())
     });
     match list {
         Some(body) => Response { body, ..response },

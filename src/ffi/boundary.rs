@@ -27,6 +27,29 @@ pub(crate) unsafe fn json(name: &'static str, out: *mut eps_buffer, call: impl F
     code.number()
 }
 
+/// Runs a call that reads the buffer `from`. `out` is cleared first, so it must be another buffer:
+/// the same one is left unchanged.
+///
+/// # Safety
+/// As for [`json`]. `from` is NULL or points to a buffer whose bytes do not change during the call.
+pub(crate) unsafe fn json_from(
+    name: &'static str,
+    from: *const eps_buffer,
+    out: *mut eps_buffer,
+    call: impl FnOnce(&[u8]) -> Result<Vec<u8>>,
+) -> i32 {
+    if !out.is_null() && std::ptr::eq(from, out) {
+        return Code::BadOptions.number();
+    }
+    // SAFETY: the same promise.
+    unsafe {
+        json(name, out, || {
+            let from = from.as_ref().ok_or_else(|| Error::new(Code::NullArgument, "buffer is NULL"))?;
+            call(from.bytes())
+        })
+    }
+}
+
 /// Runs a call without a buffer.
 pub(crate) fn code(name: &'static str, call: impl FnOnce() -> Result<()>) -> i32 {
     match caught(injected(name, call)) {

@@ -31,6 +31,18 @@ impl eps_buffer {
         Self { data: bytes.as_mut_ptr().cast(), len, reserved: bytes.capacity() }
     }
 
+    /// Returns the bytes; none where `data` is NULL.
+    ///
+    /// # Safety
+    /// `data` is NULL or points to `len` bytes that outlive `'a` and do not change.
+    pub(crate) unsafe fn bytes<'a>(&self) -> &'a [u8] {
+        if self.data.is_null() {
+            return &[];
+        }
+        // SAFETY: not NULL, so by the caller's promise valid for `len` bytes.
+        unsafe { std::slice::from_raw_parts(self.data.cast::<u8>(), self.len) }
+    }
+
     /// Frees the memory.
     ///
     /// # Safety

@@ -7,9 +7,9 @@
 use super::boundary;
 use super::buffer::eps_buffer;
 use super::handle::{self, eps_client};
-use super::input;
+use super::{input, json};
 use crate::Client;
-use crate::core::code::{self, C_NAMES, Code};
+use crate::core::code::{self, C_MEANINGS, C_NAMES, Code};
 use crate::core::domain::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::error::{Error, Result};
 use crate::log::{Level, Sink};
@@ -43,7 +43,8 @@ pub type eps_log_fn =
 ///                     "userAgent": the POS and its version, "AcmePOS/1.5".
 ///                     Usual keys:
 ///                     "apiKey": the API key; absent when a relay adds it.
-///                     "journalPath": a file on a local disk, which every operation needs.
+///                     "journalPath": a file on a local disk, which every operation needs. The path
+///                     is absolute.
 ///                     "journal": "memory" in place of a file. Pending operations are lost when the
 ///                     process ends.
 ///                     Optional keys, with defaults:
@@ -60,10 +61,24 @@ pub type eps_log_fn =
 ///                     "maxResponseBytes" 8388608: the size limit of a response.
 ///                     "retryScheduleMs" [10000,30000,60000,300000]: the waits between status
 ///                     queries of a pending operation. The last wait repeats.
-///                     "startupJitterMs" 30000: the time after an open within which the first
+///                     "startupJitterMs" 300000: the time after an open within which the first
 ///                     status queries start.
 ///                     "resendLimitMs" 86400000: the age after which a purchase is not sent again.
 ///                     "retentionDays" 90: the time for which acknowledged records are kept.
+///                     "tenant": whose operations the journal holds, by default the origin of
+///                     baseUrl. Set it where baseUrl may change, for example to a relay's. The
+///                     library neither queries nor sends the operations of another tenant.
+///                     "historyLagMs" 600000: the longest delay, up to 86400000 ms, with which
+///                     Engage's history shows a purchase.
+///                     "referenceWindowMs" 43200000: the time after its acknowledgement in which a
+///                     reference still means the same purchase; see REFERENCES.
+///                     "idScope" "journal": purchase ids are random. "tenant": a purchase id is
+///                     derived from tenant, reference, contact and item. Two tills, and a till that
+///                     lost its journal, then cannot buy the same sale twice. References must never
+///                     repeat within the tenant.
+///                     "sealPath", "journalRole" "live", "journalRecovery" "refuse": the seal of
+///                     the journal, and the ways out when a journal is a copy or incomplete.
+///                     docs/configuration.md describes them.
 ///                     "apiMapping": an object with names in Engage's API that Voyado's public
 ///                     pages do not state. docs/configuration.md lists its keys.
 /// @param client       Gets the client, or NULL. Unchanged if out is NULL. Close it by
@@ -430,9 +445,10 @@ pub unsafe extern "C" fn eps_redeem_reward(
 ///
 /// The POS calls it after a start and between sales. The call sends no request.
 ///
-/// @param options_json  NULL, or `{}`: there are no options yet.
-/// @param out           Gets `{"operations": […]}`, the operation objects, oldest first; or the
-///                      problem object. Required.
+/// @param options_json  NULL, or `{"reference": …}`: only the operations of this reference, for
+///                      example of one receipt.
+/// @param out           Gets `{"operations": […]}`, the operation objects (see eps_get_operation),
+///                      oldest first; or the problem object. Required.
 /// @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
 ///
 /// Threads: any.
@@ -450,6 +466,40 @@ pub unsafe extern "C" fn eps_list_unacknowledged(
     }
 }
 
+/// Lists the operations that the journal holds, also the acknowledged ones, page by page.
+///
+/// The list is for reports, exports and audits. The call sends no request. A till shows its cashier
+/// eps_list_unacknowledged.
+///
+/// @param options_json  NULL, or an object with any of:
+///                      "since", "until": the operations that were recorded from this time on, and
+///                      before that time, in ms since 1970 UTC.
+///                      "outcome": "completed", "declined", "pending" or "notSent".
+///                      "acknowledged": true or false.
+///                      "reference": the operations of this reference.
+///                      "limit": the most operations of a page, 1 to 1000; the default is 100.
+///                      "after": the "next" of the page before this one.
+/// @param out           Gets `{"operations": […], "next": …}`: the operation objects (see
+///                      eps_get_operation), oldest first. "next" is a string for the option "after"
+///                      of the next call, or null behind the last page. A page may be empty. Or
+///                      gets the problem object. Required.
+/// @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_list_operations(
+    client: *mut eps_client,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::json("eps_list_operations", out, || {
+            handle::get(client)?.list_operations(input::optional(options_json, "options_json")?)
+        })
+    }
+}
+
 /// Returns the last known state of an operation, for example for a second receipt.
 ///
 /// The call sends no request.
@@ -457,16 +507,31 @@ pub unsafe extern "C" fn eps_list_unacknowledged(
 /// @param operation_id  From a problem object, eps_purchase or eps_list_unacknowledged. The
 ///                      operation id of a purchase is its purchase id.
 /// @param out           Gets the operation object; or the problem object. Required. A value that is
-///                      not known, or that belongs to the other kind, is null. The keys:
+///                      not known, or that belongs to the other kind, is null. Times are in ms
+///                      since 1970 UTC. The keys:
 ///                      "operationId"; "kind" ("purchase", "redeem"); "outcome" ("completed",
-///                      "declined", "pending", "notSent"); "state", "code", "name"; "purchaseId",
-///                      "contactId", "itemId"; "assignmentId", the reward that is redeemed, or that
-///                      the purchase gave once eps_find_reward was certain; "channel", "reference";
-///                      "attempts", the requests made; "httpStatus", "engageCode"; "needsReview",
-///                      whether a manual review is needed; "recordedAtMs", "resolvedAtMs",
-///                      "acknowledgedAtMs", in ms since 1970 UTC; "purchase", Engage's purchase
-///                      object unchanged, once completed; "reward", of a redeem: Engage's reward
-///                      object unchanged, if Engage returned it.
+///                      "declined", "pending", "notSent"); "state", the state in the journal;
+///                      "code", "name"; "action", as eps_code_action returns it;
+///                      "purchaseId", "contactId", "itemId"; "assignmentId", the reward that is
+///                      redeemed, or that the purchase gave once eps_find_reward was certain;
+///                      "channel", "reference";
+///                      "attempts", the requests made; "httpStatus", "engageCode"; "cause", an
+///                      array of texts about the last response, outermost first; "requestIds",
+///                      Engage's own ids of the requests;
+///                      "recordedAtMs"; "resolvedAtMs", the time at which the outcome became known;
+///                      "acknowledgedAtMs"; "expectedByMs", the time by which a pending operation
+///                      has an outcome at the latest, where that is known;
+///                      "lastQueryAtMs", "nextQueryAtMs", the last and the next status query;
+///                      "lastCode", the code of the last attempt or query; "firstPendingCode", the
+///                      code with which the operation became pending; "retryCount", the status
+///                      queries that no caller waited for;
+///                      "needsReview", whether a manual review is needed; "review", null or the
+///                      result of eps_resolve_review: "resolution", "by", "note", "atMs";
+///                      "tenant", whose operation it is; "foreign", whether it belongs to another
+///                      tenant than the client's, which neither queries nor sends it;
+///                      "writerVersion", the version of the library that wrote the record last;
+///                      "purchase", Engage's purchase object unchanged, once completed; "reward",
+///                      of a redeem: Engage's reward object unchanged, if Engage returned it.
 /// @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without
 ///         a journal.
 ///
@@ -509,7 +574,8 @@ pub unsafe extern "C" fn eps_resolve_pending(
 ///
 /// Until then the library keeps the operation. Afterwards its record is kept for "retentionDays",
 /// and eps_list_unacknowledged does not list it. For an operation with "needsReview", the call
-/// states that a person has taken it over. A second call changes nothing.
+/// states that a person has taken it over, without a resolution; see eps_resolve_review. A second
+/// call changes nothing.
 ///
 /// @param operation_id  A GUID.
 /// @param out           Gets the operation object; or the problem object. Required.
@@ -525,6 +591,73 @@ pub unsafe extern "C" fn eps_acknowledge(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe { boundary::json("eps_acknowledge", out, || handle::get(client)?.acknowledge(operation(operation_id)?)) }
+}
+
+/// Stores the decision of a person about an operation in manual review, and acknowledges it.
+///
+/// The person compares the member's purchases and rewards in Engage with the receipt. The decision
+/// becomes the operation's outcome and stays in its record. If Engage shows the purchase later, the
+/// outcome becomes completed. The call sends no request.
+///
+/// @param operation_id  An operation with "needsReview".
+/// @param resolution    "completed" (the member has the reward) or "declined" (nothing was
+///                      deducted).
+/// @param options_json  NULL, or an object with any of "by" (who decided) and "note" (why). Each
+///                      has at most 200 bytes and no control characters. The journal keeps both.
+/// @param out           Gets the operation object with "review". An operation that needs no review
+///                      is returned as it is. Or gets the problem object. Required.
+/// @return EPS_OK; EPS_UNKNOWN_OPERATION; EPS_STILL_PENDING for a pending operation that needs no
+///         review; EPS_BAD_OPTIONS for another resolution; a code of the -1xx or -6xx class;
+///         EPS_BAD_CONFIG without a journal.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_resolve_review(
+    client: *mut eps_client,
+    operation_id: *const c_char,
+    resolution: *const c_char,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::json("eps_resolve_review", out, || {
+            let client = handle::get(client)?;
+            let (id, resolution) = (operation(operation_id)?, input::required(resolution, "resolution")?);
+            client.resolve_review(id, resolution, input::optional(options_json, "options_json")?)
+        })
+    }
+}
+
+/// Acknowledges all operations of a reference, or none: a whole receipt in one step.
+///
+/// While one of them is pending, the call changes nothing. A second call changes nothing. A
+/// reference without an operation gives an empty list.
+///
+/// @param reference     The reference of eps_purchase and eps_redeem_reward.
+/// @param options_json  NULL, or `{}`: there are no options yet.
+/// @param out           Gets `{"operations": […]}`, the operation objects of the reference (see
+///                      eps_get_operation), oldest first; or the problem object, whose
+///                      "operationId" is the first operation that is pending. Required.
+/// @return EPS_OK; EPS_STILL_PENDING; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a
+///         journal.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_acknowledge_reference(
+    client: *mut eps_client,
+    reference: *const c_char,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::json("eps_acknowledge_reference", out, || {
+            let client = handle::get(client)?;
+            let reference = input::required(reference, "reference")?;
+            client.acknowledge_reference(reference, input::optional(options_json, "options_json")?)
+        })
+    }
 }
 
 /// Reads the counters since the open and the counts of the journal, for the POS's own monitoring.
@@ -610,6 +743,76 @@ pub extern "C" fn eps_code_name(code: i32) -> *const c_char {
     boundary::value("eps_code_name", c"EPS_INTERNAL".as_ptr(), || {
         C_NAMES.iter().find(|(number, _)| *number == code).map_or(c"EPS_UNKNOWN".as_ptr(), |(_, name)| name.as_ptr())
     })
+}
+
+/// Returns who acts on a code. The text is static and must not be freed.
+///
+/// "continue": the POS goes on. "tellMember": the cashier informs the member. "retry": the POS or
+/// the cashier may try again. "administrator": the administrator corrects the till, the network or
+/// the key. "fixProgram": the vendor of the POS corrects the program. "wait": nobody acts, because
+/// the library resolves the operation. "review": a person decides; see MANUAL REVIEW.
+///
+/// Every number has an action. A code of a newer version has the action of its class. The action
+/// does not replace the outcome: EPS_UNAUTHORIZED is declined, and its action is "administrator". A
+/// cashier then reads "not available now", not "declined". A newer version may return another text:
+/// treat it as "administrator".
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub extern "C" fn eps_code_action(code: i32) -> *const c_char {
+    boundary::value("eps_code_action", c"fixProgram".as_ptr(), || code::action(code).c_name().as_ptr())
+}
+
+/// Returns a code's meaning in one or two English sentences, as in this header. For a number
+/// without a code it is a sentence that says so. The text is static and must not be freed.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub extern "C" fn eps_code_meaning(code: i32) -> *const c_char {
+    boundary::value("eps_code_meaning", c"A fault of this library (a caught panic).".as_ptr(), || {
+        let known = C_MEANINGS.iter().find(|(number, _)| *number == code);
+        known.map_or(c"This version of the library has no code of this number.".as_ptr(), |(_, text)| text.as_ptr())
+    })
+}
+
+/// Returns one value of a JSON text, for a program without a JSON library.
+///
+/// A string is returned without its quotes and escapes. Any other value is returned as JSON,
+/// exactly as it stands in the text: `500.00`, `true`, `null`, an array, an object.
+///
+/// @param buffer   The result of a call, or the program's own {data, len} with JSON. It is not
+///                 changed.
+/// @param pointer  A JSON Pointer (RFC 6901): "/operationId", "/operations/0/outcome"; "" is the
+///                 whole value. In a key, "~1" is a slash and "~0" is a tilde.
+/// @param out      Gets the value; or the problem object. Required. It must be another buffer than
+///                 "buffer": the same one gives EPS_BAD_OPTIONS and stays unchanged. A string may
+///                 have a NUL inside: "len" counts all its bytes.
+/// @return EPS_OK; EPS_BAD_OPTIONS if there is no such value, the pointer is malformed or the
+///         buffer does not hold JSON; EPS_EMPTY_ARGUMENT for a buffer without bytes;
+///         EPS_NULL_ARGUMENT, EPS_BAD_UTF8.
+///
+/// Threads: any. No client is needed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_json_get(buffer: *const eps_buffer, pointer: *const c_char, out: *mut eps_buffer) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::json_from("eps_json_get", buffer, out, |bytes| json::get(bytes, input::present(pointer, "pointer")?))
+    }
+}
+
+/// Writes a text as a JSON string with its quotes, for a program that writes its own options_json.
+///
+/// A quoted text cannot add a key to the options: `{"reference": ` and the result and `}`.
+///
+/// @param text  UTF-8; it may be empty.
+/// @param out   Gets the JSON string; or the problem object. Required.
+/// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_UTF8.
+///
+/// Threads: any. No client is needed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_json_quote(text: *const c_char, out: *mut eps_buffer) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe { boundary::json("eps_json_quote", out, || Ok(json::quote(input::present(text, "text")?))) }
 }
 
 /// Returns the library's version, "1.2.3". The text is static and must not be freed.

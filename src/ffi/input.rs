@@ -11,11 +11,19 @@ use std::ffi::{CStr, c_char};
 /// `text` is NULL or points to a NUL-terminated string that outlives `'a`.
 pub(crate) unsafe fn required<'a>(text: *const c_char, argument: &str) -> Result<&'a str> {
     // SAFETY: the same promise.
-    match unsafe { optional(text, argument) }? {
-        Some("") => Err(Error::new(Code::EmptyArgument, format!("{argument} is empty"))),
-        Some(text) => Ok(text),
-        None => Err(Error::new(Code::NullArgument, format!("{argument} is NULL"))),
+    match unsafe { present(text, argument) }? {
+        "" => Err(Error::new(Code::EmptyArgument, format!("{argument} is empty"))),
+        text => Ok(text),
     }
+}
+
+/// Reads a text that may be empty.
+///
+/// # Safety
+/// As for [`required`].
+pub(crate) unsafe fn present<'a>(text: *const c_char, argument: &str) -> Result<&'a str> {
+    // SAFETY: the same promise.
+    unsafe { optional(text, argument) }?.ok_or_else(|| Error::new(Code::NullArgument, format!("{argument} is NULL")))
 }
 
 /// Reads a text that may be NULL.

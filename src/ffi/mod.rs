@@ -7,6 +7,7 @@ mod buffer;
 mod exports;
 mod handle;
 mod input;
+mod json;
 
 pub use buffer::eps_buffer;
 pub use exports::*;

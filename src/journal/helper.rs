@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(hung.unwrap_err().code(), Code::JournalTimedOut);
         for _ in 0..50 {
             let late = helper.call(Duration::from_millis(1), || panic!("this work was dropped"));
-            assert_eq!(late.map(|()| ()).unwrap_err().code(), Code::JournalTimedOut);
+            assert_eq!(late.unwrap_err().code(), Code::JournalTimedOut);
         }
         assert_eq!(rt::lock(&helper.shared.queue).jobs.len(), 0);
         let waiting = helper.clone();

@@ -7,5 +7,5 @@ mod unload;
 
 pub(crate) use fork::{is_forked, watch_forks};
 pub(crate) use locks::{LockKind, process_number, try_lock, unlock};
-pub(crate) use signals::with_signals_blocked;
+pub(crate) use signals::{unblock_runtime_signals, with_signals_blocked};
 pub(crate) use unload::keep_loaded;

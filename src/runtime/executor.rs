@@ -2,6 +2,7 @@
 //! and their times. A caller only waits. No attempt is made before its intent is durable (invariant
 //! 2).
 
+use super::Journal;
 use super::waiter::Waiter;
 use crate::config::Config;
 use crate::core::admission::{self, Admission, AdmissionRules, Command};
@@ -15,7 +16,6 @@ use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
 use crate::core::scheduler::{self, Job, Resolve};
 use crate::engage::{Engage, History};
-use crate::journal::Journal;
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
@@ -26,8 +26,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Purchases that one client may have under way. A till needs one, a store server more.
-const WORKERS: usize = 32;
+/// Threads of one client at most: each attempt under way has one, so that a server that hangs holds
+/// up no sale. A till needs a few, a store server more.
+const WORKERS: usize = 256;
 /// A worker without work for this long ends, except the last one.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often the journal is searched for pending intents of processes that ended.
@@ -139,7 +140,11 @@ impl Executor {
     pub fn get(&self, id: OperationId) -> Result<Option<Intent>> {
         // In this order: a write in between is then found in the journal.
         let reported = self.reported(id);
-        Ok(newer(reported, self.journal.get(id)?))
+        match self.journal.get(id) {
+            Ok(stored) => Ok(newer(reported, stored)),
+            // A journal that fails hides no completion that was reported.
+            Err(error) => reported.map(Some).ok_or(error),
+        }
     }
 
     /// Returns everything that is pending or not acknowledged, oldest first.
@@ -153,6 +158,13 @@ impl Executor {
     /// Returns a completion that was reported and is not stored yet.
     fn reported(&self, id: OperationId) -> Option<Intent> {
         self.lock().not_persisted.get(&id).filter(|intent| intent.state == IntentState::Completed).cloned()
+    }
+
+    /// Returns a completion that a command means, that was reported and is not stored yet.
+    fn reported_for(&self, command: &Command) -> Option<Intent> {
+        let scheduler = self.lock();
+        let mut reported = scheduler.not_persisted.values().filter(|it| it.state == IntentState::Completed);
+        reported.find(|intent| admission::means(command, intent)).cloned()
     }
 
     /// Returns an operation of the journal.
@@ -218,7 +230,15 @@ impl Executor {
                 let intent = self.reported(intent.id()).unwrap_or(intent);
                 machine::outcome_of(intent, pending).map(|intent| (intent, true))
             }
-            Some(Ok(_)) => Err(Error::of(not_sent)),
+            // A decline of an earlier press stays one, as long as nothing has left for this press.
+            Some(Ok(Admission::New(intent))) => Err(match intent.progress.declined_before {
+                Some(before) => {
+                    let code = Code::from_number(before.code).unwrap_or(Code::Declined);
+                    intent.operation.named_in(Error::of(code))
+                }
+                None => Error::of(not_sent),
+            }),
+            Some(Ok(Admission::Uncertain(..))) => Err(Error::of(not_sent)),
             Some(Err(error)) => Err(error),
             None => Err(Error::of(pending)),
         }
@@ -368,10 +388,14 @@ impl Executor {
         }
     }
 
-    /// Deletes records whose retention is over, by Engage's clock only: the till's may be wrong by
-    /// years.
+    /// Deletes records whose retention is over by both clocks, the till's and Engage's: either may
+    /// be wrong by years.
     fn prune(&self) {
-        let Some((now, _)) = self.engage.server_now().filter(|(now, _)| *now >= rt::BUILT_AT) else { return };
+        let Some((engage, _)) = self.engage.server_now() else { return };
+        let now = engage.min(rt::wall_now());
+        if now < rt::BUILT_AT {
+            return;
+        }
         let before = now.saturating_sub(millis(self.config.retention));
         if let Err(error) = self.journal.prune(before, rt::BUILT_AT, now) {
             self.log.write(Level::Error, "journal.failed", &[("code", Field::Code(error.code()))]);
@@ -380,7 +404,7 @@ impl Executor {
 
     /// Resolves an intent and notifies its waiters. `history`: the purchases of its member, if they
     /// were read already.
-    fn resolve_and_publish(&self, resolve: Resolve, history: Option<&History>) {
+    fn resolve_and_publish(&self, resolve: Resolve, history: Option<(&History, Duration)>) {
         let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, history)));
         match next {
             Ok(Ok(Some(next))) => self.publish(&next),
@@ -405,7 +429,13 @@ impl Executor {
         let reference = command.reference.as_deref();
         let decide = |candidates| admission::admit(command, candidates, clocks, self.admission_rules());
         match self.journal.admit(&command.operation, reference, decide) {
-            Err(error) => waiter.fail(error),
+            Err(error) => match self.reported_for(command) {
+                Some(intent) => {
+                    waiter.mark_existing();
+                    waiter.notify(&intent);
+                }
+                None => waiter.fail(error),
+            },
             Ok(Admission::Existing(intent)) => {
                 waiter.mark_existing();
                 // A completion may have been reported, and stored since.
@@ -452,7 +482,7 @@ impl Executor {
 
     /// Sends one status query about an intent, and one more attempt where that is right. None: the
     /// journal does not hold it any more.
-    fn resolve(&self, resolve: Resolve, history: Option<&History>) -> Result<Option<Next>> {
+    fn resolve(&self, resolve: Resolve, history: Option<(&History, Duration)>) -> Result<Option<Next>> {
         let not_persisted = self.lock().not_persisted.get(&resolve.id).cloned();
         if let Some(intent) = not_persisted {
             return self.persist_again(intent).map(|intent| Some(Next { intent, delay_ms: 0 }));
@@ -460,6 +490,9 @@ impl Executor {
         let Some(intent) = self.journal.get(resolve.id)? else { return Ok(None) };
         if intent.state.is_final() || intent.is_acknowledged() {
             return Ok(Some(Next { intent, delay_ms: 0 }));
+        }
+        if !self.is_ours(&intent) {
+            return Ok(None);
         }
         let now = self.monotonic();
         let mut scheduler = self.lock();
@@ -471,7 +504,8 @@ impl Executor {
                 .wait(now)
                 .or_else(|| (!scheduler.budget.spend(now, min_interval)).then_some(min_interval));
             if let Some(wait) = wait {
-                return Ok(Some(Next { intent, delay_ms: millis(wait) }));
+                // Less than a millisecond is rounded up: a delay of zero would run in a circle.
+                return Ok(Some(Next { intent, delay_ms: millis(wait) + 1 }));
             }
             scheduler.throttle.spend(now);
         }
@@ -480,19 +514,23 @@ impl Executor {
         }
         drop(scheduler);
         let next = match (history, intent.operation) {
-            (Some(history), Operation::Purchase(purchase)) => {
+            (Some((history, queried_at)), Operation::Purchase(purchase)) => {
+                // The response says nothing about an attempt that began after the query.
+                if !seen.is_before(queried_at) {
+                    return Ok(Some(Next { intent, delay_ms: millis(FIRST_QUERY_DELAY) }));
+                }
                 let result = self.engage.purchase_in(&purchase, history);
-                self.after_query(intent, &result, seen, now, resolve.attended, false)?
+                self.after_query(intent, &result, seen, queried_at, resolve.attended, false)?
             }
             (None, Operation::Purchase(purchase)) => {
                 let history = self.history(purchase.contact);
                 let others = self.lock().take_same_contact(resolve.id);
-                let result = self.engage.purchase_in(&purchase, &history);
-                let next = self.after_query(intent, &result, seen, now, resolve.attended, false)?;
+                // Before this purchase's own next attempt, which may take long.
                 for other in others {
-                    self.resolve_and_publish(other, Some(&history));
+                    self.resolve_and_publish(other, Some((&history, now)));
                 }
-                next
+                let result = self.engage.purchase_in(&purchase, &history);
+                self.after_query(intent, &result, seen, now, resolve.attended, false)?
             }
             (_, Operation::Redeem(_)) => {
                 let result = self.query(&intent);
@@ -580,6 +618,9 @@ impl Executor {
                 // Made before the write, so that the attempt ends within its in-flight window
                 // however long the write takes.
                 let call = self.call();
+                if immediate {
+                    call.require_new_connection();
+                }
                 let again = machine::next_attempt(&intent, excluded, clocks);
                 let begins = self.monotonic();
                 if !self.journal.save(&again, Durability::Synced)? {
@@ -745,8 +786,11 @@ impl Executor {
             };
             self.log_journal_failure(intent.id(), &error);
             return match next.intent.state {
-                // Engage has completed it, so a later query finds the same.
-                IntentState::Completed => next,
+                // It is stored later.
+                IntentState::Completed => {
+                    self.lock().not_persisted.insert(next.intent.id(), next.intent.clone());
+                    next
+                }
                 _ => Next { intent: machine::not_persisted(next.intent), ..next },
             };
         };

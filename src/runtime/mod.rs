@@ -13,13 +13,17 @@ use crate::core::admission::Command;
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
 use crate::core::error::{Error, Result};
-use crate::core::intent::{Durability, Intent, Review};
+use crate::core::intent::{Durability, Intent, IntentState, Review};
 use crate::core::machine;
 use crate::core::reward_match::{self, Certainty, Reward};
 use crate::engage::Engage;
-use crate::journal::{Filter, Journal};
+use crate::journal::Filter;
+#[cfg(not(feature = "simulation"))]
+use crate::journal::Journal;
 use crate::log::Log;
 use crate::rt::Instant;
+#[cfg(feature = "simulation")]
+use crate::simulation::disk::Journal;
 use crate::stats::Stats;
 use crate::transport::Call;
 use executor::Executor;
@@ -91,10 +95,18 @@ impl Runtime {
 
     fn carry_out(&self, command: &Command, limit: &WaitLimit<'_>) -> Result<(Intent, bool)> {
         let executor = self.executor()?;
-        let waiter = executor.submit(command.clone())?;
-        match waiter.wait(limit) {
-            WaitResult::NeverTaken { not_sent, pending } => executor.abandoned(command, not_sent, pending),
-            result => result.into_result(),
+        loop {
+            let waiter = executor.submit(command.clone())?;
+            return match waiter.wait(limit) {
+                WaitResult::NeverTaken { not_sent, pending } => executor.abandoned(command, not_sent, pending),
+                // Another caller's shorter wait has withdrawn the request. This caller still waits.
+                WaitResult::Intent { intent, existing: true, .. }
+                    if intent.state == IntentState::NotSent && intent.code == Code::TimedOut && !limit.is_over() =>
+                {
+                    continue;
+                }
+                result => result.into_result(),
+            };
         }
     }
 

@@ -23,6 +23,11 @@ pub(crate) struct WaitLimit<'a> {
 }
 
 impl WaitLimit<'_> {
+    /// Whether the wait is over.
+    pub fn is_over(&self) -> bool {
+        self.is_cancelled() || Instant::now() >= self.deadline
+    }
+
     /// Whether the call was cancelled, or the client closed.
     pub fn is_cancelled(&self) -> bool {
         self.cancellation.generation() != self.generation

@@ -148,6 +148,9 @@ impl Transport for Connection {
         }
         let received = self.stream.during(&context.call).read(into)?;
         self.buffers.input_appended(received);
+        if received > 0 {
+            context.set_response_began();
+        }
         (self.last_used, self.has_responded) = (Instant::now(), true);
         Ok(received > 0)
     }
@@ -157,7 +160,9 @@ impl Transport for Connection {
         // second time is worth a system call.
         match std::mem::take(&mut self.has_responded) {
             true => self.unsent.is_empty() && self.stream.is_quiet(),
-            false => self.is_usable(),
+            false => {
+                !context::current().is_ok_and(|context| context.call.requires_new_connection()) && self.is_usable()
+            }
         }
     }
 

@@ -58,6 +58,8 @@ pub(crate) struct Call {
     cancellation: Arc<Cancellation>,
     generation: u64,
     gate: AtomicU8,
+    /// The request is not sent on a connection that was used before.
+    new_connection: AtomicBool,
 }
 
 impl Call {
@@ -67,7 +69,17 @@ impl Call {
             cancellation: cancellation.clone(),
             generation: cancellation.generation(),
             gate: AtomicU8::new(NOT_SENT),
+            new_connection: AtomicBool::new(false),
         }
+    }
+
+    /// Has the request sent on a connection of its own: the server has just closed one.
+    pub fn require_new_connection(&self) {
+        self.new_connection.store(true, Ordering::Relaxed);
+    }
+
+    pub fn requires_new_connection(&self) -> bool {
+        self.new_connection.load(Ordering::Relaxed)
     }
 
     /// Returns the same call for a request that is sent once more.
@@ -83,7 +95,13 @@ impl Call {
             cancellation: self.cancellation.clone(),
             generation: self.generation,
             gate: AtomicU8::new(NOT_SENT),
+            new_connection: AtomicBool::new(false),
         }
+    }
+
+    #[cfg(feature = "simulation")]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// Returns why the call is over, or None while it goes on.

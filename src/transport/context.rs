@@ -24,6 +24,8 @@ pub(crate) struct RequestContext {
     head: Cell<Option<Wiped>>,
     /// A connection was made for the request. False means that an existing one is used.
     new_connection: Cell<bool>,
+    /// At least one byte of the response has arrived.
+    response_began: Cell<bool>,
     timings: Cell<Timings>,
     /// The idle limit of the connection in use, in ms. The server's response may shorten it.
     idle_limit: RefCell<Option<Arc<AtomicU64>>>,
@@ -44,6 +46,7 @@ impl RequestContext {
             call: call.clone(),
             head: Cell::new(head),
             new_connection: Cell::default(),
+            response_began: Cell::default(),
             timings: Cell::default(),
             idle_limit: RefCell::default(),
         }
@@ -65,6 +68,14 @@ impl RequestContext {
 
     pub fn is_new_connection(&self) -> bool {
         self.new_connection.get()
+    }
+
+    pub fn set_response_began(&self) {
+        self.response_began.set(true);
+    }
+
+    pub fn response_began(&self) -> bool {
+        self.response_began.get()
     }
 
     pub fn record_timing(&self, record: impl FnOnce(&mut Timings)) {

@@ -14,6 +14,8 @@ mod stream;
 mod tls;
 mod tunnel;
 
+#[cfg(feature = "simulation")]
+pub(crate) use call::EndReason;
 pub(crate) use call::{Call, Cancellation, SLICE};
 pub(crate) use head::http_date;
 
@@ -62,6 +64,8 @@ pub(crate) struct Failure {
     pub kind: FailureKind,
     /// Whether bytes of the request may have left the till.
     pub may_have_left: bool,
+    /// Whether a byte of a response has arrived.
+    pub response_began: bool,
     pub cause: Vec<String>,
 }
 
@@ -86,6 +90,8 @@ pub(crate) enum FailureKind {
     /// The response has a `Content-Encoding` that the request does not accept.
     Encoded,
     TooLarge,
+    /// There was no memory for the response.
+    OutOfMemory,
 }
 
 pub(crate) struct Transport {
@@ -152,8 +158,16 @@ impl Transport {
         self.connections.preconnect(Arc::new(Call::new(Instant::now() + PRECONNECT_LIMIT, cancellation)));
     }
 
+    /// Makes one request in the simulated network.
+    #[cfg(feature = "simulation")]
+    #[allow(clippy::unused_self)]
+    pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
+        crate::simulation::network::send(request, call)
+    }
+
     /// Makes one request. A GET on a pooled connection that turns out to be closed is repeated at
     /// once on a new one. A POST is not: the journal decides about it.
+    #[cfg(not(feature = "simulation"))]
     pub fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
         let mut call = call.clone();
         let mut attempt = 0;
@@ -174,7 +188,8 @@ impl Transport {
                 call = Arc::new(call.again());
                 continue;
             }
-            return Err(Failure { kind, may_have_left: call.may_have_left(), cause });
+            let (may_have_left, response_began) = (call.may_have_left(), context.response_began());
+            return Err(Failure { kind, may_have_left, response_began, cause });
         }
     }
 
@@ -251,14 +266,33 @@ impl Transport {
         }
         let announced = response.body().content_length().unwrap_or(0).min(self.max_response_bytes);
         // One byte more, for the terminating NUL of the C buffer.
-        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0) + 1);
+        let mut body = Vec::new();
+        reserve(&mut body, usize::try_from(announced).unwrap_or(0) + 1)?;
         // One byte more than the limit, so that a response of exactly the limit passes.
-        response.body_mut().with_config().limit(self.max_response_bytes + 1).reader().read_to_end(&mut body)?;
+        let mut reader = response.body_mut().with_config().limit(self.max_response_bytes + 1).reader();
+        let mut chunk = [0; CHUNK];
+        loop {
+            let read = reader.read(&mut chunk)?;
+            if read == 0 {
+                break;
+            }
+            // One byte more, for the terminating NUL of the C buffer.
+            reserve(&mut body, read + 1)?;
+            body.extend_from_slice(&chunk[..read]);
+        }
         if body.len() as u64 > self.max_response_bytes {
             return Err(ureq::Error::BodyExceedsLimit(self.max_response_bytes));
         }
         Ok(Response { status, content_type, retry_after, date, body })
     }
+}
+
+/// The body of a response is read in pieces of this size, in bytes.
+const CHUNK: usize = 16 << 10;
+
+/// Makes room for a part of a body. The server decides its size, so a lack of memory is an error.
+fn reserve(body: &mut Vec<u8>, additional: usize) -> io::Result<()> {
+    body.try_reserve(additional).map_err(|_| NetworkError::new(FailureKind::OutOfMemory, Vec::new()).into())
 }
 
 /// Returns whether the status alone says enough: too many requests, or an error of the server.

@@ -380,24 +380,24 @@ mod tests {
         let ((bundled, by_bundled), (added, by_added), (_, by_stranger)) = (authority(), authority(), authority());
         let provider = Arc::new(ring::default_provider());
         let verifier = |roots: &[_]| verifier(&RootCertStore::empty(), roots, &provider).unwrap();
-        let trust = |full| {
+        let verifier_of = |full| {
             let first = verifier(std::slice::from_ref(&bundled));
             let roots = RootCertificates { provider: provider.clone(), own: RootCertStore::empty(), first, full };
             RootVerifier { roots: Arc::new(roots), at: None }
         };
-        let accepts = |trust: &RootVerifier, server: &CertificateDer<'_>| {
-            trust.verify_server_cert(server, &[], &ServerName::try_from("shop.test").unwrap(), &[], UnixTime::now())
+        let accepts = |verifier: &RootVerifier, server: &CertificateDer<'_>| {
+            verifier.verify_server_cert(server, &[], &ServerName::try_from("shop.test").unwrap(), &[], UnixTime::now())
         };
         // All roots have the same name, so the first verifier fails by a bad signature and not by
         // an unknown issuer. The fallback must serve both.
-        let rejects = |trust, server| matches!(accepts(trust, server), Err(rustls::Error::InvalidCertificate(_)));
+        let rejects = |verifier, server| matches!(accepts(verifier, server), Err(rustls::Error::InvalidCertificate(_)));
 
-        let both = trust(Some(OnceCell::with_value(verifier(&[bundled.clone(), added]))));
+        let both = verifier_of(Some(OnceCell::with_value(verifier(&[bundled.clone(), added]))));
         assert!(accepts(&both, &by_bundled).is_ok());
         assert!(accepts(&both, &by_added).is_ok());
         assert!(rejects(&both, &by_stranger));
 
-        let bundle_only = trust(None);
+        let bundle_only = verifier_of(None);
         assert!(accepts(&bundle_only, &by_bundled).is_ok());
         assert!(rejects(&bundle_only, &by_added));
     }

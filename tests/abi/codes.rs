@@ -21,11 +21,27 @@ static int32_t by_class(int32_t code) {
     }
 }
 
+static const char *action_by_class(int32_t code) {
+    if (code == 0) return "continue";
+    if (code <= -700 || code > -100) return "fixProgram";
+    switch (code / 100) {
+        case -2: case -6: return "administrator";
+        case -3: return "tellMember";
+        case -4: return "retry";
+        case -5: return "wait";
+        default: return "fixProgram";
+    }
+}
+
 static int wrong(int32_t code) {
     int32_t outcome = by_class(code);
     const char *name = "EPS_UNKNOWN";
+    const char *action = action_by_class(code), *meaning = "This version of the library has no code of this number.";
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].code == code) outcome = table[i].outcome, name = table[i].name;
+        if (table[i].code == code)
+            outcome = table[i].outcome, name = table[i].name, action = table[i].action, meaning = table[i].meaning;
+    if (strcmp(eps_code_action(code), action) || strcmp(eps_code_meaning(code), meaning))
+        return fprintf(stderr, "%d: %s, %s\n", code, eps_code_action(code), eps_code_meaning(code)), 1;
     if (eps_outcome(code) == outcome && strcmp(eps_code_name(code), name) == 0) return 0;
     fprintf(stderr, "%d is %s with outcome %d, not %s with %d\n", code, eps_code_name(code), eps_outcome(code), name, outcome);
     return 1;
@@ -48,11 +64,12 @@ fn codes_in_table_header_and_functions_are_equal() {
         let parenthesised = if number < 0 { format!("({number})") } else { number.to_string() };
         assert_eq!(macros.get(row.name), Some(&parenthesised), "{}", row.name);
         writeln!(text, "_Static_assert({} == {number}, \"{}\");", row.name, row.name).unwrap();
-        writeln!(rows, "    {{{number}, \"{}\", {}}},", row.name, row.outcome as i32).unwrap();
+        let (outcome, action) = (row.outcome as i32, row.action().name());
+        writeln!(rows, "    {{{number}, \"{}\", {outcome}, \"{action}\", {:?}}},", row.name, row.meaning).unwrap();
     }
     write!(
         text,
-        "static const struct {{ int32_t code; const char *name; int32_t outcome; }} table[] = {{\n{rows}}};\n"
+        "static const struct {{ int32_t code; const char *name; int32_t outcome; const char *action, *meaning; }} table[] = {{\n{rows}}};\n"
     )
     .unwrap();
     text.push_str(PROGRAM);

@@ -273,6 +273,9 @@ static int32_t list_rewards(eps_client *client, eps_buffer *out) { return eps_li
 static int32_t find_reward(eps_client *client, eps_buffer *out) { return eps_find_reward(client, ASTRID, NULL, out); }
 static int32_t redeem_reward(eps_client *client, eps_buffer *out) { return eps_redeem_reward(client, NULL, ASTRID, NULL, out); }
 static int32_t list_unacknowledged(eps_client *client, eps_buffer *out) { return eps_list_unacknowledged(client, NULL, out); }
+static int32_t list_operations(eps_client *client, eps_buffer *out) { return eps_list_operations(client, NULL, out); }
+static int32_t resolve_review(eps_client *client, eps_buffer *out) { return eps_resolve_review(client, ASTRID, "completed", NULL, out); }
+static int32_t acknowledge_reference(eps_client *client, eps_buffer *out) { return eps_acknowledge_reference(client, "receipt", NULL, out); }
 static int32_t get_operation(eps_client *client, eps_buffer *out) { return eps_get_operation(client, ASTRID, out); }
 static int32_t resolve_pending(eps_client *client, eps_buffer *out) { return eps_resolve_pending(client, NULL, out); }
 static int32_t acknowledge(eps_client *client, eps_buffer *out) { return eps_acknowledge(client, ASTRID, out); }
@@ -284,7 +287,8 @@ static const struct { const char *name; plain_call call; } calls[] = {
     {"eps_purchase", purchase}, {"eps_list_purchases", list_purchases}, {"eps_list_rewards", list_rewards},
     {"eps_find_reward", find_reward}, {"eps_redeem_reward", redeem_reward},
     {"eps_list_unacknowledged", list_unacknowledged}, {"eps_get_operation", get_operation}, {"eps_resolve_pending", resolve_pending},
-    {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats},
+    {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats}, {"eps_list_operations", list_operations},
+    {"eps_resolve_review", resolve_review}, {"eps_acknowledge_reference", acknowledge_reference},
 };
 
 static void ignore_line(void *user, int32_t level, const char *line, size_t len)
@@ -357,6 +361,12 @@ static int32_t reward_options(eps_client *client, const char *text, eps_buffer *
 static int32_t redeem_assignment(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, text, NULL, out); }
 static int32_t redeem_options(eps_client *client, const char *text, eps_buffer *out) { return eps_redeem_reward(client, ASTRID, ASTRID, text, out); }
 static int32_t unacknowledged_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_unacknowledged(client, text, out); }
+static int32_t operations_options(eps_client *client, const char *text, eps_buffer *out) { return eps_list_operations(client, text, out); }
+static int32_t review_operation(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_review(client, text, "completed", NULL, out); }
+static int32_t review_resolution(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_review(client, ASTRID, text, NULL, out); }
+static int32_t review_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_review(client, ASTRID, "completed", text, out); }
+static int32_t acknowledge_text(eps_client *client, const char *text, eps_buffer *out) { return eps_acknowledge_reference(client, text, NULL, out); }
+static int32_t acknowledge_options(eps_client *client, const char *text, eps_buffer *out) { return eps_acknowledge_reference(client, "x", text, out); }
 static int32_t resolve_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_pending(client, text, out); }
 
 /* Every argument that is a text. */
@@ -372,6 +382,9 @@ static const struct { const char *name; text_call call; const char *argument; en
     {"eps_find_reward", reward_operation, "operation_id", GUID}, {"eps_find_reward", reward_options, "options_json", OPTIONS},
     {"eps_redeem_reward", redeem_assignment, "assignment_id", GUID}, {"eps_redeem_reward", redeem_options, "options_json", OPTIONS},
     {"eps_list_unacknowledged", unacknowledged_options, "options_json", OPTIONS}, {"eps_resolve_pending", resolve_options, "options_json", OPTIONS},
+    {"eps_list_operations", operations_options, "options_json", OPTIONS}, {"eps_resolve_review", review_operation, "operation_id", GUID},
+    {"eps_resolve_review", review_resolution, "resolution", TEXT}, {"eps_resolve_review", review_options, "options_json", OPTIONS},
+    {"eps_acknowledge_reference", acknowledge_text, "reference", TEXT}, {"eps_acknowledge_reference", acknowledge_options, "options_json", OPTIONS},
     {"eps_get_operation", eps_get_operation, "operation_id", GUID}, {"eps_acknowledge", eps_acknowledge, "operation_id", GUID},
 };
 
@@ -426,6 +439,17 @@ static void bad_texts(void)
     char reference[300];
     snprintf(reference, sizeof reference, "{\"reference\":\"%0201d\"}", 7);
     PROBLEM(purchase_options(client, reference, &out), EPS_BAD_OPTIONS, "reference", "a long reference");
+    PROBLEM(unacknowledged_options(client, reference, &out), EPS_BAD_OPTIONS, "reference", "a long reference");
+    PROBLEM(operations_options(client, reference, &out), EPS_BAD_OPTIONS, "reference", "a long reference");
+    static const char *const lists[][2] = {
+        {"{\"since\":\"today\"}", "since"}, {"{\"until\":-1}", "until"}, {"{\"outcome\":\"done\"}", "outcome"}, {"{\"outcome\":2}", "outcome"},
+        {"{\"acknowledged\":1}", "acknowledged"}, {"{\"limit\":0}", "limit"}, {"{\"limit\":1001}", "limit"}, {"{\"after\":\"x\"}", "after"},
+    };
+    for (size_t i = 0; i < COUNT(lists); i++)
+        PROBLEM(operations_options(client, lists[i][0], &out), EPS_BAD_OPTIONS, lists[i][1], "eps_list_operations");
+    PROBLEM(review_resolution(client, "perhaps", &out), EPS_BAD_OPTIONS, "resolution", "eps_resolve_review");
+    PROBLEM(review_options(client, "{\"by\":7}", &out), EPS_BAD_OPTIONS, "by", "eps_resolve_review");
+    PROBLEM(review_options(client, "{\"note\":\"a\\nb\"}", &out), EPS_BAD_OPTIONS, "note", "eps_resolve_review");
 
     /* Deep and long texts must not exhaust the stack. */
     size_t deep = 1 << 20;
@@ -492,6 +516,9 @@ static void bad_opens(void)
     PROBLEM(get_operation(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_get_operation without a journal");
     PROBLEM(resolve_pending(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_resolve_pending without a journal");
     PROBLEM(acknowledge(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_acknowledge without a journal");
+    PROBLEM(list_operations(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_list_operations without a journal");
+    PROBLEM(resolve_review(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_resolve_review without a journal");
+    PROBLEM(acknowledge_reference(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_acknowledge_reference without a journal");
     GOOD(read_stats(client, &out), "\"pending\":null", "eps_read_stats without a journal");
     CLOSE(client);
 }
@@ -527,6 +554,43 @@ static void buffers_ids_and_versions(void)
     snprintf(version, sizeof version, "%d.%d.%d", EPS_VERSION_MAJOR, EPS_VERSION_MINOR, EPS_VERSION_PATCH);
     CHECK(strcmp(version, EPS_VERSION) == 0, "the version's parts make the version");
     CHECK(eps_abi_version() == EPS_ABI_VERSION, "the library is of the header's ABI");
+}
+
+static void json_values_and_texts(void)
+{
+    static const char json[] = "{\"a\":[{\"b\":\"x\\\"\\u00e5\"},500.00,null],\"m/n\":{\"~\":true}} trailing";
+    static const char *const values[][2] = {{"/a/0/b", "x\"\xc3\xa5"}, {"/a/1", "500.00"}, {"/a/2", "null"},
+                                            {"/a/0", "{\"b\":\"x\\\"\\u00e5\"}"}, {"/m~1n/~0", "true"}};
+    static const char *const nothing[] = {"/x", "/a/3", "/a/-", "/a/00", "/a/0/b/0", "a", "/~"};
+    eps_buffer from = {(char *)json, strlen(json) - strlen(" trailing"), 0}, out;
+    for (size_t i = 0; i < COUNT(values); i++) {
+        memset(&out, 0xA5, sizeof out);
+        int32_t code = eps_json_get(&from, values[i][0], &out);
+        CHECK(code == EPS_OK && strcmp(out.data, values[i][1]) == 0 && out.len == strlen(values[i][1]), "%s is %s", values[i][0], out.data);
+        dispose(__LINE__, &out);
+    }
+    for (size_t i = 0; i < COUNT(nothing); i++)
+        PROBLEM(eps_json_get(&from, nothing[i], &out), EPS_BAD_OPTIONS, "pointer", nothing[i]);
+    CHECK(from.data == json && eps_json_get(&from, "", &from) == EPS_BAD_OPTIONS && from.data == json, "a buffer is not read into itself");
+    PROBLEM(eps_json_get(NULL, "", &out), EPS_NULL_ARGUMENT, "buffer", "eps_json_get");
+    PROBLEM(eps_json_get(&from, NULL, &out), EPS_NULL_ARGUMENT, "pointer", "eps_json_get");
+    PROBLEM(eps_json_get(&from, "/\xff", &out), EPS_BAD_UTF8, "pointer", "eps_json_get");
+    CHECK(eps_json_get(&from, "", NULL) == EPS_NULL_ARGUMENT && eps_json_get(NULL, NULL, NULL) == EPS_NULL_ARGUMENT, "a buffer for the value");
+    static const eps_buffer empty[] = {{NULL, 0, 0}, {NULL, 7, 7}, {(char *)json, 0, 0}};
+    for (size_t i = 0; i < COUNT(empty); i++)
+        PROBLEM(eps_json_get(&empty[i], "/a", &out), EPS_EMPTY_ARGUMENT, "buffer", "an empty buffer");
+    from.len++, from.len += strlen("trail");
+    PROBLEM(eps_json_get(&from, "/a", &out), EPS_BAD_OPTIONS, "buffer", "more than one value");
+
+    GOOD(eps_json_quote("1\", \"waitMs\": 1\\", &out), "\"1\\\", \\\"waitMs\\\": 1\\\\\"", "eps_json_quote");
+    GOOD(eps_json_quote("", &out), "\"\"", "eps_json_quote of nothing");
+    PROBLEM(eps_json_quote(NULL, &out), EPS_NULL_ARGUMENT, "text", "eps_json_quote");
+    PROBLEM(eps_json_quote("caf\xe9", &out), EPS_BAD_UTF8, "text", "eps_json_quote");
+    CHECK(eps_json_quote("x", NULL) == EPS_NULL_ARGUMENT, "eps_json_quote without a buffer");
+
+    CHECK(strcmp(eps_code_action(EPS_OK), "continue") == 0 && strcmp(eps_code_action(EPS_UNAUTHORIZED), "administrator") == 0, "actions");
+    CHECK(eps_code_action(INT32_MIN) && eps_code_action(INT32_MAX) && *eps_code_meaning(INT32_MIN), "actions and meanings are total");
+    CHECK(eps_code_meaning(EPS_OFFLINE) == eps_code_meaning(EPS_OFFLINE) && strstr(eps_code_meaning(EPS_OFFLINE), "No connection"), "a meaning is static");
 }
 
 /* ---- The log function ---- */
@@ -996,6 +1060,8 @@ static void a_purchase_outlives_its_client(void)
     PROBLEM(code, EPS_PENDING_WAIT_ENDED, "", "a purchase without a response");
     await_requests(seen + 1, "\"no response\"");
     PROBLEM(eps_acknowledge(client, id, &out), EPS_STILL_PENDING, "", "eps_acknowledge");
+    PROBLEM(eps_acknowledge_reference(client, "receipt 2", NULL, &out), EPS_STILL_PENDING, "", "eps_acknowledge_reference");
+    PROBLEM(eps_resolve_review(client, id, "completed", NULL, &out), EPS_STILL_PENDING, "", "eps_resolve_review");
     CLOSE(client);
 
     client = opened(__LINE__, url, more);
@@ -1010,7 +1076,14 @@ static void a_purchase_outlives_its_client(void)
     GOOD(eps_resolve_pending(client, "{\"waitMs\":30000}", &out), "\"pending\":0", "eps_resolve_pending");
     GOOD(eps_get_operation(client, id, &out), "\"outcome\":\"completed\"", "eps_get_operation");
     GOOD(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"receipt 2\"}", &out), "\"existing\":true", "the press again");
+    GOOD(eps_list_unacknowledged(client, "{\"reference\":\"receipt 2\"}", &out), id, "eps_list_unacknowledged of a receipt");
+    GOOD(eps_list_unacknowledged(client, "{\"reference\":\"receipt\"}", &out), "\"operations\":[]", "eps_list_unacknowledged of no receipt");
+    GOOD(eps_resolve_review(client, id, "declined", NULL, &out), "\"outcome\":\"completed\"", "eps_resolve_review of a known outcome");
+    GOOD(acknowledge_reference(client, &out), "\"operations\":[]", "eps_acknowledge_reference of no receipt");
+    GOOD(eps_acknowledge_reference(client, "receipt 2", NULL, &out), "\"acknowledgedAtMs\":1", "eps_acknowledge_reference");
+    GOOD(eps_acknowledge_reference(client, "receipt 2", "{}", &out), "\"acknowledgedAtMs\":1", "eps_acknowledge_reference again");
     GOOD(eps_acknowledge(client, id, &out), "\"acknowledgedAtMs\":1", "eps_acknowledge");
+    GOOD(eps_list_operations(client, "{\"acknowledged\":true,\"outcome\":\"completed\",\"limit\":1}", &out), id, "eps_list_operations");
     GOOD(list_unacknowledged(client, &out), "\"operations\":[]", "eps_list_unacknowledged");
     CLOSE(client);
     CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "it was deducted once");
@@ -1103,6 +1176,7 @@ int main(int argc, char **argv)
         {"texts", bad_texts},
         {"opens", bad_opens},
         {"small", buffers_ids_and_versions},
+        {"json", json_values_and_texts},
         {"log", the_log},
         {"log-closed", a_closed_client_logs_no_more},
         {"log-removed", a_log_function_that_removes_itself_is_not_entered_again},

@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("os", &["core"]),
     ("rt", &["core", "os", "panics"]),
-    ("log", &["core", "panics", "rt"]),
+    ("log", &["core", "os", "panics", "rt"]),
     ("stats", &["core"]),
     ("config", &["core", "secret"]),
     ("transport", &["config", "core", "log", "os", "panics", "rt", "secret"]),

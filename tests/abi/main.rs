@@ -11,5 +11,8 @@ mod header;
 mod layers;
 mod library;
 mod panics;
+mod schema;
 mod source_rules;
+#[path = "../support/mod.rs"]
+mod support;
 mod tools;

@@ -79,12 +79,18 @@ int main(int argc, char **argv)
         responses(eps_redeem_reward(shop, SOMEBODY, SOMETHING, NULL, &out));
     else if (IS(eps_list_unacknowledged))
         responses(eps_list_unacknowledged(shop, NULL, &out));
+    else if (IS(eps_list_operations))
+        responses(eps_list_operations(shop, NULL, &out));
     else if (IS(eps_get_operation))
         responses(eps_get_operation(shop, SOMETHING, &out));
     else if (IS(eps_resolve_pending))
         responses(eps_resolve_pending(shop, NULL, &out));
     else if (IS(eps_acknowledge))
         responses(eps_acknowledge(shop, SOMETHING, &out));
+    else if (IS(eps_resolve_review))
+        responses(eps_resolve_review(shop, SOMETHING, "completed", NULL, &out));
+    else if (IS(eps_acknowledge_reference))
+        responses(eps_acknowledge_reference(shop, "receipt 1", NULL, &out));
     else if (IS(eps_read_stats))
         responses(eps_read_stats(shop, &out));
     else if (IS(eps_set_log))
@@ -99,6 +105,15 @@ int main(int argc, char **argv)
         check(eps_outcome(EPS_OK) == EPS_OUTCOME_PENDING, "it says pending, which is never wrong");
     else if (IS(eps_code_name))
         check(strcmp(eps_code_name(EPS_OK), "EPS_INTERNAL") == 0, "it gives a text that says so");
+    else if (IS(eps_code_action))
+        check(strcmp(eps_code_action(EPS_OK), "fixProgram") == 0, "it gives the action of EPS_INTERNAL");
+    else if (IS(eps_code_meaning))
+        check(strstr(eps_code_meaning(EPS_OK), "a caught panic") != NULL, "it gives a text that says so");
+    else if (IS(eps_json_get)) {
+        eps_buffer from = {(char *)"7", 1, 0};
+        responses(eps_json_get(&from, "", &out));
+    } else if (IS(eps_json_quote))
+        responses(eps_json_quote("x", &out));
     else if (IS(eps_version))
         check(strcmp(eps_version(), "") == 0, "it gives an empty text");
     else if (IS(eps_abi_version))

@@ -39,15 +39,15 @@ fn items_are_passed_on_unchanged() {
 }
 
 #[test]
-fn list_with_unusable_item_is_an_invalid_response() {
+fn list_without_usable_item_is_an_invalid_response() {
     let store = Store::open();
     let client = store.client();
     for (body, says) in [
-        (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":1},{"cost":5}]"#, "element 2"),
         (r#"[{"id":"not-a-guid","cost":5}]"#, "element 1"),
         (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":"5"}]"#, "element 1"),
         (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":-5}]"#, "element 1"),
-        (r#"{"items":[]}"#, "another type"),
+        (r#"{"elements":[]}"#, "another type"),
+        (r"[null]", "element 1"),
         (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":1}"#, "too early"),
         ("[] []", "not JSON"),
     ] {
@@ -62,6 +62,34 @@ fn list_with_unusable_item_is_an_invalid_response() {
         let error = client.list_items(ASTRID, None).unwrap_err();
         assert_eq!(error.code(), Code::InvalidResponse, "{body}");
         assert!(error.message().contains(says), "{body}: {}", error.message());
+    }
+}
+
+#[test]
+fn list_in_every_usual_form_is_read_without_its_odd_elements() {
+    let store = Store::open();
+    let client = store.client();
+    let item = r#"{"id":"b0000000-0000-4000-8000-000000000001","cost":1}"#;
+    for (body, list) in [
+        (format!("[{item}]"), format!("[{item}]")),
+        (format!(r#"{{"items":[{item}],"totalCount":1}}"#), format!("[{item}]")),
+        (format!(r#"{{"Items":[{item}]}}"#), format!("[{item}]")),
+        (format!(r#"{{"count":1,"data":[{item}]}}"#), format!("[{item}]")),
+        (r#"{"items":[]}"#.to_owned(), "[]".to_owned()),
+        (format!(r#"[{item},{{"cost":5}},null]"#), format!("[{item}]")),
+        (item.replace(":1", ":500.0"), String::new()),
+    ] {
+        let body = if list.is_empty() { format!("[{body}]") } else { body };
+        let list = if list.is_empty() { body.clone() } else { list };
+        store.sandbox.arm(Fault::on(
+            Operation::Items,
+            Effect::Status(FaultResponse {
+                body: Some(body.clone()),
+                content_type: Some("application/json".into()),
+                ..FaultResponse::status(200)
+            }),
+        ));
+        assert_eq!(String::from_utf8(client.list_items(ASTRID, None).unwrap()).unwrap(), list, "{body}");
     }
 }
 

@@ -13,7 +13,7 @@ fn readme_c_program_compiles_links_and_runs() {
     // The reader chooses the folder and the server. The test uses a temporary folder and an
     // unreachable host.
     let code = code
-        .replace("/var/lib/acmepos/points.db", folder.path().join("points.db").to_str().unwrap())
+        .replace("/var/lib/acmepos", folder.path().to_str().unwrap())
         .replace("https://acme.voyado.com", "http://127.0.0.1:1");
     std::fs::write(&source, code).unwrap();
     // The library that cargo has built for this run, beside the test.

@@ -72,6 +72,14 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     // The name of an action, which the header has.
     ("", "tell", "tellMember"),
     ("", "tell", "TellMember"),
+    // A value of the configuration's journalRecovery.
+    ("", "refuse", "journalRecovery"),
+    ("src/config/mod.rs", "refuse", ""),
+    ("src/journal/schema.rs", "refused", "'refused'"),
+    ("", "tell", "tell_member"),
+    ("", "tell", "TELL_MEMBER"),
+    // The default of "journalRecovery".
+    ("", "refuse", "\"refuse\""),
     // Columns of older journals, which a migration renames.
     ("src/journal/schema.rs", "refused", "'refused'"),
     ("src/journal/schema.rs", "answer", "answer "),

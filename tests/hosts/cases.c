@@ -1,5 +1,5 @@
-/* Makes the call of each case (cases.json) and prints "number <TAB> code <TAB> outcome <TAB>
- * JSON". Arguments: the cases, the base URL. */
+/* Makes the call of each case (cases.json), after the calls of its "before". Prints
+ * "number <TAB> code <TAB> outcome <TAB> JSON". Arguments: the cases, the base URL. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +19,41 @@ static int32_t make(eps_client *shop, const char *call, const char *const argume
     if (IS("find_reward")) return eps_find_reward(shop, arguments[0], options, out);
     if (IS("redeem_reward")) return eps_redeem_reward(shop, arguments[0], arguments[1], options, out);
     if (IS("list_unacknowledged")) return eps_list_unacknowledged(shop, options, out);
+    if (IS("list_operations")) return eps_list_operations(shop, options, out);
     if (IS("get_operation")) return eps_get_operation(shop, arguments[0], out);
     if (IS("resolve_pending")) return eps_resolve_pending(shop, options, out);
     if (IS("acknowledge")) return eps_acknowledge(shop, arguments[0], out);
+    if (IS("resolve_review")) return eps_resolve_review(shop, arguments[0], arguments[1], options, out);
+    if (IS("acknowledge_reference")) return eps_acknowledge_reference(shop, arguments[0], options, out);
     if (IS("read_stats")) return eps_read_stats(shop, out);
+    if (IS("code_action")) return eps_json_quote(eps_code_action(atoi(arguments[0])), out);
+    if (IS("code_meaning")) return eps_json_quote(eps_code_meaning(atoi(arguments[0])), out);
+    if (IS("json_quote")) return eps_json_quote(arguments[0], out);
+    if (IS("json_get")) {
+        const eps_buffer from = {(char *)arguments[0], strlen(arguments[0]), 0};
+        eps_buffer value;
+        int32_t code = eps_json_get(&from, arguments[1], &value);
+        if (code == EPS_OK) {
+            code = eps_json_quote(value.data, out);
+            eps_buffer_dispose(&value);
+        } else {
+            *out = value;
+        }
+        return code;
+    }
     fprintf(stderr, "no such call: %s\n", call);
     exit(1);
+}
+
+/* Makes the call of a case or of a step before it. */
+static int32_t make_of(eps_client *shop, const cJSON *step, eps_buffer *out) {
+    const cJSON *given = cJSON_GetObjectItem(step, "arguments"), *options = cJSON_GetObjectItem(step, "options");
+    const char *arguments[2] = {cJSON_GetStringValue(cJSON_GetArrayItem(given, 0)),
+                                cJSON_GetStringValue(cJSON_GetArrayItem(given, 1))};
+    char *options_json = options ? cJSON_PrintUnformatted(options) : NULL;
+    int32_t code = make(shop, cJSON_GetStringValue(cJSON_GetObjectItem(step, "call")), arguments, options_json, out);
+    cJSON_free(options_json);
+    return code;
 }
 
 static const char *outcome_of(int32_t code) {
@@ -44,10 +73,8 @@ int main(int argc, char **argv) {
     fclose(file);
     cases = cJSON_Parse(text);
     cJSON_ArrayForEach(each, cases) {
-        const cJSON *given = cJSON_GetObjectItem(each, "arguments"), *options = cJSON_GetObjectItem(each, "options");
-        const char *arguments[2] = {cJSON_GetStringValue(cJSON_GetArrayItem(given, 0)),
-                                    cJSON_GetStringValue(cJSON_GetArrayItem(given, 1))};
-        char config[512], *options_json = options ? cJSON_PrintUnformatted(options) : NULL;
+        const cJSON *step;
+        char config[512];
         eps_client *shop = NULL;
         eps_buffer result;
         int32_t code;
@@ -57,12 +84,15 @@ int main(int argc, char **argv) {
         code = eps_client_open(EPS_ABI_VERSION, config, &shop, &result);
         if (code == EPS_OK) {
             eps_buffer_dispose(&result);
-            code = make(shop, cJSON_GetStringValue(cJSON_GetObjectItem(each, "call")), arguments, options_json, &result);
+            cJSON_ArrayForEach(step, cJSON_GetObjectItem(each, "before")) {
+                make_of(shop, step, &result);
+                eps_buffer_dispose(&result);
+            }
+            code = make_of(shop, each, &result);
         }
         printf("%d\t%s\t%s\t%s\n", number++, eps_code_name(code), outcome_of(code), result.data);
         eps_buffer_dispose(&result);
         eps_client_close(shop);
-        cJSON_free(options_json);
     }
     cJSON_Delete(cases);
     return 0;

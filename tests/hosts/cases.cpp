@@ -14,6 +14,21 @@ namespace {
 
 std::string text_of(const cJSON *item) { return cJSON_IsString(item) ? item->valuestring : ""; }
 
+eps::Code code_of(const std::string &number) { return static_cast<eps::Code>(std::atoi(number.c_str())); }
+
+const char *word(eps::Action action) {
+    switch (action) {
+        case eps::Action::continue_: return "continue";
+        case eps::Action::tell_member: return "tellMember";
+        case eps::Action::retry: return "retry";
+        case eps::Action::administrator: return "administrator";
+        case eps::Action::fix_program: return "fixProgram";
+        case eps::Action::wait: return "wait";
+        case eps::Action::review: return "review";
+    }
+    return "?";
+}
+
 using Make = eps::Result (*)(const eps::Client &, const std::string &, const std::string &, eps::Client::Options);
 
 const std::map<std::string, Make> calls = {
@@ -28,10 +43,20 @@ const std::map<std::string, Make> calls = {
          return shop.redeem_reward(a.empty() ? eps::Client::Options() : a, b, options);
      }},
     {"list_unacknowledged", [](auto &shop, auto &, auto &, auto options) { return shop.list_unacknowledged(options); }},
+    {"list_operations", [](auto &shop, auto &, auto &, auto options) { return shop.list_operations(options); }},
     {"get_operation", [](auto &shop, auto &a, auto &, auto) { return shop.get_operation(a); }},
     {"resolve_pending", [](auto &shop, auto &, auto &, auto options) { return shop.resolve_pending(options); }},
     {"acknowledge", [](auto &shop, auto &a, auto &, auto) { return shop.acknowledge(a); }},
+    {"resolve_review", [](auto &shop, auto &a, auto &b, auto options) { return shop.resolve_review(a, b, options); }},
+    {"acknowledge_reference", [](auto &shop, auto &a, auto &, auto options) { return shop.acknowledge_reference(a, options); }},
     {"read_stats", [](auto &shop, auto &, auto &, auto) { return shop.read_stats(); }},
+    {"code_action", [](auto &, auto &a, auto &, auto) { return eps::json_quote(word(eps::action(code_of(a)))); }},
+    {"code_meaning", [](auto &, auto &a, auto &, auto) { return eps::json_quote(eps::meaning(code_of(a))); }},
+    {"json_get", [](auto &, auto &a, auto &b, auto) {
+         auto value = eps::json_get(a, b);
+         return value ? eps::json_quote(value.json()) : std::move(value);
+     }},
+    {"json_quote", [](auto &, auto &a, auto &, auto) { return eps::json_quote(a); }},
 };
 
 const char *word(eps::Outcome outcome) {
@@ -44,6 +69,18 @@ const char *word(eps::Outcome outcome) {
     return "?";
 }
 
+/// Makes the call of a case or of a step before it.
+eps::Result make_of(const eps::Client &shop, const cJSON *step) {
+    const cJSON *given = cJSON_GetObjectItem(step, "arguments"), *options = cJSON_GetObjectItem(step, "options");
+    char *printed = options ? cJSON_PrintUnformatted(options) : nullptr;
+    const auto make = calls.find(text_of(cJSON_GetObjectItem(step, "call")));
+    if (make == calls.end()) std::fprintf(stderr, "no such call\n"), std::exit(1);
+    auto result = make->second(shop, text_of(cJSON_GetArrayItem(given, 0)), text_of(cJSON_GetArrayItem(given, 1)),
+                               printed ? eps::Client::Options(printed) : eps::Client::Options());
+    cJSON_free(printed);
+    return result;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -54,20 +91,16 @@ int main(int argc, char **argv) {
     const cJSON *each;
     int number = 0;
     cJSON_ArrayForEach(each, cases) {
-        const cJSON *given = cJSON_GetObjectItem(each, "arguments"), *options = cJSON_GetObjectItem(each, "options");
-        char *printed = options ? cJSON_PrintUnformatted(options) : nullptr;
-        const auto make = calls.find(text_of(cJSON_GetObjectItem(each, "call")));
-        if (make == calls.end()) return std::fprintf(stderr, "no such call\n"), 1;
+        const cJSON *step;
         eps::Client shop;
         auto result = shop.open(std::string(R"({"baseUrl": ")") + argv[2] + R"(", "apiKey": "case-)" + std::to_string(number)
                                 + R"(", "userAgent": "Cases/1", "journal": "memory"})");
         if (result) {
-            result = make->second(shop, text_of(cJSON_GetArrayItem(given, 0)), text_of(cJSON_GetArrayItem(given, 1)),
-                                  printed ? eps::Client::Options(printed) : eps::Client::Options());
+            cJSON_ArrayForEach(step, cJSON_GetObjectItem(each, "before")) (void)make_of(shop, step);
+            result = make_of(shop, each);
         }
         std::printf("%d\t%s\t%s\t%s\n", number++, result.name().data(), word(result.outcome()),
                     std::string(result.json()).c_str());
-        cJSON_free(printed);
     }
     cJSON_Delete(cases);
     return 0;

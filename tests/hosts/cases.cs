@@ -9,12 +9,14 @@ using EngagePointShop;
 
 static class Cases
 {
-    static object Make(Client shop, string call, Json given, Json options)
+    // Makes the call of a case or of a step before it.
+    static object Make(Client shop, Json step)
     {
+        Json given = step["arguments"], options = step["options"];
         string a = given.Items.Count > 0 ? given.Items[0].Text : null, b = given.Items.Count > 1 ? given.Items[1].Text : null;
         var wait = options["waitMs"].Integer is long ms ? TimeSpan.FromMilliseconds(ms) : (TimeSpan?)null;
         var plain = options.IsNull ? null : new CallOptions { Wait = wait };
-        switch (call)
+        switch (step["call"].Text)
         {
             case "find_contact": return shop.FindContact(a, b, new ContactOptions { ContactType = options["contactType"].Text, Wait = wait });
             case "list_points": return shop.ListPoints(a, plain);
@@ -32,12 +34,48 @@ static class Cases
                 {
                     Channel = options["channel"].Text, Reference = options["reference"].Text, Wait = wait,
                 });
-            case "list_unacknowledged": return new Dictionary<string, object> { ["operations"] = shop.ListUnacknowledged() };
+            case "list_unacknowledged":
+                return new Dictionary<string, object>
+                {
+                    ["operations"] = shop.ListUnacknowledged(new UnacknowledgedOptions { Reference = options["reference"].Text }),
+                };
+            case "list_operations":
+                return shop.ListOperations(new ListOptions
+                {
+                    Since = Time(options["since"]), Until = Time(options["until"]), Outcome = OutcomeOf(options["outcome"].Text),
+                    Acknowledged = options["acknowledged"].Flag, Reference = options["reference"].Text,
+                    Limit = (int?)options["limit"].Integer, After = options["after"].Text,
+                });
             case "get_operation": return shop.GetOperation(a);
             case "resolve_pending": return shop.ResolvePending(plain);
             case "acknowledge": return shop.Acknowledge(a);
+            case "resolve_review":
+                return shop.ResolveReview(a, b, new ReviewOptions { By = options["by"].Text, Note = options["note"].Text });
+            case "acknowledge_reference":
+                return new Dictionary<string, object> { ["operations"] = shop.AcknowledgeReference(a) };
             case "read_stats": return shop.ReadStats();
-            default: throw new InvalidOperationException("no such call: " + call);
+            case "code_action":
+                var action = Client.ActionOf((Code)int.Parse(a)).ToString();
+                return action.Substring(0, 1).ToLowerInvariant() + action.Substring(1);
+            case "code_meaning": return Client.MeaningOf((Code)int.Parse(a));
+            case "json_get": return Client.JsonGet(a, b);
+            case "json_quote": return Json.Parse(Client.JsonQuote(a));
+            default: throw new InvalidOperationException("no such call: " + step["call"].Text);
+        }
+    }
+
+    static DateTimeOffset? Time(Json ms) =>
+        ms.Integer is long value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : (DateTimeOffset?)null;
+
+    static Outcome? OutcomeOf(string name)
+    {
+        switch (name)
+        {
+            case null: return null;
+            case "completed": return Outcome.Completed;
+            case "declined": return Outcome.Declined;
+            case "notSent": return Outcome.NotSent;
+            default: return Outcome.Pending;
         }
     }
 
@@ -77,9 +115,19 @@ static class Cases
             object result;
             using (var shop = Client.Open(config))
             {
+                foreach (var step in each["before"].Items)
+                {
+                    try
+                    {
+                        Make(shop, step);
+                    }
+                    catch (PointShopException)
+                    {
+                    }
+                }
                 try
                 {
-                    result = Bare(Make(shop, each["call"].Text, each["arguments"], each["options"]));
+                    result = Bare(Make(shop, each));
                 }
                 catch (DeclinedException problem)
                 {

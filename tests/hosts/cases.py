@@ -3,9 +3,27 @@
 import json
 import sys
 
-from engage_point_shop import Client, Code, NotSent, Pending, Declined
+from engage_point_shop import Client, Code, NotSent, Pending, Declined, action_of, json_get, json_quote, meaning_of
 
 NAMES = {"waitMs": "wait_ms", "purchaseId": "purchase_id", "contactType": "contact_type"}
+
+FUNCTIONS = {
+    "code_action": lambda number: action_of(int(number)).value,
+    "code_meaning": lambda number: meaning_of(int(number)),
+    "json_get": json_get,
+    "json_quote": lambda text: json.loads(json_quote(text)),
+}
+"""The calls that need no client."""
+
+
+def make(shop: Client, step: dict) -> object:
+    """Makes the call of a case or of a step before it."""
+    call = step["call"]
+    if call in FUNCTIONS:
+        return FUNCTIONS[call](*step["arguments"])
+    options = {NAMES.get(key, key): value for key, value in step.get("options", {}).items()}
+    result = getattr(shop, call)(*step["arguments"], **options)
+    return {"operations": result} if call in ("list_unacknowledged", "acknowledge_reference") else result
 
 
 def main() -> None:
@@ -14,13 +32,15 @@ def main() -> None:
         cases = json.load(file)
     for number, case in enumerate(cases):
         config = {"baseUrl": sys.argv[2], "apiKey": f"case-{number}", "userAgent": "Cases/1", "journal": "memory"}
-        options = {NAMES.get(key, key): value for key, value in case.get("options", {}).items()}
         code, outcome = int(Code.OK), "completed"
         with Client(config) as shop:
+            for step in case.get("before", []):
+                try:
+                    make(shop, step)
+                except (Declined, Pending, NotSent):
+                    pass
             try:
-                result = getattr(shop, case["call"])(*case["arguments"], **options)
-                if case["call"] == "list_unacknowledged":
-                    result = {"operations": result}
+                result = make(shop, case)
             except Declined as error:
                 code, outcome, result = error.code, "declined", error.problem
             except Pending as error:

@@ -3,8 +3,8 @@
 
 use crate::languages::ALL;
 use crate::tools::{root, stdout};
-use engage_point_shop::code::TABLE;
-use engage_point_shop::{AssignmentId, Client, ContactId, Error, ItemId, OperationId};
+use engage_point_shop::code::{self, TABLE};
+use engage_point_shop::{AssignmentId, Client, Code, ContactId, Error, ItemId, OperationId};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -53,7 +53,8 @@ fn response(stream: &TcpStream, cases: &[Value]) -> std::io::Result<()> {
     reader.read_exact(&mut vec![0; length])?;
 
     let number: usize = header("apikey:").and_then(|key| key.strip_prefix("case-")).unwrap().parse().unwrap();
-    let spends = ["purchase", "redeem_reward"].iter().any(|call| cases[number]["call"] == *call);
+    let spends = |step: &Value| ["purchase", "redeem_reward"].iter().any(|call| step["call"] == *call);
+    let spends = spends(&cases[number]) || cases[number]["before"].as_array().into_iter().flatten().any(spends);
     let query = spends && head[0].starts_with("GET");
     let prepared = &cases[number][if query { "query" } else { "response" }];
     let unprepared = json!({ "status": 503, "text": "" });
@@ -75,33 +76,11 @@ fn make(url: &str, number: usize, case: &Value) -> CaseResult {
     let config =
         json!({ "baseUrl": url, "apiKey": format!("case-{number}"), "userAgent": "Cases/1", "journal": "memory" });
     let client = Client::open(&config.to_string()).unwrap();
-    let text = |at: usize| case["arguments"][at].as_str().unwrap_or_default();
-    let contact = || ContactId::parse(text(0), "contact_id");
-    let operation = || OperationId::parse(text(0), "operation_id");
-    let given = case.get("options").map(Value::to_string);
-    let options = given.as_deref();
-    let call = || -> Result<Vec<u8>, Error> {
-        match case["call"].as_str().unwrap() {
-            "find_contact" => client.find_contact(text(0), text(1), options),
-            "list_points" => client.list_points(contact()?, options),
-            "list_items" => client.list_items(contact()?, options),
-            "purchase" => client.purchase(contact()?, ItemId::parse(text(1), "item_id")?, options),
-            "list_purchases" => client.list_purchases(contact()?, options),
-            "list_rewards" => client.list_rewards(contact()?, options),
-            "find_reward" => client.find_reward(operation()?, options),
-            "redeem_reward" => {
-                let contact = case["arguments"][0].is_string().then(contact).transpose()?;
-                client.redeem_reward(contact, AssignmentId::parse(text(1), "assignment_id")?, options)
-            }
-            "list_unacknowledged" => client.list_unacknowledged(options),
-            "get_operation" => client.get_operation(operation()?),
-            "resolve_pending" => client.resolve_pending(options),
-            "acknowledge" => client.acknowledge(operation()?),
-            "read_stats" => client.read_stats(),
-            other => panic!("no such call: {other}"),
-        }
-    };
-    let (row, json) = match call() {
+    for step in case["before"].as_array().into_iter().flatten() {
+        // Only its effect counts. The expected result shows it.
+        let _ = call(&client, step);
+    }
+    let (row, json) = match call(&client, case) {
         Ok(response) => (&TABLE[0], response),
         Err(error) => (error.code().row(), error.to_json()),
     };
@@ -109,6 +88,52 @@ fn make(url: &str, number: usize, case: &Value) -> CaseResult {
         code: row.name.into(),
         outcome: row.outcome.name().into(),
         json: serde_json::from_slice(&json).unwrap(),
+    }
+}
+
+/// Makes the call of a case or of a step before it.
+fn call(client: &Client, step: &Value) -> Result<Vec<u8>, Error> {
+    let text = |at: usize| step["arguments"][at].as_str().unwrap_or_default();
+    let contact = || ContactId::parse(text(0), "contact_id");
+    let operation = || OperationId::parse(text(0), "operation_id");
+    let given = step.get("options").map(Value::to_string);
+    let options = given.as_deref();
+    match step["call"].as_str().unwrap() {
+        "find_contact" => client.find_contact(text(0), text(1), options),
+        "list_points" => client.list_points(contact()?, options),
+        "list_items" => client.list_items(contact()?, options),
+        "purchase" => client.purchase(contact()?, ItemId::parse(text(1), "item_id")?, options),
+        "list_purchases" => client.list_purchases(contact()?, options),
+        "list_rewards" => client.list_rewards(contact()?, options),
+        "find_reward" => client.find_reward(operation()?, options),
+        "redeem_reward" => {
+            let contact = step["arguments"][0].is_string().then(contact).transpose()?;
+            client.redeem_reward(contact, AssignmentId::parse(text(1), "assignment_id")?, options)
+        }
+        "list_unacknowledged" => client.list_unacknowledged(options),
+        "list_operations" => client.list_operations(options),
+        "get_operation" => client.get_operation(operation()?),
+        "resolve_pending" => client.resolve_pending(options),
+        "acknowledge" => client.acknowledge(operation()?),
+        "resolve_review" => client.resolve_review(operation()?, text(1), options),
+        "acknowledge_reference" if text(0).is_empty() => Err(Error::of(Code::EmptyArgument)),
+        "acknowledge_reference" => client.acknowledge_reference(text(0), options),
+        "read_stats" => client.read_stats(),
+        // The C API's own functions: here the expected result by other means.
+        "code_action" => Ok(json!(code::action(text(0).parse().unwrap()).name()).to_string().into()),
+        "code_meaning" => {
+            let row = TABLE.iter().find(|row| row.code.number().to_string() == text(0));
+            let meaning = row.map_or("This version of the library has no code of this number.", |row| row.meaning);
+            Ok(json!(meaning).to_string().into())
+        }
+        "json_get" => {
+            let value: Option<Value> = serde_json::from_str(text(0)).ok();
+            let found = value.as_ref().and_then(|value| value.pointer(text(1))).ok_or(Error::of(Code::BadOptions))?;
+            let unquoted = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+            Ok(json!(unquoted).to_string().into())
+        }
+        "json_quote" => Ok(json!(text(0)).to_string().into()),
+        other => panic!("no such call: {other}"),
     }
 }
 

@@ -224,9 +224,11 @@ fn returned_outcomes_match_the_ledger(journal: &Journal, deducted: &Deducted<'_>
             Outcome::Declined if is_there => return Err(format!("reported as declined ({code}) and deducted: {id}")),
             _ => {}
         }
-        let contradicts = (-199..=-100).contains(&code);
+        // A declined purchase is no purchase: its reference may be pressed again with a fresh id.
+        let is_no_purchase = (-199..=-100).contains(&code) || outcome(code) == Outcome::Declined;
         if let Some(name) = press.name()
-            && !contradicts
+            && !is_no_purchase
+            && record.state != "declined"
             && *named.entry(name).or_insert(id) != id
         {
             return Err(format!("one reference and two purchases, the second is {id}: {call:?}"));

@@ -4,7 +4,7 @@
 mod bindings;
 
 use crate::run::{Result, root};
-use engage_point_shop::code::{Row, TABLE};
+use engage_point_shop::code::{Action, Row, TABLE};
 use engage_point_shop::ffi::EPS_ABI_VERSION;
 use engage_point_shop::{Level, Outcome, VERSION};
 use std::fmt::Write;
@@ -28,6 +28,17 @@ const OUTCOMES: &[(Outcome, &str, &str)] = &[
     (Outcome::Declined, "DECLINED", "Engage has declined the operation; nothing was deducted."),
     (Outcome::Pending, "PENDING", "The outcome is not known yet. Never treat it as failed."),
     (Outcome::NotSent, "NOT_SENT", "No attempt has left the till, or a read failed. Try again."),
+];
+
+/// Each action and its meaning.
+const ACTIONS: &[(Action, &str)] = &[
+    (Action::Continue, "The POS goes on."),
+    (Action::TellMember, "The cashier informs the member."),
+    (Action::Retry, "The POS or the cashier may try again."),
+    (Action::Administrator, "The administrator corrects the till, the network or the key."),
+    (Action::FixProgram, "The vendor of the POS corrects the program."),
+    (Action::Wait, "Nobody acts: the library resolves the operation."),
+    (Action::Review, "A person decides about the operation."),
 ];
 
 /// Each log level: its name behind the prefix, and the lines that it adds.
@@ -181,13 +192,14 @@ fn rows(class: i32) -> impl Iterator<Item = &'static Row> {
 
 /// Returns the table of codes for the documentation.
 fn codes_table() -> String {
-    let mut table = "\n| Code | Name | Outcome | Meaning |\n|---:|---|---|---|\n".to_owned();
+    let mut table = "\n| Code | Name | Outcome | Action | Meaning |\n|---:|---|---|---|---|\n".to_owned();
     for row in TABLE {
         let outcome = match row.outcome {
             Outcome::NotSent => "not sent",
             other => other.name(),
         };
-        let _ = writeln!(table, "| {} | `{}` | {outcome} | {} |", row.code.number(), row.name, row.meaning);
+        let (number, action) = (row.code.number(), row.action().name());
+        let _ = writeln!(table, "| {number} | `{}` | {outcome} | {action} | {} |", row.name, row.meaning);
     }
     table.push('\n');
     table

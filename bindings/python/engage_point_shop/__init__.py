@@ -18,21 +18,24 @@ interpreter while it waits. From asyncio, use
 `await asyncio.to_thread(shop.purchase, contact, item)`.
 """
 
-from .client import Client, new_id, version
-from .codes import ABI_VERSION, Code, LogLevel, Outcome
+from .client import Client, action_of, json_get, json_quote, meaning_of, new_id, version
+from .codes import ABI_VERSION, Action, Code, LogLevel, Outcome
 from .errors import Declined, LibraryError, NotSent, Pending, PointShopError, Problem
-from .types import FoundReward, Operation, PurchasedOperation, Receipt, Resolution, Stats
+from .types import Config, FoundReward, Operation, OperationPage, PurchasedOperation, Receipt, Resolution, Review, Stats
 
 __all__ = [
     "ABI_VERSION",
+    "Action",
     "Client",
     "Code",
+    "Config",
     "Declined",
     "FoundReward",
     "LibraryError",
     "LogLevel",
     "NotSent",
     "Operation",
+    "OperationPage",
     "Outcome",
     "Pending",
     "PointShopError",
@@ -40,7 +43,12 @@ __all__ = [
     "PurchasedOperation",
     "Receipt",
     "Resolution",
+    "Review",
     "Stats",
+    "action_of",
+    "json_get",
+    "json_quote",
+    "meaning_of",
     "new_id",
     "version",
 ]

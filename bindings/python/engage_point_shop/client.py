@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from .codes import ABI_VERSION, Code
-from .errors import error_of
+from .codes import ABI_VERSION, Action, Code
+from .errors import action_named, error_of
 from .native import Buffer, LogFunction, load
-from .types import FoundReward, Operation, PurchasedOperation, Resolution, Stats
+from .types import Config, FoundReward, Operation, OperationPage, PurchasedOperation, Resolution, Stats
 
 _library = load()
 
@@ -58,6 +58,11 @@ def _text(value: str | None, name: str) -> bytes | None:
 
 def _call(function: str, *arguments: Any) -> Any:
     """Calls a function of the C API. Returns its JSON or raises the exception of its outcome."""
+    return json.loads(_call_text(function, *arguments))
+
+
+def _call_text(function: str, *arguments: Any) -> str:
+    """Calls a function of the C API. Returns its text or raises the exception of its outcome."""
     buffer = Buffer()
     code: int = getattr(_library, function)(*arguments, ctypes.byref(buffer))
     try:
@@ -65,12 +70,38 @@ def _call(function: str, *arguments: Any) -> Any:
     finally:
         _library.eps_buffer_dispose(ctypes.byref(buffer))
     _check(code, text)
-    return json.loads(text)
+    return text
 
 
 def _check(code: int, text: str = "") -> None:
     if code != Code.OK:
-        raise error_of(code, _library.eps_code_name(code).decode(), _library.eps_outcome(code), text)
+        raise error_of(code, _library.eps_code_name(code).decode(), _library.eps_outcome(code), action_of(code), text)
+
+
+def action_of(code: int) -> Action:
+    """Returns who acts on a code, also on a code that is newer than this package."""
+    return action_named(_library.eps_code_action(code).decode())
+
+
+def meaning_of(code: int) -> str:
+    """Returns the meaning of a code in one or two English sentences."""
+    return str(_library.eps_code_meaning(code).decode())
+
+
+def json_get(text: str, pointer: str) -> str:
+    """Returns one value of a JSON text by a JSON Pointer, "/operationId".
+
+    A string is unquoted, any other value is JSON. Without the value it raises NotSent
+    (EPS_BAD_OPTIONS). json.loads reads a whole text.
+    """
+    given = text.encode()
+    source = Buffer(ctypes.cast(ctypes.c_char_p(given), ctypes.c_void_p), len(given), 0)
+    return _call_text("eps_json_get", ctypes.byref(source), _text(pointer, "pointer"))
+
+
+def json_quote(text: str) -> str:
+    """Writes a text as a JSON string with its quotes. json.dumps writes whole objects."""
+    return _call_text("eps_json_quote", _text(text, "text"))
 
 
 def new_id() -> str:
@@ -90,7 +121,7 @@ class Client:
     A second close does nothing. A call that is not completed raises Pending, Declined or NotSent.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Config | Mapping[str, Any]) -> None:
         """Opens the client.
 
         docs/configuration.md lists the keys. A key is left out if its value is None.
@@ -196,10 +227,42 @@ class Client:
         )
         return redeemed
 
-    def list_unacknowledged(self) -> list[Operation]:
-        """Lists the operations that are pending, or final and not acknowledged."""
-        operations: list[Operation] = self._call("eps_list_unacknowledged", [])["operations"]
+    def list_unacknowledged(self, *, reference: str | None = None) -> list[Operation]:
+        """Lists the operations that are pending, or final and not acknowledged.
+
+        `reference` lists only the operations of this reference, for example of one receipt.
+        """
+        operations: list[Operation] = self._call("eps_list_unacknowledged", [], reference=reference)["operations"]
         return operations
+
+    def list_operations(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        outcome: str | None = None,
+        acknowledged: bool | None = None,
+        reference: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> OperationPage:
+        """Lists the operations of the journal, also the acknowledged ones, page by page.
+
+        `since` and `until` are the times of their records, in ms since 1970 UTC. `after` is the
+        "next" of the page before this one.
+        """
+        page: OperationPage = self._call(
+            "eps_list_operations",
+            [],
+            since=since,
+            until=until,
+            outcome=outcome,
+            acknowledged=acknowledged,
+            reference=reference,
+            limit=limit,
+            after=after,
+        )
+        return page
 
     def get_operation(self, operation_id: str) -> Operation:
         """Returns the last known state of an operation."""
@@ -215,6 +278,22 @@ class Client:
         """Acknowledges that the POS has stored the outcome of an operation."""
         operation: Operation = _call("eps_acknowledge", self._handle, _text(operation_id, "operation_id"))
         return operation
+
+    def resolve_review(
+        self, operation_id: str, resolution: str, *, by: str | None = None, note: str | None = None
+    ) -> Operation:
+        """Stores the decision of a person about an operation in manual review, and acknowledges it.
+
+        `resolution` is "completed" or "declined". The journal keeps `by` and `note`.
+        """
+        texts = [(operation_id, "operation_id"), (resolution, "resolution")]
+        operation: Operation = self._call("eps_resolve_review", texts, by=by, note=note)
+        return operation
+
+    def acknowledge_reference(self, reference: str) -> list[Operation]:
+        """Acknowledges all operations of a reference, or none."""
+        operations: list[Operation] = self._call("eps_acknowledge_reference", [(reference, "reference")])["operations"]
+        return operations
 
     def read_stats(self) -> Stats:
         """Returns the counters since open, and the numbers of records in the journal."""

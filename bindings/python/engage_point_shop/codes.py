@@ -1,6 +1,6 @@
 """Made by `cargo xtask header` from the library's table of codes; do not edit."""
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 ABI_VERSION = 1
 
@@ -248,3 +248,22 @@ class Code(IntEnum):
     INTERNAL = -900
     """A fault of this library (a caught panic). If it was a purchase, its outcome is in the
     journal. Please report it."""
+
+
+class Action(str, Enum):
+    """Who acts on a code. An action that is newer than this binding is the administrator's."""
+
+    CONTINUE_ = "continue"
+    """The POS goes on."""
+    TELL_MEMBER = "tellMember"
+    """The cashier informs the member."""
+    RETRY = "retry"
+    """The POS or the cashier may try again."""
+    ADMINISTRATOR = "administrator"
+    """The administrator corrects the till, the network or the key."""
+    FIX_PROGRAM = "fixProgram"
+    """The vendor of the POS corrects the program."""
+    WAIT = "wait"
+    """Nobody acts: the library resolves the operation."""
+    REVIEW = "review"
+    """A person decides about the operation."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, TypedDict
 
-from .codes import Outcome
+from .codes import Action, Outcome
 
 
 class Problem(TypedDict):
@@ -44,11 +44,13 @@ class PointShopError(Exception):
     Catch the three exceptions instead, because each needs another action.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, action: Action = Action.ADMINISTRATOR) -> None:
         """Makes the exception of a problem object."""
         super().__init__(f"{problem['name']} ({problem['code']}): {problem['message']}")
         self.problem = problem
         """The problem object, unchanged."""
+        self.action = action
+        """Who acts: the member is informed only if it is TELL_MEMBER."""
 
     @property
     def code(self) -> int:
@@ -78,12 +80,20 @@ class LibraryError(ImportError):
     """The native library is missing, for another processor, or of another version."""
 
 
-def error_of(code: int, name: str, outcome: int, text: str) -> PointShopError:
+def action_named(name: str) -> Action:
+    """Returns the action of a name. A name that is newer than this package is the administrator's."""
+    try:
+        return Action(name)
+    except ValueError:
+        return Action.ADMINISTRATOR
+
+
+def error_of(code: int, name: str, outcome: int, action: Action, text: str) -> PointShopError:
     """Returns the exception of a code. The problem object may be absent after an internal error."""
     problem: Any = dict.fromkeys(Problem.__annotations__)
     problem.update(code=code, name=name, message="the library gave no details", attempts=0, cause=[])
     if text:
         problem.update(json.loads(text))
     if outcome == Outcome.DECLINED:
-        return Declined(problem)
-    return NotSent(problem) if outcome == Outcome.NOT_SENT else Pending(problem)
+        return Declined(problem, action)
+    return NotSent(problem, action) if outcome == Outcome.NOT_SENT else Pending(problem, action)

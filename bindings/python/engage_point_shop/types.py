@@ -8,6 +8,19 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 
+class Review(TypedDict):
+    """The decision of a person about an operation in manual review."""
+
+    resolution: str
+    """The decision: "completed" or "declined"."""
+    by: str | None
+    """The person who decided, or None."""
+    note: str | None
+    """The note, or None."""
+    atMs: int
+    """The time of the decision, in ms since 1970 UTC."""
+
+
 class Operation(TypedDict):
     """An operation: a purchase or a redeem, as the journal holds it.
 
@@ -26,6 +39,8 @@ class Operation(TypedDict):
     """The code of the outcome."""
     name: str
     """The name of the code."""
+    action: str
+    """Who acts on the code; see Action."""
     purchaseId: str | None
     """The purchase id; None for a redeem."""
     contactId: str | None
@@ -44,14 +59,38 @@ class Operation(TypedDict):
     """The HTTP status of the last response, if there was one."""
     engageCode: str | None
     """Engage's own error code, if there was one."""
+    cause: list[str]
+    """The causes of the last response's code, outermost first."""
+    requestIds: list[str]
+    """Engage's own ids of the requests."""
     needsReview: bool
     """Whether the operation needs a manual review, because the library cannot resolve it."""
+    review: Review | None
+    """The decision of a person, or None."""
     recordedAtMs: int
     """The time at which the intent was recorded, in ms since 1970 UTC."""
     resolvedAtMs: int | None
     """The time at which the outcome became known, in ms since 1970 UTC."""
     acknowledgedAtMs: int | None
     """The time at which the POS acknowledged the outcome, in ms since 1970 UTC."""
+    expectedByMs: int | None
+    """The time by which a pending operation has an outcome at the latest, in ms since 1970 UTC."""
+    lastQueryAtMs: int | None
+    """The time of the last status query, in ms since 1970 UTC."""
+    nextQueryAtMs: int | None
+    """The time of the next status query while it is pending, in ms since 1970 UTC."""
+    lastCode: int | None
+    """The code of the last attempt or status query."""
+    firstPendingCode: int | None
+    """The code with which the operation became pending."""
+    retryCount: int
+    """The number of status queries that no caller waited for."""
+    tenant: str | None
+    """The tenant to which the operation belongs."""
+    foreign: bool
+    """Whether it belongs to another tenant than the client's, which neither queries nor sends it."""
+    writerVersion: str
+    """The version of the library that wrote the record last."""
     purchase: dict[str, Any] | None
     """Engage's purchase object, once the purchase is completed."""
     reward: dict[str, Any] | None
@@ -63,6 +102,15 @@ class PurchasedOperation(Operation):
 
     existing: bool
     """Whether the call found an existing operation."""
+
+
+class OperationPage(TypedDict):
+    """One page of `list_operations`."""
+
+    operations: list[Operation]
+    """The operations, oldest first; a page may be empty."""
+    next: str | None
+    """The value of `after` for the next page; None behind the last page."""
 
 
 class Receipt(TypedDict):
@@ -134,3 +182,63 @@ class Stats(TypedDict):
     """The number of pending operations in the journal; None without a journal."""
     unacknowledged: int | None
     """The number of unacknowledged operations in the journal; None without a journal."""
+
+
+class Config(TypedDict, total=False):
+    """The configuration of a client. docs/configuration.md describes each key.
+
+    A key is left out if its value is None.
+    """
+
+    baseUrl: str | None
+    """The tenant's URL, "https://acme.voyado.com", or a relay's. Required."""
+    userAgent: str | None
+    """The POS and its version, "AcmePOS/1.5". Required."""
+    apiKey: str | None
+    """The API key; None if a relay adds it."""
+    journalPath: str | None
+    """The absolute path of the journal's file, on a local disk."""
+    journal: str | None
+    """"memory" in place of a file: pending operations are lost with the process."""
+    waitMs: int | None
+    """The longest wait of a call; 10000 ms if it is absent."""
+    requestTimeoutMs: int | None
+    """The timeout of one request; 60000 ms if it is absent."""
+    caFile: str | None
+    """A PEM file with root certificates, beside the system's."""
+    systemTrust: bool | None
+    """Whether the system's root certificates are used; True if it is absent."""
+    clientCertFile: str | None
+    """A PEM file with the till's certificate, which a relay checks."""
+    clientKeyFile: str | None
+    """A PEM file with the key of clientCertFile."""
+    proxy: str | None
+    """"http://user:password@host:port" or "none"; the environment's proxy if it is absent."""
+    preconnect: bool | None
+    """Whether a connection is made on open; True if it is absent."""
+    maxResponseBytes: int | None
+    """The size limit of a response; 8388608 if it is absent."""
+    retryScheduleMs: list[int] | None
+    """The waits between status queries of a pending operation, in ms."""
+    startupJitterMs: int | None
+    """The time after an open within which the first status queries start; 300000 ms if absent."""
+    resendLimitMs: int | None
+    """The age after which a purchase is not sent again; 86400000 ms if it is absent."""
+    tenant: str | None
+    """Whose operations the journal holds; the origin of baseUrl if it is absent."""
+    historyLagMs: int | None
+    """The longest delay with which Engage's history shows a purchase; 600000 ms if absent."""
+    referenceWindowMs: int | None
+    """How long after its acknowledgement a reference means the same purchase; 43200000 ms if absent."""
+    idScope: str | None
+    """"journal" (the default) or "tenant": purchase ids are derived from the sale."""
+    retentionDays: int | None
+    """The time for which acknowledged records are kept, in days; 90 if it is absent."""
+    sealPath: str | None
+    """The path of the journal's seal; beside the journal if it is absent."""
+    journalRole: str | None
+    """"live" (the default), or "copy" or "takeOver" for a journal that is a copy."""
+    journalRecovery: str | None
+    """"refuse" (the default), or "accept" for a journal that has lost records."""
+    apiMapping: dict[str, Any] | None
+    """The names in Engage's API that Voyado's public pages do not state."""

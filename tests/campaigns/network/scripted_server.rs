@@ -1,6 +1,6 @@
 //! A server that sends one scripted response, byte for byte, and is a small correct Engage
 //! otherwise. Its ledger is the set of processed purchase ids. A scripted response to a purchase
-//! comes after the purchase is processed.
+//! comes after the purchase is processed, unless it is a 400 or a 404.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -77,7 +77,9 @@ fn serve(state: &Mutex<State>, stream: &TcpStream) -> std::io::Result<()> {
     while let Some((line, body)) = request(&mut reader)? {
         let (response, scripted) = {
             let mut state = state.lock().unwrap();
-            (response(&mut state, &line, &body), state.next.take())
+            let scripted = state.next.take();
+            let rejected = scripted.as_ref().is_some_and(|scripted| is_rejection(&scripted.bytes));
+            (response(&mut state, &line, &body, !rejected), scripted)
         };
         let Some(scripted) = scripted else {
             out.write_all(&response)?;
@@ -118,7 +120,15 @@ fn request(reader: &mut impl BufRead) -> std::io::Result<Option<(String, Vec<u8>
     Ok(Some((first, body)))
 }
 
-fn response(state: &mut State, line: &str, body: &[u8]) -> Vec<u8> {
+/// Whether a scripted response says that the purchase is not processed, so that it is not.
+fn is_rejection(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let status = ["HTTP/1.1 400", "HTTP/1.1 404 Not"].iter().any(|start| text.starts_with(start));
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body.trim_start_matches('\u{feff}'));
+    status && (body.is_empty() || body.starts_with(['"', '{']))
+}
+
+fn response(state: &mut State, line: &str, body: &[u8], processed: bool) -> Vec<u8> {
     let ok = |body: &str| plain("200 OK", body);
     if line.starts_with("POST") {
         let order: Value = serde_json::from_slice(body).unwrap();
@@ -127,7 +137,7 @@ fn response(state: &mut State, line: &str, body: &[u8]) -> Vec<u8> {
         let purchase = purchase_json(&id, &text("contactId"), &text("pointShopItemId"));
         let posted = state.posted.entry(id).or_default();
         *posted += 1;
-        if *posted == 1 {
+        if processed && !state.taken.contains(&purchase) {
             state.taken.push(purchase.clone());
         }
         ok(&purchase.to_string())

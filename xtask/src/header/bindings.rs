@@ -1,10 +1,11 @@
 //! The codes, outcomes and log levels of the bindings, from the table that makes the C header.
 
-use super::{CLASSES, LEVELS, OUTCOMES, rows, wrapped};
+use super::{ACTIONS, CLASSES, LEVELS, OUTCOMES, rows, wrapped};
 use engage_point_shop::code::Row;
 use engage_point_shop::ffi::EPS_ABI_VERSION;
 use std::fmt::Write;
 
+const ACTION: &str = "Who acts on a code. An action that is newer than this binding is the administrator's.";
 const CODES: &str = "The results of a call. A newer library may return other numbers.";
 
 /// Returns the part of `include/engage_point_shop.hpp` between its marks.
@@ -25,7 +26,16 @@ pub fn cpp() -> String {
     list("The outcome of a code.", "Outcome", &outcomes());
     list("The log levels. Each level includes the levels above it.", "Level", &levels());
     list(CODES, "[[nodiscard]] Code", &codes());
-    text.push('\n');
+    let _ = write!(text, "\n/// {ACTION}\nenum class Action : std::int32_t {{\n");
+    for (action, meaning) in ACTIONS {
+        let _ = writeln!(text, "    /// {meaning}\n    {},", snake(action.name()));
+    }
+    text.push_str("};\n\nnamespace detail {\n\n/// The actions by their names.\n");
+    text.push_str("inline constexpr std::pair<std::string_view, Action> actions[] = {\n");
+    for (action, _) in ACTIONS {
+        let _ = writeln!(text, "    {{\"{}\", Action::{}}},", action.name(), snake(action.name()));
+    }
+    text.push_str("};\n\n} // namespace detail\n\n");
     text
 }
 
@@ -50,14 +60,19 @@ pub fn csharp() -> String {
     list("The outcome of a code.", "Outcome", &outcomes());
     list("The log levels. Each level includes the levels above it.", "LogLevel", &levels());
     list(CODES, "Code", &codes());
-    text.push_str("}\n");
+    let summary = wrapped(&format!("<summary>{ACTION}</summary>"), 88).join("\n    /// ");
+    let _ = write!(text, "\n    /// {summary}\n    public enum CodeAction\n    {{\n");
+    for (action, meaning) in ACTIONS {
+        let _ = writeln!(text, "        /// <summary>{meaning}</summary>\n        {action:?},");
+    }
+    text.push_str("    }\n}\n");
     text
 }
 
 /// Returns `bindings/python/engage_point_shop/codes.py`.
 pub fn python() -> String {
     let mut text = format!(
-        "\"\"\"Made by `cargo xtask header` from the library's table of codes; do not edit.\"\"\"\n\nfrom enum import IntEnum\n\n\
+        "\"\"\"Made by `cargo xtask header` from the library's table of codes; do not edit.\"\"\"\n\nfrom enum import Enum, IntEnum\n\n\
          ABI_VERSION = {EPS_ABI_VERSION}\n"
     );
     let mut list = |comment: &str, name: &str, entries: &[Entry]| {
@@ -73,6 +88,11 @@ pub fn python() -> String {
     list("The outcome of a code.", "Outcome", &outcomes());
     list("The log levels. Each level includes the levels above it.", "LogLevel", &levels());
     list(CODES, "Code", &codes());
+    let _ = write!(text, "\n\nclass Action(str, Enum):\n    \"\"\"{ACTION}\"\"\"\n\n");
+    for (action, meaning) in ACTIONS {
+        let name = snake(action.name()).to_ascii_uppercase();
+        let _ = writeln!(text, "    {name} = \"{}\"\n    \"\"\"{meaning}\"\"\"", action.name());
+    }
     text
 }
 
@@ -112,6 +132,18 @@ fn codes() -> Vec<Entry> {
     entries
 }
 
+/// Returns `tell_member` for `tellMember`; `continue_`, because `continue` is a keyword.
+fn snake(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    if text == "continue" { text + "_" } else { text }
+}
+
 /// Returns `NotSent` for `NOT_SENT`.
 fn camel(name: &str) -> String {
     let parts = name.split('_').map(|part| {
@@ -140,6 +172,11 @@ mod tests {
             );
             assert_eq!(csharp.matches(&format!(" {} = {number},", camel(short))).count(), 1, "{}", row.name);
             assert_eq!(python.matches(&format!("    {short} = {number}\n")).count(), 1, "{}", row.name);
+            // The lists of actions are complete.
+            let action = row.action();
+            assert!(cpp.contains(&format!("{{\"{}\", Action::", action.name())), "{action:?}");
+            assert!(csharp.contains(&format!("        {action:?},")), "{action:?}");
+            assert!(python.contains(&format!(" = \"{}\"\n", action.name())), "{action:?}");
         }
     }
 }

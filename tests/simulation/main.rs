@@ -1,0 +1,39 @@
+//! The simulation as a test: `cargo test --features simulation --test simulation`. The program of
+//! the same name runs as many seeds as wanted.
+
+use engage_point_shop::simulation;
+use std::path::Path;
+
+#[test]
+fn seed_run_twice_gives_the_same_run() {
+    for world in simulation::world_names() {
+        for seed in 0..40 {
+            let (first, second) = simulation::run_twice(world, seed);
+            assert_eq!(first, second, "{world}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn simulated_disk_same_operations_gives_the_journals_results() {
+    for seed in 0..40 {
+        let folder = tempfile::tempdir().unwrap();
+        let compared = simulation::compare_with_journal(&folder.path().join("journal"), seed, 300);
+        assert_eq!(compared, Ok(()));
+    }
+}
+
+#[test]
+fn kept_seeds_run_again_hold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulation/seeds");
+    let held = simulation::run_kept(&folder, false);
+    assert!(held.is_ok(), "{}", held.unwrap_err());
+}
+
+#[test]
+#[ignore = "some faults are open: the kept seeds name them"]
+fn worlds_that_keep_the_assumptions_hold() {
+    let (steps, broken) = simulation::run_steps(0, 100_000);
+    assert!(steps >= 100_000);
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
