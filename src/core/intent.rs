@@ -89,6 +89,8 @@ pub(crate) struct Review {
 
 /// What is known of an intent's attempts and status queries. The journal keeps it as JSON, so that
 /// a newer version can add a field without a schema step.
+// Each is an independent fact of the record; together they are no state.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Progress {

@@ -223,7 +223,7 @@ impl Executor {
             let Some(resolved) = machine::resolve_review(&intent, review, !self.is_ours(&intent), clocks)? else {
                 return Ok(intent);
             };
-            if self.journal.save(&resolved, Durability::Synced)? {
+            if self.journal.save_within_wait(&resolved, Durability::Synced)? {
                 self.publish(&Next { intent: resolved.clone(), delay_ms: 0 });
                 return Ok(resolved);
             }
