@@ -119,7 +119,8 @@ pub(crate) fn after_query(
     let rejection = seen.progress.rejection.as_ref().and_then(reason_of);
     let store = |next| AfterQuery::Store(Box::new(next));
     let wait = |seen: &Intent, reason: Reason| {
-        let code = match time.past_resend_limit && !seen.needs_review() {
+        // A review that a query has begun does not end by the next one.
+        let code = match time.past_resend_limit && reason.code != Code::PendingAmbiguous {
             true => Code::PendingNeedsReview,
             false => reason.code,
         };

@@ -201,6 +201,13 @@ impl<W> Scheduler<W> {
         self.due_times.insert((due, id));
     }
 
+    /// Forgets an intent, and with it its due time: one without an entry would stop the queue.
+    pub fn forget(&mut self, id: OperationId) -> Option<Entry<W>> {
+        let entry = self.entries.remove(&id)?;
+        self.due_times.remove(&(entry.due, id));
+        Some(entry)
+    }
+
     /// Marks a started intent as taken, and adds the caller that started it.
     pub fn occupy(&mut self, intent: &Intent, waiter: &Arc<W>, now: Duration) {
         let id = intent.id();
@@ -266,5 +273,25 @@ impl<W> Entry<W> {
     /// Drops callers that no longer wait: only the entry holds their waiter.
     pub fn drop_departed(&mut self) {
         self.waiters.retain(|waiter| Arc::strong_count(waiter) > 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn forgotten_intent_does_not_stop_the_queue() {
+        let [forgotten, other] = [1, 2].map(|id| OperationId::from(Uuid::from_u128(id)));
+        let (soon, now) = (Duration::from_secs(1), Duration::from_secs(3));
+        let mut scheduler = Scheduler::<()>::default();
+        scheduler.schedule(forgotten, soon);
+        scheduler.schedule(other, Duration::from_secs(2));
+        assert!(scheduler.forget(forgotten).is_some());
+        assert_eq!(scheduler.next_due(), Some(Duration::from_secs(2)));
+        let Some(Job::Resolve(resolve)) = scheduler.take(now) else { panic!("nothing was taken") };
+        assert_eq!(resolve.id, other);
+        assert_eq!(scheduler.next_due(), None);
     }
 }

@@ -3,6 +3,8 @@
 // One rule makes every call safe, and the header states it once: a pointer is NULL or valid for the
 // time of the call.
 #![allow(clippy::missing_safety_doc)]
+// The comments are written for C: `[a]` and `<a>` are text there, and addresses stand bare.
+#![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
 
 use super::boundary;
 use super::buffer::eps_buffer;

@@ -333,11 +333,13 @@ impl Journal {
         })
     }
 
-    /// Whether another operation of this journal has redeemed a reward, or found it redeemed.
-    pub fn is_redeemed(&self, reward: AssignmentId, except: OperationId) -> Result<bool> {
-        let sql = "SELECT 1 FROM operation
-                   WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem' AND (state = 'completed' OR code = ?3)";
-        let values = (reward.uuid(), except.uuid(), Code::AlreadyRedeemed.number());
+    /// Whether another operation of this journal has redeemed the reward of this redeem, or had found
+    /// it redeemed before this one was recorded.
+    pub fn is_redeemed(&self, reward: AssignmentId, redeem: &Intent) -> Result<bool> {
+        let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem'
+                   AND (state = 'completed' OR code = ?3 AND resolved_at < ?4)";
+        let code = Code::AlreadyRedeemed.number();
+        let values = (reward.uuid(), redeem.id().uuid(), code, integer(redeem.recorded_at));
         self.read(move |connection| {
             connection
                 .prepare_cached(sql)

@@ -424,7 +424,7 @@ impl Executor {
             Ok(Ok(Some(next))) => self.publish(&next),
             // Another process has acknowledged and pruned it.
             Ok(Ok(None)) => {
-                self.lock().entries.remove(&resolve.id);
+                self.lock().forget(resolve.id);
             }
             Ok(Err(error)) => {
                 self.log_journal_failure(resolve.id, &error);
@@ -575,7 +575,7 @@ impl Executor {
         let mut result = self.engage.query_status(&intent.operation, &self.call());
         self.stats.status_queries.add();
         if let (QueryResult::Redeemed(found), Operation::Redeem(redeem)) = (&mut result, intent.operation) {
-            found.by_other_operation = self.journal.is_redeemed(redeem.assignment, redeem.id).unwrap_or(false);
+            found.by_other_operation = self.journal.is_redeemed(redeem.assignment, intent).unwrap_or(false);
         }
         self.note_rate(match &result {
             QueryResult::NoEvidence(reason) => Some(reason),
@@ -864,7 +864,7 @@ impl Executor {
             let delay = if not_persisted { RETRY } else { Duration::from_millis(next.delay_ms) };
             scheduler.schedule(intent.id(), now + delay);
         } else if !outdated {
-            scheduler.entries.remove(&intent.id());
+            scheduler.forget(intent.id());
             self.stats.resolved(intent.state);
         }
         drop(scheduler);

@@ -18,6 +18,7 @@ const STEPS: &[Step] = &[
     // The test programs in other languages link the library that `cargo build` makes.
     ("build", || run(cargo().args(["build", "--workspace"]))),
     ("run the tests", || run(cargo().args(["test", "--workspace"]))),
+    ("run the simulation", || run(&mut simulation())),
     ("install the package and build from it", package::consumer::try_debug),
     ("run the demo", demo::run_demo),
 ];
@@ -52,18 +53,28 @@ fn python_types() -> Result {
     run(mypy.current_dir(root().join("bindings/python")))
 }
 
-/// Runs the campaigns with the full budget. The lines of their results begin with `campaign` or
-/// `model`.
+/// The simulation's tests, optimised: they run some hundred thousand steps.
+fn simulation() -> Command {
+    let mut command = cargo();
+    command.args(["test", "--package", "engage-point-shop", "--profile", "simulation", "--features", "simulation"]);
+    command.args(["--test", "simulation"]);
+    command
+}
+
+/// Runs the campaigns with the full budget, and the simulation for a hundred million steps. The
+/// lines of their results begin with `campaign`.
 pub fn torture(filter: Option<&str>) -> Result {
     setup::install(&[setup::DEMO, setup::TEST])?;
     run(cargo().args(["build", "--workspace"]))?;
     let campaigns: &[&[&str]] =
-        &[&["--lib", "model"], &["--test", "network"], &["--test", "disk"], &["--test", "durability"]];
+        &[&["--test", "network"], &["--test", "disk"], &["--test", "host"], &["--test", "durability"]];
     for campaign in campaigns {
         let mut command = cargo();
         command.args(["test", "--package", "engage-point-shop"]).args(*campaign).env("EPS_BUDGET", "full");
         command.args(filter).args(["--", "--nocapture", "--test-threads=1"]);
         run(&mut command)?;
     }
-    Ok(())
+    let mut campaign = cargo();
+    campaign.args(["run", "--package", "engage-point-shop", "--profile", "simulation", "--features", "simulation"]);
+    run(campaign.args(["--bin", "simulation", "--", "campaign", "100000000"]))
 }

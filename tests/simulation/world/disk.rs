@@ -539,11 +539,14 @@ impl Journal {
         })
     }
 
-    pub fn is_redeemed(&self, reward: AssignmentId, except: OperationId) -> Result<bool> {
+    pub fn is_redeemed(&self, reward: AssignmentId, redeem: &Intent) -> Result<bool> {
+        let found_before = |other: &Intent| {
+            other.code == Code::AlreadyRedeemed && other.resolved_at.is_some_and(|at| at < redeem.recorded_at)
+        };
         self.read(|disk| {
-            disk.records.values().filter(|intent| intent.id() != except).any(|intent| {
+            disk.records.values().filter(|intent| intent.id() != redeem.id()).any(|intent| {
                 matches!(intent.operation, Operation::Redeem(redeem) if redeem.assignment == reward)
-                    && (intent.state == IntentState::Completed || intent.code == Code::AlreadyRedeemed)
+                    && (intent.state == IntentState::Completed || found_before(intent))
             })
         })
     }
