@@ -41,8 +41,7 @@ pub struct Config {
     /// Where the journal's seal lies. None: beside the journal.
     pub(crate) seal_path: Option<PathBuf>,
     pub(crate) journal_role: JournalRole,
-    /// Whether a journal that has lost records is opened with what is left.
-    pub(crate) accept_loss: bool,
+    pub(crate) journal_recovery: JournalRecovery,
     pub(crate) retry: RetryRules,
     /// Whose operations the journal holds: not the key, which may be rotated.
     pub(crate) tenant: String,
@@ -55,6 +54,15 @@ pub struct Config {
     /// How long acknowledged records are kept.
     pub(crate) retention: Duration,
     pub(crate) api_mapping: ApiMapping,
+}
+
+/// What is done with a journal that has lost records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JournalRecovery {
+    /// It is not opened.
+    Reject,
+    /// It is opened with the records that can be read.
+    Accept,
 }
 
 /// What a journal that is marked as a copy is opened for.
@@ -122,9 +130,9 @@ impl Config {
             Some("takeOver") => JournalRole::TakeOver,
             Some(_) => return Err(fields.error("journalRole", "must be \"live\", \"copy\" or \"takeOver\"")),
         };
-        let accept_loss = match fields.string("journalRecovery")?.as_deref() {
-            None | Some("refuse") => false,
-            Some("accept") => true,
+        let journal_recovery = match fields.string("journalRecovery")?.as_deref() {
+            None | Some("refuse") => JournalRecovery::Reject,
+            Some("accept") => JournalRecovery::Accept,
             Some(_) => return Err(fields.error("journalRecovery", "must be \"refuse\" or \"accept\"")),
         };
         let retry = RetryRules {
@@ -161,7 +169,7 @@ impl Config {
             journal,
             seal_path,
             journal_role,
-            accept_loss,
+            journal_recovery,
             retry,
             tenant,
             history_lag_ms,

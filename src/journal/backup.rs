@@ -68,3 +68,57 @@ fn copy(connection: &Connection, path: &Path) -> Result<Backup> {
     })?;
     Ok(Backup { bytes, operations })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use crate::core::code::Code;
+    use crate::core::domain::{ContactId, ItemId, Operation, OperationId, Purchase};
+    use crate::core::intent::{Durability, Intent};
+    use crate::journal::Journal;
+    use crate::log::Log;
+    use std::path::Path;
+
+    fn open(path: &Path, more: &str) -> crate::core::error::Result<Journal> {
+        let config = format!(
+            r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}{more}}}"#,
+            path.display().to_string()
+        );
+        Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap)
+    }
+
+    fn purchase() -> Intent {
+        let contact = ContactId::from_uuid(uuid::Uuid::new_v4());
+        let item = ItemId::from_uuid(uuid::Uuid::new_v4());
+        let operation = Operation::Purchase(Purchase { id: OperationId::fresh(), contact, item });
+        Intent { tenant: Some("https://a.voyado.com".to_owned()), ..Intent::new(operation, None, 1, 2) }
+    }
+
+    #[test]
+    fn backup_is_one_marked_file_that_overwrites_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("points.db"), folder.path().join("copy.db"));
+        let journal = open(&path, "").unwrap();
+        assert!(journal.save(&purchase(), Durability::Synced).unwrap());
+        let backup = journal.backup(&copy).unwrap();
+        assert_eq!((backup.operations, backup.bytes), (1, std::fs::metadata(&copy).unwrap().len()));
+        assert_eq!(journal.backup(&copy).unwrap_err().code(), Code::JournalCannotOpen);
+        assert_eq!(journal.backup(Path::new("copy.db")).unwrap_err().code(), Code::JournalCannotOpen);
+        assert!(journal.save(&purchase(), Durability::Synced).unwrap());
+        journal.close();
+
+        assert_eq!(open(&copy, "").map(drop).unwrap_err().code(), Code::JournalCopy);
+        let reader = open(&copy, r#","journalRole":"copy""#).unwrap();
+        assert_eq!(reader.unacknowledged().unwrap().len(), 1);
+        assert_eq!(reader.pending().unwrap(), []);
+        assert_eq!(reader.save(&purchase(), Durability::Synced).unwrap_err().code(), Code::JournalCopy);
+        reader.close();
+        let live = open(&copy, r#","journalRole":"takeOver""#).unwrap();
+        assert!(live.incomplete_before().is_some());
+        assert_eq!(live.pending().unwrap().len(), 1);
+        assert!(live.save(&purchase(), Durability::Synced).unwrap());
+        live.close();
+        assert_eq!(open(&copy, "").unwrap().unacknowledged().unwrap().len(), 2);
+        assert_eq!(open(&path, "").unwrap().unacknowledged().unwrap().len(), 2);
+    }
+}

@@ -435,8 +435,8 @@ fn key_of(about: &Metadata) -> Key {
     (about.dev(), about.ino())
 }
 
-/// Windows neither deletes nor renames a file that SQLite has open. The time of its making
-/// distinguishes journals apart.
+/// Windows neither deletes nor renames a file that SQLite has open. The time of its making differs
+/// from journal to journal.
 #[cfg(windows)]
 fn key_of(about: &Metadata) -> Key {
     use std::os::windows::fs::MetadataExt;

@@ -23,7 +23,7 @@ mod time_text;
 pub(crate) use backup::Backup;
 pub(crate) use queries::Filter;
 
-use crate::config::{Config, JournalPlace};
+use crate::config::{Config, JournalPlace, JournalRecovery};
 use crate::core::admission::{Admission, Candidates};
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, ContactId, Millis, Operation, OperationId};
@@ -50,12 +50,13 @@ use uuid::Uuid;
 /// write has ten pages, or fewer.
 const LOG_WRITES: u32 = 200;
 const LOG_BYTES: u64 = 2 << 20;
-/// After this long without a write a checkpoint empties the write-ahead log.
+/// After this long without a write a checkpoint is made. The log keeps its size, and a purchase its
+/// speed.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a copy of the journal may take.
 const BACKUP_WAIT: Duration = Duration::from_secs(600);
 /// How long a close waits for the disk.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
+const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
 pub(crate) struct Journal {
     content: Arc<Content>,
@@ -120,7 +121,7 @@ impl Journal {
                     seal_path,
                     tenant: tenant.clone(),
                     role: config.journal_role,
-                    accept_loss: config.accept_loss,
+                    accepts_loss: config.journal_recovery == JournalRecovery::Accept,
                 };
                 open_within(settings, config.wait.max(files::LOCK_WAIT))?
             }
@@ -271,8 +272,9 @@ impl Journal {
         helper.call(self.wait.max(files::LOCK_WAIT), move || content.write_with(durability, writing))?
     }
 
-    /// Makes a checkpoint when the write-ahead log has grown, or empties it when nothing was
-    /// written for a minute. That takes several syncs, so no caller may wait for it.
+    /// Makes a checkpoint when the write-ahead log has grown, or when nothing was written for a
+    /// minute: the database file then holds all records. That takes several syncs, so no caller may
+    /// wait for it.
     pub fn checkpoint_if_due(&self) -> Result<()> {
         self.content.checkpoint_if_due()
     }
@@ -559,21 +561,21 @@ impl Content {
 
     fn checkpoint_if_due(&self) -> Result<()> {
         let Some(files) = &self.files else { return Ok(()) };
-        let writes = self.log_writes.load(Ordering::Relaxed);
-        let is_idle = writes > 0 && rt::lock(&self.last_write).elapsed() >= IDLE;
-        if writes < LOG_WRITES && !is_idle {
+        let due = self.log_writes.load(Ordering::Relaxed);
+        let is_idle = due > 0 && rt::lock(&self.last_write).elapsed() >= IDLE;
+        if due < LOG_WRITES && !is_idle {
             return Ok(());
         }
-        let slot = rt::lock(&self.writer);
-        let Some(writing) = &*slot else { return Ok(()) };
+        let mut slot = rt::lock(&self.writer);
+        let Some(writer) = slot.as_mut() else { return Ok(()) };
         // Nothing is written meanwhile, or the log would have new records at its end and go on
         // growing.
         let _turn = files.writing()?;
         self.log_writes.store(0, Ordering::Relaxed);
-        checkpoint(files, &writing.connection)?;
+        checkpoint(files, &writer.connection)?;
         if is_idle {
-            run_checkpoint(&writing.connection, "TRUNCATE")?;
-            files.content_is_known()?;
+            writer.promise(Durability::Synced)?;
+            begin_log(&writer.connection)?;
         }
         Ok(())
     }
@@ -626,7 +628,7 @@ fn seal(files: &Files, state: &State, durable: bool) -> Result<()> {
 fn checkpoint(files: &Files, connection: &Connection) -> Result<()> {
     files.check_index()?;
     files.check_in_use()?;
-    let is_whole = run_checkpoint(connection, "PASSIVE")?;
+    let is_whole = run_checkpoint(connection)?;
     files.content_is_known()?;
     if is_whole && let Some(state) = read_state(connection)? {
         seal(files, &state, true)?;
@@ -635,11 +637,21 @@ fn checkpoint(files: &Files, connection: &Connection) -> Result<()> {
 }
 
 /// Returns whether all of the log is in the database file.
-fn run_checkpoint(connection: &Connection, mode: &str) -> Result<bool> {
-    let sql = format!("PRAGMA wal_checkpoint({mode})");
+fn run_checkpoint(connection: &Connection) -> Result<bool> {
+    let sql = "PRAGMA wal_checkpoint(PASSIVE)";
     let result = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
-    let (busy, frames, moved) = connection.query_row(&sql, (), result).map_err(|error| failed(&error))?;
+    let (busy, frames, moved) = connection.query_row(sql, (), result).map_err(|error| failed(&error))?;
     Ok(busy == 0 && frames == moved)
+}
+
+/// Writes the state as it is. SQLite syncs the header of a write-ahead log that begins anew, and
+/// the folder of a new one: the next purchase then does not wait for that.
+fn begin_log(connection: &Connection) -> Result<()> {
+    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
+    if let Some(state) = read_state(connection)? {
+        state.write(connection).map_err(|error| failed(&error))?;
+    }
+    transaction.commit().map_err(|error| failed(&error))
 }
 
 /// Marks the journal as closed and moves the log into the file. SQLite deletes the log as the

@@ -27,7 +27,7 @@ pub(super) struct Settings {
     pub seal_path: PathBuf,
     pub tenant: String,
     pub role: JournalRole,
-    pub accept_loss: bool,
+    pub accepts_loss: bool,
 }
 
 /// What an open did beside opening, for the log.
@@ -129,17 +129,16 @@ pub(super) fn open(settings: &Settings) -> Result<Opened> {
         return open_copy(settings);
     }
     match open_files(settings, None) {
-        Err(error) if settings.accept_loss && error.code() == Code::JournalDamaged => {
+        Err(error) if settings.accepts_loss && error.code() == Code::JournalDamaged => {
             let salvaged = recover::salvage(settings)?;
-            open_files(settings, Some(salvaged))
+            open_files(settings, Some(&salvaged))
         }
         opened => opened,
     }
 }
 
 /// `salvaged`: the records of a damaged journal, for a new one.
-#[allow(clippy::needless_pass_by_value)] // The records go into the new journal.
-fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Opened> {
+fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened> {
     let path = &settings.path;
     let files = Shared::open(path, &settings.seal_path)?;
     let mut opening = files.opening()?;
@@ -170,7 +169,7 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
                     super::time_text::long(seal.at)
                 ),
             };
-            if !settings.accept_loss {
+            if !settings.accepts_loss {
                 return Err(lost(path, &loss, 0));
             }
             report.accepted = true;
@@ -183,18 +182,18 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
         let sealed = if is_new || report.adopted > 0 { None } else { sealed };
         let mut state = read_state(&connection)?;
         if is_a_copy {
-            // The copy has no seal. Its original may have been written since, so that records may
-            // be missing.
+            // The copy has no seal. Its original may have recorded more, so that records may be
+            // missing.
             report.taken_over = true;
             state = Some(recover::take_over(&connection)?);
         }
         let finding = take_census(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
         let finding = Finding { seal: if report.taken_over { None } else { finding.seal }, ..finding };
-        if let Some(records) = &salvaged {
+        if let Some(records) = salvaged {
             state = Some(recover::restore(&connection, records)?);
         } else if report.taken_over {
         } else if let Err(loss) = judge(&connection, &finding)? {
-            if !settings.accept_loss {
+            if !settings.accepts_loss {
                 return Err(lost(path, &loss, finding.records - finding.damaged));
             }
             state = Some(recover::repair(&connection, sealed)?);
@@ -204,8 +203,12 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
         }
         let state = state.ok_or_else(|| Error::of(Code::JournalDamaged))?;
         incomplete_before = state.incomplete_before;
-        if sealed.is_none() || report != Report::default() {
-            Seal::of(&state, None, true).begin(seal_file).map_err(|error| unsealed(&settings.seal_path, &error))?;
+        let begins = sealed.is_none() || report != Report::default();
+        if begins || sealed.is_some_and(|seal| seal.written != state.writes) {
+            // After a power cut the seal may name writes that were lost. Another write takes their
+            // numbers. What a crash has left need not be durable yet.
+            let seal = Seal::of(&state, sealed.filter(|_| !begins), begins);
+            seal.begin(seal_file).map_err(|error| unsealed(&settings.seal_path, &error))?;
         }
         drop(turn);
         connection
@@ -221,6 +224,11 @@ fn open_files(settings: &Settings, salvaged: Option<Vec<Intent>>) -> Result<Open
         }
     }
     files.hold()?;
+    if is_first {
+        let _turn = files.writing()?;
+        // Only for the speed of the first purchase.
+        let _ = super::begin_log(&connection);
+    }
     files.join(&mut opening);
     drop(opening);
     Ok(Opened { writer: Some(Writer::new(connection)), reader, files: Some(files), incomplete_before, report })
@@ -245,7 +253,12 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
     place::check(path, &settings.seal_path)?;
     let has_seal = std::fs::symlink_metadata(&settings.seal_path).is_ok();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let reader = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+    let reader = match std::fs::symlink_metadata(beside(path, "-wal")) {
+        Ok(_) => Connection::open_with_flags(path, flags),
+        // SQLite would make a write-ahead log.
+        Err(_) => open_immutable(path),
+    };
+    let reader = reader.map_err(|error| failed(&error))?;
     match State::read(&reader) {
         Ok(Some(state)) if state.is_copy || !has_seal && state.closed => Ok(Opened {
             writer: None,
@@ -263,8 +276,8 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
     }
 }
 
-/// Whether a journal was closed, and only its database file was copied or moved. Nothing
-/// distinguishes which.
+/// Whether a journal was closed, and only its database file was copied or moved. Nothing shows
+/// which.
 fn is_unsealed(state: &State, has_log: bool, seal: Option<Seal>) -> bool {
     state.closed && !has_log && seal.is_none()
 }
@@ -320,6 +333,13 @@ fn judge(connection: &Connection, finding: &Finding<'_>) -> Result<std::result::
     if let Err(loss) = seal::judge(finding) {
         return Ok(Err(loss));
     }
+    // A trigger could change a record as it is written.
+    let foreign: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index')", (), |row| row.get(0))
+        .map_err(|error| failed(&error))?;
+    if foreign > 0 {
+        return Ok(Err(Loss { damaged: true, says: "another program has added triggers or views to it".to_owned() }));
+    }
     let check: String =
         connection.query_row("PRAGMA integrity_check(1)", (), |row| row.get(0)).map_err(|error| failed(&error))?;
     Ok(match check.as_str() {
@@ -342,12 +362,16 @@ pub(super) fn is_whole(path: &Path, seal_file: &std::fs::File) -> Result<bool> {
 /// Returns the state that the database file has without its write-ahead log. None if that cannot be
 /// read: the file may be in the middle of a checkpoint, or of an older version.
 fn state_in_file(path: &Path) -> Option<State> {
+    State::read(&open_immutable(path).ok()?).ok().flatten()
+}
+
+/// Opens the database file for reading, without its write-ahead log and without a lock.
+fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let encoded = percent_encode(bytes, NON_ALPHANUMERIC).to_string().replace("%2F", "/").replace("%5C", "/");
     let root = if cfg!(windows) { "/" } else { "" };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(format!("file:{root}{encoded}?immutable=1"), flags).ok()?;
-    State::read(&connection).ok().flatten()
+    Connection::open_with_flags(format!("file:{root}{encoded}?immutable=1"), flags)
 }
 
 /// Whether the write-ahead log stays when its last connection closes. It is kept grown while the

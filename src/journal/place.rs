@@ -71,7 +71,7 @@ fn check_folder(path: &Path) -> Result<()> {
 fn check_file(path: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
 
-    // An error is reported by the open, with its reason.
+    // A failure is reported by the open, with its reason.
     let Ok(about) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if about.is_dir() {
         return Err(Error::new(

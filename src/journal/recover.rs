@@ -48,11 +48,21 @@ pub(super) fn repair(connection: &Connection, seal: Option<Seal>) -> Result<Stat
                 keep_unreadable(connection, row)?;
             }
         }
+        drop_foreign(connection)?;
         connection.execute_batch("REINDEX")?;
         let state = rows::count_anew(connection, incomplete(state, writes))?;
         state.write(connection)?;
         Ok(state)
     })
+}
+
+/// Drops triggers and views, which only another program makes.
+fn drop_foreign(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = "SELECT 'DROP ' || type || ' \"' || replace(name, '\"', '\"\"') || '\"' FROM sqlite_schema
+               WHERE type IN ('trigger', 'view')";
+    let drops: Vec<String> =
+        connection.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    drops.iter().try_for_each(|drop| connection.execute_batch(drop))
 }
 
 /// Moves a row to the table `unreadable`, each value as an SQL literal.
@@ -96,10 +106,12 @@ pub(super) fn salvage(settings: &Settings) -> Result<Vec<Intent>> {
             let _ = read_while_possible(&connection, order, &mut records);
         }
     }
+    // Windows does not rename an open file.
+    drop(opening);
+    drop(files);
     for suffix in ["", "-wal", "-shm", "-journal"] {
         move_aside(&beside(path, suffix))?;
     }
-    files.forget_log();
     Ok(records)
 }
 

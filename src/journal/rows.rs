@@ -111,29 +111,25 @@ const UPDATE_ALL: &str = "UPDATE operation SET assignment = ?5, reference = ?7, 
 /// Inserts revision 1, or updates the revision before. False when that is not what the journal
 /// holds.
 pub(super) fn write(connection: &Connection, intent: &Intent, state: &mut State) -> Result<bool> {
-    let (checksum, written) = if intent.revision == 1 {
-        write_by(&[INSERT], connection, intent, state)
-    } else {
-        let before = stored_checksum(connection, intent.id())?;
-        let (checksum, written) = write_by(&[UPDATE, UPDATE_ALL], connection, intent, state)?;
-        if written {
-            state.remove(before.unwrap_or_default());
-        }
-        Ok((checksum, written))
-    }?;
+    if intent.revision == 1 {
+        return insert(connection, intent, state);
+    }
+    let before = stored_checksum(connection, intent.id())?;
+    let (checksum, written) = write_by(&[UPDATE, UPDATE_ALL], connection, intent, state)?;
     if written {
+        state.remove(before.unwrap_or_default());
         state.add(checksum);
     }
     Ok(written)
 }
 
-/// Inserts a record at any revision.
-pub(super) fn insert(connection: &Connection, intent: &Intent, state: &mut State) -> Result<()> {
+/// Inserts a record at any revision. False when it exists.
+pub(super) fn insert(connection: &Connection, intent: &Intent, state: &mut State) -> Result<bool> {
     let (checksum, written) = write_by(&[INSERT], connection, intent, state)?;
     if written {
         state.add(checksum);
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Whether a row has the form of a record, whatever its checksum says.

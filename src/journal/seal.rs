@@ -22,12 +22,11 @@ const LENGTH: usize = 96;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seal {
     pub journal: [u8; 16],
-    /// The last write that is durable.
+    /// The last write that is durable, and its generation.
     pub durable: u64,
+    pub generation: u64,
     /// The last write. A power cut may undo those behind `durable`.
     pub written: u64,
-    /// The generation of the last write.
-    pub generation: u64,
     /// The sum of all records after the last write.
     pub sum: u64,
     pub records: u64,
@@ -41,8 +40,8 @@ impl Seal {
         Self {
             journal: state.journal,
             durable: if durable { state.writes } else { same.map_or(0, |seal| seal.durable) },
+            generation: if durable { state.generation() } else { same.map_or(0, |seal| seal.generation) },
             written: state.writes,
-            generation: state.generation(),
             sum: state.sum,
             records: state.records,
             at: state.written_at,
@@ -84,7 +83,7 @@ impl Seal {
         let mut bytes = [0; LENGTH];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..24].copy_from_slice(&self.journal);
-        let numbers = [self.durable, self.written, self.generation, self.sum, self.records, self.at];
+        let numbers = [self.durable, self.generation, self.written, self.sum, self.records, self.at];
         for (place, number) in bytes[24..72].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_be_bytes());
         }
@@ -101,8 +100,8 @@ impl Seal {
         Some(Self {
             journal: bytes[8..24].try_into().ok()?,
             durable: number(24)?,
-            written: number(32)?,
-            generation: number(40)?,
+            generation: number(32)?,
+            written: number(40)?,
             sum: number(48)?,
             records: number(56)?,
             at: number(64)?,
@@ -162,7 +161,7 @@ pub(super) fn judge(found: &Finding<'_>) -> Result<(), Loss> {
                 time_text::long(seal.at)
             ));
         }
-        Some(seal) if !state.knows(seal.generation, seal.written.min(state.writes)) => {
+        Some(seal) if !state.knows(seal.generation, seal.durable) => {
             return missing(format!(
                 "the journal and its seal went different ways before {}: one of them is a copy",
                 time_text::long(seal.at)
@@ -221,7 +220,8 @@ mod tests {
             assert_eq!(judge(&Finding { seal, ..whole(&now) }), Ok(()));
         }
         // Writes that were not synced are lost in a power cut.
-        let unsynced = Seal::of(&state(11), Some(Seal::of(&now, None, true)), false);
+        let later = State { generations: vec![(7, 1), (8, 5), (9, 10)], ..state(11) };
+        let unsynced = Seal::of(&later, Some(Seal::of(&now, None, true)), false);
         assert_eq!(judge(&Finding { seal: Some(unsynced), ..whole(&now) }), Ok(()));
         // The seal is made after the journal.
         let fresh = State { records: 0, sum: 0, generations: vec![], ..state(0) };

@@ -209,7 +209,7 @@ impl Executor {
             let clocks = self.clocks();
             let review = Review { at_ms: clocks.now(), ..review.clone() };
             let Some(resolved) = machine::resolve_review(&intent, review, clocks)? else { return Ok(intent) };
-            if self.journal.save(&resolved, Durability::Synced)? {
+            if self.journal.save_within_wait(&resolved, Durability::Synced)? {
                 self.publish(&Next { intent: resolved.clone(), delay_ms: 0 });
                 return Ok(resolved);
             }

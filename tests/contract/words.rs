@@ -66,6 +66,9 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     ("", "refused", "onnection refused"),
     ("", "refused", "ConnectionRefused"),
     ("", "refused", "ECONNREFUSED"),
+    // A value of the configuration.
+    ("src/config/mod.rs", "refuse", "\"refuse"),
+    ("docs/", "refuse", "\"refuse\""),
     // The name of an action, which the header has.
     ("", "tell", "tellMember"),
     ("", "tell", "TellMember"),
@@ -78,6 +81,7 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     // The default of "journalRecovery".
     ("", "refuse", "\"refuse\""),
     // Columns of older journals, which a migration renames.
+    ("src/journal/schema.rs", "refused", "'refused'"),
     ("src/journal/schema.rs", "answer", "answer "),
     ("src/journal/schema.rs", "answer", ", answer, "),
     ("src/journal/schema.rs", "settled", "settled_at"),

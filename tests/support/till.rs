@@ -83,7 +83,7 @@ fn replace(place: &Path, make: impl FnOnce(&Path)) {
 }
 
 /// Returns the library that was built with this test and lies beside it.
-fn shared_library() -> PathBuf {
+pub fn shared_library() -> PathBuf {
     let executable = std::env::current_exe().unwrap();
     let mut folders = executable.ancestors().skip(1);
     let found =

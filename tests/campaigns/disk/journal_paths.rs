@@ -5,7 +5,7 @@
 use crate::fixture::{COFFEE, Counts, Fixture, MEMBER, Place, campaign, press};
 use crate::shim::CLOCK;
 use crate::till::{TillCall, run_till, till};
-use engage_point_shop::Code;
+use engage_point_shop::{Client, Code};
 use engage_sandbox::LedgerKind;
 use rusqlite::Connection;
 use serde_json::json;
@@ -122,8 +122,8 @@ fn unusable_journal_path_is_reported_and_left_untouched() {
             make_journal(&fixture, place);
             change(&place.journal(), |bytes| bytes[..16].fill(b'x'));
         },
-        Code::JournalForeign,
-        &["restore the journal"],
+        Code::JournalDamaged,
+        &["Restore it", "journalRecovery"],
     );
     strange(
         "its page size overwritten",
@@ -132,7 +132,7 @@ fn unusable_journal_path_is_reported_and_left_untouched() {
             change(&place.journal(), |bytes| bytes[16..18].copy_from_slice(&[0x12, 0x34]));
         },
         Code::JournalDamaged,
-        &["Keep the file", "move it"],
+        &["Keep its files", "journalRecovery"],
     );
     strange(
         "its table of contents overwritten",
@@ -141,7 +141,7 @@ fn unusable_journal_path_is_reported_and_left_untouched() {
             change(&place.journal(), |bytes| bytes[100..4096].fill(0xa5));
         },
         Code::JournalDamaged,
-        &["Keep the file", "move it"],
+        &["Keep its files", "journalRecovery"],
     );
     strange(
         "cut off in its first page",
@@ -150,7 +150,7 @@ fn unusable_journal_path_is_reported_and_left_untouched() {
             change(&place.journal(), |bytes| bytes.truncate(1000));
         },
         Code::JournalDamaged,
-        &["Keep the file", "move it"],
+        &["Keep its files", "journalRecovery"],
     );
     let place = Place::new();
     let missing = place.folder().join("missing").join("journal.db");
@@ -172,12 +172,15 @@ fn empty_file_becomes_a_private_journal() {
     std::fs::write(place.journal(), "").unwrap();
     fixture.recover(&place).unwrap();
     let place = Place::new();
-    fixture.recover(&place).unwrap();
-    for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
-        let path = place.folder().join(file);
-        let mode = std::fs::metadata(&path).unwrap().mode() & 0o777;
-        assert_eq!(mode, 0o600, "{file}");
-    }
+    let client = Client::open(&fixture.config(&place.journal(), &json!({}))).unwrap();
+    let modes = || -> BTreeMap<String, u32> {
+        let files = std::fs::read_dir(place.folder()).unwrap().map(Result::unwrap);
+        files.map(|file| (file.file_name().into_string().unwrap(), file.metadata().unwrap().mode() & 0o777)).collect()
+    };
+    let private = |files: &[&str]| files.iter().map(|file| ((*file).to_owned(), 0o600)).collect::<BTreeMap<_, _>>();
+    assert_eq!(modes(), private(&["journal.db", "journal.db-seal", "journal.db-shm", "journal.db-wal"]));
+    client.close();
+    assert_eq!(modes(), private(&["journal.db", "journal.db-seal"]));
 }
 
 /// Runs a till without privileges. When the test runs as root, the till is another user's process
@@ -214,7 +217,7 @@ fn read_only_journal_is_reported_and_nothing_is_sent() {
     // A read-only journal in a writable folder.
     let place = Place::new();
     make_journal(&fixture, &place);
-    std::fs::set_permissions(place.folder(), Permissions::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(place.folder(), Permissions::from_mode(0o1777)).unwrap();
     std::fs::set_permissions(place.journal(), Permissions::from_mode(0o444)).unwrap();
     let before = std::fs::read(place.journal()).unwrap();
     let press = press(COFFEE, "R2");

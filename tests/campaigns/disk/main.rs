@@ -9,6 +9,8 @@ mod power_cuts;
 mod retention;
 mod shim;
 
+#[path = "../../support/journal_format.rs"]
+mod journal_format;
 #[allow(dead_code)]
 #[path = "../../support/judge.rs"]
 mod judge;

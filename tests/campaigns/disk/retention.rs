@@ -49,6 +49,8 @@ fn open_and_query(fixture: &Fixture, config: &str, place: &Place, till_days: i64
     let mut till = RunningTill::start(config, place, till_days * DAY_MS);
     let result = till.make("resolve:2000");
     assert_eq!((result.code(), result.json("pending")), (Some(0), &json!(1)));
+    // Waits for the worker, which deletes the records after the query.
+    assert_eq!(till.make("close").code(), Some(0));
     till.end();
 }
 
@@ -71,10 +73,10 @@ fn write_ahead_log_of_busy_journal_stays_small() {
             });
         }
     });
-    client.close();
     let bytes = |suffix: &str| std::fs::metadata(format!("{}{suffix}", place.journal().display())).unwrap().len();
     // A checkpoint comes every 200 writes of at most ten pages of 4 KB.
     assert!(bytes("-wal") < 8 << 20, "the write-ahead log has {} bytes", bytes("-wal"));
     assert!(bytes("") > 100 << 10, "the file has {} bytes", bytes(""));
     println!("campaign write-ahead-log: {} points tried, 0 violations, {} KB", THREADS * EACH, bytes("-wal") >> 10);
+    client.close();
 }

@@ -204,8 +204,8 @@ fn full_wal(_: &Store, config: &str) -> Vec<TillCall> {
         (store, journal)
     });
     let to = journal_of(config);
-    for part in ["db", "db-wal"] {
-        std::fs::copy(FILLED.1.with_extension(part), to.with_extension(part)).expect("both are there");
+    for part in ["db", "db-wal", "db-seal"] {
+        std::fs::copy(FILLED.1.with_extension(part), to.with_extension(part)).expect("all are there");
     }
     Vec::new()
 }

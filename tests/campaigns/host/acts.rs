@@ -1,0 +1,232 @@
+//! A till that sells while another program on its computer does something to the journal. Then the
+//! till is killed, starts again, and the cashier presses the same sales again.
+
+use crate::fixture::{COFFEE, Files, Fixture, MEMBER, SUFFIXES, beside, files_of};
+use crate::full;
+use crate::till::{TillCall, run_till};
+use engage_point_shop::Outcome;
+use engage_point_shop::code::outcome;
+use engage_sandbox::{Effect, Fault, Operation};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// When the act comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// Before the press.
+    Before,
+    /// While the request is under way.
+    During,
+    /// After a sale, before the next one.
+    After,
+}
+
+type Act = (&'static str, fn(&Fixture, &Path, &Files, u32));
+
+fn sqlite(journal: &Path, flags: OpenFlags) {
+    if let Ok(connection) = Connection::open_with_flags(journal, flags) {
+        let _: Result<i64, _> = connection.query_row("SELECT count(*) FROM operation", (), |row| row.get(0));
+    }
+}
+
+fn cut(path: &Path, length: u64) {
+    if let Ok(file) = OpenOptions::new().write(true).open(path) {
+        file.set_len(length).unwrap();
+    }
+}
+
+fn signal(process: u32, name: &str) {
+    assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
+}
+
+/// The acts. The last argument is the till's process.
+const ACTS: &[Act] = &[
+    ("nothing", |_, _, _, _| {}),
+    ("a second client", |fixture, journal, _, _| {
+        if let Ok(client) = fixture.open(journal) {
+            client.close();
+        }
+    }),
+    ("SQLite reads and writes", |_, journal, _, _| sqlite(journal, OpenFlags::SQLITE_OPEN_READ_WRITE)),
+    ("SQLite reads", |_, journal, _, _| sqlite(journal, OpenFlags::SQLITE_OPEN_READ_ONLY)),
+    ("SQLite makes a checkpoint", |_, journal, _, _| {
+        let connection = Connection::open(journal).unwrap();
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    }),
+    ("a backup reads all files", |_, journal, _, _| drop(files_of(journal))),
+    ("all files are deleted", |_, journal, _, _| {
+        for suffix in ["", "-wal", "-shm", "-seal"] {
+            let _ = std::fs::remove_file(beside(journal, suffix));
+        }
+    }),
+    ("the journal is deleted", |_, journal, _, _| drop(std::fs::remove_file(journal))),
+    ("the log is deleted", |_, journal, _, _| drop(std::fs::remove_file(beside(journal, "-wal")))),
+    ("the index is deleted", |_, journal, _, _| drop(std::fs::remove_file(beside(journal, "-shm")))),
+    ("the seal is deleted", |_, journal, _, _| drop(std::fs::remove_file(beside(journal, "-seal")))),
+    ("the journal is moved", |_, journal, _, _| drop(std::fs::rename(journal, beside(journal, ".bak")))),
+    ("the journal is cut to nothing", |_, journal, _, _| cut(journal, 0)),
+    ("the log is cut to nothing", |_, journal, _, _| cut(&beside(journal, "-wal"), 0)),
+    ("the log is cut to its header", |_, journal, _, _| cut(&beside(journal, "-wal"), 32)),
+    ("the index is cut to nothing", |_, journal, _, _| cut(&beside(journal, "-shm"), 0)),
+    ("the seal is cut to nothing", |_, journal, _, _| cut(&beside(journal, "-seal"), 0)),
+    ("the journal is replaced by its copy", |_, journal, _, _| {
+        std::fs::copy(journal, beside(journal, ".copy")).unwrap();
+        std::fs::rename(beside(journal, ".copy"), journal).unwrap();
+    }),
+    ("an older journal is put over it", |_, journal, older, _| std::fs::write(journal, &older[""]).unwrap()),
+    ("an older log is put over it", |_, journal, older, _| {
+        std::fs::write(beside(journal, "-wal"), &older["-wal"]).unwrap();
+    }),
+    ("all files of an older time are put over it", |_, journal, older, _| {
+        for suffix in SUFFIXES {
+            std::fs::write(beside(journal, suffix), &older[suffix]).unwrap();
+        }
+    }),
+    ("it may not be written", |_, journal, _, _| {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = Command::new("chmod").arg("000").arg(beside(journal, suffix)).status();
+        }
+    }),
+    ("the till is stopped for a moment", |fixture, journal, _, till| {
+        signal(till, "-STOP");
+        if let Ok(client) = fixture.open_with(journal, &json!({ "waitMs": 300 })) {
+            client.close();
+        }
+        signal(till, "-CONT");
+    }),
+    ("the till gets a signal that it ignores", |_, _, _, till| signal(till, "-WINCH")),
+];
+
+struct RunningTill {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl RunningTill {
+    fn start(config: &str) -> Self {
+        let mut child = run_till(config, &["stdin"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    /// Returns the result of the next call. None: the till has ended.
+    fn result(&mut self) -> Option<TillCall> {
+        let mut lines = String::new();
+        while !lines.contains("\nEND ") || !lines.ends_with('\n') {
+            if self.output.read_line(&mut lines).unwrap() == 0 {
+                return None;
+            }
+        }
+        Some(TillCall::parse(&lines).remove(0))
+    }
+
+    fn press(&mut self, reference: &str) {
+        let _ = writeln!(self.child.stdin.as_mut().unwrap(), "purchase:{MEMBER}:{COFFEE}:{reference}:4000");
+    }
+
+    fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn survive(fixture: &Fixture, act: &Act, moment: Moment) -> Result<String, String> {
+    let (name, act) = act;
+    let journal = fixture.place(&format!("{moment:?}-{}", name.replace(' ', "-")));
+    let config = fixture.config(&journal, &json!({}));
+    let before = fixture.deductions();
+    let mut till = RunningTill::start(&config);
+    assert_eq!(till.result().and_then(|open| open.code()), Some(0));
+    let mut codes: BTreeMap<String, i32> = BTreeMap::new();
+    let mut sell = |till: &mut RunningTill, reference: &str| -> Result<(), String> {
+        till.press(reference);
+        let result = till.result().and_then(|call| call.code()).ok_or("the till has ended")?;
+        codes.insert(reference.to_owned(), result);
+        Ok(())
+    };
+    sell(&mut till, "R0")?;
+    let older = files_of(&journal);
+    for reference in ["R1", "R2"] {
+        sell(&mut till, reference)?;
+    }
+    let process = till.child.id();
+    match moment {
+        Moment::Before => act(fixture, &journal, &older, process),
+        Moment::During => {
+            fixture.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 300 }));
+            till.press("R3");
+            std::thread::park_timeout(std::time::Duration::from_millis(100));
+            act(fixture, &journal, &older, process);
+            let code = till.result().and_then(|call| call.code()).ok_or("the till has ended")?;
+            codes.insert("R3".to_owned(), code);
+        }
+        Moment::After => {
+            sell(&mut till, "R3")?;
+            act(fixture, &journal, &older, process);
+        }
+    }
+    let sell = |till: &mut RunningTill, reference: &str| -> Result<i32, String> {
+        till.press(reference);
+        till.result().and_then(|call| call.code()).ok_or_else(|| "the till has ended".to_owned())
+    };
+    for reference in ["R3", "R4"] {
+        let code = sell(&mut till, reference)?;
+        codes.entry(reference.to_owned()).and_modify(|known| *known = (*known).max(code)).or_insert(code);
+    }
+    till.kill();
+    // What the act took away for a moment comes back; the rest is as the act left it.
+    for suffix in ["", "-wal", "-shm", "-seal"] {
+        let _ = Command::new("chmod").arg("600").arg(beside(&journal, suffix)).stderr(Stdio::null()).status();
+    }
+    let sold = fixture.deductions() - before;
+    let completed = codes.values().filter(|code| outcome(**code) == Outcome::Completed).count();
+    let pending = codes.values().filter(|code| outcome(**code) == Outcome::Pending).count();
+    if sold < completed || sold > completed + pending {
+        return Err(format!("{sold} deductions, and the cashier got {codes:?}"));
+    }
+    let mut till = RunningTill::start(&config);
+    let opened = till.result().and_then(|open| open.code()).ok_or("the till has ended")?;
+    if opened != 0 {
+        return match opened {
+            -699..=-600 => Ok(format!("open {opened}")),
+            code => Err(format!("the next open returns {code}")),
+        };
+    }
+    for reference in codes.keys() {
+        sell(&mut till, reference)?;
+    }
+    till.kill();
+    let deductions = fixture.deductions() - before;
+    // All newer files are missing: no witness is left, and idScope is the guard.
+    let no_witness = matches!(*name, "all files are deleted" | "all files of an older time are put over it");
+    if deductions > codes.len() && !no_witness {
+        return Err(format!("{deductions} deductions for {} sales: {codes:?}", codes.len()));
+    }
+    Ok("whole".to_owned())
+}
+
+#[test]
+fn act_of_another_program_never_deducts_twice() {
+    let fixture = Fixture::new();
+    let moments: &[Moment] =
+        if full() { &[Moment::Before, Moment::During, Moment::After] } else { &[Moment::Before, Moment::During] };
+    let (mut points, mut violations) = (0, Vec::new());
+    let mut ends: BTreeMap<String, usize> = BTreeMap::new();
+    for moment in moments {
+        for act in ACTS {
+            points += 1;
+            match survive(&fixture, act, *moment) {
+                Ok(end) => *ends.entry(end).or_default() += 1,
+                Err(violation) => violations.push(format!("{} ({moment:?}): {violation}", act.0)),
+            }
+            fixture.sandbox.clear_faults();
+        }
+    }
+    println!("campaign acts: {points} points tried, {} violations, {ends:?}", violations.len());
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
