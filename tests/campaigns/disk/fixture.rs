@@ -55,6 +55,8 @@ impl Fixture {
             "historyLagMs": 0,
             "retryScheduleMs": [20, 40, 80],
             "startupJitterMs": 0,
+            // One journal meets sandboxes at several addresses.
+            "tenant": "store",
         });
         let extra = extra.as_object().cloned().unwrap_or_else(Map::new);
         config.as_object_mut().unwrap().extend(extra);

@@ -94,6 +94,12 @@ struct File {
 enum Entry {
     Add(PathBuf, usize),
     Remove(PathBuf),
+    /// Atomic: a cut leaves the old name or the new one.
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+        number: usize,
+    },
 }
 
 /// The durable content of the disk, and the content that may survive.
@@ -148,6 +154,11 @@ impl Disk {
                 self.seen.remove(path);
                 self.unsynced.push(Entry::Remove(path.clone()));
             }
+            Event::Rename { from, to } => {
+                let number = self.seen.remove(from).unwrap_or_else(|| panic!("{} is not there", from.display()));
+                self.seen.insert(to.clone(), number);
+                self.unsynced.push(Entry::Rename { from: from.clone(), to: to.clone(), number });
+            }
             Event::SyncFolder(_) => {
                 for entry in std::mem::take(&mut self.unsynced) {
                     entry.apply(&mut self.durable);
@@ -191,6 +202,10 @@ impl Entry {
         match self {
             Entry::Add(path, number) => names.insert(path.clone(), *number),
             Entry::Remove(path) => names.remove(path),
+            Entry::Rename { from, to, number } => {
+                names.remove(from);
+                names.insert(to.clone(), *number)
+            }
         };
     }
 }

@@ -79,4 +79,5 @@ fn write_ahead_log_of_busy_journal_stays_small() {
     assert!(bytes("") > 100 << 10, "the file has {} bytes", bytes(""));
     println!("campaign write-ahead-log: {} points tried, 0 violations, {} KB", THREADS * EACH, bytes("-wal") >> 10);
     client.close();
+    assert!(!place.folder().join("journal.db-wal").exists(), "a closed journal has no write-ahead log");
 }

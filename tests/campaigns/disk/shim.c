@@ -8,7 +8,7 @@
  * EPS_DISK_RECORD=<file>
  *     Every effect in order, one entry a line, some followed by bytes and a newline:
  *         create P | write P OFFSET LENGTH + bytes | truncate P LENGTH | sync P | unlink P
- *         folder P | output LENGTH + bytes (standard output)
+ *         rename P TO | folder P | output LENGTH + bytes (standard output)
  *         sent SOCKET LENGTH + bytes | got SOCKET LENGTH + bytes
  *         fault N OPERATION P | operations N (at exit)
  *         unknown FUNCTION P (a function that the shim cannot fail) */
@@ -40,6 +40,7 @@ typedef int (*open_fn)(const char *, int, ...);
 typedef int (*openat_fn)(int, const char *, int, ...);
 typedef int (*path_fn)(const char *);
 typedef int (*path_int_fn)(const char *, int);
+typedef int (*two_paths_fn)(const char *, const char *);
 typedef int (*fd_fn)(int);
 typedef int (*fd_off_fn)(int, off_t);
 typedef int (*fcntl_fn)(int, int, ...);
@@ -348,12 +349,29 @@ EXPORT int unlink(const char *path) {
     ON(path, REMOVES, "unlink", -1, REAL(unlink, path_fn)(path), note(NULL, 0, "unlink %s\n", path));
 }
 
+/* An open file keeps its descriptor and gets the new path. */
+static void renamed(const char *from, const char *to) {
+    for (size_t fd = 0; fd < FILES; fd++)
+        if (paths[fd] && !strcmp(paths[fd], from)) {
+            free(paths[fd]);
+            paths[fd] = strdup(to);
+        }
+    note(NULL, 0, "rename %s %s\n", from, to);
+}
+
+/* A rename adds a folder's entry, which a full disk may prevent, and removes one. */
+EXPORT int rename(const char *from, const char *to) {
+    if (!ours(from) && !ours(to)) return REAL(rename, two_paths_fn)(from, to);
+    if (!ours(from) || !ours(to)) give_up("the library moves a file into the journal's folder or out of it");
+    ON(from, OPENS | REMOVES, "rename", -1, REAL(rename, two_paths_fn)(from, to), renamed(from, to));
+}
+
 EXPORT int access(const char *path, int mode) {
     if (!ours(path)) return REAL(access, path_int_fn)(path, mode);
     ON(path, LOOKS, "access", -1, REAL(access, path_int_fn)(path, mode), {});
 }
 
-/* Locks are fcntl's. Querying a lock never fails with EACCES, taking a lock does. Releasing one
+/* Locks are fcntl's: SQLite's belong to the process, the library's to an open file. Querying a lock never fails with EACCES, taking a lock does. Releasing one
  * never fails on a local disk. */
 #define FCNTL(name)                                                                     \
     EXPORT int name(int fd, int command, ...) {                                         \
@@ -362,7 +380,8 @@ EXPORT int access(const char *path, int mode) {
         void *argument = va_arg(arguments, void *);                                     \
         va_end(arguments);                                                              \
         const char *path = path_of(fd);                                                 \
-        int locks = command == F_SETLK || command == F_SETLKW || command == F_GETLK;    \
+        int locks = command == F_SETLK || command == F_SETLKW || command == F_GETLK     \
+            || command == F_OFD_SETLK;                                                  \
         if (locks && ((struct flock *)argument)->l_type == F_UNLCK) locks = 0;          \
         int kind = command == F_GETLK ? READS : LOCKS;                                  \
         if (!path || !locks) return REAL(name, fcntl_fn)(fd, command, argument);        \

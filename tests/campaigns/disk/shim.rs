@@ -31,6 +31,10 @@ pub enum Event {
     /// The entries of a folder became durable.
     SyncFolder(PathBuf),
     Unlink(PathBuf),
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
     /// Standard output: the caller's knowledge.
     Output(String),
     Sent {
@@ -74,6 +78,7 @@ impl Event {
                 "sync" => Event::Sync(path()),
                 "folder" => Event::SyncFolder(path()),
                 "unlink" => Event::Unlink(path()),
+                "rename" => Event::Rename { from: path(), to: PathBuf::from(words[2]) },
                 "output" => Event::Output(String::from_utf8(bytes(1)).unwrap()),
                 "sent" => Event::Sent { socket: words[1].parse().unwrap(), bytes: bytes(2) },
                 "got" => Event::Got { socket: words[1].parse().unwrap(), bytes: bytes(2) },
@@ -91,7 +96,8 @@ impl Event {
         | Event::Write { path, .. }
         | Event::Truncate(path, _)
         | Event::Sync(path)
-        | Event::Unlink(path)) = self
+        | Event::Unlink(path)
+        | Event::Rename { from: path, .. }) = self
         else {
             return false;
         };
@@ -114,7 +120,6 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("readdir64", "the folder of certificates"),
     ("readlink", "follows links on the way to the journal"),
     ("realpath", "the folder of certificates"),
-    ("rename", "moves a damaged journal aside, which no run of this campaign does"),
     ("rmdir", "SQLite's dot-file locks, not used"),
     ("statx", "a read of the journal's path, which changes nothing"),
     ("syscall", "futexes"),

@@ -109,6 +109,8 @@ impl Store {
             "historyLagMs": 0,
             "retryScheduleMs": [20, 40, 80],
             "startupJitterMs": 0,
+            // A till reaches one store by several addresses.
+            "tenant": "store",
             "journalPath": journal,
         })
         .to_string()

@@ -58,6 +58,7 @@ impl Call {
 const COFFEE: Call = Call::Buy(demo::LOAD, demo::COFFEE, "R1", 5_000);
 const COFFEE_WITH_SHORT_WAIT: Call = Call::Buy(demo::LOAD, demo::COFFEE, "R1", 100);
 const TOTE: Call = Call::Buy(demo::LOAD, demo::TOTE_BAG, "R2", 5_000);
+const CAKE: Call = Call::Buy(demo::BJORN, demo::ONLY_BJORN, "R0", 5_000);
 const NO_POINTS: Call = Call::Buy(demo::BJORN, demo::GIFT_CARD, "R1", 5_000);
 const ACKNOWLEDGE: Call = Call::Do("ackall");
 const CLOSE: Call = Call::Do("close");
@@ -79,13 +80,14 @@ const SCENARIOS: &[Scenario] = &[
         again: None,
         deductions: (0, 1),
     },
+    // If the response is lost, only a history with a row proves the decline of the repeat.
     Scenario {
         name: "declined",
         reaches: Server::Http,
-        prepare: nothing,
+        prepare: |_, config| run_script(config, &[&CAKE.word(), "ackall", "close"]),
         script: &[NO_POINTS, ACKNOWLEDGE, CLOSE],
         again: Some(NO_POINTS),
-        deductions: (0, 0),
+        deductions: (1, 1),
     },
     Scenario {
         name: "response-lost",
