@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn forgotten_intent_does_not_stop_the_queue() {
-        let [forgotten, other] = [1, 2].map(|id| OperationId::from(Uuid::from_u128(id)));
+        let [forgotten, other] = [1, 2].map(|id| OperationId::from_uuid(Uuid::from_u128(id)));
         let (soon, now) = (Duration::from_secs(1), Duration::from_secs(3));
         let mut scheduler = Scheduler::<()>::default();
         scheduler.schedule(forgotten, soon);
