@@ -333,8 +333,8 @@ impl Journal {
         })
     }
 
-    /// Whether another operation of this journal has redeemed the reward of this redeem, or had found
-    /// it redeemed before this one was recorded.
+    /// Whether another operation of this journal has redeemed the reward of this redeem, or had
+    /// found it redeemed before this one was recorded.
     pub fn is_redeemed(&self, reward: AssignmentId, redeem: &Intent) -> Result<bool> {
         let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem'
                    AND (state = 'completed' OR code = ?3 AND resolved_at < ?4)";
