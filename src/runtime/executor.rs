@@ -158,7 +158,9 @@ impl Executor {
 
     /// Lists what the journal holds, with the completions that are not stored yet.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
-        for intent in self.lock().not_persisted.clone().into_values() {
+        // The lock is released before the loop: storing takes it again.
+        let not_persisted = self.lock().not_persisted.clone();
+        for intent in not_persisted.into_values() {
             // One that cannot be stored now is listed as the journal has it.
             let _ = self.persist_again(intent);
         }

@@ -405,7 +405,7 @@ fn gateway_errors_have_their_code_and_retry_time() {
             assert!(!String::from_utf8(error.to_json()).unwrap().contains("hush"), "{text}: {error}");
             let is_page = body.starts_with('<');
             assert_eq!(
-                (error.message().to_owned() + &error.cause().concat()).contains("a web page "),
+                (error.message().to_owned() + &error.cause().concat()).contains("a web page"),
                 is_page,
                 "{text}: {error}"
             );
