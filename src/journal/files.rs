@@ -352,13 +352,17 @@ impl Files {
             return Err(replaced(&index_path, "was cut"));
         }
         files.index_bytes = index_bytes;
-        let Some(in_use) = LogInUse::read(&files.index) else { return Ok(()) };
+        let in_use = LogInUse::read(&files.index).map_err(|error| unreadable(&index_path, &error))?;
+        let Some(in_use) = in_use else { return Ok(()) };
         if size(&log_path, &files.log)? < in_use.bytes() {
             return Err(replaced(&log_path, "was cut"));
         }
-        let mut salts = [0; 8];
-        if in_use.frames > 0 && (read_at(&files.log, &mut salts, 16).is_err() || salts != in_use.salts) {
-            return Err(replaced(&log_path, "was overwritten"));
+        if in_use.frames > 0 {
+            let mut salts = [0; 8];
+            read_at(&files.log, &mut salts, 16).map_err(|error| unreadable(&log_path, &error))?;
+            if salts != in_use.salts {
+                return Err(replaced(&log_path, "was overwritten"));
+            }
         }
         Ok(())
     }
@@ -392,20 +396,22 @@ struct LogInUse {
 
 impl LogInUse {
     /// None: no connection has used the log yet, or one changes the header now.
-    fn read(index: &File) -> Option<Self> {
+    fn read(index: &File) -> io::Result<Option<Self>> {
         let mut bytes = [0; 96];
-        read_at(index, &mut bytes, 0).ok()?;
+        read_at(index, &mut bytes, 0)?;
         let (first, second) = bytes.split_at(48);
         if first != second || first[12] != 1 {
-            return None;
+            return Ok(None);
         }
         let page = u16::from_ne_bytes([first[14], first[15]]);
-        Some(Self {
+        let mut salts = [0; 8];
+        salts.copy_from_slice(&first[32..40]);
+        Ok(Some(Self {
             frames: u32::from_ne_bytes([first[16], first[17], first[18], first[19]]),
             // 1 stands for 65536.
             page_bytes: if page == 1 { 65_536 } else { page.into() },
-            salts: first[32..40].try_into().ok()?,
-        })
+            salts,
+        }))
     }
 
     fn bytes(&self) -> u64 {

@@ -185,8 +185,8 @@ fn reported_reason_is_right(point: &Point, run: &TillRun, events: &[Event]) -> R
     let Event::Fault { operation, path } = &events[at] else { unreachable!() };
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let what = format!("{operation} of {file}");
-    let allowed = reasons(point.errno, operation, &file);
-    let general = reasons(point.errno, "", "");
+    let allowed = reasons(point.errno, operation, &file, point.ever);
+    let general = reasons(point.errno, "", "", point.ever);
     let mut first = true;
     let mut counts: Counts = [("faults met".to_owned(), 1)].into();
     for call in &run.calls {
@@ -226,7 +226,7 @@ fn reported_reason_is_right(point: &Point, run: &TillRun, events: &[Event]) -> R
 
 /// Returns the codes that a fault may be reported as. The first is exact. SQLite does not
 /// distinguish the others.
-fn reasons(errno: &str, operation: &str, file: &str) -> &'static [Code] {
+fn reasons(errno: &str, operation: &str, file: &str, ever: bool) -> &'static [Code] {
     let content = operation.starts_with("pwrite") && file.ends_with("-wal");
     match errno {
         // SQLite has one error for every fault of the WAL's index. The usual cause is a full disk.
@@ -236,9 +236,22 @@ fn reasons(errno: &str, operation: &str, file: &str) -> &'static [Code] {
         "ENOSPC" | "SHORT" if content => &[Code::JournalFull],
         "ENOSPC" | "SHORT" => &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen],
         "EROFS" => &[Code::JournalReadOnly, Code::Journal, Code::JournalCannotOpen],
+        // The lock of a process on the journal is held only by another copy of the library in it.
+        "EACCES" if operation.starts_with("fcntl") && file == "journal.db" && !ever => {
+            &[Code::JournalLocked, Code::JournalSecondCopy]
+        }
+        // SQLite waits ten seconds for a read lock of the index, as long as the call itself.
+        "EACCES" if ever && (operation.is_empty() || operation.starts_with("fcntl")) => &[
+            Code::JournalLocked,
+            Code::JournalTimedOut,
+            Code::JournalSecondCopy,
+            Code::Journal,
+            Code::JournalFull,
+            Code::JournalCannotOpen,
+        ],
         // Another process holds the lock. For a read lock of the index, SQLite reports a protocol
-        // error. A permanent fault next meets a read of the index, or an open.
-        "EACCES" if operation.is_empty() || operation.starts_with("fcntl") => {
+        // error.
+        "EACCES" if operation.starts_with("fcntl") => {
             &[Code::JournalLocked, Code::Journal, Code::JournalFull, Code::JournalCannotOpen]
         }
         "EACCES" => &[Code::JournalCannotOpen, Code::Journal, Code::JournalReadOnly, Code::JournalLocked],
