@@ -42,8 +42,8 @@ pub(crate) struct Engage {
     /// The history of this origin has responded as Engage's before, so that its 404 means an empty
     /// history.
     own_history: AtomicBool,
-    /// When the history was probed last.
-    last_probe: Mutex<Option<Instant>>,
+    /// When the last probe of the history got a response that is not Engage's.
+    failed_probe: Mutex<Option<Instant>>,
     log: Arc<Log>,
     /// The lists whose odd elements were logged.
     reported: Mutex<BTreeSet<&'static str>>,
@@ -56,7 +56,7 @@ impl Engage {
             api_mapping: config.api_mapping.clone(),
             clock: ServerClock::default(),
             own_history: AtomicBool::new(false),
-            last_probe: Mutex::default(),
+            failed_probe: Mutex::default(),
             log: log.clone(),
             reported: Mutex::default(),
         })
@@ -111,14 +111,10 @@ impl Engage {
         Ok(list)
     }
 
-    /// Whether the probe of the history may be sent now: at most one a minute.
+    /// Whether the probe of the history may be sent now: not within a minute of one that failed.
+    /// Callers at the same time each send one: a purchase needs its result now.
     fn may_probe(&self) -> bool {
-        let mut last = lock(&self.last_probe);
-        let due = last.is_none_or(|at| at.elapsed() >= PROBE_INTERVAL);
-        if due {
-            *last = Some(Instant::now());
-        }
-        due
+        lock(&self.failed_probe).is_none_or(|at| at.elapsed() >= PROBE_INTERVAL)
     }
 
     /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None

@@ -9,6 +9,7 @@ use crate::core::domain::{AssignmentId, ContactId, Purchase};
 use crate::core::error::{Detail, Error, Result};
 use crate::core::evidence::{AttemptResult, QueryResult, Reason};
 use crate::core::reward_match::Grant;
+use crate::rt::{Instant, lock};
 use crate::secret::Secret;
 use crate::transport::{Call, Failure, FailureKind, Request, Response};
 use serde_json::value::RawValue;
@@ -166,12 +167,13 @@ impl Engage {
     /// request asks for the history of no contact at all: Engage is documented to respond with
     /// `InvalidContact`, and a gateway does not.
     fn has_own_history_now(&self, call: &Arc<Call>) -> bool {
-        if !self.has_own_history()
-            && self.may_probe()
-            && let Ok(response) = get(self, self.api_mapping.purchases_path.replace("{contactId}", "none"), call)
-            && ErrorBody::of(&response).engage_code() == Some("InvalidContact")
-        {
-            self.note_own_history();
+        if !self.has_own_history() && self.may_probe() {
+            let response = get(self, self.api_mapping.purchases_path.replace("{contactId}", "none"), call);
+            match response.map(|it| ErrorBody::of(&it).engage_code() == Some("InvalidContact")) {
+                Ok(true) => self.note_own_history(),
+                Ok(false) => *lock(&self.failed_probe) = Some(Instant::now()),
+                Err(_) => {}
+            }
         }
         self.has_own_history()
     }
