@@ -199,15 +199,31 @@ pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves a file to a name with the time, so that nothing is lost when a new journal takes its
-/// place.
+/// Moves the files of a damaged journal to names with the time. Nothing is overwritten, and a
+/// failure leaves the files where they were.
 pub(super) fn move_aside(path: &Path) -> Result<()> {
-    let aside = beside(path, &format!("-damaged-{}", time_text::compact(rt::wall_now())));
-    match std::fs::rename(path, &aside) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(cannot(path, "the damaged file cannot be moved aside", &error)),
+    // The journal comes last: SQLite deletes a write-ahead log that it finds beside a new one.
+    let files = ["-wal", "-shm", "-journal", ""].map(|suffix| beside(path, suffix));
+    let time = format!("-damaged-{}", time_text::compact(rt::wall_now()));
+    let mut suffix = time.clone();
+    let mut number = 1;
+    while files.iter().any(|file| std::fs::symlink_metadata(beside(file, &suffix)).is_ok()) {
+        number += 1;
+        suffix = format!("{time}-{number}");
     }
+    for (at, file) in files.iter().enumerate() {
+        match std::fs::rename(file, beside(file, &suffix)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                for moved in files[..at].iter().rev() {
+                    let _ = std::fs::rename(beside(moved, &suffix), moved);
+                }
+                return Err(cannot(file, "the damaged file cannot be moved aside", &error));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

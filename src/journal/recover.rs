@@ -5,7 +5,7 @@ use super::census::{self, State};
 use super::failure::failed;
 use super::files::Shared;
 use super::open::{Settings, now};
-use super::place::{beside, move_aside};
+use super::place::move_aside;
 use super::rows::{self, select};
 use super::seal::Seal;
 use crate::core::error::Result;
@@ -109,9 +109,7 @@ pub(super) fn salvage(settings: &Settings) -> Result<Vec<Intent>> {
     // Windows does not rename an open file.
     drop(opening);
     drop(files);
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        move_aside(&beside(path, suffix))?;
-    }
+    move_aside(path)?;
     Ok(records)
 }
 

@@ -12,11 +12,12 @@ use crate::shim::Event;
 use crate::till::{TillCall, run_till};
 use engage_point_shop::code::{TABLE, outcome};
 use engage_point_shop::{Client, Code, ContactId, ItemId, OperationId, Outcome};
-use engage_sandbox::{Effect, Fault, Operation};
+use engage_sandbox::{Effect, Fault, LedgerKind, Operation};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -111,6 +112,11 @@ fn count(scenario: Scenario, errno: &str) -> usize {
     let (fixture, place) = (Fixture::new(), Place::new());
     scenario.prepare(&fixture, &place);
     fixture.run(&place, Some(&format!("1000000:{errno}:once")), &scenario.script());
+    operations(&place)
+}
+
+/// Returns how many operations of the last run could have failed.
+fn operations(place: &Place) -> usize {
     let operations = place.take_events().into_iter().rev().find_map(|event| match event {
         Event::Operations(number) => Some(number),
         _ => None,
@@ -238,7 +244,7 @@ fn reasons(errno: &str, operation: &str, file: &str, ever: bool) -> &'static [Co
         "EROFS" => &[Code::JournalReadOnly, Code::Journal, Code::JournalCannotOpen],
         // The lock of a process on the journal is held only by another copy of the library in it.
         "EACCES" if operation.starts_with("fcntl") && file == "journal.db" && !ever => {
-            &[Code::JournalLocked, Code::JournalSecondCopy]
+            &[Code::JournalLocked, Code::JournalSecondCopy, Code::Journal]
         }
         // SQLite waits ten seconds for a read lock of the index, as long as the call itself.
         "EACCES" if ever && (operation.is_empty() || operation.starts_with("fcntl")) => &[
@@ -253,6 +259,9 @@ fn reasons(errno: &str, operation: &str, file: &str, ever: bool) -> &'static [Co
         // error.
         "EACCES" if operation.starts_with("fcntl") => {
             &[Code::JournalLocked, Code::Journal, Code::JournalFull, Code::JournalCannotOpen]
+        }
+        "EACCES" if ever => {
+            &[Code::JournalCannotOpen, Code::Journal, Code::JournalReadOnly, Code::JournalLocked, Code::JournalTimedOut]
         }
         "EACCES" => &[Code::JournalCannotOpen, Code::Journal, Code::JournalReadOnly, Code::JournalLocked],
         // SQLite takes a failed read for damage.
@@ -273,6 +282,74 @@ fn the_same_till_works_again(run: &TillRun, events: &[Event]) -> Result<(), Stri
         return Err(format!("a fault that applied once, and the next sale returns {response:?}: {:?}", run.calls));
     }
     Ok(())
+}
+
+#[test]
+fn damaged_journal_moved_aside_on_a_bad_disk_keeps_its_bytes() {
+    let mut points = Vec::new();
+    for errno in ERRNOS {
+        let (fixture, place) = (Fixture::new(), Place::new());
+        damaged_journal(&fixture, &place);
+        accept(&fixture, &place, Some(&format!("1000000:{errno}:once")));
+        let all: Vec<usize> = (1..=operations(&place) + 5).collect();
+        for ever in [false, true] {
+            let most = if errno == "EACCES" { 4 } else { 12 };
+            let chosen = if full() && (errno != "EACCES" || !ever) { all.clone() } else { sample(&all, most) };
+            points.extend(chosen.into_iter().map(|n| Point { scenario: Scenario::Sale, errno, ever, n }));
+        }
+    }
+    campaign("aside", &points, "", |fixture, point| {
+        move_aside_at(fixture, point).map_err(|violation| format!("{}: {violation}", point.fail()))
+    });
+}
+
+/// Makes a journal with one purchase and a write-ahead log, which SQLite cannot read. Returns the
+/// bytes of both files.
+fn damaged_journal(fixture: &Fixture, place: &Place) -> [Vec<u8>; 2] {
+    let run = fixture.run(place, None, &[press(COFFEE, "R1")]);
+    assert_eq!(run.calls.last().and_then(TillCall::code), Some(0), "{:?}", run.calls);
+    place.take_events();
+    let mut bytes = std::fs::read(place.journal()).unwrap();
+    bytes[..16].fill(b'x');
+    std::fs::write(place.journal(), &bytes).unwrap();
+    [bytes, std::fs::read(place.folder().join("journal.db-wal")).unwrap()]
+}
+
+/// Runs a till that goes on with the records that can be read, and sells.
+fn accept(fixture: &Fixture, place: &Place, fail: Option<&str>) -> TillRun {
+    let config = fixture.config(&place.journal(), &json!({ "journalRecovery": "accept" }));
+    Fixture::run_at(&config, place, fail, &[press(COFFEE, "R2"), "close".to_owned()])
+}
+
+fn move_aside_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
+    let place = Place::new();
+    let damaged = damaged_journal(fixture, &place);
+    let files_are_there = |when: &str| {
+        let files = std::fs::read_dir(place.folder()).unwrap().map(|entry| entry.unwrap().path());
+        let files: Vec<(PathBuf, Vec<u8>)> = files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+        match damaged.iter().position(|bytes| !files.iter().any(|(_, content)| content == bytes)) {
+            None => Ok(()),
+            Some(at) => Err(format!(
+                "{when}, the damaged {} is gone: {:?}",
+                ["journal", "write-ahead log"][at],
+                files.iter().map(|(path, _)| path).collect::<Vec<_>>()
+            )),
+        }
+    };
+    let run = accept(fixture, &place, Some(&point.fail()));
+    if !matches!(run.exit, Some(0 | 3)) {
+        return Err(format!("the till ended with {:?}: {:?} {}", run.exit, run.calls, run.stderr));
+    }
+    files_are_there("after the fault")?;
+    let again = accept(fixture, &place, None);
+    files_are_there("after the next open")?;
+    let sale = again.calls.iter().find(|call| call.verb() == "purchase").and_then(TillCall::code);
+    let deductions = fixture.sandbox.ledger().iter().filter(|entry| entry.kind == LedgerKind::Deduct).count();
+    if (again.exit, sale, deductions) != (Some(0), Some(0), 2) {
+        return Err(format!("{deductions} deductions, first {:?}, then {:?}", run.calls, again.calls));
+    }
+    let opened = usize::from(run.calls[0].code() == Some(0));
+    Ok([("opens in spite of the fault".to_owned(), opened)].into())
 }
 
 /// A till that gets one command after the other, and the duration of each.
