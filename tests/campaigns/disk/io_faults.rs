@@ -330,7 +330,7 @@ fn move_aside_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
         match damaged.iter().position(|bytes| !files.iter().any(|(_, content)| content == bytes)) {
             None => Ok(()),
             Some(at) => Err(format!(
-                "{when}, the damaged {} is gone: {:?}",
+                "{when}, the damaged {} is missing: {:?}",
                 ["journal", "write-ahead log"][at],
                 files.iter().map(|(path, _)| path).collect::<Vec<_>>()
             )),
