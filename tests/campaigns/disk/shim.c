@@ -371,8 +371,8 @@ EXPORT int access(const char *path, int mode) {
     ON(path, LOOKS, "access", -1, REAL(access, path_int_fn)(path, mode), {});
 }
 
-/* Locks are fcntl's: SQLite's belong to the process, the library's to an open file. Querying a
- * lock never fails with EACCES, taking a lock does. Releasing one never fails on a local disk. */
+/* Locks are fcntl's: SQLite's belong to the process, the library's to an open file. Querying a lock
+ * never fails with EACCES, taking a lock does. Releasing one never fails on a local disk. */
 #define FCNTL(name)                                                                     \
     EXPORT int name(int fd, int command, ...) {                                         \
         va_list arguments;                                                              \
