@@ -12,6 +12,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -72,7 +73,7 @@ const ACTS: &[Act] = &[
     ("the journal is cut to nothing", |_, journal, _, _| cut(journal, 0)),
     ("the log is cut to nothing", |_, journal, _, _| cut(&beside(journal, "-wal"), 0)),
     ("the log is cut to its header", |_, journal, _, _| cut(&beside(journal, "-wal"), 32)),
-    ("the index is cut to nothing", |_, journal, _, _| cut(&beside(journal, "-shm"), 0)),
+    (CUT_INDEX, |_, journal, _, _| cut(&beside(journal, "-shm"), 0)),
     ("the seal is cut to nothing", |_, journal, _, _| cut(&beside(journal, "-seal"), 0)),
     ("the journal is replaced by its copy", |_, journal, _, _| {
         std::fs::copy(journal, beside(journal, ".copy")).unwrap();
@@ -102,6 +103,12 @@ const ACTS: &[Act] = &[
     ("the till gets a signal that it ignores", |_, _, _, till| signal(till, "-WINCH")),
 ];
 
+/// SQLite maps the index into memory. One that is cut between the library's check and SQLite's use
+/// ends the process by SIGBUS: docs/durability.md.
+const CUT_INDEX: &str = "the index is cut to nothing";
+const SIGBUS: i32 = 7;
+const PENDING: i32 = -500;
+
 struct RunningTill {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -127,6 +134,23 @@ impl RunningTill {
 
     fn press(&mut self, reference: &str) {
         let _ = writeln!(self.child.stdin.as_mut().unwrap(), "purchase:{MEMBER}:{COFFEE}:{reference}:4000");
+    }
+
+    /// Returns the code of the next call after an act. A till that was ended by SIGBUS is started
+    /// again, and its call has no known outcome.
+    fn code_after(&mut self, act: &str, config: &str) -> Result<i32, String> {
+        if let Some(call) = self.result() {
+            return call.code().ok_or_else(|| "the till has ended".to_owned());
+        }
+        let status = self.child.wait().unwrap();
+        if act != CUT_INDEX || status.signal() != Some(SIGBUS) {
+            return Err(format!("the till has ended: {status}"));
+        }
+        *self = Self::start(config);
+        match self.result().and_then(|open| open.code()) {
+            Some(0) => Ok(PENDING),
+            code => Err(format!("the open after SIGBUS returns {code:?}")),
+        }
     }
 
     fn kill(mut self) {
@@ -162,8 +186,7 @@ fn survive(fixture: &Fixture, act: &Act, moment: Moment) -> Result<String, Strin
             till.press("R3");
             std::thread::park_timeout(std::time::Duration::from_millis(100));
             act(fixture, &journal, &older, process);
-            let code = till.result().and_then(|call| call.code()).ok_or("the till has ended")?;
-            codes.insert("R3".to_owned(), code);
+            codes.insert("R3".to_owned(), till.code_after(name, &config)?);
         }
         Moment::After => {
             sell(&mut till, "R3")?;
@@ -172,7 +195,7 @@ fn survive(fixture: &Fixture, act: &Act, moment: Moment) -> Result<String, Strin
     }
     let sell = |till: &mut RunningTill, reference: &str| -> Result<i32, String> {
         till.press(reference);
-        till.result().and_then(|call| call.code()).ok_or_else(|| "the till has ended".to_owned())
+        till.code_after(name, &config)
     };
     for reference in ["R3", "R4"] {
         let code = sell(&mut till, reference)?;
