@@ -250,16 +250,23 @@ fn purchase_requests_without_record_or_window_are_violations() {
         []
     );
     assert_eq!(broken_attempts(&journal, &[(5010, ASTRID, Some(500)), (5020, ASTRID, none)], false), []);
+    // One repeat at once: the connection was reset.
+    assert_eq!(broken_attempts(&journal, &[(5010, ASTRID, none), (6099, ASTRID, none)], false), []);
     assert_eq!(broken_attempts(&[], &[(5010, ASTRID, none)], true), []);
     for (journal, requests, rule, why) in [
         (&[][..], vec![(5010, ASTRID, none)], "attempt-is-recorded", "no journal holds it"),
         (&journal, vec![(5010, BJORN, none)], "attempt-is-recorded", "till 1: purchase 1000"),
-        (&journal, vec![(5010, ASTRID, none), (6099, ASTRID, none)], "in-flight-window", "after 1099 ms, in request 2"),
         (
             &journal,
-            vec![(5010, ASTRID, none), (6100, ASTRID, none), (6199, ASTRID, none)],
+            vec![(5010, ASTRID, none), (6099, ASTRID, none), (6198, ASTRID, none)],
             "in-flight-window",
             "after 99 ms, in request 3; at least 100 ms",
+        ),
+        (
+            &journal,
+            vec![(5010, ASTRID, none), (6100, ASTRID, none), (6199, ASTRID, none), (6250, ASTRID, none)],
+            "in-flight-window",
+            "after 51 ms, in request 4; at least 100 ms",
         ),
     ] {
         let broken = broken_attempts(journal, &requests, false);
