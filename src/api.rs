@@ -2,8 +2,8 @@
 
 use crate::core::domain::{AssignmentId, ContactId, ItemId, Millis, Operation, OperationId};
 use crate::core::error::Error;
-use crate::core::intent::{Intent, Review};
-use crate::core::reward_match::Certainty;
+use crate::core::granted_reward::Certainty;
+use crate::core::intent::{Intent, ReviewDecision};
 use crate::engage::Receipt;
 use crate::stats::Stats;
 use serde::Serialize;
@@ -92,7 +92,7 @@ struct OperationObject<'a> {
     cause: &'a [String],
     /// Status queries since the first attempt that no caller waited for.
     retry_count: u32,
-    review: Option<&'a Review>,
+    review: Option<&'a ReviewDecision>,
     request_ids: &'a [String],
     writer_version: &'a str,
     /// Who acts: see `eps_code_action`.

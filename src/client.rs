@@ -6,7 +6,7 @@ use crate::config::{Config, Fields};
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, OperationId};
 use crate::core::error::{Error, Result};
-use crate::core::intent::{Intent, IntentState, Review};
+use crate::core::intent::{Intent, IntentState, ReviewDecision};
 use crate::engage::{ContactKey, Engage};
 use crate::journal::Filter;
 use crate::log::{Field, Level, Log, Sink};
@@ -189,7 +189,7 @@ impl Client {
         }
         let (by, note) = (text(&mut fields, "by")?, text(&mut fields, "note")?);
         fields.finish()?;
-        let review = Review { resolution: resolution.to_owned(), by, note, at_ms: 0 };
+        let review = ReviewDecision { resolution: resolution.to_owned(), by, note, at_ms: 0 };
         Ok(api::operation(&self.runtime.resolve_review(id, &review)?, &self.config.tenant))
     }
 

@@ -4,6 +4,7 @@
 //! This is the Rust API. A POS links the C API of `include/engage_point_shop.h`, which is made from
 //! `ffi`. The way of a call: `ffi` → [`Client`] → `runtime` → (`core` decides, `journal` stores,
 //! `engage` asks) → `transport`.
+#![deny(missing_docs)]
 #![deny(unsafe_code)]
 #![cfg_attr(feature = "simulation", allow(dead_code, unused_imports))] // The simulation takes the place of the layers below.
 

@@ -16,14 +16,20 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
 pub enum Level {
+    /// Nothing.
     Off = 0,
+    /// What somebody must act on.
     Error = 1,
+    /// What may need attention, and failed attempts.
     Warn = 2,
+    /// Operations and their outcomes.
     Info = 3,
+    /// Each request.
     Debug = 4,
 }
 
 impl Level {
+    /// Returns the level of a number of the C API; None if there is none.
     pub fn from_number(number: i32) -> Option<Self> {
         [Level::Off, Level::Error, Level::Warn, Level::Info, Level::Debug]
             .into_iter()

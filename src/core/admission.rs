@@ -4,7 +4,7 @@ use super::clock::Clocks;
 use super::code::Code;
 use super::domain::{AssignmentId, Millis, Operation};
 use super::error::{Detail, Error, Result};
-use super::evidence::Rejection;
+use super::evidence::RejectionWeight;
 use super::intent::{self, Intent, IntentState, Progress};
 
 /// A purchase or a redeem that a caller asks for.
@@ -79,8 +79,9 @@ pub(crate) fn admit(
         }
         // A derived id is the same at the next press, so that a decline must not keep it. Engage
         // decides anew.
-        let again =
-            command.derived && intent.state == IntentState::Declined && Rejection::of(intent.code) != Rejection::Failed;
+        let again = command.derived
+            && intent.state == IntentState::Declined
+            && RejectionWeight::of(intent.code) != RejectionWeight::Failed;
         return existing_or_again(intent, again, clocks, rules);
     }
     for intent in candidates.by_reference.iter().filter(|intent| is_ours(intent)) {
@@ -147,11 +148,11 @@ fn first_attempt(clocks: Clocks) -> Progress {
 
 /// Whether an intent was declined by the API key, which may be corrected since.
 fn by_credentials(intent: &Intent) -> bool {
-    intent.state == IntentState::Declined && Rejection::of(intent.code) == Rejection::Credentials
+    intent.state == IntentState::Declined && RejectionWeight::of(intent.code) == RejectionWeight::Credentials
 }
 
 /// Whether a command with a reference or an id means an intent.
-pub(crate) fn means(command: &Command, intent: &Intent) -> bool {
+pub(crate) fn is_meant(command: &Command, intent: &Intent) -> bool {
     let same_id = command.named && intent.id() == command.operation.id();
     let same_reference = command.reference.is_some() && command.reference == intent.reference;
     is_same(intent, command) && (same_id || same_reference)

@@ -83,7 +83,7 @@ pub(crate) enum QueryResult {
     /// The reward is in the list and not redeemed.
     NotRedeemed,
     /// The reward is redeemed, by this till or by somebody else.
-    Redeemed(Redemption),
+    Redeemed(RedeemedReward),
     /// A readable list without the reward.
     Unseen,
     /// No status query is possible: the POS named no contact.
@@ -94,7 +94,7 @@ pub(crate) enum QueryResult {
 
 /// A reward that is redeemed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Redemption {
+pub(crate) struct RedeemedReward {
     /// The reward as Engage sent it.
     pub reward: Option<String>,
     /// The time of the redeem, by Engage's clock.
@@ -142,7 +142,7 @@ impl QueryResult {
 
 /// The weight of a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rejection {
+pub(crate) enum RejectionWeight {
     /// `PointShopItemPurchaseFailed`: a proof whatever came before (A3).
     Failed,
     /// A documented code about the item, the promotion, the reward or the channel.
@@ -155,19 +155,19 @@ pub(crate) enum Rejection {
     Undocumented,
 }
 
-impl Rejection {
+impl RejectionWeight {
     /// Returns the weight of a rejection with this code.
     pub fn of(code: Code) -> Self {
         match code {
-            Code::PurchaseFailed => Rejection::Failed,
-            Code::ContactNotFound | Code::InvalidContact | Code::RewardNotOfContact => Rejection::Contact,
-            Code::Unauthorized | Code::Forbidden => Rejection::Credentials,
+            Code::PurchaseFailed => RejectionWeight::Failed,
+            Code::ContactNotFound | Code::InvalidContact | Code::RewardNotOfContact => RejectionWeight::Contact,
+            Code::Unauthorized | Code::Forbidden => RejectionWeight::Credentials,
             Code::PromotionNotFound
             | Code::PromotionExpired
             | Code::InvalidChannel
             | Code::InvalidReward
-            | Code::RewardNotForChannel => Rejection::Offer,
-            _ => Rejection::Undocumented,
+            | Code::RewardNotForChannel => RejectionWeight::Offer,
+            _ => RejectionWeight::Undocumented,
         }
     }
 }
@@ -187,20 +187,20 @@ pub(crate) enum RejectionRule {
 
 /// Decides about a rejected attempt. `documented`: Engage's documented code stood in the response.
 pub(crate) fn after_rejection(intent: &Intent, code: Code, documented: bool) -> RejectionRule {
-    match (Rejection::of(code), intent.earlier_in_doubt) {
+    match (RejectionWeight::of(code), intent.earlier_in_doubt) {
         // A3.
-        (Rejection::Failed, _) => RejectionRule::Declined,
+        (RejectionWeight::Failed, _) => RejectionRule::Declined,
         // Another till or a lost journal may have made an attempt with the same id.
         (_, false) if intent.progress.shared_id => RejectionRule::Confirm,
         // A4.
-        (Rejection::Offer | Rejection::Contact | Rejection::Undocumented, false) if documented => {
+        (RejectionWeight::Offer | RejectionWeight::Contact | RejectionWeight::Undocumented, false) if documented => {
             RejectionRule::Declined
         }
         // A6 alone would do. The query makes the rule hold without it, where the history is up to
         // date.
         (_, false) => RejectionRule::Confirm,
         // A rejection by the key says nothing about an earlier attempt, and may be cured.
-        (Rejection::Credentials, true) => RejectionRule::Retry,
+        (RejectionWeight::Credentials, true) => RejectionRule::Retry,
         // An earlier attempt may have been processed. A repeat could only be rejected again.
         (_, true) => RejectionRule::ConfirmLate,
     }
@@ -249,7 +249,7 @@ pub(crate) fn after_absence(intent: &Intent, result: &QueryResult, time: QueryTi
         },
         // A2, and A4 for the attempt that was rejected. An empty history may be that of an erased
         // contact.
-        Some(code) if Rejection::of(code) != Rejection::Contact => match result {
+        Some(code) if RejectionWeight::of(code) != RejectionWeight::Contact => match result {
             QueryResult::Absent if row_proves && time.history_complete => AbsenceRule::Declined,
             _ => AbsenceRule::Pending,
         },
@@ -273,7 +273,7 @@ const CLOCK_TOLERANCE_MS: Millis = 60_000;
 
 /// The party that has used a redeemed reward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Redeemer {
+pub(crate) enum RedeemedBy {
     /// This till.
     Us,
     /// Somebody else.
@@ -285,16 +285,16 @@ pub(crate) enum Redeemer {
 /// Decides who has used a reward. Within the processing window it was this till: anybody else would
 /// have had to use the same reward in these seconds. Well before or after it, it was somebody else.
 /// All times are Engage's.
-pub(crate) fn redeemer(processing_window: Option<(Millis, Millis)>, found: &Redemption) -> Redeemer {
+pub(crate) fn redeemed_by(processing_window: Option<(Millis, Millis)>, found: &RedeemedReward) -> RedeemedBy {
     if found.by_other_operation {
-        return Redeemer::Other;
+        return RedeemedBy::Other;
     }
     match (processing_window, found.on) {
-        (Some((from, until)), Some(on)) if (from..=until).contains(&on) => Redeemer::Us,
+        (Some((from, until)), Some(on)) if (from..=until).contains(&on) => RedeemedBy::Us,
         (Some((from, until)), Some(on)) if on + CLOCK_TOLERANCE_MS < from || until + CLOCK_TOLERANCE_MS < on => {
-            Redeemer::Other
+            RedeemedBy::Other
         }
-        _ => Redeemer::Unclear,
+        _ => RedeemedBy::Unclear,
     }
 }
 
@@ -389,19 +389,19 @@ mod tests {
     fn redeemer_is_decided_by_engages_times() {
         let window = Some((1_000_000, 1_060_000));
         let rows = [
-            (window, Some(1_000_000), Redeemer::Us),
-            (window, Some(1_060_000), Redeemer::Us),
-            (window, Some(999_999), Redeemer::Unclear),
-            (window, Some(1_060_001), Redeemer::Unclear),
-            (window, Some(1_000_000 - CLOCK_TOLERANCE_MS - 1), Redeemer::Other),
-            (window, Some(1_060_000 + CLOCK_TOLERANCE_MS + 1), Redeemer::Other),
-            (window, None, Redeemer::Unclear),
-            (None, Some(1_000_000), Redeemer::Unclear),
+            (window, Some(1_000_000), RedeemedBy::Us),
+            (window, Some(1_060_000), RedeemedBy::Us),
+            (window, Some(999_999), RedeemedBy::Unclear),
+            (window, Some(1_060_001), RedeemedBy::Unclear),
+            (window, Some(1_000_000 - CLOCK_TOLERANCE_MS - 1), RedeemedBy::Other),
+            (window, Some(1_060_000 + CLOCK_TOLERANCE_MS + 1), RedeemedBy::Other),
+            (window, None, RedeemedBy::Unclear),
+            (None, Some(1_000_000), RedeemedBy::Unclear),
         ];
         for (window, on, expected) in rows {
-            let found = |by_other_operation| Redemption { on, by_other_operation, ..Redemption::default() };
-            assert_eq!(redeemer(window, &found(false)), expected, "{window:?} {on:?}");
-            assert_eq!(redeemer(window, &found(true)), Redeemer::Other, "{window:?} {on:?}");
+            let found = |by_other_operation| RedeemedReward { on, by_other_operation, ..RedeemedReward::default() };
+            assert_eq!(redeemed_by(window, &found(false)), expected, "{window:?} {on:?}");
+            assert_eq!(redeemed_by(window, &found(true)), RedeemedBy::Other, "{window:?} {on:?}");
         }
     }
 }

@@ -76,7 +76,7 @@ pub(crate) struct Rejection {
 /// The decision of a person about an operation in manual review.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Review {
+pub(crate) struct ReviewDecision {
     /// `completed` or `declined`.
     pub resolution: String,
     /// The person, as the POS names them.
@@ -137,7 +137,7 @@ pub(crate) struct Progress {
     pub request_ids: Vec<String>,
     /// The decision of a person.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub review: Option<Review>,
+    pub review: Option<ReviewDecision>,
     /// The version of the library that wrote the intent last.
     pub writer_version: String,
 }

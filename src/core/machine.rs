@@ -6,8 +6,8 @@ use super::code::Code;
 use super::domain::{Millis, Operation};
 use super::error::{Detail, Error, Result};
 use super::evidence::{
-    AbsenceRule, AttemptResult, QueryResult, QueryTime, Reason, Redeemer, Redemption, Rejection, RejectionRule,
-    after_absence, after_rejection, redeemer,
+    AbsenceRule, AttemptResult, QueryResult, QueryTime, Reason, RedeemedBy, RedeemedReward, RejectionRule,
+    RejectionWeight, after_absence, after_rejection, redeemed_by,
 };
 use super::intent::{self, Durability, Intent, IntentState};
 use super::retry::{Timing, wait_ms};
@@ -50,7 +50,7 @@ pub(crate) fn after_attempt(intent: &Intent, result: AttemptResult, clocks: Cloc
                 Next { delay_ms: 0, ..next }
             }
             // Without a contact no status query is possible. A6.
-            RejectionRule::Confirm if Rejection::of(reason.code) == Rejection::Credentials => {
+            RejectionRule::Confirm if RejectionWeight::of(reason.code) == RejectionWeight::Credentials => {
                 last(declined(&seen, reason, clocks))
             }
             RejectionRule::Confirm => ambiguous(&seen, reason, None, clocks, timing),
@@ -190,14 +190,14 @@ pub(crate) fn after_query(
             }
             _ => wait(&seen, unchanged(&seen)),
         },
-        QueryResult::Redeemed(found) => match redeemer(seen.processing_window, &found) {
-            Redeemer::Us => store(last(completed(&seen, found.reward.unwrap_or_default(), clocks))),
-            Redeemer::Other => {
+        QueryResult::Redeemed(found) => match redeemed_by(seen.processing_window, &found) {
+            RedeemedBy::Us => store(last(completed(&seen, found.reward.unwrap_or_default(), clocks))),
+            RedeemedBy::Other => {
                 let reason = Reason { detail: found.detail, ..Reason::of(Code::AlreadyRedeemed) };
                 store(last(Intent { response: found.reward, ..declined(&seen, reason, clocks) }))
             }
-            Redeemer::Unclear => {
-                let Redemption { reward, detail, .. } = found;
+            RedeemedBy::Unclear => {
+                let RedeemedReward { reward, detail, .. } = found;
                 store(ambiguous(&seen, Reason { detail, ..Reason::of(Code::Pending) }, reward, clocks, timing))
             }
         },
@@ -270,7 +270,7 @@ pub(crate) fn acknowledge(intent: &Intent, foreign: bool, clocks: Clocks) -> Res
 /// already: it stands.
 pub(crate) fn resolve_review(
     intent: &Intent,
-    review: intent::Review,
+    review: intent::ReviewDecision,
     foreign: bool,
     clocks: Clocks,
 ) -> Result<Option<Intent>> {

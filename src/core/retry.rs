@@ -55,7 +55,7 @@ pub(crate) struct Throttle {
 
 impl Throttle {
     /// Notes a 429 at a monotonic time. `random`: half of the wait is jitter.
-    pub fn limited(&mut self, now: Duration, retry_after_ms: Option<Millis>, random: u64) {
+    pub fn on_rate_limited(&mut self, now: Duration, retry_after_ms: Option<Millis>, random: u64) {
         self.interval_ms = (self.interval_ms * 2).clamp(THROTTLE_MS.0, THROTTLE_MS.1);
         let wait = self.interval_ms / 2 + random % (self.interval_ms / 2 + 1);
         self.until = self.until.max(now + Duration::from_millis(wait.max(retry_after_ms.unwrap_or(0))));
@@ -178,9 +178,9 @@ mod tests {
     fn throttle_doubles_with_each_429_and_recovers() {
         let mut throttle = Throttle::default();
         assert_eq!(throttle.wait(s(0)), None);
-        throttle.limited(s(0), None, u64::MAX);
+        throttle.on_rate_limited(s(0), None, u64::MAX);
         assert!(throttle.wait(s(0)).is_some_and(|wait| wait >= s(5)) && throttle.wait(s(10)).is_none());
-        throttle.limited(s(20), Some(60_000), 0);
+        throttle.on_rate_limited(s(20), Some(60_000), 0);
         assert_eq!(throttle.wait(s(20)), Some(s(60)), "Retry-After is kept");
         (0..20).for_each(|_| throttle.accepted());
         throttle.spend(s(100));

@@ -93,14 +93,14 @@ pub(crate) enum Job<W> {
     /// Carry out a command.
     Start(Command, Arc<W>),
     /// Resolve a pending intent.
-    Resolve(Resolve),
+    Resolve(ResolveJob),
     /// Search the journal for intents of other processes.
     Scan,
 }
 
 /// A pending intent that a worker has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Resolve {
+pub(crate) struct ResolveJob {
     /// The operation.
     pub id: OperationId,
     /// A caller asked for it.
@@ -130,7 +130,7 @@ impl<W> Scheduler<W> {
         let entries = &self.entries;
         let attended = |id| entries.get(id).is_some_and(|entry| !entry.waiters.is_empty());
         let id = due.find(|(_, id)| !background_full || attended(id))?.1;
-        let resolve = self.occupy_due(id)?;
+        let resolve = self.take_due(id)?;
         self.resolving += 1;
         if resolve.attended.is_none() {
             self.background += 1;
@@ -139,14 +139,14 @@ impl<W> Scheduler<W> {
     }
 
     /// Notes that a worker has ended [`Job::Resolve`].
-    pub fn resolved(&mut self, resolve: Resolve) {
+    pub fn resolved(&mut self, resolve: ResolveJob) {
         self.resolving -= 1;
         if resolve.attended.is_none() {
             self.background -= 1;
         }
     }
 
-    fn occupy_due(&mut self, id: OperationId) -> Option<Resolve> {
+    fn take_due(&mut self, id: OperationId) -> Option<ResolveJob> {
         let entry = self.entries.get_mut(&id)?;
         self.due_times.remove(&(entry.due, id));
         entry.busy = true;
@@ -158,12 +158,12 @@ impl<W> Scheduler<W> {
             }
             false => Some(entry.attended_queries),
         };
-        Some(Resolve { id, requested: std::mem::take(&mut entry.requested), attended })
+        Some(ResolveJob { id, requested: std::mem::take(&mut entry.requested), attended })
     }
 
     /// Takes the other purchases of a member that no worker has: the response about one serves them
     /// all.
-    pub fn take_same_contact(&mut self, id: OperationId) -> Vec<Resolve> {
+    pub fn take_same_contact(&mut self, id: OperationId) -> Vec<ResolveJob> {
         let Some(contact) = self.entries.get(&id).and_then(|entry| entry.contact) else { return Vec::new() };
         let others: Vec<_> = self
             .entries
@@ -171,7 +171,7 @@ impl<W> Scheduler<W> {
             .filter(|(other, entry)| **other != id && !entry.busy && entry.contact == Some(contact))
             .map(|(other, _)| *other)
             .collect();
-        others.into_iter().filter_map(|other| self.occupy_due(other)).collect()
+        others.into_iter().filter_map(|other| self.take_due(other)).collect()
     }
 
     /// Returns when the next job is due that a worker may take.
@@ -209,7 +209,7 @@ impl<W> Scheduler<W> {
     }
 
     /// Marks a started intent as taken, and adds the caller that started it.
-    pub fn occupy(&mut self, intent: &Intent, waiter: &Arc<W>, now: Duration) {
+    pub fn mark_taken(&mut self, intent: &Intent, waiter: &Arc<W>, now: Duration) {
         let id = intent.id();
         let entry = self.entries.entry(id).or_insert_with(|| Entry::new(now));
         self.due_times.remove(&(entry.due, id));

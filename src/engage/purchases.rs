@@ -8,7 +8,7 @@ use crate::core::code::{Code, Outcome};
 use crate::core::domain::{AssignmentId, ContactId, Purchase};
 use crate::core::error::{Detail, Error, Result};
 use crate::core::evidence::{AttemptResult, QueryResult, Reason};
-use crate::core::reward_match::Grant;
+use crate::core::granted_reward::Grant;
 use crate::rt::{Instant, lock};
 use crate::secret::Secret;
 use crate::transport::{Call, Failure, FailureKind, Request, Response};

@@ -8,7 +8,7 @@ use super::{Engage, shape};
 use crate::core::code::Code;
 use crate::core::domain::Redeem;
 use crate::core::error::Detail;
-use crate::core::evidence::{AttemptResult, QueryResult, Reason, Redemption};
+use crate::core::evidence::{AttemptResult, QueryResult, Reason, RedeemedReward};
 use crate::secret::Secret;
 use crate::transport::{Call, Request, Response};
 use serde_json::json;
@@ -89,7 +89,7 @@ impl Engage {
         };
         match reward.redeemed {
             Some(false) => QueryResult::NotRedeemed,
-            Some(true) => QueryResult::Redeemed(Redemption {
+            Some(true) => QueryResult::Redeemed(RedeemedReward {
                 reward: Some(raw.get().to_owned()),
                 on: reward.redeemed_on,
                 detail: Detail { http_status: Some(200), ..Detail::default() },

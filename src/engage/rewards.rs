@@ -8,7 +8,7 @@ use crate::config::ApiMapping;
 use crate::core::domain::Channel;
 use crate::core::domain::{AssignmentId, ContactId};
 use crate::core::error::Result;
-use crate::core::reward_match::Reward;
+use crate::core::granted_reward::Reward;
 use crate::transport::Call;
 use serde_json::value::RawValue;
 use std::sync::Arc;

@@ -11,10 +11,10 @@ use crate::core::code::Code;
 use crate::core::domain::{ContactId, Millis, Operation, OperationId, millis};
 use crate::core::error::{Error, Result};
 use crate::core::evidence::{self, AttemptResult, QueryResult, QueryTime};
-use crate::core::intent::{Durability, Intent, IntentState, Review};
+use crate::core::intent::{Durability, Intent, IntentState, ReviewDecision};
 use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
-use crate::core::scheduler::{self, Job, Resolve};
+use crate::core::scheduler::{self, Job, ResolveJob};
 use crate::engage::{Engage, History};
 use crate::journal::Filter;
 use crate::log::{Field, Level, Log};
@@ -176,7 +176,7 @@ impl Executor {
     fn reported_for(&self, command: &Command) -> Option<Intent> {
         let scheduler = self.lock();
         let mut reported = scheduler.not_persisted.values().filter(|it| it.state == IntentState::Completed);
-        reported.find(|intent| admission::means(command, intent)).cloned()
+        reported.find(|intent| admission::is_meant(command, intent)).cloned()
     }
 
     /// Returns an operation of the journal.
@@ -191,7 +191,7 @@ impl Executor {
                 Some(reported) => self.persist_reported(&reported)?,
                 None => self.recorded(id)?,
             };
-            let Some(acknowledged) = machine::acknowledge(&intent, !self.is_ours(&intent), self.clocks())? else {
+            let Some(acknowledged) = machine::acknowledge(&intent, !self.is_of_tenant(&intent), self.clocks())? else {
                 return Ok(intent);
             };
             if self.journal.save_within_wait(&acknowledged, Durability::Synced)? {
@@ -207,22 +207,22 @@ impl Executor {
             self.persist_again(intent.clone())?;
         }
         let clocks = self.clocks();
-        self.journal.change_reference(reference, |intent| match self.is_ours(intent) {
+        self.journal.change_reference(reference, |intent| match self.is_of_tenant(intent) {
             true => machine::acknowledge(intent, false, clocks),
             false => Ok(None),
         })
     }
 
     /// Stores the decision of a person about an operation in manual review, and acknowledges it.
-    pub fn resolve_review(&self, id: OperationId, review: &Review) -> Result<Intent> {
+    pub fn resolve_review(&self, id: OperationId, review: &ReviewDecision) -> Result<Intent> {
         loop {
             let intent = match self.reported(id) {
                 Some(reported) => self.persist_reported(&reported)?,
                 None => self.recorded(id)?,
             };
             let clocks = self.clocks();
-            let review = Review { at_ms: clocks.now(), ..review.clone() };
-            let Some(resolved) = machine::resolve_review(&intent, review, !self.is_ours(&intent), clocks)? else {
+            let review = ReviewDecision { at_ms: clocks.now(), ..review.clone() };
+            let Some(resolved) = machine::resolve_review(&intent, review, !self.is_of_tenant(&intent), clocks)? else {
                 return Ok(intent);
             };
             if self.journal.save_within_wait(&resolved, Durability::Synced)? {
@@ -233,7 +233,7 @@ impl Executor {
     }
 
     /// Whether an operation belongs to the configured tenant.
-    pub fn is_ours(&self, intent: &Intent) -> bool {
+    pub fn is_of_tenant(&self, intent: &Intent) -> bool {
         intent.tenant.as_deref().is_none_or(|tenant| tenant == self.config.tenant)
     }
 
@@ -262,7 +262,7 @@ impl Executor {
 
     /// Requests a status query of every pending intent, one a member, within the budget of
     /// requested queries. Returns a waiter for each intent.
-    pub fn request_all(self: &Arc<Self>) -> Result<Vec<Arc<Waiter>>> {
+    pub fn request_status_queries(self: &Arc<Self>) -> Result<Vec<Arc<Waiter>>> {
         let pending = self.journal.pending()?;
         let now = self.monotonic();
         let mut scheduler = self.lock();
@@ -420,7 +420,7 @@ impl Executor {
 
     /// Resolves an intent and notifies its waiters. `history`: the purchases of its member, if they
     /// were read already.
-    fn resolve_and_publish(&self, resolve: Resolve, history: Option<(&History, Duration)>) {
+    fn resolve_and_publish(&self, resolve: ResolveJob, history: Option<(&History, Duration)>) {
         let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, history)));
         match next {
             Ok(Ok(Some(next))) => self.publish(&next),
@@ -476,7 +476,7 @@ impl Executor {
                 shown.progress.cause = error.cause().to_vec();
                 let now = self.monotonic();
                 let mut scheduler = self.lock();
-                scheduler.occupy(&withdrawn, waiter, now);
+                scheduler.mark_taken(&withdrawn, waiter, now);
                 scheduler.not_persisted.insert(withdrawn.id(), withdrawn);
                 drop(scheduler);
                 self.publish(&Next { intent: shown, delay_ms: 0 });
@@ -486,7 +486,7 @@ impl Executor {
                 waiter.notify(&intent);
                 let now = self.monotonic();
                 let mut scheduler = self.lock();
-                scheduler.occupy(&intent, waiter, now);
+                scheduler.mark_taken(&intent, waiter, now);
                 scheduler.observe_attempt(&intent, now);
                 drop(scheduler);
                 let result = self.attempt(&intent, &waiter.call, || waiter.departed());
@@ -498,7 +498,7 @@ impl Executor {
 
     /// Sends one status query about an intent, and one more attempt where that is right. None: the
     /// journal does not hold it any more.
-    fn resolve(&self, resolve: Resolve, history: Option<(&History, Duration)>) -> Result<Option<Next>> {
+    fn resolve(&self, resolve: ResolveJob, history: Option<(&History, Duration)>) -> Result<Option<Next>> {
         let not_persisted = self.lock().not_persisted.get(&resolve.id).cloned();
         if let Some(intent) = not_persisted {
             return self.persist_again(intent).map(|intent| Some(Next { intent, delay_ms: 0 }));
@@ -507,7 +507,7 @@ impl Executor {
         if intent.state.is_final() || intent.is_acknowledged() {
             return Ok(Some(Next { intent, delay_ms: 0 }));
         }
-        if !self.is_ours(&intent) {
+        if !self.is_of_tenant(&intent) {
             return Ok(None);
         }
         let now = self.monotonic();
@@ -592,7 +592,7 @@ impl Executor {
         let mut scheduler = self.lock();
         match failure {
             Some(reason) if reason.code == Code::PendingRateLimited => {
-                scheduler.throttle.limited(now, reason.detail.retry_after_ms, rt::random());
+                scheduler.throttle.on_rate_limited(now, reason.detail.retry_after_ms, rt::random());
             }
             Some(_) => {}
             None => scheduler.throttle.accepted(),
@@ -621,7 +621,7 @@ impl Executor {
         };
         let completed = matches!(result, QueryResult::Completed { .. })
             || matches!(result, QueryResult::Redeemed(found)
-                if evidence::redeemer(intent.processing_window, found) == evidence::Redeemer::Us);
+                if evidence::redeemed_by(intent.processing_window, found) == evidence::RedeemedBy::Us);
         let transition = |intent: &Intent| {
             machine::after_query(intent, result.clone(), time, immediate, clocks, self.timing(attended))
         };

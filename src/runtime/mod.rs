@@ -13,9 +13,9 @@ use crate::core::admission::Command;
 use crate::core::code::Code;
 use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
 use crate::core::error::{Error, Result};
-use crate::core::intent::{Durability, Intent, IntentState, Review};
+use crate::core::granted_reward::{self, Certainty, Reward};
+use crate::core::intent::{Durability, Intent, IntentState, ReviewDecision};
 use crate::core::machine;
-use crate::core::reward_match::{self, Certainty, Reward};
 use crate::engage::Engage;
 use crate::journal::Filter;
 #[cfg(not(feature = "simulation"))]
@@ -113,7 +113,7 @@ impl Runtime {
     /// Queries the status of every pending operation now. Returns how many are resolved and how
     /// many still pending.
     pub fn resolve_pending(&self, limit: &WaitLimit<'_>) -> Result<(usize, usize)> {
-        let waiters = self.executor()?.request_all()?;
+        let waiters = self.executor()?.request_status_queries()?;
         let (mut resolved, mut pending) = (0, 0);
         for waiter in waiters {
             match waiter.wait(limit) {
@@ -148,7 +148,7 @@ impl Runtime {
     }
 
     /// Stores the decision of a person about an operation in manual review.
-    pub fn resolve_review(&self, id: OperationId, review: &Review) -> Result<Intent> {
+    pub fn resolve_review(&self, id: OperationId, review: &ReviewDecision) -> Result<Intent> {
         self.executor()?.resolve_review(id, review)
     }
 
@@ -192,7 +192,7 @@ impl Runtime {
         // Without the journal's word a reward counts as free, which can only make the result
         // ambiguous.
         let is_taken = |reward| executor.journal.is_taken(reward, &intent).unwrap_or(false);
-        let (certainty, places) = reward_match::choose(&grant, intent.rewards_before.as_deref(), &rewards, is_taken);
+        let (certainty, places) = granted_reward::choose(&grant, intent.rewards_before.as_deref(), &rewards, is_taken);
         let certain = !matches!(certainty, Certainty::Ambiguous | Certainty::None);
         let found = places.first().copied().filter(|_| certain);
         let assignment = found.and_then(|at| rewards[at].id).or(grant.assignment);
