@@ -160,7 +160,7 @@ fn compare(path: &Path, seed: u64, count: u64) -> Result<(), String> {
     let config = |path: &Path| {
         Config::parse(
             &serde_json::json!({
-                "baseUrl": "http://127.0.0.1:9", "userAgent": "Simulation/1", "tenant": "tenant", "journalPath": path,
+                "baseUrl": "http://127.0.0.1:9", "userAgent": "Simulation/1", "tenant": "t", "journalPath": path,
             })
             .to_string(),
         )

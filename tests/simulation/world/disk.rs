@@ -224,6 +224,7 @@ impl Drop for FileLock {
 pub(crate) struct Journal {
     till: usize,
     process: usize,
+    tenant: String,
     writer: Mutex<()>,
     reader: Mutex<()>,
 }
@@ -236,7 +237,13 @@ impl Journal {
     pub fn open(config: &Config, _: &Log) -> Result<Option<Self>> {
         let JournalPlace::File(path) = &config.journal else { return Ok(None) };
         let till = path.to_string_lossy().rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0);
-        let journal = Self { till, process: scheduler::process(), writer: Mutex::new(()), reader: Mutex::new(()) };
+        let journal = Self {
+            till,
+            process: scheduler::process(),
+            tenant: config.tenant.clone(),
+            writer: Mutex::new(()),
+            reader: Mutex::new(()),
+        };
         journal.alive()?;
         Ok(Some(journal))
     }
@@ -455,7 +462,9 @@ impl Journal {
 
     pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
         self.read(|disk| {
-            let pending = disk.records.values().filter(|it| !it.is_acknowledged() && !it.state.is_final());
+            let is_of_tenant = |it: &Intent| it.tenant.as_deref() == Some(&self.tenant);
+            let pending =
+                disk.records.values().filter(|it| is_of_tenant(it) && !it.is_acknowledged() && !it.state.is_final());
             let contact = |intent: &Intent| match intent.operation {
                 Operation::Purchase(purchase) => Some(purchase.contact),
                 Operation::Redeem(_) => None,
