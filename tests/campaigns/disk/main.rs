@@ -14,6 +14,8 @@ mod journal_format;
 #[allow(dead_code)]
 #[path = "../../support/judge.rs"]
 mod judge;
+#[path = "../../support/random.rs"]
+mod random;
 #[allow(dead_code)]
 #[path = "../../support/till.rs"]
 mod till;

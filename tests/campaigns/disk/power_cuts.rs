@@ -5,6 +5,7 @@
 use crate::fixture::{COFFEE, Counts, Fixture, NEW_YEAR_2099, Place, campaign, press, sample, with_short_wait};
 use crate::full;
 use crate::judge::Record;
+use crate::random::Random;
 use crate::shim::Event;
 use crate::till::TillCall;
 use serde_json::json;
@@ -46,36 +47,18 @@ const FATES: [(Fate, Fate); 8] = [
     (Fate::Grown, Fate::Subset),
 ];
 
-/// A reproducible random number.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, below: usize) -> usize {
-        // splitmix64
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) >> 33).unwrap() % below
-    }
-
-    fn flip(&mut self) -> bool {
-        self.below(2) == 0
-    }
-
-    /// Returns which of `count` things survive.
-    fn chosen(&mut self, fate: Fate, count: usize) -> Vec<bool> {
-        let first = self.below(count + 1);
-        (0..count)
-            .map(|at| match fate {
-                Fate::Lost => false,
-                Fate::Prefix => at < first,
-                Fate::Subset => self.flip(),
-                // Both are decided sector by sector later.
-                Fate::Kept | Fate::Torn | Fate::Grown => true,
-            })
-            .collect()
-    }
+/// Returns which of `count` things survive.
+fn survivors(random: &mut Random, fate: Fate, count: usize) -> Vec<bool> {
+    let first = random.place(count + 1);
+    (0..count)
+        .map(|at| match fate {
+            Fate::Lost => false,
+            Fate::Prefix => at < first,
+            Fate::Subset => random.one_in(2),
+            // Both are decided sector by sector later.
+            Fate::Kept | Fate::Torn | Fate::Grown => true,
+        })
+        .collect()
 }
 
 #[derive(Debug, Clone)]
@@ -171,7 +154,7 @@ impl Disk {
     /// Returns a disk that a cut at this moment may leave.
     fn after_a_cut(&self, (bytes, entries): (Fate, Fate), random: &mut Random) -> Vec<(PathBuf, Vec<u8>)> {
         let mut names = self.durable.clone();
-        for (entry, through) in self.unsynced.iter().zip(random.chosen(entries, self.unsynced.len())) {
+        for (entry, through) in self.unsynced.iter().zip(survivors(random, entries, self.unsynced.len())) {
             if through {
                 entry.apply(&mut names);
             }
@@ -185,10 +168,10 @@ impl Disk {
                 file.unsynced.iter().for_each(|change| change.apply(&mut whole, |_| true));
                 content.resize(whole.len().max(content.len()), 0);
             }
-            for (change, through) in file.unsynced.iter().zip(random.chosen(bytes, file.unsynced.len())) {
+            for (change, through) in file.unsynced.iter().zip(survivors(random, bytes, file.unsynced.len())) {
                 let torn = matches!(bytes, Fate::Torn | Fate::Grown);
                 if through {
-                    change.apply(&mut content, |_| !torn || random.flip());
+                    change.apply(&mut content, |_| !torn || random.one_in(2));
                 }
             }
             left.push((path, content));
@@ -454,7 +437,7 @@ fn survive(fixture: &Fixture, cut: &Cut<'_>) -> Result<Counts, String> {
     for event in events {
         disk.apply(event);
     }
-    let mut random = Random(cut.seed ^ (at as u64) << 20 ^ (cut.fate as u64) << 8);
+    let mut random = Random::new(cut.seed ^ (at as u64) << 20 ^ (cut.fate as u64) << 8);
     for (path, content) in disk.after_a_cut(FATES[cut.fate], &mut random) {
         std::fs::write(place.folder().join(path.strip_prefix(&recording.folder).unwrap()), content).unwrap();
     }

@@ -33,40 +33,9 @@ pub fn alone() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A sequence that its seed reproduces (splitmix64).
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Returns the seed of this run: `EPS_SEED`, else a fresh one.
-    pub fn seed() -> u64 {
-        setting("EPS_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().1 >> 32)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Returns a number from 0 to one below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        let at = usize::try_from(self.below(of.len() as u64)).unwrap_or_default();
-        &of[at]
-    }
-
-    pub fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
+/// Returns the seed of this run: `EPS_SEED`, else a fresh one.
+pub fn seed() -> u64 {
+    setting("EPS_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().1 >> 32)
 }
 
 /// A sandbox and a folder for journals.

@@ -2,7 +2,8 @@
 //! then the judge. Threads make a scenario's number of points vary a little from run to run. A
 //! point beyond the end is a complete run.
 
-use crate::campaign::{Random, Store, alone, full, in_parallel, recover, setting};
+use crate::campaign::{Store, alone, full, in_parallel, recover, seed, setting};
+use crate::random::Random;
 use crate::till::{TillCall, build_folder, compile, run_script, run_till};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
@@ -418,14 +419,14 @@ fn kill_at_any_system_call_loses_and_doubles_nothing() {
         let again_at = setting("EPS_KILL_AGAIN_AT").and_then(|at| at.try_into().ok());
         jobs.extend(points.into_iter().map(|point| Job { scenario, point, again_at }));
     }
-    campaign("kill", jobs, Random::seed());
+    campaign("kill", jobs, seed());
 }
 
 #[test]
 fn second_kill_during_recovery_loses_and_doubles_nothing() {
     let _alone = alone();
     let store = Store::open();
-    let seed = Random::seed();
+    let seed = seed();
     let mut random = Random::new(seed);
     let mut jobs = Vec::new();
     // The longest recovery sends a whole purchase again.

@@ -4,6 +4,8 @@
 
 #[path = "../../support/judge.rs"]
 mod judge;
+#[path = "../../support/random.rs"]
+mod random;
 #[path = "../../support/till.rs"]
 mod till;
 

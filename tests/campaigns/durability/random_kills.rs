@@ -2,7 +2,8 @@
 //! killed and started again at random. In the end the faults stop and every journal is resolved.
 //! The sum of deductions is then the sum of completed intents.
 
-use crate::campaign::{Random, Store, alone, full, recover, setting};
+use crate::campaign::{Store, alone, full, recover, seed, setting};
+use crate::random::Random;
 use crate::till::{TillCall, run_till};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Effect, Fault, FaultResponse, Member, Operation, RequestEntry};
@@ -54,7 +55,7 @@ struct Counts {
 fn random_kills_and_faults_deduct_only_completed_intents() {
     let _alone = alone();
     let seconds = setting("EPS_RANDOM_KILLS_SECONDS").unwrap_or(if full() { 600 } else { 10 });
-    let seed = Random::seed();
+    let seed = seed();
     // Printed first, so that the seed is known whatever happens.
     println!("campaign random-kills: seed {seed}, {seconds} s");
     let store = Store::open();

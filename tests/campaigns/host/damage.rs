@@ -2,6 +2,7 @@
 
 use crate::fixture::{Files, Fixture, SUFFIXES, beside, buy, code_of_sale, files_of, write_files};
 use crate::full;
+use crate::random::Random;
 use engage_point_shop::{Client, Code};
 use engage_sandbox::{Effect, Fault, Operation};
 use serde_json::{Value, json};
@@ -10,19 +11,6 @@ use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-
-/// Reproducible random numbers: SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) >> 33).unwrap() % limit
-    }
-}
 
 /// The files of one journal at times of its life, as a kill or a close leaves them, and the
 /// references that it holds.
@@ -101,7 +89,7 @@ fn flips(generation: &Generation, count: usize, random: &mut Random) -> Vec<Case
         }
         unreachable!("{at} is behind the files")
     };
-    (0..count).map(|_| flip(random.below(total), random.below(8))).collect()
+    (0..count).map(|_| flip(random.place(total), random.place(8))).collect()
 }
 
 /// Each file cut at lengths between nothing and all, and missing.
@@ -197,7 +185,7 @@ fn damaged_cut_lost_or_mixed_files_are_reported() {
         assert_eq!(survive(&fixture, "whole", &whole(generation)), Ok(Code::Ok), "an ordinary crash");
     }
     let (flip_count, step) = if full() { (2_500, 97) } else { (25, 6_007) };
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut cases = mixtures(&generations);
     for generation in &generations {
         cases.extend(flips(generation, flip_count, &mut random));

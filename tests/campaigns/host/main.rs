@@ -6,7 +6,8 @@ mod acts;
 mod damage;
 mod fixture;
 mod places;
-
+#[path = "../../support/random.rs"]
+mod random;
 #[allow(dead_code)]
 #[path = "../../support/till.rs"]
 mod till;

@@ -12,6 +12,8 @@ mod host_edges;
 mod malformed_responses;
 mod name_resolution;
 mod nginx;
+#[path = "../../support/random.rs"]
+mod random;
 mod random_failures;
 mod relay;
 mod scripted_server;

@@ -4,6 +4,7 @@
 use crate::alone;
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
 use crate::full;
+use crate::random::Random;
 use crate::support::{COFFEE, Store, eventually, parse, unacknowledged};
 use engage_point_shop::{Client, Code, ContactId, Error, OperationId, Outcome};
 use engage_sandbox::{Effect, Fault, FaultResponse, Member, Operation};
@@ -14,19 +15,6 @@ use std::time::{Duration, Instant};
 
 const THREADS: u64 = 32;
 const WAIT_MS: u64 = 150;
-
-/// A sequence of numbers that a seed reproduces (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-}
 
 /// A press and its result.
 struct Press {
@@ -148,10 +136,10 @@ fn outcomes_under_random_failures_match_the_ledger() {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (client, contacts) = (&client, &contacts);
-                scope.spawn(move || press(client, contacts, Random(seed ^ (thread + 1)), until, thread))
+                scope.spawn(move || press(client, contacts, Random::new(seed ^ (thread + 1)), until, thread))
             })
             .collect();
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut failures = 0;
         while Instant::now() < until {
             fail_at_random(&mut random, &store, &proxy);
