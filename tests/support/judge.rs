@@ -169,7 +169,8 @@ fn journals_match_the_ledger<'a>(case: &Case<'a>) -> Result<Deducted<'a>, String
     });
     match verdict.reasons().map(|(rule, why)| format!("{rule}: {why}")).collect::<Vec<_>>() {
         reasons if reasons.is_empty() => {}
-        reasons => return Err(format!("{}\n{:#?}", reasons.join("\n"), case.journals)),
+        // The reasons are last: a log that is cut off keeps its end.
+        reasons => return Err(format!("{:#?}\n{}", case.journals, reasons.join("\n"))),
     }
     let deducted = case.ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct);
     Ok(deducted.map(|entry| (entry.purchase_id, entry)).collect())

@@ -245,28 +245,38 @@ fn broken_attempts(
 fn purchase_requests_without_record_or_window_are_violations() {
     let journal = [with(purchase(ONE, "pending"), "recordedAtMs", &json!(5000))];
     let none = None::<u16>;
-    assert_eq!(
-        broken_attempts(&journal, &[(5010, ASTRID, none), (6100, ASTRID, none), (6200, ASTRID, none)], false),
-        []
-    );
-    assert_eq!(broken_attempts(&journal, &[(5010, ASTRID, Some(500)), (5020, ASTRID, none)], false), []);
-    // One repeat at once: the connection was reset.
-    assert_eq!(broken_attempts(&journal, &[(5010, ASTRID, none), (6099, ASTRID, none)], false), []);
+    for requests in [
+        // One repeat at once, because the connection was reset, and two for each window.
+        &[(5010, ASTRID, none), (5020, ASTRID, none), (6100, ASTRID, none), (6110, ASTRID, none)][..],
+        // A response allows the next request at once, and that one's repeat.
+        &[(5010, ASTRID, none), (5020, ASTRID, Some(503)), (5040, ASTRID, none), (5050, ASTRID, none)],
+        // The first request arrived long after it was sent.
+        &[(6090, ASTRID, none), (6100, ASTRID, none), (6110, ASTRID, none), (6120, ASTRID, none)],
+    ] {
+        assert_eq!(broken_attempts(&journal, requests, false), []);
+    }
     assert_eq!(broken_attempts(&[], &[(5010, ASTRID, none)], true), []);
     for (journal, requests, rule, why) in [
         (&[][..], vec![(5010, ASTRID, none)], "attempt-is-recorded", "no journal holds it"),
         (&journal, vec![(5010, BJORN, none)], "attempt-is-recorded", "till 1: purchase 1000"),
         (
             &journal,
-            vec![(5010, ASTRID, none), (6099, ASTRID, none), (6198, ASTRID, none)],
+            vec![(5010, ASTRID, none), (5020, ASTRID, none), (6099, ASTRID, none)],
             "in-flight-window",
-            "after 99 ms, in request 3; at least 100 ms",
+            "3 times without a response within 1099 ms, and 2 times are allowed, in request 3",
         ),
         (
             &journal,
-            vec![(5010, ASTRID, none), (6100, ASTRID, none), (6199, ASTRID, none), (6250, ASTRID, none)],
+            vec![
+                (5010, ASTRID, none),
+                (5020, ASTRID, Some(503)),
+                (5030, ASTRID, none),
+                (5040, ASTRID, none),
+                (5050, ASTRID, none),
+                (5060, ASTRID, none),
+            ],
             "in-flight-window",
-            "after 51 ms, in request 4; at least 100 ms",
+            "5 times without a response within 60 ms, and 4 times are allowed, in request 6",
         ),
     ] {
         let broken = broken_attempts(journal, &requests, false);
