@@ -81,6 +81,19 @@ impl Fields {
         }
     }
 
+    /// Reads one of several words. The first one is the default.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Result<T> {
+        let word = self.string(key)?;
+        let chosen = match &word {
+            None => choices.first(),
+            Some(word) => choices.iter().find(|(name, _)| name == word),
+        };
+        chosen.map(|&(_, value)| value).ok_or_else(|| {
+            let words: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            self.error(key, &format!("must be {}", words.join(" or ")))
+        })
+    }
+
     pub fn flag(&mut self, key: &'static str, default: bool) -> Result<bool> {
         match self.take(key) {
             None => Ok(default),

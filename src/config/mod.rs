@@ -103,81 +103,74 @@ impl Config {
         let mut fields = Fields::parse(json, Code::BadConfig, "config_json")?;
         let base_url = fields.required_string("baseUrl", "\"https://acme.voyado.com\"")?;
         let base_url = BaseUrl::parse(&base_url).map_err(|says| fields.error("baseUrl", says))?;
-        let api_key = fields.string("apiKey")?.map(Secret::new);
-        if let Some(key) = &api_key
-            && !key.expose().bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            return Err(fields.error("apiKey", "holds a character that cannot stand in an HTTP header"));
-        }
-        let user_agent = fields.required_string("userAgent", "\"AcmePOS/1.5\"")?;
-        if !is_product(&user_agent) {
-            return Err(fields
-                .error("userAgent", "must be the POS and its version as Name/Version, for example \"AcmePOS/1.5\""));
-        }
-        let wait = fields.integer("waitMs", 10_000, 0..=10 * MINUTE_MS)?;
-        let request_timeout = fields.integer("requestTimeoutMs", MINUTE_MS, 100..=10 * MINUTE_MS)?;
-        let ca_file = fields.string("caFile")?.map(PathBuf::from);
-        let system_trust = fields.flag("systemTrust", true)?;
-        let client_identity = client_identity(&mut fields)?;
-        let proxy = proxy_choice(&mut fields)?;
-        let preconnect = fields.flag("preconnect", true)?;
-        let max_response_bytes = fields.integer("maxResponseBytes", 8 << 20, 1024..=256 << 20)?;
-        let journal = journal_place(&mut fields)?;
-        let seal_path = fields.string("sealPath")?.map(|path| absolute(&fields, "sealPath", path)).transpose()?;
-        let journal_role = match fields.string("journalRole")?.as_deref() {
-            None | Some("live") => JournalRole::Live,
-            Some("copy") => JournalRole::Copy,
-            Some("takeOver") => JournalRole::TakeOver,
-            Some(_) => return Err(fields.error("journalRole", "must be \"live\", \"copy\" or \"takeOver\"")),
-        };
-        let journal_recovery = match fields.string("journalRecovery")?.as_deref() {
-            None | Some("refuse") => JournalRecovery::Reject,
-            Some("accept") => JournalRecovery::Accept,
-            Some(_) => return Err(fields.error("journalRecovery", "must be \"refuse\" or \"accept\"")),
-        };
-        let retry = RetryRules {
-            schedule_ms: fields.integers("retryScheduleMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
-            startup_jitter_ms: fields.integer("startupJitterMs", 300_000, 0..=HOUR_MS)?,
-            resend_limit_ms: fields.integer("resendLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
-        };
-        let tenant = fields.string("tenant")?.unwrap_or_else(|| base_url.origin());
-        if tenant.len() > 200 || tenant.chars().any(char::is_control) {
-            return Err(fields.error("tenant", "must have at most 200 bytes and no control characters"));
-        }
-        let history_lag_ms = fields.integer("historyLagMs", 10 * MINUTE_MS, 0..=DAY_MS)?;
-        let reference_window_ms = fields.integer("referenceWindowMs", 12 * HOUR_MS, 0..=365 * DAY_MS)?;
-        let tenant_ids = match fields.string("idScope")?.as_deref() {
-            None | Some("journal") => false,
-            Some("tenant") => true,
-            Some(_) => return Err(fields.error("idScope", "must be \"journal\" or \"tenant\"")),
-        };
-        let retention = fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS;
-        let api_mapping = ApiMapping::parse(fields.object("apiMapping", "config_json: apiMapping")?)?;
-        fields.finish()?;
-        Ok(Config {
+        let config = Config {
+            tenant: tenant(&mut fields, &base_url)?,
             base_url,
-            api_key,
-            user_agent,
-            ca_file,
-            system_trust,
-            client_identity,
-            proxy,
-            preconnect,
-            wait: Duration::from_millis(wait),
-            request_timeout: Duration::from_millis(request_timeout),
-            max_response_bytes,
-            journal,
-            seal_path,
-            journal_role,
-            journal_recovery,
-            retry,
-            tenant,
-            history_lag_ms,
-            reference_window_ms,
-            tenant_ids,
-            retention: Duration::from_millis(retention),
-            api_mapping,
-        })
+            api_key: api_key(&mut fields)?,
+            user_agent: user_agent(&mut fields)?,
+            wait: Duration::from_millis(fields.integer("waitMs", 10_000, 0..=10 * MINUTE_MS)?),
+            request_timeout: Duration::from_millis(fields.integer(
+                "requestTimeoutMs",
+                MINUTE_MS,
+                100..=10 * MINUTE_MS,
+            )?),
+            ca_file: fields.string("caFile")?.map(PathBuf::from),
+            system_trust: fields.flag("systemTrust", true)?,
+            client_identity: client_identity(&mut fields)?,
+            proxy: proxy_choice(&mut fields)?,
+            preconnect: fields.flag("preconnect", true)?,
+            max_response_bytes: fields.integer("maxResponseBytes", 8 << 20, 1024..=256 << 20)?,
+            journal: journal_place(&mut fields)?,
+            seal_path: fields.string("sealPath")?.map(|path| absolute(&fields, "sealPath", path)).transpose()?,
+            journal_role: fields.choice(
+                "journalRole",
+                &[("live", JournalRole::Live), ("copy", JournalRole::Copy), ("takeOver", JournalRole::TakeOver)],
+            )?,
+            journal_recovery: fields.choice(
+                "journalRecovery",
+                &[("refuse", JournalRecovery::Reject), ("accept", JournalRecovery::Accept)],
+            )?,
+            retry: RetryRules {
+                schedule_ms: fields.integers("retryScheduleMs", &[10_000, 30_000, 60_000, 300_000], 1..=DAY_MS)?,
+                startup_jitter_ms: fields.integer("startupJitterMs", 300_000, 0..=HOUR_MS)?,
+                resend_limit_ms: fields.integer("resendLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
+            },
+            history_lag_ms: fields.integer("historyLagMs", 10 * MINUTE_MS, 0..=DAY_MS)?,
+            reference_window_ms: fields.integer("referenceWindowMs", 12 * HOUR_MS, 0..=365 * DAY_MS)?,
+            tenant_ids: fields.choice("idScope", &[("journal", false), ("tenant", true)])?,
+            retention: Duration::from_millis(fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS),
+            api_mapping: ApiMapping::parse(fields.object("apiMapping", "config_json: apiMapping")?)?,
+        };
+        fields.finish()?;
+        Ok(config)
+    }
+}
+
+fn api_key(fields: &mut Fields) -> Result<Option<Secret>> {
+    match fields.string("apiKey")?.map(Secret::new) {
+        Some(key) if !key.expose().bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err(fields.error("apiKey", "holds a character that cannot stand in an HTTP header"))
+        }
+        key => Ok(key),
+    }
+}
+
+fn user_agent(fields: &mut Fields) -> Result<String> {
+    let text = fields.required_string("userAgent", "\"AcmePOS/1.5\"")?;
+    match is_product(&text) {
+        true => Ok(text),
+        false => {
+            Err(fields
+                .error("userAgent", "must be the POS and its version as Name/Version, for example \"AcmePOS/1.5\""))
+        }
+    }
+}
+
+fn tenant(fields: &mut Fields, base_url: &BaseUrl) -> Result<String> {
+    let tenant = fields.string("tenant")?.unwrap_or_else(|| base_url.origin());
+    match tenant.len() > 200 || tenant.chars().any(char::is_control) {
+        true => Err(fields.error("tenant", "must have at most 200 bytes and no control characters")),
+        false => Ok(tenant),
     }
 }
 

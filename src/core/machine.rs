@@ -117,66 +117,65 @@ pub(crate) fn after_query(
     seen.progress.last_query_at_ms = Some(clocks.now());
     seen.progress.age_ms = time.age_ms;
     let rejection = seen.progress.rejection.as_ref().and_then(reason_of);
-    let store = |next| AfterQuery::Store(Box::new(next));
-    let wait = |seen: &Intent, reason: Reason| {
-        // A review that a query has begun does not end by the next one.
-        let code = match time.past_resend_limit && reason.code != Code::PendingAmbiguous {
-            true => Code::PendingNeedsReview,
-            false => reason.code,
-        };
-        let mut next = pending(seen, Reason { code, ..reason }, clocks, timing);
-        if next.intent.needs_review() {
-            next.delay_ms = next.delay_ms.max(REVIEW_INTERVAL_MS);
-        } else if seen.progress.rejection.is_some() && time.until_complete_ms > 0 {
-            // One query soon after the history is complete.
-            next.delay_ms = next.delay_ms.min(time.until_complete_ms + 1_000);
-            next.intent.progress.expected_by_ms = Some(clocks.now() + time.until_complete_ms);
-        }
-        store(next)
-    };
-    // The first reason for the doubt stays the reason.
-    let unchanged = |seen: &Intent| Reason {
-        code: seen.code,
-        detail: Detail { retry_after_ms: None, ..seen.detail.clone() },
-        cause: seen.progress.cause.clone(),
-    };
+    let mut query = Query { seen, rejection, time, clocks, timing };
     match result {
-        QueryResult::Completed { response } => store(last(completed(&seen, response, clocks))),
-        QueryResult::Failed(reason) => store(last(declined(&seen, reason, clocks))),
+        QueryResult::Completed { response } => query.completed(response),
+        QueryResult::Failed(reason) => query.declined(reason),
         QueryResult::Processing(reason) => {
-            seen.progress.processing_seen = true;
-            wait(&seen, reason)
+            query.seen.progress.processing_seen = true;
+            query.wait(reason)
         }
-        QueryResult::Absent | QueryResult::NoHistory => match after_absence(&seen, &result, time, immediate) {
-            AbsenceRule::Declined => match rejection {
-                Some(reason) => store(last(declined(&seen, reason, clocks))),
-                None => wait(&seen, unchanged(&seen)),
-            },
-            AbsenceRule::Resend if !time.past_resend_limit && !seen.needs_review() => {
-                AfterQuery::Resend { excluded: false }
-            }
-            AbsenceRule::Resend | AbsenceRule::Pending => wait(&seen, unchanged(&seen)),
-        },
-        QueryResult::Unreadable(ref reason) | QueryResult::NoEvidence(ref reason) => {
-            match after_absence(&seen, &result, time, immediate) {
-                AbsenceRule::Declined if rejection.is_some() => {
-                    store(last(declined(&seen, rejection.unwrap_or_else(|| reason.clone()), clocks)))
-                }
-                AbsenceRule::Resend if !time.past_resend_limit && !seen.needs_review() => {
-                    AfterQuery::Resend { excluded: false }
-                }
-                // A failed query does not end a review, and takes nothing back that a response has
-                // said.
-                _ if seen.needs_review() || seen.progress.rejection.is_some() || seen.progress.redeemed_seen => {
-                    wait(&seen, Reason { cause: reason.cause.clone(), ..unchanged(&seen) })
-                }
-                _ => wait(&seen, in_doubt(reason.clone())),
+        QueryResult::Absent | QueryResult::NoHistory | QueryResult::Unreadable(_) | QueryResult::NoEvidence(_) => {
+            query.without_row(&result, immediate)
+        }
+        QueryResult::NotRedeemed => query.not_redeemed(),
+        QueryResult::Redeemed(found) => query.redeemed(found),
+        QueryResult::Unseen | QueryResult::Impossible => query.without_reward(&result),
+    }
+}
+
+/// An intent after a status query, and all that decides what comes next.
+struct Query<'a> {
+    seen: Intent,
+    /// The noted rejection of an attempt.
+    rejection: Option<Reason>,
+    time: QueryTime,
+    clocks: Clocks,
+    timing: Timing<'a>,
+}
+
+impl Query<'_> {
+    /// The history shows no row of the purchase, or it could not be read.
+    fn without_row(self, result: &QueryResult, immediate: bool) -> AfterQuery {
+        match (after_absence(&self.seen, result, self.time, immediate), &self.rejection) {
+            (AbsenceRule::Declined, Some(reason)) => self.declined(reason.clone()),
+            (AbsenceRule::Resend, _) if self.may_resend() => AfterQuery::Resend { excluded: false },
+            _ => {
+                let reason = self.reason_without_row(result);
+                self.wait(reason)
             }
         }
-        QueryResult::NotRedeemed => match rejection {
-            Some(reason) if !seen.earlier_in_doubt || time.history_complete => {
-                store(last(declined(&seen, reason, clocks)))
+    }
+
+    /// A failed query does not end a review, and takes nothing back that a response has said.
+    fn reason_without_row(&self, result: &QueryResult) -> Reason {
+        let seen = &self.seen;
+        match result {
+            QueryResult::Unreadable(reason) | QueryResult::NoEvidence(reason) => {
+                match seen.needs_review() || self.rejection.is_some() || seen.progress.redeemed_seen {
+                    true => Reason { cause: reason.cause.clone(), ..self.unchanged() },
+                    false => in_doubt(reason.clone()),
+                }
             }
+            _ => self.unchanged(),
+        }
+    }
+
+    /// The list shows the reward, and it is not redeemed.
+    fn not_redeemed(self) -> AfterQuery {
+        let (seen, time) = (&self.seen, self.time);
+        match &self.rejection {
+            Some(reason) if !seen.earlier_in_doubt || time.history_complete => self.declined(reason.clone()),
             None if time.in_flight_over
                 && !time.past_resend_limit
                 && !seen.progress.redeemed_seen
@@ -186,34 +185,84 @@ pub(crate) fn after_query(
             }
             // The reward is not redeemed, so that nothing is ambiguous.
             _ if seen.code == Code::PendingAmbiguous && !seen.progress.redeemed_seen => {
-                wait(&seen, Reason { code: Code::Pending, ..unchanged(&seen) })
+                self.wait(Reason { code: Code::Pending, ..self.unchanged() })
             }
-            _ => wait(&seen, unchanged(&seen)),
-        },
-        QueryResult::Redeemed(found) => match redeemed_by(seen.processing_window, &found) {
-            RedeemedBy::Us => store(last(completed(&seen, found.reward.unwrap_or_default(), clocks))),
+            _ => self.wait(self.unchanged()),
+        }
+    }
+
+    /// The list shows the reward as redeemed.
+    fn redeemed(self, found: RedeemedReward) -> AfterQuery {
+        match redeemed_by(self.seen.processing_window, &found) {
+            RedeemedBy::Us => self.completed(found.reward.unwrap_or_default()),
             RedeemedBy::Other => {
                 let reason = Reason { detail: found.detail, ..Reason::of(Code::AlreadyRedeemed) };
-                store(last(Intent { response: found.reward, ..declined(&seen, reason, clocks) }))
+                let declined = declined(&self.seen, reason, self.clocks);
+                store(last(Intent { response: found.reward, ..declined }))
             }
             RedeemedBy::Unclear => {
-                let RedeemedReward { reward, detail, .. } = found;
-                store(ambiguous(&seen, Reason { detail, ..Reason::of(Code::Pending) }, reward, clocks, timing))
+                let reason = Reason { detail: found.detail, ..Reason::of(Code::Pending) };
+                self.ambiguous(reason, found.reward)
             }
-        },
-        QueryResult::Unseen | QueryResult::Impossible => match rejection {
-            Some(reason) if !seen.earlier_in_doubt && result == QueryResult::Unseen => {
-                store(last(declined(&seen, reason, clocks)))
-            }
-            None if seen.progress.redeemed_seen => {
-                store(ambiguous(&seen, unchanged(&seen), seen.response.clone(), clocks, timing))
-            }
-            None if time.in_flight_over && !time.past_resend_limit && !seen.needs_review() => {
-                AfterQuery::Resend { excluded: false }
-            }
-            _ => wait(&seen, unchanged(&seen)),
-        },
+        }
     }
+
+    /// The list does not show the reward (`Unseen`), or there is no list to query.
+    fn without_reward(self, result: &QueryResult) -> AfterQuery {
+        let seen = &self.seen;
+        match &self.rejection {
+            Some(reason) if !seen.earlier_in_doubt && *result == QueryResult::Unseen => self.declined(reason.clone()),
+            None if seen.progress.redeemed_seen => self.ambiguous(self.unchanged(), seen.response.clone()),
+            None if self.time.in_flight_over && self.may_resend() => AfterQuery::Resend { excluded: false },
+            _ => self.wait(self.unchanged()),
+        }
+    }
+
+    fn may_resend(&self) -> bool {
+        !self.time.past_resend_limit && !self.seen.needs_review()
+    }
+
+    /// Returns the reason that is known so far. The first reason for the doubt stays the reason.
+    fn unchanged(&self) -> Reason {
+        Reason {
+            code: self.seen.code,
+            detail: Detail { retry_after_ms: None, ..self.seen.detail.clone() },
+            cause: self.seen.progress.cause.clone(),
+        }
+    }
+
+    fn wait(&self, reason: Reason) -> AfterQuery {
+        // A review that a query has begun does not end by the next one.
+        let code = match self.time.past_resend_limit && reason.code != Code::PendingAmbiguous {
+            true => Code::PendingNeedsReview,
+            false => reason.code,
+        };
+        let mut next = pending(&self.seen, Reason { code, ..reason }, self.clocks, self.timing);
+        if next.intent.needs_review() {
+            next.delay_ms = next.delay_ms.max(REVIEW_INTERVAL_MS);
+        } else if self.seen.progress.rejection.is_some() && self.time.until_complete_ms > 0 {
+            // One query soon after the history is complete.
+            next.delay_ms = next.delay_ms.min(self.time.until_complete_ms + 1_000);
+            next.intent.progress.expected_by_ms = Some(self.clocks.now() + self.time.until_complete_ms);
+        }
+        store(next)
+    }
+
+    fn completed(&self, response: String) -> AfterQuery {
+        store(last(completed(&self.seen, response, self.clocks)))
+    }
+
+    fn declined(&self, reason: Reason) -> AfterQuery {
+        store(last(declined(&self.seen, reason, self.clocks)))
+    }
+
+    fn ambiguous(&self, reason: Reason, reward: Option<String>) -> AfterQuery {
+        store(ambiguous(&self.seen, reason, reward, self.clocks, self.timing))
+    }
+}
+
+fn store(next: Next) -> AfterQuery {
+    AfterQuery::Store(Box::new(next))
 }
 
 /// Returns the intent that must be durable before one more attempt. `excluded`: the earlier
