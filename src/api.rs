@@ -1,8 +1,9 @@
 //! Every JSON object that crosses the C ABI.
 
-use crate::core::domain::{AssignmentId, ContactId, ItemId, Millis, Operation, OperationId};
+use crate::core::domain::{Millis, Operation};
 use crate::core::error::Error;
 use crate::core::granted_reward::Certainty;
+use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Intent, ReviewDecision};
 use crate::engage::Receipt;
 use crate::stats::Stats;

@@ -4,8 +4,9 @@
 use crate::api::{self, Resolution};
 use crate::config::{Config, Fields};
 use crate::core::code::{Code, Outcome};
-use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, OperationId};
+use crate::core::domain::Channel;
 use crate::core::error::{Error, Result};
+use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Intent, IntentState, ReviewDecision};
 use crate::engage::{ContactKey, Engage};
 use crate::journal::Filter;

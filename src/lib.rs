@@ -35,8 +35,8 @@ mod transport;
 pub use client::Client;
 pub use config::Config;
 pub use core::code::{self, Code, Outcome};
-pub use core::domain::{AssignmentId, ContactId, ItemId, OperationId};
 pub use core::error::{Detail, Error, Result};
+pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;
 pub use log::{Level, Sink};
 

@@ -3,7 +3,7 @@
 //! codes. The types allow no free text in a line (invariant 10).
 
 use crate::core::code::Code;
-use crate::core::domain::{ContactId, OperationId};
+use crate::core::id::{ContactId, OperationId};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;

@@ -1,7 +1,8 @@
 //! Threads, locks, clocks and randomness, named once. Every other module takes them from here, so
 //! that a simulation can put its own in their place.
 
-use crate::core::domain::{Millis, OperationId};
+use crate::core::domain::Millis;
+use crate::core::id::OperationId;
 use std::sync::PoisonError;
 
 #[cfg(feature = "simulation")]

@@ -2,9 +2,10 @@
 
 use super::clock::Clocks;
 use super::code::Code;
-use super::domain::{AssignmentId, Millis, Operation};
+use super::domain::{Millis, Operation};
 use super::error::{Detail, Error, Result};
 use super::evidence::RejectionWeight;
+use super::id::AssignmentId;
 use super::intent::{self, Intent, IntentState, Progress};
 
 /// A purchase or a redeem that a caller asks for.

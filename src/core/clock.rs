@@ -126,7 +126,8 @@ pub(crate) struct Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::domain::{ContactId, ItemId, OperationId, Purchase};
+    use crate::core::domain::Purchase;
+    use crate::core::id::{ContactId, ItemId, OperationId};
     use uuid::Uuid;
 
     const LIMITS: Limits = Limits { history_lag_ms: 600_000, resend_limit_ms: 86_400_000, built_at: 1_700_000_000_000 };

@@ -2,8 +2,8 @@
 //! becomes the problem object of the C API. It never holds the key, the body of a response, or free
 //! text from a server.
 
-use crate::core::code::Code;
-use crate::core::domain::OperationId;
+use super::code::Code;
+use super::id::{InvalidId, OperationId};
 use std::fmt;
 
 /// The result of a call of this library.
@@ -120,6 +120,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<InvalidId> for Error {
+    fn from(invalid: InvalidId) -> Self {
+        Error::new(invalid.code, invalid.message)
+    }
+}
 
 /// Returns the texts of an error and of its sources, outermost first.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> Vec<String> {

@@ -311,7 +311,8 @@ pub(crate) fn is_overtaken(ours: &Intent, stored: &Intent, completed: bool) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::domain::{ContactId, ItemId, OperationId, Purchase};
+    use crate::core::domain::Purchase;
+    use crate::core::id::{ContactId, ItemId, OperationId};
     use crate::core::intent;
     use uuid::Uuid;
 

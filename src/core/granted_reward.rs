@@ -1,7 +1,8 @@
 //! Which reward a purchase gave. Engage may name it. Where Engage does not, the rewards before and
 //! after the purchase are compared. An ambiguity is reported, so that no other reward is redeemed.
 
-use super::domain::{AssignmentId, Millis};
+use super::domain::Millis;
+use super::id::AssignmentId;
 use serde::Serialize;
 use uuid::Uuid;
 

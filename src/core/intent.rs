@@ -1,8 +1,9 @@
 //! The intent: the durable record of an operation, written before its first request.
 
 use super::code::Code;
-use super::domain::{AssignmentId, Millis, Operation, OperationId};
+use super::domain::{Millis, Operation};
 use super::error::Detail;
+use super::id::{AssignmentId, OperationId};
 use serde::{Deserialize, Serialize};
 
 /// The state of an intent. The journal and the JSON use its names.

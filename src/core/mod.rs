@@ -9,6 +9,7 @@ pub(crate) mod domain;
 pub(crate) mod error;
 pub(crate) mod evidence;
 pub(crate) mod granted_reward;
+pub(crate) mod id;
 pub(crate) mod intent;
 pub(crate) mod machine;
 pub(crate) mod retry;

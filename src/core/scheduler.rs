@@ -3,7 +3,7 @@
 
 use super::admission::Command;
 use super::clock::Observation;
-use super::domain::{ContactId, OperationId};
+use super::id::{ContactId, OperationId};
 use super::intent::Intent;
 use super::retry::{RequestBudget, RetryBudget, Throttle};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -2,8 +2,8 @@
 
 use super::list_check::{Field, Kind};
 use super::{Engage, contact_path, get_ok};
-use crate::core::domain::ContactId;
 use crate::core::error::Result;
+use crate::core::id::ContactId;
 use crate::transport::Call;
 use std::sync::Arc;
 

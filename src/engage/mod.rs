@@ -17,9 +17,10 @@ pub(crate) use purchases::History;
 pub(crate) use rewards::Receipt;
 
 use crate::config::{ApiMapping, Config};
-use crate::core::domain::{ContactId, Millis, Operation};
+use crate::core::domain::{Millis, Operation};
 use crate::core::error::Result;
 use crate::core::evidence::{AttemptResult, QueryResult};
+use crate::core::id::ContactId;
 use crate::log::{Field, Level, Log};
 use crate::rt::{Instant, Mutex, lock};
 use crate::secret::Secret;

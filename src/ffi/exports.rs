@@ -12,8 +12,8 @@ use super::handle::{self, eps_client};
 use super::{input, json};
 use crate::Client;
 use crate::core::code::{self, C_MEANINGS, C_NAMES, Code};
-use crate::core::domain::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::error::{Error, Result};
+use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::log::{Level, Sink};
 use std::ffi::{CString, c_char, c_void};
 
@@ -839,7 +839,7 @@ pub extern "C" fn eps_abi_version() -> u32 {
 /// `text` is NULL or a NUL-terminated string.
 unsafe fn operation(text: *const c_char) -> Result<OperationId> {
     // SAFETY: the same promise.
-    OperationId::parse(unsafe { input::required(text, "operation_id") }?, "operation_id")
+    Ok(OperationId::parse(unsafe { input::required(text, "operation_id") }?, "operation_id")?)
 }
 
 /// Makes a sink of a C function.

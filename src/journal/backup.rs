@@ -1,9 +1,9 @@
 //! A copy of the journal in one file, made while the journal is in use. The copy is marked, so that
 //! it is never used as a live journal by accident.
 
-use super::census::State;
 use super::failure::failed;
 use super::place;
+use super::state::State;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -73,7 +73,8 @@ fn copy(connection: &Connection, path: &Path) -> Result<Backup> {
 mod tests {
     use crate::config::Config;
     use crate::core::code::Code;
-    use crate::core::domain::{ContactId, ItemId, Operation, OperationId, Purchase};
+    use crate::core::domain::{Operation, Purchase};
+    use crate::core::id::{ContactId, ItemId, OperationId};
     use crate::core::intent::{Durability, Intent};
     use crate::journal::Journal;
     use crate::log::Log;

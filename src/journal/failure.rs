@@ -1,8 +1,10 @@
-//! SQLite's failures as ours.
+//! Failures of SQLite and of the seal as ours.
 
 use crate::core::code::Code;
 use crate::core::error::{Error, chain};
 use rusqlite::{ErrorCode, ffi};
+use std::io;
+use std::path::Path;
 
 /// A failure of SQLite as a code of the class -6xx.
 pub(super) fn failed(error: &rusqlite::Error) -> Error {
@@ -24,6 +26,16 @@ pub(super) fn failed(error: &rusqlite::Error) -> Error {
 /// The error of a lock that is not given back in time.
 pub(super) fn locked() -> Error {
     Error::new(Code::JournalLocked, message(Code::JournalLocked))
+}
+
+/// The error of a seal that cannot be read or written.
+pub(super) fn unsealed(path: &Path, error: &io::Error) -> Error {
+    let code = match error.kind() {
+        io::ErrorKind::StorageFull => Code::JournalFull,
+        io::ErrorKind::ReadOnlyFilesystem => Code::JournalReadOnly,
+        _ => Code::Journal,
+    };
+    Error::new(code, format!("the journal's seal {} cannot be written", path.display())).with_cause(chain(error))
 }
 
 fn message(code: Code) -> String {

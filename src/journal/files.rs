@@ -4,12 +4,12 @@
 //! SQLite opens the journal beside this. Nothing else in the library opens or closes the journal's
 //! files, because a closed descriptor drops SQLite's locks (see `os`).
 
-use super::open::unsealed;
+use super::failure::unsealed;
 use super::place::{self, beside};
 use super::seal::Seal;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
-use crate::os::{LockKind, process_number, try_lock, unlock};
+use crate::os::{LockKind, process_number, read_at, try_lock, unlock};
 use crate::rt::{self, Instant, Mutex, MutexGuard};
 use once_cell::sync::OnceCell;
 use std::fs::{File, Metadata};
@@ -451,32 +451,6 @@ fn key_of(about: &Metadata) -> Key {
 
 fn key_of_path(path: &Path) -> Option<Key> {
     std::fs::symlink_metadata(path).ok().map(|about| key_of(&about))
-}
-
-#[cfg(unix)]
-pub(super) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
-}
-
-#[cfg(unix)]
-pub(super) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
-}
-
-#[cfg(windows)]
-pub(super) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    match std::os::windows::fs::FileExt::seek_read(file, bytes, at)? {
-        read if read == bytes.len() => Ok(()),
-        _ => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
-}
-
-#[cfg(windows)]
-pub(super) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-    match std::os::windows::fs::FileExt::seek_write(file, bytes, at)? {
-        written if written == bytes.len() => Ok(()),
-        _ => Err(io::ErrorKind::WriteZero.into()),
-    }
 }
 
 fn lock_until<T>(mutex: &Mutex<T>, until: Instant) -> Result<MutexGuard<'_, T>> {

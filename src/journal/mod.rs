@@ -3,11 +3,12 @@
 //! the disk when the call returns (invariant 2), in the file that the next start will open.
 //!
 //! `place` checks the path, `files` owns the open files and their locks, `open` opens and checks,
-//! `census` and `seal` prove that nothing is missing, `recover` accepts a loss, `backup` copies,
-//! `helper` keeps callers from a disk that hangs.
+//! `checksums`, `state` and `seal` prove that nothing is missing, `recover` accepts a loss,
+//! `backup` copies, `helper` keeps callers from a disk that hangs.
 
 mod backup;
-mod census;
+mod checksums;
+mod connection;
 mod failure;
 mod files;
 mod helper;
@@ -18,6 +19,7 @@ mod recover;
 mod rows;
 mod schema;
 mod seal;
+mod state;
 mod time_text;
 
 pub(crate) use backup::Backup;
@@ -26,19 +28,20 @@ pub(crate) use queries::Filter;
 use crate::config::{Config, JournalPlace, JournalRecovery};
 use crate::core::admission::{Admission, Candidates};
 use crate::core::code::Code;
-use crate::core::domain::{AssignmentId, ContactId, Millis, Operation, OperationId};
+use crate::core::domain::{Millis, Operation};
 use crate::core::error::{Error, Result};
+use crate::core::id::{AssignmentId, ContactId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState};
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Instant, Mutex};
-use census::State;
-use failure::{failed, is_sync_failure};
+use failure::{failed, is_sync_failure, unsealed};
 use files::{Files, Shared};
 use helper::Helper;
-use open::{Opened, Report, Settings, Writer, read_state, unsealed};
+use open::{Opened, Report, Settings, Writer, read_state};
 use rows::{all, find, integer, readable, select, write};
 use rusqlite::{Connection, Row};
 use seal::Seal;
+use state::State;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -181,7 +184,7 @@ impl Journal {
         let (content, path) = (self.content.clone(), path.to_owned());
         // A thread and a connection of its own: other calls do not wait for it.
         Helper::new("eps-journal-copy").call(BACKUP_WAIT, move || match &content.files {
-            Some(files) => backup::make(&open::connect(&files.path)?, &path),
+            Some(files) => backup::make(&connection::connect(&files.path)?, &path),
             None => content.read(|connection| backup::make(connection, &path)),
         })?
     }
@@ -679,7 +682,7 @@ fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
     }
     checkpoint(files, connection)?;
     files.let_go();
-    open::keep_log(connection, false)
+    connection::keep_log(connection, false)
 }
 
 fn candidates(connection: &Connection, operation: &Operation, reference: Option<&str>) -> Result<Candidates> {

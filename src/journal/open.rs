@@ -1,24 +1,23 @@
 //! Opens the journal's files, brings them to this version, and checks that they are whole. A file
 //! of another program or of a newer version is not changed.
 
-use super::census::{self, State};
-use super::failure::failed;
-use super::files::{LOCK_WAIT, Shared, read_at};
+use super::checksums;
+use super::connection::{connect, into_wal, keep_log, open_immutable, plan_once};
+use super::failure::{failed, unsealed};
+use super::files::Shared;
 use super::place::{self, beside};
 use super::recover;
 use super::rows;
 use super::schema;
 use super::seal::{self, Finding, Loss, Seal};
+use super::state::State;
 use crate::config::JournalRole;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
 use crate::core::intent::{Durability, Intent};
-use crate::rt;
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
+use crate::os::read_at;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// What an open needs to know of the configuration.
 #[derive(Debug, Clone)]
@@ -94,34 +93,6 @@ impl Writer {
     }
 }
 
-/// Sets a connection up for writing to a write-ahead log.
-fn into_wal(connection: Connection, path: &Path) -> Result<Connection> {
-    // SQLite does not wait for a lock when it changes the mode.
-    let until = Instant::now() + LOCK_WAIT;
-    let mode: String = loop {
-        let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
-        match set.map_err(|error| failed(&error)) {
-            Ok(mode) => break mode,
-            Err(error) if error.code() != Code::JournalLocked || Instant::now() >= until => return Err(error),
-            Err(_) => std::thread::park_timeout(std::time::Duration::from_millis(5)),
-        }
-    };
-    if mode != "wal" {
-        return Err(Error::new(
-            Code::JournalCannotOpen,
-            format!(
-                "the journal {} cannot be kept safe here: its file system does not support shared memory (a network share?); use a local disk",
-                path.display()
-            ),
-        ));
-    }
-    connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(&error))?;
-    // The checkpoint is made while no caller waits, in no commit.
-    connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
-    keep_log(&connection, true)?;
-    Ok(connection)
-}
-
 /// Opens the journal, and moves one aside that SQLite cannot read if the configuration accepts the
 /// loss.
 pub(super) fn open(settings: &Settings) -> Result<Opened> {
@@ -130,7 +101,7 @@ pub(super) fn open(settings: &Settings) -> Result<Opened> {
     }
     match open_files(settings, None) {
         Err(error) if settings.accepts_loss && error.code() == Code::JournalDamaged => {
-            let salvaged = recover::salvage(settings)?;
+            let salvaged = recover::salvage(&settings.path, &settings.seal_path)?;
             open_files(settings, Some(&salvaged))
         }
         opened => opened,
@@ -187,7 +158,7 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
             report.taken_over = true;
             state = Some(recover::take_over(&connection)?);
         }
-        let finding = take_census(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
+        let finding = find(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
         let finding = Finding { seal: if report.taken_over { None } else { finding.seal }, ..finding };
         if let Some(records) = salvaged {
             state = Some(recover::restore(&connection, records)?);
@@ -232,15 +203,6 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
     files.join(&mut opening);
     drop(opening);
     Ok(Opened { writer: Some(Writer::new(connection)), reader, files: Some(files), incomplete_before, report })
-}
-
-pub(super) fn unsealed(path: &Path, error: &std::io::Error) -> Error {
-    let code = match error.kind() {
-        std::io::ErrorKind::StorageFull => Code::JournalFull,
-        std::io::ErrorKind::ReadOnlyFilesystem => Code::JournalReadOnly,
-        _ => Code::Journal,
-    };
-    Error::new(code, format!("the journal's seal {} cannot be written", path.display())).with_cause(chain(error))
 }
 
 pub(super) fn read_state(connection: &Connection) -> Result<Option<State>> {
@@ -309,19 +271,19 @@ fn lost(path: &Path, loss: &Loss, readable: u64) -> Error {
     )
 }
 
-fn take_census<'a>(
+fn find<'a>(
     connection: &Connection,
     state: Option<&'a State>,
     in_file: Option<&State>,
     has_log: bool,
     seal: Option<Seal>,
 ) -> Result<Finding<'a>> {
-    let census = census::take(connection).map_err(|error| failed(&error))?;
+    let records = checksums::verify(connection).map_err(|error| failed(&error))?;
     Ok(Finding {
         state,
-        records: census.records,
-        sum: census.sum,
-        damaged: census.damaged.len() as u64,
+        records: records.count,
+        sum: records.sum,
+        damaged: records.damaged.len() as u64,
         in_file: in_file.map(|state| state.writes),
         has_log,
         seal,
@@ -355,7 +317,7 @@ pub(super) fn is_whole(path: &Path, seal_file: &std::fs::File) -> Result<bool> {
     keep_log(&connection, true)?;
     let state = read_state(&connection)?;
     let seal = Seal::read(seal_file).map_err(|error| unsealed(path, &error))?;
-    let finding = take_census(&connection, state.as_ref(), None, true, seal)?;
+    let finding = find(&connection, state.as_ref(), None, true, seal)?;
     Ok(judge(&connection, &finding)?.is_ok())
 }
 
@@ -363,22 +325,6 @@ pub(super) fn is_whole(path: &Path, seal_file: &std::fs::File) -> Result<bool> {
 /// read: the file may be in the middle of a checkpoint, or of an older version.
 fn state_in_file(path: &Path) -> Option<State> {
     State::read(&open_immutable(path).ok()?).ok().flatten()
-}
-
-/// Opens the database file for reading, without its write-ahead log and without a lock.
-fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
-    let bytes = path.as_os_str().as_encoded_bytes();
-    let encoded = percent_encode(bytes, NON_ALPHANUMERIC).to_string().replace("%2F", "/").replace("%5C", "/");
-    let root = if cfg!(windows) { "/" } else { "" };
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{root}{encoded}?immutable=1"), flags)
-}
-
-/// Whether the write-ahead log stays when its last connection closes. It is kept grown while the
-/// journal is in use: appending to a file of fixed size needs one disk write less.
-pub(super) fn keep_log(connection: &Connection, keep: bool) -> Result<()> {
-    let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
-    set.map(drop).map_err(|error| failed(&error))
 }
 
 /// Checks the first bytes without SQLite, so that a foreign file is not even locked. Returns
@@ -441,27 +387,6 @@ fn newer(version: i32) -> Error {
     )
 }
 
-pub(super) fn connect(path: &Path) -> Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
-    connection.busy_timeout(LOCK_WAIT).map_err(|error| failed(&error))?;
-    // SQLite falls back to reading where it may not write; a journal that cannot be written is
-    // none.
-    if connection.is_readonly(MAIN_DB).map_err(|error| failed(&error))? {
-        return Err(Error::of(Code::JournalReadOnly));
-    }
-    plan_once(&connection)?;
-    Ok(connection)
-}
-
-/// Keeps SQLite from looking at the values of a query as it plans it. Our partial indexes give it a
-/// reason to, and then it plans the query anew for each value: two thirds of a purchase's time in
-/// the journal.
-fn plan_once(connection: &Connection) -> Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(|error| failed(&error))
-}
-
 fn migrate(connection: &mut Connection, tenant: &str, report: &mut Report) -> Result<()> {
     let mut step = |connection: &mut Connection| -> rusqlite::Result<Result<()>> {
         // Exclusive: two processes may open a new journal at the same instant.
@@ -488,9 +413,4 @@ fn migrate(connection: &mut Connection, tenant: &str, report: &mut Report) -> Re
         Ok(Ok(()))
     };
     step(connection).map_err(|error| failed(&error))?
-}
-
-/// The time by the till's clock, for marks in the state.
-pub(super) fn now() -> u64 {
-    rt::wall_now()
 }

@@ -1,17 +1,19 @@
 //! What is done with a journal that has lost records, once the configuration accepts the loss: all
 //! that can be read is kept, nothing is deleted, and the time is marked.
 
-use super::census::{self, State};
+use super::checksums;
+use super::connection::keep_log;
 use super::failure::failed;
 use super::files::Shared;
-use super::open::{Settings, now};
 use super::place::move_aside;
 use super::rows::{self, select};
 use super::seal::Seal;
+use super::state::State;
 use crate::core::error::Result;
 use crate::core::intent::Intent;
 use crate::rt;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use std::path::Path;
 use uuid::Uuid;
 
 /// The tenant of a record whose content was changed. No configuration has it, so the record is
@@ -30,7 +32,8 @@ fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> rus
 
 /// Returns the state of a journal from which records may be missing as of now.
 fn incomplete(state: State, writes: u64) -> State {
-    let mut state = State { writes, written_at: now(), incomplete_before: Some(now()), closed: false, ..state };
+    let mut state =
+        State { writes, written_at: rt::wall_now(), incomplete_before: Some(rt::wall_now()), closed: false, ..state };
     state.begin_generation(rt::random());
     State { writes: state.writes + 1, ..state }
 }
@@ -41,7 +44,7 @@ pub(super) fn repair(connection: &Connection, seal: Option<Seal>) -> Result<Stat
     transaction(connection, |connection| {
         let state = State::read(connection)?.unwrap_or_else(State::fresh);
         let writes = state.writes.max(seal.map_or(0, |seal| seal.written));
-        for row in census::take(connection)?.damaged {
+        for row in checksums::verify(connection)?.damaged {
             if rows::is_readable(connection, row)? {
                 connection.execute("UPDATE operation SET tenant = ?1 WHERE rowid = ?2", (DAMAGED, row))?;
             } else {
@@ -72,8 +75,10 @@ fn keep_unreadable(connection: &Connection, row: i64) -> rusqlite::Result<()> {
     drop(statement);
     statement = connection.prepare(&format!("SELECT {} FROM operation WHERE rowid = ?1", names.join("||','||")))?;
     let content: String = statement.query_row((row,), |row| row.get(0))?;
-    connection
-        .execute("INSERT INTO unreadable (at, content) VALUES (?1, ?2)", params![now().cast_signed(), content])?;
+    connection.execute(
+        "INSERT INTO unreadable (at, content) VALUES (?1, ?2)",
+        params![rt::wall_now().cast_signed(), content],
+    )?;
     connection.execute("DELETE FROM operation WHERE rowid = ?1", (row,)).map(drop)
 }
 
@@ -89,9 +94,8 @@ pub(super) fn take_over(connection: &Connection) -> Result<State> {
 }
 
 /// Reads what can be read of a journal that SQLite finds damaged, and moves its files aside.
-pub(super) fn salvage(settings: &Settings) -> Result<Vec<Intent>> {
-    let path = &settings.path;
-    let files = Shared::open(path, &settings.seal_path)?;
+pub(super) fn salvage(path: &Path, seal_path: &Path) -> Result<Vec<Intent>> {
+    let files = Shared::open(path, seal_path)?;
     let opening = files.opening()?;
     if *opening.users > 0 || !files.is_unused()? {
         return Err(super::failure::locked());
@@ -100,7 +104,7 @@ pub(super) fn salvage(settings: &Settings) -> Result<Vec<Intent>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if let Ok(connection) = Connection::open_with_flags(path, flags) {
         // Its write-ahead log stays for support.
-        let _ = super::open::keep_log(&connection, true);
+        let _ = keep_log(&connection, true);
         // From both ends, up to what is damaged.
         for order in [select!("NOT INDEXED ORDER BY rowid"), select!("NOT INDEXED ORDER BY rowid DESC")] {
             let _ = read_while_possible(&connection, order, &mut records);

@@ -1,10 +1,11 @@
 //! Records as rows of the table `operation`: how one is found, written and read.
 
-use super::census::{State, hash_value};
 use super::failure::failed;
+use super::state::{State, hash_value};
 use crate::core::code::Code;
-use crate::core::domain::{AssignmentId, Channel, ContactId, ItemId, Operation, OperationId, Purchase, Redeem};
+use crate::core::domain::{Channel, Operation, Purchase, Redeem};
 use crate::core::error::{Detail, Error, Result, chain};
+use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Intent, IntentState, Progress};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};

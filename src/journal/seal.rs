@@ -5,10 +5,10 @@
 //! each commit and synced at a checkpoint only, so after a power cut it may be older than the
 //! journal, but never newer.
 
-use super::census::State;
-use super::files::{read_at, write_at};
+use super::state::{State, hash};
 use super::time_text;
 use crate::core::domain::Millis;
+use crate::os::{read_at, write_at};
 use std::fs::File;
 use std::io;
 
@@ -87,14 +87,14 @@ impl Seal {
         for (place, number) in bytes[24..72].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_be_bytes());
         }
-        let check = super::census::hash(0, &bytes[..LENGTH - 8]);
+        let check = hash(0, &bytes[..LENGTH - 8]);
         bytes[LENGTH - 8..].copy_from_slice(&check.to_be_bytes());
         bytes
     }
 
     fn parse(bytes: &[u8; LENGTH]) -> Option<Self> {
         let number = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        if !bytes.starts_with(&MAGIC) || number(LENGTH - 8)? != super::census::hash(0, &bytes[..LENGTH - 8]) {
+        if !bytes.starts_with(&MAGIC) || number(LENGTH - 8)? != hash(0, &bytes[..LENGTH - 8]) {
             return None;
         }
         Some(Self {

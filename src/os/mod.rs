@@ -1,10 +1,12 @@
 //! Calls of the operating system that no library in use offers as safe code. One file a call.
 
+mod file_io;
 mod fork;
 mod locks;
 mod signals;
 mod unload;
 
+pub(crate) use file_io::{read_at, write_at};
 pub(crate) use fork::{is_forked, watch_forks};
 pub(crate) use locks::{LockKind, process_number, try_lock, unlock};
 pub(crate) use signals::{unblock_runtime_signals, with_signals_blocked};

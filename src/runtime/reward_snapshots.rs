@@ -1,7 +1,7 @@
 //! The rewards that members had at the last list, so that a new reward can be distinguished.
 
-use crate::core::domain::{AssignmentId, ContactId};
 use crate::core::granted_reward::Reward;
+use crate::core::id::{AssignmentId, ContactId};
 use crate::rt::{Instant, Mutex, lock};
 use std::collections::HashMap;
 use std::time::Duration;

@@ -2,9 +2,9 @@
 //! attempt. One connection can be made in advance, so that the first call finds it.
 
 use super::FailureKind;
-use super::adapter::Connection;
 use super::call::Call;
 use super::clock::{self, ServerTime};
+use super::connection::Connection;
 use super::context::{NetworkError, RequestContext};
 use super::head::Head;
 use super::resolve::NameCache;

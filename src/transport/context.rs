@@ -3,8 +3,9 @@
 //!
 //! The context is an argument of every function of the transport but those that `ureq` calls.
 //! `ureq` hands nothing of a request to its resolver, its connector or a pooled connection. For
-//! these three, in `adapter`, the context of the request under way is kept for the thread. That is
-//! sound because `ureq` is synchronous: it calls all three on the thread that makes the request.
+//! these three, in `adapter` and `connection`, the context of the request under way is kept for the
+//! thread. That is sound because `ureq` is synchronous: it calls all three on the thread that makes
+//! the request.
 
 use super::FailureKind;
 use super::call::{Call, EndReason};

@@ -6,6 +6,7 @@ mod adapter;
 mod call;
 mod clock;
 mod connect;
+mod connection;
 mod context;
 mod head;
 mod resolve;
@@ -20,8 +21,8 @@ pub(crate) use call::{Call, Cancellation, SLICE};
 pub(crate) use head::http_date;
 
 use crate::config::Config;
-use crate::core::domain::OperationId;
 use crate::core::error::{Result, chain};
+use crate::core::id::OperationId;
 use crate::log::{Field, Level, Log};
 use crate::rt::Instant;
 use crate::secret::{Secret, Wiped};

@@ -2,7 +2,7 @@
 //! arrow upward or a circle is red with its file and line.
 
 use crate::tools::root;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A module of `src`, and the modules that it may import. A module comes after those it imports, so
@@ -104,6 +104,84 @@ fn breaches(files: &BTreeMap<PathBuf, String>) -> Vec<String> {
     breaches
 }
 
+/// The files by their module paths: `src/core/code.rs` is `core::code`, and `src/core/mod.rs` is
+/// `core`.
+fn modules(files: &BTreeMap<PathBuf, String>) -> BTreeMap<String, &str> {
+    let path = |file: &Path| {
+        let inside = file.strip_prefix(root().join("src")).ok()?.with_extension("");
+        let parts: Vec<&str> = inside.iter().filter_map(|part| part.to_str()).filter(|part| *part != "mod").collect();
+        Some(parts.join("::"))
+    };
+    files.iter().filter_map(|(file, source)| Some((path(file)?, source.as_str()))).collect()
+}
+
+/// The modules that a module's code names by `crate::`, `super::` or `self::`, without its tests.
+fn neighbours(module: &str, source: &str, known: &BTreeMap<String, &str>) -> BTreeSet<String> {
+    let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let code: String = code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
+    let mut found = BTreeSet::new();
+    for (word, base) in [("crate::", ""), ("super::", parent), ("self::", module)] {
+        for (at, _) in code.match_indices(word) {
+            if code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_') {
+                continue;
+            }
+            let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+            let rest = &code[at + word.len()..];
+            let end = rest.find(|c| !is_path(c)).unwrap_or(rest.len());
+            let group = rest[end..].strip_prefix('{').and_then(|group| group.split('}').next()).unwrap_or_default();
+            for last in group.split(',') {
+                let mut path = [base, "::", &rest[..end], last.trim()].concat();
+                // The longest prefix that is a file; the rest are names in it.
+                while !known.contains_key(path.trim_matches(':')) {
+                    match path.rsplit_once("::") {
+                        Some((shorter, _)) => path.truncate(shorter.len()),
+                        None => path.clear(),
+                    }
+                    if path.is_empty() {
+                        break;
+                    }
+                }
+                found.insert(path.trim_matches(':').to_owned());
+            }
+        }
+    }
+    found.retain(|name| !name.is_empty() && name != module);
+    found
+}
+
+/// The circles of files that import each other, each as the path that leads back to its first file.
+fn circles(files: &BTreeMap<PathBuf, String>) -> Vec<String> {
+    let known = modules(files);
+    let arrows: BTreeMap<&str, BTreeSet<String>> = known
+        .iter()
+        .filter(|(module, _)| !APART.iter().any(|apart| module.starts_with(apart)) && *module != "lib")
+        .map(|(module, source)| (module.as_str(), neighbours(module, source, &known)))
+        .collect();
+    let way_back = |start: &str| {
+        let mut from: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut next = vec![start];
+        while let Some(module) = next.pop() {
+            for target in arrows.get(module).into_iter().flatten() {
+                if target == start {
+                    let mut path = vec![start, module];
+                    while let Some(before) = from.get(path[path.len() - 1]) {
+                        path.push(before);
+                    }
+                    path.reverse();
+                    return Some(path.join(" → "));
+                }
+                if !from.contains_key(target.as_str()) && arrows.contains_key(target.as_str()) {
+                    from.insert(target, module);
+                    next.push(target);
+                }
+            }
+        }
+        None
+    };
+    arrows.keys().filter_map(|module| way_back(module)).collect()
+}
+
 fn sources() -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
     let mut folders = vec![root().join("src")];
@@ -126,6 +204,24 @@ fn sources_import_only_layers_below() {
     let files = sources();
     assert!(files.len() > 40, "{} sources were found", files.len());
     assert_eq!(breaches(&files), Vec::<String>::new());
+}
+
+#[test]
+fn no_two_files_import_each_other() {
+    assert_eq!(circles(&sources()), Vec::<String>::new());
+}
+
+#[test]
+fn circle_of_files_is_reported_with_its_path() {
+    let file = |path: &str, source: &str| (root().join(path), source.to_owned());
+    let mut files = BTreeMap::from([
+        file("src/core/a.rs", "use super::b::{One, Two};\n"),
+        file("src/core/b.rs", "use crate::core::{c};\n"),
+        file("src/core/c.rs", "// super::a\nfn f() { super::a::g() }\n"),
+    ]);
+    assert_eq!(circles(&files)[0], "core::a → core::b → core::c → core::a");
+    files.remove(&root().join("src/core/c.rs"));
+    assert_eq!(circles(&files), Vec::<String>::new());
 }
 
 #[test]

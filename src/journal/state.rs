@@ -1,8 +1,6 @@
-//! The journal's count of its own records: a checksum in each record, and one row with the number
-//! of writes, the number of records and the sum of their checksums. It proves that no record is
-//! missing, older or changed.
+//! What the journal knows of itself: one row with the number of writes, the number of records and
+//! the sum of their checksums. It proves that no record is missing, older or changed.
 
-use super::rows;
 use crate::core::domain::Millis;
 use crate::rt;
 use rusqlite::types::ValueRef;
@@ -189,28 +187,4 @@ pub(super) fn hash_value(start: u64, value: ValueRef<'_>) -> u64 {
         ValueRef::Text(text) => hash(hash(start, b"t"), text),
         ValueRef::Blob(blob) => hash(hash(start, b"b"), blob),
     }
-}
-
-/// The records that a journal has.
-pub(super) struct Census {
-    pub records: u64,
-    pub sum: u64,
-    /// The rows that do not have the content that was written.
-    pub damaged: Vec<i64>,
-}
-
-/// Reads every record and compares it with its checksum.
-pub(super) fn take(connection: &Connection) -> rusqlite::Result<Census> {
-    let mut census = Census { records: 0, sum: 0, damaged: Vec::new() };
-    let mut statement = connection.prepare(rows::select!("NOT INDEXED ORDER BY rowid"))?;
-    let mut found = statement.query(())?;
-    while let Some(row) = found.next()? {
-        let stated = rows::stated_checksum(row);
-        census.records += 1;
-        census.sum = census.sum.wrapping_add(stated.unwrap_or_default());
-        if stated != Some(rows::checksum_of(row)?) {
-            census.damaged.push(row.get(rows::ROWID)?);
-        }
-    }
-    Ok(census)
 }
