@@ -252,7 +252,7 @@ pub(crate) fn stats(stats: &Stats, journal: Option<(u64, u64)>) -> Vec<u8> {
         unacknowledged: Option<u64>,
     }
     to_json(&StatsObject {
-        version: crate::VERSION,
+        version: crate::version::VERSION,
         reads: stats.reads.get(),
         purchases_sent: stats.purchases.get(),
         redeems_sent: stats.redeems.get(),

@@ -31,6 +31,7 @@ mod secret;
 pub mod simulation;
 mod stats;
 mod transport;
+mod version;
 
 pub use client::Client;
 pub use config::Config;
@@ -39,6 +40,4 @@ pub use core::error::{Detail, Error, Result};
 pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;
 pub use log::{Level, Sink};
-
-/// The version of this library, as in its `Cargo.toml`.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub use version::VERSION;

@@ -142,7 +142,7 @@ fn first_attempt(clocks: Clocks) -> Progress {
         in_flight_window_ms: clocks.in_flight_window_ms,
         last_attempt_at_ms: Some(clocks.now()),
         recorded_by_engage: clocks.engage.is_some(),
-        writer_version: crate::VERSION.to_owned(),
+        writer_version: crate::version::VERSION.to_owned(),
         ..Progress::default()
     }
 }

@@ -10,7 +10,7 @@ use super::boundary;
 use super::buffer::eps_buffer;
 use super::handle::{self, eps_client};
 use super::{input, json};
-use crate::Client;
+use crate::client::Client;
 use crate::core::code::{self, C_MEANINGS, C_NAMES, Code};
 use crate::core::error::{Error, Result};
 use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn eps_client_open(
             handle::prepare_process()?;
             let opened = Client::open(config)?;
             client.write(handle::add(opened));
-            Ok(format!("{{\"version\":\"{}\",\"abi\":{EPS_ABI_VERSION}}}", crate::VERSION).into_bytes())
+            Ok(format!("{{\"version\":\"{}\",\"abi\":{EPS_ABI_VERSION}}}", crate::version::VERSION).into_bytes())
         })
     }
 }

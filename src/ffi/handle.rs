@@ -2,7 +2,7 @@
 //! random handle is recognised without an access to memory, so a finalizer may close a client
 //! twice.
 
-use crate::Client;
+use crate::client::Client;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
 use crate::os;

@@ -277,7 +277,7 @@ fn depth(text: &str) -> usize {
 
 /// Returns the progress as JSON, with the version that writes it.
 fn progress_json(intent: &Intent) -> String {
-    let progress = Progress { writer_version: crate::VERSION.to_owned(), ..intent.progress.clone() };
+    let progress = Progress { writer_version: crate::version::VERSION.to_owned(), ..intent.progress.clone() };
     serde_json::to_string(&progress).unwrap_or_default()
 }
 
