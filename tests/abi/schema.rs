@@ -7,7 +7,8 @@ use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, eventually, id_of, parse,
 use crate::tools::{read, root};
 use engage_point_shop::{AssignmentId, Client, Code, Config, Error, ItemId, Level, OperationId};
 use engage_sandbox::seed::demo;
-use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation, judge};
+use serde::de::{Deserializer, Visitor};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -481,4 +482,64 @@ fn header_and_bindings_name_every_property() {
         }
     }
     assert!(missing.is_empty(), "{missing}");
+}
+
+/// Takes the names that a type reads: the fields of a struct, or the words of an enum.
+struct Names<'a>(&'a mut Vec<&'static str>);
+
+impl<'de> Deserializer<'de> for Names<'_> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(serde::de::Error::custom("neither a struct nor an enum"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0.extend(fields);
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &str,
+        words: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0.extend(words);
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map identifier ignored_any
+    }
+}
+
+fn names_of<'de, T: serde::Deserialize<'de>>() -> BTreeSet<&'static str> {
+    let mut names = Vec::new();
+    T::deserialize(Names(&mut names)).err().expect("nothing is given");
+    names.into_iter().collect()
+}
+
+#[test]
+fn judge_of_the_sandbox_reads_only_properties_of_the_schema() {
+    let document = published();
+    let operation = properties(&document, "operation");
+    let read = names_of::<judge::Operation>();
+    assert!(read.len() > 10, "{read:?}");
+    let unknown: Vec<_> = read.iter().filter(|name| !operation.contains_key(**name)).collect();
+    assert!(unknown.is_empty(), "the judge reads {unknown:?}, which no operation has");
+    let words = |schema: &Value| -> BTreeSet<String> {
+        schema["enum"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    let same = |read: BTreeSet<&str>| read.into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
+    assert_eq!(same(names_of::<judge::Kind>()), words(&operation["kind"]));
+    assert_eq!(same(names_of::<judge::Outcome>()), words(&document["$defs"]["outcome"]));
+    assert!(names_of::<judge::Journal>().contains("operations"));
+    assert!(properties(&document, "operations").contains_key("operations"));
 }
