@@ -31,6 +31,7 @@ use crate::seed::{BadJson, Seed, from_json};
 use crate::store::{LimitsChange, Settings, Snapshot, Store};
 use crate::tls::{Tls, TlsFault};
 use crate::webhook::{Webhook, deliver};
+use crate::world::{MemberDeparture, World};
 
 /// Returns whether a path belongs to the sandbox, not to Engage.
 pub(crate) fn is_own(path: &str) -> bool {
@@ -82,7 +83,9 @@ pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
         .route("/_sandbox/limits", get(limits).post(set_limits))
         .route("/_sandbox/api-mapping", get(api_mapping).post(set_api_mapping))
         .route("/_sandbox/stores", get(stores).post(add_store).delete(remove_store))
+        .route("/_sandbox/world", get(world).post(set_world))
         .route("/_sandbox/members", post(add_member))
+        .route("/_sandbox/departures", post(depart))
         .route("/_sandbox/items", post(add_item))
         .route("/_sandbox/{*rest}", any(unknown))
         .layer(Extension(Arc::clone(tls)))
@@ -277,6 +280,20 @@ async fn add_member(ForStore(store): ForStore, body: Bytes) -> AdminResult {
     let created = json!(member);
     store.add_member(member)?;
     Ok(json(StatusCode::CREATED, &created))
+}
+
+async fn world(ForStore(store): ForStore) -> Response {
+    json(StatusCode::OK, &json!(store.settings().world))
+}
+
+async fn set_world(store: ForStore, body: Bytes) -> AdminResult {
+    store.0.set_world(from_json::<World>(&body)?);
+    Ok(world(store).await)
+}
+
+async fn depart(ForStore(store): ForStore, body: Bytes) -> AdminResult {
+    store.depart(from_json::<MemberDeparture>(&body)?)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn add_item(ForStore(store): ForStore, body: Bytes) -> AdminResult {

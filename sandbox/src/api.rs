@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::api_mapping::{ApiMapping, Query};
 use crate::fault::{HttpResponse, Operation};
-use crate::ledger::{Channel, PurchaseDecline, PurchaseResult, RedeemDecline, SearchKey};
+use crate::ledger::{Channel, Purchase, PurchaseDecline, PurchaseResult, RedeemDecline, SearchKey};
 use crate::log::KeySeen;
 use crate::store::{State, Store};
 
@@ -236,12 +236,15 @@ impl From<PurchaseDecline> for ErrorResponse {
 
 fn purchases(state: &mut State, contact: Uuid) -> ApiResult {
     let now = state.now();
+    let world = state.world;
     let purchases = state.ledger.purchases_of(now, contact).ok_or_else(invalid_contact)?;
-    let purchases: Vec<Value> = purchases.map(|purchase| state.api_mapping.purchase(purchase)).collect();
+    let is_shown = |purchase: &&Purchase| purchase.created_on.plus_millis(world.history_lag_ms.into()) <= now;
+    let purchases: Vec<Value> =
+        purchases.filter(is_shown).map(|purchase| state.api_mapping.purchase(purchase)).collect();
     if purchases.is_empty() {
         return Err(ErrorResponse::plain(StatusCode::NOT_FOUND, "No purchases found or invalid reference"));
     }
-    Ok(json(StatusCode::OK, &purchases.into()))
+    Ok(json(StatusCode::OK, &world.history(purchases)))
 }
 
 fn rewards(state: &mut State, contact: Uuid, channel: Option<&str>) -> ApiResult {

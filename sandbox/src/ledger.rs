@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::clock::Time;
 use crate::fault::{Effect, Operation, PermanentFaults, check_permanent, permanent_effect};
+use crate::world::{Departure, MemberDeparture};
 
 /// A loyalty member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct Member {
     /// The permanent effects on requests about the member.
     #[serde(default, skip_serializing_if = "PermanentFaults::is_empty")]
     pub faults: PermanentFaults,
+    /// How the member has left, if so. Engage knows no such member any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub departure: Option<Departure>,
 }
 
 impl Member {
@@ -629,6 +633,13 @@ impl Ledger {
             ledger.add_assignment(assignment).map_err(|invalid| of("assignments", index, invalid))?;
         }
         ledger.entries = contents.ledger;
+        let departed = ledger.accounts.values().filter_map(|account| match account.member.departure? {
+            Departure::MergedInto(into) => Some((account.member.contact_id, into)),
+            Departure::Erased => None,
+        });
+        for (from, into) in departed.collect::<Vec<_>>() {
+            ledger.hand_over(from, into)?;
+        }
         Ok(ledger)
     }
 
@@ -719,7 +730,7 @@ impl Ledger {
         item: Uuid,
     ) -> Result<PurchaseResult<'_>, PurchaseDecline> {
         self.process_due(now);
-        let account = self.accounts.get_mut(&contact).ok_or(PurchaseDecline::ContactNotFound)?;
+        self.present(contact).ok_or(PurchaseDecline::ContactNotFound)?;
         if let Some(&index) = self.by_purchase_id.get(&purchase_id) {
             let existing = &self.purchases[index];
             return if existing.contact_id == contact {
@@ -728,25 +739,9 @@ impl Ledger {
                 Err(PurchaseDecline::PurchaseIdOfAnotherContact)
             };
         }
-
+        self.check_purchase(now, contact, item)?;
+        let account = self.accounts.get_mut(&contact).ok_or(PurchaseDecline::ContactNotFound)?;
         let item = self.items.iter_mut().find(|known| known.id == item).ok_or(PurchaseDecline::ItemNotFound)?;
-        match item.promotion {
-            PromotionState::Active => {}
-            PromotionState::Removed => return Err(PurchaseDecline::PromotionRemoved),
-            PromotionState::Expired => return Err(PurchaseDecline::PromotionExpired),
-        }
-        if !item.is_on_sale(now) {
-            return Err(PurchaseDecline::NotOnSale);
-        }
-        if !item.is_for(contact) {
-            return Err(PurchaseDecline::NotEligible);
-        }
-        if item.stock == Some(0) {
-            return Err(PurchaseDecline::OutOfStock);
-        }
-        if account.balance < item.cost {
-            return Err(PurchaseDecline::NotEnoughPoints);
-        }
 
         account.balance -= item.cost;
         account.held += item.cost;
@@ -787,6 +782,72 @@ impl Ledger {
                 })
             }
         }
+    }
+
+    /// Returns why a new purchase would be declined, if so.
+    pub fn check_purchase(&self, now: Time, contact: Uuid, item: Uuid) -> Result<(), PurchaseDecline> {
+        let account = self.present(contact).ok_or(PurchaseDecline::ContactNotFound)?;
+        let item = self.item(item).ok_or(PurchaseDecline::ItemNotFound)?;
+        match item.promotion {
+            PromotionState::Active => {}
+            PromotionState::Removed => return Err(PurchaseDecline::PromotionRemoved),
+            PromotionState::Expired => return Err(PurchaseDecline::PromotionExpired),
+        }
+        if !item.is_on_sale(now) {
+            Err(PurchaseDecline::NotOnSale)
+        } else if !item.is_for(contact) {
+            Err(PurchaseDecline::NotEligible)
+        } else if item.stock == Some(0) {
+            Err(PurchaseDecline::OutOfStock)
+        } else if account.balance < item.cost {
+            Err(PurchaseDecline::NotEnoughPoints)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Lets a member leave: merged into another one, or erased.
+    pub fn depart(&mut self, now: Time, departure: MemberDeparture) -> Result<(), Invalid> {
+        self.process_due(now);
+        let MemberDeparture { contact_id, into } = departure;
+        if self.present(contact_id).is_none() {
+            return Err(Invalid::new("contactId", "names no member"));
+        }
+        if let Some(into) = into {
+            if into == contact_id || self.present(into).is_none() {
+                return Err(Invalid::new("into", "names no other member"));
+            }
+            self.hand_over(contact_id, into)?;
+        }
+        let account = self.accounts.get_mut(&contact_id).ok_or_else(|| Invalid::new("contactId", "names no member"))?;
+        account.member.departure = Some(into.map_or(Departure::Erased, Departure::MergedInto));
+        // A snapshot counts the balance from the points at the start.
+        let points = account.balance;
+        account.balance = 0;
+        account.member.points -= points;
+        if let Some(account) = into.and_then(|into| self.accounts.get_mut(&into)) {
+            account.balance += points;
+            account.member.points += points;
+        }
+        Ok(())
+    }
+
+    /// Shows a member's purchases and rewards to the member into which it was merged.
+    fn hand_over(&mut self, from: Uuid, into: Uuid) -> Result<(), Invalid> {
+        let unknown = || Invalid::new("departure.mergedInto", "names no member");
+        let account = self.accounts.get(&from).ok_or_else(unknown)?;
+        let (purchases, assignments) = (account.purchases.clone(), account.assignments.clone());
+        let account = self.accounts.get_mut(&into).ok_or_else(unknown)?;
+        account.purchases.extend(purchases);
+        account.purchases.sort_unstable();
+        account.assignments.extend(assignments);
+        account.assignments.sort_unstable();
+        Ok(())
+    }
+
+    /// Returns a member that has not left.
+    fn present(&self, contact: Uuid) -> Option<&Account> {
+        self.accounts.get(&contact).filter(|account| account.member.departure.is_none())
     }
 
     /// Redeems a reward.
@@ -915,7 +976,7 @@ impl Ledger {
     /// Returns a member with the present points.
     pub fn account(&mut self, now: Time, contact: Uuid) -> Option<&Account> {
         self.process_due(now);
-        self.accounts.get(&contact)
+        self.present(contact)
     }
 
     /// Returns every member with the present points.
@@ -927,7 +988,7 @@ impl Ledger {
     /// Returns the items that this member sees and may buy now, whether or not the points suffice.
     pub fn items_for(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Item>> {
         self.process_due(now);
-        self.accounts.get(&contact)?;
+        self.present(contact)?;
         Some(self.items.iter().filter(move |item| {
             item.is_on_sale(now) && item.is_for(contact) && item.is_shown_to(contact) && item.stock != Some(0)
         }))
@@ -941,7 +1002,7 @@ impl Ledger {
     /// Returns the purchases of this member, the newest first. `None`: no such member.
     pub fn purchases_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = &Purchase>> {
         self.process_due(now);
-        let account = self.accounts.get(&contact)?;
+        let account = self.present(contact)?;
         Some(account.purchases.iter().rev().map(|&index| &self.purchases[index]))
     }
 
@@ -956,7 +1017,7 @@ impl Ledger {
     pub fn rewards_of(&mut self, now: Time, contact: Uuid) -> Option<impl Iterator<Item = (&Assignment, &Item)>> {
         self.process_due(now);
         let ledger = &*self;
-        let account = ledger.accounts.get(&contact)?;
+        let account = ledger.present(contact)?;
         Some(account.assignments.iter().filter_map(move |&index| {
             let assignment = &ledger.assignments[index];
             let item = ledger.item_of(assignment);
@@ -984,7 +1045,7 @@ impl Ledger {
     pub fn find(&self, key: SearchKey, value: &str) -> Vec<Uuid> {
         self.accounts
             .values()
-            .filter(|account| key.finds(&account.member, value.trim_end()))
+            .filter(|account| account.member.departure.is_none() && key.finds(&account.member, value.trim_end()))
             .map(|account| account.member.contact_id)
             .collect()
     }

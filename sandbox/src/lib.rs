@@ -33,6 +33,7 @@ mod state_file;
 pub mod store;
 mod tls;
 mod webhook;
+mod world;
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
@@ -54,6 +55,7 @@ pub use script::Script;
 pub use seed::Seed;
 pub use store::{LimitsChange, Settings, Snapshot, Store};
 pub use tls::{BadCertificate, TlsFault};
+pub use world::{Departure, MemberDeparture, World};
 
 use app::App;
 use server::Server;

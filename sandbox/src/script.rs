@@ -11,6 +11,7 @@ use crate::ledger::Invalid;
 use crate::seed::{BadJson, from_json, from_yaml};
 use crate::store::LimitsChange;
 use crate::tls::TlsFault;
+use crate::world::World;
 
 /// The faults and settings of a store.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub struct Script {
     /// Replaces the API mapping.
     #[serde(deserialize_with = "checked")]
     pub api_mapping: Option<ApiMapping>,
+    /// Replaces the undocumented behaviour.
+    pub world: Option<World>,
 }
 
 impl Script {

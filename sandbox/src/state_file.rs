@@ -16,6 +16,7 @@ use crate::clock::{Clock, Time};
 use crate::ledger::{Channel, Item, Member};
 use crate::seed::{Seed, from_json};
 use crate::store::{Settings, Snapshot};
+use crate::world::MemberDeparture;
 
 /// "epsS", the mark of a state file.
 const APPLICATION_ID: i32 = 0x6570_7353;
@@ -37,6 +38,7 @@ pub(crate) enum Event {
     Redeem { at: Time, assignment_id: Uuid, channel: Channel },
     RedeemElsewhere { at: Time, assignment_id: Uuid },
     Member(Member),
+    Departure { at: Time, departure: MemberDeparture },
     Item(Item),
     Clock { at: Time, clock: Clock },
     Settings(Settings),

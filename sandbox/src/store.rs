@@ -24,6 +24,7 @@ use crate::script::Script;
 use crate::seed::Seed;
 use crate::state_file::{Event, StateFile, StoredState, Write};
 use crate::webhook::{self, Webhook};
+use crate::world::{MemberDeparture, World};
 
 /// A store that a sandbox serves: the Engage of one key. Its methods block, but never for a request
 /// in progress.
@@ -49,6 +50,7 @@ pub(crate) struct State {
     pub rate: RateLimit,
     pub redeem_gives_up_after_ms: u32,
     pub api_mapping: Arc<ApiMapping>,
+    pub world: World,
     webhook: Option<Arc<webhook::Set>>,
     /// The judge's last verdict and its time, or the reason why its input was invalid.
     pub verdict: Option<(Time, Result<Verdict, String>)>,
@@ -72,11 +74,19 @@ pub struct Settings {
     pub redeem_gives_up_after_ms: u32,
     /// The API mapping.
     pub api_mapping: ApiMapping,
+    /// The undocumented behaviour.
+    #[serde(default)]
+    pub world: World,
 }
 
 impl Settings {
     fn start(requests_per_second: Option<u32>) -> Settings {
-        Settings { requests_per_second, redeem_gives_up_after_ms: 4_500, api_mapping: ApiMapping::default() }
+        Settings {
+            requests_per_second,
+            redeem_gives_up_after_ms: 4_500,
+            api_mapping: ApiMapping::default(),
+            world: World::default(),
+        }
     }
 }
 
@@ -131,6 +141,7 @@ impl State {
             rate: RateLimit::new(settings.requests_per_second),
             redeem_gives_up_after_ms: settings.redeem_gives_up_after_ms,
             api_mapping: Arc::new(settings.api_mapping),
+            world: settings.world,
             webhook: None,
             verdict: None,
             file: None,
@@ -142,6 +153,7 @@ impl State {
             requests_per_second: self.rate.limit(),
             redeem_gives_up_after_ms: self.redeem_gives_up_after_ms,
             api_mapping: (*self.api_mapping).clone(),
+            world: self.world,
         }
     }
 
@@ -151,6 +163,7 @@ impl State {
         }
         self.redeem_gives_up_after_ms = settings.redeem_gives_up_after_ms;
         self.api_mapping = Arc::new(settings.api_mapping);
+        self.world = settings.world;
     }
 
     /// Applies an event of the state file.
@@ -165,6 +178,7 @@ impl State {
             Event::RedeemElsewhere { at, assignment_id } => {
                 self.ledger.redeem_elsewhere(at, assignment_id);
             }
+            Event::Departure { at, departure } => self.ledger.depart(at, departure)?,
             Event::Member(member) => self.ledger.add_member(member)?,
             Event::Item(item) => self.ledger.add_item(item)?,
             Event::Clock { at, clock } => {
@@ -184,6 +198,9 @@ impl State {
         item_id: Uuid,
     ) -> Result<PurchaseResult<'_>, PurchaseDecline> {
         let at = self.now();
+        if self.world.id_checked_last {
+            self.ledger.check_purchase(at, contact_id, item_id)?;
+        }
         let result = self.ledger.purchase(at, contact_id, purchase_id, item_id)?;
         if !matches!(result, PurchaseResult::Existing(_)) {
             persist(self.file.as_ref(), || Event::Purchase { at, contact_id, purchase_id, item_id });
@@ -389,7 +406,7 @@ impl Store {
 
     /// Applies a script except its TLS faults. Earlier faults and chaos end.
     pub(crate) fn apply(&self, script: Script) -> Result<(), Invalid> {
-        let Script { faults, tls: _, chaos, clock, limits, api_mapping } = script;
+        let Script { faults, tls: _, chaos, clock, limits, api_mapping, world } = script;
         for fault in &faults {
             fault.check()?;
         }
@@ -400,6 +417,7 @@ impl Store {
             if let Some(api_mapping) = api_mapping {
                 settings.api_mapping = api_mapping;
             }
+            settings.world = world.unwrap_or(settings.world);
         })?;
         if let Some(change) = clock {
             self.set_clock(change.of(self.clock()));
@@ -515,6 +533,12 @@ impl Store {
         Ok(())
     }
 
+    /// Sets the undocumented behaviour.
+    pub fn set_world(&self, world: World) {
+        // This cannot fail, because the API mapping does not change.
+        let _ = self.set(|settings| settings.world = world);
+    }
+
     /// Sets the rate above which the status is 429. `None`: no limit.
     pub fn set_requests_per_second(&self, limit: Option<u32>) {
         // This cannot fail, because the API mapping does not change.
@@ -531,6 +555,15 @@ impl Store {
         let mut state = self.state();
         state.ledger.add_member(member.clone())?;
         persist(state.file.as_ref(), || Event::Member(member));
+        Ok(())
+    }
+
+    /// Lets a member leave. Returns an error if there is no such member.
+    pub fn depart(&self, departure: MemberDeparture) -> Result<(), Invalid> {
+        let state = &mut *self.state();
+        let at = state.now();
+        state.ledger.depart(at, departure)?;
+        persist(state.file.as_ref(), || Event::Departure { at, departure });
         Ok(())
     }
 

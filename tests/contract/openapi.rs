@@ -307,7 +307,7 @@ fn sandbox_routes_return_every_documented_response() {
     let script = json!({
         "faults": [fault(&json!({ "delay": { "ms": 1 } }))], "tls": [{ "certificate": "expired" }],
         "chaos": { "seed": 1, "rates": rates }, "clock": { "advanceMs": 1 }, "limits": { "requestsPerSecond": null },
-        "apiMapping": { "envelope": true },
+        "apiMapping": { "envelope": true }, "world": { "historyLagMs": 5 },
     });
     let webhook = json!({ "url": "http://127.0.0.1:9/hook", "secret": "whsec_AAAA" });
     let (nothing, wrong) = (Value::Null, json!({ "wrong": true }));
@@ -323,6 +323,8 @@ fn sandbox_routes_return_every_documented_response() {
         ("api-mapping", json!({ "itemIdField": "itemId", "purchaseIdFields": ["id"] })),
         ("stores", json!({ "key": "other", "seed": { "members": [], "items": [item] } })),
         ("members", json!({ "contactId": Uuid::new_v4(), "points": 5, "faults": { "any": { "html": {} } } })),
+        ("world", json!({ "historyLagMs": 1, "historyPageRows": 2, "idCheckedLast": true })),
+        ("departures", json!({ "contactId": demo::BJORN, "into": demo::LOAD })),
         ("items", item.clone()),
         ("restore", snapshot),
         ("snapshot", nothing.clone()),
@@ -344,6 +346,7 @@ fn sandbox_routes_return_every_documented_response() {
         "clock",
         "limits",
         "api-mapping",
+        "world",
         "stores",
     ];
     let deletes = ["faults", "webhook", "tls"];

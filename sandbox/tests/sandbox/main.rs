@@ -15,3 +15,4 @@ mod state_file;
 mod stores;
 mod tls;
 mod webhook;
+mod world;

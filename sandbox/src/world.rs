@@ -1,0 +1,52 @@
+//! What Engage may do though it is not documented. A till must keep its promises in each of these
+//! worlds.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The undocumented behaviour of a store. The default is the behaviour that Voyado documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct World {
+    /// The time after which a purchase is in the member's history, in ms.
+    pub history_lag_ms: u32,
+    /// The history is a page of this many rows, in an object with the number of all rows. 0: the
+    /// history is a list of all rows.
+    pub history_page_rows: u32,
+    /// A repeated purchase is checked for points, stock and promotion before its id is recognised.
+    pub id_checked_last: bool,
+}
+
+impl World {
+    /// Returns the body of a member's history, the newest first.
+    pub(crate) fn history(self, mut rows: Vec<Value>) -> Value {
+        if self.history_page_rows == 0 {
+            return rows.into();
+        }
+        let total = rows.len();
+        rows.truncate(usize::try_from(self.history_page_rows).unwrap_or(usize::MAX));
+        json!({ "items": rows, "totalCount": total, "offset": 0, "count": rows.len() })
+    }
+}
+
+/// How a member has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Departure {
+    /// The member was merged into another one, which has the points, purchases and rewards now.
+    MergedInto(Uuid),
+    /// The member was erased.
+    Erased,
+}
+
+/// The departure of one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MemberDeparture {
+    /// The member who leaves.
+    pub contact_id: Uuid,
+    /// The member into which it is merged. Without one it is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<Uuid>,
+}
