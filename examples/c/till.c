@@ -456,16 +456,32 @@ static void show_purchases(eps_client *shop, const char *contact) {
     cJSON_Delete(purchases);
 }
 
+/* Returns the item that an earlier run bought on this receipt for the member, to be freed; NULL if
+ * there is none. The second press means that purchase, also when the offers cannot be read. */
+static char *item_of_receipt(const cJSON *earlier, const arguments *given, const char *contact) {
+    const cJSON *operation;
+    cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(earlier, "operations")) {
+        const char *outcome = text_of(operation, "outcome"), *item = text_of(operation, "itemId");
+        if (given->reference && strcmp(text_of(operation, "reference"), given->reference) == 0
+            && strcmp(text_of(operation, "contactId"), contact) == 0 && *item
+            && (strcmp(outcome, "pending") == 0 || strcmp(outcome, "completed") == 0)) {
+            return copy_of(item, strlen(item));
+        }
+    }
+    return NULL;
+}
+
 /* Makes one sale, from the member to the receipt. */
-static int sell(eps_client *shop, const arguments *given, const char *contact) {
+static int sell(eps_client *shop, const arguments *given, const char *contact, const cJSON *earlier) {
     double points = points_of(shop, contact);
-    char *item;
-    int32_t code;
+    char *item = item_of_receipt(earlier, given, contact);
     int result = FAILED;
 
     if (points >= 0) printf("The member has %.0f points.\n", points);
-    code = choose_offer(shop, given, contact, points, &item);
-    if (code != EPS_OK) return exit_code(code);
+    if (!item) {
+        int32_t code = choose_offer(shop, given, contact, points, &item);
+        if (code != EPS_OK) return exit_code(code);
+    }
     if (item) {
         result = buy(shop, given, contact, item);
         free(item);
@@ -535,10 +551,10 @@ int main(int argc, char **argv) {
         char *contact;
         int32_t code = find_member(shop, given.member, &contact);
         if (code != EPS_OK) result = exit_code(code);
-        else if (contact) result = sell(shop, &given, contact);
+        else if (contact) result = sell(shop, &given, contact, earlier);
         free(contact);
     } else {
-        result = sell(shop, &given, given.contact);
+        result = sell(shop, &given, given.contact, earlier);
     }
     resolve_earlier_sales(shop, earlier);
     cJSON_Delete(earlier);

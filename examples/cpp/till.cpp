@@ -315,12 +315,27 @@ void show_purchases(const eps::Client &shop, const std::string &contact) {
     }
 }
 
+/// Returns the item that an earlier run bought on this receipt for the member. The second press
+/// means that purchase, also when the offers cannot be read.
+std::optional<std::string> item_of_receipt(const json &earlier, const Arguments &given, const std::string &contact) {
+    for (const auto &operation : earlier) {
+        const auto outcome = text_of(operation, "outcome"), item = text_of(operation, "itemId");
+        if (given.count("--reference") && text_of(operation, "reference") == given.at("--reference")
+            && text_of(operation, "contactId") == contact && !item.empty() && (outcome == "pending" || outcome == "completed")) {
+            return item;
+        }
+    }
+    return std::nullopt;
+}
+
 /// Makes one sale, from the member to the receipt.
-int sell(const eps::Client &shop, const Arguments &given, const std::string &contact) {
+int sell(const eps::Client &shop, const Arguments &given, const std::string &contact, const json &earlier) {
     auto points = points_of(shop, contact);
     if (points) std::printf("The member has %.0f points.\n", *points);
-    std::optional<std::string> item;
-    if (const auto listed = choose_offer(shop, given, contact, points.value_or(-1), item); !listed) return exit_code(listed);
+    std::optional<std::string> item = item_of_receipt(earlier, given, contact);
+    if (!item) {
+        if (const auto listed = choose_offer(shop, given, contact, points.value_or(-1), item); !listed) return exit_code(listed);
+    }
     if (!item) return failed;
     const int result = buy(shop, given, contact, *item);
     show_purchases(shop, contact);
@@ -330,11 +345,11 @@ int sell(const eps::Client &shop, const Arguments &given, const std::string &con
 }
 
 /// Finds the member, if the contact's id is not given, and makes the sale.
-int sell_to_member(const eps::Client &shop, const Arguments &given) {
-    if (given.count("--contact")) return sell(shop, given, given.at("--contact"));
+int sell_to_member(const eps::Client &shop, const Arguments &given, const json &earlier) {
+    if (given.count("--contact")) return sell(shop, given, given.at("--contact"), earlier);
     std::string contact;
     const auto found = find_member(shop, given.at("--member"), contact);
-    return found ? sell(shop, given, contact) : exit_code(found);
+    return found ? sell(shop, given, contact, earlier) : exit_code(found);
 }
 
 // --- The program ---------------------------------------------------------------------------------
@@ -377,7 +392,7 @@ int main(int argc, char **argv) {
     eps::Client shop;
     if (!open_shop(shop, *given)) return failed;
     const json earlier = show_earlier_sales(shop);
-    const int result = sell_to_member(shop, *given);
+    const int result = sell_to_member(shop, *given, earlier);
     resolve_earlier_sales(shop, earlier);
     return result;
 }

@@ -333,12 +333,22 @@ static class Till
         }
     }
 
+    /// <summary>Returns the item that an earlier run bought on this receipt for the member, or
+    /// null. The second press means that purchase, also when the offers cannot be read.</summary>
+    static string ItemOfReceipt(IReadOnlyList<Operation> earlier, Dictionary<string, string> given, string contact)
+    {
+        given.TryGetValue("--reference", out string reference);
+        return earlier.FirstOrDefault(operation => reference != null && operation.Reference == reference
+            && operation.ContactId == contact && operation.ItemId != null
+            && (operation.Outcome == Outcome.Pending || operation.Outcome == Outcome.Completed))?.ItemId;
+    }
+
     /// <summary>Makes one sale, from the member to the receipt.</summary>
-    static int Sell(Client shop, Dictionary<string, string> given, string contact)
+    static int Sell(Client shop, Dictionary<string, string> given, string contact, IReadOnlyList<Operation> earlier)
     {
         var points = PointsOf(shop, contact);
         if (points is decimal before) Console.WriteLine("The member has " + Points(before) + " points.");
-        var item = ChooseOffer(shop, given, contact, points ?? -1);
+        var item = ItemOfReceipt(earlier, given, contact) ?? ChooseOffer(shop, given, contact, points ?? -1);
         if (item == null) return Failed;
         var result = Buy(shop, given, contact, item);
         ShowPurchases(shop, contact);
@@ -411,7 +421,7 @@ static class Till
             int result;
             try
             {
-                result = Sell(shop, given, given.TryGetValue("--contact", out string contact) ? contact : FindMember(shop, given["--member"]));
+                result = Sell(shop, given, given.TryGetValue("--contact", out string contact) ? contact : FindMember(shop, given["--member"]), earlier);
             }
             catch (PointShopException problem)
             {

@@ -280,12 +280,31 @@ def show_purchases(shop: Client, contact: str) -> None:
         print(f"  {purchase.get('cost') or 0:6.0f} points  {purchase.get('status') or '':10} {purchase.get('createdOn') or ''}")
 
 
-def sell(shop: Client, given: dict[str, str], contact: str) -> int:
+def item_of_receipt(earlier: list[Operation], given: dict[str, str], contact: str) -> str | None:
+    """Returns the item that an earlier run bought on this receipt for the member.
+
+    The second press means that purchase, also when the offers cannot be read.
+    """
+    reference = given.get("--reference")
+    for operation in earlier:
+        if (
+            reference is not None
+            and operation["reference"] == reference
+            and operation["contactId"] == contact
+            and operation["outcome"] in ("pending", "completed")
+        ):
+            return operation["itemId"]
+    return None
+
+
+def sell(shop: Client, given: dict[str, str], contact: str, earlier: list[Operation]) -> int:
     """Makes one sale, from the member to the receipt."""
     points = points_of(shop, contact)
     if points is not None:
         print(f"The member has {points:.0f} points.")
-    item = choose_offer(shop, given, contact, -1 if points is None else points)
+    item = item_of_receipt(earlier, given, contact)
+    if item is None:
+        item = choose_offer(shop, given, contact, -1 if points is None else points)
     if item is None:
         return FAILED
     result = buy(shop, given, contact, item)
@@ -355,7 +374,7 @@ def main() -> int:
     with shop:
         earlier = show_earlier_sales(shop)
         try:
-            result = sell(shop, given, given.get("--contact") or find_member(shop, given["--member"]))
+            result = sell(shop, given, given.get("--contact") or find_member(shop, given["--member"]), earlier)
         except PointShopError as error:  # The step that failed has printed it.
             result = exit_code(error)
         resolve_earlier_sales(shop, earlier)

@@ -44,6 +44,10 @@ fn readme_certify_commands_fail_naive_and_pass_the_c_till() {
         assert_eq!(output.status.code(), Some(i32::from(fails)), "{at}: {command}\n{said}");
         if fails {
             assert!(said.contains("receipt 4711: deducted 2 times; due: once"), "{said}");
+            // A till without a memory fails at least a third of the scenarios.
+            let failed = said.matches("\nfailed ").count();
+            let passed = said.matches("\npassed ").count();
+            assert!(failed * 3 >= failed + passed, "{failed} failed and {passed} passed:\n{said}");
         } else if command.contains("certify") {
             assert!(said.contains(" 0 failed, 0 skipped"), "{said}");
             let report = std::fs::read_to_string(format!("{target}/certificate/index.html")).unwrap();

@@ -3,7 +3,7 @@
 //! This module checks the rules of every scenario: the time of a press, the reported outcome, one
 //! purchase id a sale.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -22,10 +22,30 @@ use super::{Permits, Plan};
 use crate::judge::{Case, Journal, judge};
 use crate::ledger::LedgerKind;
 use crate::log::{KeySeen, RequestEntry};
-use crate::{Fault, Operation, Sandbox};
+use crate::seed::demo;
+use crate::{Fault, Member, Operation, Sandbox};
 
 /// The time within which a program must send a request.
 const REQUEST: Duration = Duration::from_secs(30);
+
+/// The time within which a till asks Engage about a sale in doubt.
+const ASKS_WITHIN: Duration = Duration::from_secs(30);
+
+/// The receipts of the next customers. Later presses repeat the last one.
+const NEXT_RECEIPTS: [&str; 12] = [
+    "receipt 4801",
+    "receipt 4802",
+    "receipt 4803",
+    "receipt 4804",
+    "receipt 4805",
+    "receipt 4806",
+    "receipt 4807",
+    "receipt 4808",
+    "receipt 4809",
+    "receipt 4810",
+    "receipt 4811",
+    "receipt 4812",
+];
 
 /// A sale: the basket for which the cashier presses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +67,12 @@ pub(super) struct Runner<'a> {
     pub journal: PathBuf,
     began: Instant,
     presses: usize,
+    /// The next customers of the queue are this member.
+    next_customer: Uuid,
+    served: usize,
     sales: Vec<Sale>,
+    /// The last request before the end of each member's last press.
+    pressed_until: BTreeMap<Uuid, u64>,
     steps: Vec<Step>,
     failures: Vec<String>,
     skipped: Option<String>,
@@ -58,6 +83,9 @@ impl<'a> Runner<'a> {
     pub fn new(plan: &'a Plan, permits: &'a Permits) -> io::Result<Runner<'a>> {
         let sandbox = Sandbox::builder().requests_per_second(None).try_start()?;
         let folder = tempfile::Builder::new().prefix("engage-certify-").tempdir()?;
+        let next = Member::new("The next customer", 1_000_000);
+        let next_customer = next.contact_id;
+        sandbox.add_member(next).map_err(io::Error::other)?;
         Ok(Runner {
             plan,
             permits,
@@ -69,7 +97,10 @@ impl<'a> Runner<'a> {
             network: None,
             began: Instant::now(),
             presses: 0,
+            next_customer,
+            served: 0,
             sales: Vec::new(),
+            pressed_until: BTreeMap::new(),
             steps: Vec::new(),
             failures: Vec::new(),
             skipped: None,
@@ -102,18 +133,74 @@ impl<'a> Runner<'a> {
         ended.reported
     }
 
-    /// Presses twice at the same time.
-    pub fn press_twice(&mut self, sale: Sale) -> [ReportedOutcome; 2] {
+    /// Presses for two sales at the same time.
+    pub fn press_at_once(&mut self, sales: [Sale; 2]) -> [ReportedOutcome; 2] {
         let permit = self.permits.take(2);
-        let before = self.requests_for(sale);
-        let (Some(one), Some(two)) = (self.start(sale), self.start(sale)) else {
+        let before = sales.map(|sale| self.requests_for(sale));
+        let [Some(one), Some(two)] = sales.map(|sale| self.start(sale)) else {
             return [ReportedOutcome::Other(-1); 2];
         };
-        let (one, two) = (one.wait(self.limit()), two.wait(self.limit()));
+        let ended = [one, two].map(|till| till.wait(self.limit()));
         drop(permit);
-        self.pressed(sale, &one, before);
-        self.pressed(sale, &two, before);
-        [one.reported, two.reported]
+        for ((sale, ended), before) in sales.into_iter().zip(&ended).zip(before) {
+            self.pressed(sale, ended, before);
+        }
+        ended.map(|ended| ended.reported)
+    }
+
+    /// Presses for the next customer of the queue.
+    pub fn press_next_customer(&mut self) -> ReportedOutcome {
+        let next = self.next_sale();
+        self.press(next)
+    }
+
+    fn next_sale(&mut self) -> Sale {
+        let receipt = self.served.min(NEXT_RECEIPTS.len() - 1);
+        self.served += 1;
+        Sale { reference: NEXT_RECEIPTS[receipt], contact: self.next_customer, item: demo::COFFEE }
+    }
+
+    /// Serves other customers until the till has found out by itself what became of the sale, which
+    /// is not pressed again. `expected` is the outcome.
+    pub fn serve_others_until_resolved(&mut self, sale: Sale, expected: ReportedOutcome) {
+        let due = usize::from(expected == ReportedOutcome::Completed);
+        let since = self.pressed_until.get(&sale.contact).copied().unwrap_or_default();
+        let began = Instant::now();
+        let deadline = began + self.plan.resolve_timeout;
+        let mut pause = Duration::from_millis(250);
+        loop {
+            let reported = self.press_next_customer();
+            let allowed = [ReportedOutcome::Completed, ReportedOutcome::Pending];
+            self.expect(reported, &allowed, "the next customer's purchase is independent of the pending one");
+            let has_found_out = self.has_found_out(sale, since);
+            if self.unstartable.is_some() || has_found_out && self.deductions(sale) == due {
+                return;
+            }
+            let never_asks = !has_found_out && began.elapsed() >= ASKS_WITHIN;
+            if never_asks || Instant::now() >= deadline {
+                let why = match (has_found_out, due) {
+                    (true, _) => "and the purchase is not resolved, although the till asked Engage",
+                    (false, 0) => "and the till never asked Engage: the member waits for a reward that does not come",
+                    (false, _) => "and the till never asked Engage: the member may have paid points and gets no reward",
+                };
+                let served = self.served;
+                return self.fail(&format!("{}: other sales followed ({served}), {why}", sale.reference));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Returns whether a response after request `since` has given the till the outcome of the sale:
+    /// a history, or a repeat of the purchase.
+    fn has_found_out(&self, sale: Sale, since: u64) -> bool {
+        let requests = self.sandbox.requests();
+        requests.iter().filter(|request| request.seq > since && request.contact_id == Some(sale.contact)).any(
+            |request| {
+                matches!(request.operation, Some(Operation::Purchases | Operation::Purchase))
+                    && request.status == Some(200)
+            },
+        )
     }
 
     /// Presses, and kills the till as soon as a request that is `wanted` has reached the sandbox.
@@ -123,10 +210,17 @@ impl<'a> Runner<'a> {
         let Some(till) = self.start(sale) else { return };
         let arrived = self.sandbox.wait_for(REQUEST, |request| request.seq > seen && wanted(request)).is_some();
         let ended = till.kill();
+        self.end_press(sale);
         self.record(&format!("{}: pressed. The power is cut {when}.", sale.reference), Some(&ended));
         if !arrived {
             self.fail(&format!("{}: the till sent no such request within {} s", sale.reference, REQUEST.as_secs()));
         }
+    }
+
+    /// Presses for the next customer, and kills the till.
+    pub fn press_next_customer_and_kill(&mut self, when: &str, wanted: impl Fn(&RequestEntry) -> bool) {
+        let next = self.next_sale();
+        self.press_and_kill(next, when, wanted);
     }
 
     /// Presses, and cuts the network as soon as the purchase has reached the sandbox.
@@ -245,9 +339,11 @@ impl<'a> Runner<'a> {
                 self.fail(&format!("{}: deducted {}; due: {}", sale.reference, times(found), times(due)));
             }
         }
+        self.expect_next_customer_deducted();
         let ledger = self.sandbox.ledger();
         let all = ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct);
-        let others = all.filter(|entry| {
+        let next_customer = self.next_customer;
+        let others = all.filter(|entry| entry.contact_id != next_customer).filter(|entry| {
             expected.iter().all(|(sale, _)| (sale.contact, sale.item) != (entry.contact_id, entry.item_id))
         });
         for entry in others {
@@ -255,6 +351,15 @@ impl<'a> Runner<'a> {
                 "member {} was deducted for item {}, which no sale asked for",
                 entry.contact_id, entry.item_id
             ));
+        }
+    }
+
+    /// The next customers are deducted at most once a receipt.
+    fn expect_next_customer_deducted(&mut self) {
+        let next = Sale { reference: "", contact: self.next_customer, item: demo::COFFEE };
+        let (found, receipts) = (self.deductions(next), self.served.min(NEXT_RECEIPTS.len()));
+        if found > receipts {
+            self.fail(&format!("{receipts} next customers were served, and deducted {}", times(found)));
         }
     }
 
@@ -381,6 +486,7 @@ impl<'a> Runner<'a> {
     /// Records the outcome of a press, and checks it against the ledger.
     fn pressed(&mut self, sale: Sale, ended: &Exit, requests_before: usize) {
         let name = sale.reference;
+        self.end_press(sale);
         self.record(&format!("{name}: pressed. The till reports: {}.", ended.reported), Some(ended));
         let deducted = self.deductions(sale);
         let sent = self.requests_for(sale) > requests_before;
@@ -400,6 +506,11 @@ impl<'a> Runner<'a> {
             }
             _ => {}
         }
+    }
+
+    fn end_press(&mut self, sale: Sale) {
+        let last = self.sandbox.requests().last().map_or(0, |request| request.seq);
+        self.pressed_until.insert(sale.contact, last);
     }
 
     fn record(&mut self, what: &str, ended: Option<&Exit>) {

@@ -2,6 +2,7 @@
 //! A till passes if it reports only correct outcomes to the cashier, and if each completed sale is
 //! deducted exactly once.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use super::runner::{Runner, Sale, is_purchase};
 use super::till::ReportedOutcome;
 use crate::ledger::{Behaviour, Ending, Item, ProcessingResponse};
 use crate::seed::demo;
-use crate::{Effect, Fault, FaultResponse, Operation, Sandbox};
+use crate::{Effect, Fault, FaultResponse, Member, MemberDeparture, Operation, Sandbox, World};
 
 pub(super) struct Scenario {
     pub name: &'static str,
@@ -61,13 +62,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         title: "The points are deducted, and a proxy returns a page",
         run: web_page_after,
     },
-    Scenario { name: "server-error", title: "Engage fails with an internal error, once", run: server_error },
+    Scenario { name: "server-error", title: "Engage fails with an internal error", run: server_error },
     Scenario {
         name: "gateway-timeout",
         title: "The points are deducted, and a gateway reports a timeout",
         run: gateway_timeout,
     },
-    Scenario { name: "assignment-error", title: "Engage fails to assign the reward, once", run: assignment_error },
+    Scenario { name: "assignment-error", title: "Engage fails to assign the reward", run: assignment_error },
     Scenario {
         name: "too-many-requests",
         title: "Engage rejects the till's requests for a while",
@@ -118,6 +119,50 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         title: "The reward is redeemed without a response: the purchase is still reported",
         run: redeem_no_response,
     },
+    Scenario {
+        name: "gateway-not-found",
+        title: "The points are deducted, and a gateway knows no such address",
+        run: gateway_not_found,
+    },
+    Scenario {
+        name: "code-elsewhere",
+        title: "The points are deducted, and the error code stands in another field",
+        run: code_elsewhere,
+    },
+    Scenario {
+        name: "unknown-rejection",
+        title: "The points are deducted, and the response is a rejection without a code",
+        run: unknown_rejection,
+    },
+    Scenario {
+        name: "key-rejected",
+        title: "The points are deducted, and a gateway rejects the key",
+        run: key_rejected,
+    },
+    Scenario {
+        name: "late-history",
+        title: "The response is lost, and the purchase is in the history much later",
+        run: late_history,
+    },
+    Scenario { name: "paged-history", title: "The response is lost, and the history is a page", run: paged_history },
+    Scenario {
+        name: "repeat-declined",
+        title: "The response is lost, and the repeat is declined: the points are spent already",
+        run: repeat_declined,
+    },
+    Scenario {
+        name: "member-merged",
+        title: "The sale is pending, and the member gets another id: the receipt is not bought again",
+        run: member_merged,
+    },
+    Scenario { name: "member-erased", title: "The sale is pending, and the member is erased", run: member_erased },
+    Scenario { name: "two-tills-one-journal", title: "Two tills share a journal", run: two_tills },
+    Scenario {
+        name: "journal-copied",
+        title: "The journal is copied while a sale is pending, and both are used",
+        run: journal_copied,
+    },
+    Scenario { name: "journal-cut", title: "The journal loses its second half", run: journal_cut },
     Scenario { name: "journal-unwritable", title: "The till cannot write its journal", run: journal_unwritable },
 ];
 
@@ -136,18 +181,31 @@ fn on_purchase(effect: Effect) -> Fault {
 
 const MAY_BE_DEDUCTED: &str = "the purchase is in doubt: only completed or pending is correct";
 
-/// Runs a sale under a fault. Once the fault has ended, the sale must complete with one deduction.
+/// Runs a sale under a fault that lasts for the whole press. Then the faults end and other
+/// customers are served: the till must find out by itself that the sale is completed, with one
+/// deduction.
 fn completes_once_despite(runner: &mut Runner<'_>, what: &str, fault: Fault) {
-    runner.arm(what, fault);
+    runner.arm(what, fault.times(0));
     let reported = runner.press(COFFEE);
     runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
     runner.clear_faults();
-    resolves_completed_once(runner);
+    is_completed_once(runner, COFFEE, reported);
 }
 
-fn resolves_completed_once(runner: &mut Runner<'_>) {
-    runner.resolve(COFFEE, Completed);
-    runner.expect_deducted(&[(COFFEE, 1)]);
+/// Expects that a sale is completed with one deduction. `reported` is what the cashier knows: a
+/// pending sale is not pressed again, and one that was not sent is.
+fn is_completed_once(runner: &mut Runner<'_>, sale: Sale, reported: ReportedOutcome) {
+    match reported {
+        Completed => {}
+        NotSent => runner.resolve(sale, Completed),
+        _ => runner.serve_others_until_resolved(sale, Completed),
+    }
+    runner.expect_deducted(&[(sale, 1)]);
+}
+
+/// The same after a power cut: nobody knows what became of the sale.
+fn is_found_completed_once(runner: &mut Runner<'_>) {
+    is_completed_once(runner, COFFEE, Pending);
 }
 
 fn declined(runner: &mut Runner<'_>, sale: Sale) {
@@ -171,10 +229,12 @@ fn second_press(runner: &mut Runner<'_>) {
 }
 
 fn at_once(runner: &mut Runner<'_>) {
-    for reported in runner.press_twice(COFFEE) {
+    for reported in runner.press_at_once([COFFEE; 2]) {
         runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
     }
-    resolves_completed_once(runner);
+    // The cashier presses again.
+    runner.resolve(COFFEE, Completed);
+    runner.expect_deducted(&[(COFFEE, 1)]);
 }
 
 fn two_sales(runner: &mut Runner<'_>) {
@@ -198,7 +258,7 @@ fn purchase_failed(runner: &mut Runner<'_>) {
 }
 
 /// Adds an item whose purchase takes longer than the cashier's wait.
-fn slow_item(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending) -> Sale {
+fn slow_item(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending) -> (Sale, Duration) {
     let for_ms = u32::try_from(runner.wait().as_millis()).unwrap_or(u32::MAX).saturating_add(1000);
     let item = Item { behaviour: Behaviour::Processing { for_ms, response, ends }, ..Item::new("Cinema ticket", 100) };
     let sale = of(item.id);
@@ -206,14 +266,17 @@ fn slow_item(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending
         runner.fail(&invalid.to_string());
     }
     runner.note(&format!("Engage takes {:.1} s to process the purchase.", f64::from(for_ms) / 1000.0));
-    sale
+    (sale, Duration::from_millis(for_ms.into()))
 }
 
 fn slow_purchase(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending, end: ReportedOutcome) {
-    let sale = slow_item(runner, response, ends);
+    let (sale, takes) = slow_item(runner, response, ends);
     let reported = runner.press(sale);
     runner.expect(reported, &[end, Pending], "Engage is processing: only pending is correct");
-    runner.resolve(sale, end);
+    if reported != end {
+        runner.wait_for(takes);
+        runner.serve_others_until_resolved(sale, end);
+    }
     runner.expect_deducted(&[(sale, usize::from(end == Completed))]);
 }
 
@@ -251,7 +314,7 @@ fn late_response(runner: &mut Runner<'_>) {
     let reported = runner.press(COFFEE);
     runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
     runner.wait_for(late);
-    resolves_completed_once(runner);
+    is_completed_once(runner, COFFEE, reported);
 }
 
 fn request_lost(runner: &mut Runner<'_>) {
@@ -306,7 +369,7 @@ fn too_many_requests(runner: &mut Runner<'_>) {
         runner.fail(&format!("one press sent {requests} purchase requests. All tills share the key's rate limit"));
     }
     runner.clear_faults();
-    resolves_completed_once(runner);
+    is_completed_once(runner, COFFEE, reported);
 }
 
 fn redirect(runner: &mut Runner<'_>) {
@@ -328,7 +391,7 @@ fn offline_start(runner: &mut Runner<'_>) {
     let reported = runner.press(COFFEE);
     runner.expect(reported, &[NotSent, Pending], "nothing was sent: only not sent or pending is correct");
     runner.restore_network();
-    resolves_completed_once(runner);
+    is_completed_once(runner, COFFEE, reported);
 }
 
 fn network_cut(runner: &mut Runner<'_>) {
@@ -342,7 +405,7 @@ fn network_cut(runner: &mut Runner<'_>) {
     runner.expect(reported, &[Pending, NotSent], "the network is cut: only pending or not sent is correct");
     runner.clear_faults();
     runner.restore_network();
-    resolves_completed_once(runner);
+    is_found_completed_once(runner);
 }
 
 fn wrong_authority(runner: &mut Runner<'_>) {
@@ -380,31 +443,32 @@ fn power_cut_before(runner: &mut Runner<'_>) {
     runner.arm("Engage sends no response.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
     runner.press_and_kill(COFFEE, "at the till's first request", |_| true);
     runner.clear_faults();
-    resolves_completed_once(runner);
+    // Nothing may be recorded yet, so the cashier presses again.
+    runner.resolve(COFFEE, Completed);
+    runner.expect_deducted(&[(COFFEE, 1)]);
 }
 
 fn power_cut_sent(runner: &mut Runner<'_>) {
     runner.arm("Engage will not process the purchase.", on_purchase(Effect::StallBeforeCommit));
     runner.press_and_kill(COFFEE, "when the purchase has reached Engage", is_purchase);
     runner.clear_faults();
-    resolves_completed_once(runner);
+    is_found_completed_once(runner);
 }
 
 fn power_cut_due(runner: &mut Runner<'_>) {
     runner.arm("No response to the purchase will arrive.", on_purchase(Effect::StallAfterCommit));
     runner.press_and_kill(COFFEE, "when the points are deducted", is_purchase);
     runner.clear_faults();
-    resolves_completed_once(runner);
+    is_found_completed_once(runner);
 }
 
 fn power_cut_late(runner: &mut Runner<'_>) {
     const LATE: Duration = Duration::from_secs(4);
     runner.arm("Engage will process the purchase 4 s late.", on_purchase(Effect::Delay { ms: 4000 }));
     runner.press_and_kill(COFFEE, "when the purchase has reached Engage", is_purchase);
-    let reported = runner.press(COFFEE);
-    runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
+    runner.press_next_customer();
     runner.wait_for(LATE);
-    resolves_completed_once(runner);
+    is_found_completed_once(runner);
 }
 
 fn power_cut_twice(runner: &mut Runner<'_>) {
@@ -412,9 +476,9 @@ fn power_cut_twice(runner: &mut Runner<'_>) {
     runner.press_and_kill(COFFEE, "when the points are deducted", is_purchase);
     runner.clear_faults();
     runner.arm("Engage sends no response.", Fault::on(Operation::Any, Effect::StallBeforeCommit).times(0));
-    runner.press_and_kill(COFFEE, "at the first request after the restart", |_| true);
+    runner.press_next_customer_and_kill("at the first request after the restart", |_| true);
     runner.clear_faults();
-    resolves_completed_once(runner);
+    is_found_completed_once(runner);
 }
 
 fn queue_goes_on(runner: &mut Runner<'_>) {
@@ -432,7 +496,7 @@ fn queue_goes_on(runner: &mut Runner<'_>) {
     let reported = runner.press(next);
     runner.expect(reported, &[Completed], "the next customer's purchase is independent: only completed is correct");
     runner.clear_faults();
-    runner.resolve(COFFEE, Completed);
+    runner.serve_others_until_resolved(COFFEE, Completed);
     runner.expect_deducted(&[(COFFEE, 1), (next, 1)]);
 }
 
@@ -460,5 +524,187 @@ fn journal_unwritable(runner: &mut Runner<'_>) {
     }
     runner.note("The journal can be written again.");
     runner.journal = usable;
-    resolves_completed_once(runner);
+    runner.resolve(COFFEE, Completed);
+    runner.expect_deducted(&[(COFFEE, 1)]);
+}
+
+/// Arms a response that replaces Engage's after the deduction.
+fn replaced(body: &str, content_type: &str, status: u16) -> Fault {
+    on_purchase(Effect::StatusAfterCommit(FaultResponse {
+        content_type: Some(content_type.to_owned()),
+        body: Some(body.to_owned()),
+        ..FaultResponse::status(status)
+    }))
+}
+
+fn gateway_not_found(runner: &mut Runner<'_>) {
+    let fault = replaced("<html><body>404 Not Found</body></html>", "text/html", 404);
+    completes_once_despite(runner, "A gateway will return 404 after the deduction.", fault);
+}
+
+fn code_elsewhere(runner: &mut Runner<'_>) {
+    let body = r#"{"message":"PointShopItemPurchaseProcessingTimedOut"}"#;
+    let fault = replaced(body, "application/json", 404);
+    completes_once_despite(runner, "Engage will return 404 with the code in the message.", fault);
+}
+
+fn unknown_rejection(runner: &mut Runner<'_>) {
+    let body = r#"{"title":"One or more validation errors occurred.","status":400}"#;
+    let fault = replaced(body, "application/problem+json", 400);
+    completes_once_despite(runner, "A rejection without a code will be returned after the deduction.", fault);
+}
+
+fn key_rejected(runner: &mut Runner<'_>) {
+    let fault = on_purchase(Effect::StatusAfterCommit(FaultResponse::status(401)));
+    completes_once_despite(runner, "A gateway will return 401 after the deduction.", fault);
+}
+
+fn late_history(runner: &mut Runner<'_>) {
+    let lag = runner.wait() + Duration::from_secs(4);
+    let history_lag_ms = u32::try_from(lag.as_millis()).unwrap_or(u32::MAX);
+    runner.sandbox.set_world(World { history_lag_ms, ..World::default() });
+    runner.note(&format!("A purchase is in the history {:.1} s later.", lag.as_secs_f64()));
+    completes_once_despite(runner, "The response to the purchase will be lost.", on_purchase(Effect::CloseAfterCommit));
+}
+
+fn paged_history(runner: &mut Runner<'_>) {
+    runner.sandbox.set_world(World { history_page_rows: 1, ..World::default() });
+    runner.note("The history is one page of one row, in an object.");
+    let fault = on_purchase(Effect::CloseAfterCommit);
+    completes_once_despite(runner, "The response to the purchase will be lost.", fault);
+}
+
+/// Hides a member's history, so that a till cannot know the outcome within the press.
+fn hide_history(runner: &mut Runner<'_>) {
+    let unavailable = Effect::Status(FaultResponse::status(503));
+    runner.arm("The history is not available.", Fault::on(Operation::Purchases, unavailable).times(0));
+}
+
+/// Makes a sale whose points are deducted and whose outcome the till cannot know.
+fn pending_sale(runner: &mut Runner<'_>, sale: Sale) {
+    hide_history(runner);
+    runner.arm("The response to the purchase will be lost.", on_purchase(Effect::CloseAfterCommit).times(0));
+    let reported = runner.press(sale);
+    runner.expect(reported, &[Pending], MAY_BE_DEDUCTED);
+}
+
+fn repeat_declined(runner: &mut Runner<'_>) {
+    let member = Member::new("A member with points for one coffee", 100);
+    let sale = Sale { contact: member.contact_id, ..COFFEE };
+    if let Err(invalid) = runner.sandbox.add_member(member) {
+        return runner.fail(&invalid.to_string());
+    }
+    runner.sandbox.set_world(World { id_checked_last: true, ..World::default() });
+    runner.note("Engage checks the points of a repeated purchase before it recognises the id.");
+    hide_history(runner);
+    runner.arm("The response to the purchase will be lost.", on_purchase(Effect::CloseAfterCommit));
+    let reported = runner.press(sale);
+    runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
+    runner.clear_faults();
+    is_completed_once(runner, sale, reported);
+}
+
+fn depart(runner: &mut Runner<'_>, into: Option<Uuid>, what: &str) {
+    if let Err(invalid) = runner.sandbox.depart(MemberDeparture { contact_id: COFFEE.contact, into }) {
+        runner.fail(&invalid.to_string());
+    }
+    runner.note(what);
+}
+
+fn member_merged(runner: &mut Runner<'_>) {
+    pending_sale(runner, COFFEE);
+    runner.clear_faults();
+    depart(runner, Some(demo::LOAD), "The member was merged into another one.");
+    let again = Sale { contact: demo::LOAD, ..COFFEE };
+    let reported = runner.press(again);
+    runner.expect(
+        reported,
+        &[Pending, NotSent, Other(1)],
+        "the receipt is pending for the member's earlier id: it may not be bought again",
+    );
+    runner.expect_deducted(&[(COFFEE, 1), (again, 0)]);
+}
+
+fn member_erased(runner: &mut Runner<'_>) {
+    pending_sale(runner, COFFEE);
+    runner.clear_faults();
+    depart(runner, None, "The member was erased.");
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Pending], "the points were deducted, and Engage cannot say so any more");
+    runner.expect_deducted(&[(COFFEE, 1)]);
+}
+
+fn two_tills(runner: &mut Runner<'_>) {
+    if !runner.requires("{journal}") {
+        return;
+    }
+    let sales = [COFFEE, Sale { reference: "receipt 4712", contact: demo::LOAD, ..COFFEE }];
+    for (reported, sale) in runner.press_at_once(sales).into_iter().zip(sales) {
+        runner.expect(reported, &[Completed, Pending], "nothing failed: only completed or pending is correct");
+        if reported != Completed {
+            runner.serve_others_until_resolved(sale, Completed);
+        }
+    }
+    runner.expect_deducted(&sales.map(|sale| (sale, 1)));
+}
+
+/// Returns the files of the journal: the file itself and those beside it with a longer name.
+fn journal_files(journal: &Path) -> Vec<PathBuf> {
+    let name = journal.file_name().unwrap_or_default().to_os_string();
+    let beside = journal.parent().and_then(|folder| folder.read_dir().ok()).into_iter().flatten().flatten();
+    beside
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let other = path.file_name().unwrap_or_default().as_encoded_bytes();
+            path.is_file() && other.starts_with(name.as_encoded_bytes())
+        })
+        .collect()
+}
+
+fn journal_copied(runner: &mut Runner<'_>) {
+    if !runner.requires("{journal}") {
+        return;
+    }
+    pending_sale(runner, COFFEE);
+    let copy = runner.file("copy.db");
+    let name = runner.journal.file_name().unwrap_or_default().len();
+    for file in journal_files(&runner.journal) {
+        let mut to = copy.clone().into_os_string();
+        to.push(String::from_utf8_lossy(&file.file_name().unwrap_or_default().as_encoded_bytes()[name..]).as_ref());
+        if let Err(error) = std::fs::copy(&file, &to) {
+            return runner.fail(&error.to_string());
+        }
+    }
+    runner.note("All files of the journal are copied, and a second till uses the copy.");
+    let original = std::mem::replace(&mut runner.journal, copy);
+    let reported = runner.press(COFFEE);
+    runner.expect(reported, &[Pending, NotSent, Other(1)], MAY_BE_DEDUCTED);
+    runner.journal = original;
+    runner.clear_faults();
+    is_found_completed_once(runner);
+}
+
+fn journal_cut(runner: &mut Runner<'_>) {
+    if !runner.requires("{journal}") {
+        return;
+    }
+    pending_sale(runner, COFFEE);
+    for path in journal_files(&runner.journal) {
+        let cut = std::fs::OpenOptions::new().write(true).open(&path).and_then(|file| {
+            let half = file.metadata()?.len() / 2;
+            file.set_len(half)
+        });
+        if let Err(error) = cut {
+            return runner.fail(&error.to_string());
+        }
+    }
+    runner.clear_faults();
+    runner.note("Each file of the journal loses its second half.");
+    let reported = runner.press(COFFEE);
+    runner.expect(
+        reported,
+        &[Completed, Pending, NotSent, Other(1)],
+        "the points were deducted: the sale may not be declined",
+    );
+    runner.expect_deducted(&[(COFFEE, 1)]);
 }
