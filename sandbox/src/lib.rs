@@ -15,6 +15,7 @@ mod admin;
 pub mod api;
 pub mod api_mapping;
 mod app;
+mod browser;
 pub mod certify;
 pub mod clock;
 mod dashboard;

@@ -93,6 +93,11 @@ fn serve(options: Options) -> Result<(), Failed> {
                 format!("other computers can reach {address}. Use a loopback address, or add --allow-non-loopback");
             return Err((BAD_ARGUMENT, message));
         }
+        if !address.ip().is_loopback() {
+            eprintln!(
+                "engage-sandbox: other computers can reach {address}, and everybody who can may change the sandbox"
+            );
+        }
     }
     let mut builder = Sandbox::builder().http(options.http).https(options.https);
     if let Some((first, more)) = options.key.split_first() {

@@ -33,7 +33,7 @@ use crate::fault::{AfterWrite, Delivery, HttpResponse, RawBytes, ServePlan, Stor
 use crate::log::{KeySeen, Message, RequestEntry, ResponseRecord, redacted};
 use crate::store::{Arrival, Store};
 use crate::tls::Tls;
-use crate::{admin, api, dashboard, export};
+use crate::{admin, api, browser, dashboard, export};
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -109,6 +109,10 @@ impl Server {
             Err(_) => return Err(Takeover::Close),
         };
         if admin::is_own(head.uri.path()) {
+            if let Some(why) = browser::foreign(&head) {
+                let error = serde_json::json!({ "error": why });
+                return Ok(api::json(StatusCode::FORBIDDEN, &error).map(Body::from));
+            }
             let response = match self.own.call(Request::from_parts(head, Body::from(body))).await {
                 Ok(response) => response,
                 Err(never) => match never {},

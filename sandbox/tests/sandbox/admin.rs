@@ -193,3 +193,31 @@ fn a_reset_restores_the_start() {
     assert!(sandbox.ledger().is_empty() && sandbox.requests().is_empty() && sandbox.faults().is_empty());
     assert_eq!(admin.get(&format!("/api/v3/point-accounts?contactId={ASTRID}")).status, 200);
 }
+
+#[test]
+fn web_page_of_another_site_changes_and_reads_nothing() {
+    let sandbox = Sandbox::builder().start();
+    let mut admin = Connection::open(&sandbox);
+    let mut send = |method: &str, path: &str, headers: &str| {
+        let host = if headers.contains("Host:") { "" } else { "Host: localhost\r\n" };
+        admin.send(&format!("{method} {path} HTTP/1.1\r\n{host}{headers}Content-Length: 2\r\n\r\n{{}}"));
+        admin.response().unwrap().status
+    };
+    for (method, path, headers, status) in [
+        ("POST", "/_sandbox/reset", "Origin: http://evil.example\r\n", 403),
+        ("POST", "/_sandbox/reset", "Origin: null\r\n", 403),
+        ("POST", "/_sandbox/world", "Sec-Fetch-Site: cross-site\r\nContent-Type: text/plain\r\n", 403),
+        ("DELETE", "/_sandbox/faults", "Sec-Fetch-Site: same-site\r\n", 403),
+        ("GET", "/_sandbox/stores", "Host: rebound.evil.example\r\n", 403),
+        ("GET", "/", "Host: 127.0.0.1.evil.example:8080\r\n", 403),
+        ("GET", "/_sandbox/stores", "Host: 127.0.0.1:8080\r\n", 200),
+        ("GET", "/_sandbox/stores", "Host: [::1]:8080\r\n", 200),
+        ("GET", "/_sandbox/stores", "Host: sandbox:8080\r\n", 200),
+        ("GET", "/_sandbox/stores", "Host: till.localhost\r\n", 200),
+        ("POST", "/_sandbox/world", "Origin: https://localhost\r\nSec-Fetch-Site: same-origin\r\n", 200),
+        ("POST", "/_sandbox/world", "Sec-Fetch-Site: none\r\n", 200),
+        ("POST", "/_sandbox/world", "", 200),
+    ] {
+        assert_eq!(send(method, path, headers), status, "{method} {path} {headers}");
+    }
+}

@@ -89,6 +89,17 @@ fn a_seed_and_a_file_for_the_certificate_are_used() {
 }
 
 #[test]
+fn address_for_other_computers_is_warned_of() {
+    let output = command()
+        .args(["--http", "0.0.0.0:0", "--allow-non-loopback", "--until-stdin-closes"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.contains("other computers can reach 0.0.0.0:0"), "{stderr}");
+}
+
+#[test]
 fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let seed = dir.path().join("seed.json");
