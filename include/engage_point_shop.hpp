@@ -597,6 +597,10 @@ public:
     Result acknowledge_reference(std::string_view reference, Options options = {}) const {
         return call(eps_acknowledge_reference, reference, options);
     }
+    /// Copies the journal into one new file, while it is in use. The copy is marked as one.
+    Result backup_journal(std::string_view path, Options options = {}) const {
+        return call(eps_backup_journal, path, options);
+    }
     /// Returns the counters since open, and the numbers of records in the journal.
     Result read_stats() const { return call(eps_read_stats); }
 

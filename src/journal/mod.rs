@@ -53,8 +53,6 @@ const LOG_BYTES: u64 = 2 << 20;
 /// After this long without a write a checkpoint is made. The log keeps its size, and a purchase its
 /// speed.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a copy of the journal may take.
-const BACKUP_WAIT: Duration = Duration::from_secs(600);
 /// How long a close waits for the disk.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
@@ -64,6 +62,8 @@ pub(crate) struct Journal {
     reading: Option<Helper>,
     /// Writes in the place of a caller, so that a read does not wait for it.
     writing: Option<Helper>,
+    /// Copies the journal in the place of a caller.
+    copying: Option<Helper>,
     /// How long a caller waits for the disk.
     wait: Duration,
     /// When a loss of records was accepted last.
@@ -109,6 +109,7 @@ impl Journal {
                     content: Arc::new(content),
                     reading: None,
                     writing: None,
+                    copying: None,
                     wait: config.wait,
                     incomplete_before: None,
                     is_closed: AtomicBool::new(false),
@@ -144,6 +145,7 @@ impl Journal {
             }),
             reading: Some(Helper::new("eps-journal-read")),
             writing: Some(Helper::new("eps-journal-write")),
+            copying: Some(Helper::new("eps-journal-copy")),
             wait: config.wait,
             incomplete_before,
             is_closed: AtomicBool::new(false),
@@ -159,7 +161,7 @@ impl Journal {
 
     /// Ends the wait of every caller that waits for the disk.
     pub fn cancel_waits(&self) {
-        for helper in self.reading.iter().chain(&self.writing) {
+        for helper in self.reading.iter().chain(&self.writing).chain(&self.copying) {
             helper.cancel();
         }
     }
@@ -176,14 +178,22 @@ impl Journal {
     }
 
     /// Copies the journal into a new file, which is marked as a copy.
-    #[allow(dead_code)]
     pub fn backup(&self, path: &Path) -> Result<Backup> {
-        let (content, path) = (self.content.clone(), path.to_owned());
+        let Some(helper) = &self.copying else {
+            return Err(Error::new(
+                Code::BadConfig,
+                "the journal is in memory, which has no copy; a journal in a file needs journalPath in config_json",
+            ));
+        };
+        if self.content.is_copy {
+            return Err(Error::new(Code::JournalCopy, "the journal is a copy itself; copy its file"));
+        }
+        let (content, copy) = (self.content.clone(), path.to_owned());
         // A thread and a connection of its own: other calls do not wait for it.
-        Helper::new("eps-journal-copy").call(BACKUP_WAIT, move || match &content.files {
-            Some(files) => backup::make(&open::connect(&files.path)?, &path),
-            None => content.read(|connection| backup::make(connection, &path)),
-        })?
+        backup::make_within(helper, self.wait.max(files::LOCK_WAIT), path, move |begin| match &content.files {
+            Some(files) => backup::make(files, &copy, begin),
+            None => Err(Error::of(Code::Closed)),
+        })
     }
 
     /// Reads something, on a thread of the journal unless it is in memory.

@@ -16,13 +16,14 @@ use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
 use crate::core::scheduler::{self, Job, ResolveJob};
 use crate::engage::{Engage, History};
-use crate::journal::Filter;
+use crate::journal::{Backup, Filter};
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -158,13 +159,24 @@ impl Executor {
 
     /// Lists what the journal holds, with the completions that are not stored yet.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+        self.persist_all();
+        self.journal.list(filter)
+    }
+
+    /// Copies the journal into a new file, with the completions that are not stored yet.
+    pub fn backup(&self, path: &Path) -> Result<Backup> {
+        self.persist_all();
+        self.journal.backup(path)
+    }
+
+    /// Stores what could not be stored before. The journal keeps its older record of an intent that
+    /// cannot be stored now either.
+    fn persist_all(&self) {
         // The lock is released before the loop: storing takes it again.
         let not_persisted = self.lock().not_persisted.clone();
         for intent in not_persisted.into_values() {
-            // One that cannot be stored now is listed as the journal has it.
             let _ = self.persist_again(intent);
         }
-        self.journal.list(filter)
     }
 
     /// Returns a completion that was reported and is not stored yet.
