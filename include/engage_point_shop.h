@@ -72,9 +72,10 @@
  *   purchase and its redeem. eps_list_unacknowledged with "reference" lists it.
  *
  * MANUAL REVIEW. Engage may not show the outcome of a pending operation, for example after the
- * resend limit. The library then does not decide: "needsReview" is true, and the code is
- * EPS_PENDING_NEEDS_REVIEW or EPS_PENDING_AMBIGUOUS. A person compares the member's purchases and
- * rewards in Engage with the receipt, and the POS stores the decision by eps_resolve_review.
+ * resend limit, or after the journal has lost records. The library then does not decide:
+ * "needsReview" is true, and the code is EPS_PENDING_NEEDS_REVIEW or EPS_PENDING_AMBIGUOUS. A
+ * person compares the member's purchases and rewards in Engage with the receipt, and the POS stores
+ * the decision by eps_resolve_review.
  * eps_acknowledge alone states that a person has taken the operation over, without a decision.
  *
  * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. eps_outcome
@@ -356,8 +357,8 @@
 /** An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
  *  the administrator check the API key. */
 #define EPS_PENDING_CREDENTIALS (-521)
-/** The reward is redeemed or not listed, and nothing proves whether by this operation or by
- *  somebody else. A person must decide. */
+/** Engage shows a redeemed reward, or after a loss of records a purchase of the same item, and
+ *  nothing proves whether it is of this operation. A person must decide. */
 #define EPS_PENDING_AMBIGUOUS (-522)
 /** The operation is durable and is being sent. */
 #define EPS_PENDING_SUBMITTED (-523)

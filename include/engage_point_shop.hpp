@@ -233,8 +233,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
     /// the administrator check the API key.
     pending_credentials = EPS_PENDING_CREDENTIALS,
-    /// The reward is redeemed or not listed, and nothing proves whether by this operation or by
-    /// somebody else. A person must decide.
+    /// Engage shows a redeemed reward, or after a loss of records a purchase of the same item, and
+    /// nothing proves whether it is of this operation. A person must decide.
     pending_ambiguous = EPS_PENDING_AMBIGUOUS,
     /// The operation is durable and is being sent.
     pending_submitted = EPS_PENDING_SUBMITTED,

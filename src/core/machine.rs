@@ -127,7 +127,7 @@ pub(crate) fn after_query(
         let mut next = pending(seen, Reason { code, ..reason }, clocks, timing);
         if next.intent.needs_review() {
             next.delay_ms = next.delay_ms.max(REVIEW_INTERVAL_MS);
-        } else if seen.progress.rejection.is_some() && time.until_complete_ms > 0 {
+        } else if (seen.progress.rejection.is_some() || seen.progress.query_first) && time.until_complete_ms > 0 {
             // One query soon after the history is complete.
             next.delay_ms = next.delay_ms.min(time.until_complete_ms + 1_000);
             next.intent.progress.expected_by_ms = Some(clocks.now() + time.until_complete_ms);
@@ -153,10 +153,14 @@ pub(crate) fn after_query(
                 None => wait(&seen, unchanged(&seen)),
             },
             AbsenceRule::Resend if !time.past_resend_limit && !seen.needs_review() => {
-                AfterQuery::Resend { excluded: false }
+                AfterQuery::Resend { excluded: seen.progress.query_first && time.history_complete }
             }
             AbsenceRule::Resend | AbsenceRule::Pending => wait(&seen, unchanged(&seen)),
         },
+        QueryResult::Similar { response, cause } => {
+            let reason = Reason { cause: vec![cause], ..Reason::of(Code::Pending) };
+            store(ambiguous(&seen, reason, response, clocks, timing))
+        }
         QueryResult::Unreadable(ref reason) | QueryResult::NoEvidence(ref reason) => {
             match after_absence(&seen, &result, time, immediate) {
                 AbsenceRule::Declined if rejection.is_some() => {
@@ -235,6 +239,7 @@ pub(crate) fn next_attempt(intent: &Intent, excluded: bool, clocks: Clocks) -> I
         revision: intent.revision + 1,
         ..intent.clone()
     };
+    next.progress.query_first = false;
     next.progress.in_flight_window_ms = clocks.in_flight_window_ms;
     next.progress.last_attempt_at_ms = Some(clocks.now());
     next
@@ -359,7 +364,8 @@ fn pending(intent: &Intent, reason: Reason, clocks: Clocks, timing: Timing<'_>) 
     Next { intent: next, delay_ms }
 }
 
-/// Returns the intent of a redeem that is either completed or declined, without a proof of either.
+/// Returns the intent that is either completed or declined, without a proof of either: of a redeem,
+/// or of a purchase whose record may be a lost one's second.
 fn ambiguous(intent: &Intent, reason: Reason, reward: Option<String>, clocks: Clocks, timing: Timing<'_>) -> Next {
     let next = pending(intent, Reason { code: Code::PendingAmbiguous, ..reason }, clocks, timing);
     Next { intent: Intent { response: reward, ..next.intent }, delay_ms: next.delay_ms.max(REVIEW_INTERVAL_MS) }

@@ -154,7 +154,6 @@ impl Journal {
 
     /// Returns when a loss of records was accepted. A sale from before that time may have been made
     /// although the journal does not know it.
-    #[allow(dead_code)]
     pub fn incomplete_before(&self) -> Option<Millis> {
         self.incomplete_before
     }

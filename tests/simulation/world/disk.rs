@@ -253,6 +253,10 @@ impl Journal {
 
     pub fn cancel_waits(&self) {}
 
+    pub fn incomplete_before(&self) -> Option<Millis> {
+        None
+    }
+
     /// The simulation has no files to copy to.
     pub fn backup(&self, _: &Path) -> Result<Backup> {
         Err(Error::of(Code::BadConfig))
