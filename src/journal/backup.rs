@@ -153,6 +153,8 @@ fn copy(connection: &Connection, part: &Path) -> Result<u64> {
         connection.execute("VACUUM INTO ?1", (name,))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let copy = Connection::open_with_flags(part, flags)?;
+        // No file beside it, which a kill would leave.
+        copy.pragma_update(None, "journal_mode", "MEMORY")?;
         let transaction = Transaction::new_unchecked(&copy, TransactionBehavior::Immediate)?;
         let state = State::read(&transaction)?;
         let census = census::take(&transaction)?;

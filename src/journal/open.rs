@@ -12,7 +12,7 @@ use super::seal::{self, Finding, Loss, Seal};
 use crate::config::JournalRole;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
-use crate::core::intent::{Durability, Intent};
+use crate::core::intent::Durability;
 use crate::rt;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
@@ -128,22 +128,25 @@ pub(super) fn open(settings: &Settings) -> Result<Opened> {
     if settings.role == JournalRole::Copy {
         return open_copy(settings);
     }
-    match open_files(settings, None) {
+    // An earlier open may have built a new journal and ended before it was in its place.
+    let is_restored = recover::finish(settings)?;
+    match open_files(settings, is_restored) {
         Err(error) if settings.accepts_loss && error.code() == Code::JournalDamaged => {
-            let salvaged = recover::salvage(settings)?;
-            open_files(settings, Some(&salvaged))
+            recover::rebuild(settings)?;
+            let is_restored = recover::finish(settings)?;
+            open_files(settings, is_restored)
         }
         opened => opened,
     }
 }
 
-/// `salvaged`: the records of a damaged journal, for a new one.
-fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened> {
+/// `is_restored`: the journal was built from one that SQLite could not read.
+fn open_files(settings: &Settings, is_restored: bool) -> Result<Opened> {
     let path = &settings.path;
     let files = Shared::open(path, &settings.seal_path)?;
     let mut opening = files.opening()?;
     let is_first = *opening.users == 0;
-    let mut report = Report { accepted: salvaged.is_some(), ..Report::default() };
+    let mut report = Report { accepted: is_restored, ..Report::default() };
     let mut incomplete_before = None;
     let connection = if is_first {
         // Other processes may have it open: nothing is written while the files are compared.
@@ -157,10 +160,7 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
         if is_a_copy && settings.role != JournalRole::TakeOver {
             return Err(is_copy(path));
         }
-        if is_new
-            && salvaged.is_none()
-            && let Some(seal) = sealed.filter(|seal| seal.written > 0)
-        {
+        if is_new && let Some(seal) = sealed.filter(|seal| seal.written > 0) {
             let loss = Loss {
                 damaged: false,
                 says: format!(
@@ -189,16 +189,14 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
         }
         let finding = take_census(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
         let finding = Finding { seal: if report.taken_over { None } else { finding.seal }, ..finding };
-        if let Some(records) = salvaged {
-            state = Some(recover::restore(&connection, records)?);
-        } else if report.taken_over {
+        if report.taken_over {
         } else if let Err(loss) = judge(&connection, &finding)? {
             if !settings.accepts_loss {
                 return Err(lost(path, &loss, finding.records - finding.damaged));
             }
             state = Some(recover::repair(&connection, sealed)?);
             report.accepted = true;
-        } else if report.accepted {
+        } else if report.accepted && !is_restored {
             state = Some(recover::repair(&connection, sealed)?);
         }
         let state = state.ok_or_else(|| Error::of(Code::JournalDamaged))?;
@@ -366,7 +364,7 @@ fn state_in_file(path: &Path) -> Option<State> {
 }
 
 /// Opens the database file for reading, without its write-ahead log and without a lock.
-fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let encoded = percent_encode(bytes, NON_ALPHANUMERIC).to_string().replace("%2F", "/").replace("%5C", "/");
     let root = if cfg!(windows) { "/" } else { "" };
@@ -462,7 +460,7 @@ fn plan_once(connection: &Connection) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(|error| failed(&error))
 }
 
-fn migrate(connection: &mut Connection, tenant: &str, report: &mut Report) -> Result<()> {
+pub(super) fn migrate(connection: &mut Connection, tenant: &str, report: &mut Report) -> Result<()> {
     let mut step = |connection: &mut Connection| -> rusqlite::Result<Result<()>> {
         // Exclusive: two processes may open a new journal at the same instant.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
