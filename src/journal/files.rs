@@ -392,6 +392,7 @@ impl Files {
         };
         let index_bytes = size(&index_path, &files.index)?;
         if index_bytes < files.index_bytes {
+            files.index_bytes = u64::MAX;
             return Err(replaced(&index_path, "was cut"));
         }
         files.index_bytes = index_bytes;
@@ -410,13 +411,17 @@ impl Files {
         Ok(())
     }
 
-    /// Checks that no memory that SQLite has mapped has lost its file.
+    /// Checks that no memory that SQLite has mapped has lost its file. One that was cut stays so,
+    /// whatever another program makes of it.
     pub fn check_index(&self) -> Result<()> {
-        let held = rt::lock(&self.log);
-        let Some(files) = &*held else { return Ok(()) };
+        let mut held = rt::lock(&self.log);
+        let Some(files) = &mut *held else { return Ok(()) };
         match files.index.metadata() {
             Ok(about) if about.len() >= files.index_bytes => Ok(()),
-            Ok(_) => Err(replaced(&beside(&self.path, "-shm"), "was cut")),
+            Ok(_) => {
+                files.index_bytes = u64::MAX;
+                Err(replaced(&beside(&self.path, "-shm"), "was cut"))
+            }
             Err(error) => Err(unreadable(&self.path, &error)),
         }
     }

@@ -529,8 +529,9 @@ impl Content {
     ) -> Result<Attempt<T>> {
         writer.promise(durability)?;
         let connection = &writer.connection;
-        let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
-        if let Some(files) = &self.files {
+        let files = self.files.as_deref();
+        let transaction = Transaction::begin(connection, files).map_err(|error| failed(&error))?;
+        if let Some(files) = files {
             check(files)?;
         }
         let changes = connection.total_changes();
@@ -586,7 +587,7 @@ impl Content {
         checkpoint(files, &writer.connection)?;
         if is_idle {
             writer.promise(Durability::Synced)?;
-            begin_log(&writer.connection)?;
+            begin_log(&writer.connection, files)?;
         }
         Ok(())
     }
@@ -601,8 +602,15 @@ impl Content {
         {
             // A failure leaves the journal as a crash does.
             let _ = leave_one_file(files, &mut writer);
+            if writer.is_unusable(files) {
+                // To close it would end the process (see `Transaction`).
+                std::mem::forget(writer);
+                return;
+            }
             drop(writer);
             files.forget_log();
+        } else if writer.is_unusable(files) {
+            std::mem::forget(writer);
         }
     }
 }
@@ -657,8 +665,8 @@ fn run_checkpoint(connection: &Connection) -> Result<bool> {
 
 /// Writes the state as it is. SQLite syncs the header of a write-ahead log that begins anew, and
 /// the folder of a new one: the next purchase then does not wait for that.
-fn begin_log(connection: &Connection) -> Result<()> {
-    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
+fn begin_log(connection: &Connection, files: &Files) -> Result<()> {
+    let transaction = Transaction::begin(connection, Some(files)).map_err(|error| failed(&error))?;
     if let Some(state) = read_state(connection)? {
         state.write(connection).map_err(|error| failed(&error))?;
     }
@@ -672,7 +680,7 @@ fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
     files.check_index()?;
     writer.promise(Durability::Synced)?;
     let connection = &writer.connection;
-    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
+    let transaction = Transaction::begin(connection, Some(files)).map_err(|error| failed(&error))?;
     check(files)?;
     if let Some(mut state) = read_state(connection)?.filter(|state| state.writes > 0 && !state.closed) {
         if !writer.has_generation {
@@ -733,23 +741,61 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
 
 /// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its
 /// statements prepared once.
-struct Transaction<'a>(&'a Connection);
+struct Transaction<'a> {
+    connection: &'a Connection,
+    files: Option<&'a Files>,
+}
 
 impl<'a> Transaction<'a> {
-    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(|_| Self(connection))
+    fn begin(connection: &'a Connection, files: Option<&'a Files>) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(|_| Self { connection, files })
     }
 
     fn commit(self) -> rusqlite::Result<()> {
-        self.0.prepare_cached("COMMIT")?.execute(()).map(drop)
+        self.connection.prepare_cached("COMMIT")?.execute(()).map(drop)
     }
 }
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        // Not open any more: it was committed, or SQLite itself has given it up.
-        if !self.0.is_autocommit() {
-            let _ = self.0.execute_batch("ROLLBACK");
+        if self.connection.is_autocommit() {
+            // It was committed, or SQLite itself has given it up.
+            return;
         }
+        // A rollback reads the index, and one that is cut ends the process. The transaction stays
+        // open then, and nothing uses the connection any more.
+        if self.files.is_none_or(|files| files.check_index().is_ok()) {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_cut_in_a_transaction_ends_no_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("points.db");
+        let config = format!(
+            r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}}}"#,
+            path.display().to_string()
+        );
+        let open = || Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap);
+        let journal = open().unwrap();
+        let index = place::beside(&path, "-shm");
+        let cut = || std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(0).unwrap();
+        let result: Result<()> = journal.content.write_with(Durability::Synced, |_, _| {
+            cut();
+            Err(Error::of(Code::Journal))
+        });
+        assert_eq!(result.unwrap_err().code(), Code::Journal);
+        // Nothing touches the memory any more, also where another program makes the file anew.
+        std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(64 << 10).unwrap();
+        let write = || journal.content.write_with(Durability::Synced, |_, _| Ok(()));
+        assert_eq!(write().unwrap_err().code(), Code::JournalReplaced);
+        assert_eq!(journal.pending().unwrap_err().code(), Code::JournalReplaced);
+        journal.close();
     }
 }

@@ -3,7 +3,7 @@
 
 use super::census::{self, State};
 use super::failure::failed;
-use super::files::{LOCK_WAIT, Shared, read_at};
+use super::files::{Files, LOCK_WAIT, Shared, read_at};
 use super::place::{self, beside};
 use super::recover;
 use super::rows;
@@ -77,6 +77,11 @@ impl Writer {
         self.connection = into_wal(connect(path)?, path)?;
         self.durability = Durability::Synced;
         Ok(())
+    }
+
+    /// Whether its transaction stays open because the index of the log is cut.
+    pub fn is_unusable(&self, files: &Files) -> bool {
+        !self.connection.is_autocommit() && files.check_index().is_err()
     }
 
     /// From now on a commit promises this.
@@ -225,7 +230,7 @@ fn open_files(settings: &Settings, is_restored: bool) -> Result<Opened> {
     if is_first {
         let _turn = files.writing()?;
         // Only for the speed of the first purchase.
-        let _ = super::begin_log(&connection);
+        let _ = super::begin_log(&connection, &files);
     }
     files.join(&mut opening);
     drop(opening);
