@@ -177,6 +177,15 @@ pub(super) fn open(path: &Path) -> Result<File> {
     })
 }
 
+/// Whether there is something at a path. A failure says neither.
+pub(super) fn exists(path: &Path) -> Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(cannot(path, "it cannot be read", &error)),
+    }
+}
+
 /// Opens a file that is going to be renamed. None: it does not exist.
 pub(super) fn open_to_move(path: &Path) -> Result<Option<File>> {
     #[allow(unused_mut)] // Windows shares it otherwise.

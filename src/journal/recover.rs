@@ -106,7 +106,7 @@ pub(super) fn rebuild(settings: &Settings) -> Result<()> {
     }
     let (fresh, whole) = (beside(path, RESTORING), beside(path, RESTORED));
     // Another process may have built it, and put it in place too.
-    if std::fs::symlink_metadata(&whole).is_ok() || !files.is_in_place() {
+    if place::exists(&whole)? || !files.is_in_place() {
         return Ok(());
     }
     let seal = files.existing_seal()?;
@@ -142,19 +142,27 @@ pub(super) fn rebuild(settings: &Settings) -> Result<()> {
 /// aside. Returns whether it did. A kill at any point leaves this to the next open.
 pub(super) fn finish(settings: &Settings) -> Result<bool> {
     let whole = beside(&settings.path, RESTORED);
-    if std::fs::symlink_metadata(&whole).is_err() || !is_of_seal(&whole, &settings.seal_path) {
+    if !place::exists(&whole)? || !is_of_seal(&whole, &settings.seal_path)? {
         return Ok(false);
     }
     put_in_place(&settings.path, &whole)
 }
 
 /// Whether a file is the new journal that belongs to a seal, and not somebody's own file.
-fn is_of_seal(whole: &Path, seal: &Path) -> bool {
-    let state = open_immutable(whole).ok().and_then(|connection| State::read(&connection).ok().flatten());
-    let seal = std::fs::File::open(seal).ok().and_then(|file| Seal::read(&file).ok().flatten());
-    state.zip(seal).is_some_and(|(state, seal)| {
+fn is_of_seal(whole: &Path, seal_path: &Path) -> Result<bool> {
+    let read = open_immutable(whole).and_then(|connection| State::read(&connection));
+    let state = match read.map_err(|error| failed(&error)) {
+        Err(error) if error.code() != Code::JournalDamaged => return Err(error),
+        state => state.ok().flatten(),
+    };
+    if !place::exists(seal_path)? {
+        return Ok(false);
+    }
+    let seal = std::fs::File::open(seal_path).and_then(|file| Seal::read(&file));
+    let seal = seal.map_err(|error| unsealed(seal_path, &error))?;
+    Ok(state.zip(seal).is_some_and(|(state, seal)| {
         state.incomplete_before.is_some() && state.journal == seal.journal && state.writes >= seal.written
-    })
+    }))
 }
 
 /// Reads what can be read of a journal that SQLite finds damaged.

@@ -415,6 +415,17 @@ STAT(lstat64, stat64)
 FSTAT(fstat, stat)
 FSTAT(fstat64, stat64)
 
+/* Rust asks by this for the state of a path and of an open file. */
+EXPORT int statx(int folder, const char *path, int flags, unsigned mask, struct statx *about) {
+    typedef int (*statx_fn)(int, const char *, int, unsigned, struct statx *);
+    /* Rust passes NULL to find out whether the kernel knows the call. */
+    const char *const volatile given = path;
+    if (!given) return REAL(statx, statx_fn)(folder, path, flags, mask, about);
+    const char *of = *path ? (ours(path) ? path : NULL) : path_of(folder);
+    if (!of) return REAL(statx, statx_fn)(folder, path, flags, mask, about);
+    ON(of, LOOKS, "statx", -1, REAL(statx, statx_fn)(folder, path, flags, mask, about), {});
+}
+
 EXPORT int fchmod(int fd, mode_t mode) {
     const char *path = path_of(fd);
     if (!path) return REAL(fchmod, int (*)(int, mode_t))(fd, mode);
