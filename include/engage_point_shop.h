@@ -72,9 +72,10 @@
  *   purchase and its redeem. eps_list_unacknowledged with "reference" lists it.
  *
  * MANUAL REVIEW. Engage may not show the outcome of a pending operation, for example after the
- * resend limit. The library then does not decide: "needsReview" is true, and the code is
- * EPS_PENDING_NEEDS_REVIEW or EPS_PENDING_AMBIGUOUS. A person compares the member's purchases and
- * rewards in Engage with the receipt, and the POS stores the decision by eps_resolve_review.
+ * resend limit, or after the journal has lost records. The library then does not decide:
+ * "needsReview" is true, and the code is EPS_PENDING_NEEDS_REVIEW or EPS_PENDING_AMBIGUOUS. A
+ * person compares the member's purchases and rewards in Engage with the receipt, and the POS stores
+ * the decision by eps_resolve_review.
  * eps_acknowledge alone states that a person has taken the operation over, without a decision.
  *
  * CODES. Every call that can fail returns an int32_t: EPS_OK (0) or a negative code. eps_outcome
@@ -356,8 +357,8 @@
 /** An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
  *  the administrator check the API key. */
 #define EPS_PENDING_CREDENTIALS (-521)
-/** The reward is redeemed or not listed, and nothing proves whether by this operation or by
- *  somebody else. A person must decide. */
+/** Engage shows a redeemed reward, or after a loss of records a purchase of the same item, and
+ *  nothing proves whether it is of this operation. A person must decide. */
 #define EPS_PENDING_AMBIGUOUS (-522)
 /** The operation is durable and is being sent. */
 #define EPS_PENDING_SUBMITTED (-523)
@@ -893,6 +894,30 @@ int32_t eps_acknowledge_reference(eps_client *client,
                                   const char *reference,
                                   const char *options_json,
                                   eps_buffer *out);
+
+/**
+ * Copies the journal into one new file, while it is in use: the copy for a backup.
+ *
+ * The copy is whole and durable when the call returns EPS_OK, and is marked as a copy. A client
+ * opens it only with "journalRole" "copy", to read it, or "takeOver", to sell with it in place of
+ * a lost journal; see docs/configuration.md. Two tills never run from one journal unnoticed.
+ *
+ * The longest wait is that of the configuration's "waitMs", and 2 s at least. The copy of a call
+ * that ends earlier is deleted. Other calls do not wait for the copy.
+ *
+ * @param path          The absolute path of the new file. No file is overwritten.
+ * @param options_json  NULL, or `{}`: there are no options yet.
+ * @param out           Gets `{"path": …, "bytes": n, "operations": n}`: the path as given, the
+ *                      size of the copy and the number of operations in it. Or gets the problem
+ *                      object. Required.
+ * @return EPS_OK; EPS_JOURNAL_CANNOT_OPEN if the path is not absolute, if the file exists or if it
+ *         cannot be made; EPS_JOURNAL_TIMED_OUT, EPS_JOURNAL_FULL, EPS_JOURNAL_DAMAGED;
+ *         EPS_JOURNAL_COPY if the journal is a copy itself; EPS_CANCELLED; another code of the
+ *         -1xx or -6xx class; EPS_BAD_CONFIG without a journal and with a journal in memory.
+ *
+ * Threads: any.
+ */
+EPS_API int32_t eps_backup_journal(eps_client *client, const char *path, const char *options_json, eps_buffer *out);
 
 /**
  * Reads the counters since the open and the counts of the journal, for the POS's own monitoring.

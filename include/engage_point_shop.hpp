@@ -233,8 +233,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
     /// the administrator check the API key.
     pending_credentials = EPS_PENDING_CREDENTIALS,
-    /// The reward is redeemed or not listed, and nothing proves whether by this operation or by
-    /// somebody else. A person must decide.
+    /// Engage shows a redeemed reward, or after a loss of records a purchase of the same item, and
+    /// nothing proves whether it is of this operation. A person must decide.
     pending_ambiguous = EPS_PENDING_AMBIGUOUS,
     /// The operation is durable and is being sent.
     pending_submitted = EPS_PENDING_SUBMITTED,
@@ -596,6 +596,10 @@ public:
     /// Acknowledges all operations of a reference, or none.
     Result acknowledge_reference(std::string_view reference, Options options = {}) const {
         return call(eps_acknowledge_reference, reference, options);
+    }
+    /// Copies the journal into one new file, while it is in use. The copy is marked as one.
+    Result backup_journal(std::string_view path, Options options = {}) const {
+        return call(eps_backup_journal, path, options);
     }
     /// Returns the counters since open, and the numbers of records in the journal.
     Result read_stats() const { return call(eps_read_stats); }

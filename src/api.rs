@@ -195,6 +195,17 @@ pub(crate) struct Resolution {
     pub pending: usize,
 }
 
+/// The result of `eps_backup_journal`.
+#[derive(Serialize)]
+pub(crate) struct JournalCopy<'a> {
+    /// As the caller named it.
+    pub path: &'a str,
+    /// The size of the copy.
+    pub bytes: u64,
+    /// The records in it.
+    pub operations: u64,
+}
+
 /// The result of `eps_find_reward`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,7 +1,7 @@
 //! The client: one method a call of the API. It checks options, makes reads on the caller's own
 //! thread, and gives purchases and redeems to the runtime.
 
-use crate::api::{self, Resolution};
+use crate::api::{self, JournalCopy, Resolution};
 use crate::config::{Config, Fields};
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::Channel;
@@ -16,6 +16,7 @@ use crate::runtime::{Runtime, WaitLimit};
 use crate::secret::Secret;
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,6 +200,17 @@ impl Client {
         self.check_open()?;
         fields(options)?.finish()?;
         Ok(api::operations(&self.runtime.acknowledge_reference(reference)?, &self.config.tenant))
+    }
+
+    /// Copies the journal into a new file while it is in use: `{"path", "bytes", "operations"}`.
+    /// The copy is marked as one.
+    pub fn backup_journal(&self, path: &str, options: Option<&str>) -> Result<Vec<u8>> {
+        self.check_open()?;
+        fields(options)?.finish()?;
+        let backup = self.runtime.backup(Path::new(path))?;
+        let (bytes, operations) = (backup.bytes, backup.operations);
+        self.log.write(Level::Info, "journal.copied", &[("records", Field::Number(operations))]);
+        Ok(api::to_json(&JournalCopy { path, bytes, operations }))
     }
 
     /// Returns the last known state of an operation: the operation object.

@@ -238,6 +238,12 @@ namespace EngagePointShop
         public IReadOnlyList<Operation> AcknowledgeReference(string reference) =>
             Operation.List(Ask(native.eps_acknowledge_reference, Text(reference, nameof(reference)), null));
 
+        /// <summary>Copies the journal into one new file, while it is in use. The copy is marked as
+        /// one. <paramref name="path"/> is absolute.</summary>
+        /// <exception cref="NotSentException">No copy was made: the file exists already, for
+        /// example.</exception>
+        public JournalCopy BackupJournal(string path) => new JournalCopy(Ask(native.eps_backup_journal, Text(path, nameof(path)), null));
+
         /// <summary>Returns the counters since open, and the numbers of records in the
         /// journal.</summary>
         public Stats ReadStats() => new Stats(Checked((out Native.Buffer buffer) => native.eps_read_stats(client, out buffer)));

@@ -233,8 +233,9 @@ namespace EngagePointShop
         /// <summary>An earlier attempt may have been processed, and Engage now responds with 401 or
         /// 403. Have the administrator check the API key.</summary>
         PendingCredentials = -521,
-        /// <summary>The reward is redeemed or not listed, and nothing proves whether by this
-        /// operation or by somebody else. A person must decide.</summary>
+        /// <summary>Engage shows a redeemed reward, or after a loss of records a purchase of the
+        /// same item, and nothing proves whether it is of this operation. A person must
+        /// decide.</summary>
         PendingAmbiguous = -522,
         /// <summary>The operation is durable and is being sent.</summary>
         PendingSubmitted = -523,

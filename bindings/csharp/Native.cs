@@ -73,6 +73,7 @@ namespace EngagePointShop
         internal readonly Ask1 eps_acknowledge;
         internal readonly Ask3 eps_resolve_review;
         internal readonly Ask2 eps_acknowledge_reference;
+        internal readonly Ask2 eps_backup_journal;
         internal readonly Ask eps_read_stats;
         internal readonly SetLog eps_set_log;
         internal readonly NewId eps_new_id;
@@ -124,6 +125,7 @@ namespace EngagePointShop
             Find(out eps_acknowledge, nameof(eps_acknowledge));
             Find(out eps_resolve_review, nameof(eps_resolve_review));
             Find(out eps_acknowledge_reference, nameof(eps_acknowledge_reference));
+            Find(out eps_backup_journal, nameof(eps_backup_journal));
             Find(out eps_read_stats, nameof(eps_read_stats));
             Find(out eps_set_log, nameof(eps_set_log));
             Find(out eps_new_id, nameof(eps_new_id));

@@ -323,6 +323,21 @@ namespace EngagePointShop
         public int Pending => (int)(Json["pending"].Integer ?? 0);
     }
 
+    /// <summary>The result of BackupJournal.</summary>
+    public sealed class JournalCopy : JsonObject
+    {
+        internal JournalCopy(Json json) : base(json) { }
+
+        /// <summary>The path of the copy, as it was given.</summary>
+        public string Path => Json["path"].Text;
+
+        /// <summary>The size of the copy.</summary>
+        public long Bytes => Json["bytes"].Integer ?? 0;
+
+        /// <summary>The number of operations in the copy.</summary>
+        public long Operations => Json["operations"].Integer ?? 0;
+    }
+
     /// <summary>The counters since open, and the numbers of records in the journal.</summary>
     public sealed class Stats : JsonObject
     {

@@ -87,7 +87,7 @@ pub fn run(data: &[u8]) {
                 odd => std::ptr::without_provenance_mut(usize::from(odd) * usize::from(input.byte())),
             };
             let at = &raw mut out;
-            let code = match which % 25 {
+            let code = match which % 26 {
                 0 => eps_list_items(handle, input.text(), input.text(), at),
                 1 => eps_list_points(handle, input.text(), input.text(), at),
                 2 => eps_list_rewards(handle, input.text(), input.text(), at),
@@ -134,6 +134,8 @@ pub fn run(data: &[u8]) {
                 20 => eps_resolve_review(handle, input.text(), input.text(), input.text(), at),
                 21 => eps_acknowledge_reference(handle, input.text(), input.text(), at),
                 22 => eps_json_quote(input.text(), at),
+                // A path from the input might name a file.
+                24 => eps_backup_journal(handle, null_mut(), input.text(), at),
                 23 => {
                     let (text, pointer) = (input.text(), input.text());
                     let len = if text.is_null() { 0 } else { CStr::from_ptr(text).count_bytes() };

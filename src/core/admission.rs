@@ -30,6 +30,8 @@ pub(crate) struct AdmissionRules<'a> {
     pub tenant: &'a str,
     /// How long after its acknowledgement a reference still means the same operation, in ms.
     pub reference_window_ms: Millis,
+    /// When the journal lost records, by the till's clock, while a press may mean one of them.
+    pub lost_at: Option<Millis>,
 }
 
 /// Intents in the journal that a command may mean.
@@ -128,13 +130,39 @@ pub(crate) fn admit(
         return conflict(Code::RewardInUse, Code::RewardInUse.row().meaning, intent);
     }
     let now = clocks.now();
-    Ok(Admission::New(Intent {
+    // What was declined since the loss, by Engage or by a person, is this sale's last word on it.
+    let is_decided =
+        |intent: &Intent| is_ours(intent) && is_same(intent, command) && intent.progress.lost_at_ms.is_some();
+    let lost_at = rules.lost_at.filter(|at| {
+        !candidates.by_reference.iter().any(|intent| is_decided(intent) && intent.progress.lost_at_ms == Some(*at))
+    });
+    let intent = Intent {
         tenant: Some(rules.tenant.to_owned()),
         processing_window: clocks.processing_window(),
         rewards_before: command.rewards_before.clone(),
         progress: Progress { shared_id: command.named || command.derived, ..first_attempt(clocks) },
         ..Intent::new(command.operation, command.reference.clone(), now, now + clocks.in_flight_window_ms)
+    };
+    Ok(Admission::New(match lost_at {
+        Some(at) => Intent { detail: Detail::default(), ..query_first(intent, at) },
+        None => intent,
     }))
+}
+
+/// Returns an intent that may be the second one of a lost record: its attempts are not known, so
+/// that a status query comes before another one.
+fn query_first(intent: Intent, lost_at: Millis) -> Intent {
+    Intent {
+        state: IntentState::InDoubt,
+        processing_window: None,
+        progress: Progress {
+            lost_at_ms: Some(lost_at),
+            query_first: true,
+            last_attempt_at_ms: None,
+            ..intent.progress
+        },
+        ..intent
+    }
 }
 
 fn first_attempt(clocks: Clocks) -> Progress {
@@ -193,10 +221,13 @@ fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: Admissi
         http_status: intent.detail.http_status,
         engage_code: intent.detail.engage_code.clone(),
     });
-    Ok(Admission::New(Intent {
+    let attempts = intent.detail.attempts;
+    // Newer revisions of the record may be lost.
+    let lost_at = rules.lost_at.filter(|at| intent.progress.lost_at_ms != Some(*at) || intent.progress.query_first);
+    let next = Intent {
         state: IntentState::Recorded,
         code: Code::Pending,
-        detail: Detail { attempts: intent.detail.attempts + 1, ..Detail::default() },
+        detail: Detail { attempts: attempts + 1, ..Detail::default() },
         recorded_at: clocks.now(),
         in_flight_until: clocks.now() + clocks.in_flight_window_ms,
         next_query_at: clocks.now(),
@@ -205,8 +236,98 @@ fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: Admissi
         earlier_in_doubt: false,
         resolved_at: None,
         acknowledged_at: None,
-        progress: Progress { declined_before: before, shared_id: intent.progress.shared_id, ..first_attempt(clocks) },
+        progress: Progress {
+            declined_before: before,
+            shared_id: intent.progress.shared_id || lost_at.is_some(),
+            lost_at_ms: intent.progress.lost_at_ms,
+            ..first_attempt(clocks)
+        },
         revision: intent.revision + 1,
         ..intent
+    };
+    Ok(Admission::New(match lost_at {
+        Some(at) => Intent { detail: Detail { attempts, ..Detail::default() }, ..query_first(next, at) },
+        None => next,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::domain::Purchase;
+    use crate::core::id::{ContactId, ItemId, OperationId};
+    use uuid::Uuid;
+
+    const TENANT: &str = "https://a.voyado.com";
+    const CLOCKS: Clocks = Clocks { till: 5_000, engage: Some((7_000, 7_100)), in_flight_window_ms: 66_000 };
+
+    fn rules(lost_at: Option<Millis>) -> AdmissionRules<'static> {
+        AdmissionRules { tenant: TENANT, reference_window_ms: 43_200_000, lost_at }
+    }
+
+    fn command(named: bool) -> Command {
+        let id = Uuid::from_u128(1);
+        let purchase =
+            Purchase { id: OperationId::fresh(), contact: ContactId::from_uuid(id), item: ItemId::from_uuid(id) };
+        Command {
+            operation: purchase.into(),
+            named,
+            derived: false,
+            reference: Some("R1".to_owned()),
+            rewards_before: None,
+        }
+    }
+
+    fn admitted(command: &Command, candidates: Candidates, lost_at: Option<Millis>) -> Intent {
+        match admit(command, candidates, CLOCKS, rules(lost_at)).unwrap() {
+            Admission::New(intent) => intent,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn by_reference(intent: &Intent) -> Candidates {
+        Candidates { by_reference: vec![intent.clone()], ..Candidates::default() }
+    }
+
+    #[test]
+    fn press_after_a_loss_of_records_is_queried_first() {
+        let plain = admitted(&command(false), Candidates::default(), None);
+        assert_eq!((plain.state, plain.detail.attempts), (IntentState::Recorded, 1));
+        assert!(!plain.progress.query_first && plain.processing_window.is_some());
+        for named in [false, true] {
+            let doubt = admitted(&command(named), Candidates::default(), Some(9));
+            assert_eq!((doubt.state, doubt.detail.attempts), (IntentState::InDoubt, 0));
+            assert_eq!((doubt.progress.lost_at_ms, doubt.progress.query_first), (Some(9), true));
+            assert_eq!((doubt.progress.shared_id, doubt.processing_window), (named, None));
+        }
+    }
+
+    #[test]
+    fn sale_declined_since_the_loss_is_not_queried_again() {
+        let doubt = admitted(&command(false), Candidates::default(), Some(9));
+        let declined = Intent { state: IntentState::Declined, code: Code::Declined, ..doubt };
+        assert!(!admitted(&command(false), by_reference(&declined), Some(9)).progress.query_first);
+        // Another loss, or a decline from before it.
+        assert!(admitted(&command(false), by_reference(&declined), Some(10)).progress.query_first);
+        let mut before = declined;
+        before.progress.lost_at_ms = None;
+        assert!(admitted(&command(false), by_reference(&before), Some(9)).progress.query_first);
+    }
+
+    #[test]
+    fn record_not_sent_before_a_loss_is_queried_first() {
+        let plain = admitted(&command(false), Candidates::default(), None);
+        let not_sent = Intent { state: IntentState::NotSent, code: Code::Offline, ..plain };
+        // A newer revision may be lost, with an attempt under the same id.
+        let doubt = admitted(&command(false), by_reference(&not_sent), Some(9));
+        assert_eq!((doubt.id(), doubt.state, doubt.detail.attempts), (not_sent.id(), IntentState::InDoubt, 1));
+        assert!(doubt.progress.query_first && doubt.progress.shared_id);
+        assert_eq!(doubt.revision, not_sent.revision + 1);
+        let mut since = not_sent;
+        since.progress.lost_at_ms = Some(9);
+        assert_eq!(admitted(&command(false), by_reference(&since), Some(9)).state, IntentState::Recorded);
+        // Its commit failed, so that nothing was queried.
+        since.progress.query_first = true;
+        assert!(admitted(&command(false), by_reference(&since), Some(9)).progress.query_first);
+    }
 }

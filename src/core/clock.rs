@@ -34,7 +34,8 @@ impl Clocks {
 pub(crate) struct Observation {
     /// The number of attempts when it was last read.
     attempts: u32,
-    /// Since when that number is known. The last attempt began at this time or before.
+    /// Since when that number is known. The last attempt began at this time or before. Zero is the
+    /// start of the run.
     since: Duration,
     /// This client made the last attempt, so that `since` is its start.
     own: bool,
@@ -53,7 +54,8 @@ impl Observation {
             Some(before) => Self { attempts: intent.detail.attempts, since: now, own: false, ..before },
             None => Self {
                 attempts: intent.detail.attempts,
-                since: now,
+                // The attempts of a lost record were made before this run.
+                since: if intent.progress.query_first { Duration::ZERO } else { now },
                 own: false,
                 first: now,
                 age_at_first: intent.progress.age_ms,
@@ -157,6 +159,16 @@ mod tests {
         assert!(at(166).in_flight_over && !at(166).history_complete);
         assert!(at(766).history_complete && !at(765).history_complete);
         assert_eq!(at(700).until_complete_ms, 66_000);
+    }
+
+    #[test]
+    fn window_of_lost_record_counts_from_the_start_of_the_run() {
+        let mut intent = intent(BUILT);
+        intent.progress.query_first = true;
+        let seen = Observation::read(None, &intent, s(700));
+        let at = |seconds| seen.query_time(&intent, s(seconds), None, LIMITS);
+        assert_eq!([665, 666].map(|seconds| at(seconds).history_complete), [false, true]);
+        assert_eq!(at(800).age_ms, 100_000);
     }
 
     #[test]

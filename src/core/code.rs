@@ -201,7 +201,7 @@ codes! {
     PendingClosed = -519, "EPS_PENDING_CLOSED", Pending, "The client was closed during the wait. The operation is resolved after the next open.";
     PendingNeedsReview = -520, "EPS_PENDING_NEEDS_REVIEW", Pending, "Older than resendLimitMs, and Engage does not show it: it is not sent again, and a person must decide.";
     PendingCredentials = -521, "EPS_PENDING_CREDENTIALS", Pending, "An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have the administrator check the API key.";
-    PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "The reward is redeemed or not listed, and nothing proves whether by this operation or by somebody else. A person must decide.";
+    PendingAmbiguous = -522, "EPS_PENDING_AMBIGUOUS", Pending, "Engage shows a redeemed reward, or after a loss of records a purchase of the same item, and nothing proves whether it is of this operation. A person must decide.";
     PendingSubmitted = -523, "EPS_PENDING_SUBMITTED", Pending, "The operation is durable and is being sent.";
     PendingOutOfMemory = -524, "EPS_PENDING_OUT_OF_MEMORY", Pending, "There was no memory for the response of an attempt.";
 

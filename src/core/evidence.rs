@@ -80,6 +80,14 @@ pub(crate) enum QueryResult {
     NoHistory,
     /// A history without a row of this purchase, but with rows that could not be read.
     Unreadable(Reason),
+    /// A history without a row of this purchase. Its record may be a lost one's second, and
+    /// purchases of the same item are in it that the journal does not know.
+    Similar {
+        /// Engage's own JSON, if there is one such purchase only.
+        response: Option<String>,
+        /// What was found, in text.
+        cause: String,
+    },
     /// The reward is in the list and not redeemed.
     NotRedeemed,
     /// The reward is redeemed, by this till or by somebody else.
@@ -131,6 +139,7 @@ impl QueryResult {
             | QueryResult::Unreadable(reason)
             | QueryResult::NoEvidence(reason) => reason.code,
             QueryResult::Redeemed(_) => Code::AlreadyRedeemed,
+            QueryResult::Similar { .. } => Code::PendingAmbiguous,
             QueryResult::Absent
             | QueryResult::NoHistory
             | QueryResult::NotRedeemed
@@ -251,6 +260,13 @@ pub(crate) fn after_absence(intent: &Intent, result: &QueryResult, time: QueryTi
         // contact.
         Some(code) if RejectionWeight::of(code) != RejectionWeight::Contact => match result {
             QueryResult::Absent if row_proves && time.history_complete => AbsenceRule::Declined,
+            _ => AbsenceRule::Pending,
+        },
+        // Of a lost record the id is not known, unless it is the POS's own or a derived one: A1
+        // then holds. Else only a complete history shows that there was no attempt (A2).
+        None if intent.progress.query_first => match result {
+            _ if readable && intent.progress.shared_id => AbsenceRule::Resend,
+            QueryResult::Absent | QueryResult::NoHistory if time.history_complete => AbsenceRule::Resend,
             _ => AbsenceRule::Pending,
         },
         // A1: an attempt too many deducts nothing. The in-flight window keeps the server's load
@@ -381,6 +397,21 @@ mod tests {
             assert_eq!(after_absence(&intent, &result, time, false), rule, "{doubt} {rejection:?} {result:?} {time:?}");
         }
         assert_eq!(after_absence(&intent(false, None), &QueryResult::Absent, early, true), Resend, "after a reset");
+        // The record may be a lost one's second: no attempt of its own was made.
+        let lost = |shared_id, result: &QueryResult, time| {
+            let mut intent = intent(false, None);
+            (intent.progress.query_first, intent.progress.shared_id) = (true, shared_id);
+            after_absence(&intent, result, time, false)
+        };
+        let unreadable = QueryResult::Unreadable(Reason::of(Code::Pending));
+        for result in [&QueryResult::Absent, &QueryResult::NoHistory, &unreadable] {
+            assert_eq!(lost(true, result, early), Resend, "{result:?} of a known id");
+            assert_eq!(lost(false, result, early), Pending, "{result:?} of an unknown id");
+        }
+        assert_eq!(lost(false, &QueryResult::Absent, late), Resend);
+        assert_eq!(lost(false, &QueryResult::NoHistory, late), Resend);
+        assert_eq!(lost(false, &unreadable, late), Pending);
+        assert_eq!(lost(true, &failed(Code::ServerError), late), Pending);
         let mut processing = intent(true, Some(Code::ItemNotFound));
         processing.progress.processing_seen = true;
         assert_eq!(after_absence(&processing, &QueryResult::Absent, late, false), Pending, "Engage was processing it");

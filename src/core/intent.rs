@@ -119,6 +119,13 @@ pub(crate) struct Progress {
     /// may have used it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub shared_id: bool,
+    /// Records of the journal were lost at this time, by the till's clock, and one of them may have
+    /// been of the same sale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_at_ms: Option<Millis>,
+    /// No attempt of this record was made since: a status query comes before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub query_first: bool,
     /// The age of the intent at its last write, in ms, by clocks that ran steadily.
     pub age_ms: Millis,
     /// `recorded_at` is by Engage's clock.

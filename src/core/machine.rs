@@ -128,6 +128,10 @@ pub(crate) fn after_query(
         QueryResult::Absent | QueryResult::NoHistory | QueryResult::Unreadable(_) | QueryResult::NoEvidence(_) => {
             query.without_row(&result, immediate)
         }
+        QueryResult::Similar { response, cause } => {
+            let reason = Reason { cause: vec![cause], ..Reason::of(Code::Pending) };
+            query.ambiguous(reason, response)
+        }
         QueryResult::NotRedeemed => query.not_redeemed(),
         QueryResult::Redeemed(found) => query.redeemed(found),
         QueryResult::Unseen | QueryResult::Impossible => query.without_reward(&result),
@@ -149,7 +153,11 @@ impl Query<'_> {
     fn without_row(self, result: &QueryResult, immediate: bool) -> AfterQuery {
         match (after_absence(&self.seen, result, self.time, immediate), &self.rejection) {
             (AbsenceRule::Declined, Some(reason)) => self.declined(reason.clone()),
-            (AbsenceRule::Resend, _) if self.may_resend() => AfterQuery::Resend { excluded: false },
+            (AbsenceRule::Resend, _) if self.may_resend() => {
+                let is_absent = matches!(result, QueryResult::Absent | QueryResult::NoHistory);
+                let excluded = is_absent && self.seen.progress.query_first && self.time.history_complete;
+                AfterQuery::Resend { excluded }
+            }
             _ => {
                 let reason = self.reason_without_row(result);
                 self.wait(reason)
@@ -240,7 +248,9 @@ impl Query<'_> {
         let mut next = pending(&self.seen, Reason { code, ..reason }, self.clocks, self.timing);
         if next.intent.needs_review() {
             next.delay_ms = next.delay_ms.max(REVIEW_INTERVAL_MS);
-        } else if self.seen.progress.rejection.is_some() && self.time.until_complete_ms > 0 {
+        } else if (self.seen.progress.rejection.is_some() || self.seen.progress.query_first)
+            && self.time.until_complete_ms > 0
+        {
             // One query soon after the history is complete.
             next.delay_ms = next.delay_ms.min(self.time.until_complete_ms + 1_000);
             next.intent.progress.expected_by_ms = Some(self.clocks.now() + self.time.until_complete_ms);
@@ -284,6 +294,7 @@ pub(crate) fn next_attempt(intent: &Intent, excluded: bool, clocks: Clocks) -> I
         revision: intent.revision + 1,
         ..intent.clone()
     };
+    next.progress.query_first = false;
     next.progress.in_flight_window_ms = clocks.in_flight_window_ms;
     next.progress.last_attempt_at_ms = Some(clocks.now());
     next
@@ -408,7 +419,8 @@ fn pending(intent: &Intent, reason: Reason, clocks: Clocks, timing: Timing<'_>) 
     Next { intent: next, delay_ms }
 }
 
-/// Returns the intent of a redeem that is either completed or declined, without a proof of either.
+/// Returns the intent that is either completed or declined, without a proof of either: of a redeem,
+/// or of a purchase whose record may be a lost one's second.
 fn ambiguous(intent: &Intent, reason: Reason, reward: Option<String>, clocks: Clocks, timing: Timing<'_>) -> Next {
     let next = pending(intent, Reason { code: Code::PendingAmbiguous, ..reason }, clocks, timing);
     Next { intent: Intent { response: reward, ..next.intent }, delay_ms: next.delay_ms.max(REVIEW_INTERVAL_MS) }

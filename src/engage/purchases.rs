@@ -5,7 +5,7 @@ use super::error_response::{self, ErrorBody};
 use super::shape::{self, Object};
 use super::{Engage, contact_path, get, server_clock};
 use crate::core::code::{Code, Outcome};
-use crate::core::domain::Purchase;
+use crate::core::domain::{Millis, Purchase};
 use crate::core::error::{Detail, Error, Result};
 use crate::core::evidence::{AttemptResult, QueryResult, Reason};
 use crate::core::granted_reward::Grant;
@@ -15,6 +15,7 @@ use crate::secret::Secret;
 use crate::transport::{Call, Failure, FailureKind, Request, Response};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -243,6 +244,34 @@ impl Engage {
         }
     }
 
+    /// Returns the purchases of a history that may be of the same sale as this one, under another
+    /// id: of the same item, not failed, and made in a time. One without a time counts.
+    pub fn similar_in<'h>(
+        &self,
+        purchase: &Purchase,
+        history: &'h History,
+        made: &RangeInclusive<Millis>,
+    ) -> Vec<SimilarPurchase<'h>> {
+        let History::Rows { rows, .. } = history else { return Vec::new() };
+        let mapping = &self.api_mapping;
+        let similar = |raw: &'h RawValue| {
+            let fields = Object::read(raw)?;
+            let item = fields.guid(&[&mapping.item_id_field]);
+            let status = fields.digits(&[&mapping.status_field]).unwrap_or_default();
+            let made_on = fields.text(&mapping.created_on_fields);
+            let is_made = |text: &str| server_clock::of_engage(text).is_none_or(|at| made.contains(&at));
+            if item.is_some_and(|item| item != purchase.item.uuid())
+                || mapping.failed.iter().any(|name| status.eq_ignore_ascii_case(name))
+                || !made_on.as_deref().is_none_or(is_made)
+            {
+                return None;
+            }
+            let ids = mapping.purchase_id_fields.iter().filter_map(|name| fields.guid(&[name])).collect();
+            Some(SimilarPurchase { ids, response: raw.get() })
+        };
+        rows.iter().filter_map(|raw| similar(raw)).collect()
+    }
+
     /// Reads the fields of a completed purchase that say which reward it gave.
     pub fn grant(&self, purchase: &str) -> Grant {
         let Some(fields) = serde_json::from_str::<&RawValue>(purchase).ok().and_then(Object::read) else {
@@ -254,6 +283,14 @@ impl Engage {
             made_on: fields.text(&self.api_mapping.created_on_fields).as_deref().and_then(server_clock::of_engage),
         }
     }
+}
+
+/// A purchase of the same item and member as another.
+pub(crate) struct SimilarPurchase<'h> {
+    /// The ids in it, one of which is the purchase id.
+    pub ids: Vec<Uuid>,
+    /// Engage's own JSON.
+    pub response: &'h str,
 }
 
 /// What one purchase of Engage's says.

@@ -662,6 +662,43 @@ pub unsafe extern "C" fn eps_acknowledge_reference(
     }
 }
 
+/// Copies the journal into one new file, while it is in use: the copy for a backup.
+///
+/// The copy is whole and durable when the call returns EPS_OK, and is marked as a copy. A client
+/// opens it only with "journalRole" "copy", to read it, or "takeOver", to sell with it in place of
+/// a lost journal; see docs/configuration.md. Two tills never run from one journal unnoticed.
+///
+/// The longest wait is that of the configuration's "waitMs", and 2 s at least. The copy of a call
+/// that ends earlier is deleted. Other calls do not wait for the copy.
+///
+/// @param path          The absolute path of the new file. No file is overwritten.
+/// @param options_json  NULL, or `{}`: there are no options yet.
+/// @param out           Gets `{"path": …, "bytes": n, "operations": n}`: the path as given, the
+///                      size of the copy and the number of operations in it. Or gets the problem
+///                      object. Required.
+/// @return EPS_OK; EPS_JOURNAL_CANNOT_OPEN if the path is not absolute, if the file exists or if it
+///         cannot be made; EPS_JOURNAL_TIMED_OUT, EPS_JOURNAL_FULL, EPS_JOURNAL_DAMAGED;
+///         EPS_JOURNAL_COPY if the journal is a copy itself; EPS_CANCELLED; another code of the
+///         -1xx or -6xx class; EPS_BAD_CONFIG without a journal and with a journal in memory.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_backup_journal(
+    client: *mut eps_client,
+    path: *const c_char,
+    options_json: *const c_char,
+    out: *mut eps_buffer,
+) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::json("eps_backup_journal", out, || {
+            let client = handle::get(client)?;
+            let path = input::required(path, "path")?;
+            client.backup_journal(path, input::optional(options_json, "options_json")?)
+        })
+    }
+}
+
 /// Reads the counters since the open and the counts of the journal, for the POS's own monitoring.
 ///
 /// @param out  Gets a JSON object: "version", "reads", "purchasesSent", "redeemsSent",

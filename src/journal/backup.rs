@@ -1,84 +1,213 @@
 //! A copy of the journal in one file, made while the journal is in use. The copy is marked, so that
-//! it is never used as a live journal by accident.
+//! it is never used as a live journal by accident. Its path never names half a copy: the copy is
+//! made beside it and renamed.
 
+use super::checksums;
+use super::connection::{connect, keep_log};
 use super::failure::failed;
-use super::place;
+use super::files::Files;
+use super::helper::Helper;
+use super::place::{self, beside};
 use super::state::State;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use crate::rt::{self, Mutex};
+use rusqlite::{Connection, InterruptHandle, OpenFlags, Transaction, TransactionBehavior};
+use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Backup {
     /// The size of the copy.
-    #[allow(dead_code)]
     pub bytes: u64,
     /// The records in it.
-    #[allow(dead_code)]
     pub operations: u64,
 }
 
-/// Copies the journal of a connection into a new file.
-pub(super) fn make(connection: &Connection, path: &Path) -> Result<Backup> {
-    if !path.is_absolute() {
-        return Err(Error::new(Code::JournalCannotOpen, "path of the copy must be absolute"));
+/// The content of a file whose name is taken and whose copy is not whole yet. No SQLite and no
+/// journal begins like this.
+const UNFINISHED: &[u8] = b"This copy of a journal of engage_point_shop was not finished. Delete it.\n";
+
+/// How far a copy is.
+enum Progress {
+    Begins,
+    Copies(InterruptHandle),
+    /// Its caller has left, so that nobody learns of it.
+    Left,
+    Ended(Result<Backup>),
+}
+
+/// Makes a copy on a helper's thread, and waits for it at most `limit`. A copy that is not whole by
+/// then is deleted as soon as the disk lets that be done.
+pub(super) fn make_within(
+    helper: &Helper,
+    limit: Duration,
+    path: &Path,
+    copy: impl FnOnce(&dyn Fn(&Connection) -> Result<()>) -> Result<Backup> + Send + 'static,
+) -> Result<Backup> {
+    let progress = Arc::new(Mutex::new(Progress::Begins));
+    let (of_work, made) = (progress.clone(), path.to_owned());
+    let waited = helper.call(limit, move || {
+        let begin = |connection: &Connection| {
+            let mut progress = rt::lock(&of_work);
+            if matches!(*progress, Progress::Left) {
+                return Err(Error::of(Code::Cancelled));
+            }
+            *progress = Progress::Copies(connection.get_interrupt_handle());
+            Ok(())
+        };
+        let result = copy(&begin);
+        let mut progress = rt::lock(&of_work);
+        if matches!(*progress, Progress::Left) {
+            if result.is_ok() {
+                let _ = std::fs::remove_file(made);
+            }
+        } else {
+            *progress = Progress::Ended(result);
+        }
+    });
+    let mut progress = rt::lock(&progress);
+    match (std::mem::replace(&mut *progress, Progress::Left), waited) {
+        (Progress::Ended(result), _) => result,
+        (before, Err(error)) => {
+            if let Progress::Copies(handle) = before {
+                handle.interrupt();
+            }
+            Err(error)
+        }
+        (_, Ok(())) => Err(Error::of(Code::Internal)),
     }
-    place::check(path, &place::beside(path, "-seal"))?;
-    // SQLite writes into an empty file, which is made here so that nothing is overwritten.
-    if place::create(path)?.is_none() {
+}
+
+/// Copies an open journal into a new file. `begin` is called before the long part, and ends the
+/// copy if its caller has left.
+pub(super) fn make(files: &Files, path: &Path, begin: impl Fn(&Connection) -> Result<()>) -> Result<Backup> {
+    check_name(path)?;
+    let rejected = |error: Error| {
+        Error::new(error.code(), format!("the copy {} cannot be made: {}", path.display(), error.message()))
+            .with_cause(error.cause().to_vec())
+    };
+    place::check(path, &beside(path, "-seal")).map_err(rejected)?;
+    // SQLite would take it for a part of the copy.
+    if let Some(stray) =
+        ["-wal", "-journal"].iter().map(|end| beside(path, end)).find(|file| std::fs::symlink_metadata(file).is_ok())
+    {
         return Err(Error::new(
             Code::JournalCannotOpen,
-            format!("the copy {} exists already; name a new file", path.display()),
+            format!("{} lies beside the place of the copy; name another file", stray.display()),
         ));
     }
-    let made = copy(connection, path);
+    let Some(mut reserved) = place::create(path).map_err(rejected)? else {
+        return Err(Error::new(
+            Code::JournalCannotOpen,
+            format!("the copy {} exists already and was left untouched; name a new file", path.display()),
+        ));
+    };
+    let part = beside(path, "-part");
+    let run = || {
+        reserved.write_all(UNFINISHED).map_err(|error| undurable(path, &error))?;
+        drop(reserved);
+        // The copy is of the files that the next start will open.
+        files.check_index()?;
+        files.check_paths()?;
+        let connection = connect(&files.path)?;
+        keep_log(&connection, true)?;
+        begin(&connection)?;
+        // Of an earlier copy to the same path that a crash has ended.
+        let _ = std::fs::remove_file(&part);
+        if place::create(&part).map_err(rejected)?.is_none() {
+            return Err(Error::new(Code::JournalCannotOpen, format!("{} cannot be replaced", part.display())));
+        }
+        let operations = copy(&connection, &part)?;
+        publish(&part, path).map(|bytes| Backup { bytes, operations })
+    };
+    let made = run();
     if made.is_err() {
-        // It was made by this call, and holds no whole copy.
-        let _ = std::fs::remove_file(path);
+        // Both were made by this call, and neither is a whole copy.
+        for file in [&part, path] {
+            let _ = std::fs::remove_file(file);
+        }
     }
     made
 }
 
-fn copy(connection: &Connection, path: &Path) -> Result<Backup> {
-    let name = path.to_str().ok_or_else(|| Error::new(Code::BadUtf8, "path is not valid UTF-8"))?;
+/// Rejects a path that SQLite or this library would take for a file beside a journal.
+fn check_name(path: &Path) -> Result<()> {
+    let says = match path.to_str() {
+        None => return Err(Error::new(Code::BadUtf8, "path is not valid UTF-8")),
+        Some(_) if !path.is_absolute() => "must be absolute",
+        Some(name) if ["-wal", "-shm", "-journal", "-seal", "-part"].iter().any(|end| name.ends_with(end)) => {
+            "is the name of a file beside a journal; end it with .db"
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(Error::new(Code::JournalCannotOpen, format!("path {} of the copy {says}", path.display())))
+}
+
+/// Copies the content, marks the copy, and proves that it is whole. Returns the number of records.
+fn copy(connection: &Connection, part: &Path) -> Result<u64> {
+    let name = part.to_str().ok_or_else(|| Error::new(Code::BadUtf8, "path is not valid UTF-8"))?;
     let run = || {
         connection.execute("VACUUM INTO ?1", (name,))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let copy = Connection::open_with_flags(path, flags)?;
+        let copy = Connection::open_with_flags(part, flags)?;
+        // No file beside it, which a kill would leave.
+        copy.pragma_update(None, "journal_mode", "MEMORY")?;
         let transaction = Transaction::new_unchecked(&copy, TransactionBehavior::Immediate)?;
-        let state = State::read(&transaction)?.unwrap_or_else(State::fresh);
+        let state = State::read(&transaction)?;
+        let records = checksums::verify(&transaction)?;
+        let whole = state
+            .filter(|state| records.damaged.is_empty() && (records.count, records.sum) == (state.records, state.sum));
+        let Some(state) = whole else { return Ok(None) };
         let state = State { is_copy: true, closed: true, ..state };
         state.write(&transaction)?;
         transaction.commit()?;
         copy.close().map_err(|(_, error)| error)?;
-        Ok(state.records)
+        Ok(Some(state.records))
     };
-    let operations = run().map_err(|error| failed(&error))?;
-    let synced = || {
-        let file = std::fs::File::open(path)?;
+    run().map_err(|error| failed(&error))?.ok_or_else(|| {
+        let message = "the journal has damaged records, so that no copy was made; close the client and open it again, \
+                       which reports what can be read";
+        Error::new(Code::JournalDamaged, message)
+    })
+}
+
+/// Makes the copy durable and gives it its name. Returns its size.
+fn publish(part: &Path, path: &Path) -> Result<u64> {
+    let run = || {
+        let file = std::fs::File::open(part)?;
         file.sync_all()?;
+        std::fs::rename(part, path)?;
         place::sync_folder(path)?;
         Ok(file.metadata()?.len())
     };
-    let bytes = synced().map_err(|error: std::io::Error| {
-        Error::new(Code::Journal, format!("the copy {} cannot be made durable", path.display()))
-            .with_cause(chain(&error))
-    })?;
-    Ok(Backup { bytes, operations })
+    run().map_err(|error| undurable(path, &error))
+}
+
+fn undurable(path: &Path, error: &std::io::Error) -> Error {
+    let code = match error.kind() {
+        std::io::ErrorKind::StorageFull => Code::JournalFull,
+        _ => Code::Journal,
+    };
+    Error::new(code, format!("the copy {} cannot be made durable", path.display())).with_cause(chain(error))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::{Backup, make_within};
     use crate::config::Config;
     use crate::core::code::Code;
     use crate::core::domain::{Operation, Purchase};
     use crate::core::id::{ContactId, ItemId, OperationId};
     use crate::core::intent::{Durability, Intent};
     use crate::journal::Journal;
+    use crate::journal::helper::Helper;
     use crate::log::Log;
     use std::path::Path;
+    use std::time::Duration;
 
     fn open(path: &Path, more: &str) -> crate::core::error::Result<Journal> {
         let config = format!(
@@ -93,6 +222,59 @@ mod tests {
         let item = ItemId::from_uuid(uuid::Uuid::new_v4());
         let operation = Operation::Purchase(Purchase { id: OperationId::fresh(), contact, item });
         Intent { tenant: Some("https://a.voyado.com".to_owned()), ..Intent::new(operation, None, 1, 2) }
+    }
+
+    #[test]
+    fn copy_whose_caller_has_left_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy.db");
+        let (helper, connection) = (Helper::new("eps-test"), rusqlite::Connection::open_in_memory().unwrap());
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let made = path.clone();
+        let left = make_within(&helper, Duration::from_millis(20), &path, move |begin| {
+            begin(&connection)?;
+            held.recv().unwrap();
+            assert_eq!(begin(&connection).unwrap_err().code(), Code::Cancelled);
+            std::fs::write(&made, "a copy").unwrap();
+            Ok(Backup { bytes: 6, operations: 0 })
+        });
+        assert_eq!(left.unwrap_err().code(), Code::JournalTimedOut);
+        release.send(()).unwrap();
+        // The helper does one job after the other.
+        helper.call(Duration::from_secs(60), || ()).unwrap();
+        assert!(!path.exists());
+        let made = make_within(&helper, Duration::from_secs(60), &path, |_| Ok(Backup { bytes: 6, operations: 0 }));
+        assert_eq!(made.unwrap().bytes, 6);
+    }
+
+    #[test]
+    fn copy_is_rejected_where_it_would_harm() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("points.db");
+        let journal = open(&path, "").unwrap();
+        std::fs::write(folder.path().join("stray.db-journal"), "x").unwrap();
+        let before = std::fs::read_dir(folder.path()).unwrap().count();
+        for name in
+            ["points.db", "points.db-journal", "points.db-wal", "points.db-seal", "copy-part", "stray.db", "no/c"]
+        {
+            let error = journal.backup(&folder.path().join(name)).unwrap_err();
+            assert_eq!(error.code(), Code::JournalCannotOpen, "{name}: {error:?}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before);
+        assert!(journal.save(&purchase(), Durability::Synced).unwrap());
+    }
+
+    #[test]
+    fn damaged_record_prevents_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("points.db"), folder.path().join("copy.db"));
+        let journal = open(&path, "").unwrap();
+        assert!(journal.save(&purchase(), Durability::Synced).unwrap());
+        let other = rusqlite::Connection::open(&path).unwrap();
+        assert_eq!(other.execute("UPDATE operation SET attempts = 9", ()).unwrap(), 1);
+        drop(other);
+        assert_eq!(journal.backup(&copy).unwrap_err().code(), Code::JournalDamaged);
+        assert!(!copy.exists() && !folder.path().join("copy.db-part").exists());
     }
 
     #[test]

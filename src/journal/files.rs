@@ -156,6 +156,44 @@ impl Shared {
     }
 }
 
+/// Puts a new journal in the place of another, whose files are moved aside. A kill leaves the rest
+/// to the next call. Returns false if another process has put it in place.
+pub(super) fn put_in_place(path: &Path, fresh: &Path) -> Result<bool> {
+    // Under the registry's lock: nobody in this process opens or closes a journal meanwhile.
+    let registry = rt::lock(&REGISTRY);
+    place::check_file(fresh)?;
+    let Some(file) = place::open_to_move(fresh)? else { return Ok(false) };
+    let about = file.metadata().map_err(|error| unreadable(fresh, &error))?;
+    // The lock of an opener, on the file that is going to be the journal.
+    let until = Instant::now() + LOCK_WAIT;
+    while !try_lock(&file, LockKind::Exclusive, OPENER.0, OPENER.1).map_err(|error| unreadable(fresh, &error))? {
+        pause(until)?;
+    }
+    if key_of_path(fresh) != Some(key_of(&about)) {
+        return Ok(false);
+    }
+    if let Some(key) = key_of_path(path) {
+        let is_used = registry.open.iter().any(|(known, _)| *known == key) || {
+            let old = place::open(path)?;
+            let (first, count) = SQLITE_SHARED;
+            !try_lock(&old, LockKind::Exclusive, first, count).map_err(|error| unreadable(path, &error))?
+        };
+        if is_used {
+            return Err(super::failure::locked());
+        }
+    }
+    place::move_aside(path)?;
+    let swap = || {
+        std::fs::rename(fresh, path)?;
+        place::sync_folder(path)
+    };
+    swap().map_err(|error| {
+        Error::new(Code::JournalCannotOpen, format!("the new journal {} cannot be put in place", path.display()))
+            .with_cause(chain(&error))
+    })?;
+    Ok(true)
+}
+
 impl Shared {
     /// Becomes one of the users.
     pub fn join(&self, opening: &mut Opening<'_>) {
@@ -248,6 +286,11 @@ impl Files {
             return Ok(None);
         }
         Seal::read(self.seal()?).map_err(|error| unsealed(&self.seal_path, &error))
+    }
+
+    /// Whether the path still names the open database file.
+    pub fn is_in_place(&self) -> bool {
+        same_file(&self.path, &self.db).is_ok()
     }
 
     /// Whether no SQLite and no other process has the journal open.
@@ -349,6 +392,7 @@ impl Files {
         };
         let index_bytes = size(&index_path, &files.index)?;
         if index_bytes < files.index_bytes {
+            files.index_bytes = u64::MAX;
             return Err(replaced(&index_path, "was cut"));
         }
         files.index_bytes = index_bytes;
@@ -367,13 +411,17 @@ impl Files {
         Ok(())
     }
 
-    /// Checks that no memory that SQLite has mapped has lost its file.
+    /// Checks that no memory that SQLite has mapped has lost its file. One that was cut stays so,
+    /// whatever another program makes of it.
     pub fn check_index(&self) -> Result<()> {
-        let held = rt::lock(&self.log);
-        let Some(files) = &*held else { return Ok(()) };
+        let mut held = rt::lock(&self.log);
+        let Some(files) = &mut *held else { return Ok(()) };
         match files.index.metadata() {
             Ok(about) if about.len() >= files.index_bytes => Ok(()),
-            Ok(_) => Err(replaced(&beside(&self.path, "-shm"), "was cut")),
+            Ok(_) => {
+                files.index_bytes = u64::MAX;
+                Err(replaced(&beside(&self.path, "-shm"), "was cut"))
+            }
             Err(error) => Err(unreadable(&self.path, &error)),
         }
     }

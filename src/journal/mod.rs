@@ -12,6 +12,7 @@ mod connection;
 mod failure;
 mod files;
 mod helper;
+mod migrate;
 mod open;
 mod place;
 mod queries;
@@ -56,8 +57,6 @@ const LOG_BYTES: u64 = 2 << 20;
 /// After this long without a write a checkpoint is made. The log keeps its size, and a purchase its
 /// speed.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a copy of the journal may take.
-const BACKUP_WAIT: Duration = Duration::from_secs(600);
 /// How long a close waits for the disk.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
@@ -67,6 +66,8 @@ pub(crate) struct Journal {
     reading: Option<Helper>,
     /// Writes in the place of a caller, so that a read does not wait for it.
     writing: Option<Helper>,
+    /// Copies the journal in the place of a caller.
+    copying: Option<Helper>,
     /// How long a caller waits for the disk.
     wait: Duration,
     /// When a loss of records was accepted last.
@@ -112,6 +113,7 @@ impl Journal {
                     content: Arc::new(content),
                     reading: None,
                     writing: None,
+                    copying: None,
                     wait: config.wait,
                     incomplete_before: None,
                     is_closed: AtomicBool::new(false),
@@ -147,6 +149,7 @@ impl Journal {
             }),
             reading: Some(Helper::new("eps-journal-read")),
             writing: Some(Helper::new("eps-journal-write")),
+            copying: Some(Helper::new("eps-journal-copy")),
             wait: config.wait,
             incomplete_before,
             is_closed: AtomicBool::new(false),
@@ -155,14 +158,13 @@ impl Journal {
 
     /// Returns when a loss of records was accepted. A sale from before that time may have been made
     /// although the journal does not know it.
-    #[allow(dead_code)]
     pub fn incomplete_before(&self) -> Option<Millis> {
         self.incomplete_before
     }
 
     /// Ends the wait of every caller that waits for the disk.
     pub fn cancel_waits(&self) {
-        for helper in self.reading.iter().chain(&self.writing) {
+        for helper in self.reading.iter().chain(&self.writing).chain(&self.copying) {
             helper.cancel();
         }
     }
@@ -179,14 +181,22 @@ impl Journal {
     }
 
     /// Copies the journal into a new file, which is marked as a copy.
-    #[allow(dead_code)]
     pub fn backup(&self, path: &Path) -> Result<Backup> {
-        let (content, path) = (self.content.clone(), path.to_owned());
+        let Some(helper) = &self.copying else {
+            return Err(Error::new(
+                Code::BadConfig,
+                "the journal is in memory, which has no copy; a journal in a file needs journalPath in config_json",
+            ));
+        };
+        if self.content.is_copy {
+            return Err(Error::new(Code::JournalCopy, "the journal is a copy itself; copy its file"));
+        }
+        let (content, copy) = (self.content.clone(), path.to_owned());
         // A thread and a connection of its own: other calls do not wait for it.
-        Helper::new("eps-journal-copy").call(BACKUP_WAIT, move || match &content.files {
-            Some(files) => backup::make(&connection::connect(&files.path)?, &path),
-            None => content.read(|connection| backup::make(connection, &path)),
-        })?
+        backup::make_within(helper, self.wait.max(files::LOCK_WAIT), path, move |begin| match &content.files {
+            Some(files) => backup::make(files, &copy, begin),
+            None => Err(Error::of(Code::Closed)),
+        })
     }
 
     /// Reads something, on a thread of the journal unless it is in memory.
@@ -523,8 +533,9 @@ impl Content {
     ) -> Result<Attempt<T>> {
         writer.promise(durability)?;
         let connection = &writer.connection;
-        let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
-        if let Some(files) = &self.files {
+        let files = self.files.as_deref();
+        let transaction = Transaction::begin(connection, files).map_err(|error| failed(&error))?;
+        if let Some(files) = files {
             check(files)?;
         }
         let changes = connection.total_changes();
@@ -580,7 +591,7 @@ impl Content {
         checkpoint(files, &writer.connection)?;
         if is_idle {
             writer.promise(Durability::Synced)?;
-            begin_log(&writer.connection)?;
+            begin_log(&writer.connection, files)?;
         }
         Ok(())
     }
@@ -595,8 +606,15 @@ impl Content {
         {
             // A failure leaves the journal as a crash does.
             let _ = leave_one_file(files, &mut writer);
+            if writer.is_unusable(files) {
+                // To close it would end the process (see `Transaction`).
+                std::mem::forget(writer);
+                return;
+            }
             drop(writer);
             files.forget_log();
+        } else if writer.is_unusable(files) {
+            std::mem::forget(writer);
         }
     }
 }
@@ -651,8 +669,8 @@ fn run_checkpoint(connection: &Connection) -> Result<bool> {
 
 /// Writes the state as it is. SQLite syncs the header of a write-ahead log that begins anew, and
 /// the folder of a new one: the next purchase then does not wait for that.
-fn begin_log(connection: &Connection) -> Result<()> {
-    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
+fn begin_log(connection: &Connection, files: &Files) -> Result<()> {
+    let transaction = Transaction::begin(connection, Some(files)).map_err(|error| failed(&error))?;
     if let Some(state) = read_state(connection)? {
         state.write(connection).map_err(|error| failed(&error))?;
     }
@@ -666,7 +684,7 @@ fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
     files.check_index()?;
     writer.promise(Durability::Synced)?;
     let connection = &writer.connection;
-    let transaction = Transaction::begin(connection).map_err(|error| failed(&error))?;
+    let transaction = Transaction::begin(connection, Some(files)).map_err(|error| failed(&error))?;
     check(files)?;
     if let Some(mut state) = read_state(connection)?.filter(|state| state.writes > 0 && !state.closed) {
         if !writer.has_generation {
@@ -727,23 +745,61 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
 
 /// A transaction that writes, rolled back unless it is committed. As `rusqlite`'s, but with its
 /// statements prepared once.
-struct Transaction<'a>(&'a Connection);
+struct Transaction<'a> {
+    connection: &'a Connection,
+    files: Option<&'a Files>,
+}
 
 impl<'a> Transaction<'a> {
-    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(|_| Self(connection))
+    fn begin(connection: &'a Connection, files: Option<&'a Files>) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(|_| Self { connection, files })
     }
 
     fn commit(self) -> rusqlite::Result<()> {
-        self.0.prepare_cached("COMMIT")?.execute(()).map(drop)
+        self.connection.prepare_cached("COMMIT")?.execute(()).map(drop)
     }
 }
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        // Not open any more: it was committed, or SQLite itself has given it up.
-        if !self.0.is_autocommit() {
-            let _ = self.0.execute_batch("ROLLBACK");
+        if self.connection.is_autocommit() {
+            // It was committed, or SQLite itself has given it up.
+            return;
         }
+        // A rollback reads the index, and one that is cut ends the process. The transaction stays
+        // open then, and nothing uses the connection any more.
+        if self.files.is_none_or(|files| files.check_index().is_ok()) {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_cut_in_a_transaction_ends_no_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("points.db");
+        let config = format!(
+            r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}}}"#,
+            path.display().to_string()
+        );
+        let open = || Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap);
+        let journal = open().unwrap();
+        let index = place::beside(&path, "-shm");
+        let cut = || std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(0).unwrap();
+        let result: Result<()> = journal.content.write_with(Durability::Synced, |_, _| {
+            cut();
+            Err(Error::of(Code::Journal))
+        });
+        assert_eq!(result.unwrap_err().code(), Code::Journal);
+        // Nothing touches the memory any more, also where another program makes the file anew.
+        std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(64 << 10).unwrap();
+        let write = || journal.content.write_with(Durability::Synced, |_, _| Ok(()));
+        assert_eq!(write().unwrap_err().code(), Code::JournalReplaced);
+        assert_eq!(journal.pending().unwrap_err().code(), Code::JournalReplaced);
+        journal.close();
     }
 }

@@ -4,19 +4,19 @@
 use super::checksums;
 use super::connection::{connect, into_wal, keep_log, open_immutable, plan_once};
 use super::failure::{failed, unsealed};
-use super::files::Shared;
+use super::files::{Files, Shared};
+use super::migrate::{migrate, newer};
 use super::place::{self, beside};
 use super::recover;
-use super::rows;
 use super::schema;
 use super::seal::{self, Finding, Loss, Seal};
 use super::state::State;
 use crate::config::JournalRole;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
-use crate::core::intent::{Durability, Intent};
+use crate::core::intent::Durability;
 use crate::os::read_at;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 
 /// What an open needs to know of the configuration.
@@ -63,7 +63,7 @@ impl Writer {
     pub fn in_memory(tenant: &str) -> Result<Self> {
         let mut connection = Connection::open_in_memory().map_err(|error| failed(&error))?;
         plan_once(&connection)?;
-        migrate(&mut connection, tenant, &mut Report::default())?;
+        migrate(&mut connection, tenant)?;
         Ok(Self::new(connection))
     }
 
@@ -76,6 +76,11 @@ impl Writer {
         self.connection = into_wal(connect(path)?, path)?;
         self.durability = Durability::Synced;
         Ok(())
+    }
+
+    /// Whether its transaction stays open because the index of the log is cut.
+    pub fn is_unusable(&self, files: &Files) -> bool {
+        !self.connection.is_autocommit() && files.check_index().is_err()
     }
 
     /// From now on a commit promises this.
@@ -99,22 +104,25 @@ pub(super) fn open(settings: &Settings) -> Result<Opened> {
     if settings.role == JournalRole::Copy {
         return open_copy(settings);
     }
-    match open_files(settings, None) {
+    // An earlier open may have built a new journal and ended before it was in its place.
+    let is_restored = recover::finish(&settings.path, &settings.seal_path)?;
+    match open_files(settings, is_restored) {
         Err(error) if settings.accepts_loss && error.code() == Code::JournalDamaged => {
-            let salvaged = recover::salvage(&settings.path, &settings.seal_path)?;
-            open_files(settings, Some(&salvaged))
+            recover::rebuild(&settings.path, &settings.seal_path, &settings.tenant)?;
+            let is_restored = recover::finish(&settings.path, &settings.seal_path)?;
+            open_files(settings, is_restored)
         }
         opened => opened,
     }
 }
 
-/// `salvaged`: the records of a damaged journal, for a new one.
-fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened> {
+/// `is_restored`: the journal was built from one that SQLite could not read.
+fn open_files(settings: &Settings, is_restored: bool) -> Result<Opened> {
     let path = &settings.path;
     let files = Shared::open(path, &settings.seal_path)?;
     let mut opening = files.opening()?;
     let is_first = *opening.users == 0;
-    let mut report = Report { accepted: salvaged.is_some(), ..Report::default() };
+    let mut report = Report { accepted: is_restored, ..Report::default() };
     let mut incomplete_before = None;
     let connection = if is_first {
         // Other processes may have it open: nothing is written while the files are compared.
@@ -128,10 +136,7 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
         if is_a_copy && settings.role != JournalRole::TakeOver {
             return Err(is_copy(path));
         }
-        if is_new
-            && salvaged.is_none()
-            && let Some(seal) = sealed.filter(|seal| seal.written > 0)
-        {
+        if is_new && let Some(seal) = sealed.filter(|seal| seal.written > 0) {
             let loss = Loss {
                 damaged: false,
                 says: format!(
@@ -146,7 +151,7 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
             report.accepted = true;
         }
         let mut connection = connect(path)?;
-        migrate(&mut connection, &settings.tenant, &mut report)?;
+        report.adopted = migrate(&mut connection, &settings.tenant)?;
         let connection = into_wal(connection, path)?;
         let seal_file = files.seal()?;
         // A new journal has no history that the old seal could know.
@@ -160,16 +165,14 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
         }
         let finding = find(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
         let finding = Finding { seal: if report.taken_over { None } else { finding.seal }, ..finding };
-        if let Some(records) = salvaged {
-            state = Some(recover::restore(&connection, records)?);
-        } else if report.taken_over {
+        if report.taken_over {
         } else if let Err(loss) = judge(&connection, &finding)? {
             if !settings.accepts_loss {
                 return Err(lost(path, &loss, finding.records - finding.damaged));
             }
             state = Some(recover::repair(&connection, sealed)?);
             report.accepted = true;
-        } else if report.accepted {
+        } else if report.accepted && !is_restored {
             state = Some(recover::repair(&connection, sealed)?);
         }
         let state = state.ok_or_else(|| Error::of(Code::JournalDamaged))?;
@@ -198,7 +201,7 @@ fn open_files(settings: &Settings, salvaged: Option<&[Intent]>) -> Result<Opened
     if is_first {
         let _turn = files.writing()?;
         // Only for the speed of the first purchase.
-        let _ = super::begin_log(&connection);
+        let _ = super::begin_log(&connection, &files);
     }
     files.join(&mut opening);
     drop(opening);
@@ -375,42 +378,4 @@ fn foreign(files: &Shared) -> Error {
             ),
         ),
     }
-}
-
-fn newer(version: i32) -> Error {
-    Error::new(
-        Code::JournalNewer,
-        format!(
-            "the journal has version {version} and this library knows versions up to {}; it was left untouched. Install the newer library again",
-            schema::VERSION
-        ),
-    )
-}
-
-fn migrate(connection: &mut Connection, tenant: &str, report: &mut Report) -> Result<()> {
-    let mut step = |connection: &mut Connection| -> rusqlite::Result<Result<()>> {
-        // Exclusive: two processes may open a new journal at the same instant.
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-        let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version > schema::VERSION {
-            return Ok(Err(newer(version)));
-        }
-        if version < schema::VERSION {
-            for step in &schema::STEPS[usize::try_from(version).unwrap_or(0)..] {
-                transaction.execute_batch(step)?;
-            }
-            if version > 0 {
-                // Records of an older version do not name their tenant.
-                let adopt = "UPDATE operation SET tenant = ?1 WHERE tenant IS NULL";
-                report.adopted = transaction.execute(adopt, (tenant,))? as u64;
-            }
-            let state = rows::count_anew(&transaction, State::fresh())?;
-            state.write(&transaction)?;
-            transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
-            transaction.pragma_update(None, "user_version", schema::VERSION)?;
-            transaction.commit()?;
-        }
-        Ok(Ok(()))
-    };
-    step(connection).map_err(|error| failed(&error))?
 }

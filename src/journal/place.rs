@@ -68,7 +68,7 @@ fn check_folder(path: &Path) -> Result<()> {
 }
 
 #[cfg(unix)]
-fn check_file(path: &Path) -> Result<()> {
+pub(super) fn check_file(path: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
 
     // A failure is reported by the open, with its reason.
@@ -113,7 +113,7 @@ fn check_folder(_: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn check_file(path: &Path) -> Result<()> {
+pub(super) fn check_file(path: &Path) -> Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(about) if about.is_dir() => Err(Error::new(
             Code::JournalCannotOpen,
@@ -175,6 +175,32 @@ pub(super) fn open(path: &Path) -> Result<File> {
         _ => Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be read", path.display()))
             .with_cause(chain(&error)),
     })
+}
+
+/// Whether there is something at a path. A failure says neither.
+pub(super) fn exists(path: &Path) -> Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(cannot(path, "it cannot be read", &error)),
+    }
+}
+
+/// Opens a file that is going to be renamed. None: it does not exist.
+pub(super) fn open_to_move(path: &Path) -> Result<Option<File>> {
+    #[allow(unused_mut)] // Windows shares it otherwise.
+    let mut options = options();
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt;
+        const READ_WRITE_AND_RENAME: u32 = 0x1 | 0x2 | 0x4;
+        options.share_mode(READ_WRITE_AND_RENAME);
+    }
+    match options.open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(cannot(path, "it cannot be read", &error)),
+    }
 }
 
 #[cfg(unix)]

@@ -2,14 +2,16 @@
 //! that can be read is kept, nothing is deleted, and the time is marked.
 
 use super::checksums;
-use super::connection::keep_log;
-use super::failure::failed;
-use super::files::Shared;
-use super::place::move_aside;
+use super::connection::{connect, keep_log, open_immutable};
+use super::failure::{failed, unsealed};
+use super::files::{Shared, put_in_place};
+use super::migrate::migrate;
+use super::place::{self, beside};
 use super::rows::{self, select};
 use super::seal::Seal;
 use super::state::State;
-use crate::core::error::Result;
+use crate::core::code::Code;
+use crate::core::error::{Error, Result, chain};
 use crate::core::intent::Intent;
 use crate::rt;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
@@ -93,13 +95,82 @@ pub(super) fn take_over(connection: &Connection) -> Result<State> {
     })
 }
 
-/// Reads what can be read of a journal that SQLite finds damaged, and moves its files aside.
-pub(super) fn salvage(path: &Path, seal_path: &Path) -> Result<Vec<Intent>> {
+/// The name of a new journal while it is built, and once it is whole. From then on the next open
+/// puts it in the place of the damaged one.
+const RESTORING: &str = "-restoring";
+const RESTORED: &str = "-restored";
+
+/// Builds a new journal beside one that SQLite finds damaged, with the records that can be read.
+/// The damaged one stays as it is until [`finish`].
+pub(super) fn rebuild(path: &Path, seal_path: &Path, tenant: &str) -> Result<()> {
     let files = Shared::open(path, seal_path)?;
     let opening = files.opening()?;
     if *opening.users > 0 || !files.is_unused()? {
         return Err(super::failure::locked());
     }
+    let (fresh, whole) = (beside(path, RESTORING), beside(path, RESTORED));
+    // Another process may have built it, and put it in place too.
+    if place::exists(&whole)? || !files.is_in_place() {
+        return Ok(());
+    }
+    let seal = files.existing_seal()?;
+    let records = salvage(path);
+    // Of an earlier open that ended.
+    let _ = std::fs::remove_file(&fresh);
+    if place::create(&fresh)?.is_none() {
+        return Err(Error::new(Code::JournalCannotOpen, format!("{} cannot be replaced", fresh.display())));
+    }
+    let mut connection = connect(&fresh)?;
+    // No file beside it, which a kill would leave.
+    let set = connection.pragma_update(None, "journal_mode", "MEMORY");
+    set.map_err(|error| failed(&error))?;
+    migrate(&mut connection, tenant)?;
+    let state = restore(&connection, &records, seal)?;
+    connection.close().map_err(|(_, error)| failed(&error))?;
+    if seal.is_none() {
+        let begun = Seal::of(&state, None, true).begin(files.seal()?);
+        begun.map_err(|error| unsealed(seal_path, &error))?;
+    }
+    let publish = || {
+        std::fs::File::open(&fresh)?.sync_all()?;
+        std::fs::rename(&fresh, &whole)?;
+        place::sync_folder(path)
+    };
+    publish().map_err(|error: std::io::Error| {
+        Error::new(Code::Journal, format!("the new journal {} cannot be made durable", whole.display()))
+            .with_cause(chain(&error))
+    })
+}
+
+/// Puts a new journal that [`rebuild`] has built in the place of the damaged one, which is moved
+/// aside. Returns whether it did. A kill at any point leaves this to the next open.
+pub(super) fn finish(path: &Path, seal_path: &Path) -> Result<bool> {
+    let whole = beside(path, RESTORED);
+    if !place::exists(&whole)? || !is_of_seal(&whole, seal_path)? {
+        return Ok(false);
+    }
+    put_in_place(path, &whole)
+}
+
+/// Whether a file is the new journal that belongs to a seal, and not somebody's own file.
+fn is_of_seal(whole: &Path, seal_path: &Path) -> Result<bool> {
+    let read = open_immutable(whole).and_then(|connection| State::read(&connection));
+    let state = match read.map_err(|error| failed(&error)) {
+        Err(error) if error.code() != Code::JournalDamaged => return Err(error),
+        state => state.ok().flatten(),
+    };
+    if !place::exists(seal_path)? {
+        return Ok(false);
+    }
+    let seal = std::fs::File::open(seal_path).and_then(|file| Seal::read(&file));
+    let seal = seal.map_err(|error| unsealed(seal_path, &error))?;
+    Ok(state.zip(seal).is_some_and(|(state, seal)| {
+        state.incomplete_before.is_some() && state.journal == seal.journal && state.writes >= seal.written
+    }))
+}
+
+/// Reads what can be read of a journal that SQLite finds damaged.
+fn salvage(path: &Path) -> Vec<Intent> {
     let mut records = Vec::new();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if let Ok(connection) = Connection::open_with_flags(path, flags) {
@@ -110,11 +181,7 @@ pub(super) fn salvage(path: &Path, seal_path: &Path) -> Result<Vec<Intent>> {
             let _ = read_while_possible(&connection, order, &mut records);
         }
     }
-    // Windows does not rename an open file.
-    drop(opening);
-    drop(files);
-    move_aside(path)?;
-    Ok(records)
+    records
 }
 
 fn read_while_possible(connection: &Connection, sql: &str, records: &mut Vec<Intent>) -> rusqlite::Result<()> {
@@ -130,10 +197,18 @@ fn read_while_possible(connection: &Connection, sql: &str, records: &mut Vec<Int
     Ok(())
 }
 
-/// Puts salvaged records into a new journal.
-pub(super) fn restore(connection: &Connection, records: &[Intent]) -> Result<State> {
+/// Puts salvaged records into a new journal. It continues the history of the seal, so that it is
+/// whole beside it.
+fn restore(connection: &Connection, records: &[Intent], seal: Option<Seal>) -> Result<State> {
     transaction(connection, |connection| {
-        let mut state = incomplete(State::read(connection)?.unwrap_or_else(State::fresh), 0);
+        let fresh = State::fresh();
+        let mut state = match seal {
+            None => incomplete(fresh, 0),
+            Some(seal) => {
+                let generations = vec![(seal.generation, seal.durable)];
+                incomplete(State { journal: seal.journal, generations, ..fresh }, seal.written)
+            }
+        };
         for intent in records {
             // A record that cannot be written is in the file that was moved aside.
             let _ = rows::insert(connection, intent, &mut state);

@@ -17,15 +17,16 @@ use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
 use crate::core::scheduler::{self, Job, ResolveJob};
 use crate::engage::{Engage, History};
-use crate::journal::Filter;
+use crate::journal::{Backup, Filter};
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Threads of one client at most: each attempt under way has one, so that a server that hangs holds
@@ -46,6 +47,11 @@ const FIRST_QUERY_DELAY: Duration = Duration::from_millis(250);
 
 /// The journal's fact that names the origin whose history has responded as Engage's.
 const OWN_HISTORY: &str = "ownHistory";
+/// The journal's fact that states when a loss of records was first known, by Engage's clock: the
+/// time of the loss by the till's clock, a space and this time.
+const LOSS_SEEN: &str = "lossSeen";
+/// Tolerance between Engage's clock as it was computed and as it stamps a purchase, in ms.
+const STAMP_TOLERANCE_MS: Millis = 60_000;
 
 type Scheduler = scheduler::Scheduler<Waiter>;
 
@@ -62,6 +68,8 @@ pub(crate) struct Executor {
     cancellation: Arc<Cancellation>,
     /// Records whose retention is over were deleted once since the open.
     pruned: AtomicBool,
+    /// When the loss of records was first known, by Engage's clock. Zero: not yet.
+    loss_seen: AtomicU64,
     scheduler: Mutex<Scheduler>,
     changed: Condvar,
 }
@@ -79,6 +87,10 @@ impl Executor {
         if journal.fact(OWN_HISTORY)?.is_some_and(|origin| origin == config.base_url.origin()) {
             engage.note_own_history();
         }
+        let loss_seen = match journal.incomplete_before() {
+            Some(lost_at) => journal.fact(LOSS_SEEN)?.and_then(|fact| seen_in(&fact, lost_at)).unwrap_or(0),
+            None => 0,
+        };
         let limits = Limits {
             history_lag_ms: config.history_lag_ms,
             resend_limit_ms: config.retry.resend_limit_ms,
@@ -94,6 +106,7 @@ impl Executor {
             started: Instant::now(),
             cancellation: Arc::default(),
             pruned: AtomicBool::new(false),
+            loss_seen: AtomicU64::new(loss_seen),
             scheduler: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -159,13 +172,24 @@ impl Executor {
 
     /// Lists what the journal holds, with the completions that are not stored yet.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+        self.persist_all();
+        self.journal.list(filter)
+    }
+
+    /// Copies the journal into a new file, with the completions that are not stored yet.
+    pub fn backup(&self, path: &Path) -> Result<Backup> {
+        self.persist_all();
+        self.journal.backup(path)
+    }
+
+    /// Stores what could not be stored before. The journal keeps its older record of an intent that
+    /// cannot be stored now either.
+    fn persist_all(&self) {
         // The lock is released before the loop: storing takes it again.
         let not_persisted = self.lock().not_persisted.clone();
         for intent in not_persisted.into_values() {
-            // One that cannot be stored now is listed as the journal has it.
             let _ = self.persist_again(intent);
         }
-        self.journal.list(filter)
     }
 
     /// Returns a completion that was reported and is not stored yet.
@@ -247,6 +271,8 @@ impl Executor {
                 let intent = self.reported(intent.id()).unwrap_or(intent);
                 machine::outcome_of(intent, pending).map(|intent| (intent, true))
             }
+            // A lost record may be of the same sale.
+            Some(Ok(Admission::New(intent))) if intent.progress.query_first => Err(Error::of(pending)),
             // A decline of an earlier press stays one, as long as nothing has left for this press.
             Some(Ok(Admission::New(intent))) => Err(match intent.progress.declined_before {
                 Some(before) => {
@@ -349,6 +375,7 @@ impl Executor {
                 self.carry_out(job);
                 self.checkpoint_if_due();
                 self.prune_once();
+                self.note_loss();
                 scheduler = self.lock();
                 idle_since = self.monotonic();
                 continue;
@@ -482,6 +509,17 @@ impl Executor {
                 drop(scheduler);
                 self.publish(&Next { intent: shown, delay_ms: 0 });
             }
+            Ok(Admission::New(intent)) if intent.progress.query_first => {
+                waiter.notify(&intent);
+                // There is no request that the caller could withdraw.
+                waiter.share();
+                let now = self.monotonic();
+                let mut scheduler = self.lock();
+                scheduler.mark_taken(&intent, waiter, now);
+                scheduler.observe(&intent, now);
+                drop(scheduler);
+                self.resolve_and_publish(ResolveJob { id: intent.id(), requested: true, attended: Some(0) }, None);
+            }
             Ok(Admission::New(intent)) => {
                 // First, so that a late result of an earlier start finds a newer revision.
                 waiter.notify(&intent);
@@ -537,6 +575,7 @@ impl Executor {
                     return Ok(Some(Next { intent, delay_ms: millis(FIRST_QUERY_DELAY) }));
                 }
                 let result = self.engage.purchase_in(&purchase, history);
+                let result = self.with_lost_sales(&intent, history, result)?;
                 self.after_query(intent, &result, seen, queried_at, resolve.attended, false)?
             }
             (None, Operation::Purchase(purchase)) => {
@@ -547,6 +586,7 @@ impl Executor {
                     self.resolve_and_publish(other, Some((&history, now)));
                 }
                 let result = self.engage.purchase_in(&purchase, &history);
+                let result = self.with_lost_sales(&intent, &history, result)?;
                 self.after_query(intent, &result, seen, now, resolve.attended, false)?
             }
             (_, Operation::Redeem(_)) => {
@@ -555,6 +595,47 @@ impl Executor {
             }
         };
         Ok(Some(next))
+    }
+
+    /// Adds to the absence of a purchase whether its member has bought the same item under an id
+    /// that the journal does not know: that may be the same sale, whose record was lost.
+    fn with_lost_sales(&self, intent: &Intent, history: &History, result: QueryResult) -> Result<QueryResult> {
+        let absent = matches!(result, QueryResult::Absent | QueryResult::Unreadable(_));
+        let Operation::Purchase(purchase) = intent.operation else { return Ok(result) };
+        if !absent || !intent.progress.query_first || intent.progress.shared_id {
+            return Ok(result);
+        }
+        // Not long before the press, and not in this run.
+        let made = match self.engage.server_now() {
+            Some((earliest, latest)) => {
+                let pressed = if intent.progress.recorded_by_engage { intent.recorded_at } else { earliest };
+                let run = millis(self.monotonic());
+                pressed.min(earliest).saturating_sub(self.loss_window())
+                    ..=latest.saturating_sub(run) + STAMP_TOLERANCE_MS
+            }
+            None => 0..=Millis::MAX,
+        };
+        let mut similar = Vec::new();
+        for row in self.engage.similar_in(&purchase, history, &made) {
+            let mut is_known = false;
+            for id in &row.ids {
+                is_known |= self.journal.get(OperationId::from_uuid(*id))?.is_some();
+            }
+            if !is_known {
+                similar.push(row);
+            }
+        }
+        Ok(match similar.as_slice() {
+            [] => result,
+            rows => QueryResult::Similar {
+                response: Some(rows[0].response.to_owned()).filter(|_| rows.len() == 1),
+                cause: format!(
+                    "the journal has lost records, and the member's history has {} purchases of this item that it does \
+                     not know; compare them with the receipt (eps_list_purchases) and decide (eps_resolve_review)",
+                    rows.len()
+                ),
+            },
+        })
     }
 
     /// Reads the purchases of a member.
@@ -887,7 +968,37 @@ impl Executor {
     }
 
     fn admission_rules(&self) -> AdmissionRules<'_> {
-        AdmissionRules { tenant: &self.config.tenant, reference_window_ms: self.config.reference_window_ms }
+        AdmissionRules {
+            tenant: &self.config.tenant,
+            reference_window_ms: self.config.reference_window_ms,
+            lost_at: self.lost_at(),
+        }
+    }
+
+    /// How long after a loss a press may mean a lost sale, in ms: as long as a reference means its
+    /// sale, and as long as a lost purchase could be sent.
+    fn loss_window(&self) -> Millis {
+        self.config.reference_window_ms.max(self.config.retry.resend_limit_ms)
+    }
+
+    /// Returns when records were lost, by the till's clock, while a press may mean one of them.
+    /// Only Engage's clock ends that time.
+    fn lost_at(&self) -> Option<Millis> {
+        let lost_at = self.journal.incomplete_before()?;
+        let seen = self.loss_seen.load(Ordering::Relaxed);
+        let is_over = self.clocks().engage.is_some_and(|(now, _)| seen > 0 && now > seen + self.loss_window());
+        (!is_over).then_some(lost_at)
+    }
+
+    /// Stores when a loss was first known, as soon as Engage's clock is.
+    fn note_loss(&self) {
+        if let Some(lost_at) = self.journal.incomplete_before()
+            && self.loss_seen.load(Ordering::Relaxed) == 0
+            && let Some((_, now)) = self.clocks().engage
+            && self.journal.set_fact(LOSS_SEEN, &format!("{lost_at} {now}")).is_ok()
+        {
+            self.loss_seen.store(now, Ordering::Relaxed);
+        }
     }
 
     fn clocks(&self) -> Clocks {
@@ -905,6 +1016,12 @@ impl Executor {
         let timeout = millis(self.config.request_timeout);
         timeout + timeout / 10
     }
+}
+
+/// Returns when a loss was first known, if a fact is about this loss.
+fn seen_in(fact: &str, lost_at: Millis) -> Option<Millis> {
+    let (of, seen) = fact.split_once(' ')?;
+    (of.parse() == Ok(lost_at)).then(|| seen.parse().ok())?
 }
 
 /// Returns the completion that was reported but not stored, unless the stored intent is final.

@@ -18,9 +18,9 @@ use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState, ReviewDecision};
 use crate::core::machine;
 use crate::engage::Engage;
-use crate::journal::Filter;
 #[cfg(not(feature = "simulation"))]
 use crate::journal::Journal;
+use crate::journal::{Backup, Filter};
 use crate::log::Log;
 use crate::rt::Instant;
 #[cfg(feature = "simulation")]
@@ -30,6 +30,7 @@ use crate::transport::Call;
 use executor::Executor;
 use reward_snapshots::RewardSnapshots;
 use serde_json::value::RawValue;
+use std::path::Path;
 use std::sync::Arc;
 use waiter::WaitResult;
 
@@ -156,6 +157,11 @@ impl Runtime {
     /// Lists what the journal holds.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
         self.executor()?.list(filter)
+    }
+
+    /// Copies the journal into a new file.
+    pub fn backup(&self, path: &Path) -> Result<Backup> {
+        self.executor()?.backup(path)
     }
 
     /// Lists a member's rewards, and keeps their ids as a snapshot.

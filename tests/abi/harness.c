@@ -276,6 +276,7 @@ static int32_t list_unacknowledged(eps_client *client, eps_buffer *out) { return
 static int32_t list_operations(eps_client *client, eps_buffer *out) { return eps_list_operations(client, NULL, out); }
 static int32_t resolve_review(eps_client *client, eps_buffer *out) { return eps_resolve_review(client, ASTRID, "completed", NULL, out); }
 static int32_t acknowledge_reference(eps_client *client, eps_buffer *out) { return eps_acknowledge_reference(client, "receipt", NULL, out); }
+static int32_t backup_journal(eps_client *client, eps_buffer *out) { return eps_backup_journal(client, "/copy.db", NULL, out); }
 static int32_t get_operation(eps_client *client, eps_buffer *out) { return eps_get_operation(client, ASTRID, out); }
 static int32_t resolve_pending(eps_client *client, eps_buffer *out) { return eps_resolve_pending(client, NULL, out); }
 static int32_t acknowledge(eps_client *client, eps_buffer *out) { return eps_acknowledge(client, ASTRID, out); }
@@ -289,6 +290,7 @@ static const struct { const char *name; plain_call call; } calls[] = {
     {"eps_list_unacknowledged", list_unacknowledged}, {"eps_get_operation", get_operation}, {"eps_resolve_pending", resolve_pending},
     {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats}, {"eps_list_operations", list_operations},
     {"eps_resolve_review", resolve_review}, {"eps_acknowledge_reference", acknowledge_reference},
+    {"eps_backup_journal", backup_journal},
 };
 
 static void ignore_line(void *user, int32_t level, const char *line, size_t len)
@@ -367,6 +369,8 @@ static int32_t review_resolution(eps_client *client, const char *text, eps_buffe
 static int32_t review_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_review(client, ASTRID, "completed", text, out); }
 static int32_t acknowledge_text(eps_client *client, const char *text, eps_buffer *out) { return eps_acknowledge_reference(client, text, NULL, out); }
 static int32_t acknowledge_options(eps_client *client, const char *text, eps_buffer *out) { return eps_acknowledge_reference(client, "x", text, out); }
+static int32_t backup_path(eps_client *client, const char *text, eps_buffer *out) { return eps_backup_journal(client, text, NULL, out); }
+static int32_t backup_options(eps_client *client, const char *text, eps_buffer *out) { return eps_backup_journal(client, "/copy.db", text, out); }
 static int32_t resolve_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_pending(client, text, out); }
 
 /* Every argument that is a text. */
@@ -385,6 +389,7 @@ static const struct { const char *name; text_call call; const char *argument; en
     {"eps_list_operations", operations_options, "options_json", OPTIONS}, {"eps_resolve_review", review_operation, "operation_id", GUID},
     {"eps_resolve_review", review_resolution, "resolution", TEXT}, {"eps_resolve_review", review_options, "options_json", OPTIONS},
     {"eps_acknowledge_reference", acknowledge_text, "reference", TEXT}, {"eps_acknowledge_reference", acknowledge_options, "options_json", OPTIONS},
+    {"eps_backup_journal", backup_path, "path", TEXT}, {"eps_backup_journal", backup_options, "options_json", OPTIONS},
     {"eps_get_operation", eps_get_operation, "operation_id", GUID}, {"eps_acknowledge", eps_acknowledge, "operation_id", GUID},
 };
 
@@ -519,6 +524,7 @@ static void bad_opens(void)
     PROBLEM(list_operations(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_list_operations without a journal");
     PROBLEM(resolve_review(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_resolve_review without a journal");
     PROBLEM(acknowledge_reference(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_acknowledge_reference without a journal");
+    PROBLEM(backup_journal(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_backup_journal without a journal");
     GOOD(read_stats(client, &out), "\"pending\":null", "eps_read_stats without a journal");
     CLOSE(client);
 }
@@ -1085,8 +1091,24 @@ static void a_purchase_outlives_its_client(void)
     GOOD(eps_acknowledge(client, id, &out), "\"acknowledgedAtMs\":1", "eps_acknowledge");
     GOOD(eps_list_operations(client, "{\"acknowledged\":true,\"outcome\":\"completed\",\"limit\":1}", &out), id, "eps_list_operations");
     GOOD(list_unacknowledged(client, &out), "\"operations\":[]", "eps_list_unacknowledged");
+
+    /* A copy of the journal, while it is in use. */
+    char copy[500];
+    snprintf(copy, sizeof copy, "%s/copy.db", folder);
+    GOOD(eps_backup_journal(client, copy, "{}", &out), "\"operations\":1}", "eps_backup_journal");
+    PROBLEM(eps_backup_journal(client, copy, NULL, &out), EPS_JOURNAL_CANNOT_OPEN, "exists", "eps_backup_journal on a file");
+    PROBLEM(eps_backup_journal(client, "copy.db", NULL, &out), EPS_JOURNAL_CANNOT_OPEN, "absolute", "eps_backup_journal");
     CLOSE(client);
     CHECK(count_at("/_sandbox/ledger", "\"deduct\"") == deductions + 1, "it was deducted once");
+    snprintf(more, sizeof more, ",\"journalPath\":\"%s\"", copy);
+    int32_t opened_as_live = eps_client_open(EPS_ABI_VERSION, config_of(url, more), &client, &out);
+    PROBLEM(opened_as_live, EPS_JOURNAL_COPY, "journalRole", "the copy as the live journal");
+    snprintf(more, sizeof more, ",\"journalPath\":\"%s\",\"journalRole\":\"copy\"", copy);
+    client = opened(__LINE__, url, more);
+    GOOD(eps_list_operations(client, NULL, &out), id, "eps_list_operations of the copy");
+    PROBLEM(eps_purchase(client, LOAD, COFFEE, NULL, &out), EPS_JOURNAL_COPY, "", "a purchase with the copy");
+    PROBLEM(eps_backup_journal(client, copy, NULL, &out), EPS_JOURNAL_COPY, "", "a copy of the copy");
+    CLOSE(client);
 }
 
 /* ---- Many at once ---- */

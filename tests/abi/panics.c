@@ -91,6 +91,8 @@ int main(int argc, char **argv)
         responses(eps_resolve_review(shop, SOMETHING, "completed", NULL, &out));
     else if (IS(eps_acknowledge_reference))
         responses(eps_acknowledge_reference(shop, "receipt 1", NULL, &out));
+    else if (IS(eps_backup_journal))
+        responses(eps_backup_journal(shop, "/copy.db", NULL, &out));
     else if (IS(eps_read_stats))
         responses(eps_read_stats(shop, &out));
     else if (IS(eps_set_log))

@@ -153,6 +153,9 @@ fn results_of_a_running_client_match_the_schema() {
     schema.check("stats", &parse(&store.client_with(&json!({ "journal": null })).read_stats().unwrap()), "no journal");
     schema.check("resolution", &parse(&client.resolve_pending(None).unwrap()), "resolve_pending");
     reviews(&mut schema, &store);
+    let copy = store.journal().with_file_name("copy.db").display().to_string();
+    schema.check("journalCopy", &parse(&client.backup_journal(&copy, None).unwrap()), "backup_journal");
+    schema.check("problem", &problem(&client.backup_journal(&copy, None).unwrap_err()), "a copy that exists");
     client.close();
     // The operations of this journal belong to another tenant.
     let other = store.client_with(&json!({ "journalPath": store.journal(), "tenant": "another" }));
@@ -422,6 +425,7 @@ fn options_and_their_limits_are_those_of_the_library() {
             "eps_resolve_pending" => client.resolve_pending(options),
             "eps_resolve_review" => client.resolve_review(id, "completed", options),
             "eps_acknowledge_reference" => client.acknowledge_reference("x", options),
+            "eps_backup_journal" => client.backup_journal("/copy.db", options),
             other => panic!("{other} has options that this test does not try"),
         }
     };

@@ -25,6 +25,7 @@ static int32_t make(eps_client *shop, const char *call, const char *const argume
     if (IS("acknowledge")) return eps_acknowledge(shop, arguments[0], out);
     if (IS("resolve_review")) return eps_resolve_review(shop, arguments[0], arguments[1], options, out);
     if (IS("acknowledge_reference")) return eps_acknowledge_reference(shop, arguments[0], options, out);
+    if (IS("backup_journal")) return eps_backup_journal(shop, arguments[0], options, out);
     if (IS("read_stats")) return eps_read_stats(shop, out);
     if (IS("code_action")) return eps_json_quote(eps_code_action(atoi(arguments[0])), out);
     if (IS("code_meaning")) return eps_json_quote(eps_code_meaning(atoi(arguments[0])), out);

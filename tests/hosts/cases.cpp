@@ -49,6 +49,7 @@ const std::map<std::string, Make> calls = {
     {"acknowledge", [](auto &shop, auto &a, auto &, auto) { return shop.acknowledge(a); }},
     {"resolve_review", [](auto &shop, auto &a, auto &b, auto options) { return shop.resolve_review(a, b, options); }},
     {"acknowledge_reference", [](auto &shop, auto &a, auto &, auto options) { return shop.acknowledge_reference(a, options); }},
+    {"backup_journal", [](auto &shop, auto &a, auto &, auto options) { return shop.backup_journal(a, options); }},
     {"read_stats", [](auto &shop, auto &, auto &, auto) { return shop.read_stats(); }},
     {"code_action", [](auto &, auto &a, auto &, auto) { return eps::json_quote(word(eps::action(code_of(a)))); }},
     {"code_meaning", [](auto &, auto &a, auto &, auto) { return eps::json_quote(eps::meaning(code_of(a))); }},

@@ -53,6 +53,7 @@ static class Cases
                 return shop.ResolveReview(a, b, new ReviewOptions { By = options["by"].Text, Note = options["note"].Text });
             case "acknowledge_reference":
                 return new Dictionary<string, object> { ["operations"] = shop.AcknowledgeReference(a) };
+            case "backup_journal": return shop.BackupJournal(a);
             case "read_stats": return shop.ReadStats();
             case "code_action":
                 var action = Client.ActionOf((Code)int.Parse(a)).ToString();

@@ -116,8 +116,9 @@ fn call(client: &Client, step: &Value) -> Result<Vec<u8>, Error> {
         "resolve_pending" => client.resolve_pending(options),
         "acknowledge" => client.acknowledge(operation()?),
         "resolve_review" => client.resolve_review(operation()?, text(1), options),
-        "acknowledge_reference" if text(0).is_empty() => Err(Error::of(Code::EmptyArgument)),
+        "acknowledge_reference" | "backup_journal" if text(0).is_empty() => Err(Error::of(Code::EmptyArgument)),
         "acknowledge_reference" => client.acknowledge_reference(text(0), options),
+        "backup_journal" => client.backup_journal(text(0), options),
         "read_stats" => client.read_stats(),
         // The C API's own functions: here the expected result by other means.
         "code_action" => Ok(json!(code::action(text(0).parse().unwrap()).name()).to_string().into()),

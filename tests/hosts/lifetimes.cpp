@@ -52,6 +52,7 @@ void clients() {
         check(shop.read_stats().code() == eps::Code::null_argument, "the one moved from is none");
         check(shop.list_operations().code() == eps::Code::null_argument, "also for a list");
         check(shop.acknowledge_reference("x").code() == eps::Code::null_argument, "also for a receipt");
+        check(shop.backup_journal("/copy.db").code() == eps::Code::null_argument, "also for a copy");
         check(shop.resolve_review("x", "completed").get("/name").json() == "EPS_NULL_ARGUMENT", "also for a review");
         auto moved = eps::json_quote("x");
         const auto quoted = std::move(moved);

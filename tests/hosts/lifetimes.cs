@@ -83,6 +83,7 @@ static class Lifetimes
         Throws<NotSentException>(Code.Closed, () => first.ListOperations());
         Throws<NotSentException>(Code.Closed, () => first.AcknowledgeReference("cs 1"));
         Throws<NotSentException>(Code.Closed, () => first.ResolveReview(Astrid, "completed"));
+        Throws<NotSentException>(Code.Closed, () => first.BackupJournal("/copy.db"));
         Check(IsOpen("points.db"), "a client that is open has its journal");
         second.Dispose();
         Eventually(() => !IsOpen("points.db"), "and lets go of it");

@@ -70,6 +70,7 @@ def closing() -> None:
     raises(NotSent, Code.CLOSED, first.list_operations)
     raises(NotSent, Code.CLOSED, first.acknowledge_reference, "py 1")
     raises(NotSent, Code.CLOSED, first.resolve_review, ASTRID, "completed")
+    raises(NotSent, Code.CLOSED, first.backup_journal, "/copy.db")
     with second:
         check(is_open("points.db"), "a client that is open has its journal")
     eventually(lambda: not is_open("points.db"), "and lets go of it")

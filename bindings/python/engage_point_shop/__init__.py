@@ -21,7 +21,18 @@ interpreter while it waits. From asyncio, use
 from .client import Client, action_of, json_get, json_quote, meaning_of, new_id, version
 from .codes import ABI_VERSION, Action, Code, LogLevel, Outcome
 from .errors import Declined, LibraryError, NotSent, Pending, PointShopError, Problem
-from .types import Config, FoundReward, Operation, OperationPage, PurchasedOperation, Receipt, Resolution, Review, Stats
+from .types import (
+    Config,
+    FoundReward,
+    JournalCopy,
+    Operation,
+    OperationPage,
+    PurchasedOperation,
+    Receipt,
+    Resolution,
+    Review,
+    Stats,
+)
 
 __all__ = [
     "ABI_VERSION",
@@ -31,6 +42,7 @@ __all__ = [
     "Config",
     "Declined",
     "FoundReward",
+    "JournalCopy",
     "LibraryError",
     "LogLevel",
     "NotSent",

@@ -16,7 +16,7 @@ from typing import Any
 from .codes import ABI_VERSION, Action, Code
 from .errors import action_named, error_of
 from .native import Buffer, LogFunction, load
-from .types import Config, FoundReward, Operation, OperationPage, PurchasedOperation, Resolution, Stats
+from .types import Config, FoundReward, JournalCopy, Operation, OperationPage, PurchasedOperation, Resolution, Stats
 
 _library = load()
 
@@ -294,6 +294,14 @@ class Client:
         """Acknowledges all operations of a reference, or none."""
         operations: list[Operation] = self._call("eps_acknowledge_reference", [(reference, "reference")])["operations"]
         return operations
+
+    def backup_journal(self, path: str) -> JournalCopy:
+        """Copies the journal into one new file, while it is in use. The copy is marked as one.
+
+        `path` is absolute. No file is overwritten.
+        """
+        copy: JournalCopy = self._call("eps_backup_journal", [(path, "path")])
+        return copy
 
     def read_stats(self) -> Stats:
         """Returns the counters since open, and the numbers of records in the journal."""

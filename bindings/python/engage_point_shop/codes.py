@@ -205,8 +205,8 @@ class Code(IntEnum):
     """An earlier attempt may have been processed, and Engage now responds with 401 or 403. Have
     the administrator check the API key."""
     PENDING_AMBIGUOUS = -522
-    """The reward is redeemed or not listed, and nothing proves whether by this operation or by
-    somebody else. A person must decide."""
+    """Engage shows a redeemed reward, or after a loss of records a purchase of the same item,
+    and nothing proves whether it is of this operation. A person must decide."""
     PENDING_SUBMITTED = -523
     """The operation is durable and is being sent."""
     PENDING_OUT_OF_MEMORY = -524

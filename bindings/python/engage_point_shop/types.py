@@ -159,6 +159,17 @@ class Resolution(TypedDict):
     """The number of operations that are still pending."""
 
 
+class JournalCopy(TypedDict):
+    """The result of `backup_journal`."""
+
+    path: str
+    """The path of the copy, as it was given."""
+    bytes: int
+    """The size of the copy."""
+    operations: int
+    """The number of operations in the copy."""
+
+
 class Stats(TypedDict):
     """The counters since open, and the numbers of records in the journal."""
 

@@ -22,6 +22,8 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+/// A member without purchases.
+const OTHER: &str = "a0000000-0000-4000-8000-000000000001";
 const ERRNOS: [&str; 5] = ["EIO", "ENOSPC", "EROFS", "EACCES", "SHORT"];
 
 /// A run: the till's script, and the state before it.
@@ -315,10 +317,15 @@ fn damaged_journal(fixture: &Fixture, place: &Place) -> [Vec<u8>; 2] {
     [bytes, std::fs::read(place.folder().join("journal.db-wal")).unwrap()]
 }
 
-/// Runs a till that goes on with the records that can be read, and sells.
+/// Runs a till that goes on with the records that can be read, and sells to another member: of the
+/// same member's sales one may be lost.
 fn accept(fixture: &Fixture, place: &Place, fail: Option<&str>) -> TillRun {
     let config = fixture.config(&place.journal(), &json!({ "journalRecovery": "accept" }));
-    Fixture::run_at(&config, place, fail, &[press(COFFEE, "R2"), "close".to_owned()])
+    Fixture::run_at(&config, place, fail, &[press_of_other("R2"), "close".to_owned()])
+}
+
+fn press_of_other(reference: &str) -> String {
+    press(COFFEE, reference).replace(MEMBER, OTHER)
 }
 
 fn move_aside_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
@@ -350,6 +357,79 @@ fn move_aside_at(fixture: &Fixture, point: &Point) -> Result<Counts, String> {
     }
     let opened = usize::from(run.calls[0].code() == Some(0));
     Ok([("opens in spite of the fault".to_owned(), opened)].into())
+}
+
+#[test]
+fn journal_whose_rebuild_is_killed_keeps_its_records() {
+    let (fixture, place) = (Fixture::new(), Place::new());
+    unreadable_state(&fixture, &place);
+    rebuild(&fixture, &place, "1000000:KILL:once");
+    let all: Vec<usize> = (1..=operations(&place) + 5).collect();
+    let points = if full() { all } else { sample(&all, 40) };
+    campaign("rebuild-kills", &points, "", |fixture, n| {
+        kill_rebuild_at(fixture, *n).map_err(|violation| format!("killed before operation {n}: {violation}"))
+    });
+}
+
+/// Makes a journal with two purchases whose own count cannot be read. Returns the calls, and the
+/// bytes of the journal.
+fn unreadable_state(fixture: &Fixture, place: &Place) -> (Vec<TillCall>, Vec<u8>) {
+    let sales = [press(COFFEE, "A"), press(COFFEE, "B"), "close".to_owned()];
+    let run = fixture.run(place, None, &sales);
+    assert_eq!(run.exit, Some(0), "{:?}", run.calls);
+    place.take_events();
+    let journal = Connection::open(place.journal()).unwrap();
+    let page: usize = journal
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'state'", (), |row| row.get::<_, i64>(0))
+        .map(|page| page.try_into().unwrap())
+        .unwrap();
+    drop(journal);
+    let mut bytes = std::fs::read(place.journal()).unwrap();
+    bytes[(page - 1) * 4096..page * 4096].fill(0xff);
+    std::fs::write(place.journal(), &bytes).unwrap();
+    (run.calls, bytes)
+}
+
+fn rebuild(fixture: &Fixture, place: &Place, fail: &str) -> TillRun {
+    let config = fixture.config(&place.journal(), &json!({ "journalRecovery": "accept" }));
+    Fixture::run_at(&config, place, Some(fail), &["close".to_owned()])
+}
+
+fn kill_rebuild_at(fixture: &Fixture, n: usize) -> Result<Counts, String> {
+    let place = Place::new();
+    let (mut calls, damaged) = unreadable_state(fixture, &place);
+    let run = rebuild(fixture, &place, &format!("{n}:KILL:once"));
+    place.take_events();
+    let killed = usize::from(run.exit.is_none());
+    let script = ["list", &press_of_other("R2"), "close"].map(str::to_owned);
+    // The first sale after a loss waits for the in-flight window.
+    let plain = fixture.config(&place.journal(), &json!({ "requestTimeoutMs": 1_000 }));
+    let mut again = Fixture::run_at(&plain, &place, None, &script);
+    let whole = usize::from(again.exit == Some(0));
+    if whole == 0 {
+        let damage = [Code::JournalDamaged.number(), Code::JournalIncomplete.number()].map(Some);
+        if !damage.contains(&again.calls[0].code()) {
+            return Err(format!("the next open returns {:?}", again.calls));
+        }
+        let accepting = json!({ "requestTimeoutMs": 1_000, "journalRecovery": "accept" });
+        again = Fixture::run_at(&fixture.config(&place.journal(), &accepting), &place, None, &script);
+    }
+    let listed = again.calls.iter().find(|call| call.verb() == "list").map(|call| call.json("operations"));
+    let listed = listed.ok_or_else(|| format!("no list: {:?} {}", again.calls, again.stderr))?;
+    let lost: Vec<&str> = ["A", "B"]
+        .into_iter()
+        .filter(|sale| !listed.as_array().is_some_and(|all| all.iter().any(|one| one["reference"] == **sale)))
+        .collect();
+    if !lost.is_empty() {
+        return Err(format!("{lost:?} are lost, {listed}"));
+    }
+    let mut files = std::fs::read_dir(place.folder()).unwrap().map(|entry| entry.unwrap().path());
+    if !files.any(|path| std::fs::read(path).unwrap() == damaged) {
+        return Err("the damaged journal is missing".to_owned());
+    }
+    calls.extend(again.calls.into_iter().filter(|call| call.verb() != "open"));
+    fixture.judge(&place, calls.clone()).map_err(|violation| format!("{violation}\ncalls: {calls:#?}"))?;
+    Ok([("kills".to_owned(), killed), ("next opens without a further acceptance".to_owned(), whole)].into())
 }
 
 /// A till that gets one command after the other, and the duration of each.

@@ -5,6 +5,8 @@
  * EPS_DISK_FAIL=<n>:<EIO|ENOSPC|EROFS|EACCES|SHORT>:<once|ever>
  *     The n-th operation that can fail in this way fails ("ever": and every later one).
  *     SHORT writes half of the bytes.
+ * EPS_DISK_FAIL=<n>:KILL:once
+ *     SIGKILL before the n-th operation.
  * EPS_DISK_RECORD=<file>
  *     Every effect in order, one entry a line, some followed by bytes and a newline:
  *         create P | write P OFFSET LENGTH + bytes | truncate P LENGTH | sync P | unlink P
@@ -18,6 +20,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +63,7 @@ static char *paths[FILES]; /* of the open files of ours */
 static const char *prefix;
 static int record = -1;
 static long fail_at, operations;
-static int fail_errno, fail_short, fail_ever, fail_kinds;
+static int fail_errno, fail_short, fail_kill, fail_ever, fail_kinds;
 
 static void *behind(const char *name) {
     void *function = dlsym(RTLD_NEXT, name);
@@ -105,12 +108,14 @@ __attribute__((constructor)) static void begin(void) {
         {"EROFS", EROFS, OPENS | WRITES | SYNCS | REMOVES},
         {"EACCES", EACCES, LOOKS | OPENS | LOCKS | REMOVES},
         {"SHORT", ENOSPC, WRITES},
+        {"KILL", EINTR, LOOKS | READS | LOCKS | OPENS | WRITES | SYNCS | REMOVES},
     };
     for (size_t at = 0; at < sizeof troubles / sizeof *troubles; at++)
         if (!strcmp(what, troubles[at].name)) {
             fail_errno = troubles[at].number;
             fail_kinds = troubles[at].kinds;
             fail_short = !strcmp(what, "SHORT");
+            fail_kill = !strcmp(what, "KILL");
         }
     fail_ever = !strcmp(how, "ever");
     if (!fail_errno || (!fail_ever && strcmp(how, "once"))) give_up("EPS_DISK_FAIL names an unknown errno or time");
@@ -129,6 +134,7 @@ static int fails(int kind, const char *name, const char *path) {
     operations++;
     if (!fail_at || operations < fail_at || (operations > fail_at && !fail_ever)) return 0;
     note(NULL, 0, "fault %ld %s %s\n", operations, name, path);
+    if (fail_kill) syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
     errno = fail_errno;
     return 1;
 }
@@ -408,6 +414,17 @@ STAT(lstat64, stat64)
     }
 FSTAT(fstat, stat)
 FSTAT(fstat64, stat64)
+
+/* Rust asks by this for the state of a path and of an open file. */
+EXPORT int statx(int folder, const char *path, int flags, unsigned mask, struct statx *about) {
+    typedef int (*statx_fn)(int, const char *, int, unsigned, struct statx *);
+    /* Rust passes NULL to find out whether the kernel knows the call. */
+    const char *const volatile given = path;
+    if (!given) return REAL(statx, statx_fn)(folder, path, flags, mask, about);
+    const char *of = *path ? (ours(path) ? path : NULL) : path_of(folder);
+    if (!of) return REAL(statx, statx_fn)(folder, path, flags, mask, about);
+    ON(of, LOOKS, "statx", -1, REAL(statx, statx_fn)(folder, path, flags, mask, about), {});
+}
 
 EXPORT int fchmod(int fd, mode_t mode) {
     const char *path = path_of(fd);

@@ -121,7 +121,6 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("readlink", "follows links on the way to the journal"),
     ("realpath", "the folder of certificates"),
     ("rmdir", "SQLite's dot-file locks, not used"),
-    ("statx", "a read of the journal's path, which changes nothing"),
     ("syscall", "futexes"),
     ("utimes", "SQLite's dot-file locks, not used"),
 ];

@@ -5,6 +5,7 @@
 mod acts;
 mod damage;
 mod fixture;
+mod losses;
 mod places;
 #[path = "../../support/random.rs"]
 mod random;

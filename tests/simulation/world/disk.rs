@@ -12,10 +12,11 @@ use crate::core::domain::{Millis, Operation};
 use crate::core::error::{Error, Result};
 use crate::core::id::{AssignmentId, ContactId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState};
-use crate::journal::Filter;
+use crate::journal::{Backup, Filter};
 use crate::log::Log;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::TryLockError;
 use std::time::Duration;
 
@@ -252,6 +253,15 @@ impl Journal {
     pub fn close(&self) {}
 
     pub fn cancel_waits(&self) {}
+
+    pub fn incomplete_before(&self) -> Option<Millis> {
+        None
+    }
+
+    /// The simulation has no files to copy to.
+    pub fn backup(&self, _: &Path) -> Result<Backup> {
+        Err(Error::of(Code::BadConfig))
+    }
 
     /// A caller's write, which the real journal makes on a thread of its own.
     pub fn save_within_wait(&self, intent: &Intent, durability: Durability) -> Result<bool> {

@@ -28,9 +28,9 @@ pub fn make(lab: &Lab, shop: &Peer, records: Records, number: u32) -> Result<Pat
     Ok(path)
 }
 
-/// Removes a journal, its WAL and its shared-memory file.
+/// Removes a journal, its WAL, its shared-memory file and its seal.
 pub fn discard(path: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", "-seal"] {
         let _ = fs::remove_file(format!("{}{suffix}", path.display()));
     }
 }
