@@ -39,6 +39,7 @@ pub use core::domain::{AssignmentId, ContactId, ItemId, OperationId};
 pub use core::error::{Detail, Error, Result};
 pub use core::retry::RetryRules;
 pub use log::{Level, Sink};
+pub use runtime::Notify;
 
 /// The version of this library, as in its `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

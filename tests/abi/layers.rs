@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const APART: &[&str] = &["simulation"];
 
 /// Names of the crate's root that are no modules.
-const ROOT: &[&str] = &["Client", "VERSION"];
+const ROOT: &[&str] = &["Client", "Notify", "VERSION"];
 
 /// The external crates and standard modules that `core` may name: no I/O, thread, clock or
 /// randomness.

@@ -17,7 +17,7 @@ pub fn try_all(target: &Target, installed: &Path, work: &Path, runner: &Runner) 
     copy(&installed.join("bin/engage_point_shop.dll"), &folder.join("engage_point_shop.dll"))?;
     shim(target, &folder)?;
     let build = |source: &str, name: &str, more: &[&str]| -> Result<PathBuf> {
-        let cpp = source.ends_with(".cpp");
+        let cpp = Path::new(source).extension().is_some_and(|extension| extension == "cpp");
         let compiler = if cpp { target.cc.replace("gcc", "g++") } else { target.cc.to_owned() };
         let standard = if cpp { "-std=c++17" } else { "-std=c99" };
         let program = folder.join(name);
