@@ -96,6 +96,8 @@
  *   "attempts": the requests made;
  *   "retryAfterMs";
  *   "cause": an array of texts, outermost first.
+ * A purchase or a redeem with the option "submit" that is pending has "operation" too, the
+ * operation object.
  * No result holds the API key. A new version may add keys: ignore keys that the program does not
  * know. After a panic inside the library (EPS_INTERNAL) the buffer holds a problem object too. The
  * operation object, which describes one purchase or redeem, is specified at eps_get_operation.
@@ -116,7 +118,17 @@
  * THREADS. Every function may be called from any thread at any time, on one client too. A call
  * blocks only its own thread. No call outlives its wait by more than 50 ms. One buffer belongs to
  * one thread at a time. The library has threads of its own: at most 32, and a few short-lived
- * ones. On these threads only the function of eps_set_log is called.
+ * ones. Of the POS's functions, only those of eps_set_log and eps_set_notify are called, each on
+ * a thread of the library of its own. A call needs 64 KB of stack at most, a function of the POS
+ * has 2 MB.
+ *
+ * CALLS THAT DO NOT BLOCK. A thread that must not wait, for example that of a user interface, sets
+ * a function by eps_set_notify once. It calls eps_purchase or eps_redeem_reward with the option
+ * "submit": true. The call returns as soon as the operation is durable, in some milliseconds:
+ * EPS_PENDING_SUBMITTED, or the outcome of an operation that existed before. The notify function
+ * gets the operation again when its outcome is known, on a thread of the library. The function
+ * hands the text to the user interface's own queue and returns. eps_cancel_call ends one call of
+ * another thread, by the "callId" that the call was given.
  *
  * LIFETIMES. Clients may be closed in any order, twice, from any thread, by a finalizer too, and
  * while other threads are in calls on them. A call on a closed client gives EPS_CLOSED. A handle
@@ -127,6 +139,17 @@
  * the last client is closed. dlclose and FreeLibrary are allowed at any time and unload nothing:
  * the linker's option nodelete keeps the library on Linux, and eps_client_open pins the module on
  * Windows. Loading the library again gives the same one.
+ *
+ * WINDOWS' LOADER LOCK. Windows calls DllMain, and the constructors and destructors of a DLL's
+ * global objects, under a lock that keeps new threads from beginning.
+ *   Allowed there: eps_client_close, eps_set_log with NULL, and every function without a client.
+ *   eps_client_close then returns within four seconds; the journal is closed after the lock.
+ *   Not allowed: eps_client_open, and calls that spend. They end after their wait without a
+ *   request: EPS_JOURNAL_TIMED_OUT, or not sent.
+ *   At the end of the process Windows has ended all other threads before it calls DllMain. Every
+ *   call that could wait then returns EPS_CLOSED at once, with an empty buffer. The journal is as
+ *   after a power cut, and the next open resolves what is pending. A client in a global object of
+ *   the program itself, and not of a DLL, is closed as usual.
  *
  * SIGNALS. The library's threads block every signal but those of a fault (SIGSEGV, SIGBUS, SIGFPE,
  * SIGILL, SIGTRAP, SIGSYS). The thread that calls the log function also leaves real-time signals,
@@ -442,6 +465,17 @@ typedef struct {
  */
 typedef void (*eps_log_fn)(void *user, int32_t level, const char *line, size_t len);
 
+/**
+ * A notify function: receives one operation whose state has changed.
+ *
+ * "json" is the operation object (see eps_get_operation), UTF-8, NUL-terminated, "len" bytes long;
+ * it is valid only during the call. The library calls the function on a thread of its own, one
+ * object at a time. The function may call any function of this library. A slow function delays no
+ * call: beyond 1024 changes that wait, states in between are left out, and never the last one. The
+ * function must not throw an exception.
+ */
+typedef void (*eps_notify_fn)(void *user, const char *json, size_t len);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -535,6 +569,21 @@ EPS_API int32_t eps_client_close(eps_client *client);
 EPS_API int32_t eps_cancel(eps_client *client);
 
 /**
+ * Cancels the call that was made with this "callId", and no other one: the other cashier's call
+ * goes on. It returns within 50 ms, as after eps_cancel.
+ *
+ * Several calls may have one name; all of them are cancelled. A call that has not entered the
+ * library yet is not cancelled.
+ *
+ * @param call_id  The name that the call was given.
+ * @return EPS_OK, also when there is no such call; EPS_NULL_ARGUMENT, EPS_EMPTY_ARGUMENT,
+ *         EPS_BAD_UTF8; EPS_BAD_HANDLE, EPS_CLOSED.
+ *
+ * Threads: any. The call is made while another thread waits.
+ */
+EPS_API int32_t eps_cancel_call(eps_client *client, const char *call_id);
+
+/**
  * Finds a member.
  *
  * @param key           "email", "mobilePhone", "socialSecurityNumber", "customKey" (the member
@@ -542,7 +591,7 @@ EPS_API int32_t eps_cancel(eps_client *client);
  * @param value         The value to search for, as the member gave it: "+46701234567". It is sent
  *                      to Engage and stored nowhere.
  * @param options_json  NULL, or an object with any of "contactType" (Engage's contact type),
- *                      "waitMs".
+ *                      "waitMs", "callId".
  * @param out           Gets the contact's id, a JSON string with a GUID; or the problem object.
  *                      Required.
  * @return EPS_OK; EPS_BAD_KEY or another code of the -1xx class; EPS_CONTACT_NOT_FOUND,
@@ -564,7 +613,8 @@ int32_t eps_find_contact(eps_client *client,
  * Lists a member's point accounts with the points that the member can spend.
  *
  * @param contact_id    The member, a GUID.
- * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+ *                      600000 ms; "callId": the name of the call for eps_cancel_call.
  * @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
  *                      least "balance" (points, with decimals). Or gets the problem object.
  *                      Required.
@@ -578,7 +628,8 @@ EPS_API int32_t eps_list_points(eps_client *client, const char *contact_id, cons
  * Lists the items that a member can buy now.
  *
  * @param contact_id    The member, a GUID.
- * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+ *                      600000 ms; "callId": the name of the call for eps_cancel_call.
  * @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
  *                      least "id" (a GUID) and "cost" (points, a whole number). Or gets the
  *                      problem object. Required.
@@ -609,6 +660,9 @@ EPS_API int32_t eps_list_items(eps_client *client, const char *contact_id, const
  *                      "waitMs": the longest wait of the call, 0 to 600000 ms. A request that has
  *                      not left by then is withdrawn and reported as not sent. A request that may
  *                      have left goes on and is reported as pending.
+ *                      "submit": true returns EPS_PENDING_SUBMITTED as soon as the operation is
+ *                      durable, for a thread that must not wait; see CALLS THAT DO NOT BLOCK.
+ *                      "callId": the name of the call for eps_cancel_call, at most 64 bytes.
  *                      "snapshotRewards": true lists the member's rewards before anything is sent,
  *                      so that eps_find_reward can recognise a new reward. It is one more request
  *                      within the wait, unless eps_list_rewards listed them within the last ten
@@ -637,7 +691,8 @@ int32_t eps_purchase(eps_client *client,
  * Lists a member's purchases: the full history at Engage, from all tills.
  *
  * @param contact_id    The member, a GUID.
- * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+ *                      600000 ms; "callId": the name of the call for eps_cancel_call.
  * @param out           Gets Engage's JSON array, unchanged; empty if there are no purchases. Or
  *                      gets the problem object. Required.
  * @return As eps_list_items.
@@ -655,7 +710,7 @@ int32_t eps_list_purchases(eps_client *client,
  *
  * @param contact_id    The member, a GUID.
  * @param options_json  NULL, or an object with any of "channel" ("POS", the default, "ECOM" or
- *                      "OTHER"), "waitMs".
+ *                      "OTHER"), "waitMs", "callId".
  * @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
  *                      least "id" (a GUID): the assignment, by which the reward is redeemed. Its
  *                      "promotionId" is only the template. Or gets the problem object. Required.
@@ -677,7 +732,8 @@ EPS_API int32_t eps_list_rewards(eps_client *client, const char *contact_id, con
  * no reward yet; call again later. The library never guesses.
  *
  * @param operation_id  A completed purchase.
- * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+ *                      600000 ms; "callId": the name of the call for eps_cancel_call.
  * @param out           Gets a JSON object: "certainty"; "assignmentId", for eps_redeem_reward,
  *                      null unless certain; "reward", Engage's object unchanged, or null;
  *                      "receipt", null or an object with "title", "description", "barcode",
@@ -715,6 +771,7 @@ int32_t eps_find_reward(eps_client *client,
  *                      "reference": the POS's own name for the sale. It has at most 200 bytes and
  *                      no control characters, and must not identify a person. The same reference
  *                      and reward always mean the same redeem.
+ *                      "submit", "callId": as for eps_purchase.
  *                      "waitMs": the longest wait of the call, 0 to 600000 ms, as for
  *                      eps_purchase. Without a reference, a second press is the existing redeem of
  *                      the same reward and channel, while that is pending, or completed and not
@@ -818,7 +875,8 @@ EPS_API int32_t eps_get_operation(eps_client *client, const char *operation_id, 
 /**
  * Queries the outcome of every pending operation now, instead of at its next scheduled query.
  *
- * @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+ * @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+ *                      600000 ms; "callId": the name of the call for eps_cancel_call.
  * @param out           Gets `{"resolved": n, "pending": n}`: the numbers of operations whose
  *                      outcome became known, and that are still pending. Or gets the problem
  *                      object. Required.
@@ -946,6 +1004,26 @@ EPS_API int32_t eps_read_stats(eps_client *client, eps_buffer *out);
  * the contact's id.
  */
 EPS_API int32_t eps_set_log(eps_client *client, int32_t level, eps_log_fn fn, void *user);
+
+/**
+ * Sets or removes the function that gets each change of an operation.
+ *
+ * The function gets the operation object when an operation is recorded, when its outcome or its
+ * code changes, and when it is acknowledged; also hours later, when the library has resolved it in
+ * the background. The changes of one operation come in order. The function first gets every
+ * operation that is not acknowledged: what changed since the last run. An operation may come
+ * twice, and comes again after the next start until eps_acknowledge. Changes that another process
+ * makes are not given.
+ *
+ * @param fn    The function, or NULL to remove it. After the return the old function is not called
+ *              again. The call waits for a function that is running, at most one second, unless
+ *              the function itself makes the call.
+ * @param user  Passed to the function. The library does not read it.
+ * @return EPS_OK; EPS_BAD_CONFIG without a journal; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
+ *
+ * Threads: any. The function is called on a thread of the library, never on a caller's.
+ */
+EPS_API int32_t eps_set_notify(eps_client *client, eps_notify_fn fn, void *user);
 
 /**
  * Makes a new purchase id, for a POS that stores the id before it calls eps_purchase.

@@ -22,6 +22,8 @@
 #ifndef ENGAGE_POINT_SHOP_HPP
 #define ENGAGE_POINT_SHOP_HPP
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -30,6 +32,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "engage_point_shop.h"
@@ -337,12 +340,55 @@ inline Action action(Code code) noexcept {
 /// Returns the library's version, "1.2.3".
 inline std::string_view version() noexcept { return eps_version(); }
 
+/// A text for a call. NULL, nullptr and std::nullopt are no text: an absent option, or an error for
+/// a required argument.
+class Argument {
+public:
+    /// No text.
+    Argument() noexcept = default;
+    /// No text.
+    Argument(std::nullptr_t) noexcept {}
+    /// No text.
+    Argument(std::nullopt_t) noexcept {}
+    /// A C string, or no text for NULL.
+    Argument(const char *text) : text_(text ? std::optional<std::string_view>(text) : std::nullopt) {}
+    /// A text that may be absent.
+    Argument(std::optional<std::string_view> text) noexcept : text_(text) {}
+    /// A std::string, a std::string_view, or what converts to one.
+    template <typename Text, typename = std::enable_if_t<std::is_convertible_v<const Text &, std::string_view>
+                                                         && !std::is_convertible_v<const Text &, const char *>>>
+    Argument(const Text &text) : text_(std::string_view(text)) {}
+
+    /// Returns the text, if there is one.
+    const std::optional<std::string_view> &text() const noexcept { return text_; }
+
+private:
+    std::optional<std::string_view> text_;
+};
+
+namespace detail {
+
+// The problem objects of calls that this layer does not make.
+inline constexpr const char *nul_inside =
+    R"({"code":-102,"name":"EPS_BAD_UTF8","outcome":"notSent","message":"An argument has a NUL character inside. Remove the character.",)"
+    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
+inline constexpr const char *not_open =
+    R"({"code":-107,"name":"EPS_CLOSED","outcome":"notSent","message":"The client is not open. Call open().",)"
+    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
+inline constexpr const char *moved_from =
+    R"({"code":-900,"name":"EPS_INTERNAL","outcome":"pending","message":"This result was moved. Use the object that it was moved to.",)"
+    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
+
+} // namespace detail
+
 /// The result of a call: its code, and its JSON or the problem object. A result owns that text.
 class [[nodiscard]] Result {
 public:
-    /// Takes over the text of another result, which is then empty.
+    /// Takes over the text of another result. The other one then has the code internal: it says
+    /// nothing about the points.
     Result(Result &&other) noexcept
-        : buffer_(std::exchange(other.buffer_, eps_buffer{})), code_(other.code_), problem_(other.problem_) {}
+        : buffer_(std::exchange(other.buffer_, eps_buffer{})), code_(std::exchange(other.code_, Code::internal)),
+          problem_(std::exchange(other.problem_, detail::moved_from)) {}
     /// Frees this result's text and takes over the text of another result.
     Result &operator=(Result &&other) noexcept {
         Result taken(std::move(other));
@@ -374,13 +420,13 @@ public:
         return buffer_.data ? std::string_view(buffer_.data, buffer_.len) : std::string_view(problem_);
     }
     /// Returns one value of json() by a JSON Pointer, "/operationId": see json_get().
-    Result get(std::string_view pointer) const;
+    Result get(Argument pointer) const;
 
 private:
     friend class Client;
     friend Result new_id() noexcept;
-    friend Result json_get(std::string_view json, std::string_view pointer);
-    friend Result json_quote(std::string_view text);
+    friend Result json_get(std::string_view json, Argument pointer);
+    friend Result json_quote(Argument text);
 
     /// Makes the call, which fills the buffer.
     template <typename Call>
@@ -403,18 +449,18 @@ inline Result new_id() noexcept {
 /// function throws is dropped.
 using LogFunction = std::function<void(Level level, std::string_view line)>;
 
-namespace detail {
+/// Receives one operation object whose state has changed, UTF-8 JSON, on a thread of the library.
+/// An exception that the function throws is dropped.
+using NotifyFunction = std::function<void(std::string_view operation)>;
 
-inline constexpr const char *nul_inside =
-    R"({"code":-102,"name":"EPS_BAD_UTF8","outcome":"notSent","message":"An argument has a NUL character inside. Remove the character.",)"
-    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
+namespace detail {
 
 /// A text with a NUL at its end, as C needs it. A NUL inside would shorten the text unnoticed.
 class Text {
 public:
-    Text(std::string_view text) : copy_(text), whole_(text.find('\0') == text.npos) {}
-    /// An optional text: NULL if it is absent.
-    Text(std::optional<std::string_view> text) : Text(text.value_or(std::string_view())) { absent_ = !text; }
+    Text(const Argument &argument)
+        : copy_(argument.text().value_or(std::string_view())), whole_(copy_.find('\0') == copy_.npos),
+          absent_(!argument.text()) {}
 
     const char *c_str() const noexcept { return absent_ ? nullptr : copy_.c_str(); }
     bool whole() const noexcept { return whole_; }
@@ -422,21 +468,22 @@ public:
 private:
     std::string copy_;
     bool whole_;
-    bool absent_ = false;
+    bool absent_;
 };
 
-/// The log functions in use, by number. The library holds a number, not an address. A late line for
-/// a removed function therefore finds no function instead of freed memory. This map is never
-/// destroyed, because lines may arrive until the process ends.
-class LogFunctions {
+/// The functions in use, by number. The library holds a number, not an address. A late call for a
+/// removed function therefore finds no function instead of freed memory. This map is never
+/// destroyed, because calls may arrive until the process ends.
+template <typename Function>
+class Functions {
 public:
-    static LogFunctions &all() {
-        static auto *functions = new LogFunctions;
+    static Functions &all() {
+        static auto *functions = new Functions;
         return *functions;
     }
 
-    std::uintptr_t add(LogFunction function) {
-        auto shared = std::make_shared<LogFunction>(std::move(function));
+    std::uintptr_t add(Function function) {
+        auto shared = std::make_shared<Function>(std::move(function));
         std::lock_guard<std::mutex> lock(mutex_);
         functions_.emplace(++last_number_, std::move(shared));
         return last_number_;
@@ -444,7 +491,7 @@ public:
 
     void remove(std::uintptr_t number) noexcept {
         // Destroyed outside the lock, because its destructor may run any code.
-        std::shared_ptr<LogFunction> last;
+        std::shared_ptr<Function> last;
         std::lock_guard<std::mutex> lock(mutex_);
         if (auto found = functions_.find(number); found != functions_.end()) {
             last = std::move(found->second);
@@ -452,36 +499,46 @@ public:
         }
     }
 
-    static void call(void *number, std::int32_t level, const char *line, std::size_t len) noexcept {
+    /// Calls a function, if it is still in use.
+    template <typename... Values>
+    static void call(void *number, const Values &...values) noexcept {
         const auto function = all().find(reinterpret_cast<std::uintptr_t>(number));
         if (!function) return;
 #if defined(__cpp_exceptions)
         try {
-            (*function)(static_cast<Level>(level), std::string_view(line, len));
+            (*function)(values...);
         } catch (...) {
         }
 #else
-        (*function)(static_cast<Level>(level), std::string_view(line, len));
+        (*function)(values...);
 #endif
     }
 
 private:
-    std::shared_ptr<LogFunction> find(std::uintptr_t number) {
+    std::shared_ptr<Function> find(std::uintptr_t number) {
         std::lock_guard<std::mutex> lock(mutex_);
         const auto found = functions_.find(number);
         return found == functions_.end() ? nullptr : found->second;
     }
 
     std::mutex mutex_;
-    std::map<std::uintptr_t, std::shared_ptr<LogFunction>> functions_;
+    std::map<std::uintptr_t, std::shared_ptr<Function>> functions_;
     std::uintptr_t last_number_ = 0;
 };
+
+inline void log(void *number, std::int32_t level, const char *line, std::size_t len) noexcept {
+    Functions<LogFunction>::call(number, static_cast<Level>(level), std::string_view(line, len));
+}
+
+inline void notify(void *number, const char *json, std::size_t len) noexcept {
+    Functions<NotifyFunction>::call(number, std::string_view(json, len));
+}
 
 } // namespace detail
 
 /// Returns one value of a JSON text by a JSON Pointer, "/operationId", for a program without a JSON
 /// library. A string is unquoted, any other value is JSON. Without the value: bad_options.
-inline Result json_get(std::string_view json, std::string_view pointer) {
+inline Result json_get(std::string_view json, Argument pointer) {
     const detail::Text copy(pointer);
     if (!copy.whole()) return Result(Code::bad_utf8, detail::nul_inside);
     // The library does not change the text.
@@ -489,10 +546,10 @@ inline Result json_get(std::string_view json, std::string_view pointer) {
     return Result([&](eps_buffer *out) { return eps_json_get(&from, copy.c_str(), out); });
 }
 
-inline Result Result::get(std::string_view pointer) const { return json_get(json(), pointer); }
+inline Result Result::get(Argument pointer) const { return json_get(json(), pointer); }
 
 /// Writes a text as a JSON string, for a program that writes its own options.
-inline Result json_quote(std::string_view text) {
+inline Result json_quote(Argument text) {
     const detail::Text copy(text);
     if (!copy.whole()) return Result(Code::bad_utf8, detail::nul_inside);
     return Result([&](eps_buffer *out) { return eps_json_quote(copy.c_str(), out); });
@@ -503,18 +560,20 @@ inline Result json_quote(std::string_view text) {
 class Client {
 public:
     /// A JSON object; absent for the defaults.
-    using Options = std::optional<std::string_view>;
+    using Options = Argument;
 
     /// Makes a client that is not open.
     Client() noexcept = default;
     /// Takes over the open client of another object, which is then not open.
     Client(Client &&other) noexcept
-        : client_(std::exchange(other.client_, nullptr)), log_(std::exchange(other.log_, 0)) {}
+        : client_(other.client_.exchange(nullptr)), log_(other.log_.exchange(0)), notify_(other.notify_.exchange(0)) {}
     /// Closes this client and takes over the open client of another object.
     Client &operator=(Client &&other) noexcept {
-        Client taken(std::move(other));
-        std::swap(client_, taken.client_);
-        std::swap(log_, taken.log_);
+        if (this == &other) return *this;
+        (void)close();
+        client_ = other.client_.exchange(nullptr);
+        log_ = other.log_.exchange(0);
+        notify_ = other.notify_.exchange(0);
         return *this;
     }
     /// A client has one owner and is not copied.
@@ -525,17 +584,21 @@ public:
     ~Client() { (void)close(); }
 
     /// Opens the client with a configuration, a JSON object. An open client is closed first.
-    Result open(std::string_view config_json) {
+    Result open(Argument config_json) {
         (void)close();
         return checked([&](eps_buffer *out, const char *config) {
-            return eps_client_open(EPS_ABI_VERSION, config, &client_, out);
+            eps_client *opened = nullptr;
+            const auto code = eps_client_open(EPS_ABI_VERSION, config, &opened, out);
+            client_ = opened;
+            return code;
         }, config_json);
     }
 
-    /// Ends every call and closes the client. A second close does nothing.
+    /// Ends every call, also in other threads, and closes the client. A second close does nothing.
     Code close() noexcept {
-        const auto code = static_cast<Code>(eps_client_close(std::exchange(client_, nullptr)));
-        detail::LogFunctions::all().remove(std::exchange(log_, 0));
+        const auto code = static_cast<Code>(eps_client_close(client_.exchange(nullptr)));
+        detail::Functions<LogFunction>::all().remove(log_.exchange(0));
+        detail::Functions<NotifyFunction>::all().remove(notify_.exchange(0));
         return code;
     }
 
@@ -544,38 +607,46 @@ public:
     eps_client *get() const noexcept { return client_; }
 
     /// Ends the wait of every call on this client. Each call returns its true outcome.
-    Code cancel() const noexcept { return static_cast<Code>(eps_cancel(client_)); }
+    Code cancel() const noexcept {
+        eps_client *const client = client_;
+        return client ? static_cast<Code>(eps_cancel(client)) : Code::closed;
+    }
+
+    /// Ends the wait of the calls that were made with this "callId", and of no other call.
+    Code cancel_call(Argument call_id) const {
+        return coded([](eps_client *client, const char *id) { return eps_cancel_call(client, id); }, call_id);
+    }
 
     /// Finds the id of a member by a key, such as "email", and its value.
-    Result find_contact(std::string_view key, std::string_view value, Options options = {}) const {
+    Result find_contact(Argument key, Argument value, Options options = {}) const {
         return call(eps_find_contact, key, value, options);
     }
     /// Lists a member's point accounts.
-    Result list_points(std::string_view contact_id, Options options = {}) const {
+    Result list_points(Argument contact_id, Options options = {}) const {
         return call(eps_list_points, contact_id, options);
     }
     /// Lists the items that a member can buy.
-    Result list_items(std::string_view contact_id, Options options = {}) const {
+    Result list_items(Argument contact_id, Options options = {}) const {
         return call(eps_list_items, contact_id, options);
     }
     /// Buys an item for points. The intent is recorded in the journal before anything is sent.
-    Result purchase(std::string_view contact_id, std::string_view item_id, Options options = {}) const {
+    Result purchase(Argument contact_id, Argument item_id, Options options = {}) const {
         return call(eps_purchase, contact_id, item_id, options);
     }
     /// Lists a member's purchases in Engage.
-    Result list_purchases(std::string_view contact_id, Options options = {}) const {
+    Result list_purchases(Argument contact_id, Options options = {}) const {
         return call(eps_list_purchases, contact_id, options);
     }
     /// Lists a member's rewards.
-    Result list_rewards(std::string_view contact_id, Options options = {}) const {
+    Result list_rewards(Argument contact_id, Options options = {}) const {
         return call(eps_list_rewards, contact_id, options);
     }
     /// Finds the reward that a completed purchase gave.
-    Result find_reward(std::string_view operation_id, Options options = {}) const {
+    Result find_reward(Argument operation_id, Options options = {}) const {
         return call(eps_find_reward, operation_id, options);
     }
     /// Uses a reward on a receipt. A redeem cannot be undone. `contact_id` may be std::nullopt.
-    Result redeem_reward(Options contact_id, std::string_view assignment_id, Options options = {}) const {
+    Result redeem_reward(Options contact_id, Argument assignment_id, Options options = {}) const {
         return call(eps_redeem_reward, contact_id, assignment_id, options);
     }
     /// Lists the operations that are pending, or final and not acknowledged.
@@ -583,18 +654,18 @@ public:
     /// Lists the operations of the journal, also the acknowledged ones, page by page.
     Result list_operations(Options options = {}) const { return call(eps_list_operations, options); }
     /// Returns the last known state of an operation.
-    Result get_operation(std::string_view operation_id) const { return call(eps_get_operation, operation_id); }
+    Result get_operation(Argument operation_id) const { return call(eps_get_operation, operation_id); }
     /// Resolves the pending operations now, instead of at their next scheduled time.
     Result resolve_pending(Options options = {}) const { return call(eps_resolve_pending, options); }
     /// Acknowledges that the POS has stored the outcome of an operation.
-    Result acknowledge(std::string_view operation_id) const { return call(eps_acknowledge, operation_id); }
+    Result acknowledge(Argument operation_id) const { return call(eps_acknowledge, operation_id); }
     /// Stores the decision of a person about an operation in manual review, and acknowledges it.
     /// `resolution` is "completed" or "declined".
-    Result resolve_review(std::string_view operation_id, std::string_view resolution, Options options = {}) const {
+    Result resolve_review(Argument operation_id, Argument resolution, Options options = {}) const {
         return call(eps_resolve_review, operation_id, resolution, options);
     }
     /// Acknowledges all operations of a reference, or none.
-    Result acknowledge_reference(std::string_view reference, Options options = {}) const {
+    Result acknowledge_reference(Argument reference, Options options = {}) const {
         return call(eps_acknowledge_reference, reference, options);
     }
     /// Copies the journal into one new file, while it is in use. The copy is marked as one.
@@ -607,21 +678,35 @@ public:
     /// Sets the log function; an empty function removes it. The function lives until it is replaced
     /// or the client is closed, and until a line in progress ends.
     Code set_log(Level level, LogFunction function) {
-        const bool is_set = static_cast<bool>(function);
-        const auto number = is_set ? detail::LogFunctions::all().add(std::move(function)) : 0;
-        const auto code = static_cast<Code>(eps_set_log(client_, static_cast<std::int32_t>(level),
-                                                        is_set ? detail::LogFunctions::call : nullptr,
-                                                        reinterpret_cast<void *>(number)));
-        // The unused function: the previous one, or the new one after an error.
-        detail::LogFunctions::all().remove(code == Code::ok ? std::exchange(log_, number) : number);
-        return code;
+        return set(log_, std::move(function), [&](eps_client *client, bool is_set, void *number) {
+            return eps_set_log(client, static_cast<std::int32_t>(level), is_set ? detail::log : nullptr, number);
+        });
+    }
+
+    /// Sets the function that gets each change of an operation; an empty function removes it. It
+    /// lives as long as a log function.
+    Code set_notify(NotifyFunction function) {
+        return set(notify_, std::move(function), [&](eps_client *client, bool is_set, void *number) {
+            return eps_set_notify(client, is_set ? detail::notify : nullptr, number);
+        });
     }
 
 private:
     /// Calls a function of the C API on this client.
     template <typename Function, typename... Texts>
     Result call(Function *function, const Texts &...texts) const {
-        return checked([&](eps_buffer *out, auto... arguments) { return function(client_, arguments..., out); }, texts...);
+        eps_client *const client = client_;
+        if (!client) return Result(Code::closed, detail::not_open);
+        return checked([&](eps_buffer *out, auto... arguments) { return function(client, arguments..., out); }, texts...);
+    }
+
+    /// Calls a function without a buffer on this client.
+    template <typename Function>
+    Code coded(Function &&function, const Argument &text) const {
+        const detail::Text copy(text);
+        if (!copy.whole()) return Code::bad_utf8;
+        eps_client *const client = client_;
+        return client ? static_cast<Code>(function(client, copy.c_str())) : Code::closed;
     }
 
     /// Calls with each text as C needs it. The call is not made if a text has a NUL inside.
@@ -634,8 +719,25 @@ private:
         return made(detail::Text(texts)...);
     }
 
-    eps_client *client_ = nullptr;
-    std::uintptr_t log_ = 0;
+    /// Sets or removes a function of the POS by its number.
+    template <typename Function, typename Set>
+    Code set(std::atomic<std::uintptr_t> &used, Function function, Set &&set_by) {
+        auto &functions = detail::Functions<Function>::all();
+        eps_client *const client = client_;
+        if (!client) return Code::closed;
+        const bool is_set = static_cast<bool>(function);
+        const auto number = is_set ? functions.add(std::move(function)) : 0;
+        const auto code = static_cast<Code>(set_by(client, is_set, reinterpret_cast<void *>(number)));
+        // The unused function: the previous one, or the new one after an error.
+        functions.remove(code == Code::ok ? used.exchange(number) : number);
+        // Closed by another thread meanwhile: that close did not know this function.
+        if (client_ != client) functions.remove(used.exchange(0));
+        return code;
+    }
+
+    std::atomic<eps_client *> client_{nullptr};
+    std::atomic<std::uintptr_t> log_{0};
+    std::atomic<std::uintptr_t> notify_{0};
 };
 
 } // namespace eps

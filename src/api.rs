@@ -30,6 +30,9 @@ struct Problem<'a> {
     attempts: u32,
     retry_after_ms: Option<u64>,
     cause: &'a [String],
+    /// Only of a purchase or a redeem that was submitted: its operation object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'a RawValue>,
 }
 
 impl Error {
@@ -49,6 +52,7 @@ impl Error {
             attempts: detail.attempts,
             retry_after_ms: detail.retry_after_ms,
             cause: self.cause(),
+            operation: self.object().and_then(|object| serde_json::from_str(object).ok()),
         })
     }
 }

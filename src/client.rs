@@ -8,11 +8,12 @@ use crate::core::domain::Channel;
 use crate::core::error::{Error, Result};
 use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Intent, IntentState, ReviewDecision};
+use crate::core::machine;
 use crate::engage::{ContactKey, Engage};
 use crate::journal::Filter;
 use crate::log::{Field, Level, Log, Sink};
 use crate::rt::Instant;
-use crate::runtime::{Runtime, WaitLimit};
+use crate::runtime::{NamedCall, NamedCalls, Notify, Runtime, Until, WaitLimit};
 use crate::secret::Secret;
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation};
@@ -29,16 +30,39 @@ pub struct Client {
     stats: Arc<Stats>,
     /// Ends every call that is blocked on this client.
     cancellation: Arc<Cancellation>,
+    /// The calls under way that the POS may cancel one by one.
+    named_calls: NamedCalls,
 }
 
 const OPTIONS: &str = "options_json";
 /// Limit of a reference, in bytes. The journal keeps it.
 const REFERENCE_BYTES: usize = 200;
 
+/// Limit of the name of a call, in bytes.
+const CALL_ID_BYTES: usize = 64;
+
 /// The options that every call has.
-struct Options {
+struct Options<'a> {
     fields: Fields,
+    scope: Scope<'a>,
+}
+
+/// How long a call waits, and what cancels it.
+struct Scope<'a> {
     wait: Duration,
+    named: Option<NamedCall<'a>>,
+    client: &'a Arc<Cancellation>,
+}
+
+impl Scope<'_> {
+    fn cancellation(&self) -> &Arc<Cancellation> {
+        self.named.as_ref().map_or(self.client, NamedCall::cancellation)
+    }
+
+    fn limit(&self) -> WaitLimit<'_> {
+        let cancellation = self.cancellation();
+        WaitLimit { deadline: Instant::now() + self.wait, cancellation, generation: cancellation.generation() }
+    }
 }
 
 impl Client {
@@ -52,7 +76,7 @@ impl Client {
         if config.preconnect {
             engage.preconnect(&cancellation);
         }
-        Ok(Self { config, engage, runtime, log, stats, cancellation })
+        Ok(Self { config, engage, runtime, log, stats, cancellation, named_calls: NamedCalls::default() })
     }
 
     /// Ends every call, waits a bounded time for requests under way, and closes the journal.
@@ -70,6 +94,13 @@ impl Client {
         self.check_open()?;
         self.cancellation.cancel_all();
         self.runtime.cancel_waits();
+        Ok(())
+    }
+
+    /// Ends the calls that were made with this `callId`. Other calls go on.
+    pub fn cancel_call(&self, call_id: &str) -> Result<()> {
+        self.check_open()?;
+        self.named_calls.cancel(call_id);
         Ok(())
     }
 
@@ -115,8 +146,8 @@ impl Client {
         })
     }
 
-    /// Buys an item: the operation object. Options: `purchaseId`, `reference`, `snapshotRewards`,
-    /// `waitMs`.
+    /// Buys an item: the operation object. Options: `callId`, `purchaseId`, `reference`,
+    /// `snapshotRewards`, `submit`, `waitMs`.
     pub fn purchase(&self, contact: ContactId, item: ItemId, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         let mut options = self.options(options)?;
@@ -124,13 +155,14 @@ impl Client {
         let id = id.map(|id| OperationId::parse(&id, "purchaseId")).transpose()?;
         let reference = reference(&mut options.fields)?;
         let snapshot_rewards = options.fields.flag("snapshotRewards", false)?;
-        let limit = self.limit(options.wait);
+        let until = until(&mut options.fields)?;
+        let limit = options.scope.limit();
         options.fields.finish()?;
         if snapshot_rewards {
-            self.runtime.snapshot_rewards(contact, &self.call(options.wait));
+            self.runtime.snapshot_rewards(contact, &self.call(&options.scope));
         }
-        let (intent, existing) = self.runtime.purchase(contact, item, id, reference, &limit)?;
-        Ok(api::operation_result(&intent, existing, &self.config.tenant))
+        let (intent, existing) = self.runtime.purchase(contact, item, id, reference, until, &limit)?;
+        self.result(intent, existing)
     }
 
     /// Finds the reward that a completed purchase gave. Options: `waitMs`.
@@ -138,7 +170,8 @@ impl Client {
         self.read("reward.found", None, options, |call, _| Ok(move |_: &Engage| self.runtime.find_reward(id, &call)))
     }
 
-    /// Uses a reward: the operation object. Options: `channel`, `reference`, `waitMs`.
+    /// Uses a reward: the operation object. Options: `callId`, `channel`, `reference`, `submit`,
+    /// `waitMs`.
     pub fn redeem_reward(
         &self,
         contact: Option<ContactId>,
@@ -149,10 +182,23 @@ impl Client {
         let mut options = self.options(options)?;
         let channel = channel(&mut options.fields)?;
         let reference = reference(&mut options.fields)?;
-        let limit = self.limit(options.wait);
+        let until = until(&mut options.fields)?;
+        let limit = options.scope.limit();
         options.fields.finish()?;
-        let (intent, existing) = self.runtime.redeem(contact, assignment, channel, reference, &limit)?;
-        Ok(api::operation_result(&intent, existing, &self.config.tenant))
+        let (intent, existing) = self.runtime.redeem(contact, assignment, channel, reference, until, &limit)?;
+        self.result(intent, existing)
+    }
+
+    /// Returns the operation object of a purchase or a redeem. Of one that was submitted and is
+    /// pending it is a part of the error.
+    fn result(&self, intent: Intent, existing: bool) -> Result<Vec<u8>> {
+        let object = api::operation_result(&intent, existing, &self.config.tenant);
+        let is_pending = !intent.state.is_final();
+        match machine::outcome_of(intent, Code::PendingSubmitted) {
+            Ok(_) => Ok(object),
+            Err(error) if is_pending => Err(error.with_object(object)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Lists everything that is pending or not acknowledged, oldest first: `{"operations": […]}`.
@@ -223,7 +269,7 @@ impl Client {
     pub fn resolve_pending(&self, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         let options = self.options(options)?;
-        let limit = self.limit(options.wait);
+        let limit = options.scope.limit();
         options.fields.finish()?;
         let (resolved, pending) = self.runtime.resolve_pending(&limit)?;
         Ok(api::to_json(&Resolution { resolved, pending }))
@@ -254,6 +300,13 @@ impl Client {
         Ok(())
     }
 
+    /// Sets or removes the function that gets each change of an operation, as its operation object.
+    /// After the return the old one is not called again.
+    pub fn set_notify(&self, notify: Option<Notify>) -> Result<()> {
+        self.check_open()?;
+        self.runtime.set_notify(notify)
+    }
+
     /// Makes a read on the caller's own thread. `prepare` takes the options and returns the
     /// request. The request is made after all options have been checked.
     fn read<'c, R>(
@@ -269,7 +322,7 @@ impl Client {
         self.check_open()?;
         let mut options = self.options(options)?;
         let began = Instant::now();
-        let call = self.call(options.wait);
+        let call = self.call(&options.scope);
         let request = prepare(call, &mut options.fields)?;
         options.fields.finish()?;
         self.stats.reads.add();
@@ -286,30 +339,29 @@ impl Client {
     }
 
     /// Returns the call of a request that is made while the caller waits.
-    fn call(&self, wait: Duration) -> Arc<Call> {
-        Arc::new(Call::new(Instant::now() + wait.min(self.config.request_timeout), &self.cancellation))
+    fn call(&self, scope: &Scope<'_>) -> Arc<Call> {
+        let limit = scope.wait.min(self.config.request_timeout);
+        Arc::new(Call::new(Instant::now() + limit, scope.cancellation()))
     }
 
     fn check_open(&self) -> Result<()> {
         if self.cancellation.is_closed() { Err(Error::of(Code::Closed)) } else { Ok(()) }
     }
 
-    fn options(&self, options: Option<&str>) -> Result<Options> {
+    fn options(&self, options: Option<&str>) -> Result<Options<'_>> {
         let mut fields = match options {
             None => Fields::empty(Code::BadOptions, OPTIONS),
             Some(text) => Fields::parse(text, Code::BadOptions, OPTIONS)?,
         };
         let default = self.config.wait.as_millis().try_into().unwrap_or(u64::MAX);
         let wait = Duration::from_millis(fields.integer("waitMs", default, 0..=600_000)?);
-        Ok(Options { fields, wait })
-    }
-
-    fn limit(&self, wait: Duration) -> WaitLimit<'_> {
-        WaitLimit {
-            deadline: Instant::now() + wait,
-            cancellation: &self.cancellation,
-            generation: self.cancellation.generation(),
+        let name = fields.string("callId")?;
+        if name.as_ref().is_some_and(|name| name.len() > CALL_ID_BYTES) {
+            return Err(fields.error("callId", "must have at most 64 bytes"));
         }
+        let client = &self.cancellation;
+        let named = name.map(|name| self.named_calls.begin(name, client));
+        Ok(Options { fields, scope: Scope { wait, named, client } })
     }
 }
 
@@ -323,6 +375,11 @@ impl Drop for Client {
 fn channel(fields: &mut Fields) -> Result<Channel> {
     let Some(word) = fields.string("channel")? else { return Ok(Channel::Pos) };
     Channel::from_name(&word).ok_or_else(|| fields.error("channel", "must be \"POS\", \"ECOM\" or \"OTHER\""))
+}
+
+/// Reads until when a purchase or a redeem waits.
+fn until(fields: &mut Fields) -> Result<Until> {
+    Ok(if fields.flag("submit", false)? { Until::Recorded } else { Until::Resolved })
 }
 
 /// Reads the POS's own name for a sale.

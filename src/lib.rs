@@ -40,4 +40,5 @@ pub use core::error::{Detail, Error, Result};
 pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;
 pub use log::{Level, Sink};
+pub use runtime::Notify;
 pub use version::VERSION;

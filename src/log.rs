@@ -104,7 +104,7 @@ impl Log {
         let mut queue = self.wait_while(queue, |queue| queue.calling.is_some());
         if is_set && !queue.running {
             let shared = self.shared.clone();
-            queue.running = rt::spawn("eps-log", move || deliver(&shared)).is_ok();
+            queue.running = rt::spawn_for_host("eps-log", move || deliver(&shared)).is_ok();
         }
         drop(queue);
         // The POS's own code may run as the function is dropped, so no lock is held.
@@ -181,7 +181,6 @@ impl Log {
 
 /// Gives queued lines to the function until the log is closed.
 fn deliver(shared: &Shared) {
-    crate::os::unblock_runtime_signals();
     let mut queue = shared.lock();
     loop {
         let Some((level, line)) = queue.lines.pop_front() else {

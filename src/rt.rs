@@ -10,6 +10,14 @@ pub(crate) use crate::simulation::system::{Condvar, Instant, Mutex, MutexGuard, 
 #[cfg(not(feature = "simulation"))]
 pub(crate) use system::{Condvar, Instant, Mutex, MutexGuard, random, spawn, wall_now};
 
+/// Spawns a thread that calls the POS's functions.
+pub(crate) fn spawn_for_host(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    spawn(name, move || {
+        crate::os::unblock_runtime_signals();
+        work();
+    })
+}
+
 #[cfg(feature = "simulation")]
 use crate::simulation::system::fresh_uuid;
 #[cfg(not(feature = "simulation"))]

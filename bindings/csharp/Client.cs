@@ -4,6 +4,8 @@
 using System;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
+using System.Diagnostics;
+using System.Globalization;
 using System.Linq;
 using System.Runtime.InteropServices;
 using System.Threading;
@@ -19,27 +21,27 @@ namespace EngagePointShop
     /// referenced.
     /// </summary>
     /// <remarks>
-    /// A CancellationToken ends the wait, not the purchase. The task ends within 50 ms: with
-    /// NotSentException if nothing was sent, else with PendingException. The task never ends with
-    /// OperationCanceledException, which does not state the outcome. A cancellation applies to the
-    /// client (eps_cancel), so that other waiting calls of the client end too. To cancel single
-    /// calls, open several clients; the clients may share a journal.
+    /// A CancellationToken ends the wait of its own call, not the purchase. The task ends within 50
+    /// ms: with NotSentException if nothing was sent, else with PendingException. The task never
+    /// ends with OperationCanceledException, which does not state the outcome.
     /// </remarks>
-    public sealed class Client : IDisposable
+    public sealed class Client : IEngageClient
     {
         /// <summary>The client's number in the library. A number is never used again, so that a
         /// late call is harmless.</summary>
         sealed class Handle : SafeHandle
         {
             readonly Native native;
-            // Keeps the log function alive until the client is closed.
+            // Keeps the functions alive until the client is closed.
             internal Log Log;
+            internal readonly Changes Changes = new Changes();
 
             internal Handle(Native native, IntPtr client) : base(IntPtr.Zero, true)
             {
                 this.native = native;
                 SetHandle(client);
                 OpenClients[client] = native;
+                AllChanges[Changes.Number] = new WeakReference<Changes>(Changes);
             }
 
             public override bool IsInvalid => handle == IntPtr.Zero;
@@ -47,6 +49,7 @@ namespace EngagePointShop
             protected override bool ReleaseHandle()
             {
                 OpenClients.TryRemove(handle, out _);
+                AllChanges.TryRemove(Changes.Number, out _);
                 return native.eps_client_close(handle) == (int)Code.Ok;
             }
         }
@@ -72,12 +75,17 @@ namespace EngagePointShop
         readonly Handle handle;
         // A copy of the number, because the library itself rejects a call after Dispose.
         readonly IntPtr client;
+        readonly Changes changes;
+        // The configuration's wait.
+        readonly TimeSpan wait;
 
-        Client(Native native, IntPtr client)
+        Client(Native native, IntPtr client, TimeSpan wait)
         {
             this.native = native;
             this.client = client;
+            this.wait = wait;
             handle = new Handle(native, client);
+            changes = handle.Changes;
         }
 
         /// <summary>The version of the native library, "1.2.3".</summary>
@@ -142,7 +150,8 @@ namespace EngagePointShop
             var config = Native.Bytes(Json.Write(configuration));
             var client = IntPtr.Zero;
             Checked(native, (out Native.Buffer buffer) => native.eps_client_open(Abi.Version, config, out client, out buffer));
-            return new Client(native, client);
+            configuration.TryGetValue("waitMs", out object waitMs);
+            return new Client(native, client, TimeSpan.FromMilliseconds(waitMs == null ? 10000 : Convert.ToDouble(waitMs, CultureInfo.InvariantCulture)));
         }
 
         /// <summary>Ends every call and closes the client, within two seconds. Pending operations
@@ -151,11 +160,15 @@ namespace EngagePointShop
         {
             handle.Dispose();
             handle.Log = null;
+            changes.Close();
         }
 
         /// <summary>Ends the wait of every call on this client. Each call returns its true
         /// outcome.</summary>
         public void Cancel() => Check(native.eps_cancel(client));
+
+        /// <summary>Ends the wait of the calls with this CallId, and of no other call.</summary>
+        public void CancelCall(string callId) => Check(native.eps_cancel_call(client, Text(callId, nameof(callId))));
 
         /// <summary>Finds the id of a member by a key, such as "email", and its value.</summary>
         public string FindContact(string key, string value, ContactOptions options = null) =>
@@ -178,7 +191,7 @@ namespace EngagePointShop
         /// <exception cref="NotSentException">Nothing has left the till. The call may be
         /// repeated.</exception>
         public Operation Purchase(string contactId, string itemId, PurchaseOptions options = null) =>
-            new Operation(Ask(native.eps_purchase, Text(contactId, nameof(contactId)), Text(itemId, nameof(itemId)), options));
+            Submitted(() => Ask(native.eps_purchase, Text(contactId, nameof(contactId)), Text(itemId, nameof(itemId)), options));
 
         /// <summary>Lists a member's purchases in Engage.</summary>
         public IReadOnlyList<Purchase> ListPurchases(string contactId, CallOptions options = null) =>
@@ -199,8 +212,21 @@ namespace EngagePointShop
         /// <exception cref="DeclinedException">This operation did not use the reward.</exception>
         /// <exception cref="NotSentException">Nothing has left the till. The call may be
         /// repeated.</exception>
-        public Operation RedeemReward(string contactId, string assignmentId, RedeemOptions options = null) => new Operation(
+        public Operation RedeemReward(string contactId, string assignmentId, RedeemOptions options = null) => Submitted(() =>
             Ask(native.eps_redeem_reward, Text(contactId, nameof(contactId)), Text(assignmentId, nameof(assignmentId)), options));
+
+        // A submitted operation is durable and on its way, as asked for.
+        static Operation Submitted(Func<Json> call)
+        {
+            try
+            {
+                return new Operation(call());
+            }
+            catch (PendingException pending) when (pending.Code == Code.PendingSubmitted)
+            {
+                return pending.Operation ?? throw new PendingException(pending.Code, pending.Name, pending.Problem);
+            }
+        }
 
         /// <summary>Lists the operations that are pending, or final and not acknowledged.</summary>
         public IReadOnlyList<Operation> ListUnacknowledged(UnacknowledgedOptions options = null) =>
@@ -248,85 +274,267 @@ namespace EngagePointShop
         /// journal.</summary>
         public Stats ReadStats() => new Stats(Checked((out Native.Buffer buffer) => native.eps_read_stats(client, out buffer)));
 
-        // --- The same calls as tasks: each waits on a thread of its own --------------------------
+        // --- The same calls as tasks -------------------------------------------------------------
 
-        /// <summary>Calls <see cref="FindContact"/> on a thread of its own. The token ends the
-        /// wait.</summary>
+        /// <summary>Calls <see cref="FindContact"/> on a thread of its own. The token
+        /// ends this call and no other one.</summary>
         public Task<string> FindContactAsync(
             string key, string value, ContactOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => FindContact(key, value, options), cancellation);
+            Start(id => FindContact(key, value, Named(options, id)), cancellation);
 
-        /// <summary>Calls <see cref="ListPoints"/> on a thread of its own. The token ends the
-        /// wait.</summary>
+        /// <summary>Calls <see cref="ListPoints"/> on a thread of its own. The token
+        /// ends this call and no other one.</summary>
         public Task<IReadOnlyList<PointAccount>> ListPointsAsync(
             string contactId, CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => ListPoints(contactId, options), cancellation);
+            Start(id => ListPoints(contactId, Named(options, id)), cancellation);
 
-        /// <summary>Calls <see cref="ListItems"/> on a thread of its own. The token ends the
-        /// wait.</summary>
+        /// <summary>Calls <see cref="ListItems"/> on a thread of its own. The token
+        /// ends this call and no other one.</summary>
         public Task<IReadOnlyList<Item>> ListItemsAsync(
             string contactId, CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => ListItems(contactId, options), cancellation);
+            Start(id => ListItems(contactId, Named(options, id)), cancellation);
 
-        /// <summary>Calls <see cref="Purchase"/> on a thread of its own. The token ends the
-        /// wait.</summary>
+        /// <summary>Buys an item as <see cref="Purchase"/> does. No thread waits: the purchase is
+        /// submitted, and its task ends when the library has its outcome. The token, and the end of
+        /// the wait, end the task with PendingException; the purchase goes on.</summary>
         public Task<Operation> PurchaseAsync(
             string contactId, string itemId, PurchaseOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => Purchase(contactId, itemId, options), cancellation);
+            Spend(options, named => Purchase(contactId, itemId, named), submitted => submitted.Submit = true, options?.Submit ?? false, cancellation);
 
-        /// <summary>Calls <see cref="ListPurchases"/> on a thread of its own. The token ends the
-        /// wait.</summary>
+        /// <summary>Calls <see cref="ListPurchases"/> on a thread of its own. The token
+        /// ends this call and no other one.</summary>
         public Task<IReadOnlyList<Purchase>> ListPurchasesAsync(
             string contactId, CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => ListPurchases(contactId, options), cancellation);
+            Start(id => ListPurchases(contactId, Named(options, id)), cancellation);
 
-        /// <summary>Calls <see cref="ListRewards"/> on a thread of its own. The token ends the
-        /// wait.</summary>
+        /// <summary>Calls <see cref="ListRewards"/> on a thread of its own. The token
+        /// ends this call and no other one.</summary>
         public Task<IReadOnlyList<Reward>> ListRewardsAsync(
             string contactId, RewardOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => ListRewards(contactId, options), cancellation);
+            Start(id => ListRewards(contactId, Named(options, id)), cancellation);
 
-        /// <summary>Calls <see cref="FindReward"/> on a thread of its own. The token ends the
-        /// wait.</summary>
+        /// <summary>Calls <see cref="FindReward"/> on a thread of its own. The token
+        /// ends this call and no other one.</summary>
         public Task<FoundReward> FindRewardAsync(
             string operationId, CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => FindReward(operationId, options), cancellation);
+            Start(id => FindReward(operationId, Named(options, id)), cancellation);
 
-        /// <summary>Calls <see cref="RedeemReward"/> on a thread of its own. The token ends the
-        /// wait.</summary>
+        /// <summary>Uses a reward as <see cref="RedeemReward"/> does, and waits as <see
+        /// cref="PurchaseAsync"/> does.</summary>
         public Task<Operation> RedeemRewardAsync(
             string contactId, string assignmentId, RedeemOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => RedeemReward(contactId, assignmentId, options), cancellation);
+            Spend(options, named => RedeemReward(contactId, assignmentId, named), submitted => submitted.Submit = true, options?.Submit ?? false, cancellation);
 
-        /// <summary>Calls <see cref="ResolvePending"/> on a thread of its own. The token ends the
-        /// wait.</summary>
-        public Task<Resolution> ResolvePendingAsync(CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
-            Start(() => ResolvePending(options), cancellation);
+        /// <summary>Calls <see cref="ResolvePending"/> on a thread of its own. The token
+        /// ends this call and no other one.</summary>
+        public Task<Resolution> ResolvePendingAsync(
+            CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
+            Start(id => ResolvePending(Named(options, id)), cancellation);
 
-        Task<T> Start<T>(Func<T> call, CancellationToken cancellation)
+        /// <summary>Opens a client on a thread of the pool.</summary>
+        public static Task<Client> OpenAsync(Configuration configuration) => Task.Run(() => Open(configuration));
+
+        /// <summary>Calls <see cref="ListUnacknowledged"/> on a thread of the pool.</summary>
+        public Task<IReadOnlyList<Operation>> ListUnacknowledgedAsync(UnacknowledgedOptions options = null) =>
+            Task.Run(() => ListUnacknowledged(options));
+
+        /// <summary>Calls <see cref="GetOperation"/> on a thread of the pool.</summary>
+        public Task<Operation> GetOperationAsync(string operationId) => Task.Run(() => GetOperation(operationId));
+
+        /// <summary>Calls <see cref="Acknowledge"/> on a thread of the pool.</summary>
+        public Task<Operation> AcknowledgeAsync(string operationId) => Task.Run(() => Acknowledge(operationId));
+
+        /// <summary>Closes the client on a thread of the pool. `await using` calls it.</summary>
+        public Task DisposeAsync() => Task.Run(() => Dispose());
+
+        static int callNumbers;
+
+        static string NextCall() => "dotnet-" + Native.Number(Interlocked.Increment(ref callNumbers));
+
+        static T Named<T>(T options, string id) where T : CallOptions, new() => (T)(options ?? new T()).Named(id);
+
+        static NotSentException Cancelled() => new NotSentException(
+            Code.Cancelled, "EPS_CANCELLED", Json.Parse("{\"message\":\"The call was cancelled before it was made. Repeat the call.\"}"));
+
+        // A call waits for the network, so it has a thread of its own.
+        Task<T> Start<T>(Func<string, T> call, CancellationToken cancellation)
         {
-            if (cancellation.IsCancellationRequested)
-            {
-                return Task.FromException<T>(
-                    new NotSentException(Code.Cancelled, "EPS_CANCELLED", Json.Parse("{\"message\":\"The call was cancelled before it was made. Repeat the call.\"}")));
-            }
+            if (cancellation.IsCancellationRequested) return Task.FromException<T>(Cancelled());
+            var id = NextCall();
             var task = Task.Factory.StartNew(
-                call, CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
-            var registration = cancellation.Register(() => CancelUntil(task));
+                () => call(id), CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+            var registration = cancellation.Register(() => CancelUntil(id, task));
             task.ContinueWith(_ => registration.Dispose(), TaskContinuationOptions.ExecuteSynchronously);
             return task;
         }
 
-        // eps_cancel has no effect on a call that has not entered the library yet, so it is
+        // eps_cancel_call has no effect on a call that has not entered the library yet, so it is
         // repeated until the task ends.
-        async void CancelUntil(Task task)
+        async void CancelUntil(string id, Task task)
         {
+            var name = Native.Bytes(id);
             while (!task.IsCompleted)
             {
-                native.eps_cancel(client);
+                native.eps_cancel_call(client, name);
                 await Task.WhenAny(task, Task.Delay(20)).ConfigureAwait(false);
             }
             GC.KeepAlive(this);
+        }
+
+        // Submits a purchase or a redeem, and waits for its outcome without a thread.
+        async Task<Operation> Spend<T>(T options, Func<T, Operation> call, Action<T> submit, bool isSubmitted, CancellationToken cancellation)
+            where T : CallOptions, new()
+        {
+            if (cancellation.IsCancellationRequested) throw Cancelled();
+            var clock = Stopwatch.StartNew();
+            var id = NextCall();
+            var named = Named(options, id);
+            submit(named);
+            // Only until it is durable.
+            var submitting = Task.Run(() =>
+            {
+                Listen();
+                return call(named);
+            });
+            Operation begun;
+            using (cancellation.Register(() => CancelUntil(id, submitting))) begun = await submitting.ConfigureAwait(false);
+            if (begun.Outcome != Outcome.Pending || isSubmitted) return begun;
+            var changed = changes.Expect(begun.OperationId);
+            try
+            {
+                // It may have got its outcome before it was expected.
+                var last = await GetOperationAsync(begun.OperationId).ConfigureAwait(false);
+                if (last.Outcome == Outcome.Pending && !last.NeedsReview)
+                {
+                    var left = (options?.Wait ?? wait) - clock.Elapsed;
+                    using (var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
+                    {
+                        var end = Task.Delay(left < TimeSpan.Zero ? TimeSpan.Zero : left, ended.Token);
+                        await Task.WhenAny(changed, end).ConfigureAwait(false);
+                        ended.Cancel();
+                    }
+                    if (!changed.IsCompleted)
+                    {
+                        var why = cancellation.IsCancellationRequested ? Code.PendingCancelled : Code.PendingWaitEnded;
+                        throw Exception(native, why, last.Json);
+                    }
+                    last = await changed.ConfigureAwait(false);
+                    if (last == null) throw Exception(native, Code.PendingClosed, begun.Json);
+                }
+                if (last.Outcome != Outcome.Completed) throw Exception(native, last.Code, last.Json);
+                last.WasExisting = begun.Existing;
+                return last;
+            }
+            finally
+            {
+                changes.Forget(begun.OperationId, changed);
+                GC.KeepAlive(this);
+            }
+        }
+
+        // --- Changes of operations ---------------------------------------------------------------
+
+        // Who waits for which operation, and the POS's function.
+        sealed class Changes
+        {
+            readonly object sync = new object();
+            readonly Dictionary<string, List<TaskCompletionSource<Operation>>> expected = new Dictionary<string, List<TaskCompletionSource<Operation>>>();
+            bool isClosed;
+            internal Action<Operation> Function;
+            internal bool IsSet;
+            internal readonly int Number = Interlocked.Increment(ref functionNumbers);
+
+            // Returns a task that ends with the operation's outcome, or with null at the close.
+            internal Task<Operation> Expect(string id)
+            {
+                var source = new TaskCompletionSource<Operation>(TaskCreationOptions.RunContinuationsAsynchronously);
+                lock (sync)
+                {
+                    if (isClosed) source.SetResult(null);
+                    else if (expected.TryGetValue(id, out var sources)) sources.Add(source);
+                    else expected[id] = new List<TaskCompletionSource<Operation>> { source };
+                }
+                return source.Task;
+            }
+
+            internal void Forget(string id, Task<Operation> task)
+            {
+                lock (sync)
+                {
+                    if (!expected.TryGetValue(id, out var sources)) return;
+                    sources.RemoveAll(source => source.Task == task);
+                    if (sources.Count == 0) expected.Remove(id);
+                }
+            }
+
+            internal void Receive(Operation operation)
+            {
+                List<TaskCompletionSource<Operation>> sources = null;
+                lock (sync)
+                {
+                    if (operation.Outcome != Outcome.Pending || operation.NeedsReview)
+                    {
+                        expected.TryGetValue(operation.OperationId, out sources);
+                        expected.Remove(operation.OperationId);
+                    }
+                }
+                foreach (var source in sources ?? new List<TaskCompletionSource<Operation>>()) source.TrySetResult(operation);
+                Function?.Invoke(operation);
+            }
+
+            internal void Close()
+            {
+                List<TaskCompletionSource<Operation>> sources;
+                lock (sync)
+                {
+                    isClosed = true;
+                    sources = expected.Values.SelectMany(each => each).ToList();
+                    expected.Clear();
+                }
+                foreach (var source in sources) source.TrySetResult(null);
+            }
+        }
+
+        static int functionNumbers;
+        static readonly Native.Change ChangeReceiver = ReceiveChange;
+        static readonly ConcurrentDictionary<int, WeakReference<Changes>> AllChanges = new ConcurrentDictionary<int, WeakReference<Changes>>();
+
+        /// <summary>Sets the function that receives each operation whose state has changed, on a
+        /// thread of the library: first every operation that is not acknowledged. Null removes the
+        /// function. Its exceptions are dropped.</summary>
+        public void SetNotify(Action<Operation> function)
+        {
+            lock (changes)
+            {
+                changes.Function = function;
+                changes.IsSet = false;
+            }
+            if (function != null) Listen();
+        }
+
+        void Listen()
+        {
+            lock (changes)
+            {
+                if (changes.IsSet) return;
+                Check(native.eps_set_notify(client, ChangeReceiver, (IntPtr)changes.Number));
+                changes.IsSet = true;
+            }
+        }
+
+        static void ReceiveChange(IntPtr user, IntPtr json, UIntPtr length)
+        {
+            // No exception may enter the library.
+            try
+            {
+                if (AllChanges.TryGetValue((int)user, out WeakReference<Changes> weak) && weak.TryGetTarget(out Changes changes))
+                {
+                    changes.Receive(new Operation(Json.Parse(Native.TextOf(json, (int)length))));
+                }
+            }
+            catch (Exception)
+            {
+            }
         }
 
         // --- The log -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ namespace EngagePointShop
     public abstract class PointShopException : Exception
     {
         internal PointShopException(Code code, string name, Json problem)
-            : base(name + " (" + (int)code + "): " + (problem["message"].Text ?? "the library gave no details"))
+            : base(name + " (" + Native.Number((int)code) + "): " + (problem["message"].Text ?? Client.MeaningOf(code)))
         {
             Code = code;
             Name = name;
@@ -30,7 +30,7 @@ namespace EngagePointShop
         public CodeAction Action => Client.ActionOf(Code);
 
         /// <summary>The message for a person: the problem and the next action.</summary>
-        public string Explanation => Problem["message"].Text;
+        public string Explanation => Problem["message"].Text ?? Client.MeaningOf(Code);
 
         /// <summary>The HTTP status of the response, if there was one.</summary>
         public int? HttpStatus => (int?)Problem["httpStatus"].Integer;
@@ -54,6 +54,18 @@ namespace EngagePointShop
         /// <summary>The causes, outermost first.</summary>
         public IReadOnlyList<string> Causes => Problem["cause"].Items.Select(cause => cause.Text).ToList();
 
+        /// <summary>The operation; only of a purchase or a redeem with the option Submit, or of an
+        /// awaited one.</summary>
+        public Operation Operation
+        {
+            get
+            {
+                var operation = Problem["operation"];
+                if (operation["operationId"].Text != null) return new Operation(operation);
+                return Problem["recordedAtMs"].Integer == null ? null : new Operation(Problem);
+            }
+        }
+
         /// <summary>The whole problem object, unchanged.</summary>
         public Json Problem { get; }
     }
@@ -61,26 +73,30 @@ namespace EngagePointShop
     /// <summary>Declined: Engage declined it definitely, and nothing was deducted.</summary>
     public sealed class DeclinedException : PointShopException
     {
-        internal DeclinedException(Code code, string name, Json problem) : base(code, name, problem) { }
+        /// <summary>Makes the exception of a problem object, for the tests of a POS.</summary>
+        public DeclinedException(Code code, string name, Json problem) : base(code, name, problem) { }
     }
 
     /// <summary>Pending: the journal holds the operation and the library resolves it. Never treat
     /// it as failed.</summary>
     public sealed class PendingException : PointShopException
     {
-        internal PendingException(Code code, string name, Json problem) : base(code, name, problem) { }
+        /// <summary>Makes the exception of a problem object, for the tests of a POS.</summary>
+        public PendingException(Code code, string name, Json problem) : base(code, name, problem) { }
     }
 
     /// <summary>Not sent: nothing that spends has left the till, or a read failed.</summary>
     public sealed class NotSentException : PointShopException
     {
-        internal NotSentException(Code code, string name, Json problem) : base(code, name, problem) { }
+        /// <summary>Makes the exception of a problem object, for the tests of a POS.</summary>
+        public NotSentException(Code code, string name, Json problem) : base(code, name, problem) { }
     }
 
     /// <summary>The native library is missing, for another processor, or of another version than
     /// this assembly.</summary>
     public sealed class LibraryException : Exception
     {
-        internal LibraryException(string message) : base(message) { }
+        /// <summary>Makes the exception, for the tests of a POS.</summary>
+        public LibraryException(string message) : base(message) { }
     }
 }

@@ -3,6 +3,7 @@
 
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -39,6 +40,12 @@ namespace EngagePointShop
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         internal delegate int SetLog(IntPtr client, int level, LogLine function, IntPtr user);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate void Change(IntPtr user, IntPtr json, UIntPtr length);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int SetNotify(IntPtr client, Change function, IntPtr user);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        internal delegate int CancelCall(IntPtr client, byte[] callId);
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         internal delegate int NewId(out Buffer buffer);
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         internal delegate void Dispose(ref Buffer buffer);
@@ -58,6 +65,7 @@ namespace EngagePointShop
         internal readonly Open eps_client_open;
         internal readonly Plain eps_client_close;
         internal readonly Plain eps_cancel;
+        internal readonly CancelCall eps_cancel_call;
         internal readonly Ask3 eps_find_contact;
         internal readonly Ask2 eps_list_points;
         internal readonly Ask2 eps_list_items;
@@ -76,6 +84,7 @@ namespace EngagePointShop
         internal readonly Ask2 eps_backup_journal;
         internal readonly Ask eps_read_stats;
         internal readonly SetLog eps_set_log;
+        internal readonly SetNotify eps_set_notify;
         internal readonly NewId eps_new_id;
         internal readonly Dispose eps_buffer_dispose;
         internal readonly OutcomeOf eps_outcome;
@@ -104,12 +113,13 @@ namespace EngagePointShop
             var abi = eps_abi_version();
             if (abi != Abi.Version)
             {
-                throw new LibraryException(path + " has ABI version " + abi + ". This assembly needs " + Abi.Version
+                throw new LibraryException(path + " has ABI version " + Number(abi) + ". This assembly needs " + Number(Abi.Version)
                     + ". Install the library and the assembly of one release.");
             }
             Find(out eps_client_open, nameof(eps_client_open));
             Find(out eps_client_close, nameof(eps_client_close));
             Find(out eps_cancel, nameof(eps_cancel));
+            Find(out eps_cancel_call, nameof(eps_cancel_call));
             Find(out eps_find_contact, nameof(eps_find_contact));
             Find(out eps_list_points, nameof(eps_list_points));
             Find(out eps_list_items, nameof(eps_list_items));
@@ -128,6 +138,7 @@ namespace EngagePointShop
             Find(out eps_backup_journal, nameof(eps_backup_journal));
             Find(out eps_read_stats, nameof(eps_read_stats));
             Find(out eps_set_log, nameof(eps_set_log));
+            Find(out eps_set_notify, nameof(eps_set_notify));
             Find(out eps_new_id, nameof(eps_new_id));
             Find(out eps_buffer_dispose, nameof(eps_buffer_dispose));
             Find(out eps_outcome, nameof(eps_outcome));
@@ -162,6 +173,9 @@ namespace EngagePointShop
             return bytes;
         }
 
+        /// <summary>Writes a number as every culture reads it.</summary>
+        internal static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
+
         internal static string TextOf(IntPtr data, int length)
         {
             if (data == IntPtr.Zero) return "";
@@ -172,6 +186,7 @@ namespace EngagePointShop
 
         internal static string TextOf(IntPtr data)
         {
+            if (data == IntPtr.Zero) return "";
             var length = 0;
             while (Marshal.ReadByte(data, length) != 0) length++;
             return TextOf(data, length);
@@ -193,7 +208,7 @@ namespace EngagePointShop
                 tried.Add(place + ": " + error);
             }
             throw new LibraryException("The native library of engage_point_shop is missing or not for this process, which is "
-                + 8 * IntPtr.Size + "-bit (" + processor + "). Put " + file + " for this processor beside the program or into "
+                + Number(8 * IntPtr.Size) + "-bit (" + processor + "). Put " + file + " for this processor beside the program or into "
                 + Path.Combine("runtimes", Rid(processor), "native") + ". Tried " + string.Join("; ", tried));
         }
 
@@ -219,14 +234,14 @@ namespace EngagePointShop
                 case 0: case 3: return "x86";
                 case 9: case 62: return "x64";
                 case 12: case 183: return "arm64";
-                default: return "processor" + code[0];
+                default: return "processor" + Number(code[0]);
             }
         }
 
         static string Rid(string processor) => (Windows ? "win-" : "linux-") + processor;
 
         // Beside the assembly: NuGet's folders, a folder per processor, and the file alone. Then
-        // the system's search path.
+        // the system's own folder.
         static IEnumerable<string> Places(string processor, string file)
         {
             var folders = new List<string> { Path.GetDirectoryName(typeof(Native).Assembly.Location), AppContext.BaseDirectory };
@@ -239,7 +254,9 @@ namespace EngagePointShop
                     if (File.Exists(place)) yield return place;
                 }
             }
-            yield return Windows ? file : file + ".1";
+            // Never from the current folder: anybody may have put a library of this name there.
+            if (Windows) yield return Path.Combine(Environment.SystemDirectory, file);
+            else yield return file + ".1";
         }
 
         static IntPtr OpenModule(string place, out string error)
@@ -254,6 +271,8 @@ namespace EngagePointShop
                 return loaded;
             }
             const int Now = 2; // RTLD_NOW
+            // .NET finds dlerror by dlopen at its first call, which would clear the error.
+            dlerror();
             var module = dlopen(Bytes(place), Now);
             error = module == IntPtr.Zero ? TextOf(dlerror()) : "";
             return module;

@@ -27,7 +27,8 @@ namespace EngagePointShop
     /// <summary>An operation: a purchase or a redeem, as the journal holds it.</summary>
     public sealed class Operation : JsonObject
     {
-        internal Operation(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public Operation(Json json) : base(json) { }
 
         internal static IReadOnlyList<Operation> List(Json json) => json["operations"].Items.Select(each => new Operation(each)).ToList();
 
@@ -118,7 +119,10 @@ namespace EngagePointShop
 
         /// <summary>Whether the call found an existing operation. Only Purchase and RedeemReward
         /// return this value.</summary>
-        public bool Existing => Json["existing"].Flag ?? false;
+        public bool Existing => (Json["existing"].Flag ?? false) || WasExisting;
+
+        /// <summary>Of an operation that was awaited: whether its submission found it.</summary>
+        internal bool WasExisting { get; set; }
 
         /// <summary>The time at which the intent was recorded.</summary>
         public DateTimeOffset? RecordedAt => Time(Json["recordedAtMs"]);
@@ -171,7 +175,8 @@ namespace EngagePointShop
     /// <summary>The decision of a person about an operation in manual review.</summary>
     public sealed class Review : JsonObject
     {
-        internal Review(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public Review(Json json) : base(json) { }
 
         /// <summary>The decision: "completed" or "declined".</summary>
         public string Resolution => Json["resolution"].Text;
@@ -205,7 +210,8 @@ namespace EngagePointShop
     /// <summary>One of a member's point accounts.</summary>
     public sealed class PointAccount : JsonObject
     {
-        internal PointAccount(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public PointAccount(Json json) : base(json) { }
 
         /// <summary>The balance, in points.</summary>
         public decimal Balance => Json["balance"].Number ?? 0;
@@ -214,7 +220,8 @@ namespace EngagePointShop
     /// <summary>An item that a member can buy.</summary>
     public sealed class Item : JsonObject
     {
-        internal Item(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public Item(Json json) : base(json) { }
 
         /// <summary>The item's id: the second argument of Purchase.</summary>
         public string Id => Json["id"].Text;
@@ -232,7 +239,8 @@ namespace EngagePointShop
     /// <summary>A purchase in Engage's history.</summary>
     public sealed class Purchase : JsonObject
     {
-        internal Purchase(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public Purchase(Json json) : base(json) { }
 
         /// <summary>The cost, in points.</summary>
         public long Cost => Json["cost"].Integer ?? 0;
@@ -247,7 +255,8 @@ namespace EngagePointShop
     /// <summary>A reward of a member.</summary>
     public sealed class Reward : JsonObject
     {
-        internal Reward(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public Reward(Json json) : base(json) { }
 
         /// <summary>The assignment id: the second argument of RedeemReward.</summary>
         public string Id => Json["id"].Text;
@@ -262,7 +271,8 @@ namespace EngagePointShop
     /// <summary>The reward of a purchase, and how certain it is.</summary>
     public sealed class FoundReward : JsonObject
     {
-        internal FoundReward(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public FoundReward(Json json) : base(json) { }
 
         /// <summary>The certainty: "explicit", "newSincePurchase" and "onlyCandidate" are certain;
         /// "ambiguous" and "none" are not.</summary>
@@ -287,7 +297,8 @@ namespace EngagePointShop
     /// known.</summary>
     public sealed class Receipt : JsonObject
     {
-        internal Receipt(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public Receipt(Json json) : base(json) { }
 
         /// <summary>The title for the member.</summary>
         public string Title => Json["title"].Text;
@@ -314,7 +325,8 @@ namespace EngagePointShop
     /// <summary>The result of ResolvePending.</summary>
     public sealed class Resolution : JsonObject
     {
-        internal Resolution(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public Resolution(Json json) : base(json) { }
 
         /// <summary>The number of operations that were resolved.</summary>
         public int Known => (int)(Json["resolved"].Integer ?? 0);
@@ -341,7 +353,8 @@ namespace EngagePointShop
     /// <summary>The counters since open, and the numbers of records in the journal.</summary>
     public sealed class Stats : JsonObject
     {
-        internal Stats(Json json) : base(json) { }
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public Stats(Json json) : base(json) { }
 
         /// <summary>The library's version.</summary>
         public string Version => Json["version"].Text;
@@ -382,8 +395,22 @@ namespace EngagePointShop
         /// <summary>The longest wait of the call; the configuration's "waitMs" if null.</summary>
         public TimeSpan? Wait { get; set; }
 
-        internal virtual Dictionary<string, object> ToJson() =>
-            new Dictionary<string, object> { ["waitMs"] = Wait is TimeSpan wait ? (long)wait.TotalMilliseconds : (object)null };
+        /// <summary>The name of the call for Client.CancelCall, at most 64 bytes.</summary>
+        public string CallId { get; set; }
+
+        internal virtual Dictionary<string, object> ToJson() => new Dictionary<string, object>
+        {
+            ["waitMs"] = Wait is TimeSpan wait ? (long)wait.TotalMilliseconds : (object)null,
+            ["callId"] = CallId,
+        };
+
+        /// <summary>Returns a copy with a name for the call, unless it has one.</summary>
+        internal CallOptions Named(string callId)
+        {
+            var copy = (CallOptions)MemberwiseClone();
+            copy.CallId = CallId ?? callId;
+            return copy;
+        }
     }
 
     /// <summary>The options of FindContact.</summary>
@@ -409,11 +436,16 @@ namespace EngagePointShop
         /// recognises the new one.</summary>
         public bool SnapshotRewards { get; set; }
 
+        /// <summary>Whether Purchase returns the pending operation as soon as it is durable; see
+        /// Client.SetNotify.</summary>
+        public bool Submit { get; set; }
+
         internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson())
         {
             ["reference"] = Reference,
             ["purchaseId"] = PurchaseId,
             ["snapshotRewards"] = SnapshotRewards,
+            ["submit"] = Submit,
         };
     }
 
@@ -427,8 +459,16 @@ namespace EngagePointShop
         /// redeem.</summary>
         public string Reference { get; set; }
 
-        internal override Dictionary<string, object> ToJson() =>
-            new Dictionary<string, object>(base.ToJson()) { ["channel"] = Channel, ["reference"] = Reference };
+        /// <summary>Whether RedeemReward returns the pending operation as soon as it is durable;
+        /// see Client.SetNotify.</summary>
+        public bool Submit { get; set; }
+
+        internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson())
+        {
+            ["channel"] = Channel,
+            ["reference"] = Reference,
+            ["submit"] = Submit,
+        };
     }
 
     /// <summary>The options of ListRewards.</summary>

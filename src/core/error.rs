@@ -21,6 +21,7 @@ struct Inner {
     operation: Option<OperationId>,
     purchase: Option<OperationId>,
     cause: Vec<String>,
+    object: Option<String>,
 }
 
 /// Details of an error. All of them may be absent.
@@ -46,6 +47,7 @@ impl Error {
             operation: None,
             purchase: None,
             cause: Vec::new(),
+            object: None,
         }))
     }
 
@@ -80,6 +82,18 @@ impl Error {
     pub fn with_purchase(mut self, purchase: OperationId) -> Self {
         self.0.purchase = Some(purchase);
         self
+    }
+
+    /// Sets the operation object, JSON: a submitted operation is pending, and is returned too.
+    #[must_use]
+    pub(crate) fn with_object(mut self, object: Vec<u8>) -> Self {
+        self.0.object = String::from_utf8(object).ok();
+        self
+    }
+
+    /// Returns the operation object, JSON, if there is one.
+    pub(crate) fn object(&self) -> Option<&str> {
+        self.0.object.as_deref()
     }
 
     /// Returns the code.

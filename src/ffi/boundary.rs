@@ -4,6 +4,7 @@
 use super::buffer::eps_buffer;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
+use crate::os;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a call whose result is JSON. `out` is required.
@@ -17,6 +18,10 @@ pub(crate) unsafe fn json(name: &'static str, out: *mut eps_buffer, call: impl F
     // SAFETY: not NULL, and valid for the time of the call. It is not read, because it may be
     // uninitialised.
     unsafe { out.write(eps_buffer::EMPTY) };
+    if os::is_process_ending() {
+        // Without a problem object: an ended thread may have held the allocator's lock.
+        return Code::Closed.number();
+    }
     let result = caught(injected(name, call)).unwrap_or_else(|| Err(Error::of(Code::Internal)));
     let (code, bytes) = match result {
         Ok(bytes) => (Code::Ok, bytes),
@@ -50,8 +55,12 @@ pub(crate) unsafe fn json_from(
     }
 }
 
-/// Runs a call without a buffer.
+/// Runs a call without a buffer. While the process ends, no call is made: it could wait for ever
+/// for a thread that was ended.
 pub(crate) fn code(name: &'static str, call: impl FnOnce() -> Result<()>) -> i32 {
+    if os::is_process_ending() {
+        return Code::Closed.number();
+    }
     match caught(injected(name, call)) {
         Some(Ok(())) => Code::Ok.number(),
         Some(Err(error)) => error.code().number(),

@@ -15,6 +15,7 @@ use crate::core::code::{self, C_MEANINGS, C_NAMES, Code};
 use crate::core::error::{Error, Result};
 use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::log::{Level, Sink};
+use crate::runtime::Notify;
 use std::ffi::{CString, c_char, c_void};
 
 /// The version of this interface. It changes only when a program that was compiled against an older
@@ -30,6 +31,15 @@ pub const EPS_ABI_VERSION: u32 = 1;
 /// The function must not throw an exception.
 pub type eps_log_fn =
     Option<unsafe extern "C-unwind" fn(user: *mut c_void, level: i32, line: *const c_char, len: usize)>;
+
+/// A notify function: receives one operation whose state has changed.
+///
+/// "json" is the operation object (see eps_get_operation), UTF-8, NUL-terminated, "len" bytes long;
+/// it is valid only during the call. The library calls the function on a thread of its own, one
+/// object at a time. The function may call any function of this library. A slow function delays no
+/// call: beyond 1024 changes that wait, states in between are left out, and never the last one. The
+/// function must not throw an exception.
+pub type eps_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, json: *const c_char, len: usize)>;
 
 /// Opens a client.
 ///
@@ -156,6 +166,28 @@ pub unsafe extern "C" fn eps_cancel(client: *mut eps_client) -> i32 {
     boundary::code("eps_cancel", || handle::get(client)?.cancel())
 }
 
+/// Cancels the call that was made with this "callId", and no other one: the other cashier's call
+/// goes on. It returns within 50 ms, as after eps_cancel.
+///
+/// Several calls may have one name; all of them are cancelled. A call that has not entered the
+/// library yet is not cancelled.
+///
+/// @param call_id  The name that the call was given.
+/// @return EPS_OK, also when there is no such call; EPS_NULL_ARGUMENT, EPS_EMPTY_ARGUMENT,
+///         EPS_BAD_UTF8; EPS_BAD_HANDLE, EPS_CLOSED.
+///
+/// Threads: any. The call is made while another thread waits.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_cancel_call(client: *mut eps_client, call_id: *const c_char) -> i32 {
+    // SAFETY: by the header, the pointer is NULL or valid for the time of the call.
+    unsafe {
+        boundary::code("eps_cancel_call", || {
+            let client = handle::get(client)?;
+            client.cancel_call(input::required(call_id, "call_id")?)
+        })
+    }
+}
+
 /// Finds a member.
 ///
 /// @param key           "email", "mobilePhone", "socialSecurityNumber", "customKey" (the member
@@ -163,7 +195,7 @@ pub unsafe extern "C" fn eps_cancel(client: *mut eps_client) -> i32 {
 /// @param value         The value to search for, as the member gave it: "+46701234567". It is sent
 ///                      to Engage and stored nowhere.
 /// @param options_json  NULL, or an object with any of "contactType" (Engage's contact type),
-///                      "waitMs".
+///                      "waitMs", "callId".
 /// @param out           Gets the contact's id, a JSON string with a GUID; or the problem object.
 ///                      Required.
 /// @return EPS_OK; EPS_BAD_KEY or another code of the -1xx class; EPS_CONTACT_NOT_FOUND,
@@ -194,7 +226,8 @@ pub unsafe extern "C" fn eps_find_contact(
 /// Lists a member's point accounts with the points that the member can spend.
 ///
 /// @param contact_id    The member, a GUID.
-/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+///                      600000 ms; "callId": the name of the call for eps_cancel_call.
 /// @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
 ///                      least "balance" (points, with decimals). Or gets the problem object.
 ///                      Required.
@@ -221,7 +254,8 @@ pub unsafe extern "C" fn eps_list_points(
 /// Lists the items that a member can buy now.
 ///
 /// @param contact_id    The member, a GUID.
-/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+///                      600000 ms; "callId": the name of the call for eps_cancel_call.
 /// @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
 ///                      least "id" (a GUID) and "cost" (points, a whole number). Or gets the
 ///                      problem object. Required.
@@ -265,6 +299,9 @@ pub unsafe extern "C" fn eps_list_items(
 ///                      "waitMs": the longest wait of the call, 0 to 600000 ms. A request that has
 ///                      not left by then is withdrawn and reported as not sent. A request that may
 ///                      have left goes on and is reported as pending.
+///                      "submit": true returns EPS_PENDING_SUBMITTED as soon as the operation is
+///                      durable, for a thread that must not wait; see CALLS THAT DO NOT BLOCK.
+///                      "callId": the name of the call for eps_cancel_call, at most 64 bytes.
 ///                      "snapshotRewards": true lists the member's rewards before anything is sent,
 ///                      so that eps_find_reward can recognise a new reward. It is one more request
 ///                      within the wait, unless eps_list_rewards listed them within the last ten
@@ -303,7 +340,8 @@ pub unsafe extern "C" fn eps_purchase(
 /// Lists a member's purchases: the full history at Engage, from all tills.
 ///
 /// @param contact_id    The member, a GUID.
-/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+///                      600000 ms; "callId": the name of the call for eps_cancel_call.
 /// @param out           Gets Engage's JSON array, unchanged; empty if there are no purchases. Or
 ///                      gets the problem object. Required.
 /// @return As eps_list_items.
@@ -330,7 +368,7 @@ pub unsafe extern "C" fn eps_list_purchases(
 ///
 /// @param contact_id    The member, a GUID.
 /// @param options_json  NULL, or an object with any of "channel" ("POS", the default, "ECOM" or
-///                      "OTHER"), "waitMs".
+///                      "OTHER"), "waitMs", "callId".
 /// @param out           Gets Engage's JSON array. Each element is passed on unchanged and has at
 ///                      least "id" (a GUID): the assignment, by which the reward is redeemed. Its
 ///                      "promotionId" is only the template. Or gets the problem object. Required.
@@ -365,7 +403,8 @@ pub unsafe extern "C" fn eps_list_rewards(
 /// no reward yet; call again later. The library never guesses.
 ///
 /// @param operation_id  A completed purchase.
-/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+///                      600000 ms; "callId": the name of the call for eps_cancel_call.
 /// @param out           Gets a JSON object: "certainty"; "assignmentId", for eps_redeem_reward,
 ///                      null unless certain; "reward", Engage's object unchanged, or null;
 ///                      "receipt", null or an object with "title", "description", "barcode",
@@ -410,6 +449,7 @@ pub unsafe extern "C" fn eps_find_reward(
 ///                      "reference": the POS's own name for the sale. It has at most 200 bytes and
 ///                      no control characters, and must not identify a person. The same reference
 ///                      and reward always mean the same redeem.
+///                      "submit", "callId": as for eps_purchase.
 ///                      "waitMs": the longest wait of the call, 0 to 600000 ms, as for
 ///                      eps_purchase. Without a reference, a second press is the existing redeem of
 ///                      the same reward and channel, while that is pending, or completed and not
@@ -550,7 +590,8 @@ pub unsafe extern "C" fn eps_get_operation(
 
 /// Queries the outcome of every pending operation now, instead of at its next scheduled query.
 ///
-/// @param options_json  NULL, or `{"waitMs": …}`: the longest wait of the call, 0 to 600000 ms.
+/// @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
+///                      600000 ms; "callId": the name of the call for eps_cancel_call.
 /// @param out           Gets `{"resolved": n, "pending": n}`: the numbers of operations whose
 ///                      outcome became known, and that are still pending. Or gets the problem
 ///                      object. Required.
@@ -734,6 +775,27 @@ pub unsafe extern "C" fn eps_set_log(client: *mut eps_client, level: i32, r#fn: 
     })
 }
 
+/// Sets or removes the function that gets each change of an operation.
+///
+/// The function gets the operation object when an operation is recorded, when its outcome or its
+/// code changes, and when it is acknowledged; also hours later, when the library has resolved it in
+/// the background. The changes of one operation come in order. The function first gets every
+/// operation that is not acknowledged: what changed since the last run. An operation may come
+/// twice, and comes again after the next start until eps_acknowledge. Changes that another process
+/// makes are not given.
+///
+/// @param fn    The function, or NULL to remove it. After the return the old function is not called
+///              again. The call waits for a function that is running, at most one second, unless
+///              the function itself makes the call.
+/// @param user  Passed to the function. The library does not read it.
+/// @return EPS_OK; EPS_BAD_CONFIG without a journal; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
+///
+/// Threads: any. The function is called on a thread of the library, never on a caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_set_notify(client: *mut eps_client, r#fn: eps_notify_fn, user: *mut c_void) -> i32 {
+    boundary::code("eps_set_notify", || handle::get(client)?.set_notify(r#fn.map(|function| notify(function, user))))
+}
+
 /// Makes a new purchase id, for a POS that stores the id before it calls eps_purchase.
 ///
 /// @param out  Gets a JSON string: a random GUID in quotes; or the problem object. Required.
@@ -879,12 +941,14 @@ unsafe fn operation(text: *const c_char) -> Result<OperationId> {
     Ok(OperationId::parse(unsafe { input::required(text, "operation_id") }?, "operation_id")?)
 }
 
+/// The pointer that the POS gets back with each call of its function.
+struct User(*mut c_void);
+// SAFETY: by the header, the function is called on another thread. The library never reads the
+// memory behind the pointer.
+unsafe impl Send for User {}
+
 /// Makes a sink of a C function.
 fn sink(function: unsafe extern "C-unwind" fn(*mut c_void, i32, *const c_char, usize), user: *mut c_void) -> Sink {
-    struct User(*mut c_void);
-    // SAFETY: by the header, the function is called on another thread. The library never reads the
-    // memory behind the pointer.
-    unsafe impl Send for User {}
     let user = User(user);
     Box::new(move |level, line| {
         let user = &user;
@@ -892,6 +956,19 @@ fn sink(function: unsafe extern "C-unwind" fn(*mut c_void, i32, *const c_char, u
             // SAFETY: the caller's function is valid until it is removed, and the line until the
             // return.
             unsafe { function(user.0, level as i32, text.as_ptr(), line.len()) };
+        }
+    })
+}
+
+/// Makes a notify function of a C function.
+fn notify(function: unsafe extern "C-unwind" fn(*mut c_void, *const c_char, usize), user: *mut c_void) -> Notify {
+    let user = User(user);
+    Box::new(move |json| {
+        let user = &user;
+        if let Ok(text) = CString::new(json) {
+            // SAFETY: the caller's function is valid until it is removed, and the text until the
+            // return.
+            unsafe { function(user.0, text.as_ptr(), json.len()) };
         }
     })
 }

@@ -29,6 +29,8 @@ struct Queue {
     /// The number of the next job.
     next: u64,
     has_thread: bool,
+    /// The thread runs. A thread that is started under Windows' loader lock begins after it.
+    is_running: bool,
     /// Grows with each cancellation.
     generation: u64,
 }
@@ -41,6 +43,20 @@ impl Helper {
     /// Does some work on the helper's thread and waits for it at most `limit`. Work that has begun
     /// by then goes on; work that has not is dropped.
     pub fn call<T: Send + 'static>(&self, limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        self.wait_for(limit, false, work)
+    }
+
+    /// As [`Helper::call`], but work that has not begun within the limit is done later.
+    pub fn finish<T: Send + 'static>(&self, limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        self.wait_for(limit, true, work)
+    }
+
+    fn wait_for<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        is_done_later: bool,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
         let until = Instant::now() + limit;
         let result = Arc::new(Mutex::new(None));
         let place = result.clone();
@@ -77,8 +93,18 @@ impl Helper {
                     continue;
                 }
             };
-            queue.jobs.retain(|(queued, _)| *queued != number);
-            return Err(Error::of(code));
+            let never_ran = !queue.is_running;
+            if !is_done_later {
+                queue.jobs.retain(|(queued, _)| *queued != number);
+            }
+            return Err(match code {
+                Code::JournalTimedOut if never_ran => Error::new(
+                    code,
+                    "no thread could begin within the wait. Make the call neither in DllMain nor in the constructor \
+                     of a DLL's global object",
+                ),
+                _ => Error::of(code),
+            });
         }
     }
 
@@ -92,6 +118,7 @@ impl Helper {
 impl Shared {
     fn run(&self) {
         let mut queue = rt::lock(&self.queue);
+        queue.is_running = true;
         let mut idle_since = Instant::now();
         loop {
             if let Some((_, job)) = queue.jobs.pop_front() {
@@ -104,6 +131,7 @@ impl Shared {
             let left = IDLE.saturating_sub(idle_since.elapsed());
             if left.is_zero() {
                 queue.has_thread = false;
+                queue.is_running = false;
                 return;
             }
             queue = rt::wait_timeout(&self.changed, queue, left);
@@ -139,5 +167,18 @@ mod tests {
         assert_eq!(helper.call(Duration::from_secs(60), || 7).unwrap(), 7);
         let panicked = helper.call(Duration::from_secs(60), move || assert!(short.is_zero()));
         assert_eq!(panicked.unwrap_err().code(), Code::Internal);
+    }
+
+    #[test]
+    fn work_to_finish_is_done_after_its_caller_has_left() {
+        let helper = Helper::new("eps-test");
+        let (release, held) = mpsc::channel::<()>();
+        let (done, receive) = mpsc::channel();
+        let short = Duration::from_millis(1);
+        helper.call(short, move || held.recv().is_ok()).unwrap_err();
+        let late = helper.finish(short, move || done.send(()).unwrap());
+        assert_eq!(late.unwrap_err().code(), Code::JournalTimedOut);
+        release.send(()).unwrap();
+        receive.recv().unwrap();
     }
 }

@@ -128,7 +128,9 @@ impl Journal {
                     role: config.journal_role,
                     accepts_loss: config.journal_recovery == JournalRecovery::Accept,
                 };
-                open_within(settings, config.wait.max(files::LOCK_WAIT))?
+                // A file that another program holds is waited for before and after SQLite opens it.
+                let held = if cfg!(windows) { files::LOCK_WAIT } else { Duration::ZERO };
+                open_within(settings, config.wait.max(files::LOCK_WAIT) + held)?
             }
         };
         report(opened.report, log);
@@ -176,7 +178,7 @@ impl Journal {
         if let Some(helper) = &self.writing
             && !self.is_closed.swap(true, Ordering::Relaxed)
         {
-            let _ = helper.call(CLOSE_WAIT, move || content.close());
+            let _ = helper.finish(CLOSE_WAIT, move || content.close());
         }
     }
 
@@ -404,7 +406,8 @@ fn open_within(settings: Settings, limit: Duration) -> Result<Opened> {
     drop(hanging);
     match opened {
         Ok(opened) => opened,
-        Err(error) if error.code() == Code::JournalTimedOut => Err(Error::new(
+        // Without a message of its own.
+        Err(error) if error.message() == Code::JournalTimedOut.row().meaning => Err(Error::new(
             Code::JournalTimedOut,
             format!("the disk of the journal {} did not respond within the wait; check the disk", path.display()),
         )),
@@ -610,6 +613,11 @@ impl Content {
                 // To close it would end the process (see `Transaction`).
                 std::mem::forget(writer);
                 return;
+            }
+            // Windows deletes no file that is open here, and SQLite would try for seconds. On Unix
+            // closing a file that SQLite has open would drop its locks.
+            if cfg!(windows) {
+                files.forget_log();
             }
             drop(writer);
             files.forget_log();

@@ -4,9 +4,9 @@
 use super::checksums;
 use super::connection::{connect, into_wal, keep_log, open_immutable, plan_once};
 use super::failure::{failed, unsealed};
-use super::files::{Files, Shared};
+use super::files::{Files, LOCK_WAIT, Shared};
 use super::migrate::{migrate, newer};
-use super::place::{self, beside};
+use super::place::{self, Held, beside};
 use super::recover;
 use super::schema;
 use super::seal::{self, Finding, Loss, Seal};
@@ -18,6 +18,7 @@ use crate::core::intent::Durability;
 use crate::os::read_at;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// What an open needs to know of the configuration.
 #[derive(Debug, Clone)]
@@ -98,9 +99,46 @@ impl Writer {
     }
 }
 
+/// Opens the journal. A file that another program holds without sharing it is waited for. SQLite
+/// would report it as missing permission, or read only.
+pub(super) fn open(settings: &Settings) -> Result<Opened> {
+    let until = Instant::now() + LOCK_WAIT;
+    let mut was_free = false;
+    loop {
+        let held = || Held::first(&settings.path, &settings.seal_path);
+        let held = match held() {
+            Some(held) => held,
+            None => match open_free(settings) {
+                Err(error) if cfg!(windows) && is_sign_of_held(error.code()) => match held() {
+                    Some(held) => held,
+                    // It may have been given back between the failure and this question.
+                    None if !was_free && Instant::now() < until => {
+                        was_free = true;
+                        continue;
+                    }
+                    None => return Err(error),
+                },
+                opened => return opened,
+            },
+        };
+        if Instant::now() >= until {
+            return Err(held.into_error());
+        }
+        std::thread::park_timeout(HELD_PAUSE);
+    }
+}
+
+/// How often a file that another program holds is tried.
+const HELD_PAUSE: Duration = Duration::from_millis(20);
+
+/// Whether a failure to open may come from a file that another program holds.
+fn is_sign_of_held(code: Code) -> bool {
+    matches!(code, Code::JournalCannotOpen | Code::JournalReadOnly | Code::JournalLocked | Code::Journal)
+}
+
 /// Opens the journal, and moves one aside that SQLite cannot read if the configuration accepts the
 /// loss.
-pub(super) fn open(settings: &Settings) -> Result<Opened> {
+fn open_free(settings: &Settings) -> Result<Opened> {
     if settings.role == JournalRole::Copy {
         return open_copy(settings);
     }

@@ -19,13 +19,21 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Checks the journal's folder, the journal and the files beside it.
 pub(super) fn check(path: &Path, seal: &Path) -> Result<()> {
-    if cfg!(windows) && is_device(path) {
-        return Err(rejected(path, "is a device's name; name a file"));
+    for file in [path, seal] {
+        check_name(file)?;
     }
     check_folder(path)?;
     for file in [path.to_path_buf(), beside(path, "-wal"), beside(path, "-shm"), beside(path, "-journal"), seal.into()]
     {
         check_file(&file)?;
+    }
+    Ok(())
+}
+
+/// Checks that a path names no device of Windows.
+pub(super) fn check_name(path: &Path) -> Result<()> {
+    if cfg!(windows) && is_device(path) {
+        return Err(rejected(path, "is a device's name; name a file"));
     }
     Ok(())
 }
@@ -168,6 +176,7 @@ pub(super) fn create(path: &Path) -> Result<Option<File>> {
 /// Opens a file that exists for reading and writing.
 pub(super) fn open(path: &Path) -> Result<File> {
     options().open(path).map_err(|error| match error.kind() {
+        _ if is_held(&error) => held(path, &error, &[]),
         io::ErrorKind::ReadOnlyFilesystem => Error::of(Code::JournalReadOnly).with_cause(chain(&error)),
         io::ErrorKind::PermissionDenied if is_readable(path) => {
             Error::of(Code::JournalReadOnly).with_cause(chain(&error))
@@ -200,6 +209,52 @@ pub(super) fn open_to_move(path: &Path) -> Result<Option<File>> {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cannot(path, "it cannot be read", &error)),
+    }
+}
+
+/// Whether another program has the file open and does not share it, as virus scanners and backups
+/// on Windows do: ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION.
+fn is_held(error: &io::Error) -> bool {
+    cfg!(windows) && matches!(error.raw_os_error(), Some(32 | 33))
+}
+
+/// Returns the error of a file that another program holds. `programs`: their names, if known.
+fn held(path: &Path, error: &io::Error, programs: &[String]) -> Error {
+    let by = if programs.is_empty() { "another program".to_owned() } else { programs.join(", ") };
+    Error::new(
+        Code::JournalLocked,
+        format!(
+            "the journal's file {} is held by {by}, which does not share it. Exempt the journal's folder from the \
+             virus scanner and the backup, or close that program; the next call works again",
+            path.display()
+        ),
+    )
+    .with_cause(chain(error))
+}
+
+/// A file of the journal that another program holds.
+pub(super) struct Held {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl Held {
+    /// Returns the first of the journal's files that another program holds. Windows only: on Unix
+    /// no program can hold a file so, and closing the file would drop SQLite's locks.
+    pub fn first(path: &Path, seal: &Path) -> Option<Self> {
+        if cfg!(not(windows)) {
+            return None;
+        }
+        let beside = ["", "-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix));
+        beside.into_iter().chain([seal.to_path_buf()]).find_map(|path| match options().open(&path) {
+            Err(error) if is_held(&error) => Some(Self { path, error }),
+            _ => None,
+        })
+    }
+
+    /// Returns the error, which names the programs if the system knows them. That takes a while.
+    pub fn into_error(self) -> Error {
+        held(&self.path, &self.error, &crate::os::programs_with(&self.path))
     }
 }
 

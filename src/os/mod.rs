@@ -2,12 +2,16 @@
 
 mod file_io;
 mod fork;
+mod holders;
 mod locks;
+mod process_end;
 mod signals;
 mod unload;
 
 pub(crate) use file_io::{read_at, write_at};
 pub(crate) use fork::{is_forked, watch_forks};
+pub(crate) use holders::programs_with;
 pub(crate) use locks::{LockKind, process_number, try_lock, unlock};
+pub(crate) use process_end::is_process_ending;
 pub(crate) use signals::{unblock_runtime_signals, with_signals_blocked};
 pub(crate) use unload::keep_loaded;

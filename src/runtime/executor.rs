@@ -3,7 +3,8 @@
 //! 2).
 
 use super::Journal;
-use super::waiter::Waiter;
+use super::notifier::{Notifier, Notify};
+use super::waiter::{Until, Waiter};
 use crate::config::Config;
 use crate::core::admission::{self, Admission, AdmissionRules, Command};
 use crate::core::clock::{Clocks, Limits, Observation};
@@ -72,6 +73,8 @@ pub(crate) struct Executor {
     loss_seen: AtomicU64,
     scheduler: Mutex<Scheduler>,
     changed: Condvar,
+    /// Gives each change of an operation to the POS's function.
+    notifier: Notifier,
 }
 
 impl Executor {
@@ -97,6 +100,7 @@ impl Executor {
             built_at: rt::BUILT_AT,
         };
         let executor = Arc::new(Self {
+            notifier: Notifier::new(&config.tenant),
             journal,
             engage,
             log,
@@ -137,8 +141,8 @@ impl Executor {
     }
 
     /// Queues a command for the workers.
-    pub fn submit(self: &Arc<Self>, command: Command) -> Result<Arc<Waiter>> {
-        let waiter = Waiter::new(self.call());
+    pub fn submit(self: &Arc<Self>, command: Command, until: Until) -> Result<Arc<Waiter>> {
+        let waiter = Waiter::new(self.call(), until);
         let mut scheduler = self.lock();
         if scheduler.closing {
             return Err(Error::of(Code::Closed));
@@ -220,6 +224,7 @@ impl Executor {
                 return Ok(intent);
             };
             if self.journal.save_within_wait(&acknowledged, Durability::Synced)? {
+                self.notifier.push(&acknowledged);
                 return Ok(acknowledged);
             }
         }
@@ -232,10 +237,22 @@ impl Executor {
             self.persist_again(intent.clone())?;
         }
         let clocks = self.clocks();
-        self.journal.change_reference(reference, |intent| match self.is_of_tenant(intent) {
+        let changed = self.journal.change_reference(reference, |intent| match self.is_of_tenant(intent) {
             true => machine::acknowledge(intent, false, clocks),
             false => Ok(None),
-        })
+        })?;
+        for intent in &changed {
+            self.notifier.push(intent);
+        }
+        Ok(changed)
+    }
+
+    /// Sets or removes the function that gets each change of an operation.
+    pub fn set_notify(self: &Arc<Self>, notify: Option<Notify>) {
+        let executor = Arc::downgrade(self);
+        // Weak: the notifier belongs to the executor.
+        let list = move || executor.upgrade().map_or(Ok(Vec::new()), |executor| executor.unacknowledged());
+        self.notifier.set(notify.map(|notify| (notify, Box::new(list) as Box<_>)));
     }
 
     /// Stores the decision of a person about an operation in manual review, and acknowledges it.
@@ -299,7 +316,7 @@ impl Executor {
         let mut contacts = BTreeSet::new();
         let mut waiters = Vec::with_capacity(pending.len());
         for (id, contact) in pending {
-            let waiter = Waiter::new(self.call());
+            let waiter = Waiter::new(self.call(), Until::Resolved);
             waiter.mark_existing();
             let first_of_member = contact.is_none_or(|contact| contacts.insert(contact));
             let due = (first_of_member && scheduler.requests.spend(now)).then_some(now);
@@ -336,6 +353,7 @@ impl Executor {
         for waiter in waiters {
             waiter.fail(Error::of(Code::PendingClosed));
         }
+        self.notifier.close();
         self.journal.close();
     }
 
@@ -523,6 +541,7 @@ impl Executor {
             Ok(Admission::New(intent)) => {
                 // First, so that a late result of an earlier start finds a newer revision.
                 waiter.notify(&intent);
+                self.notifier.push(&intent);
                 let now = self.monotonic();
                 let mut scheduler = self.lock();
                 scheduler.mark_taken(&intent, waiter, now);
@@ -773,6 +792,7 @@ impl Executor {
 
     /// Gives the waiters of a pending intent its newest revision.
     fn notify_waiters(&self, intent: &Intent) {
+        self.notifier.push(intent);
         let waiters = self.lock().entries.get(&intent.id()).map(|entry| entry.waiters.clone());
         for waiter in waiters.unwrap_or_default() {
             waiter.notify(intent);
@@ -920,6 +940,7 @@ impl Executor {
         scheduler.not_persisted.insert(intent.id(), intent.clone());
         let waiters = scheduler.entries.get_mut(&intent.id()).map(|entry| std::mem::take(&mut entry.waiters));
         drop(scheduler);
+        self.notifier.push(intent);
         for waiter in waiters.unwrap_or_default() {
             waiter.notify(intent);
         }
@@ -954,6 +975,9 @@ impl Executor {
         drop(scheduler);
         if query_due {
             self.changed.notify_one();
+        }
+        if !outdated {
+            self.notifier.push(intent);
         }
         for waiter in waiters {
             waiter.notify(intent);

@@ -2,10 +2,14 @@
 //! and Engage. `executor` has the workers, `waiter` the callers that wait.
 
 mod executor;
+mod named_calls;
+mod notifier;
 mod reward_snapshots;
 mod waiter;
 
-pub(crate) use waiter::WaitLimit;
+pub(crate) use named_calls::{NamedCall, NamedCalls};
+pub use notifier::Notify;
+pub(crate) use waiter::{Until, WaitLimit};
 
 use crate::api::{self, FoundReward};
 use crate::config::Config;
@@ -62,6 +66,7 @@ impl Runtime {
         item: ItemId,
         id: Option<OperationId>,
         reference: Option<String>,
+        until: Until,
         limit: &WaitLimit<'_>,
     ) -> Result<(Intent, bool)> {
         let derived = match (&id, &reference) {
@@ -78,7 +83,7 @@ impl Runtime {
             reference,
             rewards_before: self.snapshots.take(contact),
         };
-        self.carry_out(&command, limit)
+        self.carry_out(&command, until, limit)
     }
 
     /// Uses a reward. Returns the intent, and whether it existed before the call.
@@ -88,17 +93,19 @@ impl Runtime {
         assignment: AssignmentId,
         channel: Channel,
         reference: Option<String>,
+        until: Until,
         limit: &WaitLimit<'_>,
     ) -> Result<(Intent, bool)> {
         let redeem = Redeem { id: OperationId::fresh(), contact, assignment, channel };
         let operation = redeem.into();
-        self.carry_out(&Command { operation, named: false, derived: false, reference, rewards_before: None }, limit)
+        let command = Command { operation, named: false, derived: false, reference, rewards_before: None };
+        self.carry_out(&command, until, limit)
     }
 
-    fn carry_out(&self, command: &Command, limit: &WaitLimit<'_>) -> Result<(Intent, bool)> {
+    fn carry_out(&self, command: &Command, until: Until, limit: &WaitLimit<'_>) -> Result<(Intent, bool)> {
         let executor = self.executor()?;
         loop {
-            let waiter = executor.submit(command.clone())?;
+            let waiter = executor.submit(command.clone(), until)?;
             return match waiter.wait(limit) {
                 WaitResult::NeverTaken { not_sent, pending } => executor.abandoned(command, not_sent, pending),
                 // Another caller's shorter wait has withdrawn the request. This caller still waits.
@@ -110,6 +117,12 @@ impl Runtime {
                 result => result.into_result(),
             };
         }
+    }
+
+    /// Sets or removes the function that gets each change of an operation.
+    pub fn set_notify(&self, notify: Option<Notify>) -> Result<()> {
+        self.executor()?.set_notify(notify);
+        Ok(())
     }
 
     /// Queries the status of every pending operation now. Returns how many are resolved and how

@@ -34,7 +34,17 @@ impl WaitLimit<'_> {
     }
 }
 
+/// Until when a caller waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The outcome is known.
+    Resolved,
+    /// The intent is durable.
+    Recorded,
+}
+
 pub(crate) struct Waiter {
+    until: Until,
     state: Mutex<WaiterState>,
     changed: Condvar,
     /// The intent's first request, when this waiter starts it. The caller may withdraw it until it
@@ -81,8 +91,8 @@ pub(crate) enum WaitResult {
 }
 
 impl Waiter {
-    pub fn new(call: Arc<Call>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), call })
+    pub fn new(call: Arc<Call>, until: Until) -> Arc<Self> {
+        Arc::new(Self { until, state: Mutex::default(), changed: Condvar::new(), call })
     }
 
     fn lock(&self) -> MutexGuard<'_, WaiterState> {
@@ -98,7 +108,7 @@ impl Waiter {
         }
         state.finished |= intent.state.is_final() || intent.needs_review();
         state.intent = Some(intent.clone());
-        let finished = state.finished;
+        let finished = state.finished || self.until == Until::Recorded;
         drop(state);
         // The caller waits for the end. A wake-up for less would cost two changes of thread.
         if finished {
@@ -143,7 +153,8 @@ impl Waiter {
     pub fn wait(&self, limit: &WaitLimit<'_>) -> WaitResult {
         let mut state = self.lock();
         let reason = loop {
-            if state.finished {
+            // The intent is durable before its first notification.
+            if state.finished || (self.until == Until::Recorded && state.intent.is_some()) {
                 break None;
             }
             if limit.is_cancelled() {
@@ -175,7 +186,11 @@ impl Waiter {
                 state = rt::wait_timeout(&self.changed, state, SLICE);
             }
         }
-        let pending = reason.map_or(Code::Pending, |(_, pending)| pending);
+        let pending = match (reason, self.until) {
+            (Some((_, pending)), _) => pending,
+            (None, Until::Recorded) => Code::PendingSubmitted,
+            (None, Until::Resolved) => Code::Pending,
+        };
         if let Some(error) = state.failure.take() {
             return WaitResult::Failed(error);
         }
@@ -187,9 +202,11 @@ impl Waiter {
 }
 
 impl WaitResult {
-    /// Returns the intent and whether it existed, or the error that the caller gets.
+    /// Returns the intent and whether it existed, or the error that the caller gets. A submitted
+    /// intent is returned while it is pending too.
     pub fn into_result(self) -> Result<(Intent, bool)> {
         match self {
+            WaitResult::Intent { intent, existing, reason: Code::PendingSubmitted } => Ok((*intent, existing)),
             WaitResult::Intent { intent, existing, reason } => {
                 machine::outcome_of(*intent, reason).map(|intent| (intent, existing))
             }

@@ -15,9 +15,16 @@ pub(crate) const SLICE: Duration = Duration::from_millis(10);
 pub(crate) struct Cancellation {
     generation: AtomicU64,
     closed: AtomicBool,
+    /// The client's, which cancels a single call too.
+    client: Option<Arc<Cancellation>>,
 }
 
 impl Cancellation {
+    /// Returns the cancellation of a single call of a client.
+    pub fn of_call(client: &Arc<Cancellation>) -> Self {
+        Self { client: Some(client.clone()), ..Self::default() }
+    }
+
     /// Cancels all calls that are under way now. Later calls are not affected.
     pub fn cancel_all(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
@@ -31,11 +38,13 @@ impl Cancellation {
     }
 
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.closed.load(Ordering::SeqCst) || self.client.as_ref().is_some_and(|client| client.is_closed())
     }
 
+    /// Returns a number that every cancellation changes.
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::SeqCst)
+        let of_client = self.client.as_ref().map_or(0, |client| client.generation());
+        self.generation.load(Ordering::SeqCst) + of_client
     }
 }
 
@@ -158,6 +167,20 @@ mod tests {
             assert!(sent != withdrawn);
             assert_eq!(call.may_have_left(), !sent, "withdraw returned {sent}, begin_sending returned {withdrawn}");
         }
+    }
+
+    #[test]
+    fn cancellation_of_one_call_ends_no_other_call() {
+        let client = Arc::new(Cancellation::default());
+        let [one, other] = [(); 2].map(|()| Arc::new(Cancellation::of_call(&client)));
+        let deadline = Instant::now() + Duration::from_secs(9);
+        let calls = [&client, &one, &other].map(|cancellation| Call::new(deadline, cancellation));
+        let ended = || calls.each_ref().map(|call| call.end_reason().is_some());
+        one.cancel_all();
+        assert_eq!(ended(), [false, true, false]);
+        client.close();
+        assert_eq!(ended(), [true; 3]);
+        assert!(other.is_closed());
     }
 
     #[test]

@@ -298,6 +298,11 @@ static void ignore_line(void *user, int32_t level, const char *line, size_t len)
     (void)user, (void)level, (void)line, (void)len;
 }
 
+static void ignore_change(void *user, const char *json, size_t len)
+{
+    (void)user, (void)json, (void)len;
+}
+
 /* Checks that every function rejects this client. */
 static void every_call_rejects(eps_client *client, int32_t wanted)
 {
@@ -309,6 +314,9 @@ static void every_call_rejects(eps_client *client, int32_t wanted)
         CHECK(calls[i].call(client, NULL) == EPS_NULL_ARGUMENT, "%s without a buffer", calls[i].name);
     }
     CHECK(eps_cancel(client) == wanted, "eps_cancel gives %s", eps_code_name(wanted));
+    CHECK(eps_cancel_call(client, "x") == wanted, "eps_cancel_call gives %s", eps_code_name(wanted));
+    CHECK(eps_set_notify(client, ignore_change, NULL) == wanted, "eps_set_notify gives %s", eps_code_name(wanted));
+    CHECK(eps_set_notify(client, NULL, NULL) == wanted, "eps_set_notify gives %s", eps_code_name(wanted));
     CHECK(eps_set_log(client, EPS_LOG_DEBUG, ignore_line, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
     CHECK(eps_set_log(client, EPS_LOG_OFF, NULL, NULL) == wanted, "eps_set_log gives %s", eps_code_name(wanted));
 }

@@ -47,6 +47,11 @@ static void log_line(void *user, int32_t level, const char *line, size_t len)
     (void)user, (void)level, (void)line, (void)len;
 }
 
+static void notify(void *user, const char *json, size_t len)
+{
+    (void)user, (void)json, (void)len;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc == 2 ? argv[1] : "";
@@ -61,6 +66,8 @@ int main(int argc, char **argv)
         check(eps_client_close(shop) == -900, "it returns EPS_INTERNAL");
     else if (IS(eps_cancel))
         check(eps_cancel(shop) == -900, "it returns EPS_INTERNAL");
+    else if (IS(eps_cancel_call))
+        check(eps_cancel_call(shop, "x") == -900, "it returns EPS_INTERNAL");
     else if (IS(eps_find_contact))
         responses(eps_find_contact(shop, "any", "x", NULL, &out));
     else if (IS(eps_list_points))
@@ -97,6 +104,8 @@ int main(int argc, char **argv)
         responses(eps_read_stats(shop, &out));
     else if (IS(eps_set_log))
         check(eps_set_log(shop, EPS_LOG_DEBUG, log_line, NULL) == -900, "it returns EPS_INTERNAL");
+    else if (IS(eps_set_notify))
+        check(eps_set_notify(shop, notify, NULL) == -900, "it returns EPS_INTERNAL");
     else if (IS(eps_new_id))
         responses(eps_new_id(&out));
     else if (IS(eps_buffer_dispose)) {

@@ -198,6 +198,8 @@ fn reads(schema: &mut Schema, client: &Client) {
 fn outcomes(schema: &mut Schema, store: &Store, client: &Client) {
     let bought = buy(client, ASTRID, COFFEE, &json!({ "reference": "completed", "snapshotRewards": true }));
     let id = schema.check_result(client, &bought, "a completed purchase");
+    let submitted = buy(client, LOAD, COFFEE, &json!({ "reference": "submitted", "submit": true }));
+    schema.check_result(client, &submitted, "a submitted purchase");
     let again = buy(client, ASTRID, COFFEE, &json!({ "reference": "completed" }));
     assert_eq!(again.as_ref().unwrap()["existing"], true);
     schema.check_result(client, &again, "an existing purchase");

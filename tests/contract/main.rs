@@ -9,6 +9,7 @@ mod openapi;
 mod purchase;
 mod readme;
 mod redeem;
+mod submit;
 #[path = "../support/mod.rs"]
 mod support;
 mod words;

@@ -13,6 +13,7 @@
 namespace {
 
 constexpr auto astrid = "a0000000-0000-4000-8000-000000000001";
+constexpr auto coffee = "b0000000-0000-4000-8000-000000000001";
 int held = 0;
 char **given;
 
@@ -49,15 +50,19 @@ void clients() {
         first = shop.get();
         auto other = std::move(shop);
         check(other.get() == first && !shop.get(), "moved, not copied");
-        check(shop.read_stats().code() == eps::Code::null_argument, "the one moved from is none");
-        check(shop.list_operations().code() == eps::Code::null_argument, "also for a list");
-        check(shop.acknowledge_reference("x").code() == eps::Code::null_argument, "also for a receipt");
-        check(shop.backup_journal("/copy.db").code() == eps::Code::null_argument, "also for a copy");
-        check(shop.resolve_review("x", "completed").get("/name").json() == "EPS_NULL_ARGUMENT", "also for a review");
+        check(shop.read_stats().code() == eps::Code::closed, "the one moved from is not open");
+        check(shop.list_operations().code() == eps::Code::closed, "also for a list");
+        check(shop.acknowledge_reference("x").code() == eps::Code::closed, "also for a receipt");
+        check(shop.backup_journal("/copy.db").code() == eps::Code::closed, "also for a copy");
+        check(shop.resolve_review("x", "completed").get("/name").json() == "EPS_CLOSED", "also for a review");
+        check(shop.cancel() == eps::Code::closed && shop.cancel_call("x") == eps::Code::closed, "also to cancel");
+        check(shop.set_log(eps::Level::info, [](eps::Level, std::string_view) {}) == eps::Code::closed, "also for a log");
+        check(shop.set_notify([](std::string_view) {}) == eps::Code::closed, "also for changes");
         auto moved = eps::json_quote("x");
         const auto quoted = std::move(moved);
         check(quoted.json() == "\"x\"" && quoted.get("").json() == "x", "a result moves with its text");
-        check(moved.get("").code() == eps::Code::empty_argument, "the one moved from has none");
+        check(!moved && moved.outcome() == eps::Outcome::pending, "the one moved from says nothing about the points");
+        check(moved.get("/name").json() == "EPS_INTERNAL", "and that it was moved");
         check(eps::json_get({}, "").code() == eps::Code::empty_argument, "an empty text has no value");
         auto next = open_shop();
         eps_client *second = next.get();
@@ -73,6 +78,58 @@ void clients() {
     points = eps::new_id();
     check(points.json().size() == 38 && points.json().data()[38] == '\0', "a result that is replaced");
 }
+
+/// Calls with options and arguments that are no texts.
+void absent() {
+    auto shop = open_shop();
+    const char *none = nullptr;
+    check(static_cast<bool>(shop.list_items(astrid, nullptr)), "nullptr is no options");
+    check(static_cast<bool>(shop.list_items(astrid, none)) && shop.list_items(astrid, {}), "nor is NULL");
+    check(static_cast<bool>(shop.list_items(astrid, std::string(R"({"waitMs": 9000})"))), "a std::string is");
+    check(shop.list_items(none).code() == eps::Code::null_argument, "a required text that is NULL is an error");
+    check(shop.open(none).code() == eps::Code::null_argument, "also a configuration");
+    check(shop.list_points(astrid).code() == eps::Code::closed, "and such an open leaves no client");
+    check(eps::json_quote(none).code() == eps::Code::null_argument, "also without a client");
+}
+
+/// Closes clients while other threads call them, and sets functions meanwhile.
+void closing() {
+    for (int round = 0; round < 20; round++) {
+        auto shop = open_shop();
+        std::promise<void> begun;
+        auto caller = std::async(std::launch::async, [&] {
+            for (int call = 0;; call++) {
+                const auto stats = shop.read_stats();
+                if (!stats) return stats.code() == eps::Code::closed;
+                if (call == 0) begun.set_value();
+                (void)shop.set_notify([](std::string_view) {});
+                (void)shop.set_log(eps::Level::debug, [](eps::Level, std::string_view) {});
+            }
+        });
+        begun.get_future().wait();
+        check(shop.close() == eps::Code::ok && caller.get(), "a close during calls");
+    }
+}
+
+/// A submitted purchase is reported to a function.
+void submitting() {
+    auto shop = open_shop();
+    std::promise<std::string> completed;
+    check(shop.set_notify([&, once = false](std::string_view operation) mutable {
+        const auto id = eps::json_get(operation, "/operationId"), outcome = eps::json_get(operation, "/outcome");
+        const auto reference = eps::json_get(operation, "/reference");
+        if (outcome.json() != "completed" || reference.json() != "cpp submitted" || std::exchange(once, true)) return;
+        completed.set_value(std::string(id.json()));
+    }) == eps::Code::ok, "a notify function");
+    const auto submitted = shop.purchase(astrid, coffee, R"({"reference": "cpp submitted", "submit": true})");
+    const auto id = submitted.get(submitted ? "/operationId" : "/operation/operationId");
+    check(submitted || submitted.code() == eps::Code::pending_submitted, "a submitted purchase is durable");
+    check(completed.get_future().get() == id.json(), "and its outcome is reported");
+    check(shop.set_notify({}) == eps::Code::ok, "the function is removed");
+}
+
+/// Destroyed after main, as a client in a global object is.
+eps::Client global;
 
 void texts() {
     auto shop = open_shop();
@@ -131,7 +188,12 @@ int main(int argc, char **argv) {
     if (argc != 6) return 2;
     given = argv;
     clients();
+    absent();
+    closing();
+    submitting();
     texts();
     logs();
+    global = open_shop();
+    check(global.set_log(eps::Level::debug, [](eps::Level, std::string_view) {}) == eps::Code::ok, "a global client");
     std::printf("%d checks held\n", held);
 }

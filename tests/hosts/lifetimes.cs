@@ -153,8 +153,7 @@ static class Lifetimes
             Eventually(() => HasArrived("point-shop-items/purchase"), "a purchase is under way");
             cancel.Cancel();
             Throws<PendingException>(Code.PendingCancelled, () => buying.Wait());
-            // A cancellation belongs to one client.
-            Throws<NotSentException>(Code.Cancelled, () => reading.Wait());
+            Check(!reading.IsCompleted, "a cancellation belongs to one call");
             var late = new PurchaseOptions { Reference = "cs 2" };
             Throws<NotSentException>(Code.Cancelled, () => shop.PurchaseAsync(Astrid, Coffee, late, cancel.Token).Wait());
             Check(shop.ListUnacknowledged().Count == 1, "a call that is cancelled before it is made is not made");
@@ -165,10 +164,60 @@ static class Lifetimes
             cancel.Cancel();
             Throws<NotSentException>(Code.Cancelled, () => early.Wait());
         }
-        reading = shop.ListItemsAsync(Bjorn);
-        shop.ListItems(Astrid);
-        shop.Dispose();
+        var purchase = shop.PurchaseAsync(Bjorn, Coffee, new PurchaseOptions { Reference = "cs closed" });
+        Eventually(() => shop.ListUnacknowledged().Count == 2, "another purchase is under way");
+        shop.DisposeAsync().Wait();
         Throws<NotSentException>(Code.Closed, () => reading.Wait());
+        Throws<PendingException>(Code.PendingClosed, () => purchase.Wait());
+    }
+
+    static void Submitting()
+    {
+        // As a POS that replaces the client in its tests.
+        using (IEngageClient shop = Open("submitting.db"))
+        {
+            var changes = new System.Collections.Concurrent.ConcurrentQueue<Operation>();
+            shop.SetNotify(changes.Enqueue);
+            var bought = shop.PurchaseAsync(Astrid, Coffee, new PurchaseOptions { Reference = "cs async" }).Result;
+            Check(bought.Outcome == Outcome.Completed && !bought.Existing, "a task ends with the outcome");
+            var again = shop.PurchaseAsync(Astrid, Coffee, new PurchaseOptions { Reference = "cs async" }).Result;
+            Check(again.OperationId == bought.OperationId && again.Existing, "the same press is the same purchase");
+            Eventually(() => changes.Any(each => each.OperationId == bought.OperationId && each.Outcome == Outcome.Completed), "it is reported");
+            var submitted = shop.Purchase(Bjorn, Coffee, new PurchaseOptions { Reference = "cs submitted", Submit = true });
+            Check(submitted.Outcome == Outcome.Pending, "a submitted purchase is returned while it is pending");
+            var waited = new PurchaseOptions { Reference = "cs submitted", Wait = TimeSpan.FromMilliseconds(50) };
+            Throws<PendingException>(Code.PendingWaitEnded, () => shop.PurchaseAsync(Bjorn, Coffee, waited).Wait());
+            Check(shop.AcknowledgeAsync(bought.OperationId).Result.AcknowledgedAt != null, "an outcome is acknowledged");
+            // The functions of a client that is forgotten are collected with it.
+            shop.SetNotify(null);
+        }
+        var made = new PendingException(Code.Pending, "EPS_PENDING", Json.Parse("{\"operationId\":\"x\"}"));
+        Check(made.OperationId == "x" && made.Explanation != null, "a test of a POS makes its own exceptions");
+    }
+
+    static void Cultures()
+    {
+        var odd = (System.Globalization.CultureInfo)System.Globalization.CultureInfo.InvariantCulture.Clone();
+        odd.NumberFormat.NegativeSign = "minus";
+        var before = Thread.CurrentThread.CurrentCulture;
+        Thread.CurrentThread.CurrentCulture = odd;
+        try
+        {
+            var shop = Open();
+            shop.Dispose();
+            try
+            {
+                shop.ListPoints(Astrid);
+            }
+            catch (NotSentException problem)
+            {
+                Check(problem.Message.Contains("(-107)"), "a message is the same in every culture: " + problem.Message);
+            }
+        }
+        finally
+        {
+            Thread.CurrentThread.CurrentCulture = before;
+        }
     }
 
     static void Texts()
@@ -228,6 +277,8 @@ static class Lifetimes
         Collecting();
         Logging();
         Waiting();
+        Submitting();
+        Cultures();
         Texts();
         // Left open with a log function, and with a task in a call: the process still ends cleanly.
         var left = Open();

@@ -3,14 +3,19 @@
 import asyncio
 import gc
 import json
+import logging
 import os
+import pickle
+import signal
 import sys
 import threading
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable
+from pathlib import Path
 
-from engage_point_shop import Client, Code, LogLevel, NotSent, Pending
+from engage_point_shop import Action, AsyncClient, Client, Code, Declined, LogLevel, NotSent, Operation, Pending, log_to
 
 ASTRID = "a0000000-0000-4000-8000-000000000001"
 # Every request for this member stalls.
@@ -43,10 +48,14 @@ def raises(kind: type, code: Code, call: Callable[..., object], *arguments: obje
         check(False, f"{code!r} was due")
 
 
-def open_shop(journal: str = "points.db") -> Client:
+def config(journal: str) -> dict:
     _, url, ca, key, folder, _ = sys.argv
-    path = os.path.join(folder, journal)
-    return Client({"baseUrl": url, "caFile": ca, "apiKey": key, "userAgent": "Host/1", "journalPath": path, "waitMs": 60000})
+    path = Path(folder) / journal
+    return {"baseUrl": url, "caFile": Path(ca), "apiKey": key, "userAgent": "Host/1", "journalPath": path, "waitMs": 60000}
+
+
+def open_shop(journal: str = "points.db") -> Client:
+    return Client(config(journal))
 
 
 def is_open(journal: str) -> bool:
@@ -88,7 +97,7 @@ def collecting() -> None:
     eventually(lambda: not is_open("collected.db"), "that is forgotten is closed")
 
 
-def logging() -> None:
+def log_functions() -> None:
     shop = open_shop()
     seen = threading.Event()
 
@@ -107,6 +116,77 @@ def logging() -> None:
     check(seen.wait(10), "lines come, though nobody else refers to the function")
     shop.set_log(LogLevel.OFF, None)
     shop.close()
+
+
+def log_records() -> None:
+    records: list = []
+    logger = logging.Logger("points", logging.INFO)
+    handler = logging.Handler()
+    handler.emit = records.append
+    logger.addHandler(handler)
+    with open_shop() as shop:
+        shop.set_log(LogLevel.DEBUG, log_to(logger))
+        shop.purchase(ASTRID, COFFEE, reference="py logged")
+        shop.list_points(ASTRID)
+    sent = [record for record in records if record.eps["event"] == "purchase.sent"]
+    check(len(sent) == 1 and sent[0].levelno == logging.INFO, "a line is a record of its level, with its values")
+    check(all(record.levelno >= logging.INFO for record in records), "and none below the logger's level")
+
+
+def interrupts() -> None:
+    """Ctrl-C and signal handlers act while a call of the main thread waits."""
+    handled = threading.Event()
+    arrived = {"items": "point-shop-items?", "purchase": "point-shop-items/purchase"}
+
+    def kill(path: str, number: int) -> None:
+        def when_it_waits() -> None:
+            before = time.monotonic() + 10
+            while not has_arrived(path) and time.monotonic() < before:
+                time.sleep(0.01)
+            signal.pthread_kill(threading.main_thread().ident, number)
+            if number == signal.SIGUSR1:
+                handled.wait(10)
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        threading.Thread(target=when_it_waits, daemon=True).start()
+
+    signal.signal(signal.SIGUSR1, lambda number, frame: handled.set())
+    with open_shop("interrupted.db") as shop:
+        for call, number, code in [
+            (lambda: shop.list_items(BJORN), signal.SIGINT, Code.CANCELLED),
+            (lambda: shop.purchase(BJORN, COFFEE), signal.SIGUSR1, Code.PENDING_CANCELLED),
+        ]:
+            kill(arrived["items" if number == signal.SIGINT else "purchase"], number)
+            try:
+                call()
+            except KeyboardInterrupt as interrupt:
+                outcome = getattr(interrupt, "outcome", None)
+                check(getattr(outcome, "code", None) == code, f"{code!r} is its outcome, not {outcome!r}")
+            else:
+                check(False, "Ctrl-C ends the call")
+        check(handled.is_set(), "a handler that returns ends no call")
+        check(shop.list_unacknowledged()[0]["outcome"] == "pending", "the journal holds the purchase")
+        check(len(shop.list_items(ASTRID)) > 0, "and the client works")
+
+
+def values() -> None:
+    with open_shop() as shop:
+        bought = shop.purchase(uuid.UUID(ASTRID), uuid.UUID(COFFEE), reference="py uuid")
+        check(shop.get_operation(uuid.UUID(bought["operationId"]))["outcome"] == "completed", "a UUID is an identifier")
+        submitted = shop.purchase(BJORN, COFFEE, reference="py submitted", submit=True)
+        check(submitted["outcome"] == "pending" and not submitted["existing"], "a submitted purchase is returned at once")
+        try:
+            shop.get_operation(uuid.uuid4())
+        except NotSent as error:
+            again = pickle.loads(pickle.dumps(error))
+            check((type(again), again.problem, again.action) == (NotSent, error.problem, error.action), "it can be pickled")
+            check(str(again) == str(error), "with its message")
+    for kind in (Declined, Pending, NotSent):
+        check(type(pickle.loads(pickle.dumps(kind(error_problem(), Action.WAIT)))) is kind, "so can each kind")
+
+
+def error_problem() -> dict:
+    return {"code": -1, "name": "EPS_X", "message": "x", "outcome": "pending"}
 
 
 def texts() -> None:
@@ -137,6 +217,36 @@ async def waiting() -> None:
         check(isinstance(error, Pending) and error.code == Code.PENDING_CANCELLED, f"a purchase, {error!r}")
 
 
+async def tasks() -> None:
+    """A client for asyncio: a cancelled task ends its own call, and its outcome is kept."""
+    async with await AsyncClient.open(config("tasks.db")) as shop:
+        seen: list[Operation] = []
+
+        async def watch() -> None:
+            async for operation in shop.changes():
+                seen.append(operation)
+
+        watching = asyncio.ensure_future(watch())
+        bought = await shop.purchase(ASTRID, COFFEE, reference="py async")
+        check(bought["outcome"] == "completed", "a purchase is awaited")
+        while not any(each["operationId"] == bought["operationId"] and each["outcome"] == "completed" for each in seen):
+            await asyncio.sleep(0.01)
+        check(True, "and is reported as a change")
+        reading, other = (asyncio.ensure_future(shop.list_items(BJORN)) for _ in range(2))
+        while (await shop.read_stats())["reads"] < 2:
+            await asyncio.sleep(0.01)
+        reading.cancel()
+        try:
+            await reading
+        except asyncio.CancelledError as cancelled:
+            outcome = getattr(cancelled, "outcome", None) or getattr(cancelled.__context__, "outcome", None)
+            check(isinstance(outcome, NotSent) and outcome.code == Code.CANCELLED, f"it ends with {outcome!r}")
+        check(reading.cancelled() and not other.done(), "one call is cancelled, and not the other one")
+        watching.cancel()
+    error = await asyncio.gather(other, return_exceptions=True)
+    check(isinstance(error[0], NotSent) and error[0].code == Code.CLOSED, "a close ends the calls")
+
+
 def forking() -> None:
     shop = open_shop()
     shop.list_points(ASTRID)
@@ -154,9 +264,13 @@ def forking() -> None:
 
 closing()
 collecting()
-logging()
+log_functions()
+log_records()
+interrupts()
+values()
 texts()
 asyncio.run(waiting())
+asyncio.run(tasks())
 forking()
 # Left open with a log function, and with a thread in a call: Python still ends cleanly.
 left = open_shop()

@@ -99,6 +99,30 @@ fn csharp_names_a_missing_or_wrong_library() {
 }
 
 #[test]
+fn python_self_test_of_the_installed_package_passes() {
+    let mut python = Command::new(built().join("venv/bin/python"));
+    let printed = stdout(python.args(["-m", "engage_point_shop"]).current_dir("/"));
+    assert!(printed.ends_with("engage_point_shop works\n"), "{printed}");
+}
+
+#[test]
+fn python_public_names_have_docstrings() {
+    let script = r#"
+import inspect, engage_point_shop as package
+for name in package.__all__:
+    value = getattr(package, name)
+    members = vars(value).values() if inspect.isclass(value) else []
+    for each in [value, *members]:
+        if not (inspect.isclass(each) or inspect.isfunction(each)) or not each.__module__.startswith(package.__name__):
+            continue
+        if not each.__doc__ and not each.__name__.startswith("_"):
+            print(name, each)
+"#;
+    let mut python = Command::new(built().join("venv/bin/python"));
+    assert_eq!(stdout(python.args(["-c", script]).current_dir("/")), "");
+}
+
+#[test]
 fn python_names_a_missing_or_wrong_library() {
     let folder = tempfile::tempdir().unwrap();
     let package = folder.path().join("engage_point_shop");

@@ -4,6 +4,7 @@
 
 mod machine;
 mod pos;
+mod windows;
 
 use crate::demo::Sandbox;
 use crate::package::artefact::check_shared;
@@ -67,6 +68,9 @@ fn test(target: &'static Target, nuget: &Path) -> Result {
     // On linux-x64 the tests of the ABI cover panics.
     if target.name != "linux-x64" {
         panics(target, &work, &runner)?;
+    }
+    if target.is_windows() {
+        windows::try_all(target, &installed, &work, &runner)?;
     }
     pos::try_all(target, &installed, nuget, &work, &runner)
 }

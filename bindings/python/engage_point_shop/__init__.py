@@ -14,11 +14,12 @@
         except NotSent: ...  # nothing has left the till: the call may be repeated
 
 engage_point_shop.h specifies each call. A call blocks only its own thread and releases the
-interpreter while it waits. From asyncio, use
-`await asyncio.to_thread(shop.purchase, contact, item)`.
+interpreter while it waits. Ctrl-C ends a call of the main thread. asyncio programs use AsyncClient.
+`python -m engage_point_shop` checks the installation.
 """
 
-from .client import Client, action_of, json_get, json_quote, meaning_of, new_id, version
+from .aio import AsyncClient
+from .client import Client, Id, action_of, json_get, json_quote, log_to, meaning_of, new_id, version
 from .codes import ABI_VERSION, Action, Code, LogLevel, Outcome
 from .errors import Declined, LibraryError, NotSent, Pending, PointShopError, Problem
 from .types import (
@@ -37,11 +38,13 @@ from .types import (
 __all__ = [
     "ABI_VERSION",
     "Action",
+    "AsyncClient",
     "Client",
     "Code",
     "Config",
     "Declined",
     "FoundReward",
+    "Id",
     "JournalCopy",
     "LibraryError",
     "LogLevel",
@@ -60,6 +63,7 @@ __all__ = [
     "action_of",
     "json_get",
     "json_quote",
+    "log_to",
     "meaning_of",
     "new_id",
     "version",

@@ -1,6 +1,11 @@
 """The client. Each method calls the function of the header with the same name.
 
-Options are keyword arguments. An option is left out if it is None.
+Options are keyword arguments. An option is left out if it is None. Every identifier may be a
+uuid.UUID, and every path a pathlib.Path.
+
+On the main thread Ctrl-C and other signal handlers act while a call waits. If a handler raises, the
+call ends within 100 ms, and the exception has the attribute `outcome`: the result of the call, or
+its Pending, Declined or NotSent.
 """
 
 from __future__ import annotations
@@ -8,52 +13,107 @@ from __future__ import annotations
 import ctypes
 import itertools
 import json
+import logging
+import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Union
+from uuid import UUID
 
 from .codes import ABI_VERSION, Action, Code
-from .errors import action_named, error_of
-from .native import Buffer, LogFunction, load
+from .errors import Pending, action_named, error_of
+from .native import Buffer, LogFunction, NotifyFunction, load
 from .types import Config, FoundReward, JournalCopy, Operation, OperationPage, PurchasedOperation, Resolution, Stats
+from .waiting import interruptible
 
 _library = load()
+
+Id = Union[str, UUID]
+"""An identifier: a text or a uuid.UUID."""
 
 LogLine = Callable[[int, str], None]
 """A log function: it receives a level and one line of the log, as JSON."""
 
+Notify = Callable[[Operation], None]
+"""A notify function: it receives an operation whose state has changed."""
 
-class _Log:
-    """A log function in use. Its client holds the only lasting reference."""
 
-    def __init__(self, function: LogLine) -> None:
+class _Function:
+    """A function in use. Its client holds the only lasting reference."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
         self.function = function
 
 
-# The references are weak, so that a log function that refers to its client does not keep the client
+# The references are weak, so that a function that refers to its client does not keep the client
 # open.
-_logs: weakref.WeakValueDictionary[int, _Log] = weakref.WeakValueDictionary()
-_log_numbers = itertools.count(1)
+_functions: weakref.WeakValueDictionary[int, _Function] = weakref.WeakValueDictionary()
+_numbers = itertools.count(1)
 
 
-def _receive(number: int, level: int, line: int, length: int) -> None:
-    log = _logs.get(number)
-    if log is not None:
-        log.function(level, ctypes.string_at(line, length).decode())
+def _receive_line(number: int, level: int, line: int, length: int) -> None:
+    used = _functions.get(number)
+    if used is not None:
+        used.function(level, ctypes.string_at(line, length).decode())
 
 
-# The only function that the library receives, so that none in its hands is ever collected. It finds
-# the log function by number.
-_receiver = LogFunction(_receive)
+def _receive_change(number: int, text: int, length: int) -> None:
+    used = _functions.get(number)
+    if used is not None:
+        used.function(json.loads(ctypes.string_at(text, length)))
 
 
-def _text(value: str | None, name: str) -> bytes | None:
+# The only functions that the library receives, so that none in its hands is ever collected. They
+# find the POS's function by number.
+_line_receiver = LogFunction(_receive_line)
+_change_receiver = NotifyFunction(_receive_change)
+
+
+def _use(function: Callable[..., None] | None) -> tuple[_Function | None, int]:
+    if function is None:
+        return None, 0
+    used, number = _Function(function), next(_numbers)
+    _functions[number] = used
+    return used, number
+
+
+def _plain(value: object) -> str:
+    """Writes a path or a UUID as JSON has it."""
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not a value for the library: {value!r}")
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps({key: value for key, value in values.items() if value is not None}, default=_plain)
+
+
+def _text(value: Id | None, name: str) -> bytes | None:
     if value is None:
         return None
-    if "\0" in value:
+    text = value if isinstance(value, str) else _plain(value)
+    if "\0" in text:
         raise ValueError(f"{name} has a NUL character inside. Remove the character.")
-    return value.encode()
+    return text.encode()
+
+
+def log_to(logger: logging.Logger) -> LogLine:
+    """Returns a log function that gives each line to a logger of Python's logging.
+
+    `shop.set_log(LogLevel.INFO, log_to(logging.getLogger("points")))`. The message is the line, and
+    the record's attribute `eps` has its values.
+    """
+    levels = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO}
+
+    def log(level: int, line: str) -> None:
+        number = levels.get(level, logging.DEBUG)
+        if logger.isEnabledFor(number):
+            logger.log(number, "%s", line, extra={"eps": json.loads(line)})
+
+    return log
 
 
 def _call(function: str, *arguments: Any) -> Any:
@@ -126,11 +186,13 @@ class Client:
 
         docs/configuration.md lists the keys. A key is left out if its value is None.
         """
-        given = json.dumps({key: value for key, value in config.items() if value is not None})
+        given = _json(config)
         handle = ctypes.c_void_p()
         _call("eps_client_open", ABI_VERSION, _text(given, "config"), ctypes.byref(handle))
         self._handle: int = handle.value or 0
-        self._log: _Log | None = None
+        self._log: _Function | None = None
+        self._notify: _Function | None = None
+        self._call_numbers = itertools.count(1)
         # Holds the number and not this object, which it would keep alive.
         self._finalizer = weakref.finalize(self, _library.eps_client_close, self._handle)
 
@@ -151,81 +213,114 @@ class Client:
         if code is not None:
             _check(code)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the client was not closed yet."""
+        return self._finalizer.alive
+
     def cancel(self) -> None:
         """Ends the wait of every call on this client. Each call then raises NotSent or Pending."""
         _check(_library.eps_cancel(self._handle))
 
-    def find_contact(self, key: str, value: str, *, contact_type: str | None = None, wait_ms: int | None = None) -> str:
+    def cancel_call(self, call_id: str) -> None:
+        """Ends the wait of the calls that were made with this `call_id`, and of no other call."""
+        _check(_library.eps_cancel_call(self._handle, _text(call_id, "call_id")))
+
+    def find_contact(
+        self,
+        key: str,
+        value: str,
+        *,
+        contact_type: str | None = None,
+        wait_ms: int | None = None,
+        call_id: str | None = None,
+    ) -> str:
         """Finds the id of a member by a key, such as "email", and its value."""
-        return str(self._call("eps_find_contact", [(key, "key"), (value, "value")], contactType=contact_type, waitMs=wait_ms))
+        texts: list[tuple[Id | None, str]] = [(key, "key"), (value, "value")]
+        return str(self._wait("eps_find_contact", texts, call_id, contactType=contact_type, waitMs=wait_ms))
 
-    def list_points(self, contact_id: str, *, wait_ms: int | None = None) -> list[dict[str, Any]]:
+    def list_points(
+        self, contact_id: Id, *, wait_ms: int | None = None, call_id: str | None = None
+    ) -> list[dict[str, Any]]:
         """Lists a member's point accounts."""
-        return self._list("eps_list_points", contact_id, waitMs=wait_ms)
+        return self._list("eps_list_points", contact_id, call_id, waitMs=wait_ms)
 
-    def list_items(self, contact_id: str, *, wait_ms: int | None = None) -> list[dict[str, Any]]:
+    def list_items(
+        self, contact_id: Id, *, wait_ms: int | None = None, call_id: str | None = None
+    ) -> list[dict[str, Any]]:
         """Lists the items that a member can buy."""
-        return self._list("eps_list_items", contact_id, waitMs=wait_ms)
+        return self._list("eps_list_items", contact_id, call_id, waitMs=wait_ms)
 
     def purchase(
         self,
-        contact_id: str,
-        item_id: str,
+        contact_id: Id,
+        item_id: Id,
         *,
         reference: str | None = None,
-        purchase_id: str | None = None,
+        purchase_id: Id | None = None,
         snapshot_rewards: bool | None = None,
         wait_ms: int | None = None,
+        call_id: str | None = None,
+        submit: bool | None = None,
     ) -> PurchasedOperation:
         """Buys an item for points. Returns the operation when the purchase is completed.
 
         `snapshot_rewards` lists the member's rewards first, so that `find_reward` recognises the
-        new reward.
+        new reward. With `submit` the call returns the pending operation as soon as it is durable;
+        `set_notify` reports its outcome.
         """
-        texts = [(contact_id, "contact_id"), (item_id, "item_id")]
-        bought: PurchasedOperation = self._call(
+        return self._spend(
             "eps_purchase",
-            texts,
+            [(contact_id, "contact_id"), (item_id, "item_id")],
+            call_id,
+            submit=submit,
             reference=reference,
             purchaseId=purchase_id,
             snapshotRewards=snapshot_rewards,
             waitMs=wait_ms,
         )
-        return bought
 
-    def list_purchases(self, contact_id: str, *, wait_ms: int | None = None) -> list[dict[str, Any]]:
+    def list_purchases(
+        self, contact_id: Id, *, wait_ms: int | None = None, call_id: str | None = None
+    ) -> list[dict[str, Any]]:
         """Lists a member's purchases in Engage."""
-        return self._list("eps_list_purchases", contact_id, waitMs=wait_ms)
+        return self._list("eps_list_purchases", contact_id, call_id, waitMs=wait_ms)
 
     def list_rewards(
-        self, contact_id: str, *, channel: str | None = None, wait_ms: int | None = None
+        self, contact_id: Id, *, channel: str | None = None, wait_ms: int | None = None, call_id: str | None = None
     ) -> list[dict[str, Any]]:
         """Lists a member's rewards."""
-        return self._list("eps_list_rewards", contact_id, channel=channel, waitMs=wait_ms)
+        return self._list("eps_list_rewards", contact_id, call_id, channel=channel, waitMs=wait_ms)
 
-    def find_reward(self, operation_id: str, *, wait_ms: int | None = None) -> FoundReward:
+    def find_reward(self, operation_id: Id, *, wait_ms: int | None = None, call_id: str | None = None) -> FoundReward:
         """Finds the reward that a completed purchase gave."""
-        found: FoundReward = self._call("eps_find_reward", [(operation_id, "operation_id")], waitMs=wait_ms)
+        found: FoundReward = self._wait("eps_find_reward", [(operation_id, "operation_id")], call_id, waitMs=wait_ms)
         return found
 
     def redeem_reward(
         self,
-        contact_id: str | None,
-        assignment_id: str,
+        contact_id: Id | None,
+        assignment_id: Id,
         *,
         channel: str | None = None,
         reference: str | None = None,
         wait_ms: int | None = None,
+        call_id: str | None = None,
+        submit: bool | None = None,
     ) -> PurchasedOperation:
         """Uses a reward on a receipt. Returns the operation when the redeem is completed.
 
-        A redeem cannot be undone. `contact_id` may be None.
+        A redeem cannot be undone. `contact_id` may be None. `submit` is as for `purchase`.
         """
-        texts: list[tuple[str | None, str]] = [(contact_id, "contact_id"), (assignment_id, "assignment_id")]
-        redeemed: PurchasedOperation = self._call(
-            "eps_redeem_reward", texts, channel=channel, reference=reference, waitMs=wait_ms
+        return self._spend(
+            "eps_redeem_reward",
+            [(contact_id, "contact_id"), (assignment_id, "assignment_id")],
+            call_id,
+            submit=submit,
+            channel=channel,
+            reference=reference,
+            waitMs=wait_ms,
         )
-        return redeemed
 
     def list_unacknowledged(self, *, reference: str | None = None) -> list[Operation]:
         """Lists the operations that are pending, or final and not acknowledged.
@@ -264,29 +359,29 @@ class Client:
         )
         return page
 
-    def get_operation(self, operation_id: str) -> Operation:
+    def get_operation(self, operation_id: Id) -> Operation:
         """Returns the last known state of an operation."""
         operation: Operation = _call("eps_get_operation", self._handle, _text(operation_id, "operation_id"))
         return operation
 
-    def resolve_pending(self, *, wait_ms: int | None = None) -> Resolution:
+    def resolve_pending(self, *, wait_ms: int | None = None, call_id: str | None = None) -> Resolution:
         """Resolves the pending operations now, instead of at their next scheduled time."""
-        resolved: Resolution = self._call("eps_resolve_pending", [], waitMs=wait_ms)
+        resolved: Resolution = self._wait("eps_resolve_pending", [], call_id, waitMs=wait_ms)
         return resolved
 
-    def acknowledge(self, operation_id: str) -> Operation:
+    def acknowledge(self, operation_id: Id) -> Operation:
         """Acknowledges that the POS has stored the outcome of an operation."""
         operation: Operation = _call("eps_acknowledge", self._handle, _text(operation_id, "operation_id"))
         return operation
 
     def resolve_review(
-        self, operation_id: str, resolution: str, *, by: str | None = None, note: str | None = None
+        self, operation_id: Id, resolution: str, *, by: str | None = None, note: str | None = None
     ) -> Operation:
         """Stores the decision of a person about an operation in manual review, and acknowledges it.
 
         `resolution` is "completed" or "declined". The journal keeps `by` and `note`.
         """
-        texts = [(operation_id, "operation_id"), (resolution, "resolution")]
+        texts: list[tuple[Id | None, str]] = [(operation_id, "operation_id"), (resolution, "resolution")]
         operation: Operation = self._call("eps_resolve_review", texts, by=by, note=note)
         return operation
 
@@ -313,18 +408,48 @@ class Client:
 
         The function runs on a thread of the library. None removes the function.
         """
-        log, number = None, 0
-        if function is not None:
-            log, number = _Log(function), next(_log_numbers)
-            _logs[number] = log
-        _check(_library.eps_set_log(self._handle, level, LogFunction() if log is None else _receiver, number))
+        log, number = _use(function)
+        _check(_library.eps_set_log(self._handle, level, LogFunction() if log is None else _line_receiver, number))
         self._log = log
 
-    def _list(self, function: str, contact_id: str, **options: Any) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = self._call(function, [(contact_id, "contact_id")], **options)
+    def set_notify(self, function: Notify | None) -> None:
+        """Sets the function that receives each operation whose state has changed.
+
+        The function first receives every operation that is not acknowledged. It runs on a thread of
+        the library. None removes the function.
+        """
+        notify, number = _use(function)
+        given = NotifyFunction() if notify is None else _change_receiver
+        _check(_library.eps_set_notify(self._handle, given, number))
+        self._notify = notify
+
+    def _list(self, function: str, contact_id: Id, call_id: str | None, **options: Any) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self._wait(function, [(contact_id, "contact_id")], call_id, **options)
         return listed
 
-    def _call(self, function: str, texts: Sequence[tuple[str | None, str]], **options: Any) -> Any:
-        given = json.dumps({key: value for key, value in options.items() if value is not None})
+    def _spend(
+        self, function: str, texts: Sequence[tuple[Id | None, str]], call_id: str | None, **options: Any
+    ) -> PurchasedOperation:
+        try:
+            spent: PurchasedOperation = self._wait(function, texts, call_id, **options)
+        except Pending as pending:
+            # Durable, and on its way: as asked for.
+            submitted = pending.problem.get("operation")
+            if submitted is None or pending.code != Code.PENDING_SUBMITTED:
+                raise
+            return submitted
+        return spent
+
+    def _wait(
+        self, function: str, texts: Sequence[tuple[Id | None, str]], call_id: str | None, **options: Any
+    ) -> Any:
+        """Makes a call that waits for the network, so that Ctrl-C can end it."""
+        name = call_id or f"python-{next(self._call_numbers)}"
+        return interruptible(
+            lambda: self._call(function, texts, callId=name, **options),
+            lambda: _library.eps_cancel_call(self._handle, name.encode()),
+        )
+
+    def _call(self, function: str, texts: Sequence[tuple[Id | None, str]], **options: Any) -> Any:
         arguments = [_text(value, name) for value, name in texts]
-        return _call(function, self._handle, *arguments, given.encode())
+        return _call(function, self._handle, *arguments, _json(options).encode())

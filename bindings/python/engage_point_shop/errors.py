@@ -9,10 +9,11 @@ import json
 from typing import Any, TypedDict
 
 from .codes import Action, Outcome
+from .types import PurchasedOperation
 
 
-class Problem(TypedDict):
-    """The problem object of a call that is not completed. A value is None if it is not known."""
+class _Problem(TypedDict):
+    """The keys that every problem object has."""
 
     code: int
     """The number of the code."""
@@ -38,6 +39,13 @@ class Problem(TypedDict):
     """The causes, outermost first."""
 
 
+class Problem(_Problem, total=False):
+    """The problem object of a call that is not completed. A value is None if it is not known."""
+
+    operation: PurchasedOperation
+    """The operation; only of a pending purchase or redeem with the option submit."""
+
+
 class PointShopError(Exception):
     """The common part of the three exceptions below.
 
@@ -51,6 +59,10 @@ class PointShopError(Exception):
         """The problem object, unchanged."""
         self.action = action
         """Who acts: the member is informed only if it is TELL_MEMBER."""
+
+    def __reduce__(self) -> tuple[type[PointShopError], tuple[Problem, Action]]:
+        """Lets the exception be pickled, for example by multiprocessing."""
+        return type(self), (self.problem, self.action)
 
     @property
     def code(self) -> int:
@@ -90,7 +102,7 @@ def action_named(name: str) -> Action:
 
 def error_of(code: int, name: str, outcome: int, action: Action, text: str) -> PointShopError:
     """Returns the exception of a code. The problem object may be absent after an internal error."""
-    problem: Any = dict.fromkeys(Problem.__annotations__)
+    problem: Any = dict.fromkeys(_Problem.__annotations__)
     problem.update(code=code, name=name, message="the library gave no details", attempts=0, cause=[])
     if text:
         problem.update(json.loads(text))

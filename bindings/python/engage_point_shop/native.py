@@ -24,11 +24,15 @@ class Buffer(ctypes.Structure):
 LogFunction = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_size_t)
 """The type of the C API's log function."""
 
+NotifyFunction = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_size_t)
+"""The type of the C API's notify function."""
+
 _TEXT, _OUT = c_char_p, POINTER(Buffer)
 _FUNCTIONS = {
     "eps_client_open": (c_int32, [c_uint32, _TEXT, POINTER(c_void_p), _OUT]),
     "eps_client_close": (c_int32, [c_void_p]),
     "eps_cancel": (c_int32, [c_void_p]),
+    "eps_cancel_call": (c_int32, [c_void_p, _TEXT]),
     "eps_find_contact": (c_int32, [c_void_p, _TEXT, _TEXT, _TEXT, _OUT]),
     "eps_list_points": (c_int32, [c_void_p, _TEXT, _TEXT, _OUT]),
     "eps_list_items": (c_int32, [c_void_p, _TEXT, _TEXT, _OUT]),
@@ -47,6 +51,7 @@ _FUNCTIONS = {
     "eps_backup_journal": (c_int32, [c_void_p, _TEXT, _TEXT, _OUT]),
     "eps_read_stats": (c_int32, [c_void_p, _OUT]),
     "eps_set_log": (c_int32, [c_void_p, c_int32, LogFunction, c_void_p]),
+    "eps_set_notify": (c_int32, [c_void_p, NotifyFunction, c_void_p]),
     "eps_new_id": (c_int32, [_OUT]),
     "eps_buffer_dispose": (None, [_OUT]),
     "eps_outcome": (c_int32, [c_int32]),

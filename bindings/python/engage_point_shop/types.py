@@ -5,7 +5,11 @@ Engage's own objects are passed on unchanged, as `dict[str, Any]`.
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+import os
+from typing import Any, TypedDict, Union
+
+FilePath = Union[str, "os.PathLike[str]"]
+"""A path: a text or a pathlib.Path."""
 
 
 class Review(TypedDict):
@@ -207,7 +211,7 @@ class Config(TypedDict, total=False):
     """The POS and its version, "AcmePOS/1.5". Required."""
     apiKey: str | None
     """The API key; None if a relay adds it."""
-    journalPath: str | None
+    journalPath: FilePath | None
     """The absolute path of the journal's file, on a local disk."""
     journal: str | None
     """"memory" in place of a file: pending operations are lost with the process."""
@@ -215,13 +219,13 @@ class Config(TypedDict, total=False):
     """The longest wait of a call; 10000 ms if it is absent."""
     requestTimeoutMs: int | None
     """The timeout of one request; 60000 ms if it is absent."""
-    caFile: str | None
+    caFile: FilePath | None
     """A PEM file with root certificates, beside the system's."""
     systemTrust: bool | None
     """Whether the system's root certificates are used; True if it is absent."""
-    clientCertFile: str | None
+    clientCertFile: FilePath | None
     """A PEM file with the till's certificate, which a relay checks."""
-    clientKeyFile: str | None
+    clientKeyFile: FilePath | None
     """A PEM file with the key of clientCertFile."""
     proxy: str | None
     """"http://user:password@host:port" or "none"; the environment's proxy if it is absent."""
@@ -245,7 +249,7 @@ class Config(TypedDict, total=False):
     """"journal" (the default) or "tenant": purchase ids are derived from the sale."""
     retentionDays: int | None
     """The time for which acknowledged records are kept, in days; 90 if it is absent."""
-    sealPath: str | None
+    sealPath: FilePath | None
     """The path of the journal's seal; beside the journal if it is absent."""
     journalRole: str | None
     """"live" (the default), or "copy" or "takeOver" for a journal that is a copy."""

@@ -103,6 +103,7 @@ pub const TARGETS: &[Target] = &[
             DEBIAN_CARGO,
             DEBIAN_SOURCES,
             need("MinGW for 64 bits", "gcc-mingw-w64-x86-64", &["x86_64-w64-mingw32-gcc", "--version"]),
+            need("MinGW's C++ for 64 bits", "g++-mingw-w64-x86-64", &["x86_64-w64-mingw32-g++", "--version"]),
         ],
     },
     Target {
@@ -118,6 +119,7 @@ pub const TARGETS: &[Target] = &[
             DEBIAN_CARGO,
             DEBIAN_SOURCES,
             need("MinGW for 32 bits", "gcc-mingw-w64-i686", &["i686-w64-mingw32-gcc", "--version"]),
+            need("MinGW's C++ for 32 bits", "g++-mingw-w64-i686", &["i686-w64-mingw32-g++", "--version"]),
         ],
     },
 ];

@@ -1,0 +1,59 @@
+//! Programs for Windows' own rules: unloading, the loader lock, the end of the process, and files
+//! that other programs do not share. `tests/windows` and `tests/hosts` have their sources.
+
+use super::machine::shim;
+use crate::package::consumer::{Runner, run_by};
+use crate::package::target::Target;
+use crate::package::{copy, make};
+use crate::run::{Result, root, run};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Builds the programs with the installed package and runs each. `installed` is the unpacked
+/// archive.
+pub fn try_all(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> Result {
+    let folder = work.join("windows");
+    make(&folder)?;
+    copy(&installed.join("bin/engage_point_shop.dll"), &folder.join("engage_point_shop.dll"))?;
+    shim(target, &folder)?;
+    let build = |source: &str, name: &str, more: &[&str]| -> Result<PathBuf> {
+        let cpp = Path::new(source).extension().is_some_and(|extension| extension == "cpp");
+        let compiler = if cpp { target.cc.replace("gcc", "g++") } else { target.cc.to_owned() };
+        let standard = if cpp { "-std=c++17" } else { "-std=c99" };
+        let program = folder.join(name);
+        let mut command = Command::new(compiler);
+        command.args([standard, "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-I"]).arg(installed.join("include"));
+        command.arg(root().join(source)).arg("-o").arg(&program).args(more);
+        run(command.arg(installed.join("lib/libengage_point_shop.dll.a")).arg("-lws2_32"))?;
+        Ok(program)
+    };
+    let unload = build("tests/hosts/unload.c", "unload.exe", &[])?;
+    let host = build("tests/windows/loader_lock.c", "host.exe", &[])?;
+    build("tests/windows/plugin.cpp", "plugin.dll", &["-shared"])?;
+    let sharing = build("tests/windows/sharing.c", "sharing.exe", &[])?;
+
+    let program = |name: &str, program: &Path, arguments: &[&str], wanted: &str| -> Result {
+        let journals = folder.join(format!("journals-{name}"));
+        make(&journals)?;
+        // A name without its folder works in a chroot too.
+        let mut command = run_by(runner, program);
+        let arguments = arguments.iter().map(|argument| argument.replace("{journals}", &format!("journals-{name}")));
+        let ended =
+            command.args(arguments).current_dir(&folder).output().map_err(|error| format!("{name}: {error}"))?;
+        let printed = String::from_utf8_lossy(&ended.stdout).replace('\r', "");
+        if !ended.status.success() || printed != wanted {
+            let errors = String::from_utf8_lossy(&ended.stderr);
+            return Err(format!("{}: {name}: {}, printed {printed:?}\n{errors}", target.name, ended.status));
+        }
+        println!("{}: {name}: passed", target.name);
+        Ok(())
+    };
+    program("unload", &unload, &["engage_point_shop.dll"], "unloaded\n")?;
+    let unloads = format!("{}unloaded\n", "closed: EPS_OK\n".repeat(20));
+    program("plug-in unloaded", &host, &["plugin.dll", "{journals}", "unload"], &unloads)?;
+    // The other threads were ended before the plug-in's destructor ran.
+    program("process ended", &host, &["plugin.dll", "{journals}", "exit"], "returns\nclosed: EPS_CLOSED\n")?;
+    let opened = "opened: EPS_JOURNAL_TIMED_OUT\nclosed: EPS_CLOSED\n";
+    program("opened in DllMain", &host, &["plugin.dll", "{journals}", "open"], opened)?;
+    program("files not shared", &sharing, &["{journals}"], "shared\n")
+}
