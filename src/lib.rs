@@ -33,12 +33,11 @@ mod stats;
 mod transport;
 mod version;
 
-pub use client::Client;
+pub use client::{Client, Notify};
 pub use config::Config;
 pub use core::code::{self, Code, Outcome};
 pub use core::error::{Detail, Error, Result};
 pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;
 pub use log::{Level, Sink};
-pub use runtime::Notify;
 pub use version::VERSION;

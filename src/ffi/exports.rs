@@ -11,11 +11,11 @@ use super::buffer::eps_buffer;
 use super::handle::{self, eps_client};
 use super::{input, json};
 use crate::client::Client;
+use crate::client::Notify;
 use crate::core::code::{self, C_MEANINGS, C_NAMES, Code};
 use crate::core::error::{Error, Result};
 use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::log::{Level, Sink};
-use crate::runtime::Notify;
 use std::ffi::{CString, c_char, c_void};
 
 /// The version of this interface. It changes only when a program that was compiled against an older
