@@ -11,6 +11,8 @@
 //! assert!(sandbox.https_url().starts_with("https://localhost:"));
 //! ```
 
+#![warn(clippy::too_many_lines)]
+
 mod admin;
 pub mod api;
 pub mod api_mapping;

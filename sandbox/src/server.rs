@@ -97,8 +97,24 @@ impl Server {
         }
     }
 
+    /// Serves one request to the sandbox's own routes.
+    async fn respond_to_own(mut self, head: Parts, body: Bytes) -> Response {
+        if let Some(why) = browser::foreign(&head) {
+            let error = serde_json::json!({ "error": why });
+            return api::json(StatusCode::FORBIDDEN, &error).map(Body::from);
+        }
+        let response = match self.own.call(Request::from_parts(head, Body::from(body))).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        match self.app.persisted().await {
+            Ok(()) => response,
+            Err(why) => not_persisted(&why).map(Body::from),
+        }
+    }
+
     /// Serves one request: records it, applies the faults and calls the routes.
-    async fn respond(mut self, on: Arc<ConnectionInfo>, request: Request<Incoming>) -> Result<Response, Takeover> {
+    async fn respond(self, on: Arc<ConnectionInfo>, request: Request<Incoming>) -> Result<Response, Takeover> {
         let (head, body) = request.into_parts();
         let body = match Limited::new(body, MAX_BODY).collect().await {
             Ok(body) => body.to_bytes(),
@@ -109,18 +125,7 @@ impl Server {
             Err(_) => return Err(Takeover::Close),
         };
         if admin::is_own(head.uri.path()) {
-            if let Some(why) = browser::foreign(&head) {
-                let error = serde_json::json!({ "error": why });
-                return Ok(api::json(StatusCode::FORBIDDEN, &error).map(Body::from));
-            }
-            let response = match self.own.call(Request::from_parts(head, Body::from(body))).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            };
-            return Ok(match self.app.persisted().await {
-                Ok(()) => response,
-                Err(why) => not_persisted(&why).map(Body::from),
-            });
+            return Ok(self.respond_to_own(head, body).await);
         }
 
         let began = Instant::now();

@@ -34,6 +34,12 @@ pub(crate) struct AdmissionRules<'a> {
     pub lost_at: Option<Millis>,
 }
 
+impl AdmissionRules<'_> {
+    fn is_ours(&self, intent: &Intent) -> bool {
+        intent.tenant.as_deref().is_none_or(|tenant| tenant == self.tenant)
+    }
+}
+
 /// Intents in the journal that a command may mean.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
@@ -66,52 +72,16 @@ pub(crate) fn admit(
     clocks: Clocks,
     rules: AdmissionRules<'_>,
 ) -> Result<Admission> {
-    let conflict = |code, message: &str, intent: &Intent| Err(intent.operation.named_in(Error::new(code, message)));
-    let is_ours = |intent: &Intent| intent.tenant.as_deref().is_none_or(|tenant| tenant == rules.tenant);
     if let Some(intent) = candidates.by_id {
-        if !is_ours(&intent) || intent.operation != command.operation {
-            let message =
-                "purchaseId was used on this till for another contact, item or tenant; make a fresh one (eps_new_id)";
-            return conflict(Code::PurchaseIdConflict, message, &intent);
-        }
-        if let Some(reference) = &command.reference
-            && intent.reference.as_ref() != Some(reference)
-        {
-            let message = "purchaseId was used on this till with another reference, or with none";
-            return conflict(Code::ReferenceConflict, message, &intent);
-        }
-        // A derived id is the same at the next press, so that a decline must not keep it. Engage
-        // decides anew.
-        let again = command.derived
-            && intent.state == IntentState::Declined
-            && RejectionWeight::of(intent.code) != RejectionWeight::Failed;
-        return existing_or_again(intent, again, clocks, rules);
+        return by_purchase_id(command, intent, clocks, rules);
     }
-    for intent in candidates.by_reference.iter().filter(|intent| is_ours(intent)) {
-        if !is_same(intent, command) {
-            // The member may have got another contact id (a merge), so this may be the same sale.
-            let may_be_deducted = !matches!(intent.state, IntentState::Declined | IntentState::NotSent);
-            if may_be_deducted && !intent.is_acknowledged() {
-                let message = "an operation with this reference is pending or not acknowledged for another contact; wait for its outcome and acknowledge it, or use another reference for another sale";
-                return conflict(Code::ReferenceConflict, message, intent);
-            }
-            continue;
-        }
-        match intent.state {
-            // The reason of a decline may not hold any more. Its purchase id stays declined, so a
-            // fresh one is used.
-            IntentState::Declined if !by_credentials(intent) => {}
-            _ if command.named => {
-                let message = "reference, contact and item already belong to another purchase id; leave purchaseId out to get that purchase";
-                return conflict(Code::ReferenceConflict, message, intent);
-            }
-            _ => return existing_or_again(intent.clone(), false, clocks, rules),
-        }
+    if let Some(intent) = by_reference(command, &candidates.by_reference, rules)? {
+        return existing_or_again(intent.clone(), false, clocks, rules);
     }
     // A declined intent does not count: the member may have got the points since. An intent in
     // manual review counts: it may have been deducted.
     let is_open = |intent: &&Intent| {
-        is_ours(intent)
+        rules.is_ours(intent)
             && intent.reference.is_none()
             && (intent.state != IntentState::Declined || by_credentials(intent))
             && is_same(intent, command)
@@ -122,20 +92,76 @@ pub(crate) fn admit(
     {
         return existing_or_again(intent.clone(), false, clocks, rules);
     }
+    let is_under_way = |intent: &&Intent| rules.is_ours(intent) && !intent.state.is_final() && !intent.needs_review();
     if let Operation::Redeem(_) = command.operation
-        && let Some(intent) =
-            candidates.unacknowledged.iter().find(|it| is_ours(it) && !it.state.is_final() && !it.needs_review())
+        && let Some(intent) = candidates.unacknowledged.iter().find(is_under_way)
     {
         // With a second request under way, no response could be assigned to its operation.
-        return conflict(Code::RewardInUse, Code::RewardInUse.row().meaning, intent);
+        return Err(conflict(Code::RewardInUse, Code::RewardInUse.row().meaning, intent));
     }
+    Ok(Admission::New(new_intent(command, &candidates.by_reference, clocks, rules)))
+}
+
+fn conflict(code: Code, message: &str, intent: &Intent) -> Error {
+    intent.operation.named_in(Error::new(code, message))
+}
+
+/// Decides about a press whose purchase id is in the journal.
+fn by_purchase_id(command: &Command, intent: Intent, clocks: Clocks, rules: AdmissionRules<'_>) -> Result<Admission> {
+    if !rules.is_ours(&intent) || intent.operation != command.operation {
+        let message =
+            "purchaseId was used on this till for another contact, item or tenant; make a fresh one (eps_new_id)";
+        return Err(conflict(Code::PurchaseIdConflict, message, &intent));
+    }
+    if let Some(reference) = &command.reference
+        && intent.reference.as_ref() != Some(reference)
+    {
+        let message = "purchaseId was used on this till with another reference, or with none";
+        return Err(conflict(Code::ReferenceConflict, message, &intent));
+    }
+    // A derived id is the same at the next press, so that a decline must not keep it. Engage
+    // decides anew.
+    let again = command.derived
+        && intent.state == IntentState::Declined
+        && RejectionWeight::of(intent.code) != RejectionWeight::Failed;
+    existing_or_again(intent, again, clocks, rules)
+}
+
+/// Returns the intent that a press means by its reference, if any.
+fn by_reference<'a>(
+    command: &Command,
+    candidates: &'a [Intent],
+    rules: AdmissionRules<'_>,
+) -> Result<Option<&'a Intent>> {
+    for intent in candidates.iter().filter(|intent| rules.is_ours(intent)) {
+        if !is_same(intent, command) {
+            // The member may have got another contact id (a merge), so this may be the same sale.
+            let may_be_deducted = !matches!(intent.state, IntentState::Declined | IntentState::NotSent);
+            if may_be_deducted && !intent.is_acknowledged() {
+                let message = "an operation with this reference is pending or not acknowledged for another contact; \
+                               wait for its outcome and acknowledge it, or use another reference for another sale";
+                return Err(conflict(Code::ReferenceConflict, message, intent));
+            }
+            continue;
+        }
+        match intent.state {
+            // The reason of a decline may not hold any more. Its purchase id stays declined, so a
+            // fresh one is used.
+            IntentState::Declined if !by_credentials(intent) => {}
+            _ if command.named => {
+                let message = "reference, contact and item already belong to another purchase id; \
+                               leave purchaseId out to get that purchase";
+                return Err(conflict(Code::ReferenceConflict, message, intent));
+            }
+            _ => return Ok(Some(intent)),
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the intent of a new sale. After a loss of records the sale may be one that was lost.
+fn new_intent(command: &Command, by_reference: &[Intent], clocks: Clocks, rules: AdmissionRules<'_>) -> Intent {
     let now = clocks.now();
-    // What was declined since the loss, by Engage or by a person, is this sale's last word on it.
-    let is_decided =
-        |intent: &Intent| is_ours(intent) && is_same(intent, command) && intent.progress.lost_at_ms.is_some();
-    let lost_at = rules.lost_at.filter(|at| {
-        !candidates.by_reference.iter().any(|intent| is_decided(intent) && intent.progress.lost_at_ms == Some(*at))
-    });
     let intent = Intent {
         tenant: Some(rules.tenant.to_owned()),
         processing_window: clocks.processing_window(),
@@ -143,10 +169,14 @@ pub(crate) fn admit(
         progress: Progress { shared_id: command.named || command.derived, ..first_attempt(clocks) },
         ..Intent::new(command.operation, command.reference.clone(), now, now + clocks.in_flight_window_ms)
     };
-    Ok(Admission::New(match lost_at {
+    // What was declined since the loss, by Engage or by a person, is this sale's last word on it.
+    let is_decided = |intent: &Intent, at| {
+        rules.is_ours(intent) && is_same(intent, command) && intent.progress.lost_at_ms == Some(at)
+    };
+    match rules.lost_at.filter(|at| !by_reference.iter().any(|intent| is_decided(intent, *at))) {
         Some(at) => Intent { detail: Detail::default(), ..query_first(intent, at) },
         None => intent,
-    }))
+    }
 }
 
 /// Returns an intent that may be the second one of a lost record: its attempts are not known, so

@@ -161,74 +161,13 @@ fn open_files(settings: &Settings, is_restored: bool) -> Result<Opened> {
     let mut opening = files.opening()?;
     let is_first = *opening.users == 0;
     let mut report = Report { accepted: is_restored, ..Report::default() };
-    let mut incomplete_before = None;
-    let connection = if is_first {
-        // Other processes may have it open: nothing is written while the files are compared.
-        let turn = files.writing()?;
-        let is_new = check_header(&files)?;
-        // Read by itself before any connection has locks that its close would drop.
-        let in_file = if is_new { None } else { state_in_file(path) };
-        let sealed = files.existing_seal()?;
-        let has_log = std::fs::metadata(beside(path, "-wal")).is_ok_and(|about| about.len() > 0);
-        let is_a_copy = in_file.as_ref().is_some_and(|state| state.is_copy || is_unsealed(state, has_log, sealed));
-        if is_a_copy && settings.role != JournalRole::TakeOver {
-            return Err(is_copy(path));
-        }
-        if is_new && let Some(seal) = sealed.filter(|seal| seal.written > 0) {
-            let loss = Loss {
-                damaged: false,
-                says: format!(
-                    "the journal is missing or empty, and {} records had been written to it until {}",
-                    seal.records,
-                    super::time_text::long(seal.at)
-                ),
-            };
-            if !settings.accepts_loss {
-                return Err(lost(path, &loss, 0));
-            }
-            report.accepted = true;
-        }
-        let mut connection = connect(path)?;
-        report.adopted = migrate(&mut connection, &settings.tenant)?;
-        let connection = into_wal(connection, path)?;
-        let seal_file = files.seal()?;
-        // A new journal has no history that the old seal could know.
-        let sealed = if is_new || report.adopted > 0 { None } else { sealed };
-        let mut state = read_state(&connection)?;
-        if is_a_copy {
-            // The copy has no seal. Its original may have recorded more, so that records may be
-            // missing.
-            report.taken_over = true;
-            state = Some(recover::take_over(&connection)?);
-        }
-        let finding = find(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
-        let finding = Finding { seal: if report.taken_over { None } else { finding.seal }, ..finding };
-        if report.taken_over {
-        } else if let Err(loss) = judge(&connection, &finding)? {
-            if !settings.accepts_loss {
-                return Err(lost(path, &loss, finding.records - finding.damaged));
-            }
-            state = Some(recover::repair(&connection, sealed)?);
-            report.accepted = true;
-        } else if report.accepted && !is_restored {
-            state = Some(recover::repair(&connection, sealed)?);
-        }
-        let state = state.ok_or_else(|| Error::of(Code::JournalDamaged))?;
-        incomplete_before = state.incomplete_before;
-        let begins = sealed.is_none() || report != Report::default();
-        if begins || sealed.is_some_and(|seal| seal.written != state.writes) {
-            // After a power cut the seal may name writes that were lost. Another write takes their
-            // numbers. What a crash has left need not be durable yet.
-            let seal = Seal::of(&state, sealed.filter(|_| !begins), begins);
-            seal.begin(seal_file).map_err(|error| unsealed(&settings.seal_path, &error))?;
-        }
-        drop(turn);
-        connection
-    } else {
-        into_wal(connect(path)?, path)?
+    let connection = match is_first {
+        true => open_first(settings, &files, is_restored, &mut report)?,
+        false => into_wal(connect(path)?, path)?,
     };
     let reader = connect(path)?;
     keep_log(&reader, true)?;
+    let mut incomplete_before = None;
     // Both have opened the write-ahead log now.
     for connection in [&connection, &reader] {
         if let Some(state) = read_state(connection)? {
@@ -244,6 +183,73 @@ fn open_files(settings: &Settings, is_restored: bool) -> Result<Opened> {
     files.join(&mut opening);
     drop(opening);
     Ok(Opened { writer: Some(Writer::new(connection)), reader, files: Some(files), incomplete_before, report })
+}
+
+/// Opens the journal as the first of this process: brings it to this version, and proves that it is
+/// whole or repairs it.
+fn open_first(settings: &Settings, files: &Shared, is_restored: bool, report: &mut Report) -> Result<Connection> {
+    let path = &settings.path;
+    // Other processes may have it open: nothing is written while the files are compared.
+    let _turn = files.writing()?;
+    let is_new = check_header(files)?;
+    // Read by itself before any connection has locks that its close would drop.
+    let in_file = if is_new { None } else { state_in_file(path) };
+    let sealed = files.existing_seal()?;
+    let has_log = std::fs::metadata(beside(path, "-wal")).is_ok_and(|about| about.len() > 0);
+    report.taken_over = in_file.as_ref().is_some_and(|state| state.is_copy || is_unsealed(state, has_log, sealed));
+    if report.taken_over && settings.role != JournalRole::TakeOver {
+        return Err(is_copy(path));
+    }
+    if is_new && let Some(seal) = sealed.filter(|seal| seal.written > 0) {
+        if !settings.accepts_loss {
+            return Err(lost(path, &missing(&seal), 0));
+        }
+        report.accepted = true;
+    }
+    let mut connection = connect(path)?;
+    report.adopted = migrate(&mut connection, &settings.tenant)?;
+    let connection = into_wal(connection, path)?;
+    let seal_file = files.seal()?;
+    // A new journal has no history that the old seal could know.
+    let sealed = if is_new || report.adopted > 0 { None } else { sealed };
+    let mut state = read_state(&connection)?;
+    if report.taken_over {
+        // The copy has no seal. Its original may have recorded more, so that records may be missing.
+        state = Some(recover::take_over(&connection)?);
+    } else {
+        let finding = find(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
+        let loss = judge(&connection, &finding)?.err();
+        let readable = finding.records - finding.damaged;
+        match loss {
+            Some(loss) if !settings.accepts_loss => return Err(lost(path, &loss, readable)),
+            None if !report.accepted || is_restored => {}
+            _ => {
+                state = Some(recover::repair(&connection, sealed)?);
+                report.accepted = true;
+            }
+        }
+    }
+    let state = state.ok_or_else(|| Error::of(Code::JournalDamaged))?;
+    let begins = sealed.is_none() || *report != Report::default();
+    if begins || sealed.is_some_and(|seal| seal.written != state.writes) {
+        // After a power cut the seal may name writes that were lost. Another write takes their
+        // numbers. What a crash has left need not be durable yet.
+        let seal = Seal::of(&state, sealed.filter(|_| !begins), begins);
+        seal.begin(seal_file).map_err(|error| unsealed(&settings.seal_path, &error))?;
+    }
+    Ok(connection)
+}
+
+/// Returns the loss of a journal that its seal knows and that is not there.
+fn missing(seal: &Seal) -> Loss {
+    Loss {
+        damaged: false,
+        says: format!(
+            "the journal is missing or empty, and {} records had been written to it until {}",
+            seal.records,
+            super::time_text::long(seal.at)
+        ),
+    }
 }
 
 pub(super) fn read_state(connection: &Connection) -> Result<Option<State>> {

@@ -498,24 +498,7 @@ impl Executor {
                 }
                 None => waiter.fail(error),
             },
-            Ok(Admission::Existing(intent)) => {
-                waiter.mark_existing();
-                // A completion may have been reported, and stored since.
-                let newer = if intent.state.is_final() { None } else { self.get(intent.id()).ok().flatten() };
-                let intent = newer.unwrap_or(intent);
-                waiter.notify(&intent);
-                if !intent.state.is_final() {
-                    let now = self.monotonic();
-                    let mut scheduler = self.lock();
-                    let seen = scheduler.observe(&intent, now);
-                    let in_flight = !seen.query_time(&intent, now, None, self.limits).in_flight_over;
-                    // An attempt under way elsewhere needs a moment before a query can find it.
-                    let due = now + if in_flight { FIRST_QUERY_DELAY } else { Duration::ZERO };
-                    scheduler.wait_for(intent.id(), waiter, Some(due), Waiter::share);
-                    drop(scheduler);
-                    self.changed.notify_one();
-                }
-            }
+            Ok(Admission::Existing(intent)) => self.join_existing(intent, waiter),
             Ok(Admission::Uncertain(withdrawn, error)) => {
                 self.log_journal_failure(withdrawn.id(), &error);
                 let mut shown = machine::not_persisted(withdrawn.clone());
@@ -527,31 +510,56 @@ impl Executor {
                 drop(scheduler);
                 self.publish(&Next { intent: shown, delay_ms: 0 });
             }
-            Ok(Admission::New(intent)) if intent.progress.query_first => {
-                waiter.notify(&intent);
-                // There is no request that the caller could withdraw.
-                waiter.share();
-                let now = self.monotonic();
-                let mut scheduler = self.lock();
-                scheduler.mark_taken(&intent, waiter, now);
-                scheduler.observe(&intent, now);
-                drop(scheduler);
-                self.resolve_and_publish(ResolveJob { id: intent.id(), requested: true, attended: Some(0) }, None);
-            }
-            Ok(Admission::New(intent)) => {
-                // First, so that a late result of an earlier start finds a newer revision.
-                waiter.notify(&intent);
-                self.notifier.push(&intent);
-                let now = self.monotonic();
-                let mut scheduler = self.lock();
-                scheduler.mark_taken(&intent, waiter, now);
-                scheduler.observe_attempt(&intent, now);
-                drop(scheduler);
-                let result = self.attempt(&intent, &waiter.call, || waiter.departed());
-                let next = self.after_attempt(intent, &result, Some(0));
-                self.publish(&next);
-            }
+            Ok(Admission::New(intent)) => self.start_new(intent, waiter),
         }
+    }
+
+    /// Gives the caller an intent that was recorded before, and queries one that is pending.
+    fn join_existing(&self, intent: Intent, waiter: &Arc<Waiter>) {
+        waiter.mark_existing();
+        // A completion may have been reported, and stored since.
+        let newer = if intent.state.is_final() { None } else { self.get(intent.id()).ok().flatten() };
+        let intent = newer.unwrap_or(intent);
+        waiter.notify(&intent);
+        if !intent.state.is_final() {
+            let now = self.monotonic();
+            let mut scheduler = self.lock();
+            let seen = scheduler.observe(&intent, now);
+            let in_flight = !seen.query_time(&intent, now, None, self.limits).in_flight_over;
+            // An attempt under way elsewhere needs a moment before a query can find it.
+            let due = now + if in_flight { FIRST_QUERY_DELAY } else { Duration::ZERO };
+            scheduler.wait_for(intent.id(), waiter, Some(due), Waiter::share);
+            drop(scheduler);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Makes the first attempt of a new intent, or its first query where it may have been made
+    /// before.
+    fn start_new(&self, intent: Intent, waiter: &Arc<Waiter>) {
+        // First, so that a late result of an earlier start finds a newer revision.
+        waiter.notify(&intent);
+        self.notifier.push(&intent);
+        let query_first = intent.progress.query_first;
+        if query_first {
+            // There is no request that the caller could withdraw.
+            waiter.share();
+        }
+        let now = self.monotonic();
+        let mut scheduler = self.lock();
+        scheduler.mark_taken(&intent, waiter, now);
+        match query_first {
+            true => drop(scheduler.observe(&intent, now)),
+            false => scheduler.observe_attempt(&intent, now),
+        }
+        drop(scheduler);
+        if query_first {
+            self.resolve_and_publish(ResolveJob { id: intent.id(), requested: true, attended: Some(0) }, None);
+            return;
+        }
+        let result = self.attempt(&intent, &waiter.call, || waiter.departed());
+        let next = self.after_attempt(intent, &result, Some(0));
+        self.publish(&next);
     }
 
     /// Sends one status query about an intent, and one more attempt where that is right. None: the
