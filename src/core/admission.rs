@@ -31,6 +31,12 @@ pub(crate) struct AdmissionRules<'a> {
     pub reference_window_ms: Millis,
 }
 
+impl AdmissionRules<'_> {
+    fn is_ours(&self, intent: &Intent) -> bool {
+        intent.tenant.as_deref().is_none_or(|tenant| tenant == self.tenant)
+    }
+}
+
 /// Intents in the journal that a command may mean.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
@@ -41,6 +47,9 @@ pub(crate) struct Candidates {
     pub by_reference: Vec<Intent>,
     /// Unacknowledged intents of the same contact and item, or of the same reward, oldest first.
     pub unacknowledged: Vec<Intent>,
+    /// Of a redeem: another operation of the journal has redeemed the reward, or has found that it
+    /// was redeemed.
+    pub redeemed: bool,
 }
 
 /// The decision about a command. The journal carries it out in the transaction that read the
@@ -63,26 +72,47 @@ pub(crate) fn admit(
     clocks: Clocks,
     rules: AdmissionRules<'_>,
 ) -> Result<Admission> {
-    let conflict = |code, message: &str, intent: &Intent| Err(intent.operation.named_in(Error::new(code, message)));
-    let is_ours = |intent: &Intent| intent.tenant.as_deref().is_none_or(|tenant| tenant == rules.tenant);
-    if let Some(intent) = candidates.by_id {
-        if !is_ours(&intent) || intent.operation != command.operation {
+    let admission = choose(command, &candidates, clocks, rules)?;
+    // A redeem that starts, or starts again.
+    if let Admission::New(ours) = &admission
+        && let Operation::Redeem(_) = ours.operation
+    {
+        let in_use = |other: &&Intent| {
+            rules.is_ours(other) && other.id() != ours.id() && !other.state.is_final() && !other.needs_review()
+        };
+        if let Some(other) = candidates.unacknowledged.iter().find(in_use) {
+            // With a second request under way, no response could be assigned to its operation.
+            return Err(conflict(Code::RewardInUse, Code::RewardInUse.row().meaning, other));
+        }
+    }
+    Ok(admission)
+}
+
+fn conflict(code: Code, message: &str, intent: &Intent) -> Error {
+    intent.operation.named_in(Error::new(code, message))
+}
+
+fn choose(command: &Command, candidates: &Candidates, clocks: Clocks, rules: AdmissionRules<'_>) -> Result<Admission> {
+    let is_ours = |intent: &Intent| rules.is_ours(intent);
+    let redeemed = candidates.redeemed;
+    if let Some(intent) = &candidates.by_id {
+        if !is_ours(intent) || intent.operation != command.operation {
             let message =
                 "purchaseId was used on this till for another contact, item or tenant; make a fresh one (eps_new_id)";
-            return conflict(Code::PurchaseIdConflict, message, &intent);
+            return Err(conflict(Code::PurchaseIdConflict, message, intent));
         }
         if let Some(reference) = &command.reference
             && intent.reference.as_ref() != Some(reference)
         {
             let message = "purchaseId was used on this till with another reference, or with none";
-            return conflict(Code::ReferenceConflict, message, &intent);
+            return Err(conflict(Code::ReferenceConflict, message, intent));
         }
         // A derived id is the same at the next press, so that a decline must not keep it. Engage
         // decides anew.
         let again = command.derived
             && intent.state == IntentState::Declined
             && RejectionWeight::of(intent.code) != RejectionWeight::Failed;
-        return existing_or_again(intent, again, clocks, rules);
+        return existing_or_again(intent.clone(), again, redeemed, clocks, rules);
     }
     for intent in candidates.by_reference.iter().filter(|intent| is_ours(intent)) {
         if !is_same(intent, command) {
@@ -90,7 +120,7 @@ pub(crate) fn admit(
             let may_be_deducted = !matches!(intent.state, IntentState::Declined | IntentState::NotSent);
             if may_be_deducted && !intent.is_acknowledged() {
                 let message = "an operation with this reference is pending or not acknowledged for another contact; wait for its outcome and acknowledge it, or use another reference for another sale";
-                return conflict(Code::ReferenceConflict, message, intent);
+                return Err(conflict(Code::ReferenceConflict, message, intent));
             }
             continue;
         }
@@ -100,9 +130,9 @@ pub(crate) fn admit(
             IntentState::Declined if !by_credentials(intent) => {}
             _ if command.named => {
                 let message = "reference, contact and item already belong to another purchase id; leave purchaseId out to get that purchase";
-                return conflict(Code::ReferenceConflict, message, intent);
+                return Err(conflict(Code::ReferenceConflict, message, intent));
             }
-            _ => return existing_or_again(intent.clone(), false, clocks, rules),
+            _ => return existing_or_again(intent.clone(), false, redeemed, clocks, rules),
         }
     }
     // A declined intent does not count: the member may have got the points since. An intent in
@@ -117,27 +147,21 @@ pub(crate) fn admit(
         && !command.named
         && let Some(intent) = candidates.unacknowledged.iter().find(is_open)
     {
-        return existing_or_again(intent.clone(), false, clocks, rules);
-    }
-    if let Operation::Redeem(_) = command.operation
-        && let Some(intent) =
-            candidates.unacknowledged.iter().find(|it| is_ours(it) && !it.state.is_final() && !it.needs_review())
-    {
-        // With a second request under way, no response could be assigned to its operation.
-        return conflict(Code::RewardInUse, Code::RewardInUse.row().meaning, intent);
+        return existing_or_again(intent.clone(), false, redeemed, clocks, rules);
     }
     let now = clocks.now();
     Ok(Admission::New(Intent {
         tenant: Some(rules.tenant.to_owned()),
         processing_window: clocks.processing_window(),
         rewards_before: command.rewards_before.clone(),
-        progress: Progress { shared_id: command.named || command.derived, ..first_attempt(clocks) },
+        progress: Progress { shared_id: command.named || command.derived, ..first_attempt(redeemed, clocks) },
         ..Intent::new(command.operation, command.reference.clone(), now, now + clocks.in_flight_window_ms)
     }))
 }
 
-fn first_attempt(clocks: Clocks) -> Progress {
+fn first_attempt(redeemed: bool, clocks: Clocks) -> Progress {
     Progress {
+        redeemed_before: redeemed,
         in_flight_window_ms: clocks.in_flight_window_ms,
         last_attempt_at_ms: Some(clocks.now()),
         recorded_by_engage: clocks.engage.is_some(),
@@ -173,7 +197,13 @@ fn is_same(intent: &Intent, command: &Command) -> bool {
 
 /// Returns the existing intent, or starts it again where nothing of it was deducted and the reason
 /// may not hold any more.
-fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: AdmissionRules<'_>) -> Result<Admission> {
+fn existing_or_again(
+    intent: Intent,
+    again: bool,
+    redeemed: bool,
+    clocks: Clocks,
+    rules: AdmissionRules<'_>,
+) -> Result<Admission> {
     let declined = by_credentials(&intent);
     if !again && !declined && intent.state != IntentState::NotSent {
         return match (intent.acknowledged_at, &intent.reference) {
@@ -204,8 +234,106 @@ fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: Admissi
         earlier_in_doubt: false,
         resolved_at: None,
         acknowledged_at: None,
-        progress: Progress { declined_before: before, shared_id: intent.progress.shared_id, ..first_attempt(clocks) },
+        progress: Progress {
+            declined_before: before,
+            shared_id: intent.progress.shared_id,
+            ..first_attempt(redeemed, clocks)
+        },
         revision: intent.revision + 1,
         ..intent
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::domain::{Channel, ContactId, ItemId, OperationId, Purchase, Redeem};
+    use uuid::Uuid;
+
+    const CLOCKS: Clocks = Clocks { till: 1_000, engage: None, in_flight_window_ms: 66_000 };
+    const RULES: AdmissionRules<'_> = AdmissionRules { tenant: "t", reference_window_ms: 43_200_000 };
+
+    fn redeem(id: u128) -> Operation {
+        let assignment = AssignmentId::from_uuid(Uuid::from_u128(9));
+        let contact = Some(ContactId::from_uuid(Uuid::from_u128(8)));
+        Operation::Redeem(Redeem {
+            id: OperationId::from_uuid(Uuid::from_u128(id)),
+            contact,
+            assignment,
+            channel: Channel::Pos,
+        })
+    }
+
+    fn command(operation: Operation, reference: Option<&str>) -> Command {
+        let reference = reference.map(str::to_owned);
+        Command { operation, named: false, derived: false, reference, rewards_before: None }
+    }
+
+    fn stored(operation: Operation, reference: Option<&str>, state: IntentState, code: Code) -> Intent {
+        Intent { state, code, ..Intent::new(operation, reference.map(str::to_owned), 0, 0) }
+    }
+
+    #[test]
+    fn redeem_starts_only_while_no_other_is_under_way() {
+        let pending = stored(redeem(1), None, IntentState::InDoubt, Code::Pending);
+        let not_sent = stored(redeem(2), Some("a"), IntentState::NotSent, Code::TimedOut);
+        let by_key = stored(redeem(2), Some("a"), IntentState::Declined, Code::Unauthorized);
+        let admitted = |reference, of_reference: Option<Intent>, other: &Intent| {
+            let candidates = Candidates {
+                by_reference: of_reference.into_iter().collect(),
+                unacknowledged: vec![other.clone()],
+                ..Candidates::default()
+            };
+            admit(&command(redeem(3), reference), candidates, CLOCKS, RULES)
+        };
+        for (reference, before) in [(Some("b"), None), (Some("a"), Some(&not_sent)), (Some("a"), Some(&by_key))] {
+            let result = admitted(reference, before.cloned(), &pending);
+            assert_eq!(result.err().map(|error| error.code()), Some(Code::RewardInUse), "{before:?}");
+        }
+        let in_review = Intent { code: Code::PendingAmbiguous, ..pending.clone() };
+        let done = Intent { state: IntentState::Completed, ..pending.clone() };
+        let foreign = Intent { tenant: Some("other".into()), ..pending };
+        for other in [in_review, done, foreign] {
+            let result = admitted(Some("a"), Some(not_sent.clone()), &other);
+            assert!(matches!(result, Ok(Admission::New(intent)) if intent.id() == not_sent.id()), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn redeem_notes_that_the_reward_was_known_as_redeemed() {
+        let not_sent = stored(redeem(2), Some("a"), IntentState::NotSent, Code::TimedOut);
+        for redeemed in [false, true] {
+            for (reference, by_reference) in [(None, Vec::new()), (Some("a"), vec![not_sent.clone()])] {
+                let candidates = Candidates { by_reference, redeemed, ..Candidates::default() };
+                let admission = admit(&command(redeem(3), reference), candidates, CLOCKS, RULES);
+                let Ok(Admission::New(intent)) = admission else { panic!("{admission:?}") };
+                assert_eq!(intent.progress.redeemed_before, redeemed);
+            }
+        }
+    }
+
+    #[test]
+    fn reference_blocks_another_contact_until_acknowledged() {
+        let id = Uuid::from_u128(1);
+        let purchase = |contact| {
+            Operation::Purchase(Purchase {
+                id: OperationId::from_uuid(id),
+                contact: ContactId::from_uuid(Uuid::from_u128(contact)),
+                item: ItemId::from_uuid(id),
+            })
+        };
+        let admitted = |first: Intent| {
+            let candidates = Candidates { by_reference: vec![first], ..Candidates::default() };
+            admit(&command(purchase(2), Some("a")), candidates, CLOCKS, RULES)
+        };
+        let completed = stored(purchase(1), Some("a"), IntentState::Completed, Code::Ok);
+        let result = admitted(completed.clone());
+        assert_eq!(result.err().map(|error| error.code()), Some(Code::ReferenceConflict));
+        assert!(matches!(
+            admitted(Intent { acknowledged_at: Some(1), ..completed }),
+            Ok(Admission::New(intent)) if intent.operation == purchase(2)
+        ));
+        let declined = stored(purchase(1), Some("a"), IntentState::Declined, Code::PurchaseFailed);
+        assert!(matches!(admitted(declined), Ok(Admission::New(_))));
+    }
 }

@@ -333,13 +333,11 @@ impl Journal {
         })
     }
 
-    /// Whether another operation of this journal has redeemed the reward of this redeem, or had
-    /// found it redeemed before this one was recorded.
-    pub fn is_redeemed(&self, reward: AssignmentId, redeem: &Intent) -> Result<bool> {
-        let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem'
-                   AND (state = 'completed' OR code = ?3 AND resolved_at < ?4)";
-        let code = Code::AlreadyRedeemed.number();
-        let values = (reward.uuid(), redeem.id().uuid(), code, integer(redeem.recorded_at));
+    /// Whether another operation of this journal has redeemed the reward of this redeem.
+    pub fn is_redeemed(&self, reward: AssignmentId, redeem: OperationId) -> Result<bool> {
+        let sql = "SELECT 1 FROM operation
+                   WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem' AND state = 'completed'";
+        let values = (reward.uuid(), redeem.uuid());
         self.read(move |connection| {
             connection
                 .prepare_cached(sql)
@@ -700,6 +698,7 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
                     Some(reference) => all(connection, by_reference, (reference, item))?,
                 },
                 unacknowledged: all(connection, unacknowledged, (contact, item))?,
+                redeemed: false,
             })
         }
         Operation::Redeem(redeem) => {
@@ -710,6 +709,8 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
             let unacknowledged = select!(
                 "WHERE kind = 'redeem' AND assignment = ?1 AND acknowledged_at IS NULL ORDER BY recorded_at, id"
             );
+            let redeemed = "SELECT 1 FROM operation
+                            WHERE assignment = ?1 AND kind = 'redeem' AND (state = 'completed' OR code = ?2)";
             Ok(Candidates {
                 by_id: None,
                 by_reference: match reference {
@@ -717,6 +718,10 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
                     Some(reference) => all(connection, by_reference, (reference, assignment))?,
                 },
                 unacknowledged: all(connection, unacknowledged, (assignment,))?,
+                redeemed: connection
+                    .prepare_cached(redeemed)
+                    .and_then(|mut statement| statement.exists((assignment, Code::AlreadyRedeemed.number())))
+                    .map_err(|error| failed(&error))?,
             })
         }
     }

@@ -241,7 +241,14 @@ impl Executor {
     /// intent may exist from an earlier call.
     pub fn abandoned(&self, command: &Command, not_sent: Code, pending: Code) -> Result<(Intent, bool)> {
         let decide = |candidates| admission::admit(command, candidates, self.clocks(), self.admission_rules());
-        match self.journal.peek(&command.operation, command.reference.as_deref(), decide, PEEK_WAIT) {
+        let peeked = self.journal.peek(&command.operation, command.reference.as_deref(), decide, PEEK_WAIT);
+        // A journal that fails or hangs hides no completion that was reported.
+        if !matches!(peeked, Some(Ok(_)))
+            && let Some(intent) = self.reported_for(command)
+        {
+            return Ok((intent, true));
+        }
+        match peeked {
             Some(Ok(Admission::Existing(intent))) => {
                 let intent = self.reported(intent.id()).unwrap_or(intent);
                 machine::outcome_of(intent, pending).map(|intent| (intent, true))
@@ -355,7 +362,9 @@ impl Executor {
             if scheduler.closing || (now.saturating_sub(idle_since) >= IDLE && scheduler.idle > 0) {
                 break;
             }
-            let wait = scheduler.next_due().map_or(IDLE, |due| due.saturating_sub(now).min(IDLE));
+            // The last worker without work stays, so that it need not wake for its own end.
+            let longest = if scheduler.idle > 0 { IDLE } else { SCAN };
+            let wait = scheduler.next_due().map_or(longest, |due| due.saturating_sub(now).min(longest));
             scheduler.idle += 1;
             scheduler = rt::wait_timeout(&self.changed, scheduler, wait.max(Duration::from_millis(1)));
             scheduler.idle -= 1;
@@ -577,7 +586,8 @@ impl Executor {
         let mut result = self.engage.query_status(&intent.operation, &self.call());
         self.stats.status_queries.add();
         if let (QueryResult::Redeemed(found), Operation::Redeem(redeem)) = (&mut result, intent.operation) {
-            found.by_other_operation = self.journal.is_redeemed(redeem.assignment, intent).unwrap_or(false);
+            found.by_other_operation = intent.progress.redeemed_before
+                || self.journal.is_redeemed(redeem.assignment, intent.id()).unwrap_or(false);
         }
         self.note_rate(match &result {
             QueryResult::NoEvidence(reason) => Some(reason),
@@ -621,7 +631,7 @@ impl Executor {
         };
         let completed = matches!(result, QueryResult::Completed { .. })
             || matches!(result, QueryResult::Redeemed(found)
-                if evidence::redeemed_by(intent.processing_window, found) == evidence::RedeemedBy::Us);
+                if evidence::redeemed_by(&intent, found) == evidence::RedeemedBy::Us);
         let transition = |intent: &Intent| {
             machine::after_query(intent, result.clone(), time, immediate, clocks, self.timing(attended))
         };

@@ -1,6 +1,7 @@
 //! The simulated disk: the journal's methods over records in memory, with the promises and failures
 //! of the real one. A test gives both the same operations and compares their results.
 
+use super::engage;
 use super::plan::{Fault, WriteFailure};
 use super::scheduler;
 use super::state::{self, MINUTE, MS, Promise, SECOND, note, state};
@@ -37,6 +38,9 @@ pub(crate) struct Disk {
     durable: BTreeMap<OperationId, u64>,
     /// When each record was first written, in true time.
     began: BTreeMap<OperationId, u64>,
+    /// When the record of each attempt of a redeem was written, and for how long the attempt may be
+    /// processed, in µs.
+    attempts: BTreeMap<OperationId, Vec<(u64, u64)>>,
     /// A record in the write-ahead log whose commit failed: a restart may find it.
     ghost: Option<Intent>,
     /// SQLite's lock.
@@ -80,6 +84,21 @@ pub(crate) fn is_durable(till: usize, id: OperationId) -> bool {
     disk(till, |disk| disk.durable.contains_key(&id))
 }
 
+/// Whether another channel has used the reward of a redeem within a minute of the time in which an
+/// attempt of it might be processed. A7 excludes that. An attempt is decided up to a minute before
+/// its record is written: the disk may hang.
+pub(crate) fn is_reward_shared(till: usize, id: &str) -> bool {
+    disk(till, |disk| {
+        disk.records.values().filter(|intent| intent.id().to_string() == id).any(|intent| {
+            let Operation::Redeem(redeem) = intent.operation else { return false };
+            let Some(used) = engage::used_elsewhere(&redeem.assignment.to_string()) else { return false };
+            let attempts = disk.attempts.get(&intent.id()).into_iter().flatten();
+            let mut near = attempts.map(|(at, window)| at.saturating_sub(2 * MINUTE)..=at + window + MINUTE);
+            near.any(|near| near.contains(&used))
+        })
+    })
+}
+
 /// The power of a till fails: unsynced writes may be lost, from the last one on.
 pub(crate) fn power_cut(till: usize, random: u64) {
     disk(till, |disk| {
@@ -121,6 +140,11 @@ impl Disk {
             let minutes = (scheduler::now() - began) / MINUTE;
             let text = format!("{} asks for review after {minutes} minutes", intent.id());
             state::violation(Promise::ReviewLate, text);
+        }
+        let attempt = |intent: &Intent| (intent.detail.attempts, intent.state == IntentState::Recorded);
+        if matches!(intent.operation, Operation::Redeem(_)) && before.is_none_or(|it| attempt(it) != attempt(intent)) {
+            let window = intent.progress.in_flight_window_ms * MS;
+            self.attempts.entry(intent.id()).or_default().push((scheduler::now(), window));
         }
         let mut stored = intent.clone();
         // The columns that the table does not have.
@@ -179,6 +203,12 @@ impl Disk {
             },
             by_reference,
             unacknowledged,
+            redeemed: matches!(operation, Operation::Redeem(_))
+                && self
+                    .records
+                    .values()
+                    .filter(about)
+                    .any(|intent| intent.state == IntentState::Completed || intent.code == Code::AlreadyRedeemed),
         }
     }
 }
@@ -548,14 +578,11 @@ impl Journal {
         })
     }
 
-    pub fn is_redeemed(&self, reward: AssignmentId, redeem: &Intent) -> Result<bool> {
-        let found_before = |other: &Intent| {
-            other.code == Code::AlreadyRedeemed && other.resolved_at.is_some_and(|at| at < redeem.recorded_at)
-        };
+    pub fn is_redeemed(&self, reward: AssignmentId, redeem: OperationId) -> Result<bool> {
         self.read(|disk| {
-            disk.records.values().filter(|intent| intent.id() != redeem.id()).any(|intent| {
+            disk.records.values().filter(|intent| intent.id() != redeem).any(|intent| {
                 matches!(intent.operation, Operation::Redeem(redeem) if redeem.assignment == reward)
-                    && (intent.state == IntentState::Completed || found_before(intent))
+                    && intent.state == IntentState::Completed
             })
         })
     }

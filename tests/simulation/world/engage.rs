@@ -92,6 +92,8 @@ pub(crate) struct Rules {
     pub forgets_ids_after_ms: Option<u64>,
     /// What a merged member's POST gives: a code, or a 404 without one.
     pub merged_without_code: bool,
+    /// A7 off: another channel uses a reward while an attempt of a till may be processed.
+    pub rewards_shared: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,6 +152,8 @@ pub(crate) fn replace(new: Engage) -> Engage {
 }
 
 pub(crate) const COST: i64 = 100;
+/// Who has used a reward that no till has used.
+pub(crate) const ANOTHER_CHANNEL: &str = "another channel";
 pub(crate) const CONTACTS: [&str; 3] = [
     "a0000000-0000-4000-8000-000000000001",
     "a0000000-0000-4000-8000-000000000002",
@@ -557,6 +561,15 @@ pub(crate) fn deductions(id: &str) -> Vec<(u64, Status)> {
         let uses = engage.rewards.iter().filter_map(|reward| reward.used.as_ref());
         let uses = uses.filter(|(operation, ..)| operation == id).map(|(_, sent_at, _)| (*sent_at, Status::Completed));
         purchases.chain(uses).collect()
+    })
+}
+
+/// Returns when another channel has used a reward.
+pub(crate) fn used_elsewhere(reward: &str) -> Option<u64> {
+    engage(|engage| {
+        let reward = engage.rewards.iter().find(|it| it.id == reward)?;
+        let (by, _, done) = reward.used.as_ref()?;
+        (by == ANOTHER_CHANNEL).then_some(*done)
     })
 }
 

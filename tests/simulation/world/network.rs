@@ -54,6 +54,11 @@ pub(crate) fn replace(new: Network) -> Network {
     NETWORK.replace(new)
 }
 
+/// Returns when the first attempt of an operation was sent.
+pub(crate) fn first_sent(id: &str) -> Micros {
+    network(|network| network.sent.get(id).and_then(|sent| sent.first().map(|sent| sent.at)).unwrap_or(0))
+}
+
 /// Wakes all tasks that wait for the network: a call was cancelled or withdrawn.
 pub(crate) fn cancelled() {
     let waiting = network(|network| std::mem::take(&mut network.waiting));

@@ -138,6 +138,8 @@ pub(crate) struct State {
     pub effects: Vec<u64>,
     /// Crashes that have happened and that the scenario has not seen yet: process, power cut.
     pub crashed: Vec<(usize, bool)>,
+    /// Tasks that wait for a change.
+    pub waiting: Vec<scheduler::Ticket>,
     /// The faults of the plan are over.
     pub calm: bool,
     pub trace: Option<Vec<String>>,
@@ -170,6 +172,20 @@ pub(crate) fn wall(process: usize) -> u64 {
         state.clock_offsets.get(till).copied().unwrap_or(0)
     });
     true_ms().saturating_add_signed(offset)
+}
+
+/// Waits until a process is killed, a cashier has ended or the faults are over, at most until a time.
+pub(crate) fn await_change(until: Micros) {
+    let ticket = scheduler::ticket();
+    state(|state| state.waiting.push(ticket));
+    scheduler::wait(ticket, Some(until));
+    state(|state| state.waiting.retain(|other| *other != ticket));
+}
+
+/// Wakes the tasks that wait for a change.
+pub(crate) fn changed() {
+    let waiting = state(|state| std::mem::take(&mut state.waiting));
+    waiting.into_iter().for_each(scheduler::wake);
 }
 
 pub(crate) fn is_dead(process: usize) -> bool {
@@ -244,4 +260,5 @@ pub(crate) fn kill(process: usize, power: bool) {
     if power {
         super::disk::power_cut(till_of(process), scheduler::below(1 << 32));
     }
+    changed();
 }
