@@ -21,7 +21,7 @@ use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -150,10 +150,10 @@ impl Executor {
 
     /// Returns everything that is pending or not acknowledged, oldest first.
     pub fn unacknowledged(&self) -> Result<Vec<Intent>> {
-        let not_persisted = self.lock().not_persisted.clone();
-        let completed = |id| not_persisted.get(&id).filter(|intent| intent.state == IntentState::Completed).cloned();
+        let completions = self.completions();
         let intents = self.journal.unacknowledged()?;
-        Ok(intents.into_iter().filter_map(|intent| newer(completed(intent.id()), Some(intent))).collect())
+        let completed = |intent: &Intent| completions.get(&intent.id()).cloned();
+        Ok(intents.into_iter().filter_map(|intent| newer(completed(&intent), Some(intent))).collect())
     }
 
     /// Lists what the journal holds, with the completions that are not stored yet.
@@ -172,11 +172,11 @@ impl Executor {
         self.lock().not_persisted.get(&id).filter(|intent| intent.state == IntentState::Completed).cloned()
     }
 
-    /// Returns a completion that a command means, that was reported and is not stored yet.
-    fn reported_for(&self, command: &Command) -> Option<Intent> {
+    /// Returns the completions that were reported and are not stored yet. Mostly there is none.
+    fn completions(&self) -> BTreeMap<OperationId, Intent> {
         let scheduler = self.lock();
-        let mut reported = scheduler.not_persisted.values().filter(|it| it.state == IntentState::Completed);
-        reported.find(|intent| admission::is_meant(command, intent)).cloned()
+        let completed = scheduler.not_persisted.iter().filter(|(_, intent)| intent.state == IntentState::Completed);
+        completed.map(|(id, intent)| (*id, intent.clone())).collect()
     }
 
     /// Returns an operation of the journal.
@@ -241,16 +241,18 @@ impl Executor {
     /// intent may exist from an earlier call.
     pub fn abandoned(&self, command: &Command, not_sent: Code, pending: Code) -> Result<(Intent, bool)> {
         let decide = |candidates| admission::admit(command, candidates, self.clocks(), self.admission_rules());
+        // Before the journal: a completion that is stored meanwhile is in neither of them after it.
+        let completions = self.completions();
         let peeked = self.journal.peek(&command.operation, command.reference.as_deref(), decide, PEEK_WAIT);
         // A journal that fails or hangs hides no completion that was reported.
-        if !matches!(peeked, Some(Ok(_)))
-            && let Some(intent) = self.reported_for(command)
+        if peeked.as_ref().is_none_or(|result| result.as_ref().is_err_and(is_of_journal))
+            && let Some(intent) = completions.values().find(|intent| admission::is_meant(command, intent))
         {
-            return Ok((intent, true));
+            return Ok((intent.clone(), true));
         }
         match peeked {
             Some(Ok(Admission::Existing(intent))) => {
-                let intent = self.reported(intent.id()).unwrap_or(intent);
+                let intent = completions.get(&intent.id()).cloned().unwrap_or(intent);
                 machine::outcome_of(intent, pending).map(|intent| (intent, true))
             }
             // A decline of an earlier press stays one, as long as nothing has left for this press.
@@ -453,19 +455,24 @@ impl Executor {
         let clocks = self.clocks();
         let reference = command.reference.as_deref();
         let decide = |candidates| admission::admit(command, candidates, clocks, self.admission_rules());
+        // Before the journal, as in `get`.
+        let completions = self.completions();
         match self.journal.admit(&command.operation, reference, decide) {
-            Err(error) => match self.reported_for(command) {
-                Some(intent) => {
-                    waiter.mark_existing();
-                    waiter.notify(&intent);
+            Err(error) => {
+                let is_meant = |intent: &&Intent| is_of_journal(&error) && admission::is_meant(command, intent);
+                match completions.values().find(is_meant) {
+                    Some(intent) => {
+                        waiter.mark_existing();
+                        waiter.notify(intent);
+                    }
+                    None => waiter.fail(error),
                 }
-                None => waiter.fail(error),
-            },
+            }
             Ok(Admission::Existing(intent)) => {
                 waiter.mark_existing();
                 // A completion may have been reported, and stored since.
                 let newer = if intent.state.is_final() { None } else { self.get(intent.id()).ok().flatten() };
-                let intent = newer.unwrap_or(intent);
+                let intent = newer.or_else(|| completions.get(&intent.id()).cloned()).unwrap_or(intent);
                 waiter.notify(&intent);
                 if !intent.state.is_final() {
                     let now = self.monotonic();
@@ -914,6 +921,11 @@ impl Executor {
         let timeout = millis(self.config.request_timeout);
         timeout + timeout / 10
     }
+}
+
+/// Whether the journal has failed, and no decision about a command.
+fn is_of_journal(error: &Error) -> bool {
+    (-699..=-600).contains(&error.code().number())
 }
 
 /// Returns the completion that was reported but not stored, unless the stored intent is final.
