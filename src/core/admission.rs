@@ -73,19 +73,38 @@ pub(crate) fn admit(
     rules: AdmissionRules<'_>,
 ) -> Result<Admission> {
     let admission = choose(command, &candidates, clocks, rules)?;
-    // A redeem that starts, or starts again.
-    if let Admission::New(ours) = &admission
-        && let Operation::Redeem(_) = ours.operation
-    {
+    // An intent that starts, or starts again.
+    if let Admission::New(ours) = &admission {
+        // The member may have got another contact id (a merge), so this may be the same sale.
+        let may_be_same = |other: &&Intent| {
+            rules.is_ours(other) && !is_same(other, command) && may_be_deducted(other) && !other.is_acknowledged()
+        };
+        if let Some(other) = candidates.by_reference.iter().find(may_be_same) {
+            let message = "an operation with this reference is pending or not acknowledged for another contact; wait for its outcome and acknowledge it, or use another reference for another sale";
+            return Err(conflict(Code::ReferenceConflict, message, other));
+        }
         let in_use = |other: &&Intent| {
             rules.is_ours(other) && other.id() != ours.id() && !other.state.is_final() && !other.needs_review()
         };
-        if let Some(other) = candidates.unacknowledged.iter().find(in_use) {
+        if let Operation::Redeem(_) = ours.operation
+            && let Some(other) = candidates.unacknowledged.iter().find(in_use)
+        {
             // With a second request under way, no response could be assigned to its operation.
             return Err(conflict(Code::RewardInUse, Code::RewardInUse.row().meaning, other));
         }
     }
     Ok(admission)
+}
+
+/// Whether an intent has taken effect, or may have.
+fn may_be_deducted(intent: &Intent) -> bool {
+    !matches!(intent.state, IntentState::Declined | IntentState::NotSent)
+}
+
+/// Returns the intent that a command means of several that are about the same: one that may be
+/// deducted before one of which nothing was. A withdrawal that is stored late leaves two.
+fn meant<'a>(intents: impl Iterator<Item = &'a Intent> + Clone) -> Option<&'a Intent> {
+    intents.clone().find(|intent| may_be_deducted(intent)).or_else(|| intents.clone().next())
 }
 
 fn conflict(code: Code, message: &str, intent: &Intent) -> Error {
@@ -114,38 +133,22 @@ fn choose(command: &Command, candidates: &Candidates, clocks: Clocks, rules: Adm
             && RejectionWeight::of(intent.code) != RejectionWeight::Failed;
         return existing_or_again(intent.clone(), again, redeemed, clocks, rules);
     }
-    for intent in candidates.by_reference.iter().filter(|intent| is_ours(intent)) {
-        if !is_same(intent, command) {
-            // The member may have got another contact id (a merge), so this may be the same sale.
-            let may_be_deducted = !matches!(intent.state, IntentState::Declined | IntentState::NotSent);
-            if may_be_deducted && !intent.is_acknowledged() {
-                let message = "an operation with this reference is pending or not acknowledged for another contact; wait for its outcome and acknowledge it, or use another reference for another sale";
-                return Err(conflict(Code::ReferenceConflict, message, intent));
-            }
-            continue;
-        }
-        match intent.state {
-            // The reason of a decline may not hold any more. Its purchase id stays declined, so a
-            // fresh one is used.
-            IntentState::Declined if !by_credentials(intent) => {}
-            _ if command.named => {
-                let message = "reference, contact and item already belong to another purchase id; leave purchaseId out to get that purchase";
-                return Err(conflict(Code::ReferenceConflict, message, intent));
-            }
-            _ => return existing_or_again(intent.clone(), false, redeemed, clocks, rules),
-        }
-    }
-    // A declined intent does not count: the member may have got the points since. An intent in
-    // manual review counts: it may have been deducted.
-    let is_open = |intent: &&Intent| {
-        is_ours(intent)
-            && intent.reference.is_none()
-            && (intent.state != IntentState::Declined || by_credentials(intent))
-            && is_same(intent, command)
+    // A declined intent does not count: its reason may not hold any more. Its purchase id stays
+    // declined, so a fresh one is used. An intent in manual review counts: it may have been deducted.
+    let counts = |intent: &&Intent| {
+        is_ours(intent) && (intent.state != IntentState::Declined || by_credentials(intent)) && is_same(intent, command)
     };
+    if let Some(intent) = meant(candidates.by_reference.iter().filter(counts)) {
+        if command.named {
+            let message = "reference, contact and item already belong to another purchase id; leave purchaseId out to get that purchase";
+            return Err(conflict(Code::ReferenceConflict, message, intent));
+        }
+        return existing_or_again(intent.clone(), false, redeemed, clocks, rules);
+    }
+    let is_open = |intent: &&Intent| intent.reference.is_none() && counts(intent);
     if command.reference.is_none()
         && !command.named
-        && let Some(intent) = candidates.unacknowledged.iter().find(is_open)
+        && let Some(intent) = meant(candidates.unacknowledged.iter().filter(is_open))
     {
         return existing_or_again(intent.clone(), false, redeemed, clocks, rules);
     }
@@ -313,6 +316,24 @@ mod tests {
     }
 
     #[test]
+    fn intent_that_may_be_deducted_is_meant_before_others() {
+        let not_sent = stored(redeem(1), Some("a"), IntentState::NotSent, Code::Journal);
+        let completed = stored(redeem(2), Some("a"), IntentState::Completed, Code::Ok);
+        let pending = stored(redeem(2), Some("a"), IntentState::InDoubt, Code::Pending);
+        for other in [completed, pending] {
+            for mut stored in [vec![not_sent.clone(), other.clone()], vec![other.clone(), not_sent.clone()]] {
+                let candidates = Candidates { by_reference: stored.clone(), ..Candidates::default() };
+                let admission = admit(&command(redeem(3), Some("a")), candidates, CLOCKS, RULES);
+                assert!(matches!(admission, Ok(Admission::Existing(intent)) if intent == other), "by reference");
+                stored.iter_mut().for_each(|intent| intent.reference = None);
+                let candidates = Candidates { unacknowledged: stored, ..Candidates::default() };
+                let admission = admit(&command(redeem(3), None), candidates, CLOCKS, RULES);
+                assert!(matches!(admission, Ok(Admission::Existing(intent)) if intent.id() == other.id()), "{other:?}");
+            }
+        }
+    }
+
+    #[test]
     fn reference_blocks_another_contact_until_acknowledged() {
         let id = Uuid::from_u128(1);
         let purchase = |contact| {
@@ -322,9 +343,16 @@ mod tests {
                 item: ItemId::from_uuid(id),
             })
         };
+        let again = stored(purchase(2), Some("a"), IntentState::NotSent, Code::TimedOut);
         let admitted = |first: Intent| {
-            let candidates = Candidates { by_reference: vec![first], ..Candidates::default() };
-            admit(&command(purchase(2), Some("a")), candidates, CLOCKS, RULES)
+            let admitted = |by_reference: Vec<Intent>| {
+                let candidates = Candidates { by_reference, ..Candidates::default() };
+                admit(&command(purchase(2), Some("a")), candidates, CLOCKS, RULES)
+            };
+            let started_again = admitted(vec![again.clone(), first.clone()]);
+            let started = admitted(vec![first]);
+            assert_eq!(started.is_ok(), started_again.is_ok(), "a second start is no other sale");
+            started
         };
         let completed = stored(purchase(1), Some("a"), IntentState::Completed, Code::Ok);
         let result = admitted(completed.clone());

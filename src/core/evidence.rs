@@ -105,6 +105,19 @@ pub(crate) struct RedeemedReward {
     pub detail: Detail,
     /// Another operation of this till has redeemed it, or had found it redeemed before.
     pub by_other_operation: bool,
+    /// Another operation of this till may have redeemed it: its outcome is not known.
+    pub other_in_doubt: bool,
+}
+
+impl RedeemedReward {
+    /// Adds what the other redeems of the reward in the journal say. `redeems`: None if they could
+    /// not be read.
+    pub fn compare(&mut self, redeem: &Intent, redeems: Option<&[Intent]>) {
+        let others = || redeems.unwrap_or_default().iter().filter(|other| other.id() != redeem.id());
+        self.by_other_operation =
+            redeem.progress.redeemed_before || others().any(|other| other.state == IntentState::Completed);
+        self.other_in_doubt = redeems.is_none() || others().any(|other| !other.state.is_final());
+    }
 }
 
 impl AttemptResult {
@@ -286,13 +299,17 @@ pub(crate) enum RedeemedBy {
 
 /// Decides who has used a reward. Within the processing window of an attempt it was this till:
 /// anybody else would have had to use the same reward in these seconds (A7). Well before or after
-/// each of them, it was somebody else. All times are Engage's.
+/// each of them, it was somebody else. All times are Engage's. Where another operation of this till
+/// may have used it, no time decides.
 pub(crate) fn redeemed_by(intent: &Intent, found: &RedeemedReward) -> RedeemedBy {
     if found.by_other_operation {
         return RedeemedBy::Other;
     }
     let Some(on) = found.on else { return RedeemedBy::Unclear };
     let earlier = &intent.progress.earlier_windows;
+    if found.other_in_doubt {
+        return RedeemedBy::Unclear;
+    }
     let mut windows = earlier.iter().copied().chain(intent.processing_window);
     if windows.clone().any(|(from, until)| (from..=until).contains(&on)) {
         return RedeemedBy::Us;
@@ -407,7 +424,37 @@ mod tests {
             let redeem = Intent { processing_window: window, ..intent(false, None) };
             assert_eq!(redeemed_by(&redeem, &found(false)), expected, "{window:?} {on:?}");
             assert_eq!(redeemed_by(&redeem, &found(true)), RedeemedBy::Other, "{window:?} {on:?}");
+            let doubt = RedeemedReward { other_in_doubt: true, ..found(false) };
+            assert_eq!(redeemed_by(&redeem, &doubt), RedeemedBy::Unclear, "{window:?} {on:?}");
         }
+    }
+
+    #[test]
+    fn other_redeems_of_the_reward_are_compared() {
+        let ours = intent(false, None);
+        let other = |state| {
+            let id = OperationId::from_uuid(Uuid::from_u128(2));
+            let (contact, item) = (ContactId::from_uuid(Uuid::nil()), ItemId::from_uuid(Uuid::nil()));
+            Intent { state, ..Intent::new(Purchase { id, contact, item }.into(), None, 0, 0) }
+        };
+        let compared = |ours: &Intent, redeems: Option<&[Intent]>| {
+            let mut found = RedeemedReward::default();
+            found.compare(ours, redeems);
+            (found.by_other_operation, found.other_in_doubt)
+        };
+        assert_eq!(compared(&ours, None), (false, true), "an unreadable journal proves nothing");
+        for (state, expected) in [
+            (IntentState::Recorded, (false, true)),
+            (IntentState::InDoubt, (false, true)),
+            (IntentState::Completed, (true, false)),
+            (IntentState::Declined, (false, false)),
+            (IntentState::NotSent, (false, false)),
+        ] {
+            assert_eq!(compared(&ours, Some(&[ours.clone(), other(state)])), expected, "{state:?}");
+        }
+        let mut found_before = ours;
+        found_before.progress.redeemed_before = true;
+        assert_eq!(compared(&found_before, Some(&[])), (true, false));
     }
 
     #[test]

@@ -333,17 +333,10 @@ impl Journal {
         })
     }
 
-    /// Whether another operation of this journal has redeemed the reward of this redeem.
-    pub fn is_redeemed(&self, reward: AssignmentId, redeem: OperationId) -> Result<bool> {
-        let sql = "SELECT 1 FROM operation
-                   WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem' AND state = 'completed'";
-        let values = (reward.uuid(), redeem.uuid());
-        self.read(move |connection| {
-            connection
-                .prepare_cached(sql)
-                .and_then(|mut statement| statement.exists(values))
-                .map_err(|error| failed(&error))
-        })
+    /// Returns all redeems of a reward, oldest first.
+    pub fn redeems(&self, reward: AssignmentId) -> Result<Vec<Intent>> {
+        let sql = select!("WHERE kind = 'redeem' AND assignment = ?1 ORDER BY recorded_at, id");
+        self.read(move |connection| all(connection, sql, (reward.uuid(),)))
     }
 
     /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp

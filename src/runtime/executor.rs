@@ -593,8 +593,7 @@ impl Executor {
         let mut result = self.engage.query_status(&intent.operation, &self.call());
         self.stats.status_queries.add();
         if let (QueryResult::Redeemed(found), Operation::Redeem(redeem)) = (&mut result, intent.operation) {
-            found.by_other_operation = intent.progress.redeemed_before
-                || self.journal.is_redeemed(redeem.assignment, intent.id()).unwrap_or(false);
+            found.compare(intent, self.journal.redeems(redeem.assignment).ok().as_deref());
         }
         self.note_rate(match &result {
             QueryResult::NoEvidence(reason) => Some(reason),

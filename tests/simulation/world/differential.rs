@@ -123,7 +123,7 @@ macro_rules! carry_out {
                 );
                 let peeked = peeked.map(|result| result.map_err(|error| error.code()).err());
                 let taken = journal.is_taken(reward, &purchase);
-                let redeemed = journal.is_redeemed(reward, purchase.id());
+                let redeemed = journal.redeems(reward);
                 format!(
                     "{:?} {:?} {peeked:?} {candidates}",
                     taken.as_ref().map_err(code),

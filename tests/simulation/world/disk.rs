@@ -578,12 +578,13 @@ impl Journal {
         })
     }
 
-    pub fn is_redeemed(&self, reward: AssignmentId, redeem: OperationId) -> Result<bool> {
+    pub fn redeems(&self, reward: AssignmentId) -> Result<Vec<Intent>> {
         self.read(|disk| {
-            disk.records.values().filter(|intent| intent.id() != redeem).any(|intent| {
-                matches!(intent.operation, Operation::Redeem(redeem) if redeem.assignment == reward)
-                    && intent.state == IntentState::Completed
-            })
+            let of_reward =
+                |it: &&Intent| matches!(it.operation, Operation::Redeem(redeem) if redeem.assignment == reward);
+            let mut redeems: Vec<Intent> = disk.records.values().filter(of_reward).cloned().collect();
+            redeems.sort_by_key(|intent| (intent.recorded_at, intent.id()));
+            redeems
         })
     }
 
