@@ -48,6 +48,25 @@ const OWN_HISTORY: &str = "ownHistory";
 
 type Scheduler = scheduler::Scheduler<Waiter>;
 
+/// The purchases of a member, read for one of them.
+struct ReadHistory<'a> {
+    history: &'a History,
+    queried_at: Duration,
+    /// The jitter of that one. With the same for all, the next query again serves them all.
+    random: u64,
+}
+
+/// A status query that was made.
+struct Query {
+    seen: Observation,
+    /// When it was sent.
+    at: Duration,
+    attended: Option<u32>,
+    /// The attempt before it ended by a reset.
+    immediate: bool,
+    random: u64,
+}
+
 pub(crate) struct Executor {
     pub journal: Journal,
     engage: Arc<Engage>,
@@ -429,10 +448,10 @@ impl Executor {
         }
     }
 
-    /// Resolves an intent and notifies its waiters. `history`: the purchases of its member, if they
-    /// were read already.
-    fn resolve_and_publish(&self, resolve: ResolveJob, history: Option<(&History, Duration)>) {
-        let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, history)));
+    /// Resolves an intent and notifies its waiters. `read`: the purchases of its member, if they were
+    /// read already.
+    fn resolve_and_publish(&self, resolve: ResolveJob, read: Option<&ReadHistory<'_>>) {
+        let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, read)));
         match next {
             Ok(Ok(Some(next))) => self.publish(&next),
             // Another process has acknowledged and pruned it.
@@ -514,7 +533,7 @@ impl Executor {
 
     /// Sends one status query about an intent, and one more attempt where that is right. None: the
     /// journal does not hold it any more.
-    fn resolve(&self, resolve: ResolveJob, history: Option<(&History, Duration)>) -> Result<Option<Next>> {
+    fn resolve(&self, resolve: ResolveJob, read: Option<&ReadHistory<'_>>) -> Result<Option<Next>> {
         let not_persisted = self.lock().not_persisted.get(&resolve.id).cloned();
         if let Some(intent) = not_persisted {
             return self.persist_again(intent).map(|intent| Some(Next { intent, delay_ms: 0 }));
@@ -529,7 +548,7 @@ impl Executor {
         let now = self.monotonic();
         let mut scheduler = self.lock();
         let seen = scheduler.observe(&intent, now);
-        if history.is_none() && resolve.attended.is_none() && !resolve.requested {
+        if read.is_none() && resolve.attended.is_none() && !resolve.requested {
             let min_interval = Duration::from_millis(self.config.retry.schedule_ms[0]);
             let wait = scheduler
                 .throttle
@@ -545,28 +564,31 @@ impl Executor {
             entry.attended_queries += u32::from(resolve.attended.is_some());
         }
         drop(scheduler);
-        let next = match (history, intent.operation) {
-            (Some((history, queried_at)), Operation::Purchase(purchase)) => {
+        let random = read.map_or_else(rt::random, |read| read.random);
+        let query = |at| Query { seen, at, attended: resolve.attended, immediate: false, random };
+        let next = match (read, intent.operation) {
+            (Some(read), Operation::Purchase(purchase)) => {
                 // The response says nothing about an attempt that began after the query.
-                if !seen.is_before(queried_at) {
+                if !seen.is_before(read.queried_at) {
                     return Ok(Some(Next { intent, delay_ms: millis(FIRST_QUERY_DELAY) }));
                 }
-                let result = self.engage.purchase_in(&purchase, history);
-                self.after_query(intent, &result, seen, queried_at, resolve.attended, false)?
+                let result = self.engage.purchase_in(&purchase, read.history);
+                self.after_query(intent, &result, query(read.queried_at))?
             }
             (None, Operation::Purchase(purchase)) => {
                 let history = self.history(purchase.contact);
                 let others = self.lock().take_same_contact(resolve.id);
                 // Before this purchase's own next attempt, which may take long.
                 for other in others {
-                    self.resolve_and_publish(other, Some((&history, now)));
+                    let read = ReadHistory { history: &history, queried_at: now, random };
+                    self.resolve_and_publish(other, Some(&read));
                 }
                 let result = self.engage.purchase_in(&purchase, &history);
-                self.after_query(intent, &result, seen, now, resolve.attended, false)?
+                self.after_query(intent, &result, query(now))?
             }
             (_, Operation::Redeem(_)) => {
                 let result = self.query(&intent);
-                self.after_query(intent, &result, seen, now, resolve.attended, false)?
+                self.after_query(intent, &result, query(now))?
             }
         };
         Ok(Some(next))
@@ -615,20 +637,12 @@ impl Executor {
         }
     }
 
-    /// Adds the result of a status query that was sent at `now`, and makes one more attempt where
-    /// that is right.
-    fn after_query(
-        &self,
-        intent: Intent,
-        result: &QueryResult,
-        seen: Observation,
-        now: Duration,
-        attended: Option<u32>,
-        immediate: bool,
-    ) -> Result<Next> {
+    /// Adds the result of a status query, and makes one more attempt where that is right.
+    fn after_query(&self, intent: Intent, result: &QueryResult, query: Query) -> Result<Next> {
+        let Query { seen, at, attended, immediate, random } = query;
         let clocks = self.clocks();
         let engage = clocks.engage.map(|(earliest, _)| earliest);
-        let time: QueryTime = seen.query_time(&intent, now, engage, self.limits);
+        let time: QueryTime = seen.query_time(&intent, at, engage, self.limits);
         let intent = match (intent.processing_window, clocks.engage) {
             (None, Some(engage)) => {
                 Intent { processing_window: seen.backdated(&intent, self.monotonic(), engage), ..intent }
@@ -639,7 +653,8 @@ impl Executor {
             || matches!(result, QueryResult::Redeemed(found)
                 if evidence::redeemed_by(&intent, found) == evidence::RedeemedBy::Us);
         let transition = |intent: &Intent| {
-            machine::after_query(intent, result.clone(), time, immediate, clocks, self.timing(attended))
+            let timing = Timing { rules: &self.config.retry, attended, random };
+            machine::after_query(intent, result.clone(), time, immediate, clocks, timing)
         };
         match transition(&intent) {
             AfterQuery::Store(_) => {
@@ -686,7 +701,8 @@ impl Executor {
         let now = self.monotonic();
         let seen = self.lock().observe(&next.intent, now);
         let result = self.query(&next.intent);
-        match self.after_query(next.intent.clone(), &result, seen, now, attended, reset) {
+        let query = Query { seen, at: now, attended, immediate: reset, random: rt::random() };
+        match self.after_query(next.intent.clone(), &result, query) {
             Ok(next) => next,
             Err(error) => {
                 self.log_journal_failure(next.intent.id(), &error);

@@ -34,8 +34,8 @@ pub(crate) struct Disk {
     pub records: BTreeMap<OperationId, Intent>,
     /// Writes that are not synced.
     unsynced: Vec<Written>,
-    /// Records that are on the disk in some revision, whatever happens.
-    durable: BTreeMap<OperationId, u64>,
+    /// Records that are on the disk whatever happens, with their number of attempts.
+    durable: BTreeMap<OperationId, u32>,
     /// When each record was first written, in true time.
     began: BTreeMap<OperationId, u64>,
     /// When the record of each attempt of a redeem was written, and for how long the attempt may be
@@ -80,8 +80,17 @@ pub(crate) fn records(till: usize) -> Vec<Intent> {
     disk(till, |disk| disk.records.values().cloned().collect())
 }
 
+/// Whether the record of the last attempt of an operation is durable.
 pub(crate) fn is_durable(till: usize, id: OperationId) -> bool {
-    disk(till, |disk| disk.durable.contains_key(&id))
+    disk(till, |disk| {
+        let attempts = disk.records.get(&id).map(|intent| intent.detail.attempts);
+        attempts.is_some_and(|attempts| disk.durable.get(&id) == Some(&attempts))
+    })
+}
+
+/// Whether a press has started an operation and nothing is known of its attempt yet.
+pub(crate) fn is_recorded(till: usize, id: OperationId) -> bool {
+    disk(till, |disk| disk.records.get(&id).is_some_and(|intent| intent.state == IntentState::Recorded))
 }
 
 /// Whether another channel has used the reward of a redeem within a minute of the time in which an
@@ -125,7 +134,7 @@ impl Disk {
     fn synced(&mut self) {
         self.unsynced.clear();
         let records = &self.records;
-        self.durable = records.iter().map(|(id, intent)| (*id, intent.revision)).collect();
+        self.durable = records.iter().map(|(id, intent)| (*id, intent.detail.attempts)).collect();
     }
 
     fn put(&mut self, intent: &Intent) {

@@ -699,7 +699,9 @@ fn judge(unknown: Vec<String>) {
         }
     }
     for (id, at, code) in book(|book| book.all_declined()) {
-        if deductions(&id).iter().any(|(sent_at, _)| *sent_at <= at) {
+        // Only an operation that the key has declined is sent again by the next press.
+        let by_key = [Code::Unauthorized, Code::Forbidden].iter().any(|it| it.row().name == code);
+        if deductions(&id).iter().any(|(sent_at, _)| !by_key || *sent_at <= at) {
             violation(Promise::Declined, format!("{id} was reported declined ({code}), and Engage has deducted"));
         }
     }

@@ -46,10 +46,12 @@ pub(crate) enum Promise {
     OneAttempt,
     /// 13: a sale is sent at once, whatever else is pending.
     AlwaysAWorker,
+    /// 14: a purchase in doubt is sent again only after a history that could be read.
+    QueryFirst,
 }
 
 impl Promise {
-    pub const ALL: [Promise; 17] = [
+    pub const ALL: [Promise; 18] = [
         Promise::OneDeduction,
         Promise::DurableFirst,
         Promise::OneIdOneSale,
@@ -67,6 +69,7 @@ impl Promise {
         Promise::CompletedShown,
         Promise::OneAttempt,
         Promise::AlwaysAWorker,
+        Promise::QueryFirst,
     ];
 
     /// Returns the number and the promise in words.
@@ -89,6 +92,7 @@ impl Promise {
             Promise::CompletedShown => "11b a failing journal hides no completion",
             Promise::OneAttempt => "12 one attempt at a time",
             Promise::AlwaysAWorker => "13 a sale always has a worker",
+            Promise::QueryFirst => "14 a query before another attempt",
         }
     }
 
