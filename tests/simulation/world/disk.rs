@@ -102,7 +102,9 @@ pub(crate) fn is_reward_shared(till: usize, id: &str) -> bool {
             let Operation::Redeem(redeem) = intent.operation else { return false };
             let Some(used) = engage::used_elsewhere(&redeem.assignment.to_string()) else { return false };
             let attempts = disk.attempts.get(&intent.id()).into_iter().flatten();
-            let mut near = attempts.map(|(at, window)| at.saturating_sub(2 * MINUTE)..=at + window + MINUTE);
+            let before = engage::signed(2 * MINUTE);
+            let mut near =
+                attempts.map(|(at, window)| engage::signed(*at) - before..=engage::signed(at + window + MINUTE));
             near.any(|near| near.contains(&used))
         })
     })

@@ -535,9 +535,11 @@ fn events(plan: &Plan) {
             Fault::OtherUses { gift, at_ms } => scheduler::after(at_ms * MS, move || {
                 note(8, || format!("another channel uses gift {gift}"));
                 let now = scheduler::now();
+                // At the start of the run: an hour before it.
+                let done = if at_ms == 0 { -engage::signed(HOUR) } else { engage::signed(now) };
                 engage::engage(|engage| {
                     if let Some(reward) = engage.rewards.get_mut(usize::from(gift)) {
-                        reward.used.get_or_insert((engage::ANOTHER_CHANNEL.into(), now, now));
+                        reward.used.get_or_insert((engage::ANOTHER_CHANNEL.into(), now, done));
                     }
                 });
             }),

@@ -55,6 +55,17 @@ pub(crate) const WORLDS: &[World] = &[
     },
     World { name: "receipts", text: "receipt numbers come again for other sales", without: None, change: receipts },
     World { name: "redeem", text: "rewards are redeemed, by this till and by others", without: None, change: redeem },
+    World {
+        name: "power",
+        text: "a gateway declines, and the power fails at any moment",
+        without: None,
+        change: |rng, plan| {
+            gateway(rng, plan);
+            plan.faults.retain(|fault| !matches!(fault, Fault::Crash { .. }));
+            let slot = usize::try_from(rng.below(plan.slots.len() as u64)).unwrap_or(0);
+            plan.faults.push(Fault::Crash { slot, effect: 5 + rng.below(20), power: true });
+        },
+    },
     World { name: "key", text: "the key is wrong for a time", without: None, change: key },
     World { name: "disk", text: "the disk fails, hangs and loses power", without: None, change: disk },
     World {
