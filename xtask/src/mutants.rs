@@ -1,4 +1,5 @@
-//! Mistakes in the library's own code, which the simulation must find: `tests/simulation/mutants.txt`.
+//! Mistakes in the library's own code, which the simulation must find. The file
+//! `tests/simulation/mutants.txt` has them.
 //! All of them are in one build, of a copy of the sources, and an environment variable chooses one.
 
 use crate::run::{Result, cargo, output, root, run, target};
@@ -81,7 +82,7 @@ fn copy(into: &Path, mutants: &[Mutant]) -> Result {
 }
 
 /// Builds the mistakes and has the simulation look for each. An error names those that it does not
-/// find.
+/// find any more.
 pub fn run_all(filter: Option<&str>) -> Result {
     let mutants = parse(&read(&root().join("tests/simulation/mutants.txt"))?)?;
     let folder = target().join("mutants");
@@ -99,7 +100,7 @@ pub fn run_all(filter: Option<&str>) -> Result {
         let mut find = Command::new(&program);
         let result = output(find.args(["find", LIMIT]).env(VARIABLE, &mutant.name))?;
         println!("campaign mutants: {} ({}): {}", mutant.name, mutant.text, result.trim_end());
-        if !result.starts_with("found") {
+        if !result.starts_with("found") && !mutant.text.starts_with("(open)") {
             missed.push(mutant.name.as_str());
         }
     }
