@@ -68,11 +68,11 @@ pub(crate) enum Admission {
 /// Decides which intent a command means (invariants 3 and 7).
 pub(crate) fn admit(
     command: &Command,
-    candidates: Candidates,
+    candidates: &Candidates,
     clocks: Clocks,
     rules: AdmissionRules<'_>,
 ) -> Result<Admission> {
-    let admission = choose(command, &candidates, clocks, rules)?;
+    let admission = choose(command, candidates, clocks, rules)?;
     // An intent that starts, or starts again.
     if let Admission::New(ours) = &admission {
         // The member may have got another contact id (a merge), so this may be the same sale.
@@ -103,8 +103,9 @@ fn may_be_deducted(intent: &Intent) -> bool {
 
 /// Returns the intent that a command means of several that are about the same: one that may be
 /// deducted before one of which nothing was. A withdrawal that is stored late leaves two.
-fn meant<'a>(intents: impl Iterator<Item = &'a Intent> + Clone) -> Option<&'a Intent> {
-    intents.clone().find(|intent| may_be_deducted(intent)).or_else(|| intents.clone().next())
+fn meant<'a>(mut intents: impl Iterator<Item = &'a Intent> + Clone) -> Option<&'a Intent> {
+    let first = intents.clone().next();
+    intents.find(|intent| may_be_deducted(intent)).or(first)
 }
 
 fn conflict(code: Code, message: &str, intent: &Intent) -> Error {
@@ -134,7 +135,8 @@ fn choose(command: &Command, candidates: &Candidates, clocks: Clocks, rules: Adm
         return existing_or_again(intent.clone(), again, redeemed, clocks, rules);
     }
     // A declined intent does not count: its reason may not hold any more. Its purchase id stays
-    // declined, so a fresh one is used. An intent in manual review counts: it may have been deducted.
+    // declined, so a fresh one is used. An intent in manual review counts, because it may have been
+    // deducted.
     let counts = |intent: &&Intent| {
         is_ours(intent) && (intent.state != IntentState::Declined || by_credentials(intent)) && is_same(intent, command)
     };
@@ -287,7 +289,7 @@ mod tests {
                 unacknowledged: vec![other.clone()],
                 ..Candidates::default()
             };
-            admit(&command(redeem(3), reference), candidates, CLOCKS, RULES)
+            admit(&command(redeem(3), reference), &candidates, CLOCKS, RULES)
         };
         for (reference, before) in [(Some("b"), None), (Some("a"), Some(&not_sent)), (Some("a"), Some(&by_key))] {
             let result = admitted(reference, before.cloned(), &pending);
@@ -308,7 +310,7 @@ mod tests {
         for redeemed in [false, true] {
             for (reference, by_reference) in [(None, Vec::new()), (Some("a"), vec![not_sent.clone()])] {
                 let candidates = Candidates { by_reference, redeemed, ..Candidates::default() };
-                let admission = admit(&command(redeem(3), reference), candidates, CLOCKS, RULES);
+                let admission = admit(&command(redeem(3), reference), &candidates, CLOCKS, RULES);
                 let Ok(Admission::New(intent)) = admission else { panic!("{admission:?}") };
                 assert_eq!(intent.progress.redeemed_before, redeemed);
             }
@@ -323,11 +325,13 @@ mod tests {
         for other in [completed, pending] {
             for mut stored in [vec![not_sent.clone(), other.clone()], vec![other.clone(), not_sent.clone()]] {
                 let candidates = Candidates { by_reference: stored.clone(), ..Candidates::default() };
-                let admission = admit(&command(redeem(3), Some("a")), candidates, CLOCKS, RULES);
+                let admission = admit(&command(redeem(3), Some("a")), &candidates, CLOCKS, RULES);
                 assert!(matches!(admission, Ok(Admission::Existing(intent)) if intent == other), "by reference");
-                stored.iter_mut().for_each(|intent| intent.reference = None);
+                for intent in &mut stored {
+                    intent.reference = None;
+                }
                 let candidates = Candidates { unacknowledged: stored, ..Candidates::default() };
-                let admission = admit(&command(redeem(3), None), candidates, CLOCKS, RULES);
+                let admission = admit(&command(redeem(3), None), &candidates, CLOCKS, RULES);
                 assert!(matches!(admission, Ok(Admission::Existing(intent)) if intent.id() == other.id()), "{other:?}");
             }
         }
@@ -347,7 +351,7 @@ mod tests {
         let admitted = |first: Intent| {
             let admitted = |by_reference: Vec<Intent>| {
                 let candidates = Candidates { by_reference, ..Candidates::default() };
-                admit(&command(purchase(2), Some("a")), candidates, CLOCKS, RULES)
+                admit(&command(purchase(2), Some("a")), &candidates, CLOCKS, RULES)
             };
             let started_again = admitted(vec![again.clone(), first.clone()]);
             let started = admitted(vec![first]);

@@ -180,8 +180,8 @@ pub(crate) struct Intent {
     pub resolved_at: Option<Millis>,
     /// When the POS acknowledged the outcome.
     pub acknowledged_at: Option<Millis>,
-    /// Of a redeem, by Engage's clock: the time in which Engage may have processed the last attempt,
-    /// if known.
+    /// Of a redeem, by Engage's clock: the time in which Engage may have processed the last
+    /// attempt, if known.
     pub processing_window: Option<(Millis, Millis)>,
     /// An attempt before the last one is in doubt.
     pub earlier_in_doubt: bool,

@@ -57,6 +57,7 @@ struct ReadHistory<'a> {
 }
 
 /// A status query that was made.
+#[derive(Clone, Copy)]
 struct Query {
     seen: Observation,
     /// When it was sent.
@@ -259,7 +260,7 @@ impl Executor {
     /// Returns the result of a command that no worker took in time. The command is void, but its
     /// intent may exist from an earlier call.
     pub fn abandoned(&self, command: &Command, not_sent: Code, pending: Code) -> Result<(Intent, bool)> {
-        let decide = |candidates| admission::admit(command, candidates, self.clocks(), self.admission_rules());
+        let decide = |candidates| admission::admit(command, &candidates, self.clocks(), self.admission_rules());
         // Before the journal: a completion that is stored meanwhile is in neither of them after it.
         let completions = self.completions();
         let peeked = self.journal.peek(&command.operation, command.reference.as_deref(), decide, PEEK_WAIT);
@@ -448,8 +449,8 @@ impl Executor {
         }
     }
 
-    /// Resolves an intent and notifies its waiters. `read`: the purchases of its member, if they were
-    /// read already.
+    /// Resolves an intent and notifies its waiters. `read`: the purchases of its member, if they
+    /// were read already.
     fn resolve_and_publish(&self, resolve: ResolveJob, read: Option<&ReadHistory<'_>>) {
         let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, read)));
         match next {
@@ -473,7 +474,7 @@ impl Executor {
         }
         let clocks = self.clocks();
         let reference = command.reference.as_deref();
-        let decide = |candidates| admission::admit(command, candidates, clocks, self.admission_rules());
+        let decide = |candidates| admission::admit(command, &candidates, clocks, self.admission_rules());
         // Before the journal, as in `get`.
         let completions = self.completions();
         match self.journal.admit(&command.operation, reference, decide) {

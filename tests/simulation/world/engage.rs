@@ -122,8 +122,8 @@ pub(crate) struct Row {
 pub(crate) struct Reward {
     pub id: String,
     pub contact: String,
-    /// The operation that has redeemed it, or "another channel", when that was sent, and when it was
-    /// done: before the run, if it is negative.
+    /// The operation that has redeemed it, or "another channel", when that was sent, and when it
+    /// was done: before the run, if it is negative.
     pub used: Option<(String, u64, i64)>,
 }
 

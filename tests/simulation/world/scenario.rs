@@ -619,7 +619,7 @@ fn await_ends(plan: &Plan) {
             .flat_map(disk::records)
             .filter(|intent| !intent.state.is_final() && !intent.needs_review() && !intent.is_acknowledged())
             .collect();
-        // What was reported pending and could not be stored is stored as soon as the disk allows it.
+        // What was reported pending and could not be stored is stored when the disk allows it.
         if open.is_empty() && unknown_pending().is_empty() && engage::engage(|engage| engage.to_come == 0) {
             return;
         }
@@ -654,8 +654,8 @@ fn close_all(plan: &Plan) {
     }
 }
 
-/// Returns the operations that a process which still runs has reported pending, and that its journal
-/// does not have.
+/// Returns the operations that a process which still runs has reported pending, and that its
+/// journal does not have.
 fn unknown_pending() -> Vec<String> {
     let pending = book(|book| book.all_pending());
     let is_unknown = |(id, process): &(String, usize)| {

@@ -178,7 +178,8 @@ pub(crate) fn wall(process: usize) -> u64 {
     true_ms().saturating_add_signed(offset)
 }
 
-/// Waits until a process is killed, a cashier has ended or the faults are over, at most until a time.
+/// Waits until a process is killed, a cashier has ended or the faults are over, at most until a
+/// time.
 pub(crate) fn await_change(until: Micros) {
     let ticket = scheduler::ticket();
     state(|state| state.waiting.push(ticket));
