@@ -43,8 +43,10 @@ static void EPS_CALL changed(void *window, const char *json, size_t len) {
 /* On the window's thread. */
 static void show(const char *json) {
     char *outcome = value_of(json, "/outcome"), *reference = value_of(json, "/reference");
+    char *acknowledged = value_of(json, "/acknowledgedAtMs");
 
-    if (outcome && reference && strcmp(reference, "receipt 4711") == 0) {
+    /* The acknowledgement is a change too. */
+    if (outcome && reference && acknowledged && strcmp(reference, "receipt 4711") == 0 && strcmp(acknowledged, "null") == 0) {
         printf("%s\n", outcome);
         if (strcmp(outcome, "pending") != 0) {
             eps_buffer out;
@@ -57,6 +59,7 @@ static void show(const char *json) {
     }
     free(outcome);
     free(reference);
+    free(acknowledged);
 }
 
 static LRESULT CALLBACK window_procedure(HWND window, UINT message, WPARAM first, LPARAM second) {
