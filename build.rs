@@ -27,7 +27,11 @@ fn main() {
             // The library's threads may outlive a dlclose.
             println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
         }
-        ("windows", "gnu") => version_resource(&setting),
+        ("windows", "gnu") => {
+            version_resource(&setting);
+            // The time of the link would make each build another file.
+            println!("cargo::rustc-cdylib-link-arg=-Wl,--no-insert-timestamp");
+        }
         _ => {}
     }
 }

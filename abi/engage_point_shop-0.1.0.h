@@ -160,6 +160,9 @@
  * and eps_client_open, returns EPS_FORKED in the child. Open the first client after the fork, or
  * start a new program.
  *
+ * CALLING CONVENTION. cdecl: on 32-bit Windows every function and every callback has EPS_CALL
+ * (__cdecl). Declare a callback with EPS_CALL: "static void EPS_CALL line(void *user, …)".
+ *
  * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new
  * function. The number of a code is never used again. Only fixed-width integers, size_t and
  * pointers cross this interface.
@@ -177,6 +180,16 @@
 #define EPS_API __declspec(dllimport)
 #else
 #define EPS_API
+#endif
+#endif
+
+/* The calling convention of every function and callback: cdecl, also in a program whose default is
+ * another one (/Gz, -mrtd). A callback with another convention does not compile. */
+#ifndef EPS_CALL
+#if defined(_WIN32)
+#define EPS_CALL __cdecl
+#else
+#define EPS_CALL
 #endif
 #endif
 
@@ -463,7 +476,7 @@ typedef struct {
  * library. A slow function delays no call: lines beyond 1024 that wait are dropped and counted.
  * The function must not throw an exception.
  */
-typedef void (*eps_log_fn)(void *user, int32_t level, const char *line, size_t len);
+typedef void (EPS_CALL *eps_log_fn)(void *user, int32_t level, const char *line, size_t len);
 
 /**
  * A notify function: receives one operation whose state has changed.
@@ -474,7 +487,7 @@ typedef void (*eps_log_fn)(void *user, int32_t level, const char *line, size_t l
  * call: beyond 1024 changes that wait, states in between are left out, and never the last one. The
  * function must not throw an exception.
  */
-typedef void (*eps_notify_fn)(void *user, const char *json, size_t len);
+typedef void (EPS_CALL *eps_notify_fn)(void *user, const char *json, size_t len);
 
 #ifdef __cplusplus
 extern "C" {
@@ -542,7 +555,7 @@ extern "C" {
  *
  * Threads: any. Several clients may be open at once, also on one journal and in several processes.
  */
-EPS_API int32_t eps_client_open(uint32_t abi, const char *config_json, eps_client **client, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_client_open(uint32_t abi, const char *config_json, eps_client **client, eps_buffer *out);
 
 /**
  * Closes a client.
@@ -554,7 +567,7 @@ EPS_API int32_t eps_client_open(uint32_t abi, const char *config_json, eps_clien
  *
  * Threads: any, also while other threads are in calls on this client.
  */
-EPS_API int32_t eps_client_close(eps_client *client);
+EPS_API int32_t EPS_CALL eps_client_close(eps_client *client);
 
 /**
  * Cancels every call that waits on this client now. Each returns within 50 ms.
@@ -566,7 +579,7 @@ EPS_API int32_t eps_client_close(eps_client *client);
  *
  * Threads: any. The call is made while another thread waits.
  */
-EPS_API int32_t eps_cancel(eps_client *client);
+EPS_API int32_t EPS_CALL eps_cancel(eps_client *client);
 
 /**
  * Cancels the call that was made with this "callId", and no other one: the other cashier's call
@@ -581,7 +594,7 @@ EPS_API int32_t eps_cancel(eps_client *client);
  *
  * Threads: any. The call is made while another thread waits.
  */
-EPS_API int32_t eps_cancel_call(eps_client *client, const char *call_id);
+EPS_API int32_t EPS_CALL eps_cancel_call(eps_client *client, const char *call_id);
 
 /**
  * Finds a member.
@@ -603,7 +616,7 @@ EPS_API int32_t eps_cancel_call(eps_client *client, const char *call_id);
  * Threads: any.
  */
 EPS_API
-int32_t eps_find_contact(eps_client *client,
+int32_t EPS_CALL eps_find_contact(eps_client *client,
                          const char *key,
                          const char *value,
                          const char *options_json,
@@ -622,7 +635,7 @@ int32_t eps_find_contact(eps_client *client,
  *
  * Threads: any.
  */
-EPS_API int32_t eps_list_points(eps_client *client, const char *contact_id, const char *options_json, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_list_points(eps_client *client, const char *contact_id, const char *options_json, eps_buffer *out);
 
 /**
  * Lists the items that a member can buy now.
@@ -638,7 +651,7 @@ EPS_API int32_t eps_list_points(eps_client *client, const char *contact_id, cons
  *
  * Threads: any.
  */
-EPS_API int32_t eps_list_items(eps_client *client, const char *contact_id, const char *options_json, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_list_items(eps_client *client, const char *contact_id, const char *options_json, eps_buffer *out);
 
 /**
  * Buys an item for points.
@@ -681,7 +694,7 @@ EPS_API int32_t eps_list_items(eps_client *client, const char *contact_id, const
  * purchase.
  */
 EPS_API
-int32_t eps_purchase(eps_client *client,
+int32_t EPS_CALL eps_purchase(eps_client *client,
                      const char *contact_id,
                      const char *item_id,
                      const char *options_json,
@@ -700,7 +713,7 @@ int32_t eps_purchase(eps_client *client,
  * Threads: any.
  */
 EPS_API
-int32_t eps_list_purchases(eps_client *client,
+int32_t EPS_CALL eps_list_purchases(eps_client *client,
                            const char *contact_id,
                            const char *options_json,
                            eps_buffer *out);
@@ -718,7 +731,7 @@ int32_t eps_list_purchases(eps_client *client,
  *
  * Threads: any.
  */
-EPS_API int32_t eps_list_rewards(eps_client *client, const char *contact_id, const char *options_json, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_list_rewards(eps_client *client, const char *contact_id, const char *options_json, eps_buffer *out);
 
 /**
  * Finds the reward that a completed purchase gave, for the receipt, the screen and a redeem.
@@ -746,7 +759,7 @@ EPS_API int32_t eps_list_rewards(eps_client *client, const char *contact_id, con
  * Threads: any.
  */
 EPS_API
-int32_t eps_find_reward(eps_client *client,
+int32_t EPS_CALL eps_find_reward(eps_client *client,
                         const char *operation_id,
                         const char *options_json,
                         eps_buffer *out);
@@ -787,7 +800,7 @@ int32_t eps_find_reward(eps_client *client,
  * redeem.
  */
 EPS_API
-int32_t eps_redeem_reward(eps_client *client,
+int32_t EPS_CALL eps_redeem_reward(eps_client *client,
                           const char *contact_id,
                           const char *assignment_id,
                           const char *options_json,
@@ -806,7 +819,7 @@ int32_t eps_redeem_reward(eps_client *client,
  *
  * Threads: any.
  */
-EPS_API int32_t eps_list_unacknowledged(eps_client *client, const char *options_json, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_list_unacknowledged(eps_client *client, const char *options_json, eps_buffer *out);
 
 /**
  * Lists the operations that the journal holds, also the acknowledged ones, page by page.
@@ -830,7 +843,7 @@ EPS_API int32_t eps_list_unacknowledged(eps_client *client, const char *options_
  *
  * Threads: any.
  */
-EPS_API int32_t eps_list_operations(eps_client *client, const char *options_json, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_list_operations(eps_client *client, const char *options_json, eps_buffer *out);
 
 /**
  * Returns the last known state of an operation, for example for a second receipt.
@@ -870,7 +883,7 @@ EPS_API int32_t eps_list_operations(eps_client *client, const char *options_json
  *
  * Threads: any.
  */
-EPS_API int32_t eps_get_operation(eps_client *client, const char *operation_id, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_get_operation(eps_client *client, const char *operation_id, eps_buffer *out);
 
 /**
  * Queries the outcome of every pending operation now, instead of at its next scheduled query.
@@ -885,7 +898,7 @@ EPS_API int32_t eps_get_operation(eps_client *client, const char *operation_id, 
  *
  * Threads: any.
  */
-EPS_API int32_t eps_resolve_pending(eps_client *client, const char *options_json, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_resolve_pending(eps_client *client, const char *options_json, eps_buffer *out);
 
 /**
  * States that the POS has stored an operation's outcome (printed, or stored with the receipt).
@@ -902,7 +915,7 @@ EPS_API int32_t eps_resolve_pending(eps_client *client, const char *options_json
  *
  * Threads: any.
  */
-EPS_API int32_t eps_acknowledge(eps_client *client, const char *operation_id, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_acknowledge(eps_client *client, const char *operation_id, eps_buffer *out);
 
 /**
  * Stores the decision of a person about an operation in manual review, and acknowledges it.
@@ -925,7 +938,7 @@ EPS_API int32_t eps_acknowledge(eps_client *client, const char *operation_id, ep
  * Threads: any.
  */
 EPS_API
-int32_t eps_resolve_review(eps_client *client,
+int32_t EPS_CALL eps_resolve_review(eps_client *client,
                            const char *operation_id,
                            const char *resolution,
                            const char *options_json,
@@ -948,7 +961,7 @@ int32_t eps_resolve_review(eps_client *client,
  * Threads: any.
  */
 EPS_API
-int32_t eps_acknowledge_reference(eps_client *client,
+int32_t EPS_CALL eps_acknowledge_reference(eps_client *client,
                                   const char *reference,
                                   const char *options_json,
                                   eps_buffer *out);
@@ -987,7 +1000,7 @@ EPS_API int32_t eps_backup_journal(eps_client *client, const char *path, const c
  *
  * Threads: any.
  */
-EPS_API int32_t eps_read_stats(eps_client *client, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_read_stats(eps_client *client, eps_buffer *out);
 
 /**
  * Sets or removes this client's log function.
@@ -1003,7 +1016,7 @@ EPS_API int32_t eps_read_stats(eps_client *client, eps_buffer *out);
  * Threads: any. No line holds the API key. No line holds a value that identifies a person, except
  * the contact's id.
  */
-EPS_API int32_t eps_set_log(eps_client *client, int32_t level, eps_log_fn fn, void *user);
+EPS_API int32_t EPS_CALL eps_set_log(eps_client *client, int32_t level, eps_log_fn fn, void *user);
 
 /**
  * Sets or removes the function that gets each change of an operation.
@@ -1023,7 +1036,7 @@ EPS_API int32_t eps_set_log(eps_client *client, int32_t level, eps_log_fn fn, vo
  *
  * Threads: any. The function is called on a thread of the library, never on a caller's.
  */
-EPS_API int32_t eps_set_notify(eps_client *client, eps_notify_fn fn, void *user);
+EPS_API int32_t EPS_CALL eps_set_notify(eps_client *client, eps_notify_fn fn, void *user);
 
 /**
  * Makes a new purchase id, for a POS that stores the id before it calls eps_purchase.
@@ -1033,7 +1046,7 @@ EPS_API int32_t eps_set_notify(eps_client *client, eps_notify_fn fn, void *user)
  *
  * Threads: any. No client is needed.
  */
-EPS_API int32_t eps_new_id(eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_new_id(eps_buffer *out);
 
 /**
  * Frees a buffer's memory and sets the struct to `{NULL, 0, 0}`. NULL and a second call have no
@@ -1041,7 +1054,7 @@ EPS_API int32_t eps_new_id(eps_buffer *out);
  *
  * Threads: any. One buffer must not be disposed of by two threads at once.
  */
-EPS_API void eps_buffer_dispose(eps_buffer *buffer);
+EPS_API void EPS_CALL eps_buffer_dispose(eps_buffer *buffer);
 
 /**
  * Returns the outcome of a code: EPS_OUTCOME_COMPLETED, EPS_OUTCOME_DECLINED, EPS_OUTCOME_PENDING
@@ -1052,7 +1065,7 @@ EPS_API void eps_buffer_dispose(eps_buffer *buffer);
  *
  * Threads: any.
  */
-EPS_API int32_t eps_outcome(int32_t code);
+EPS_API int32_t EPS_CALL eps_outcome(int32_t code);
 
 /**
  * Returns a code's name, "EPS_OK"; "EPS_UNKNOWN" for a number without a code. The text is static
@@ -1060,7 +1073,7 @@ EPS_API int32_t eps_outcome(int32_t code);
  *
  * Threads: any.
  */
-EPS_API const char *eps_code_name(int32_t code);
+EPS_API const char *EPS_CALL eps_code_name(int32_t code);
 
 /**
  * Returns who acts on a code. The text is static and must not be freed.
@@ -1077,7 +1090,7 @@ EPS_API const char *eps_code_name(int32_t code);
  *
  * Threads: any.
  */
-EPS_API const char *eps_code_action(int32_t code);
+EPS_API const char *EPS_CALL eps_code_action(int32_t code);
 
 /**
  * Returns a code's meaning in one or two English sentences, as in this header. For a number
@@ -1085,7 +1098,7 @@ EPS_API const char *eps_code_action(int32_t code);
  *
  * Threads: any.
  */
-EPS_API const char *eps_code_meaning(int32_t code);
+EPS_API const char *EPS_CALL eps_code_meaning(int32_t code);
 
 /**
  * Returns one value of a JSON text, for a program without a JSON library.
@@ -1106,7 +1119,7 @@ EPS_API const char *eps_code_meaning(int32_t code);
  *
  * Threads: any. No client is needed.
  */
-EPS_API int32_t eps_json_get(const eps_buffer *buffer, const char *pointer, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_json_get(const eps_buffer *buffer, const char *pointer, eps_buffer *out);
 
 /**
  * Writes a text as a JSON string with its quotes, for a program that writes its own options_json.
@@ -1119,21 +1132,21 @@ EPS_API int32_t eps_json_get(const eps_buffer *buffer, const char *pointer, eps_
  *
  * Threads: any. No client is needed.
  */
-EPS_API int32_t eps_json_quote(const char *text, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_json_quote(const char *text, eps_buffer *out);
 
 /**
  * Returns the library's version, "1.2.3". The text is static and must not be freed.
  *
  * Threads: any.
  */
-EPS_API const char *eps_version(void);
+EPS_API const char *EPS_CALL eps_version(void);
 
 /**
  * Returns the ABI version of the library, to compare with EPS_ABI_VERSION.
  *
  * Threads: any.
  */
-EPS_API uint32_t eps_abi_version(void);
+EPS_API uint32_t EPS_CALL eps_abi_version(void);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -526,11 +526,11 @@ private:
     std::uintptr_t last_number_ = 0;
 };
 
-inline void log(void *number, std::int32_t level, const char *line, std::size_t len) noexcept {
+inline void EPS_CALL log(void *number, std::int32_t level, const char *line, std::size_t len) noexcept {
     Functions<LogFunction>::call(number, static_cast<Level>(level), std::string_view(line, len));
 }
 
-inline void notify(void *number, const char *json, std::size_t len) noexcept {
+inline void EPS_CALL notify(void *number, const char *json, std::size_t len) noexcept {
     Functions<NotifyFunction>::call(number, std::string_view(json, len));
 }
 

@@ -1,5 +1,13 @@
 // Made by `cargo xtask header` from the library's table of codes; do not edit.
 
+using System.Reflection;
+
+[assembly: AssemblyTitle("EngagePointShop")]
+[assembly: AssemblyProduct("engage-point-shop")]
+[assembly: AssemblyVersion("0.1.0.0")]
+[assembly: AssemblyFileVersion("0.1.0.0")]
+[assembly: AssemblyInformationalVersion("0.1.0")]
+
 namespace EngagePointShop
 {
     internal static class Abi

@@ -1,12 +1,14 @@
 """Makes the wheel of one platform: the package, the platform's native library and the licences.
 
     python3 build_wheel.py --library target/release/libengage_point_shop.so \\
-        --platform manylinux_2_17_x86_64 --out dist
+        --platform manylinux_2_17_x86_64 --notices THIRD-PARTY-LICENCES.txt --out dist
 
 The platform is pip's tag: win_amd64, win32, manylinux_2_17_x86_64, manylinux_2_17_aarch64,
 linux_x86_64. Two wheels of the same files have the same bytes. The script needs only Python: no
 compiler builds or installs the wheel.
 """
+
+from __future__ import annotations
 
 import argparse
 import base64
@@ -24,15 +26,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Makes the wheel of one platform.")
     parser.add_argument("--library", type=Path, required=True, help="the native library, built for the platform")
     parser.add_argument("--platform", required=True, help="the platform's tag, manylinux_2_17_x86_64")
+    parser.add_argument("--notices", type=Path, help="the licences of the crates in the library; a release has them")
     parser.add_argument("--out", type=Path, required=True, help="the folder to put the wheel into")
     given = parser.parse_args()
     found = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
     if found is None:
         raise SystemExit("Cargo.toml has no version. Add version = \"1.2.3\" to it.")
-    print(build(given.library, given.platform, given.out, found[1]))
+    print(build(given.library, given.platform, given.notices, given.out, found[1]))
 
 
-def build(library: Path, platform: str, out: Path, version: str) -> Path:
+def build(library: Path, platform: str, notices: Path | None, out: Path, version: str) -> Path:
     """Writes the wheel and returns its path."""
     info = f"engage_point_shop-{version}.dist-info"
     package = HERE / "engage_point_shop"
@@ -43,9 +46,14 @@ def build(library: Path, platform: str, out: Path, version: str) -> Path:
     files[f"engage_point_shop/{name}"] = library.read_bytes()
     for licence in ("LICENSE-APACHE", "LICENSE-MIT"):
         files[f"{info}/licenses/{licence}"] = (ROOT / licence).read_bytes()
+    third_party = ""
+    if notices is not None:
+        files[f"{info}/licenses/THIRD-PARTY-LICENCES.txt"] = notices.read_bytes()
+        third_party = "License-File: THIRD-PARTY-LICENCES.txt\n"
     files[f"{info}/METADATA"] = (
         f"Metadata-Version: 2.4\nName: engage-point-shop\nVersion: {version}\nSummary: Sell loyalty rewards for points at the till\n"
-        "License-Expression: MIT OR Apache-2.0\nLicense-File: LICENSE-APACHE\nLicense-File: LICENSE-MIT\nRequires-Python: >=3.9\n"
+        "License-Expression: MIT OR Apache-2.0\nLicense-File: LICENSE-APACHE\nLicense-File: LICENSE-MIT\n"
+        f"{third_party}Requires-Python: >=3.9\n"
         f"Description-Content-Type: text/markdown\n\n{(HERE / 'README.md').read_text()}"
     ).encode()
     files[f"{info}/WHEEL"] = (

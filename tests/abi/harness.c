@@ -24,12 +24,14 @@
 #undef GUID
 #undef TEXT
 #define close_socket closesocket
+#define DRIVE "C:"
 #define printf_format __MINGW_PRINTF_FORMAT
 #else
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #define close_socket close
+#define DRIVE ""
 #define printf_format printf
 #endif
 
@@ -513,7 +515,7 @@ static void bad_opens(void)
     REJECTED(1, config_of("http://acme.voyado.com", ""), EPS_BAD_CONFIG, "baseUrl");
     REJECTED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false}", EPS_NO_CA_CERTIFICATES, "");
     REJECTED(1, "{\"baseUrl\":\"https://localhost\",\"userAgent\":\"T/1\",\"systemTrust\":false,\"caFile\":\"/nowhere/ca.pem\"}", EPS_NO_CA_CERTIFICATES, "caFile");
-    REJECTED(1, config_of(url, ",\"journalPath\":\"/nowhere/at/all/points.db\""), EPS_JOURNAL_CANNOT_OPEN, "");
+    REJECTED(1, config_of(url, ",\"journalPath\":\"" DRIVE "/nowhere/at/all/points.db\""), EPS_JOURNAL_CANNOT_OPEN, "");
 
     int32_t code = eps_client_open(1, fine, NULL, &out);
     PROBLEM(code, EPS_NULL_ARGUMENT, "client", "eps_client_open");

@@ -6,6 +6,7 @@ mod bindings;
 mod codes;
 mod coexistence;
 mod compatibility;
+mod cpp;
 mod harness;
 mod header;
 mod layers;

@@ -195,6 +195,40 @@ static class Lifetimes
         Check(made.OperationId == "x" && made.Explanation != null, "a test of a POS makes its own exceptions");
     }
 
+    // The queue of a user interface's thread, as WinForms has one.
+    sealed class Window : SynchronizationContext
+    {
+        readonly System.Collections.Concurrent.BlockingCollection<Action> queue = new System.Collections.Concurrent.BlockingCollection<Action>();
+
+        public override void Post(SendOrPostCallback function, object state) => queue.Add(() => function(state));
+
+        public void Run(Func<System.Threading.Tasks.Task> begin)
+        {
+            var before = Current;
+            SetSynchronizationContext(this);
+            var task = begin();
+            task.ContinueWith(_ => queue.CompleteAdding());
+            foreach (var action in queue.GetConsumingEnumerable()) action();
+            SetSynchronizationContext(before);
+            task.Wait();
+        }
+    }
+
+    static void UserInterface()
+    {
+        using (var shop = Open("window.db"))
+        {
+            new Window().Run(async () =>
+            {
+                var thread = Thread.CurrentThread.ManagedThreadId;
+                var stalled = shop.PurchaseAsync(Bjorn, Coffee, new PurchaseOptions { Reference = "cs window 1" });
+                var bought = await shop.PurchaseAsync(Astrid, Coffee, new PurchaseOptions { Reference = "cs window 2" });
+                Check(bought.Outcome == Outcome.Completed && !stalled.IsCompleted, "the window's thread waits for no purchase");
+                Check(Thread.CurrentThread.ManagedThreadId == thread, "and gets the outcome");
+            });
+        }
+    }
+
     static void Cultures()
     {
         var odd = (System.Globalization.CultureInfo)System.Globalization.CultureInfo.InvariantCulture.Clone();
@@ -278,6 +312,7 @@ static class Lifetimes
         Logging();
         Waiting();
         Submitting();
+        UserInterface();
         Cultures();
         Texts();
         // Left open with a log function, and with a task in a call: the process still ends cleanly.

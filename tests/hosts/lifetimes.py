@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from engage_point_shop import waiting
 from engage_point_shop import Action, AsyncClient, Client, Code, Declined, LogLevel, NotSent, Operation, Pending, log_to
 
 ASTRID = "a0000000-0000-4000-8000-000000000001"
@@ -166,6 +167,21 @@ def interrupts() -> None:
                 check(False, "Ctrl-C ends the call")
         check(handled.is_set(), "a handler that returns ends no call")
         check(shop.list_unacknowledged()[0]["outcome"] == "pending", "the journal holds the purchase")
+
+        class Interrupted(threading.Thread):
+            def start(self) -> None:
+                super().start()
+                raise KeyboardInterrupt
+
+        # A signal comes while the thread of the call starts.
+        usual, waiting.threading.Thread = threading.Thread, Interrupted
+        try:
+            shop.list_items(BJORN)
+        except KeyboardInterrupt as interrupt:
+            outcome = getattr(interrupt, "outcome", "lost")
+            check(outcome is None or outcome.code == Code.CANCELLED, f"it has its outcome too, {outcome!r}")
+        finally:
+            waiting.threading.Thread = usual
         check(len(shop.list_items(ASTRID)) > 0, "and the client works")
 
 
@@ -199,7 +215,7 @@ def texts() -> None:
             check(False, "a NUL inside is seen")
 
 
-async def waiting() -> None:
+async def threads() -> None:
     """Calls that wait hold up neither the loop nor each other; each cancelled call reports its true outcome."""
     with open_shop("waiting.db") as shop:
         stalled = [asyncio.ensure_future(asyncio.to_thread(shop.list_items, BJORN)) for _ in range(2)]
@@ -269,7 +285,7 @@ log_records()
 interrupts()
 values()
 texts()
-asyncio.run(waiting())
+asyncio.run(threads())
 asyncio.run(tasks())
 forking()
 # Left open with a log function, and with a thread in a call: Python still ends cleanly.

@@ -41,6 +41,26 @@ static void leave(const char *program, int number) {
     CloseHandle(child.hProcess);
 }
 
+/* A device's name is no file in any folder. */
+static void devices(void) {
+    static const char *const places[] = {"\"journalPath\": \"%s/COM1.db\"", "\"journalPath\": \"%s/nul\"",
+                                         "\"journalPath\": \"%s/a.db\", \"sealPath\": \"%s/LPT1.seal\""};
+    size_t at;
+
+    for (at = 0; at < sizeof places / sizeof *places; at++) {
+        char place[1200], config[1400];
+        eps_client *client;
+        eps_buffer out;
+
+        snprintf(place, sizeof place, places[at], folder, folder);
+        snprintf(config, sizeof config, "{\"baseUrl\": \"http://127.0.0.1:1\", \"userAgent\": \"Host/1\", %s}", place);
+        check(eps_client_open(EPS_ABI_VERSION, config, &client, &out) == EPS_JOURNAL_UNSAFE, place, 0,
+              "a device is no journal and no seal");
+        eps_buffer_dispose(&out);
+        eps_client_close(client);
+    }
+}
+
 static HANDLE held;
 static volatile LONG is_over;
 static char journal[600];
@@ -120,6 +140,7 @@ int main(int argc, char **argv) {
                   "no write-ahead log is left at rest");
         }
     }
+    devices();
     puts(failed ? "failed" : "shared");
     return failed;
 }

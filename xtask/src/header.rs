@@ -111,7 +111,22 @@ pub fn header() -> Result<String> {
     }
     let mut bytes = Vec::new();
     builder.generate().map_err(|error| format!("cbindgen: {error}"))?.write(&mut bytes);
-    String::from_utf8(bytes).map_err(|error| format!("cbindgen: {error}"))
+    String::from_utf8(bytes).map(|text| with_convention(&text)).map_err(|error| format!("cbindgen: {error}"))
+}
+
+/// States the calling convention of every function and of every type of a function. MSVC takes it
+/// only directly before the name, where cbindgen writes nothing.
+fn with_convention(header: &str) -> String {
+    let mut text = header.replace("typedef void (*eps_", "typedef void (EPS_CALL *eps_");
+    let mut from = 0;
+    while let Some(found) = text[from..].find("\nEPS_API") {
+        let declared = from + found;
+        let Some(bracket) = text[declared..].find('(') else { break };
+        let name = text[..declared + bracket].rfind("eps_").unwrap_or(declared);
+        text.insert_str(name, "EPS_CALL ");
+        from = declared + bracket;
+    }
+    text
 }
 
 fn constants() -> String {
@@ -126,6 +141,16 @@ fn constants() -> String {
 #define EPS_API __declspec(dllimport)
 #else
 #define EPS_API
+#endif
+#endif
+
+/* The calling convention of every function and callback: cdecl, also in a program whose default is
+ * another one (/Gz, -mrtd). A callback with another convention does not compile. */
+#ifndef EPS_CALL
+#if defined(_WIN32)
+#define EPS_CALL __cdecl
+#else
+#define EPS_CALL
 #endif
 #endif
 
@@ -234,6 +259,15 @@ mod tests {
         for row in TABLE {
             assert_eq!(text.matches(&format!("#define {} ", row.name)).count(), 1, "{}", row.name);
         }
+    }
+
+    #[test]
+    fn convention_stands_before_each_name_and_callback() {
+        let before = "\nEPS_API int32_t eps_a(eps_client *client);\n\nEPS_API\nconst char *eps_b(void);\n\
+                      typedef void (*eps_log_fn)(void *user);\n/* eps_a(1) */\n";
+        let after = "\nEPS_API int32_t EPS_CALL eps_a(eps_client *client);\n\nEPS_API\nconst char *EPS_CALL eps_b(void);\n\
+                     typedef void (EPS_CALL *eps_log_fn)(void *user);\n/* eps_a(1) */\n";
+        assert_eq!(with_convention(before), after);
     }
 
     #[test]

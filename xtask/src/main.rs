@@ -77,7 +77,7 @@ enum Command {
     },
     /// Makes the packages in dist/: archives, wheels and the NuGet package
     Package {
-        /// linux-x64, linux-arm64, win-x64, win-x86, or all
+        /// linux-x64, linux-arm64, win-x64, win-x86, win7-x64, win7-x86, or all
         target: String,
     },
     /// Makes the shipped form of a static library: only the header's functions are visible

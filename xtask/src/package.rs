@@ -52,11 +52,16 @@ pub fn package(target: &'static Target) -> Result<Built> {
     for package in pack(&built, &dist())? {
         println!("packaged {}", shown(&package)?);
     }
+    if let Some(symbols) = &built.symbols {
+        let kept = dist().join(format!("{NAME}-{VERSION}-{}.debug", target.name));
+        copy(symbols, &kept)?;
+        println!("kept {}", shown(&kept)?);
+    }
     Ok(built)
 }
 
 /// Writes the archive and the wheel of a build. The same files give the same bytes.
-pub fn pack(built: &Built, into: &Path) -> Result<[PathBuf; 2]> {
+pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
     make(into)?;
     let target = built.target;
     let stem = format!("{NAME}-{VERSION}-{}", target.name);
@@ -64,11 +69,15 @@ pub fn pack(built: &Built, into: &Path) -> Result<[PathBuf; 2]> {
     let tree = work.join(&stem);
     layout::tree(built, &tree)?;
     notices::write(target, &tree)?;
-    let archive = archive(&work, &stem, target.is_windows(), into)?;
-    let mut wheel = Command::new("python3");
-    wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", target.wheel]);
-    let wheel = output(wheel.arg("--library").arg(&built.shared).arg("--out").arg(into))?;
-    Ok([archive, wheel.trim().into()])
+    let mut packages = vec![archive(&work, &stem, target.is_windows(), into)?];
+    if let Some(platform) = target.wheel {
+        let mut wheel = Command::new("python3");
+        wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", platform]);
+        wheel.arg("--notices").arg(tree.join("THIRD-PARTY-LICENCES.txt"));
+        let wheel = output(wheel.arg("--library").arg(&built.shared).arg("--out").arg(into))?;
+        packages.push(wheel.trim().into());
+    }
+    Ok(packages)
 }
 
 /// Checks that packing the same files again gives the same bytes.

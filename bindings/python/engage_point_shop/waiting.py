@@ -18,41 +18,67 @@ _STEP = 0.05
 """How long the main thread waits in one step, in seconds: Windows runs no handler during a wait."""
 
 
+class _Made:
+    """A call on a thread of its own."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self._lock = threading.Lock()
+        self._has_begun = False
+        self._is_abandoned = False
+        self.done = threading.Event()
+        self.is_result = False
+        self.value: Any = None
+
+    def run(self) -> None:
+        with self._lock:
+            if self._is_abandoned:
+                return
+            self._has_begun = True
+        try:
+            self.value, self.is_result = self._call(), True
+        except BaseException as error:  # Raised again on the main thread.
+            self.value = error
+        finally:
+            self.done.set()
+
+    def abandon(self) -> bool:
+        """Returns whether the call will never be made."""
+        with self._lock:
+            self._is_abandoned = not self._has_begun
+        return self._is_abandoned
+
+
 def interruptible(call: Callable[[], _Result], cancel: Callable[[], object]) -> _Result:
     """Makes a call. If a signal handler raises, the call is cancelled and its end is awaited.
 
-    The exception then has the attribute `outcome`: the result of the call, or its exception.
+    The exception then has the attribute `outcome`: the result of the call, or its exception, or None
+    if the call was not made.
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
-    outcome: list[Any] = []
-    done = threading.Event()
-
-    def run() -> None:
-        try:
-            outcome.append((True, call()))
-        except BaseException as error:  # Raised again below.
-            outcome.append((False, error))
-        finally:
-            done.set()
-
-    worker = threading.Thread(target=run, name="eps-call", daemon=True)
+    made = _Made(call)
     interrupt: BaseException | None = None
-    worker.start()
-    while not done.is_set():
-        try:
-            if interrupt is not None:
+    try:
+        threading.Thread(target=made.run, name="eps-call", daemon=True).start()
+        while not made.done.wait(_STEP):
+            pass
+    except BaseException as raised:  # Of a signal handler, or no thread could be started.
+        interrupt = raised
+    if interrupt is not None:
+        while not made.done.is_set():
+            try:
+                if made.abandon():
+                    break
                 # Repeated: it has no effect on a call that has not entered the library yet.
                 cancel()
-            done.wait(_STEP)
-        except BaseException as raised:  # Of a signal handler.
-            interrupt = interrupt or raised
-    is_result, value = outcome[0]
-    if interrupt is not None:
-        setattr(interrupt, "outcome", value)
+                made.done.wait(_STEP)
+            except BaseException:  # The first exception is raised.
+                pass
+        setattr(interrupt, "outcome", made.value)
         raise interrupt
-    if is_result:
-        result: _Result = value
+    if made.is_result:
+        result: _Result = made.value
         return result
     # The traceback begins here.
-    raise value.with_traceback(None)
+    raise made.value.with_traceback(None)

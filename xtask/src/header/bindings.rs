@@ -1,6 +1,7 @@
 //! The codes, outcomes and log levels of the bindings, from the table that makes the C header.
 
 use super::{ACTIONS, CLASSES, LEVELS, OUTCOMES, rows, wrapped};
+use engage_point_shop::VERSION;
 use engage_point_shop::code::Row;
 use engage_point_shop::ffi::EPS_ABI_VERSION;
 use std::fmt::Write;
@@ -42,7 +43,14 @@ pub fn cpp() -> String {
 /// Returns `bindings/csharp/Codes.cs`.
 pub fn csharp() -> String {
     let mut text = format!(
-        "// Made by `cargo xtask header` from the library's table of codes; do not edit.\n\nnamespace EngagePointShop\n{{\n    \
+        "// Made by `cargo xtask header` from the library's table of codes; do not edit.\n\n\
+         using System.Reflection;\n\n\
+         [assembly: AssemblyTitle(\"EngagePointShop\")]\n\
+         [assembly: AssemblyProduct(\"engage-point-shop\")]\n\
+         [assembly: AssemblyVersion(\"{VERSION}.0\")]\n\
+         [assembly: AssemblyFileVersion(\"{VERSION}.0\")]\n\
+         [assembly: AssemblyInformationalVersion(\"{VERSION}\")]\n\n\
+         namespace EngagePointShop\n{{\n    \
          internal static class Abi\n    {{\n        internal const uint Version = {EPS_ABI_VERSION};\n    }}\n"
     );
     let mut list = |comment: &str, name: &str, entries: &[Entry]| {

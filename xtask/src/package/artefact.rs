@@ -2,7 +2,7 @@
 
 use super::Built;
 use super::build::registry;
-use super::target::{GLIBC, LINUX_LIBRARIES, SHARED_BUDGET, STATIC_BUDGET, WINDOWS_LIBRARIES};
+use super::target::{GLIBC, LINUX_LIBRARIES, SHARED_BUDGET, STATIC_BUDGET};
 use crate::run::{Result, output, root};
 use crate::static_library::{Binutils, functions, visible};
 use std::collections::BTreeSet;
@@ -19,8 +19,12 @@ pub fn check(built: &Built) -> Result {
         let headers = output(built.target.binutils.tool("objdump").arg("-p").arg(shared))?;
         exports(name, &exports_of_dll(&headers))?;
         let needs = needs_of_dll(&headers);
-        only(name, &needs, WINDOWS_LIBRARIES)?;
+        only_imports(name, &imports_of_dll(&headers), built.target.imports())?;
         has_version(shared)?;
+        has_no_time(shared)?;
+        if let Some(missing) = ["DYNAMIC_BASE", "NX_COMPAT"].into_iter().find(|flag| !headers.contains(flag)) {
+            return Err(format!("{name}: the DLL lacks {missing}"));
+        }
         println!("{name}: {} KB, needs {}", size / 1000, needs.join(" "));
         return Ok(());
     }
@@ -93,6 +97,28 @@ fn only(name: &str, needs: &[String], allowed: &[&str]) -> Result {
     }
 }
 
+/// Checks that a Windows library imports only what its oldest Windows has.
+fn only_imports(name: &str, imports: &BTreeSet<String>, allowed: &str) -> Result {
+    let allowed: BTreeSet<&str> = allowed.lines().filter(|line| !line.starts_with('#')).collect();
+    let more: Vec<_> = imports.iter().filter(|import| !allowed.contains(import.as_str())).collect();
+    match more.as_slice() {
+        [] if imports.len() < 10 => Err(format!("{name}: too few imports; the output of objdump was not understood")),
+        [] => Ok(()),
+        _ => Err(format!("{name}: imports {more:?}, which its oldest Windows may lack; see packaging/windows")),
+    }
+}
+
+/// Checks that the header of a DLL has no time: each build would be another file.
+fn has_no_time(dll: &Path) -> Result {
+    let bytes = fs::read(dll).map_err(|error| format!("{}: {error}", dll.display()))?;
+    let number = |at: usize| bytes.get(at..at + 4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+    let header = number(0x3c).and_then(|at| usize::try_from(at).ok());
+    match header.and_then(|header| number(header + 8)) {
+        Some(0) => Ok(()),
+        time => Err(format!("{} has the time {time:?} in its header", dll.display())),
+    }
+}
+
 /// Returns the texts in brackets on the lines of a tag.
 fn bracketed(dynamic: &str, tag: &str) -> Vec<String> {
     let lines = dynamic.lines().filter(|line| line.contains(tag));
@@ -112,6 +138,26 @@ fn exports_of_dll(headers: &str) -> BTreeSet<String> {
     let table = headers.split_once("[Ordinal/Name Pointer] Table").map_or("", |(_, table)| table);
     let rows = table.lines().skip(1).take_while(|line| line.trim_start().starts_with('['));
     rows.filter_map(|line| line.split_whitespace().last().map(str::to_owned)).collect()
+}
+
+/// Returns the imported functions as `dll function`.
+fn imports_of_dll(headers: &str) -> BTreeSet<String> {
+    let (mut imports, mut dll) = (BTreeSet::new(), String::new());
+    for line in headers.lines() {
+        let mut words = line.split_whitespace();
+        if let Some(name) = line.trim().strip_prefix("DLL Name: ") {
+            dll = name.to_lowercase();
+        } else if line.trim().is_empty() {
+            dll.clear();
+        } else if let (false, Some(address), Some(hint), Some(function), None) =
+            (dll.is_empty(), words.next(), words.next(), words.next(), words.next())
+            && u64::from_str_radix(address, 16).is_ok()
+            && hint.parse::<u32>().is_ok()
+        {
+            imports.insert(format!("{dll} {function}"));
+        }
+    }
+    imports
 }
 
 /// Returns the DLLs once each, in lower case: Windows ignores the case.
@@ -151,6 +197,19 @@ mod tests {
         let headers = "\tDLL Name: KERNEL32.dll\n\tDLL Name: kernel32.dll\n[Ordinal/Name Pointer] Table\n\t[   0] eps_a\n\t[   1] eps_b\n\nmore\n";
         assert_eq!(needs_of_dll(headers), ["kernel32.dll"]);
         assert_eq!(exports_of_dll(headers).into_iter().collect::<Vec<_>>(), ["eps_a", "eps_b"]);
+    }
+
+    #[test]
+    fn dll_headers_give_imported_functions_and_their_limit() {
+        let headers = "\tDLL Name: KERNEL32.dll\n\tvma:  Hint/Ord Member-Name Bound-To\n\t2a1ff2\t  291  CloseHandle\n\n\
+                       \tDLL Name: ws2_32.dll\n\t2a2000\t    7  recv\n";
+        let imports = imports_of_dll(headers);
+        assert_eq!(imports.iter().collect::<Vec<_>>(), ["kernel32.dll CloseHandle", "ws2_32.dll recv"]);
+        let many: BTreeSet<String> = (0..10).map(|number| format!("a.dll f{number}")).collect();
+        let listed = many.iter().cloned().collect::<Vec<_>>().join("\n");
+        assert!(only_imports("x", &many, &listed).is_ok());
+        assert!(only_imports("x", &many, "# a comment").unwrap_err().contains("a.dll f0"));
+        assert!(only_imports("x", &BTreeSet::new(), &listed).is_err());
     }
 
     #[test]

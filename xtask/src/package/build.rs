@@ -20,6 +20,8 @@ pub struct Built {
     pub native: String,
     /// The import libraries for MinGW and MSVC. Windows only.
     pub imports: Vec<PathBuf>,
+    /// The debug symbols of the shared library, kept per release.
+    pub symbols: Option<PathBuf>,
 }
 
 const ZIG: &[&str] = &["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];
@@ -66,6 +68,14 @@ fn compiler(target: &Target, into: &Path) -> Result<Command> {
     let remap = remap.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     command.env("CARGO_ENCODED_RUSTFLAGS", remap.join("\u{1f}"));
     command.env("SOURCE_DATE_EPOCH", built_on()?).env("CARGO_TARGET_DIR", into);
+    if target.is_windows() {
+        // The C compiler has no name by these triples.
+        let variable = target.triple.replace('-', "_");
+        command.env(format!("CC_{variable}"), target.cc);
+        command.env(format!("AR_{variable}"), format!("{}ar", target.binutils.prefix));
+        // The symbols are kept beside the package, and stripped below.
+        command.env("CARGO_PROFILE_RELEASE_STRIP", "none").env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only");
+    }
     command.args(["rustc", "--package", NAME, "--lib", "--release", "--locked"]);
     if target.toolchain != Toolchain::Pinned {
         command.arg(STD);
@@ -91,9 +101,9 @@ pub fn with_faults(target: &Target) -> Result<PathBuf> {
 
 /// Returns a target's further linker arguments.
 fn startup(target: &Target) -> Result<Vec<String>> {
-    match target.name {
-        "win-x86" => Ok(vec!["--".into(), "-L".into(), format!("native={}", startup_objects(target)?.display())]),
-        _ => Ok(Vec::new()),
+    match target.is_32_bit() {
+        true => Ok(vec!["--".into(), "-L".into(), format!("native={}", startup_objects(target)?.display())]),
+        false => Ok(Vec::new()),
     }
 }
 
@@ -106,16 +116,16 @@ pub fn build(target: &'static Target) -> Result<Built> {
     if target.is_windows() {
         command.args(["--crate-type", "cdylib", "--target", &triple(target)]);
         run(command.args(startup(target)?))?;
-        // After cargo's strip the DLL still has a symbol table, a fifth of its size.
-        run(target.binutils.tool("strip").arg("--strip-all").arg(made.join("engage_point_shop.dll")))?;
+        // Cargo's own file stays as it is: the next packing reads its symbols again.
+        let (linked, stripped) = (made.join("engage_point_shop.dll"), made.join("stripped"));
+        let (shared, symbols) = (stripped.join("engage_point_shop.dll"), stripped.join("engage_point_shop.debug"));
+        make(&stripped)?;
+        run(target.binutils.tool("objcopy").arg("--only-keep-debug").arg(&linked).arg(&symbols))?;
+        // strip writes this time into the header.
+        let mut strip = target.binutils.tool("strip");
+        run(strip.env("SOURCE_DATE_EPOCH", "0").arg("--strip-all").arg(&linked).arg("-o").arg(&shared))?;
         let imports = vec![made.join("libengage_point_shop.dll.a"), import_library(target, &made)?];
-        return Ok(Built {
-            target,
-            shared: made.join("engage_point_shop.dll"),
-            archive: None,
-            native: String::new(),
-            imports,
-        });
+        return Ok(Built { target, shared, archive: None, native: String::new(), imports, symbols: Some(symbols) });
     }
     let native = made.join("native-static-libs.txt");
     command.args(["--crate-type", "cdylib,staticlib", "--target", &triple(target)]);
@@ -131,6 +141,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
         archive: Some(archive),
         native,
         imports: Vec::new(),
+        symbols: None,
     })
 }
 
@@ -156,7 +167,7 @@ pub fn registry() -> PathBuf {
 /// Builds the objects that begin and end a 32-bit Windows program's unwinding tables; no package
 /// has them.
 fn startup_objects(target: &Target) -> Result<PathBuf> {
-    let folder = target_folder().join("package").join("startup");
+    let folder = target_folder().join("package").join("startup").join(target.triple);
     make(&folder)?;
     let version = output(Command::new("/usr/bin/rustc").arg("--version"))?;
     let version = version.split_whitespace().nth(1).unwrap_or_default().to_owned();
@@ -179,7 +190,7 @@ fn import_library(target: &Target, made: &Path) -> Result<PathBuf> {
     let (definitions, library) = (made.join("engage_point_shop.def"), made.join("engage_point_shop.lib"));
     let functions: Vec<String> = static_library::functions()?.into_iter().collect();
     write(&definitions, format!("LIBRARY engage_point_shop.dll\nEXPORTS\n{}\n", functions.join("\n")))?;
-    let machine = if target.name == "win-x86" { "i386" } else { "i386:x86-64" };
+    let machine = if target.is_32_bit() { "i386" } else { "i386:x86-64" };
     let mut dlltool = Command::new(zig()?.join("python"));
     dlltool.args(["-m", "ziglang", "dlltool", "-m", machine, "-D", "engage_point_shop.dll", "-d"]).arg(&definitions);
     run(dlltool.arg("-l").arg(&library))?;
@@ -200,5 +211,5 @@ pub fn from_debug(into: &Path) -> Result<Built> {
     output(rustc.arg(format!("native-static-libs={}", native.display())).arg(&empty))?;
     let native = fs::read_to_string(&native).map_err(|error| error.to_string())?.trim().to_owned();
     let shared = made.join("libengage_point_shop.so");
-    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new() })
+    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None })
 }

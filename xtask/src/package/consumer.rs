@@ -54,7 +54,7 @@ pub fn use_installed(target: &Target, installed: &Path, work: &Path, runner: &Ru
     }
     let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
     for (at, program) in programs.iter().enumerate() {
-        let journal = work.join(format!("points-{at}.db"));
+        let journal = seen(target, &work.join(format!("points-{at}.db")));
         let mut command = run_by(runner, program);
         command.arg(&sandbox.https).arg(&sandbox.ca).arg(&sandbox.key).arg(&journal).current_dir(work);
         let printed = output(&mut command)?;
@@ -69,6 +69,11 @@ pub fn use_installed(target: &Target, installed: &Path, work: &Path, runner: &Ru
     let names: Vec<_> = programs.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
     println!("{}: programs from the package bought: {}", target.name, names.join(", "));
     Ok(())
+}
+
+/// Returns a path as the programs of a target see it: Wine's drive Z is this machine's root.
+pub fn seen(target: &Target, path: &Path) -> PathBuf {
+    if target.is_windows() { format!("Z:{}", path.display()).into() } else { path.to_owned() }
 }
 
 /// Returns the command that runs a target's program.

@@ -27,7 +27,10 @@ pub fn pack(built: &[Built], into: &Path) -> Result<PathBuf> {
     make(&framework)?;
     make(&standard)?;
     // Compiled against the oldest framework, so that the binding needs no newer one.
-    compile(&framework.join("EngagePointShop.dll"), &["-sdk:4.6.1-api", "-deterministic"])?;
+    let docs = framework.join("EngagePointShop.xml");
+    let documented = format!("-doc:{}", docs.display());
+    compile(&framework.join("EngagePointShop.dll"), &["-sdk:4.6.1-api", "-deterministic", &documented])?;
+    copy(&docs, &standard.join("EngagePointShop.xml"))?;
     let program = target_folder().join("package").join("netstandard.exe");
     let mut mcs = Command::new("mcs");
     mcs.args(["-warnaserror+", &format!("-r:{CECIL}"), &format!("-out:{}", program.display())]);
@@ -35,7 +38,8 @@ pub fn pack(built: &[Built], into: &Path) -> Result<PathBuf> {
     let mut retarget = Command::new("mono");
     retarget.arg(program).arg(framework.join("EngagePointShop.dll")).arg(NETSTANDARD);
     run(retarget.arg(standard.join("EngagePointShop.dll")))?;
-    for built in built {
+    // .NET on Windows 7 is .NET Framework, whose program takes the library from the archive.
+    for built in built.iter().filter(|built| !built.target.is_windows_7()) {
         let native = work.join("runtimes").join(built.target.name).join("native");
         make(&native)?;
         let name = if built.target.is_windows() { "engage_point_shop.dll" } else { "libengage_point_shop.so" };
@@ -52,6 +56,7 @@ pub fn pack(built: &[Built], into: &Path) -> Result<PathBuf> {
         make(path.parent().unwrap_or(&work))?;
         write(&path, text.replace("@VERSION@", VERSION))?;
     }
+    copy(&root().join("bindings/csharp/README.md"), &work.join("README.md"))?;
     copy(&root().join("LICENSE-MIT"), &work.join("LICENSE-MIT"))?;
     copy(&root().join("LICENSE-APACHE"), &work.join("LICENSE-APACHE"))?;
     let package = into.join(name());

@@ -20,8 +20,8 @@ pub struct Target {
     pub name: &'static str,
     pub triple: &'static str,
     pub toolchain: Toolchain,
-    /// Python's name (platform tag).
-    pub wheel: &'static str,
+    /// Python's name (platform tag). None: no Python of this package's age is supported.
+    pub wheel: Option<&'static str>,
     pub binutils: Binutils,
     /// The C compiler of the test programs.
     pub cc: &'static str,
@@ -36,18 +36,10 @@ pub const GLIBC: (u32, u32) = (2, 17);
 pub const LINUX_LIBRARIES: &[&str] =
     &["libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
 
-/// The DLLs that the Windows libraries may need: parts of Windows 10. No VC++ or GCC runtime.
-pub const WINDOWS_LIBRARIES: &[&str] = &[
-    "advapi32.dll",
-    "api-ms-win-core-synch-l1-2-0.dll",
-    "bcrypt.dll",
-    "bcryptprimitives.dll",
-    "crypt32.dll",
-    "kernel32.dll",
-    "msvcrt.dll",
-    "ntdll.dll",
-    "ws2_32.dll",
-];
+/// The functions that a Windows library may import, as `dll function`: parts of its oldest Windows.
+/// No VC++ or GCC runtime.
+pub const WINDOWS_10: &str = include_str!("../../../packaging/windows/imports-10.txt");
+pub const WINDOWS_7: &str = include_str!("../../../packaging/windows/imports-7.txt");
 
 /// The size limits, in bytes.
 pub const SHARED_BUDGET: u64 = 3_500_000;
@@ -65,7 +57,7 @@ pub const TARGETS: &[Target] = &[
         name: "linux-x64",
         triple: "x86_64-unknown-linux-gnu",
         toolchain: Toolchain::Pinned,
-        wheel: "manylinux_2_17_x86_64",
+        wheel: Some("manylinux_2_17_x86_64"),
         binutils: Binutils { prefix: "" },
         cc: "cc",
         needs: &[VENV],
@@ -74,7 +66,7 @@ pub const TARGETS: &[Target] = &[
         name: "linux-arm64",
         triple: "aarch64-unknown-linux-gnu",
         toolchain: Toolchain::DebianZig,
-        wheel: "manylinux_2_17_aarch64",
+        wheel: Some("manylinux_2_17_aarch64"),
         binutils: Binutils { prefix: "aarch64-linux-gnu-" },
         cc: "aarch64-linux-gnu-gcc",
         needs: &[
@@ -94,34 +86,55 @@ pub const TARGETS: &[Target] = &[
         name: "win-x64",
         triple: "x86_64-pc-windows-gnu",
         toolchain: Toolchain::DebianMingw,
-        wheel: "win_amd64",
+        wheel: Some("win_amd64"),
         binutils: Binutils { prefix: "x86_64-w64-mingw32-" },
         cc: "x86_64-w64-mingw32-gcc",
-        needs: &[
-            VENV,
-            DEBIAN_RUST,
-            DEBIAN_CARGO,
-            DEBIAN_SOURCES,
-            need("MinGW for 64 bits", "gcc-mingw-w64-x86-64", &["x86_64-w64-mingw32-gcc", "--version"]),
-            need("MinGW's C++ for 64 bits", "g++-mingw-w64-x86-64", &["x86_64-w64-mingw32-g++", "--version"]),
-        ],
+        needs: MINGW_64,
     },
     Target {
         name: "win-x86",
         triple: "i686-pc-windows-gnu",
         toolchain: Toolchain::DebianMingw,
-        wheel: "win32",
+        wheel: Some("win32"),
         binutils: Binutils { prefix: "i686-w64-mingw32-" },
         cc: "i686-w64-mingw32-gcc",
-        needs: &[
-            VENV,
-            DEBIAN_RUST,
-            DEBIAN_CARGO,
-            DEBIAN_SOURCES,
-            need("MinGW for 32 bits", "gcc-mingw-w64-i686", &["i686-w64-mingw32-gcc", "--version"]),
-            need("MinGW's C++ for 32 bits", "g++-mingw-w64-i686", &["i686-w64-mingw32-g++", "--version"]),
-        ],
+        needs: MINGW_32,
     },
+    Target {
+        name: "win7-x64",
+        triple: "x86_64-win7-windows-gnu",
+        toolchain: Toolchain::DebianMingw,
+        wheel: None,
+        binutils: Binutils { prefix: "x86_64-w64-mingw32-" },
+        cc: "x86_64-w64-mingw32-gcc",
+        needs: MINGW_64,
+    },
+    Target {
+        name: "win7-x86",
+        triple: "i686-win7-windows-gnu",
+        toolchain: Toolchain::DebianMingw,
+        wheel: None,
+        binutils: Binutils { prefix: "i686-w64-mingw32-" },
+        cc: "i686-w64-mingw32-gcc",
+        needs: MINGW_32,
+    },
+];
+
+const MINGW_64: &[Need] = &[
+    VENV,
+    DEBIAN_RUST,
+    DEBIAN_CARGO,
+    DEBIAN_SOURCES,
+    need("MinGW for 64 bits", "gcc-mingw-w64-x86-64", &["x86_64-w64-mingw32-gcc", "--version"]),
+    need("MinGW's C++ for 64 bits", "g++-mingw-w64-x86-64", &["x86_64-w64-mingw32-g++", "--version"]),
+];
+const MINGW_32: &[Need] = &[
+    VENV,
+    DEBIAN_RUST,
+    DEBIAN_CARGO,
+    DEBIAN_SOURCES,
+    need("MinGW for 32 bits", "gcc-mingw-w64-i686", &["i686-w64-mingw32-gcc", "--version"]),
+    need("MinGW's C++ for 32 bits", "g++-mingw-w64-i686", &["i686-w64-mingw32-g++", "--version"]),
 ];
 
 impl Target {
@@ -133,5 +146,20 @@ impl Target {
 
     pub fn is_windows(&self) -> bool {
         self.name.starts_with("win")
+    }
+
+    /// Whether programs of this target have 32 bits.
+    pub fn is_32_bit(&self) -> bool {
+        self.name.ends_with("x86")
+    }
+
+    /// Whether the package is for Windows 7 and 8.1.
+    pub fn is_windows_7(&self) -> bool {
+        self.name.starts_with("win7")
+    }
+
+    /// The functions that a Windows library may import.
+    pub fn imports(&self) -> &'static str {
+        if self.is_windows_7() { WINDOWS_7 } else { WINDOWS_10 }
     }
 }

@@ -23,7 +23,8 @@ pub fn runner(target: &Target, work: &Path) -> Result<Runner> {
     let owned = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
     let without_logs =
         [("WINEDEBUG", "-all"), ("WINEDLLOVERRIDES", "mscoree,mshtml=")].map(|(a, b)| (a.to_owned(), b.to_owned()));
-    match target.name {
+    let name = if target.is_windows_7() { target.name.replace("win7", "win") } else { target.name.to_owned() };
+    match name.as_str() {
         "linux-arm64" => {
             setup::install(&[QEMU])?;
             // The cross compiler's libraries, also where other ARM64 libraries are installed.
@@ -75,9 +76,13 @@ fn wine32() -> Result<PathBuf> {
     Ok(system)
 }
 
-/// Compiles a substitute for bcryptprimitives.dll into a folder: Wine 8 lacks this library.
+/// Compiles a substitute for bcryptprimitives.dll into a folder: Wine 8 lacks this library. The
+/// package for Windows 7 does not need it.
 pub fn shim(target: &Target, folder: &Path) -> Result {
     make(folder)?;
+    if target.is_windows_7() {
+        return Ok(());
+    }
     let mut cc = Command::new(target.cc);
     cc.args(["-shared", "-O1", "-Wl,--kill-at", "-o"]).arg(folder.join("bcryptprimitives.dll"));
     run(cc.arg(root().join("tests/targets/bcryptprimitives.c")).arg("-ladvapi32"))

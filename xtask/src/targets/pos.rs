@@ -68,7 +68,7 @@ fn python_on_windows(target: &Target, work: &Path, runner: &Runner) -> Result {
     let site = folder.join("site");
     let mut pip = Command::new(zig()?.join("pip"));
     pip.args(["install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check"]);
-    pip.args(["--only-binary=:all:", "--platform", target.wheel, "--target"]).arg(&site);
+    pip.args(["--only-binary=:all:", "--platform", target.wheel.unwrap_or_default(), "--target"]).arg(&site);
     run(pip.arg(wheel(target)))?;
     write(&folder.join("python311._pth"), "python311.zip\n.\nsite\n")?;
     shim(target, &site.join("engage_point_shop"))?;
@@ -81,7 +81,7 @@ fn python_on_windows(target: &Target, work: &Path, runner: &Runner) -> Result {
 }
 
 fn wheel(target: &Target) -> PathBuf {
-    dist().join(format!("engage_point_shop-{VERSION}-py3-none-{}.whl", target.wheel))
+    dist().join(format!("engage_point_shop-{VERSION}-py3-none-{}.whl", target.wheel.unwrap_or_default()))
 }
 
 /// Certifies the POS in C# with the NuGet package, laid out like a build. `framework` names the
@@ -97,15 +97,30 @@ fn csharp(target: &Target, nuget: &Path, framework: &str, work: &Path, runner: &
     if target.is_windows() {
         shim(target, &program.join("runtimes").join(target.name).join("native"))?;
     }
-    let pos = program.join("pos.exe");
-    let mut mcs = Command::new("mcs");
-    mcs.args(["-langversion:7.2", "-warnaserror+"]).arg(format!("-r:{}", binding.display()));
-    if framework == "netstandard2.0" {
-        mcs.arg(format!("-r:{NETSTANDARD}"));
+    let compile = |source: &str, name: &str, folder: &Path| -> Result<PathBuf> {
+        let program = folder.join(format!("{name}.exe"));
+        let mut mcs = Command::new("mcs");
+        mcs.args(["-langversion:7.2", "-warnaserror+"]).arg(format!("-r:{}", binding.display()));
+        if framework == "netstandard2.0" {
+            mcs.arg(format!("-r:{NETSTANDARD}"));
+        }
+        run(mcs.arg(format!("-out:{}", program.display())).arg(root().join(source)))?;
+        let settings = r#"{"runtimeOptions": {"framework": {"name": "Microsoft.NETCore.App", "version": "3.1.0"}}}"#;
+        write(&folder.join(format!("{name}.runtimeconfig.json")), settings)?;
+        Ok(program)
+    };
+    // Without the native library the program gets a LibraryException, and ends with 3.
+    let alone = work.join(format!("{framework}-alone"));
+    make(&alone)?;
+    copy(&binding, &alone.join("EngagePointShop.dll"))?;
+    let lonely = compile("tests/hosts/lifetimes.cs", "lonely", &alone)?;
+    let ended = run_by(runner, &lonely).current_dir(&alone).output().map_err(|error| error.to_string())?;
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    if ended.status.code() != Some(3) || !printed.contains("is missing or not for this process") {
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        return Err(format!("{}: {framework} without its library: {}\n{printed}{errors}", target.name, ended.status));
     }
-    run(mcs.arg(format!("-out:{}", pos.display())).arg(root().join("examples/csharp/till.cs")))?;
-    let settings = r#"{"runtimeOptions": {"framework": {"name": "Microsoft.NETCore.App", "version": "3.1.0"}}}"#;
-    write(&program.join("pos.runtimeconfig.json"), settings)?;
+    let pos = compile("examples/csharp/till.cs", "pos", &program)?;
     let mut command = run_by(runner, &pos);
     command.current_dir(&program);
     certified(target, &format!("the POS in C# with the NuGet package's {framework} assembly"), &command, work)

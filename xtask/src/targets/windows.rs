@@ -2,10 +2,11 @@
 //! that other programs do not share. `tests/windows` and `tests/hosts` have their sources.
 
 use super::machine::shim;
-use crate::package::consumer::{Runner, run_by};
+use crate::demo::Sandbox;
+use crate::package::consumer::{Runner, run_by, seen};
 use crate::package::target::Target;
 use crate::package::{copy, make};
-use crate::run::{Result, root, run};
+use crate::run::{Result, root, run, target as target_folder};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,6 +32,7 @@ pub fn try_all(target: &Target, installed: &Path, work: &Path, runner: &Runner) 
     let host = build("tests/windows/loader_lock.c", "host.exe", &[])?;
     build("tests/windows/plugin.cpp", "plugin.dll", &["-shared"])?;
     let sharing = build("tests/windows/sharing.c", "sharing.exe", &[])?;
+    let window = build("examples/gui/win32.c", "window.exe", &[])?;
 
     let program = |name: &str, program: &Path, arguments: &[&str], wanted: &str| -> Result {
         let journals = folder.join(format!("journals-{name}"));
@@ -55,5 +57,14 @@ pub fn try_all(target: &Target, installed: &Path, work: &Path, runner: &Runner) 
     program("process ended", &host, &["plugin.dll", "{journals}", "exit"], "returns\nclosed: EPS_CLOSED\n")?;
     let opened = "opened: EPS_JOURNAL_TIMED_OUT\nclosed: EPS_CLOSED\n";
     program("opened in DllMain", &host, &["plugin.dll", "{journals}", "open"], opened)?;
-    program("files not shared", &sharing, &["{journals}"], "shared\n")
+    program("files not shared", &sharing, &["{journals}"], "shared\n")?;
+    if target.is_32_bit() {
+        // A program whose default is another calling convention: the header states each one.
+        let other = build("tests/windows/sharing.c", "sharing-stdcall.exe", &["-mrtd"])?;
+        program("calling convention", &other, &["{journals}"], "shared\n")?;
+    }
+    let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
+    let journal = seen(target, &folder.join("window.db")).display().to_string();
+    let arguments = [&*sandbox.https, &*sandbox.ca.display().to_string(), &*sandbox.key, &*journal];
+    program("purchase from a window", &window, &arguments, "pending\ncompleted\n")
 }
