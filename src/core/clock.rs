@@ -82,7 +82,8 @@ impl Observation {
         let by_engage = intent.processing_window.zip(engage).is_some_and(|((_, until), now)| now > until);
         let complete_after = window + limits.history_lag_ms;
         let age_ms = self.age_ms(intent, now, engage, limits);
-        // The attempts of a lost record were made before the loss was known, maybe in an earlier run.
+        // The attempts of a lost record were made before the loss was known, maybe in an earlier
+        // run.
         let since_loss = match (engage, limits.loss_seen) {
             (Some(now), Some(seen)) if intent.progress.query_first => now.saturating_sub(seen),
             _ => 0,
