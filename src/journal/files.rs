@@ -427,8 +427,8 @@ impl Files {
         }
     }
 
-    /// Whether memory that SQLite has mapped has lost its file. A failure to read the file's state is
-    /// no loss.
+    /// Whether memory that SQLite has mapped has lost its file. A failure to read the file's state
+    /// is no loss.
     pub fn is_index_cut(&self) -> bool {
         self.check_index().is_err_and(|error| error.code() == Code::JournalReplaced)
     }

@@ -66,8 +66,8 @@ fn redeemed(store: &Store) -> usize {
 }
 
 fn try_one(store: &Store, (scenario, point): (Scenario, usize)) -> Result<bool, String> {
-    // Without Engage's clock nothing shows whose redeem it is. On a busy machine the call that learns
-    // the clock may end by its wait: then all begins again.
+    // Without Engage's clock nothing shows whose redeem it is. On a busy machine the call that
+    // learns the clock may end by its wait: then all begins again.
     let (Setup { journal, config, press, mut calls, .. }, (of_first, hit, _)) = (0..100)
         .find_map(|_| {
             let setup = set_up(store, scenario);
