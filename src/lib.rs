@@ -6,7 +6,7 @@
 //! `engage` asks) → `transport`.
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
-#![warn(clippy::too_many_lines)]
+#![cfg_attr(not(feature = "simulation"), warn(clippy::too_many_lines))]
 #![cfg_attr(feature = "simulation", allow(dead_code, unused_imports))] // The simulation takes the place of the layers below.
 
 #[cfg(all(feature = "simulation", not(debug_assertions)))]

@@ -50,6 +50,9 @@ pub(crate) struct Candidates {
     pub by_reference: Vec<Intent>,
     /// Unacknowledged intents of the same contact and item, or of the same reward, oldest first.
     pub unacknowledged: Vec<Intent>,
+    /// Of a redeem: another operation of the journal has redeemed the reward, or has found that it
+    /// was redeemed.
+    pub redeemed: bool,
 }
 
 /// The decision about a command. The journal carries it out in the transaction that read the
@@ -68,38 +71,44 @@ pub(crate) enum Admission {
 /// Decides which intent a command means (invariants 3 and 7).
 pub(crate) fn admit(
     command: &Command,
-    candidates: Candidates,
+    candidates: &Candidates,
     clocks: Clocks,
     rules: AdmissionRules<'_>,
 ) -> Result<Admission> {
-    if let Some(intent) = candidates.by_id {
-        return by_purchase_id(command, intent, clocks, rules);
+    let admission = choose(command, candidates, clocks, rules)?;
+    // An intent that starts, or starts again.
+    if let Admission::New(ours) = &admission {
+        // The member may have got another contact id (a merge), so this may be the same sale.
+        let may_be_same = |other: &&Intent| {
+            rules.is_ours(other) && !is_same(other, command) && may_be_deducted(other) && !other.is_acknowledged()
+        };
+        if let Some(other) = candidates.by_reference.iter().find(may_be_same) {
+            let message = "an operation with this reference is pending or not acknowledged for another contact; wait for its outcome and acknowledge it, or use another reference for another sale";
+            return Err(conflict(Code::ReferenceConflict, message, other));
+        }
+        let in_use = |other: &&Intent| {
+            rules.is_ours(other) && other.id() != ours.id() && !other.state.is_final() && !other.needs_review()
+        };
+        if let Operation::Redeem(_) = ours.operation
+            && let Some(other) = candidates.unacknowledged.iter().find(in_use)
+        {
+            // With a second request under way, no response could be assigned to its operation.
+            return Err(conflict(Code::RewardInUse, Code::RewardInUse.row().meaning, other));
+        }
     }
-    if let Some(intent) = by_reference(command, &candidates.by_reference, rules)? {
-        return existing_or_again(intent.clone(), false, clocks, rules);
-    }
-    // A declined intent does not count: the member may have got the points since. An intent in
-    // manual review counts: it may have been deducted.
-    let is_open = |intent: &&Intent| {
-        rules.is_ours(intent)
-            && intent.reference.is_none()
-            && (intent.state != IntentState::Declined || by_credentials(intent))
-            && is_same(intent, command)
-    };
-    if command.reference.is_none()
-        && !command.named
-        && let Some(intent) = candidates.unacknowledged.iter().find(is_open)
-    {
-        return existing_or_again(intent.clone(), false, clocks, rules);
-    }
-    let is_under_way = |intent: &&Intent| rules.is_ours(intent) && !intent.state.is_final() && !intent.needs_review();
-    if let Operation::Redeem(_) = command.operation
-        && let Some(intent) = candidates.unacknowledged.iter().find(is_under_way)
-    {
-        // With a second request under way, no response could be assigned to its operation.
-        return Err(conflict(Code::RewardInUse, Code::RewardInUse.row().meaning, intent));
-    }
-    Ok(Admission::New(new_intent(command, &candidates.by_reference, clocks, rules)))
+    Ok(admission)
+}
+
+/// Whether an intent has taken effect, or may have.
+fn may_be_deducted(intent: &Intent) -> bool {
+    !matches!(intent.state, IntentState::Declined | IntentState::NotSent)
+}
+
+/// Returns the intent that a command means of several that are about the same: one that may be
+/// deducted before one of which nothing was. A withdrawal that is stored late leaves two.
+fn meant<'a>(mut intents: impl Iterator<Item = &'a Intent> + Clone) -> Option<&'a Intent> {
+    let first = intents.clone().next();
+    intents.find(|intent| may_be_deducted(intent)).or(first)
 }
 
 fn conflict(code: Code, message: &str, intent: &Intent) -> Error {
@@ -107,73 +116,80 @@ fn conflict(code: Code, message: &str, intent: &Intent) -> Error {
 }
 
 /// Decides about a press whose purchase id is in the journal.
-fn by_purchase_id(command: &Command, intent: Intent, clocks: Clocks, rules: AdmissionRules<'_>) -> Result<Admission> {
-    if !rules.is_ours(&intent) || intent.operation != command.operation {
+fn by_purchase_id(
+    command: &Command,
+    intent: &Intent,
+    redeemed: bool,
+    clocks: Clocks,
+    rules: AdmissionRules<'_>,
+) -> Result<Admission> {
+    if !rules.is_ours(intent) || intent.operation != command.operation {
         let message =
             "purchaseId was used on this till for another contact, item or tenant; make a fresh one (eps_new_id)";
-        return Err(conflict(Code::PurchaseIdConflict, message, &intent));
+        return Err(conflict(Code::PurchaseIdConflict, message, intent));
     }
     if let Some(reference) = &command.reference
         && intent.reference.as_ref() != Some(reference)
     {
         let message = "purchaseId was used on this till with another reference, or with none";
-        return Err(conflict(Code::ReferenceConflict, message, &intent));
+        return Err(conflict(Code::ReferenceConflict, message, intent));
     }
     // A derived id is the same at the next press, so that a decline must not keep it. Engage
     // decides anew.
     let again = command.derived
         && intent.state == IntentState::Declined
         && RejectionWeight::of(intent.code) != RejectionWeight::Failed;
-    existing_or_again(intent, again, clocks, rules)
+    existing_or_again(intent.clone(), again, redeemed, clocks, rules)
 }
 
-/// Returns the intent that a press means by its reference, if any.
-fn by_reference<'a>(
-    command: &Command,
-    candidates: &'a [Intent],
-    rules: AdmissionRules<'_>,
-) -> Result<Option<&'a Intent>> {
-    for intent in candidates.iter().filter(|intent| rules.is_ours(intent)) {
-        if !is_same(intent, command) {
-            // The member may have got another contact id (a merge), so this may be the same sale.
-            let may_be_deducted = !matches!(intent.state, IntentState::Declined | IntentState::NotSent);
-            if may_be_deducted && !intent.is_acknowledged() {
-                let message = "an operation with this reference is pending or not acknowledged for another contact; \
-                               wait for its outcome and acknowledge it, or use another reference for another sale";
-                return Err(conflict(Code::ReferenceConflict, message, intent));
-            }
-            continue;
-        }
-        match intent.state {
-            // The reason of a decline may not hold any more. Its purchase id stays declined, so a
-            // fresh one is used.
-            IntentState::Declined if !by_credentials(intent) => {}
-            _ if command.named => {
-                let message = "reference, contact and item already belong to another purchase id; \
-                               leave purchaseId out to get that purchase";
-                return Err(conflict(Code::ReferenceConflict, message, intent));
-            }
-            _ => return Ok(Some(intent)),
-        }
+/// Returns the intent that a command means, without a look at other operations.
+fn choose(command: &Command, candidates: &Candidates, clocks: Clocks, rules: AdmissionRules<'_>) -> Result<Admission> {
+    let is_ours = |intent: &Intent| rules.is_ours(intent);
+    let redeemed = candidates.redeemed;
+    if let Some(intent) = &candidates.by_id {
+        return by_purchase_id(command, intent, redeemed, clocks, rules);
     }
-    Ok(None)
+    // A declined intent does not count: its reason may not hold any more. Its purchase id stays
+    // declined, so a fresh one is used. An intent in manual review counts, because it may have been
+    // deducted.
+    let counts = |intent: &&Intent| {
+        is_ours(intent) && (intent.state != IntentState::Declined || by_credentials(intent)) && is_same(intent, command)
+    };
+    if let Some(intent) = meant(candidates.by_reference.iter().filter(counts)) {
+        if command.named {
+            let message = "reference, contact and item already belong to another purchase id; leave purchaseId out to get that purchase";
+            return Err(conflict(Code::ReferenceConflict, message, intent));
+        }
+        return existing_or_again(intent.clone(), false, redeemed, clocks, rules);
+    }
+    let is_open = |intent: &&Intent| intent.reference.is_none() && counts(intent);
+    if command.reference.is_none()
+        && !command.named
+        && let Some(intent) = meant(candidates.unacknowledged.iter().filter(is_open))
+    {
+        return existing_or_again(intent.clone(), false, redeemed, clocks, rules);
+    }
+    Ok(Admission::New(new_intent(command, candidates, clocks, rules)))
 }
 
 /// Returns the intent of a new sale. After a loss of records the sale may be one that was lost.
-fn new_intent(command: &Command, by_reference: &[Intent], clocks: Clocks, rules: AdmissionRules<'_>) -> Intent {
+fn new_intent(command: &Command, candidates: &Candidates, clocks: Clocks, rules: AdmissionRules<'_>) -> Intent {
     let now = clocks.now();
     let intent = Intent {
         tenant: Some(rules.tenant.to_owned()),
         processing_window: clocks.processing_window(),
         rewards_before: command.rewards_before.clone(),
-        progress: Progress { shared_id: command.named || command.derived, ..first_attempt(clocks) },
+        progress: Progress {
+            shared_id: command.named || command.derived,
+            ..first_attempt(candidates.redeemed, clocks)
+        },
         ..Intent::new(command.operation, command.reference.clone(), now, now + clocks.in_flight_window_ms)
     };
     // What was declined since the loss, by Engage or by a person, is this sale's last word on it.
     let is_decided = |intent: &Intent, at| {
         rules.is_ours(intent) && is_same(intent, command) && intent.progress.lost_at_ms == Some(at)
     };
-    match rules.lost_at.filter(|at| !by_reference.iter().any(|intent| is_decided(intent, *at))) {
+    match rules.lost_at.filter(|at| !candidates.by_reference.iter().any(|intent| is_decided(intent, *at))) {
         Some(at) => Intent { detail: Detail::default(), ..query_first(intent, at) },
         None => intent,
     }
@@ -195,8 +211,9 @@ fn query_first(intent: Intent, lost_at: Millis) -> Intent {
     }
 }
 
-fn first_attempt(clocks: Clocks) -> Progress {
+fn first_attempt(redeemed: bool, clocks: Clocks) -> Progress {
     Progress {
+        redeemed_before: redeemed,
         in_flight_window_ms: clocks.in_flight_window_ms,
         last_attempt_at_ms: Some(clocks.now()),
         recorded_by_engage: clocks.engage.is_some(),
@@ -232,7 +249,13 @@ fn is_same(intent: &Intent, command: &Command) -> bool {
 
 /// Returns the existing intent, or starts it again where nothing of it was deducted and the reason
 /// may not hold any more.
-fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: AdmissionRules<'_>) -> Result<Admission> {
+fn existing_or_again(
+    intent: Intent,
+    again: bool,
+    redeemed: bool,
+    clocks: Clocks,
+    rules: AdmissionRules<'_>,
+) -> Result<Admission> {
     let declined = by_credentials(&intent);
     if !again && !declined && intent.state != IntentState::NotSent {
         return match (intent.acknowledged_at, &intent.reference) {
@@ -270,7 +293,7 @@ fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: Admissi
             declined_before: before,
             shared_id: intent.progress.shared_id || lost_at.is_some(),
             lost_at_ms: intent.progress.lost_at_ms,
-            ..first_attempt(clocks)
+            ..first_attempt(redeemed, clocks)
         },
         revision: intent.revision + 1,
         ..intent
@@ -284,18 +307,127 @@ fn existing_or_again(intent: Intent, again: bool, clocks: Clocks, rules: Admissi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::domain::Purchase;
+    use crate::core::domain::{Channel, Purchase, Redeem};
     use crate::core::id::{ContactId, ItemId, OperationId};
     use uuid::Uuid;
 
-    const TENANT: &str = "https://a.voyado.com";
-    const CLOCKS: Clocks = Clocks { till: 5_000, engage: Some((7_000, 7_100)), in_flight_window_ms: 66_000 };
+    const CLOCKS: Clocks = Clocks { till: 1_000, engage: None, in_flight_window_ms: 66_000 };
+    const RULES: AdmissionRules<'_> = AdmissionRules { tenant: "t", reference_window_ms: 43_200_000, lost_at: None };
 
-    fn rules(lost_at: Option<Millis>) -> AdmissionRules<'static> {
-        AdmissionRules { tenant: TENANT, reference_window_ms: 43_200_000, lost_at }
+    fn redeem(id: u128) -> Operation {
+        let assignment = AssignmentId::from_uuid(Uuid::from_u128(9));
+        let contact = Some(ContactId::from_uuid(Uuid::from_u128(8)));
+        Operation::Redeem(Redeem {
+            id: OperationId::from_uuid(Uuid::from_u128(id)),
+            contact,
+            assignment,
+            channel: Channel::Pos,
+        })
     }
 
-    fn command(named: bool) -> Command {
+    fn command(operation: Operation, reference: Option<&str>) -> Command {
+        let reference = reference.map(str::to_owned);
+        Command { operation, named: false, derived: false, reference, rewards_before: None }
+    }
+
+    fn stored(operation: Operation, reference: Option<&str>, state: IntentState, code: Code) -> Intent {
+        Intent { state, code, ..Intent::new(operation, reference.map(str::to_owned), 0, 0) }
+    }
+
+    #[test]
+    fn redeem_starts_only_while_no_other_is_under_way() {
+        let pending = stored(redeem(1), None, IntentState::InDoubt, Code::Pending);
+        let not_sent = stored(redeem(2), Some("a"), IntentState::NotSent, Code::TimedOut);
+        let by_key = stored(redeem(2), Some("a"), IntentState::Declined, Code::Unauthorized);
+        let admitted = |reference, of_reference: Option<Intent>, other: &Intent| {
+            let candidates = Candidates {
+                by_reference: of_reference.into_iter().collect(),
+                unacknowledged: vec![other.clone()],
+                ..Candidates::default()
+            };
+            admit(&command(redeem(3), reference), &candidates, CLOCKS, RULES)
+        };
+        for (reference, before) in [(Some("b"), None), (Some("a"), Some(&not_sent)), (Some("a"), Some(&by_key))] {
+            let result = admitted(reference, before.cloned(), &pending);
+            assert_eq!(result.err().map(|error| error.code()), Some(Code::RewardInUse), "{before:?}");
+        }
+        let in_review = Intent { code: Code::PendingAmbiguous, ..pending.clone() };
+        let done = Intent { state: IntentState::Completed, ..pending.clone() };
+        let foreign = Intent { tenant: Some("other".into()), ..pending };
+        for other in [in_review, done, foreign] {
+            let result = admitted(Some("a"), Some(not_sent.clone()), &other);
+            assert!(matches!(result, Ok(Admission::New(intent)) if intent.id() == not_sent.id()), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn redeem_notes_that_the_reward_was_known_as_redeemed() {
+        let not_sent = stored(redeem(2), Some("a"), IntentState::NotSent, Code::TimedOut);
+        for redeemed in [false, true] {
+            for (reference, by_reference) in [(None, Vec::new()), (Some("a"), vec![not_sent.clone()])] {
+                let candidates = Candidates { by_reference, redeemed, ..Candidates::default() };
+                let admission = admit(&command(redeem(3), reference), &candidates, CLOCKS, RULES);
+                let Ok(Admission::New(intent)) = admission else { panic!("{admission:?}") };
+                assert_eq!(intent.progress.redeemed_before, redeemed);
+            }
+        }
+    }
+
+    #[test]
+    fn intent_that_may_be_deducted_is_meant_before_others() {
+        let not_sent = stored(redeem(1), Some("a"), IntentState::NotSent, Code::Journal);
+        let completed = stored(redeem(2), Some("a"), IntentState::Completed, Code::Ok);
+        let pending = stored(redeem(2), Some("a"), IntentState::InDoubt, Code::Pending);
+        for other in [completed, pending] {
+            for mut stored in [vec![not_sent.clone(), other.clone()], vec![other.clone(), not_sent.clone()]] {
+                let candidates = Candidates { by_reference: stored.clone(), ..Candidates::default() };
+                let admission = admit(&command(redeem(3), Some("a")), &candidates, CLOCKS, RULES);
+                assert!(matches!(admission, Ok(Admission::Existing(intent)) if intent == other), "by reference");
+                for intent in &mut stored {
+                    intent.reference = None;
+                }
+                let candidates = Candidates { unacknowledged: stored, ..Candidates::default() };
+                let admission = admit(&command(redeem(3), None), &candidates, CLOCKS, RULES);
+                assert!(matches!(admission, Ok(Admission::Existing(intent)) if intent.id() == other.id()), "{other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn reference_blocks_another_contact_until_acknowledged() {
+        let id = Uuid::from_u128(1);
+        let purchase = |contact| {
+            Operation::Purchase(Purchase {
+                id: OperationId::from_uuid(id),
+                contact: ContactId::from_uuid(Uuid::from_u128(contact)),
+                item: ItemId::from_uuid(id),
+            })
+        };
+        let again = stored(purchase(2), Some("a"), IntentState::NotSent, Code::TimedOut);
+        let admitted = |first: Intent| {
+            let admitted = |by_reference: Vec<Intent>| {
+                let candidates = Candidates { by_reference, ..Candidates::default() };
+                admit(&command(purchase(2), Some("a")), &candidates, CLOCKS, RULES)
+            };
+            let started_again = admitted(vec![again.clone(), first.clone()]);
+            let started = admitted(vec![first]);
+            assert_eq!(started.is_ok(), started_again.is_ok(), "a second start is no other sale");
+            started
+        };
+        let completed = stored(purchase(1), Some("a"), IntentState::Completed, Code::Ok);
+        let result = admitted(completed.clone());
+        assert_eq!(result.err().map(|error| error.code()), Some(Code::ReferenceConflict));
+        assert!(matches!(
+            admitted(Intent { acknowledged_at: Some(1), ..completed }),
+            Ok(Admission::New(intent)) if intent.operation == purchase(2)
+        ));
+        let declined = stored(purchase(1), Some("a"), IntentState::Declined, Code::PurchaseFailed);
+        assert!(matches!(admitted(declined), Ok(Admission::New(_))));
+    }
+
+    const CLOCKS_OF_ENGAGE: Clocks = Clocks { engage: Some((7_000, 7_100)), ..CLOCKS };
+
+    fn purchase_command(named: bool) -> Command {
         let id = Uuid::from_u128(1);
         let purchase =
             Purchase { id: OperationId::fresh(), contact: ContactId::from_uuid(id), item: ItemId::from_uuid(id) };
@@ -308,8 +440,8 @@ mod tests {
         }
     }
 
-    fn admitted(command: &Command, candidates: Candidates, lost_at: Option<Millis>) -> Intent {
-        match admit(command, candidates, CLOCKS, rules(lost_at)).unwrap() {
+    fn admitted(command: &Command, candidates: &Candidates, lost_at: Option<Millis>) -> Intent {
+        match admit(command, candidates, CLOCKS_OF_ENGAGE, AdmissionRules { lost_at, ..RULES }).unwrap() {
             Admission::New(intent) => intent,
             other => panic!("{other:?}"),
         }
@@ -321,11 +453,11 @@ mod tests {
 
     #[test]
     fn press_after_a_loss_of_records_is_queried_first() {
-        let plain = admitted(&command(false), Candidates::default(), None);
+        let plain = admitted(&purchase_command(false), &Candidates::default(), None);
         assert_eq!((plain.state, plain.detail.attempts), (IntentState::Recorded, 1));
         assert!(!plain.progress.query_first && plain.processing_window.is_some());
         for named in [false, true] {
-            let doubt = admitted(&command(named), Candidates::default(), Some(9));
+            let doubt = admitted(&purchase_command(named), &Candidates::default(), Some(9));
             assert_eq!((doubt.state, doubt.detail.attempts), (IntentState::InDoubt, 0));
             assert_eq!((doubt.progress.lost_at_ms, doubt.progress.query_first), (Some(9), true));
             assert_eq!((doubt.progress.shared_id, doubt.processing_window), (named, None));
@@ -334,30 +466,30 @@ mod tests {
 
     #[test]
     fn sale_declined_since_the_loss_is_not_queried_again() {
-        let doubt = admitted(&command(false), Candidates::default(), Some(9));
+        let doubt = admitted(&purchase_command(false), &Candidates::default(), Some(9));
         let declined = Intent { state: IntentState::Declined, code: Code::Declined, ..doubt };
-        assert!(!admitted(&command(false), by_reference(&declined), Some(9)).progress.query_first);
+        assert!(!admitted(&purchase_command(false), &by_reference(&declined), Some(9)).progress.query_first);
         // Another loss, or a decline from before it.
-        assert!(admitted(&command(false), by_reference(&declined), Some(10)).progress.query_first);
+        assert!(admitted(&purchase_command(false), &by_reference(&declined), Some(10)).progress.query_first);
         let mut before = declined;
         before.progress.lost_at_ms = None;
-        assert!(admitted(&command(false), by_reference(&before), Some(9)).progress.query_first);
+        assert!(admitted(&purchase_command(false), &by_reference(&before), Some(9)).progress.query_first);
     }
 
     #[test]
     fn record_not_sent_before_a_loss_is_queried_first() {
-        let plain = admitted(&command(false), Candidates::default(), None);
+        let plain = admitted(&purchase_command(false), &Candidates::default(), None);
         let not_sent = Intent { state: IntentState::NotSent, code: Code::Offline, ..plain };
         // A newer revision may be lost, with an attempt under the same id.
-        let doubt = admitted(&command(false), by_reference(&not_sent), Some(9));
+        let doubt = admitted(&purchase_command(false), &by_reference(&not_sent), Some(9));
         assert_eq!((doubt.id(), doubt.state, doubt.detail.attempts), (not_sent.id(), IntentState::InDoubt, 1));
         assert!(doubt.progress.query_first && doubt.progress.shared_id);
         assert_eq!(doubt.revision, not_sent.revision + 1);
         let mut since = not_sent;
         since.progress.lost_at_ms = Some(9);
-        assert_eq!(admitted(&command(false), by_reference(&since), Some(9)).state, IntentState::Recorded);
+        assert_eq!(admitted(&purchase_command(false), &by_reference(&since), Some(9)).state, IntentState::Recorded);
         // Its commit failed, so that nothing was queried.
         since.progress.query_first = true;
-        assert!(admitted(&command(false), by_reference(&since), Some(9)).progress.query_first);
+        assert!(admitted(&purchase_command(false), &by_reference(&since), Some(9)).progress.query_first);
     }
 }

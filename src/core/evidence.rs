@@ -9,6 +9,8 @@
 //! - **A5** 429 and `PromotionAssignmentError` mean that the attempt is over.
 //! - **A6** A 400, 401, 403, 404 or 422 is sent in the place of processing the attempt, not after
 //!   it.
+//! - **A7** Nobody else uses the reward of a redeem within a minute of the time in which an attempt
+//!   of it may be processed: Engage does not state who has used a reward.
 
 use super::code::Code;
 use super::domain::Millis;
@@ -109,8 +111,21 @@ pub(crate) struct RedeemedReward {
     pub on: Option<Millis>,
     /// The response's status and code.
     pub detail: Detail,
-    /// Another operation of this till has redeemed it.
+    /// Another operation of this till has redeemed it, or had found it redeemed before.
     pub by_other_operation: bool,
+    /// Another operation of this till may have redeemed it: its outcome is not known.
+    pub other_in_doubt: bool,
+}
+
+impl RedeemedReward {
+    /// Adds what the other redeems of the reward in the journal say. `redeems`: None if they could
+    /// not be read.
+    pub fn compare(&mut self, redeem: &Intent, redeems: Option<&[Intent]>) {
+        let others = || redeems.unwrap_or_default().iter().filter(|other| other.id() != redeem.id());
+        self.by_other_operation =
+            redeem.progress.redeemed_before || others().any(|other| other.state == IntentState::Completed);
+        self.other_in_doubt = redeems.is_none() || others().any(|other| !other.state.is_final());
+    }
 }
 
 impl AttemptResult {
@@ -298,20 +313,26 @@ pub(crate) enum RedeemedBy {
     Unclear,
 }
 
-/// Decides who has used a reward. Within the processing window it was this till: anybody else would
-/// have had to use the same reward in these seconds. Well before or after it, it was somebody else.
-/// All times are Engage's.
-pub(crate) fn redeemed_by(processing_window: Option<(Millis, Millis)>, found: &RedeemedReward) -> RedeemedBy {
+/// Decides who has used a reward. Within the processing window of an attempt it was this till:
+/// anybody else would have had to use the same reward in these seconds (A7). Well before or after
+/// each of them, it was somebody else. All times are Engage's. Where another operation of this till
+/// may have used it, no time decides.
+pub(crate) fn redeemed_by(intent: &Intent, found: &RedeemedReward) -> RedeemedBy {
     if found.by_other_operation {
         return RedeemedBy::Other;
     }
-    match (processing_window, found.on) {
-        (Some((from, until)), Some(on)) if (from..=until).contains(&on) => RedeemedBy::Us,
-        (Some((from, until)), Some(on)) if on + CLOCK_TOLERANCE_MS < from || until + CLOCK_TOLERANCE_MS < on => {
-            RedeemedBy::Other
-        }
-        _ => RedeemedBy::Unclear,
+    let Some(on) = found.on else { return RedeemedBy::Unclear };
+    let earlier = &intent.progress.earlier_windows;
+    if found.other_in_doubt {
+        return RedeemedBy::Unclear;
     }
+    let mut windows = earlier.iter().copied().chain(intent.processing_window);
+    if windows.clone().any(|(from, until)| (from..=until).contains(&on)) {
+        return RedeemedBy::Us;
+    }
+    let all_known = intent.processing_window.is_some() && !intent.progress.window_lost;
+    let is_far = |(from, until)| on + CLOCK_TOLERANCE_MS < from || until + CLOCK_TOLERANCE_MS < on;
+    if all_known && windows.all(is_far) { RedeemedBy::Other } else { RedeemedBy::Unclear }
 }
 
 /// Whether a stored intent makes later evidence void: a completion is never void unless it is
@@ -432,8 +453,59 @@ mod tests {
         ];
         for (window, on, expected) in rows {
             let found = |by_other_operation| RedeemedReward { on, by_other_operation, ..RedeemedReward::default() };
-            assert_eq!(redeemed_by(window, &found(false)), expected, "{window:?} {on:?}");
-            assert_eq!(redeemed_by(window, &found(true)), RedeemedBy::Other, "{window:?} {on:?}");
+            let redeem = Intent { processing_window: window, ..intent(false, None) };
+            assert_eq!(redeemed_by(&redeem, &found(false)), expected, "{window:?} {on:?}");
+            assert_eq!(redeemed_by(&redeem, &found(true)), RedeemedBy::Other, "{window:?} {on:?}");
+            let doubt = RedeemedReward { other_in_doubt: true, ..found(false) };
+            assert_eq!(redeemed_by(&redeem, &doubt), RedeemedBy::Unclear, "{window:?} {on:?}");
         }
+    }
+
+    #[test]
+    fn other_redeems_of_the_reward_are_compared() {
+        let ours = intent(false, None);
+        let other = |state| {
+            let id = OperationId::from_uuid(Uuid::from_u128(2));
+            let (contact, item) = (ContactId::from_uuid(Uuid::nil()), ItemId::from_uuid(Uuid::nil()));
+            Intent { state, ..Intent::new(Purchase { id, contact, item }.into(), None, 0, 0) }
+        };
+        let compared = |ours: &Intent, redeems: Option<&[Intent]>| {
+            let mut found = RedeemedReward::default();
+            found.compare(ours, redeems);
+            (found.by_other_operation, found.other_in_doubt)
+        };
+        assert_eq!(compared(&ours, None), (false, true), "an unreadable journal proves nothing");
+        for (state, expected) in [
+            (IntentState::Recorded, (false, true)),
+            (IntentState::InDoubt, (false, true)),
+            (IntentState::Completed, (true, false)),
+            (IntentState::Declined, (false, false)),
+            (IntentState::NotSent, (false, false)),
+        ] {
+            assert_eq!(compared(&ours, Some(&[ours.clone(), other(state)])), expected, "{state:?}");
+        }
+        let mut found_before = ours;
+        found_before.progress.redeemed_before = true;
+        assert_eq!(compared(&found_before, Some(&[])), (true, false));
+    }
+
+    #[test]
+    fn redeem_in_the_window_of_any_attempt_is_ours() {
+        let mut redeem = Intent { processing_window: Some((5_000_000, 5_060_000)), ..intent(true, None) };
+        redeem.progress.earlier_windows = vec![(1_000_000, 1_060_000), (2_000_000, 2_060_000)];
+        let by = |redeem: &Intent, on| redeemed_by(redeem, &RedeemedReward { on: Some(on), ..Default::default() });
+        for (on, expected) in [
+            (1_000_000, RedeemedBy::Us),
+            (2_060_000, RedeemedBy::Us),
+            (5_030_000, RedeemedBy::Us),
+            (2_060_001, RedeemedBy::Unclear),
+            (3_500_000, RedeemedBy::Other),
+            (900_000, RedeemedBy::Other),
+        ] {
+            assert_eq!(by(&redeem, on), expected, "{on}");
+        }
+        redeem.progress.window_lost = true;
+        assert_eq!(by(&redeem, 3_500_000), RedeemedBy::Unclear, "an attempt at an unknown time may have done it");
+        assert_eq!(by(&redeem, 1_000_000), RedeemedBy::Us);
     }
 }

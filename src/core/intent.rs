@@ -134,6 +134,17 @@ pub(crate) struct Progress {
     /// Engage has said that the reward is redeemed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redeemed_seen: bool,
+    /// Of a redeem: the processing windows of the attempts before the last one that may have been
+    /// processed, by Engage's clock, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier_windows: Vec<(Millis, Millis)>,
+    /// Of a redeem: an earlier attempt may have been processed at a time that is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub window_lost: bool,
+    /// When the redeem was recorded, another operation of the journal had redeemed the reward or
+    /// had found it redeemed. No clock could say so for certain.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub redeemed_before: bool,
     /// When the outcome can be expected at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_by_ms: Option<Millis>,
@@ -177,8 +188,8 @@ pub(crate) struct Intent {
     pub resolved_at: Option<Millis>,
     /// When the POS acknowledged the outcome.
     pub acknowledged_at: Option<Millis>,
-    /// Of a redeem, by Engage's clock: the time in which Engage may have processed an attempt, if
-    /// known.
+    /// Of a redeem, by Engage's clock: the time in which Engage may have processed the last
+    /// attempt, if known.
     pub processing_window: Option<(Millis, Millis)>,
     /// An attempt before the last one is in doubt.
     pub earlier_in_doubt: bool,

@@ -14,6 +14,9 @@ use super::retry::{Timing, wait_ms};
 
 /// The least wait between status queries of an operation in manual review, in ms.
 const REVIEW_INTERVAL_MS: Millis = 3_600_000;
+/// Processing windows of earlier attempts that a record keeps. A person decides about a redeem with
+/// more attempts, unless its time lies in one that is kept.
+const EARLIER_WINDOWS: usize = 16;
 
 /// An intent, and when its next status query is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,7 +204,7 @@ impl Query<'_> {
 
     /// The list shows the reward as redeemed.
     fn redeemed(self, found: RedeemedReward) -> AfterQuery {
-        match redeemed_by(self.seen.processing_window, &found) {
+        match redeemed_by(&self.seen, &found) {
             RedeemedBy::Us => self.completed(found.reward.unwrap_or_default()),
             RedeemedBy::Other => {
                 let reason = Reason { detail: found.detail, ..Reason::of(Code::AlreadyRedeemed) };
@@ -278,23 +281,28 @@ fn store(next: Next) -> AfterQuery {
 /// Returns the intent that must be durable before one more attempt. `excluded`: the earlier
 /// attempts had no effect.
 pub(crate) fn next_attempt(intent: &Intent, excluded: bool, clocks: Clocks) -> Intent {
-    let processing_window = match (excluded, intent.processing_window, clocks.processing_window()) {
-        (true, _, window) => window,
-        (false, Some((from, _)), Some((_, until))) => Some((from, until)),
-        (false, ..) => None,
-    };
     let mut next = Intent {
         state: IntentState::InDoubt,
         in_flight_until: clocks.now() + clocks.in_flight_window_ms,
         next_query_at: clocks.now() + clocks.in_flight_window_ms,
         detail: Detail { attempts: intent.detail.attempts + 1, ..intent.detail.clone() },
-        processing_window,
+        processing_window: clocks.processing_window(),
         // A1 lets a purchase be repeated; its earlier attempts stay in doubt.
         earlier_in_doubt: !excluded,
         revision: intent.revision + 1,
         ..intent.clone()
     };
-    next.progress.query_first = false;
+    let progress = &mut next.progress;
+    progress.query_first = false;
+    match (excluded, intent.processing_window) {
+        (true, _) => (progress.earlier_windows, progress.window_lost) = (Vec::new(), false),
+        (false, Some(window)) => progress.earlier_windows.push(window),
+        (false, None) => progress.window_lost = true,
+    }
+    if progress.earlier_windows.len() > EARLIER_WINDOWS {
+        progress.earlier_windows.remove(0);
+        progress.window_lost = true;
+    }
     next.progress.in_flight_window_ms = clocks.in_flight_window_ms;
     next.progress.last_attempt_at_ms = Some(clocks.now());
     next
@@ -462,5 +470,73 @@ fn pending_code(code: Code) -> Code {
             Outcome::Completed | Outcome::Declined => Code::Pending,
             Outcome::NotSent => Code::PendingConnectionLost,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::domain::{Channel, Redeem};
+    use crate::core::id::{AssignmentId, ContactId, OperationId};
+    use crate::core::retry::RetryRules;
+    use uuid::Uuid;
+
+    const WINDOW: Millis = 66_000;
+
+    fn clocks(engage: Option<Millis>) -> Clocks {
+        Clocks { till: 0, engage: engage.map(|now| (now, now + 1_000)), in_flight_window_ms: WINDOW }
+    }
+
+    fn redeem() -> Intent {
+        let id = Uuid::from_u128(1);
+        let contact = Some(ContactId::from_uuid(id));
+        let redeem = Redeem {
+            id: OperationId::from_uuid(id),
+            contact,
+            assignment: AssignmentId::from_uuid(id),
+            channel: Channel::Pos,
+        };
+        Intent::new(redeem.into(), None, 0, WINDOW)
+    }
+
+    #[test]
+    fn attempt_again_keeps_the_windows_of_earlier_ones() {
+        let first = Intent { processing_window: clocks(Some(1_000)).processing_window(), ..redeem() };
+        let second = next_attempt(&first, false, clocks(Some(500_000)));
+        assert_eq!(second.processing_window, Some((500_000, 501_000 + WINDOW)));
+        assert_eq!(second.progress.earlier_windows, [(1_000, 2_000 + WINDOW)]);
+        assert!(second.earlier_in_doubt && !second.progress.window_lost);
+        let third = next_attempt(&second, true, clocks(Some(900_000)));
+        assert!(third.progress.earlier_windows.is_empty() && !third.earlier_in_doubt, "both had no effect");
+    }
+
+    #[test]
+    fn attempt_at_an_unknown_time_stays_unknown() {
+        let second = next_attempt(&redeem(), false, clocks(Some(500_000)));
+        assert!(second.progress.window_lost);
+        let found = RedeemedReward { on: Some(1_000), ..RedeemedReward::default() };
+        assert_eq!(redeemed_by(&second, &found), RedeemedBy::Unclear, "the first attempt may have done it");
+    }
+
+    #[test]
+    fn attempts_beyond_the_kept_windows_leave_a_doubt() {
+        let mut intent = Intent { processing_window: clocks(Some(0)).processing_window(), ..redeem() };
+        for number in 1..=20 {
+            intent = next_attempt(&intent, false, clocks(Some(number * 300_000)));
+        }
+        assert_eq!(intent.progress.earlier_windows.len(), EARLIER_WINDOWS);
+        assert!(intent.progress.window_lost);
+    }
+
+    #[test]
+    fn completion_replaces_a_decline_and_is_shown_again() {
+        let rules = RetryRules { schedule_ms: vec![1_000], startup_jitter_ms: 0, resend_limit_ms: 1 };
+        let timing = Timing { rules: &rules, attended: None, random: 0 };
+        let declined =
+            Intent { state: IntentState::Declined, code: Code::Declined, acknowledged_at: Some(1), ..redeem() };
+        let completed = AttemptResult::Completed { response: "{}".into() };
+        let next = after_attempt(&declined, completed, clocks(None), timing).intent;
+        assert_eq!((next.state, next.code), (IntentState::Completed, Code::Ok));
+        assert_eq!(next.acknowledged_at, None);
     }
 }

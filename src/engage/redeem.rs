@@ -93,7 +93,7 @@ impl Engage {
                 reward: Some(raw.get().to_owned()),
                 on: reward.redeemed_on,
                 detail: Detail { http_status: Some(200), ..Detail::default() },
-                by_other_operation: false,
+                ..RedeemedReward::default()
             }),
             None => QueryResult::NoEvidence(Reason {
                 cause: vec!["the reward does not say whether it is redeemed".into()],

@@ -348,19 +348,10 @@ impl Journal {
         })
     }
 
-    /// Whether another operation of this journal has redeemed the reward of this redeem, or had
-    /// found it redeemed before this one was recorded.
-    pub fn is_redeemed(&self, reward: AssignmentId, redeem: &Intent) -> Result<bool> {
-        let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2 AND kind = 'redeem'
-                   AND (state = 'completed' OR code = ?3 AND resolved_at < ?4)";
-        let code = Code::AlreadyRedeemed.number();
-        let values = (reward.uuid(), redeem.id().uuid(), code, integer(redeem.recorded_at));
-        self.read(move |connection| {
-            connection
-                .prepare_cached(sql)
-                .and_then(|mut statement| statement.exists(values))
-                .map_err(|error| failed(&error))
-        })
+    /// Returns all redeems of a reward, oldest first.
+    pub fn redeems(&self, reward: AssignmentId) -> Result<Vec<Intent>> {
+        let sql = select!("WHERE kind = 'redeem' AND assignment = ?1 ORDER BY recorded_at, id");
+        self.read(move |connection| all(connection, sql, (reward.uuid(),)))
     }
 
     /// Deletes records that were acknowledged before a time; never any other (invariant 6). A stamp
@@ -729,6 +720,7 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
                     Some(reference) => all(connection, by_reference, (reference, item))?,
                 },
                 unacknowledged: all(connection, unacknowledged, (contact, item))?,
+                redeemed: false,
             })
         }
         Operation::Redeem(redeem) => {
@@ -739,6 +731,8 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
             let unacknowledged = select!(
                 "WHERE kind = 'redeem' AND assignment = ?1 AND acknowledged_at IS NULL ORDER BY recorded_at, id"
             );
+            let redeemed = "SELECT 1 FROM operation
+                            WHERE assignment = ?1 AND kind = 'redeem' AND (state = 'completed' OR code = ?2)";
             Ok(Candidates {
                 by_id: None,
                 by_reference: match reference {
@@ -746,6 +740,10 @@ fn candidates(connection: &Connection, operation: &Operation, reference: Option<
                     Some(reference) => all(connection, by_reference, (reference, assignment))?,
                 },
                 unacknowledged: all(connection, unacknowledged, (assignment,))?,
+                redeemed: connection
+                    .prepare_cached(redeemed)
+                    .and_then(|mut statement| statement.exists((assignment, Code::AlreadyRedeemed.number())))
+                    .map_err(|error| failed(&error))?,
             })
         }
     }

@@ -23,7 +23,7 @@ use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +55,26 @@ const LOSS_SEEN: &str = "lossSeen";
 const STAMP_TOLERANCE_MS: Millis = 60_000;
 
 type Scheduler = scheduler::Scheduler<Waiter>;
+
+/// The purchases of a member, read for one of them.
+struct ReadHistory<'a> {
+    history: &'a History,
+    queried_at: Duration,
+    /// The jitter of that one. With the same for all, the next query again serves them all.
+    random: u64,
+}
+
+/// A status query that was made.
+#[derive(Clone, Copy)]
+struct Query {
+    seen: Observation,
+    /// When it was sent.
+    at: Duration,
+    attended: Option<u32>,
+    /// The attempt before it ended by a reset.
+    immediate: bool,
+    random: u64,
+}
 
 pub(crate) struct Executor {
     pub journal: Journal,
@@ -169,10 +189,10 @@ impl Executor {
 
     /// Returns everything that is pending or not acknowledged, oldest first.
     pub fn unacknowledged(&self) -> Result<Vec<Intent>> {
-        let not_persisted = self.lock().not_persisted.clone();
-        let completed = |id| not_persisted.get(&id).filter(|intent| intent.state == IntentState::Completed).cloned();
+        let completions = self.completions();
         let intents = self.journal.unacknowledged()?;
-        Ok(intents.into_iter().filter_map(|intent| newer(completed(intent.id()), Some(intent))).collect())
+        let completed = |intent: &Intent| completions.get(&intent.id()).cloned();
+        Ok(intents.into_iter().filter_map(|intent| newer(completed(&intent), Some(intent))).collect())
     }
 
     /// Lists what the journal holds, with the completions that are not stored yet.
@@ -202,11 +222,11 @@ impl Executor {
         self.lock().not_persisted.get(&id).filter(|intent| intent.state == IntentState::Completed).cloned()
     }
 
-    /// Returns a completion that a command means, that was reported and is not stored yet.
-    fn reported_for(&self, command: &Command) -> Option<Intent> {
+    /// Returns the completions that were reported and are not stored yet. Mostly there is none.
+    fn completions(&self) -> BTreeMap<OperationId, Intent> {
         let scheduler = self.lock();
-        let mut reported = scheduler.not_persisted.values().filter(|it| it.state == IntentState::Completed);
-        reported.find(|intent| admission::is_meant(command, intent)).cloned()
+        let completed = scheduler.not_persisted.iter().filter(|(_, intent)| intent.state == IntentState::Completed);
+        completed.map(|(id, intent)| (*id, intent.clone())).collect()
     }
 
     /// Returns an operation of the journal.
@@ -283,10 +303,19 @@ impl Executor {
     /// Returns the result of a command that no worker took in time. The command is void, but its
     /// intent may exist from an earlier call.
     pub fn abandoned(&self, command: &Command, not_sent: Code, pending: Code) -> Result<(Intent, bool)> {
-        let decide = |candidates| admission::admit(command, candidates, self.clocks(), self.admission_rules());
-        match self.journal.peek(&command.operation, command.reference.as_deref(), decide, PEEK_WAIT) {
+        let decide = |candidates| admission::admit(command, &candidates, self.clocks(), self.admission_rules());
+        // Before the journal: a completion that is stored meanwhile is in neither of them after it.
+        let completions = self.completions();
+        let peeked = self.journal.peek(&command.operation, command.reference.as_deref(), decide, PEEK_WAIT);
+        // A journal that fails or hangs hides no completion that was reported.
+        if peeked.as_ref().is_none_or(|result| result.as_ref().is_err_and(is_of_journal))
+            && let Some(intent) = completions.values().find(|intent| admission::is_meant(command, intent))
+        {
+            return Ok((intent.clone(), true));
+        }
+        match peeked {
             Some(Ok(Admission::Existing(intent))) => {
-                let intent = self.reported(intent.id()).unwrap_or(intent);
+                let intent = completions.get(&intent.id()).cloned().unwrap_or(intent);
                 machine::outcome_of(intent, pending).map(|intent| (intent, true))
             }
             // A lost record may be of the same sale.
@@ -402,7 +431,9 @@ impl Executor {
             if scheduler.closing || (now.saturating_sub(idle_since) >= IDLE && scheduler.idle > 0) {
                 break;
             }
-            let wait = scheduler.next_due().map_or(IDLE, |due| due.saturating_sub(now).min(IDLE));
+            // The last worker without work stays, so that it need not wake for its own end.
+            let longest = if scheduler.idle > 0 { IDLE } else { SCAN };
+            let wait = scheduler.next_due().map_or(longest, |due| due.saturating_sub(now).min(longest));
             scheduler.idle += 1;
             scheduler = rt::wait_timeout(&self.changed, scheduler, wait.max(Duration::from_millis(1)));
             scheduler.idle -= 1;
@@ -465,10 +496,10 @@ impl Executor {
         }
     }
 
-    /// Resolves an intent and notifies its waiters. `history`: the purchases of its member, if they
+    /// Resolves an intent and notifies its waiters. `read`: the purchases of its member, if they
     /// were read already.
-    fn resolve_and_publish(&self, resolve: ResolveJob, history: Option<(&History, Duration)>) {
-        let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, history)));
+    fn resolve_and_publish(&self, resolve: ResolveJob, read: Option<&ReadHistory<'_>>) {
+        let next = catch_unwind(AssertUnwindSafe(|| self.resolve(resolve, read)));
         match next {
             Ok(Ok(Some(next))) => self.publish(&next),
             // Another process has acknowledged and pruned it.
@@ -490,16 +521,21 @@ impl Executor {
         }
         let clocks = self.clocks();
         let reference = command.reference.as_deref();
-        let decide = |candidates| admission::admit(command, candidates, clocks, self.admission_rules());
+        let decide = |candidates| admission::admit(command, &candidates, clocks, self.admission_rules());
+        // Before the journal, as in `get`.
+        let completions = self.completions();
         match self.journal.admit(&command.operation, reference, decide) {
-            Err(error) => match self.reported_for(command) {
-                Some(intent) => {
-                    waiter.mark_existing();
-                    waiter.notify(&intent);
+            Err(error) => {
+                let is_meant = |intent: &&Intent| is_of_journal(&error) && admission::is_meant(command, intent);
+                match completions.values().find(is_meant) {
+                    Some(intent) => {
+                        waiter.mark_existing();
+                        waiter.notify(intent);
+                    }
+                    None => waiter.fail(error),
                 }
-                None => waiter.fail(error),
-            },
-            Ok(Admission::Existing(intent)) => self.join_existing(intent, waiter),
+            }
+            Ok(Admission::Existing(intent)) => self.join_existing(intent, waiter, &completions),
             Ok(Admission::Uncertain(withdrawn, error)) => {
                 self.log_journal_failure(withdrawn.id(), &error);
                 let mut shown = machine::not_persisted(withdrawn.clone());
@@ -516,11 +552,11 @@ impl Executor {
     }
 
     /// Gives the caller an intent that was recorded before, and queries one that is pending.
-    fn join_existing(&self, intent: Intent, waiter: &Arc<Waiter>) {
+    fn join_existing(&self, intent: Intent, waiter: &Arc<Waiter>, completions: &BTreeMap<OperationId, Intent>) {
         waiter.mark_existing();
         // A completion may have been reported, and stored since.
         let newer = if intent.state.is_final() { None } else { self.get(intent.id()).ok().flatten() };
-        let intent = newer.unwrap_or(intent);
+        let intent = newer.or_else(|| completions.get(&intent.id()).cloned()).unwrap_or(intent);
         waiter.notify(&intent);
         if !intent.state.is_final() {
             let now = self.monotonic();
@@ -565,7 +601,7 @@ impl Executor {
 
     /// Sends one status query about an intent, and one more attempt where that is right. None: the
     /// journal does not hold it any more.
-    fn resolve(&self, resolve: ResolveJob, history: Option<(&History, Duration)>) -> Result<Option<Next>> {
+    fn resolve(&self, resolve: ResolveJob, read: Option<&ReadHistory<'_>>) -> Result<Option<Next>> {
         let not_persisted = self.lock().not_persisted.get(&resolve.id).cloned();
         if let Some(intent) = not_persisted {
             return self.persist_again(intent).map(|intent| Some(Next { intent, delay_ms: 0 }));
@@ -580,7 +616,7 @@ impl Executor {
         let now = self.monotonic();
         let mut scheduler = self.lock();
         let seen = scheduler.observe(&intent, now);
-        if history.is_none() && resolve.attended.is_none() && !resolve.requested {
+        if read.is_none() && resolve.attended.is_none() && !resolve.requested {
             let min_interval = Duration::from_millis(self.config.retry.schedule_ms[0]);
             let wait = scheduler
                 .throttle
@@ -596,30 +632,33 @@ impl Executor {
             entry.attended_queries += u32::from(resolve.attended.is_some());
         }
         drop(scheduler);
-        let next = match (history, intent.operation) {
-            (Some((history, queried_at)), Operation::Purchase(purchase)) => {
+        let random = read.map_or_else(rt::random, |read| read.random);
+        let query = |at| Query { seen, at, attended: resolve.attended, immediate: false, random };
+        let next = match (read, intent.operation) {
+            (Some(read), Operation::Purchase(purchase)) => {
                 // The response says nothing about an attempt that began after the query.
-                if !seen.is_before(queried_at) {
+                if !seen.is_before(read.queried_at) {
                     return Ok(Some(Next { intent, delay_ms: millis(FIRST_QUERY_DELAY) }));
                 }
-                let result = self.engage.purchase_in(&purchase, history);
-                let result = self.with_lost_sales(&intent, history, result)?;
-                self.after_query(intent, &result, seen, queried_at, resolve.attended, false)?
+                let result = self.engage.purchase_in(&purchase, read.history);
+                let result = self.with_lost_sales(&intent, read.history, result)?;
+                self.after_query(intent, &result, query(read.queried_at))?
             }
             (None, Operation::Purchase(purchase)) => {
                 let history = self.history(purchase.contact);
                 let others = self.lock().take_same_contact(resolve.id);
                 // Before this purchase's own next attempt, which may take long.
                 for other in others {
-                    self.resolve_and_publish(other, Some((&history, now)));
+                    let read = ReadHistory { history: &history, queried_at: now, random };
+                    self.resolve_and_publish(other, Some(&read));
                 }
                 let result = self.engage.purchase_in(&purchase, &history);
                 let result = self.with_lost_sales(&intent, &history, result)?;
-                self.after_query(intent, &result, seen, now, resolve.attended, false)?
+                self.after_query(intent, &result, query(now))?
             }
             (_, Operation::Redeem(_)) => {
                 let result = self.query(&intent);
-                self.after_query(intent, &result, seen, now, resolve.attended, false)?
+                self.after_query(intent, &result, query(now))?
             }
         };
         Ok(Some(next))
@@ -687,7 +726,7 @@ impl Executor {
         let mut result = self.engage.query_status(&intent.operation, &self.call());
         self.stats.status_queries.add();
         if let (QueryResult::Redeemed(found), Operation::Redeem(redeem)) = (&mut result, intent.operation) {
-            found.by_other_operation = self.journal.is_redeemed(redeem.assignment, intent).unwrap_or(false);
+            found.compare(intent, self.journal.redeems(redeem.assignment).ok().as_deref());
         }
         self.note_rate(match &result {
             QueryResult::NoEvidence(reason) => Some(reason),
@@ -709,21 +748,13 @@ impl Executor {
         }
     }
 
-    /// Adds the result of a status query that was sent at `now`, and makes one more attempt where
-    /// that is right.
-    fn after_query(
-        &self,
-        intent: Intent,
-        result: &QueryResult,
-        seen: Observation,
-        now: Duration,
-        attended: Option<u32>,
-        immediate: bool,
-    ) -> Result<Next> {
+    /// Adds the result of a status query, and makes one more attempt where that is right.
+    fn after_query(&self, intent: Intent, result: &QueryResult, query: Query) -> Result<Next> {
+        let Query { seen, at, attended, immediate, random } = query;
         let clocks = self.clocks();
         let engage = clocks.engage.map(|(earliest, _)| earliest);
         let loss_seen = Some(self.loss_seen.load(Ordering::Relaxed)).filter(|seen| *seen > 0);
-        let time: QueryTime = seen.query_time(&intent, now, engage, Limits { loss_seen, ..self.limits });
+        let time: QueryTime = seen.query_time(&intent, at, engage, Limits { loss_seen, ..self.limits });
         let intent = match (intent.processing_window, clocks.engage) {
             (None, Some(engage)) => {
                 Intent { processing_window: seen.backdated(&intent, self.monotonic(), engage), ..intent }
@@ -732,9 +763,10 @@ impl Executor {
         };
         let completed = matches!(result, QueryResult::Completed { .. })
             || matches!(result, QueryResult::Redeemed(found)
-                if evidence::redeemed_by(intent.processing_window, found) == evidence::RedeemedBy::Us);
+                if evidence::redeemed_by(&intent, found) == evidence::RedeemedBy::Us);
         let transition = |intent: &Intent| {
-            machine::after_query(intent, result.clone(), time, immediate, clocks, self.timing(attended))
+            let timing = Timing { rules: &self.config.retry, attended, random };
+            machine::after_query(intent, result.clone(), time, immediate, clocks, timing)
         };
         match transition(&intent) {
             AfterQuery::Store(_) => {
@@ -781,7 +813,8 @@ impl Executor {
         let now = self.monotonic();
         let seen = self.lock().observe(&next.intent, now);
         let result = self.query(&next.intent);
-        match self.after_query(next.intent.clone(), &result, seen, now, attended, reset) {
+        let query = Query { seen, at: now, attended, immediate: reset, random: rt::random() };
+        match self.after_query(next.intent.clone(), &result, query) {
             Ok(next) => next,
             Err(error) => {
                 self.log_journal_failure(next.intent.id(), &error);
@@ -1056,6 +1089,11 @@ impl Executor {
 fn seen_in(fact: &str, lost_at: Millis) -> Option<Millis> {
     let (of, seen) = fact.split_once(' ')?;
     (of.parse() == Ok(lost_at)).then(|| seen.parse().ok())?
+}
+
+/// Whether the journal has failed, and no decision about a command.
+fn is_of_journal(error: &Error) -> bool {
+    (-699..=-600).contains(&error.code().number())
 }
 
 /// Returns the completion that was reported but not stored, unless the stored intent is final.

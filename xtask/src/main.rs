@@ -7,6 +7,7 @@ mod commits;
 mod demo;
 mod fuzz;
 mod header;
+mod mutants;
 mod package;
 mod run;
 mod setup;
@@ -41,10 +42,12 @@ enum Command {
         #[arg(long, conflicts_with = "target")]
         all_targets: bool,
     },
-    /// Runs the crash, network, disk and model campaigns in full, and prints their coverage
+    /// Runs the crash, network, disk and simulation campaigns in full, and prints their coverage
     Torture {
-        /// Runs only the tests whose name contains this
+        /// Runs only the tests whose name contains this, or only `simulation`, or only `mutants`
         filter: Option<String>,
+        /// Of `mutants`: only those whose name contains this
+        mutant: Option<String>,
     },
     /// Checks licences, bans, sources and advisories of the dependencies, and the documentation
     Audit {
@@ -130,7 +133,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run_demo(),
         Command::Test { target: None, all_targets: false } => test::run_all(),
         Command::Test { target, .. } => targets::run_targets(target.as_deref()),
-        Command::Torture { filter } => test::torture(filter.as_deref()),
+        Command::Torture { filter, mutant } => test::torture(filter.as_deref(), mutant.as_deref()),
         Command::Audit { advisories } => audit::run_audit(advisories),
         Command::Commits { base } => commits::check(&base),
         Command::Fuzz { target, seconds } => fuzz::run_targets(target.as_deref(), seconds),

@@ -1,7 +1,7 @@
 //! All tests, one step after another, as CI runs them; and the campaigns in full.
 
 use crate::run::{Result, cargo, root, run, target};
-use crate::{demo, header, package, setup};
+use crate::{demo, header, mutants, package, setup};
 use std::process::Command;
 use std::time::Instant;
 
@@ -61,9 +61,14 @@ fn simulation() -> Command {
     command
 }
 
-/// Runs the campaigns with the full budget, and the simulation for a hundred million steps. The
-/// lines of their results begin with `campaign`.
-pub fn torture(filter: Option<&str>) -> Result {
+/// Runs the campaigns with the full budget, the simulation for a hundred million steps, and the
+/// mistakes that the simulation must find. The lines of their results begin with `campaign`.
+pub fn torture(filter: Option<&str>, mutant: Option<&str>) -> Result {
+    match filter {
+        Some("simulation") => return simulate(),
+        Some("mutants") => return mutants::run_all(mutant),
+        _ => {}
+    }
     setup::install(&[setup::DEMO, setup::TEST])?;
     run(cargo().args(["build", "--workspace"]))?;
     let campaigns: &[&[&str]] =
@@ -74,6 +79,14 @@ pub fn torture(filter: Option<&str>) -> Result {
         command.args(filter).args(["--", "--nocapture", "--test-threads=1"]);
         run(&mut command)?;
     }
+    if filter.is_some() {
+        return Ok(());
+    }
+    simulate()?;
+    mutants::run_all(None)
+}
+
+fn simulate() -> Result {
     let mut campaign = cargo();
     campaign.args(["run", "--package", "engage-point-shop", "--profile", "simulation", "--features", "simulation"]);
     run(campaign.args(["--bin", "simulation", "--", "campaign", "100000000"]))

@@ -31,6 +31,8 @@ pub(crate) struct Book {
     /// Reports of a decline: when, and the code.
     declined: BTreeMap<String, Vec<(Micros, String)>>,
     acknowledged: BTreeMap<String, Micros>,
+    /// When the first call began that acknowledges an operation.
+    acknowledging: BTreeMap<String, Micros>,
     /// Operations that were reported pending, with the process.
     pending: BTreeMap<String, usize>,
     /// The sale of each operation, as the first call that got its id says.
@@ -116,11 +118,13 @@ impl Book {
         self.acknowledged.contains_key(id)
     }
 
-    /// Whether a completion of the first basket was reported before an operation was sent.
-    pub fn is_known_before(&self, first: &Basket, id: &str) -> bool {
-        let sent = network::network(|network| network.sent.get(id).and_then(|sent| sent.first().map(|sent| sent.at)));
-        let mine = self.completed.iter().filter(|((_, other), _)| self.baskets.get(other) == Some(first));
-        mine.map(|(_, at)| *at).min().zip(sent).is_some_and(|(known, sent)| known <= sent)
+    pub fn acknowledging(&mut self, id: &str, now: Micros) {
+        self.acknowledging.entry(id.to_owned()).or_insert(now);
+    }
+
+    /// Whether an acknowledgement of an operation had begun at a time.
+    pub fn is_acknowledging_before(&self, id: &str, time: Micros) -> bool {
+        self.acknowledging.get(id).is_some_and(|at| *at <= time)
     }
 
     pub fn is_acknowledged_before(&self, id: &str, time: Micros) -> bool {

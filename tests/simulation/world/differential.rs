@@ -45,7 +45,14 @@ fn intent(rng: &mut Rng) -> Intent {
     let optional = |rng: &mut Rng| Some(now + rng.below(20)).filter(|_| rng.chance(40));
     Intent {
         state: rng.pick(&IntentState::ALL),
-        code: rng.pick(&[Code::Ok, Code::Pending, Code::PendingNeedsReview, Code::Declined, Code::TimedOut]),
+        code: rng.pick(&[
+            Code::Ok,
+            Code::Pending,
+            Code::PendingNeedsReview,
+            Code::Declined,
+            Code::AlreadyRedeemed,
+            Code::TimedOut,
+        ]),
         detail: Detail {
             http_status: rng.pick(&[None, Some(200), Some(404)]),
             engage_code: rng.pick(&[None, Some("X")]).map(str::to_owned),
@@ -116,7 +123,13 @@ macro_rules! carry_out {
                     Duration::from_millis(30),
                 );
                 let peeked = peeked.map(|result| result.map_err(|error| error.code()).err());
-                format!("{:?} {peeked:?} {candidates}", journal.is_taken(reward, &purchase).as_ref().map_err(code))
+                let taken = journal.is_taken(reward, &purchase);
+                let redeemed = journal.redeems(reward);
+                format!(
+                    "{:?} {:?} {peeked:?} {candidates}",
+                    taken.as_ref().map_err(code),
+                    redeemed.as_ref().map_err(code)
+                )
             }
             9 => {
                 let filter = Filter {

@@ -1,6 +1,7 @@
 //! The simulated disk: the journal's methods over records in memory, with the promises and failures
 //! of the real one. A test gives both the same operations and compares their results.
 
+use super::engage;
 use super::plan::{Fault, WriteFailure};
 use super::scheduler;
 use super::state::{self, MINUTE, MS, Promise, SECOND, note, state};
@@ -35,10 +36,13 @@ pub(crate) struct Disk {
     pub records: BTreeMap<OperationId, Intent>,
     /// Writes that are not synced.
     unsynced: Vec<Written>,
-    /// Records that are on the disk in some revision, whatever happens.
-    durable: BTreeMap<OperationId, u64>,
+    /// Records that are on the disk whatever happens, with their number of attempts.
+    durable: BTreeMap<OperationId, u32>,
     /// When each record was first written, in true time.
     began: BTreeMap<OperationId, u64>,
+    /// When the record of each attempt of a redeem was written, and for how long the attempt may be
+    /// processed, in µs.
+    attempts: BTreeMap<OperationId, Vec<(u64, u64)>>,
     /// A record in the write-ahead log whose commit failed: a restart may find it.
     ghost: Option<Intent>,
     /// SQLite's lock.
@@ -78,8 +82,34 @@ pub(crate) fn records(till: usize) -> Vec<Intent> {
     disk(till, |disk| disk.records.values().cloned().collect())
 }
 
+/// Whether the record of the last attempt of an operation is durable.
 pub(crate) fn is_durable(till: usize, id: OperationId) -> bool {
-    disk(till, |disk| disk.durable.contains_key(&id))
+    disk(till, |disk| {
+        let attempts = disk.records.get(&id).map(|intent| intent.detail.attempts);
+        attempts.is_some_and(|attempts| disk.durable.get(&id) == Some(&attempts))
+    })
+}
+
+/// Whether a press has started an operation and nothing is known of its attempt yet.
+pub(crate) fn is_recorded(till: usize, id: OperationId) -> bool {
+    disk(till, |disk| disk.records.get(&id).is_some_and(|intent| intent.state == IntentState::Recorded))
+}
+
+/// Whether another channel has used the reward of a redeem within a minute of the time in which an
+/// attempt of it might be processed. A7 excludes that. An attempt is decided up to a minute before
+/// its record is written: the disk may hang.
+pub(crate) fn is_reward_shared(till: usize, id: &str) -> bool {
+    disk(till, |disk| {
+        disk.records.values().filter(|intent| intent.id().to_string() == id).any(|intent| {
+            let Operation::Redeem(redeem) = intent.operation else { return false };
+            let Some(used) = engage::used_elsewhere(&redeem.assignment.to_string()) else { return false };
+            let attempts = disk.attempts.get(&intent.id()).into_iter().flatten();
+            let before = engage::signed(2 * MINUTE);
+            let mut near =
+                attempts.map(|(at, window)| engage::signed(*at) - before..=engage::signed(at + window + MINUTE));
+            near.any(|near| near.contains(&used))
+        })
+    })
 }
 
 /// The power of a till fails: unsynced writes may be lost, from the last one on.
@@ -108,7 +138,7 @@ impl Disk {
     fn synced(&mut self) {
         self.unsynced.clear();
         let records = &self.records;
-        self.durable = records.iter().map(|(id, intent)| (*id, intent.revision)).collect();
+        self.durable = records.iter().map(|(id, intent)| (*id, intent.detail.attempts)).collect();
     }
 
     fn put(&mut self, intent: &Intent) {
@@ -123,6 +153,11 @@ impl Disk {
             let minutes = (scheduler::now() - began) / MINUTE;
             let text = format!("{} asks for review after {minutes} minutes", intent.id());
             state::violation(Promise::ReviewLate, text);
+        }
+        let attempt = |intent: &Intent| (intent.detail.attempts, intent.state == IntentState::Recorded);
+        if matches!(intent.operation, Operation::Redeem(_)) && before.is_none_or(|it| attempt(it) != attempt(intent)) {
+            let window = intent.progress.in_flight_window_ms * MS;
+            self.attempts.entry(intent.id()).or_default().push((scheduler::now(), window));
         }
         let mut stored = intent.clone();
         // The columns that the table does not have.
@@ -181,6 +216,12 @@ impl Disk {
             },
             by_reference,
             unacknowledged,
+            redeemed: matches!(operation, Operation::Redeem(_))
+                && self
+                    .records
+                    .values()
+                    .filter(about)
+                    .any(|intent| intent.state == IntentState::Completed || intent.code == Code::AlreadyRedeemed),
         }
     }
 }
@@ -559,15 +600,13 @@ impl Journal {
         })
     }
 
-    pub fn is_redeemed(&self, reward: AssignmentId, redeem: &Intent) -> Result<bool> {
-        let found_before = |other: &Intent| {
-            other.code == Code::AlreadyRedeemed && other.resolved_at.is_some_and(|at| at < redeem.recorded_at)
-        };
+    pub fn redeems(&self, reward: AssignmentId) -> Result<Vec<Intent>> {
         self.read(|disk| {
-            disk.records.values().filter(|intent| intent.id() != redeem.id()).any(|intent| {
-                matches!(intent.operation, Operation::Redeem(redeem) if redeem.assignment == reward)
-                    && (intent.state == IntentState::Completed || found_before(intent))
-            })
+            let of_reward =
+                |it: &&Intent| matches!(it.operation, Operation::Redeem(redeem) if redeem.assignment == reward);
+            let mut redeems: Vec<Intent> = disk.records.values().filter(of_reward).cloned().collect();
+            redeems.sort_by_key(|intent| (intent.recorded_at, intent.id()));
+            redeems
         })
     }
 

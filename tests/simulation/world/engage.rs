@@ -92,6 +92,8 @@ pub(crate) struct Rules {
     pub forgets_ids_after_ms: Option<u64>,
     /// What a merged member's POST gives: a code, or a 404 without one.
     pub merged_without_code: bool,
+    /// A7 off: another channel uses a reward while an attempt of a till may be processed.
+    pub rewards_shared: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,8 +122,9 @@ pub(crate) struct Row {
 pub(crate) struct Reward {
     pub id: String,
     pub contact: String,
-    /// The operation that has redeemed it, or "another channel", and when that was sent and done.
-    pub used: Option<(String, u64, u64)>,
+    /// The operation that has redeemed it, or "another channel", when that was sent, and when it
+    /// was done: before the run, if it is negative.
+    pub used: Option<(String, u64, i64)>,
 }
 
 #[derive(Default)]
@@ -150,6 +153,8 @@ pub(crate) fn replace(new: Engage) -> Engage {
 }
 
 pub(crate) const COST: i64 = 100;
+/// Who has used a reward that no till has used.
+pub(crate) const ANOTHER_CHANNEL: &str = "another channel";
 pub(crate) const CONTACTS: [&str; 3] = [
     "a0000000-0000-4000-8000-000000000001",
     "a0000000-0000-4000-8000-000000000002",
@@ -454,12 +459,15 @@ impl Engage {
     }
 
     fn reward_object(&self, reward: &Reward, now: u64) -> String {
-        let visible = |done: &u64| done + self.rules.reward_lag_ms * MS <= now;
+        let visible = |done: &i64| done.saturating_add_unsigned(self.rules.reward_lag_ms * MS) <= signed(now);
         let mut object = format!("{{\"id\":\"{}\",\"promotionId\":\"{PROMOTION}\",\"name\":\"Coffee\"", reward.id);
         match &reward.used {
             Some((_, _, done)) if visible(done) => {
-                let _ =
-                    write!(object, ",\"redeemed\":true,\"redeemedOn\":\"{}\"}}", rfc3339(state::START_MS + done / MS));
+                let _ = write!(
+                    object,
+                    ",\"redeemed\":true,\"redeemedOn\":\"{}\"}}",
+                    rfc3339(state::START_MS.saturating_add_signed(done / signed(MS)))
+                );
             }
             _ => object.push_str(",\"redeemed\":false}"),
         }
@@ -493,7 +501,7 @@ impl Engage {
         if self.rules.redeem == RedeemForm::ErrorIn200 && self.expired {
             return respond(200, "{\"errorCode\":\"PromotionNotValidForRedemptionChannel\"}".into());
         }
-        self.rewards[place].used = Some((arriving.operation.clone(), arriving.sent_at, now));
+        self.rewards[place].used = Some((arriving.operation.clone(), arriving.sent_at, signed(now)));
         match arriving.fate {
             Some(Fate::RateLimited { goes_on: true }) => respond(429, String::new()),
             _ if self.rules.redeem == RedeemForm::Empty => respond(200, String::new()),
@@ -557,6 +565,19 @@ pub(crate) fn deductions(id: &str) -> Vec<(u64, Status)> {
         let uses = engage.rewards.iter().filter_map(|reward| reward.used.as_ref());
         let uses = uses.filter(|(operation, ..)| operation == id).map(|(_, sent_at, _)| (*sent_at, Status::Completed));
         purchases.chain(uses).collect()
+    })
+}
+
+pub(crate) fn signed(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or(i64::MAX)
+}
+
+/// Returns when another channel has used a reward.
+pub(crate) fn used_elsewhere(reward: &str) -> Option<i64> {
+    engage(|engage| {
+        let reward = engage.rewards.iter().find(|it| it.id == reward)?;
+        let (by, _, done) = reward.used.as_ref()?;
+        (by == ANOTHER_CHANNEL).then_some(*done)
     })
 }
 

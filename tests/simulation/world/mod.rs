@@ -24,5 +24,5 @@ pub(crate) mod system;
 mod worlds;
 
 pub use differential::compare_with_journal;
-pub use report::{main, run_steps, run_twice, world_names};
+pub use report::{main, requests_each, run_steps, run_twice, world_names};
 pub use seeds::run_kept;

@@ -31,6 +31,8 @@ pub(crate) struct Network {
     pub sent: BTreeMap<String, Vec<Sent>>,
     /// Contact and item of each purchase id.
     about: BTreeMap<String, (String, String)>,
+    /// When a till has last received a history that it could read, by process and contact.
+    histories: BTreeMap<(usize, String), Micros>,
     /// Tasks that wait for a response, so that a cancellation can wake them.
     waiting: Vec<Ticket>,
     pub requests: u64,
@@ -52,6 +54,11 @@ pub(crate) fn network<T>(work: impl FnOnce(&mut Network) -> T) -> T {
 
 pub(crate) fn replace(new: Network) -> Network {
     NETWORK.replace(new)
+}
+
+/// Returns when the first attempt of an operation was sent.
+pub(crate) fn first_sent(id: &str) -> Micros {
+    network(|network| network.sent.get(id).and_then(|sent| sent.first().map(|sent| sent.at)).unwrap_or(0))
 }
 
 /// Wakes all tasks that wait for the network: a call was cancelled or withdrawn.
@@ -136,6 +143,18 @@ fn leaves(request: &Request, body: &[u8], id: &str) -> usize {
         (sent.len() - 1, earlier)
     });
     note(30, || format!("sends attempt {} of {id}", place + 1));
+    let process = scheduler::process();
+    let resent = request.operation.filter(|id| place > 0 && !disk::is_recorded(state::till_of(process), *id));
+    if resent.is_some() && !request.path.expose().contains("promotion-assignments") {
+        let contact = text_of(body, "contactId");
+        let queried = network(|network| {
+            let before = network.sent.get(id).and_then(|sent| sent.get(place - 1)).map(|sent| sent.at);
+            network.histories.get(&(process, contact)).copied().zip(before).is_some_and(|(at, before)| at > before)
+        });
+        if !queried {
+            violation(Promise::QueryFirst, format!("{id} is sent again, and no history was read since"));
+        }
+    }
     if earlier {
         violation(Promise::OneAttempt, format!("{id} is sent while an earlier attempt of it is under way"));
     }
@@ -258,6 +277,12 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
             state::effect();
             if state::is_dead(process) {
                 return Err(failed(FailureKind::Lost));
+            }
+            if let (false, Ok(Response { status: 200 | 404, .. })) = (post, &outcome) {
+                let contact = request.path.expose().split("contactId=").nth(1);
+                let contact = contact.and_then(|rest| rest.split('&').next()).unwrap_or_default().to_owned();
+                let now = scheduler::now();
+                network(|network| network.histories.insert((process, contact), now));
             }
             return outcome.map_err(failed);
         }

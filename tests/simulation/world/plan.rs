@@ -119,7 +119,7 @@ pub(crate) enum Fault {
     Merge { at_ms: u64 },
     /// The promotion ends.
     Expire { at_ms: u64 },
-    /// Another channel uses a reward that the member had before.
+    /// Another channel uses a reward that the member had before. At 0: an hour before the run.
     OtherUses { gift: u8, at_ms: u64 },
 }
 

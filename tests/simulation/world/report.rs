@@ -232,6 +232,38 @@ fn run_campaign(steps: u64, first: u64) -> bool {
     sums.bad == 0
 }
 
+/// Runs the kept plans, then seeds of the worlds that keep the assumptions, each world for as many
+/// steps as the others, until a promise breaks or the time is over. Returns the violation.
+fn find_violation(seconds: u64, first: u64) -> Option<String> {
+    if let Err(broken) = seeds::run_kept(&seeds_folder(), false) {
+        return broken.lines().next().map(|line| format!("kept plan {line}"));
+    }
+    let began = Instant::now();
+    // By world: the steps so far, and the next seed.
+    let mut worlds: Vec<(u64, u64, &World)> =
+        WORLDS.iter().filter(|world| world.without.is_none()).map(|world| (0, first, world)).collect();
+    while began.elapsed().as_secs() < seconds {
+        let (steps, seed, world) = worlds.iter_mut().min_by_key(|(steps, ..)| *steps)?;
+        let run = run_seed(world, *seed, false);
+        if let Some(violation) = run.violations.into_iter().next() {
+            let (name, promise) = (world.name, violation.promise.text());
+            return Some(format!("world {name}, seed {seed}, promise {promise}: {}", violation.text));
+        }
+        (*steps, *seed) = (*steps + run.steps, *seed + 1);
+    }
+    None
+}
+
+/// Returns how many requests an operation takes, over the first seeds of a world.
+pub fn requests_each(world: &str, seeds: u64) -> f64 {
+    let Some(world) = worlds::world(world) else { return f64::INFINITY };
+    let mut sums = Sums::default();
+    (0..seeds).for_each(|seed| sums.add(seed, run_seed(world, seed, false)));
+    #[allow(clippy::cast_precision_loss)] // For a comparison with a small number.
+    let each = sums.requests as f64 / sums.operations.max(1) as f64;
+    each
+}
+
 /// Prints for each assumption a run that breaks a promise when only this assumption does not hold.
 fn run_assumptions(limit: u64) {
     for world in WORLDS {
@@ -248,6 +280,7 @@ fn run_assumptions(limit: u64) {
 
 const USAGE: &str = "simulation campaign STEPS [FIRST]
 simulation assumptions [RUNS]
+simulation find SECONDS [FIRST]
 simulation run WORLD|all|held FIRST COUNT [mild] [one-thread]
 simulation trace WORLD SEED [mild]
 simulation shrink WORLD PROMISE FIRST [NAME FAULT] [text=PART]
@@ -292,6 +325,15 @@ pub fn main() {
         Some("campaign") => {
             if !run_campaign(number(1).unwrap_or(100_000), number(2).unwrap_or(0)) {
                 std::process::exit(1);
+            }
+        }
+        Some("find") => {
+            let began = Instant::now();
+            let found = find_violation(number(1).unwrap_or(60), number(2).unwrap_or(0));
+            let seconds = began.elapsed().as_secs_f64();
+            match found {
+                Some(text) => println!("found after {seconds:.1} s: {text}"),
+                None => println!("nothing found in {seconds:.1} s"),
             }
         }
         Some("assumptions") => run_assumptions(number(1).unwrap_or(20_000)),

@@ -12,6 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) type Micros = u64;
 /// The stack of a coroutine, in machine words. A build without optimization needs the most.
 const STACK_WORDS: usize = 0x1_0000;
+/// So long a task that can run waits for its turn at once, in µs.
+const SLOW: Micros = 500_000;
 /// A run that takes more steps than this has a thread that never waits.
 const STEP_LIMIT: u64 = 1_000_000;
 
@@ -27,6 +29,14 @@ pub(crate) struct Ticket {
 enum Timer {
     Wake(Ticket),
     Event(Box<dyn FnOnce()>),
+}
+
+/// What the clock does next.
+enum Next {
+    Nothing,
+    /// Time went on, and no timer has ended.
+    Later,
+    At(Micros, Timer),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -123,6 +133,17 @@ impl Machine {
         Some(self.runnable[usize::try_from(place).unwrap_or(0)])
     }
 
+    /// Returns the next timer. While a task can run, time goes on by less than the time to a timer
+    /// that is far away: no thread is that slow.
+    fn next_timer(&mut self) -> Next {
+        let Some((at, _)) = self.timers.first_key_value().map(|(key, _)| *key) else { return Next::Nothing };
+        if !self.runnable.is_empty() && at > self.now + SLOW {
+            self.now += SLOW;
+            return Next::Later;
+        }
+        self.timers.pop_first().map_or(Next::Nothing, |((at, _), timer)| Next::At(at, timer))
+    }
+
     fn make_runnable(&mut self, task: usize) {
         self.tasks[task].state = State::Runnable;
         self.runnable.push(task);
@@ -202,12 +223,13 @@ pub(crate) fn run(seed: u64, choice: Choice, main: impl FnOnce() + Send + 'stati
                     return None;
                 }
                 let task = if std::mem::take(&mut machine.clock_due) { None } else { machine.choose(None) };
-                Some(task.ok_or_else(|| machine.timers.pop_first()))
+                Some(task.ok_or_else(|| machine.next_timer()))
             }) {
                 None => break None,
                 Some(Ok(task)) => task,
-                Some(Err(None)) => break Some("every thread waits, and nothing will wake it".to_owned()),
-                Some(Err(Some(((at, _), timer)))) => {
+                Some(Err(Next::Nothing)) => break Some("every thread waits, and nothing will wake it".to_owned()),
+                Some(Err(Next::Later)) => continue,
+                Some(Err(Next::At(at, timer))) => {
                     machine(|machine| machine.now = machine.now.max(at));
                     match timer {
                         Timer::Wake(ticket) => machine(|machine| machine.wake(ticket, true)),

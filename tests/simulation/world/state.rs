@@ -46,10 +46,12 @@ pub(crate) enum Promise {
     OneAttempt,
     /// 13: a sale is sent at once, whatever else is pending.
     AlwaysAWorker,
+    /// 14: a purchase in doubt is sent again only after a history that could be read.
+    QueryFirst,
 }
 
 impl Promise {
-    pub const ALL: [Promise; 17] = [
+    pub const ALL: [Promise; 18] = [
         Promise::OneDeduction,
         Promise::DurableFirst,
         Promise::OneIdOneSale,
@@ -67,6 +69,7 @@ impl Promise {
         Promise::CompletedShown,
         Promise::OneAttempt,
         Promise::AlwaysAWorker,
+        Promise::QueryFirst,
     ];
 
     /// Returns the number and the promise in words.
@@ -89,6 +92,7 @@ impl Promise {
             Promise::CompletedShown => "11b a failing journal hides no completion",
             Promise::OneAttempt => "12 one attempt at a time",
             Promise::AlwaysAWorker => "13 a sale always has a worker",
+            Promise::QueryFirst => "14 a query before another attempt",
         }
     }
 
@@ -138,6 +142,8 @@ pub(crate) struct State {
     pub effects: Vec<u64>,
     /// Crashes that have happened and that the scenario has not seen yet: process, power cut.
     pub crashed: Vec<(usize, bool)>,
+    /// Tasks that wait for a change.
+    pub waiting: Vec<scheduler::Ticket>,
     /// The faults of the plan are over.
     pub calm: bool,
     pub trace: Option<Vec<String>>,
@@ -170,6 +176,21 @@ pub(crate) fn wall(process: usize) -> u64 {
         state.clock_offsets.get(till).copied().unwrap_or(0)
     });
     true_ms().saturating_add_signed(offset)
+}
+
+/// Waits until a process is killed, a cashier has ended or the faults are over, at most until a
+/// time.
+pub(crate) fn await_change(until: Micros) {
+    let ticket = scheduler::ticket();
+    state(|state| state.waiting.push(ticket));
+    scheduler::wait(ticket, Some(until));
+    state(|state| state.waiting.retain(|other| *other != ticket));
+}
+
+/// Wakes the tasks that wait for a change.
+pub(crate) fn changed() {
+    let waiting = state(|state| std::mem::take(&mut state.waiting));
+    waiting.into_iter().for_each(scheduler::wake);
 }
 
 pub(crate) fn is_dead(process: usize) -> bool {
@@ -244,4 +265,5 @@ pub(crate) fn kill(process: usize, power: bool) {
     if power {
         super::disk::power_cut(till_of(process), scheduler::below(1 << 32));
     }
+    changed();
 }

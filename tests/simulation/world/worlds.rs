@@ -1,4 +1,4 @@
-//! The worlds: how a seed becomes a plan. A world keeps the assumptions A1 to A6 about Engage, or
+//! The worlds: how a seed becomes a plan. A world keeps the assumptions A1 to A7 about Engage, or
 //! is there to show that a promise needs one of them.
 
 use super::engage::{CodePlace, HistoryForm, Nothing, RedeemForm, Rules};
@@ -55,6 +55,17 @@ pub(crate) const WORLDS: &[World] = &[
     },
     World { name: "receipts", text: "receipt numbers come again for other sales", without: None, change: receipts },
     World { name: "redeem", text: "rewards are redeemed, by this till and by others", without: None, change: redeem },
+    World {
+        name: "power",
+        text: "a gateway declines, and the power fails at any moment",
+        without: None,
+        change: |rng, plan| {
+            gateway(rng, plan);
+            plan.faults.retain(|fault| !matches!(fault, Fault::Crash { .. }));
+            let slot = usize::try_from(rng.below(plan.slots.len() as u64)).unwrap_or(0);
+            plan.faults.push(Fault::Crash { slot, effect: 5 + rng.below(20), power: true });
+        },
+    },
     World { name: "key", text: "the key is wrong for a time", without: None, change: key },
     World { name: "disk", text: "the disk fails, hangs and loses power", without: None, change: disk },
     World {
@@ -145,6 +156,18 @@ pub(crate) const WORLDS: &[World] = &[
             lag(rng, plan);
             let status = rng.pick(&[400, 401, 403, 404, 422]);
             posts(rng, plan, &[Fate::Gateway { status, page: false, arrived: true }]);
+        },
+    },
+    World {
+        name: "without-A7",
+        text: "another channel uses the reward while an attempt may be processed",
+        without: Some("A7"),
+        change: |rng, plan| {
+            redeem(rng, plan);
+            plan.rules.rewards_shared = true;
+            posts(rng, plan, &[Fate::LoseRequest]);
+            let at_ms = rng.below(10_000);
+            plan.faults.push(Fault::OtherUses { gift: 0, at_ms });
         },
     },
 ];
@@ -479,13 +502,18 @@ fn receipts(rng: &mut Rng, plan: &mut Plan) {
 
 fn redeem(rng: &mut Rng, plan: &mut Plan) {
     plan.gifts = 2;
-    plan.rules.reward_lag_ms = rng.pick(&[0, 0, 1_000, 30_000]);
+    plan.rules.reward_lag_ms = rng.pick(&[0, 0, 1_000, 30_000, 590_000]);
     plan.rules.redeem = rng.pick(&[RedeemForm::Reward, RedeemForm::Reward, RedeemForm::Empty, RedeemForm::ErrorIn200]);
     let gift = u8::try_from(rng.below(2)).unwrap_or(0);
     if rng.chance(30) {
-        // Not within the time in which an attempt of this till may be processed: nobody could say
-        // who it was.
-        plan.faults.push(Fault::OtherUses { gift, at_ms: rng.pick(&[0, 300_000]) });
+        // Where that is within a minute of an attempt of this till, the judge counts no completion
+        // of it (A7).
+        let at_ms = match rng.below(3) {
+            0 => 0,
+            1 => rng.below(60_000),
+            _ => 120_000 + rng.below(400_000),
+        };
+        plan.faults.push(Fault::OtherUses { gift, at_ms });
     }
     // Of two tills that use one reward within seconds, nobody could say which one did.
     plan.slots.iter_mut().for_each(|slot| slot.till = 0);
