@@ -142,7 +142,7 @@ fn by_purchase_id(
     existing_or_again(intent.clone(), again, redeemed, clocks, rules)
 }
 
-/// Returns the intent that a command means, without a look at other operations.
+/// Returns the intent that a command means, whatever other operations there are.
 fn choose(command: &Command, candidates: &Candidates, clocks: Clocks, rules: AdmissionRules<'_>) -> Result<Admission> {
     let is_ours = |intent: &Intent| rules.is_ours(intent);
     let redeemed = candidates.redeemed;

@@ -82,13 +82,20 @@ impl Observation {
         let by_engage = intent.processing_window.zip(engage).is_some_and(|((_, until), now)| now > until);
         let complete_after = window + limits.history_lag_ms;
         let age_ms = self.age_ms(intent, now, engage, limits);
-        let in_flight_over = waited >= window || by_engage;
+        // The attempts of a lost record were made before the loss was known, maybe in an earlier
+        // run.
+        let since_loss = match (engage, limits.loss_seen) {
+            (Some(now), Some(seen)) if intent.progress.query_first => now.saturating_sub(seen),
+            _ => 0,
+        };
+        let waited_for_history = waited.max(since_loss);
+        let in_flight_over = waited_for_history >= window || by_engage;
         QueryTime {
             in_flight_over,
-            history_complete: waited >= complete_after,
+            history_complete: waited_for_history >= complete_after,
             past_resend_limit: in_flight_over && age_ms > limits.resend_limit_ms,
             age_ms,
-            until_complete_ms: complete_after.saturating_sub(waited),
+            until_complete_ms: complete_after.saturating_sub(waited_for_history),
         }
     }
 
@@ -123,6 +130,8 @@ pub(crate) struct Limits {
     pub resend_limit_ms: Millis,
     /// The day of the build. No clock that is right is before it.
     pub built_at: Millis,
+    /// When a loss of records was first known, by Engage's clock.
+    pub loss_seen: Option<Millis>,
 }
 
 #[cfg(test)]
@@ -132,7 +141,8 @@ mod tests {
     use crate::core::id::{ContactId, ItemId, OperationId};
     use uuid::Uuid;
 
-    const LIMITS: Limits = Limits { history_lag_ms: 600_000, resend_limit_ms: 86_400_000, built_at: 1_700_000_000_000 };
+    const LIMITS: Limits =
+        Limits { history_lag_ms: 600_000, resend_limit_ms: 86_400_000, built_at: 1_700_000_000_000, loss_seen: None };
     const BUILT: Millis = LIMITS.built_at;
 
     fn intent(recorded_at: Millis) -> Intent {
@@ -169,6 +179,12 @@ mod tests {
         let at = |seconds| seen.query_time(&intent, s(seconds), None, LIMITS);
         assert_eq!([665, 666].map(|seconds| at(seconds).history_complete), [false, true]);
         assert_eq!(at(800).age_ms, 100_000);
+        // In a later run Engage's clock counts from when the loss was known.
+        let limits = Limits { loss_seen: Some(BUILT), ..LIMITS };
+        let by_engage = |ms| seen.query_time(&intent, s(0), Some(BUILT + ms), limits).history_complete;
+        assert_eq!([665_999, 666_000].map(by_engage), [false, true]);
+        intent.progress.query_first = false;
+        assert!(!seen.query_time(&intent, s(0), Some(BUILT + 666_000), limits).history_complete);
     }
 
     #[test]

@@ -282,7 +282,8 @@ impl Files {
 
     /// Returns the seal, if there is one.
     pub fn existing_seal(&self) -> Result<Option<Seal>> {
-        if self.seal.get().is_none() && std::fs::symlink_metadata(&self.seal_path).is_err() {
+        // A path that cannot be read does not make the journal a copy without a seal.
+        if self.seal.get().is_none() && !place::exists(&self.seal_path)? {
             return Ok(None);
         }
         Seal::read(self.seal()?).map_err(|error| unsealed(&self.seal_path, &error))
@@ -424,6 +425,12 @@ impl Files {
             }
             Err(error) => Err(unreadable(&self.path, &error)),
         }
+    }
+
+    /// Whether memory that SQLite has mapped has lost its file. A failure to read the file's state
+    /// is no loss.
+    pub fn is_index_cut(&self) -> bool {
+        self.check_index().is_err_and(|error| error.code() == Code::JournalReplaced)
     }
 
     /// Returns the size of the write-ahead log. It holds less after a checkpoint, but does not

@@ -774,7 +774,7 @@ impl Drop for Transaction<'_> {
         }
         // A rollback reads the index, and one that is cut ends the process. The transaction stays
         // open then, and nothing uses the connection any more.
-        if self.files.is_none_or(|files| files.check_index().is_ok()) {
+        if self.files.is_none_or(|files| !files.is_index_cut()) {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }

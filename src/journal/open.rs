@@ -81,7 +81,7 @@ impl Writer {
 
     /// Whether its transaction stays open because the index of the log is cut.
     pub fn is_unusable(&self, files: &Files) -> bool {
-        !self.connection.is_autocommit() && files.check_index().is_err()
+        !self.connection.is_autocommit() && files.is_index_cut()
     }
 
     /// From now on a commit promises this.
@@ -214,7 +214,8 @@ fn open_first(settings: &Settings, files: &Shared, is_restored: bool, report: &m
     let sealed = if is_new || report.adopted > 0 { None } else { sealed };
     let mut state = read_state(&connection)?;
     if report.taken_over {
-        // The copy has no seal. Its original may have recorded more, so that records may be missing.
+        // The copy has no seal. Its original may have recorded more, so that records may be
+        // missing.
         state = Some(recover::take_over(&connection)?);
     } else {
         let finding = find(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;

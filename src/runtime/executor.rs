@@ -118,6 +118,7 @@ impl Executor {
             history_lag_ms: config.history_lag_ms,
             resend_limit_ms: config.retry.resend_limit_ms,
             built_at: rt::BUILT_AT,
+            loss_seen: None,
         };
         let executor = Arc::new(Self {
             notifier: Notifier::new(&config.tenant),
@@ -752,7 +753,8 @@ impl Executor {
         let Query { seen, at, attended, immediate, random } = query;
         let clocks = self.clocks();
         let engage = clocks.engage.map(|(earliest, _)| earliest);
-        let time: QueryTime = seen.query_time(&intent, at, engage, self.limits);
+        let loss_seen = Some(self.loss_seen.load(Ordering::Relaxed)).filter(|seen| *seen > 0);
+        let time: QueryTime = seen.query_time(&intent, at, engage, Limits { loss_seen, ..self.limits });
         let intent = match (intent.processing_window, clocks.engage) {
             (None, Some(engage)) => {
                 Intent { processing_window: seen.backdated(&intent, self.monotonic(), engage), ..intent }

@@ -238,7 +238,8 @@ fn reasons(errno: &str, operation: &str, file: &str, ever: bool) -> &'static [Co
     let content = operation.starts_with("pwrite") && file.ends_with("-wal");
     match errno {
         // SQLite has one error for every fault of the WAL's index. The usual cause is a full disk.
-        _ if file.ends_with("-shm") && !operation.starts_with("fcntl") => {
+        // With every later lock failing too, the first reason may be a lock's.
+        _ if file.ends_with("-shm") && !operation.starts_with("fcntl") && !(errno == "EACCES" && ever) => {
             &[Code::JournalFull, Code::Journal, Code::JournalCannotOpen, Code::JournalReadOnly, Code::JournalDamaged]
         }
         "ENOSPC" | "SHORT" if content => &[Code::JournalFull],

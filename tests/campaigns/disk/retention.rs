@@ -5,7 +5,7 @@ use crate::fixture::{COFFEE, Fixture, MEMBER, Place, press};
 use crate::journal_paths::{DAY_MS, RunningTill};
 use crate::judge::Record;
 use crate::power_cuts::offline;
-use engage_point_shop::{Client, Code, ContactId, ItemId};
+use engage_point_shop::{Client, ContactId, ItemId, Outcome};
 use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
 use serde_json::json;
 use std::path::Path;
@@ -86,7 +86,8 @@ fn write_ahead_log_of_busy_journal_begins_anew() {
                     }
                     let options = json!({ "reference": format!("{sale}"), "waitMs": 60_000 }).to_string();
                     let error = client.purchase(contact, item, Some(&options)).unwrap_err();
-                    assert_eq!(error.code(), Code::Offline, "{error:?}");
+                    // On a busy machine the connection is not rejected in time.
+                    assert_eq!(error.code().row().outcome, Outcome::NotSent, "{error:?}");
                 }
                 sales.store(MOST_SALES, Ordering::Relaxed);
             });

@@ -66,8 +66,16 @@ fn redeemed(store: &Store) -> usize {
 }
 
 fn try_one(store: &Store, (scenario, point): (Scenario, usize)) -> Result<bool, String> {
-    let Setup { journal, config, press, script, mut calls } = set_up(store, scenario);
-    let (of_first, hit, _) = killed_at(point, &config, &script);
+    // Without Engage's clock nothing shows whose redeem it is. On a busy machine the call that
+    // learns the clock may end by its wait: then all begins again.
+    let (Setup { journal, config, press, mut calls, .. }, (of_first, hit, _)) = (0..100)
+        .find_map(|_| {
+            let setup = set_up(store, scenario);
+            let run = killed_at(point, &setup.config, &setup.script);
+            let is_slow = |call: &TillCall| call.verb() == "rewards" && call.code().is_some_and(|code| code != 0);
+            (!setup.calls.iter().chain(&run.0).any(is_slow)).then_some((setup, run))
+        })
+        .ok_or("no call reaches Engage within its wait")?;
     calls.extend(of_first);
     store.sandbox.clear_faults();
     let report = |why: String| format!("{why}\n  {scenario:?}, point {point}, killed {hit:?}\n  calls: {calls:#?}");
