@@ -988,7 +988,7 @@ int32_t EPS_CALL eps_acknowledge_reference(eps_client *client,
  *
  * Threads: any.
  */
-EPS_API int32_t eps_backup_journal(eps_client *client, const char *path, const char *options_json, eps_buffer *out);
+EPS_API int32_t EPS_CALL eps_backup_journal(eps_client *client, const char *path, const char *options_json, eps_buffer *out);
 
 /**
  * Reads the counters since the open and the counts of the journal, for the POS's own monitoring.
