@@ -403,7 +403,7 @@ namespace EngagePointShop
             try
             {
                 // It may have got its outcome before it was expected.
-                var last = await GetOperationAsync(begun.OperationId).ConfigureAwait(false);
+                var last = await LastKnown(begun).ConfigureAwait(false);
                 if (last.Outcome == Outcome.Pending && !last.NeedsReview)
                 {
                     var left = (options?.Wait ?? wait) - clock.Elapsed;
@@ -429,6 +429,19 @@ namespace EngagePointShop
             {
                 changes.Forget(begun.OperationId, changed);
                 GC.KeepAlive(this);
+            }
+        }
+
+        // A failure to read says nothing about the points: what was submitted stays pending.
+        async Task<Operation> LastKnown(Operation begun)
+        {
+            try
+            {
+                return await GetOperationAsync(begun.OperationId).ConfigureAwait(false);
+            }
+            catch (PointShopException)
+            {
+                return begun;
             }
         }
 

@@ -6,8 +6,8 @@ use super::checksums;
 use super::connection::{connect, keep_log};
 use super::failure::failed;
 use super::files::Files;
-use super::helper::Helper;
-use super::place::{self, beside};
+use super::io_thread::IoThread;
+use super::paths::{self, beside};
 use super::state::State;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
@@ -43,7 +43,7 @@ enum Progress {
 /// Makes a copy on a helper's thread, and waits for it at most `limit`. A copy that is not whole by
 /// then is deleted as soon as the disk lets that be done.
 pub(super) fn make_within(
-    helper: &Helper,
+    helper: &IoThread,
     limit: Duration,
     path: &Path,
     copy: impl FnOnce(&dyn Fn(&Connection) -> Result<()>) -> Result<Backup> + Send + 'static,
@@ -90,7 +90,7 @@ pub(super) fn make(files: &Files, path: &Path, begin: impl Fn(&Connection) -> Re
         Error::new(error.code(), format!("the copy {} cannot be made: {}", path.display(), error.message()))
             .with_cause(error.cause().to_vec())
     };
-    place::check(path, &beside(path, "-seal")).map_err(rejected)?;
+    paths::check(path, &beside(path, "-seal")).map_err(rejected)?;
     // SQLite would take it for a part of the copy.
     if let Some(stray) =
         ["-wal", "-journal"].iter().map(|end| beside(path, end)).find(|file| std::fs::symlink_metadata(file).is_ok())
@@ -100,7 +100,7 @@ pub(super) fn make(files: &Files, path: &Path, begin: impl Fn(&Connection) -> Re
             format!("{} lies beside the place of the copy; name another file", stray.display()),
         ));
     }
-    let Some(mut reserved) = place::create(path).map_err(rejected)? else {
+    let Some(mut reserved) = paths::create(path).map_err(rejected)? else {
         return Err(Error::new(
             Code::JournalCannotOpen,
             format!("the copy {} exists already and was left untouched; name a new file", path.display()),
@@ -118,7 +118,7 @@ pub(super) fn make(files: &Files, path: &Path, begin: impl Fn(&Connection) -> Re
         begin(&connection)?;
         // Of an earlier copy to the same path that a crash has ended.
         let _ = std::fs::remove_file(&part);
-        if place::create(&part).map_err(rejected)?.is_none() {
+        if paths::create(&part).map_err(rejected)?.is_none() {
             return Err(Error::new(Code::JournalCannotOpen, format!("{} cannot be replaced", part.display())));
         }
         let operations = copy(&connection, &part)?;
@@ -181,7 +181,7 @@ fn publish(part: &Path, path: &Path) -> Result<u64> {
         let file = std::fs::File::open(part)?;
         file.sync_all()?;
         std::fs::rename(part, path)?;
-        place::sync_folder(path)?;
+        paths::sync_folder(path)?;
         Ok(file.metadata()?.len())
     };
     run().map_err(|error| undurable(path, &error))
@@ -204,7 +204,7 @@ mod tests {
     use crate::core::id::{ContactId, ItemId, OperationId};
     use crate::core::intent::{Durability, Intent};
     use crate::journal::Journal;
-    use crate::journal::helper::Helper;
+    use crate::journal::io_thread::IoThread;
     use crate::log::Log;
     use std::path::Path;
     use std::time::Duration;
@@ -228,7 +228,7 @@ mod tests {
     fn copy_whose_caller_has_left_is_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("copy.db");
-        let (helper, connection) = (Helper::new("eps-test"), rusqlite::Connection::open_in_memory().unwrap());
+        let (helper, connection) = (IoThread::new("eps-test"), rusqlite::Connection::open_in_memory().unwrap());
         let (release, held) = std::sync::mpsc::channel::<()>();
         let made = path.clone();
         let left = make_within(&helper, Duration::from_millis(20), &path, move |begin| {

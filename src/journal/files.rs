@@ -5,7 +5,7 @@
 //! files, because a closed descriptor drops SQLite's locks (see `os`).
 
 use super::failure::unsealed;
-use super::place::{self, beside};
+use super::paths::{self, beside};
 use super::seal::Seal;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
@@ -107,8 +107,8 @@ impl Shared {
     /// the seal are made where they are missing.
     pub fn open(path: &Path, seal_path: &Path) -> Result<Self> {
         let mut registry = rt::lock(&REGISTRY);
-        place::check(path, seal_path)?;
-        let made = place::create(path)?;
+        paths::check(path, seal_path)?;
+        let made = paths::create(path)?;
         let known = key_of_path(path).and_then(|key| registry.open.iter().find(|(known, _)| *known == key));
         if let Some((_, files)) = known {
             if files.seal_path != seal_path {
@@ -126,7 +126,7 @@ impl Shared {
             Some(file) => file,
             None => match registry.parked.iter().position(|(key, _)| key_of_path(path) == Some(*key)) {
                 Some(at) => registry.parked.swap_remove(at).1,
-                None => place::open(path)?,
+                None => paths::open(path)?,
             },
         };
         let about = db.metadata().map_err(|error| unreadable(path, &error))?;
@@ -161,8 +161,8 @@ impl Shared {
 pub(super) fn put_in_place(path: &Path, fresh: &Path) -> Result<bool> {
     // Under the registry's lock: nobody in this process opens or closes a journal meanwhile.
     let registry = rt::lock(&REGISTRY);
-    place::check_file(fresh)?;
-    let Some(file) = place::open_to_move(fresh)? else { return Ok(false) };
+    paths::check_file(fresh)?;
+    let Some(file) = paths::open_to_move(fresh)? else { return Ok(false) };
     let about = file.metadata().map_err(|error| unreadable(fresh, &error))?;
     // The lock of an opener, on the file that is going to be the journal.
     let until = Instant::now() + LOCK_WAIT;
@@ -174,7 +174,7 @@ pub(super) fn put_in_place(path: &Path, fresh: &Path) -> Result<bool> {
     }
     if let Some(key) = key_of_path(path) {
         let is_used = registry.open.iter().any(|(known, _)| *known == key) || {
-            let old = place::open(path)?;
+            let old = paths::open(path)?;
             let (first, count) = SQLITE_SHARED;
             !try_lock(&old, LockKind::Exclusive, first, count).map_err(|error| unreadable(path, &error))?
         };
@@ -182,10 +182,10 @@ pub(super) fn put_in_place(path: &Path, fresh: &Path) -> Result<bool> {
             return Err(super::failure::locked());
         }
     }
-    place::move_aside(path)?;
+    paths::move_aside(path)?;
     let swap = || {
         std::fs::rename(fresh, path)?;
-        place::sync_folder(path)
+        paths::sync_folder(path)
     };
     swap().map_err(|error| {
         Error::new(Code::JournalCannotOpen, format!("the new journal {} cannot be put in place", path.display()))
@@ -274,16 +274,16 @@ impl Files {
 
     /// Returns the seal's file, which is made if it is missing.
     pub fn seal(&self) -> Result<&File> {
-        self.seal.get_or_try_init(|| match place::create(&self.seal_path)? {
+        self.seal.get_or_try_init(|| match paths::create(&self.seal_path)? {
             Some(file) => Ok(file),
-            None => place::open(&self.seal_path),
+            None => paths::open(&self.seal_path),
         })
     }
 
     /// Returns the seal, if there is one.
     pub fn existing_seal(&self) -> Result<Option<Seal>> {
         // A path that cannot be read does not make the journal a copy without a seal.
-        if self.seal.get().is_none() && !place::exists(&self.seal_path)? {
+        if self.seal.get().is_none() && !paths::exists(&self.seal_path)? {
             return Ok(None);
         }
         Seal::read(self.seal()?).map_err(|error| unsealed(&self.seal_path, &error))
@@ -317,7 +317,7 @@ impl Files {
     pub fn hold(&self) -> Result<()> {
         let mut held = rt::lock(&self.log);
         if held.is_none() {
-            let (log, index) = (place::open(&beside(&self.path, "-wal"))?, place::open(&beside(&self.path, "-shm"))?);
+            let (log, index) = (paths::open(&beside(&self.path, "-wal"))?, paths::open(&beside(&self.path, "-shm"))?);
             let lock = |file: &File, range: (u32, u32)| match try_lock(file, LockKind::Shared, range.0, range.1) {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(Error::of(Code::JournalLocked)),

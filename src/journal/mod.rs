@@ -2,19 +2,19 @@
 //! and what to do about them is `core`'s business. A write made with [`Durability::Synced`] is on
 //! the disk when the call returns (invariant 2), in the file that the next start will open.
 //!
-//! `place` checks the path, `files` owns the open files and their locks, `open` opens and checks,
+//! `paths` checks the path, `files` owns the open files and their locks, `open` opens and checks,
 //! `checksums`, `state` and `seal` prove that nothing is missing, `recover` accepts a loss,
-//! `backup` copies, `helper` keeps callers from a disk that hangs.
+//! `backup` copies, `io_thread` keeps callers from a disk that hangs.
 
 mod backup;
 mod checksums;
 mod connection;
 mod failure;
 mod files;
-mod helper;
+mod io_thread;
 mod migrate;
 mod open;
-mod place;
+mod paths;
 mod queries;
 mod recover;
 mod rows;
@@ -37,7 +37,7 @@ use crate::log::{Field, Level, Log};
 use crate::rt::{self, Instant, Mutex};
 use failure::{failed, is_sync_failure, unsealed};
 use files::{Files, Shared};
-use helper::Helper;
+use io_thread::IoThread;
 use open::{Opened, Report, Settings, Writer, read_state};
 use rows::{all, find, integer, readable, select, write};
 use rusqlite::{Connection, Row};
@@ -63,11 +63,11 @@ const CLOSE_WAIT: Duration = Duration::from_millis(500);
 pub(crate) struct Journal {
     content: Arc<Content>,
     /// Reads in the place of a caller. None for a journal in memory.
-    reading: Option<Helper>,
+    reading: Option<IoThread>,
     /// Writes in the place of a caller, so that a read does not wait for it.
-    writing: Option<Helper>,
+    writing: Option<IoThread>,
     /// Copies the journal in the place of a caller.
-    copying: Option<Helper>,
+    copying: Option<IoThread>,
     /// How long a caller waits for the disk.
     wait: Duration,
     /// When a loss of records was accepted last.
@@ -120,7 +120,7 @@ impl Journal {
                 }));
             }
             JournalPlace::File(path) => {
-                let seal_path = config.seal_path.clone().unwrap_or_else(|| place::beside(path, "-seal"));
+                let seal_path = config.seal_path.clone().unwrap_or_else(|| paths::beside(path, "-seal"));
                 let settings = Settings {
                     path: path.clone(),
                     seal_path,
@@ -149,9 +149,9 @@ impl Journal {
                 log_writes: AtomicU32::new(log_writes),
                 last_write: Mutex::new(Instant::now()),
             }),
-            reading: Some(Helper::new("eps-journal-read")),
-            writing: Some(Helper::new("eps-journal-write")),
-            copying: Some(Helper::new("eps-journal-copy")),
+            reading: Some(IoThread::new("eps-journal-read")),
+            writing: Some(IoThread::new("eps-journal-write")),
+            copying: Some(IoThread::new("eps-journal-copy")),
             wait: config.wait,
             incomplete_before,
             is_closed: AtomicBool::new(false),
@@ -378,12 +378,12 @@ impl Drop for Journal {
 fn open_within(settings: Settings, limit: Duration) -> Result<Opened> {
     /// How many opens hang, for each path. The next one waits for them, so that threads do not pile
     /// up.
-    static HANGING: Mutex<Option<HashMap<PathBuf, Arc<Helper>>>> = Mutex::new(None);
+    static HANGING: Mutex<Option<HashMap<PathBuf, Arc<IoThread>>>> = Mutex::new(None);
     let path = settings.path.clone();
     let helper = rt::lock(&HANGING)
         .get_or_insert_default()
         .entry(path.clone())
-        .or_insert_with(|| Arc::new(Helper::new("eps-journal-open")))
+        .or_insert_with(|| Arc::new(IoThread::new("eps-journal-open")))
         .clone();
     let opened = helper.call(limit, move || open::open(&settings));
     drop(helper);
@@ -794,7 +794,7 @@ mod tests {
         );
         let open = || Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap);
         let journal = open().unwrap();
-        let index = place::beside(&path, "-shm");
+        let index = paths::beside(&path, "-shm");
         let cut = || std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(0).unwrap();
         let result: Result<()> = journal.content.write_with(Durability::Synced, |_, _| {
             cut();

@@ -6,7 +6,7 @@ use super::connection::{connect, into_wal, keep_log, open_immutable, plan_once};
 use super::failure::{failed, unsealed};
 use super::files::{Files, LOCK_WAIT, Shared};
 use super::migrate::{migrate, newer};
-use super::place::{self, Held, beside};
+use super::paths::{self, Held, beside};
 use super::recover;
 use super::schema;
 use super::seal::{self, Finding, Loss, Seal};
@@ -260,7 +260,7 @@ pub(super) fn read_state(connection: &Connection) -> Result<Option<State>> {
 /// Opens a copy for reading only. Nothing is written beside it.
 fn open_copy(settings: &Settings) -> Result<Opened> {
     let path = &settings.path;
-    place::check(path, &settings.seal_path)?;
+    paths::check(path, &settings.seal_path)?;
     let has_seal = std::fs::symlink_metadata(&settings.seal_path).is_ok();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reader = match std::fs::symlink_metadata(beside(path, "-wal")) {

@@ -6,7 +6,7 @@ use super::connection::{connect, keep_log, open_immutable};
 use super::failure::{failed, unsealed};
 use super::files::{Shared, put_in_place};
 use super::migrate::migrate;
-use super::place::{self, beside};
+use super::paths::{self, beside};
 use super::rows::{self, select};
 use super::seal::Seal;
 use super::state::State;
@@ -110,14 +110,14 @@ pub(super) fn rebuild(path: &Path, seal_path: &Path, tenant: &str) -> Result<()>
     }
     let (fresh, whole) = (beside(path, RESTORING), beside(path, RESTORED));
     // Another process may have built it, and put it in place too.
-    if place::exists(&whole)? || !files.is_in_place() {
+    if paths::exists(&whole)? || !files.is_in_place() {
         return Ok(());
     }
     let seal = files.existing_seal()?;
     let records = salvage(path);
     // Of an earlier open that ended.
     let _ = std::fs::remove_file(&fresh);
-    if place::create(&fresh)?.is_none() {
+    if paths::create(&fresh)?.is_none() {
         return Err(Error::new(Code::JournalCannotOpen, format!("{} cannot be replaced", fresh.display())));
     }
     let mut connection = connect(&fresh)?;
@@ -134,7 +134,7 @@ pub(super) fn rebuild(path: &Path, seal_path: &Path, tenant: &str) -> Result<()>
     let publish = || {
         std::fs::File::open(&fresh)?.sync_all()?;
         std::fs::rename(&fresh, &whole)?;
-        place::sync_folder(path)
+        paths::sync_folder(path)
     };
     publish().map_err(|error: std::io::Error| {
         Error::new(Code::Journal, format!("the new journal {} cannot be made durable", whole.display()))
@@ -146,7 +146,7 @@ pub(super) fn rebuild(path: &Path, seal_path: &Path, tenant: &str) -> Result<()>
 /// aside. Returns whether it did. A kill at any point leaves this to the next open.
 pub(super) fn finish(path: &Path, seal_path: &Path) -> Result<bool> {
     let whole = beside(path, RESTORED);
-    if !place::exists(&whole)? || !is_of_seal(&whole, seal_path)? {
+    if !paths::exists(&whole)? || !is_of_seal(&whole, seal_path)? {
         return Ok(false);
     }
     put_in_place(path, &whole)
@@ -159,7 +159,7 @@ fn is_of_seal(whole: &Path, seal_path: &Path) -> Result<bool> {
         Err(error) if error.code() != Code::JournalDamaged => return Err(error),
         state => state.ok().flatten(),
     };
-    if !place::exists(seal_path)? {
+    if !paths::exists(seal_path)? {
         return Ok(false);
     }
     let seal = std::fs::File::open(seal_path).and_then(|file| Seal::read(&file));

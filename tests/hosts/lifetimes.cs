@@ -171,6 +171,36 @@ static class Lifetimes
         Throws<PendingException>(Code.PendingClosed, () => purchase.Wait());
     }
 
+    // Closes the client at many moments of a purchase. What was sent is never reported as not sent.
+    static void ClosingInAPurchase()
+    {
+        for (var round = 0; round < 24; round++)
+        {
+            var journal = "closing" + round + ".db";
+            var shop = Open(journal);
+            var purchase = shop.PurchaseAsync(Bjorn, Coffee, new PurchaseOptions { Reference = "cs closing" });
+            // At once when it is durable, or at a moment of its own.
+            if (round % 2 == 1) while (shop.ListUnacknowledged().Count == 0) { }
+            else System.Threading.Thread.SpinWait(round * 20000);
+            shop.Dispose();
+            try
+            {
+                purchase.Wait();
+                Check(false, "the server holds the purchase");
+            }
+            catch (AggregateException problem)
+            {
+                var inner = problem.InnerException;
+                Check(inner is PointShopException, "a task of a closed client ends: " + inner);
+                using (var again = Open(journal))
+                {
+                    var isPending = again.ListUnacknowledged().Any(each => each.Outcome == Outcome.Pending);
+                    Check(!isPending || inner is PendingException, "a pending purchase is reported as pending: " + inner.Message);
+                }
+            }
+        }
+    }
+
     static void Submitting()
     {
         // As a POS that replaces the client in its tests.
@@ -311,6 +341,7 @@ static class Lifetimes
         Collecting();
         Logging();
         Waiting();
+        ClosingInAPurchase();
         Submitting();
         UserInterface();
         Cultures();

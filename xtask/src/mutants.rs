@@ -106,3 +106,21 @@ pub fn run_all(filter: Option<&str>) -> Result {
     }
     if missed.is_empty() { Ok(()) } else { Err(format!("the simulation does not find: {}", missed.join(", "))) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_every_mutant_is_in_its_file_once() {
+        let mutants = parse(&read(&root().join("tests/simulation/mutants.txt")).unwrap()).unwrap();
+        assert!(mutants.len() > 20);
+        for mutant in mutants {
+            assert!(!mutant.changes.is_empty(), "{}", mutant.name);
+            for (path, right, _) in &mutant.changes {
+                let found = read(&root().join(path)).unwrap().matches(right.as_str()).count();
+                assert_eq!(found, 1, "{}: {}: {right}", mutant.name, path.display());
+            }
+        }
+    }
+}

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// A helper without work for this long ends.
 const IDLE: Duration = Duration::from_secs(5);
 
-pub(super) struct Helper {
+pub(super) struct IoThread {
     name: &'static str,
     shared: Arc<Shared>,
 }
@@ -35,7 +35,7 @@ struct Queue {
     generation: u64,
 }
 
-impl Helper {
+impl IoThread {
     pub fn new(name: &'static str) -> Self {
         Self { name, shared: Arc::default() }
     }
@@ -46,7 +46,7 @@ impl Helper {
         self.wait_for(limit, false, work)
     }
 
-    /// As [`Helper::call`], but work that has not begun within the limit is done later.
+    /// As [`IoThread::call`], but work that has not begun within the limit is done later.
     pub fn finish<T: Send + 'static>(&self, limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         self.wait_for(limit, true, work)
     }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn hanging_work_holds_no_caller_and_one_thread() {
-        let helper = Arc::new(Helper::new("eps-test"));
+        let helper = Arc::new(IoThread::new("eps-test"));
         let (release, held) = mpsc::channel::<()>();
         let short = Duration::from_millis(20);
         let hung = helper.call(short, move || held.recv().is_ok());
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn work_to_finish_is_done_after_its_caller_has_left() {
-        let helper = Helper::new("eps-test");
+        let helper = IoThread::new("eps-test");
         let (release, held) = mpsc::channel::<()>();
         let (done, receive) = mpsc::channel();
         let short = Duration::from_millis(1);

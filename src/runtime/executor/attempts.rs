@@ -1,0 +1,211 @@
+//! The first attempt of an intent, and what an attempt has shown.
+
+use super::{Executor, FIRST_QUERY_DELAY, LOSS_SEEN, Query, RETRY, is_of_journal};
+use crate::core::admission::{self, Admission, AdmissionRules, Command};
+use crate::core::code::Code;
+use crate::core::domain::{Millis, Operation, millis};
+use crate::core::evidence::AttemptResult;
+use crate::core::id::OperationId;
+use crate::core::intent::Intent;
+use crate::core::machine::{self, Next};
+use crate::core::scheduler::ResolveJob;
+use crate::log::{Field, Level};
+use crate::rt::{self, Instant};
+use crate::runtime::waiter::Waiter;
+use crate::transport::Call;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+impl Executor {
+    /// Records the intent, makes its first attempt, and notifies the caller.
+    pub(super) fn start_intent(&self, command: &Command, waiter: &Arc<Waiter>) {
+        if !waiter.take() {
+            return;
+        }
+        let clocks = self.clocks();
+        let reference = command.reference.as_deref();
+        let decide = |candidates| admission::admit(command, &candidates, clocks, self.admission_rules());
+        // Before the journal, as in `get`.
+        let completions = self.completions();
+        match self.journal.admit(&command.operation, reference, decide) {
+            Err(error) => {
+                let is_meant = |intent: &&Intent| is_of_journal(&error) && admission::is_meant(command, intent);
+                match completions.values().find(is_meant) {
+                    Some(intent) => {
+                        waiter.mark_existing();
+                        waiter.notify(intent);
+                    }
+                    None => waiter.fail(error),
+                }
+            }
+            Ok(Admission::Existing(intent)) => self.join_existing(intent, waiter, &completions),
+            Ok(Admission::Uncertain(withdrawn, error)) => {
+                self.log_journal_failure(withdrawn.id(), &error);
+                let mut shown = machine::not_persisted(withdrawn.clone());
+                shown.progress.cause = error.cause().to_vec();
+                let now = self.monotonic();
+                let mut scheduler = self.lock();
+                scheduler.mark_taken(&withdrawn, waiter, now);
+                scheduler.not_persisted.insert(withdrawn.id(), withdrawn);
+                drop(scheduler);
+                self.publish(&Next { intent: shown, delay_ms: 0 });
+            }
+            Ok(Admission::New(intent)) => self.start_new(intent, waiter),
+        }
+    }
+
+    /// Gives the caller an intent that was recorded before, and queries one that is pending.
+    pub(super) fn join_existing(
+        &self,
+        intent: Intent,
+        waiter: &Arc<Waiter>,
+        completions: &BTreeMap<OperationId, Intent>,
+    ) {
+        waiter.mark_existing();
+        // A completion may have been reported, and stored since.
+        let newer = if intent.state.is_final() { None } else { self.get(intent.id()).ok().flatten() };
+        let intent = newer.or_else(|| completions.get(&intent.id()).cloned()).unwrap_or(intent);
+        waiter.notify(&intent);
+        if !intent.state.is_final() {
+            let now = self.monotonic();
+            let mut scheduler = self.lock();
+            let seen = scheduler.observe(&intent, now);
+            let in_flight = !seen.query_time(&intent, now, None, self.limits).in_flight_over;
+            // An attempt under way elsewhere needs a moment before a query can find it.
+            let due = now + if in_flight { FIRST_QUERY_DELAY } else { Duration::ZERO };
+            scheduler.wait_for(intent.id(), waiter, Some(due), Waiter::share);
+            drop(scheduler);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Makes the first attempt of a new intent, or its first query where it may have been made
+    /// before.
+    pub(super) fn start_new(&self, intent: Intent, waiter: &Arc<Waiter>) {
+        // First, so that a late result of an earlier start finds a newer revision.
+        waiter.notify(&intent);
+        self.notifier.push(&intent);
+        let query_first = intent.progress.query_first;
+        if query_first {
+            // There is no request that the caller could withdraw.
+            waiter.share();
+        }
+        let now = self.monotonic();
+        let mut scheduler = self.lock();
+        scheduler.mark_taken(&intent, waiter, now);
+        match query_first {
+            true => drop(scheduler.observe(&intent, now)),
+            false => scheduler.observe_attempt(&intent, now),
+        }
+        drop(scheduler);
+        if query_first {
+            self.resolve_and_publish(ResolveJob { id: intent.id(), requested: true, attended: Some(0) }, None);
+            return;
+        }
+        let result = self.attempt(&intent, &waiter.call, || waiter.departed());
+        let next = self.after_attempt(intent, &result, Some(0));
+        self.publish(&next);
+    }
+
+    /// Adds the result of an attempt, and sends the status query that it calls for at once.
+    pub(super) fn after_attempt(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
+        let reset = matches!(result, AttemptResult::Reset(_));
+        let next = self.learn_attempt(intent, result, attended);
+        if next.delay_ms > 0 || next.intent.state.is_final() || next.intent.needs_review() || self.lock().closing {
+            return next;
+        }
+        // The waiters get the code that is known so far, and go on waiting.
+        self.notify_waiters(&next.intent);
+        let now = self.monotonic();
+        let seen = self.lock().observe(&next.intent, now);
+        let result = self.query(&next.intent);
+        let query = Query { seen, at: now, attended, immediate: reset, random: rt::random() };
+        match self.after_query(next.intent.clone(), &result, query) {
+            Ok(next) => next,
+            Err(error) => {
+                self.log_journal_failure(next.intent.id(), &error);
+                Next { delay_ms: millis(RETRY), ..next }
+            }
+        }
+    }
+
+    pub(super) fn learn_attempt(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
+        if let AttemptResult::Over(reason) = result {
+            self.note_rate(Some(reason));
+        }
+        let clocks = self.clocks();
+        let transition =
+            |intent: &Intent| Some(machine::after_attempt(intent, result.clone(), clocks, self.timing(attended)));
+        self.learn(intent, transition, matches!(result, AttemptResult::Completed { .. }))
+    }
+
+    /// Makes one attempt. Its intent is durable. `departed` says why the caller withdrew it, if so.
+    pub(super) fn attempt(
+        &self,
+        intent: &Intent,
+        call: &Arc<Call>,
+        departed: impl Fn() -> Option<Code>,
+    ) -> AttemptResult {
+        let began = Instant::now();
+        let mut result = self.engage.attempt(&intent.operation, call);
+        self.stats.sent(&intent.operation);
+        if let AttemptResult::NotSent(reason) = &mut result {
+            match departed() {
+                Some(code) => reason.code = code,
+                // No caller withdrew it, so the client is closing.
+                None if reason.code == Code::Cancelled => reason.code = Code::Closed,
+                None => {}
+            }
+        }
+        self.log.write(
+            Level::Info,
+            match intent.operation {
+                Operation::Purchase(_) => "purchase.sent",
+                Operation::Redeem(_) => "redeem.sent",
+            },
+            &[
+                ("operationId", Field::Operation(intent.id())),
+                ("attempt", Field::Number(intent.detail.attempts.into())),
+                ("code", Field::Code(result.code())),
+                ("ms", Field::Number(millis(began.elapsed()))),
+            ],
+        );
+        result
+    }
+
+    pub(super) fn admission_rules(&self) -> AdmissionRules<'_> {
+        AdmissionRules {
+            tenant: &self.config.tenant,
+            reference_window_ms: self.config.reference_window_ms,
+            lost_at: self.lost_at(),
+        }
+    }
+
+    /// How long after a loss a press may mean a lost sale, in ms: as long as a reference means its
+    /// sale, and as long as a lost purchase could be sent.
+    pub(super) fn loss_window(&self) -> Millis {
+        self.config.reference_window_ms.max(self.config.retry.resend_limit_ms)
+    }
+
+    /// Returns when records were lost, by the till's clock, while a press may mean one of them.
+    /// Only Engage's clock ends that time.
+    pub(super) fn lost_at(&self) -> Option<Millis> {
+        let lost_at = self.journal.incomplete_before()?;
+        let seen = self.loss_seen.load(Ordering::Relaxed);
+        let is_over = self.clocks().engage.is_some_and(|(now, _)| seen > 0 && now > seen + self.loss_window());
+        (!is_over).then_some(lost_at)
+    }
+
+    /// Stores when a loss was first known, as soon as Engage's clock is.
+    pub(super) fn note_loss(&self) {
+        if let Some(lost_at) = self.journal.incomplete_before()
+            && self.loss_seen.load(Ordering::Relaxed) == 0
+            && let Some((_, now)) = self.clocks().engage
+            && self.journal.set_fact(LOSS_SEEN, &format!("{lost_at} {now}")).is_ok()
+        {
+            self.loss_seen.store(now, Ordering::Relaxed);
+        }
+    }
+}
