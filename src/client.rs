@@ -380,7 +380,7 @@ fn channel(fields: &mut Fields) -> Result<Channel> {
 
 /// Reads until when a purchase or a redeem waits.
 fn until(fields: &mut Fields) -> Result<Until> {
-    Ok(if fields.flag("submit", false)? { Until::Recorded } else { Until::Resolved })
+    Ok(if fields.flag("submit", false)? { Until::Durable } else { Until::Resolved })
 }
 
 /// Reads the POS's own name for a sale.

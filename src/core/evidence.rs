@@ -257,9 +257,9 @@ pub(crate) enum AbsenceRule {
     Pending,
 }
 
-/// Decides about a purchase whose status query showed no row. `immediate`: the last attempt ended
+/// Decides about a purchase whose status query showed no row. `after_reset`: the last attempt ended
 /// by a reset.
-pub(crate) fn after_absence(intent: &Intent, result: &QueryResult, time: QueryTime, immediate: bool) -> AbsenceRule {
+pub(crate) fn after_absence(intent: &Intent, result: &QueryResult, time: QueryTime, after_reset: bool) -> AbsenceRule {
     let rejection = intent.progress.rejection.as_ref().and_then(|rejection| Code::from_number(rejection.code));
     let readable = matches!(result, QueryResult::Absent | QueryResult::NoHistory | QueryResult::Unreadable(_));
     // Engage has processed it once, so that a missing row proves nothing any more.
@@ -286,7 +286,7 @@ pub(crate) fn after_absence(intent: &Intent, result: &QueryResult, time: QueryTi
         },
         // A1: an attempt too many deducts nothing. The in-flight window keeps the server's load
         // low.
-        None if readable && (time.in_flight_over || immediate) => AbsenceRule::Resend,
+        None if readable && (time.in_flight_over || after_reset) => AbsenceRule::Resend,
         _ => AbsenceRule::Pending,
     }
 }

@@ -106,12 +106,12 @@ pub(crate) fn after_attempt(intent: &Intent, result: AttemptResult, clocks: Cloc
     }
 }
 
-/// Returns the decision after a status query. `immediate`: the attempt before it ended by a reset.
+/// Returns the decision after a status query. `after_reset`: the attempt before it ended by one.
 pub(crate) fn after_query(
     intent: &Intent,
     result: QueryResult,
     time: QueryTime,
-    immediate: bool,
+    after_reset: bool,
     clocks: Clocks,
     timing: Timing<'_>,
 ) -> AfterQuery {
@@ -120,7 +120,7 @@ pub(crate) fn after_query(
     seen.progress.last_query_at_ms = Some(clocks.now());
     seen.progress.age_ms = time.age_ms;
     let rejection = seen.progress.rejection.as_ref().and_then(reason_of);
-    let mut query = Query { seen, rejection, time, clocks, timing };
+    let mut query = QueryDecision { seen, rejection, time, clocks, timing };
     match result {
         QueryResult::Completed { response } => query.completed(response),
         QueryResult::Failed(reason) => query.declined(reason),
@@ -129,7 +129,7 @@ pub(crate) fn after_query(
             query.wait(reason)
         }
         QueryResult::Absent | QueryResult::NoHistory | QueryResult::Unreadable(_) | QueryResult::NoEvidence(_) => {
-            query.without_row(&result, immediate)
+            query.without_row(&result, after_reset)
         }
         QueryResult::Similar { response, cause } => {
             let reason = Reason { cause: vec![cause], ..Reason::of(Code::Pending) };
@@ -142,7 +142,7 @@ pub(crate) fn after_query(
 }
 
 /// An intent after a status query, and all that decides what comes next.
-struct Query<'a> {
+struct QueryDecision<'a> {
     seen: Intent,
     /// The noted rejection of an attempt.
     rejection: Option<Reason>,
@@ -151,10 +151,10 @@ struct Query<'a> {
     timing: Timing<'a>,
 }
 
-impl Query<'_> {
+impl QueryDecision<'_> {
     /// The history shows no row of the purchase, or it could not be read.
-    fn without_row(self, result: &QueryResult, immediate: bool) -> AfterQuery {
-        match (after_absence(&self.seen, result, self.time, immediate), &self.rejection) {
+    fn without_row(self, result: &QueryResult, after_reset: bool) -> AfterQuery {
+        match (after_absence(&self.seen, result, self.time, after_reset), &self.rejection) {
             (AbsenceRule::Declined, Some(reason)) => self.declined(reason.clone()),
             (AbsenceRule::Resend, _) if self.may_resend() => {
                 let is_absent = matches!(result, QueryResult::Absent | QueryResult::NoHistory);

@@ -139,7 +139,7 @@ impl<W> Scheduler<W> {
     }
 
     /// Notes that a worker has ended [`Job::Resolve`].
-    pub fn resolved(&mut self, resolve: ResolveJob) {
+    pub fn end_resolve(&mut self, resolve: ResolveJob) {
         self.resolving -= 1;
         if resolve.attended.is_none() {
             self.background -= 1;

@@ -3,7 +3,7 @@
 //! made beside it and renamed.
 
 use super::checksums;
-use super::connection::{connect, keep_log};
+use super::connection::{connect, keep_wal};
 use super::failure::failed;
 use super::files::Files;
 use super::io_thread::IoThread;
@@ -114,7 +114,7 @@ pub(super) fn make(files: &Files, path: &Path, begin: impl Fn(&Connection) -> Re
         files.check_index()?;
         files.check_paths()?;
         let connection = connect(&files.path)?;
-        keep_log(&connection, true)?;
+        keep_wal(&connection, true)?;
         begin(&connection)?;
         // Of an earlier copy to the same path that a crash has ended.
         let _ = std::fs::remove_file(&part);

@@ -56,13 +56,13 @@ pub(super) fn into_wal(connection: Connection, path: &Path) -> Result<Connection
     connection.pragma_update(None, "synchronous", "FULL").map_err(|error| failed(&error))?;
     // The checkpoint is made while no caller waits, in no commit.
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(|error| failed(&error))?;
-    keep_log(&connection, true)?;
+    keep_wal(&connection, true)?;
     Ok(connection)
 }
 
 /// Whether the write-ahead log stays when its last connection closes. It is kept grown while the
 /// journal is in use: appending to a file of fixed size needs one disk write less.
-pub(super) fn keep_log(connection: &Connection, keep: bool) -> Result<()> {
+pub(super) fn keep_wal(connection: &Connection, keep: bool) -> Result<()> {
     let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
     set.map(drop).map_err(|error| failed(&error))
 }

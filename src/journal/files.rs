@@ -340,7 +340,7 @@ impl Files {
     }
 
     /// Closes the write-ahead log and its index, which no connection of this process uses any more.
-    pub fn forget_log(&self) {
+    pub fn close_wal(&self) {
         *rt::lock(&self.log) = None;
     }
 
@@ -435,7 +435,7 @@ impl Files {
 
     /// Returns the size of the write-ahead log. It holds less after a checkpoint, but does not
     /// shrink.
-    pub fn log_bytes(&self) -> u64 {
+    pub fn wal_bytes(&self) -> u64 {
         rt::lock(&self.log).as_ref().and_then(|files| files.log.metadata().ok()).map_or(0, |about| about.len())
     }
 }

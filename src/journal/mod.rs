@@ -52,8 +52,8 @@ use uuid::Uuid;
 
 /// After how many writes a checkpoint is made, and how large the write-ahead log is then at most: a
 /// write has ten pages, or fewer.
-const LOG_WRITES: u32 = 200;
-const LOG_BYTES: u64 = 2 << 20;
+const WAL_WRITES: u32 = 200;
+const WAL_BYTES: u64 = 2 << 20;
 /// After this long without a write a checkpoint is made. The log keeps its size, and a purchase its
 /// speed.
 const IDLE: Duration = Duration::from_secs(60);
@@ -87,7 +87,7 @@ struct Content {
     is_memory: bool,
     is_copy: bool,
     /// Writes since the last checkpoint, and the time of the last write.
-    log_writes: AtomicU32,
+    wal_writes: AtomicU32,
     last_write: Mutex<Instant>,
 }
 
@@ -106,7 +106,7 @@ impl Journal {
                     files: None,
                     is_memory: true,
                     is_copy: false,
-                    log_writes: AtomicU32::new(0),
+                    wal_writes: AtomicU32::new(0),
                     last_write: Mutex::new(Instant::now()),
                 };
                 return Ok(Some(Self {
@@ -136,8 +136,8 @@ impl Journal {
         report(opened.report, log);
         let Opened { writer, reader, files, incomplete_before, .. } = opened;
         // A log that an earlier run has left grown is moved too.
-        let log_writes =
-            if files.as_ref().is_some_and(|files| files.log_bytes() >= LOG_BYTES) { LOG_WRITES } else { 0 };
+        let wal_writes =
+            if files.as_ref().is_some_and(|files| files.wal_bytes() >= WAL_BYTES) { WAL_WRITES } else { 0 };
         Ok(Some(Self {
             content: Arc::new(Content {
                 tenant,
@@ -146,7 +146,7 @@ impl Journal {
                 reader: Mutex::new(Some(reader)),
                 files,
                 is_memory: false,
-                log_writes: AtomicU32::new(log_writes),
+                wal_writes: AtomicU32::new(wal_writes),
                 last_write: Mutex::new(Instant::now()),
             }),
             reading: Some(IoThread::new("eps-journal-read")),
@@ -419,7 +419,7 @@ fn report(report: Report, log: &Log) {
 }
 
 /// What became of a transaction that writes.
-enum Attempt<T> {
+enum Commit<T> {
     Written(T),
     /// A restart may find it, although it failed: its sync failed, or the files are no longer those
     /// on the disk.
@@ -449,7 +449,7 @@ impl Content {
         reference: Option<&str>,
         decide: impl Fn(Candidates) -> Result<Admission>,
     ) -> Result<Admission> {
-        let attempt = self.attempt(Durability::Synced, &|connection, state| {
+        let attempt = self.try_commit(Durability::Synced, &|connection, state| {
             let admission = decide(candidates(connection, operation, reference)?)?;
             if let Admission::New(intent) = &admission
                 && !write(connection, intent, state)?
@@ -461,10 +461,10 @@ impl Content {
             Ok(admission)
         })?;
         match attempt {
-            Attempt::Written(admission) => Ok(admission),
+            Commit::Written(admission) => Ok(admission),
             // A crash now would bring the record back. Writing something else in its place prevents
             // that.
-            Attempt::MayComeBack(Admission::New(intent), error) => {
+            Commit::MayComeBack(Admission::New(intent), error) => {
                 let withdrawn = Intent { state: IntentState::NotSent, code: Code::Journal, ..intent };
                 let written = self.write_with(Durability::Synced, |connection, state| {
                     // A commit that was made is overwritten, one that was not is made.
@@ -477,7 +477,7 @@ impl Content {
                     _ => Ok(Admission::Uncertain(withdrawn, error)),
                 }
             }
-            Attempt::MayComeBack(_, error) => Err(error),
+            Commit::MayComeBack(_, error) => Err(error),
         }
     }
 
@@ -487,17 +487,17 @@ impl Content {
         durability: Durability,
         writing: impl Fn(&Connection, &mut State) -> Result<T>,
     ) -> Result<T> {
-        match self.attempt(durability, &writing)? {
-            Attempt::Written(value) => Ok(value),
-            Attempt::MayComeBack(_, error) => Err(error),
+        match self.try_commit(durability, &writing)? {
+            Commit::Written(value) => Ok(value),
+            Commit::MayComeBack(_, error) => Err(error),
         }
     }
 
-    fn attempt<T>(
+    fn try_commit<T>(
         &self,
         durability: Durability,
         writing: &impl Fn(&Connection, &mut State) -> Result<T>,
-    ) -> Result<Attempt<T>> {
+    ) -> Result<Commit<T>> {
         if self.is_copy {
             return Err(Error::of(Code::JournalCopy));
         }
@@ -524,7 +524,7 @@ impl Content {
         writer: &mut Writer,
         durability: Durability,
         writing: &impl Fn(&Connection, &mut State) -> Result<T>,
-    ) -> Result<Attempt<T>> {
+    ) -> Result<Commit<T>> {
         writer.promise(durability)?;
         let connection = &writer.connection;
         let files = self.files.as_deref();
@@ -544,36 +544,36 @@ impl Content {
                 // A fact, and no record.
                 transaction.commit().map_err(|error| failed(&error))?;
             }
-            return Ok(Attempt::Written(value));
+            return Ok(Commit::Written(value));
         }
         state.writes += 1;
         state.written_at = rt::wall_now();
         state.closed = false;
         state.write(connection).map_err(|error| failed(&error))?;
-        self.log_writes.fetch_add(1, Ordering::Relaxed);
+        self.wal_writes.fetch_add(1, Ordering::Relaxed);
         *rt::lock(&self.last_write) = Instant::now();
         if let Err(error) = transaction.commit() {
             return if is_sync_failure(&error) {
-                Ok(Attempt::MayComeBack(value, failed(&error)))
+                Ok(Commit::MayComeBack(value, failed(&error)))
             } else {
                 Err(failed(&error))
             };
         }
         writer.has_generation = true;
-        let Some(files) = &self.files else { return Ok(Attempt::Written(value)) };
+        let Some(files) = &self.files else { return Ok(Commit::Written(value)) };
         // A seal that could not be written is only older.
         let _ = seal(files, &state, durability == Durability::Synced);
         match files.check_paths() {
-            Err(error) if durability == Durability::Synced => Ok(Attempt::MayComeBack(value, error)),
-            _ => Ok(Attempt::Written(value)),
+            Err(error) if durability == Durability::Synced => Ok(Commit::MayComeBack(value, error)),
+            _ => Ok(Commit::Written(value)),
         }
     }
 
     fn checkpoint_if_due(&self) -> Result<()> {
         let Some(files) = &self.files else { return Ok(()) };
-        let due = self.log_writes.load(Ordering::Relaxed);
+        let due = self.wal_writes.load(Ordering::Relaxed);
         let is_idle = due > 0 && rt::lock(&self.last_write).elapsed() >= IDLE;
-        if due < LOG_WRITES && !is_idle {
+        if due < WAL_WRITES && !is_idle {
             return Ok(());
         }
         let mut slot = rt::lock(&self.writer);
@@ -581,11 +581,11 @@ impl Content {
         // Nothing is written meanwhile, or the log would have new records at its end and go on
         // growing.
         let _turn = files.writing()?;
-        self.log_writes.store(0, Ordering::Relaxed);
+        self.wal_writes.store(0, Ordering::Relaxed);
         checkpoint(files, &writer.connection)?;
         if is_idle {
             writer.promise(Durability::Synced)?;
-            begin_log(&writer.connection, files)?;
+            begin_wal(&writer.connection, files)?;
         }
         Ok(())
     }
@@ -608,10 +608,10 @@ impl Content {
             // Windows deletes no file that is open here, and SQLite would try for seconds. On Unix
             // closing a file that SQLite has open would drop its locks.
             if cfg!(windows) {
-                files.forget_log();
+                files.close_wal();
             }
             drop(writer);
-            files.forget_log();
+            files.close_wal();
         } else if writer.is_unusable(files) {
             std::mem::forget(writer);
         }
@@ -668,7 +668,7 @@ fn run_checkpoint(connection: &Connection) -> Result<bool> {
 
 /// Writes the state as it is. SQLite syncs the header of a write-ahead log that begins anew, and
 /// the folder of a new one: the next purchase then does not wait for that.
-fn begin_log(connection: &Connection, files: &Files) -> Result<()> {
+fn begin_wal(connection: &Connection, files: &Files) -> Result<()> {
     let transaction = Transaction::begin(connection, Some(files)).map_err(|error| failed(&error))?;
     if let Some(state) = read_state(connection)? {
         state.write(connection).map_err(|error| failed(&error))?;
@@ -699,7 +699,7 @@ fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
     }
     checkpoint(files, connection)?;
     files.let_go();
-    connection::keep_log(connection, false)
+    connection::keep_wal(connection, false)
 }
 
 fn candidates(connection: &Connection, operation: &Operation, reference: Option<&str>) -> Result<Candidates> {

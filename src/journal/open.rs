@@ -2,7 +2,7 @@
 //! of another program or of a newer version is not changed.
 
 use super::checksums;
-use super::connection::{connect, into_wal, keep_log, open_immutable, plan_once};
+use super::connection::{connect, into_wal, keep_wal, open_immutable, plan_once};
 use super::failure::{failed, unsealed};
 use super::files::{Files, LOCK_WAIT, Shared};
 use super::migrate::{migrate, newer};
@@ -166,7 +166,7 @@ fn open_files(settings: &Settings, is_restored: bool) -> Result<Opened> {
         false => into_wal(connect(path)?, path)?,
     };
     let reader = connect(path)?;
-    keep_log(&reader, true)?;
+    keep_wal(&reader, true)?;
     let mut incomplete_before = None;
     // Both have opened the write-ahead log now.
     for connection in [&connection, &reader] {
@@ -178,7 +178,7 @@ fn open_files(settings: &Settings, is_restored: bool) -> Result<Opened> {
     if is_first {
         let _turn = files.writing()?;
         // Only for the speed of the first purchase.
-        let _ = super::begin_log(&connection, &files);
+        let _ = super::begin_wal(&connection, &files);
     }
     files.join(&mut opening);
     drop(opening);
@@ -195,8 +195,8 @@ fn open_first(settings: &Settings, files: &Shared, is_restored: bool, report: &m
     // Read by itself before any connection has locks that its close would drop.
     let in_file = if is_new { None } else { state_in_file(path) };
     let sealed = files.existing_seal()?;
-    let has_log = std::fs::metadata(beside(path, "-wal")).is_ok_and(|about| about.len() > 0);
-    report.taken_over = in_file.as_ref().is_some_and(|state| state.is_copy || is_unsealed(state, has_log, sealed));
+    let has_wal = std::fs::metadata(beside(path, "-wal")).is_ok_and(|about| about.len() > 0);
+    report.taken_over = in_file.as_ref().is_some_and(|state| state.is_copy || is_unsealed(state, has_wal, sealed));
     if report.taken_over && settings.role != JournalRole::TakeOver {
         return Err(is_copy(path));
     }
@@ -218,7 +218,7 @@ fn open_first(settings: &Settings, files: &Shared, is_restored: bool, report: &m
         // missing.
         state = Some(recover::take_over(&connection)?);
     } else {
-        let finding = find(&connection, state.as_ref(), in_file.as_ref(), has_log, sealed)?;
+        let finding = find(&connection, state.as_ref(), in_file.as_ref(), has_wal, sealed)?;
         let loss = judge(&connection, &finding)?.err();
         let readable = finding.records - finding.damaged;
         match loss {
@@ -288,8 +288,8 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
 
 /// Whether a journal was closed, and only its database file was copied or moved. Nothing shows
 /// which.
-fn is_unsealed(state: &State, has_log: bool, seal: Option<Seal>) -> bool {
-    state.closed && !has_log && seal.is_none()
+fn is_unsealed(state: &State, has_wal: bool, seal: Option<Seal>) -> bool {
+    state.closed && !has_wal && seal.is_none()
 }
 
 fn is_copy(path: &Path) -> Error {
@@ -323,7 +323,7 @@ fn find<'a>(
     connection: &Connection,
     state: Option<&'a State>,
     in_file: Option<&State>,
-    has_log: bool,
+    has_wal: bool,
     seal: Option<Seal>,
 ) -> Result<Finding<'a>> {
     let records = checksums::verify(connection).map_err(|error| failed(&error))?;
@@ -333,7 +333,7 @@ fn find<'a>(
         sum: records.sum,
         damaged: records.damaged.len() as u64,
         in_file: in_file.map(|state| state.writes),
-        has_log,
+        has_wal,
         seal,
     })
 }
@@ -362,7 +362,7 @@ fn judge(connection: &Connection, finding: &Finding<'_>) -> Result<std::result::
 /// is whole.
 pub(super) fn is_whole(path: &Path, seal_file: &std::fs::File) -> Result<bool> {
     let connection = connect(path)?;
-    keep_log(&connection, true)?;
+    keep_wal(&connection, true)?;
     let state = read_state(&connection)?;
     let seal = Seal::read(seal_file).map_err(|error| unsealed(path, &error))?;
     let finding = find(&connection, state.as_ref(), None, true, seal)?;

@@ -2,7 +2,7 @@
 //! that can be read is kept, nothing is deleted, and the time is marked.
 
 use super::checksums;
-use super::connection::{connect, keep_log, open_immutable};
+use super::connection::{connect, keep_wal, open_immutable};
 use super::failure::{failed, unsealed};
 use super::files::{Shared, put_in_place};
 use super::migrate::migrate;
@@ -175,7 +175,7 @@ fn salvage(path: &Path) -> Vec<Intent> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if let Ok(connection) = Connection::open_with_flags(path, flags) {
         // Its write-ahead log stays for support.
-        let _ = keep_log(&connection, true);
+        let _ = keep_wal(&connection, true);
         // From both ends, up to what is damaged.
         for order in [select!("NOT INDEXED ORDER BY rowid"), select!("NOT INDEXED ORDER BY rowid DESC")] {
             let _ = read_while_possible(&connection, order, &mut records);

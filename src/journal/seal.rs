@@ -122,7 +122,7 @@ pub(super) struct Finding<'a> {
     /// read.
     pub in_file: Option<u64>,
     /// Whether there is a write-ahead log.
-    pub has_log: bool,
+    pub has_wal: bool,
     pub seal: Option<Seal>,
 }
 
@@ -172,7 +172,7 @@ pub(super) fn judge(found: &Finding<'_>) -> Result<(), Loss> {
         }
         // A log is deleted only by a clean close, which marks the journal, or by another program
         // that has moved all of it into the file.
-        Some(seal) if !found.has_log && !state.closed && state.writes > seal.written + 1 => {
+        Some(seal) if !found.has_wal && !state.closed && state.writes > seal.written + 1 => {
             return missing(format!("its write-ahead log (-wal) is missing, so writes after {last} may be missing"));
         }
         Some(_) => {}
@@ -203,7 +203,7 @@ mod tests {
             sum: state.sum,
             damaged: 0,
             in_file: Some(0),
-            has_log: true,
+            has_wal: true,
             seal: Some(Seal::of(state, None, true)),
             state: Some(state),
         }
@@ -241,7 +241,7 @@ mod tests {
             ("went different ways", false, Finding { seal: seal(elsewhere), ..whole(&now) }),
             ("differ", false, Finding { seal: seal(State { sum: 31, ..state(9) }), ..whole(&now) }),
             ("(-wal) is older", false, Finding { in_file: Some(10), ..whole(&now) }),
-            ("(-wal) is missing", false, Finding { has_log: false, seal: seal(state(7)), ..whole(&now) }),
+            ("(-wal) is missing", false, Finding { has_wal: false, seal: seal(state(7)), ..whole(&now) }),
             ("3 records were written", false, Finding { records: 2, ..whole(&now) }),
             ("older than the last write", false, Finding { sum: 29, ..whole(&now) }),
             ("1 records are damaged", true, Finding { damaged: 1, ..whole(&now) }),

@@ -105,7 +105,7 @@ impl Runtime {
     fn carry_out(&self, command: &Command, until: Until, limit: &WaitLimit<'_>) -> Result<(Intent, bool)> {
         let executor = self.executor()?;
         loop {
-            let waiter = executor.submit(command.clone(), until)?;
+            let waiter = executor.enqueue(command.clone(), until)?;
             return match waiter.wait(limit) {
                 WaitResult::NeverTaken { not_sent, pending } => executor.abandoned(command, not_sent, pending),
                 // Another caller's shorter wait has withdrawn the request. This caller still waits.

@@ -40,7 +40,7 @@ pub(crate) enum Until {
     /// The outcome is known.
     Resolved,
     /// The intent is durable.
-    Recorded,
+    Durable,
 }
 
 pub(crate) struct Waiter {
@@ -108,7 +108,7 @@ impl Waiter {
         }
         state.finished |= intent.state.is_final() || intent.needs_review();
         state.intent = Some(intent.clone());
-        let finished = state.finished || self.until == Until::Recorded;
+        let finished = state.finished || self.until == Until::Durable;
         drop(state);
         // The caller waits for the end. A wake-up for less would cost two changes of thread.
         if finished {
@@ -154,7 +154,7 @@ impl Waiter {
         let mut state = self.lock();
         let reason = loop {
             // The intent is durable before its first notification.
-            if state.finished || (self.until == Until::Recorded && state.intent.is_some()) {
+            if state.finished || (self.until == Until::Durable && state.intent.is_some()) {
                 break None;
             }
             if limit.is_cancelled() {
@@ -188,7 +188,7 @@ impl Waiter {
         }
         let pending = match (reason, self.until) {
             (Some((_, pending)), _) => pending,
-            (None, Until::Recorded) => Code::PendingSubmitted,
+            (None, Until::Durable) => Code::PendingSubmitted,
             (None, Until::Resolved) => Code::Pending,
         };
         if let Some(error) = state.failure.take() {

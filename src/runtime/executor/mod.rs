@@ -2,13 +2,15 @@
 //! and their times. A caller only waits. No attempt is made before its intent is durable (invariant
 //! 2).
 //!
-//! This file has the workers; `calls` what a caller reads and decides, `attempts` the first attempt
-//! of an intent, `queries` the status queries, `outcomes` what becomes of a result.
+//! This file has the workers. `commands` begins a purchase or a redeem and handles the result of an
+//! attempt, `status_queries` queries and repeats, `publish` stores a result and notifies, `records`
+//! is what a caller reads, acknowledges and decides, `lost_records` is for a journal with a loss.
 
-mod attempts;
-mod calls;
-mod outcomes;
-mod queries;
+mod commands;
+mod lost_records;
+mod publish;
+mod records;
+mod status_queries;
 
 use super::Journal;
 use super::notifier::{Notifier, Notify};
@@ -69,13 +71,13 @@ struct ReadHistory<'a> {
 
 /// A status query that was made.
 #[derive(Clone, Copy)]
-struct Query {
+struct SentQuery {
     seen: Observation,
     /// When it was sent.
     at: Duration,
     attended: Option<u32>,
     /// The attempt before it ended by a reset.
-    immediate: bool,
+    after_reset: bool,
     random: u64,
 }
 
@@ -165,7 +167,7 @@ impl Executor {
     }
 
     /// Queues a command for the workers.
-    pub fn submit(self: &Arc<Self>, command: Command, until: Until) -> Result<Arc<Waiter>> {
+    pub fn enqueue(self: &Arc<Self>, command: Command, until: Until) -> Result<Arc<Waiter>> {
         let waiter = Waiter::new(self.call(), until);
         let mut scheduler = self.lock();
         if scheduler.closing {
@@ -307,7 +309,7 @@ impl Executor {
             }
             Job::Resolve(resolve) => {
                 self.resolve_and_publish(resolve, None);
-                self.lock().resolved(resolve);
+                self.lock().end_resolve(resolve);
                 self.changed.notify_one();
             }
             Job::Scan => {

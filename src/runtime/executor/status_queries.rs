@@ -1,12 +1,12 @@
-//! Status queries: which operation one is about, and what it has shown.
+//! Status queries, and the attempt with the same id that one may lead to.
 
-use super::{Executor, FIRST_QUERY_DELAY, OWN_HISTORY, Query, RETRY, ReadHistory, STAMP_TOLERANCE_MS};
+use super::{Executor, FIRST_QUERY_DELAY, OWN_HISTORY, RETRY, ReadHistory, SentQuery};
 use crate::core::clock::Limits;
 use crate::core::code::Code;
-use crate::core::domain::{Millis, Operation, millis};
+use crate::core::domain::{Operation, millis};
 use crate::core::error::Result;
 use crate::core::evidence::{self, QueryResult, QueryTime};
-use crate::core::id::{ContactId, OperationId};
+use crate::core::id::ContactId;
 use crate::core::intent::{Durability, Intent};
 use crate::core::machine::{self, AfterQuery, Next};
 use crate::core::retry::Timing;
@@ -70,7 +70,7 @@ impl Executor {
         }
         drop(scheduler);
         let random = read.map_or_else(rt::random, |read| read.random);
-        let query = |at| Query { seen, at, attended: resolve.attended, immediate: false, random };
+        let query = |at| SentQuery { seen, at, attended: resolve.attended, after_reset: false, random };
         let next = match (read, intent.operation) {
             (Some(read), Operation::Purchase(purchase)) => {
                 // The response says nothing about an attempt that began after the query.
@@ -79,7 +79,7 @@ impl Executor {
                 }
                 let result = self.engage.purchase_in(&purchase, read.history);
                 let result = self.with_lost_sales(&intent, read.history, result)?;
-                self.after_query(intent, &result, query(read.queried_at))?
+                self.handle_query_result(intent, &result, query(read.queried_at))?
             }
             (None, Operation::Purchase(purchase)) => {
                 let history = self.history(purchase.contact);
@@ -91,60 +91,14 @@ impl Executor {
                 }
                 let result = self.engage.purchase_in(&purchase, &history);
                 let result = self.with_lost_sales(&intent, &history, result)?;
-                self.after_query(intent, &result, query(now))?
+                self.handle_query_result(intent, &result, query(now))?
             }
             (_, Operation::Redeem(_)) => {
                 let result = self.query(&intent);
-                self.after_query(intent, &result, query(now))?
+                self.handle_query_result(intent, &result, query(now))?
             }
         };
         Ok(Some(next))
-    }
-
-    /// Adds to the absence of a purchase whether its member has bought the same item under an id
-    /// that the journal does not know: that may be the same sale, whose record was lost.
-    pub(super) fn with_lost_sales(
-        &self,
-        intent: &Intent,
-        history: &History,
-        result: QueryResult,
-    ) -> Result<QueryResult> {
-        let absent = matches!(result, QueryResult::Absent | QueryResult::Unreadable(_));
-        let Operation::Purchase(purchase) = intent.operation else { return Ok(result) };
-        if !absent || !intent.progress.query_first || intent.progress.shared_id {
-            return Ok(result);
-        }
-        // Not long before the press, and not in this run.
-        let made = match self.engage.server_now() {
-            Some((earliest, latest)) => {
-                let pressed = if intent.progress.recorded_by_engage { intent.recorded_at } else { earliest };
-                let run = millis(self.monotonic());
-                pressed.min(earliest).saturating_sub(self.loss_window())
-                    ..=latest.saturating_sub(run) + STAMP_TOLERANCE_MS
-            }
-            None => 0..=Millis::MAX,
-        };
-        let mut similar = Vec::new();
-        for row in self.engage.similar_in(&purchase, history, &made) {
-            let mut is_known = false;
-            for id in &row.ids {
-                is_known |= self.journal.get(OperationId::from_uuid(*id))?.is_some();
-            }
-            if !is_known {
-                similar.push(row);
-            }
-        }
-        Ok(match similar.as_slice() {
-            [] => result,
-            rows => QueryResult::Similar {
-                response: Some(rows[0].response.to_owned()).filter(|_| rows.len() == 1),
-                cause: format!(
-                    "the journal has lost records, and the member's history has {} purchases of this item that it does \
-                     not know; compare them with the receipt (eps_list_purchases) and decide (eps_resolve_review)",
-                    rows.len()
-                ),
-            },
-        })
     }
 
     /// Reads the purchases of a member.
@@ -191,8 +145,8 @@ impl Executor {
     }
 
     /// Adds the result of a status query, and makes one more attempt where that is right.
-    pub(super) fn after_query(&self, intent: Intent, result: &QueryResult, query: Query) -> Result<Next> {
-        let Query { seen, at, attended, immediate, random } = query;
+    pub(super) fn handle_query_result(&self, intent: Intent, result: &QueryResult, query: SentQuery) -> Result<Next> {
+        let SentQuery { seen, at, attended, after_reset, random } = query;
         let clocks = self.clocks();
         let engage = clocks.engage.map(|(earliest, _)| earliest);
         let loss_seen = Some(self.loss_seen.load(Ordering::Relaxed)).filter(|seen| *seen > 0);
@@ -208,7 +162,7 @@ impl Executor {
                 if evidence::redeemed_by(&intent, found) == evidence::RedeemedBy::Us);
         let transition = |intent: &Intent| {
             let timing = Timing { rules: &self.config.retry, attended, random };
-            machine::after_query(intent, result.clone(), time, immediate, clocks, timing)
+            machine::after_query(intent, result.clone(), time, after_reset, clocks, timing)
         };
         match transition(&intent) {
             AfterQuery::Store(_) => {
@@ -216,13 +170,13 @@ impl Executor {
                     AfterQuery::Store(next) => Some(*next),
                     AfterQuery::Resend { .. } => None,
                 };
-                Ok(self.learn(intent, store, completed))
+                Ok(self.apply_and_store(intent, store, completed))
             }
             AfterQuery::Resend { excluded } => {
                 // Made before the write, so that the attempt ends within its in-flight window
                 // however long the write takes.
                 let call = self.call();
-                if immediate {
+                if after_reset {
                     call.require_new_connection();
                 }
                 let again = machine::next_attempt(&intent, excluded, clocks);
@@ -235,9 +189,9 @@ impl Executor {
                 self.lock().observe_attempt(&again, begins);
                 let result = self.attempt(&again, &call, || None);
                 // One repeat after a reset, and not another one after that.
-                Ok(match immediate {
-                    true => self.learn_attempt(again, &result, attended),
-                    false => self.after_attempt(again, &result, attended),
+                Ok(match after_reset {
+                    true => self.store_attempt_result(again, &result, attended),
+                    false => self.handle_attempt_result(again, &result, attended),
                 })
             }
         }

@@ -1,4 +1,4 @@
-//! What is known of an intent: stored, reported and handed to its waiters.
+//! What is known of an intent is stored, reported to the POS and handed to its waiters.
 
 use super::{Executor, FIRST_QUERY_DELAY, RETRY};
 use crate::core::code::Code;
@@ -70,7 +70,7 @@ impl Executor {
     /// Adds evidence to an intent and stores it. If another thread or process has stored the intent
     /// meanwhile, the evidence is added to that. An outcome that could not be stored is not
     /// reported, except a completion.
-    pub(super) fn learn(
+    pub(super) fn apply_and_store(
         &self,
         mut intent: Intent,
         transition: impl Fn(&Intent) -> Option<Next>,
@@ -160,20 +160,20 @@ impl Executor {
         let intent = &next.intent;
         let now = self.monotonic();
         let mut scheduler = self.lock();
-        let resolved = intent.state.is_final() || intent.is_acknowledged();
+        let ended = intent.state.is_final() || intent.is_acknowledged();
         let outdated = scheduler.entries.get(&intent.id()).is_some_and(|entry| intent.revision < entry.started);
         let waiters = match scheduler.entries.get_mut(&intent.id()) {
             None => Vec::new(),
             // Started again meanwhile: the entry and its waiters belong to the new start.
             Some(entry) if outdated => entry.waiters.clone(),
-            Some(entry) if resolved || intent.needs_review() => std::mem::take(&mut entry.waiters),
+            Some(entry) if ended || intent.needs_review() => std::mem::take(&mut entry.waiters),
             Some(entry) => {
                 entry.drop_departed();
                 entry.waiters.clone()
             }
         };
         let not_persisted = scheduler.not_persisted.contains_key(&intent.id());
-        let query_due = (!resolved || not_persisted) && !outdated;
+        let query_due = (!ended || not_persisted) && !outdated;
         if query_due {
             let delay = if not_persisted { RETRY } else { Duration::from_millis(next.delay_ms) };
             scheduler.schedule(intent.id(), now + delay);

@@ -1,9 +1,9 @@
-//! The first attempt of an intent, and what an attempt has shown.
+//! A command of a caller: its intent, its first attempt, and the result of any attempt.
 
-use super::{Executor, FIRST_QUERY_DELAY, LOSS_SEEN, Query, RETRY, is_of_journal};
+use super::{Executor, FIRST_QUERY_DELAY, RETRY, SentQuery, is_of_journal};
 use crate::core::admission::{self, Admission, AdmissionRules, Command};
 use crate::core::code::Code;
-use crate::core::domain::{Millis, Operation, millis};
+use crate::core::domain::{Operation, millis};
 use crate::core::evidence::AttemptResult;
 use crate::core::id::OperationId;
 use crate::core::intent::Intent;
@@ -15,7 +15,6 @@ use crate::runtime::waiter::Waiter;
 use crate::transport::Call;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Executor {
@@ -105,14 +104,14 @@ impl Executor {
             return;
         }
         let result = self.attempt(&intent, &waiter.call, || waiter.departed());
-        let next = self.after_attempt(intent, &result, Some(0));
+        let next = self.handle_attempt_result(intent, &result, Some(0));
         self.publish(&next);
     }
 
     /// Adds the result of an attempt, and sends the status query that it calls for at once.
-    pub(super) fn after_attempt(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
+    pub(super) fn handle_attempt_result(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
         let reset = matches!(result, AttemptResult::Reset(_));
-        let next = self.learn_attempt(intent, result, attended);
+        let next = self.store_attempt_result(intent, result, attended);
         if next.delay_ms > 0 || next.intent.state.is_final() || next.intent.needs_review() || self.lock().closing {
             return next;
         }
@@ -121,8 +120,8 @@ impl Executor {
         let now = self.monotonic();
         let seen = self.lock().observe(&next.intent, now);
         let result = self.query(&next.intent);
-        let query = Query { seen, at: now, attended, immediate: reset, random: rt::random() };
-        match self.after_query(next.intent.clone(), &result, query) {
+        let query = SentQuery { seen, at: now, attended, after_reset: reset, random: rt::random() };
+        match self.handle_query_result(next.intent.clone(), &result, query) {
             Ok(next) => next,
             Err(error) => {
                 self.log_journal_failure(next.intent.id(), &error);
@@ -131,14 +130,14 @@ impl Executor {
         }
     }
 
-    pub(super) fn learn_attempt(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
+    pub(super) fn store_attempt_result(&self, intent: Intent, result: &AttemptResult, attended: Option<u32>) -> Next {
         if let AttemptResult::Over(reason) = result {
             self.note_rate(Some(reason));
         }
         let clocks = self.clocks();
         let transition =
             |intent: &Intent| Some(machine::after_attempt(intent, result.clone(), clocks, self.timing(attended)));
-        self.learn(intent, transition, matches!(result, AttemptResult::Completed { .. }))
+        self.apply_and_store(intent, transition, matches!(result, AttemptResult::Completed { .. }))
     }
 
     /// Makes one attempt. Its intent is durable. `departed` says why the caller withdrew it, if so.
@@ -180,32 +179,6 @@ impl Executor {
             tenant: &self.config.tenant,
             reference_window_ms: self.config.reference_window_ms,
             lost_at: self.lost_at(),
-        }
-    }
-
-    /// How long after a loss a press may mean a lost sale, in ms: as long as a reference means its
-    /// sale, and as long as a lost purchase could be sent.
-    pub(super) fn loss_window(&self) -> Millis {
-        self.config.reference_window_ms.max(self.config.retry.resend_limit_ms)
-    }
-
-    /// Returns when records were lost, by the till's clock, while a press may mean one of them.
-    /// Only Engage's clock ends that time.
-    pub(super) fn lost_at(&self) -> Option<Millis> {
-        let lost_at = self.journal.incomplete_before()?;
-        let seen = self.loss_seen.load(Ordering::Relaxed);
-        let is_over = self.clocks().engage.is_some_and(|(now, _)| seen > 0 && now > seen + self.loss_window());
-        (!is_over).then_some(lost_at)
-    }
-
-    /// Stores when a loss was first known, as soon as Engage's clock is.
-    pub(super) fn note_loss(&self) {
-        if let Some(lost_at) = self.journal.incomplete_before()
-            && self.loss_seen.load(Ordering::Relaxed) == 0
-            && let Some((_, now)) = self.clocks().engage
-            && self.journal.set_fact(LOSS_SEEN, &format!("{lost_at} {now}")).is_ok()
-        {
-            self.loss_seen.store(now, Ordering::Relaxed);
         }
     }
 }
