@@ -25,6 +25,7 @@ fn a_naive_till_fails_for_the_expected_reasons() {
     let scenarios = ["sale", "second-press", "two-presses-at-once", "response-lost", "offline-start", "no-response"];
     let report = path("").display().to_string();
     let mut arguments = vec!["--report", &report, "--wait-ms", "100", "--grace-ms", "5000"];
+    arguments.extend(["--resolve-timeout-ms", "5000"]);
     arguments.extend(scenarios.iter().flat_map(|name| ["--only", *name]));
     let (code, reported) = certify(&arguments, &naive());
     assert_eq!(code, 1, "{reported}");
