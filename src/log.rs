@@ -4,7 +4,7 @@
 
 use crate::core::code::Code;
 use crate::core::id::{ContactId, OperationId};
-use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
+use crate::rt::{self, Condvar, Mutex, MutexGuard};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -55,8 +55,6 @@ pub type Sink = Box<dyn FnMut(Level, &str) + Send>;
 
 /// Limit of lines that wait for a slow function. Further lines are dropped and counted.
 const CAPACITY: usize = 1024;
-/// Limit of the wait for a running function when it is removed or the client is closed.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(crate) struct Log {
@@ -101,7 +99,8 @@ impl Log {
         queue.lines.clear();
         let old = std::mem::replace(&mut queue.sink, sink);
         self.shared.level.store(level as i32, Ordering::Relaxed);
-        let mut queue = self.wait_while(queue, |queue| queue.calling.is_some());
+        let mut queue =
+            rt::wait_for_host(&self.shared.changed, queue, |queue| queue.calling, |queue| queue.calling.is_some());
         if is_set && !queue.running {
             let shared = self.shared.clone();
             queue.running = rt::spawn_for_host("eps-log", move || deliver(&shared)).is_ok();
@@ -109,24 +108,6 @@ impl Log {
         drop(queue);
         // The POS's own code may run as the function is dropped, so no lock is held.
         drop(old);
-    }
-
-    /// Waits while `busy` holds, at most [`CLOSE_WAIT`]. Inside the function it does not wait: the
-    /// function cannot wait for itself.
-    fn wait_while<'a>(
-        &'a self,
-        mut queue: MutexGuard<'a, Queue>,
-        busy: impl Fn(&Queue) -> bool,
-    ) -> MutexGuard<'a, Queue> {
-        let until = Instant::now() + CLOSE_WAIT;
-        while busy(&queue) && queue.calling != Some(std::thread::current().id()) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            queue = rt::wait_timeout(&self.shared.changed, queue, left);
-        }
-        queue
     }
 
     /// Returns whether a line of this level is wanted. Asked for lines that cost something to make.
@@ -168,7 +149,7 @@ impl Log {
         let mut queue = self.shared.lock();
         queue.closing = true;
         self.shared.changed.notify_all();
-        let mut queue = self.wait_while(queue, |queue| queue.running);
+        let mut queue = rt::wait_for_host(&self.shared.changed, queue, |queue| queue.calling, |queue| queue.running);
         // Lines that a slow function has not received by now are dropped: after the close the
         // function is not called again.
         queue.generation += 1;

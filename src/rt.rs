@@ -4,6 +4,8 @@
 use crate::core::domain::Millis;
 use crate::core::id::OperationId;
 use std::sync::PoisonError;
+use std::thread::ThreadId;
+use std::time::Duration;
 
 #[cfg(feature = "simulation")]
 pub(crate) use crate::simulation::system::{Condvar, Instant, Mutex, MutexGuard, random, spawn, wall_now};
@@ -16,6 +18,28 @@ pub(crate) fn spawn_for_host(name: &str, work: impl FnOnce() + Send + 'static) -
         crate::os::unblock_runtime_signals();
         work();
     })
+}
+
+/// Limit of the wait for a running function of the POS when it is removed or the client is closed.
+const HOST_WAIT: Duration = Duration::from_secs(1);
+
+/// Waits while `busy` holds, at most [`HOST_WAIT`]. `calling` is the thread that runs a function of
+/// the POS. That thread does not wait: the function cannot wait for itself.
+pub(crate) fn wait_for_host<'a, T>(
+    changed: &Condvar,
+    mut guard: MutexGuard<'a, T>,
+    calling: impl Fn(&T) -> Option<ThreadId>,
+    busy: impl Fn(&T) -> bool,
+) -> MutexGuard<'a, T> {
+    let until = Instant::now() + HOST_WAIT;
+    while busy(&guard) && calling(&guard) != Some(std::thread::current().id()) {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        guard = wait_timeout(changed, guard, left);
+    }
+    guard
 }
 
 #[cfg(feature = "simulation")]
@@ -47,11 +71,7 @@ pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> Mute
 }
 
 /// Waits on a condition variable for at most `limit`.
-pub(crate) fn wait_timeout<'a, T>(
-    condition: &Condvar,
-    guard: MutexGuard<'a, T>,
-    limit: std::time::Duration,
-) -> MutexGuard<'a, T> {
+pub(crate) fn wait_timeout<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>, limit: Duration) -> MutexGuard<'a, T> {
     condition.wait_timeout(guard, limit).unwrap_or_else(PoisonError::into_inner).0
 }
 

@@ -7,7 +7,7 @@ use crate::core::code::Code;
 use crate::core::error::Result;
 use crate::core::id::OperationId;
 use crate::core::intent::{Intent, IntentState};
-use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
+use crate::rt::{self, Condvar, Instant, Mutex};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -26,8 +26,6 @@ type List = Box<dyn Fn() -> Result<Vec<Intent>> + Send>;
 const CAPACITY: usize = 1024;
 /// Limit of the operations whose last change is remembered.
 const KNOWN: usize = 4096;
-/// Limit of the wait for a running function when it is removed or the client is closed.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// How long after a failure the journal is listed again.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -110,7 +108,8 @@ impl Notifier {
         (queue.lists, queue.retry_at) = (is_set, None);
         let old = std::mem::replace(&mut queue.function, function);
         self.shared.is_set.store(is_set, Ordering::Relaxed);
-        let mut queue = self.wait_while(queue, |queue| queue.calling.is_some());
+        let mut queue =
+            rt::wait_for_host(&self.shared.changed, queue, |queue| queue.calling, |queue| queue.calling.is_some());
         if is_set && !queue.running && !queue.closing {
             let (shared, tenant) = (self.shared.clone(), self.tenant.clone());
             queue.running = rt::spawn_for_host("eps-notify", move || deliver(&shared, &tenant)).is_ok();
@@ -145,28 +144,11 @@ impl Notifier {
         queue.changes.clear();
         self.shared.is_set.store(false, Ordering::Relaxed);
         self.shared.changed.notify_all();
-        let mut queue = self.wait_while(queue, |queue| queue.calling.is_some());
+        let mut queue =
+            rt::wait_for_host(&self.shared.changed, queue, |queue| queue.calling, |queue| queue.calling.is_some());
         let function = queue.function.take();
         drop(queue);
         drop(function);
-    }
-
-    /// Waits while `busy` holds, at most [`CLOSE_WAIT`]. Inside the function it does not wait: the
-    /// function cannot wait for itself.
-    fn wait_while<'a>(
-        &'a self,
-        mut queue: MutexGuard<'a, Queue>,
-        busy: impl Fn(&Queue) -> bool,
-    ) -> MutexGuard<'a, Queue> {
-        let until = Instant::now() + CLOSE_WAIT;
-        while busy(&queue) && queue.calling != Some(std::thread::current().id()) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            queue = rt::wait_timeout(&self.shared.changed, queue, left);
-        }
-        queue
     }
 }
 

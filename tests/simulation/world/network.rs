@@ -3,7 +3,7 @@
 use super::disk;
 use super::engage::{self, Arriving};
 use super::plan::{Fate, Fault};
-use super::scheduler::{self, Micros, Ticket};
+use super::scheduler::{self, Micros, Wakeup};
 use super::state::{self, MS, Promise, note, state, violation};
 use crate::transport::{Call, EndReason, Failure, FailureKind, Request, Response};
 use std::cell::RefCell;
@@ -34,7 +34,7 @@ pub(crate) struct Network {
     /// When a till has last received a history that it could read, by process and contact.
     histories: BTreeMap<(usize, String), Micros>,
     /// Tasks that wait for a response, so that a cancellation can wake them.
-    waiting: Vec<Ticket>,
+    waiting: Vec<Wakeup>,
     pub requests: u64,
 }
 
@@ -94,10 +94,10 @@ fn pause(call: &Call, until: Micros) -> Result<(), EndReason> {
         if scheduler::now() >= until {
             return Ok(());
         }
-        let ticket = scheduler::ticket();
-        network(|network| network.waiting.push(ticket));
-        scheduler::wait(ticket, Some(until.min(call.deadline().micros())));
-        network(|network| network.waiting.retain(|other| *other != ticket));
+        let wakeup = scheduler::wakeup();
+        network(|network| network.waiting.push(wakeup));
+        scheduler::wait(wakeup, Some(until.min(call.deadline().micros())));
+        network(|network| network.waiting.retain(|other| *other != wakeup));
     }
 }
 
@@ -105,7 +105,7 @@ fn pause(call: &Call, until: Micros) -> Result<(), EndReason> {
 #[derive(Default)]
 struct Mailbox {
     outcome: Option<Result<Response, FailureKind>>,
-    reader: Option<Ticket>,
+    reader: Option<Wakeup>,
 }
 
 fn deliver(mailbox: &Rc<RefCell<Mailbox>>, outcome: Result<Response, FailureKind>) {
@@ -289,10 +289,10 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
         if let Some(ended_by) = call.end_reason() {
             return Err(ended(ended_by));
         }
-        let ticket = scheduler::ticket();
-        mailbox.borrow_mut().reader = Some(ticket);
-        network(|network| network.waiting.push(ticket));
-        scheduler::wait(ticket, Some(deadline));
-        network(|network| network.waiting.retain(|other| *other != ticket));
+        let wakeup = scheduler::wakeup();
+        mailbox.borrow_mut().reader = Some(wakeup);
+        network(|network| network.waiting.push(wakeup));
+        scheduler::wait(wakeup, Some(deadline));
+        network(|network| network.waiting.retain(|other| *other != wakeup));
     }
 }

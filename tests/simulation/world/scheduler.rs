@@ -19,15 +19,15 @@ const STEP_LIMIT: u64 = 1_000_000;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A blocked wait of a task. A wake-up with an older ticket does nothing.
+/// A blocked wait of a task. A wake-up with an older number does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
+pub(crate) struct Wakeup {
     task: usize,
     number: u64,
 }
 
 enum Timer {
-    Wake(Ticket),
+    Wake(Wakeup),
     Event(Box<dyn FnOnce()>),
 }
 
@@ -51,7 +51,7 @@ struct Task {
     work: Option<Work>,
     /// The simulated process that the task belongs to; 0 is the simulation itself.
     process: usize,
-    ticket: u64,
+    wakeup: u64,
     /// The last wait ended by its time.
     timed_out: bool,
     priority: u64,
@@ -153,11 +153,11 @@ impl Machine {
         self.runnable.retain(|other| *other != task);
     }
 
-    fn wake(&mut self, ticket: Ticket, timed_out: bool) {
-        let task = &mut self.tasks[ticket.task];
-        if task.ticket == ticket.number && task.state == State::Blocked {
+    fn wake(&mut self, wakeup: Wakeup, timed_out: bool) {
+        let task = &mut self.tasks[wakeup.task];
+        if task.wakeup == wakeup.number && task.state == State::Blocked {
             task.timed_out = timed_out;
-            self.make_runnable(ticket.task);
+            self.make_runnable(wakeup.task);
         }
     }
 }
@@ -232,7 +232,7 @@ pub(crate) fn run(seed: u64, choice: Choice, main: impl FnOnce() + Send + 'stati
                 Some(Err(Next::At(at, timer))) => {
                     machine(|machine| machine.now = machine.now.max(at));
                     match timer {
-                        Timer::Wake(ticket) => machine(|machine| machine.wake(ticket, true)),
+                        Timer::Wake(wakeup) => machine(|machine| machine.wake(wakeup, true)),
                         Timer::Event(event) => event(),
                     }
                     continue;
@@ -291,31 +291,31 @@ pub(crate) fn step() {
     }
 }
 
-/// Returns a ticket for the next wait of this task.
-pub(crate) fn ticket() -> Ticket {
+/// Returns a wakeup for the next wait of this task.
+pub(crate) fn wakeup() -> Wakeup {
     machine(|machine| {
         let current = machine.current;
-        machine.tasks[current].ticket += 1;
-        Ticket { task: current, number: machine.tasks[current].ticket }
+        machine.tasks[current].wakeup += 1;
+        Wakeup { task: current, number: machine.tasks[current].wakeup }
     })
 }
 
-/// Blocks this task until somebody wakes the ticket, or until a time. True: the time has come.
-pub(crate) fn wait(ticket: Ticket, until: Option<Micros>) -> bool {
+/// Blocks this task until somebody wakes the wakeup, or until a time. True: the time has come.
+pub(crate) fn wait(wakeup: Wakeup, until: Option<Micros>) -> bool {
     let key = machine(|machine| {
-        let task = &mut machine.tasks[ticket.task];
+        let task = &mut machine.tasks[wakeup.task];
         (task.state, task.timed_out) = (State::Blocked, false);
-        machine.remove_runnable(ticket.task);
+        machine.remove_runnable(wakeup.task);
         until.map(|until| {
             machine.sequence += 1;
             let key = (until.max(machine.now), machine.sequence);
-            machine.timers.insert(key, Timer::Wake(ticket));
+            machine.timers.insert(key, Timer::Wake(wakeup));
             key
         })
     });
     leave();
     machine(|machine| {
-        let timed_out = machine.tasks[ticket.task].timed_out;
+        let timed_out = machine.tasks[wakeup.task].timed_out;
         if let Some(key) = key.filter(|_| !timed_out) {
             machine.timers.remove(&key);
         }
@@ -324,8 +324,8 @@ pub(crate) fn wait(ticket: Ticket, until: Option<Micros>) -> bool {
 }
 
 /// Ends a wait.
-pub(crate) fn wake(ticket: Ticket) {
-    machine(|machine| machine.wake(ticket, false));
+pub(crate) fn wake(wakeup: Wakeup) {
+    machine(|machine| machine.wake(wakeup, false));
 }
 
 pub(crate) fn sleep(micros: Micros) {
@@ -333,7 +333,7 @@ pub(crate) fn sleep(micros: Micros) {
         step();
     } else {
         let until = now() + micros;
-        wait(ticket(), Some(until));
+        wait(wakeup(), Some(until));
     }
 }
 
@@ -350,7 +350,7 @@ pub(crate) fn spawn_in(process: usize, work: impl FnOnce() + Send + 'static) {
     machine(|machine| {
         let priority = machine.order.next();
         let work: Option<Work> = Some(Box::new(work));
-        let task = Task { state: State::Runnable, work, process, ticket: 0, timed_out: false, priority };
+        let task = Task { state: State::Runnable, work, process, wakeup: 0, timed_out: false, priority };
         machine.tasks.push(task);
         machine.runnable.push(machine.tasks.len() - 1);
         machine.live += 1;

@@ -143,7 +143,7 @@ pub(crate) struct State {
     /// Crashes that have happened and that the scenario has not seen yet: process, power cut.
     pub crashed: Vec<(usize, bool)>,
     /// Tasks that wait for a change.
-    pub waiting: Vec<scheduler::Ticket>,
+    pub waiting: Vec<scheduler::Wakeup>,
     /// The faults of the plan are over.
     pub calm: bool,
     pub trace: Option<Vec<String>>,
@@ -181,10 +181,10 @@ pub(crate) fn wall(process: usize) -> u64 {
 /// Waits until a process is killed, a cashier has ended or the faults are over, at most until a
 /// time.
 pub(crate) fn await_change(until: Micros) {
-    let ticket = scheduler::ticket();
-    state(|state| state.waiting.push(ticket));
-    scheduler::wait(ticket, Some(until));
-    state(|state| state.waiting.retain(|other| *other != ticket));
+    let wakeup = scheduler::wakeup();
+    state(|state| state.waiting.push(wakeup));
+    scheduler::wait(wakeup, Some(until));
+    state(|state| state.waiting.retain(|other| *other != wakeup));
 }
 
 /// Wakes the tasks that wait for a change.

@@ -1,7 +1,7 @@
 //! The simulated system in the place of the standard library's: locks, clocks, threads and
 //! randomness, for `rt`.
 
-use super::scheduler::{self, Micros, Ticket};
+use super::scheduler::{self, Micros, Wakeup};
 use super::state;
 use std::fmt;
 use std::io;
@@ -75,17 +75,17 @@ impl Sub for Instant {
 
 /// Tasks that wait for something.
 #[derive(Default)]
-struct Waiting(std::sync::Mutex<Vec<Ticket>>);
+struct Waiting(std::sync::Mutex<Vec<Wakeup>>);
 
 impl Waiting {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Ticket>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Wakeup>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self) -> Ticket {
-        let ticket = scheduler::ticket();
-        self.lock().push(ticket);
-        ticket
+    fn add(&self) -> Wakeup {
+        let wakeup = scheduler::wakeup();
+        self.lock().push(wakeup);
+        wakeup
     }
 
     fn wake_all(&self) {
@@ -128,8 +128,8 @@ impl<T: ?Sized> Mutex<T> {
             if let Some(guard) = self.take() {
                 return guard;
             }
-            let ticket = self.waiting.add();
-            scheduler::wait(ticket, None);
+            let wakeup = self.waiting.add();
+            scheduler::wait(wakeup, None);
         }
     }
 
@@ -195,13 +195,13 @@ impl Condvar {
         mut guard: MutexGuard<'a, T>,
         until: Option<Micros>,
     ) -> (MutexGuard<'a, T>, bool) {
-        let ticket = self.0.add();
+        let wakeup = self.0.add();
         let mutex = guard.mutex;
         drop(guard.inner.take());
         mutex.waiting.wake_all();
-        let timed_out = scheduler::wait(ticket, until);
+        let timed_out = scheduler::wait(wakeup, until);
         if timed_out {
-            self.0.lock().retain(|other| *other != ticket);
+            self.0.lock().retain(|other| *other != wakeup);
         }
         (mutex.wait_for(), timed_out)
     }
@@ -228,13 +228,13 @@ impl Condvar {
     }
 
     pub fn notify_one(&self) {
-        let ticket = {
+        let wakeup = {
             let mut waiting = self.0.lock();
             let place = scheduler::below(waiting.len() as u64);
             let place = usize::try_from(place).unwrap_or(0);
             (place < waiting.len()).then(|| waiting.remove(place))
         };
-        ticket.into_iter().for_each(scheduler::wake);
+        wakeup.into_iter().for_each(scheduler::wake);
         scheduler::step();
     }
 }
