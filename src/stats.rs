@@ -68,8 +68,7 @@ impl Histogram {
 }
 
 /// The resources of Engage's API that requests go to.
-pub(crate) const RESOURCES: [&str; 7] =
-    ["contact", "points", "items", "purchase", "purchases", "rewards", "redeem"];
+pub(crate) const RESOURCES: [&str; 7] = ["contact", "points", "items", "purchase", "purchases", "rewards", "redeem"];
 
 /// `api` and `metrics` say in which words they are reported.
 #[derive(Debug, Default)]

@@ -452,7 +452,8 @@ fn review(facts: &Facts) -> Check {
         0 => ok(NAME, "No operation needs a review."),
         review => {
             let message = format!("{review} operations need a decision of a person.");
-            let action = "The store compares the member's purchases in Engage with the receipt, and stores the decision.";
+            let action =
+                "The store compares the member's purchases in Engage with the receipt, and stores the decision.";
             since(found(NAME, Status::Warn, message, action), operations.oldest_review)
         }
     })
@@ -619,5 +620,158 @@ fn span(ms: Millis) -> String {
         ms if ms < 2 * HOUR => format!("{} min", ms / MINUTE),
         ms if ms < 2 * DAY => format!("{} h", ms / HOUR),
         ms => format!("{} days", ms / DAY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = 1_800_000_000_000;
+
+    /// The facts of a till that can sell.
+    fn healthy() -> Facts {
+        let peer = Peer { version: "TLS 1.3", chain: 2, expires_at: Some(NOW + 60 * DAY) };
+        Facts {
+            now: NOW,
+            built_at: NOW - DAY,
+            version: "1.2.3",
+            online: true,
+            place: Place::File,
+            journal: Some(Ok(JournalFacts { written_ms: Ok(7), whole: Ok(()), free_bytes: Some(FREE.0) })),
+            operations: Some(Ok(Operations::default())),
+            addresses: Some(Ok("192.0.2.1".into())),
+            connected_ms: Some(Ok(30)),
+            peer: Some(Ok(Some(peer))),
+            key: Some(Ok(404)),
+            has_key: true,
+            skew_ms: Some(-900),
+            last_response_at: Some(NOW - 5),
+            ..Facts::default()
+        }
+    }
+
+    fn error<T>(code: Code) -> Fact<T> {
+        Some(Err(Error::of(code)))
+    }
+
+    fn check_of(facts: &Facts, name: &str) -> Check {
+        checks(facts).into_iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    #[test]
+    fn healthy_till_has_every_check_ok() {
+        let checks = checks(&healthy());
+        assert_eq!(checks.len(), 19);
+        for check in &checks {
+            assert_eq!((check.status, check.action), (Status::Ok, None), "{check:?}");
+        }
+        assert_eq!(overall(&checks), Status::Ok);
+    }
+
+    #[test]
+    fn till_without_facts_has_no_network_check_ok() {
+        let facts = Facts { online: true, place: Place::File, ..Facts::default() };
+        for check in checks(&facts) {
+            let may_be_ok = ["version", "proxy", "clientCertificate", "rateLimit"].contains(&check.name);
+            assert_eq!(check.status, if may_be_ok { Status::Ok } else { Status::Unknown }, "{check:?}");
+            assert!(may_be_ok || check.action.is_some());
+        }
+        assert_eq!(overall(&checks(&facts)), Status::Warn, "what is not known is not ok");
+        let offline = Facts { online: false, ..facts };
+        assert!(checks(&offline).iter().all(|check| !["key", "clock", "lastContact"].contains(&check.name)));
+    }
+
+    #[test]
+    fn each_fault_is_found_by_its_own_check() {
+        type Fault = fn(&mut Facts);
+        use Status::{Fail, Unknown, Warn};
+        let table: &[(&str, Status, &str, Fault)] = &[
+            ("journal", Fail, "No journal", |facts| facts.place = Place::None),
+            ("journal", Warn, "in memory", |facts| facts.place = Place::Memory),
+            ("journal", Warn, "copy", |facts| facts.place = Place::Copy),
+            ("journal", Fail, "full", |facts| write(facts, Err(Error::of(Code::JournalFull)))),
+            ("journal", Fail, "not written", |facts| write(facts, Err(Error::of(Code::JournalReadOnly)))),
+            ("journal", Warn, "locked", |facts| write(facts, Err(Error::of(Code::JournalLocked)))),
+            ("journal", Warn, "1001 ms", |facts| write(facts, Ok(1_001))),
+            ("journal", Unknown, "within the wait", |facts| facts.journal = error(Code::JournalTimedOut)),
+            ("owner", Fail, "no longer", |facts| write(facts, Err(Error::of(Code::JournalReplaced)))),
+            ("whole", Fail, "missing", |facts| {
+                edit(facts, |journal| journal.whole = Err(Error::of(Code::JournalIncomplete)));
+            }),
+            ("whole", Warn, "accepted", |facts| facts.lost_at = Some(NOW - DAY)),
+            ("disk", Warn, "199 MB", |facts| edit(facts, |journal| journal.free_bytes = Some(FREE.0 - 1))),
+            ("disk", Fail, "19 MB", |facts| edit(facts, |journal| journal.free_bytes = Some(FREE.1 - 1))),
+            ("disk", Unknown, "", |facts| edit(facts, |journal| journal.free_bytes = None)),
+            ("tenant", Warn, "2 pending", |facts| count(facts, |counts| counts.foreign = 2)),
+            ("pending", Warn, "15 min (EPS_PENDING_CONNECTION_LOST)", |facts| {
+                count(facts, |counts| counts.oldest_pending = Some((NOW - PENDING.0, Code::PendingConnectionLost)));
+            }),
+            ("pending", Fail, "4 h", |facts| {
+                count(facts, |counts| counts.oldest_pending = Some((NOW - PENDING.1, Code::Pending)));
+            }),
+            ("review", Warn, "1 operations", |facts| count(facts, |counts| counts.review = 1)),
+            ("unacknowledged", Warn, "2 h", |facts| {
+                count(facts, |counts| counts.oldest_unacknowledged = Some(NOW - 2 * HOUR));
+            }),
+            ("proxy", Fail, "proxy", |facts| facts.connected_ms = error(Code::ProxyLogin)),
+            ("clientCertificate", Warn, "3 days", |facts| facts.client_expires_at = Some(Some(NOW + 3 * DAY))),
+            ("clientCertificate", Fail, "expired, 90 min", |facts| {
+                facts.client_expires_at = Some(Some(NOW - 90 * MINUTE));
+            }),
+            ("name", Fail, "resolved", |facts| facts.addresses = error(Code::DnsFailed)),
+            ("connect", Fail, "No connection", |facts| facts.connected_ms = error(Code::Offline)),
+            ("connect", Unknown, "earlier step", |facts| facts.connected_ms = error(Code::ProxyFailed)),
+            ("tls", Fail, "handshake", |facts| facts.peer = error(Code::TlsFailed)),
+            ("certificate", Fail, "2 certificates is valid for 24 h", |facts| {
+                let peer = Peer { version: "TLS 1.3", chain: 2, expires_at: Some(NOW + DAY) };
+                facts.peer = Some(Ok(Some(peer)));
+            }),
+            ("certificate", Unknown, "", |facts| facts.peer = error(Code::TlsFailed)),
+            ("key", Fail, "401", |facts| facts.key = error(Code::Unauthorized)),
+            ("key", Fail, "403", |facts| facts.key = error(Code::Forbidden)),
+            ("key", Warn, "429", |facts| facts.key = error(Code::RateLimited)),
+            ("key", Warn, "5xx", |facts| facts.key = error(Code::ServerError)),
+            ("key", Fail, "not Engage's", |facts| facts.key = error(Code::InvalidResponse)),
+            ("rateLimit", Warn, "3 responses", |facts| facts.rate_limited = (3, Some(NOW - MINUTE))),
+            ("clock", Warn, "2 min ahead", |facts| facts.skew_ms = Some(120_000)),
+            ("clock", Fail, "3 days behind", |facts| facts.skew_ms = Some(-3 * 86_400_000)),
+            ("clock", Fail, "at least 300 days", |facts| facts.now = facts.built_at - 300 * DAY),
+            ("clock", Unknown, "", |facts| facts.skew_ms = None),
+            ("lastContact", Unknown, "", |facts| facts.last_response_at = None),
+        ];
+        for (name, status, part, fault) in table {
+            let mut facts = healthy();
+            fault(&mut facts);
+            let check = check_of(&facts, name);
+            assert_eq!(check.status, *status, "{check:?}");
+            assert!(check.message.contains(part), "{part:?} is not in {check:?}");
+            assert!(check.action.is_some_and(|action| action.ends_with('.')), "{check:?}");
+        }
+    }
+
+    fn write(facts: &mut Facts, written_ms: Result<Millis>) {
+        edit(facts, |journal| journal.written_ms = written_ms);
+    }
+
+    fn edit(facts: &mut Facts, change: impl FnOnce(&mut JournalFacts)) {
+        if let Some(Ok(journal)) = &mut facts.journal {
+            change(journal);
+        }
+    }
+
+    fn count(facts: &mut Facts, change: impl FnOnce(&mut Operations)) {
+        if let Some(Ok(operations)) = &mut facts.operations {
+            change(operations);
+        }
+    }
+
+    #[test]
+    fn skew_within_the_servers_uncertainty_is_none() {
+        let server = Some((NOW, NOW + 1_000));
+        assert_eq!(skew(NOW + 500, server), Some(0));
+        assert_eq!(skew(NOW - 7, server), Some(-7));
+        assert_eq!(skew(NOW + 1_007, server), Some(7));
+        assert_eq!(skew(NOW, None), None);
     }
 }

@@ -784,9 +784,7 @@ pub unsafe extern "C" fn eps_read_stats(client: *mut eps_client, out: *mut eps_b
 pub unsafe extern "C" fn eps_check(client: *mut eps_client, options_json: *const c_char, out: *mut eps_buffer) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_check", out, || {
-            handle::get(client)?.check(input::optional(options_json, "options_json")?)
-        })
+        boundary::json("eps_check", out, || handle::get(client)?.check(input::optional(options_json, "options_json")?))
     }
 }
 

@@ -22,8 +22,6 @@ pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     let mut free = 0;
     // SAFETY: the name ends with a NUL, the number outlives the call, and NULL is allowed for the
     // others.
-    let done = unsafe {
-        GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, std::ptr::null_mut(), std::ptr::null_mut())
-    };
+    let done = unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, std::ptr::null_mut(), std::ptr::null_mut()) };
     (done != 0).then_some(free)
 }

@@ -2,8 +2,8 @@
 //! gathered on a thread of its own, so that nothing that hangs holds the caller. At the end of the
 //! wait the checks are decided from what is known by then.
 
-use super::{Journal, Runtime};
 use super::executor::Executor;
+use super::{Journal, Runtime};
 use crate::config::Config;
 use crate::core::check::{self, Facts, Operations, Place};
 use crate::core::code::Code;

@@ -113,7 +113,8 @@ impl Runtime {
     ) -> Result<(Intent, bool)> {
         let redeem = Redeem { id: OperationId::fresh(), contact, assignment, channel };
         let operation = redeem.into();
-        let command = Command { operation, named: false, derived: false, reference, rewards_before: None, points: None };
+        let command =
+            Command { operation, named: false, derived: false, reference, rewards_before: None, points: None };
         self.carry_out(&command, until, limit)
     }
 
