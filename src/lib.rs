@@ -32,6 +32,7 @@ mod secret;
 #[path = "../tests/simulation/world/mod.rs"]
 pub mod simulation;
 mod stats;
+mod texts;
 mod transport;
 mod version;
 

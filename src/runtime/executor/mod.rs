@@ -126,7 +126,7 @@ impl Executor {
             loss_seen: None,
         };
         let executor = Arc::new(Self {
-            notifier: Notifier::new(&config.tenant),
+            notifier: Notifier::new(&config),
             journal,
             engage,
             log,
