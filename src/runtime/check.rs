@@ -70,7 +70,11 @@ impl Runtime {
                 Err(EndReason::Cancelled) => return Err(Error::of(Code::Cancelled)),
             }
         }
-        Ok(known.0.clone())
+        // The gatherer, whose steps are cancelled too, may be the first to end.
+        match call.end_reason() {
+            Some(EndReason::Cancelled) => Err(Error::of(Code::Cancelled)),
+            _ => Ok(known.0.clone()),
+        }
     }
 
     /// Calls `write` with what the metrics need beside the counters.

@@ -6,6 +6,7 @@ mod engage;
 mod fuzz_seeds;
 mod health;
 mod member;
+mod metrics;
 mod openapi;
 mod purchase;
 mod readme;
