@@ -218,13 +218,13 @@
 /* The log levels of eps_set_log. Each level includes the levels above it. */
 /** No lines. */
 #define EPS_LOG_OFF 0
-/** Faults that need an administrator: the journal fails. */
+/** Faults that need an administrator: the journal fails, the key is rejected. */
 #define EPS_LOG_ERROR 1
-/** Reads that failed, log lines that were dropped. */
+/** Reads and status queries that failed, log lines that were dropped. */
 #define EPS_LOG_WARN 2
 /** Every attempt, and its outcome. */
 #define EPS_LOG_INFO 3
-/** Every read. */
+/** Every read and every request. */
 #define EPS_LOG_DEBUG 4
 
 /* Codes. The class of a code says what the POS does next. A number is never used again. */
@@ -1057,6 +1057,9 @@ EPS_API int32_t EPS_CALL eps_read_metrics(eps_client *client, eps_buffer *out);
 
 /**
  * Sets or removes this client's log function.
+ *
+ * docs/log-events.md lists the events and their fields. The configuration's "logFile" writes the
+ * lines into a file without a function.
  *
  * @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: the
  *               function receives lines up to this level.

@@ -57,13 +57,13 @@ enum class Outcome : std::int32_t {
 enum class Level : std::int32_t {
     /// No lines.
     off = EPS_LOG_OFF,
-    /// Faults that need an administrator: the journal fails.
+    /// Faults that need an administrator: the journal fails, the key is rejected.
     error = EPS_LOG_ERROR,
-    /// Reads that failed, log lines that were dropped.
+    /// Reads and status queries that failed, log lines that were dropped.
     warn = EPS_LOG_WARN,
     /// Every attempt, and its outcome.
     info = EPS_LOG_INFO,
-    /// Every read.
+    /// Every read and every request.
     debug = EPS_LOG_DEBUG,
 };
 

@@ -2,7 +2,7 @@
 //! thread, and gives purchases and redeems to the runtime.
 
 use crate::api::{self, JournalCopy, Resolution};
-use crate::config::{Config, Fields};
+use crate::config::{Config, Fields, LogFile, LogLevel};
 use crate::core::check;
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::Channel;
@@ -74,6 +74,9 @@ impl Client {
     pub fn open(config_json: &str) -> Result<Self> {
         let config = Arc::new(Config::parse(config_json)?);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
+        if let Some(LogFile { path, level, bytes, files }) = &config.log_file {
+            log.write_to(path.clone(), level_of(*level), *bytes, *files);
+        }
         let engage = Arc::new(Engage::new(&config, &log, &stats)?);
         let runtime = Runtime::open(&config, &engage, &log, &stats)?;
         let cancellation = Arc::default();
@@ -403,6 +406,15 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+fn level_of(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Error => Level::Error,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
     }
 }
 

@@ -42,5 +42,5 @@ pub use core::code::{self, Code, Outcome};
 pub use core::error::{Detail, Error, Result};
 pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;
-pub use log::{Level, Sink};
+pub use log::{EVENTS, Event, FIELDS, Level, Sink};
 pub use version::VERSION;

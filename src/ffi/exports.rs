@@ -809,6 +809,9 @@ pub unsafe extern "C" fn eps_read_metrics(client: *mut eps_client, out: *mut eps
 
 /// Sets or removes this client's log function.
 ///
+/// docs/log-events.md lists the events and their fields. The configuration's "logFile" writes the
+/// lines into a file without a function.
+///
 /// @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: the
 ///               function receives lines up to this level.
 /// @param fn     The function, or NULL to remove it. After the return the old function is not
