@@ -278,7 +278,7 @@ pub(crate) fn checks(checks: &[Check], pending_points: Option<u64>) -> Vec<u8> {
     }
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Checks<'a> {
+    struct HealthReport<'a> {
         status: &'static str,
         checks: Vec<CheckObject<'a>>,
         pending_points: Option<u64>,
@@ -290,7 +290,7 @@ pub(crate) fn checks(checks: &[Check], pending_points: Option<u64>) -> Vec<u8> {
         action: check.action,
         since_ms: check.since_ms,
     });
-    to_json(&Checks { status: check::overall(checks).name(), checks: objects.collect(), pending_points })
+    to_json(&HealthReport { status: check::overall(checks).name(), checks: objects.collect(), pending_points })
 }
 
 /// Returns the result of `eps_read_stats`. `journal`: the pending and the unacknowledged

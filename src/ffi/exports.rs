@@ -751,7 +751,7 @@ pub unsafe extern "C" fn eps_backup_journal(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_read_stats(client: *mut eps_client, out: *mut eps_buffer) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe { boundary::of_client("eps_read_stats", client, out, |client| client.read_stats()) }
+    unsafe { boundary::of_client("eps_read_stats", client, out, Client::read_stats) }
 }
 
 /// Checks everything that a sale needs, and says what to do about what is wrong.
@@ -804,7 +804,7 @@ pub unsafe extern "C" fn eps_check(client: *mut eps_client, options_json: *const
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_read_metrics(client: *mut eps_client, out: *mut eps_buffer) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe { boundary::of_client("eps_read_metrics", client, out, |client| client.read_metrics()) }
+    unsafe { boundary::of_client("eps_read_metrics", client, out, Client::read_metrics) }
 }
 
 /// Sets or removes this client's log function.

@@ -70,6 +70,8 @@ fn open(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
+    const LINES: usize = 300;
+
     fn lines_of(path: &Path) -> Vec<String> {
         std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
     }
@@ -95,7 +97,6 @@ mod tests {
     fn writers_of_one_file_lose_no_line_at_a_rotation() {
         let folder = tempfile::tempdir().unwrap();
         let file = LogFile { path: folder.path().join("till.log"), bytes: 500, files: 100 };
-        const LINES: usize = 300;
         std::thread::scope(|scope| {
             for writer in 0..4 {
                 let file = &file;

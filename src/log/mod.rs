@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn file_gets_its_own_level_and_a_slow_function_does_not_delay_it() {
+    fn file_has_its_own_level_and_waits_for_no_slow_function() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("till.log");
         let log = Log::default();

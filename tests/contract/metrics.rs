@@ -1,5 +1,6 @@
 //! `eps_read_metrics`: the text is strict OpenMetrics, it counts what happens, and the alert rules
 //! and the dashboard name only metrics that it has.
+#![allow(clippy::float_cmp)] // The values are whole numbers.
 
 use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, resolved};
 use engage_point_shop::Client;

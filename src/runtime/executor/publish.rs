@@ -221,15 +221,12 @@ impl Executor {
             ("attempt", Field::Number(intent.detail.attempts.into())),
             ("queries", Field::Number(intent.query_count.into())),
         ];
-        let (event, level) = match intent.state.is_final() {
-            true => {
-                fields.push(("outcome", Field::Word(code.row().outcome.name())));
-                ("operation.resolved", Level::Info)
-            }
-            false => {
-                fields.push(("nextQueryMs", Field::Number(next.delay_ms)));
-                ("operation.pending", Level::Warn)
-            }
+        let (event, level) = if intent.state.is_final() {
+            fields.push(("outcome", Field::Word(code.row().outcome.name())));
+            ("operation.resolved", Level::Info)
+        } else {
+            fields.push(("nextQueryMs", Field::Number(next.delay_ms)));
+            ("operation.pending", Level::Warn)
         };
         self.log.write(if needs_administrator { Level::Error } else { level }, event, &fields);
     }
