@@ -193,6 +193,7 @@ fn respond(status: u16, body: String) -> Response {
         status,
         content_type: Some("application/json".into()),
         retry_after: None,
+        request_ids: Vec::new(),
         date: Some(http_date(state::true_ms())),
         body: body.into_bytes(),
     }
