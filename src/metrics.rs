@@ -4,7 +4,7 @@ use crate::core::check::Operations;
 use crate::core::code::Code;
 use crate::core::domain::Millis;
 use crate::stats::{BOUNDS_MS, Histogram, RESOURCES, Stats};
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 /// What the counters do not hold. None: not known.
 #[derive(Default)]
@@ -29,18 +29,25 @@ pub(crate) fn text(stats: &Stats, readings: &Readings<'_>) -> Vec<u8> {
     page.requests(stats);
     page.server(stats, readings);
     page.family("eps_log_dropped_lines", "counter", "lines", "Log lines that a slow log function has lost.");
-    page.sample("eps_log_dropped_lines_total", "", readings.dropped_lines);
+    page.sample("eps_log_dropped_lines_total", "", &readings.dropped_lines);
     page.family("eps_build", "info", "", "The library.");
     let labels = format!("version=\"{}\"", crate::version::VERSION);
-    page.sample("eps_build_info", &labels, 1);
+    page.sample("eps_build_info", &labels, &1);
     page.0.push_str("# EOF\n");
     page.0.into_bytes()
 }
 
+/// Returns a value that may not be known, for a gauge.
+fn known<T: Display>(value: Option<&T>) -> Option<&dyn Display> {
+    value.map(|value| value as &dyn Display)
+}
+
+/// The text so far. Its parts are not inlined: a till reads metrics once a minute, and size counts.
 #[derive(Default)]
 struct Page(String);
 
 impl Page {
+    #[inline(never)]
     fn family(&mut self, name: &str, kind: &str, unit: &str, help: &str) {
         let _ = writeln!(self.0, "# TYPE {name} {kind}");
         if !unit.is_empty() {
@@ -49,7 +56,8 @@ impl Page {
         let _ = writeln!(self.0, "# HELP {name} {help}");
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+    #[inline(never)]
+    fn sample(&mut self, name: &str, labels: &str, value: &dyn Display) {
         let _ = match labels {
             "" => writeln!(self.0, "{name} {value}"),
             labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
@@ -57,18 +65,21 @@ impl Page {
     }
 
     /// A gauge with one value, which is left out where it is not known.
-    fn gauge(&mut self, name: &str, unit: &str, help: &str, value: Option<impl std::fmt::Display>) {
+    #[inline(never)]
+    fn gauge(&mut self, name: &str, unit: &str, help: &str, value: Option<&dyn Display>) {
         if let Some(value) = value {
             self.family(name, "gauge", unit, help);
             self.sample(name, "", value);
         }
     }
 
+    #[inline(never)]
     fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.family(name, "counter", "", help);
-        self.sample(&format!("{name}_total"), "", value);
+        self.sample(&format!("{name}_total"), "", &value);
     }
 
+    #[inline(never)]
     fn journal(&mut self, readings: &Readings<'_>) {
         if !readings.counts.is_empty() {
             self.family("eps_operations", "gauge", "", "Operations in the journal by state and code.");
@@ -81,17 +92,18 @@ impl Page {
             let age = |at: Option<Millis>| seconds(at.map_or(0, |at| readings.now.saturating_sub(at)));
             let pending = operations.oldest_pending.map(|(at, _)| at);
             let help = "Age of the oldest pending operation; 0 without one.";
-            self.gauge("eps_oldest_pending_age_seconds", "seconds", help, Some(age(pending)));
+            self.gauge("eps_oldest_pending_age_seconds", "seconds", help, Some(&age(pending)));
             let help = "Time since the oldest unacknowledged outcome became known; 0 without one.";
             let oldest = age(operations.oldest_unacknowledged);
-            self.gauge("eps_oldest_unacknowledged_age_seconds", "seconds", help, Some(oldest));
-            self.gauge("eps_review_operations", "", "Operations in manual review.", Some(operations.review));
+            self.gauge("eps_oldest_unacknowledged_age_seconds", "seconds", help, Some(&oldest));
+            self.gauge("eps_review_operations", "", "Operations in manual review.", Some(&operations.review));
             let help = "Points of pending purchases, as far as they are known.";
-            self.gauge("eps_pending_points", "", help, Some(operations.points));
+            self.gauge("eps_pending_points", "", help, Some(&operations.points));
         }
-        self.gauge("eps_journal_bytes", "bytes", "Size of the journal.", readings.sizes.map(|(journal, _)| journal));
+        let (journal, log) = readings.sizes.unzip();
+        self.gauge("eps_journal_bytes", "bytes", "Size of the journal.", known(journal.as_ref()));
         let help = "Size of the journal's write-ahead log.";
-        self.gauge("eps_wal_bytes", "bytes", help, readings.sizes.map(|(_, log)| log));
+        self.gauge("eps_wal_bytes", "bytes", help, known(log.as_ref()));
         if let Some(commits) = readings.commits {
             let name = "eps_journal_commit_duration_seconds";
             self.family(name, "histogram", "seconds", "Duration of the journal's commits.");
@@ -99,6 +111,7 @@ impl Page {
         }
     }
 
+    #[inline(never)]
     fn requests(&mut self, stats: &Stats) {
         let name = "eps_request_duration_seconds";
         self.family(name, "histogram", "seconds", "Duration of the requests by resource.");
@@ -109,43 +122,46 @@ impl Page {
         for (outcome, count) in
             [("completed", &stats.completed), ("declined", &stats.declined), ("notSent", &stats.not_sent)]
         {
-            self.sample("eps_outcomes_total", &format!("outcome=\"{outcome}\""), count.get());
+            self.sample("eps_outcomes_total", &format!("outcome=\"{outcome}\""), &count.get());
         }
         self.counter("eps_status_queries", "Status queries.", stats.status_queries.get());
         self.counter("eps_retries", "Attempts with an id that was sent before.", stats.retries.get());
         self.counter("eps_rate_limited", "Responses with status 429.", stats.rate_limited.get());
     }
 
+    #[inline(never)]
     fn server(&mut self, stats: &Stats, readings: &Readings<'_>) {
         let name = "eps_last_success_timestamp_seconds";
         let help = "Time of the last response with a success.";
-        self.gauge(name, "seconds", help, stats.last_success_at().map(seconds));
+        self.gauge(name, "seconds", help, known(stats.last_success_at().map(seconds).as_ref()));
         let skew = readings.skew_ms.map(|ms| {
             let sign = if ms < 0 { "-" } else { "" };
             format!("{sign}{}", seconds(ms.unsigned_abs()))
         });
         let help = "How far the till's clock is ahead of Engage's.";
-        self.gauge("eps_clock_skew_seconds", "seconds", help, skew);
+        self.gauge("eps_clock_skew_seconds", "seconds", help, known(skew.as_ref()));
         let name = "eps_certificate_expiry_timestamp_seconds";
         let help = "Time at which the first certificate of the server's chain expires.";
-        self.gauge(name, "seconds", help, readings.certificate_expires_at.map(seconds));
+        self.gauge(name, "seconds", help, known(readings.certificate_expires_at.map(seconds).as_ref()));
     }
 
+    #[inline(never)]
     fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram) {
         let (buckets, count, sum_us) = histogram.read();
         let comma = if labels.is_empty() { "" } else { "," };
         let bounds = BOUNDS_MS.map(seconds);
         let all = [("+Inf".to_owned(), count)];
         for (bound, count) in bounds.into_iter().zip(buckets).chain(all) {
-            self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"{bound}\""), count);
+            self.sample(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"{bound}\""), &count);
         }
-        self.sample(&format!("{name}_count"), labels, count);
+        self.sample(&format!("{name}_count"), labels, &count);
         let sum = format!("{}.{:06}", sum_us / 1_000_000, sum_us % 1_000_000);
-        self.sample(&format!("{name}_sum"), labels, sum);
+        self.sample(&format!("{name}_sum"), labels, &sum);
     }
 }
 
 /// Returns ms in seconds, exactly: `0.25`, `5.0`.
+#[inline(never)]
 fn seconds(ms: Millis) -> String {
     let text = format!("{}.{:03}", ms / 1_000, ms % 1_000);
     let text = text.trim_end_matches('0');

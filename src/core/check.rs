@@ -260,16 +260,22 @@ fn found(name: &'static str, status: Status, message: impl Into<String>, action:
     Check { name, status, message: message.into(), action: Some(action), since_ms: None }
 }
 
+#[cold]
+#[inline(never)]
 fn since(check: Check, at: Option<Millis>) -> Check {
     Check { since_ms: at, ..check }
 }
 
+#[cold]
+#[inline(never)]
 fn unknown(name: &'static str) -> Check {
     let action = "Ask again with a longer waitMs; if that does not help, act on the check before this one.";
     found(name, Status::Unknown, "This was not done: the wait ended, or an earlier step failed.", action)
 }
 
 /// Returns the check of a failure.
+#[cold]
+#[inline(never)]
 fn failed(name: &'static str, error: &Error) -> Check {
     let mut message = error.message().to_owned();
     if let Some(last) = error.cause().last().filter(|last| !message.contains(last.as_str())) {
@@ -284,6 +290,8 @@ fn failed(name: &'static str, error: &Error) -> Check {
 }
 
 /// Returns who does what about a failure.
+#[cold]
+#[inline(never)]
 fn action(code: Code) -> &'static str {
     match code {
         Code::JournalFull => "The administrator frees space on the journal's disk.",
@@ -321,6 +329,7 @@ fn version(facts: &Facts) -> Check {
     ok("version", format!("The library has version {}.", facts.version))
 }
 
+#[cold]
 fn journal(facts: &Facts) -> Check {
     const NAME: &str = "journal";
     let configure = "The administrator names a file as journalPath in the configuration.";
@@ -359,6 +368,7 @@ fn in_file<'a>(facts: &'a Facts, name: &'static str) -> std::result::Result<&'a 
     }
 }
 
+#[cold]
 fn owner(facts: &Facts) -> Check {
     const NAME: &str = "owner";
     match in_file(facts, NAME) {
@@ -371,6 +381,7 @@ fn owner(facts: &Facts) -> Check {
     }
 }
 
+#[cold]
 fn whole(facts: &Facts) -> Check {
     const NAME: &str = "whole";
     match in_file(facts, NAME) {
@@ -387,6 +398,7 @@ fn whole(facts: &Facts) -> Check {
     }
 }
 
+#[cold]
 fn disk(facts: &Facts) -> Check {
     const NAME: &str = "disk";
     let free = match in_file(facts, NAME) {
@@ -416,6 +428,7 @@ fn of_operations(facts: &Facts, name: &'static str, decide: impl FnOnce(&Operati
     }
 }
 
+#[cold]
 fn tenant(facts: &Facts) -> Check {
     const NAME: &str = "tenant";
     of_operations(facts, NAME, |operations| match operations.foreign {
@@ -428,6 +441,7 @@ fn tenant(facts: &Facts) -> Check {
     })
 }
 
+#[cold]
 fn pending(facts: &Facts) -> Check {
     const NAME: &str = "pending";
     of_operations(facts, NAME, |operations| {
@@ -459,6 +473,7 @@ fn pending(facts: &Facts) -> Check {
     })
 }
 
+#[cold]
 fn review(facts: &Facts) -> Check {
     const NAME: &str = "review";
     of_operations(facts, NAME, |operations| match operations.review {
@@ -472,6 +487,7 @@ fn review(facts: &Facts) -> Check {
     })
 }
 
+#[cold]
 fn unacknowledged(facts: &Facts) -> Check {
     const NAME: &str = "unacknowledged";
     of_operations(facts, NAME, |operations| {
@@ -500,6 +516,7 @@ fn proxy_failure(facts: &Facts) -> Option<&Error> {
     matches!(error.code(), Code::ProxyFailed | Code::ProxyLogin).then_some(error)
 }
 
+#[cold]
 fn proxy(facts: &Facts) -> Check {
     const NAME: &str = "proxy";
     match (&facts.proxy, proxy_failure(facts)) {
@@ -509,6 +526,7 @@ fn proxy(facts: &Facts) -> Check {
     }
 }
 
+#[cold]
 fn client_certificate(facts: &Facts) -> Check {
     const NAME: &str = "clientCertificate";
     match facts.client_certificate {
@@ -522,6 +540,8 @@ fn client_certificate(facts: &Facts) -> Check {
 }
 
 /// Decides the validity of a certificate.
+#[cold]
+#[inline(never)]
 fn validity(name: &'static str, whose: &str, expires_at: Millis, now: Millis, action: &'static str) -> Check {
     let left = expires_at.saturating_sub(now);
     let message = match left {
@@ -544,6 +564,7 @@ fn step<T>(name: &'static str, fact: Option<&Result<T>>, decide: impl FnOnce(&T)
     }
 }
 
+#[cold]
 fn name(facts: &Facts) -> Check {
     step("name", facts.addresses.as_ref(), |addresses| {
         let whose = if facts.proxy.is_some() { "proxy's" } else { "server's" };
@@ -551,6 +572,7 @@ fn name(facts: &Facts) -> Check {
     })
 }
 
+#[cold]
 fn connect(facts: &Facts) -> Check {
     if proxy_failure(facts).is_some() {
         return unknown("connect");
@@ -558,6 +580,7 @@ fn connect(facts: &Facts) -> Check {
     step("connect", facts.connected_ms.as_ref(), |ms| ok("connect", format!("A connection was made in {ms} ms.")))
 }
 
+#[cold]
 fn tls(facts: &Facts) -> Check {
     step("tls", facts.peer.as_ref(), |peer| match peer {
         Some(peer) => ok("tls", format!("The connection has {}.", peer.version)),
@@ -565,6 +588,7 @@ fn tls(facts: &Facts) -> Check {
     })
 }
 
+#[cold]
 fn certificate(facts: &Facts) -> Check {
     const NAME: &str = "certificate";
     match &facts.peer {
@@ -579,6 +603,7 @@ fn certificate(facts: &Facts) -> Check {
     }
 }
 
+#[cold]
 fn key(facts: &Facts) -> Check {
     step("key", facts.key.as_ref(), |status| match facts.has_key {
         true => ok("key", format!("Engage accepted the API key: a read has status {status}.")),
@@ -586,6 +611,7 @@ fn key(facts: &Facts) -> Check {
     })
 }
 
+#[cold]
 fn rate_limit(facts: &Facts) -> Check {
     const NAME: &str = "rateLimit";
     let (count, last) = facts.rate_limited;
@@ -599,6 +625,7 @@ fn rate_limit(facts: &Facts) -> Check {
 }
 
 /// None: nothing was asked that could show it.
+#[cold]
 fn clock(facts: &Facts) -> Option<Check> {
     const NAME: &str = "clock";
     let set = "The administrator sets the till's clock, and has a time server keep it.";
@@ -618,6 +645,7 @@ fn clock(facts: &Facts) -> Option<Check> {
 }
 
 /// None: nothing was asked that could show it.
+#[cold]
 fn last_contact(facts: &Facts) -> Option<Check> {
     const NAME: &str = "lastContact";
     let Some(at) = facts.last_response_at else { return facts.online.then(|| unknown(NAME)) };
@@ -626,6 +654,8 @@ fn last_contact(facts: &Facts) -> Option<Check> {
 }
 
 /// Returns a time as people read it.
+#[cold]
+#[inline(never)]
 fn span(ms: Millis) -> String {
     match ms {
         ms if ms < 2 * MINUTE => format!("{} s", ms / 1_000),

@@ -35,6 +35,7 @@ struct Gatherer {
 
 impl Runtime {
     /// Gathers the facts of the checks, within the limits of `call`.
+    #[cold]
     pub fn gather_facts(&self, online: bool, call: &Arc<Call>) -> Result<Facts> {
         let gathered = Arc::<Gathered>::default();
         rt::lock(&gathered.facts).0 = Facts {
@@ -78,6 +79,7 @@ impl Runtime {
     }
 
     /// Calls `write` with what the metrics need beside the counters.
+    #[cold]
     pub fn with_readings<T>(&self, write: impl FnOnce(Readings<'_>) -> T) -> T {
         let journal = self.executor.as_ref().map(|executor| &executor.journal);
         let unacknowledged = self.unacknowledged().ok();
@@ -100,6 +102,7 @@ impl Gatherer {
     }
 
     /// The till's own facts first, then the server's.
+    #[cold]
     fn gather(&self, online: bool) {
         self.learn(|facts| self.engage.add_settings(facts));
         self.learn(|facts| self.add_counters(facts));
