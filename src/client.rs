@@ -1,6 +1,10 @@
 //! The client: one method a call of the API. It checks options, makes reads on the caller's own
 //! thread, and gives purchases and redeems to the runtime.
 
+mod operator;
+
+pub use operator::{Exchange, Observer};
+
 use crate::api::{self, JournalCopy, Resolution};
 use crate::config::{Config, Fields};
 use crate::core::code::{Code, Outcome};
@@ -69,7 +73,11 @@ impl Scope<'_> {
 impl Client {
     /// Opens a client from `config_json`. It does not wait for the network: a till opens offline.
     pub fn open(config_json: &str) -> Result<Self> {
-        let config = Arc::new(Config::parse(config_json)?);
+        Self::open_with(Config::parse(config_json)?)
+    }
+
+    fn open_with(config: Config) -> Result<Self> {
+        let config = Arc::new(config);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
         let engage = Arc::new(Engage::new(&config, &log)?);
         let runtime = Runtime::open(&config, &engage, &log, &stats)?;
@@ -272,7 +280,7 @@ impl Client {
         let options = self.options(options)?;
         let limit = options.scope.limit();
         options.fields.finish()?;
-        let (resolved, pending) = self.runtime.resolve_pending(&limit)?;
+        let (resolved, pending) = self.runtime.resolve_pending(None, &limit)?;
         Ok(api::to_json(&Resolution { resolved, pending }))
     }
 

@@ -34,9 +34,10 @@ mod stats;
 mod transport;
 mod version;
 
-pub use client::{Client, Notify};
+pub use client::{Client, Exchange, Notify, Observer};
 pub use config::Config;
 pub use core::code::{self, Code, Outcome};
+pub use core::fleet;
 pub use core::error::{Detail, Error, Result};
 pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;

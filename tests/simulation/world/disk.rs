@@ -304,6 +304,10 @@ impl Journal {
         Err(Error::of(Code::BadConfig))
     }
 
+    pub fn compact(&self) -> Result<(u64, u64)> {
+        Err(Error::of(Code::BadConfig))
+    }
+
     /// A caller's write, which the real journal makes on a thread of its own.
     pub fn save_within_wait(&self, intent: &Intent, durability: Durability) -> Result<bool> {
         self.save(intent, durability)

@@ -1,0 +1,7 @@
+//! The real binary against the real sandbox and real journals, also beside a running till.
+
+mod journal;
+mod operations;
+mod support;
+mod tables;
+mod watch;
