@@ -1003,6 +1003,51 @@ EPS_API int32_t EPS_CALL eps_backup_journal(eps_client *client, const char *path
 EPS_API int32_t EPS_CALL eps_read_stats(eps_client *client, eps_buffer *out);
 
 /**
+ * Checks everything that a sale needs, and says what to do about what is wrong.
+ *
+ * The checks that ask no server come first. "journal" makes a real durable write. "key" makes one
+ * read that spends nothing. A check that is not done within the wait is "unknown", never "ok". The
+ * call changes no operation.
+ *
+ * @param options_json  NULL, or an object with any of:
+ *                      "offline" false: whether only the checks are made that ask no server.
+ *                      "waitMs": the longest wait of this call.
+ *                      "callId": see eps_cancel_call.
+ * @param out           Gets `{"status": "ok"|"warn"|"fail", "checks": [{"name", "status",
+ *                      "message", "action", "sinceMs"}], "pendingPoints": n}`. The status of a
+ *                      check may also be "unknown". "message" says what was found. "action" is
+ *                      one sentence: who does what; null where there is nothing to do. "sinceMs"
+ *                      is null where the time is not known. "pendingPoints" are the points of
+ *                      the pending purchases as far as they are known, or null without a journal.
+ *                      The names are "version", "journal" (writable and durable), "owner" (the
+ *                      files are those that are open), "whole" (no record is missing), "tenant",
+ *                      "disk" (free space), "pending" (the oldest), "review", "unacknowledged",
+ *                      "proxy", "clientCertificate", "name" (resolution), "connect", "tls",
+ *                      "certificate" (the chain's validity), "key", "rateLimit", "clock",
+ *                      "lastContact". A newer version may add names. Or gets the problem object.
+ *                      Required.
+ * @return EPS_OK, also when a check fails; EPS_CANCELLED; a code of the -1xx class.
+ *
+ * Threads: any.
+ */
+EPS_API int32_t EPS_CALL eps_check(eps_client *client, const char *options_json, eps_buffer *out);
+
+/**
+ * Reads the metrics of this client and its journal, for a monitoring system: OpenMetrics text.
+ *
+ * The counters begin with the open. packaging/monitoring has alert rules and a dashboard for them.
+ * The call sends no request.
+ *
+ * @param out  Gets the text, which is not JSON and ends with "# EOF". The POS serves it as
+ *             "application/openmetrics-text; version=1.0.0; charset=utf-8", or writes it into a
+ *             file for a collector. Or gets the problem object. Required.
+ * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
+ *
+ * Threads: any.
+ */
+EPS_API int32_t EPS_CALL eps_read_metrics(eps_client *client, eps_buffer *out);
+
+/**
  * Sets or removes this client's log function.
  *
  * @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: the

@@ -674,6 +674,10 @@ public:
     }
     /// Returns the counters since open, and the numbers of records in the journal.
     Result read_stats() const { return call(eps_read_stats); }
+    /// Checks everything that a sale needs, and says what to do about what is wrong.
+    Result check(Options options = {}) const { return call(eps_check, options); }
+    /// Returns the metrics of this client and its journal: OpenMetrics text, which is not JSON.
+    Result read_metrics() const { return call(eps_read_metrics); }
 
     /// Sets the log function; an empty function removes it. The function lives until it is replaced
     /// or the client is closed, and until a line in progress ends.

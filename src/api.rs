@@ -1,5 +1,6 @@
 //! Every JSON object that crosses the C ABI.
 
+use crate::core::check::{self, Check};
 use crate::core::domain::{Millis, Operation};
 use crate::core::error::Error;
 use crate::core::granted_reward::Certainty;
@@ -271,6 +272,34 @@ impl From<Receipt> for ReceiptObject {
         let Receipt { title, description, barcode, expires_on, instruction, value_type, value } = receipt;
         Self { title, description, barcode, expires_on, instruction, value_type, value }
     }
+}
+
+/// Returns the result of `eps_check`. `pending_points`: None where the journal could not be read.
+pub(crate) fn checks(checks: &[Check], pending_points: Option<u64>) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct CheckObject<'a> {
+        name: &'static str,
+        status: &'static str,
+        message: &'a str,
+        action: Option<&'static str>,
+        since_ms: Option<Millis>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Checks<'a> {
+        status: &'static str,
+        checks: Vec<CheckObject<'a>>,
+        pending_points: Option<u64>,
+    }
+    let objects = checks.iter().map(|check| CheckObject {
+        name: check.name,
+        status: check.status.name(),
+        message: &check.message,
+        action: check.action,
+        since_ms: check.since_ms,
+    });
+    to_json(&Checks { status: check::overall(checks).name(), checks: objects.collect(), pending_points })
 }
 
 /// Returns the result of `eps_read_stats`. `journal`: the pending and the unacknowledged

@@ -7,6 +7,7 @@ pub use operator::{Exchange, Observer};
 
 use crate::api::{self, JournalCopy, Resolution};
 use crate::config::{Config, Fields};
+use crate::core::check;
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::Channel;
 use crate::core::error::{Error, Result};
@@ -16,6 +17,7 @@ use crate::core::machine;
 use crate::engage::{ContactKey, Engage};
 use crate::journal::Filter;
 use crate::log::{Field, Level, Log, Sink};
+use crate::metrics::{self, Readings};
 use crate::rt::Instant;
 pub use crate::runtime::Notify;
 use crate::runtime::{NamedCall, NamedCalls, Runtime, Until, WaitLimit};
@@ -79,7 +81,7 @@ impl Client {
     fn open_with(config: Config) -> Result<Self> {
         let config = Arc::new(config);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
-        let engage = Arc::new(Engage::new(&config, &log)?);
+        let engage = Arc::new(Engage::new(&config, &log, &stats)?);
         let runtime = Runtime::open(&config, &engage, &log, &stats)?;
         let cancellation = Arc::default();
         if config.preconnect {
@@ -143,7 +145,7 @@ impl Client {
     /// Lists the items that a member can buy now: Engage's JSON array. Options: `waitMs`.
     pub fn list_items(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("items.listed", Some(contact), options, |call, _| {
-            Ok(move |engage: &Engage| engage.items(contact, &call))
+            Ok(move |_: &Engage| self.runtime.items(contact, &call))
         })
     }
 
@@ -302,6 +304,27 @@ impl Client {
         Ok(api::stats(&self.stats, counts))
     }
 
+    /// Checks everything that a sale needs: `{"status", "checks": […], "pendingPoints"}`. Options:
+    /// `callId`, `offline`, `waitMs`.
+    pub fn check(&self, options: Option<&str>) -> Result<Vec<u8>> {
+        self.check_open()?;
+        let mut options = self.options(options)?;
+        let offline = options.fields.flag("offline", false)?;
+        let call = self.call(&options.scope);
+        options.fields.finish()?;
+        let facts = self.runtime.gather_facts(!offline, &call).map_err(|error| self.closed_or(error))?;
+        let points = facts.operations.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.points);
+        Ok(api::checks(&check::checks(&facts), points))
+    }
+
+    /// Returns the metrics of this client and its journal: OpenMetrics text.
+    pub fn read_metrics(&self) -> Result<Vec<u8>> {
+        self.check_open()?;
+        Ok(self.runtime.with_readings(|readings| {
+            metrics::text(&self.stats, &Readings { dropped_lines: self.log.dropped_lines(), ..readings })
+        }))
+    }
+
     /// Sets or removes the log function. After the return the old one is not called again.
     pub fn set_log(&self, level: Level, sink: Option<Sink>) -> Result<()> {
         self.check_open()?;
@@ -335,16 +358,21 @@ impl Client {
         let request = prepare(call, &mut options.fields)?;
         options.fields.finish()?;
         self.stats.reads.add();
-        let result = request(&self.engage).map_err(|error| match error.code() {
-            Code::Cancelled if self.cancellation.is_closed() => Error::of(Code::Closed),
-            _ => error,
-        });
+        let result = request(&self.engage).map_err(|error| self.closed_or(error));
         let code = result.as_ref().map_or_else(Error::code, |_| Code::Ok);
         let ms = began.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
         let mut fields = vec![("code", Field::Code(code)), ("ms", Field::Number(ms))];
         fields.extend(contact.map(|contact| ("contactId", Field::Contact(contact))));
         self.log.write(if code == Code::Ok { Level::Debug } else { Level::Warn }, event, &fields);
         result
+    }
+
+    /// Returns the error of a call that was cancelled, where the client was closed.
+    fn closed_or(&self, error: Error) -> Error {
+        match error.code() {
+            Code::Cancelled if self.cancellation.is_closed() => Error::of(Code::Closed),
+            _ => error,
+        }
     }
 
     /// Returns the call of a request that is made while the caller waits.

@@ -21,6 +21,7 @@ mod engage;
 pub mod ffi;
 mod journal;
 mod log;
+mod metrics;
 #[allow(unsafe_code)]
 mod os;
 mod panics;

@@ -71,7 +71,10 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     lines: VecDeque<(Level, String)>,
+    /// Lines that were dropped since the last one was delivered.
     dropped: u64,
+    /// Lines that were dropped since the open.
+    dropped_in_all: u64,
     sink: Option<Sink>,
     /// The thread that is inside the function and has taken the sink out.
     calling: Option<ThreadId>,
@@ -137,11 +140,17 @@ impl Log {
         let mut queue = self.shared.lock();
         if queue.lines.len() >= CAPACITY {
             queue.dropped += 1;
+            queue.dropped_in_all += 1;
             return;
         }
         queue.lines.push_back((level, Value::Object(line).to_string()));
         drop(queue);
         self.shared.changed.notify_all();
+    }
+
+    /// Returns how many lines were dropped.
+    pub fn dropped_lines(&self) -> u64 {
+        self.shared.lock().dropped_in_all
     }
 
     /// Delivers the queued lines if the function is fast enough, and ends the thread.

@@ -350,6 +350,44 @@ namespace EngagePointShop
         public long Operations => Json["operations"].Integer ?? 0;
     }
 
+    /// <summary>The result of Check.</summary>
+    public sealed class HealthReport : JsonObject
+    {
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public HealthReport(Json json) : base(json) { }
+
+        /// <summary>The worst status: "ok", "warn" or "fail".</summary>
+        public string Status => Json["status"].Text;
+
+        /// <summary>The checks.</summary>
+        public IReadOnlyList<HealthCheck> Checks => Json["checks"].Items.Select(check => new HealthCheck(check)).ToList();
+
+        /// <summary>The points of the pending purchases as far as they are known; null without a
+        /// journal.</summary>
+        public long? PendingPoints => Json["pendingPoints"].Integer;
+    }
+
+    /// <summary>One check of a HealthReport.</summary>
+    public sealed class HealthCheck : JsonObject
+    {
+        internal HealthCheck(Json json) : base(json) { }
+
+        /// <summary>The name.</summary>
+        public string Name => Json["name"].Text;
+
+        /// <summary>The status: "ok", "warn", "fail" or "unknown".</summary>
+        public string Status => Json["status"].Text;
+
+        /// <summary>What was found.</summary>
+        public string Message => Json["message"].Text;
+
+        /// <summary>Who does what, or null.</summary>
+        public string Action => Json["action"].Text;
+
+        /// <summary>Since when, or null.</summary>
+        public DateTimeOffset? Since => Time(Json["sinceMs"]);
+    }
+
     /// <summary>The counters since open, and the numbers of records in the journal.</summary>
     public sealed class Stats : JsonObject
     {
@@ -411,6 +449,15 @@ namespace EngagePointShop
             copy.CallId = CallId ?? callId;
             return copy;
         }
+    }
+
+    /// <summary>The options of Check.</summary>
+    public sealed class CheckOptions : CallOptions
+    {
+        /// <summary>Whether only the checks are made that ask no server.</summary>
+        public bool Offline { get; set; }
+
+        internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson()) { ["offline"] = Offline };
     }
 
     /// <summary>The options of FindContact.</summary>

@@ -145,6 +145,9 @@ pub(crate) struct Progress {
     /// had found it redeemed. No clock could say so for certain.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redeemed_before: bool,
+    /// Of a purchase: its cost in points, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points: Option<u64>,
     /// When the outcome can be expected at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_by_ms: Option<Millis>,

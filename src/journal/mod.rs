@@ -11,6 +11,7 @@ mod checksums;
 mod connection;
 mod failure;
 mod files;
+mod health;
 mod inspect;
 mod io_thread;
 mod migrate;
@@ -38,6 +39,7 @@ use crate::core::id::{AssignmentId, ContactId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState};
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Instant, Mutex};
+use crate::stats::Histogram;
 use failure::{failed, is_sync_failure, unsealed};
 use files::{Files, Shared};
 use io_thread::IoThread;
@@ -94,6 +96,7 @@ struct Content {
     /// Writes since the last checkpoint, and the time of the last write.
     wal_writes: AtomicU32,
     last_write: Mutex<Instant>,
+    commits: Histogram,
 }
 
 impl Journal {
@@ -113,6 +116,7 @@ impl Journal {
                     is_copy: false,
                     wal_writes: AtomicU32::new(0),
                     last_write: Mutex::new(Instant::now()),
+                    commits: Histogram::default(),
                 };
                 return Ok(Some(Self {
                     content: Arc::new(content),
@@ -153,6 +157,7 @@ impl Journal {
                 is_memory: false,
                 wal_writes: AtomicU32::new(wal_writes),
                 last_write: Mutex::new(Instant::now()),
+                commits: Histogram::default(),
             }),
             reading: Some(IoThread::new("eps-journal-read")),
             writing: Some(IoThread::new("eps-journal-write")),
@@ -567,7 +572,10 @@ impl Content {
         state.write(connection).map_err(|error| failed(&error))?;
         self.wal_writes.fetch_add(1, Ordering::Relaxed);
         *rt::lock(&self.last_write) = Instant::now();
-        if let Err(error) = transaction.commit() {
+        let began = Instant::now();
+        let committed = transaction.commit();
+        self.commits.observe(began.elapsed());
+        if let Err(error) = committed {
             return if is_sync_failure(&error) {
                 Ok(Commit::MayComeBack(value, failed(&error)))
             } else {

@@ -113,6 +113,11 @@ impl Call {
         self.deadline
     }
 
+    /// Returns the time until the deadline.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// Returns why the call is over, or None while it goes on.
     pub fn end_reason(&self) -> Option<EndReason> {
         if self.cancellation.generation() != self.generation || self.gate.load(Ordering::SeqCst) == WITHDRAWN {

@@ -9,16 +9,17 @@ mod connect;
 mod connection;
 mod context;
 mod head;
+mod inspect;
 mod resolve;
 mod socket;
 mod stream;
 mod tls;
 mod tunnel;
+mod validity;
 
-#[cfg(feature = "simulation")]
-pub(crate) use call::EndReason;
-pub(crate) use call::{Call, Cancellation, SLICE};
+pub(crate) use call::{Call, Cancellation, EndReason, SLICE};
 pub(crate) use head::http_date;
+pub(crate) use inspect::Step;
 
 use crate::config::Config;
 use crate::core::error::{Result, chain};
@@ -39,6 +40,8 @@ use ureq::{Agent, Body};
 /// A request of Engage's API.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    /// The resource, for the log and the metrics: `purchases`.
+    pub name: &'static str,
     /// From the first slash, query included, percent-encoded. It may hold the value by which a
     /// member is searched.
     pub path: Secret,

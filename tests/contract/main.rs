@@ -4,6 +4,7 @@
 mod api_mapping;
 mod engage;
 mod fuzz_seeds;
+mod health;
 mod member;
 mod openapi;
 mod purchase;

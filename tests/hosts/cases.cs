@@ -54,6 +54,8 @@ static class Cases
             case "acknowledge_reference":
                 return new Dictionary<string, object> { ["operations"] = shop.AcknowledgeReference(a) };
             case "backup_journal": return shop.BackupJournal(a);
+            case "check": return shop.Check(new CheckOptions { Offline = options["offline"].Flag ?? false, Wait = wait });
+            case "read_metrics": return shop.ReadMetrics();
             case "read_stats": return shop.ReadStats();
             case "code_action":
                 var action = Client.ActionOf((Code)int.Parse(a)).ToString();

@@ -174,6 +174,32 @@ class JournalCopy(TypedDict):
     """The number of operations in the copy."""
 
 
+class HealthCheck(TypedDict):
+    """One check of a `HealthReport`."""
+
+    name: str
+    """The name, which never changes."""
+    status: str
+    """The status: "ok", "warn", "fail" or "unknown"."""
+    message: str
+    """What was found."""
+    action: str | None
+    """Who does what, or None."""
+    sinceMs: int | None
+    """Since when, or None."""
+
+
+class HealthReport(TypedDict):
+    """The result of `check`."""
+
+    status: str
+    """The worst status: "ok", "warn" or "fail"."""
+    checks: list[HealthCheck]
+    """The checks."""
+    pendingPoints: int | None
+    """The points of the pending purchases as far as they are known; None without a journal."""
+
+
 class Stats(TypedDict):
     """The counters since open, and the numbers of records in the journal."""
 

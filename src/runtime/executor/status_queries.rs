@@ -180,6 +180,7 @@ impl Executor {
                     let intent = self.recorded(intent.id())?;
                     return Ok(Next { intent, delay_ms: millis(FIRST_QUERY_DELAY) });
                 }
+                self.stats.retries.add();
                 self.lock().observe_attempt(&again, begins);
                 let result = self.attempt(&again, &call, || None);
                 // One repeat after a reset, and not another one after that.
