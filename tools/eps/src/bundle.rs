@@ -8,7 +8,7 @@ use crate::output::Report;
 use crate::progress::Progress;
 use crate::redact::Redactor;
 use crate::till::Till;
-use crate::{Result, journal, times};
+use crate::{Result, doctor, journal, times};
 use engage_point_shop::{Client, VERSION};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
@@ -23,6 +23,9 @@ const LOG_BYTES: u64 = 1 << 20;
 const LOG_LINES: usize = 2_000;
 /// The operations that are packed: the newest.
 const OPERATIONS: usize = 2_000;
+
+/// The longest wait of the checks.
+const DOCTOR_WAIT_MS: u64 = 10_000;
 
 /// The schema of the objects in the bundle.
 const SCHEMA: &str = include_str!("../../../include/engage_point_shop.schema.json");
@@ -87,7 +90,7 @@ fn members(till: &Till, bundle: &Bundle, redactor: &Redactor, operations: Result
     };
     let mut members = vec![
         ("about.json", "versions and system", text(about)),
-        ("doctor.json", "the checks of eps doctor", text(or_problem(doctor(till)))),
+        ("doctor.json", "the checks of eps doctor", text(or_problem(doctor::examine(till, DOCTOR_WAIT_MS, false)))),
         ("journal.json", "the journal's state", text(or_problem(journal))),
         ("operations.json", "the newest operations", text(list)),
         ("statistics.json", "counts of the journal", text(counts)),
@@ -100,10 +103,6 @@ fn members(till: &Till, bundle: &Bundle, redactor: &Redactor, operations: Result
         members.push(("log.txt", "the log's last lines", redacted_lines(&log, redactor)));
     }
     Ok(members)
-}
-
-fn doctor(_: &Till) -> Result<Value> {
-    Ok(Value::Null)
 }
 
 fn last_lines(path: &Path) -> std::io::Result<String> {

@@ -24,6 +24,15 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Check everything that a sale needs, and say who mends what
+    Doctor {
+        /// The longest wait, in ms
+        #[arg(long, value_name = "MS", default_value_t = 10_000)]
+        wait_ms: u64,
+        /// Only the checks that need no network
+        #[arg(long)]
+        offline: bool,
+    },
     /// List operations: by default those that are pending or not acknowledged
     List(List),
     /// Show one operation with its time line
@@ -68,7 +77,11 @@ pub enum Command {
         command: JournalCommand,
     },
     /// Count what the journal holds
-    Stats,
+    Stats {
+        /// Print OpenMetrics text
+        #[arg(long)]
+        metrics: bool,
+    },
     /// Print each change of an operation as it happens, also another process's
     Watch(Watch),
     /// Explain the codes of the library

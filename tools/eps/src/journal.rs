@@ -106,7 +106,12 @@ pub fn count(operations: &[Value], now: u64) -> Value {
     })
 }
 
-pub fn stats(till: &Till, output: Output) -> Result<Report> {
+pub fn stats(till: &Till, metrics: bool, output: Output) -> Result<Report> {
+    if metrics {
+        let text = till.reader()?.read_metrics()?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        return Ok(Report::new(Exit::Fine, json!({ "openMetrics": text }), text));
+    }
     let counts = count(&all(&till.reader()?, &json!({}))?, times::now_ms());
     let mut table = Table::new(0, &["OPERATIONS", "COUNT", "OLDEST"]);
     let names = [

@@ -6,6 +6,7 @@ mod bundle;
 mod cli;
 mod codes;
 mod compare;
+mod doctor;
 mod engage;
 mod failure;
 mod fields;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
 fn run(options: &Options, output: Output) -> Result<Report> {
     let till = || Till::read(options.config.as_deref());
     match &options.command {
+        Command::Doctor { wait_ms, offline } => doctor::run(&till()?, *wait_ms, *offline, output),
         Command::List(list) => operations::list(&till()?, *list, output),
         Command::Show { id } => operations::show(&till()?, id, output),
         Command::Resolve { id, wait_ms } => operations::resolve(&till()?, id.as_deref(), *wait_ms, output),
@@ -53,7 +55,7 @@ fn run(options: &Options, output: Output) -> Result<Report> {
         Command::Backup { path } => journal::backup(&till()?, path),
         Command::Journal { command: JournalCommand::Check } => journal::check(&till()?, output),
         Command::Journal { command: JournalCommand::Compact } => journal::compact(&till()?),
-        Command::Stats => journal::stats(&till()?, output),
+        Command::Stats { metrics } => journal::stats(&till()?, *metrics, output),
         Command::Watch(watch) => watch::run(&till()?, watch, output),
         Command::Codes { code } => codes::run(code.as_deref(), output),
         Command::Bundle(bundle) => bundle::run(&till()?, bundle),

@@ -1,5 +1,7 @@
 //! The real binary against the real sandbox and real journals, also beside a running till.
 
+mod bundle;
+mod doctor;
 mod journal;
 mod operations;
 mod support;
