@@ -176,12 +176,23 @@ pub struct Probe {
     /// Redeem the reward of that purchase
     #[arg(long, requires = "buy")]
     pub redeem: bool,
+    /// A name to try where the library's is wrong, as keyHeader=x-key, itemIdField=item or
+    /// rewardsPath=/api/…{contactId}
+    #[arg(long = "try", value_name = "KEY=VALUE", value_parser = guess)]
+    pub guesses: Vec<(String, String)>,
     /// Spend without a question
     #[arg(long)]
     pub yes: bool,
     /// How long the history may take to show the purchase, in ms
     #[arg(long, value_name = "MS", default_value_t = 600_000)]
     pub history_wait_ms: u64,
+}
+
+fn guess(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key @ ("keyHeader" | "itemIdField" | "rewardsPath"), value)) => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("name keyHeader, itemIdField or rewardsPath, then = and the value".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Args)]

@@ -163,11 +163,12 @@ impl Redactor {
         if self.with_ids {
             return word.to_owned();
         }
-        if let Ok(id) = Uuid::try_parse(word.trim_matches(['.', '-'])) {
-            return if self.harmless.contains(&id) { word.to_owned() } else { self.hash("id", word.trim_matches(['.', '-'])) };
+        let bare = word.trim_matches(['.', '-']);
+        if let Ok(id) = Uuid::try_parse(bare) {
+            return if self.harmless.contains(&id) { word.to_owned() } else { self.hash("id", bare) };
         }
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
-        let is_number = word.bytes().all(|byte| byte.is_ascii_digit() || b"+-".contains(&byte));
+        let is_number = bare.bytes().all(|byte| byte.is_ascii_digit() || b"+-".contains(&byte));
         let is_long = word.len() > 36 && word.bytes().filter(|byte| *byte == b'-').count() >= 4;
         if word.contains('@') || word.contains("%40") || is_long || (is_number && matches!(digits, 8..=12)) {
             return MASK.to_owned();
