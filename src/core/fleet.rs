@@ -46,8 +46,7 @@ impl Till {
         now: Duration,
         random: &mut dyn FnMut() -> u64,
     ) -> Self {
-        let mut till =
-            Self { rules, request_timeout, scheduler: Scheduler::default(), intents: BTreeMap::new() };
+        let mut till = Self { rules, request_timeout, scheduler: Scheduler::default(), intents: BTreeMap::new() };
         for _ in 0..count {
             let id = Uuid::from_u64_pair(random(), random());
             let (contact, item) = (ContactId::from_uuid(id), ItemId::from_uuid(id));

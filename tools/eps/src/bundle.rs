@@ -60,7 +60,8 @@ pub fn run(till: &Till, bundle: &Bundle) -> Result<Report> {
         listed.collect::<String>(),
         if bundle.with_ids { "" } else { "; contact ids and references are hashed" }
     );
-    let files = members.iter().map(|(name, what, content)| json!({ "name": name, "what": what, "bytes": content.len() }));
+    let files =
+        members.iter().map(|(name, what, content)| json!({ "name": name, "what": what, "bytes": content.len() }));
     Ok(Report::new(Exit::Fine, json!({ "path": bundle.out, "files": files.collect::<Vec<_>>() }), text))
 }
 

@@ -42,7 +42,9 @@ pub fn run(code: Option<&str>, output: Output) -> Result<Report> {
     let upper = code.to_ascii_uppercase();
     let named = |row: &&Row| {
         let number = row.code.number();
-        row.name == upper || row.name.strip_prefix("EPS_") == Some(&upper) || number.to_string() == code
+        row.name == upper
+            || row.name.strip_prefix("EPS_") == Some(&upper)
+            || number.to_string() == code
             || (-number).to_string() == code
     };
     let row = TABLE.iter().find(named).ok_or_else(|| {

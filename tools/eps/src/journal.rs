@@ -47,8 +47,7 @@ pub fn check(till: &Till, output: Output) -> Result<Report> {
     let progress = Progress::start("reading the journal");
     let state = parse(&Client::check_journal(&config)?)?;
     drop(progress);
-    let (word, colour) =
-        if state["whole"] == true { ("whole", Colour::Green) } else { ("NOT WHOLE", Colour::Red) };
+    let (word, colour) = if state["whole"] == true { ("whole", Colour::Green) } else { ("NOT WHOLE", Colour::Red) };
     let mut text = format!("The journal is {}.\n", output.paint(word, Some(colour)));
     if let Some(fault) = state["fault"].as_str() {
         let _ = writeln!(text, "{}", wrapped(fault, 0));

@@ -11,6 +11,7 @@ mod engage;
 mod failure;
 mod fields;
 mod fleet;
+mod fleet_chart;
 mod journal;
 mod operations;
 mod output;
@@ -60,7 +61,7 @@ fn run(options: &Options, output: Output) -> Result<Report> {
         Command::Codes { code } => codes::run(code.as_deref(), output),
         Command::Bundle(bundle) => bundle::run(&till()?, bundle),
         Command::Probe(probe) => probe::run(&till()?, probe, output),
-        Command::SimulateFleet(fleet) => fleet::run(options.config.as_deref(), fleet),
+        Command::SimulateFleet(fleet) => fleet::run(options.config.as_deref(), fleet, output),
         Command::Completions { shell } => {
             cli::print_completions(*shell);
             Ok(Report::silent(Exit::Fine))

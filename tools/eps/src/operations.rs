@@ -153,7 +153,10 @@ fn time_line(operation: &Value) -> Vec<(u64, String)> {
         push("recordedAtMs", format!("{attempts} attempts since, each with the same id"));
     }
     let queries = operation["retryCount"].as_u64().unwrap_or_default();
-    push("lastQueryAtMs", format!("last status query, after {queries} in the background: {}", name(&operation["lastCode"])));
+    push(
+        "lastQueryAtMs",
+        format!("last status query, after {queries} in the background: {}", name(&operation["lastCode"])),
+    );
     push("resolvedAtMs", format!("{} ({})", text(operation, "outcome"), text(operation, "name")));
     push("acknowledgedAtMs", "acknowledged by the POS".into());
     push("nextQueryAtMs", "next status query is due".into());

@@ -9,18 +9,50 @@ use uuid::Uuid;
 
 /// The fields of an operation that say nothing about a person.
 const OPERATION: &[&str] = &[
-    "operationId", "kind", "outcome", "state", "code", "name", "purchaseId", "itemId", "channel", "attempts",
-    "httpStatus", "engageCode", "needsReview", "recordedAtMs", "resolvedAtMs", "acknowledgedAtMs", "foreign",
-    "expectedByMs", "lastQueryAtMs", "nextQueryAtMs", "lastCode", "firstPendingCode", "retryCount", "requestIds",
-    "writerVersion", "action",
+    "operationId",
+    "kind",
+    "outcome",
+    "state",
+    "code",
+    "name",
+    "purchaseId",
+    "itemId",
+    "channel",
+    "attempts",
+    "httpStatus",
+    "engageCode",
+    "needsReview",
+    "recordedAtMs",
+    "resolvedAtMs",
+    "acknowledgedAtMs",
+    "foreign",
+    "expectedByMs",
+    "lastQueryAtMs",
+    "nextQueryAtMs",
+    "lastCode",
+    "firstPendingCode",
+    "retryCount",
+    "requestIds",
+    "writerVersion",
+    "action",
 ];
 /// Those that identify a person or a sale. They are hashed.
 const HASHED: &[&str] = &["contactId", "reference", "assignmentId"];
 
 /// The texts of a configuration that are no secret.
 const CONFIG: &[&str] = &[
-    "userAgent", "tenant", "journal", "journalPath", "sealPath", "journalRole", "journalRecovery", "idScope",
-    "language", "logFile", "logLevel", "caFile",
+    "userAgent",
+    "tenant",
+    "journal",
+    "journalPath",
+    "sealPath",
+    "journalRole",
+    "journalRecovery",
+    "idScope",
+    "language",
+    "logFile",
+    "logLevel",
+    "caFile",
 ];
 
 /// A text in the place of a secret.
@@ -204,13 +236,12 @@ fn origin(url: &str) -> String {
 fn mapping_field((key, value): (&String, &Value)) -> (String, Value) {
     let Some(path) = value.as_str().filter(|text| text.starts_with('/')) else { return own((key, value)) };
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let parameters = query.split('&').filter(|parameter| !parameter.is_empty()).map(|parameter| {
-        match parameter.split_once('=') {
+    let parameters =
+        query.split('&').filter(|parameter| !parameter.is_empty()).map(|parameter| match parameter.split_once('=') {
             Some((_, value)) if value.starts_with('{') => parameter.to_owned(),
             Some((name, _)) => format!("{name}={SET}"),
             None => SET.to_owned(),
-        }
-    });
+        });
     let parameters: Vec<String> = parameters.collect();
     let shown = if parameters.is_empty() { path.to_owned() } else { format!("{path}?{}", parameters.join("&")) };
     (key.clone(), shown.into())
@@ -231,7 +262,8 @@ mod tests {
                 .as_object()
                 .unwrap(),
         );
-        redactor.learn_operation(&json!({ "operationId": OPERATION_ID, "contactId": CONTACT, "reference": "till-7-0815" }));
+        redactor
+            .learn_operation(&json!({ "operationId": OPERATION_ID, "contactId": CONTACT, "reference": "till-7-0815" }));
         redactor
     }
 

@@ -16,12 +16,7 @@ pub fn text(ms: u64) -> String {
         |time| {
             let (date, clock) = (time.date(), time.time());
             let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
-            format!(
-                "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
-                clock.hour(),
-                clock.minute(),
-                clock.second()
-            )
+            format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", clock.hour(), clock.minute(), clock.second())
         },
     )
 }

@@ -26,8 +26,11 @@ struct Known {
 impl Known {
     /// Notes an operation. Returns whether it has changed.
     fn is_news(&mut self, operation: &Value) -> bool {
-        let shown =
-            (word(operation).0, operation["code"].as_i64().unwrap_or_default(), !operation["acknowledgedAtMs"].is_null());
+        let shown = (
+            word(operation).0,
+            operation["code"].as_i64().unwrap_or_default(),
+            !operation["acknowledgedAtMs"].is_null(),
+        );
         let id = text(operation, "operationId").to_owned();
         self.operations.insert(id, shown.clone()) != Some(shown)
     }
@@ -66,7 +69,9 @@ fn changed(client: &Client, known: &Known, since: u64) -> Result<Vec<Value>> {
     for operation in recent.into_iter().chain(unacknowledged(client)?) {
         operations.insert(text(&operation, "operationId").to_owned(), operation);
     }
-    for (id, _) in known.operations.iter().filter(|(id, shown)| !shown.2 && !operations.contains_key(*id)).collect::<Vec<_>>() {
+    for (id, _) in
+        known.operations.iter().filter(|(id, shown)| !shown.2 && !operations.contains_key(*id)).collect::<Vec<_>>()
+    {
         if let Ok(id) = OperationId::parse(id, "id")
             && let Ok(operation) = client.get_operation(id)
         {

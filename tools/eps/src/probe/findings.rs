@@ -170,7 +170,8 @@ fn reads(evidence: &Evidence, found: &mut Vec<Finding>) {
 fn errors(evidence: &Evidence, found: &mut Vec<Finding>) {
     if let Some(response) = &evidence.malformed_contact {
         let code = code_in(&response.body, "InvalidContact");
-        let what = format!("{}, {}{}", response.status, kind(&response.body), if code { ", InvalidContact" } else { "" });
+        let what =
+            format!("{}, {}{}", response.status, kind(&response.body), if code { ", InvalidContact" } else { "" });
         // By this the library knows that a 404 is the history's own.
         let verdict = if code || response.status == 200 { Verdict::Same } else { Verdict::NotSupported };
         found.push(finding("malformed contact", "400 InvalidContact", what, verdict));
@@ -233,6 +234,22 @@ fn lists(evidence: &Evidence, found: &mut Vec<Finding>) {
         found.push(finding(key, names(&evidence.mapping, key).join(", "), seen.join(", "), verdict));
     }
     if let Some(list) = evidence.history.as_ref().and_then(|it| List::read(it.body.json()?)) {
+        // A name that the library does not know may say that there are further pages.
+        let keys = ["totalCountFields", "offsetFields"];
+        let is_known = |name: &String| {
+            name.eq_ignore_ascii_case("count")
+                || keys.iter().any(|key| known(key, name))
+                || [list.number(&["total"]), list.number(&["offset", "skip"])]
+                    .into_iter()
+                    .flatten()
+                    .any(|it| it.0 == name)
+        };
+        let unknown: Vec<&str> =
+            list.numbers.keys().chain(&list.others).filter(|name| !is_known(name)).map(String::as_str).collect();
+        if !unknown.is_empty() {
+            let what = format!("{}: no absence of a purchase is believed", unknown.join(", "));
+            found.push(finding("names beside the history", "a count and an offset", what, Verdict::NotSupported));
+        }
         #[allow(clippy::cast_precision_loss)] // A page is far shorter than 2^53.
         let rows = list.rows.len() as f64;
         let is_page = list.number(&["total"]).is_some_and(|(_, total)| total > rows)
@@ -347,19 +364,38 @@ fn status(evidence: &Evidence, rows: &[Value], found: &mut Vec<Finding>) {
     let assumed = names(&evidence.mapping, "statusField");
     let by_name = |name: &str, value: &Value| {
         let name = name.to_ascii_lowercase();
-        word(value).is_some() && (assumed.iter().any(|it| it.eq_ignore_ascii_case(&name)) || name.contains("status") || name.contains("state"))
+        word(value).is_some()
+            && (assumed.iter().any(|it| it.eq_ignore_ascii_case(&name))
+                || name.contains("status")
+                || name.contains("state"))
     };
-    let name = named(rows, &assumed, by_name).or_else(|| named(rows, &[], |_, value| is_word(&lower(value))));
-    of_field(evidence, "statusField", name.clone(), found);
-    let Some(name) = name else { return };
-    let of = |row: &Value| field(row, &name).and_then(word);
     // Points went off the balance for this one.
     let bought = evidence.bought.as_ref().filter(|bought| is_deducted(bought) == Some(true));
-    let certain = bought.and_then(|bought| {
-        let is_ours = |row: &&Value| row.as_object().is_some_and(|fields| fields.values().any(|it| guid(it) == Some(bought.purchase_id)));
-        // The history is newer than the response of the purchase.
-        rows.iter().find(is_ours).and_then(of)
-    });
+    let is_ours = |row: &&Value| {
+        let id = bought.map(|bought| bought.purchase_id);
+        id.is_some() && row.as_object().is_some_and(|fields| fields.values().any(|it| guid(it) == id))
+    };
+    // Its only word is its status, whatever that is called.
+    let only_word = || {
+        let fields = rows.iter().find(is_ours)?.as_object()?.iter();
+        let words: Vec<&String> =
+            fields.filter(|(_, value)| value.is_string() && word(value).is_some()).map(|(name, _)| name).collect();
+        if let [only] = words[..] { Some(only.clone()) } else { None }
+    };
+    let name = named(rows, &assumed, by_name)
+        .or_else(|| named(rows, &[], |_, value| is_word(&lower(value))))
+        .or_else(only_word);
+    match (&name, bought) {
+        (None, Some(_)) => {
+            let what = "no field of the purchase is a word";
+            found.push(finding("statusField", assumed.join(", "), what, Verdict::NotSupported));
+        }
+        _ => of_field(evidence, "statusField", name.clone(), found),
+    }
+    let Some(name) = name else { return };
+    let of = |row: &Value| field(row, &name).and_then(word);
+    // The history comes first: it is newer than the response of the purchase.
+    let certain = rows.iter().find(is_ours).and_then(of);
     let mut seen: Vec<String> = rows.iter().filter_map(of).collect();
     seen.sort();
     seen.dedup();
@@ -371,7 +407,9 @@ fn status(evidence: &Evidence, rows: &[Value], found: &mut Vec<Finding>) {
         let fits = |word: &&String| {
             is_certain(word)
                 || mapped(key, word)
-                || (!taken_elsewhere(word) && certain.as_deref() != Some(word) && words.contains(&word.to_ascii_lowercase().as_str()))
+                || (!taken_elsewhere(word)
+                    && certain.as_deref() != Some(word)
+                    && words.contains(&word.to_ascii_lowercase().as_str()))
         };
         let fitting: Vec<&String> = seen.iter().filter(fits).collect();
         let new: Vec<&String> = fitting.iter().filter(|word| !mapped(key, word)).copied().collect();
@@ -429,7 +467,8 @@ fn reward_fields(evidence: &Evidence, found: &mut Vec<Finding>) {
     };
     let promotions: Vec<Uuid> =
         self::rows(evidence.items.as_ref()).iter().filter_map(|row| guid(row.get("promotionId")?)).collect();
-    let template = named(&rows, &assumed("promotionIdFields"), |_, value| guid(value).is_some_and(|id| promotions.contains(&id)));
+    let template =
+        named(&rows, &assumed("promotionIdFields"), |_, value| guid(value).is_some_and(|id| promotions.contains(&id)));
     let known = template.as_deref().map(str::to_ascii_lowercase);
     let id = named(&rows, &assumed("rewardIdFields"), |name, value| {
         is_guid(value) && known.as_deref() != Some(&name.to_ascii_lowercase())
@@ -441,11 +480,12 @@ fn reward_fields(evidence: &Evidence, found: &mut Vec<Finding>) {
         of_field(evidence, "promotionIdFields", template, found);
     }
     let is_used = hint(&["redeem", "used"]);
-    let used = named(&rows, &assumed("redeemedFields"), |name, value| value.is_boolean() && (is_used(name) || assumed("redeemedFields").contains(&name.to_owned())));
-    of_field(evidence, "redeemedFields", used, found);
-    let used_on = named(&rows, &assumed("redeemedOnFields"), |name, value| {
-        is_used(name) && (is_time(value) || value.is_null())
+    let used = named(&rows, &assumed("redeemedFields"), |name, value| {
+        value.is_boolean() && (is_used(name) || assumed("redeemedFields").contains(&name.to_owned()))
     });
+    of_field(evidence, "redeemedFields", used, found);
+    let used_on =
+        named(&rows, &assumed("redeemedOnFields"), |name, value| is_used(name) && (is_time(value) || value.is_null()));
     let used_on_name = used_on.clone().unwrap_or_default();
     of_field(evidence, "redeemedOnFields", used_on, found);
     let channels = named(&rows, &assumed("channelsField"), |_, value| {
@@ -453,7 +493,9 @@ fn reward_fields(evidence: &Evidence, found: &mut Vec<Finding>) {
         types.into_iter().any(|name| ["POS", "ECOM", "OTHER"].contains(&name.to_ascii_uppercase().as_str()))
     });
     of_field(evidence, "channelsField", channels, found);
-    let title = named(&rows, &assumed("titleFields"), |name, value| value.is_string() && assumed("titleFields").iter().any(|it| it.eq_ignore_ascii_case(name)));
+    let title = named(&rows, &assumed("titleFields"), |name, value| {
+        value.is_string() && assumed("titleFields").iter().any(|it| it.eq_ignore_ascii_case(name))
+    });
     of_field(evidence, "titleFields", title, found);
     let expires = named(&rows, &assumed("expiresOnFields"), |name, value| {
         let is_assumed = assumed("expiresOnFields").iter().any(|it| it.eq_ignore_ascii_case(name));
@@ -475,7 +517,12 @@ fn stage_two(evidence: &Evidence, found: &mut Vec<Finding>) {
     if let Some(response) = &evidence.purchase {
         let what = format!("{}, {}", response.status, kind(&response.body));
         let fits = matches!(response.status, 200..=202) && response.body.json().is_some_and(Value::is_object);
-        found.push(finding("purchase", "200 to 202, object", what, if fits { Verdict::Same } else { Verdict::NotSupported }));
+        found.push(finding(
+            "purchase",
+            "200 to 202, object",
+            what,
+            if fits { Verdict::Same } else { Verdict::NotSupported },
+        ));
     }
     let Some(bought) = &evidence.bought else { return };
     if let Some(deducted) = is_deducted(bought) {

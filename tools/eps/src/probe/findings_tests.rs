@@ -90,9 +90,8 @@ fn decide(evidence: &Evidence) -> (Vec<(&'static str, Verdict)>, Value) {
 fn assumed_tenant_needs_no_mapping() {
     let (asks, mapping) = decide(&evidence());
     assert_eq!((asks, mapping), (vec![], json!({})));
-    let only_reads = Evidence {
-        bought: None, purchase: None, repeat: None, unknown_item: None, new_rewards: vec![], ..evidence()
-    };
+    let only_reads =
+        Evidence { bought: None, purchase: None, repeat: None, unknown_item: None, new_rewards: vec![], ..evidence() };
     assert_eq!(decide(&only_reads), (vec![], json!({})));
 }
 
@@ -103,6 +102,10 @@ fn each_other_name_of_a_purchase_is_proposed() {
         (json!({ "pointShopItemId": missing, "shopItem": ITEM }), json!({ "itemIdField": "shopItem" })),
         (json!({ "pointShopItemPurchaseId": missing, "ref": PURCHASE }), json!({ "purchaseIdFields": ["ref"] })),
         (json!({ "status": missing, "state": "Completed" }), json!({ "statusField": "state" })),
+        (
+            json!({ "status": missing, "kind": "7" }),
+            json!({ "statusField": "kind", "statusCompleted": ["Completed", "7"] }),
+        ),
         (json!({ "status": missing, "result": "completed" }), json!({ "statusField": "result" })),
         (json!({ "status": "DONE" }), json!({ "statusCompleted": ["Completed", "DONE"] })),
         // Only the deduction says what an unknown word or a number means.
@@ -117,7 +120,10 @@ fn each_other_name_of_a_purchase_is_proposed() {
     for (with, expected) in cases {
         let row = purchase(&with);
         let evidence = Evidence {
-            history: response(200, &json!([row])), purchase: response(200, &row), repeat: response(200, &row), ..evidence()
+            history: response(200, &json!([row])),
+            purchase: response(200, &row),
+            repeat: response(200, &row),
+            ..evidence()
         };
         assert_eq!(decide(&evidence).1, expected, "{with}");
     }
@@ -141,7 +147,12 @@ fn each_other_name_of_a_reward_is_proposed() {
 
 #[test]
 fn words_of_other_purchases_are_sorted_by_their_meaning() {
-    let rows = json!([purchase(&json!({})), purchase(&json!({ "status": "Working" })), purchase(&json!({ "status": "BROKEN" })), purchase(&json!({ "status": "Odd" }))]);
+    let rows = json!([
+        purchase(&json!({})),
+        purchase(&json!({ "status": "Working" })),
+        purchase(&json!({ "status": "BROKEN" })),
+        purchase(&json!({ "status": "Odd" }))
+    ]);
     let (asks, mapping) = decide(&Evidence { history: response(200, &rows), ..evidence() });
     assert_eq!(mapping["statusProcessing"], json!(["Processing", "Working"]));
     assert_eq!(mapping["statusFailed"], json!(["Failed", "BROKEN"]));
@@ -151,7 +162,8 @@ fn words_of_other_purchases_are_sorted_by_their_meaning() {
 #[test]
 fn word_without_a_deduction_is_never_completed() {
     let row = purchase(&json!({ "status": "Klar" }));
-    let mut evidence = Evidence { history: response(200, &json!([row])), purchase: response(200, &row), repeat: None, ..evidence() };
+    let mut evidence =
+        Evidence { history: response(200, &json!([row])), purchase: response(200, &row), repeat: None, ..evidence() };
     evidence.bought.as_mut().unwrap().balance_after = Some(500.0);
     let (asks, mapping) = decide(&evidence);
     assert_eq!(mapping, json!({}));
@@ -170,6 +182,13 @@ fn envelopes_and_pages_are_seen() {
     assert!(asks.iter().all(|(_, verdict)| *verdict != Verdict::NotSupported), "{asks:?}");
     let (asks, _) = decide(&Evidence { history: response(200, &envelope(7)), ..evidence() });
     assert!(asks.contains(&("history length", Verdict::NotSupported)), "{asks:?}");
+}
+
+#[test]
+fn unknown_name_beside_the_history_is_not_supported() {
+    let page = json!({ "items": [purchase(&json!({}))], "totalCount": 1, "count": 1, "nextPage": null });
+    let (asks, _) = decide(&Evidence { history: response(200, &page), ..evidence() });
+    assert_eq!(asks, [("names beside the history", Verdict::NotSupported)]);
 }
 
 #[test]
@@ -198,7 +217,8 @@ fn what_no_mapping_can_say_is_not_supported() {
 
 #[test]
 fn paths_headers_and_a_late_history_are_proposed() {
-    let mut late = Evidence { key_header: Some("x-api-key".into()), rewards_path: Some("/r/{contactId}".into()), ..evidence() };
+    let mut late =
+        Evidence { key_header: Some("x-api-key".into()), rewards_path: Some("/r/{contactId}".into()), ..evidence() };
     late.bought.as_mut().unwrap().history_lag_ms = Some(700_000);
     let (asks, mapping) = decide(&late);
     assert_eq!(mapping, json!({ "keyHeader": "x-api-key", "rewardsPath": "/r/{contactId}" }));

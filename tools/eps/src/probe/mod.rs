@@ -135,7 +135,8 @@ impl Session<'_> {
         let path = self.evidence.mapping["purchasesPath"].as_str().unwrap_or_default();
         let malformed = path.replace("{contactId}", "none-{contactId}");
         let with_malformed = json!({ "keyHeader": mapping["keyHeader"], "purchasesPath": malformed });
-        let response = self.read("malformed contact", &with_malformed, |client| client.list_purchases(unknown, None))?;
+        let response =
+            self.read("malformed contact", &with_malformed, |client| client.list_purchases(unknown, None))?;
         self.evidence.malformed_contact = Some(response);
         let assumed = self.evidence.mapping["rewardsPath"].as_str().unwrap_or_default().to_owned();
         let paths = candidates(&assumed, probe, "rewardsPath", REWARDS_PATHS);

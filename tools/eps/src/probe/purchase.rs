@@ -6,9 +6,9 @@ use super::{Session, Watched, candidates, operation};
 use crate::Result;
 use crate::cli::Probe;
 use crate::failure::{Exit, Failure};
-use crate::fields::shown;
+use crate::fields::{parse, shown};
 use crate::progress::Progress;
-use engage_point_shop::{AssignmentId, ItemId};
+use engage_point_shop::{AssignmentId, ItemId, OperationId};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::BufRead;
@@ -144,8 +144,15 @@ impl Session<'_> {
     ) -> Result<(Option<Response>, Value)> {
         let journal = folder.journal(&name.replace(' ', "-"));
         let watched = Watched::open(&self.config(mapping, Some(&journal)))?;
-        let options = json!({ "purchaseId": purchase_id, "waitMs": WAIT_MS }).to_string();
-        let result = operation(watched.client.purchase(self.contact, item, Some(&options)))?;
+        let options = json!({ "purchaseId": purchase_id, "submit": true }).to_string();
+        let mut result = operation(watched.client.purchase(self.contact, item, Some(&options)))?;
+        let (id, began) = (OperationId::from_uuid(purchase_id), Instant::now());
+        // As soon as the response is recorded: a mapping that does not fit leaves it pending.
+        while result["lastCode"].is_null() && began.elapsed() < Duration::from_millis(WAIT_MS) {
+            std::thread::sleep(Duration::from_millis(10));
+            let Ok(operation) = watched.client.get_operation(id) else { break };
+            result = parse(&operation)?;
+        }
         watched.client.close();
         let response = watched.first("POST");
         if let Some(response) = &response {

@@ -94,10 +94,10 @@ fn call_json((name, response): &(String, Response)) -> Value {
 
 fn finding_text(finding: &Finding, output: Output) -> String {
     let (advice, colour) = advice(finding);
-    let line = format!("assumed {}; found {}", finding.assumed, finding.found);
+    let line = format!("assumed {}; found {}", shortened(&finding.assumed, 60), shortened(&finding.found, 60));
     // The value to set stands whole at the end too.
     let advice = output.paint(&shortened(&advice, 74), colour);
-    format!("  {}\n    {}\n    → {advice}\n", finding.subject, wrapped(&shortened(&line, 220), 4))
+    format!("  {}\n    {}\n    → {advice}\n", finding.subject, wrapped(&line, 4))
 }
 
 fn finding_json(finding: &Finding) -> Value {

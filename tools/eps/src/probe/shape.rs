@@ -192,9 +192,9 @@ fn is_name(name: &str) -> bool {
 pub fn names_in(body: &Body) -> Vec<String> {
     let Body::Json(value) = body else { return Vec::new() };
     let text = value.to_string();
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| {
-        (3..=40).contains(&word.len()) && word.starts_with(|c: char| c.is_ascii_lowercase())
-    });
+    let words = text
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| (3..=40).contains(&word.len()) && word.starts_with(|c: char| c.is_ascii_lowercase()));
     let mut names: Vec<String> = words.map(str::to_owned).collect();
     names.dedup();
     names

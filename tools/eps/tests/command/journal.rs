@@ -79,7 +79,10 @@ fn missing_foreign_or_older_journal_is_left_as_it_is() {
     std::fs::remove_file(&path).unwrap();
     store.till().close();
     let older = std::process::Command::new("python3")
-        .args(["-c", "import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA user_version = 1').connection.commit()"])
+        .args([
+            "-c",
+            "import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA user_version = 1').connection.commit()",
+        ])
         .arg(&path)
         .status();
     assert!(older.unwrap().success());

@@ -4,6 +4,7 @@ mod bundle;
 mod doctor;
 mod journal;
 mod operations;
+mod probe;
 mod support;
 mod tables;
 mod watch;

@@ -1,8 +1,8 @@
 //! A sandbox, a till's configuration and runs of the binary.
 
 use engage_point_shop::{Client, ContactId, ItemId};
-use engage_sandbox::{Effect, Fault, FaultResponse, Operation, Sandbox};
 use engage_sandbox::seed::demo;
+use engage_sandbox::{Effect, Fault, FaultResponse, Operation, Sandbox};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -134,7 +134,9 @@ impl Run {
         for part in parts {
             assert!(self.out.contains(part) || self.err.contains(part), "{part:?} in\n{}\n{}", self.out, self.err);
         }
-        assert!(self.out.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns:\n{}", self.out);
+        // A line of JSON stands whole, to be copied.
+        let is_wide = |line: &&str| line.chars().count() > 80 && !line.trim_start().starts_with('"');
+        assert_eq!(self.out.lines().find(is_wide), None, "wider than 80 columns:\n{}", self.out);
         self
     }
 }

@@ -35,3 +35,17 @@ fn usage_mistakes_end_with_2() {
     std::fs::write(&path, r#"{"baseUrl":"https://a.voyado.com","userAgent":"A/1","waitMS":1}"#).unwrap();
     eps(&["list", "--config", path.to_str().unwrap()]).ends(2).says(&["unknown key waitMS"]);
 }
+
+#[test]
+fn fleet_is_simulated_as_a_table_and_a_chart() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("fleet.svg");
+    let run = eps(&["simulate-fleet", "--tills", "300", "--rate", "50", "--svg", svg.to_str().unwrap()]).ends(0);
+    run.says(&["300 tills", "STARTUPJITTERMS", "300000"]);
+    let chart = std::fs::read_to_string(&svg).unwrap();
+    assert!(chart.starts_with("<svg") && chart.ends_with("</svg>\n") && chart.matches("<polyline").count() == 3);
+    let json = eps(&["simulate-fleet", "--tills", "300", "--startup-jitter-ms", "0,60000", "--json"]).ends(0).json();
+    let runs = json["runs"].as_array().unwrap();
+    assert!(runs[0]["peakRequestsPerSecond"].as_u64() > runs[1]["peakRequestsPerSecond"].as_u64(), "{json}");
+    assert!(runs.iter().all(|run| run["pending"] == 0), "{json}");
+}

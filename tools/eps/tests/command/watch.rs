@@ -1,6 +1,6 @@
 //! `watch`: the changes of another process.
 
-use super::support::{COFFEE, GATEWAY_ERROR, Store, buy, command, item, Running};
+use super::support::{COFFEE, GATEWAY_ERROR, Running, Store, buy, command, item};
 use engage_point_shop::OperationId;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -17,7 +17,11 @@ fn changes_of_another_process_are_printed_as_they_happen() {
     let mut lines = BufReader::new(watching.0.stdout.take().unwrap()).lines();
     let mut next = || {
         let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        (line["operationId"].as_str().unwrap().to_owned(), line["outcome"].as_str().unwrap().to_owned(), line["acknowledgedAtMs"].is_u64())
+        (
+            line["operationId"].as_str().unwrap().to_owned(),
+            line["outcome"].as_str().unwrap().to_owned(),
+            line["acknowledgedAtMs"].is_u64(),
+        )
     };
     assert_eq!(next(), (first.clone(), "pending".into(), false), "what is there at the start");
     let second = buy(&till, COFFEE, "receipt 2");
