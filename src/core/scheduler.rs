@@ -167,14 +167,11 @@ impl<W> Scheduler<W> {
         let min_interval = Duration::from_millis(rules.schedule_ms[0]);
         let wait = self.throttle.wait(now);
         let wait = wait.or_else(|| (!self.budget.spend(now, min_interval)).then_some(min_interval));
-        match wait {
-            // Less than a millisecond is rounded up: a delay of zero would run in a circle.
-            Some(wait) => Some(Duration::from_millis(super::domain::millis(wait) + 1)),
-            None => {
-                self.throttle.spend(now);
-                None
-            }
+        if wait.is_none() {
+            self.throttle.spend(now);
         }
+        // Less than a millisecond is rounded up: a delay of zero would run in a circle.
+        wait.map(|wait| Duration::from_millis(super::domain::millis(wait) + 1))
     }
 
     /// Takes the other purchases of a member that no worker has: the response about one serves them

@@ -58,7 +58,7 @@ pub fn run(till: &Till, bundle: &Bundle) -> Result<Report> {
         "{} holds:\n{}Not in it: the key, logins, Engage's data about members{}.\n",
         bundle.out.display(),
         listed.collect::<String>(),
-        if bundle.with_ids { "" } else { "; contact ids and references are hashed" }
+        if bundle.with_ids { "" } else { ".\nContact ids and references are hashed" }
     );
     let files =
         members.iter().map(|(name, what, content)| json!({ "name": name, "what": what, "bytes": content.len() }));

@@ -16,13 +16,14 @@ use engage_point_shop::fleet::{Reply, Request, Till as FleetTill};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
 /// How long a request takes, and how long one without a response.
 const LATENCY: Duration = Duration::from_millis(100);
 /// A simulation ends here, whatever is pending.
-const LIMIT: Duration = Duration::from_hours(24);
+const LIMIT: Duration = Duration::from_secs(86_400);
 
 /// One run of the simulation.
 #[derive(Debug)]
@@ -195,7 +196,7 @@ pub fn run(config: Option<&Path>, fleet: &Fleet, output: Output) -> Result<Repor
     text.push_str(&table(&outcomes, output));
     if let Some(path) = &fleet.svg {
         create(path, chart(&outcomes, fleet.rate).as_bytes())?;
-        text.push_str(&format!("\nThe chart is {}.\n", path.display()));
+        let _ = writeln!(text, "\nThe chart is {}.", path.display());
     }
     let runs: Vec<Value> = outcomes.iter().map(Outcome::to_json).collect();
     Ok(Report::new(Exit::Fine, json!({ "runs": runs }), text))

@@ -152,8 +152,7 @@ impl Redactor {
         let one = |(key, value): (&String, &Value)| {
             let shown = match (key.as_str(), value) {
                 ("apiMapping", Value::Object(mapping)) => mapping.iter().map(mapping_field).collect(),
-                (_, Value::Number(_) | Value::Bool(_)) => value.clone(),
-                ("retryScheduleMs", Value::Array(_)) => value.clone(),
+                (_, Value::Number(_) | Value::Bool(_)) | ("retryScheduleMs", Value::Array(_)) => value.clone(),
                 ("proxy", Value::String(text)) if text == "none" => value.clone(),
                 ("proxy" | "baseUrl", Value::String(text)) => origin(text).into(),
                 (key, Value::String(text)) if CONFIG.contains(&key) => self.text(text).into(),

@@ -142,7 +142,8 @@ fn key_header(evidence: &Evidence, found: &mut Vec<Finding>) {
 
 /// Whether the fields that have no key in the mapping are there.
 fn reads(evidence: &Evidence, found: &mut Vec<Finding>) {
-    let needed: [(&str, &Option<Response>, &[(&str, fn(&Value) -> bool)]); 2] = [
+    type Needed<'a> = (&'static str, &'a Option<Response>, &'static [(&'static str, fn(&Value) -> bool)]);
+    let needed: [Needed<'_>; 2] = [
         ("points", &evidence.points, &[("balance", Value::is_number)]),
         ("items", &evidence.items, &[("id", is_guid), ("cost", Value::is_number)]),
     ];

@@ -14,6 +14,7 @@ fn id(text: &str) -> Uuid {
     Uuid::try_parse(text).unwrap()
 }
 
+#[allow(clippy::unnecessary_wraps)] // As the evidence has it.
 fn response(status: u16, body: &Value) -> Option<Response> {
     let content_type = Some("application/json".to_owned());
     Some(Response { status, content_type, has_date: true, took_ms: 1, body: Body::Json(body.clone()) })

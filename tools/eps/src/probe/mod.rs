@@ -217,7 +217,7 @@ pub fn run(till: &Till, probe: &Probe, output: Output) -> Result<Report> {
         None => None,
     };
     let secrets = [contact.to_string(), till.values.get("apiKey").map(fields::shown).unwrap_or_default()];
-    report::make(&session.evidence, &session.calls, surprise, &default_mapping()?, &secrets, output)
+    report::make(&session.evidence, &session.calls, surprise.as_ref(), &default_mapping()?, &secrets, output)
 }
 
 /// Returns the operation of a call, completed or not.

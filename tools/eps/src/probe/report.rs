@@ -32,7 +32,7 @@ fn exit(findings: &[Finding], surprise: Option<&String>) -> Exit {
 pub fn make(
     evidence: &Evidence,
     calls: &[(String, Response)],
-    surprise: Option<String>,
+    surprise: Option<&String>,
     defaults: &Value,
     secrets: &[String],
     output: Output,
@@ -50,11 +50,11 @@ pub fn make(
         "Calls\n{}\nFindings\n{}{}\nFor the till's configuration:\n{settings:#}\n",
         calls.iter().map(call_text).collect::<String>(),
         found.iter().map(|finding| finding_text(finding, output)).collect::<String>(),
-        surprise.as_ref().map_or_else(String::new, |surprise| {
+        surprise.map_or_else(String::new, |surprise| {
             format!("\n{}\n", output.paint(&wrapped(&format!("STOPPED: {surprise}."), 0), Some(Colour::Red)))
         }),
     );
-    let exit = exit(&found, surprise.as_ref());
+    let exit = exit(&found, surprise);
     let json = json!({
         "calls": calls.iter().map(call_json).collect::<Vec<_>>(),
         "findings": found.iter().map(finding_json).collect::<Vec<_>>(),

@@ -34,7 +34,7 @@ fn planted_secrets_are_in_no_file_of_the_bundle() {
     let store = Store::open();
     let till = store.till();
     let id = buy(&till, COFFEE, "receipt-of-eva");
-    store.buy_pending(item(GATEWAY_ERROR), "receipt-of-eva-2", &json!({}));
+    store.buy_pending(item(GATEWAY_ERROR), "receipt-of-eva-2", &json!({}), 17);
     let key_path = store.path("planted-key-path.pem");
     let key = "-----BEGIN PRIVATE KEY-----\nPlantedPrivateKeyLine0123456789\n-----END PRIVATE KEY-----\n";
     std::fs::write(&key_path, key).unwrap();

@@ -42,7 +42,7 @@ fn each_broken_part_has_its_exit_code_and_action() {
 fn pending_purchase_shows_in_the_metrics() {
     let store = Store::open();
     store.write_config(&json!({}));
-    store.buy_pending(item(GATEWAY_ERROR), "receipt", &json!({}));
+    store.buy_pending(item(GATEWAY_ERROR), "receipt", &json!({}), 17);
     let run = store.eps(&["stats", "--metrics"]).ends(0);
     assert!(run.out.ends_with("# EOF\n") && run.out.contains("# TYPE"), "{}", run.out);
 }

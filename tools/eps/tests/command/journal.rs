@@ -103,7 +103,7 @@ fn compact_beside_a_running_till_loses_nothing() {
     }
     let sizes = store.eps(&["journal", "compact", "--json"]).ends(0).json();
     assert!(sizes["bytesBefore"].is_u64() && sizes["bytesAfter"].is_u64(), "{sizes}");
-    let pending = store.buy_pending(item(GATEWAY_ERROR), "after", &json!({}));
+    let pending = store.buy_pending(item(GATEWAY_ERROR), "after", &json!({}), 17);
     till.close();
     drop(till);
     store.eps(&["journal", "check"]).ends(0).says(&["whole", "21 records"]);

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod doctor;
+mod document;
 mod journal;
 mod operations;
 mod probe;

@@ -8,7 +8,7 @@ fn reading_beside_a_running_till_changes_no_byte() {
     let store = Store::open();
     let till = store.till();
     let done = buy(&till, COFFEE, "receipt 1");
-    let open = store.buy_pending(item(GATEWAY_ERROR), "receipt 2", &json!({}));
+    let open = store.buy_pending(item(GATEWAY_ERROR), "receipt 2", &json!({}), 17);
     let before = contents(store.folder.path());
     let list = store.eps(&["list"]).ends(1).says(&[&done, &open, "receipt 1", "completed", "pending"]);
     assert!(!list.out.contains('\x1b'), "no colour without a terminal");
@@ -44,8 +44,8 @@ fn reading_a_closed_journal_leaves_one_file_and_its_seal() {
 fn resolve_beside_a_running_till_reaches_the_till() {
     let store = Store::open();
     let till = store.till();
-    let first = store.buy_pending(item(GATEWAY_ERROR), "receipt 1", &json!({}));
-    let second = store.buy_pending(item(GATEWAY_ERROR), "receipt 2", &json!({}));
+    let first = store.buy_pending(item(GATEWAY_ERROR), "receipt 1", &json!({}), 18);
+    let second = store.buy_pending(item(GATEWAY_ERROR), "receipt 2", &json!({}), 19);
     store.eps(&["resolve", &first]).ends(0).says(&[&first, "completed"]);
     let pending = store.eps(&["list", "--pending", "--json"]).ends(1).json();
     assert_eq!(pending["operations"][0]["operationId"], second.as_str());
@@ -57,7 +57,7 @@ fn resolve_beside_a_running_till_reaches_the_till() {
 #[test]
 fn unreachable_engage_or_a_wrong_key_has_its_exit_code() {
     let store = Store::open();
-    store.buy_pending(item(GATEWAY_ERROR), "receipt", &json!({}));
+    store.buy_pending(item(GATEWAY_ERROR), "receipt", &json!({}), 20);
     store.write_config(&json!({ "apiKey": "wrong" }));
     store.eps(&["history", &LOAD.to_string()]).ends(4).says(&["EPS_UNAUTHORIZED"]);
     store.eps(&["resolve", "--wait-ms", "500"]).ends(4).says(&["pending"]);
@@ -84,7 +84,7 @@ fn review_is_decided_once_with_name_and_note() {
     // Past the resend limit as soon as its in-flight window is over.
     let extra = json!({ "resendLimitMs": 0, "requestTimeoutMs": 1_000 });
     let till = store.till_with(&extra);
-    let id = store.buy_pending(item(0x3b), "receipt", &extra);
+    let id = store.buy_pending(item(0x3b), "receipt", &extra, 21);
     store.eps(&["review", &id, "--declined", "--by", "Eva", "--note", "n"]).ends(1).says(&["EPS_STILL_PENDING"]);
     eventually("the purchase is in review", || {
         let _ = till.resolve_pending(Some(r#"{"waitMs":1000}"#));

@@ -75,13 +75,14 @@ impl Store {
     }
 
     /// Buys an item whose response proves nothing, with a till that ends. Returns the id of the
-    /// pending operation, which nobody queries by itself.
-    pub fn buy_pending(&self, item: ItemId, reference: &str, extra: &Value) -> String {
+    /// pending operation, which nobody queries by itself. `number`: the end of the id.
+    pub fn buy_pending(&self, item: ItemId, reference: &str, extra: &Value, number: u8) -> String {
         // The till may query once while its caller leaves.
         let effect = Effect::Status(FaultResponse::status(503));
         self.sandbox.arm(Fault::on(Operation::Purchases, effect).times(0));
         let till = Client::open(&self.config(extra).to_string()).unwrap();
-        let options = json!({ "reference": reference, "submit": true }).to_string();
+        let id = Uuid::from_u128(0xd000_0000_0000_4000_8000_0000_0000_0000 | u128::from(number));
+        let options = json!({ "reference": reference, "purchaseId": id, "submit": true }).to_string();
         let submitted = till.purchase(LOAD, item, Some(&options)).unwrap_err();
         let id = submitted.operation().unwrap();
         eventually("the response is recorded", || {

@@ -10,7 +10,7 @@ use std::process::Stdio;
 fn changes_of_another_process_are_printed_as_they_happen() {
     let store = Store::open();
     let till = store.till();
-    let first = store.buy_pending(item(GATEWAY_ERROR), "receipt 1", &json!({}));
+    let first = store.buy_pending(item(GATEWAY_ERROR), "receipt 1", &json!({}), 17);
     let config = store.path("till.json");
     let arguments = ["--config", config.to_str().unwrap(), "watch", "--json", "--every-ms", "50", "--count", "3"];
     let mut watching = Running(command(&arguments).stdout(Stdio::piped()).spawn().unwrap());
