@@ -11,8 +11,8 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "eps", version)]
 pub struct Options {
-    /// The till's configuration, the JSON that its POS gives to eps_client_open. A key that it lacks
-    /// comes from the environment's ENGAGE_API_KEY
+    /// The till's configuration, the JSON that its POS gives to eps_client_open. A key that it
+    /// lacks comes from the environment's ENGAGE_API_KEY
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print JSON

@@ -42,7 +42,7 @@ pub fn examine(till: &Till, wait_ms: u64, offline: bool) -> Result<Value> {
     Ok(result)
 }
 
-/// The result where no client opens: a root certificate or the journal's and the network's settings.
+/// The result where no client opens: a root certificate is missing, or a client certificate.
 fn opened_nothing(failure: &Failure) -> Value {
     json!({ "status": "fail", "pendingPoints": null, "checks": [{
         "name": "configuration", "status": "fail", "message": failure.message,

@@ -310,8 +310,8 @@ mod tests {
         let kept = redactor(false).operation(&operation);
         assert_eq!((&kept["code"], &kept["review"]), (&json!(-520), &json!({ "resolution": "declined", "atMs": 1 })));
         let text = kept.to_string();
-        for gone in ["Eva", CONTACT, "till-7-0815", "new"] {
-            assert!(!text.contains(gone), "{gone}: {text}");
+        for absent in ["Eva", CONTACT, "till-7-0815", "new"] {
+            assert!(!text.contains(absent), "{absent}: {text}");
         }
     }
 
@@ -326,8 +326,8 @@ mod tests {
         assert_eq!((&kept["waitMs"], &kept["proxy"]), (&json!(5), &json!("http://proxy:3128")));
         assert_eq!(kept["apiMapping"]["itemsPath"], "/x?contactId={contactId}&code=(set)");
         let text = kept.to_string();
-        for gone in ["hush", "secret", "se-cret", "unknown"] {
-            assert!(!text.contains(gone), "{gone}: {text}");
+        for absent in ["hush", "secret", "se-cret", "unknown"] {
+            assert!(!text.contains(absent), "{absent}: {text}");
         }
     }
 }
