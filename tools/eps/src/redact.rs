@@ -58,7 +58,8 @@ const CONFIG: &[&str] = &[
 /// A text in the place of a secret.
 const SET: &str = "(set)";
 const MASK: &str = "(removed)";
-/// A known text shorter than this is replaced in its own field only.
+/// A secret, an id or a reference that is shorter is replaced in its own field only.
+const SHORTEST_SECRET: usize = 3;
 const SHORTEST: usize = 5;
 
 pub struct Redactor {
@@ -79,7 +80,7 @@ impl Redactor {
 
     /// Learns a text that must not be in the bundle.
     pub fn learn_secret(&mut self, secret: &str) {
-        if secret.len() >= SHORTEST {
+        if secret.len() >= SHORTEST_SECRET {
             self.known.insert(secret.to_owned(), MASK.to_owned());
         }
     }

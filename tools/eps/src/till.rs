@@ -9,6 +9,9 @@ use std::path::Path;
 /// The environment's key, for a configuration without one.
 const KEY: &str = "ENGAGE_API_KEY";
 
+/// The till's log belongs to the till: two processes would rotate one file.
+const LOG_KEYS: &[&str] = &["logFile", "logLevel", "logFileBytes", "logFiles"];
+
 /// The keys that a client needs to read a journal. A missing root certificate or proxy must not
 /// stop that.
 const JOURNAL_KEYS: &[&str] =
@@ -41,7 +44,7 @@ impl Till {
     pub fn with(&self, changes: &Value) -> String {
         let mut values = self.values.clone();
         values.extend(changes.as_object().cloned().unwrap_or_default());
-        values.retain(|_, value| !value.is_null());
+        values.retain(|key, value| !value.is_null() && !LOG_KEYS.contains(&key.as_str()));
         Value::Object(values).to_string()
     }
 
@@ -70,11 +73,14 @@ impl Till {
         Ok(Client::open_to_read(&self.with(&json!({})))?)
     }
 
-    /// Opens a client that may write, as a second process beside the till. It makes no journal, and
-    /// brings none to another version. It sends no query by itself within an hour.
+    /// Opens a client that may write, as a second process beside the till. It makes no journal,
+    /// brings none to another version and accepts no loss. Its own queries begin within an hour.
     pub fn writer(&self) -> Result<Client> {
         self.reader()?.close();
-        let changes = json!({ "preconnect": false, "startupJitterMs": 3_600_000, "waitMs": 10_000 });
+        let changes = json!({
+            "preconnect": false, "startupJitterMs": 3_600_000, "waitMs": 10_000, "journalRole": null,
+            "journalRecovery": null,
+        });
         Ok(Client::open(&self.with(&changes))?)
     }
 

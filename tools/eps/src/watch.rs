@@ -46,12 +46,23 @@ pub fn run(till: &Till, watch: &Watch, output: Output) -> Result<Report> {
         since = since.min(operation["recordedAtMs"].as_u64().unwrap_or(since));
     }
     drop(client);
-    let mut left = watch.count;
+    let (mut left, mut failure) = (watch.count, None);
     while left != Some(0) {
         thread::sleep(Duration::from_millis(watch.every_ms));
         // Opened anew: a till that closes its journal, or begins to use it, changes its files.
-        let Ok(client) = till.reader() else { continue };
-        for operation in changed(&client, &known, since)? {
+        let operations = match till.reader().and_then(|client| changed(&client, &known, since)) {
+            Ok(operations) => operations,
+            Err(error) => {
+                // It may be usable again the next time; the same failure is reported once.
+                if failure.as_ref() != Some(&error.message) {
+                    eprintln!("eps: {}", error.message);
+                }
+                failure = Some(error.message);
+                continue;
+            }
+        };
+        failure = None;
+        for operation in operations {
             if left != Some(0) && known.is_news(&operation) {
                 print(&operation, output);
                 left = left.map(|left| left - 1);

@@ -78,7 +78,7 @@ impl Session<'_> {
         }
         self.till.with(&json!({
             "apiMapping": all, "journalPath": journal, "journal": null, "sealPath": null, "preconnect": false,
-            "startupJitterMs": 3_600_000, "idScope": null, "logFile": null,
+            "startupJitterMs": 3_600_000, "idScope": null, "journalRole": null, "journalRecovery": null,
         }))
     }
 

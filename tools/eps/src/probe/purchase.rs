@@ -19,7 +19,8 @@ use uuid::Uuid;
 /// How long a purchase of the probe is waited for.
 const WAIT_MS: u64 = 8_000;
 
-/// The folder of the probe's journals, deleted at the end unless something is pending in it.
+/// The folder of the probe's journals, deleted at the end unless a surprise ended the probe: a
+/// purchase may be pending in it.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -44,9 +45,13 @@ impl Session<'_> {
         confirm(probe, cost)?;
         let folder = Folder::new()?;
         let _progress = Progress::start("buying");
-        let surprise = self.steps(item, cost, probe, &folder)?;
-        let _ = fs::remove_dir_all(&folder.0);
-        Ok(surprise)
+        // What was seen before a failure is in the report too.
+        let surprise = self.steps(item, cost, probe, &folder).unwrap_or_else(|failure| Some(failure.message));
+        let Some(surprise) = surprise else {
+            let _ = fs::remove_dir_all(&folder.0);
+            return Ok(None);
+        };
+        Ok(Some(format!("{surprise}. The journals of this probe are kept in {}", folder.0.display())))
     }
 
     fn steps(&mut self, item: ItemId, cost: f64, probe: &Probe, folder: &Folder) -> Result<Option<String>> {
@@ -144,7 +149,7 @@ impl Session<'_> {
     ) -> Result<(Option<Response>, Value)> {
         let journal = folder.journal(&name.replace(' ', "-"));
         let watched = Watched::open(&self.config(mapping, Some(&journal)))?;
-        let options = json!({ "purchaseId": purchase_id, "submit": true }).to_string();
+        let options = json!({ "purchaseId": purchase_id.to_string(), "submit": true }).to_string();
         let mut result = operation(watched.client.purchase(self.contact, item, Some(&options)))?;
         let (id, began) = (OperationId::from_uuid(purchase_id), Instant::now());
         // As soon as the response is recorded: a mapping that does not fit leaves it pending.
