@@ -95,7 +95,9 @@
  *   "operationId", "purchaseId": of the intent that the problem is about;
  *   "attempts": the requests made;
  *   "retryAfterMs";
- *   "cause": an array of texts, outermost first.
+ *   "cause": an array of texts, outermost first;
+ *   "forCashier", "forMember": what the cashier reads and what the member is shown, in the language
+ *   of the configuration, at most 80 characters each.
  * A purchase or a redeem with the option "submit" that is pending has "operation" too, the
  * operation object.
  * No result holds the API key. A new version may add keys: ignore keys that the program does not
@@ -216,13 +218,13 @@
 /* The log levels of eps_set_log. Each level includes the levels above it. */
 /** No lines. */
 #define EPS_LOG_OFF 0
-/** Faults that need an administrator: the journal fails. */
+/** Faults that need an administrator: the journal fails, the key is rejected. */
 #define EPS_LOG_ERROR 1
-/** Reads that failed, log lines that were dropped. */
+/** Reads and status queries that failed, log lines that were dropped. */
 #define EPS_LOG_WARN 2
 /** Every attempt, and its outcome. */
 #define EPS_LOG_INFO 3
-/** Every read. */
+/** Every read and every request. */
 #define EPS_LOG_DEBUG 4
 
 /* Codes. The class of a code says what the POS does next. A number is never used again. */
@@ -544,6 +546,11 @@ extern "C" {
  *                     "sealPath", "journalRole" "live", "journalRecovery" "refuse": the seal of
  *                     the journal, and the ways out when a journal is a copy or incomplete.
  *                     docs/configuration.md describes them.
+ *                     "language" "en": the language of "forCashier" and "forMember": "sv", "nb",
+ *                     "da", "fi", "de" or "en".
+ *                     "logFile", "logLevel" "info", "logFileBytes" 5242880, "logFiles" 5: the
+ *                     library's own log file, its level ("error", "warn", "info" or "debug"), the
+ *                     size at which it is begun anew, and the number of files.
  *                     "apiMapping": an object with names in Engage's API that Voyado's public
  *                     pages do not state. docs/configuration.md lists its keys.
  * @param client       Gets the client, or NULL. Unchanged if out is NULL. Close it by
@@ -858,6 +865,7 @@ EPS_API int32_t EPS_CALL eps_list_operations(eps_client *client, const char *opt
  *                      "operationId"; "kind" ("purchase", "redeem"); "outcome" ("completed",
  *                      "declined", "pending", "notSent"); "state", the state in the journal;
  *                      "code", "name"; "action", as eps_code_action returns it;
+ *                      "forCashier" and "forMember", as in a problem object;
  *                      "purchaseId", "contactId", "itemId"; "assignmentId", the reward that is
  *                      redeemed, or that the purchase gave once eps_find_reward was certain;
  *                      "channel", "reference";
@@ -1049,6 +1057,9 @@ EPS_API int32_t EPS_CALL eps_read_metrics(eps_client *client, eps_buffer *out);
 
 /**
  * Sets or removes this client's log function.
+ *
+ * docs/log-events.md lists the events and their fields. The configuration's "logFile" writes the
+ * lines into a file without a function.
  *
  * @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: the
  *               function receives lines up to this level.

@@ -6,7 +6,7 @@ mod operator;
 pub use operator::{Exchange, Observer};
 
 use crate::api::{self, JournalCopy, Resolution};
-use crate::config::{Config, Fields};
+use crate::config::{Config, Fields, LogFile, LogLevel};
 use crate::core::check;
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::Channel;
@@ -23,6 +23,7 @@ pub use crate::runtime::Notify;
 use crate::runtime::{NamedCall, NamedCalls, Runtime, Until, WaitLimit};
 use crate::secret::Secret;
 use crate::stats::Stats;
+use crate::texts::Language;
 use crate::transport::{Call, Cancellation};
 use std::path::Path;
 use std::sync::Arc;
@@ -81,6 +82,9 @@ impl Client {
     fn open_with(config: Config) -> Result<Self> {
         let config = Arc::new(config);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
+        if let Some(LogFile { path, level, bytes, files }) = &config.log_file {
+            log.write_to(path.clone(), level_of(*level), *bytes, *files);
+        }
         let engage = Arc::new(Engage::new(&config, &log, &stats)?);
         let runtime = Runtime::open(&config, &engage, &log, &stats)?;
         let cancellation = Arc::default();
@@ -203,7 +207,7 @@ impl Client {
     /// Returns the operation object of a purchase or a redeem. Of one that was submitted and is
     /// pending it is a part of the error.
     fn result(&self, intent: Intent, existing: bool) -> Result<Vec<u8>> {
-        let object = api::operation_result(&intent, existing, &self.config.tenant);
+        let object = api::operation_result(&intent, existing, &self.config);
         let is_pending = !intent.state.is_final();
         match machine::outcome_of(intent, Code::PendingSubmitted) {
             Ok(_) => Ok(object),
@@ -223,7 +227,7 @@ impl Client {
         if reference.is_some() {
             intents.retain(|intent| intent.reference == reference);
         }
-        Ok(api::operations(&intents, &self.config.tenant))
+        Ok(api::operations(&intents, &self.config))
     }
 
     /// Lists what the journal holds, oldest first: `{"operations": […], "next": cursor or null}`.
@@ -235,7 +239,7 @@ impl Client {
         fields.finish()?;
         let intents = self.runtime.list(&filter)?;
         let next = intents.last().filter(|_| intents.len() == filter.limit).map(cursor_of);
-        Ok(api::operation_page(&intents, next.as_deref(), &self.config.tenant))
+        Ok(api::operation_page(&intents, next.as_deref(), &self.config))
     }
 
     /// Stores the decision of a person about an operation in manual review, and acknowledges it:
@@ -249,14 +253,14 @@ impl Client {
         let (by, note) = (text(&mut fields, "by")?, text(&mut fields, "note")?);
         fields.finish()?;
         let review = ReviewDecision { resolution: resolution.to_owned(), by, note, at_ms: 0 };
-        Ok(api::operation(&self.runtime.resolve_review(id, &review)?, &self.config.tenant))
+        Ok(api::operation(&self.runtime.resolve_review(id, &review)?, &self.config))
     }
 
     /// Acknowledges all operations of a reference, or none: `{"operations": […]}`.
     pub fn acknowledge_reference(&self, reference: &str, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         fields(options)?.finish()?;
-        Ok(api::operations(&self.runtime.acknowledge_reference(reference)?, &self.config.tenant))
+        Ok(api::operations(&self.runtime.acknowledge_reference(reference)?, &self.config))
     }
 
     /// Copies the journal into a new file while it is in use: `{"path", "bytes", "operations"}`.
@@ -273,7 +277,7 @@ impl Client {
     /// Returns the last known state of an operation: the operation object.
     pub fn get_operation(&self, id: OperationId) -> Result<Vec<u8>> {
         self.check_open()?;
-        Ok(api::operation(&self.runtime.get(id)?, &self.config.tenant))
+        Ok(api::operation(&self.runtime.get(id)?, &self.config))
     }
 
     /// Queries every pending outcome now: `{"resolved": n, "pending": n}`. Options: `waitMs`.
@@ -290,7 +294,7 @@ impl Client {
     /// nothing.
     pub fn acknowledge(&self, id: OperationId) -> Result<Vec<u8>> {
         self.check_open()?;
-        Ok(api::operation(&self.runtime.acknowledge(id)?, &self.config.tenant))
+        Ok(api::operation(&self.runtime.acknowledge(id)?, &self.config))
     }
 
     /// Returns counters since the open, and the counts of the journal.
@@ -381,6 +385,11 @@ impl Client {
         Arc::new(Call::new(Instant::now() + limit, scope.cancellation()))
     }
 
+    /// Returns the language of the texts for the cashier and the member.
+    pub(crate) fn language(&self) -> Language {
+        self.config.language
+    }
+
     fn check_open(&self) -> Result<()> {
         if self.cancellation.is_closed() { Err(Error::of(Code::Closed)) } else { Ok(()) }
     }
@@ -405,6 +414,15 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+fn level_of(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Error => Level::Error,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
     }
 }
 

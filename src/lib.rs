@@ -32,6 +32,7 @@ mod secret;
 #[path = "../tests/simulation/world/mod.rs"]
 pub mod simulation;
 mod stats;
+mod texts;
 mod transport;
 mod version;
 
@@ -42,5 +43,5 @@ pub use core::error::{Detail, Error, Result};
 pub use core::fleet;
 pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;
-pub use log::{Level, Sink};
+pub use log::{EVENTS, Event, FIELDS, Level, Sink};
 pub use version::VERSION;

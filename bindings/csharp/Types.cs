@@ -92,6 +92,12 @@ namespace EngagePointShop
         /// FindReward was certain.</summary>
         public string AssignmentId => Json["assignmentId"].Text;
 
+        /// <summary>What the cashier reads, in the language of the configuration.</summary>
+        public string ForCashier => Json["forCashier"].Text;
+
+        /// <summary>What the member is shown, in the language of the configuration.</summary>
+        public string ForMember => Json["forMember"].Text;
+
         /// <summary>The channel of a redeem; null for a purchase.</summary>
         public string Channel => Json["channel"].Text;
 
@@ -670,6 +676,23 @@ namespace EngagePointShop
         /// sale.</summary>
         public string IdScope { get; set; }
 
+        /// <summary>The language of ForCashier and ForMember: "en" (the default), "sv", "nb", "da",
+        /// "fi" or "de".</summary>
+        public string Language { get; set; }
+
+        /// <summary>The absolute path of the library's own log file; none if null.</summary>
+        public string LogFile { get; set; }
+
+        /// <summary>The level of the lines in LogFile: "error", "warn", "info" (the default) or
+        /// "debug".</summary>
+        public string LogLevel { get; set; }
+
+        /// <summary>The size at which LogFile is renamed and begun anew; 5 MiB if null.</summary>
+        public long? LogFileBytes { get; set; }
+
+        /// <summary>The number of log files, the newest one included; 5 if null.</summary>
+        public int? LogFiles { get; set; }
+
         /// <summary>The time for which acknowledged records are kept, in days; 90 if
         /// null.</summary>
         public int? RetentionDays { get; set; }
@@ -711,6 +734,11 @@ namespace EngagePointShop
             ["historyLagMs"] = Ms(HistoryLag),
             ["referenceWindowMs"] = Ms(ReferenceWindow),
             ["idScope"] = IdScope,
+            ["language"] = Language,
+            ["logFile"] = LogFile,
+            ["logLevel"] = LogLevel,
+            ["logFileBytes"] = LogFileBytes,
+            ["logFiles"] = LogFiles,
             ["retentionDays"] = RetentionDays,
             ["sealPath"] = SealPath,
             ["journalRole"] = JournalRole,

@@ -5,6 +5,7 @@ use super::code::Code;
 use super::domain::{Millis, Operation};
 use super::error::{Error, Result};
 use super::intent::Intent;
+use std::fmt::Write;
 
 /// What a check has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +41,7 @@ pub(crate) struct Check {
     pub status: Status,
     /// What was found, with numbers.
     pub message: String,
-    /// What is to be done and by whom; None where there is nothing.
+    /// Who does what; None where there is nothing.
     pub action: Option<&'static str>,
     /// Since when, where that is known.
     pub since_ms: Option<Millis>,
@@ -61,6 +62,18 @@ pub(crate) enum Place {
     Copy,
     /// A file.
     File,
+}
+
+/// The till's own certificate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum ClientCertificate {
+    /// Not configured.
+    #[default]
+    None,
+    /// Its validity cannot be read.
+    Unread,
+    /// It is valid until this time.
+    Until(Millis),
 }
 
 /// What the journal's disk and files say.
@@ -165,8 +178,8 @@ pub(crate) struct Facts {
     pub operations: Fact<Operations>,
     /// The proxy and where it came from.
     pub proxy: Option<String>,
-    /// When the till's certificate expires; None without one.
-    pub client_expires_at: Option<Option<Millis>>,
+    /// The till's own certificate.
+    pub client_certificate: ClientCertificate,
     /// The addresses of the server's name, or of the proxy's.
     pub addresses: Fact<String>,
     /// How long the connection took, in ms.
@@ -270,7 +283,7 @@ fn failed(name: &'static str, error: &Error) -> Check {
     found(name, status, message, action(error.code()))
 }
 
-/// Returns what is to be done about a failure, and by whom.
+/// Returns who does what about a failure.
 fn action(code: Code) -> &'static str {
     match code {
         Code::JournalFull => "The administrator frees space on the journal's disk.",
@@ -429,7 +442,7 @@ fn pending(facts: &Facts) -> Check {
             code.row().name
         );
         if operations.without_points > 0 {
-            message += &format!(" The points of {} are not known.", operations.without_points);
+            let _ = write!(message, " The points of {} are not known.", operations.without_points);
         }
         let check = match age {
             age if age < PENDING.0 => ok(NAME, message),
@@ -471,12 +484,11 @@ fn unacknowledged(facts: &Facts) -> Check {
             operations.unacknowledged,
             span(age)
         );
-        let check = match age < UNACKNOWLEDGED {
-            true => ok(NAME, message),
-            false => {
-                let action = "The POS's vendor has the program acknowledge each outcome that it has stored.";
-                found(NAME, Status::Warn, message, action)
-            }
+        let check = if age < UNACKNOWLEDGED {
+            ok(NAME, message)
+        } else {
+            let action = "The POS's vendor has the program acknowledge each outcome that it has stored.";
+            found(NAME, Status::Warn, message, action)
         };
         since(check, Some(at))
     })
@@ -499,10 +511,10 @@ fn proxy(facts: &Facts) -> Check {
 
 fn client_certificate(facts: &Facts) -> Check {
     const NAME: &str = "clientCertificate";
-    match facts.client_expires_at {
-        None => ok(NAME, "No client certificate is configured."),
-        Some(None) => unknown(NAME),
-        Some(Some(at)) => {
+    match facts.client_certificate {
+        ClientCertificate::None => ok(NAME, "No client certificate is configured."),
+        ClientCertificate::Unread => unknown(NAME),
+        ClientCertificate::Until(at) => {
             let action = "The administrator renews the file that clientCertFile names, and restarts the POS.";
             validity(NAME, "The till's certificate", at, facts.now, action)
         }
@@ -524,7 +536,7 @@ fn validity(name: &'static str, whose: &str, expires_at: Millis, now: Millis, ac
 }
 
 /// Decides a check of one step of a connection.
-fn step<T>(name: &'static str, fact: &Fact<T>, decide: impl FnOnce(&T) -> Check) -> Check {
+fn step<T>(name: &'static str, fact: Option<&Result<T>>, decide: impl FnOnce(&T) -> Check) -> Check {
     match fact {
         None => unknown(name),
         Some(Err(error)) => failed(name, error),
@@ -533,7 +545,7 @@ fn step<T>(name: &'static str, fact: &Fact<T>, decide: impl FnOnce(&T) -> Check)
 }
 
 fn name(facts: &Facts) -> Check {
-    step("name", &facts.addresses, |addresses| {
+    step("name", facts.addresses.as_ref(), |addresses| {
         let whose = if facts.proxy.is_some() { "proxy's" } else { "server's" };
         ok("name", format!("The {whose} name has the addresses {addresses}."))
     })
@@ -543,11 +555,11 @@ fn connect(facts: &Facts) -> Check {
     if proxy_failure(facts).is_some() {
         return unknown("connect");
     }
-    step("connect", &facts.connected_ms, |ms| ok("connect", format!("A connection was made in {ms} ms.")))
+    step("connect", facts.connected_ms.as_ref(), |ms| ok("connect", format!("A connection was made in {ms} ms.")))
 }
 
 fn tls(facts: &Facts) -> Check {
-    step("tls", &facts.peer, |peer| match peer {
+    step("tls", facts.peer.as_ref(), |peer| match peer {
         Some(peer) => ok("tls", format!("The connection has {}.", peer.version)),
         None => ok("tls", "The connection has no TLS: baseUrl is http:// on this computer."),
     })
@@ -568,7 +580,7 @@ fn certificate(facts: &Facts) -> Check {
 }
 
 fn key(facts: &Facts) -> Check {
-    step("key", &facts.key, |status| match facts.has_key {
+    step("key", facts.key.as_ref(), |status| match facts.has_key {
         true => ok("key", format!("Engage accepted the API key: a read has status {status}.")),
         false => ok("key", format!("No API key is configured, and a read has status {status}: a relay adds the key.")),
     })
@@ -586,7 +598,7 @@ fn rate_limit(facts: &Facts) -> Check {
     since(check, last)
 }
 
-/// None: nothing was asked that could tell it.
+/// None: nothing was asked that could show it.
 fn clock(facts: &Facts) -> Option<Check> {
     const NAME: &str = "clock";
     let set = "The administrator sets the till's clock, and has a time server keep it.";
@@ -605,7 +617,7 @@ fn clock(facts: &Facts) -> Option<Check> {
     })
 }
 
-/// None: nothing was asked that could tell it.
+/// None: nothing was asked that could show it.
 fn last_contact(facts: &Facts) -> Option<Check> {
     const NAME: &str = "lastContact";
     let Some(at) = facts.last_response_at else { return facts.online.then(|| unknown(NAME)) };
@@ -651,8 +663,8 @@ mod tests {
         }
     }
 
-    fn error<T>(code: Code) -> Fact<T> {
-        Some(Err(Error::of(code)))
+    fn error<T>(code: Code) -> Result<T> {
+        Err(Error::of(code))
     }
 
     fn check_of(facts: &Facts, name: &str) -> Check {
@@ -682,65 +694,69 @@ mod tests {
         assert!(checks(&offline).iter().all(|check| !["key", "clock", "lastContact"].contains(&check.name)));
     }
 
+    type Fault = fn(&mut Facts);
+
+    /// A check, its status and a part of its message after a fault.
+    const FAULTS: &[(&str, Status, &str, Fault)] = &[
+        ("journal", Status::Fail, "No journal", |facts| facts.place = Place::None),
+        ("journal", Status::Warn, "in memory", |facts| facts.place = Place::Memory),
+        ("journal", Status::Warn, "copy", |facts| facts.place = Place::Copy),
+        ("journal", Status::Fail, "full", |facts| write(facts, Err(Error::of(Code::JournalFull)))),
+        ("journal", Status::Fail, "not written", |facts| write(facts, Err(Error::of(Code::JournalReadOnly)))),
+        ("journal", Status::Warn, "locked", |facts| write(facts, Err(Error::of(Code::JournalLocked)))),
+        ("journal", Status::Warn, "1001 ms", |facts| write(facts, Ok(1_001))),
+        ("journal", Status::Unknown, "within the wait", |facts| facts.journal = Some(error(Code::JournalTimedOut))),
+        ("owner", Status::Fail, "no longer", |facts| write(facts, Err(Error::of(Code::JournalReplaced)))),
+        ("whole", Status::Fail, "missing", |facts| {
+            edit(facts, |journal| journal.whole = Err(Error::of(Code::JournalIncomplete)));
+        }),
+        ("whole", Status::Warn, "accepted", |facts| facts.lost_at = Some(NOW - DAY)),
+        ("disk", Status::Warn, "199 MB", |facts| edit(facts, |journal| journal.free_bytes = Some(FREE.0 - 1))),
+        ("disk", Status::Fail, "19 MB", |facts| edit(facts, |journal| journal.free_bytes = Some(FREE.1 - 1))),
+        ("disk", Status::Unknown, "", |facts| edit(facts, |journal| journal.free_bytes = None)),
+        ("tenant", Status::Warn, "2 pending", |facts| count(facts, |counts| counts.foreign = 2)),
+        ("pending", Status::Warn, "15 min (EPS_PENDING_CONNECTION_LOST)", |facts| {
+            count(facts, |counts| counts.oldest_pending = Some((NOW - PENDING.0, Code::PendingConnectionLost)));
+        }),
+        ("pending", Status::Fail, "4 h", |facts| {
+            count(facts, |counts| counts.oldest_pending = Some((NOW - PENDING.1, Code::Pending)));
+        }),
+        ("review", Status::Warn, "1 operations", |facts| count(facts, |counts| counts.review = 1)),
+        ("unacknowledged", Status::Warn, "2 h", |facts| {
+            count(facts, |counts| counts.oldest_unacknowledged = Some(NOW - 2 * HOUR));
+        }),
+        ("proxy", Status::Fail, "proxy", |facts| facts.connected_ms = Some(error(Code::ProxyLogin))),
+        ("clientCertificate", Status::Warn, "3 days", |facts| {
+            facts.client_certificate = ClientCertificate::Until(NOW + 3 * DAY);
+        }),
+        ("clientCertificate", Status::Fail, "expired, 90 min", |facts| {
+            facts.client_certificate = ClientCertificate::Until(NOW - 90 * MINUTE);
+        }),
+        ("name", Status::Fail, "resolved", |facts| facts.addresses = Some(error(Code::DnsFailed))),
+        ("connect", Status::Fail, "No connection", |facts| facts.connected_ms = Some(error(Code::Offline))),
+        ("connect", Status::Unknown, "earlier step", |facts| facts.connected_ms = Some(error(Code::ProxyFailed))),
+        ("tls", Status::Fail, "handshake", |facts| facts.peer = Some(error(Code::TlsFailed))),
+        ("certificate", Status::Fail, "2 certificates is valid for 24 h", |facts| {
+            let peer = Peer { version: "TLS 1.3", chain: 2, expires_at: Some(NOW + DAY) };
+            facts.peer = Some(Ok(Some(peer)));
+        }),
+        ("certificate", Status::Unknown, "", |facts| facts.peer = Some(error(Code::TlsFailed))),
+        ("key", Status::Fail, "401", |facts| facts.key = Some(error(Code::Unauthorized))),
+        ("key", Status::Fail, "403", |facts| facts.key = Some(error(Code::Forbidden))),
+        ("key", Status::Warn, "429", |facts| facts.key = Some(error(Code::RateLimited))),
+        ("key", Status::Warn, "5xx", |facts| facts.key = Some(error(Code::ServerError))),
+        ("key", Status::Fail, "not Engage's", |facts| facts.key = Some(error(Code::InvalidResponse))),
+        ("rateLimit", Status::Warn, "3 responses", |facts| facts.rate_limited = (3, Some(NOW - MINUTE))),
+        ("clock", Status::Warn, "2 min ahead", |facts| facts.skew_ms = Some(120_000)),
+        ("clock", Status::Fail, "3 days behind", |facts| facts.skew_ms = Some(-3 * 86_400_000)),
+        ("clock", Status::Fail, "at least 300 days", |facts| facts.now = facts.built_at - 300 * DAY),
+        ("clock", Status::Unknown, "", |facts| facts.skew_ms = None),
+        ("lastContact", Status::Unknown, "", |facts| facts.last_response_at = None),
+    ];
+
     #[test]
     fn each_fault_is_found_by_its_own_check() {
-        type Fault = fn(&mut Facts);
-        use Status::{Fail, Unknown, Warn};
-        let table: &[(&str, Status, &str, Fault)] = &[
-            ("journal", Fail, "No journal", |facts| facts.place = Place::None),
-            ("journal", Warn, "in memory", |facts| facts.place = Place::Memory),
-            ("journal", Warn, "copy", |facts| facts.place = Place::Copy),
-            ("journal", Fail, "full", |facts| write(facts, Err(Error::of(Code::JournalFull)))),
-            ("journal", Fail, "not written", |facts| write(facts, Err(Error::of(Code::JournalReadOnly)))),
-            ("journal", Warn, "locked", |facts| write(facts, Err(Error::of(Code::JournalLocked)))),
-            ("journal", Warn, "1001 ms", |facts| write(facts, Ok(1_001))),
-            ("journal", Unknown, "within the wait", |facts| facts.journal = error(Code::JournalTimedOut)),
-            ("owner", Fail, "no longer", |facts| write(facts, Err(Error::of(Code::JournalReplaced)))),
-            ("whole", Fail, "missing", |facts| {
-                edit(facts, |journal| journal.whole = Err(Error::of(Code::JournalIncomplete)));
-            }),
-            ("whole", Warn, "accepted", |facts| facts.lost_at = Some(NOW - DAY)),
-            ("disk", Warn, "199 MB", |facts| edit(facts, |journal| journal.free_bytes = Some(FREE.0 - 1))),
-            ("disk", Fail, "19 MB", |facts| edit(facts, |journal| journal.free_bytes = Some(FREE.1 - 1))),
-            ("disk", Unknown, "", |facts| edit(facts, |journal| journal.free_bytes = None)),
-            ("tenant", Warn, "2 pending", |facts| count(facts, |counts| counts.foreign = 2)),
-            ("pending", Warn, "15 min (EPS_PENDING_CONNECTION_LOST)", |facts| {
-                count(facts, |counts| counts.oldest_pending = Some((NOW - PENDING.0, Code::PendingConnectionLost)));
-            }),
-            ("pending", Fail, "4 h", |facts| {
-                count(facts, |counts| counts.oldest_pending = Some((NOW - PENDING.1, Code::Pending)));
-            }),
-            ("review", Warn, "1 operations", |facts| count(facts, |counts| counts.review = 1)),
-            ("unacknowledged", Warn, "2 h", |facts| {
-                count(facts, |counts| counts.oldest_unacknowledged = Some(NOW - 2 * HOUR));
-            }),
-            ("proxy", Fail, "proxy", |facts| facts.connected_ms = error(Code::ProxyLogin)),
-            ("clientCertificate", Warn, "3 days", |facts| facts.client_expires_at = Some(Some(NOW + 3 * DAY))),
-            ("clientCertificate", Fail, "expired, 90 min", |facts| {
-                facts.client_expires_at = Some(Some(NOW - 90 * MINUTE));
-            }),
-            ("name", Fail, "resolved", |facts| facts.addresses = error(Code::DnsFailed)),
-            ("connect", Fail, "No connection", |facts| facts.connected_ms = error(Code::Offline)),
-            ("connect", Unknown, "earlier step", |facts| facts.connected_ms = error(Code::ProxyFailed)),
-            ("tls", Fail, "handshake", |facts| facts.peer = error(Code::TlsFailed)),
-            ("certificate", Fail, "2 certificates is valid for 24 h", |facts| {
-                let peer = Peer { version: "TLS 1.3", chain: 2, expires_at: Some(NOW + DAY) };
-                facts.peer = Some(Ok(Some(peer)));
-            }),
-            ("certificate", Unknown, "", |facts| facts.peer = error(Code::TlsFailed)),
-            ("key", Fail, "401", |facts| facts.key = error(Code::Unauthorized)),
-            ("key", Fail, "403", |facts| facts.key = error(Code::Forbidden)),
-            ("key", Warn, "429", |facts| facts.key = error(Code::RateLimited)),
-            ("key", Warn, "5xx", |facts| facts.key = error(Code::ServerError)),
-            ("key", Fail, "not Engage's", |facts| facts.key = error(Code::InvalidResponse)),
-            ("rateLimit", Warn, "3 responses", |facts| facts.rate_limited = (3, Some(NOW - MINUTE))),
-            ("clock", Warn, "2 min ahead", |facts| facts.skew_ms = Some(120_000)),
-            ("clock", Fail, "3 days behind", |facts| facts.skew_ms = Some(-3 * 86_400_000)),
-            ("clock", Fail, "at least 300 days", |facts| facts.now = facts.built_at - 300 * DAY),
-            ("clock", Unknown, "", |facts| facts.skew_ms = None),
-            ("lastContact", Unknown, "", |facts| facts.last_response_at = None),
-        ];
-        for (name, status, part, fault) in table {
+        for (name, status, part, fault) in FAULTS {
             let mut facts = healthy();
             fault(&mut facts);
             let check = check_of(&facts, name);

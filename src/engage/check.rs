@@ -2,7 +2,7 @@
 
 use super::error_response::{self, ErrorBody};
 use super::{Engage, contact_path, get, shape};
-use crate::core::check::{Fact, Facts};
+use crate::core::check::Facts;
 use crate::core::code::Code;
 use crate::core::domain::Millis;
 use crate::core::error::{Error, Result};
@@ -10,11 +10,14 @@ use crate::core::id::{ContactId, OperationId};
 use crate::transport::{Call, Failure, Response, Step};
 use std::sync::Arc;
 
+/// Adds a fact.
+type AddFact<'a> = dyn Fn(&mut Facts) + 'a;
+
 impl Engage {
     /// Adds what is known without a request.
     pub fn add_settings(&self, facts: &mut Facts) {
         facts.proxy = self.transport.proxy();
-        facts.client_expires_at = self.transport.client_expires_at();
+        facts.client_certificate = self.transport.client_certificate();
     }
 
     /// Returns when the first certificate of the server's chain expires, if a connection was made.
@@ -23,12 +26,12 @@ impl Engage {
     }
 
     /// Makes a connection step by step. `learn` adds each fact as soon as it is known.
-    pub fn inspect(&self, call: &Arc<Call>, learn: &dyn Fn(&dyn Fn(&mut Facts))) {
+    pub fn inspect(&self, call: &Arc<Call>, learn: &dyn Fn(&AddFact<'_>)) {
         self.transport.inspect(call, &mut |step| {
             learn(&|facts| match &step {
-                Step::Name(found) => facts.addresses = fact(found),
-                Step::Connected(found) => facts.connected_ms = fact(found),
-                Step::Secured(found) => facts.peer = fact(found),
+                Step::Name(found) => facts.addresses = Some(fact(found)),
+                Step::Connected(found) => facts.connected_ms = Some(fact(found)),
+                Step::Secured(found) => facts.peer = Some(fact(found)),
             });
         });
     }
@@ -43,12 +46,11 @@ impl Engage {
             400 | 404 => is_json(&response) || self.may_be_own_404(&response),
             _ => return Err(error_response::read_error(&response)),
         };
-        match is_engages {
-            true => Ok(response.status),
-            false => {
-                let says = format!("the response to a read, with status {}, is not Engage's", response.status);
-                Err(Error::new(Code::InvalidResponse, says))
-            }
+        if is_engages {
+            Ok(response.status)
+        } else {
+            let says = format!("the response to a read, with status {}, is not Engage's", response.status);
+            Err(Error::new(Code::InvalidResponse, says))
         }
     }
 }
@@ -57,6 +59,6 @@ fn is_json(response: &Response) -> bool {
     matches!(ErrorBody::of(response), ErrorBody::Json { .. })
 }
 
-fn fact<T: Clone>(found: &std::result::Result<T, Failure>) -> Fact<T> {
-    Some(found.clone().map_err(error_response::failure))
+fn fact<T: Clone>(found: &std::result::Result<T, Failure>) -> Result<T> {
+    found.clone().map_err(error_response::failure)
 }

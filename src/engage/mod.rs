@@ -21,7 +21,7 @@ use crate::config::{ApiMapping, Config};
 use crate::core::domain::{Millis, Operation};
 use crate::core::error::Result;
 use crate::core::evidence::{AttemptResult, QueryResult};
-use crate::core::id::ContactId;
+use crate::core::id::{ContactId, OperationId, RequestId};
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Instant, Mutex, lock};
 use crate::secret::Secret;
@@ -160,6 +160,7 @@ impl Engage {
         let result = self.transport.send(request, call);
         self.stats.request(request.name, began.elapsed());
         let response = result?;
+        call.note_request_ids(&response.request_ids);
         self.stats.response(response.status, rt::wall_now());
         if let Some(date) = &response.date {
             self.clock.learn(date, began);
@@ -177,6 +178,11 @@ impl Engage {
         Ok(response)
     }
 
+    /// Returns a new id for a request, and the header that carries it.
+    fn request_id(&self) -> (RequestId, String) {
+        (OperationId::fresh().into(), self.api_mapping.request_id_header.clone())
+    }
+
     /// Makes a connection in the background for the first call. No request is made.
     pub fn preconnect(&self, cancellation: &Arc<Cancellation>) {
         self.transport.preconnect(cancellation);
@@ -192,7 +198,7 @@ fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
 
 fn get(engage: &Engage, name: &'static str, path: String, call: &Arc<Call>) -> Result<Response> {
     engage
-        .send(&Request { name, path: Secret::new(path), body: None, operation: None }, call)
+        .send(&Request { name, path: Secret::new(path), body: None, id: engage.request_id(), operation: None }, call)
         .map_err(error_response::failure)
 }
 

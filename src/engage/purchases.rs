@@ -48,6 +48,7 @@ impl Engage {
             name: "purchase",
             path: Secret::new(mapping.purchase_path.clone()),
             body: Some(Value::Object(body).to_string().into_bytes()),
+            id: self.request_id(),
             operation: Some(purchase.id),
         };
         match self.send(&request, call) {

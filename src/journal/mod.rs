@@ -106,28 +106,7 @@ impl Journal {
         let tenant = config.tenant.clone();
         let opened = match &config.journal {
             JournalPlace::None => return Ok(None),
-            JournalPlace::Memory => {
-                let content = Content {
-                    writer: Mutex::new(Some(Writer::in_memory(&tenant)?)),
-                    tenant,
-                    reader: Mutex::default(),
-                    files: None,
-                    is_memory: true,
-                    is_copy: false,
-                    wal_writes: AtomicU32::new(0),
-                    last_write: Mutex::new(Instant::now()),
-                    commits: Histogram::default(),
-                };
-                return Ok(Some(Self {
-                    content: Arc::new(content),
-                    reading: None,
-                    writing: None,
-                    copying: None,
-                    wait: config.wait,
-                    incomplete_before: None,
-                    is_closed: AtomicBool::new(false),
-                }));
-            }
+            JournalPlace::Memory => return Self::in_memory(config).map(Some),
             JournalPlace::File(path) => {
                 let seal_path = config.seal_path.clone().unwrap_or_else(|| paths::beside(path, "-seal"));
                 let settings = Settings {
@@ -166,6 +145,29 @@ impl Journal {
             incomplete_before,
             is_closed: AtomicBool::new(false),
         }))
+    }
+
+    fn in_memory(config: &Config) -> Result<Self> {
+        let content = Content {
+            writer: Mutex::new(Some(Writer::in_memory(&config.tenant)?)),
+            tenant: config.tenant.clone(),
+            reader: Mutex::default(),
+            files: None,
+            is_memory: true,
+            is_copy: false,
+            wal_writes: AtomicU32::new(0),
+            last_write: Mutex::new(Instant::now()),
+            commits: Histogram::default(),
+        };
+        Ok(Self {
+            content: Arc::new(content),
+            reading: None,
+            writing: None,
+            copying: None,
+            wait: config.wait,
+            incomplete_before: None,
+            is_closed: AtomicBool::new(false),
+        })
     }
 
     /// Returns when a loss of records was accepted. A sale from before that time may have been made

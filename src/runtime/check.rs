@@ -45,7 +45,7 @@ impl Runtime {
             has_key: self.config.api_key.is_some(),
             ..Facts::default()
         };
-        let gatherer = Gatherer {
+        let sources = Gatherer {
             executor: self.executor.clone(),
             engage: self.engage.clone(),
             config: self.config.clone(),
@@ -54,10 +54,10 @@ impl Runtime {
             gathered: gathered.clone(),
         };
         let gather = move || {
-            let _ = catch_unwind(AssertUnwindSafe(|| gatherer.gather(online)));
-            gatherer.learn(|facts| gatherer.add_counters(facts));
-            rt::lock(&gatherer.gathered.facts).1 = true;
-            gatherer.gathered.changed.notify_all();
+            let _ = catch_unwind(AssertUnwindSafe(|| sources.gather(online)));
+            sources.learn(|facts| sources.add_counters(facts));
+            rt::lock(&sources.gathered.facts).1 = true;
+            sources.gathered.changed.notify_all();
         };
         rt::spawn("eps-check", gather).map_err(|error| {
             Error::new(Code::Internal, "no thread could be started").with_cause(vec![error.to_string()])
@@ -70,7 +70,11 @@ impl Runtime {
                 Err(EndReason::Cancelled) => return Err(Error::of(Code::Cancelled)),
             }
         }
-        Ok(known.0.clone())
+        // The gatherer, whose steps are cancelled too, may be the first to end.
+        match call.end_reason() {
+            Some(EndReason::Cancelled) => Err(Error::of(Code::Cancelled)),
+            _ => Ok(known.0.clone()),
+        }
     }
 
     /// Calls `write` with what the metrics need beside the counters.
@@ -82,7 +86,7 @@ impl Runtime {
             counts: journal.and_then(|journal| journal.counts().ok()).unwrap_or_default(),
             operations: unacknowledged.map(|intents| Operations::of(&intents, &self.config.tenant)),
             sizes: journal.and_then(Journal::sizes),
-            commits: journal.and_then(Journal::commit_times),
+            commits: journal.map(Journal::commit_times),
             skew_ms: check::skew(rt::wall_now(), self.engage.server_now()),
             certificate_expires_at: self.engage.certificate_expires_at(),
             dropped_lines: 0,

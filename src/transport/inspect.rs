@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::context::{NetworkError, RequestContext};
 use super::{Failure, Transport};
-use crate::core::check::Peer;
+use crate::core::check::{ClientCertificate, Peer};
 use crate::core::domain::{Millis, millis};
 use crate::rt::{self, Instant};
 use std::sync::Arc;
@@ -47,9 +47,9 @@ impl Transport {
         self.connections.proxy.as_ref().map(ToString::to_string)
     }
 
-    /// Returns when the till's certificate expires, if there is one and it says so.
-    pub fn client_expires_at(&self) -> Option<Option<Millis>> {
-        self.connections.security.as_ref()?.client_expires_at
+    /// Returns the validity of the till's own certificate.
+    pub fn client_certificate(&self) -> ClientCertificate {
+        self.connections.security.as_ref().map(|security| security.client_certificate).unwrap_or_default()
     }
 
     /// Returns the server's end of the newest connection. None before the first one, and without

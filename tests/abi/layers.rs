@@ -17,11 +17,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("log", &["core", "os", "panics", "rt"]),
     ("stats", &["core"]),
     ("metrics", &["core", "stats", "version"]),
-    ("config", &["core", "secret"]),
+    ("texts", &["core"]),
+    ("config", &["core", "secret", "texts"]),
     ("transport", &["config", "core", "log", "os", "panics", "rt", "secret"]),
     ("engage", &["config", "core", "log", "rt", "secret", "stats", "transport"]),
     ("journal", &["config", "core", "log", "os", "rt", "stats", "version"]),
-    ("api", &["core", "engage", "stats", "version"]),
+    ("api", &["config", "core", "engage", "stats", "texts", "version"]),
     (
         "runtime",
         &["api", "config", "core", "engage", "journal", "log", "metrics", "rt", "stats", "transport", "version"],
@@ -40,10 +41,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "runtime",
             "secret",
             "stats",
+            "texts",
             "transport",
         ],
     ),
-    ("ffi", &["api", "client", "core", "log", "os", "panics", "rt", "version"]),
+    ("ffi", &["api", "client", "core", "log", "os", "panics", "rt", "texts", "version"]),
 ];
 
 /// Modules that only a build of its own has.

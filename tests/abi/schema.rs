@@ -117,8 +117,8 @@ fn schema_is_valid_and_names_every_function_with_a_result() {
     let named = document["x-functions"].as_object().unwrap();
     for function in functions() {
         let declaration = header.split(&format!("{function}(")).nth(1).unwrap().split(");").next().unwrap();
-        // The result of eps_json_get is any value, the one of eps_json_quote any string, and the one
-        // of eps_read_metrics no JSON.
+        // The results of eps_json_get and eps_json_quote are any value and any string, and the one
+        // of eps_read_metrics is no JSON.
         let is_other = function.starts_with("eps_json_") || function == "eps_read_metrics";
         let has_result = declaration.contains("eps_buffer *out") && !is_other;
         assert_eq!(named.contains_key(&function), has_result, "{function}");

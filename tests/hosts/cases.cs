@@ -101,6 +101,8 @@ static class Cases
         ["purchaseId"] = problem.PurchaseId,
         ["attempts"] = problem.Attempts,
         ["retryAfterMs"] = problem.RetryAfter is TimeSpan after ? (long)after.TotalMilliseconds : (object)null,
+        ["forCashier"] = problem.ForCashier,
+        ["forMember"] = problem.ForMember,
         ["cause"] = problem.Causes,
     }));
 

@@ -272,6 +272,7 @@ pub(crate) struct Journal {
     tenant: String,
     writer: Mutex<()>,
     reader: Mutex<()>,
+    commits: Histogram,
 }
 
 fn failed() -> Error {
@@ -288,6 +289,7 @@ impl Journal {
             tenant: config.tenant.clone(),
             writer: Mutex::new(()),
             reader: Mutex::new(()),
+            commits: Histogram::default(),
         };
         journal.alive()?;
         Ok(Some(journal))
@@ -322,8 +324,8 @@ impl Journal {
         Err(Error::of(Code::BadConfig))
     }
 
-    pub fn commit_times(&self) -> Option<&Histogram> {
-        None
+    pub fn commit_times(&self) -> &Histogram {
+        &self.commits
     }
 
     pub fn sizes(&self) -> Option<(u64, u64)> {
