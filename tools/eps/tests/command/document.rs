@@ -47,9 +47,11 @@ fn normal(command: &str, text: &str) -> Vec<String> {
         while short.contains("00") {
             short = short.replace("00", "0");
         }
-        short.split_whitespace().collect::<Vec<_>>().join(" ")
+        short.split_whitespace().collect::<Vec<_>>().join(" ").replace("0 min 0 s", "0 s")
     };
-    let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    // The till may have queried once before it ended.
+    let is_kept = |line: &&str| !line.is_empty() && !line.contains("status query");
+    let lines = text.lines().map(str::trim_end).filter(is_kept);
     match command.contains("doctor") {
         false => lines.map(line).collect(),
         true => lines
