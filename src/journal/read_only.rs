@@ -20,7 +20,16 @@ pub(super) fn connect(path: &Path, seal_path: &Path) -> Result<(Connection, Opti
         return Err(Error::new(Code::JournalCannotOpen, says).with_cause(chain(&error)));
     }
     paths::check(path, seal_path)?;
-    let has_wal = fs::symlink_metadata(beside(path, "-wal")).is_ok();
+    let exists = |end| fs::symlink_metadata(beside(path, end)).is_ok();
+    let has_wal = exists("-wal");
+    if has_wal && !exists("-shm") {
+        let says = format!(
+            "the journal {} has a write-ahead log (-wal) without its index (-shm), which only a client that writes can \
+             make; start the till, or run eps doctor",
+            path.display()
+        );
+        return Err(Error::new(Code::JournalCannotOpen, says));
+    }
     let connection = if has_wal { open_shared(path) } else { open_immutable(path) };
     let connection = connection.map_err(|error| failed(&error))?;
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));

@@ -41,6 +41,29 @@ fn reading_a_closed_journal_leaves_one_file_and_its_seal() {
 }
 
 #[test]
+fn reading_what_a_crash_has_left_changes_no_byte() {
+    let store = Store::open();
+    let till = store.till();
+    let done = buy(&till, COFFEE, "receipt");
+    // The files as they are while the till runs, which is how a crash leaves them.
+    let crashed = tempfile::tempdir().unwrap();
+    for (path, bytes) in contents(store.folder.path()) {
+        std::fs::write(crashed.path().join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    store.write_config(&json!({ "journalPath": crashed.path().join("journal.db") }));
+    let before = contents(crashed.path());
+    assert!(before.keys().any(|path| path.ends_with("journal.db-wal")));
+    store.eps(&["list"]).ends(0).says(&[&done]);
+    store.eps(&["show", &done]).ends(0);
+    store.eps(&["journal", "check"]).ends(0).says(&["whole", "in use, or its last program was ended"]);
+    assert_eq!(contents(crashed.path()), before);
+    std::fs::remove_file(crashed.path().join("journal.db-shm")).unwrap();
+    store.eps(&["list"]).ends(5).says(&["without its index"]);
+    store.eps(&["doctor", "--offline"]).says(&["journal"]);
+    store.eps(&["list"]).ends(0).says(&[&done]);
+}
+
+#[test]
 fn resolve_beside_a_running_till_reaches_the_till() {
     let store = Store::open();
     let till = store.till();

@@ -105,6 +105,8 @@ pub fn buy(client: &Client, item: ItemId, reference: &str) -> String {
     let options = json!({ "reference": reference }).to_string();
     let result = client.purchase(LOAD, item, Some(&options));
     let json = result.unwrap_or_else(|error| error.to_json());
+    // A completion is reported before it is stored; a list stores it.
+    client.list_operations(None).unwrap();
     parse(&json)["operationId"].as_str().unwrap().to_owned()
 }
 
