@@ -25,7 +25,7 @@ pub(super) fn connect(path: &Path, seal_path: &Path) -> Result<(Connection, Opti
     if has_wal && !exists("-shm") {
         let says = format!(
             "the journal {} has a write-ahead log (-wal) without its index (-shm), which only a client that writes can \
-             make; start the till, or run eps doctor",
+             make; start the till",
             path.display()
         );
         return Err(Error::new(Code::JournalCannotOpen, says));

@@ -1,6 +1,6 @@
 //! `export`, `backup`, `journal check` and `journal compact`.
 
-use super::support::{COFFEE, GATEWAY_ERROR, Store, buy, contents, item, parse};
+use super::support::{COFFEE, GATEWAY_ERROR, Store, buy, contents, item, parse, unchanged};
 use engage_point_shop::Client;
 use engage_sandbox::judge::{Case, Journal, judge};
 use serde_json::json;
@@ -75,7 +75,7 @@ fn missing_foreign_or_older_journal_is_left_as_it_is() {
     let before = contents(store.folder.path());
     store.eps(&["list"]).ends(5);
     store.eps(&["resolve"]).ends(5);
-    assert_eq!(contents(store.folder.path()), before);
+    unchanged(store.folder.path(), &before);
     std::fs::remove_file(&path).unwrap();
     store.till().close();
     let older = std::process::Command::new("python3")

@@ -180,6 +180,15 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
+/// Checks that a folder has the same files with the same contents as before.
+#[track_caller]
+pub fn unchanged(folder: &Path, before: &BTreeMap<PathBuf, Vec<u8>>) {
+    let now = contents(folder);
+    assert_eq!(now.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    let changed: Vec<&PathBuf> = now.keys().filter(|path| now.get(*path) != before.get(*path)).collect();
+    assert!(changed.is_empty(), "{changed:?} changed");
+}
+
 /// Waits until a check finds something. Panics after ten seconds.
 pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + Duration::from_secs(10);
