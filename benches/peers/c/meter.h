@@ -15,7 +15,9 @@
 
 typedef struct {
     const char *base, *ca;
-    /* Items in the list, or -1: a purchase. */
+    /* items:NUMBER, purchase, or what only one peer has. */
+    const char *what;
+    /* Items in the list, or -1: something else. */
     long items;
     long count;
     int threads;
@@ -45,9 +47,7 @@ static void fail(const char *what, const char *why) {
 }
 
 static long items_of(const char *what) {
-    if (strncmp(what, "items:", 6) == 0) return atol(what + 6);
-    if (strcmp(what, "purchase") != 0) fail("WHAT is items:NUMBER or purchase, not", what);
-    return -1;
+    return strncmp(what, "items:", 6) == 0 ? atol(what + 6) : -1;
 }
 
 static order read_order(int argc, char **argv) {
@@ -56,7 +56,8 @@ static order read_order(int argc, char **argv) {
     if (argc != 5) fail("PEER BASE CA WHAT COUNT", NULL);
     it.base = argv[1];
     it.ca = argv[2];
-    it.items = items_of(argv[3]);
+    it.what = argv[3];
+    it.items = items_of(it.what);
     it.count = atol(argv[4]);
     it.threads = threads ? atoi(threads) : 1;
     return it;

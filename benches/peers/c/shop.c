@@ -1,4 +1,4 @@
-/* The library through its C ABI. EPS_BENCH_JOURNAL names the journal (default: in memory).
+/* The library through its C ABI: items:NUMBER, purchase, redeem or operation. EPS_BENCH_JOURNAL names the journal (default: in memory).
  * EPS_BENCH_PARSE also reads the lists with cJSON. EPS_BENCH_SYSTEM adds the system's root
  * certificates to CA. EPS_BENCH_AFTER is created before the first request. */
 #include <engage_point_shop.h>
@@ -13,17 +13,25 @@ static void *begin(const order *order) {
 }
 
 static void one(const order *order, void *own, long number) {
-    char contact[64], purchase[37], options[80];
+    static char purchased[37];
+    char contact[64], id[37], options[80];
     eps_buffer result;
     int32_t code;
     if (order->items >= 0) {
         snprintf(contact, sizeof contact, "a0000000-0000-4000-8000-%012ld", order->items);
         code = eps_list_items(own, contact, NULL, &result);
+    } else if (strcmp(order->what, "operation") == 0 && purchased[0]) {
+        code = eps_get_operation(own, purchased, &result);
+    } else if (strcmp(order->what, "redeem") == 0) {
+        fresh_id(contact, number + 500000);
+        fresh_id(id, number);
+        code = eps_redeem_reward(own, contact, id, NULL, &result);
     } else {
         fresh_id(contact, number + 500000);
-        fresh_id(purchase, number);
-        snprintf(options, sizeof options, "{\"purchaseId\":\"%s\"}", purchase);
+        fresh_id(id, number);
+        snprintf(options, sizeof options, "{\"purchaseId\":\"%s\"}", id);
         code = eps_purchase(own, contact, ITEM, options, &result);
+        if (!purchased[0]) memcpy(purchased, id, sizeof id);
     }
     if (code != EPS_OK) fail("no result", result.data);
     if (order->items >= 0 && getenv("EPS_BENCH_PARSE")) read_items(result.data, result.len, order->items);
@@ -45,6 +53,7 @@ int main(int argc, char **argv) {
     eps_buffer_dispose(&result);
     printf("open %.0f\n", clock_us(CLOCK_MONOTONIC) - began);
     if (after) {
+        before.what = after;
         before.items = items_of(after);
         one(&before, shop, 999999);
     }

@@ -1,7 +1,7 @@
 //! The server, and runs of the peers against it.
 //! Client and server share one core, so that a request's time is the work of both.
 
-use super::prepare::Built;
+use super::prepare::Shipped;
 use crate::run::Result;
 use std::ffi::OsString;
 use std::fs;
@@ -132,7 +132,7 @@ impl How<'_> {
 }
 
 impl Lab {
-    pub fn open(built: &Built) -> Result<Self> {
+    pub fn open(built: &Shipped) -> Result<Self> {
         let folder = built.folder.join("lab");
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -166,27 +166,26 @@ impl Lab {
         How { pinned: false, ..self.near() }
     }
 
+    /// Runs a peer under another program, which writes into `written`. Returns what it wrote.
+    fn under(&self, program: &[&str], written: &Path, peer: &Peer, task: &str, requests: usize) -> Result<String> {
+        let name = program.first().copied().unwrap_or_default();
+        let mut process =
+            self.near().command(peer, task, requests, program).spawn().map_err(|error| format!("{name}: {error}"))?;
+        process.stdin.take().ok_or("no input")?.write_all(b"go\n").map_err(|error| error.to_string())?;
+        let output = process.wait_with_output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(format!("{} under {name}: {}", peer.name, output.status));
+        }
+        fs::read_to_string(written).map_err(|error| error.to_string())
+    }
+
     /// Returns the system calls per request by name: the difference of a long and a short run
     /// under strace.
     pub fn calls(&self, peer: &Peer, task: &str) -> Result<Vec<(String, f64)>> {
-        const SHORT: usize = 100;
-        const LONG: usize = 300;
-        let count = |requests: usize| -> Result<Vec<(String, f64)>> {
-            let table = self.folder.join("strace");
-            let strace = ["strace", "-f", "-c", "-o", &table.to_string_lossy()].map(str::to_owned);
-            let strace: Vec<&str> = strace.iter().map(String::as_str).collect();
-            let mut process = self
-                .near()
-                .command(peer, task, requests, &strace)
-                .spawn()
-                .map_err(|error| format!("strace: {error}"))?;
-            process.stdin.take().ok_or("no input")?.write_all(b"go\n").map_err(|error| error.to_string())?;
-            let output = process.wait_with_output().map_err(|error| error.to_string())?;
-            if !output.status.success() {
-                return Err(format!("{} under strace: {}", peer.name, output.status));
-            }
-            Ok(parse_strace(&fs::read_to_string(&table).map_err(|error| error.to_string())?))
-        };
+        let table = self.folder.join("strace");
+        let strace = ["strace", "-f", "-c", "-o", &table.to_string_lossy()].map(str::to_owned);
+        let strace: Vec<&str> = strace.iter().map(String::as_str).collect();
+        let count = |requests| Ok::<_, String>(parse_strace(&self.under(&strace, &table, peer, task, requests)?));
         let (short, long) = (count(SHORT)?, count(LONG)?);
         let mut calls: Vec<(String, f64)> = long
             .into_iter()
@@ -199,7 +198,25 @@ impl Lab {
         calls.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         Ok(calls)
     }
+
+    /// Returns the client's instructions per request: the difference of a long and a short run
+    /// under callgrind, whose processor has the same features on every machine.
+    pub fn instructions(&self, peer: &Peer, task: &str) -> Result<f64> {
+        let log = self.folder.join("callgrind");
+        let log_file = format!("--log-file={}", log.display());
+        let valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", &log_file];
+        let count = |requests| -> Result<f64> {
+            let text = self.under(&valgrind, &log, peer, task, requests)?;
+            let total = text.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+            total.ok_or_else(|| format!("callgrind counted nothing: {text}"))
+        };
+        Ok((count(LONG)? - count(SHORT)?) / (LONG - SHORT) as f64)
+    }
 }
+
+/// The requests of a short and a long run.
+const SHORT: usize = 100;
+const LONG: usize = 300;
 
 /// Reads rows of `% time  seconds  usecs/call  calls  [errors]  name`.
 fn parse_strace(table: &str) -> Vec<(String, f64)> {

@@ -43,6 +43,7 @@ pub struct Findings {
     threads: Vec<(String, Curve)>,
     sizes: Sizes,
     versions: Vec<(&'static str, String)>,
+    checksum: String,
     runs: usize,
     load: [String; 2],
 }
@@ -50,7 +51,7 @@ pub struct Findings {
 impl Findings {
     pub fn gather(lab: &Lab, built: &Built, runs: usize) -> Result<Self> {
         let load_before = load();
-        let (shop, curl, floor) = (built.shop(), built.curl(), built.floor());
+        let (shop, curl, floor) = (built.shipped.shop(), built.curl(), built.floor());
         let few = runs.div_ceil(3);
 
         let mut cases = Vec::new();
@@ -181,7 +182,7 @@ impl Findings {
         };
 
         println!("size");
-        let sizes = sizes::measure(&built.library, &built.named)?;
+        let sizes = sizes::measure(&built.shipped.library, &built.named)?;
         Ok(Self {
             cases,
             calls,
@@ -198,6 +199,7 @@ impl Findings {
             sizes,
             versions: built.versions.clone(),
             runs,
+            checksum: built.shipped.checksum.clone(),
             load: [load_before, load()],
         })
     }
@@ -347,6 +349,7 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
                 "- date: {}",
                 output(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"])).ok()?.trim()
             ));
+            rows.push(format!("- library: the package's for linux-x64, SHA-256 {}", findings.checksum));
             rows.push(format!("- machine: {}", machine()));
             rows.push(format!(
                 "- load average at the start and at the end: {} and {}",
