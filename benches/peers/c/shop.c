@@ -23,9 +23,9 @@ static void one(const order *order, void *own, long number) {
     } else if (strcmp(order->what, "operation") == 0 && purchased[0]) {
         code = eps_get_operation(own, purchased, &result);
     } else if (strcmp(order->what, "redeem") == 0) {
-        fresh_id(contact, number + 500000);
         fresh_id(id, number);
-        code = eps_redeem_reward(own, contact, id, NULL, &result);
+        /* Without the member no list of rewards is read before. */
+        code = eps_redeem_reward(own, NULL, id, NULL, &result);
     } else {
         fresh_id(contact, number + 500000);
         fresh_id(id, number);

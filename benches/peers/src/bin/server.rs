@@ -63,7 +63,8 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, responses: &Mutex<HashMa
             continue;
         };
         if request.starts_with(b"POST") {
-            let response = purchased(&String::from_utf8_lossy(&request[..length]));
+            let request = String::from_utf8_lossy(&request[..length]);
+            let response = if request.contains("/redeem ") { redeemed(&request) } else { purchased(&request) };
             tls.write_all(&response).ok()?;
         } else {
             let line = request.split(|byte| *byte == b' ').nth(1)?;
@@ -115,6 +116,12 @@ fn purchased(request: &str) -> Vec<u8> {
         of("contactId"),
         of("pointShopItemId")
     ))
+}
+
+/// A used reward with the id of the request's path.
+fn redeemed(request: &str) -> Vec<u8> {
+    let id = request.split("/redeem ").next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    response(&format!(r#"{{"id":"{id}","redeemed":true,"redeemedOn":"2026-03-20T13:53:08.003Z"}}"#))
 }
 
 fn response(body: &str) -> Vec<u8> {
