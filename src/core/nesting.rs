@@ -1,7 +1,7 @@
 //! How deep a JSON text is nested: hosts read it with parsers that have limits.
 
-/// How deep a response that a host reads may be nested. Parsers of JSON stop at depths from 64 upwards;
-/// Engage's own responses have at most 4 levels.
+/// How deep a response that a host reads may be nested. Parsers of JSON stop at depths from 64
+/// upwards; Engage's own responses have at most 4 levels.
 pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Returns how deep a JSON text is nested.

@@ -156,8 +156,8 @@ fn read_list(text: &str, what: &str, fields: &[Field]) -> std::result::Result<Op
     }
 }
 
-/// Whether an element is an object with these fields, each once, that a host can read. Numbers count
-/// by value: `500.0` is a whole one.
+/// Whether an element is an object with these fields, each once, that a host can read. Numbers
+/// count by value: `500.0` is a whole one.
 fn has_fields(raw: &RawValue, fields: &[Field]) -> bool {
     let (Some(object), Ok(Names(names))) = (Object::read(raw), serde_json::from_str(raw.get())) else { return false };
     if depth(raw.get()) > MAX_DEPTH {

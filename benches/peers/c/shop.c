@@ -1,6 +1,7 @@
-/* The library through its C ABI: items:NUMBER, purchase, redeem or operation. EPS_BENCH_JOURNAL names the journal (default: in memory).
- * EPS_BENCH_PARSE also reads the lists with cJSON. EPS_BENCH_SYSTEM adds the system's root
- * certificates to CA. EPS_BENCH_AFTER is created before the first request. */
+/* The library through its C ABI: items:NUMBER, purchase, redeem or operation.
+ * EPS_BENCH_JOURNAL names the journal (default: in memory). EPS_BENCH_PARSE also reads the lists
+ * with cJSON. EPS_BENCH_SYSTEM adds the system's root certificates to CA. EPS_BENCH_AFTER is
+ * created before the first request. */
 #include <engage_point_shop.h>
 
 #include "list.h"

@@ -1,5 +1,5 @@
-//! The gate against a slower library: the instructions of six calls, which hardly differ from run to
-//! run, against the ones that were recorded.
+//! The gate against a slower library: the instructions of six calls, which hardly differ from run
+//! to run, against the ones that were recorded.
 
 use super::lab::{Lab, Peer};
 use super::lowest;
