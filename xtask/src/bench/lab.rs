@@ -21,8 +21,13 @@ pub struct Lab {
     pub base: String,
     /// The same server, 25 ms away.
     pub far: String,
-    _server: Server,
+    server: Server,
     _distance: Server,
+}
+
+fn line(built: &Shipped, server: u16, one_way_ms: u32, lost_of_1000: u32) -> Result<Server> {
+    let numbers = [server.into(), one_way_ms, lost_of_1000].map(|number| number.to_string());
+    Server::start(Command::new(built.peer("distance")).args(numbers))
 }
 
 /// A client program that the bench measures.
@@ -63,6 +68,9 @@ pub struct Sample {
     pub p50_us: f64,
     /// The process's CPU time per request, µs.
     pub cpu_us: f64,
+    /// The request that is slower than 99 % and 99.9 % of them, µs, where the peer says it.
+    pub p99_us: f64,
+    pub p999_us: f64,
 }
 
 /// The conditions of a run.
@@ -111,7 +119,10 @@ impl How<'_> {
         let measured = number("p50 ")?;
         let status = process.wait().map_err(|error| failed(&error.to_string()))?;
         match (status.success(), measured.as_slice()) {
-            (true, &[p50_us, cpu_us]) => Ok(Sample { start_ms, first_us, resident_kb, p50_us, cpu_us }),
+            (true, &[p50_us, cpu_us, ref tail @ ..]) => {
+                let tail = |at: usize| tail.get(at).copied().unwrap_or(f64::NAN);
+                Ok(Sample { start_ms, first_us, resident_kb, p50_us, cpu_us, p99_us: tail(0), p999_us: tail(1) })
+            }
             _ => Err(failed(&status.to_string())),
         }
     }
@@ -140,7 +151,7 @@ impl Lab {
         let mut server = Command::new("taskset");
         server.args(["-c", CORE]).arg(built.peer("server")).arg(&ca);
         let server = Server::start(&mut server)?;
-        let distance = Server::start(Command::new(built.peer("distance")).arg(server.port.to_string()))?;
+        let distance = line(built, server.port, 25, 0)?;
         let bundle = folder.join("bundle.pem");
         let system = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").map_err(|error| error.to_string())?;
         let own = fs::read_to_string(&ca).map_err(|error| error.to_string())?;
@@ -151,9 +162,16 @@ impl Lab {
             folder,
             ca,
             bundle,
-            _server: server,
+            server,
             _distance: distance,
         })
+    }
+
+    /// Puts the same server at the end of a line. Returns the line, and the address there.
+    pub fn line(&self, built: &Shipped, one_way_ms: u32, lost_of_1000: u32) -> Result<(Server, String)> {
+        let line = line(built, self.server.port, one_way_ms, lost_of_1000)?;
+        let base = format!("https://localhost:{}", line.port);
+        Ok((line, base))
     }
 
     /// Returns the conditions on the server's core.
@@ -235,7 +253,7 @@ fn resident_kb(process: u32) -> Option<f64> {
 }
 
 /// A process that prints its port. Dropping it ends the process.
-struct Server {
+pub struct Server {
     process: Child,
     port: u16,
 }

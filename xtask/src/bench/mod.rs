@@ -12,6 +12,7 @@ mod journals;
 mod lab;
 mod prepare;
 mod report;
+mod sale;
 mod sizes;
 
 use crate::run::Result;
