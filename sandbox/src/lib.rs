@@ -23,6 +23,7 @@ pub mod clock;
 mod dashboard;
 mod export;
 pub mod fault;
+pub mod http_client;
 pub mod judge;
 pub mod junit;
 pub mod ledger;

@@ -4,6 +4,7 @@
 //! the response.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,9 @@ pub struct RequestEntry {
     /// The scheme, host and port of the request.
     #[serde(skip)]
     pub origin: Arc<str>,
+    /// The till's end of the connection.
+    #[serde(skip)]
+    pub peer: Option<SocketAddr>,
     /// The headers and the body of the request, without secrets.
     #[serde(skip)]
     pub request: Message,

@@ -58,6 +58,7 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     Certify(commands::certify::Options),
+    VerifyCertificate(commands::certificate::Options),
     Judge(commands::judge::Options),
 }
 
@@ -72,13 +73,13 @@ fn api_key(text: &str) -> Result<String, &'static str> {
 fn main() -> ExitCode {
     let options = Options::parse();
     let result = match &options.command {
-        None => serve(options).map(|()| true),
+        None => serve(options).map(|()| 0),
         Some(Command::Certify(options)) => commands::certify::run(options),
-        Some(Command::Judge(options)) => commands::judge::run(options),
+        Some(Command::VerifyCertificate(options)) => commands::certificate::run(options),
+        Some(Command::Judge(options)) => commands::judge::run(options).map(|pass| u8::from(!pass)),
     };
     match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => ExitCode::from(code),
         Err((code, message)) => {
             eprintln!("engage-sandbox: {message}");
             ExitCode::from(code)

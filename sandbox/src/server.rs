@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -79,7 +80,8 @@ impl Server {
     /// Serves one connection until either side closes it.
     async fn connection<S: ConnectionStream>(self, mut stream: S) {
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let on = Arc::new(ConnectionInfo { number, origin: stream.origin().into() });
+        let on =
+            Arc::new(ConnectionInfo { number, origin: stream.origin().into(), peer: stream.tcp().peer_addr().ok() });
         loop {
             let service = service_fn(|request| self.clone().respond(Arc::clone(&on), request));
             let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -221,6 +223,7 @@ fn not_persisted(why: &str) -> HttpResponse {
 struct ConnectionInfo {
     number: u64,
     origin: Arc<str>,
+    peer: Option<SocketAddr>,
 }
 
 fn entry(store: &Store, key: KeySeen, on: &ConnectionInfo, head: &Parts, body: &Bytes) -> RequestEntry {
@@ -241,6 +244,7 @@ fn entry(store: &Store, key: KeySeen, on: &ConnectionInfo, head: &Parts, body: &
         user_agent: agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned()),
         connection: on.number,
         origin: Arc::clone(&on.origin),
+        peer: on.peer,
         request: Message::of_request(&head.headers, body),
         ..RequestEntry::default()
     }

@@ -1,6 +1,7 @@
-//! The commands of the binary: judge and certify. Each prints text for people and writes files for
+//! The commands of the binary. Each prints text for people and writes files for
 //! programs.
 
+pub mod certificate;
 pub mod certify;
 pub mod judge;
 
