@@ -57,7 +57,7 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Certify(commands::certify::Options),
+    Certify(Box<commands::certify::Options>),
     VerifyCertificate(commands::certificate::Options),
     Judge(commands::judge::Options),
 }

@@ -18,11 +18,6 @@ struct State {
 }
 
 impl Terminal {
-    /// Prints a text.
-    pub fn say(&self, text: &str) {
-        println!("{text}");
-    }
-
     /// Shows the till's configuration, if it has changed.
     pub fn configure(&self, config: &Config) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

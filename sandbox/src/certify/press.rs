@@ -176,13 +176,13 @@ impl RunningTill {
     /// Starts a sale.
     pub fn sell(
         &mut self,
-        sell: &Sell,
+        way: &Sell,
         programs: &Arc<Programs>,
         values: &Values,
         output: &Path,
         limit: Duration,
     ) -> io::Result<Press> {
-        match (sell, &mut self.lines) {
+        match (way, &mut self.lines) {
             (Sell::Command(template), _) => Ok(Press::Program(programs.start(&mut template.command(values), output)?)),
             (Sell::Http(template), _) => Ok(call(template.first(values), sale(values).to_string(), limit)),
             (Sell::Lines, Some(lines)) => Ok(lines.sell(values)),

@@ -214,3 +214,50 @@ impl Report {
         junit("engage-sandbox certify", self.began, &self.scenarios.iter().map(case).collect::<Vec<_>>())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_counts_skipped_and_void_scenarios() {
+        let failed = Grade::Failed(vec![Failure { cost: Cost::Twice, why: "twice".to_owned() }]);
+        let (skipped, void) = (Grade::Skipped("none".to_owned()), Grade::Void("void".to_owned()));
+        let verdict = |grades: &[&Grade], complete| {
+            let scenario = |grade: &&Grade| ScenarioResult {
+                name: "sale",
+                title: "A sale",
+                cost: Cost::False,
+                took: Duration::ZERO,
+                steps: Vec::new(),
+                grade: (*grade).clone(),
+                har: None,
+            };
+            let report = Report {
+                till: TillFacts::default(),
+                command: String::new(),
+                settings: Vec::new(),
+                began: Time::default(),
+                valid_until: Time::default(),
+                took: Duration::ZERO,
+                complete,
+                scenarios: grades.iter().map(scenario).collect(),
+            };
+            (report.verdict(), report.html())
+        };
+        for (grades, complete, expected) in [
+            (vec![&Grade::Passed], true, Verdict::Certified),
+            (vec![&Grade::Passed, &skipped], true, Verdict::WithExceptions),
+            (vec![&Grade::Passed, &skipped, &void], true, Verdict::NotCertified),
+            (vec![&Grade::Passed, &failed], true, Verdict::NotCertified),
+            (vec![&Grade::Passed], false, Verdict::PassedChosen),
+        ] {
+            let (found, page) = verdict(&grades, complete);
+            assert_eq!(found, expected, "{grades:?}");
+            let top = page.split("In each scenario").next().unwrap();
+            assert_eq!(top.contains("Not covered by this certificate"), grades.contains(&&skipped), "{top}");
+            assert_eq!(top.contains("Not proved"), grades.contains(&&void), "{top}");
+            assert_eq!(top.contains("deducts twice when a sale"), grades.contains(&&failed), "{top}");
+        }
+    }
+}

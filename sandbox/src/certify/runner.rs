@@ -127,7 +127,7 @@ impl<'a> Runner<'a> {
             unstartable: None,
         };
         if let Some(at) = network_at {
-            session.terminal.say(&format!("\n== {}: {}", scenario.name, scenario.title));
+            println!("\n== {}: {}", scenario.name, scenario.title);
             runner.connect(at)?;
         }
         Ok(runner)
@@ -159,7 +159,7 @@ impl<'a> Runner<'a> {
         let Some(press) = self.start(sale, 0) else { return ReportedOutcome::Other(-1) };
         let ended = self.end_of(press);
         drop(permit);
-        self.pressed(sale, ended, before)
+        self.pressed(sale, &ended, before)
     }
 
     /// Presses for two sales at the same time, on one till or on two tills with one journal.
@@ -170,7 +170,7 @@ impl<'a> Runner<'a> {
         let [Some(one), Some(two)] = started else { return [ReportedOutcome::Other(-1); 2] };
         let [one, two] = [one, two].map(|press| self.end_of(press));
         drop(permit);
-        [self.pressed(sales[0], one, before[0]), self.pressed(sales[1], two, before[1])]
+        [self.pressed(sales[0], &one, before[0]), self.pressed(sales[1], &two, before[1])]
     }
 
     /// Presses for the next customer of the queue.
@@ -222,15 +222,16 @@ impl<'a> Runner<'a> {
     }
 
     /// Returns whether a response after request `since` has given the till the outcome of the sale:
-    /// a history, or a repeat of the purchase.
+    /// a history, or a repeat of the purchase. While Engage is processing, neither has it.
     fn has_found_out(&self, sale: Sale, since: u64) -> bool {
         let requests = self.sandbox.requests();
-        requests.iter().filter(|request| request.seq > since && request.contact_id == Some(sale.contact)).any(
-            |request| {
-                matches!(request.operation, Some(Operation::Purchases | Operation::Purchase))
-                    && request.status == Some(200)
-            },
-        )
+        let mut of_sale =
+            requests.iter().filter(|request| request.seq > since && request.contact_id == Some(sale.contact));
+        of_sale.any(|request| {
+            matches!(request.operation, Some(Operation::Purchases | Operation::Purchase))
+                && request.status == Some(200)
+                && !String::from_utf8_lossy(&request.response.body).contains("\"Processing\"")
+        })
     }
 
     /// Presses, and kills the till as soon as a request that is `wanted` has reached the sandbox.
@@ -242,7 +243,7 @@ impl<'a> Runner<'a> {
         let arrived = self.sandbox.wait_for(limit, |request| request.seq > seen && wanted(request));
         let held_by =
             arrived.as_ref().and_then(|request| request.peer).map_or_else(Vec::new, |peer| self.holders(peer));
-        let ended = self.cut_power(press);
+        let (ended, _killed) = self.cut_power(press);
         self.end_press(sale);
         self.record(&format!("{}: pressed. The power is cut {when}.", sale.reference), Some(&ended));
         if arrived.is_none() {
@@ -253,17 +254,21 @@ impl<'a> Runner<'a> {
         self.check_power_cut(&held_by);
     }
 
-    /// Kills the till, or asks a person to cut its power.
-    fn cut_power(&mut self, press: Press) -> Exit {
+    /// Kills the till, or asks a person to cut its power. A till that a command has not killed goes on
+    /// until the killed tills are dropped.
+    fn cut_power(&mut self, press: Press) -> (Exit, Vec<RunningTill>) {
         if self.is_manual() {
             self.session
                 .terminal
                 .confirm("Cut the till's power now, or end its program by force. Press Enter when it is off.");
             self.session.terminal.confirm("Start the till again. Press Enter when it is ready.");
         }
-        let printed = self.kill_tills();
-        let ended = press.kill();
-        if printed.is_empty() { ended } else { Exit { printed, ..ended } }
+        let mut killed = self.kill_tills();
+        let mut ended = press.kill();
+        for till in &mut killed {
+            ended.printed.push_str(&till.printed());
+        }
+        (ended, killed)
     }
 
     /// Returns the processes that hold the till's end of a connection.
@@ -313,7 +318,7 @@ impl<'a> Runner<'a> {
         if arrived.is_none() {
             self.fail(Cost::Lost, &format!("{}: no purchase reached Engage", sale.reference));
         }
-        self.pressed(sale, ended, before)
+        self.pressed(sale, &ended, before)
     }
 
     /// Presses until the outcome is final, as a cashier or the next start does, and expects this
@@ -534,13 +539,13 @@ impl<'a> Runner<'a> {
         let member = state.ledger.account(now, sale.contact).map(|account| account.member.name.clone());
         // A real till keeps its journal: each scenario has receipts of its own.
         let receipt = format!("{}-{}", sale.reference, self.scenario.name);
-        self.session.terminal.say(&format!(
+        println!(
             "Sell on {receipt}:\n  reward {} ({})\n  member {} ({})",
             item.unwrap_or_default(),
             sale.item,
             member.unwrap_or_default(),
             sale.contact
-        ));
+        );
         Press::Cashier { began: Instant::now() }
     }
 
@@ -556,11 +561,11 @@ impl<'a> Runner<'a> {
         ended
     }
 
-    /// Kills the resident tills, and returns the end of their output.
-    fn kill_tills(&mut self) -> String {
-        let Till::Resident(resident) = &self.session.plan.till else { return String::new() };
-        let mut printed = String::new();
-        for (_, mut till) in std::mem::take(&mut self.tills) {
+    /// Kills the resident tills, and returns them.
+    fn kill_tills(&mut self) -> Vec<RunningTill> {
+        let Till::Resident(resident) = &self.session.plan.till else { return Vec::new() };
+        let mut tills: Vec<RunningTill> = std::mem::take(&mut self.tills).into_values().collect();
+        for till in &mut tills {
             let mut values = self.values(Sale { reference: "", contact: Uuid::nil(), item: Uuid::nil() });
             set(&mut values, "{pid}", till.id().to_string());
             set(&mut values, "{port}", till.port.to_string());
@@ -568,17 +573,16 @@ impl<'a> Runner<'a> {
             if let Err(error) = till.kill(command, &self.file("kill.txt"), self.limit()) {
                 self.void.get_or_insert(format!("the till could not be killed: {error}"));
             }
-            printed.push_str(&till.printed());
         }
-        printed
+        tills
     }
 
     /// Records the outcome of a press, and checks it against the ledger.
-    fn pressed(&mut self, sale: Sale, ended: Exit, requests_before: usize) -> ReportedOutcome {
+    fn pressed(&mut self, sale: Sale, ended: &Exit, requests_before: usize) -> ReportedOutcome {
         let name = sale.reference;
         let reported = ended.reported;
         self.end_press(sale);
-        self.record(&format!("{name}: pressed. The till reports: {reported}."), Some(&ended));
+        self.record(&format!("{name}: pressed. The till reports: {reported}."), Some(ended));
         if self.is_over() {
             return reported;
         }

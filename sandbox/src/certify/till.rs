@@ -68,8 +68,8 @@ impl Till {
         match self {
             Till::OneShot(template) => template.mentions(placeholder),
             Till::Resident(till) => {
-                let sell = till.sell.template();
-                till.start.mentions(placeholder) || sell.is_some_and(|sell| sell.mentions(placeholder))
+                let sale = till.sell.template();
+                till.start.mentions(placeholder) || sale.is_some_and(|sale| sale.mentions(placeholder))
             }
             Till::Manual => false,
         }
@@ -124,7 +124,7 @@ impl fmt::Display for Till {
                     write!(f, " --kill '{kill}'")?;
                 }
                 match sell.template() {
-                    Some(sell) => write!(f, " --sell '{sell}'"),
+                    Some(sale) => write!(f, " --sell '{sale}'"),
                     None => f.write_str(" --sell -"),
                 }
             }

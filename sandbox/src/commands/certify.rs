@@ -167,15 +167,15 @@ pub fn run(options: &Options) -> Result<u8, Failed> {
             certificate::sign(key, &folder.join("report.json"), &json)?;
         }
     }
-    Ok(exit_code(report.verdict()))
+    Ok(exit_code(&report))
 }
 
-/// Returns the exit code of a verdict.
-pub fn exit_code(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Certified | Verdict::PassedChosen => 0,
+/// Returns the exit code of a report. A skipped scenario is an exception also among chosen ones.
+fn exit_code(report: &Report) -> u8 {
+    match report.verdict() {
         Verdict::NotCertified => 1,
-        Verdict::WithExceptions => 3,
+        _ if report.count("skipped") > 0 => 3,
+        _ => 0,
     }
 }
 
@@ -183,7 +183,7 @@ fn plan(options: &Options) -> Result<Plan, Failed> {
     let facts = &options.facts;
     let checksum = |path: &PathBuf| {
         let bytes = fs::read(path).map_err(|error| bad(&format!("--library {}: {error}", path.display())))?;
-        let sha256 = digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(digest(&SHA256, &bytes).as_ref());
         Ok((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), sha256))
     };
     Ok(Plan {
@@ -202,6 +202,14 @@ fn plan(options: &Options) -> Result<Plan, Failed> {
         manual_at: options.till.manual_at,
         ..Plan::new(till(&options.till)?)
     })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 fn till(options: &TillOptions) -> Result<Till, Failed> {
