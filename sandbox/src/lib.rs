@@ -24,6 +24,7 @@ mod dashboard;
 mod export;
 pub mod fault;
 pub mod http_client;
+pub mod journal_file;
 pub mod judge;
 pub mod junit;
 pub mod ledger;

@@ -9,6 +9,7 @@ use clap::Args;
 use engage_sandbox::LedgerEntry;
 use engage_sandbox::clock::Clock;
 use engage_sandbox::http_client::Request;
+use engage_sandbox::journal_file;
 use engage_sandbox::judge::{Case, Journal, RuleResult, Verdict, judge, ledger_from_json};
 use engage_sandbox::junit::{TestCase, TestEnd, junit};
 
@@ -25,7 +26,8 @@ pub struct Options {
     /// The key of the store, if the sandbox has several
     #[arg(long, value_name = "KEY")]
     store: Option<String>,
-    /// A till's export: the JSON of `eps_list_unacknowledged`, or a sequence of operation objects
+    /// A till's journal file, or its export: the JSON of `eps_list_operations` or
+    /// `eps_list_unacknowledged`, or one operation object a line
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     journal: Vec<PathBuf>,
     /// The faults have ended and every till has resolved its operations: none may be pending
@@ -82,6 +84,9 @@ fn read_journal(path: &Path) -> Result<Journal, Failed> {
     let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--journal {}: {what}", path.display()));
     let json = fs::read(path).map_err(|error| bad(&error))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    if journal_file::is_database(&json) {
+        return journal_file::read(&name, path).map_err(|error| bad(&error));
+    }
     Journal::from_json(&name, &json).map_err(|error| bad(&error))
 }
 
