@@ -229,8 +229,12 @@ impl Builder {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+    let listener = TcpListener::bind(address).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {address}: {error}. Use another address, or port 0 for a free port"),
+        )
+    })?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

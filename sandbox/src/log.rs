@@ -53,6 +53,8 @@ pub struct RequestEntry {
     pub fault: Option<&'static str>,
     /// The time up to the response, in milliseconds.
     pub took_ms: Option<u64>,
+    /// The error code and the message of a response with a 4xx or 5xx status.
+    pub reason: Option<String>,
     /// The scheme, host and port of the request.
     #[serde(skip)]
     pub origin: Arc<str>,
@@ -147,6 +149,14 @@ fn hide(json: &mut Value) {
     }
 }
 
+/// Returns the error code and the message of a body.
+fn reason(body: &[u8]) -> Option<String> {
+    let json: Value = serde_json::from_slice(body).ok()?;
+    let parts = ["errorCode", "message", "title"].into_iter().filter_map(|name| json[name].as_str());
+    let reason = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+    (!reason.is_empty()).then_some(reason)
+}
+
 /// The response to a request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ResponseRecord {
@@ -216,6 +226,7 @@ impl RequestLog {
         let Some(entry) = self.entry(seq) else { return };
         entry.status = Some(record.status);
         entry.took_ms = Some(u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX));
+        entry.reason = (record.status >= 400).then(|| reason(&record.response.body)).flatten();
         entry.response = record.response;
         self.bodies += length;
         self.drop_bodies();

@@ -100,7 +100,8 @@ pub(crate) fn from_yaml<T: DeserializeOwned + Default>(text: &str) -> Result<T, 
     });
     read.map_err(|error| {
         let why = error.without_snippet().to_string();
-        let why = why.lines().next().unwrap_or(&why).to_owned();
+        // The place is the error's own field.
+        let why = why.lines().next().unwrap_or(&why).split(" at line ").next().unwrap_or(&why).to_owned();
         let line = error.location().map_or(0, |location| location.line());
         BadJson { why, field, line: usize::try_from(line).unwrap_or_default() }
     })

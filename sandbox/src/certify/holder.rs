@@ -19,9 +19,34 @@ impl Process {
     }
 }
 
-/// Returns the processes that hold the till's end of a connection. Empty: none of this computer, or
-/// this system does not say.
-pub(super) fn holders(till: SocketAddr, server: SocketAddr) -> Vec<Process> {
+/// A connection, and the processes that hold the till's end of it.
+#[derive(Debug)]
+pub(super) struct Held {
+    till: SocketAddr,
+    server: SocketAddr,
+    pub by: Vec<Process>,
+}
+
+impl Held {
+    /// Finds the processes that hold the connection. None: they are on another computer, or this
+    /// system does not say.
+    pub fn find(till: SocketAddr, server: SocketAddr) -> Held {
+        Held { till, server, by: holders(till, server) }
+    }
+
+    /// Returns a process that shows that the holder was not killed: none of the holders has ended, or
+    /// one still has the connection. (A broker of the system, such as Wine's, has every connection and
+    /// outlives the program.)
+    pub fn survivor(&self) -> Option<Process> {
+        let alive = self.by.iter().find(|process| process.is_alive())?;
+        if self.by.iter().all(Process::is_alive) {
+            return Some(alive.clone());
+        }
+        holders(self.till, self.server).into_iter().next()
+    }
+}
+
+fn holders(till: SocketAddr, server: SocketAddr) -> Vec<Process> {
     system::ids(till.port(), server.port()).into_iter().filter_map(system::process).collect()
 }
 
@@ -139,6 +164,11 @@ mod tests {
         assert!(found[0].is_alive());
         let other = Process { began: "0".to_owned(), ..found[0].clone() };
         assert!(!other.is_alive());
+        let held = |by| Held { till: till.local_addr().unwrap(), server: till.peer_addr().unwrap(), by };
+        assert_eq!(held(found.clone()).survivor(), Some(found[0].clone()));
+        // Another holder has ended, and this one still has the connection.
+        assert_eq!(held(vec![other.clone(), found[0].clone()]).survivor(), Some(found[0].clone()));
+        assert_eq!(held(vec![other]).survivor(), None);
         assert_eq!(holders(till.peer_addr().unwrap(), "127.0.0.1:1".parse().unwrap()), []);
     }
 }

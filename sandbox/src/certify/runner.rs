@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::cost::Cost;
-use super::holder::{Process, holders};
+use super::holder::Held;
 use super::press::{Config, Exit, Press, RunningTill, set};
 use super::relay::Relay;
 use super::report::{Failure, Step};
@@ -241,8 +241,7 @@ impl<'a> Runner<'a> {
         let Some(press) = self.start(sale, 0) else { return };
         let limit = if self.is_manual() { MANUAL_REQUEST } else { REQUEST };
         let arrived = self.sandbox.wait_for(limit, |request| request.seq > seen && wanted(request));
-        let held_by =
-            arrived.as_ref().and_then(|request| request.peer).map_or_else(Vec::new, |peer| self.holders(peer));
+        let held = arrived.as_ref().and_then(|request| request.peer).map(|peer| self.held(peer));
         let (ended, _killed) = self.cut_power(press);
         self.end_press(sale);
         self.record(&format!("{}: pressed. The power is cut {when}.", sale.reference), Some(&ended));
@@ -251,7 +250,7 @@ impl<'a> Runner<'a> {
             return self
                 .fail(Cost::Lost, &format!("{}: the till sent no such request within {limit} s", sale.reference));
         }
-        self.check_power_cut(&held_by);
+        self.check_power_cut(held.as_ref());
     }
 
     /// Kills the till, or asks a person to cut its power. A till that a command has not killed goes on
@@ -271,32 +270,41 @@ impl<'a> Runner<'a> {
         (ended, killed)
     }
 
-    /// Returns the processes that hold the till's end of a connection.
-    fn holders(&self, peer: SocketAddr) -> Vec<Process> {
-        let port = self.sandbox.https_url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
-        let server = SocketAddr::from(([127, 0, 0, 1], port));
+    /// Returns the connection of a till with its holders.
+    fn held(&self, peer: SocketAddr) -> Held {
+        let server = SocketAddr::from(([127, 0, 0, 1], self.https_port()));
         let (till, server) = self.network.as_ref().and_then(|relay| relay.till_of(peer)).unwrap_or((peer, server));
-        holders(till, server)
+        Held::find(till, server)
     }
 
     /// A power cut proves something only if the process that held the connection has ended.
-    fn check_power_cut(&mut self, held_by: &[Process]) {
-        // A real till may be another computer.
-        if held_by.is_empty() && !self.is_manual() {
-            let why = "the power cut is not proved: no process of this computer holds the till's connection to Engage";
-            self.void.get_or_insert(why.to_owned());
-        }
+    fn check_power_cut(&mut self, held: Option<&Held>) {
+        let Some(held) = held.filter(|held| !held.by.is_empty()) else {
+            // A real till may be another computer.
+            if !self.is_manual() {
+                let why =
+                    "the power cut is not proved: no process of this computer holds the till's connection to Engage";
+                self.void.get_or_insert(why.to_owned());
+            }
+            return;
+        };
         let began = Instant::now();
-        while held_by.iter().any(Process::is_alive) && began.elapsed() < DIES_WITHIN {
+        let mut survivor = held.survivor();
+        while survivor.is_some() && began.elapsed() < DIES_WITHIN {
             thread::sleep(Duration::from_millis(10));
+            survivor = held.survivor();
         }
-        if let Some(alive) = held_by.iter().find(|process| process.is_alive()) {
+        if let Some(alive) = survivor {
             self.void.get_or_insert(format!(
                 "the power was not cut: process {} ({}) held the connection to Engage, and it still runs after the till \
                  was killed. A till that keeps running is certified with --start, --kill and --sell",
                 alive.id, alive.name
             ));
         }
+    }
+
+    fn https_port(&self) -> u16 {
+        self.sandbox.https_url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default()
     }
 
     /// Presses for the next customer, and kills the till.
@@ -363,8 +371,7 @@ impl<'a> Runner<'a> {
 
     /// Relays connections to this address to the sandbox.
     fn connect(&mut self, at: SocketAddr) -> io::Result<()> {
-        let port = self.sandbox.https_url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
-        self.network = Some(Relay::new(at, SocketAddr::new(at.ip(), port))?);
+        self.network = Some(Relay::new(at, SocketAddr::new(at.ip(), self.https_port()))?);
         Ok(())
     }
 

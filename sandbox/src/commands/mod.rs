@@ -3,6 +3,7 @@
 
 pub mod certificate;
 pub mod certify;
+pub mod control;
 pub mod judge;
 
 /// The reason why a command failed: the exit code and the message.
