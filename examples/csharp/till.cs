@@ -391,7 +391,8 @@ static class Till
     }
 
     /// <summary>Sells until standard input ends: one line with a sale, one line with its outcome.
-    /// The library resolves pending sales in the background, and the next sale shows them.</summary>
+    /// The library resolves pending sales in the background, and the next sale shows
+    /// them.</summary>
     static int Serve(Client shop, Dictionary<string, string> given)
     {
         for (var line = Console.ReadLine(); line != null; line = Console.ReadLine())

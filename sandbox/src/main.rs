@@ -50,15 +50,22 @@ struct Options {
     /// Allow addresses that other computers can reach
     #[arg(long)]
     allow_non_loopback: bool,
+    #[command(flatten)]
+    printed: Printed,
+    /// Stop when standard input is closed
+    #[arg(long)]
+    until_stdin_closes: bool,
+}
+
+/// The text at the start.
+#[derive(Debug, clap::Args)]
+struct Printed {
     /// Print the line at the start as JSON, with the configuration of a till
     #[arg(long, conflicts_with = "print_env")]
     json: bool,
     /// Print the lines at the start as environment variables of a shell
     #[arg(long)]
     print_env: bool,
-    /// Stop when standard input is closed
-    #[arg(long)]
-    until_stdin_closes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -145,7 +152,7 @@ fn serve(options: Options) -> Result<(), Failed> {
         builder = builder.ca_out(path);
     }
 
-    let format = match (options.json, options.print_env) {
+    let format = match (options.printed.json, options.printed.print_env) {
         (true, _) => Format::Json,
         (_, true) => Format::Environment,
         _ => Format::Line,

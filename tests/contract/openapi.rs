@@ -376,6 +376,10 @@ fn sandbox_routes_return_every_documented_response() {
         }
         go("GET", "state", "", &nothing);
     }
+    go("POST", "faults", "", &json!({ "match": { "operation": "any", "nth": 1000 }, "effect": { "html": {} } }));
+    let armed = sandbox.faults().last().unwrap().id;
+    go("DELETE", &format!("faults/{armed}"), "", &nothing);
+    go("DELETE", &format!("faults/{armed}"), "", &nothing);
     for route in deletes {
         go("DELETE", route, "", &nothing);
     }

@@ -200,8 +200,8 @@ fn command_line(language: Language, more: &str) -> Vec<String> {
     let program = language.program("till");
     let words = std::iter::once(program.get_program()).chain(program.get_args());
     let mut words: Vec<String> = words.map(|word| word.to_str().unwrap().to_owned()).collect();
-    // A request without a response is in doubt for the request's timeout. The library's default would
-    // make a certification a minute longer.
+    // A request without a response is in doubt for the request's timeout. The library's default
+    // would make a certification a minute longer.
     let options = "--url {url} --ca {ca} --key {key} --journal {journal} --shown {shown} --request-timeout 3000";
     words.extend(format!("{options} {more}").split_whitespace().map(str::to_owned));
     words

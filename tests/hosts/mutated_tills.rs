@@ -1,8 +1,8 @@
-//! Mistakes that a POS vendor makes, each put into the till in C. The certification finds every one,
-//! and names its risk in words. `EPS_BUDGET=full` tries all of them instead of the quick ones.
+//! Mistakes that a POS vendor makes, each put into the till in C. The certification finds every
+//! one, and names its risk in words. `EPS_BUDGET=full` tries all of them instead of the quick ones.
 
 use crate::tools::{library, read, root, run, stdout};
-use engage_sandbox::certify::{Plan, Template, certify};
+use engage_sandbox::certify::{Plan, ScenarioResult, Template, certify};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -263,7 +263,7 @@ fn risks(mistake: &Mistake, program: &Path) -> Vec<String> {
     let only = vec![mistake.scenario.to_owned()];
     let plan = Plan { only, ..Plan::new(Template::new(words.collect()).unwrap()) };
     let report = certify(&plan, &()).unwrap();
-    report.scenarios.iter().flat_map(|result| result.risks()).collect()
+    report.scenarios.iter().flat_map(ScenarioResult::risks).collect()
 }
 
 #[test]

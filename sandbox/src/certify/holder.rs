@@ -34,9 +34,9 @@ impl Held {
         Held { till, server, by: holders(till, server) }
     }
 
-    /// Returns a process that shows that the holder was not killed: none of the holders has ended, or
-    /// one still has the connection. (A broker of the system, such as Wine's, has every connection and
-    /// outlives the program.)
+    /// Returns a process that shows that the holder was not killed: none of the holders has ended,
+    /// or one still has the connection. (A broker of the system, such as Wine's, has every
+    /// connection and outlives the program.)
     pub fn survivor(&self) -> Option<Process> {
         let alive = self.by.iter().find(|process| process.is_alive())?;
         if self.by.iter().all(Process::is_alive) {
@@ -104,8 +104,6 @@ mod system {
     use std::collections::BTreeSet;
     use std::process::{Command, Stdio};
 
-    use netstat2::{AddressFamilyFlags, ProtocolFlags, ProtocolSocketInfo, get_sockets_info};
-
     use super::Process;
 
     /// Returns a process that runs.
@@ -121,16 +119,19 @@ mod system {
 
     /// Returns the ids of the processes with a socket between these ports.
     pub fn ids(till: u16, server: u16) -> BTreeSet<u32> {
-        let families = AddressFamilyFlags::IPV4 | AddressFamilyFlags::IPV6;
-        let sockets = get_sockets_info(families, ProtocolFlags::TCP).unwrap_or_default();
-        sockets
-            .into_iter()
-            .filter(|socket| match &socket.protocol_socket_info {
-                ProtocolSocketInfo::Tcp(tcp) => (tcp.local_port, tcp.remote_port) == (till, server),
-                ProtocolSocketInfo::Udp(_) => false,
-            })
-            .flat_map(|socket| socket.associated_pids)
-            .collect()
+        let mut netstat = Command::new("netstat");
+        let output = netstat.args(["-a", "-n", "-o"]).stdin(Stdio::null()).output();
+        let listed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        listed.lines().filter_map(|line| id(line, till, server)).collect()
+    }
+
+    /// Returns the process of a line of netstat if its socket is between these ports.
+    fn id(line: &str, till: u16, server: u16) -> Option<u32> {
+        // Protocol, local address, remote address, state, process.
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let port = |address: &str| address.rsplit(':').next()?.parse::<u16>().ok();
+        let is_between = *fields.first()? == "TCP" && port(fields.get(1)?)? == till && port(fields.get(2)?)? == server;
+        is_between.then(|| fields.last()?.parse().ok())?
     }
 }
 

@@ -253,8 +253,8 @@ impl<'a> Runner<'a> {
         self.check_power_cut(held.as_ref());
     }
 
-    /// Kills the till, or asks a person to cut its power. A till that a command has not killed goes on
-    /// until the killed tills are dropped.
+    /// Kills the till, or asks a person to cut its power. A till that a command has not killed goes
+    /// on until the killed tills are dropped.
     fn cut_power(&mut self, press: Press) -> (Exit, Vec<RunningTill>) {
         if self.is_manual() {
             self.session

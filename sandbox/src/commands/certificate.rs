@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::{BAD_ARGUMENT, Failed, write};
 
-/// Verify a certificate's signature, verdict and validity. Exit code 0: valid, 1: not valid, 3: valid
-/// with exceptions
+/// Verify a certificate's signature, verdict and validity. Exit code 0: valid, 1: not valid, 3:
+/// valid with exceptions
 #[derive(Debug, Args)]
 pub struct Options {
     /// The certificate: report.json, beside its signature report.json.minisig

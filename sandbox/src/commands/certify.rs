@@ -50,7 +50,8 @@ pub struct Options {
     till: TillOptions,
     #[command(flatten)]
     facts: FactOptions,
-    /// The folder for index.html, report.json, junit.xml and an HTTP archive of each failed scenario
+    /// The folder for index.html, report.json, junit.xml and an HTTP archive of each failed
+    /// scenario
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// A secret key of the tool minisign: signs report.json

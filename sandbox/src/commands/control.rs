@@ -1,7 +1,8 @@
 //! Commands that change a running sandbox: arm and clear faults, set the clock, the limit and the
 //! world, show what is active, and follow the requests.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::thread;
 use std::time::Duration;
 
@@ -247,7 +248,10 @@ impl At {
                 let responded = request["status"].is_number() || !request["fault"].is_null();
                 if responded && (is_new || open.contains(&seq)) {
                     open.retain(|one| *one != seq);
-                    println!("{}", line(request));
+                    // The reader, such as a pager, may end.
+                    if writeln!(io::stdout(), "{}", line(request)).is_err() {
+                        return Ok(());
+                    }
                 } else if !responded && is_new {
                     open.push(seq);
                 }
