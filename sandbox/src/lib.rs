@@ -30,6 +30,7 @@ pub mod junit;
 pub mod ledger;
 pub mod log;
 pub mod magic;
+mod pictures;
 mod random;
 pub mod script;
 pub mod seed;

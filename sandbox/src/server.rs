@@ -34,7 +34,7 @@ use crate::fault::{AfterWrite, Delivery, HttpResponse, RawBytes, ServePlan, Stor
 use crate::log::{KeySeen, Message, RequestEntry, ResponseRecord, redacted};
 use crate::store::{Arrival, Store};
 use crate::tls::Tls;
-use crate::{admin, api, browser, dashboard, export};
+use crate::{admin, api, browser, dashboard, export, pictures};
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -50,7 +50,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub fn new(app: Arc<App>, tls: &Arc<Tls>) -> Server {
-        let own = admin::routes(&app, tls).merge(export::routes(&app)).merge(dashboard::routes(&app));
+        let own = admin::routes(&app, tls)
+            .merge(export::routes(&app))
+            .merge(dashboard::routes(&app))
+            .merge(pictures::routes());
         Server { app, own, connections: Arc::default() }
     }
 
@@ -117,7 +120,8 @@ impl Server {
 
     /// Serves one request: records it, applies the faults and calls the routes.
     async fn respond(self, on: Arc<ConnectionInfo>, request: Request<Incoming>) -> Result<Response, Takeover> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        head.extensions.insert(pictures::Origin(Arc::clone(&on.origin)));
         let body = match Limited::new(body, MAX_BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {

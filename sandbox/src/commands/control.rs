@@ -52,11 +52,12 @@ pub enum Command {
         at: At,
         rate: String,
     },
-    /// Change the undocumented behaviour: documented, late-history, paged-history, id-checked-last
+    /// Change the undocumented behaviour: documented, late-history, paged-history, id-checked-last,
+    /// id-bound-to-item
     World {
         #[command(flatten)]
         at: At,
-        #[arg(value_parser = ["documented", "late-history", "paged-history", "id-checked-last"])]
+        #[arg(value_parser = ["documented", "late-history", "paged-history", "id-checked-last", "id-bound-to-item"])]
         name: String,
     },
     /// Print each request as it arrives, with the reason of each 4xx and 5xx
@@ -186,6 +187,7 @@ fn world(name: &str) -> Value {
         "late-history" => json!({ "historyLagMs": 60_000 }),
         "paged-history" => json!({ "historyPageRows": 1 }),
         "id-checked-last" => json!({ "idCheckedLast": true }),
+        "id-bound-to-item" => json!({ "idBoundToItem": true }),
         _ => json!({}),
     }
 }
