@@ -1,19 +1,15 @@
 //! Checks the shape of a response without building a tree of it. The bytes are passed on unchanged.
 
 use super::error_response::{ErrorBody, without_bom};
-use super::list_check::{self, Field, Kind};
+use super::list_check::{self, FaultKind, Field, Kind};
 use crate::config::ApiMapping;
 use crate::core::code::Code;
 use crate::core::error::{Detail, Error, Result};
-use crate::core::nesting::{MAX_DEPTH, depth};
 use crate::transport::Response;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::error::Category;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 use uuid::Uuid;
 
 /// One of Engage's objects, read by the names that a field may have. A field that is null or of
@@ -77,31 +73,6 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The names of an object's fields, also those that come twice.
-struct Names<'a>(Vec<Cow<'a, str>>);
-
-impl<'de> Deserialize<'de> for Names<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Names<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-                let mut names = Vec::new();
-                while let Some((name, IgnoredAny)) = map.next_entry()? {
-                    names.push(name);
-                }
-                Ok(Names(names))
-            }
-        }
-        deserializer.deserialize_map(Reader)
-    }
-}
-
 /// Whether an object says by a field of its own that it is no success: an error, or `success:
 /// false`.
 pub(super) fn denies_success(raw: &RawValue) -> bool {
@@ -123,52 +94,47 @@ pub(crate) fn check_list(response: Response, what: &str, fields: &[Field]) -> Re
     let Ok(text) = std::str::from_utf8(without_bom(&response.body)) else {
         return Err(bad(&response, format!("the {what} are not UTF-8")));
     };
-    if list_check::is_list(text, fields) {
-        return Ok((body_without_bom(response.body), 0));
-    }
-    match read_list(text, what, fields) {
-        Ok(None) => Ok((body_without_bom(response.body), 0)),
-        Ok(Some(good)) => Ok(good),
-        Err(says) => Err(bad(&response, says)),
-    }
-}
-
-/// Reads a list by serde. Returns the elements that have these fields, and the number of the
-/// others. None: all have them.
-fn read_list(text: &str, what: &str, fields: &[Field]) -> std::result::Result<Option<(Vec<u8>, usize)>, String> {
-    let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
-        // The message has the place and the kind of the fault, and never the value.
-        let says = match error.classify() {
-            Category::Eof => "end too early",
-            Category::Data => "are not a JSON array",
-            Category::Syntax | Category::Io => "are not JSON",
-        };
-        format!("the {what} {says} (line {}, column {})", error.line(), error.column())
-    })?;
-    let good: Vec<&RawValue> = elements.iter().copied().filter(|raw| has_fields(raw, fields)).collect();
-    match elements.len() - good.len() {
-        0 => Ok(None),
+    let Err(fault) = list_check::check_list(text, fields) else { return Ok((body_without_bom(response.body), 0)) };
+    if let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) {
+        let good: Vec<&RawValue> = elements.iter().copied().filter(|raw| has_fields(raw, fields)).collect();
         // A list of which nothing is understood is an error, and no empty list.
-        _ if good.is_empty() => {
-            Err(format!("no element of the {what} has the documented fields, each once and in its documented type"))
+        if good.len() == elements.len() {
+            return Ok((body_without_bom(response.body), 0));
         }
-        skipped => Ok(Some((serde_json::to_vec(&good).unwrap_or_default(), skipped))),
+        if !good.is_empty() {
+            let skipped = elements.len() - good.len();
+            return Ok((serde_json::to_vec(&good).unwrap_or_default(), skipped));
+        }
     }
+    let (line, column) = line_and_column(text, fault.at);
+    // The message has the place and the kind of the fault, and never the value.
+    let place = match (fault.kind, fault.element) {
+        (FaultKind::Shape, 1..) => format!("element {} of the {what}", fault.element),
+        _ => format!("the {what}"),
+    };
+    let says = match fault.kind {
+        FaultKind::Shape => "lack a documented field or have it in another type",
+        FaultKind::End => "end too early",
+        FaultKind::Syntax => "are not JSON",
+    };
+    Err(bad(&response, format!("{place} {says} (line {line}, column {column})")))
 }
 
-/// Whether an element is an object with these fields, each once, that a host can read. Numbers
-/// count by value: `500.0` is a whole one.
+/// Whether an element is an object with these fields. Numbers count by value: `500.0` is a whole
+/// one.
 fn has_fields(raw: &RawValue, fields: &[Field]) -> bool {
-    let (Some(object), Ok(Names(names))) = (Object::read(raw), serde_json::from_str(raw.get())) else { return false };
-    if depth(raw.get()) > MAX_DEPTH {
-        return false;
-    }
+    let Some(object) = Object::read(raw) else { return false };
     fields.iter().all(|(name, kind)| match kind {
-        _ if names.iter().filter(|found| found == name).count() > 1 => false,
         Kind::Guid => object.guid(&[name]).is_some(),
         Kind::Number => object.one::<f64>(&[name]).is_some(),
         Kind::Natural => object.one::<f64>(&[name]).is_some_and(|value| value >= 0.0 && value.fract() == 0.0),
     })
+}
+
+/// Returns line and column, both from 1. The column is in bytes.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let lines = text.as_bytes()[..at].split(|byte| *byte == b'\n');
+    lines.fold((0, 0), |(line, _), bytes| (line + 1, bytes.len() + 1))
 }
 
 /// Returns the body of a read that must be a JSON string with a GUID in it, unchanged.
@@ -254,106 +220,4 @@ fn bad(response: &Response, says: String) -> Error {
         attempts: 1,
         ..Detail::default()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FIELDS: &[Field] = &[("id", Kind::Guid), ("cost", Kind::Natural)];
-    const GOOD: &str = r#"{"id":"b0000000-0000-4000-8000-000000000001","cost":5}"#;
-
-    fn skipped(list: &str) -> std::result::Result<usize, String> {
-        assert!(!list_check::is_list(list, FIELDS), "{list}");
-        read_list(list, "items", FIELDS).map(|skipped| skipped.map_or(0, |(_, skipped)| skipped))
-    }
-
-    #[test]
-    fn list_is_read_by_the_meaning_of_its_names() {
-        for (list, expected) in [
-            (format!("[{}]", GOOD.replace("id", "\\u0069d")), 0),
-            (format!("[{}]", GOOD.replace('5', "500.0")), 0),
-            (format!("[{}]", GOOD.replace('-', "")), 0),
-            (format!("[{GOOD},7]"), 1),
-            (format!("[{GOOD},{}]", GOOD.replace('5', "5,\"cost\":6")), 1),
-            (format!("[{GOOD},{}]", GOOD.replace('5', "5,\"\\u0063ost\":6")), 1),
-            (format!("[{GOOD},{}]", GOOD.replace('5', &format!("5,\"a\":{}{}", "[".repeat(200), "]".repeat(200)))), 1),
-            (format!("[{}]", GOOD.replace('5', &format!("5,\"a\":{}{}", "[".repeat(100), "]".repeat(100)))), 0),
-        ] {
-            assert_eq!(skipped(&list), Ok(expected), "{list}");
-        }
-    }
-
-    #[test]
-    fn list_that_is_not_read_is_named_with_its_place() {
-        for (list, says) in [
-            ("", "the items end too early (line 1, column 0)"),
-            ("{}", "the items are not a JSON array (line 1, column 0)"),
-            ("[\n{\"a\":1},\n", "the items end too early (line 3, column 0)"),
-            ("[{\"a\":\n1x}]", "the items are not JSON (line 2, column 2)"),
-            ("[{\"a\":1}]", "no element of the items has the documented fields"),
-        ] {
-            assert!(skipped(list).unwrap_err().starts_with(says), "{list}: {}", skipped(list).unwrap_err());
-        }
-    }
-
-    /// Texts that several changes of a good list give. EPS_LIST_TEXTS sets their number.
-    #[test]
-    fn recognised_list_is_one_that_serde_accepts() {
-        const PARTS: &[&str] = &[
-            "\"",
-            "\\",
-            "\\\"",
-            "\\u0041",
-            "\\ud800",
-            "{",
-            "}",
-            "[",
-            "]",
-            ":",
-            ",",
-            " ",
-            "\n",
-            "\u{1}",
-            "0",
-            "-",
-            "1e9",
-            "e",
-            ".",
-            "true",
-            "null",
-            "nul",
-            "é",
-            "\"cost\":1,",
-            "\"id\":",
-            "{}",
-            "[]",
-            "\\\\",
-        ];
-        let number = std::env::var("EPS_LIST_TEXTS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
-        let list = format!(r#" [{GOOD}, {{"text":"a \"b\" \u00e5","more":[1.5,{{"x":null}}],{}]"#, &GOOD[1..]);
-        let mut random = 0x9E37_79B9_7F4A_7C15_u64;
-        let mut below = |limit: usize| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            usize::try_from(random % limit as u64).unwrap()
-        };
-        let mut recognised = 0_u32;
-        for _ in 0..number {
-            let mut text = list.clone();
-            for _ in 0..=below(3) {
-                let at = below(text.len());
-                let to = (at + below(3)).min(text.len());
-                if text.is_char_boundary(at) && text.is_char_boundary(to) {
-                    text.replace_range(at..to, PARTS[below(PARTS.len())]);
-                }
-            }
-            if list_check::is_list(&text, FIELDS) {
-                recognised += 1;
-                assert_eq!(read_list(&text, "items", FIELDS), Ok(None), "{text}");
-            }
-        }
-        assert!(recognised > 0);
-    }
 }

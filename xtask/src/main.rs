@@ -44,7 +44,8 @@ enum Command {
     },
     /// Runs the crash, network, disk and simulation campaigns in full, and prints their coverage
     Torture {
-        /// Runs only the tests whose name contains this, or only `simulation`, or only `mutants`
+        /// Runs only the tests whose name contains this, or only `simulation`, `mutants` or
+        /// `mistakes`
         filter: Option<String>,
         /// Of `mutants`: only those whose name contains this
         mutant: Option<String>,
@@ -97,12 +98,6 @@ enum Command {
         /// Makes a few runs instead of many, and writes nothing
         #[arg(long)]
         quick: bool,
-        /// Only compares the instructions of six calls with benches/instructions.txt
-        #[arg(long, conflicts_with = "quick")]
-        gate: bool,
-        /// Only writes benches/instructions.txt
-        #[arg(long, conflicts_with_all = ["quick", "gate"])]
-        record: bool,
     },
 }
 
@@ -148,8 +143,7 @@ fn main() -> ExitCode {
         Command::StaticLibrary { archive, into } => {
             static_library::close(&archive, &into, static_library::Binutils { prefix: "" })
         }
-        Command::Bench { gate: false, record: false, quick } => bench::run(quick),
-        Command::Bench { record, .. } => bench::run_gate(record),
+        Command::Bench { quick } => bench::run(quick),
         Command::Abi { command: Abi::Record } => abi::record(),
         Command::Abi { command: Abi::Check { library } } => abi::check(library.as_deref()),
     };

@@ -12,8 +12,8 @@ pub mod nuget;
 mod page;
 pub mod target;
 
-use build::from_debug;
-pub use build::{Built, build, with_faults, with_symbols, zig};
+pub use build::{Built, with_faults, zig};
+use build::{build, from_debug};
 
 use crate::run::{Result, output, root, run, target as target_folder};
 use crate::setup;

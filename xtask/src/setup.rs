@@ -58,13 +58,6 @@ pub const PACKAGE: &[Need] = &[need("zip", "zip", &["zip", "-v"]), need("unzip",
 pub const CONSUMER: &[Need] =
     &[need("CMake", "cmake", &["cmake", "--version"]), need("ninja", "ninja-build", &["ninja", "--version"])];
 
-/// The further tools of the gate.
-pub const GATE: &[Need] = &[
-    need("valgrind", "valgrind", &["valgrind", "--version"]),
-    need("taskset", "util-linux", &["taskset", "--version"]),
-    need("the system's root certificates", "ca-certificates", &["test", "-e", "/etc/ssl/certs/ca-certificates.crt"]),
-];
-
 /// The further tools of the bench.
 pub const BENCH: &[Need] = &[
     need("libcurl's headers", "libcurl4-openssl-dev", &["pkg-config", "--exists", "libcurl"]),
