@@ -10,6 +10,7 @@ mod dashboard;
 mod example_tills;
 mod languages;
 mod lifetimes;
+mod mutated_tills;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;
