@@ -182,11 +182,16 @@ fn live(language: Language) -> Vec<Run> {
 
 #[test]
 fn example_till_prints_the_same_in_every_language() {
+    run_stories(&ALL);
+}
+
+/// Runs the story in each language, and compares it with the first one's.
+pub fn run_stories(languages: &[Language]) {
     let stories: Vec<Vec<Run>> = thread::scope(|scope| {
-        let tills = ALL.map(|language| scope.spawn(move || live(language)));
+        let tills: Vec<_> = languages.iter().map(|language| scope.spawn(|| live(*language))).collect();
         tills.into_iter().map(|till| till.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
-    for (language, story) in ALL.iter().zip(&stories) {
+    for (language, story) in languages.iter().zip(&stories) {
         assert_eq!(story.len(), stories[0].len());
         for (run, of_c) in story.iter().zip(&stories[0]) {
             assert_eq!(run, of_c, "{language:?}");
@@ -198,27 +203,27 @@ fn example_till_prints_the_same_in_every_language() {
 /// The till in C is certified with the README's commands (`certify.rs`).
 #[test]
 fn example_till_is_certified_in_every_language() {
-    let certified = |language: Language| {
-        let program = language.program("till");
-        let words = std::iter::once(program.get_program()).chain(program.get_args());
-        let mut words: Vec<String> = words.map(|word| word.to_str().unwrap().to_owned()).collect();
-        words.extend(
-            "--url {url} --ca {ca} --key {key} --contact {contact} --item {item}".split(' ').map(str::to_owned),
-        );
-        words.extend("--reference {reference} --journal {journal} --wait {wait}".split(' ').map(str::to_owned));
-        // A request without a response is in doubt for this time. The library's default would make
-        // a certification a minute longer.
-        words.extend(["--request-timeout", "3000"].map(str::to_owned));
-        // Three are certified at once, and a runtime starts slowly.
-        let plan = Plan { grace: Duration::from_secs(60), ..Plan::new(Template::new(words).unwrap()) };
-        let report = certify(&plan, &|_| {}).unwrap();
-        let failed: Vec<_> = report.scenarios.iter().filter(|played| played.label() != "passed").collect();
-        assert!(report.complete && failed.is_empty(), "{language:?}: {failed:#?}");
-        println!("certified: {language:?}, {} scenarios", report.count("passed"));
-    };
     thread::scope(|scope| {
-        ALL.iter().filter(|language| **language != Language::C).for_each(|language| {
-            scope.spawn(|| certified(*language));
-        });
+        for language in ALL.into_iter().filter(|language| *language != Language::C) {
+            scope.spawn(move || certify_till(language));
+        }
     });
+}
+
+/// Runs every scenario of the sandbox against a till.
+pub fn certify_till(language: Language) {
+    let program = language.program("till");
+    let words = std::iter::once(program.get_program()).chain(program.get_args());
+    let mut words: Vec<String> = words.map(|word| word.to_str().unwrap().to_owned()).collect();
+    words.extend("--url {url} --ca {ca} --key {key} --contact {contact} --item {item}".split(' ').map(str::to_owned));
+    words.extend("--reference {reference} --journal {journal} --wait {wait}".split(' ').map(str::to_owned));
+    // A request without a response is in doubt for this time. The library's default would make a
+    // certification a minute longer.
+    words.extend(["--request-timeout", "3000"].map(str::to_owned));
+    // Three are certified at once, and a runtime starts slowly.
+    let plan = Plan { grace: Duration::from_secs(60), ..Plan::new(Template::new(words).unwrap()) };
+    let report = certify(&plan, &|_| {}).unwrap();
+    let failed: Vec<_> = report.scenarios.iter().filter(|played| played.label() != "passed").collect();
+    assert!(report.complete && failed.is_empty(), "{language:?}: {failed:#?}");
+    println!("certified: {language:?}, {} scenarios", report.count("passed"));
 }

@@ -35,7 +35,7 @@ enum Command {
     /// Runs all tests, as CI does
     Test {
         /// Tests only this target's package: linux-x64, linux-arm64, win-x64, win-x86, here,
-        /// cargo-c
+        /// cargo-c; or only these bindings: java, node, pascal, other
         #[arg(long)]
         target: Option<String>,
         /// Tests every target's package

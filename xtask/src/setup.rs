@@ -51,6 +51,34 @@ pub const TEST: &[Need] = &[
     need("abidiff", "abigail-tools", &["abidiff", "--version"]),
 ];
 
+/// The tools of the Java binding. Maven's plugins and JNA are Debian's too.
+pub const JAVA: &[Need] = &[
+    need("a JDK of 16 or newer", "default-jdk-headless", &["javac", "--release", "16", "--version"]),
+    need("JNA", "libjna-java", &["test", "-e", "/usr/share/java/jna.jar"]),
+    need("JNA's native part", "libjna-jni", &["sh", "-c", "ls /usr/lib/*/jni/libjnidispatch*.so"]),
+    need("Maven", "maven", &["mvn", "--version"]),
+    need(
+        "Maven's dependency plugin",
+        "libmaven-dependency-plugin-java",
+        &["test", "-d", "/usr/share/maven-repo/org/apache/maven/plugins/maven-dependency-plugin"],
+    ),
+];
+
+/// The tools of the Node.js binding. koffi and TypeScript come from npm.
+pub const NODE: &[Need] = &[
+    need("Node.js of 18 or newer", "nodejs", &["node", "-e", "process.exit(typeof fetch === 'function' ? 0 : 1)"]),
+    need("npm", "npm", &["npm", "--version"]),
+];
+
+/// The tools of the Pascal unit.
+pub const PASCAL: &[Need] = &[
+    need("Free Pascal", "fp-compiler", &["fpc", "-iV"]),
+    need("Free Pascal's units", "fp-units-fcl", &["sh", "-c", "ls /usr/lib/*/fpc/*/units/*/fcl-base/syncobjs.ppu"]),
+];
+
+/// The tools of the page about other languages.
+pub const OTHER: &[Need] = &[need("Go", "golang-go", &["go", "version"]), need("LuaJIT", "luajit", &["luajit", "-v"])];
+
 /// The further tools of packaging.
 pub const PACKAGE: &[Need] = &[need("zip", "zip", &["zip", "-v"]), need("unzip", "unzip", &["unzip", "-v"])];
 
