@@ -41,6 +41,9 @@ pub fn run_targets(name: Option<&str>) -> Result {
     let package = nuget::pack(&packaged, &again)?;
     if name.is_none() {
         package::same_bytes(&package, &dist())?;
+        for package in package::bindings::pack(&packaged, &again)? {
+            package::same_bytes(&package, &dist())?;
+        }
     }
     for built in &packaged {
         let began = Instant::now();

@@ -39,7 +39,7 @@ pub fn declarations(functions: &[Function]) -> String {
 
 /// Returns the statements that find the functions.
 pub fn searches(functions: &[Function]) -> String {
-    functions.iter().map(|function| format!("  Find('{0}', @@{0});\n", function.name)).collect()
+    functions.iter().flat_map(|function| ["  Find('", &function.name, "', @@", &function.name, ");\n"]).collect()
 }
 
 fn argument(of: &str, name: &str) -> String {

@@ -1,6 +1,8 @@
 //! Tests the bindings whose compilers and runtimes are not part of every test run, each with the
 //! package that its developers install: shared cases, till, certification and lifetimes.
 
+use crate::package::consumer::fresh;
+use crate::package::{bindings, from_debug, same_bytes};
 use crate::run::{Result, cargo, output, run};
 use crate::setup::{self, JAVA, NODE, Need, OTHER, PASCAL};
 
@@ -23,8 +25,21 @@ pub fn try_named(name: &str) -> Result<bool> {
         return Err(format!("There are no tests of {name} in tests/hosts/more_languages.rs."));
     }
     run(&mut tests(&["--nocapture", "--test-threads=2"]))?;
+    // The packages of all three are made together.
+    if *name == "java" {
+        packs_the_same()?;
+    }
     println!("{name}: {listed} tests passed");
     Ok(true)
+}
+
+/// Checks that packing the same files again gives the same bytes, with the debug library.
+fn packs_the_same() -> Result {
+    let work = fresh("bindings")?;
+    let (once, twice) = (work.join("once"), work.join("twice"));
+    let built = [from_debug(&work.join("built"))?];
+    bindings::pack(&built, &once)?;
+    bindings::pack(&built, &twice)?.iter().try_for_each(|package| same_bytes(package, &once))
 }
 
 pub fn try_all() -> Result {
