@@ -86,12 +86,21 @@ pub fn run_by(runner: &Runner, program: &Path) -> Command {
 
 fn with_pkg_config(target: &Target, installed: &Path, work: &Path) -> Result<Vec<PathBuf>> {
     let mut programs = Vec::new();
-    for (package, name) in
-        [("engage_point_shop", "pkg-config-shared"), ("engage_point_shop-static", "pkg-config-static")]
-    {
+    for (arguments, name) in [
+        ("engage_point_shop", "pkg-config-shared"),
+        ("engage_point_shop-static", "pkg-config-static"),
+        // Without any shared library, also of the system.
+        ("--static engage_point_shop", "pkg-config-all-static"),
+    ] {
         let mut pkg_config = Command::new("pkg-config");
         pkg_config.env("PKG_CONFIG_LIBDIR", installed.join("lib/pkgconfig")).env("PKG_CONFIG_PATH", "");
-        let flags = output(pkg_config.args(["--cflags", "--libs", package]))?;
+        let flags = output(pkg_config.args(["--cflags", "--libs"]).args(arguments.split(' ')))?;
+        // Systems without libgcc_s have no library of that name, and the compiler links its own part.
+        // An old C library needs its parts named.
+        if flags.contains("gcc_s") || (name != "pkg-config-shared" && !flags.contains("-lpthread")) {
+            return Err(format!("pkg-config {arguments} gives {flags}"));
+        }
+        let flags = if arguments.starts_with("--static") { format!("-static {flags}") } else { flags };
         let program = work.join(name);
         // Like a Makefile: the shell removes the quotes.
         let line =
