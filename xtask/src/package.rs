@@ -7,6 +7,7 @@ pub mod artefact;
 pub mod bindings;
 mod build;
 pub mod consumer;
+mod deb;
 mod layout;
 mod notices;
 pub mod nuget;
@@ -64,7 +65,7 @@ pub fn package(target: &'static Target) -> Result<Built> {
     Ok(built)
 }
 
-/// Writes the archive and the wheel of a build. The same files give the same bytes.
+/// Writes the archive, the Debian packages and the wheel of a build. The same files give the same bytes.
 pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
     make(into)?;
     let target = built.target;
@@ -74,6 +75,7 @@ pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
     layout::tree(built, &tree)?;
     notices::write(target, &tree)?;
     let mut packages = vec![archive(&work, &stem, target.is_windows(), into)?];
+    packages.extend(deb::pack(built, &tree, into)?);
     if let Some(platform) = target.wheel {
         let mut wheel = Command::new("python3");
         wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", platform]);

@@ -80,11 +80,20 @@ pub const PASCAL: &[Need] = &[
 pub const OTHER: &[Need] = &[need("Go", "golang-go", &["go", "version"]), need("LuaJIT", "luajit", &["luajit", "-v"])];
 
 /// The further tools of packaging.
-pub const PACKAGE: &[Need] = &[need("zip", "zip", &["zip", "-v"]), need("unzip", "unzip", &["unzip", "-v"])];
+pub const PACKAGE: &[Need] = &[
+    need("zip", "zip", &["zip", "-v"]),
+    need("unzip", "unzip", &["unzip", "-v"]),
+    need("dpkg-deb", "dpkg", &["dpkg-deb", "--version"]),
+];
 
 /// The tools that build a program from an installed package.
-pub const CONSUMER: &[Need] =
-    &[need("CMake", "cmake", &["cmake", "--version"]), need("ninja", "ninja-build", &["ninja", "--version"])];
+pub const CONSUMER: &[Need] = &[
+    need("CMake", "cmake", &["cmake", "--version"]),
+    need("ninja", "ninja-build", &["ninja", "--version"]),
+    need("dpkg-deb", "dpkg", &["dpkg-deb", "--version"]),
+    need("unshare", "util-linux", &["unshare", "--version"]),
+    need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]),
+];
 
 /// The further tools of the bench.
 pub const BENCH: &[Need] = &[
