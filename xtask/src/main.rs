@@ -75,8 +75,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Makes the packages in dist/: archives, wheels, and with `all` the NuGet package, the jar, the
-    /// npm package and the Pascal unit
+    /// Makes the packages in dist/: archives, wheels, and with `all` the NuGet package, the jar,
+    /// the npm package and the Pascal unit
     Package {
         /// linux-x64, linux-arm64, win-x64, win-x86, win7-x64, win7-x86, or all
         target: String,

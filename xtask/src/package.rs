@@ -1,7 +1,7 @@
 //! Makes the packages that a POS vendor installs: an archive and a Python wheel for each target,
-//! one NuGet package, one jar, one npm package and the Pascal unit. An archive holds the library, headers, CMake and pkg-config files, licences
-//! and a bill of materials. The needs and the exports of each library are checked on the library
-//! itself.
+//! one NuGet package, one jar, one npm package and the Pascal unit. An archive holds the library,
+//! headers, CMake and pkg-config files, licences and a bill of materials. The needs and the exports
+//! of each library are checked on the library itself.
 
 pub mod artefact;
 pub mod bindings;
@@ -65,7 +65,8 @@ pub fn package(target: &'static Target) -> Result<Built> {
     Ok(built)
 }
 
-/// Writes the archive, the Debian packages and the wheel of a build. The same files give the same bytes.
+/// Writes the archive, the Debian packages and the wheel of a build. The same files give the same
+/// bytes.
 pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
     make(into)?;
     let target = built.target;

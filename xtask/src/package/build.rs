@@ -196,8 +196,8 @@ fn import_library(target: &Target, made: &Path) -> Result<PathBuf> {
     Ok(library)
 }
 
-/// Reads the list of rustc. The C compiler links its own unwinder and the C library: a system without
-/// `libgcc_s` has none to name, and a static program cannot have it.
+/// Reads the list of rustc. The C compiler links its own unwinder and the C library: a system
+/// without `libgcc_s` has none to name, and a static program cannot have it.
 fn native_libraries(list: &Path) -> Result<String> {
     let text = fs::read_to_string(list).map_err(|error| format!("{}: {error}", list.display()))?;
     let named = text.split_whitespace().filter(|library| !["-lgcc_s", "-lc"].contains(library));

@@ -176,8 +176,8 @@ fn with_pkg_config(target: &Target, installed: &Path, work: &Path) -> Result<Vec
         let mut pkg_config = Command::new("pkg-config");
         pkg_config.env("PKG_CONFIG_LIBDIR", installed.join("lib/pkgconfig")).env("PKG_CONFIG_PATH", "");
         let flags = output(pkg_config.args(["--cflags", "--libs"]).args(arguments.split(' ')))?;
-        // Systems without libgcc_s have no library of that name, and the compiler links its own part.
-        // An old C library needs its parts named.
+        // Systems without libgcc_s have no library of that name, and the compiler links its own
+        // part. An old C library needs its parts named.
         if flags.contains("gcc_s") || (name != "pkg-config-shared" && !flags.contains("-lpthread")) {
             return Err(format!("pkg-config {arguments} gives {flags}"));
         }
