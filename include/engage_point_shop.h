@@ -95,7 +95,9 @@
  *   "operationId", "purchaseId": of the intent that the problem is about;
  *   "attempts": the requests made;
  *   "retryAfterMs";
- *   "cause": an array of texts, outermost first.
+ *   "cause": an array of texts, outermost first;
+ *   "forCashier", "forMember": what the cashier reads and what the member is shown, in the language
+ *   of the configuration, at most 80 characters each.
  * A purchase or a redeem with the option "submit" that is pending has "operation" too, the
  * operation object.
  * No result holds the API key. A new version may add keys: ignore keys that the program does not
@@ -216,13 +218,13 @@
 /* The log levels of eps_set_log. Each level includes the levels above it. */
 /** No lines. */
 #define EPS_LOG_OFF 0
-/** Faults that need an administrator: the journal fails. */
+/** Faults that need an administrator: the journal fails, the key is rejected. */
 #define EPS_LOG_ERROR 1
-/** Reads that failed, log lines that were dropped. */
+/** Reads and status queries that failed, log lines that were dropped. */
 #define EPS_LOG_WARN 2
 /** Every attempt, and its outcome. */
 #define EPS_LOG_INFO 3
-/** Every read. */
+/** Every read and every request. */
 #define EPS_LOG_DEBUG 4
 
 /* Codes. The class of a code says what the POS does next. A number is never used again. */
@@ -544,6 +546,11 @@ extern "C" {
  *                     "sealPath", "journalRole" "live", "journalRecovery" "refuse": the seal of
  *                     the journal, and the ways out when a journal is a copy or incomplete.
  *                     docs/configuration.md describes them.
+ *                     "language" "en": the language of "forCashier" and "forMember": "sv", "nb",
+ *                     "da", "fi", "de" or "en".
+ *                     "logFile", "logLevel" "info", "logFileBytes" 5242880, "logFiles" 5: the
+ *                     library's own log file, its level ("error", "warn", "info" or "debug"), the
+ *                     size at which it is begun anew, and the number of files.
  *                     "apiMapping": an object with names in Engage's API that Voyado's public
  *                     pages do not state. docs/configuration.md lists its keys.
  * @param client       Gets the client, or NULL. Unchanged if out is NULL. Close it by
@@ -858,6 +865,7 @@ EPS_API int32_t EPS_CALL eps_list_operations(eps_client *client, const char *opt
  *                      "operationId"; "kind" ("purchase", "redeem"); "outcome" ("completed",
  *                      "declined", "pending", "notSent"); "state", the state in the journal;
  *                      "code", "name"; "action", as eps_code_action returns it;
+ *                      "forCashier" and "forMember", as in a problem object;
  *                      "purchaseId", "contactId", "itemId"; "assignmentId", the reward that is
  *                      redeemed, or that the purchase gave once eps_find_reward was certain;
  *                      "channel", "reference";
@@ -1003,7 +1011,55 @@ EPS_API int32_t EPS_CALL eps_backup_journal(eps_client *client, const char *path
 EPS_API int32_t EPS_CALL eps_read_stats(eps_client *client, eps_buffer *out);
 
 /**
+ * Checks everything that a sale needs, and says what to do about what is wrong.
+ *
+ * The checks that ask no server come first. "journal" makes a real durable write. "key" makes one
+ * read that spends nothing. A check that is not done within the wait is "unknown", never "ok". The
+ * call changes no operation.
+ *
+ * @param options_json  NULL, or an object with any of:
+ *                      "offline" false: whether only the checks are made that ask no server.
+ *                      "waitMs": the longest wait of this call.
+ *                      "callId": see eps_cancel_call.
+ * @param out           Gets `{"status": "ok"|"warn"|"fail", "checks": [{"name", "status",
+ *                      "message", "action", "sinceMs"}], "pendingPoints": n}`. The status of a
+ *                      check may also be "unknown". "message" says what was found. "action" is
+ *                      one sentence: who does what; null where there is nothing to do. "sinceMs"
+ *                      is null where the time is not known. "pendingPoints" are the points of
+ *                      the pending purchases as far as they are known, or null without a journal.
+ *                      The names are "version", "journal" (writable and durable), "owner" (the
+ *                      files are those that are open), "whole" (no record is missing), "tenant",
+ *                      "disk" (free space), "pending" (the oldest), "review", "unacknowledged",
+ *                      "proxy", "clientCertificate", "name" (resolution), "connect", "tls",
+ *                      "certificate" (the chain's validity), "key", "rateLimit", "clock",
+ *                      "lastContact". A newer version may add names. Or gets the problem object.
+ *                      Required.
+ * @return EPS_OK, also when a check fails; EPS_CANCELLED; a code of the -1xx class.
+ *
+ * Threads: any.
+ */
+EPS_API int32_t EPS_CALL eps_check(eps_client *client, const char *options_json, eps_buffer *out);
+
+/**
+ * Reads the metrics of this client and its journal, for a monitoring system: OpenMetrics text.
+ *
+ * The counters begin with the open. packaging/monitoring has alert rules and a dashboard for them.
+ * The call sends no request.
+ *
+ * @param out  Gets the text, which is not JSON and ends with "# EOF". The POS serves it as
+ *             "application/openmetrics-text; version=1.0.0; charset=utf-8", or writes it into a
+ *             file for a collector. Or gets the problem object. Required.
+ * @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
+ *
+ * Threads: any.
+ */
+EPS_API int32_t EPS_CALL eps_read_metrics(eps_client *client, eps_buffer *out);
+
+/**
  * Sets or removes this client's log function.
+ *
+ * docs/log-events.md lists the events and their fields. The configuration's "logFile" writes the
+ * lines into a file without a function.
  *
  * @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: the
  *               function receives lines up to this level.

@@ -57,13 +57,13 @@ enum class Outcome : std::int32_t {
 enum class Level : std::int32_t {
     /// No lines.
     off = EPS_LOG_OFF,
-    /// Faults that need an administrator: the journal fails.
+    /// Faults that need an administrator: the journal fails, the key is rejected.
     error = EPS_LOG_ERROR,
-    /// Reads that failed, log lines that were dropped.
+    /// Reads and status queries that failed, log lines that were dropped.
     warn = EPS_LOG_WARN,
     /// Every attempt, and its outcome.
     info = EPS_LOG_INFO,
-    /// Every read.
+    /// Every read and every request.
     debug = EPS_LOG_DEBUG,
 };
 
@@ -371,13 +371,16 @@ namespace detail {
 // The problem objects of calls that this layer does not make.
 inline constexpr const char *nul_inside =
     R"({"code":-102,"name":"EPS_BAD_UTF8","outcome":"notSent","message":"An argument has a NUL character inside. Remove the character.",)"
-    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
+    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[],)"
+    R"("forCashier":"Not available now. Call support.","forMember":"Points and rewards are not available right now."})";
 inline constexpr const char *not_open =
     R"({"code":-107,"name":"EPS_CLOSED","outcome":"notSent","message":"The client is not open. Call open().",)"
-    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
+    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[],)"
+    R"("forCashier":"Not available now. Call support.","forMember":"Points and rewards are not available right now."})";
 inline constexpr const char *moved_from =
     R"({"code":-900,"name":"EPS_INTERNAL","outcome":"pending","message":"This result was moved. Use the object that it was moved to.",)"
-    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[]})";
+    R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[],)"
+    R"("forCashier":"Not clear yet. Finish the sale, and call support.","forMember":"Your request takes a little longer."})";
 
 } // namespace detail
 
@@ -674,6 +677,10 @@ public:
     }
     /// Returns the counters since open, and the numbers of records in the journal.
     Result read_stats() const { return call(eps_read_stats); }
+    /// Checks everything that a sale needs, and says what to do about what is wrong.
+    Result check(Options options = {}) const { return call(eps_check, options); }
+    /// Returns the metrics of this client and its journal: OpenMetrics text, which is not JSON.
+    Result read_metrics() const { return call(eps_read_metrics); }
 
     /// Sets the log function; an empty function removes it. The function lives until it is replaced
     /// or the client is closed, and until a line in progress ends.

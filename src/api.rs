@@ -1,5 +1,8 @@
 //! Every JSON object that crosses the C ABI.
 
+use crate::config::Config;
+use crate::core::check::{self, Check};
+use crate::core::code::Code;
 use crate::core::domain::{Millis, Operation};
 use crate::core::error::Error;
 use crate::core::granted_reward::Certainty;
@@ -7,6 +10,7 @@ use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Intent, ReviewDecision};
 use crate::engage::Receipt;
 use crate::stats::Stats;
+use crate::texts::{self, Language};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -30,31 +34,41 @@ struct Problem<'a> {
     attempts: u32,
     retry_after_ms: Option<u64>,
     cause: &'a [String],
+    for_cashier: &'static str,
+    for_member: &'static str,
     /// Only of a purchase or a redeem that was submitted: its operation object.
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<&'a RawValue>,
 }
 
 impl Error {
-    /// Returns the problem object.
+    /// Returns the problem object, with texts in English.
     pub fn to_json(&self) -> Vec<u8> {
-        let row = self.code().row();
-        let detail = self.detail();
-        to_json(&Problem {
-            code: self.code().number(),
-            name: row.name,
-            outcome: row.outcome.name(),
-            message: self.message(),
-            http_status: detail.http_status,
-            engage_code: detail.engage_code.as_deref(),
-            operation_id: self.operation(),
-            purchase_id: self.purchase(),
-            attempts: detail.attempts,
-            retry_after_ms: detail.retry_after_ms,
-            cause: self.cause(),
-            operation: self.object().and_then(|object| serde_json::from_str(object).ok()),
-        })
+        problem(self, Language::English)
     }
+}
+
+/// Returns the problem object.
+pub(crate) fn problem(error: &Error, language: Language) -> Vec<u8> {
+    let row = error.code().row();
+    let detail = error.detail();
+    let text = texts::of(language, error.code(), false);
+    to_json(&Problem {
+        code: error.code().number(),
+        name: row.name,
+        outcome: row.outcome.name(),
+        message: error.message(),
+        http_status: detail.http_status,
+        engage_code: detail.engage_code.as_deref(),
+        operation_id: error.operation(),
+        purchase_id: error.purchase(),
+        attempts: detail.attempts,
+        retry_after_ms: detail.retry_after_ms,
+        cause: error.cause(),
+        for_cashier: text.cashier,
+        for_member: text.member,
+        operation: error.object().and_then(|object| serde_json::from_str(object).ok()),
+    })
 }
 
 /// The operation object.
@@ -102,21 +116,27 @@ struct OperationObject<'a> {
     writer_version: &'a str,
     /// Who acts: see `eps_code_action`.
     action: &'static str,
+    for_cashier: &'static str,
+    for_member: &'static str,
     purchase: Option<&'a RawValue>,
     reward: Option<&'a RawValue>,
 }
 
 impl<'a> OperationObject<'a> {
-    fn of(intent: &'a Intent, existing: Option<bool>, tenant: &str) -> Self {
-        let foreign = intent.tenant.as_deref().is_some_and(|theirs| theirs != tenant);
+    fn of(intent: &'a Intent, existing: Option<bool>, config: &Config) -> Self {
+        let foreign = intent.tenant.as_deref().is_some_and(|theirs| theirs != config.tenant);
         let pending = !intent.state.is_final();
         let progress = &intent.progress;
         let row = intent.code.row();
         let response = intent.response.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let needs_review = intent.needs_review() || (foreign && pending);
         let (purchase, redeem) = match intent.operation {
             Operation::Purchase(purchase) => (Some(purchase), None),
             Operation::Redeem(redeem) => (None, Some(redeem)),
         };
+        // Only a person can resolve what belongs to another tenant.
+        let shown = if needs_review { Code::PendingNeedsReview } else { intent.code };
+        let text = texts::of(config.language, shown, redeem.is_some());
         Self {
             operation_id: intent.id(),
             kind: intent.operation.kind(),
@@ -133,7 +153,7 @@ impl<'a> OperationObject<'a> {
             attempts: intent.detail.attempts,
             http_status: intent.detail.http_status,
             engage_code: intent.detail.engage_code.as_deref(),
-            needs_review: intent.needs_review() || (foreign && pending),
+            needs_review,
             recorded_at_ms: intent.recorded_at,
             resolved_at_ms: intent.resolved_at,
             acknowledged_at_ms: intent.acknowledged_at,
@@ -151,43 +171,45 @@ impl<'a> OperationObject<'a> {
             request_ids: &progress.request_ids,
             writer_version: &progress.writer_version,
             action: row.action().name(),
+            for_cashier: text.cashier,
+            for_member: text.member,
             purchase: response.filter(|_| purchase.is_some()),
             reward: response.filter(|_| redeem.is_some()),
         }
     }
 }
 
-/// Returns the operation object of an intent. `tenant`: the client's.
-pub(crate) fn operation(intent: &Intent, tenant: &str) -> Vec<u8> {
-    to_json(&OperationObject::of(intent, None, tenant))
+/// Returns the operation object of an intent.
+pub(crate) fn operation(intent: &Intent, config: &Config) -> Vec<u8> {
+    to_json(&OperationObject::of(intent, None, config))
 }
 
 /// Returns the operation object of a purchase or a redeem, with `existing`.
-pub(crate) fn operation_result(intent: &Intent, existing: bool, tenant: &str) -> Vec<u8> {
-    to_json(&OperationObject::of(intent, Some(existing), tenant))
+pub(crate) fn operation_result(intent: &Intent, existing: bool, config: &Config) -> Vec<u8> {
+    to_json(&OperationObject::of(intent, Some(existing), config))
 }
 
 /// Returns `{"operations": […]}`.
-pub(crate) fn operations(intents: &[Intent], tenant: &str) -> Vec<u8> {
+pub(crate) fn operations(intents: &[Intent], config: &Config) -> Vec<u8> {
     #[derive(Serialize)]
     struct Operations<'a> {
         operations: Vec<OperationObject<'a>>,
     }
-    to_json(&Operations { operations: objects(intents, tenant) })
+    to_json(&Operations { operations: objects(intents, config) })
 }
 
 /// Returns `{"operations": […], "next": cursor or null}`.
-pub(crate) fn operation_page(intents: &[Intent], next: Option<&str>, tenant: &str) -> Vec<u8> {
+pub(crate) fn operation_page(intents: &[Intent], next: Option<&str>, config: &Config) -> Vec<u8> {
     #[derive(Serialize)]
     struct Page<'a> {
         operations: Vec<OperationObject<'a>>,
         next: Option<&'a str>,
     }
-    to_json(&Page { operations: objects(intents, tenant), next })
+    to_json(&Page { operations: objects(intents, config), next })
 }
 
-fn objects<'a>(intents: &'a [Intent], tenant: &str) -> Vec<OperationObject<'a>> {
-    intents.iter().map(|intent| OperationObject::of(intent, None, tenant)).collect()
+fn objects<'a>(intents: &'a [Intent], config: &Config) -> Vec<OperationObject<'a>> {
+    intents.iter().map(|intent| OperationObject::of(intent, None, config)).collect()
 }
 
 /// The result of `eps_resolve_pending`.
@@ -241,6 +263,34 @@ impl From<Receipt> for ReceiptObject {
         let Receipt { title, description, barcode, expires_on, instruction, value_type, value } = receipt;
         Self { title, description, barcode, expires_on, instruction, value_type, value }
     }
+}
+
+/// Returns the result of `eps_check`. `pending_points`: None where the journal could not be read.
+pub(crate) fn checks(checks: &[Check], pending_points: Option<u64>) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct CheckObject<'a> {
+        name: &'static str,
+        status: &'static str,
+        message: &'a str,
+        action: Option<&'static str>,
+        since_ms: Option<Millis>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct HealthReport<'a> {
+        status: &'static str,
+        checks: Vec<CheckObject<'a>>,
+        pending_points: Option<u64>,
+    }
+    let objects = checks.iter().map(|check| CheckObject {
+        name: check.name,
+        status: check.status.name(),
+        message: &check.message,
+        action: check.action,
+        since_ms: check.since_ms,
+    });
+    to_json(&HealthReport { status: check::overall(checks).name(), checks: objects.collect(), pending_points })
 }
 
 /// Returns the result of `eps_read_stats`. `journal`: the pending and the unacknowledged

@@ -2,7 +2,8 @@
 //! thread, and gives purchases and redeems to the runtime.
 
 use crate::api::{self, JournalCopy, Resolution};
-use crate::config::{Config, Fields};
+use crate::config::{Config, Fields, LogFile, LogLevel};
+use crate::core::check;
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::Channel;
 use crate::core::error::{Error, Result};
@@ -12,11 +13,13 @@ use crate::core::machine;
 use crate::engage::{ContactKey, Engage};
 use crate::journal::Filter;
 use crate::log::{Field, Level, Log, Sink};
+use crate::metrics::{self, Readings};
 use crate::rt::Instant;
 pub use crate::runtime::Notify;
 use crate::runtime::{NamedCall, NamedCalls, Runtime, Until, WaitLimit};
 use crate::secret::Secret;
 use crate::stats::Stats;
+use crate::texts::Language;
 use crate::transport::{Call, Cancellation};
 use std::path::Path;
 use std::sync::Arc;
@@ -71,7 +74,10 @@ impl Client {
     pub fn open(config_json: &str) -> Result<Self> {
         let config = Arc::new(Config::parse(config_json)?);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
-        let engage = Arc::new(Engage::new(&config, &log)?);
+        if let Some(LogFile { path, level, bytes, files }) = &config.log_file {
+            log.write_to(path.clone(), level_of(*level), *bytes, *files);
+        }
+        let engage = Arc::new(Engage::new(&config, &log, &stats)?);
         let runtime = Runtime::open(&config, &engage, &log, &stats)?;
         let cancellation = Arc::default();
         if config.preconnect {
@@ -135,7 +141,7 @@ impl Client {
     /// Lists the items that a member can buy now: Engage's JSON array. Options: `waitMs`.
     pub fn list_items(&self, contact: ContactId, options: Option<&str>) -> Result<Vec<u8>> {
         self.read("items.listed", Some(contact), options, |call, _| {
-            Ok(move |engage: &Engage| engage.items(contact, &call))
+            Ok(move |_: &Engage| self.runtime.items(contact, &call))
         })
     }
 
@@ -193,7 +199,7 @@ impl Client {
     /// Returns the operation object of a purchase or a redeem. Of one that was submitted and is
     /// pending it is a part of the error.
     fn result(&self, intent: Intent, existing: bool) -> Result<Vec<u8>> {
-        let object = api::operation_result(&intent, existing, &self.config.tenant);
+        let object = api::operation_result(&intent, existing, &self.config);
         let is_pending = !intent.state.is_final();
         match machine::outcome_of(intent, Code::PendingSubmitted) {
             Ok(_) => Ok(object),
@@ -213,7 +219,7 @@ impl Client {
         if reference.is_some() {
             intents.retain(|intent| intent.reference == reference);
         }
-        Ok(api::operations(&intents, &self.config.tenant))
+        Ok(api::operations(&intents, &self.config))
     }
 
     /// Lists what the journal holds, oldest first: `{"operations": […], "next": cursor or null}`.
@@ -225,7 +231,7 @@ impl Client {
         fields.finish()?;
         let intents = self.runtime.list(&filter)?;
         let next = intents.last().filter(|_| intents.len() == filter.limit).map(cursor_of);
-        Ok(api::operation_page(&intents, next.as_deref(), &self.config.tenant))
+        Ok(api::operation_page(&intents, next.as_deref(), &self.config))
     }
 
     /// Stores the decision of a person about an operation in manual review, and acknowledges it:
@@ -239,14 +245,14 @@ impl Client {
         let (by, note) = (text(&mut fields, "by")?, text(&mut fields, "note")?);
         fields.finish()?;
         let review = ReviewDecision { resolution: resolution.to_owned(), by, note, at_ms: 0 };
-        Ok(api::operation(&self.runtime.resolve_review(id, &review)?, &self.config.tenant))
+        Ok(api::operation(&self.runtime.resolve_review(id, &review)?, &self.config))
     }
 
     /// Acknowledges all operations of a reference, or none: `{"operations": […]}`.
     pub fn acknowledge_reference(&self, reference: &str, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         fields(options)?.finish()?;
-        Ok(api::operations(&self.runtime.acknowledge_reference(reference)?, &self.config.tenant))
+        Ok(api::operations(&self.runtime.acknowledge_reference(reference)?, &self.config))
     }
 
     /// Copies the journal into a new file while it is in use: `{"path", "bytes", "operations"}`.
@@ -263,7 +269,7 @@ impl Client {
     /// Returns the last known state of an operation: the operation object.
     pub fn get_operation(&self, id: OperationId) -> Result<Vec<u8>> {
         self.check_open()?;
-        Ok(api::operation(&self.runtime.get(id)?, &self.config.tenant))
+        Ok(api::operation(&self.runtime.get(id)?, &self.config))
     }
 
     /// Queries every pending outcome now: `{"resolved": n, "pending": n}`. Options: `waitMs`.
@@ -280,7 +286,7 @@ impl Client {
     /// nothing.
     pub fn acknowledge(&self, id: OperationId) -> Result<Vec<u8>> {
         self.check_open()?;
-        Ok(api::operation(&self.runtime.acknowledge(id)?, &self.config.tenant))
+        Ok(api::operation(&self.runtime.acknowledge(id)?, &self.config))
     }
 
     /// Returns counters since the open, and the counts of the journal.
@@ -292,6 +298,27 @@ impl Client {
             (pending as u64, (intents.len() - pending) as u64)
         });
         Ok(api::stats(&self.stats, counts))
+    }
+
+    /// Checks everything that a sale needs: `{"status", "checks": […], "pendingPoints"}`. Options:
+    /// `callId`, `offline`, `waitMs`.
+    pub fn check(&self, options: Option<&str>) -> Result<Vec<u8>> {
+        self.check_open()?;
+        let mut options = self.options(options)?;
+        let offline = options.fields.flag("offline", false)?;
+        let call = self.call(&options.scope);
+        options.fields.finish()?;
+        let facts = self.runtime.gather_facts(!offline, &call).map_err(|error| self.closed_or(error))?;
+        let points = facts.operations.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.points);
+        Ok(api::checks(&check::checks(&facts), points))
+    }
+
+    /// Returns the metrics of this client and its journal: OpenMetrics text.
+    pub fn read_metrics(&self) -> Result<Vec<u8>> {
+        self.check_open()?;
+        Ok(self.runtime.with_readings(|readings| {
+            metrics::text(&self.stats, &Readings { dropped_lines: self.log.dropped_lines(), ..readings })
+        }))
     }
 
     /// Sets or removes the log function. After the return the old one is not called again.
@@ -327,10 +354,7 @@ impl Client {
         let request = prepare(call, &mut options.fields)?;
         options.fields.finish()?;
         self.stats.reads.add();
-        let result = request(&self.engage).map_err(|error| match error.code() {
-            Code::Cancelled if self.cancellation.is_closed() => Error::of(Code::Closed),
-            _ => error,
-        });
+        let result = request(&self.engage).map_err(|error| self.closed_or(error));
         let code = result.as_ref().map_or_else(Error::code, |_| Code::Ok);
         let ms = began.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
         let mut fields = vec![("code", Field::Code(code)), ("ms", Field::Number(ms))];
@@ -339,10 +363,23 @@ impl Client {
         result
     }
 
+    /// Returns the error of a call that was cancelled, where the client was closed.
+    fn closed_or(&self, error: Error) -> Error {
+        match error.code() {
+            Code::Cancelled if self.cancellation.is_closed() => Error::of(Code::Closed),
+            _ => error,
+        }
+    }
+
     /// Returns the call of a request that is made while the caller waits.
     fn call(&self, scope: &Scope<'_>) -> Arc<Call> {
         let limit = scope.wait.min(self.config.request_timeout);
         Arc::new(Call::new(Instant::now() + limit, scope.cancellation()))
+    }
+
+    /// Returns the language of the texts for the cashier and the member.
+    pub(crate) fn language(&self) -> Language {
+        self.config.language
     }
 
     fn check_open(&self) -> Result<()> {
@@ -369,6 +406,15 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+fn level_of(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Error => Level::Error,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
     }
 }
 

@@ -21,6 +21,7 @@ mod engage;
 pub mod ffi;
 mod journal;
 mod log;
+mod metrics;
 #[allow(unsafe_code)]
 mod os;
 mod panics;
@@ -31,6 +32,7 @@ mod secret;
 #[path = "../tests/simulation/world/mod.rs"]
 pub mod simulation;
 mod stats;
+mod texts;
 mod transport;
 mod version;
 
@@ -40,5 +42,5 @@ pub use core::code::{self, Code, Outcome};
 pub use core::error::{Detail, Error, Result};
 pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;
-pub use log::{Level, Sink};
+pub use log::{EVENTS, Event, FIELDS, Level, Sink};
 pub use version::VERSION;

@@ -274,6 +274,24 @@ namespace EngagePointShop
         /// journal.</summary>
         public Stats ReadStats() => new Stats(Checked((out Native.Buffer buffer) => native.eps_read_stats(client, out buffer)));
 
+        /// <summary>Checks everything that a sale needs, and says what to do about what is
+        /// wrong.</summary>
+        public HealthReport Check(CheckOptions options = null) => new HealthReport(Ask(native.eps_check, Options(options?.ToJson())));
+
+        /// <summary>Returns the metrics of this client and its journal: OpenMetrics text.</summary>
+        public string ReadMetrics()
+        {
+            try
+            {
+                return CheckedText(native, (out Native.Buffer buffer) => native.eps_read_metrics(client, out buffer));
+            }
+            finally
+            {
+                // The garbage collector must not close the client during its own call.
+                GC.KeepAlive(handle);
+            }
+        }
+
         // --- The same calls as tasks -------------------------------------------------------------
 
         /// <summary>Calls <see cref="FindContact"/> on a thread of its own. The token

@@ -33,13 +33,14 @@ namespace EngagePointShop
     {
         /// <summary>No lines.</summary>
         Off = 0,
-        /// <summary>Faults that need an administrator: the journal fails.</summary>
+        /// <summary>Faults that need an administrator: the journal fails, the key is
+        /// rejected.</summary>
         Error = 1,
-        /// <summary>Reads that failed, log lines that were dropped.</summary>
+        /// <summary>Reads and status queries that failed, log lines that were dropped.</summary>
         Warn = 2,
         /// <summary>Every attempt, and its outcome.</summary>
         Info = 3,
-        /// <summary>Every read.</summary>
+        /// <summary>Every read and every request.</summary>
         Debug = 4,
     }
 

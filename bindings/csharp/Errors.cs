@@ -32,6 +32,12 @@ namespace EngagePointShop
         /// <summary>The message for a person: the problem and the next action.</summary>
         public string Explanation => Problem["message"].Text ?? Client.MeaningOf(Code);
 
+        /// <summary>What the cashier reads, in the language of the configuration.</summary>
+        public string ForCashier => Problem["forCashier"].Text;
+
+        /// <summary>What the member is shown, in the language of the configuration.</summary>
+        public string ForMember => Problem["forMember"].Text;
+
         /// <summary>The HTTP status of the response, if there was one.</summary>
         public int? HttpStatus => (int?)Problem["httpStatus"].Integer;
 

@@ -67,6 +67,12 @@ namespace EngagePointShop
         /// <summary>See <see cref="Client.ReadStats"/>.</summary>
         Stats ReadStats();
 
+        /// <summary>See <see cref="Client.Check(CheckOptions)"/>.</summary>
+        HealthReport Check(CheckOptions options = null);
+
+        /// <summary>See <see cref="Client.ReadMetrics"/>.</summary>
+        string ReadMetrics();
+
         /// <summary>See <see cref="Client.FindContactAsync"/>.</summary>
         Task<string> FindContactAsync(string key, string value, ContactOptions options = null, CancellationToken cancellation = default(CancellationToken));
 

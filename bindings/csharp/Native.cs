@@ -82,6 +82,8 @@ namespace EngagePointShop
         internal readonly Ask3 eps_resolve_review;
         internal readonly Ask2 eps_acknowledge_reference;
         internal readonly Ask2 eps_backup_journal;
+        internal readonly Ask1 eps_check;
+        internal readonly Ask eps_read_metrics;
         internal readonly Ask eps_read_stats;
         internal readonly SetLog eps_set_log;
         internal readonly SetNotify eps_set_notify;
@@ -136,6 +138,8 @@ namespace EngagePointShop
             Find(out eps_resolve_review, nameof(eps_resolve_review));
             Find(out eps_acknowledge_reference, nameof(eps_acknowledge_reference));
             Find(out eps_backup_journal, nameof(eps_backup_journal));
+            Find(out eps_check, nameof(eps_check));
+            Find(out eps_read_metrics, nameof(eps_read_metrics));
             Find(out eps_read_stats, nameof(eps_read_stats));
             Find(out eps_set_log, nameof(eps_set_log));
             Find(out eps_set_notify, nameof(eps_set_notify));

@@ -92,6 +92,12 @@ namespace EngagePointShop
         /// FindReward was certain.</summary>
         public string AssignmentId => Json["assignmentId"].Text;
 
+        /// <summary>What the cashier reads, in the language of the configuration.</summary>
+        public string ForCashier => Json["forCashier"].Text;
+
+        /// <summary>What the member is shown, in the language of the configuration.</summary>
+        public string ForMember => Json["forMember"].Text;
+
         /// <summary>The channel of a redeem; null for a purchase.</summary>
         public string Channel => Json["channel"].Text;
 
@@ -350,6 +356,44 @@ namespace EngagePointShop
         public long Operations => Json["operations"].Integer ?? 0;
     }
 
+    /// <summary>The result of Check.</summary>
+    public sealed class HealthReport : JsonObject
+    {
+        /// <summary>Takes the JSON of a result, also for the tests of a POS.</summary>
+        public HealthReport(Json json) : base(json) { }
+
+        /// <summary>The worst status: "ok", "warn" or "fail".</summary>
+        public string Status => Json["status"].Text;
+
+        /// <summary>The checks.</summary>
+        public IReadOnlyList<HealthCheck> Checks => Json["checks"].Items.Select(check => new HealthCheck(check)).ToList();
+
+        /// <summary>The points of the pending purchases as far as they are known; null without a
+        /// journal.</summary>
+        public long? PendingPoints => Json["pendingPoints"].Integer;
+    }
+
+    /// <summary>One check of a HealthReport.</summary>
+    public sealed class HealthCheck : JsonObject
+    {
+        internal HealthCheck(Json json) : base(json) { }
+
+        /// <summary>The name.</summary>
+        public string Name => Json["name"].Text;
+
+        /// <summary>The status: "ok", "warn", "fail" or "unknown".</summary>
+        public string Status => Json["status"].Text;
+
+        /// <summary>What was found.</summary>
+        public string Message => Json["message"].Text;
+
+        /// <summary>Who does what, or null.</summary>
+        public string Action => Json["action"].Text;
+
+        /// <summary>Since when, or null.</summary>
+        public DateTimeOffset? Since => Time(Json["sinceMs"]);
+    }
+
     /// <summary>The counters since open, and the numbers of records in the journal.</summary>
     public sealed class Stats : JsonObject
     {
@@ -411,6 +455,15 @@ namespace EngagePointShop
             copy.CallId = CallId ?? callId;
             return copy;
         }
+    }
+
+    /// <summary>The options of Check.</summary>
+    public sealed class CheckOptions : CallOptions
+    {
+        /// <summary>Whether only the checks are made that ask no server.</summary>
+        public bool Offline { get; set; }
+
+        internal override Dictionary<string, object> ToJson() => new Dictionary<string, object>(base.ToJson()) { ["offline"] = Offline };
     }
 
     /// <summary>The options of FindContact.</summary>
@@ -623,6 +676,23 @@ namespace EngagePointShop
         /// sale.</summary>
         public string IdScope { get; set; }
 
+        /// <summary>The language of ForCashier and ForMember: "en" (the default), "sv", "nb", "da",
+        /// "fi" or "de".</summary>
+        public string Language { get; set; }
+
+        /// <summary>The absolute path of the library's own log file; none if null.</summary>
+        public string LogFile { get; set; }
+
+        /// <summary>The level of the lines in LogFile: "error", "warn", "info" (the default) or
+        /// "debug".</summary>
+        public string LogLevel { get; set; }
+
+        /// <summary>The size at which LogFile is renamed and begun anew; 5 MiB if null.</summary>
+        public long? LogFileBytes { get; set; }
+
+        /// <summary>The number of log files, the newest one included; 5 if null.</summary>
+        public int? LogFiles { get; set; }
+
         /// <summary>The time for which acknowledged records are kept, in days; 90 if
         /// null.</summary>
         public int? RetentionDays { get; set; }
@@ -664,6 +734,11 @@ namespace EngagePointShop
             ["historyLagMs"] = Ms(HistoryLag),
             ["referenceWindowMs"] = Ms(ReferenceWindow),
             ["idScope"] = IdScope,
+            ["language"] = Language,
+            ["logFile"] = LogFile,
+            ["logLevel"] = LogLevel,
+            ["logFileBytes"] = LogFileBytes,
+            ["logFiles"] = LogFiles,
             ["retentionDays"] = RetentionDays,
             ["sealPath"] = SealPath,
             ["journalRole"] = JournalRole,

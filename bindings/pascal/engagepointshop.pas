@@ -158,6 +158,10 @@ type
     function BackupJournal(const path: UTF8String): TEpsJson;
     { Returns the counters since open, and the numbers of records in the journal. }
     function ReadStats: TEpsJson;
+    { Checks everything that a sale needs, and says what to do about what is wrong. }
+    function Check(const options: TEpsOptions): TEpsJson;
+    { Returns the metrics of this client and its journal: OpenMetrics text. }
+    function ReadMetrics: UTF8String;
     { Sets the event that gets each line of the log, as JSON. Nil removes it. }
     procedure SetLog(level: Int32; event: TEpsLogEvent);
     { Sets the event that gets each operation whose state has changed, first every one that is not
@@ -183,13 +187,13 @@ const
   // The log levels. Each level includes the levels above it.
   /// No lines.
   EPS_LOG_OFF = 0;
-  /// Faults that need an administrator: the journal fails.
+  /// Faults that need an administrator: the journal fails, the key is rejected.
   EPS_LOG_ERROR = 1;
-  /// Reads that failed, log lines that were dropped.
+  /// Reads and status queries that failed, log lines that were dropped.
   EPS_LOG_WARN = 2;
   /// Every attempt, and its outcome.
   EPS_LOG_INFO = 3;
-  /// Every read.
+  /// Every read and every request.
   EPS_LOG_DEBUG = 4;
 
   // Codes. The class of a code says what the POS does next.
@@ -428,6 +432,8 @@ var
   eps_acknowledge_reference: function(client: PEpsClient; reference: PAnsiChar; options_json: PAnsiChar; out output: TEpsBuffer): Int32; cdecl;
   eps_backup_journal: function(client: PEpsClient; path: PAnsiChar; options_json: PAnsiChar; out output: TEpsBuffer): Int32; cdecl;
   eps_read_stats: function(client: PEpsClient; out output: TEpsBuffer): Int32; cdecl;
+  eps_check: function(client: PEpsClient; options_json: PAnsiChar; out output: TEpsBuffer): Int32; cdecl;
+  eps_read_metrics: function(client: PEpsClient; out output: TEpsBuffer): Int32; cdecl;
   eps_set_log: function(client: PEpsClient; level: Int32; fn: TEpsLogFunction; user: Pointer): Int32; cdecl;
   eps_set_notify: function(client: PEpsClient; fn: TEpsNotifyFunction; user: Pointer): Int32; cdecl;
   eps_new_id: function(out output: TEpsBuffer): Int32; cdecl;
@@ -545,6 +551,8 @@ begin
   Find('eps_acknowledge_reference', @@eps_acknowledge_reference);
   Find('eps_backup_journal', @@eps_backup_journal);
   Find('eps_read_stats', @@eps_read_stats);
+  Find('eps_check', @@eps_check);
+  Find('eps_read_metrics', @@eps_read_metrics);
   Find('eps_set_log', @@eps_set_log);
   Find('eps_set_notify', @@eps_set_notify);
   Find('eps_new_id', @@eps_new_id);
@@ -589,7 +597,7 @@ begin
   eps_buffer_dispose(buffer);
 end;
 
-procedure Check(code: Int32; const problem: TEpsJson);
+procedure CheckCode(code: Int32; const problem: TEpsJson);
 begin
   if code = EPS_OK then Exit;
   case eps_outcome(code) of
@@ -603,7 +611,7 @@ end;
 function Checked(code: Int32; var buffer: TEpsBuffer): TEpsJson;
 begin
   Result := Taken(buffer);
-  Check(code, Result);
+  CheckCode(code, Result);
 end;
 
 function EpsOptions: TEpsOptions;
@@ -887,17 +895,17 @@ end;
 
 procedure TEpsClient.Close;
 begin
-  Check(eps_client_close(FHandle), EpsJson(''));
+  CheckCode(eps_client_close(FHandle), EpsJson(''));
 end;
 
 procedure TEpsClient.Cancel;
 begin
-  Check(eps_cancel(FHandle), EpsJson(''));
+  CheckCode(eps_cancel(FHandle), EpsJson(''));
 end;
 
 procedure TEpsClient.CancelCall(const callId: UTF8String);
 begin
-  Check(eps_cancel_call(FHandle, Given(callId)), EpsJson(''));
+  CheckCode(eps_cancel_call(FHandle, Given(callId)), EpsJson(''));
 end;
 
 function Spent(code: Int32; var buffer: TEpsBuffer): TEpsJson;
@@ -907,7 +915,7 @@ begin
   if (code = EPS_PENDING_SUBMITTED) and Result.Has('/operation') then
     Result := Result.Value('/operation')
   else
-    Check(code, Result);
+    CheckCode(code, Result);
 end;
 
 function TEpsClient.FindContact(const key, value: UTF8String; const options: TEpsOptions): UTF8String;
@@ -1036,6 +1044,20 @@ begin
   Result := Checked(eps_read_stats(FHandle, buffer), buffer);
 end;
 
+function TEpsClient.Check(const options: TEpsOptions): TEpsJson;
+var
+  buffer: TEpsBuffer;
+begin
+  Result := Checked(eps_check(FHandle, Given(options.ToJson), buffer), buffer);
+end;
+
+function TEpsClient.ReadMetrics: UTF8String;
+var
+  buffer: TEpsBuffer;
+begin
+  Result := Checked(eps_read_metrics(FHandle, buffer), buffer).Json;
+end;
+
 procedure TEpsClient.SetLog(level: Int32; event: TEpsLogEvent);
 var
   number: NativeUInt;
@@ -1047,7 +1069,7 @@ begin
   else
     code := eps_set_log(FHandle, level, nil, nil);
   if code <> EPS_OK then Drop(number);
-  Check(code, EpsJson(''));
+  CheckCode(code, EpsJson(''));
   Drop(FLog);
   FLog := number;
 end;
@@ -1063,7 +1085,7 @@ begin
   else
     code := eps_set_notify(FHandle, nil, nil);
   if code <> EPS_OK then Drop(number);
-  Check(code, EpsJson(''));
+  CheckCode(code, EpsJson(''));
   Drop(FNotify);
   FNotify := number;
 end;

@@ -106,26 +106,16 @@ static int acts(int32_t code, const char *action) {
     return strcmp(eps_code_action(code), action) == 0;
 }
 
-/* Prints the outcome for the cashier. The outcome says what happened to the points, and the action
- * says who acts. Both know every code, also a newer one. */
-static void show_cashier(int32_t code) {
+/* Prints the outcome for the cashier, and what the member is shown. The library has both texts for
+ * every code, also a newer one; "language" in the configuration chooses their language. The action
+ * says who acts: a fault of the program is nothing that a member should read about. */
+static void show_cashier(int32_t code, const cJSON *object) {
     if (code == EPS_OK) {
         puts("==> The reward is bought.");
-    } else if (eps_outcome(code) == EPS_OUTCOME_PENDING) {
-        /* Never show it as failed. A second press is the existing purchase and never deducts
-         * twice. */
-        if (acts(code, "wait")) puts("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
-        else if (acts(code, "review")) puts("==> The purchase is pending. Let the sale go on. A manual review is needed.");
-        else puts("==> The purchase is pending. Let the sale go on, and call the administrator.");
-    } else if (acts(code, "tellMember")) {
-        puts("==> The purchase was declined. No points were deducted. Inform the member.");
-    } else if (acts(code, "retry")) {
-        puts("==> Nothing was sent. You may try again.");
-    } else if (acts(code, "fixProgram")) {
-        puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-    } else { /* The configuration, the key or the journal: the member is not declined. */
-        puts("==> Rewards are not available now. No points were deducted. Call the administrator.");
+        return;
     }
+    printf("==> %s\n", text_of(object, "forCashier"));
+    if (!acts(code, "fixProgram")) printf("    For the member: %s\n", text_of(object, "forMember"));
 }
 
 /* Returns the exit code. The outcome says what happened to the points, also for a code that is
@@ -352,8 +342,7 @@ static int32_t find_member(eps_client *shop, const char *member, char **contact)
         *contact = copy_of(id, strlen(id));
         printf("The member is %s.\n", id);
     } else {
-        if (acts(code, "tellMember")) puts("==> There is no such member.");
-        else show_cashier(code);
+        show_cashier(code, json);
         show_problem("cannot find the member", code, json);
     }
     cJSON_Delete(json);
@@ -386,7 +375,7 @@ static int32_t choose_offer(eps_client *shop, const arguments *given, const char
     cJSON *items = take(&buffer);
     *chosen = NULL;
     if (code != EPS_OK) {
-        show_cashier(code);
+        show_cashier(code, items);
         show_problem("cannot list the offers", code, items);
         cJSON_Delete(items);
         return code;
@@ -417,7 +406,7 @@ static int buy(eps_client *shop, const arguments *given, const char *contact, co
     code = eps_purchase(shop, contact, item, options_json, &buffer);
     cJSON_free(options_json);
     json = take(&buffer);
-    show_cashier(code);
+    show_cashier(code, json);
     if (code == EPS_OK) {
         const cJSON *purchase = cJSON_GetObjectItemCaseSensitive(json, "purchase");
         char *assignment;

@@ -56,29 +56,18 @@ void show_problem(const char *step, const eps::Result &result) {
     }
 }
 
-/// Prints the outcome for the cashier. The outcome says what happened to the points, and the action
-/// says who acts. Both know every code, also a newer one.
-void show_cashier(eps::Code code) {
-    const auto action = eps::action(code);
-    if (code == eps::Code::ok) {
+/// Prints the outcome for the cashier, and what the member is shown. The library has both texts for
+/// every code, also a newer one; "language" in the configuration chooses their language. The action
+/// says who acts: a fault of the program is nothing that a member should read about.
+void show_cashier(const eps::Result &result) {
+    if (result) {
         std::puts("==> The reward is bought.");
-    } else if (eps::outcome(code) == eps::Outcome::pending) {
-        // Never show it as failed. A second press is the existing purchase and never deducts twice.
-        if (action == eps::Action::wait) {
-            std::puts("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
-        } else if (action == eps::Action::review) {
-            std::puts("==> The purchase is pending. Let the sale go on. A manual review is needed.");
-        } else {
-            std::puts("==> The purchase is pending. Let the sale go on, and call the administrator.");
-        }
-    } else if (action == eps::Action::tell_member) {
-        std::puts("==> The purchase was declined. No points were deducted. Inform the member.");
-    } else if (action == eps::Action::retry) {
-        std::puts("==> Nothing was sent. You may try again.");
-    } else if (action == eps::Action::fix_program) {
-        std::puts("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-    } else { // The configuration, the key or the journal: the member is not declined.
-        std::puts("==> Rewards are not available now. No points were deducted. Call the administrator.");
+        return;
+    }
+    const json problem = read(result);
+    std::printf("==> %s\n", text_of(problem, "forCashier").c_str());
+    if (result.action() != eps::Action::fix_program) {
+        std::printf("    For the member: %s\n", text_of(problem, "forMember").c_str());
     }
 }
 
@@ -241,8 +230,7 @@ eps::Result find_member(const eps::Client &shop, std::string_view member, std::s
         std::printf("The member is %s.\n", contact.c_str());
         return found;
     }
-    if (found.action() == eps::Action::tell_member) std::puts("==> There is no such member.");
-    else show_cashier(found.code());
+    show_cashier(found);
     show_problem("cannot find the member", found);
     return found;
 }
@@ -265,7 +253,7 @@ eps::Result choose_offer(const eps::Client &shop, const Arguments &given, const 
     const auto wanted = given.find("--item");
     auto listed = shop.list_items(contact);
     if (!listed) {
-        show_cashier(listed.code());
+        show_cashier(listed);
         show_problem("cannot list the offers", listed);
         return listed;
     }
@@ -288,7 +276,7 @@ int buy(const eps::Client &shop, const Arguments &given, const std::string &cont
     options["snapshotRewards"] = true; // With it, the new reward is distinguished from older ones.
     const auto result = shop.purchase(contact, item, options.dump());
     const json operation = read(result);
-    show_cashier(result.code());
+    show_cashier(result);
     if (result) {
         std::printf("Purchase %s for %.0f points%s\n", text_of(operation, "purchaseId").c_str(),
                     number_of(operation.at("purchase"), "cost"),

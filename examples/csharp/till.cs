@@ -24,43 +24,14 @@ static class Till
         if (problem.HttpStatus != null) Console.Error.WriteLine(("    HTTP status " + problem.HttpStatus + " " + problem.EngageCode).TrimEnd());
     }
 
-    /// <summary>Prints the outcome for the cashier. The exception's type says what happened to the
-    /// points, and the action says who acts. Both know every code, also a newer one.</summary>
+    /// <summary>Prints the outcome for the cashier, and what the member is shown. The library has
+    /// both texts for every code, also a newer one; Language in the configuration chooses their
+    /// language. The action says who acts: a fault of the program is nothing that a member should
+    /// read about.</summary>
     static void ShowCashier(PointShopException problem)
     {
-        if (problem is PendingException)
-        {
-            // Never show it as failed. A second press is the existing purchase and never deducts
-            // twice.
-            if (problem.Action == CodeAction.Wait)
-            {
-                Console.WriteLine("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
-            }
-            else if (problem.Action == CodeAction.Review)
-            {
-                Console.WriteLine("==> The purchase is pending. Let the sale go on. A manual review is needed.");
-            }
-            else
-            {
-                Console.WriteLine("==> The purchase is pending. Let the sale go on, and call the administrator.");
-            }
-            return;
-        }
-        switch (problem.Action)
-        {
-            case CodeAction.TellMember:
-                Console.WriteLine("==> The purchase was declined. No points were deducted. Inform the member.");
-                break;
-            case CodeAction.Retry:
-                Console.WriteLine("==> Nothing was sent. You may try again.");
-                break;
-            case CodeAction.FixProgram:
-                Console.WriteLine("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-                break;
-            default: // The configuration, the key or the journal: the member is not declined.
-                Console.WriteLine("==> Rewards are not available now. No points were deducted. Call the administrator.");
-                break;
-        }
+        Console.WriteLine("==> " + problem.ForCashier);
+        if (problem.Action != CodeAction.FixProgram) Console.WriteLine("    For the member: " + problem.ForMember);
     }
 
     /// <summary>Returns the exit code. The exception's type says what happened to the points, also
@@ -241,8 +212,7 @@ static class Till
         }
         catch (PointShopException problem)
         {
-            if (problem.Action == CodeAction.TellMember) Console.WriteLine("==> There is no such member.");
-            else ShowCashier(problem);
+            ShowCashier(problem);
             ShowProblem("cannot find the member", problem);
             throw;
         }

@@ -51,34 +51,14 @@ final class Till {
     }
 
     /**
-     * Prints the outcome for the cashier. The exception's type says what happened to the points,
-     * and the action says who acts. Both know every code, also a newer one.
+     * Prints the outcome for the cashier, and what the member is shown. The library has both texts
+     * for every code, also a newer one; language in the configuration chooses their language. The
+     * action says who acts: a fault of the program is nothing that a member should read about.
      */
     private static void showCashier(PointShopException problem) {
-        if (problem instanceof PendingException) {
-            // Never show it as failed. A second press is the existing purchase and never deducts
-            // twice.
-            if (problem.action() == Action.WAIT) {
-                System.out.println("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
-            } else if (problem.action() == Action.REVIEW) {
-                System.out.println("==> The purchase is pending. Let the sale go on. A manual review is needed.");
-            } else {
-                System.out.println("==> The purchase is pending. Let the sale go on, and call the administrator.");
-            }
-            return;
-        }
-        switch (problem.action()) {
-            case TELL_MEMBER:
-                System.out.println("==> The purchase was declined. No points were deducted. Inform the member.");
-                break;
-            case RETRY:
-                System.out.println("==> Nothing was sent. You may try again.");
-                break;
-            case FIX_PROGRAM:
-                System.out.println("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-                break;
-            default: // The configuration, the key or the journal: the member is not declined.
-                System.out.println("==> Rewards are not available now. No points were deducted. Call the administrator.");
+        System.out.println("==> " + problem.problem().forCashier());
+        if (problem.action() != Action.FIX_PROGRAM) {
+            System.out.println("    For the member: " + problem.problem().forMember());
         }
     }
 
@@ -273,11 +253,7 @@ final class Till {
             System.out.println("The member is " + contact + ".");
             return contact;
         } catch (PointShopException problem) {
-            if (problem.action() == Action.TELL_MEMBER) {
-                System.out.println("==> There is no such member.");
-            } else {
-                showCashier(problem);
-            }
+            showCashier(problem);
             showProblem("cannot find the member", problem);
             throw problem;
         }

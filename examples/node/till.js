@@ -20,29 +20,13 @@ function showProblem(step, error) {
 }
 
 /**
- * Prints the outcome for the cashier. The error's class says what happened to the points, and the
- * action says who acts. Both know every code, also a newer one.
+ * Prints the outcome for the cashier, and what the member is shown. The library has both texts for
+ * every code, also a newer one; `language` in the configuration chooses their language. The action
+ * says who acts: a fault of the program is nothing that a member should read about.
  */
 function showCashier(error) {
-  if (error instanceof Pending) {
-    // Never show it as failed. A second press is the existing purchase and never deducts twice.
-    if (error.action === Action.WAIT) {
-      console.log("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.");
-    } else if (error.action === Action.REVIEW) {
-      console.log("==> The purchase is pending. Let the sale go on. A manual review is needed.");
-    } else {
-      console.log("==> The purchase is pending. Let the sale go on, and call the administrator.");
-    }
-  } else if (error.action === Action.TELL_MEMBER) {
-    console.log("==> The purchase was declined. No points were deducted. Inform the member.");
-  } else if (error.action === Action.RETRY) {
-    console.log("==> Nothing was sent. You may try again.");
-  } else if (error.action === Action.FIX_PROGRAM) {
-    console.log("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.");
-  } else {
-    // The configuration, the key or the journal: the member is not declined.
-    console.log("==> Rewards are not available now. No points were deducted. Call the administrator.");
-  }
+  console.log(`==> ${error.problem.forCashier}`);
+  if (error.action !== Action.FIX_PROGRAM) console.log(`    For the member: ${error.problem.forMember}`);
 }
 
 /** Returns the exit code. The error's class says what happened, also for a newer code. */
@@ -208,8 +192,7 @@ async function findMember(shop, member) {
     console.log(`The member is ${contact}.`);
     return contact;
   } catch (error) {
-    if (problemOf(error).action === Action.TELL_MEMBER) console.log("==> There is no such member.");
-    else showCashier(error);
+    showCashier(problemOf(error));
     showProblem("cannot find the member", error);
     throw error;
   }

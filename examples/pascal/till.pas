@@ -77,28 +77,13 @@ begin
     Put(Errors, UTF8String(TrimRight(string('    HTTP status ' + error.Problem.Text('/httpStatus') + ' ' + error.Problem.Text('/engageCode')))));
 end;
 
-{ Prints the outcome for the cashier. The exception's class says what happened to the points, and the
-  action says who acts. Both know every code, also a newer one. }
+{ Prints the outcome for the cashier, and what the member is shown. The library has both texts for
+  every code, also a newer one; 'language' in the configuration chooses their language. The action
+  says who acts: a fault of the program is nothing that a member should read about. }
 procedure ShowCashier(error: EEpsError);
 begin
-  if error is EEpsPending then
-  begin
-    // Never show it as failed. A second press is the existing purchase and never deducts twice.
-    if error.Action = 'wait' then
-      Say('==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.')
-    else if error.Action = 'review' then
-      Say('==> The purchase is pending. Let the sale go on. A manual review is needed.')
-    else
-      Say('==> The purchase is pending. Let the sale go on, and call the administrator.');
-  end
-  else if error.Action = 'tellMember' then
-    Say('==> The purchase was declined. No points were deducted. Inform the member.')
-  else if error.Action = 'retry' then
-    Say('==> Nothing was sent. You may try again.')
-  else if error.Action = 'fixProgram' then
-    Say('==> The POS has a program error. Nothing was sent. Call the vendor of the POS.')
-  else // The configuration, the key or the journal: the member is not declined.
-    Say('==> Rewards are not available now. No points were deducted. Call the administrator.');
+  Say('==> ' + error.Problem.Text('/forCashier'));
+  if error.Action <> 'fixProgram' then Say('    For the member: ' + error.Problem.Text('/forMember'));
 end;
 
 { Returns the exit code. The exception's class says what happened, also for a newer code. }
@@ -289,7 +274,7 @@ begin
   except
     on error: EEpsError do
     begin
-      if error.Action = 'tellMember' then Say('==> There is no such member.') else ShowCashier(error);
+      ShowCashier(error);
       ShowProblem('cannot find the member', error);
       raise;
     end;

@@ -26,27 +26,15 @@ def show_problem(step: str, error: PointShopError) -> None:
 
 
 def show_cashier(error: PointShopError) -> None:
-    """Prints the outcome for the cashier.
+    """Prints the outcome for the cashier, and what the member is shown.
 
-    The exception's type says what happened to the points, and the action says who acts. Both know
-    every code, also a newer one.
+    The library has both texts for every code, also a newer one; "language" in the configuration
+    chooses their language. The action says who acts: a fault of the program is nothing that a
+    member should read about.
     """
-    if isinstance(error, Pending):
-        # Never show it as failed. A second press is the existing purchase and never deducts twice.
-        if error.action == Action.WAIT:
-            print("==> The purchase is pending. Let the sale go on. The POS resolves the purchase by itself.")
-        elif error.action == Action.REVIEW:
-            print("==> The purchase is pending. Let the sale go on. A manual review is needed.")
-        else:
-            print("==> The purchase is pending. Let the sale go on, and call the administrator.")
-    elif error.action == Action.TELL_MEMBER:
-        print("==> The purchase was declined. No points were deducted. Inform the member.")
-    elif error.action == Action.RETRY:
-        print("==> Nothing was sent. You may try again.")
-    elif error.action == Action.FIX_PROGRAM:
-        print("==> The POS has a program error. Nothing was sent. Call the vendor of the POS.")
-    else:  # The configuration, the key or the journal: the member is not declined.
-        print("==> Rewards are not available now. No points were deducted. Call the administrator.")
+    print(f"==> {error.problem['forCashier']}")
+    if error.action != Action.FIX_PROGRAM:
+        print(f"    For the member: {error.problem['forMember']}")
 
 
 def exit_code(error: PointShopError) -> int:
@@ -204,10 +192,7 @@ def find_member(shop: Client, member: str) -> str:
     try:
         contact = shop.find_contact(key, value)
     except PointShopError as error:
-        if error.action == Action.TELL_MEMBER:
-            print("==> There is no such member.")
-        else:
-            show_cashier(error)
+        show_cashier(error)
         show_problem("cannot find the member", error)
         raise
     print(f"The member is {contact}.")

@@ -87,7 +87,7 @@ pub fn run(data: &[u8]) {
                 odd => std::ptr::without_provenance_mut(usize::from(odd) * usize::from(input.byte())),
             };
             let at = &raw mut out;
-            let code = match which % 26 {
+            let code = match which % 28 {
                 0 => eps_list_items(handle, input.text(), input.text(), at),
                 1 => eps_list_points(handle, input.text(), input.text(), at),
                 2 => eps_list_rewards(handle, input.text(), input.text(), at),
@@ -102,6 +102,17 @@ pub fn run(data: &[u8]) {
                 11 => eps_acknowledge(handle, input.text(), at),
                 12 => eps_read_stats(handle, at),
                 13 => eps_new_id(at),
+                26 => {
+                    let code = eps_read_metrics(handle, at);
+                    // The text is not JSON.
+                    if code == 0 {
+                        assert_eq!(*out.data.add(out.len), 0);
+                        eps_buffer_dispose(at);
+                        continue;
+                    }
+                    code
+                }
+                27 => eps_check(handle, input.text(), at),
                 14 => {
                     let (abi, config) = (u32::from(input.byte()) % 3, input.text());
                     let mut second: *mut eps_client = null_mut();

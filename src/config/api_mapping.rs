@@ -39,6 +39,8 @@ macro_rules! mapping {
 mapping! {
     /// The header that carries the key: the general page says `apikey`, another one `x-api-key`.
     key_header: name "keyHeader" = "apikey";
+    /// The header that carries the library's own id of a request. Its name is not documented.
+    request_id_header: name "requestIdHeader" = "x-request-id";
     /// The path that finds a member; the search is added as a query.
     contact_path: path "contactPath" = "/api/v3/contacts/id";
     /// The path of a member's point accounts.
@@ -153,12 +155,14 @@ impl ApiMapping {
     /// Reads the `apiMapping` object. A key that it lacks keeps the assumed value.
     pub fn parse(mut fields: Fields) -> Result<Self> {
         let api_mapping = Self::read(&mut fields)?;
-        let header = &api_mapping.key_header;
-        if ureq::http::HeaderName::from_bytes(header.as_bytes()).is_err() {
-            return Err(fields.error("keyHeader", "is not the name of an HTTP header"));
-        }
-        if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(header)) {
-            return Err(fields.error("keyHeader", "is a header that the library sets itself; name another one"));
+        let (key, request_id) = (&api_mapping.key_header, &api_mapping.request_id_header);
+        for (name, header, others) in [("keyHeader", key, ""), ("requestIdHeader", request_id, key.as_str())] {
+            if ureq::http::HeaderName::from_bytes(header.as_bytes()).is_err() {
+                return Err(fields.error(name, "is not the name of an HTTP header"));
+            }
+            if OWN_HEADERS.iter().chain([&others]).any(|own| own.eq_ignore_ascii_case(header)) {
+                return Err(fields.error(name, "is a header that the library sets itself; name another one"));
+            }
         }
         fields.finish()?;
         Ok(api_mapping)

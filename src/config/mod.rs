@@ -14,6 +14,7 @@ use crate::core::code::Code;
 use crate::core::error::{Error, Result};
 use crate::core::retry::RetryRules;
 use crate::secret::Secret;
+use crate::texts::Language;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,7 +54,30 @@ pub struct Config {
     pub(crate) tenant_ids: bool,
     /// How long acknowledged records are kept.
     pub(crate) retention: Duration,
+    /// The language of the texts for the cashier and the member.
+    pub(crate) language: Language,
+    pub(crate) log_file: Option<LogFile>,
     pub(crate) api_mapping: ApiMapping,
+}
+
+/// The library's own log file.
+#[derive(Debug, Clone)]
+pub(crate) struct LogFile {
+    pub path: PathBuf,
+    pub level: LogLevel,
+    /// The size at which the file is renamed and begun anew.
+    pub bytes: u64,
+    /// The number of files, the newest one included.
+    pub files: u64,
+}
+
+/// The level of the lines in the log file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogLevel {
+    Info,
+    Error,
+    Warn,
+    Debug,
 }
 
 /// What is done with a journal that has lost records.
@@ -139,6 +163,8 @@ impl Config {
             reference_window_ms: fields.integer("referenceWindowMs", 12 * HOUR_MS, 0..=365 * DAY_MS)?,
             tenant_ids: fields.choice("idScope", &[("journal", false), ("tenant", true)])?,
             retention: Duration::from_millis(fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS),
+            language: fields.choice("language", &Language::ALL)?,
+            log_file: log_file(&mut fields)?,
             api_mapping: ApiMapping::parse(fields.object("apiMapping", "config_json: apiMapping")?)?,
         };
         fields.finish()?;
@@ -186,6 +212,16 @@ fn journal_place(fields: &mut Fields) -> Result<JournalPlace> {
             Err(fields.error("journal", "must be \"memory\" or be left out; a file is named by journalPath"))
         }
     }
+}
+
+fn log_file(fields: &mut Fields) -> Result<Option<LogFile>> {
+    let path = fields.string("logFile")?.map(|path| absolute(fields, "logFile", path)).transpose()?;
+    let levels =
+        [("info", LogLevel::Info), ("error", LogLevel::Error), ("warn", LogLevel::Warn), ("debug", LogLevel::Debug)];
+    let level = fields.choice("logLevel", &levels)?;
+    let bytes = fields.integer("logFileBytes", 5 << 20, 64 << 10..=1 << 30)?;
+    let files = fields.integer("logFiles", 5, 1..=100)?;
+    Ok(path.map(|path| LogFile { path, level, bytes, files }))
 }
 
 /// Returns an absolute path. A relative one would mean another file after the POS changes its
@@ -306,9 +342,13 @@ mod tests {
             (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
             (with(r#","preconnect":"yes""#), &["preconnect", "true or false"]),
             (with(r#","journalPath":"points.db""#), &["journalPath", "working directory", "/points.db\""]),
+            (with(r#","logFile":"till.log""#), &["logFile", "working directory"]),
+            (with(r#","logLevel":"all""#), &["logLevel", "debug"]),
+            (with(r#","logFiles":0"#), &["logFiles", "from 1"]),
             (with(r#","sealPath":"seal""#), &["sealPath", "working directory"]),
             (with(r#","journalRole":"backup""#), &["journalRole", "takeOver"]),
             (with(r#","journalRecovery":"yes""#), &["journalRecovery", "accept"]),
+            (with(r#","language":"se""#), &["language", "sv", "fi"]),
             (with(r#","journal":"disk""#), &["journal", "memory", "journalPath"]),
             (with(r#","journal":"memory","journalPath":"x""#), &["journal", "exclude"]),
         ];

@@ -21,6 +21,8 @@ pub(crate) struct Command {
     pub reference: Option<String>,
     /// Of a purchase: the member's rewards, if they were listed before.
     pub rewards_before: Option<Vec<AssignmentId>>,
+    /// Of a purchase: its cost in points, if the item was listed before.
+    pub points: Option<u64>,
 }
 
 /// What admission needs to know of the configuration.
@@ -181,6 +183,7 @@ fn new_intent(command: &Command, candidates: &Candidates, clocks: Clocks, rules:
         rewards_before: command.rewards_before.clone(),
         progress: Progress {
             shared_id: command.named || command.derived,
+            points: command.points,
             ..first_attempt(candidates.redeemed, clocks)
         },
         ..Intent::new(command.operation, command.reference.clone(), now, now + clocks.in_flight_window_ms)
@@ -327,7 +330,7 @@ mod tests {
 
     fn command(operation: Operation, reference: Option<&str>) -> Command {
         let reference = reference.map(str::to_owned);
-        Command { operation, named: false, derived: false, reference, rewards_before: None }
+        Command { operation, named: false, derived: false, reference, rewards_before: None, points: None }
     }
 
     fn stored(operation: Operation, reference: Option<&str>, state: IntentState, code: Code) -> Intent {
@@ -437,6 +440,7 @@ mod tests {
             derived: false,
             reference: Some("R1".to_owned()),
             rewards_before: None,
+            points: None,
         }
     }
 

@@ -75,6 +75,30 @@ ids! {
     OperationId;
 }
 
+/// The id of a request: the library's own, or one that a server has chosen. Only a short name of
+/// plain characters is one: a server's text is repeated nowhere (invariant 10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestId(String);
+
+impl RequestId {
+    /// Reads a server's id. None if it is not such a name.
+    pub fn read(text: &str) -> Option<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        ((1..=64).contains(&text.len()) && text.bytes().all(is_plain)).then(|| Self(text.to_owned()))
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<OperationId> for RequestId {
+    fn from(id: OperationId) -> Self {
+        Self(id.to_string())
+    }
+}
+
 /// The namespace of derived purchase ids.
 const PURCHASES: Uuid = Uuid::from_u128(0x6f1f_0f5e_5d0b_4c53_9a4e_0c6a_3a2f_7d11);
 

@@ -3,7 +3,7 @@
 use super::code::Code;
 use super::domain::{Millis, Operation};
 use super::error::Detail;
-use super::id::{AssignmentId, OperationId};
+use super::id::{AssignmentId, OperationId, RequestId};
 use serde::{Deserialize, Serialize};
 
 /// The state of an intent. The journal and the JSON use its names.
@@ -145,6 +145,9 @@ pub(crate) struct Progress {
     /// had found it redeemed. No clock could say so for certain.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redeemed_before: bool,
+    /// Of a purchase: its cost in points, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points: Option<u64>,
     /// When the outcome can be expected at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_by_ms: Option<Millis>,
@@ -160,6 +163,9 @@ pub(crate) struct Progress {
     /// The version of the library that wrote the intent last.
     pub writer_version: String,
 }
+
+/// The request ids that are kept of an operation.
+const REQUEST_IDS: usize = 5;
 
 /// One operation and all that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,6 +235,18 @@ impl Intent {
             progress: Progress::default(),
             revision: 1,
         }
+    }
+
+    /// Returns the intent with the request ids that Engage has given, the newest ones.
+    #[must_use]
+    pub fn with_request_ids(mut self, ids: &[RequestId]) -> Self {
+        let known = &mut self.progress.request_ids;
+        for id in ids {
+            known.retain(|known| known != id.as_str());
+            known.push(id.as_str().to_owned());
+        }
+        known.drain(..known.len().saturating_sub(REQUEST_IDS));
+        self
     }
 
     /// Returns the operation's id.

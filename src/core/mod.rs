@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 pub(crate) mod admission;
+pub(crate) mod check;
 pub(crate) mod clock;
 pub mod code;
 pub(crate) mod domain;

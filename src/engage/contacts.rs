@@ -53,6 +53,6 @@ impl Engage {
         if let Some(kind) = kind {
             push_query(&mut path, "contactType", kind);
         }
-        super::shape::check_guid(get_ok(self, path, call)?, "contact's id")
+        super::shape::check_guid(get_ok(self, "contact", path, call)?, "contact's id")
     }
 }

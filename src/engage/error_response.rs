@@ -314,6 +314,7 @@ mod tests {
             content_type: Some(content_type.into()),
             retry_after: None,
             date: None,
+            request_ids: Vec::new(),
             body: text.as_bytes().to_vec(),
         }
     }

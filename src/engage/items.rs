@@ -13,7 +13,7 @@ const ITEM: &[Field] = &[("id", Kind::Guid), ("cost", Kind::Natural)];
 impl Engage {
     /// Returns the items as Engage sent them: a JSON array, checked for shape.
     pub fn items(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let response = get_ok(self, contact_path(&self.api_mapping.items_path, contact), call)?;
+        let response = get_ok(self, "items", contact_path(&self.api_mapping.items_path, contact), call)?;
         self.checked_list(response, "items", ITEM)
     }
 }

@@ -1,6 +1,7 @@
 //! Engage's API as types: one file a resource. It makes requests and says what their responses
 //! prove. The runtime decides when a request is made.
 
+mod check;
 mod contacts;
 mod error_response;
 mod items;
@@ -20,10 +21,11 @@ use crate::config::{ApiMapping, Config};
 use crate::core::domain::{Millis, Operation};
 use crate::core::error::Result;
 use crate::core::evidence::{AttemptResult, QueryResult};
-use crate::core::id::ContactId;
+use crate::core::id::{ContactId, OperationId, RequestId};
 use crate::log::{Field, Level, Log};
-use crate::rt::{Instant, Mutex, lock};
+use crate::rt::{self, Instant, Mutex, lock};
 use crate::secret::Secret;
+use crate::stats::Stats;
 use crate::transport::{Call, Cancellation, Failure, Request, Response, Transport};
 use error_response::ErrorBody;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -46,12 +48,13 @@ pub(crate) struct Engage {
     /// When the last probe of the history got a response that is not Engage's.
     failed_probe: Mutex<Option<Instant>>,
     log: Arc<Log>,
+    stats: Arc<Stats>,
     /// The lists whose odd elements were logged.
     reported: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Engage {
-    pub fn new(config: &Config, log: &Arc<Log>) -> Result<Self> {
+    pub fn new(config: &Config, log: &Arc<Log>, stats: &Arc<Stats>) -> Result<Self> {
         Ok(Self {
             transport: Transport::new(config, headers(config), log)?,
             api_mapping: config.api_mapping.clone(),
@@ -59,6 +62,7 @@ impl Engage {
             own_history: AtomicBool::new(false),
             failed_probe: Mutex::default(),
             log: log.clone(),
+            stats: stats.clone(),
             reported: Mutex::default(),
         })
     }
@@ -126,11 +130,20 @@ impl Engage {
 
     fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
         let began = Instant::now();
-        let response = self.transport.send(request, call)?;
+        let result = self.transport.send(request, call);
+        self.stats.request(request.name, began.elapsed());
+        let response = result?;
+        call.note_request_ids(&response.request_ids);
+        self.stats.response(response.status, rt::wall_now());
         if let Some(date) = &response.date {
             self.clock.learn(date, began);
         }
         Ok(response)
+    }
+
+    /// Returns a new id for a request, and the header that carries it.
+    fn request_id(&self) -> (RequestId, String) {
+        (OperationId::fresh().into(), self.api_mapping.request_id_header.clone())
     }
 
     /// Makes a connection in the background for the first call. No request is made.
@@ -146,15 +159,15 @@ fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
     [("User-Agent", config.user_agent.as_str()), ("Content-Type", "application/json")].into_iter().chain(key)
 }
 
-fn get(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Response> {
+fn get(engage: &Engage, name: &'static str, path: String, call: &Arc<Call>) -> Result<Response> {
     engage
-        .send(&Request { path: Secret::new(path), body: None, operation: None }, call)
+        .send(&Request { name, path: Secret::new(path), body: None, id: engage.request_id(), operation: None }, call)
         .map_err(error_response::failure)
 }
 
 /// A read whose only success is 200.
-fn get_ok(engage: &Engage, path: String, call: &Arc<Call>) -> Result<Response> {
-    let response = get(engage, path, call)?;
+fn get_ok(engage: &Engage, name: &'static str, path: String, call: &Arc<Call>) -> Result<Response> {
+    let response = get(engage, name, path, call)?;
     if response.status == 200 { Ok(response) } else { Err(error_response::read_error(&response)) }
 }
 

@@ -15,7 +15,7 @@ impl Engage {
     /// Returns the point accounts: a JSON array, checked for shape. An envelope `{"items": […]}` is
     /// removed.
     pub fn points(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let response = get_ok(self, contact_path(&self.api_mapping.points_path, contact), call)?;
+        let response = get_ok(self, "points", contact_path(&self.api_mapping.points_path, contact), call)?;
         self.checked_list(response, "point accounts", ACCOUNT)
     }
 }

@@ -45,8 +45,10 @@ impl Engage {
             (mapping.item_id_field.clone(), Value::String(purchase.item.to_string())),
         ]);
         let request = Request {
+            name: "purchase",
             path: Secret::new(mapping.purchase_path.clone()),
             body: Some(Value::Object(body).to_string().into_bytes()),
+            id: self.request_id(),
             operation: Some(purchase.id),
         };
         match self.send(&request, call) {
@@ -131,7 +133,7 @@ impl Engage {
     }
 
     fn purchase_list(&self, contact: ContactId, call: &Arc<Call>) -> Result<Response> {
-        get(self, contact_path(&self.api_mapping.purchases_path, contact), call)
+        get(self, "purchases", contact_path(&self.api_mapping.purchases_path, contact), call)
     }
 
     /// Sends the status query of a member's purchases. One response serves all pending purchases of
@@ -170,7 +172,7 @@ impl Engage {
     /// `InvalidContact`, and a gateway does not.
     fn has_own_history_now(&self, call: &Arc<Call>) -> bool {
         if !self.has_own_history() && self.may_probe() {
-            let response = get(self, self.api_mapping.purchases_path.replace("{contactId}", "none"), call);
+            let response = get(self, "purchases", self.api_mapping.purchases_path.replace("{contactId}", "none"), call);
             match response.map(|it| ErrorBody::of(&it).engage_code() == Some("InvalidContact")) {
                 Ok(true) => self.note_own_history(),
                 Ok(false) => *lock(&self.failed_probe) = Some(Instant::now()),

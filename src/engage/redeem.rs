@@ -19,8 +19,10 @@ impl Engage {
     /// Makes one attempt. This module never repeats it.
     pub(super) fn redeem(&self, redeem: &Redeem, call: &Arc<Call>) -> AttemptResult {
         let request = Request {
+            name: "redeem",
             path: Secret::new(self.api_mapping.redeem_path.replace("{assignmentId}", &redeem.assignment.to_string())),
             body: Some(json!({ &*self.api_mapping.channel_field: redeem.channel.name() }).to_string().into_bytes()),
+            id: self.request_id(),
             operation: Some(redeem.id),
         };
         match self.send(&request, call) {

@@ -22,7 +22,7 @@ impl Engage {
     pub fn rewards(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Vec<u8>> {
         // A channel's name has unreserved characters only.
         let path = contact_path(&self.api_mapping.rewards_path, contact).replace("{channel}", channel.name());
-        self.checked_list(get_ok(self, path, call)?, "rewards", REWARD)
+        self.checked_list(get_ok(self, "rewards", path, call)?, "rewards", REWARD)
     }
 
     /// Reads the rewards of a checked list.

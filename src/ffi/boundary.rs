@@ -2,9 +2,13 @@
 //! buffer, catches panics and writes the problem object.
 
 use super::buffer::eps_buffer;
+use super::handle::{self, eps_client};
+use crate::api;
+use crate::client::Client;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
 use crate::os;
+use crate::texts::Language;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a call whose result is JSON. `out` is required.
@@ -12,6 +16,34 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// # Safety
 /// `out` is NULL or points to memory for an `eps_buffer` that no other thread uses during the call.
 pub(crate) unsafe fn json(name: &'static str, out: *mut eps_buffer, call: impl FnOnce() -> Result<Vec<u8>>) -> i32 {
+    // SAFETY: the same promise.
+    unsafe { run(name, out, |_| call()) }
+}
+
+/// Runs a call of a client whose result is JSON. The problem object has the client's language.
+///
+/// # Safety
+/// As for [`json`].
+pub(crate) unsafe fn of_client(
+    name: &'static str,
+    client: *const eps_client,
+    out: *mut eps_buffer,
+    call: impl FnOnce(&Client) -> Result<Vec<u8>>,
+) -> i32 {
+    let call = |language: &mut Language| {
+        let client = handle::get(client)?;
+        *language = client.language();
+        call(&client)
+    };
+    // SAFETY: the same promise.
+    unsafe { run(name, out, call) }
+}
+
+/// Runs a call that may choose the language of its problem object.
+///
+/// # Safety
+/// As for [`json`].
+unsafe fn run(name: &'static str, out: *mut eps_buffer, call: impl FnOnce(&mut Language) -> Result<Vec<u8>>) -> i32 {
     if out.is_null() {
         return Code::NullArgument.number();
     }
@@ -22,10 +54,11 @@ pub(crate) unsafe fn json(name: &'static str, out: *mut eps_buffer, call: impl F
         // Without a problem object: an ended thread may have held the allocator's lock.
         return Code::Closed.number();
     }
-    let result = caught(injected(name, call)).unwrap_or_else(|| Err(Error::of(Code::Internal)));
+    let mut language = Language::default();
+    let result = caught(injected(name, || call(&mut language))).unwrap_or_else(|| Err(Error::of(Code::Internal)));
     let (code, bytes) = match result {
         Ok(bytes) => (Code::Ok, bytes),
-        Err(error) => (error.code(), caught(|| error.to_json()).unwrap_or_default()),
+        Err(error) => (error.code(), caught(|| api::problem(&error, language)).unwrap_or_default()),
     };
     // SAFETY: as above.
     unsafe { out.write(eps_buffer::from_vec(bytes)) };

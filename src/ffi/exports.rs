@@ -91,6 +91,11 @@ pub type eps_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, j
 ///                     "sealPath", "journalRole" "live", "journalRecovery" "refuse": the seal of
 ///                     the journal, and the ways out when a journal is a copy or incomplete.
 ///                     docs/configuration.md describes them.
+///                     "language" "en": the language of "forCashier" and "forMember": "sv", "nb",
+///                     "da", "fi", "de" or "en".
+///                     "logFile", "logLevel" "info", "logFileBytes" 5242880, "logFiles" 5: the
+///                     library's own log file, its level ("error", "warn", "info" or "debug"), the
+///                     size at which it is begun anew, and the number of files.
 ///                     "apiMapping": an object with names in Engage's API that Voyado's public
 ///                     pages do not state. docs/configuration.md lists its keys.
 /// @param client       Gets the client, or NULL. Unchanged if out is NULL. Close it by
@@ -215,8 +220,7 @@ pub unsafe extern "C" fn eps_find_contact(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_find_contact", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_find_contact", client, out, |client| {
             let (key, value) = (input::required(key, "key")?, input::required(value, "value")?);
             client.find_contact(key, value, input::optional(options_json, "options_json")?)
         })
@@ -243,8 +247,7 @@ pub unsafe extern "C" fn eps_list_points(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_list_points", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_list_points", client, out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_points(contact, input::optional(options_json, "options_json")?)
         })
@@ -272,8 +275,7 @@ pub unsafe extern "C" fn eps_list_items(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_list_items", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_list_items", client, out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_items(contact, input::optional(options_json, "options_json")?)
         })
@@ -328,8 +330,7 @@ pub unsafe extern "C" fn eps_purchase(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_purchase", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_purchase", client, out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             let item = ItemId::parse(input::required(item_id, "item_id")?, "item_id")?;
             client.purchase(contact, item, input::optional(options_json, "options_json")?)
@@ -356,8 +357,7 @@ pub unsafe extern "C" fn eps_list_purchases(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_list_purchases", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_list_purchases", client, out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_purchases(contact, input::optional(options_json, "options_json")?)
         })
@@ -384,8 +384,7 @@ pub unsafe extern "C" fn eps_list_rewards(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_list_rewards", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_list_rewards", client, out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_rewards(contact, input::optional(options_json, "options_json")?)
         })
@@ -424,8 +423,8 @@ pub unsafe extern "C" fn eps_find_reward(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_find_reward", out, || {
-            handle::get(client)?.find_reward(operation(operation_id)?, input::optional(options_json, "options_json")?)
+        boundary::of_client("eps_find_reward", client, out, |client| {
+            client.find_reward(operation(operation_id)?, input::optional(options_json, "options_json")?)
         })
     }
 }
@@ -473,8 +472,7 @@ pub unsafe extern "C" fn eps_redeem_reward(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_redeem_reward", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_redeem_reward", client, out, |client| {
             let contact = input::optional(contact_id, "contact_id")?;
             let contact = contact.map(|text| ContactId::parse(text, "contact_id")).transpose()?;
             let assignment = AssignmentId::parse(input::required(assignment_id, "assignment_id")?, "assignment_id")?;
@@ -502,8 +500,8 @@ pub unsafe extern "C" fn eps_list_unacknowledged(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_list_unacknowledged", out, || {
-            handle::get(client)?.list_unacknowledged(input::optional(options_json, "options_json")?)
+        boundary::of_client("eps_list_unacknowledged", client, out, |client| {
+            client.list_unacknowledged(input::optional(options_json, "options_json")?)
         })
     }
 }
@@ -536,8 +534,8 @@ pub unsafe extern "C" fn eps_list_operations(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_list_operations", out, || {
-            handle::get(client)?.list_operations(input::optional(options_json, "options_json")?)
+        boundary::of_client("eps_list_operations", client, out, |client| {
+            client.list_operations(input::optional(options_json, "options_json")?)
         })
     }
 }
@@ -554,6 +552,7 @@ pub unsafe extern "C" fn eps_list_operations(
 ///                      "operationId"; "kind" ("purchase", "redeem"); "outcome" ("completed",
 ///                      "declined", "pending", "notSent"); "state", the state in the journal;
 ///                      "code", "name"; "action", as eps_code_action returns it;
+///                      "forCashier" and "forMember", as in a problem object;
 ///                      "purchaseId", "contactId", "itemId"; "assignmentId", the reward that is
 ///                      redeemed, or that the purchase gave once eps_find_reward was certain;
 ///                      "channel", "reference";
@@ -585,7 +584,9 @@ pub unsafe extern "C" fn eps_get_operation(
     out: *mut eps_buffer,
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe { boundary::json("eps_get_operation", out, || handle::get(client)?.get_operation(operation(operation_id)?)) }
+    unsafe {
+        boundary::of_client("eps_get_operation", client, out, |client| client.get_operation(operation(operation_id)?))
+    }
 }
 
 /// Queries the outcome of every pending operation now, instead of at its next scheduled query.
@@ -607,8 +608,8 @@ pub unsafe extern "C" fn eps_resolve_pending(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_resolve_pending", out, || {
-            handle::get(client)?.resolve_pending(input::optional(options_json, "options_json")?)
+        boundary::of_client("eps_resolve_pending", client, out, |client| {
+            client.resolve_pending(input::optional(options_json, "options_json")?)
         })
     }
 }
@@ -633,7 +634,9 @@ pub unsafe extern "C" fn eps_acknowledge(
     out: *mut eps_buffer,
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe { boundary::json("eps_acknowledge", out, || handle::get(client)?.acknowledge(operation(operation_id)?)) }
+    unsafe {
+        boundary::of_client("eps_acknowledge", client, out, |client| client.acknowledge(operation(operation_id)?))
+    }
 }
 
 /// Stores the decision of a person about an operation in manual review, and acknowledges it.
@@ -664,8 +667,7 @@ pub unsafe extern "C" fn eps_resolve_review(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_resolve_review", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_resolve_review", client, out, |client| {
             let (id, resolution) = (operation(operation_id)?, input::required(resolution, "resolution")?);
             client.resolve_review(id, resolution, input::optional(options_json, "options_json")?)
         })
@@ -695,8 +697,7 @@ pub unsafe extern "C" fn eps_acknowledge_reference(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_acknowledge_reference", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_acknowledge_reference", client, out, |client| {
             let reference = input::required(reference, "reference")?;
             client.acknowledge_reference(reference, input::optional(options_json, "options_json")?)
         })
@@ -732,8 +733,7 @@ pub unsafe extern "C" fn eps_backup_journal(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::json("eps_backup_journal", out, || {
-            let client = handle::get(client)?;
+        boundary::of_client("eps_backup_journal", client, out, |client| {
             let path = input::required(path, "path")?;
             client.backup_journal(path, input::optional(options_json, "options_json")?)
         })
@@ -751,10 +751,66 @@ pub unsafe extern "C" fn eps_backup_journal(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_read_stats(client: *mut eps_client, out: *mut eps_buffer) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe { boundary::json("eps_read_stats", out, || handle::get(client)?.read_stats()) }
+    unsafe { boundary::of_client("eps_read_stats", client, out, Client::read_stats) }
+}
+
+/// Checks everything that a sale needs, and says what to do about what is wrong.
+///
+/// The checks that ask no server come first. "journal" makes a real durable write. "key" makes one
+/// read that spends nothing. A check that is not done within the wait is "unknown", never "ok". The
+/// call changes no operation.
+///
+/// @param options_json  NULL, or an object with any of:
+///                      "offline" false: whether only the checks are made that ask no server.
+///                      "waitMs": the longest wait of this call.
+///                      "callId": see eps_cancel_call.
+/// @param out           Gets `{"status": "ok"|"warn"|"fail", "checks": [{"name", "status",
+///                      "message", "action", "sinceMs"}], "pendingPoints": n}`. The status of a
+///                      check may also be "unknown". "message" says what was found. "action" is
+///                      one sentence: who does what; null where there is nothing to do. "sinceMs"
+///                      is null where the time is not known. "pendingPoints" are the points of
+///                      the pending purchases as far as they are known, or null without a journal.
+///                      The names are "version", "journal" (writable and durable), "owner" (the
+///                      files are those that are open), "whole" (no record is missing), "tenant",
+///                      "disk" (free space), "pending" (the oldest), "review", "unacknowledged",
+///                      "proxy", "clientCertificate", "name" (resolution), "connect", "tls",
+///                      "certificate" (the chain's validity), "key", "rateLimit", "clock",
+///                      "lastContact". A newer version may add names. Or gets the problem object.
+///                      Required.
+/// @return EPS_OK, also when a check fails; EPS_CANCELLED; a code of the -1xx class.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_check(client: *mut eps_client, options_json: *const c_char, out: *mut eps_buffer) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe {
+        boundary::of_client("eps_check", client, out, |client| {
+            client.check(input::optional(options_json, "options_json")?)
+        })
+    }
+}
+
+/// Reads the metrics of this client and its journal, for a monitoring system: OpenMetrics text.
+///
+/// The counters begin with the open. packaging/monitoring has alert rules and a dashboard for them.
+/// The call sends no request.
+///
+/// @param out  Gets the text, which is not JSON and ends with "# EOF". The POS serves it as
+///             "application/openmetrics-text; version=1.0.0; charset=utf-8", or writes it into a
+///             file for a collector. Or gets the problem object. Required.
+/// @return EPS_OK; EPS_NULL_ARGUMENT, EPS_BAD_HANDLE, EPS_CLOSED.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eps_read_metrics(client: *mut eps_client, out: *mut eps_buffer) -> i32 {
+    // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
+    unsafe { boundary::of_client("eps_read_metrics", client, out, Client::read_metrics) }
 }
 
 /// Sets or removes this client's log function.
+///
+/// docs/log-events.md lists the events and their fields. The configuration's "logFile" writes the
+/// lines into a file without a function.
 ///
 /// @param level  EPS_LOG_OFF, EPS_LOG_ERROR, EPS_LOG_WARN, EPS_LOG_INFO or EPS_LOG_DEBUG: the
 ///               function receives lines up to this level.

@@ -11,6 +11,7 @@ mod checksums;
 mod connection;
 mod failure;
 mod files;
+mod health;
 mod io_thread;
 mod migrate;
 mod open;
@@ -35,6 +36,7 @@ use crate::core::id::{AssignmentId, ContactId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState};
 use crate::log::{Field, Level, Log};
 use crate::rt::{self, Instant, Mutex};
+use crate::stats::Histogram;
 use failure::{failed, is_sync_failure, unsealed};
 use files::{Files, Shared};
 use io_thread::IoThread;
@@ -89,6 +91,7 @@ struct Content {
     /// Writes since the last checkpoint, and the time of the last write.
     wal_writes: AtomicU32,
     last_write: Mutex<Instant>,
+    commits: Histogram,
 }
 
 impl Journal {
@@ -98,27 +101,7 @@ impl Journal {
         let tenant = config.tenant.clone();
         let opened = match &config.journal {
             JournalPlace::None => return Ok(None),
-            JournalPlace::Memory => {
-                let content = Content {
-                    writer: Mutex::new(Some(Writer::in_memory(&tenant)?)),
-                    tenant,
-                    reader: Mutex::default(),
-                    files: None,
-                    is_memory: true,
-                    is_copy: false,
-                    wal_writes: AtomicU32::new(0),
-                    last_write: Mutex::new(Instant::now()),
-                };
-                return Ok(Some(Self {
-                    content: Arc::new(content),
-                    reading: None,
-                    writing: None,
-                    copying: None,
-                    wait: config.wait,
-                    incomplete_before: None,
-                    is_closed: AtomicBool::new(false),
-                }));
-            }
+            JournalPlace::Memory => return Self::in_memory(config).map(Some),
             JournalPlace::File(path) => {
                 let seal_path = config.seal_path.clone().unwrap_or_else(|| paths::beside(path, "-seal"));
                 let settings = Settings {
@@ -148,6 +131,7 @@ impl Journal {
                 is_memory: false,
                 wal_writes: AtomicU32::new(wal_writes),
                 last_write: Mutex::new(Instant::now()),
+                commits: Histogram::default(),
             }),
             reading: Some(IoThread::new("eps-journal-read")),
             writing: Some(IoThread::new("eps-journal-write")),
@@ -156,6 +140,29 @@ impl Journal {
             incomplete_before,
             is_closed: AtomicBool::new(false),
         }))
+    }
+
+    fn in_memory(config: &Config) -> Result<Self> {
+        let content = Content {
+            writer: Mutex::new(Some(Writer::in_memory(&config.tenant)?)),
+            tenant: config.tenant.clone(),
+            reader: Mutex::default(),
+            files: None,
+            is_memory: true,
+            is_copy: false,
+            wal_writes: AtomicU32::new(0),
+            last_write: Mutex::new(Instant::now()),
+            commits: Histogram::default(),
+        };
+        Ok(Self {
+            content: Arc::new(content),
+            reading: None,
+            writing: None,
+            copying: None,
+            wait: config.wait,
+            incomplete_before: None,
+            is_closed: AtomicBool::new(false),
+        })
     }
 
     /// Returns when a loss of records was accepted. A sale from before that time may have been made
@@ -552,7 +559,10 @@ impl Content {
         state.write(connection).map_err(|error| failed(&error))?;
         self.wal_writes.fetch_add(1, Ordering::Relaxed);
         *rt::lock(&self.last_write) = Instant::now();
-        if let Err(error) = transaction.commit() {
+        let began = Instant::now();
+        let committed = transaction.commit();
+        self.commits.observe(began.elapsed());
+        if let Err(error) = committed {
             return if is_sync_failure(&error) {
                 Ok(Commit::MayComeBack(value, failed(&error)))
             } else {

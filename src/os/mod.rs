@@ -2,6 +2,7 @@
 
 mod file_io;
 mod fork;
+mod free_space;
 mod holders;
 mod locks;
 mod process_end;
@@ -10,6 +11,7 @@ mod unload;
 
 pub(crate) use file_io::{read_at, write_at};
 pub(crate) use fork::{is_forked, watch_forks};
+pub(crate) use free_space::free_bytes;
 pub(crate) use holders::programs_with;
 pub(crate) use locks::{LockKind, process_number, try_lock, unlock};
 pub(crate) use process_end::is_process_ending;

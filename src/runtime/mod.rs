@@ -1,6 +1,7 @@
 //! The runtime of a client: it carries out what `core` decides, with threads, clocks, the journal
 //! and Engage. `executor` has the workers, `waiter` the callers that wait.
 
+mod check;
 mod executor;
 mod named_calls;
 mod notifier;
@@ -26,7 +27,7 @@ use crate::engage::Engage;
 use crate::journal::Journal;
 use crate::journal::{Backup, Filter};
 use crate::log::Log;
-use crate::rt::Instant;
+use crate::rt::{self, Instant, Mutex};
 #[cfg(feature = "simulation")]
 use crate::simulation::disk::Journal;
 use crate::stats::Stats;
@@ -38,13 +39,19 @@ use std::path::Path;
 use std::sync::Arc;
 use waiter::WaitResult;
 
+/// A list of items that is larger is not kept, in bytes.
+const KEPT_ITEMS_BYTES: usize = 256 << 10;
+
 /// The operations of one client.
 pub(crate) struct Runtime {
     /// None on a client without a journal.
     executor: Option<Arc<Executor>>,
     config: Arc<Config>,
     engage: Arc<Engage>,
+    stats: Arc<Stats>,
     snapshots: RewardSnapshots,
+    /// The last list of items, for the points of a purchase.
+    items: Mutex<Vec<u8>>,
 }
 
 impl Runtime {
@@ -52,7 +59,14 @@ impl Runtime {
         let executor = Journal::open(config, log)?
             .map(|journal| Executor::start(config.clone(), journal, engage.clone(), log.clone(), stats.clone()))
             .transpose()?;
-        Ok(Self { executor, config: config.clone(), engage: engage.clone(), snapshots: RewardSnapshots::default() })
+        Ok(Self {
+            executor,
+            config: config.clone(),
+            engage: engage.clone(),
+            stats: stats.clone(),
+            snapshots: RewardSnapshots::default(),
+            items: Mutex::default(),
+        })
     }
 
     fn executor(&self) -> Result<&Arc<Executor>> {
@@ -82,6 +96,7 @@ impl Runtime {
             derived: derived.is_some(),
             reference,
             rewards_before: self.snapshots.take(contact),
+            points: self.points_of(item),
         };
         self.carry_out(&command, until, limit)
     }
@@ -98,7 +113,8 @@ impl Runtime {
     ) -> Result<(Intent, bool)> {
         let redeem = Redeem { id: OperationId::fresh(), contact, assignment, channel };
         let operation = redeem.into();
-        let command = Command { operation, named: false, derived: false, reference, rewards_before: None };
+        let command =
+            Command { operation, named: false, derived: false, reference, rewards_before: None, points: None };
         self.carry_out(&command, until, limit)
     }
 
@@ -230,6 +246,26 @@ impl Runtime {
             receipt: reward.and_then(|reward| self.engage.receipt(reward, Channel::Pos)).map(Into::into),
             candidates: places.into_iter().map(|at| raws[at]).collect(),
         }))
+    }
+
+    /// Lists the items that a member can buy, and keeps their points for a purchase.
+    pub fn items(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
+        let list = self.engage.items(contact, call)?;
+        *rt::lock(&self.items) = if list.len() <= KEPT_ITEMS_BYTES { list.clone() } else { Vec::new() };
+        Ok(list)
+    }
+
+    /// Returns the points of an item, if the last list has it.
+    fn points_of(&self, item: ItemId) -> Option<u64> {
+        #[derive(serde::Deserialize)]
+        struct Listed<'a> {
+            #[serde(borrow)]
+            id: std::borrow::Cow<'a, str>,
+            cost: u64,
+        }
+        let list = rt::lock(&self.items);
+        let listed: Vec<Listed<'_>> = serde_json::from_slice(&list).ok()?;
+        listed.iter().find(|listed| listed.id.parse() == Ok(item.uuid())).map(|listed| listed.cost)
     }
 
     /// Ends the wait of every caller that waits for the disk.

@@ -3,6 +3,7 @@
 //! every operation that is not acknowledged first: what changed while the till was closed.
 
 use crate::api;
+use crate::config::Config;
 use crate::core::code::Code;
 use crate::core::error::Result;
 use crate::core::id::OperationId;
@@ -30,7 +31,7 @@ const KNOWN: usize = 4096;
 const RETRY: Duration = Duration::from_secs(10);
 
 pub(crate) struct Notifier {
-    tenant: String,
+    config: Arc<Config>,
     shared: Arc<Shared>,
 }
 
@@ -94,8 +95,8 @@ impl Queue {
 }
 
 impl Notifier {
-    pub fn new(tenant: &str) -> Self {
-        Self { tenant: tenant.to_owned(), shared: Arc::default() }
+    pub fn new(config: &Arc<Config>) -> Self {
+        Self { config: config.clone(), shared: Arc::default() }
     }
 
     /// Sets or removes the function. After the return the old function is not called again.
@@ -111,8 +112,8 @@ impl Notifier {
         let mut queue =
             rt::wait_for_host(&self.shared.changed, queue, |queue| queue.calling, |queue| queue.calling.is_some());
         if is_set && !queue.running && !queue.closing {
-            let (shared, tenant) = (self.shared.clone(), self.tenant.clone());
-            queue.running = rt::spawn_for_host("eps-notify", move || deliver(&shared, &tenant)).is_ok();
+            let (shared, config) = (self.shared.clone(), self.config.clone());
+            queue.running = rt::spawn_for_host("eps-notify", move || deliver(&shared, &config)).is_ok();
         }
         drop(queue);
         self.shared.changed.notify_all();
@@ -153,7 +154,7 @@ impl Notifier {
 }
 
 /// Gives queued changes to the function until the notifier is closed.
-fn deliver(shared: &Shared, tenant: &str) {
+fn deliver(shared: &Shared, config: &Config) {
     let mut queue = rt::lock(&shared.queue);
     while !queue.closing {
         let now = Instant::now();
@@ -191,7 +192,7 @@ fn deliver(shared: &Shared, tenant: &str) {
         }
         queue.calling = Some(std::thread::current().id());
         drop(queue);
-        let json = change.map(|intent| api::operation(&intent, tenant)).unwrap_or_default();
+        let json = change.map(|intent| api::operation(&intent, config)).unwrap_or_default();
         let survived = catch_unwind(AssertUnwindSafe(|| function(&String::from_utf8_lossy(&json))));
         queue = rt::lock(&shared.queue);
         queue.calling = None;

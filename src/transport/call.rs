@@ -1,7 +1,8 @@
 //! The limits of one request: its deadline, its cancellation, and the gate that proves whether any
 //! of its bytes may have left the till. The gate is the proof behind *not sent* (invariant 4).
 
-use crate::rt::Instant;
+use crate::core::id::RequestId;
+use crate::rt::{self, Instant, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub(crate) struct Call {
     gate: AtomicU8,
     /// The request is not sent on a connection that was used before.
     new_connection: AtomicBool,
+    /// The server's own ids of the call's requests.
+    request_ids: Mutex<Vec<RequestId>>,
 }
 
 impl Call {
@@ -79,7 +82,18 @@ impl Call {
             generation: cancellation.generation(),
             gate: AtomicU8::new(NOT_SENT),
             new_connection: AtomicBool::new(false),
+            request_ids: Mutex::default(),
         }
+    }
+
+    /// Notes the server's own ids of a request of the call.
+    pub fn note_request_ids(&self, ids: &[RequestId]) {
+        rt::lock(&self.request_ids).extend_from_slice(ids);
+    }
+
+    /// Returns the server's own ids of the call's requests.
+    pub fn request_ids(&self) -> Vec<RequestId> {
+        rt::lock(&self.request_ids).clone()
     }
 
     /// Has the request sent on a connection of its own: the server has just closed one.
@@ -105,12 +119,18 @@ impl Call {
             generation: self.generation,
             gate: AtomicU8::new(NOT_SENT),
             new_connection: AtomicBool::new(false),
+            request_ids: Mutex::default(),
         }
     }
 
     #[cfg(feature = "simulation")]
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Returns the time until the deadline.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// Returns why the call is over, or None while it goes on.

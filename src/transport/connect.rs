@@ -13,6 +13,7 @@ use super::stream::Stream;
 use super::tls::{self, Security};
 use super::tunnel;
 use crate::config::{Config, Proxy};
+use crate::core::check::Peer;
 use crate::core::error::{Result, chain};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use rustls::pki_types::UnixTime;
@@ -28,9 +29,13 @@ pub(crate) struct Connections {
     host: String,
     port: u16,
     names: NameCache,
-    proxy: Option<Proxy>,
+    /// Of checks, which ask anew.
+    pub(super) checked_names: NameCache,
+    pub(super) proxy: Option<Proxy>,
     /// None: `http://`.
-    security: Option<Security>,
+    pub(super) security: Option<Security>,
+    /// The server's end of the newest connection.
+    pub(super) peer: Mutex<Option<Peer>>,
     user_agent: String,
     preconnected: Mutex<Preconnected>,
     changed: Condvar,
@@ -56,8 +61,10 @@ impl Connections {
             host: host.to_owned(),
             port,
             names: NameCache::default(),
+            checked_names: NameCache::default(),
             proxy,
             security: Security::of(config)?,
+            peer: Mutex::default(),
             user_agent: config.user_agent.clone(),
             preconnected: Mutex::default(),
             changed: Condvar::new(),
@@ -65,15 +72,23 @@ impl Connections {
     }
 
     /// Returns the host and port to which a socket is connected: the proxy's, if there is one.
-    fn endpoint(&self) -> (&str, u16) {
+    pub(super) fn endpoint(&self) -> (&str, u16) {
         self.proxy.as_ref().map_or((&self.host, self.port), |proxy| (&proxy.host, proxy.port))
     }
 
     /// Returns the addresses to connect to, in the order to try.
     pub fn addresses(&self, context: &RequestContext) -> std::result::Result<Vec<SocketAddr>, NetworkError> {
+        self.addresses_by(&self.names, context)
+    }
+
+    pub(super) fn addresses_by(
+        &self,
+        names: &NameCache,
+        context: &RequestContext,
+    ) -> std::result::Result<Vec<SocketAddr>, NetworkError> {
         let (host, port) = self.endpoint();
         let began = Instant::now();
-        let mut addresses = self.names.lookup(host, port, &context.call)?;
+        let mut addresses = names.lookup(host, port, &context.call)?;
         context.record_timing(|timings| timings.resolve = Some(began.elapsed()));
         if self.security.is_none() {
             addresses = loopback_only(host, addresses)?;
@@ -149,16 +164,28 @@ impl Connections {
 
     fn connect(&self, addresses: &[SocketAddr], context: &RequestContext) -> std::result::Result<Stream, NetworkError> {
         let (socket, proxy_time) = self.open_socket(addresses, context)?;
+        self.secure(socket, proxy_time, addresses, context)
+    }
+
+    /// Performs the TLS handshake, if the server has TLS.
+    pub(super) fn secure(
+        &self,
+        socket: Socket,
+        proxy_time: Option<ServerTime>,
+        addresses: &[SocketAddr],
+        context: &RequestContext,
+    ) -> std::result::Result<Stream, NetworkError> {
         let Some(security) = &self.security else { return Ok(Stream::plain(socket)) };
         let began = Instant::now();
         let stream = Stream::secure(socket, &security.config, &self.host, &context.call)
             .map_err(|error| self.explain_handshake(&error, security, addresses, proxy_time, context))?;
         context.record_timing(|timings| timings.tls = Some(began.elapsed()));
+        *rt::lock(&self.peer) = stream.peer();
         Ok(stream)
     }
 
     /// Opens a socket to the server. Through a proxy, the proxy's time is returned too.
-    fn open_socket(
+    pub(super) fn open_socket(
         &self,
         addresses: &[SocketAddr],
         context: &RequestContext,

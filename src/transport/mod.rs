@@ -9,20 +9,21 @@ mod connect;
 mod connection;
 mod context;
 mod head;
+mod inspect;
 mod resolve;
 mod socket;
 mod stream;
 mod tls;
 mod tunnel;
+mod validity;
 
-#[cfg(feature = "simulation")]
-pub(crate) use call::EndReason;
-pub(crate) use call::{Call, Cancellation, SLICE};
+pub(crate) use call::{Call, Cancellation, EndReason, SLICE};
 pub(crate) use head::http_date;
+pub(crate) use inspect::Step;
 
 use crate::config::Config;
 use crate::core::error::{Result, chain};
-use crate::core::id::OperationId;
+use crate::core::id::{OperationId, RequestId};
 use crate::log::{Field, Level, Log};
 use crate::rt::Instant;
 use crate::secret::{Secret, Wiped};
@@ -39,11 +40,15 @@ use ureq::{Agent, Body};
 /// A request of Engage's API.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    /// The resource, for the log and the metrics: `purchases`.
+    pub name: &'static str,
     /// From the first slash, query included, percent-encoded. It may hold the value by which a
     /// member is searched.
     pub path: Secret,
     /// A POST has a body, a GET has none.
     pub body: Option<Vec<u8>>,
+    /// The library's own id of the request, and the header that carries it.
+    pub id: (RequestId, String),
     /// The operation that the log names.
     pub operation: Option<OperationId>,
 }
@@ -56,8 +61,13 @@ pub(crate) struct Response {
     pub retry_after: Option<String>,
     /// The `Date` header.
     pub date: Option<String>,
+    /// The server's own ids of the request.
+    pub request_ids: Vec<RequestId>,
     pub body: Vec<u8>,
 }
+
+/// The headers by which servers name a request.
+const REQUEST_ID_HEADERS: [&str; 4] = ["x-request-id", "request-id", "x-correlation-id", "traceparent"];
 
 /// A request without a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +215,9 @@ impl Transport {
     ) {
         let method = if request.body.is_some() { "POST" } else { "GET" };
         let mut fields = vec![
+            ("path", Field::Word(request.name)),
             ("method", Field::Word(method)),
+            ("requestId", Field::Request(&request.id.0)),
             ("attempt", Field::Number(attempt)),
             ("reused", Field::Flag(!context.is_new_connection())),
             ("ms", Field::Ms(took)),
@@ -229,7 +241,9 @@ impl Transport {
     /// Returns the target of a request and the library's header lines. `ureq` does not get them,
     /// because it leaves copies in memory.
     fn head(&self, request: &Request) -> Wiped {
-        let parts = [self.prefix.as_bytes(), request.path.expose().as_bytes(), &self.headers];
+        let (id, header) = (request.id.0.as_str().as_bytes(), request.id.1.as_bytes());
+        let parts =
+            [self.prefix.as_bytes(), request.path.expose().as_bytes(), &self.headers, header, b": ", id, b"\r\n"];
         let mut head = Wiped::with_capacity(parts.iter().map(|part| part.len()).sum());
         for part in parts {
             head.push(part);
@@ -256,6 +270,13 @@ impl Transport {
         let headers = response.headers();
         let (content_type, retry_after) = (text(headers, "content-type"), text(headers, "retry-after"));
         let date = text(headers, "date");
+        let mut request_ids = Vec::new();
+        for id in REQUEST_ID_HEADERS.iter().filter_map(|name| RequestId::read(&text(headers, name)?)) {
+            // A server may give one id under several names.
+            if !request_ids.contains(&id) {
+                request_ids.push(id);
+            }
+        }
         if let Some(kept) = text(headers, "keep-alive").as_deref().and_then(kept_for) {
             context.limit_idling(kept);
         }
@@ -284,7 +305,7 @@ impl Transport {
         if body.len() as u64 > self.max_response_bytes {
             return Err(ureq::Error::BodyExceedsLimit(self.max_response_bytes));
         }
-        Ok(Response { status, content_type, retry_after, date, body })
+        Ok(Response { status, content_type, retry_after, date, request_ids, body })
     }
 }
 

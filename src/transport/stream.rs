@@ -4,9 +4,11 @@ use super::FailureKind;
 use super::call::Call;
 use super::context::NetworkError;
 use super::socket::Socket;
+use super::validity;
+use crate::core::check::Peer;
 use crate::core::error::chain;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection};
+use rustls::{ClientConfig, ClientConnection, ProtocolVersion};
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,6 +64,21 @@ impl Stream {
 
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Returns what is known of the server's end. None without TLS.
+    pub fn peer(&self) -> Option<Peer> {
+        let tls = self.tls.as_ref()?;
+        let chain = tls.peer_certificates().unwrap_or_default();
+        Some(Peer {
+            version: match tls.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+                Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+                _ => "TLS",
+            },
+            chain: chain.len(),
+            expires_at: chain.iter().filter_map(|certificate| validity::not_after(certificate)).min(),
+        })
     }
 
     /// Returns whether nothing was received that nobody has read. An unrequested response would be

@@ -2,6 +2,7 @@
 //! Client certificate, where a store relay asks for one: `clientCertFile` and `clientKeyFile`.
 
 use crate::config::Config;
+use crate::core::check::ClientCertificate;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
 use crate::secret::Wiped;
@@ -186,6 +187,7 @@ impl ResolvesClientCert for NoIdentity {
 /// The TLS settings of a client's connections.
 pub(crate) struct Security {
     pub config: Arc<ClientConfig>,
+    pub client_certificate: ClientCertificate,
     roots: Arc<RootCertificates>,
 }
 
@@ -209,12 +211,17 @@ impl Security {
             .map_err(|error| not_set_up(chain(&error)))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(RootVerifier { roots: roots.clone(), at: None }));
+        let validity = |identity: &CertifiedKey| {
+            let until = identity.cert.first().and_then(|certificate| super::validity::not_after(certificate));
+            until.map_or(ClientCertificate::Unread, ClientCertificate::Until)
+        };
+        let client_certificate = identity.as_ref().map(validity).unwrap_or_default();
         let mut tls = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
         };
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Some(Self { config: Arc::new(tls), roots }))
+        Ok(Some(Self { config: Arc::new(tls), client_certificate, roots }))
     }
 
     /// Returns the settings for the request of a server's time, when its certificate is not valid

@@ -282,6 +282,8 @@ static int32_t backup_journal(eps_client *client, eps_buffer *out) { return eps_
 static int32_t get_operation(eps_client *client, eps_buffer *out) { return eps_get_operation(client, ASTRID, out); }
 static int32_t resolve_pending(eps_client *client, eps_buffer *out) { return eps_resolve_pending(client, NULL, out); }
 static int32_t acknowledge(eps_client *client, eps_buffer *out) { return eps_acknowledge(client, ASTRID, out); }
+static int32_t check_all(eps_client *client, eps_buffer *out) { return eps_check(client, "{\"offline\": true}", out); }
+static int32_t read_metrics(eps_client *client, eps_buffer *out) { return eps_read_metrics(client, out); }
 static int32_t read_stats(eps_client *client, eps_buffer *out) { return eps_read_stats(client, out); }
 
 /* Every function that takes a client and fills a buffer. */
@@ -292,7 +294,7 @@ static const struct { const char *name; plain_call call; } calls[] = {
     {"eps_list_unacknowledged", list_unacknowledged}, {"eps_get_operation", get_operation}, {"eps_resolve_pending", resolve_pending},
     {"eps_acknowledge", acknowledge}, {"eps_read_stats", read_stats}, {"eps_list_operations", list_operations},
     {"eps_resolve_review", resolve_review}, {"eps_acknowledge_reference", acknowledge_reference},
-    {"eps_backup_journal", backup_journal},
+    {"eps_backup_journal", backup_journal}, {"eps_check", check_all}, {"eps_read_metrics", read_metrics},
 };
 
 static void ignore_line(void *user, int32_t level, const char *line, size_t len)
@@ -381,6 +383,7 @@ static int32_t acknowledge_text(eps_client *client, const char *text, eps_buffer
 static int32_t acknowledge_options(eps_client *client, const char *text, eps_buffer *out) { return eps_acknowledge_reference(client, "x", text, out); }
 static int32_t backup_path(eps_client *client, const char *text, eps_buffer *out) { return eps_backup_journal(client, text, NULL, out); }
 static int32_t backup_options(eps_client *client, const char *text, eps_buffer *out) { return eps_backup_journal(client, "/copy.db", text, out); }
+static int32_t check_options(eps_client *client, const char *text, eps_buffer *out) { return eps_check(client, text, out); }
 static int32_t resolve_options(eps_client *client, const char *text, eps_buffer *out) { return eps_resolve_pending(client, text, out); }
 
 /* Every argument that is a text. */
@@ -400,6 +403,7 @@ static const struct { const char *name; text_call call; const char *argument; en
     {"eps_resolve_review", review_resolution, "resolution", TEXT}, {"eps_resolve_review", review_options, "options_json", OPTIONS},
     {"eps_acknowledge_reference", acknowledge_text, "reference", TEXT}, {"eps_acknowledge_reference", acknowledge_options, "options_json", OPTIONS},
     {"eps_backup_journal", backup_path, "path", TEXT}, {"eps_backup_journal", backup_options, "options_json", OPTIONS},
+    {"eps_check", check_options, "options_json", OPTIONS},
     {"eps_get_operation", eps_get_operation, "operation_id", GUID}, {"eps_acknowledge", eps_acknowledge, "operation_id", GUID},
 };
 
@@ -536,6 +540,8 @@ static void bad_opens(void)
     PROBLEM(acknowledge_reference(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_acknowledge_reference without a journal");
     PROBLEM(backup_journal(client, &out), EPS_BAD_CONFIG, "journalPath", "eps_backup_journal without a journal");
     GOOD(read_stats(client, &out), "\"pending\":null", "eps_read_stats without a journal");
+    GOOD(check_all(client, &out), "\"pendingPoints\":null", "eps_check without a journal");
+    GOOD(read_metrics(client, &out), "# EOF\n", "eps_read_metrics without a journal");
     CLOSE(client);
 }
 

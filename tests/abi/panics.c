@@ -100,6 +100,10 @@ int main(int argc, char **argv)
         responses(eps_acknowledge_reference(shop, "receipt 1", NULL, &out));
     else if (IS(eps_backup_journal))
         responses(eps_backup_journal(shop, "/copy.db", NULL, &out));
+    else if (IS(eps_check))
+        responses(eps_check(shop, NULL, &out));
+    else if (IS(eps_read_metrics))
+        responses(eps_read_metrics(shop, &out));
     else if (IS(eps_read_stats))
         responses(eps_read_stats(shop, &out));
     else if (IS(eps_set_log))

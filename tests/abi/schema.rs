@@ -117,8 +117,10 @@ fn schema_is_valid_and_names_every_function_with_a_result() {
     let named = document["x-functions"].as_object().unwrap();
     for function in functions() {
         let declaration = header.split(&format!("{function}(")).nth(1).unwrap().split(");").next().unwrap();
-        // The result of eps_json_get is any value, the one of eps_json_quote any string.
-        let has_result = declaration.contains("eps_buffer *out") && !function.starts_with("eps_json_");
+        // The results of eps_json_get and eps_json_quote are any value and any string, and the one
+        // of eps_read_metrics is no JSON.
+        let is_other = function.starts_with("eps_json_") || function == "eps_read_metrics";
+        let has_result = declaration.contains("eps_buffer *out") && !is_other;
         assert_eq!(named.contains_key(&function), has_result, "{function}");
         if has_result {
             let entry = &named[&function];
@@ -156,6 +158,7 @@ fn results_of_a_running_client_match_the_schema() {
     let copy = store.journal().with_file_name("copy.db").display().to_string();
     schema.check("journalCopy", &parse(&client.backup_journal(&copy, None).unwrap()), "backup_journal");
     schema.check("problem", &problem(&client.backup_journal(&copy, None).unwrap_err()), "a copy that exists");
+    schema.check("healthReport", &parse(&client.check(None).unwrap()), "check");
     client.close();
     // The operations of this journal belong to another tenant.
     let other = store.client_with(&json!({ "journalPath": store.journal(), "tenant": "another" }));
@@ -428,6 +431,7 @@ fn options_and_their_limits_are_those_of_the_library() {
             "eps_resolve_review" => client.resolve_review(id, "completed", options),
             "eps_acknowledge_reference" => client.acknowledge_reference("x", options),
             "eps_backup_journal" => client.backup_journal("/copy.db", options),
+            "eps_check" => client.check(options),
             other => panic!("{other} has options that this test does not try"),
         }
     };
@@ -467,7 +471,18 @@ fn header_and_bindings_name_every_property() {
     };
     let csharp = folder("bindings/csharp", "cs");
     let python = folder("bindings/python/engage_point_shop", "py");
-    let results = ["problem", "operation", "review", "operationPage", "resolution", "receipt", "foundReward", "stats"];
+    let results = [
+        "problem",
+        "operation",
+        "review",
+        "healthCheck",
+        "healthReport",
+        "operationPage",
+        "resolution",
+        "receipt",
+        "foundReward",
+        "stats",
+    ];
     let inputs = document["$defs"].as_object().unwrap().keys().filter(|name| name.ends_with("Options"));
     let given: Vec<&str> = inputs.map(String::as_str).chain(["configuration"]).collect();
     let mut missing = String::new();

@@ -4,7 +4,10 @@
 mod api_mapping;
 mod engage;
 mod fuzz_seeds;
+mod health;
+mod log;
 mod member;
+mod metrics;
 mod openapi;
 mod purchase;
 mod readme;

@@ -50,6 +50,8 @@ final class Cases {
             case "resolve_review": return shop.resolveReview(first, second, options).json();
             case "acknowledge_reference": return operations(shop.acknowledgeReference(first));
             case "backup_journal": return shop.backupJournal(first).json();
+            case "check": return shop.check(options).json();
+            case "read_metrics": return shop.readMetrics();
             case "read_stats": return shop.readStats().json();
             case "code_action": return camel(Client.actionOf(Integer.parseInt(first)).name());
             case "code_meaning": return Client.meaningOf(Integer.parseInt(first));

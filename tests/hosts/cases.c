@@ -26,6 +26,18 @@ static int32_t make(eps_client *shop, const char *call, const char *const argume
     if (IS("resolve_review")) return eps_resolve_review(shop, arguments[0], arguments[1], options, out);
     if (IS("acknowledge_reference")) return eps_acknowledge_reference(shop, arguments[0], options, out);
     if (IS("backup_journal")) return eps_backup_journal(shop, arguments[0], options, out);
+    if (IS("check")) return eps_check(shop, options, out);
+    if (IS("read_metrics")) {
+        eps_buffer text;
+        int32_t code = eps_read_metrics(shop, &text);
+        if (code != EPS_OK) {
+            *out = text;
+            return code;
+        }
+        code = eps_json_quote(text.data, out);
+        eps_buffer_dispose(&text);
+        return code;
+    }
     if (IS("read_stats")) return eps_read_stats(shop, out);
     if (IS("code_action")) return eps_json_quote(eps_code_action(atoi(arguments[0])), out);
     if (IS("code_meaning")) return eps_json_quote(eps_code_meaning(atoi(arguments[0])), out);

@@ -50,6 +50,11 @@ const std::map<std::string, Make> calls = {
     {"resolve_review", [](auto &shop, auto &a, auto &b, auto options) { return shop.resolve_review(a, b, options); }},
     {"acknowledge_reference", [](auto &shop, auto &a, auto &, auto options) { return shop.acknowledge_reference(a, options); }},
     {"backup_journal", [](auto &shop, auto &a, auto &, auto options) { return shop.backup_journal(a, options); }},
+    {"check", [](auto &shop, auto &, auto &, auto options) { return shop.check(options); }},
+    {"read_metrics", [](auto &shop, auto &, auto &, auto) {
+         auto text = shop.read_metrics();
+         return text ? eps::json_quote(text.json()) : std::move(text);
+     }},
     {"read_stats", [](auto &shop, auto &, auto &, auto) { return shop.read_stats(); }},
     {"code_action", [](auto &, auto &a, auto &, auto) { return eps::json_quote(word(eps::action(code_of(a)))); }},
     {"code_meaning", [](auto &, auto &a, auto &, auto) { return eps::json_quote(eps::meaning(code_of(a))); }},

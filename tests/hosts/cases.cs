@@ -54,6 +54,8 @@ static class Cases
             case "acknowledge_reference":
                 return new Dictionary<string, object> { ["operations"] = shop.AcknowledgeReference(a) };
             case "backup_journal": return shop.BackupJournal(a);
+            case "check": return shop.Check(new CheckOptions { Offline = options["offline"].Flag ?? false, Wait = wait });
+            case "read_metrics": return shop.ReadMetrics();
             case "read_stats": return shop.ReadStats();
             case "code_action":
                 var action = Client.ActionOf((Code)int.Parse(a)).ToString();
@@ -99,6 +101,8 @@ static class Cases
         ["purchaseId"] = problem.PurchaseId,
         ["attempts"] = problem.Attempts,
         ["retryAfterMs"] = problem.RetryAfter is TimeSpan after ? (long)after.TotalMilliseconds : (object)null,
+        ["forCashier"] = problem.ForCashier,
+        ["forMember"] = problem.ForMember,
         ["cause"] = problem.Causes,
     }));
 

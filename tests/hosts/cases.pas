@@ -35,6 +35,8 @@ begin
   else if call = 'resolve_review' then Result := shop.ResolveReview(first, second, options).Json
   else if call = 'acknowledge_reference' then Result := shop.AcknowledgeReference(first).Json
   else if call = 'backup_journal' then Result := shop.BackupJournal(first).Json
+  else if call = 'check' then Result := shop.Check(options).Json
+  else if call = 'read_metrics' then Result := EpsQuote(shop.ReadMetrics)
   else if call = 'read_stats' then Result := shop.ReadStats.Json
   else if call = 'code_action' then Result := EpsQuote(EpsAction(StrToInt(string(first))))
   else if call = 'code_meaning' then Result := EpsQuote(EpsMeaning(StrToInt(string(first))))

@@ -119,6 +119,8 @@ fn call(client: &Client, step: &Value) -> Result<Vec<u8>, Error> {
         "acknowledge_reference" | "backup_journal" if text(0).is_empty() => Err(Error::of(Code::EmptyArgument)),
         "acknowledge_reference" => client.acknowledge_reference(text(0), options),
         "backup_journal" => client.backup_journal(text(0), options),
+        "check" => client.check(options),
+        "read_metrics" => client.read_metrics().map(|text| json!(String::from_utf8(text).unwrap()).to_string().into()),
         "read_stats" => client.read_stats(),
         // The C API's own functions: here the expected result by other means.
         "code_action" => Ok(json!(code::action(text(0).parse().unwrap()).name()).to_string().into()),

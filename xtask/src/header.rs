@@ -11,7 +11,7 @@ mod schema;
 use crate::run::{Result, root};
 use engage_point_shop::code::{Action, Row, TABLE};
 use engage_point_shop::ffi::EPS_ABI_VERSION;
-use engage_point_shop::{Level, Outcome, VERSION};
+use engage_point_shop::{EVENTS, FIELDS, Level, Outcome, VERSION};
 use std::fmt::Write;
 use std::fs;
 
@@ -49,10 +49,10 @@ const ACTIONS: &[(Action, &str)] = &[
 /// Each log level: its name behind the prefix, and the lines that it adds.
 const LEVELS: &[(Level, &str, &str)] = &[
     (Level::Off, "OFF", "No lines."),
-    (Level::Error, "ERROR", "Faults that need an administrator: the journal fails."),
-    (Level::Warn, "WARN", "Reads that failed, log lines that were dropped."),
+    (Level::Error, "ERROR", "Faults that need an administrator: the journal fails, the key is rejected."),
+    (Level::Warn, "WARN", "Reads and status queries that failed, log lines that were dropped."),
     (Level::Info, "INFO", "Every attempt, and its outcome."),
-    (Level::Debug, "DEBUG", "Every read."),
+    (Level::Debug, "DEBUG", "Every read and every request."),
 ];
 
 pub fn run(check: bool) -> Result {
@@ -60,6 +60,8 @@ pub fn run(check: bool) -> Result {
     let lists = ("// Codes: written by `cargo xtask header`.\n", "// End of codes.");
     update("include/engage_point_shop.h", check, |_| header())?;
     update("docs/codes.md", check, |found| between(found, table, &codes_table()))?;
+    let events = ("<!-- events: written by `cargo xtask header` -->\n", "<!-- end of events -->");
+    update("docs/log-events.md", check, |found| between(found, events, &events_table()))?;
     update("include/engage_point_shop.hpp", check, |found| between(found, lists, &bindings::cpp()))?;
     update("bindings/csharp/Codes.cs", check, |_| Ok(bindings::csharp()))?;
     update("bindings/python/engage_point_shop/codes.py", check, |_| Ok(bindings::python()))?;
@@ -238,6 +240,21 @@ fn codes_table() -> String {
         };
         let (number, action) = (row.code.number(), row.action().name());
         let _ = writeln!(table, "| {number} | `{}` | {outcome} | {action} | {} |", row.name, row.meaning);
+    }
+    table.push('\n');
+    table
+}
+
+/// Returns the tables of the log's events and fields for the documentation.
+fn events_table() -> String {
+    let mut table = "\n| Event | Level | Meaning | Fields |\n|---|---|---|---|\n".to_owned();
+    for event in EVENTS {
+        let fields: Vec<String> = event.fields.iter().map(|field| format!("`{field}`")).collect();
+        let _ = writeln!(table, "| `{}` | {} | {} | {} |", event.name, event.levels, event.meaning, fields.join(", "));
+    }
+    table.push_str("\n| Field | Meaning |\n|---|---|\n");
+    for (field, meaning) in FIELDS {
+        let _ = writeln!(table, "| `{field}` | {meaning} |");
     }
     table.push('\n');
     table

@@ -209,13 +209,13 @@ exports.Code = Object.freeze({
 exports.LogLevel = Object.freeze({
   /** No lines. */
   OFF: 0,
-  /** Faults that need an administrator: the journal fails. */
+  /** Faults that need an administrator: the journal fails, the key is rejected. */
   ERROR: 1,
-  /** Reads that failed, log lines that were dropped. */
+  /** Reads and status queries that failed, log lines that were dropped. */
   WARN: 2,
   /** Every attempt, and its outcome. */
   INFO: 3,
-  /** Every read. */
+  /** Every read and every request. */
   DEBUG: 4,
 });
 

@@ -27,6 +27,8 @@ exports.PROTOTYPES = [
   "int32_t eps_acknowledge_reference(uintptr_t client, const char *reference, const char *options_json, _Out_ eps_buffer *out)",
   "int32_t eps_backup_journal(uintptr_t client, const char *path, const char *options_json, _Out_ eps_buffer *out)",
   "int32_t eps_read_stats(uintptr_t client, _Out_ eps_buffer *out)",
+  "int32_t eps_check(uintptr_t client, const char *options_json, _Out_ eps_buffer *out)",
+  "int32_t eps_read_metrics(uintptr_t client, _Out_ eps_buffer *out)",
   "int32_t eps_set_log(uintptr_t client, int32_t level, eps_log_fn *fn, uintptr_t user)",
   "int32_t eps_set_notify(uintptr_t client, eps_notify_fn *fn, uintptr_t user)",
   "int32_t eps_new_id(_Out_ eps_buffer *out)",

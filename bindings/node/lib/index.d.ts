@@ -1,9 +1,11 @@
 import {
   Action,
+  CheckOptions,
   Config,
   ContactOptions,
   Engages,
   FoundReward,
+  HealthReport,
   JournalCopy,
   Operation,
   OperationPage,
@@ -76,6 +78,10 @@ export declare class Client {
   backupJournal(path: string): Promise<JournalCopy>;
   /** Returns the counters since open, and the numbers of records in the journal. */
   readStats(): Promise<Stats>;
+  /** Checks everything that a sale needs, and says what to do about what is wrong. */
+  check(options?: CheckOptions & Abortable): Promise<HealthReport>;
+  /** Returns the metrics of this client and its journal: OpenMetrics text. */
+  readMetrics(): Promise<string>;
   /** Sets the function that receives each line of the log, and its level. Null removes it. */
   setLog(level: number, receive: ((line: LogLine, level: number) => void) | null): Promise<void>;
   /** Sets the function that receives each operation whose state has changed. Null removes it. */

@@ -122,6 +122,14 @@ class Client {
     return this.#read("eps_read_stats", []);
   }
 
+  check(options) {
+    return this.#wait("eps_check", [], options);
+  }
+
+  async readMetrics() {
+    return quick("eps_read_metrics", [this.#handle]);
+  }
+
   /**
    * Sets the function that receives each line of the log, parsed, and its level. Null removes
    * it.

@@ -207,13 +207,13 @@ export declare const Code: {
 export declare const LogLevel: {
   /** No lines. */
   readonly OFF: 0;
-  /** Faults that need an administrator: the journal fails. */
+  /** Faults that need an administrator: the journal fails, the key is rejected. */
   readonly ERROR: 1;
-  /** Reads that failed, log lines that were dropped. */
+  /** Reads and status queries that failed, log lines that were dropped. */
   readonly WARN: 2;
   /** Every attempt, and its outcome. */
   readonly INFO: 3;
-  /** Every read. */
+  /** Every read and every request. */
   readonly DEBUG: 4;
 };
 
@@ -279,6 +279,10 @@ export interface Operation {
   engageCode: string | null;
   /** Texts about the last response, outermost first. */
   cause: string[];
+  /** What the cashier reads, in the language of the configuration. */
+  forCashier: string;
+  /** What the member is shown, in the language of the configuration. */
+  forMember: string;
   /** Engage's own ids of the requests. */
   requestIds: string[];
   /** Whether a manual review is needed. */
@@ -408,6 +412,30 @@ export interface Stats {
   unacknowledged: number | null;
 }
 
+/** The result of eps_check. */
+export interface HealthReport {
+  /** The worst status. */
+  status: "ok" | "warn" | "fail";
+  /** The checks. */
+  checks: HealthCheck[];
+  /** The points of the pending purchases as far as they are known; null without a journal. */
+  pendingPoints: number | null;
+}
+
+/** One check of eps_check. */
+export interface HealthCheck {
+  /** The name. A newer version may add names. */
+  name: "version" | "journal" | "owner" | "whole" | "tenant" | "disk" | "pending" | "review" | "unacknowledged" | "proxy" | "clientCertificate" | "name" | "connect" | "tls" | "certificate" | "key" | "rateLimit" | "clock" | "lastContact";
+  /** A check that was not done in time is unknown. */
+  status: "ok" | "warn" | "fail" | "unknown";
+  /** For people: what was found. */
+  message: string;
+  /** For people: who does what. */
+  action: string | null;
+  /** Since when, where that is known. */
+  sinceMs: number | null;
+}
+
 /** The problem object of a call that did not return EPS_OK. A value that is not known is
  *  null. */
 export interface Problem {
@@ -433,6 +461,10 @@ export interface Problem {
   retryAfterMs: number | null;
   /** The causes, outermost first. */
   cause: string[];
+  /** What the cashier reads, in the language of the configuration. */
+  forCashier: string;
+  /** What the member is shown, in the language of the configuration. */
+  forMember: string;
   /** Only of a purchase or a redeem with the option submit: the operation. */
   operation?: Operation;
 }
@@ -464,6 +496,16 @@ export interface Config {
   journalRecovery?: "refuse" | "accept" | null;
   /** How a journal that is a copy is opened. */
   journalRole?: "live" | "copy" | "takeOver" | null;
+  /** The language of forCashier and forMember. */
+  language?: "en" | "sv" | "nb" | "da" | "fi" | "de" | null;
+  /** The absolute path of the library's own log file. */
+  logFile?: string | null;
+  /** The size at which logFile is renamed and begun anew. */
+  logFileBytes?: number | null;
+  /** The number of log files, the newest one included. */
+  logFiles?: number | null;
+  /** The level of the lines in logFile. */
+  logLevel?: "info" | "error" | "warn" | "debug" | null;
   /** The size limit of a response. */
   maxResponseBytes?: number | null;
   /** Whether a connection is made on open. */
@@ -489,6 +531,16 @@ export interface Config {
   /** Whose operations the journal holds; absent for the origin of baseUrl. At most 200 bytes. */
   tenant?: string | null;
   /** The longest wait of a call. */
+  waitMs?: number | null;
+}
+
+/** The options of eps_check. */
+export interface CheckOptions {
+  /** The name of the call for eps_cancel_call. At most 64 bytes. */
+  callId?: string | null;
+  /** Whether only the checks are made that ask no server. */
+  offline?: boolean | null;
+  /** The longest wait of the call, in ms. */
   waitMs?: number | null;
 }
 

@@ -25,6 +25,8 @@ from .errors import Declined, LibraryError, NotSent, Pending, PointShopError, Pr
 from .types import (
     Config,
     FoundReward,
+    HealthCheck,
+    HealthReport,
     JournalCopy,
     Operation,
     OperationPage,
@@ -44,6 +46,8 @@ __all__ = [
     "Config",
     "Declined",
     "FoundReward",
+    "HealthCheck",
+    "HealthReport",
     "Id",
     "JournalCopy",
     "LibraryError",

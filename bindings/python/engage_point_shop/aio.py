@@ -13,7 +13,17 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from .client import Client, Id, LogLine
-from .types import Config, FoundReward, JournalCopy, Operation, OperationPage, PurchasedOperation, Resolution, Stats
+from .types import (
+    Config,
+    FoundReward,
+    HealthReport,
+    JournalCopy,
+    Operation,
+    OperationPage,
+    PurchasedOperation,
+    Resolution,
+    Stats,
+)
 
 _Result = TypeVar("_Result")
 
@@ -173,6 +183,14 @@ class AsyncClient:
     async def read_stats(self) -> Stats:
         """Returns the counters since open, and the numbers of records in the journal."""
         return await self._run(self.client.read_stats)
+
+    async def check(self, *, offline: bool | None = None, wait_ms: int | None = None) -> HealthReport:
+        """Checks everything that a sale needs, and says what to do about what is wrong."""
+        return await self._wait(lambda call: self.client.check(offline=offline, wait_ms=wait_ms, call_id=call))
+
+    async def read_metrics(self) -> str:
+        """Returns the metrics of this client and its journal: OpenMetrics text."""
+        return await self._run(self.client.read_metrics)
 
     def set_log(self, level: int, function: LogLine | None) -> None:
         """Sets the function that receives each line of the log. It runs on a thread of the library."""

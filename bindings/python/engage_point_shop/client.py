@@ -24,7 +24,17 @@ from uuid import UUID
 from .codes import ABI_VERSION, Action, Code
 from .errors import Pending, action_named, error_of
 from .native import Buffer, LogFunction, NotifyFunction, load
-from .types import Config, FoundReward, JournalCopy, Operation, OperationPage, PurchasedOperation, Resolution, Stats
+from .types import (
+    Config,
+    FoundReward,
+    HealthReport,
+    JournalCopy,
+    Operation,
+    OperationPage,
+    PurchasedOperation,
+    Resolution,
+    Stats,
+)
 from .waiting import interruptible
 
 _library = load()
@@ -402,6 +412,17 @@ class Client:
         """Returns the counters since open, and the numbers of records in the journal."""
         stats: Stats = _call("eps_read_stats", self._handle)
         return stats
+
+    def check(
+        self, *, offline: bool | None = None, wait_ms: int | None = None, call_id: str | None = None
+    ) -> HealthReport:
+        """Checks everything that a sale needs, and says what to do about what is wrong."""
+        report: HealthReport = self._wait("eps_check", [], call_id, offline=offline, waitMs=wait_ms)
+        return report
+
+    def read_metrics(self) -> str:
+        """Returns the metrics of this client and its journal: OpenMetrics text."""
+        return _call_text("eps_read_metrics", self._handle)
 
     def set_log(self, level: int, function: LogLine | None) -> None:
         """Sets the function that receives each line of the log, as JSON.

@@ -24,13 +24,13 @@ class LogLevel(IntEnum):
     OFF = 0
     """No lines."""
     ERROR = 1
-    """Faults that need an administrator: the journal fails."""
+    """Faults that need an administrator: the journal fails, the key is rejected."""
     WARN = 2
-    """Reads that failed, log lines that were dropped."""
+    """Reads and status queries that failed, log lines that were dropped."""
     INFO = 3
     """Every attempt, and its outcome."""
     DEBUG = 4
-    """Every read."""
+    """Every read and every request."""
 
 
 class Code(IntEnum):

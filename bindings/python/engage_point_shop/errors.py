@@ -37,6 +37,10 @@ class _Problem(TypedDict):
     """The time to wait before another try in ms, if the server gave one."""
     cause: list[str]
     """The causes, outermost first."""
+    forCashier: str
+    """What the cashier reads, in the language of the configuration."""
+    forMember: str
+    """What the member is shown, in the language of the configuration."""
 
 
 class Problem(_Problem, total=False):

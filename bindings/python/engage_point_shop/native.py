@@ -49,6 +49,8 @@ _FUNCTIONS = {
     "eps_resolve_review": (c_int32, [c_void_p, _TEXT, _TEXT, _TEXT, _OUT]),
     "eps_acknowledge_reference": (c_int32, [c_void_p, _TEXT, _TEXT, _OUT]),
     "eps_backup_journal": (c_int32, [c_void_p, _TEXT, _TEXT, _OUT]),
+    "eps_check": (c_int32, [c_void_p, _TEXT, _OUT]),
+    "eps_read_metrics": (c_int32, [c_void_p, _OUT]),
     "eps_read_stats": (c_int32, [c_void_p, _OUT]),
     "eps_set_log": (c_int32, [c_void_p, c_int32, LogFunction, c_void_p]),
     "eps_set_notify": (c_int32, [c_void_p, NotifyFunction, c_void_p]),

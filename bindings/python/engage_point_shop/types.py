@@ -45,6 +45,10 @@ class Operation(TypedDict):
     """The name of the code."""
     action: str
     """Who acts on the code; see Action."""
+    forCashier: str
+    """What the cashier reads, in the language of the configuration."""
+    forMember: str
+    """What the member is shown, in the language of the configuration."""
     purchaseId: str | None
     """The purchase id; None for a redeem."""
     contactId: str | None
@@ -174,6 +178,32 @@ class JournalCopy(TypedDict):
     """The number of operations in the copy."""
 
 
+class HealthCheck(TypedDict):
+    """One check of a `HealthReport`."""
+
+    name: str
+    """The name, which never changes."""
+    status: str
+    """The status: "ok", "warn", "fail" or "unknown"."""
+    message: str
+    """What was found."""
+    action: str | None
+    """Who does what, or None."""
+    sinceMs: int | None
+    """Since when, or None."""
+
+
+class HealthReport(TypedDict):
+    """The result of `check`."""
+
+    status: str
+    """The worst status: "ok", "warn" or "fail"."""
+    checks: list[HealthCheck]
+    """The checks."""
+    pendingPoints: int | None
+    """The points of the pending purchases as far as they are known; None without a journal."""
+
+
 class Stats(TypedDict):
     """The counters since open, and the numbers of records in the journal."""
 
@@ -247,6 +277,16 @@ class Config(TypedDict, total=False):
     """How long after its acknowledgement a reference means the same purchase; 43200000 ms if absent."""
     idScope: str | None
     """"journal" (the default) or "tenant": purchase ids are derived from the sale."""
+    language: str | None
+    """The language of forCashier and forMember: "en" (the default), "sv", "nb", "da", "fi" or "de"."""
+    logFile: FilePath | None
+    """The absolute path of the library's own log file; none if it is absent."""
+    logLevel: str | None
+    """The level of the lines in logFile: "error", "warn", "info" (the default) or "debug"."""
+    logFileBytes: int | None
+    """The size at which logFile is renamed and begun anew; 5242880 if it is absent."""
+    logFiles: int | None
+    """The number of log files, the newest one included; 5 if it is absent."""
     retentionDays: int | None
     """The time for which acknowledged records are kept, in days; 90 if it is absent."""
     sealPath: FilePath | None

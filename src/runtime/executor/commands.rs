@@ -104,6 +104,7 @@ impl Executor {
             return;
         }
         let result = self.attempt(&intent, &waiter.call, || waiter.departed());
+        let intent = intent.with_request_ids(&waiter.call.request_ids());
         let next = self.handle_attempt_result(intent, &result, Some(0));
         self.publish(&next);
     }
@@ -119,7 +120,9 @@ impl Executor {
         self.notify_waiters(&next.intent);
         let now = self.monotonic();
         let seen = self.lock().observe(&next.intent, now);
-        let result = self.query(&next.intent);
+        let call = self.call();
+        let result = self.query(&next.intent, &call);
+        let next = Next { intent: next.intent.with_request_ids(&call.request_ids()), ..next };
         let query = SentQuery { seen, at: now, attended, after_reset: reset, random: rt::random() };
         match self.handle_query_result(next.intent.clone(), &result, query) {
             Ok(next) => next,
@@ -158,19 +161,20 @@ impl Executor {
                 None => {}
             }
         }
-        self.log.write(
-            Level::Info,
-            match intent.operation {
-                Operation::Purchase(_) => "purchase.sent",
-                Operation::Redeem(_) => "redeem.sent",
-            },
-            &[
-                ("operationId", Field::Operation(intent.id())),
-                ("attempt", Field::Number(intent.detail.attempts.into())),
-                ("code", Field::Code(result.code())),
-                ("ms", Field::Number(millis(began.elapsed()))),
-            ],
-        );
+        let (event, path) = match intent.operation {
+            Operation::Purchase(_) => ("purchase.sent", "purchase"),
+            Operation::Redeem(_) => ("redeem.sent", "redeem"),
+        };
+        let ids = call.request_ids();
+        let mut fields = vec![
+            ("operationId", Field::Operation(intent.id())),
+            ("path", Field::Word(path)),
+            ("attempt", Field::Number(intent.detail.attempts.into())),
+            ("code", Field::Code(result.code())),
+            ("ms", Field::Number(millis(began.elapsed()))),
+        ];
+        fields.extend(ids.last().map(|id| ("engageRequestId", Field::Request(id))));
+        self.log.write(Level::Info, event, &fields);
         result
     }
 

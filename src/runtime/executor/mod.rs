@@ -21,6 +21,7 @@ use crate::core::clock::{Clocks, Limits, Observation};
 use crate::core::code::Code;
 use crate::core::domain::{Millis, millis};
 use crate::core::error::{Error, Result};
+use crate::core::id::{OperationId, RequestId};
 use crate::core::intent::Intent;
 use crate::core::retry::Timing;
 use crate::core::scheduler::{self, Job};
@@ -29,7 +30,7 @@ use crate::log::{Field, Level, Log};
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -67,6 +68,8 @@ struct ReadHistory<'a> {
     queried_at: Duration,
     /// The jitter of that one. With the same for all, the next query again serves them all.
     random: u64,
+    /// Engage's own ids of the query.
+    request_ids: &'a [RequestId],
 }
 
 /// A status query that was made.
@@ -100,6 +103,8 @@ pub(crate) struct Executor {
     changed: Condvar,
     /// Gives each change of an operation to the POS's function.
     notifier: Notifier,
+    /// The reason that was logged last of each pending operation.
+    logged: Mutex<BTreeMap<OperationId, Code>>,
 }
 
 impl Executor {
@@ -126,7 +131,8 @@ impl Executor {
             loss_seen: None,
         };
         let executor = Arc::new(Self {
-            notifier: Notifier::new(&config.tenant),
+            notifier: Notifier::new(&config),
+            logged: Mutex::default(),
             journal,
             engage,
             log,

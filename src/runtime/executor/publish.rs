@@ -1,7 +1,7 @@
 //! What is known of an intent is stored, reported to the POS and handed to its waiters.
 
 use super::{Executor, FIRST_QUERY_DELAY, RETRY};
-use crate::core::code::Code;
+use crate::core::code::{Action, Code};
 use crate::core::domain::millis;
 use crate::core::error::{Error, Result};
 use crate::core::evidence::{self};
@@ -9,6 +9,7 @@ use crate::core::id::OperationId;
 use crate::core::intent::{Durability, Intent, IntentState};
 use crate::core::machine::{self, Next};
 use crate::log::{Field, Level};
+use crate::rt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -187,10 +188,47 @@ impl Executor {
         }
         if !outdated {
             self.notifier.push(intent);
+            self.log_change(next);
         }
         for waiter in waiters {
             waiter.notify(intent);
         }
+    }
+
+    /// Logs an outcome, or the reason of a pending operation if it is new.
+    fn log_change(&self, next: &Next) {
+        let intent = &next.intent;
+        let last = intent.progress.last_code.and_then(Code::from_number);
+        let code = if intent.state.is_final() { intent.code } else { last.unwrap_or(intent.code) };
+        let mut logged = rt::lock(&self.logged);
+        let is_news = match intent.state.is_final() {
+            true => {
+                logged.remove(&intent.id());
+                true
+            }
+            false => logged.insert(intent.id(), code) != Some(code),
+        };
+        drop(logged);
+        if !is_news {
+            return;
+        }
+        let action = code.row().action();
+        let needs_administrator = action == Action::Administrator;
+        let mut fields = vec![
+            ("operationId", Field::Operation(intent.id())),
+            ("code", Field::Code(code)),
+            ("action", Field::Word(action.name())),
+            ("attempt", Field::Number(intent.detail.attempts.into())),
+            ("queries", Field::Number(intent.query_count.into())),
+        ];
+        let (event, level) = if intent.state.is_final() {
+            fields.push(("outcome", Field::Word(code.row().outcome.name())));
+            ("operation.resolved", Level::Info)
+        } else {
+            fields.push(("nextQueryMs", Field::Number(next.delay_ms)));
+            ("operation.pending", Level::Warn)
+        };
+        self.log.write(if needs_administrator { Level::Error } else { level }, event, &fields);
     }
 
     /// Schedules an intent again after a failure.

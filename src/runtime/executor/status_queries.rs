@@ -13,7 +13,9 @@ use crate::core::retry::Timing;
 use crate::core::scheduler::ResolveJob;
 use crate::engage::History;
 use crate::rt::{self};
+use crate::transport::Call;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -79,32 +81,35 @@ impl Executor {
                 }
                 let result = self.engage.purchase_in(&purchase, read.history);
                 let result = self.with_lost_sales(&intent, read.history, result)?;
-                self.handle_query_result(intent, &result, query(read.queried_at))?
+                self.handle_query_result(intent.with_request_ids(read.request_ids), &result, query(read.queried_at))?
             }
             (None, Operation::Purchase(purchase)) => {
-                let history = self.history(purchase.contact);
+                let call = self.call();
+                let history = self.history(purchase.contact, &call);
+                let request_ids = call.request_ids();
                 let others = self.lock().take_same_contact(resolve.id);
                 // Before this purchase's own next attempt, which may take long.
                 for other in others {
-                    let read = ReadHistory { history: &history, queried_at: now, random };
+                    let read = ReadHistory { history: &history, queried_at: now, random, request_ids: &request_ids };
                     self.resolve_and_publish(other, Some(&read));
                 }
                 let result = self.engage.purchase_in(&purchase, &history);
                 let result = self.with_lost_sales(&intent, &history, result)?;
-                self.handle_query_result(intent, &result, query(now))?
+                self.handle_query_result(intent.with_request_ids(&request_ids), &result, query(now))?
             }
             (_, Operation::Redeem(_)) => {
-                let result = self.query(&intent);
-                self.handle_query_result(intent, &result, query(now))?
+                let call = self.call();
+                let result = self.query(&intent, &call);
+                self.handle_query_result(intent.with_request_ids(&call.request_ids()), &result, query(now))?
             }
         };
         Ok(Some(next))
     }
 
     /// Reads the purchases of a member.
-    pub(super) fn history(&self, contact: ContactId) -> History {
+    pub(super) fn history(&self, contact: ContactId, call: &Arc<Call>) -> History {
         let known = self.engage.has_own_history();
-        let history = self.engage.history(contact, &self.call());
+        let history = self.engage.history(contact, call);
         if !known && self.engage.has_own_history() {
             // Lost, it is learned again.
             let _ = self.journal.set_fact(OWN_HISTORY, &self.config.base_url.origin());
@@ -118,8 +123,8 @@ impl Executor {
     }
 
     /// Sends one status query about one intent.
-    pub(super) fn query(&self, intent: &Intent) -> QueryResult {
-        let mut result = self.engage.query_status(&intent.operation, &self.call());
+    pub(super) fn query(&self, intent: &Intent, call: &Arc<Call>) -> QueryResult {
+        let mut result = self.engage.query_status(&intent.operation, call);
         self.stats.status_queries.add();
         if let (QueryResult::Redeemed(found), Operation::Redeem(redeem)) = (&mut result, intent.operation) {
             found.compare(intent, self.journal.redeems(redeem.assignment).ok().as_deref());
@@ -186,8 +191,10 @@ impl Executor {
                     let intent = self.recorded(intent.id())?;
                     return Ok(Next { intent, delay_ms: millis(FIRST_QUERY_DELAY) });
                 }
+                self.stats.retries.add();
                 self.lock().observe_attempt(&again, begins);
                 let result = self.attempt(&again, &call, || None);
+                let again = again.with_request_ids(&call.request_ids());
                 // One repeat after a reset, and not another one after that.
                 Ok(match after_reset {
                     true => self.store_attempt_result(again, &result, attended),

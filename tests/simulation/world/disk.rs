@@ -8,6 +8,7 @@ use super::state::{self, MINUTE, MS, Promise, SECOND, note, state};
 use super::system::{Instant, Mutex};
 use crate::config::{Config, JournalPlace};
 use crate::core::admission::{Admission, Candidates};
+use crate::core::check::{JournalFacts, Place};
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::{Millis, Operation};
 use crate::core::error::{Error, Result};
@@ -15,6 +16,7 @@ use crate::core::id::{AssignmentId, ContactId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState};
 use crate::journal::{Backup, Filter};
 use crate::log::Log;
+use crate::stats::Histogram;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -270,6 +272,7 @@ pub(crate) struct Journal {
     tenant: String,
     writer: Mutex<()>,
     reader: Mutex<()>,
+    commits: Histogram,
 }
 
 fn failed() -> Error {
@@ -286,6 +289,7 @@ impl Journal {
             tenant: config.tenant.clone(),
             writer: Mutex::new(()),
             reader: Mutex::new(()),
+            commits: Histogram::default(),
         };
         journal.alive()?;
         Ok(Some(journal))
@@ -302,6 +306,26 @@ impl Journal {
     /// The simulation has no files to copy to.
     pub fn backup(&self, _: &Path) -> Result<Backup> {
         Err(Error::of(Code::BadConfig))
+    }
+
+    pub fn place(&self) -> Place {
+        Place::Memory
+    }
+
+    pub fn examine(&self, _: Duration) -> Result<JournalFacts> {
+        Err(Error::of(Code::BadConfig))
+    }
+
+    pub fn counts(&self) -> Result<Vec<(String, i32, u64)>> {
+        Err(Error::of(Code::BadConfig))
+    }
+
+    pub fn commit_times(&self) -> &Histogram {
+        &self.commits
+    }
+
+    pub fn sizes(&self) -> Option<(u64, u64)> {
+        None
     }
 
     /// A caller's write, which the real journal makes on a thread of its own.

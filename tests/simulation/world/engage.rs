@@ -185,7 +185,7 @@ pub(crate) fn gateway(status: u16, page: bool) -> Response {
         true => (Some("text/html".to_owned()), "<html><body>Not here</body></html>"),
         false => (None, ""),
     };
-    Response { status, content_type, retry_after: None, date: None, body: body.into() }
+    Response { status, content_type, retry_after: None, date: None, request_ids: Vec::new(), body: body.into() }
 }
 
 fn respond(status: u16, body: String) -> Response {
@@ -193,6 +193,7 @@ fn respond(status: u16, body: String) -> Response {
         status,
         content_type: Some("application/json".into()),
         retry_after: None,
+        request_ids: Vec::new(),
         date: Some(http_date(state::true_ms())),
         body: body.into_bytes(),
     }

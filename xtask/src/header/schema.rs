@@ -47,6 +47,8 @@ pub const RESULTS: &[(&str, &str)] = &[
     ("resolution", "Resolution"),
     ("journalCopy", "JournalCopy"),
     ("stats", "Stats"),
+    ("healthReport", "HealthReport"),
+    ("healthCheck", "HealthCheck"),
     ("problem", "Problem"),
 ];
 

@@ -177,6 +177,16 @@ public final class Client implements AutoCloseable {
         return new Stats(object(null, (none, out) -> library.eps_read_stats(client, out)));
     }
 
+    /** Checks everything that a sale needs, and says what to do about what is wrong. */
+    public HealthReport check(Options options) {
+        return new HealthReport(object(options, (given, out) -> library.eps_check(client, given, out)));
+    }
+
+    /** Returns the metrics of this client and its journal: OpenMetrics text. */
+    public String readMetrics() {
+        return result(library, out -> library.eps_read_metrics(client, out));
+    }
+
     /**
      * Sets the function that receives each line of the log, as JSON, and its level. It runs on a
      * thread of the library. Null removes it.
@@ -244,6 +254,11 @@ public final class Client implements AutoCloseable {
     /** Calls {@link #resolvePending} on a thread of its own; see {@link Call}. */
     public Call<Resolution> resolvePendingAsync(Options options) {
         return start(options, named -> resolvePending(named));
+    }
+
+    /** Calls {@link #check} on a thread of its own; see {@link Call}. */
+    public Call<HealthReport> checkAsync(Options options) {
+        return start(options, named -> check(named));
     }
 
     // --- The functions without a client ----------------------------------------------------------

@@ -71,6 +71,31 @@ public final class Config extends Settings<Config> {
         return set("journalRole", value);
     }
 
+    /** The language of forCashier and forMember. */
+    public Config language(String value) {
+        return set("language", value);
+    }
+
+    /** The absolute path of the library's own log file. */
+    public Config logFile(String value) {
+        return set("logFile", value);
+    }
+
+    /** The size at which logFile is renamed and begun anew. */
+    public Config logFileBytes(long value) {
+        return set("logFileBytes", value);
+    }
+
+    /** The number of log files, the newest one included. */
+    public Config logFiles(long value) {
+        return set("logFiles", value);
+    }
+
+    /** The level of the lines in logFile. */
+    public Config logLevel(String value) {
+        return set("logLevel", value);
+    }
+
     /** The size limit of a response. */
     public Config maxResponseBytes(long value) {
         return set("maxResponseBytes", value);

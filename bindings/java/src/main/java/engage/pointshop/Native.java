@@ -63,6 +63,10 @@ interface Native extends Library {
 
     int eps_read_stats(Pointer client, Pointer out);
 
+    int eps_check(Pointer client, byte[] options_json, Pointer out);
+
+    int eps_read_metrics(Pointer client, Pointer out);
+
     int eps_set_log(Pointer client, int level, LogFunction fn, Pointer user);
 
     int eps_set_notify(Pointer client, NotifyFunction fn, Pointer user);

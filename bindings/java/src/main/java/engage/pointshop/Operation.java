@@ -99,6 +99,16 @@ public final class Operation {
         return Json.texts(json, "cause");
     }
 
+    /** What the cashier reads, in the language of the configuration. */
+    public String forCashier() {
+        return Json.text(json, "forCashier");
+    }
+
+    /** What the member is shown, in the language of the configuration. */
+    public String forMember() {
+        return Json.text(json, "forMember");
+    }
+
     /** Engage's own ids of the requests. */
     public List<String> requestIds() {
         return Json.texts(json, "requestIds");

@@ -46,6 +46,11 @@ public final class Options extends Settings<Options> {
         return set("note", value);
     }
 
+    /** Whether only the checks are made that ask no server. */
+    public Options offline(boolean value) {
+        return set("offline", value);
+    }
+
     /** Only this outcome. */
     public Options outcome(String value) {
         return set("outcome", value);

@@ -69,6 +69,16 @@ public final class Problem {
         return Json.texts(json, "cause");
     }
 
+    /** What the cashier reads, in the language of the configuration. */
+    public String forCashier() {
+        return Json.text(json, "forCashier");
+    }
+
+    /** What the member is shown, in the language of the configuration. */
+    public String forMember() {
+        return Json.text(json, "forMember");
+    }
+
     /** Only of a purchase or a redeem with the option submit: the operation. */
     public Operation operation() {
         return Json.made(json, "operation", Operation::new);

@@ -42,6 +42,10 @@ public record Operation(
         String engageCode,
         /** Texts about the last response, outermost first. */
         List<String> cause,
+        /** What the cashier reads, in the language of the configuration. */
+        String forCashier,
+        /** What the member is shown, in the language of the configuration. */
+        String forMember,
         /** Engage's own ids of the requests. */
         List<String> requestIds,
         /** Whether a manual review is needed. */
@@ -100,6 +104,8 @@ public record Operation(
             Json.whole(json, "httpStatus"),
             Json.text(json, "engageCode"),
             Json.texts(json, "cause"),
+            Json.text(json, "forCashier"),
+            Json.text(json, "forMember"),
             Json.texts(json, "requestIds"),
             Json.flag(json, "needsReview"),
             Json.made(json, "review", Review::new),

@@ -30,6 +30,10 @@ public record Problem(
         Long retryAfterMs,
         /** The causes, outermost first. */
         List<String> cause,
+        /** What the cashier reads, in the language of the configuration. */
+        String forCashier,
+        /** What the member is shown, in the language of the configuration. */
+        String forMember,
         /** Only of a purchase or a redeem with the option submit: the operation. */
         Operation operation,
         /** The whole object, with the keys that are newer than this binding. */
@@ -47,6 +51,8 @@ public record Problem(
             Json.whole(json, "attempts"),
             Json.whole(json, "retryAfterMs"),
             Json.texts(json, "cause"),
+            Json.text(json, "forCashier"),
+            Json.text(json, "forMember"),
             Json.made(json, "operation", Operation::new),
             json);
     }

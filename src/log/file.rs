@@ -1,0 +1,124 @@
+//! The library's own log file. Each line is one write at the file's end, and the file is opened for
+//! it, so that any number of processes may write the same file. At the limit the file is renamed
+//! and begun anew, by the process that has the lock on `<file>-lock`. A line that another process
+//! writes at that moment goes into the renamed file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub(super) struct LogFile {
+    pub path: PathBuf,
+    /// The size at which the file is renamed.
+    pub bytes: u64,
+    /// The number of files, the newest one included.
+    pub files: u64,
+}
+
+impl LogFile {
+    pub fn write(&self, line: &str) -> io::Result<()> {
+        if std::fs::metadata(&self.path).is_ok_and(|about| about.len() >= self.bytes) {
+            // A failure leaves the file longer than its limit, and the next line tries again.
+            let _ = self.rotate();
+        }
+        open(&self.path)?.write_all(format!("{line}\n").as_bytes())
+    }
+
+    fn rotate(&self) -> io::Result<()> {
+        let lock = open(&self.beside("-lock"))?;
+        if lock.try_lock().is_err() || std::fs::metadata(&self.path)?.len() < self.bytes {
+            // Another process does it, or has done it.
+            return Ok(());
+        }
+        for number in (1..self.files).rev() {
+            let older = match number {
+                1 => self.path.clone(),
+                number => self.beside(&format!(".{}", number - 1)),
+            };
+            match std::fs::rename(older, self.beside(&format!(".{number}"))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        match self.files {
+            1 => std::fs::remove_file(&self.path),
+            _ => Ok(()),
+        }
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    }
+}
+
+/// Opens a file for writing at its end. It is private to the user, and is never a link or a pipe.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    {
+        use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK);
+    }
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINES: usize = 300;
+
+    fn lines_of(path: &Path) -> Vec<String> {
+        std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn file_at_its_limit_is_renamed_and_the_oldest_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = LogFile { path: folder.path().join("till.log"), bytes: 10, files: 3 };
+        for number in 0..8 {
+            file.write(&format!("line {number}")).unwrap();
+        }
+        // Two lines of seven bytes reach the limit.
+        assert_eq!(lines_of(&file.path), ["line 6", "line 7"]);
+        assert_eq!(lines_of(&file.beside(".1")), ["line 4", "line 5"]);
+        assert_eq!(lines_of(&file.beside(".2")), ["line 2", "line 3"]);
+        assert!(!file.beside(".3").exists());
+        let one = LogFile { path: folder.path().join("one.log"), bytes: 10, files: 1 };
+        (0..3).for_each(|number| one.write(&format!("line {number}")).unwrap());
+        assert_eq!(lines_of(&one.path), ["line 2"]);
+    }
+
+    #[test]
+    fn writers_of_one_file_lose_no_line_at_a_rotation() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = LogFile { path: folder.path().join("till.log"), bytes: 500, files: 100 };
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let file = &file;
+                scope.spawn(move || (0..LINES).for_each(|line| file.write(&format!("{writer} {line}")).unwrap()));
+            }
+        });
+        let mut lines = lines_of(&file.path);
+        for number in 1..100 {
+            lines.extend(lines_of(&file.beside(&format!(".{number}"))));
+        }
+        lines.sort_unstable();
+        lines.dedup();
+        assert_eq!(lines.len(), 4 * LINES, "each line is whole and there once");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn link_in_place_of_the_file_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, path) = (folder.path().join("target"), folder.path().join("till.log"));
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        LogFile { path, bytes: 10, files: 2 }.write("line").unwrap_err();
+        assert!(!target.exists());
+    }
+}
