@@ -232,6 +232,36 @@ pub(crate) struct JournalCopy<'a> {
     pub operations: u64,
 }
 
+/// What the files of a journal say about it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JournalState {
+    pub whole: bool,
+    /// What is wrong with it.
+    pub fault: Option<String>,
+    pub records: u64,
+    pub damaged: u64,
+    pub is_copy: bool,
+    /// The last program that had it open has closed it.
+    pub is_closed: bool,
+    pub written_at_ms: Millis,
+    /// When a loss of records was accepted last.
+    pub incomplete_before_ms: Option<Millis>,
+    pub bytes: u64,
+    pub wal_bytes: u64,
+}
+
+/// Returns `{"bytesBefore", "bytesAfter"}`: the size of a journal around a compaction.
+pub(crate) fn compaction(before: u64, after: u64) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Compaction {
+        bytes_before: u64,
+        bytes_after: u64,
+    }
+    to_json(&Compaction { bytes_before: before, bytes_after: after })
+}
+
 /// The result of `eps_find_reward`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,10 @@
 //! The client: one method a call of the API. It checks options, makes reads on the caller's own
 //! thread, and gives purchases and redeems to the runtime.
 
+mod operator;
+
+pub use operator::{Exchange, Observer};
+
 use crate::api::{self, JournalCopy, Resolution};
 use crate::config::{Config, Fields, LogFile, LogLevel};
 use crate::core::check;
@@ -72,7 +76,11 @@ impl Scope<'_> {
 impl Client {
     /// Opens a client from `config_json`. It does not wait for the network: a till opens offline.
     pub fn open(config_json: &str) -> Result<Self> {
-        let config = Arc::new(Config::parse(config_json)?);
+        Self::open_with(Config::parse(config_json)?)
+    }
+
+    fn open_with(config: Config) -> Result<Self> {
+        let config = Arc::new(config);
         let (log, stats) = (Arc::<Log>::default(), Arc::<Stats>::default());
         if let Some(LogFile { path, level, bytes, files }) = &config.log_file {
             log.write_to(path.clone(), level_of(*level), *bytes, *files);
@@ -278,7 +286,7 @@ impl Client {
         let options = self.options(options)?;
         let limit = options.scope.limit();
         options.fields.finish()?;
-        let (resolved, pending) = self.runtime.resolve_pending(&limit)?;
+        let (resolved, pending) = self.runtime.resolve_pending(None, &limit)?;
         Ok(api::to_json(&Resolution { resolved, pending }))
     }
 

@@ -36,10 +36,11 @@ mod texts;
 mod transport;
 mod version;
 
-pub use client::{Client, Notify};
+pub use client::{Client, Exchange, Notify, Observer};
 pub use config::Config;
 pub use core::code::{self, Code, Outcome};
 pub use core::error::{Detail, Error, Result};
+pub use core::fleet;
 pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;
 pub use log::{EVENTS, Event, FIELDS, Level, Sink};

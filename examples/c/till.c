@@ -3,12 +3,16 @@
  *
  *   till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE
  *        [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS]
- *        [--no-redeem]
+ *        [--startup-jitter MS] [--shown FILE] [--no-redeem] [--serve]
  *
  * The program shows the sales that an earlier run left. Then it finds the member
  * (--member email=astrid@example.com), shows the points and the offers, and buys one offer.
  * It prints the reward, uses the reward on the receipt (unless --no-redeem) and acknowledges.
  * The same till exists in C++, C# and Python, and prints the same lines.
+ * --shown adds a line to a file for each earlier purchase that the program shows.
+ *
+ * With --serve the program keeps running, as a POS does. It reads one sale a line from standard
+ * input, {"contact", "item", "reference", "waitMs"}, and prints {"outcome"}.
  *
  * The exit code is the purchase's outcome: 0 completed, 10 declined, 11 pending, 12 not sent.
  * Wrong arguments end with 2. Any other failure ends with 1.
@@ -31,9 +35,9 @@
 enum { COMPLETED = 0, FAILED = 1, USAGE = 2, DECLINED = 10, PENDING = 11, NOT_SENT = 12 };
 
 typedef struct {
-    const char *url, *key, *ca, *journal, *contact, *member, *item, *reference;
-    long wait_ms, request_timeout_ms; /* -1: the library's default */
-    int no_redeem;
+    const char *url, *key, *ca, *journal, *contact, *member, *item, *reference, *shown;
+    long wait_ms, request_timeout_ms, startup_jitter_ms; /* -1: the library's default */
+    int no_redeem, serve;
 } arguments;
 
 /* --- Small helpers ---------------------------------------------------------------------------- */
@@ -158,7 +162,8 @@ static eps_client *open_shop(const arguments *given) {
                                          && add_text(config, "journalPath", journal)
                                          && add_text(config, "apiKey", given->key)
                                          && add_text(config, "caFile", given->ca)
-                                         && add_number(config, "requestTimeoutMs", given->request_timeout_ms));
+                                         && add_number(config, "requestTimeoutMs", given->request_timeout_ms)
+                                         && add_number(config, "startupJitterMs", given->startup_jitter_ms));
     free(journal);
     if (!config_json) return NULL;
 
@@ -263,13 +268,23 @@ static void redeem(eps_client *shop, const arguments *given, const char *contact
     cJSON_Delete(json);
 }
 
+/* Adds a line for an earlier purchase to the file of --shown. */
+static void note_shown(const arguments *given, const char *reference, const char *outcome) {
+    FILE *file = given->shown ? fopen(given->shown, "a") : NULL;
+    if (!file) return;
+    fprintf(file, "%s\t%s\n", reference, outcome);
+    fclose(file);
+}
+
 /* Shows an operation of an earlier run, and acknowledges it if its outcome is known. After a power
  * cut, this step gives the member the reward. */
-static void show_earlier(eps_client *shop, const cJSON *operation) {
+static void show_earlier(eps_client *shop, const arguments *given, const cJSON *operation) {
     const char *id = text_of(operation, "operationId"), *outcome = text_of(operation, "outcome");
     printf("Earlier %s %s (%s): %s\n", text_of(operation, "kind"), id, text_of(operation, "reference"), outcome);
-    if (strcmp(text_of(operation, "kind"), "purchase") == 0 && strcmp(outcome, "completed") == 0) {
-        free(print_reward(shop, id)); /* The member uses it at the next visit. */
+    if (strcmp(text_of(operation, "kind"), "purchase") == 0) {
+        note_shown(given, text_of(operation, "reference"), outcome);
+        /* The member uses it at the next visit. */
+        if (strcmp(outcome, "completed") == 0) free(print_reward(shop, id));
     }
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsReview"))) {
         puts("    A manual review is needed. Check the member's purchases and rewards in Engage.");
@@ -281,20 +296,22 @@ static void show_earlier(eps_client *shop, const cJSON *operation) {
 
 /* Shows the operations of an earlier run. Returns their list, to be deleted; the library resolves
  * those that are pending. */
-static cJSON *show_earlier_sales(eps_client *shop) {
+static cJSON *show_earlier_sales(eps_client *shop, const arguments *given) {
     eps_buffer buffer;
     const cJSON *operation;
     int32_t code = eps_list_unacknowledged(shop, NULL, &buffer);
     cJSON *json = take(&buffer);
     if (code != EPS_OK) show_problem("cannot list earlier sales", code, json);
-    cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(json, "operations")) show_earlier(shop, operation);
+    cJSON_ArrayForEach(operation, cJSON_GetObjectItemCaseSensitive(json, "operations")) {
+        show_earlier(shop, given, operation);
+    }
     return json;
 }
 
 /* Resolves the earlier sales that are still pending, after the sale. This program ends here, so
  * that the library has no time to resolve them in the background. A POS that keeps running needs no
  * such step, and no POS takes it at its start: all tills share the requests of one key. */
-static void resolve_earlier_sales(eps_client *shop, const cJSON *earlier) {
+static void resolve_earlier_sales(eps_client *shop, const arguments *given, const cJSON *earlier) {
     eps_buffer buffer;
     const cJSON *operation;
     cJSON *json;
@@ -317,7 +334,7 @@ static void resolve_earlier_sales(eps_client *shop, const cJSON *earlier) {
             show_problem("cannot read an earlier sale", code, json);
         } else if (strcmp(text_of(json, "outcome"), "pending") != 0
                    && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(json, "acknowledgedAtMs"))) {
-            show_earlier(shop, json);
+            show_earlier(shop, given, json);
         }
         cJSON_Delete(json);
     }
@@ -494,40 +511,69 @@ static int read_arguments(int argc, char **argv, arguments *given) {
     const struct { const char *name; const char **value; } known[] = {
         {"--url", &given->url},         {"--key", &given->key},       {"--ca", &given->ca},
         {"--journal", &given->journal}, {"--contact", &given->contact}, {"--member", &given->member},
-        {"--item", &given->item},       {"--reference", &given->reference},
+        {"--item", &given->item},       {"--reference", &given->reference}, {"--shown", &given->shown},
+    };
+    const struct { const char *name; long *value; } times[] = {
+        {"--wait", &given->wait_ms},
+        {"--request-timeout", &given->request_timeout_ms},
+        {"--startup-jitter", &given->startup_jitter_ms},
     };
     int at;
     for (at = 1; at < argc; at++) {
-        size_t option, count = sizeof known / sizeof known[0];
-        if (strcmp(argv[at], "--no-redeem") == 0) {
-            given->no_redeem = 1;
+        size_t option, count = sizeof known / sizeof known[0], time, time_count = sizeof times / sizeof times[0];
+        if (strcmp(argv[at], "--no-redeem") == 0 || strcmp(argv[at], "--serve") == 0) {
+            *(argv[at][2] == 'n' ? &given->no_redeem : &given->serve) = 1;
             continue;
         }
         for (option = 0; option < count && strcmp(argv[at], known[option].name) != 0; option++) {}
+        for (time = 0; time < time_count && strcmp(argv[at], times[time].name) != 0; time++) {}
         if (at + 1 == argc) return 0;
-        if (option < count) {
-            *known[option].value = argv[++at];
-        } else if (strcmp(argv[at], "--wait") == 0) {
-            if ((given->wait_ms = milliseconds(argv[++at])) < 0) return 0;
-        } else if (strcmp(argv[at], "--request-timeout") == 0) {
-            if ((given->request_timeout_ms = milliseconds(argv[++at])) < 0) return 0;
-        } else {
-            return 0;
-        }
+        if (option < count) *known[option].value = argv[++at];
+        else if (time == time_count || (*times[time].value = milliseconds(argv[++at])) < 0) return 0;
     }
     if (given->member && !strchr(given->member, '=')) return 0;
-    return given->url && given->journal && !given->contact == !!given->member;
+    return given->url && given->journal && (given->serve || !given->contact == !!given->member);
+}
+
+static const char *outcome_name(int result) {
+    switch (result) {
+        case COMPLETED: return "completed";
+        case DECLINED: return "declined";
+        case PENDING: return "pending";
+        case NOT_SENT: return "notSent";
+        default: return "failed";
+    }
+}
+
+/* Sells until standard input ends. The library resolves pending sales in the background, and the
+ * next sale shows them. */
+static int serve(eps_client *shop, const arguments *given) {
+    char line[4096];
+    while (fgets(line, sizeof line, stdin)) {
+        cJSON *wanted = cJSON_Parse(line), *earlier = show_earlier_sales(shop, given);
+        arguments sale = *given;
+        int result = FAILED;
+        sale.item = text_of(wanted, "item");
+        sale.reference = text_of(wanted, "reference");
+        sale.wait_ms = (long)number_of(wanted, "waitMs");
+        if (wanted) result = sell(shop, &sale, text_of(wanted, "contact"), earlier);
+        printf("{\"outcome\": \"%s\"}\n", outcome_name(result));
+        cJSON_Delete(earlier);
+        cJSON_Delete(wanted);
+    }
+    return COMPLETED;
 }
 
 int main(int argc, char **argv) {
-    arguments given = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, -1, 0};
+    arguments given = {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, -1, -1, 0, 0};
     eps_client *shop;
     cJSON *earlier;
     int result = FAILED;
 
     if (!read_arguments(argc, argv, &given)) {
         fputs("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-              " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]\n", stderr);
+              " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--startup-jitter MS]"
+              " [--shown FILE] [--no-redeem] [--serve]\n", stderr);
         return USAGE;
     }
     /* The cashier reads each line at once and in order, also through a pipe. */
@@ -535,7 +581,12 @@ int main(int argc, char **argv) {
     shop = open_shop(&given);
     if (!shop) return FAILED;
 
-    earlier = show_earlier_sales(shop);
+    if (given.serve) {
+        result = serve(shop, &given);
+        eps_client_close(shop);
+        return result;
+    }
+    earlier = show_earlier_sales(shop, &given);
     if (given.member) {
         char *contact;
         int32_t code = find_member(shop, given.member, &contact);
@@ -545,7 +596,7 @@ int main(int argc, char **argv) {
     } else {
         result = sell(shop, &given, given.contact, earlier);
     }
-    resolve_earlier_sales(shop, earlier);
+    resolve_earlier_sales(shop, &given, earlier);
     cJSON_Delete(earlier);
     /* Pending purchases stay in the journal and are resolved after the next start. */
     eps_client_close(shop);

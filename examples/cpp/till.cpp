@@ -4,6 +4,8 @@
  */
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <map>
 #include <optional>
 #include <string>
@@ -92,6 +94,7 @@ eps::Result open_shop(eps::Client &shop, const Arguments &given) {
     if (given.count("--key")) config["apiKey"] = given.at("--key");
     if (given.count("--ca")) config["caFile"] = given.at("--ca");
     if (given.count("--request-timeout")) config["requestTimeoutMs"] = std::stol(given.at("--request-timeout"));
+    if (given.count("--startup-jitter")) config["startupJitterMs"] = std::stol(given.at("--startup-jitter"));
     auto opened = shop.open(config.dump());
     if (!opened) show_problem("cannot open the point shop", opened);
     return opened;
@@ -170,12 +173,19 @@ void redeem(const eps::Client &shop, const Arguments &given, const std::string &
     if (!given.count("--reference") && result.outcome() != eps::Outcome::pending && !id.empty()) acknowledge(shop, id);
 }
 
+/// Adds a line for an earlier purchase to the file of --shown.
+void note_shown(const Arguments &given, const json &operation) {
+    if (!given.count("--shown")) return;
+    std::ofstream(given.at("--shown"), std::ios::app) << text_of(operation, "reference") << '\t' << text_of(operation, "outcome") << '\n';
+}
+
 /// Shows an operation of an earlier run, and acknowledges it if its outcome is known. After a power
 /// cut, this step gives the member the reward.
-void show_earlier(const eps::Client &shop, const json &operation) {
+void show_earlier(const eps::Client &shop, const Arguments &given, const json &operation) {
     const auto id = text_of(operation, "operationId"), outcome = text_of(operation, "outcome");
     const auto kind = text_of(operation, "kind");
     std::printf("Earlier %s %s (%s): %s\n", kind.c_str(), id.c_str(), text_of(operation, "reference").c_str(), outcome.c_str());
+    if (kind == "purchase") note_shown(given, operation);
     // The member uses it at the next visit.
     if (kind == "purchase" && outcome == "completed") print_reward(shop, id);
     if (flag_of(operation, "needsReview")) {
@@ -188,21 +198,21 @@ void show_earlier(const eps::Client &shop, const json &operation) {
 
 /// Shows the operations of an earlier run and returns them. The library resolves those that are
 /// pending.
-json show_earlier_sales(const eps::Client &shop) {
+json show_earlier_sales(const eps::Client &shop, const Arguments &given) {
     const auto listed = shop.list_unacknowledged();
     if (!listed) {
         show_problem("cannot list earlier sales", listed);
         return json::array();
     }
     const json operations = read(listed).at("operations");
-    for (const auto &operation : operations) show_earlier(shop, operation);
+    for (const auto &operation : operations) show_earlier(shop, given, operation);
     return operations;
 }
 
 /// Resolves the earlier sales that are still pending, after the sale. This program ends here, so
 /// that the library has no time to resolve them in the background. A POS that keeps running needs
 /// no such step, and no POS takes it at its start: all tills share the requests of one key.
-void resolve_earlier_sales(const eps::Client &shop, const json &earlier) {
+void resolve_earlier_sales(const eps::Client &shop, const Arguments &given, const json &earlier) {
     bool resolved = false;
     for (const auto &operation : earlier) {
         if (text_of(operation, "outcome") != "pending" || flag_of(operation, "needsReview")) continue;
@@ -217,7 +227,7 @@ void resolve_earlier_sales(const eps::Client &shop, const json &earlier) {
             continue;
         }
         const json current = read(now);
-        if (text_of(current, "outcome") != "pending" && current.at("acknowledgedAtMs").is_null()) show_earlier(shop, current);
+        if (text_of(current, "outcome") != "pending" && current.at("acknowledgedAtMs").is_null()) show_earlier(shop, given, current);
     }
 }
 
@@ -340,14 +350,41 @@ int sell_to_member(const eps::Client &shop, const Arguments &given, const json &
     return found ? sell(shop, given, contact, earlier) : exit_code(found);
 }
 
+const char *outcome_name(int result) {
+    switch (result) {
+        case completed: return "completed";
+        case declined: return "declined";
+        case pending: return "pending";
+        case not_sent: return "notSent";
+        default: return "failed";
+    }
+}
+
+/// Sells until standard input ends: one line with a sale, one line with its outcome. The library
+/// resolves pending sales in the background, and the next sale shows them.
+int serve(const eps::Client &shop, const Arguments &given) {
+    for (std::string line; std::getline(std::cin, line);) {
+        const json wanted = json::parse(line, nullptr, false);
+        Arguments sale = given;
+        sale["--item"] = text_of(wanted, "item");
+        sale["--reference"] = text_of(wanted, "reference");
+        sale["--wait"] = std::to_string(static_cast<long>(number_of(wanted, "waitMs")));
+        const json earlier = show_earlier_sales(shop, given);
+        const int result = sell(shop, sale, text_of(wanted, "contact"), earlier);
+        std::printf("{\"outcome\": \"%s\"}\n", outcome_name(result));
+    }
+    return completed;
+}
+
 // --- The program ---------------------------------------------------------------------------------
 
 std::optional<Arguments> read_arguments(int argc, char **argv) {
-    const std::string_view known = " --url --key --ca --journal --contact --member --item --reference --wait --request-timeout ";
+    const std::string_view known = 
+        " --url --key --ca --journal --contact --member --item --reference --shown --wait --request-timeout --startup-jitter ";
     Arguments given;
     for (int at = 1; at < argc; at++) {
         const std::string option = argv[at];
-        if (option == "--no-redeem") {
+        if (option == "--no-redeem" || option == "--serve") {
             given[option];
         } else {
             if (known.find(' ' + option + ' ') == known.npos || at + 1 == argc) return {};
@@ -355,12 +392,13 @@ std::optional<Arguments> read_arguments(int argc, char **argv) {
         }
     }
     const auto has = [&](const char *name) { return given.count(name) > 0; };
-    for (const auto name : {"--wait", "--request-timeout"}) {
+    for (const auto name : {"--wait", "--request-timeout", "--startup-jitter"}) {
         const auto &ms = has(name) ? given.at(name) : "0";
         if (ms.empty() || ms.size() > 9 || ms.find_first_not_of("0123456789") != ms.npos) return {};
     }
     if (has("--member") && given.at("--member").find('=') == std::string::npos) return {};
-    if (!has("--url") || !has("--journal") || has("--contact") == has("--member")) return {};
+    if (!has("--url") || !has("--journal")) return {};
+    if (!has("--serve") && has("--contact") == has("--member")) return {};
     return given;
 }
 
@@ -370,7 +408,8 @@ int main(int argc, char **argv) {
     const auto given = read_arguments(argc, argv);
     if (!given) {
         std::fputs("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-                   " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]\n", stderr);
+                   " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--startup-jitter MS]"
+                   " [--shown FILE] [--no-redeem] [--serve]\n", stderr);
         return usage;
     }
     // The cashier reads each line at once and in order, also through a pipe.
@@ -379,8 +418,9 @@ int main(int argc, char **argv) {
     // next start.
     eps::Client shop;
     if (!open_shop(shop, *given)) return failed;
-    const json earlier = show_earlier_sales(shop);
+    if (given->count("--serve")) return serve(shop, *given);
+    const json earlier = show_earlier_sales(shop, *given);
     const int result = sell_to_member(shop, *given, earlier);
-    resolve_earlier_sales(shop, earlier);
+    resolve_earlier_sales(shop, *given, earlier);
     return result;
 }

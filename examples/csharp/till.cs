@@ -132,12 +132,20 @@ static class Till
         }
     }
 
+    /// <summary>Adds a line for an earlier purchase to the file of --shown.</summary>
+    static void NoteShown(Dictionary<string, string> given, Operation operation)
+    {
+        if (!given.TryGetValue("--shown", out string file)) return;
+        File.AppendAllText(file, operation.Reference + "\t" + operation.Json["outcome"].Text + "\n", new UTF8Encoding(false));
+    }
+
     /// <summary>Shows an operation of an earlier run, and acknowledges it if its outcome is known.
     /// After a power cut, this step gives the member the reward.</summary>
-    static void ShowEarlier(Client shop, Operation operation)
+    static void ShowEarlier(Client shop, Dictionary<string, string> given, Operation operation)
     {
         Console.WriteLine("Earlier " + operation.Kind + " " + operation.OperationId + " (" + operation.Reference + "): "
             + operation.Json["outcome"].Text);
+        if (operation.Kind == "purchase") NoteShown(given, operation);
         // The member uses it at the next visit.
         if (operation.Kind == "purchase" && operation.Outcome == Outcome.Completed) PrintReward(shop, operation.OperationId);
         if (operation.NeedsReview)
@@ -154,12 +162,12 @@ static class Till
 
     /// <summary>Shows the operations of an earlier run and returns them. The library resolves those
     /// that are pending.</summary>
-    static IReadOnlyList<Operation> ShowEarlierSales(Client shop)
+    static IReadOnlyList<Operation> ShowEarlierSales(Client shop, Dictionary<string, string> given)
     {
         try
         {
             var operations = shop.ListUnacknowledged();
-            foreach (var operation in operations) ShowEarlier(shop, operation);
+            foreach (var operation in operations) ShowEarlier(shop, given, operation);
             return operations;
         }
         catch (PointShopException problem)
@@ -173,7 +181,7 @@ static class Till
     /// ends here, so that the library has no time to resolve them in the background. A POS that
     /// keeps running needs no such step, and no POS takes it at its start: all tills share the
     /// requests of one key.</summary>
-    static void ResolveEarlierSales(Client shop, IReadOnlyList<Operation> earlier)
+    static void ResolveEarlierSales(Client shop, Dictionary<string, string> given, IReadOnlyList<Operation> earlier)
     {
         var pending = earlier.Where(operation => operation.Outcome == Outcome.Pending && !operation.NeedsReview).ToList();
         if (pending.Count == 0) return;
@@ -190,7 +198,7 @@ static class Till
             try
             {
                 var now = shop.GetOperation(operation.OperationId);
-                if (now.Outcome != Outcome.Pending && now.AcknowledgedAt == null) ShowEarlier(shop, now);
+                if (now.Outcome != Outcome.Pending && now.AcknowledgedAt == null) ShowEarlier(shop, given, now);
             }
             catch (PointShopException problem)
             {
@@ -327,22 +335,70 @@ static class Till
         return result;
     }
 
+    /// <summary>Finds the member, if the contact's id is not given, and makes the sale.</summary>
+    static int SellToMember(Client shop, Dictionary<string, string> given, IReadOnlyList<Operation> earlier)
+    {
+        try
+        {
+            return Sell(shop, given, given.TryGetValue("--contact", out string contact) ? contact : FindMember(shop, given["--member"]), earlier);
+        }
+        catch (PointShopException problem)
+        {
+            return ExitCode(problem); // The step that failed has printed it.
+        }
+    }
+
+    static string OutcomeName(int result)
+    {
+        switch (result)
+        {
+            case Completed: return "completed";
+            case Declined: return "declined";
+            case Pending: return "pending";
+            case NotSent: return "notSent";
+            default: return "failed";
+        }
+    }
+
+    /// <summary>Sells until standard input ends: one line with a sale, one line with its outcome.
+    /// The library resolves pending sales in the background, and the next sale shows
+    /// them.</summary>
+    static int Serve(Client shop, Dictionary<string, string> given)
+    {
+        for (var line = Console.ReadLine(); line != null; line = Console.ReadLine())
+        {
+            var wanted = Json.Parse(line);
+            var earlier = ShowEarlierSales(shop, given);
+            var sale = new Dictionary<string, string>(given)
+            {
+                ["--contact"] = wanted["contact"].Text,
+                ["--item"] = wanted["item"].Text,
+                ["--reference"] = wanted["reference"].Text,
+                ["--wait"] = wanted["waitMs"].Integer.Value.ToString(CultureInfo.InvariantCulture),
+            };
+            Console.WriteLine("{\"outcome\": \"" + OutcomeName(SellToMember(shop, sale, earlier)) + "\"}");
+        }
+        return Completed;
+    }
+
     // --- The program -----------------------------------------------------------------------------
+
+    static readonly string[] Times = { "--wait", "--request-timeout", "--startup-jitter" };
 
     static Dictionary<string, string> ReadArguments(string[] arguments)
     {
-        var known = new[] { "--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait", "--request-timeout" };
+        var known = new[] { "--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--shown" }.Concat(Times).ToArray();
         var given = new Dictionary<string, string>();
         for (var at = 0; at < arguments.Length; at++)
         {
-            if (arguments[at] == "--no-redeem") given[arguments[at]] = "";
+            if (arguments[at] == "--no-redeem" || arguments[at] == "--serve") given[arguments[at]] = "";
             else if (!known.Contains(arguments[at]) || at + 1 == arguments.Length) return null;
             else given[arguments[at]] = arguments[++at];
         }
         if (!given.ContainsKey("--url") || !given.ContainsKey("--journal")) return null;
-        if (given.ContainsKey("--contact") == given.ContainsKey("--member")) return null;
+        if (!given.ContainsKey("--serve") && given.ContainsKey("--contact") == given.ContainsKey("--member")) return null;
         if (given.TryGetValue("--member", out string member) && !member.Contains("=")) return null;
-        foreach (var name in new[] { "--wait", "--request-timeout" })
+        foreach (var name in Times)
         {
             if (given.TryGetValue(name, out string ms)
                 && !int.TryParse(ms, NumberStyles.None, CultureInfo.InvariantCulture, out _)) return null;
@@ -356,7 +412,8 @@ static class Till
         if (given == null)
         {
             Console.Error.WriteLine("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-                + " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]");
+                + " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--startup-jitter MS]"
+                + " [--shown FILE] [--no-redeem] [--serve]");
             return Usage;
         }
         // The cashier reads each line at once and in order, in UTF-8, also through a pipe.
@@ -374,6 +431,7 @@ static class Till
             ["caFile"] = ca,
         };
         if (given.TryGetValue("--request-timeout", out string ms)) config["requestTimeoutMs"] = int.Parse(ms, CultureInfo.InvariantCulture);
+        if (given.TryGetValue("--startup-jitter", out string jitter)) config["startupJitterMs"] = int.Parse(jitter, CultureInfo.InvariantCulture);
         Client shop;
         try
         {
@@ -387,17 +445,10 @@ static class Till
         // Pending purchases stay in the journal and are resolved after the next start.
         using (shop)
         {
-            var earlier = ShowEarlierSales(shop);
-            int result;
-            try
-            {
-                result = Sell(shop, given, given.TryGetValue("--contact", out string contact) ? contact : FindMember(shop, given["--member"]), earlier);
-            }
-            catch (PointShopException problem)
-            {
-                result = ExitCode(problem); // The step that failed has printed it.
-            }
-            ResolveEarlierSales(shop, earlier);
+            if (given.ContainsKey("--serve")) return Serve(shop, given);
+            var earlier = ShowEarlierSales(shop, given);
+            var result = SellToMember(shop, given, earlier);
+            ResolveEarlierSales(shop, given, earlier);
             return result;
         }
     }

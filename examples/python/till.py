@@ -5,6 +5,7 @@ It is the till of examples/c, which describes the options and the exit codes.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -130,15 +131,24 @@ def redeem(shop: Client, given: dict[str, str], contact: str, assignment: str) -
         acknowledge(shop, redeemed["operationId"])
 
 
-def show_earlier(shop: Client, operation: Operation) -> None:
+def note_shown(given: dict[str, str], operation: Operation) -> None:
+    """Adds a line for an earlier purchase to the file of --shown."""
+    if "--shown" in given:
+        with open(given["--shown"], "a", encoding="utf-8") as file:
+            file.write(f"{operation['reference'] or ''}\t{operation['outcome']}\n")
+
+
+def show_earlier(shop: Client, given: dict[str, str], operation: Operation) -> None:
     """Shows an operation of an earlier run, and acknowledges it if its outcome is known.
 
     After a power cut, this step gives the member the reward.
     """
     kind, outcome = operation["kind"], operation["outcome"]
     print(f"Earlier {kind} {operation['operationId']} ({operation['reference'] or ''}): {outcome}")
-    if kind == "purchase" and outcome == "completed":
-        print_reward(shop, operation["operationId"])  # The member uses it at the next visit.
+    if kind == "purchase":
+        note_shown(given, operation)
+        if outcome == "completed":
+            print_reward(shop, operation["operationId"])  # The member uses it at the next visit.
     if operation["needsReview"]:
         print("    A manual review is needed. Check the member's purchases and rewards in Engage.")
         # A person has taken it over. resolve_review stores the decision.
@@ -147,7 +157,7 @@ def show_earlier(shop: Client, operation: Operation) -> None:
         acknowledge(shop, operation["operationId"])
 
 
-def show_earlier_sales(shop: Client) -> list[Operation]:
+def show_earlier_sales(shop: Client, given: dict[str, str]) -> list[Operation]:
     """Shows the operations of an earlier run and returns them.
 
     The library resolves those that are pending.
@@ -158,11 +168,11 @@ def show_earlier_sales(shop: Client) -> list[Operation]:
         show_problem("cannot list earlier sales", error)
         return []
     for operation in operations:
-        show_earlier(shop, operation)
+        show_earlier(shop, given, operation)
     return operations
 
 
-def resolve_earlier_sales(shop: Client, earlier: list[Operation]) -> None:
+def resolve_earlier_sales(shop: Client, given: dict[str, str], earlier: list[Operation]) -> None:
     """Resolves the earlier sales that are still pending, after the sale.
 
     This program ends here, so that the library has no time to resolve them in the background. A POS
@@ -183,7 +193,7 @@ def resolve_earlier_sales(shop: Client, earlier: list[Operation]) -> None:
             show_problem("cannot read an earlier sale", error)
             continue
         if now["outcome"] != "pending" and now["acknowledgedAtMs"] is None:
-            show_earlier(shop, now)
+            show_earlier(shop, given, now)
 
 
 def find_member(shop: Client, member: str) -> str:
@@ -300,15 +310,41 @@ def sell(shop: Client, given: dict[str, str], contact: str, earlier: list[Operat
     return result
 
 
+def sell_to_member(shop: Client, given: dict[str, str], earlier: list[Operation]) -> int:
+    """Finds the member, if the contact's id is not given, and makes the sale."""
+    try:
+        return sell(shop, given, given.get("--contact") or find_member(shop, given["--member"]), earlier)
+    except PointShopError as error:  # The step that failed has printed it.
+        return exit_code(error)
+
+
+def serve(shop: Client, given: dict[str, str]) -> int:
+    """Sells until standard input ends: one line with a sale, one line with its outcome.
+
+    The library resolves pending sales in the background, and the next sale shows them.
+    """
+    names = {COMPLETED: "completed", DECLINED: "declined", PENDING: "pending", NOT_SENT: "notSent"}
+    for line in sys.stdin:
+        sale = json.loads(line)
+        earlier = show_earlier_sales(shop, given)
+        values = {"--contact": sale["contact"], "--item": sale["item"], "--reference": sale["reference"]}
+        result = sell_to_member(shop, {**given, **values, "--wait": str(sale["waitMs"])}, earlier)
+        print(json.dumps({"outcome": names.get(result, "failed")}))
+    return COMPLETED
+
+
 # --- The program ----------------------------------------------------------------------------------
 
 
+TIMES = ("--wait", "--request-timeout", "--startup-jitter")
+
+
 def read_arguments(arguments: list[str]) -> dict[str, str] | None:
-    known = {"--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait", "--request-timeout"}
+    known = {"--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--shown", *TIMES}
     given: dict[str, str] = {}
     rest = iter(arguments)
     for option in rest:
-        if option == "--no-redeem":
+        if option in ("--no-redeem", "--serve"):
             given[option] = ""
             continue
         value = next(rest, None)
@@ -317,10 +353,12 @@ def read_arguments(arguments: list[str]) -> dict[str, str] | None:
         given[option] = value
     if "--url" not in given or "--journal" not in given:
         return None
-    times = given.get("--wait", "0"), given.get("--request-timeout", "0")
+    times = [given.get(name, "0") for name in TIMES]
     if not all(ms.isascii() and ms.isdigit() for ms in times):
         return None
-    if "=" not in given.get("--member", "=") or ("--contact" in given) == ("--member" in given):
+    if "=" not in given.get("--member", "="):
+        return None
+    if "--serve" not in given and ("--contact" in given) == ("--member" in given):
         return None
     return given
 
@@ -334,7 +372,8 @@ def main() -> int:
     if given is None:
         print(
             "usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-            " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]",
+            " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--startup-jitter MS]"
+            " [--shown FILE] [--no-redeem] [--serve]",
             file=sys.stderr,
         )
         return USAGE
@@ -350,6 +389,8 @@ def main() -> int:
     }
     if "--request-timeout" in given:
         config["requestTimeoutMs"] = int(given["--request-timeout"])
+    if "--startup-jitter" in given:
+        config["startupJitterMs"] = int(given["--startup-jitter"])
     try:
         shop = Client(config)
     except PointShopError as error:
@@ -357,12 +398,11 @@ def main() -> int:
         return FAILED
     # Pending purchases stay in the journal and are resolved after the next start.
     with shop:
-        earlier = show_earlier_sales(shop)
-        try:
-            result = sell(shop, given, given.get("--contact") or find_member(shop, given["--member"]), earlier)
-        except PointShopError as error:  # The step that failed has printed it.
-            result = exit_code(error)
-        resolve_earlier_sales(shop, earlier)
+        if "--serve" in given:
+            return serve(shop, given)
+        earlier = show_earlier_sales(shop, given)
+        result = sell_to_member(shop, given, earlier)
+        resolve_earlier_sales(shop, given, earlier)
         return result
 
 

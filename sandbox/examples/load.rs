@@ -131,7 +131,10 @@ struct Sandbox {
 impl Sandbox {
     fn start(binary: &str, state: Option<&str>) -> io::Result<Sandbox> {
         let mut command = Command::new(binary);
-        command.arg("--until-stdin-closes").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["--http", "0", "--https", "0", "--until-stdin-closes"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         if let Some(file) = state {
             command.args(["--state", file]);
         }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -70,6 +70,7 @@ pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
         .route("/_sandbox/state", get(state))
         .route("/_sandbox/requests", get(requests))
         .route("/_sandbox/faults", get(faults).post(arm).delete(clear_faults))
+        .route("/_sandbox/faults/{id}", delete(remove_fault))
         .route("/_sandbox/chaos", get(chaos).post(set_chaos))
         .route("/_sandbox/script", post(apply_script))
         .route("/_sandbox/webhook", get(webhook).post(set_webhook).delete(remove_webhook))
@@ -162,6 +163,14 @@ async fn arm(ForStore(store): ForStore, body: Bytes) -> AdminResult {
 async fn clear_faults(ForStore(store): ForStore) -> StatusCode {
     store.clear_faults();
     StatusCode::NO_CONTENT
+}
+
+async fn remove_fault(ForStore(store): ForStore, Path(id): Path<String>) -> Response {
+    let removed = id.parse().is_ok_and(|id| store.state().faults.remove(id));
+    if removed {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    json(StatusCode::NOT_FOUND, &json!({ "error": format!("no fault has the number {id}. See GET /_sandbox/faults") }))
 }
 
 async fn chaos(ForStore(store): ForStore) -> Response {

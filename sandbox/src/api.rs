@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::api_mapping::{ApiMapping, Query};
 use crate::fault::{HttpResponse, Operation};
-use crate::ledger::{Channel, Purchase, PurchaseDecline, PurchaseResult, RedeemDecline, SearchKey};
+use crate::ledger::{Channel, Presentation, Purchase, PurchaseDecline, PurchaseResult, RedeemDecline, SearchKey};
 use crate::log::KeySeen;
+use crate::pictures;
 use crate::store::{State, Store};
 
 type ApiResult = Result<HttpResponse, ErrorResponse>;
@@ -81,11 +82,11 @@ pub(crate) fn respond_locked(state: &mut State, key: KeySeen, head: &Parts, body
         Err(declined) => return declined,
     };
     let response = base_rules(state, key, &head.headers).and_then(|()| match operation {
-        Operation::Items => items(state, guid_of(contact)?),
+        Operation::Items => items(state, head, guid_of(contact)?),
         Operation::Purchase => purchase(state, body),
         Operation::Purchases => purchases(state, guid_of(contact)?),
-        Operation::Rewards => rewards(state, guid_of(contact)?, channel),
-        Operation::Redeem => redeem(state, assignment.unwrap_or_default(), body),
+        Operation::Rewards => rewards(state, head, guid_of(contact)?, channel),
+        Operation::Redeem => redeem(state, head, assignment.unwrap_or_default(), body),
         Operation::Contacts => contacts(state, &query),
         Operation::Points => points(state, guid_of(contact)?),
         Operation::Any => Err(ErrorResponse::plain(StatusCode::NOT_FOUND, "")),
@@ -168,10 +169,11 @@ fn is_json(content_type: &HeaderValue) -> bool {
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-fn items(state: &mut State, contact: Uuid) -> ApiResult {
+fn items(state: &mut State, head: &Parts, contact: Uuid) -> ApiResult {
     let now = state.now();
     let items = state.ledger.items_for(now, contact).ok_or_else(invalid_contact)?;
     let items = items.map(|item| {
+        let image_url = pictures::address(head, item.presentation.image_url.as_deref());
         json!({
             "id": item.id,
             "name": item.name,
@@ -180,7 +182,7 @@ fn items(state: &mut State, contact: Uuid) -> ApiResult {
             "promotionId": item.promotion_id,
             "validFrom": item.valid_from,
             "validTo": item.valid_to,
-            "presentation": item.presentation,
+            "presentation": Presentation { image_url, ..item.presentation.clone() },
         })
     });
     Ok(json(StatusCode::OK, &items.collect()))
@@ -223,6 +225,10 @@ impl From<PurchaseDecline> for ErrorResponse {
                 StatusCode::BAD_REQUEST,
                 "Invalid request: the purchase id belongs to another contact",
             ),
+            PurchaseDecline::PurchaseIdOfAnotherItem => ErrorResponse::plain(
+                StatusCode::BAD_REQUEST,
+                "Invalid request: the purchase id belongs to another item",
+            ),
             PurchaseDecline::ItemNotFound => {
                 ErrorResponse::plain(StatusCode::NOT_FOUND, "The point shop item does not exist")
             }
@@ -247,7 +253,13 @@ fn purchases(state: &mut State, contact: Uuid) -> ApiResult {
     Ok(json(StatusCode::OK, &world.history(purchases)))
 }
 
-fn rewards(state: &mut State, contact: Uuid, channel: Option<&str>) -> ApiResult {
+/// Gives the picture of a reward its address.
+fn with_address(head: &Parts, mut reward: Value) -> Value {
+    reward["imageUrl"] = pictures::address(head, reward["imageUrl"].as_str()).into();
+    reward
+}
+
+fn rewards(state: &mut State, head: &Parts, contact: Uuid, channel: Option<&str>) -> ApiResult {
     let channel = match channel {
         None => None,
         Some(name) => Some(Channel::parse(name).ok_or_else(invalid_channel)?),
@@ -258,11 +270,11 @@ fn rewards(state: &mut State, contact: Uuid, channel: Option<&str>) -> ApiResult
         .filter(|(_, item)| {
             channel.is_none_or(|wanted| item.reward.redemption_channels.iter().any(|other| other.channel == wanted))
         })
-        .map(|(assignment, item)| state.api_mapping.reward(assignment, item));
+        .map(|(assignment, item)| with_address(head, state.api_mapping.reward(assignment, item)));
     Ok(json(StatusCode::OK, &state.api_mapping.list(rewards.collect())))
 }
 
-fn redeem(state: &mut State, assignment: &str, body: &[u8]) -> ApiResult {
+fn redeem(state: &mut State, head: &Parts, assignment: &str, body: &[u8]) -> ApiResult {
     let body = object(body)?;
     let channel = body["redemptionChannel"].as_str().and_then(Channel::parse).ok_or_else(invalid_channel)?;
     let not_found = || ErrorResponse::coded(StatusCode::NOT_FOUND, "PromotionNotFound", "The promotion does not exist");
@@ -279,7 +291,7 @@ fn redeem(state: &mut State, assignment: &str, body: &[u8]) -> ApiResult {
             "The promotion is not valid for the redemption channel",
         ),
     })?;
-    Ok(json(StatusCode::OK, &state.api_mapping.reward(&redeemed, state.ledger.item_of(&redeemed))))
+    Ok(json(StatusCode::OK, &with_address(head, state.api_mapping.reward(&redeemed, state.ledger.item_of(&redeemed)))))
 }
 
 fn contacts(state: &State, query: &Query) -> ApiResult {

@@ -38,7 +38,7 @@ async fn requests_sh(ForStore(store): ForStore) -> impl IntoResponse {
 
 /// Returns the requests as an HTTP archive, version 1.2. A request without a response has status 0,
 /// as in browsers.
-fn har<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>) -> Value {
+pub(crate) fn har<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>) -> Value {
     let entries: Value = entries.into_iter().map(har_entry).collect();
     let creator = json!({ "name": "engage-sandbox", "version": env!("CARGO_PKG_VERSION") });
     json!({ "log": { "version": "1.2", "creator": creator, "entries": entries } })

@@ -631,6 +631,13 @@ impl Faults {
         &self.armed
     }
 
+    /// Disarms one fault. Returns whether it was armed.
+    pub fn remove(&mut self, id: u64) -> bool {
+        let before = self.armed.len();
+        self.armed.retain(|armed| armed.id != id);
+        self.armed.len() < before
+    }
+
     /// Disarms every fault and ends chaos.
     pub fn clear(&mut self) {
         self.armed.clear();

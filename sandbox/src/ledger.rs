@@ -470,6 +470,7 @@ pub enum PurchaseResult<'a> {
 pub enum PurchaseDecline {
     ContactNotFound,
     PurchaseIdOfAnotherContact,
+    PurchaseIdOfAnotherItem,
     ItemNotFound,
     PromotionRemoved,
     PromotionExpired,

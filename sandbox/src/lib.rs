@@ -23,11 +23,14 @@ pub mod clock;
 mod dashboard;
 mod export;
 pub mod fault;
+pub mod http_client;
+pub mod journal_file;
 pub mod judge;
 pub mod junit;
 pub mod ledger;
 pub mod log;
 pub mod magic;
+mod pictures;
 mod random;
 pub mod script;
 pub mod seed;
@@ -227,8 +230,12 @@ impl Builder {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+    let listener = TcpListener::bind(address).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {address}: {error}. Use another address, or port 0 for a free port"),
+        )
+    })?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

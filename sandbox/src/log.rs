@@ -4,6 +4,7 @@
 //! the response.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,9 +53,14 @@ pub struct RequestEntry {
     pub fault: Option<&'static str>,
     /// The time up to the response, in milliseconds.
     pub took_ms: Option<u64>,
+    /// The error code and the message of a response with a 4xx or 5xx status.
+    pub reason: Option<String>,
     /// The scheme, host and port of the request.
     #[serde(skip)]
     pub origin: Arc<str>,
+    /// The till's end of the connection.
+    #[serde(skip)]
+    pub peer: Option<SocketAddr>,
     /// The headers and the body of the request, without secrets.
     #[serde(skip)]
     pub request: Message,
@@ -143,6 +149,14 @@ fn hide(json: &mut Value) {
     }
 }
 
+/// Returns the error code and the message of a body.
+fn reason(body: &[u8]) -> Option<String> {
+    let json: Value = serde_json::from_slice(body).ok()?;
+    let parts = ["errorCode", "message", "title"].into_iter().filter_map(|name| json[name].as_str());
+    let reason = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+    (!reason.is_empty()).then_some(reason)
+}
+
 /// The response to a request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ResponseRecord {
@@ -212,6 +226,7 @@ impl RequestLog {
         let Some(entry) = self.entry(seq) else { return };
         entry.status = Some(record.status);
         entry.took_ms = Some(u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX));
+        entry.reason = (record.status >= 400).then(|| reason(&record.response.body)).flatten();
         entry.response = record.response;
         self.bodies += length;
         self.drop_bodies();

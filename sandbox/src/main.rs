@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use commands::{BAD_ARGUMENT, Failed};
 use engage_sandbox::{Sandbox, Script, Seed};
 use tokio::sync::oneshot;
@@ -21,11 +21,11 @@ use tokio::sync::oneshot;
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The address for HTTP
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    /// The address for HTTP, or the port on this computer; 0: a free port
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8600", value_parser = address)]
     http: SocketAddr,
-    /// The address for HTTPS
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    /// The address for HTTPS, or the port on this computer; 0: a free port
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8643", value_parser = address)]
     https: SocketAddr,
     /// An additional file for the root certificate [default: only in a temporary directory, removed
     /// on exit]
@@ -50,15 +50,42 @@ struct Options {
     /// Allow addresses that other computers can reach
     #[arg(long)]
     allow_non_loopback: bool,
+    #[command(flatten)]
+    printed: Printed,
     /// Stop when standard input is closed
     #[arg(long)]
     until_stdin_closes: bool,
 }
 
+/// The text at the start.
+#[derive(Debug, clap::Args)]
+struct Printed {
+    /// Print the line at the start as JSON, with the configuration of a till
+    #[arg(long, conflicts_with = "print_env")]
+    json: bool,
+    /// Print the lines at the start as environment variables of a shell
+    #[arg(long)]
+    print_env: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
-    Certify(commands::certify::Options),
+    Certify(Box<commands::certify::Options>),
+    VerifyCertificate(commands::certificate::Options),
     Judge(commands::judge::Options),
+    #[command(flatten)]
+    Control(commands::control::Command),
+}
+
+/// The http address of a sandbox that was started without options.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:8600";
+
+/// Parses an address, or a port of this computer.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<u16>() {
+        Ok(port) => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
+        Err(_) => text.parse().map_err(|_| "use an address such as 127.0.0.1:8600, or a port such as 8600".to_owned()),
+    }
 }
 
 fn api_key(text: &str) -> Result<String, &'static str> {
@@ -70,15 +97,17 @@ fn api_key(text: &str) -> Result<String, &'static str> {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let command = Options::command().mut_subcommand("arm", |arm| arm.after_help(commands::control::effects()));
+    let options = Options::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     let result = match &options.command {
-        None => serve(options).map(|()| true),
+        None => serve(options).map(|()| 0),
         Some(Command::Certify(options)) => commands::certify::run(options),
-        Some(Command::Judge(options)) => commands::judge::run(options),
+        Some(Command::VerifyCertificate(options)) => commands::certificate::run(options),
+        Some(Command::Judge(options)) => commands::judge::run(options).map(|pass| u8::from(!pass)),
+        Some(Command::Control(command)) => commands::control::run(command).map(|()| 0),
     };
     match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => ExitCode::from(code),
         Err((code, message)) => {
             eprintln!("engage-sandbox: {message}");
             ExitCode::from(code)
@@ -123,6 +152,11 @@ fn serve(options: Options) -> Result<(), Failed> {
         builder = builder.ca_out(path);
     }
 
+    let format = match (options.printed.json, options.printed.print_env) {
+        (true, _) => Format::Json,
+        (_, true) => Format::Environment,
+        _ => Format::Line,
+    };
     let failed = |error: io::Error| (1, error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime
@@ -132,19 +166,51 @@ fn serve(options: Options) -> Result<(), Failed> {
             let stop = stop_requested(options.until_stdin_closes)?;
             let sandbox = builder.try_start()?;
             let mut out = io::stdout();
-            writeln!(
-                out,
-                "engage-sandbox ready http={} https={} ca={} key={}",
-                sandbox.http_url(),
-                sandbox.https_url(),
-                sandbox.ca_file().display(),
-                sandbox.api_key()
-            )?;
+            writeln!(out, "{}", started(&sandbox, format))?;
             out.flush()?;
             stop.await;
             Ok(())
         })
         .map_err(failed)
+}
+
+/// The format of the text that a started sandbox prints.
+#[derive(Clone, Copy)]
+enum Format {
+    Line,
+    Json,
+    Environment,
+}
+
+/// Returns the text that a started sandbox prints.
+fn started(sandbox: &Sandbox, format: Format) -> String {
+    let (http, https, key) = (sandbox.http_url(), sandbox.https_url(), sandbox.api_key());
+    let ca = sandbox.ca_file().display().to_string();
+    let till = serde_json::json!({
+        "baseUrl": https,
+        "apiKey": key,
+        "caFile": ca,
+        "userAgent": "MyTill/1.0",
+        "journalPath": std::path::absolute("journal.db").unwrap_or_default(),
+    });
+    match format {
+        Format::Line => format!("engage-sandbox ready http={http} https={https} ca={ca} key={key}"),
+        Format::Json => {
+            serde_json::json!({ "http": http, "https": https, "ca": ca, "key": key, "till": till }).to_string()
+        }
+        Format::Environment => {
+            let till = till.to_string();
+            let values = [
+                ("ENGAGE_SANDBOX", &http),
+                ("ENGAGE_URL", &https),
+                ("ENGAGE_CA", &ca),
+                ("ENGAGE_KEY", &key.to_owned()),
+                ("ENGAGE_CONFIG", &till),
+            ];
+            let line = |(name, value): (&str, &String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
+            values.map(line).join("\n")
+        }
+    }
 }
 
 /// Returns a future that ends at a signal to stop or, on request, at the end of standard input.

@@ -100,7 +100,8 @@ pub(crate) fn from_yaml<T: DeserializeOwned + Default>(text: &str) -> Result<T, 
     });
     read.map_err(|error| {
         let why = error.without_snippet().to_string();
-        let why = why.lines().next().unwrap_or(&why).to_owned();
+        // The place is the error's own field.
+        let why = why.lines().next().unwrap_or(&why).split(" at line ").next().unwrap_or(&why).to_owned();
         let line = error.location().map_or(0, |location| location.line());
         BadJson { why, field, line: usize::try_from(line).unwrap_or_default() }
     })
@@ -194,12 +195,14 @@ pub mod demo {
         Behaviour, Channel, Ending, Item, Member, Presentation, ProcessingResponse, PromotionState, RedemptionChannel,
         Reward, ValueType,
     };
-    use crate::magic;
+    use crate::{magic, pictures};
 
     /// Astrid Lind, 1200 points.
     pub const ASTRID: Uuid = uuid!("a0000000-0000-4000-8000-000000000001");
     /// Björn Åkesson, 80 points.
     pub const BJORN: Uuid = uuid!("a0000000-0000-4000-8000-000000000002");
+    /// Elsa Ek, 5000 points. Only she is offered the rewards with pictures.
+    pub const ELSA: Uuid = uuid!("a0000000-0000-4000-8000-000000000004");
     /// Load Test, 100 000 points.
     pub const LOAD: Uuid = uuid!("a0000000-0000-4000-8000-000000000003");
 
@@ -225,6 +228,9 @@ pub mod demo {
     pub const FAILS: Uuid = uuid!("b0000000-0000-4000-8000-00000000000a");
     /// A purchase returns `PointShopItemPurchaseProcessingTimedOut` and completes after 1 s.
     pub const TIMES_OUT: Uuid = uuid!("b0000000-0000-4000-8000-00000000000b");
+
+    /// The items with pictures follow this id.
+    const PICTURED: Uuid = uuid!("b0000000-0000-4000-8000-000000000050");
 
     const YEAR_2020: Time = Time::from_millis(1_577_836_800_000);
     const YEAR_2021: Time = Time::from_millis(1_609_459_200_000);
@@ -253,6 +259,7 @@ pub mod demo {
             member(ASTRID, "Astrid Lind", "astrid", 1001, 1200),
             member(BJORN, "Björn Åkesson", "bjorn", 1002, 80),
             member(LOAD, "Load Test", "load", 1003, 100_000),
+            member(ELSA, "Elsa Ek", "elsa", 1004, 5000),
         ];
         members.extend(magic::members(|id, name, first, number| member(id, name, first, number, 100_000)));
         members
@@ -283,8 +290,43 @@ pub mod demo {
             },
         ];
         items[2].reward.redemption_channels = vec![gift_card];
+        items.extend(pictured());
         items.extend(magic::items(|id, name| item(id, name, 10)));
         items
+    }
+
+    /// The rewards with pictures: picture, title, text, cost, type of value, value as JSON, and the
+    /// code to scan.
+    #[rustfmt::skip]
+    const REWARDS: [(&str, &str, &str, u32, ValueType, &str, &str); 5] = [
+        ("cinnamon-bun", "Kanelbulle", "Nybakad kanelbulle. / A freshly baked cinnamon bun.", 60, ValueType::Manual, "\"Give one bun\"", "7350053850019"),
+        ("discount", "20 % rabatt", "20 % på ett köp. / 20 % off one purchase.", 300, ValueType::Percent, "20", "7350053850026"),
+        ("car-wash", "Biltvätt 50 kr", "50 kr av en biltvätt. / 50 kr off a car wash.", 250, ValueType::Money, r#"{"amount": 50, "currency": "SEK"}"#, "7350053850033"),
+        ("spa", "Spadag", "Kod hos vår partner. / A code at our partner.", 2500, ValueType::ExternalOffer, "\"SPA-7C1F2E\"", "https://example.com/r/7c1f2e"),
+        ("tasting", "Vinprovning", "Visa medlemskortet. / Swipe the member card.", 900, ValueType::Swipe, "null", "7350053850057"),
+    ];
+
+    /// Returns the rewards with pictures.
+    fn pictured() -> Vec<Item> {
+        let reward = |(picture, title, text, cost, value_type, value, code): (_, _, &str, _, _, _, &str), id| {
+            let base = item(id, title, cost);
+            let value = serde_json::from_str(value).unwrap_or_default();
+            let channel = RedemptionChannel { channel: Channel::Pos, value_type, value, instruction: None };
+            let (description, image_url) = (Some(text.to_owned()), Some(pictures::path(picture)));
+            Item {
+                shown_to: Some(vec![ELSA]),
+                presentation: Presentation { description: description.clone(), image_url, ..base.presentation },
+                reward: Reward {
+                    description,
+                    barcode: Some(code.to_owned()),
+                    expires_on: Some(YEAR_2099),
+                    redemption_channels: vec![channel],
+                    ..base.reward
+                },
+                ..base
+            }
+        };
+        REWARDS.into_iter().zip(1..).map(|(row, at)| reward(row, Uuid::from_u128(PICTURED.as_u128() + at))).collect()
     }
 
     /// The promotion's id is the item's id with `c` in place of `b`.

@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ use crate::fault::{AfterWrite, Delivery, HttpResponse, RawBytes, ServePlan, Stor
 use crate::log::{KeySeen, Message, RequestEntry, ResponseRecord, redacted};
 use crate::store::{Arrival, Store};
 use crate::tls::Tls;
-use crate::{admin, api, browser, dashboard, export};
+use crate::{admin, api, browser, dashboard, export, pictures};
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -49,7 +50,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub fn new(app: Arc<App>, tls: &Arc<Tls>) -> Server {
-        let own = admin::routes(&app, tls).merge(export::routes(&app)).merge(dashboard::routes(&app));
+        let own = admin::routes(&app, tls)
+            .merge(export::routes(&app))
+            .merge(dashboard::routes(&app))
+            .merge(pictures::routes());
         Server { app, own, connections: Arc::default() }
     }
 
@@ -79,7 +83,8 @@ impl Server {
     /// Serves one connection until either side closes it.
     async fn connection<S: ConnectionStream>(self, mut stream: S) {
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let on = Arc::new(ConnectionInfo { number, origin: stream.origin().into() });
+        let on =
+            Arc::new(ConnectionInfo { number, origin: stream.origin().into(), peer: stream.tcp().peer_addr().ok() });
         loop {
             let service = service_fn(|request| self.clone().respond(Arc::clone(&on), request));
             let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -115,7 +120,8 @@ impl Server {
 
     /// Serves one request: records it, applies the faults and calls the routes.
     async fn respond(self, on: Arc<ConnectionInfo>, request: Request<Incoming>) -> Result<Response, Takeover> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        head.extensions.insert(pictures::Origin(Arc::clone(&on.origin)));
         let body = match Limited::new(body, MAX_BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
@@ -221,6 +227,7 @@ fn not_persisted(why: &str) -> HttpResponse {
 struct ConnectionInfo {
     number: u64,
     origin: Arc<str>,
+    peer: Option<SocketAddr>,
 }
 
 fn entry(store: &Store, key: KeySeen, on: &ConnectionInfo, head: &Parts, body: &Bytes) -> RequestEntry {
@@ -241,6 +248,7 @@ fn entry(store: &Store, key: KeySeen, on: &ConnectionInfo, head: &Parts, body: &
         user_agent: agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned()),
         connection: on.number,
         origin: Arc::clone(&on.origin),
+        peer: on.peer,
         request: Message::of_request(&head.headers, body),
         ..RequestEntry::default()
     }

@@ -202,6 +202,11 @@ impl State {
             self.ledger.check_purchase(at, contact_id, item_id)?;
         }
         let result = self.ledger.purchase(at, contact_id, purchase_id, item_id)?;
+        if self.world.id_bound_to_item
+            && matches!(result, PurchaseResult::Existing(existing) if existing.item_id != item_id)
+        {
+            return Err(PurchaseDecline::PurchaseIdOfAnotherItem);
+        }
         if !matches!(result, PurchaseResult::Existing(_)) {
             persist(self.file.as_ref(), || Event::Purchase { at, contact_id, purchase_id, item_id });
         }

@@ -16,6 +16,9 @@ pub struct World {
     pub history_page_rows: u32,
     /// A repeated purchase is checked for points, stock and promotion before its id is recognised.
     pub id_checked_last: bool,
+    /// A purchase id that means another item already is rejected. By default its purchase is
+    /// returned.
+    pub id_bound_to_item: bool,
 }
 
 impl World {

@@ -25,6 +25,11 @@ macro_rules! mapping {
                 let assumed = Self::default();
                 Ok(Self { $($field: mapping!(@read $kind fields, $key, assumed.$field),)* })
             }
+
+            /// Returns the object that would configure this mapping.
+            pub fn to_json(&self) -> serde_json::Value {
+                serde_json::json!({ $($key: self.$field,)* })
+            }
         }
     };
     (@type names) => { Vec<String> };

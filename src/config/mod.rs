@@ -96,6 +96,8 @@ pub(crate) enum JournalRole {
     Live,
     /// A copy opens for reading only.
     Copy,
+    /// Any journal opens for reading only, also beside its owner. No configuration has it.
+    Inspect,
     /// A copy becomes live.
     TakeOver,
 }
@@ -269,6 +271,11 @@ fn is_product(text: &str) -> bool {
 }
 
 impl Config {
+    /// Returns the API mapping with every key, as JSON.
+    pub fn api_mapping(&self) -> String {
+        self.api_mapping.to_json().to_string()
+    }
+
     /// The error of a call that spends on a client without a journal.
     pub(crate) fn no_journal() -> Error {
         Error::new(

@@ -9,6 +9,7 @@ pub mod code;
 pub(crate) mod domain;
 pub(crate) mod error;
 pub(crate) mod evidence;
+pub mod fleet;
 pub(crate) mod granted_reward;
 pub(crate) mod id;
 pub(crate) mod intent;

@@ -38,6 +38,12 @@ pub(crate) fn wait_ms(query_count: u32, timing: Timing<'_>) -> Millis {
     timing.random % (background + 1)
 }
 
+/// Returns the wait before the first status query after an open. With jitter, so that a thousand
+/// tills that open at eight do not query at once.
+pub(crate) fn startup_wait(rules: &RetryRules, random: u64) -> Duration {
+    Duration::from_millis(random % (rules.startup_jitter_ms + 1))
+}
+
 /// Tenths of a status query in stock when nothing was sold for long.
 const BURST: u32 = 100;
 

@@ -5,7 +5,7 @@ use super::admission::Command;
 use super::clock::Observation;
 use super::id::{ContactId, OperationId};
 use super::intent::Intent;
-use super::retry::{RequestBudget, RetryBudget, Throttle};
+use super::retry::{RequestBudget, RetryBudget, RetryRules, Throttle};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,6 +159,19 @@ impl<W> Scheduler<W> {
             false => Some(entry.attended_queries),
         };
         Some(ResolveJob { id, requested: std::mem::take(&mut entry.requested), attended })
+    }
+
+    /// Takes one unattended status query from the throttle and the budget. Returns the wait until
+    /// the next try where there is none.
+    pub fn spend_unattended(&mut self, now: Duration, rules: &RetryRules) -> Option<Duration> {
+        let min_interval = Duration::from_millis(rules.schedule_ms[0]);
+        let wait = self.throttle.wait(now);
+        let wait = wait.or_else(|| (!self.budget.spend(now, min_interval)).then_some(min_interval));
+        if wait.is_none() {
+            self.throttle.spend(now);
+        }
+        // Less than a millisecond is rounded up: a delay of zero would run in a circle.
+        wait.map(|wait| Duration::from_millis(super::domain::millis(wait) + 1))
     }
 
     /// Takes the other purchases of a member that no worker has: the response about one serves them

@@ -51,7 +51,28 @@ pub(crate) struct Engage {
     stats: Arc<Stats>,
     /// The lists whose odd elements were logged.
     reported: Mutex<BTreeSet<&'static str>>,
+    observer: Mutex<Option<Observer>>,
 }
+
+/// A request and its response, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange<'a> {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The status of the response.
+    pub status: u16,
+    /// Its content type.
+    pub content_type: Option<&'a str>,
+    /// Its `Date`.
+    pub date: Option<&'a str>,
+    /// Its body.
+    pub body: &'a [u8],
+    /// How long the request took.
+    pub took: Duration,
+}
+
+/// Sees each response. A caller's thread or a worker calls it.
+pub type Observer = Box<dyn Fn(&Exchange<'_>) + Send>;
 
 impl Engage {
     pub fn new(config: &Config, log: &Arc<Log>, stats: &Arc<Stats>) -> Result<Self> {
@@ -64,7 +85,13 @@ impl Engage {
             log: log.clone(),
             stats: stats.clone(),
             reported: Mutex::default(),
+            observer: Mutex::default(),
         })
+    }
+
+    /// Sets the function that sees each response.
+    pub fn set_observer(&self, observer: Observer) {
+        *lock(&self.observer) = Some(observer);
     }
 
     /// Makes one attempt. This module never repeats it.
@@ -137,6 +164,16 @@ impl Engage {
         self.stats.response(response.status, rt::wall_now());
         if let Some(date) = &response.date {
             self.clock.learn(date, began);
+        }
+        if let Some(observer) = &*lock(&self.observer) {
+            observer(&Exchange {
+                method: if request.body.is_some() { "POST" } else { "GET" },
+                status: response.status,
+                content_type: response.content_type.as_deref(),
+                date: response.date.as_deref(),
+                body: &response.body,
+                took: began.elapsed(),
+            });
         }
         Ok(response)
     }

@@ -69,9 +69,22 @@ pub(super) fn keep_wal(connection: &Connection, keep: bool) -> Result<()> {
 
 /// Opens the database file for reading, without its write-ahead log and without a lock.
 pub(super) fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
+    open_uri(path, "immutable=1")
+}
+
+/// Opens the journal of a program that runs, or that a crash has ended, for reading. Neither the
+/// journal nor a file beside it is written.
+pub(super) fn open_shared(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open_uri(path, "readonly_shm=1")?;
+    connection.busy_timeout(LOCK_WAIT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
+fn open_uri(path: &Path, parameter: &str) -> rusqlite::Result<Connection> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let encoded = percent_encode(bytes, NON_ALPHANUMERIC).to_string().replace("%2F", "/").replace("%5C", "/");
     let root = if cfg!(windows) { "/" } else { "" };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{root}{encoded}?immutable=1"), flags)
+    Connection::open_with_flags(format!("file:{root}{encoded}?{parameter}"), flags)
 }

@@ -12,11 +12,13 @@ mod connection;
 mod failure;
 mod files;
 mod health;
+mod inspect;
 mod io_thread;
 mod migrate;
 mod open;
 mod paths;
 mod queries;
+mod read_only;
 mod recover;
 mod rows;
 mod schema;
@@ -25,6 +27,7 @@ mod state;
 mod time_text;
 
 pub(crate) use backup::Backup;
+pub(crate) use inspect::inspect;
 pub(crate) use queries::Filter;
 
 use crate::config::{Config, JournalPlace, JournalRecovery};
@@ -59,6 +62,8 @@ const WAL_BYTES: u64 = 2 << 20;
 /// After this long without a write a checkpoint is made. The log keeps its size, and a purchase its
 /// speed.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long a compaction may take.
+const COMPACT_WAIT: Duration = Duration::from_secs(600);
 /// How long a close waits for the disk.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
@@ -206,6 +211,16 @@ impl Journal {
             Some(files) => backup::make(files, &copy, begin),
             None => Err(Error::of(Code::Closed)),
         })
+    }
+
+    /// Gives the space of deleted records back to the disk. Returns the size of the database file
+    /// before and after.
+    pub fn compact(&self) -> Result<(u64, u64)> {
+        let Some(helper) = &self.copying else {
+            return Err(Error::new(Code::BadConfig, "the journal is in memory, which has no file"));
+        };
+        let content = self.content.clone();
+        helper.call(COMPACT_WAIT, move || content.compact())?
     }
 
     /// Reads something, on a thread of the journal unless it is in memory.
@@ -598,6 +613,24 @@ impl Content {
             begin_wal(&writer.connection, files)?;
         }
         Ok(())
+    }
+
+    fn compact(&self) -> Result<(u64, u64)> {
+        let Some(files) = &self.files else { return Err(Error::of(Code::JournalCopy)) };
+        let mut slot = rt::lock(&self.writer);
+        let writer = slot.as_mut().ok_or_else(|| Error::of(Code::Closed))?;
+        // A purchase waits meanwhile, as for any other write.
+        let _turn = files.writing()?;
+        files.check_index()?;
+        writer.promise(Durability::Synced)?;
+        let size = || files.db.metadata().map(|about| about.len()).unwrap_or_default();
+        let before = size();
+        let transaction = Transaction::begin(&writer.connection, Some(files)).map_err(|error| failed(&error))?;
+        check(files)?;
+        drop(transaction);
+        writer.connection.execute_batch("VACUUM").map_err(|error| failed(&error))?;
+        checkpoint(files, &writer.connection)?;
+        Ok((before, size()))
     }
 
     fn close(&self) {

@@ -7,6 +7,7 @@ use super::failure::{failed, unsealed};
 use super::files::{Files, LOCK_WAIT, Shared};
 use super::migrate::{migrate, newer};
 use super::paths::{self, Held, beside};
+use super::read_only;
 use super::recover;
 use super::schema;
 use super::seal::{self, Finding, Loss, Seal};
@@ -139,8 +140,10 @@ fn is_sign_of_held(code: Code) -> bool {
 /// Opens the journal, and moves one aside that SQLite cannot read if the configuration accepts the
 /// loss.
 fn open_free(settings: &Settings) -> Result<Opened> {
-    if settings.role == JournalRole::Copy {
-        return open_copy(settings);
+    match settings.role {
+        JournalRole::Copy => return open_copy(settings),
+        JournalRole::Inspect => return open_to_read(settings),
+        JournalRole::Live | JournalRole::TakeOver => {}
     }
     // An earlier open may have built a new journal and ended before it was in its place.
     let is_restored = recover::finish(&settings.path, &settings.seal_path)?;
@@ -286,6 +289,13 @@ fn open_copy(settings: &Settings) -> Result<Opened> {
     }
 }
 
+/// Opens any journal for reading only, also beside its owner.
+fn open_to_read(settings: &Settings) -> Result<Opened> {
+    let (reader, state) = read_only::connect(&settings.path, &settings.seal_path)?;
+    let incomplete_before = state.and_then(|state| state.incomplete_before);
+    Ok(Opened { writer: None, reader, files: None, incomplete_before, report: Report::default() })
+}
+
 /// Whether a journal was closed, and only its database file was copied or moved. Nothing shows
 /// which.
 fn is_unsealed(state: &State, has_wal: bool, seal: Option<Seal>) -> bool {
@@ -319,7 +329,7 @@ fn lost(path: &Path, loss: &Loss, readable: u64) -> Error {
     )
 }
 
-fn find<'a>(
+pub(super) fn find<'a>(
     connection: &Connection,
     state: Option<&'a State>,
     in_file: Option<&State>,
@@ -339,7 +349,7 @@ fn find<'a>(
 }
 
 /// Judges the records, and the indexes by which they are found.
-fn judge(connection: &Connection, finding: &Finding<'_>) -> Result<std::result::Result<(), Loss>> {
+pub(super) fn judge(connection: &Connection, finding: &Finding<'_>) -> Result<std::result::Result<(), Loss>> {
     if let Err(loss) = seal::judge(finding) {
         return Ok(Err(loss));
     }

@@ -141,10 +141,10 @@ impl Runtime {
         Ok(())
     }
 
-    /// Queries the status of every pending operation now. Returns how many are resolved and how
-    /// many still pending.
-    pub fn resolve_pending(&self, limit: &WaitLimit<'_>) -> Result<(usize, usize)> {
-        let waiters = self.executor()?.request_status_queries()?;
+    /// Queries the status of every pending operation now, or of one. Returns how many are resolved
+    /// and how many still pending.
+    pub fn resolve_pending(&self, only: Option<OperationId>, limit: &WaitLimit<'_>) -> Result<(usize, usize)> {
+        let waiters = self.executor()?.request_status_queries(only)?;
         let (mut resolved, mut pending) = (0, 0);
         for waiter in waiters {
             match waiter.wait(limit) {
@@ -191,6 +191,11 @@ impl Runtime {
     /// Copies the journal into a new file.
     pub fn backup(&self, path: &Path) -> Result<Backup> {
         self.executor()?.backup(path)
+    }
+
+    /// Gives the space of deleted records back to the disk. Returns the size before and after.
+    pub fn compact(&self) -> Result<(u64, u64)> {
+        self.executor()?.journal.compact()
     }
 
     /// Lists a member's rewards, and keeps their ids as a snapshot.

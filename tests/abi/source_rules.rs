@@ -118,7 +118,7 @@ fn unsafe_code_in_ffi_and_os_has_a_safety_comment() {
     // A library of another vendor, for a program that links both.
     let other = root().join("tests/abi/other_library.rs");
     let mut pieces = 0;
-    for file in ["src", "tests", "sandbox", "xtask", "examples"].into_iter().flat_map(rust_files) {
+    for file in ["src", "tests", "sandbox", "tools", "xtask", "examples"].into_iter().flat_map(rust_files) {
         if file == other {
             continue;
         }

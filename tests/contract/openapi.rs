@@ -323,7 +323,7 @@ fn sandbox_routes_return_every_documented_response() {
         ("api-mapping", json!({ "itemIdField": "itemId", "purchaseIdFields": ["id"] })),
         ("stores", json!({ "key": "other", "seed": { "members": [], "items": [item] } })),
         ("members", json!({ "contactId": Uuid::new_v4(), "points": 5, "faults": { "any": { "html": {} } } })),
-        ("world", json!({ "historyLagMs": 1, "historyPageRows": 2, "idCheckedLast": true })),
+        ("world", json!({ "historyLagMs": 1, "historyPageRows": 2, "idCheckedLast": true, "idBoundToItem": true })),
         ("departures", json!({ "contactId": demo::BJORN, "into": demo::LOAD })),
         ("items", item.clone()),
         ("restore", snapshot),
@@ -376,6 +376,10 @@ fn sandbox_routes_return_every_documented_response() {
         }
         go("GET", "state", "", &nothing);
     }
+    go("POST", "faults", "", &json!({ "match": { "operation": "any", "nth": 1000 }, "effect": { "html": {} } }));
+    let armed = sandbox.faults().last().unwrap().id;
+    go("DELETE", &format!("faults/{armed}"), "", &nothing);
+    go("DELETE", &format!("faults/{armed}"), "", &nothing);
     for route in deletes {
         go("DELETE", route, "", &nothing);
     }

@@ -98,6 +98,7 @@ const PLACES: &[&str] = &[
     "packaging",
     "sandbox/src",
     "sandbox/tests",
+    "tools",
     "xtask/src",
     "tests",
     "fuzz/src",

@@ -1,6 +1,11 @@
 //! The README's certification: every command runs as it stands there. The naive till fails, and the
 //! till in C passes.
 
+use crate::languages::Language;
+use crate::support::Store;
+use engage_sandbox::judge::{Case, Journal, judge};
+use engage_sandbox::seed::demo;
+use engage_sandbox::{LedgerEntry, journal_file};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -49,9 +54,37 @@ fn readme_certify_commands_fail_naive_and_pass_the_c_till() {
             let passed = said.matches("\npassed ").count();
             assert!(failed * 3 >= failed + passed, "{failed} failed and {passed} passed:\n{said}");
         } else if command.contains("certify") {
-            assert!(said.contains(" 0 failed, 0 skipped"), "{said}");
+            assert!(said.contains(" 0 failed, 0 void, 0 skipped"), "{said}");
             let report = std::fs::read_to_string(format!("{target}/certificate/index.html")).unwrap();
             assert!(report.contains("<h2>Certified</h2>"), "{said}");
         }
     }
+}
+
+#[test]
+fn journal_of_the_library_is_judged_strictly() {
+    let store = Store::open();
+    let sell = |receipt: &str| {
+        let (url, ca, journal) = (store.sandbox.https_url(), store.sandbox.ca_file().to_owned(), store.journal());
+        let mut till = Language::C.program("till");
+        till.args(["--url", &url, "--key", store.sandbox.api_key(), "--contact", &demo::ASTRID.to_string()]);
+        till.args(["--item", &demo::COFFEE.to_string(), "--reference", receipt]);
+        let output = till.arg("--ca").arg(ca).arg("--journal").arg(journal).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    };
+    sell("receipt 1");
+    sell("receipt 2");
+    let journal = journal_file::read("till", &store.journal()).unwrap();
+    // Two purchases and two redeems, all acknowledged.
+    assert_eq!(journal.operations.len(), 4);
+    assert!(journal.operations.iter().all(|operation| operation.acknowledged_at_ms.is_some()), "{journal:#?}");
+    let ledger = store.sandbox.ledger();
+    let verdict = |journal: &Journal, ledger: &[LedgerEntry]| {
+        let journals = std::slice::from_ref(journal);
+        judge(&Case { ledger, journals, resolved: true, partial: false, attempts: None })
+    };
+    assert!(verdict(&journal, &ledger).pass);
+    let lost = Journal { operations: journal.operations[1..].to_vec(), ..journal.clone() };
+    assert!(!verdict(&lost, &ledger).pass);
+    assert!(!verdict(&journal, &[]).pass);
 }

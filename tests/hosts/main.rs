@@ -11,6 +11,7 @@ mod example_tills;
 mod languages;
 mod lifetimes;
 mod more_languages;
+mod mutated_tills;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;

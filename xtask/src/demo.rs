@@ -127,7 +127,7 @@ pub struct Sandbox {
 impl Sandbox {
     pub fn start(program: &Path, work: &Path) -> Result<Self> {
         let mut process = Command::new(program)
-            .arg("--ca-out")
+            .args(["--http", "0", "--https", "0", "--ca-out"])
             .arg(work.join("sandbox-ca.pem"))
             .stdout(Stdio::piped())
             .spawn()

@@ -44,7 +44,8 @@ enum Command {
     },
     /// Runs the crash, network, disk and simulation campaigns in full, and prints their coverage
     Torture {
-        /// Runs only the tests whose name contains this, or only `simulation`, or only `mutants`
+        /// Runs only the tests whose name contains this, or only `simulation`, `mutants` or
+        /// `mistakes`
         filter: Option<String>,
         /// Of `mutants`: only those whose name contains this
         mutant: Option<String>,

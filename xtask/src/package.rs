@@ -75,6 +75,9 @@ pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
     let tree = work.join(&stem);
     layout::tree(built, &tree)?;
     notices::write(target, &tree)?;
+    if built.tool.is_some() {
+        notices::write_tool(target, &tree.join("share/eps"))?;
+    }
     let mut packages = vec![archive(&work, &stem, target.is_windows(), into)?];
     packages.extend(deb::pack(built, &tree, into)?);
     if let Some(platform) = target.wheel {

@@ -67,6 +67,7 @@ pub fn torture(filter: Option<&str>, mutant: Option<&str>) -> Result {
     match filter {
         Some("simulation") => return simulate(),
         Some("mutants") => return mutants::run_all(mutant),
+        Some("mistakes") => return mistakes(),
         _ => {}
     }
     setup::install(&[setup::DEMO, setup::TEST])?;
@@ -82,8 +83,17 @@ pub fn torture(filter: Option<&str>, mutant: Option<&str>) -> Result {
     if filter.is_some() {
         return Ok(());
     }
+    mistakes()?;
     simulate()?;
     mutants::run_all(None)
+}
+
+/// Certifies the till in C with each mistake of the list, which the certification must find.
+fn mistakes() -> Result {
+    setup::install(&[setup::TEST])?;
+    let mut command = cargo();
+    command.args(["test", "--package", "engage-point-shop", "--test", "hosts", "mutated_tills"]);
+    run(command.env("EPS_BUDGET", "full").args(["--", "--nocapture"]))
 }
 
 fn simulate() -> Result {

@@ -1,31 +1,47 @@
-//! Certification: scenarios run a vendor's till program, and check its reported outcomes and the
-//! ledger.
+//! Certification: scenarios run a vendor's till, and check its reported outcomes and the ledger.
 //! Each scenario has its own sandbox and folder. All scenarios run at the same time and do not
-//! affect each other.
+//! affect each other, unless a person is at the till.
 
+mod cost;
+mod holder;
+mod manual;
+mod press;
+mod programs;
 mod relay;
+mod render;
 mod report;
+mod rules;
 mod runner;
 mod scenarios;
 mod till;
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 
-pub use report::{Grade, Report, ScenarioResult, Step};
-pub use till::{BadTemplate, ReportedOutcome, Template};
+pub use cost::Cost;
+pub use programs::Programs;
+pub use report::{Failure, Grade, Report, ScenarioResult, Step, TillFacts, Verdict};
+pub use till::{BadTemplate, ReportedOutcome, Resident, Sell, Template, Till};
 
+use manual::Terminal;
 use runner::Runner;
-use scenarios::SCENARIOS;
+use scenarios::{SCENARIOS, Scenario};
 
-/// The till program to certify, and the limits.
+/// The time for which a certificate is valid.
+const VALIDITY_MS: i64 = 365 * 24 * 60 * 60 * 1000;
+
+/// The till to certify, and the limits.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The till program.
-    pub till: Template,
+    /// The till.
+    pub till: Till,
+    /// What the report says of the till.
+    pub facts: TillFacts,
     /// The time that the till lets the cashier wait.
     pub wait: Duration,
     /// The additional time that a press may take: to start, to resolve earlier sales, to print.
@@ -34,64 +50,149 @@ pub struct Plan {
     pub resolve_timeout: Duration,
     /// The number of presses that may run at the same time.
     pub jobs: usize,
-    /// The names of the scenarios to run; empty: all.
+    /// The names of the scenarios to run, with `*` for any text; empty: all.
     pub only: Vec<String>,
+    /// The address that a real till connects to.
+    pub manual_at: SocketAddr,
+    /// The programs that run. Another thread may stop them.
+    pub programs: Arc<Programs>,
 }
 
 impl Plan {
     /// Returns a plan with all scenarios and the default times.
-    pub fn new(till: Template) -> Plan {
+    pub fn new(till: impl Into<Till>) -> Plan {
         Plan {
-            till,
+            till: till.into(),
+            facts: TillFacts::default(),
             wait: Duration::from_secs(3),
             grace: Duration::from_secs(10),
             resolve_timeout: Duration::from_secs(150),
             jobs: 8,
             only: Vec::new(),
+            manual_at: SocketAddr::from(([127, 0, 0, 1], 8443)),
+            programs: Arc::default(),
         }
     }
-}
 
-/// Returns the names and titles of the scenarios.
-pub fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SCENARIOS.iter().map(|scenario| (scenario.name, scenario.title))
-}
-
-/// Runs the scenarios, and calls `on_result` at the end of each.
-/// Returns an error if a scenario's name does not exist or the program cannot be started.
-pub fn certify(plan: &Plan, on_result: &(dyn Fn(&ScenarioResult) + Sync)) -> Result<Report, String> {
-    if let Some(unknown) = plan.only.iter().find(|name| list().all(|(known, _)| known != *name)) {
-        return Err(format!("the scenario {unknown} does not exist. See --list"));
+    fn wanted(&self) -> Result<Vec<&'static Scenario>, String> {
+        if let Some(unknown) = self.only.iter().find(|pattern| list().all(|listed| !matches(pattern, listed.name))) {
+            return Err(format!("the scenario {unknown} does not exist. See --list"));
+        }
+        let is_wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|pattern| matches(pattern, name));
+        Ok(SCENARIOS.iter().filter(|scenario| is_wanted(scenario.name)).collect())
     }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let ms = |time: Duration| format!("{} ms", time.as_millis());
+        vec![
+            ("mode", self.till.mode().to_owned()),
+            ("wait", ms(self.wait)),
+            ("grace", ms(self.grace)),
+            ("resolveTimeout", ms(self.resolve_timeout)),
+            ("jobs", self.jobs.to_string()),
+        ]
+    }
+}
+
+/// Returns whether a name matches a pattern, in which `*` is any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(name) = name.strip_prefix(start) else { return false };
+    (0..=name.len()).any(|at| name.get(at..).is_some_and(|tail| matches(rest, tail)))
+}
+
+/// A scenario of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The scenario's name.
+    pub name: &'static str,
+    /// The scenario in one sentence.
+    pub title: &'static str,
+    /// The cost of a failure.
+    pub cost: Cost,
+}
+
+/// Returns the scenarios.
+pub fn list() -> impl Iterator<Item = Listed> {
+    SCENARIOS.iter().map(|&Scenario { cost, name, title, .. }| Listed { name, title, cost })
+}
+
+/// A step of a scenario, as it happens.
+#[derive(Clone, Copy, Debug)]
+pub struct StepEvent<'a> {
+    /// The scenario's name.
+    pub scenario: &'static str,
+    /// The step in one sentence.
+    pub what: &'a str,
+}
+
+/// Receives the progress of a certification.
+pub trait Progress: Sync {
+    /// A step has ended.
+    fn step(&self, _: StepEvent<'_>) {}
+    /// A scenario has ended.
+    fn scenario(&self, _: &ScenarioResult) {}
+}
+
+/// Ignores the progress.
+impl Progress for () {}
+
+/// The parts that all scenarios share.
+struct Session<'a> {
+    plan: &'a Plan,
+    permits: Permits,
+    folder: &'a Path,
+    terminal: Terminal,
+    on_step: &'a (dyn Fn(StepEvent<'_>) + Sync),
+}
+
+impl Session<'_> {
+    fn run(&self, scenario: &Scenario, progress: &dyn Progress) -> Result<ScenarioResult, String> {
+        let mut runner = Runner::new(self, scenario).map_err(|error| error.to_string())?;
+        (scenario.run)(&mut runner);
+        let result = runner.end()?;
+        progress.scenario(&result);
+        Ok(result)
+    }
+}
+
+/// Runs the scenarios. Returns an error if a scenario's name does not exist or the program cannot
+/// be started.
+pub fn certify(plan: &Plan, progress: &dyn Progress) -> Result<Report, String> {
+    let wanted = plan.wanted()?;
     let began = Clock::default().now();
     let clock = Instant::now();
-    let permits = Permits::new(plan.jobs);
-    let wanted =
-        SCENARIOS.iter().filter(|scenario| plan.only.is_empty() || plan.only.iter().any(|name| name == scenario.name));
-    let results: Vec<_> = thread::scope(|scope| {
-        let running: Vec<_> = wanted
-            .map(|scenario| {
-                let permits = &permits;
-                scope.spawn(move || {
-                    let mut runner = Runner::new(plan, permits).map_err(|error| error.to_string())?;
-                    (scenario.run)(&mut runner);
-                    let result = runner.end(scenario)?;
-                    on_result(&result);
-                    Ok(result)
-                })
-            })
-            .collect();
-        running
-            .into_iter()
-            .map(|running| running.join().unwrap_or_else(|_| Err("a scenario panicked".to_owned())))
-            .collect()
-    });
+    let folder = tempfile::Builder::new().prefix("engage-certify-").tempdir().map_err(|error| error.to_string())?;
+    plan.programs.set_folder(folder.path());
+    let session = Session {
+        plan,
+        permits: Permits::new(plan.jobs),
+        folder: folder.path(),
+        terminal: Terminal::default(),
+        on_step: &|event| progress.step(event),
+    };
+    let results: Vec<_> = if matches!(plan.till, Till::Manual) {
+        // A person does one thing after the other.
+        wanted.iter().map(|scenario| session.run(scenario, progress)).collect()
+    } else {
+        thread::scope(|scope| {
+            let run = |scenario: &'static Scenario| scope.spawn(|| session.run(scenario, progress));
+            let running: Vec<_> = wanted.iter().map(|scenario| run(scenario)).collect();
+            let end = |running: thread::ScopedJoinHandle<'_, _>| {
+                running.join().unwrap_or_else(|_| Err("a scenario panicked".to_owned()))
+            };
+            running.into_iter().map(end).collect()
+        })
+    };
     let scenarios = results.into_iter().collect::<Result<Vec<ScenarioResult>, String>>()?;
     Ok(Report {
+        till: plan.facts.clone(),
         command: plan.till.to_string(),
+        settings: plan.settings(),
         began,
+        valid_until: began.plus_millis(VALIDITY_MS),
         took: clock.elapsed(),
-        complete: plan.only.is_empty(),
+        complete: scenarios.len() == SCENARIOS.len(),
         scenarios,
     })
 }
@@ -125,5 +226,25 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += self.1;
         self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_names() {
+        for (pattern, name, fits) in [
+            ("sale", "sale", true),
+            ("sale", "two-sales", false),
+            ("*sale*", "two-sales", true),
+            ("power-cut-*", "power-cut-twice", true),
+            ("power-cut-*", "network-cut", false),
+            ("*-cut-*-due", "power-cut-response-due", true),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
     }
 }

@@ -15,14 +15,23 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Returns a relay to an address, on a free port.
-    pub fn new(to: SocketAddr) -> io::Result<Relay> {
-        let line = OpenRelay::open(SocketAddr::from(([127, 0, 0, 1], 0)), to)?;
+    /// Returns a relay to an address.
+    pub fn new(at: SocketAddr, to: SocketAddr) -> io::Result<Relay> {
+        let line = OpenRelay::open(at, to)?;
         Ok(Relay { at: line.at, to, line: Some(line) })
     }
 
-    pub fn port(&self) -> u16 {
-        self.at.port()
+    /// Returns the till's end of the connection whose other end the server sees, and the end that
+    /// the till connects to.
+    pub fn till_of(&self, seen: SocketAddr) -> Option<(SocketAddr, SocketAddr)> {
+        let connections = self.line.as_ref()?.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let till = connections.iter().find(|(_, server)| server.local_addr().is_ok_and(|at| at == seen));
+        Some((till?.0.peer_addr().ok()?, self.at))
+    }
+
+    /// Returns the address that the till connects to.
+    pub fn at(&self) -> SocketAddr {
+        self.at
     }
 
     /// Closes every connection and rejects new ones.
@@ -41,7 +50,7 @@ impl Relay {
 struct OpenRelay {
     at: SocketAddr,
     closing: Arc<AtomicBool>,
-    connections: Arc<Mutex<Vec<TcpStream>>>,
+    connections: Arc<Mutex<Vec<(TcpStream, TcpStream)>>>,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -72,15 +81,16 @@ impl Drop for OpenRelay {
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
         }
-        for connection in self.connections.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            let _ = connection.shutdown(Shutdown::Both);
+        for (till, server) in self.connections.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = till.shutdown(Shutdown::Both);
+            let _ = server.shutdown(Shutdown::Both);
         }
     }
 }
 
-fn connect(till: TcpStream, to: SocketAddr, open: &Mutex<Vec<TcpStream>>) -> io::Result<()> {
+fn connect(till: TcpStream, to: SocketAddr, open: &Mutex<Vec<(TcpStream, TcpStream)>>) -> io::Result<()> {
     let server = TcpStream::connect(to)?;
-    open.lock().unwrap_or_else(PoisonError::into_inner).extend([till.try_clone()?, server.try_clone()?]);
+    open.lock().unwrap_or_else(PoisonError::into_inner).push((till.try_clone()?, server.try_clone()?));
     for (mut from, mut to) in [(till.try_clone()?, server.try_clone()?), (server, till)] {
         thread::spawn(move || {
             let _ = io::copy(&mut from, &mut to);

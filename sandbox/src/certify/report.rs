@@ -1,20 +1,42 @@
-//! The report of a certification: JSON and JUnit for programs, and an HTML page for a retailer.
+//! The result of a certification and of each of its scenarios.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::cost::Cost;
 use crate::clock::Time;
-use crate::junit::{TestCase, junit};
+use crate::junit::{TestCase, TestEnd, junit};
+
+/// The till as its vendor names it, and the library that it uses. The report shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TillFacts {
+    /// The till's name.
+    pub name: Option<String>,
+    /// The till's version.
+    pub version: Option<String>,
+    /// The till's vendor.
+    pub vendor: Option<String>,
+    /// The version of the library.
+    pub library_version: Option<String>,
+    /// The name of the library's file and its SHA-256.
+    pub library_checksum: Option<(String, String)>,
+}
 
 /// The result of a certification.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// The till.
+    pub till: TillFacts,
     /// The till's command line, with its placeholders.
     pub command: String,
+    /// The settings of the run: name and value.
+    pub settings: Vec<(&'static str, String)>,
     /// The start.
     pub began: Time,
+    /// The end of the certificate's validity.
+    pub valid_until: Time,
     /// The duration.
     pub took: Duration,
     /// Whether every scenario ran. Only then is a till certified.
@@ -30,12 +52,16 @@ pub struct ScenarioResult {
     pub name: &'static str,
     /// The scenario in one sentence.
     pub title: &'static str,
+    /// The cost of a failure.
+    pub cost: Cost,
     /// The duration.
     pub took: Duration,
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// The grade.
     pub grade: Grade,
+    /// The requests as an HTTP archive, if the scenario has not passed.
+    pub har: Option<Value>,
 }
 
 /// The grade of a scenario.
@@ -43,10 +69,21 @@ pub struct ScenarioResult {
 pub enum Grade {
     /// Every expectation holds.
     Passed,
-    /// At least one expectation does not hold, for these reasons.
-    Failed(Vec<String>),
+    /// At least one expectation does not hold.
+    Failed(Vec<Failure>),
+    /// The scenario could not be carried out, for this reason: it proves nothing.
+    Void(String),
     /// The scenario does not apply, for this reason.
     Skipped(String),
+}
+
+/// An expectation that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The cost of this failure.
+    pub cost: Cost,
+    /// The reason in one sentence.
+    pub why: String,
 }
 
 /// One step of a scenario.
@@ -62,79 +99,102 @@ pub struct Step {
     pub printed: String,
 }
 
-impl ScenarioResult {
-    /// Returns the reasons of a failure; empty if the scenario did not fail.
-    pub fn failures(&self) -> &[String] {
-        match &self.grade {
-            Grade::Failed(why) => why,
-            Grade::Passed | Grade::Skipped(_) => &[],
+/// The verdict of a certification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every scenario passed.
+    Certified,
+    /// Every scenario passed or does not apply.
+    WithExceptions,
+    /// Every chosen scenario passed. It is no certificate.
+    PassedChosen,
+    /// At least one scenario failed or is void.
+    NotCertified,
+}
+
+impl Verdict {
+    /// Returns the verdict as text.
+    pub fn text(self) -> &'static str {
+        match self {
+            Verdict::Certified => "Certified",
+            Verdict::WithExceptions => "Certified with exceptions",
+            Verdict::PassedChosen => "Passed, in the chosen scenarios",
+            Verdict::NotCertified => "Not certified",
         }
     }
 
-    /// Returns `passed`, `failed` or `skipped`.
-    pub fn label(&self) -> &'static str {
-        match self.grade {
-            Grade::Passed => "passed",
-            Grade::Failed(_) => "failed",
-            Grade::Skipped(_) => "skipped",
-        }
-    }
-
-    /// Returns the reasons of a failure or of a skipped scenario.
-    pub fn reasons(&self) -> &[String] {
-        match &self.grade {
-            Grade::Skipped(why) => std::slice::from_ref(why),
-            _ => self.failures(),
+    /// Returns the name in the JSON report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Certified => "certified",
+            Verdict::WithExceptions => "certifiedWithExceptions",
+            Verdict::PassedChosen => "passedChosen",
+            Verdict::NotCertified => "notCertified",
         }
     }
 }
 
-impl Report {
-    /// Returns whether no scenario failed.
-    pub fn pass(&self) -> bool {
-        self.scenarios.iter().all(|result| result.failures().is_empty())
-    }
-
-    /// Returns the verdict as text.
-    pub fn verdict(&self) -> &'static str {
-        match (self.pass(), self.complete) {
-            (false, _) => "Not certified",
-            (true, true) => "Certified",
-            (true, false) => "Passed, in the chosen scenarios",
+impl ScenarioResult {
+    /// Returns the failures; empty if the scenario did not fail.
+    pub fn failures(&self) -> &[Failure] {
+        match &self.grade {
+            Grade::Failed(failures) => failures,
+            Grade::Passed | Grade::Void(_) | Grade::Skipped(_) => &[],
         }
     }
 
-    /// Counts the scenarios with this label: `passed`, `failed` or `skipped`.
-    pub fn count(&self, label: &str) -> usize {
-        self.scenarios.iter().filter(|result| result.label() == label).count()
+    /// Returns `passed`, `failed`, `void` or `skipped`.
+    pub fn label(&self) -> &'static str {
+        match self.grade {
+            Grade::Passed => "passed",
+            Grade::Failed(_) => "failed",
+            Grade::Void(_) => "void",
+            Grade::Skipped(_) => "skipped",
+        }
     }
 
-    /// Returns the report as JSON.
-    pub fn json(&self) -> Value {
-        let step = |step: &Step| json!({ "atMs": ms(step.at), "what": step.what, "tookMs": step.took.map(ms), "printed": step.printed });
-        let scenario = |result: &ScenarioResult| {
-            json!({
-                "name": result.name,
-                "title": result.title,
-                "result": result.label(),
-                "reasons": result.reasons(),
-                "tookMs": ms(result.took),
-                "steps": result.steps.iter().map(step).collect::<Value>(),
-            })
-        };
-        json!({
-            "tool": "engage-sandbox",
-            "version": env!("CARGO_PKG_VERSION"),
-            "command": self.command,
-            "began": self.began,
-            "tookMs": ms(self.took),
-            "pass": self.pass(),
-            "complete": self.complete,
-            "passed": self.count("passed"),
-            "failed": self.count("failed"),
-            "skipped": self.count("skipped"),
-            "scenarios": self.scenarios.iter().map(scenario).collect::<Value>(),
-        })
+    /// Returns the reasons why the scenario has not passed.
+    pub fn reasons(&self) -> Vec<&str> {
+        match &self.grade {
+            Grade::Passed => Vec::new(),
+            Grade::Failed(failures) => failures.iter().map(|failure| failure.why.as_str()).collect(),
+            Grade::Void(why) | Grade::Skipped(why) => vec![why],
+        }
+    }
+
+    /// Returns the risks of the failures in words, the worst first.
+    pub fn risks(&self) -> Vec<String> {
+        let costs: BTreeSet<Cost> = self.failures().iter().map(|failure| failure.cost).collect();
+        costs.into_iter().map(|cost| cost.risk(self.title)).collect()
+    }
+}
+
+impl Report {
+    /// Returns the verdict.
+    pub fn verdict(&self) -> Verdict {
+        let (failed, void, skipped) = (self.count("failed"), self.count("void"), self.count("skipped"));
+        match (failed + void, self.complete, skipped) {
+            (1.., ..) => Verdict::NotCertified,
+            (0, false, _) => Verdict::PassedChosen,
+            (0, true, 0) => Verdict::Certified,
+            (0, true, _) => Verdict::WithExceptions,
+        }
+    }
+
+    /// Counts the scenarios with this label: `passed`, `failed`, `void` or `skipped`.
+    pub fn count(&self, label: &str) -> usize {
+        self.with(label).count()
+    }
+
+    /// Returns the scenarios with this label.
+    pub fn with(&self, label: &str) -> impl Iterator<Item = &ScenarioResult> {
+        self.scenarios.iter().filter(move |result| result.label() == label)
+    }
+
+    /// Returns the counts of the scenarios as text.
+    pub fn counts(&self) -> String {
+        let count = |label| format!("{} {label}", self.count(label));
+        ["passed", "failed", "void", "skipped"].map(count).join(", ")
     }
 
     /// Returns the report as JUnit XML.
@@ -142,87 +202,62 @@ impl Report {
         let case = |result: &ScenarioResult| TestCase {
             name: format!("{}: {}", result.name, result.title),
             took: result.took,
-            failures: result.failures().to_vec(),
-        };
-        junit("engage-sandbox certify", &self.scenarios.iter().map(case).collect::<Vec<_>>())
-    }
-
-    /// Renders one HTML page for people. The page loads nothing from other servers.
-    pub fn html(&self) -> String {
-        let verdict = self.verdict();
-        let class = if self.pass() { "passed" } else { "failed" };
-        let page = html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    title { (verdict) ": till certification" }
-                    style { (PreEscaped(include_str!("../dashboard/style.css"))) }
+            end: match &result.grade {
+                Grade::Passed => TestEnd::Passed,
+                Grade::Failed(failures) => {
+                    TestEnd::Failed(failures.iter().map(|failure| failure.why.clone()).collect())
                 }
-                body.report {
-                    header { h1 { "Till certification" } }
-                    main {
-                        section class={ "verdict " (class) } {
-                            h2 { (verdict) }
-                            p {
-                                (self.count("passed")) " of " (self.scenarios.len()) " scenarios passed, "
-                                (self.count("failed")) " failed, " (self.count("skipped")) " skipped."
-                            }
-                        }
-                        dl.facts {
-                            dt { "Till" } dd { code { (self.command) } }
-                            dt { "Date" } dd { (self.began) }
-                            dt { "Took" } dd { (format!("{:.0} s", self.took.as_secs_f64())) }
-                            dt { "By" } dd { "engage-sandbox " (env!("CARGO_PKG_VERSION")) }
-                        }
-                        p {
-                            "In each scenario the till sells a reward for points to a member while a fault occurs. "
-                            "The till passes if it reports only correct outcomes to the cashier, and in time. "
-                            "The ledger must hold exactly one deduction for each sale that completed."
-                        }
-                        @for result in &self.scenarios { (result.html()) }
-                    }
-                }
-            }
+                Grade::Void(why) => TestEnd::Error(why.clone()),
+                Grade::Skipped(why) => TestEnd::Skipped(why.clone()),
+            },
         };
-        page.into_string()
+        junit("engage-sandbox certify", self.began, &self.scenarios.iter().map(case).collect::<Vec<_>>())
     }
 }
 
-impl ScenarioResult {
-    fn html(&self) -> Markup {
-        html! {
-            details.scenario id=(self.name) open[!self.failures().is_empty()] {
-                summary {
-                    span class={ "badge " (self.label()) } { (self.label()) } " " (self.title) " "
-                    span.quiet { (seconds(self.took)) }
-                }
-                @if !self.reasons().is_empty() {
-                    ul.reasons { @for why in self.reasons() { li { (why) } } }
-                }
-                ol.steps { @for step in &self.steps { li { (step.html()) } } }
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_counts_skipped_and_void_scenarios() {
+        let failed = Grade::Failed(vec![Failure { cost: Cost::Twice, why: "twice".to_owned() }]);
+        let (skipped, void) = (Grade::Skipped("none".to_owned()), Grade::Void("void".to_owned()));
+        let verdict = |grades: &[&Grade], complete| {
+            let scenario = |grade: &&Grade| ScenarioResult {
+                name: "sale",
+                title: "A sale",
+                cost: Cost::False,
+                took: Duration::ZERO,
+                steps: Vec::new(),
+                grade: (*grade).clone(),
+                har: None,
+            };
+            let report = Report {
+                till: TillFacts::default(),
+                command: String::new(),
+                settings: Vec::new(),
+                began: Time::default(),
+                valid_until: Time::default(),
+                took: Duration::ZERO,
+                complete,
+                scenarios: grades.iter().map(scenario).collect(),
+            };
+            (report.verdict(), report.html())
+        };
+        for (grades, complete, expected) in [
+            (vec![&Grade::Passed], true, Verdict::Certified),
+            (vec![&Grade::Passed, &skipped], true, Verdict::WithExceptions),
+            (vec![&Grade::Passed, &skipped, &void], true, Verdict::NotCertified),
+            (vec![&Grade::Passed, &failed], true, Verdict::NotCertified),
+            (vec![&Grade::Passed], false, Verdict::PassedChosen),
+        ] {
+            let (found, page) = verdict(&grades, complete);
+            assert_eq!(found, expected, "{grades:?}");
+            let top = page.split("In each scenario").next().unwrap();
+            assert_eq!(top.contains("Not covered by this certificate"), grades.contains(&&skipped), "{top}");
+            assert_eq!(top.contains("Not proved"), grades.contains(&&void), "{top}");
+            assert_eq!(top.contains("deducts twice when a sale"), grades.contains(&&failed), "{top}");
         }
     }
-}
-
-impl Step {
-    fn html(&self) -> Markup {
-        html! {
-            span.quiet { (seconds(self.at)) } " " (self.what)
-            @if let Some(took) = self.took { " " span.quiet { "ran " (seconds(took)) } }
-            @if !self.printed.is_empty() {
-                details { summary { "Output" } pre { (self.printed) } }
-            }
-        }
-    }
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
-}
-
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,38 +1,41 @@
 //! Runs one scenario: a sandbox, a network and a folder of its own, the till, and a record of the
 //! steps and failures.
-//! This module checks the rules of every scenario: the time of a press, the reported outcome, one
-//! purchase id a sale.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::cost::Cost;
+use super::holder::Held;
+use super::press::{Config, Exit, Press, RunningTill, set};
 use super::relay::Relay;
-use super::report::{Grade, ScenarioResult, Step};
+use super::report::{Failure, Step};
 use super::scenarios::Scenario;
-use super::till::{Exit, ReportedOutcome, Running};
-use super::{Permits, Plan};
-use crate::judge::{Case, Journal, judge};
-use crate::ledger::LedgerKind;
-use crate::log::{KeySeen, RequestEntry};
+use super::till::{ReportedOutcome, Till, Values};
+use super::{Session, StepEvent};
+use crate::log::RequestEntry;
 use crate::seed::demo;
-use crate::{Fault, Member, Operation, Sandbox};
+use crate::{Builder, Fault, Member, Operation, Sandbox};
 
 /// The time within which a program must send a request.
 const REQUEST: Duration = Duration::from_secs(30);
+
+/// The time within which a person must make a till send a request.
+const MANUAL_REQUEST: Duration = Duration::from_secs(600);
+
+/// The time within which a killed process must end.
+const DIES_WITHIN: Duration = Duration::from_secs(5);
 
 /// The time within which a till asks Engage about a sale in doubt.
 const ASKS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The receipts of the next customers. Later presses repeat the last one.
-const NEXT_RECEIPTS: [&str; 12] = [
+pub(super) const NEXT_RECEIPTS: [&str; 12] = [
     "receipt 4801",
     "receipt 4802",
     "receipt 4803",
@@ -56,47 +59,63 @@ pub(super) struct Sale {
 }
 
 pub(super) struct Runner<'a> {
-    plan: &'a Plan,
-    permits: &'a Permits,
+    pub(super) session: &'a Session<'a>,
+    pub scenario: &'a Scenario,
     pub sandbox: Sandbox,
-    folder: TempDir,
-    network: Option<Relay>,
+    folder: PathBuf,
+    pub(super) network: Option<Relay>,
     /// The configuration of the till. A scenario may change it.
     pub ca: PathBuf,
     pub key: String,
     pub journal: PathBuf,
-    began: Instant,
+    pub(super) began: Instant,
     presses: usize,
+    /// The resident tills, at most one a slot.
+    tills: BTreeMap<usize, RunningTill>,
     /// The next customers of the queue are this member.
-    next_customer: Uuid,
-    served: usize,
-    sales: Vec<Sale>,
+    pub(super) next_customer: Uuid,
+    pub(super) served: usize,
+    pub(super) sales: Vec<Sale>,
     /// The last request before the end of each member's last press.
     pressed_until: BTreeMap<Uuid, u64>,
-    steps: Vec<Step>,
-    failures: Vec<String>,
-    skipped: Option<String>,
-    unstartable: Option<String>,
+    pub(super) steps: Vec<Step>,
+    pub(super) failures: Vec<Failure>,
+    pub(super) skipped: Option<String>,
+    pub(super) void: Option<String>,
+    pub(super) unstartable: Option<String>,
 }
 
 impl<'a> Runner<'a> {
-    pub fn new(plan: &'a Plan, permits: &'a Permits) -> io::Result<Runner<'a>> {
-        let sandbox = Sandbox::builder().requests_per_second(None).try_start()?;
-        let folder = tempfile::Builder::new().prefix("engage-certify-").tempdir()?;
-        let next = Member::new("The next customer", 1_000_000);
+    pub fn new(session: &'a Session<'a>, scenario: &'a Scenario) -> io::Result<Runner<'a>> {
+        let manual = matches!(session.plan.till, Till::Manual);
+        let folder = session.folder.join(scenario.name);
+        std::fs::create_dir(&folder)?;
+        // A real till is configured once: all its scenarios have one root certificate.
+        let ca = if manual { session.folder.join("ca") } else { folder.join("ca") };
+        let mut at = session.plan.manual_at;
+        let network_at = manual.then_some(at);
+        at.set_port(0);
+        let builder = Sandbox::builder().requests_per_second(None).ca_dir(&ca);
+        let sandbox = if manual { builder.https(at) } else { builder }.try_start()?;
+        let next = Member {
+            email: Some("next@example.com".to_owned()),
+            custom_key: Some("1999".to_owned()),
+            ..Member::new("The next customer", 1_000_000)
+        };
         let next_customer = next.contact_id;
         sandbox.add_member(next).map_err(io::Error::other)?;
-        Ok(Runner {
-            plan,
-            permits,
+        let mut runner = Runner {
+            session,
+            scenario,
             ca: sandbox.ca_file().to_owned(),
             key: sandbox.api_key().to_owned(),
-            journal: folder.path().join("journal.db"),
+            journal: folder.join("journal.db"),
             sandbox,
             folder,
             network: None,
             began: Instant::now(),
             presses: 0,
+            tills: BTreeMap::new(),
             next_customer,
             served: 0,
             sales: Vec::new(),
@@ -104,8 +123,19 @@ impl<'a> Runner<'a> {
             steps: Vec::new(),
             failures: Vec::new(),
             skipped: None,
+            void: None,
             unstartable: None,
-        })
+        };
+        if let Some(at) = network_at {
+            println!("\n== {}: {}", scenario.name, scenario.title);
+            runner.connect(at)?;
+        }
+        Ok(runner)
+    }
+
+    /// Returns a builder of another sandbox of this scenario.
+    pub fn another_sandbox(&self) -> Builder {
+        Sandbox::builder().requests_per_second(None).ca_dir(&self.folder.join("other-ca"))
     }
 
     // --- Actions ---
@@ -124,28 +154,23 @@ impl<'a> Runner<'a> {
 
     /// Presses and returns the reported outcome.
     pub fn press(&mut self, sale: Sale) -> ReportedOutcome {
-        let permit = self.permits.take(1);
+        let permit = self.session.permits.take(1);
         let before = self.requests_for(sale);
-        let Some(till) = self.start(sale) else { return ReportedOutcome::Other(-1) };
-        let ended = till.wait(self.limit());
+        let Some(press) = self.start(sale, 0) else { return ReportedOutcome::Other(-1) };
+        let ended = self.end_of(press);
         drop(permit);
-        self.pressed(sale, &ended, before);
-        ended.reported
+        self.pressed(sale, &ended, before)
     }
 
-    /// Presses for two sales at the same time.
-    pub fn press_at_once(&mut self, sales: [Sale; 2]) -> [ReportedOutcome; 2] {
-        let permit = self.permits.take(2);
+    /// Presses for two sales at the same time, on one till or on two tills with one journal.
+    pub fn press_at_once(&mut self, sales: [Sale; 2], tills: [usize; 2]) -> [ReportedOutcome; 2] {
+        let permit = self.session.permits.take(2);
         let before = sales.map(|sale| self.requests_for(sale));
-        let [Some(one), Some(two)] = sales.map(|sale| self.start(sale)) else {
-            return [ReportedOutcome::Other(-1); 2];
-        };
-        let ended = [one, two].map(|till| till.wait(self.limit()));
+        let started = [0, 1].map(|at| self.start(sales[at], tills[at]));
+        let [Some(one), Some(two)] = started else { return [ReportedOutcome::Other(-1); 2] };
+        let [one, two] = [one, two].map(|press| self.end_of(press));
         drop(permit);
-        for ((sale, ended), before) in sales.into_iter().zip(&ended).zip(before) {
-            self.pressed(sale, ended, before);
-        }
-        ended.map(|ended| ended.reported)
+        [self.pressed(sales[0], &one, before[0]), self.pressed(sales[1], &two, before[1])]
     }
 
     /// Presses for the next customer of the queue.
@@ -166,14 +191,19 @@ impl<'a> Runner<'a> {
         let due = usize::from(expected == ReportedOutcome::Completed);
         let since = self.pressed_until.get(&sale.contact).copied().unwrap_or_default();
         let began = Instant::now();
-        let deadline = began + self.plan.resolve_timeout;
+        let deadline = began + self.session.plan.resolve_timeout;
         let mut pause = Duration::from_millis(250);
+        let mut asks_a_person = false;
         loop {
-            let reported = self.press_next_customer();
-            let allowed = [ReportedOutcome::Completed, ReportedOutcome::Pending];
-            self.expect(reported, &allowed, "the next customer's purchase is independent of the pending one");
+            // A person serves one customer, and then waits.
+            if !asks_a_person {
+                let reported = self.press_next_customer();
+                let allowed = [ReportedOutcome::Completed, ReportedOutcome::Pending];
+                self.expect(reported, &allowed, "the next customer's purchase is independent of the pending one");
+                asks_a_person = self.is_manual();
+            }
             let has_found_out = self.has_found_out(sale, since);
-            if self.unstartable.is_some() || has_found_out && self.deductions(sale) == due {
+            if self.is_over() || has_found_out && self.deductions(sale) == due {
                 return;
             }
             let never_asks = !has_found_out && began.elapsed() >= ASKS_WITHIN;
@@ -184,7 +214,7 @@ impl<'a> Runner<'a> {
                     (false, _) => "and the till never asked Engage: the member may have paid points and gets no reward",
                 };
                 let served = self.served;
-                return self.fail(&format!("{}: other sales followed ({served}), {why}", sale.reference));
+                return self.fail(Cost::Lost, &format!("{}: other sales followed ({served}), {why}", sale.reference));
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(5));
@@ -192,29 +222,89 @@ impl<'a> Runner<'a> {
     }
 
     /// Returns whether a response after request `since` has given the till the outcome of the sale:
-    /// a history, or a repeat of the purchase.
+    /// a history, or a repeat of the purchase. While Engage is processing, neither has it.
     fn has_found_out(&self, sale: Sale, since: u64) -> bool {
         let requests = self.sandbox.requests();
-        requests.iter().filter(|request| request.seq > since && request.contact_id == Some(sale.contact)).any(
-            |request| {
-                matches!(request.operation, Some(Operation::Purchases | Operation::Purchase))
-                    && request.status == Some(200)
-            },
-        )
+        let mut of_sale =
+            requests.iter().filter(|request| request.seq > since && request.contact_id == Some(sale.contact));
+        of_sale.any(|request| {
+            matches!(request.operation, Some(Operation::Purchases | Operation::Purchase))
+                && request.status == Some(200)
+                && !String::from_utf8_lossy(&request.response.body).contains("\"Processing\"")
+        })
     }
 
     /// Presses, and kills the till as soon as a request that is `wanted` has reached the sandbox.
     pub fn press_and_kill(&mut self, sale: Sale, when: &str, wanted: impl Fn(&RequestEntry) -> bool) {
-        let _permit = self.permits.take(1);
+        let _permit = self.session.permits.take(1);
         let seen = self.sandbox.requests().last().map_or(0, |request| request.seq);
-        let Some(till) = self.start(sale) else { return };
-        let arrived = self.sandbox.wait_for(REQUEST, |request| request.seq > seen && wanted(request)).is_some();
-        let ended = till.kill();
+        let Some(press) = self.start(sale, 0) else { return };
+        let limit = if self.is_manual() { MANUAL_REQUEST } else { REQUEST };
+        let arrived = self.sandbox.wait_for(limit, |request| request.seq > seen && wanted(request));
+        let held = arrived.as_ref().and_then(|request| request.peer).map(|peer| self.held(peer));
+        let (ended, _killed) = self.cut_power(press);
         self.end_press(sale);
         self.record(&format!("{}: pressed. The power is cut {when}.", sale.reference), Some(&ended));
-        if !arrived {
-            self.fail(&format!("{}: the till sent no such request within {} s", sale.reference, REQUEST.as_secs()));
+        if arrived.is_none() {
+            let limit = limit.as_secs();
+            return self
+                .fail(Cost::Lost, &format!("{}: the till sent no such request within {limit} s", sale.reference));
         }
+        self.check_power_cut(held.as_ref());
+    }
+
+    /// Kills the till, or asks a person to cut its power. A till that a command has not killed goes
+    /// on until the killed tills are dropped.
+    fn cut_power(&mut self, press: Press) -> (Exit, Vec<RunningTill>) {
+        if self.is_manual() {
+            self.session
+                .terminal
+                .confirm("Cut the till's power now, or end its program by force. Press Enter when it is off.");
+            self.session.terminal.confirm("Start the till again. Press Enter when it is ready.");
+        }
+        let mut killed = self.kill_tills();
+        let mut ended = press.kill();
+        for till in &mut killed {
+            ended.printed.push_str(&till.printed());
+        }
+        (ended, killed)
+    }
+
+    /// Returns the connection of a till with its holders.
+    fn held(&self, peer: SocketAddr) -> Held {
+        let server = SocketAddr::from(([127, 0, 0, 1], self.https_port()));
+        let (till, server) = self.network.as_ref().and_then(|relay| relay.till_of(peer)).unwrap_or((peer, server));
+        Held::find(till, server)
+    }
+
+    /// A power cut proves something only if the process that held the connection has ended.
+    fn check_power_cut(&mut self, held: Option<&Held>) {
+        let Some(held) = held.filter(|held| !held.by.is_empty()) else {
+            // A real till may be another computer.
+            if !self.is_manual() {
+                let why =
+                    "the power cut is not proved: no process of this computer holds the till's connection to Engage";
+                self.void.get_or_insert(why.to_owned());
+            }
+            return;
+        };
+        let began = Instant::now();
+        let mut survivor = held.survivor();
+        while survivor.is_some() && began.elapsed() < DIES_WITHIN {
+            thread::sleep(Duration::from_millis(10));
+            survivor = held.survivor();
+        }
+        if let Some(alive) = survivor {
+            self.void.get_or_insert(format!(
+                "the power was not cut: process {} ({}) held the connection to Engage, and it still runs after the till \
+                 was killed. A till that keeps running is certified with --start, --kill and --sell",
+                alive.id, alive.name
+            ));
+        }
+    }
+
+    fn https_port(&self) -> u16 {
+        self.sandbox.https_url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default()
     }
 
     /// Presses for the next customer, and kills the till.
@@ -225,38 +315,40 @@ impl<'a> Runner<'a> {
 
     /// Presses, and cuts the network as soon as the purchase has reached the sandbox.
     pub fn press_and_cut(&mut self, sale: Sale) -> ReportedOutcome {
-        let permit = self.permits.take(1);
+        let permit = self.session.permits.take(1);
         let before = self.requests_for(sale);
-        let Some(till) = self.start(sale) else { return ReportedOutcome::Other(-1) };
-        let arrived = self.sandbox.wait_for(REQUEST, is_purchase);
+        let Some(press) = self.start(sale, 0) else { return ReportedOutcome::Other(-1) };
+        let limit = if self.is_manual() { MANUAL_REQUEST } else { REQUEST };
+        let arrived = self.sandbox.wait_for(limit, is_purchase);
         self.cut_network();
-        let ended = till.wait(self.limit());
+        let ended = self.end_of(press);
         drop(permit);
         if arrived.is_none() {
-            self.fail(&format!("{}: no purchase reached Engage", sale.reference));
+            self.fail(Cost::Lost, &format!("{}: no purchase reached Engage", sale.reference));
         }
-        self.pressed(sale, &ended, before);
-        ended.reported
+        self.pressed(sale, &ended, before)
     }
 
     /// Presses until the outcome is final, as a cashier or the next start does, and expects this
     /// outcome.
     pub fn resolve(&mut self, sale: Sale, expected: ReportedOutcome) {
-        let deadline = Instant::now() + self.plan.resolve_timeout;
+        let deadline = Instant::now() + self.session.plan.resolve_timeout;
         let mut pause = Duration::from_millis(250);
         loop {
             let reported = self.press(sale);
-            if self.unstartable.is_some() || reported == expected {
+            if self.is_over() || reported == expected {
                 return;
             }
             if !matches!(reported, ReportedOutcome::Pending | ReportedOutcome::NotSent) {
+                let name = sale.reference;
                 return self
-                    .fail(&format!("{}: the till reports {reported}; the outcome is {expected}", sale.reference));
+                    .fail(Cost::False, &format!("{name}: the till reports {reported}; the outcome is {expected}"));
             }
             if Instant::now() >= deadline {
-                let timeout = self.plan.resolve_timeout.as_secs();
+                let timeout = self.session.plan.resolve_timeout.as_secs();
+                let name = sale.reference;
                 return self
-                    .fail(&format!("{}: not resolved within {timeout} s after the end of the faults", sale.reference));
+                    .fail(Cost::Lost, &format!("{name}: not resolved within {timeout} s after the end of the faults"));
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(5));
@@ -271,9 +363,21 @@ impl<'a> Runner<'a> {
 
     /// Adds a network between the till and the sandbox. The network can be cut.
     pub fn add_network(&mut self) -> io::Result<()> {
-        let port = self.sandbox.https_url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
-        self.network = Some(Relay::new(SocketAddr::from(([127, 0, 0, 1], port)))?);
+        match self.network {
+            Some(_) => Ok(()),
+            None => self.connect(SocketAddr::from(([127, 0, 0, 1], 0))),
+        }
+    }
+
+    /// Relays connections to this address to the sandbox.
+    fn connect(&mut self, at: SocketAddr) -> io::Result<()> {
+        self.network = Some(Relay::new(at, SocketAddr::new(at.ip(), self.https_port()))?);
         Ok(())
+    }
+
+    /// Ends the till before its files are changed.
+    pub fn end_till(&mut self) {
+        self.kill_tills();
     }
 
     pub fn cut_network(&mut self) {
@@ -286,226 +390,228 @@ impl<'a> Runner<'a> {
     pub fn restore_network(&mut self) {
         let restored = self.network.as_mut().map_or(Ok(()), Relay::restore);
         if let Err(error) = restored {
-            self.fail(&format!("the network could not be restored: {error}"));
+            self.void.get_or_insert(format!("the network could not be restored: {error}"));
         }
         self.note("The network is restored.");
     }
 
     /// Returns the path of a file in this scenario's folder.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
+    }
+
+    /// Returns the outcomes of a sale that the till has shown after the press, in order.
+    pub fn shown(&self, sale: Sale) -> Vec<String> {
+        let lines = std::fs::read_to_string(self.file("shown.txt")).unwrap_or_default();
+        let of_sale = lines.lines().filter_map(|line| line.split_once('\t'));
+        of_sale.filter(|(receipt, _)| *receipt == sale.reference).map(|(_, outcome)| outcome.to_owned()).collect()
+    }
+
+    /// Ends a scenario that cannot be carried out.
+    pub fn cannot(&mut self, error: &dyn std::fmt::Display) {
+        self.void.get_or_insert(format!("the scenario cannot be carried out: {error}"));
     }
 
     /// Returns whether the till's command line has this placeholder. Without it the scenario does
     /// not apply.
     pub fn requires(&mut self, placeholder: &str) -> bool {
-        let has = self.plan.till.mentions(placeholder);
+        let has = self.session.plan.till.mentions(placeholder);
         if !has {
-            self.skipped = Some(format!("the till's command line has no {placeholder}"));
+            self.skipped = Some(match self.is_manual() {
+                true => "a person cannot carry it out".to_owned(),
+                false => format!("the till's command line has no {placeholder}"),
+            });
         }
         has
     }
 
     pub fn wait(&self) -> Duration {
-        self.plan.wait
+        self.session.plan.wait
     }
 
     pub fn note(&mut self, what: &str) {
         self.record(what, None);
     }
 
-    // --- Expectations ---
-
-    pub fn fail(&mut self, why: &str) {
-        if self.failures.iter().all(|known| known != why) {
-            self.failures.push(why.to_owned());
-        }
-    }
-
-    /// Checks the reported outcome. `why` explains why only the allowed outcomes are correct.
-    pub fn expect(&mut self, reported: ReportedOutcome, allowed: &[ReportedOutcome], why: &str) {
-        // A late or failed start is recorded already.
-        if !allowed.contains(&reported) && reported != ReportedOutcome::TimedOut {
-            self.fail(&format!("the till reports {reported}; {why}"));
-        }
-    }
-
-    /// Checks the number of deductions of each sale. Any other deduction is a failure.
-    pub fn expect_deducted(&mut self, expected: &[(Sale, usize)]) {
-        for &(sale, due) in expected {
-            let found = self.deductions(sale);
-            self.note(&format!("The ledger: {} is deducted {}.", sale.reference, times(found)));
-            if found != due {
-                self.fail(&format!("{}: deducted {}; due: {}", sale.reference, times(found), times(due)));
-            }
-        }
-        self.expect_next_customer_deducted();
-        let ledger = self.sandbox.ledger();
-        let all = ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct);
-        let next_customer = self.next_customer;
-        let others = all.filter(|entry| entry.contact_id != next_customer).filter(|entry| {
-            expected.iter().all(|(sale, _)| (sale.contact, sale.item) != (entry.contact_id, entry.item_id))
-        });
-        for entry in others {
-            self.fail(&format!(
-                "member {} was deducted for item {}, which no sale asked for",
-                entry.contact_id, entry.item_id
-            ));
-        }
-    }
-
-    /// The next customers are deducted at most once a receipt.
-    fn expect_next_customer_deducted(&mut self) {
-        let next = Sale { reference: "", contact: self.next_customer, item: demo::COFFEE };
-        let (found, receipts) = (self.deductions(next), self.served.min(NEXT_RECEIPTS.len()));
-        if found > receipts {
-            self.fail(&format!("{receipts} next customers were served, and deducted {}", times(found)));
-        }
-    }
-
-    /// Returns the number of deductions of a sale.
-    fn deductions(&self, sale: Sale) -> usize {
-        let ledger = self.sandbox.ledger();
-        let deducted = ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct);
-        deducted.filter(|entry| (entry.contact_id, entry.item_id) == (sale.contact, sale.item)).count()
-    }
-
-    /// Returns the number of purchase requests for this member that have reached the sandbox.
-    pub fn requests_for(&self, sale: Sale) -> usize {
-        let requests = self.sandbox.requests();
-        requests.iter().filter(|request| is_purchase(request) && request.contact_id == Some(sale.contact)).count()
-    }
-
-    /// Checks the rules of every scenario, and ends the scenario.
-    pub fn end(mut self, scenario: &Scenario) -> Result<ScenarioResult, String> {
-        if let Some(why) = self.unstartable {
-            return Err(why);
-        }
-        self.one_purchase_id_a_sale();
-        self.requests_are_in_order();
-        self.export_is_true();
-        let grade = match (self.skipped, self.failures.is_empty()) {
-            (Some(why), _) => Grade::Skipped(why),
-            (None, true) => Grade::Passed,
-            (None, false) => Grade::Failed(self.failures),
-        };
-        Ok(ScenarioResult {
-            name: scenario.name,
-            title: scenario.title,
-            took: self.began.elapsed(),
-            steps: self.steps,
-            grade,
-        })
-    }
-
-    fn one_purchase_id_a_sale(&mut self) {
-        let contacts: BTreeSet<Uuid> = self.sales.iter().map(|sale| sale.contact).collect();
-        for contact in contacts {
-            let requests = self.sandbox.requests();
-            let ids: BTreeSet<Uuid> = requests
-                .iter()
-                .filter(|request| request.contact_id == Some(contact))
-                .filter_map(|request| request.purchase_id)
-                .collect();
-            let sales = self.sales.iter().filter(|sale| sale.contact == contact).count();
-            if ids.len() > sales {
-                let what = if sales == 1 { "1 sale was".to_owned() } else { format!("{sales} sales were") };
-                self.fail(&format!("{what} sent with {} purchase ids, and each may be deducted", ids.len()));
-            }
-        }
-    }
-
-    /// Checks the headers that Engage requires of every request.
-    fn requests_are_in_order(&mut self) {
-        for request in self.sandbox.requests() {
-            if request.user_agent.is_none_or(|agent| agent.trim().is_empty()) {
-                self.fail("a request has no User-Agent header, which Engage requires");
-            }
-            let is_json = |value: &hyper::header::HeaderValue| value.as_bytes().starts_with(b"application/json");
-            if !request.request.headers.get("content-type").is_some_and(is_json) {
-                self.fail("a request has no Content-Type: application/json, which Engage requires");
-            }
-            if request.key == KeySeen::Missing {
-                self.fail("a request has no API key");
-            }
-        }
-    }
-
-    /// Judges the till's exported journal against the ledger, if there is an export.
-    fn export_is_true(&mut self) {
-        let Ok(json) = fs::read(self.file("export.json")) else { return };
-        match Journal::from_json("", &json) {
-            Err(error) => self.fail(&format!("the till's export is invalid: {error}")),
-            Ok(journal) => {
-                let ledger = self.sandbox.ledger();
-                let case =
-                    Case { ledger: &ledger, journals: &[journal], resolved: false, partial: true, attempts: None };
-                for (rule, why) in judge(&case).reasons() {
-                    self.fail(&format!("the till's export: {rule}: {why}"));
-                }
-            }
-        }
-    }
-
     // --- Internals ---
 
     fn limit(&self) -> Duration {
-        self.plan.wait + self.plan.grace
+        self.session.plan.wait + self.session.plan.grace
     }
 
-    fn start(&mut self, sale: Sale) -> Option<Running> {
+    fn is_manual(&self) -> bool {
+        matches!(self.session.plan.till, Till::Manual)
+    }
+
+    /// Returns whether the scenario cannot go on.
+    pub(super) fn is_over(&self) -> bool {
+        let left = self.is_manual() && (self.session.terminal.skips() || self.session.terminal.is_closed());
+        self.unstartable.is_some() || self.void.is_some() || left
+    }
+
+    /// Returns the values of the placeholders for a sale.
+    fn values(&self, sale: Sale) -> Values {
+        let path = |path: &Path| path.display().to_string();
+        let mut values = Values::default();
+        for (name, value) in [
+            ("{url}", self.url()),
+            ("{ca}", path(&self.ca)),
+            ("{key}", self.key.clone()),
+            ("{contact}", sale.contact.to_string()),
+            ("{item}", sale.item.to_string()),
+            ("{reference}", sale.reference.to_owned()),
+            ("{journal}", path(&self.journal)),
+            ("{wait}", self.session.plan.wait.as_millis().to_string()),
+            ("{export}", path(&self.file("export.json"))),
+            ("{shown}", path(&self.file("shown.txt"))),
+        ] {
+            set(&mut values, name, value);
+        }
+        values
+    }
+
+    fn url(&self) -> String {
+        match &self.network {
+            Some(network) => {
+                let at = network.at();
+                if at.ip().is_loopback() { format!("https://localhost:{}", at.port()) } else { format!("https://{at}") }
+            }
+            None => self.sandbox.https_url(),
+        }
+    }
+
+    fn config(&self) -> Config {
+        [self.url(), self.ca.display().to_string(), self.key.clone(), self.journal.display().to_string()]
+    }
+
+    /// Begins a press on one of the tills.
+    fn start(&mut self, sale: Sale, till: usize) -> Option<Press> {
+        if self.is_over() {
+            return None;
+        }
         if !self.sales.contains(&sale) {
             self.sales.push(sale);
         }
         self.presses += 1;
-        let path = |path: &PathBuf| path.display().to_string();
-        let url = match &self.network {
-            Some(network) => format!("https://localhost:{}", network.port()),
-            None => self.sandbox.https_url(),
+        let mut values = self.values(sale);
+        let started = match &self.session.plan.till {
+            Till::OneShot(template) => {
+                let output = self.file(&format!("press-{}.txt", self.presses));
+                self.session.plan.programs.start(&mut template.command(&values), &output).map(Press::Program)
+            }
+            Till::Resident(_) => self.start_at_resident(&mut values, till),
+            Till::Manual => Ok(self.start_at_cashier(sale)),
         };
-        let values = [
-            url,
-            path(&self.ca),
-            self.key.clone(),
-            sale.contact.to_string(),
-            sale.item.to_string(),
-            sale.reference.to_owned(),
-            path(&self.journal),
-            self.plan.wait.as_millis().to_string(),
-            path(&self.file("export.json")),
-        ];
-        match self.plan.till.start(&values, &self.file(&format!("press-{}.txt", self.presses))) {
-            Ok(running) => Some(running),
+        match started {
+            Ok(press) => Some(press),
             Err(error) => {
-                self.unstartable = Some(format!("the till cannot be started: {}: {error}", self.plan.till.program()));
+                let program = self.session.plan.till.program();
+                self.unstartable = Some(format!("the till cannot be started: {program}: {error}"));
                 None
             }
         }
     }
 
+    /// Begins a press on a resident till, which is started if it does not run with the present
+    /// configuration.
+    fn start_at_resident(&mut self, values: &mut Values, till: usize) -> io::Result<Press> {
+        let Till::Resident(resident) = &self.session.plan.till else {
+            return Ok(Press::Ended(ReportedOutcome::Killed));
+        };
+        let (config, limit) = (self.config(), self.limit());
+        let runs =
+            self.tills.get_mut(&till).is_some_and(|running| running.config == config && running.has_ended().is_none());
+        if !runs {
+            self.tills.remove(&till);
+            let output = self.file(&format!("till-{}.txt", self.presses));
+            let programs = &self.session.plan.programs;
+            match RunningTill::start(resident, programs, values, config, &output, limit)? {
+                Ok(running) => drop(self.tills.insert(till, running)),
+                Err(reported) => return Ok(Press::Ended(reported)),
+            }
+        }
+        let output = self.file(&format!("press-{}.txt", self.presses));
+        let Some(running) = self.tills.get_mut(&till) else { return Ok(Press::Ended(ReportedOutcome::Killed)) };
+        set(values, "{port}", running.port.to_string());
+        set(values, "{pid}", running.id().to_string());
+        running.sell(&resident.sell, &self.session.plan.programs, values, &output, limit)
+    }
+
+    /// Asks a person for a sale.
+    fn start_at_cashier(&self, sale: Sale) -> Press {
+        self.session.terminal.configure(&self.config());
+        let state = &mut *self.sandbox.state();
+        let now = state.clock.now();
+        let item = state.ledger.items().iter().find(|item| item.id == sale.item).map(|item| item.name.clone());
+        let member = state.ledger.account(now, sale.contact).map(|account| account.member.name.clone());
+        // A real till keeps its journal: each scenario has receipts of its own.
+        let receipt = format!("{}-{}", sale.reference, self.scenario.name);
+        println!(
+            "Sell on {receipt}:\n  reward {} ({})\n  member {} ({})",
+            item.unwrap_or_default(),
+            sale.item,
+            member.unwrap_or_default(),
+            sale.contact
+        );
+        Press::Cashier { began: Instant::now() }
+    }
+
+    fn end_of(&mut self, press: Press) -> Exit {
+        let mut ended = press.wait(self.limit(), &self.session.terminal);
+        for till in self.tills.values_mut() {
+            if ended.reported == ReportedOutcome::Other(-1) {
+                // The till may have ended with an exit code.
+                ended.reported = till.ends().unwrap_or(ended.reported);
+            }
+            ended.printed.push_str(&till.printed());
+        }
+        ended
+    }
+
+    /// Kills the resident tills, and returns them.
+    fn kill_tills(&mut self) -> Vec<RunningTill> {
+        let Till::Resident(resident) = &self.session.plan.till else { return Vec::new() };
+        let mut tills: Vec<RunningTill> = std::mem::take(&mut self.tills).into_values().collect();
+        for till in &mut tills {
+            let mut values = self.values(Sale { reference: "", contact: Uuid::nil(), item: Uuid::nil() });
+            set(&mut values, "{pid}", till.id().to_string());
+            set(&mut values, "{port}", till.port.to_string());
+            let command = resident.kill.as_ref().map(|kill| (kill, &values));
+            if let Err(error) = till.kill(command, &self.file("kill.txt"), self.limit()) {
+                self.void.get_or_insert(format!("the till could not be killed: {error}"));
+            }
+        }
+        tills
+    }
+
     /// Records the outcome of a press, and checks it against the ledger.
-    fn pressed(&mut self, sale: Sale, ended: &Exit, requests_before: usize) {
+    fn pressed(&mut self, sale: Sale, ended: &Exit, requests_before: usize) -> ReportedOutcome {
         let name = sale.reference;
+        let reported = ended.reported;
         self.end_press(sale);
-        self.record(&format!("{name}: pressed. The till reports: {}.", ended.reported), Some(ended));
+        self.record(&format!("{name}: pressed. The till reports: {reported}."), Some(ended));
+        if self.is_over() {
+            return reported;
+        }
         let deducted = self.deductions(sale);
         let sent = self.requests_for(sale) > requests_before;
-        match ended.reported {
+        match reported {
             ReportedOutcome::Completed if deducted == 0 => {
-                self.fail(&format!("{name}: the till reports completed, and nothing was deducted"));
+                self.fail(Cost::False, &format!("{name}: the till reports completed, and nothing was deducted"));
             }
             ReportedOutcome::Declined | ReportedOutcome::NotSent if sent && deducted > 0 => {
-                self.fail(&format!("{name}: the till reports {}, and the points were deducted", ended.reported));
+                self.fail(Cost::False, &format!("{name}: the till reports {reported}, and the points were deducted"));
             }
             ReportedOutcome::TimedOut => {
-                let limit = self.limit().as_secs_f64();
-                self.fail(&format!(
-                    "{name}: the till still runs after {limit:.1} s, and the wait is {:.1} s",
-                    self.plan.wait.as_secs_f64()
-                ));
+                let (limit, wait) = (self.limit().as_secs_f64(), self.session.plan.wait.as_secs_f64());
+                self.fail(
+                    Cost::Queue,
+                    &format!("{name}: the till still runs after {limit:.1} s, and the wait is {wait:.1} s"),
+                );
             }
             _ => {}
         }
+        reported
     }
 
     fn end_press(&mut self, sale: Sale) {
@@ -520,18 +626,11 @@ impl<'a> Runner<'a> {
             took: ended.map(|ended| ended.took),
             printed: ended.map(|ended| ended.printed.clone()).unwrap_or_default(),
         };
+        (self.session.on_step)(StepEvent { scenario: self.scenario.name, what });
         self.steps.push(step);
     }
 }
 
 pub(super) fn is_purchase(request: &RequestEntry) -> bool {
     request.operation == Some(Operation::Purchase)
-}
-
-fn times(count: usize) -> String {
-    match count {
-        0 => "not at all".to_owned(),
-        1 => "once".to_owned(),
-        count => format!("{count} times"),
-    }
 }

@@ -7,163 +7,195 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::cost::Cost;
 use super::runner::{Runner, Sale, is_purchase};
 use super::till::ReportedOutcome;
 use crate::ledger::{Behaviour, Ending, Item, ProcessingResponse};
 use crate::seed::demo;
-use crate::{Effect, Fault, FaultResponse, Member, MemberDeparture, Operation, Sandbox, World};
+use crate::{Effect, Fault, FaultResponse, Member, MemberDeparture, Operation, World};
 
 pub(super) struct Scenario {
+    /// The cost of a failure.
+    pub cost: Cost,
     pub name: &'static str,
-    /// One sentence for a retailer.
+    /// One sentence for a retailer. The part before a colon is the situation.
     pub title: &'static str,
     pub run: fn(&mut Runner<'_>),
 }
 
+const fn scenario(cost: Cost, name: &'static str, title: &'static str, run: fn(&mut Runner<'_>)) -> Scenario {
+    Scenario { cost, name, title, run }
+}
+
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "sale", title: "A member buys a reward", run: sale },
-    Scenario {
-        name: "second-press",
-        title: "The cashier presses again for the same sale: one purchase",
-        run: second_press,
-    },
-    Scenario { name: "two-presses-at-once", title: "The cashier presses twice at the same time", run: at_once },
-    Scenario {
-        name: "two-sales",
-        title: "The member buys the same reward on another receipt: another purchase",
-        run: two_sales,
-    },
-    Scenario { name: "not-enough-points", title: "The member has not enough points", run: not_enough_points },
-    Scenario { name: "promotion-removed", title: "The reward's promotion was removed", run: promotion_removed },
-    Scenario { name: "purchase-failed", title: "Engage reports that the purchase failed", run: purchase_failed },
-    Scenario { name: "processing", title: "Engage is still processing, and completes later", run: processing },
-    Scenario {
-        name: "processing-timed-out",
-        title: "Engage reports a processing timeout, and completes later",
-        run: processing_timed_out,
-    },
-    Scenario { name: "processing-fails", title: "Engage is still processing, and fails later", run: processing_fails },
-    Scenario { name: "response-lost", title: "The points are deducted and the response is lost", run: response_lost },
-    Scenario {
-        name: "response-truncated",
-        title: "The points are deducted and the response is truncated",
-        run: response_truncated,
-    },
-    Scenario { name: "no-response", title: "The points are deducted and no response arrives", run: no_response },
-    Scenario { name: "late-response", title: "The response arrives after the cashier's wait", run: late_response },
-    Scenario {
-        name: "request-lost",
-        title: "The connection is reset before Engage processes the purchase",
-        run: request_lost,
-    },
-    Scenario { name: "web-page", title: "A web filter returns a page in place of Engage's response", run: web_page },
-    Scenario {
-        name: "web-page-after-deduction",
-        title: "The points are deducted, and a proxy returns a page",
-        run: web_page_after,
-    },
-    Scenario { name: "server-error", title: "Engage fails with an internal error", run: server_error },
-    Scenario {
-        name: "gateway-timeout",
-        title: "The points are deducted, and a gateway reports a timeout",
-        run: gateway_timeout,
-    },
-    Scenario { name: "assignment-error", title: "Engage fails to assign the reward", run: assignment_error },
-    Scenario {
-        name: "too-many-requests",
-        title: "Engage rejects the till's requests for a while",
-        run: too_many_requests,
-    },
-    Scenario { name: "redirect", title: "A captive portal redirects the purchase to another server", run: redirect },
-    Scenario { name: "offline-start", title: "The till starts without a network", run: offline_start },
-    Scenario { name: "network-cut", title: "The network fails during the purchase, and for longer", run: network_cut },
-    Scenario {
-        name: "wrong-authority",
-        title: "The server's certificate is not signed by the till's root certificate",
-        run: wrong_authority,
-    },
-    Scenario { name: "wrong-key", title: "The API key is wrong", run: wrong_key },
-    Scenario {
-        name: "wrong-clock",
-        title: "Engage's clock is three days behind, and the response is lost",
-        run: wrong_clock,
-    },
-    Scenario {
-        name: "power-cut-before-sending",
-        title: "The power is cut before the purchase is sent",
-        run: power_cut_before,
-    },
-    Scenario {
-        name: "power-cut-request-sent",
-        title: "The power is cut after the request has reached Engage, and Engage never processes it",
-        run: power_cut_sent,
-    },
-    Scenario {
-        name: "power-cut-response-due",
-        title: "The power is cut after the deduction and before the response",
-        run: power_cut_due,
-    },
-    Scenario {
-        name: "power-cut-late-deduction",
-        title: "The power is cut, and Engage deducts after the till's restart",
-        run: power_cut_late,
-    },
-    Scenario { name: "power-cut-twice", title: "The power is cut, and again during the restart", run: power_cut_twice },
-    Scenario {
-        name: "queue-goes-on",
-        title: "One sale is pending, and the next customer is served",
-        run: queue_goes_on,
-    },
-    Scenario {
-        name: "redeem-no-response",
-        title: "The reward is redeemed without a response: the purchase is still reported",
-        run: redeem_no_response,
-    },
-    Scenario {
-        name: "gateway-not-found",
-        title: "The points are deducted, and a gateway knows no such address",
-        run: gateway_not_found,
-    },
-    Scenario {
-        name: "code-elsewhere",
-        title: "The points are deducted, and the error code stands in another field",
-        run: code_elsewhere,
-    },
-    Scenario {
-        name: "unknown-rejection",
-        title: "The points are deducted, and the response is a rejection without a code",
-        run: unknown_rejection,
-    },
-    Scenario {
-        name: "key-rejected",
-        title: "The points are deducted, and a gateway rejects the key",
-        run: key_rejected,
-    },
-    Scenario {
-        name: "late-history",
-        title: "The response is lost, and the purchase is in the history much later",
-        run: late_history,
-    },
-    Scenario { name: "paged-history", title: "The response is lost, and the history is a page", run: paged_history },
-    Scenario {
-        name: "repeat-declined",
-        title: "The response is lost, and the repeat is declined: the points are spent already",
-        run: repeat_declined,
-    },
-    Scenario {
-        name: "member-merged",
-        title: "The sale is pending, and the member gets another id: the receipt is not bought again",
-        run: member_merged,
-    },
-    Scenario { name: "member-erased", title: "The sale is pending, and the member is erased", run: member_erased },
-    Scenario { name: "two-tills-one-journal", title: "Two tills share a journal", run: two_tills },
-    Scenario {
-        name: "journal-copied",
-        title: "The journal is copied while a sale is pending, and both are used",
-        run: journal_copied,
-    },
-    Scenario { name: "journal-cut", title: "The journal loses its second half", run: journal_cut },
-    Scenario { name: "journal-unwritable", title: "The till cannot write its journal", run: journal_unwritable },
+    scenario(Cost::False, "sale", "A member buys a reward", sale),
+    scenario(Cost::Twice, "second-press", "The cashier presses again for the same sale: one purchase", second_press),
+    scenario(Cost::Twice, "two-presses-at-once", "The cashier presses twice at the same time", at_once),
+    scenario(
+        Cost::False,
+        "two-sales",
+        "The member buys the same reward on another receipt: another purchase",
+        two_sales,
+    ),
+    scenario(Cost::False, "not-enough-points", "The member has not enough points", not_enough_points),
+    scenario(Cost::False, "promotion-removed", "The reward's promotion was removed", promotion_removed),
+    scenario(Cost::False, "purchase-failed", "Engage reports that the purchase failed", purchase_failed),
+    scenario(Cost::Lost, "processing", "Engage is still processing, and completes later", processing),
+    scenario(
+        Cost::Twice,
+        "processing-timed-out",
+        "Engage reports a processing timeout, and completes later",
+        processing_timed_out,
+    ),
+    scenario(Cost::False, "processing-fails", "Engage is still processing, and fails later", processing_fails),
+    scenario(Cost::Lost, "response-lost", "The points are deducted and the response is lost", response_lost),
+    scenario(
+        Cost::Lost,
+        "response-truncated",
+        "The points are deducted and the response is truncated",
+        response_truncated,
+    ),
+    scenario(Cost::Lost, "no-response", "The points are deducted and no response arrives", no_response),
+    scenario(Cost::Twice, "late-response", "The response arrives after the cashier's wait", late_response),
+    scenario(Cost::Lost, "request-lost", "The connection is reset before Engage processes the purchase", request_lost),
+    scenario(Cost::False, "web-page", "A web filter returns a page in place of Engage's response", web_page),
+    scenario(
+        Cost::False,
+        "web-page-after-deduction",
+        "The points are deducted, and a proxy returns a page",
+        web_page_after,
+    ),
+    scenario(Cost::Lost, "server-error", "Engage fails with an internal error", server_error),
+    scenario(
+        Cost::Lost,
+        "gateway-timeout",
+        "The points are deducted, and a gateway reports a timeout",
+        gateway_timeout,
+    ),
+    scenario(Cost::Twice, "assignment-error", "Engage fails to assign the reward", assignment_error),
+    scenario(Cost::Queue, "too-many-requests", "Engage rejects the till's requests for a while", too_many_requests),
+    scenario(Cost::Key, "redirect", "A captive portal redirects the purchase to another server", redirect),
+    scenario(Cost::False, "offline-start", "The till starts without a network", offline_start),
+    scenario(Cost::Lost, "network-cut", "The network fails during the purchase, and for longer", network_cut),
+    scenario(
+        Cost::Key,
+        "wrong-authority",
+        "The server's certificate is not signed by the till's root certificate",
+        wrong_authority,
+    ),
+    scenario(Cost::False, "wrong-key", "The API key is wrong", wrong_key),
+    scenario(Cost::Lost, "wrong-clock", "Engage's clock is three days behind, and the response is lost", wrong_clock),
+    scenario(Cost::Twice, "power-cut-before-sending", "The power is cut before the purchase is sent", power_cut_before),
+    scenario(
+        Cost::Lost,
+        "power-cut-request-sent",
+        "The power is cut after the request has reached Engage, and Engage never processes it",
+        power_cut_sent,
+    ),
+    scenario(
+        Cost::Lost,
+        "power-cut-response-due",
+        "The power is cut after the deduction and before the response",
+        power_cut_due,
+    ),
+    scenario(
+        Cost::Lost,
+        "power-cut-late-deduction",
+        "The power is cut, and Engage deducts after the till's restart",
+        power_cut_late,
+    ),
+    scenario(Cost::Lost, "power-cut-twice", "The power is cut, and again during the restart", power_cut_twice),
+    scenario(Cost::Queue, "queue-goes-on", "One sale is pending, and the next customer is served", queue_goes_on),
+    scenario(
+        Cost::Queue,
+        "redeem-no-response",
+        "The reward is redeemed without a response: the purchase is still reported",
+        redeem_no_response,
+    ),
+    scenario(
+        Cost::False,
+        "gateway-not-found",
+        "The points are deducted, and a gateway knows no such address",
+        gateway_not_found,
+    ),
+    scenario(
+        Cost::False,
+        "code-elsewhere",
+        "The points are deducted, and the error code stands in another field",
+        code_elsewhere,
+    ),
+    scenario(
+        Cost::False,
+        "unknown-rejection",
+        "The points are deducted, and the response is a rejection without a code",
+        unknown_rejection,
+    ),
+    scenario(Cost::False, "key-rejected", "The points are deducted, and a gateway rejects the key", key_rejected),
+    scenario(
+        Cost::Lost,
+        "late-history",
+        "The response is lost, and the purchase is in the history much later",
+        late_history,
+    ),
+    scenario(Cost::Lost, "paged-history", "The response is lost, and the history is a page", paged_history),
+    scenario(
+        Cost::False,
+        "repeat-declined",
+        "The response is lost, and the repeat is declined: the points are spent already",
+        repeat_declined,
+    ),
+    scenario(
+        Cost::Twice,
+        "member-merged",
+        "The sale is pending, and the member gets another id: the receipt is not bought again",
+        member_merged,
+    ),
+    scenario(Cost::False, "member-erased", "The sale is pending, and the member is erased", member_erased),
+    scenario(Cost::Twice, "two-tills-one-journal", "Two tills share a journal", two_tills),
+    scenario(
+        Cost::Twice,
+        "journal-copied",
+        "The journal is copied while a sale is pending, and both are used",
+        journal_copied,
+    ),
+    scenario(Cost::Twice, "journal-cut", "The journal loses its second half", journal_cut),
+    scenario(Cost::Lost, "journal-unwritable", "The till cannot write its journal", journal_unwritable),
+    scenario(
+        Cost::Twice,
+        "receipt-of-another-member",
+        "The receipt's number is used again for another member: another purchase",
+        receipt_of_another_member,
+    ),
+    scenario(
+        Cost::Twice,
+        "pending-for-days",
+        "The sale is pending for three days, and the till was off",
+        pending_for_days,
+    ),
+    scenario(
+        Cost::Twice,
+        "journal-of-another-tenant",
+        "The journal has a pending sale of another tenant",
+        journal_of_another_tenant,
+    ),
+    scenario(
+        Cost::Lost,
+        "completed-later-is-shown",
+        "A pending sale completes later: the cashier learns of it",
+        completed_later,
+    ),
+    scenario(
+        Cost::Lost,
+        "declined-later-is-shown",
+        "A pending sale is declined later: the cashier learns of it",
+        declined_later,
+    ),
+    scenario(
+        Cost::False,
+        "acknowledged-is-not-shown",
+        "The outcome of a sale was shown already: it is not shown again",
+        acknowledged_not_shown,
+    ),
 ];
 
 use ReportedOutcome::{Completed, Declined, NotSent, Other, Pending};
@@ -229,7 +261,7 @@ fn second_press(runner: &mut Runner<'_>) {
 }
 
 fn at_once(runner: &mut Runner<'_>) {
-    for reported in runner.press_at_once([COFFEE; 2]) {
+    for reported in runner.press_at_once([COFFEE; 2], [0, 0]) {
         runner.expect(reported, &[Completed, Pending], MAY_BE_DEDUCTED);
     }
     // The cashier presses again.
@@ -263,7 +295,7 @@ fn slow_item(runner: &mut Runner<'_>, response: ProcessingResponse, ends: Ending
     let item = Item { behaviour: Behaviour::Processing { for_ms, response, ends }, ..Item::new("Cinema ticket", 100) };
     let sale = of(item.id);
     if let Err(invalid) = runner.sandbox.add_item(item) {
-        runner.fail(&invalid.to_string());
+        runner.cannot(&invalid);
     }
     runner.note(&format!("Engage takes {:.1} s to process the purchase.", f64::from(for_ms) / 1000.0));
     (sale, Duration::from_millis(for_ms.into()))
@@ -366,26 +398,32 @@ fn too_many_requests(runner: &mut Runner<'_>) {
     runner.expect(reported, &[Pending, NotSent], "Engage rejected it: only pending or not sent is correct");
     let requests = runner.requests_for(COFFEE);
     if requests > REQUEST_LIMIT {
-        runner.fail(&format!("one press sent {requests} purchase requests. All tills share the key's rate limit"));
+        runner.fail(
+            Cost::Queue,
+            &format!("one press sent {requests} purchase requests. All tills share the key's rate limit"),
+        );
     }
     runner.clear_faults();
     is_completed_once(runner, COFFEE, reported);
 }
 
 fn redirect(runner: &mut Runner<'_>) {
-    let other = Sandbox::builder().requests_per_second(None).start();
+    let other = match runner.another_sandbox().try_start() {
+        Ok(other) => other,
+        Err(error) => return runner.cannot(&error),
+    };
     let location = format!("{}/api/v3/point-shop-items/purchase", other.http_url());
     let response = FaultResponse { headers: [("location".to_owned(), location)].into(), ..FaultResponse::status(307) };
     let fault = on_purchase(Effect::Status(response));
     completes_once_despite(runner, "The purchase will be redirected to another server.", fault);
     if !other.requests().is_empty() {
-        runner.fail("the till followed the redirect, and sent the API key to another server");
+        runner.fail(Cost::Key, "the till followed the redirect, and sent the API key to another server");
     }
 }
 
 fn offline_start(runner: &mut Runner<'_>) {
     if let Err(error) = runner.add_network() {
-        return runner.fail(&format!("the relay cannot start: {error}"));
+        return runner.cannot(&error);
     }
     runner.cut_network();
     let reported = runner.press(COFFEE);
@@ -396,7 +434,7 @@ fn offline_start(runner: &mut Runner<'_>) {
 
 fn network_cut(runner: &mut Runner<'_>) {
     if let Err(error) = runner.add_network() {
-        return runner.fail(&format!("the relay cannot start: {error}"));
+        return runner.cannot(&error);
     }
     runner.arm("No response to the purchase will arrive.", on_purchase(Effect::StallAfterCommit));
     let reported = runner.press_and_cut(COFFEE);
@@ -409,13 +447,16 @@ fn network_cut(runner: &mut Runner<'_>) {
 }
 
 fn wrong_authority(runner: &mut Runner<'_>) {
-    let other = Sandbox::builder().start();
+    let other = match runner.another_sandbox().try_start() {
+        Ok(other) => other,
+        Err(error) => return runner.cannot(&error),
+    };
     other.ca_file().clone_into(&mut runner.ca);
     runner.note("The till has another root certificate.");
     let reported = runner.press(COFFEE);
     runner.expect(reported, &[NotSent, Other(1)], "the server's certificate is invalid: nothing may be sent");
     if !runner.sandbox.requests().is_empty() {
-        runner.fail("the till sent the API key to a server whose certificate is invalid");
+        runner.fail(Cost::Key, "the till sent the API key to a server whose certificate is invalid");
     }
     runner.expect_deducted(&[(COFFEE, 0)]);
 }
@@ -513,14 +554,14 @@ fn journal_unwritable(runner: &mut Runner<'_>) {
     }
     let file = runner.file("a-file");
     if let Err(error) = std::fs::write(&file, "not a folder") {
-        return runner.fail(&error.to_string());
+        return runner.cannot(&error);
     }
     let usable = std::mem::replace(&mut runner.journal, file.join("journal.db"));
     runner.note("The journal's folder does not exist.");
     let reported = runner.press(COFFEE);
     runner.expect(reported, &[NotSent, Other(1)], "the journal cannot be written: nothing may be sent");
     if runner.requests_for(COFFEE) > 0 {
-        runner.fail("the purchase was sent without a durable record. A power cut would lose it");
+        runner.fail(Cost::Lost, "the purchase was sent without a durable record. A power cut would lose it");
     }
     runner.note("The journal can be written again.");
     runner.journal = usable;
@@ -592,7 +633,7 @@ fn repeat_declined(runner: &mut Runner<'_>) {
     let member = Member::new("A member with points for one coffee", 100);
     let sale = Sale { contact: member.contact_id, ..COFFEE };
     if let Err(invalid) = runner.sandbox.add_member(member) {
-        return runner.fail(&invalid.to_string());
+        return runner.cannot(&invalid);
     }
     runner.sandbox.set_world(World { id_checked_last: true, ..World::default() });
     runner.note("Engage checks the points of a repeated purchase before it recognises the id.");
@@ -606,7 +647,7 @@ fn repeat_declined(runner: &mut Runner<'_>) {
 
 fn depart(runner: &mut Runner<'_>, into: Option<Uuid>, what: &str) {
     if let Err(invalid) = runner.sandbox.depart(MemberDeparture { contact_id: COFFEE.contact, into }) {
-        runner.fail(&invalid.to_string());
+        runner.cannot(&invalid);
     }
     runner.note(what);
 }
@@ -639,7 +680,7 @@ fn two_tills(runner: &mut Runner<'_>) {
         return;
     }
     let sales = [COFFEE, Sale { reference: "receipt 4712", contact: demo::LOAD, ..COFFEE }];
-    for (reported, sale) in runner.press_at_once(sales).into_iter().zip(sales) {
+    for (reported, sale) in runner.press_at_once(sales, [0, 1]).into_iter().zip(sales) {
         runner.expect(reported, &[Completed, Pending], "nothing failed: only completed or pending is correct");
         if reported != Completed {
             runner.serve_others_until_resolved(sale, Completed);
@@ -666,13 +707,14 @@ fn journal_copied(runner: &mut Runner<'_>) {
         return;
     }
     pending_sale(runner, COFFEE);
+    runner.end_till();
     let copy = runner.file("copy.db");
     let name = runner.journal.file_name().unwrap_or_default().len();
     for file in journal_files(&runner.journal) {
         let mut to = copy.clone().into_os_string();
         to.push(String::from_utf8_lossy(&file.file_name().unwrap_or_default().as_encoded_bytes()[name..]).as_ref());
         if let Err(error) = std::fs::copy(&file, &to) {
-            return runner.fail(&error.to_string());
+            return runner.cannot(&error);
         }
     }
     runner.note("All files of the journal are copied, and a second till uses the copy.");
@@ -689,13 +731,14 @@ fn journal_cut(runner: &mut Runner<'_>) {
         return;
     }
     pending_sale(runner, COFFEE);
+    runner.end_till();
     for path in journal_files(&runner.journal) {
         let cut = std::fs::OpenOptions::new().write(true).open(&path).and_then(|file| {
             let half = file.metadata()?.len() / 2;
             file.set_len(half)
         });
         if let Err(error) = cut {
-            return runner.fail(&error.to_string());
+            return runner.cannot(&error);
         }
     }
     runner.clear_faults();
@@ -707,4 +750,115 @@ fn journal_cut(runner: &mut Runner<'_>) {
         "the points were deducted: the sale may not be declined",
     );
     runner.expect_deducted(&[(COFFEE, 1)]);
+}
+
+/// The receipt's number means another sale when the member differs.
+fn receipt_of_another_member(runner: &mut Runner<'_>) {
+    let other = Sale { contact: demo::LOAD, ..COFFEE };
+    let first = runner.press(COFFEE);
+    runner.expect(first, &[Completed], "nothing failed: only completed is correct");
+    let second = runner.press(other);
+    runner.expect(second, &[Completed, NotSent, Other(1)], "it is another sale: only completed or not sent is correct");
+    runner.expect_deducted(&[(COFFEE, 1), (other, usize::from(second == Completed))]);
+}
+
+fn pending_for_days(runner: &mut Runner<'_>) {
+    const DAYS: i64 = 3 * 24 * 60 * 60 * 1000;
+    hide_history(runner);
+    runner.arm("No response to the purchase will arrive.", on_purchase(Effect::StallAfterCommit).times(0));
+    runner.press_and_kill(COFFEE, "when the points are deducted", is_purchase);
+    runner.clear_faults();
+    runner.sandbox.set_clock_offset(DAYS);
+    runner.note("Three days pass by Engage's clock.");
+    is_found_completed_once(runner);
+}
+
+/// A purchase of one tenant may not be sent to another one.
+fn journal_of_another_tenant(runner: &mut Runner<'_>) {
+    if !runner.requires("{journal}") {
+        return;
+    }
+    pending_sale(runner, COFFEE);
+    let mut other = match runner.another_sandbox().try_start() {
+        Ok(other) => other,
+        Err(error) => return runner.cannot(&error),
+    };
+    let mut ca = other.ca_file().to_owned();
+    let at_home: Vec<_> = runner.sandbox.requests().iter().filter_map(|request| request.purchase_id).collect();
+    std::mem::swap(&mut runner.sandbox, &mut other);
+    std::mem::swap(&mut runner.ca, &mut ca);
+    runner.note("The till is moved to another tenant, with its journal.");
+    let next = Sale { reference: "receipt 4712", contact: demo::LOAD, item: demo::TOTE_BAG };
+    let reported = runner.press(next);
+    runner.expect(reported, &[Completed, Pending, NotSent, Other(1)], "the pending sale belongs to another tenant");
+    let abroad = runner.sandbox.requests();
+    if abroad.iter().any(|request| request.purchase_id.is_some_and(|id| at_home.contains(&id))) {
+        runner.fail(Cost::Twice, "the pending sale of one tenant was sent to another tenant, and both may deduct it");
+    }
+    std::mem::swap(&mut runner.sandbox, &mut other);
+    std::mem::swap(&mut runner.ca, &mut ca);
+    runner.clear_faults();
+    runner.note("The till is back.");
+    runner.press_next_customer();
+    runner.expect_deducted(&[(COFFEE, 1)]);
+}
+
+/// Expects that the till has shown the final outcome of the sale once, after a press that could not
+/// know it.
+fn is_shown_once(runner: &mut Runner<'_>, sale: Sale, outcome: &str) {
+    for _ in 0..2 {
+        runner.press_next_customer();
+    }
+    let shown = runner.shown(sale);
+    let finals: Vec<&String> = shown.iter().filter(|shown| *shown != "pending").collect();
+    let name = sale.reference;
+    runner.note(&format!("{name}: the till has shown {finals:?}."));
+    match finals.as_slice() {
+        [] => runner.fail(
+            Cost::Lost,
+            &format!("{name}: the sale is {outcome}, and the till never shows it: nobody gives the member the reward"),
+        ),
+        [one] if *one == outcome => {}
+        [one] => runner.fail(Cost::False, &format!("{name}: the till shows {one}; the outcome is {outcome}")),
+        many => runner.fail(
+            Cost::False,
+            &format!("{name}: the till shows the outcome {} times: the reward may be given again", many.len()),
+        ),
+    }
+}
+
+fn completed_later(runner: &mut Runner<'_>) {
+    if !runner.requires("{shown}") {
+        return;
+    }
+    pending_sale(runner, COFFEE);
+    runner.clear_faults();
+    is_found_completed_once(runner);
+    is_shown_once(runner, COFFEE, "completed");
+}
+
+fn declined_later(runner: &mut Runner<'_>) {
+    if !runner.requires("{shown}") {
+        return;
+    }
+    let (sale, takes) = slow_item(runner, ProcessingResponse::Processing, Ending::Failed);
+    let reported = runner.press(sale);
+    runner.expect(reported, &[Pending], "Engage is processing: only pending is correct");
+    runner.wait_for(takes);
+    runner.serve_others_until_resolved(sale, Declined);
+    runner.expect_deducted(&[(sale, 0)]);
+    is_shown_once(runner, sale, "declined");
+}
+
+fn acknowledged_not_shown(runner: &mut Runner<'_>) {
+    if !runner.requires("{shown}") {
+        return;
+    }
+    sale(runner);
+    for _ in 0..2 {
+        runner.press_next_customer();
+    }
+    if !runner.shown(COFFEE).is_empty() {
+        runner.fail(Cost::False, "receipt 4711: the till shows a sale again whose outcome the cashier has seen");
+    }
 }

@@ -1,16 +1,11 @@
-//! The vendor's till program: a command line with placeholders. The program is started, awaited,
-//! and killed like in a power cut.
+//! The vendor's till: a program that makes one sale, a program that keeps running, or a person at a
+//! real till.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
 
 /// The placeholders and their environment variables.
-pub const PLACEHOLDERS: [(&str, &str); 9] = [
+pub const PLACEHOLDERS: [(&str, &str); 12] = [
     ("{url}", "ENGAGE_URL"),
     ("{ca}", "ENGAGE_CA"),
     ("{key}", "ENGAGE_KEY"),
@@ -20,7 +15,123 @@ pub const PLACEHOLDERS: [(&str, &str); 9] = [
     ("{journal}", "ENGAGE_JOURNAL"),
     ("{wait}", "ENGAGE_WAIT_MS"),
     ("{export}", "ENGAGE_EXPORT"),
+    ("{shown}", "ENGAGE_SHOWN"),
+    ("{port}", "ENGAGE_PORT"),
+    ("{pid}", "ENGAGE_PID"),
 ];
+
+/// The values of the placeholders, in their order.
+pub(super) type Values = [String; PLACEHOLDERS.len()];
+
+/// The till to certify.
+#[derive(Clone, Debug)]
+pub enum Till {
+    /// A program that makes one sale and ends.
+    OneShot(Template),
+    /// A program that keeps running.
+    Resident(Resident),
+    /// A real till and a person, who is asked in the terminal.
+    Manual,
+}
+
+/// A till program that keeps running.
+#[derive(Clone, Debug)]
+pub struct Resident {
+    /// Starts the till. The command runs as long as the till.
+    pub start: Template,
+    /// Kills the till like a power cut. `None`: the started program is killed with its children.
+    pub kill: Option<Template>,
+    /// Makes one sale.
+    pub sell: Sell,
+}
+
+/// The way in which a resident till makes a sale.
+#[derive(Clone, Debug)]
+pub enum Sell {
+    /// A POST request to this URL, which may have placeholders.
+    Http(Template),
+    /// A command with the exit code of the outcome.
+    Command(Template),
+    /// A line to the till's standard input. The till prints a line with the outcome.
+    Lines,
+}
+
+impl From<Template> for Till {
+    fn from(template: Template) -> Till {
+        Till::OneShot(template)
+    }
+}
+
+impl Till {
+    /// Returns whether the till's command line has this placeholder.
+    pub(super) fn mentions(&self, placeholder: &str) -> bool {
+        match self {
+            Till::OneShot(template) => template.mentions(placeholder),
+            Till::Resident(till) => {
+                let sale = till.sell.template();
+                till.start.mentions(placeholder) || sale.is_some_and(|sale| sale.mentions(placeholder))
+            }
+            Till::Manual => false,
+        }
+    }
+
+    /// Returns the name of the program.
+    pub(super) fn program(&self) -> &str {
+        match self {
+            Till::OneShot(template) => template.program(),
+            Till::Resident(till) => till.start.program(),
+            Till::Manual => "",
+        }
+    }
+
+    /// Returns the mode as text.
+    pub(super) fn mode(&self) -> &'static str {
+        match self {
+            Till::OneShot(_) => "one program a sale",
+            Till::Resident(_) => "a resident program",
+            Till::Manual => "a person at the till",
+        }
+    }
+}
+
+impl Sell {
+    /// Returns lines for `-`, an HTTP request for an `http` URL, and otherwise a command.
+    pub fn new(text: &str) -> Result<Sell, BadTemplate> {
+        if text == "-" {
+            return Ok(Sell::Lines);
+        }
+        let template = Template::of_line(text)?;
+        let is_url = text.starts_with("http://");
+        Ok(if is_url { Sell::Http(template) } else { Sell::Command(template) })
+    }
+
+    fn template(&self) -> Option<&Template> {
+        match self {
+            Sell::Http(template) | Sell::Command(template) => Some(template),
+            Sell::Lines => None,
+        }
+    }
+}
+
+/// Formats the command lines.
+impl fmt::Display for Till {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Till::OneShot(template) => template.fmt(f),
+            Till::Resident(Resident { start, kill, sell }) => {
+                write!(f, "--start '{start}'")?;
+                if let Some(kill) = kill {
+                    write!(f, " --kill '{kill}'")?;
+                }
+                match sell.template() {
+                    Some(sale) => write!(f, " --sell '{sale}'"),
+                    None => f.write_str(" --sell -"),
+                }
+            }
+            Till::Manual => f.write_str("--manual"),
+        }
+    }
+}
 
 /// A command line with placeholders.
 #[derive(Clone, Debug)]
@@ -59,6 +170,27 @@ impl Template {
         Ok(Template(arguments))
     }
 
+    /// Splits a command line at spaces. A part in double or single quotes may have spaces.
+    pub fn of_line(line: &str) -> Result<Template, BadTemplate> {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        for character in line.chars() {
+            match (character, quote) {
+                (end, Some(begin)) if end == begin => quote = None,
+                ('"' | '\'', None) => {
+                    quote = Some(character);
+                    word.get_or_insert_default();
+                }
+                (' ' | '\t' | '\n', None) => words.extend(word.take()),
+                _ => word.get_or_insert_default().push(character),
+            }
+        }
+        if quote.is_some() {
+            return Err(BadTemplate(format!("a quote is not closed in: {line}")));
+        }
+        words.extend(word);
+        Template::new(words)
+    }
+
     /// Returns whether the command line has this placeholder.
     pub(super) fn mentions(&self, placeholder: &str) -> bool {
         self.0.iter().any(|argument| argument.contains(placeholder))
@@ -69,24 +201,23 @@ impl Template {
         &self.0[0]
     }
 
-    /// Starts the program. A file receives its output.
-    pub(super) fn start(&self, values: &[String; 9], output: &Path) -> io::Result<Running> {
-        let filled = |argument: &String| {
-            PLACEHOLDERS
-                .iter()
-                .zip(values)
-                .fold(argument.clone(), |argument, ((name, _), value)| argument.replace(name, value))
-        };
-        let mut command = Command::new(filled(&self.0[0]));
-        command.args(self.0[1..].iter().map(filled));
-        command.envs(PLACEHOLDERS.iter().map(|(_, variable)| variable).zip(values));
-        let file = File::create(output)?;
-        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        // The process group makes it possible to kill the program's children too.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        Ok(Running { child: command.spawn()?, began: Instant::now(), output: output.to_owned() })
+    /// Returns the first word with its values.
+    pub(super) fn first(&self, values: &Values) -> String {
+        filled(&self.0[0], values)
     }
+
+    /// Returns the command with the values of its placeholders.
+    pub(super) fn command(&self, values: &Values) -> Command {
+        let mut command = Command::new(self.first(values));
+        command.args(self.0[1..].iter().map(|argument| filled(argument, values)));
+        command.envs(PLACEHOLDERS.iter().map(|(_, variable)| variable).zip(values));
+        command
+    }
+}
+
+fn filled(argument: &str, values: &Values) -> String {
+    let pairs = PLACEHOLDERS.iter().zip(values);
+    pairs.fold(argument.to_owned(), |argument, ((name, _), value)| argument.replace(name, value))
 }
 
 /// Formats the command line with spaces.
@@ -96,66 +227,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// A running program. Dropping it kills it.
-pub(super) struct Running {
-    child: Child,
-    began: Instant,
-    output: PathBuf,
-}
-
-impl Running {
-    /// Waits until the program ends. Kills the program once it has run for `limit`.
-    pub fn wait(mut self, limit: Duration) -> Exit {
-        let reported = loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => break ReportedOutcome::of(status),
-                Ok(None) if self.began.elapsed() < limit => thread::sleep(Duration::from_millis(5)),
-                _ => break ReportedOutcome::TimedOut,
-            }
-        };
-        self.ended(reported)
-    }
-
-    /// Kills the program, like in a power cut.
-    pub fn kill(mut self) -> Exit {
-        // The program may have ended just before.
-        let reported = self.child.try_wait().ok().flatten().map_or(ReportedOutcome::Killed, ReportedOutcome::of);
-        self.ended(reported)
-    }
-
-    fn ended(mut self, reported: ReportedOutcome) -> Exit {
-        let took = self.began.elapsed();
-        self.end();
-        let printed = fs::read(&self.output).unwrap_or_default();
-        let tail = &printed[printed.len().saturating_sub(4096)..];
-        Exit { reported, took, printed: String::from_utf8_lossy(tail).trim_end().to_owned() }
-    }
-
-    fn end(&mut self) {
-        #[cfg(unix)]
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-/// The end of a program.
-pub(super) struct Exit {
-    pub reported: ReportedOutcome,
-    pub took: Duration,
-    /// The end of the program's output.
-    pub printed: String,
-}
-
-/// The outcome that a press reports to the cashier: the exit code.
+/// The outcome that a press reports to the cashier: the exit code, or the word of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportedOutcome {
     /// Exit code 0.
@@ -175,13 +247,24 @@ pub enum ReportedOutcome {
 }
 
 impl ReportedOutcome {
-    fn of(status: ExitStatus) -> ReportedOutcome {
+    pub(super) fn of(status: ExitStatus) -> ReportedOutcome {
         match status.code() {
             Some(0) => ReportedOutcome::Completed,
             Some(10) => ReportedOutcome::Declined,
             Some(11) => ReportedOutcome::Pending,
             Some(12) => ReportedOutcome::NotSent,
             code => ReportedOutcome::Other(code.unwrap_or(-1)),
+        }
+    }
+
+    /// Returns the outcome of this name, as the C API writes it.
+    pub(super) fn of_name(name: &str) -> Option<ReportedOutcome> {
+        match name {
+            "completed" => Some(ReportedOutcome::Completed),
+            "declined" => Some(ReportedOutcome::Declined),
+            "pending" => Some(ReportedOutcome::Pending),
+            "notSent" => Some(ReportedOutcome::NotSent),
+            _ => None,
         }
     }
 }
@@ -215,5 +298,16 @@ mod tests {
             rejected(&["till", "{member}"]).starts_with("the placeholder {member} is unknown. Use one of {url}, {ca},")
         );
         assert_eq!(rejected(&[]), "the till program is missing. Add -- COMMAND");
+    }
+
+    #[test]
+    fn a_line_is_split_at_spaces_outside_quotes() {
+        let split = |line| Template::of_line(line).map(|template| template.0).map_err(|bad| bad.to_string());
+        assert_eq!(
+            split(r#"till  serve "a b" 'c "d"' e\f ''"#).unwrap(),
+            ["till", "serve", "a b", "c \"d\"", r"e\f", ""]
+        );
+        assert_eq!(split("till 'open").unwrap_err(), "a quote is not closed in: till 'open");
+        assert_eq!(split(" ").unwrap_err(), "the till program is missing. Add -- COMMAND");
     }
 }

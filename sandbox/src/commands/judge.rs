@@ -2,15 +2,16 @@
 //! of a file.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use engage_sandbox::LedgerEntry;
+use engage_sandbox::clock::Clock;
+use engage_sandbox::http_client::Request;
+use engage_sandbox::journal_file;
 use engage_sandbox::judge::{Case, Journal, RuleResult, Verdict, judge, ledger_from_json};
-use engage_sandbox::junit::{TestCase, junit};
+use engage_sandbox::junit::{TestCase, TestEnd, junit};
 
 use super::{BAD_ARGUMENT, Failed, write};
 
@@ -25,7 +26,8 @@ pub struct Options {
     /// The key of the store, if the sandbox has several
     #[arg(long, value_name = "KEY")]
     store: Option<String>,
-    /// A till's export: the JSON of `eps_list_unacknowledged`, or a sequence of operation objects
+    /// A till's journal file, or its export: the JSON of `eps_list_operations` or
+    /// `eps_list_unacknowledged`, or one operation object a line
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     journal: Vec<PathBuf>,
     /// The faults have ended and every till has resolved its operations: none may be pending
@@ -53,10 +55,10 @@ pub fn run(options: &Options) -> Result<bool, Failed> {
         let case = |rule: &RuleResult| TestCase {
             name: format!("{}: {}", rule.name, rule.promise),
             took: Duration::ZERO,
-            failures: rule.violations.clone(),
+            end: TestEnd::of(rule.violations.clone()),
         };
         let cases: Vec<TestCase> = verdict.rules.iter().map(case).collect();
-        write(path, &junit("engage-sandbox judge", &cases))?;
+        write(path, &junit("engage-sandbox judge", Clock::default().now(), &cases))?;
     }
     if let Some(path) = &options.json {
         write(path, &format!("{:#}\n", serde_json::json!(verdict)))?;
@@ -82,6 +84,9 @@ fn read_journal(path: &Path) -> Result<Journal, Failed> {
     let bad = |what: &dyn std::fmt::Display| (BAD_ARGUMENT, format!("--journal {}: {what}", path.display()));
     let json = fs::read(path).map_err(|error| bad(&error))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    if journal_file::is_database(&json) {
+        return journal_file::read(&name, path).map_err(|error| bad(&error));
+    }
     Journal::from_json(&name, &json).map_err(|error| bad(&error))
 }
 
@@ -103,19 +108,12 @@ fn ask(address: &str, store: Option<&str>) -> Result<Vec<u8>, String> {
         Some((address, path)) if !path.is_empty() => (address, format!("/{path}")),
         _ => (address.trim_end_matches('/'), "/_sandbox/ledger".to_owned()),
     };
-    let store = store.map(|key| format!("x-sandbox-store: {key}\r\n")).unwrap_or_default();
-    let exchange = || {
-        let mut stream = TcpStream::connect(address)?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{store}\r\n")?;
-        let mut response = Vec::new();
-        stream.read_to_end(&mut response)?;
-        std::io::Result::Ok(response)
-    };
-    let response = exchange().map_err(|error| error.to_string())?;
-    let head = response.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the response is not HTTP")?;
-    let status = String::from_utf8_lossy(&response[..head]).lines().next().unwrap_or_default().to_owned();
-    match status.split(' ').nth(1) {
-        Some("200") => Ok(response[head + 4..].to_vec()),
-        _ => Err(format!("{path} returned {status}")),
+    let headers = store.map(|key| format!("x-sandbox-store: {key}\r\n")).unwrap_or_default();
+    let url = format!("http://{address}{path}");
+    let request = Request { method: "GET", url: &url, headers: &headers, body: "", timeout: None };
+    let response = request.send().map_err(|error| error.to_string())?;
+    match response.status {
+        200 => Ok(response.body),
+        status => Err(format!("{path} returned status {status}")),
     }
 }

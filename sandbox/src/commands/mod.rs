@@ -1,7 +1,9 @@
-//! The commands of the binary: judge and certify. Each prints text for people and writes files for
+//! The commands of the binary. Each prints text for people and writes files for
 //! programs.
 
+pub mod certificate;
 pub mod certify;
+pub mod control;
 pub mod judge;
 
 /// The reason why a command failed: the exit code and the message.

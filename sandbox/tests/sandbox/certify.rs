@@ -9,7 +9,11 @@ use serde_json::Value;
 
 fn certify(arguments: &[&str], till: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
-    let output = command.arg("certify").args(arguments).arg("--").args(till).output().unwrap();
+    command.arg("certify").args(arguments);
+    if !till.is_empty() {
+        command.arg("--").args(till);
+    }
+    let output = command.output().unwrap();
     let reported = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (output.status.code().unwrap(), reported)
 }
@@ -29,10 +33,14 @@ fn a_naive_till_fails_for_the_expected_reasons() {
     arguments.extend(scenarios.iter().flat_map(|name| ["--only", *name]));
     let (code, reported) = certify(&arguments, &naive());
     assert_eq!(code, 1, "{reported}");
-    assert!(reported.contains("Not certified: 1 passed, 5 failed, 0 skipped"), "{reported}");
+    assert!(reported.contains("Not certified: 1 passed, 5 failed, 0 void, 0 skipped"), "{reported}");
 
     let json: Value = serde_json::from_str(&fs::read_to_string(path("report.json")).unwrap()).unwrap();
-    assert_eq!((&json["pass"], &json["passed"], &json["failed"]), (&false.into(), &1.into(), &5.into()));
+    assert_eq!((&json["verdict"], &json["passed"], &json["failed"]), (&"notCertified".into(), &1.into(), &5.into()));
+    let schema: Value = serde_json::from_str(include_str!("../../certificate.schema.json")).unwrap();
+    let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let errors: Vec<String> = schema.iter_errors(&json).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
     let reasons = |name: &str| {
         let scenario = json["scenarios"].as_array().unwrap().iter().find(|scenario| scenario["name"] == name).unwrap();
         scenario["reasons"].to_string()
@@ -57,6 +65,17 @@ fn a_naive_till_fails_for_the_expected_reasons() {
     let page = fs::read_to_string(path("index.html")).unwrap();
     assert!(page.contains("<h2>Not certified</h2>") && page.contains("receipt 4711: deducted 2 times"), "{page}");
     assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("demo-key"), "{page}");
+    // The risk is named in words at the top, and each failed scenario has its requests.
+    let risk = "deducts twice when the cashier presses again for the same sale";
+    assert!(page.split("In each scenario").next().unwrap().contains(risk) && reported.contains(risk), "{page}");
+    let har: Value = serde_json::from_str(&fs::read_to_string(path("second-press.har")).unwrap()).unwrap();
+    assert!(har["log"]["entries"].as_array().unwrap().len() >= 2 && !path("sale.har").exists(), "{har}");
+    // Only what failed runs again.
+    let (code, reported) = certify(
+        &["--report", &report, "--rerun-failed", "--wait-ms", "100", "--resolve-timeout-ms", "0"],
+        &sh("exit 12"),
+    );
+    assert!(code == 1 && reported.contains("second-press") && !reported.contains(" sale "), "{reported}");
 }
 
 /// Returns a till that runs a shell script.
@@ -124,10 +143,18 @@ fn a_power_cut_kills_the_tills_children_too() {
 #[test]
 fn invalid_certify_arguments_are_rejected_with_the_reason() {
     let file = tempfile::NamedTempFile::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let no_report = folder.path().display().to_string();
     let in_a_file = file.path().join("report").display().to_string();
     for (arguments, till, why) in [
         (vec![], vec![], "COMMAND"),
         (vec![], vec!["till", "{member}"], "the placeholder {member} is unknown. Use one of {url}, {ca}, {key}"),
+        (vec!["--only", "tea-*"], vec!["till"], "the scenario tea-* does not exist. See --list"),
+        (vec!["--start", "till"], vec![], "--sell"),
+        (vec!["--start", "till", "--sell", "-"], vec!["till"], "cannot be used with"),
+        (vec!["--start", "till {member}", "--sell", "-"], vec![], "--start: the placeholder {member} is unknown"),
+        (vec!["--report", &no_report, "--rerun-failed"], vec!["till"], "--rerun-failed"),
+        (vec!["--report", &no_report, "--sign", "no-such-key"], vec!["till"], "--sign no-such-key"),
         (vec!["--only", "tea-time"], vec!["till"], "the scenario tea-time does not exist. See --list"),
         (vec![], vec!["./no-such-till"], "the till cannot be started: ./no-such-till: No such file"),
         (vec!["--report", &in_a_file], vec!["till"], "--report"),
@@ -139,7 +166,96 @@ fn invalid_certify_arguments_are_rejected_with_the_reason() {
     let (code, reported) = certify(&["--list"], &[]);
     assert_eq!((code, reported.lines().count()), (0, certify::list().count()));
     // A subset of the scenarios is no certificate.
-    let (code, reported) = certify(&["--only", "wrong-authority"], &["sh", "-c", "exit 12"]);
+    let (code, reported) = certify(&["--only", "wrong-auth*"], &["sh", "-c", "exit 12"]);
     assert!(code == 0 && reported.contains("Passed, in the chosen scenarios: 1 passed"), "{code} {reported}");
     assert!(certify::list().count() >= 15);
+}
+
+#[test]
+fn a_skipped_scenario_is_no_passed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().display().to_string();
+    let only = ["--only", "journal-unwritable", "--only", "wrong-authority", "--report", &report];
+    let (code, reported) = certify(&only, &sh("exit 12"));
+    assert!(code == 3 && reported.contains("1 passed, 0 failed, 0 void, 1 skipped"), "{code} {reported}");
+    assert!(
+        reported.contains("not covered: journal-unwritable: the till's command line has no {journal}"),
+        "{reported}"
+    );
+    let junit = fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains(r#"failures="0" errors="0" skipped="1""#), "{junit}");
+    assert!(junit.contains(r#"<skipped message="the till&#39;s command line has no {journal}">"#), "{junit}");
+    let page = fs::read_to_string(folder.path().join("index.html")).unwrap();
+    assert!(page.split("In each scenario").next().unwrap().contains("Not covered by this certificate"), "{page}");
+}
+
+#[test]
+fn a_signed_certificate_is_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let pair = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    let other = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    fs::write(path("key"), pair.sk.to_box(None).unwrap().into_string()).unwrap();
+    fs::write(path("key.pub"), pair.pk.to_box().unwrap().into_string()).unwrap();
+    let named = ["--till-name", "Kassa", "--till-version", "1.2", "--till-vendor", "Acme", "--library-version", "0.1"];
+    let (library, report, key) = (path("key.pub"), path("report"), path("key"));
+    let files = ["--library", &library, "--report", &report, "--sign", &key, "--only", "wrong-authority"];
+    let (code, reported) = certify(&[&named[..], &files].concat(), &sh("exit 12"));
+    assert_eq!(code, 0, "{reported}");
+    let file = path("report/report.json");
+    let json: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!((&json["till"]["name"], &json["till"]["vendor"]), (&"Kassa".into(), &"Acme".into()));
+    assert_eq!(json["library"]["sha256"].as_str().unwrap().len(), 64);
+    let page = fs::read_to_string(path("report/index.html")).unwrap();
+    assert!(page.contains("<dd>Kassa</dd>") && page.contains("Valid until"), "{page}");
+
+    let verify = |key: &str| {
+        let arguments = ["verify-certificate", &file, "--public-key", key];
+        let output = Command::new(env!("CARGO_BIN_EXE_engage-sandbox")).args(arguments).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    // The signature is right, and one scenario is no certificate.
+    for key in [path("key.pub"), pair.pk.to_base64()] {
+        let (code, said) = verify(&key);
+        assert!(code == 1 && said.contains("not valid: the till is not certified\ntill: Kassa 1.2 by Acme"), "{said}");
+    }
+    let (code, said) = verify(&other.pk.to_base64());
+    assert!(code == 1 && said.contains("the signature is not the signer's"), "{said}");
+    let resign = |json: &str| {
+        fs::write(&file, json).unwrap();
+        let signed = minisign::sign(None, &pair.sk, std::io::Cursor::new(json), None, None).unwrap();
+        fs::write(format!("{file}.minisig"), signed.into_string()).unwrap();
+    };
+    let certified = json.to_string().replace("passedChosen", "certified");
+    fs::write(&file, &certified).unwrap();
+    assert_eq!(verify(&path("key.pub")).0, 1, "changed after the signature");
+    resign(&certified);
+    let (code, said) = verify(&path("key.pub"));
+    assert!(code == 0 && said.starts_with("valid: certified\n"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_certification_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (temporary, ids) = (folder.path().join("tmp"), folder.path().join("ids"));
+    fs::create_dir(&temporary).unwrap();
+    let script = format!("tail -f /dev/null & echo $$ $! >> {}; wait", ids.display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
+    command
+        .args(["certify", "--only", "sale", "--only", "wrong-key", "--", "sh", "-c", &script])
+        .env("TMPDIR", &temporary);
+    let mut certify = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let started = || fs::read_to_string(&ids).unwrap_or_default().lines().count() == 2;
+    while !started() {
+        std::thread::yield_now();
+    }
+    let interrupt = |id: &str| Command::new("kill").args(["-INT", id]).status().unwrap();
+    assert!(interrupt(&certify.id().to_string()).success());
+    assert_eq!(certify.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    for id in fs::read_to_string(&ids).unwrap().split_whitespace() {
+        let state = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    }
 }

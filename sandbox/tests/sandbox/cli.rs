@@ -17,7 +17,9 @@ struct Started {
 
 impl Started {
     fn with(arguments: &[&str]) -> Started {
-        let mut child = command().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let ports = ["--http", "0", "--https", "0"];
+        let mut child =
+            command().args(ports).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         Started { stdin: child.stdin.take(), child, line }
@@ -91,7 +93,7 @@ fn a_seed_and_a_file_for_the_certificate_are_used() {
 #[test]
 fn address_for_other_computers_is_warned_of() {
     let output = command()
-        .args(["--http", "0.0.0.0:0", "--allow-non-loopback", "--until-stdin-closes"])
+        .args(["--http", "0.0.0.0:0", "--https", "0", "--allow-non-loopback", "--until-stdin-closes"])
         .stdin(std::process::Stdio::null())
         .output()
         .unwrap();
@@ -118,6 +120,8 @@ fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
         (vec!["--seed", "no-such-file.json"], "no-such-file.json"),
         (vec!["--script", "no-such-file.yaml"], "no-such-file.yaml"),
         (vec!["--script", script], "script.yaml: line 3: faults[0].effect: unknown variant `stop`"),
+        // The place is named once.
+        (vec!["--script", script], "wrongLength, emptyBody, rawResponse\n"),
         (vec!["--seed", seed], "line 2: items[0].cost: invalid type"),
     ] {
         let Output { status, stdout, stderr } = command().args(&arguments).output().unwrap();
@@ -126,4 +130,113 @@ fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
         assert!(stderr.contains(why), "{arguments:?} {stderr}");
         assert!(stdout.is_empty());
     }
+}
+
+/// Runs a command at a started sandbox, and returns the exit code and the output.
+fn at(started: &Started, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = command().args(arguments).args(["--at", started.field("http")]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said)
+}
+
+#[test]
+fn commands_change_a_running_sandbox() {
+    let mut started = Started::with(&["--until-stdin-closes"]);
+    let done = |arguments: &[&str]| {
+        let (code, said) = at(&started, arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        said
+    };
+    assert_eq!(done(&["arm", "purchase", "response-lost", "--times", "2"]), "fault 1 is armed\n");
+    assert_eq!(done(&["arm", "any", r#"{"delay": {"ms": 5}}"#]), "fault 2 is armed\n");
+    let status = done(&["status"]);
+    assert!(
+        status.contains("fault 1: ") && status.contains("closeAfterCommit") && status.contains("fault 2: "),
+        "{status}"
+    );
+    done(&["clear", "1"]);
+    assert!(!done(&["status"]).contains("fault 1: "));
+    done(&["clear"]);
+    done(&["limit", "10/s"]);
+    done(&["world", "late-history"]);
+    assert!(done(&["clock", "2030-01-01T00:00:00Z"]).starts_with("2030-01-01T"));
+    assert!(done(&["clock", "+1d"]).starts_with("2030-01-02T"));
+    let status = done(&["status"]);
+    for part in ["faults: none", "\"requestsPerSecond\":10", "\"historyLagMs\":60000", "2030-01-02T"] {
+        assert!(status.contains(part), "{part} is not in {status}");
+    }
+    done(&["reset"]);
+    assert!(done(&["status"]).contains("\"requestsPerSecond\":200"));
+    for (arguments, why) in [
+        (vec!["clear", "7"], "no fault has the number 7"),
+        (vec!["arm", "purchase", "magic"], "the effect magic is unknown. Use one of response-lost,"),
+        (vec!["arm", "purchases", "web-page", "--nth", "0"], "match.nth: must be 1 or more"),
+        (vec!["clock", "soon"], "`soon` is not a time"),
+        (vec!["limit", "much"], "the limit much is not a number"),
+        (vec!["world", "flat"], "late-history"),
+    ] {
+        let (code, said) = at(&started, &arguments);
+        assert!(code == Some(2) && said.contains(why), "{arguments:?}: {code:?} {said}");
+    }
+    let nobody = command().args(["status", "--at", "http://127.0.0.1:1"]).output().unwrap();
+    assert!(String::from_utf8(nobody.stderr).unwrap().contains("no sandbox runs at http://127.0.0.1:1"));
+    drop(started.stdin.take());
+    started.end();
+}
+
+#[test]
+fn tail_prints_each_request_with_the_reason_of_its_rejection() {
+    let mut started = Started::with(&["--until-stdin-closes"]);
+    let mut tail = command();
+    tail.args(["tail", "--at", started.field("http")]).stdout(Stdio::piped());
+    let mut tail = tail.spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    // Requests follow each other until the first one after the start of `tail` is printed.
+    let request = || {
+        let mut stream = std::net::TcpStream::connect(started.field("http").strip_prefix("http://").unwrap()).unwrap();
+        let line = "GET /api/v3/point-accounts?contactId=7 HTTP/1.1\r\nHost: localhost\r\napikey: wrong\r\nConnection: close\r\n\r\n";
+        stream.write_all(line.as_bytes()).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    };
+    let printed = std::thread::spawn(move || lines.next().unwrap().unwrap());
+    while !printed.is_finished() {
+        request();
+    }
+    let line = printed.join().unwrap();
+    assert!(line.contains(" GET /api/v3/point-accounts?contactId=*** 401 in "), "{line}");
+    assert!(line.contains(", reason: "), "{line}");
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    drop(started.stdin.take());
+    started.end();
+}
+
+#[test]
+fn the_start_is_printed_for_programs_and_shells() {
+    let mut started = Started::with(&["--until-stdin-closes", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&started.line).unwrap();
+    assert_eq!(json["till"]["baseUrl"], json["https"]);
+    assert_eq!((&json["key"], &json["till"]["caFile"]), (&"demo-key".into(), &json["ca"]));
+    assert!(Path::new(json["till"]["journalPath"].as_str().unwrap()).is_absolute());
+    drop(started.stdin.take());
+    started.end();
+    let arguments = ["--http", "0", "--https", "0", "--until-stdin-closes", "--print-env"];
+    let output = command().args(arguments).stdin(Stdio::null()).output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let names: Vec<&str> = lines.lines().map(|line| line.split_once('=').unwrap().0).collect();
+    assert_eq!(names[..2], ["export ENGAGE_SANDBOX", "export ENGAGE_URL"]);
+    assert_eq!(names[2..], ["export ENGAGE_CA", "export ENGAGE_KEY", "export ENGAGE_CONFIG"]);
+}
+
+#[test]
+fn a_port_alone_and_a_port_in_use_are_understood() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = command().args(["--http", &port, "--https", "0"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(1) && said.contains(&format!("cannot listen on 127.0.0.1:{port}: ")),
+        "{said}"
+    );
+    assert!(said.contains("port 0 for a free port"), "{said}");
 }

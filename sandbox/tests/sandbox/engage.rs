@@ -4,7 +4,7 @@ use std::thread;
 
 use engage_sandbox::ledger::{Channel, RedemptionChannel, Reward, ValueType};
 use engage_sandbox::seed::demo::{
-    ASTRID, BJORN, COFFEE, EXPIRED, FAILS, GIFT_CARD, LOAD, NOT_STARTED, ONLY_BJORN, PROMOTION_EXPIRED,
+    ASTRID, BJORN, COFFEE, ELSA, EXPIRED, FAILS, GIFT_CARD, LOAD, NOT_STARTED, ONLY_BJORN, PROMOTION_EXPIRED,
     PROMOTION_REMOVED, SLOW, TIMES_OUT, TOTE_BAG,
 };
 use engage_sandbox::{Item, LedgerKind, Member, Sandbox, Seed};
@@ -344,4 +344,30 @@ fn dropping_a_sandbox_frees_its_ports_at_once() {
     assert!(till.rest().1.is_err());
     let again = Sandbox::builder().seed(Seed::empty()).http(http).https(https).try_start().unwrap();
     assert_eq!(again.balance(ASTRID), None);
+}
+
+#[test]
+fn demo_rewards_have_pictures_codes_and_every_type_of_value() {
+    let (_sandbox, mut till) = shop();
+    let items = till.get(&format!("/api/v3/point-shop-items?contactId={ELSA}")).json();
+    let pictured: Vec<&Value> =
+        items.as_array().unwrap().iter().filter(|item| item["presentation"]["imageUrl"].is_string()).collect();
+    assert_eq!(pictured.len(), 5);
+    let mut types = Vec::new();
+    for item in pictured {
+        let url = item["presentation"]["imageUrl"].as_str().unwrap();
+        assert!(url.starts_with("https://localhost:") && url.contains("/_sandbox/pictures/"), "{url}");
+        let picture = till.get(&url[url.find("/_sandbox").unwrap()..]);
+        assert!(picture.head.contains("image/svg+xml") && picture.body.starts_with("<svg "), "{picture:?}");
+        let id = item["id"].as_str().unwrap().parse().unwrap();
+        assert_eq!(till.buy(ELSA, Uuid::new_v4(), id).status, 200);
+        let rewards = till.get(&format!("/api/v3/promotion-assignments?contactId={ELSA}")).json();
+        let reward = rewards.as_array().unwrap().iter().find(|reward| reward["name"] == item["name"]).unwrap();
+        assert!(reward["barcode"].is_string() && reward["expiresOn"].is_string(), "{reward}");
+        assert_eq!(reward["imageUrl"], url);
+        types.push(reward["redemptionChannels"][0]["valueType"].as_str().unwrap().to_owned());
+    }
+    types.sort();
+    assert_eq!(types, ["EXTERNALOFFER", "MANUAL", "MONEY", "PERCENT", "SWIPE"]);
+    assert_eq!(till.get("/_sandbox/pictures/nothing.svg").status, 404);
 }

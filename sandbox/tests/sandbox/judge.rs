@@ -209,11 +209,63 @@ fn the_route_and_the_command_judge_the_running_sandbox() {
         (path("nowhere.json"), "till.json", "nowhere.json: No such file"),
         (path("till.json"), "till.json", "invalid type: map"),
         (sandbox.https_url(), "till.json", "http address"),
-        (format!("{}/api", sandbox.http_url()), "till.json", "/api returned HTTP/1.0 404"),
+        (format!("{}/api", sandbox.http_url()), "till.json", "/api returned status 404"),
     ] {
         let (code, output) = run(&ledger, &[journal]);
         assert!(code == 2 && output.contains(why), "{code} {output} is not: {why}");
     }
+}
+
+#[test]
+fn judge_reads_a_journal_file_with_its_log() {
+    let sandbox = Sandbox::builder().start();
+    let mut till = Connection::open(&sandbox);
+    let id = Uuid::new_v4();
+    till.buy(ASTRID, id, COFFEE);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("till.db");
+    let journal = rusqlite::Connection::open(&path).unwrap();
+    // The purchase stays in the write-ahead log while the connection is open.
+    journal.pragma_update(None, "journal_mode", "wal").unwrap();
+    journal.pragma_update(None, "application_id", 0x4550_536A).unwrap();
+    journal
+        .execute_batch(
+            "CREATE TABLE operation (id, kind, contact, item, assignment, reference, state, code, recorded_at, acknowledged_at)",
+        )
+        .unwrap();
+    let judge = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
+        command.args(["judge", "--resolved", "--ledger", &sandbox.http_url(), "--journal"]).arg(&path);
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        (status.code().unwrap(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+    };
+    let (code, said) = judge();
+    assert!(code == 1 && said.contains("deduction-is-known: purchase"), "{said}");
+    let purchase = (id.as_bytes(), ASTRID.as_bytes(), COFFEE.as_bytes());
+    journal
+        .execute(
+            "INSERT INTO operation VALUES (?1, 'purchase', ?2, ?3, NULL, 'receipt 1', 'inDoubt', -520, 1, 2)",
+            purchase,
+        )
+        .unwrap();
+    // It is handed over to a person, who has acknowledged it.
+    let (code, said) = judge();
+    assert!(code == 0 && said.starts_with("pass: 1 operations (1 pending)"), "{said}");
+    for (change, rule) in [
+        ("state = 'inDoubt', code = -501, acknowledged_at = NULL", "nothing-open"),
+        ("state = 'declined'", "declined-is-not-deducted: till: "),
+        ("state = 'completed', item = contact", "own-purchase: till: "),
+    ] {
+        journal.execute(&format!("UPDATE operation SET {change}"), []).unwrap();
+        let (code, said) = judge();
+        assert!(code == 1 && said.contains(rule), "{change}: {said}");
+    }
+    journal.pragma_update(None, "application_id", 7).unwrap();
+    let (code, said) = judge();
+    assert!(
+        code == 2 && said.contains("till.db: the database is no journal") || said.contains("no journal of the library"),
+        "{said}"
+    );
 }
 
 /// Returns the violations of the rules of the purchase requests. Each request has a time in ms,

@@ -10,6 +10,8 @@ mod export;
 mod faults;
 mod judge;
 mod magic;
+mod openapi;
+mod resident;
 mod script;
 mod state_file;
 mod stores;

@@ -123,7 +123,7 @@ impl Process {
 
     fn spawn(command: &mut Command, file: &Path) -> Process {
         let mut child = command
-            .args(["--until-stdin-closes", "--state"])
+            .args(["--http", "0", "--https", "0", "--until-stdin-closes", "--state"])
             .arg(file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

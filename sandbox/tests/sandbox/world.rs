@@ -102,3 +102,16 @@ fn erased_member_is_unknown() {
     assert_eq!(sandbox.balance(ASTRID), None);
     assert_eq!(till.get("/api/v3/contacts/id?email=astrid%40example.com&contactType=Member").status, 404);
 }
+
+#[test]
+fn an_id_bound_to_its_item_is_rejected_for_another_one() {
+    let (sandbox, mut till) = shop();
+    let id = Uuid::new_v4();
+    assert_eq!(till.buy(LOAD, id, COFFEE).status, 200);
+    // By default the id means its purchase, whatever the item.
+    assert_eq!(till.buy(LOAD, id, TOTE_BAG).json()["pointShopItemId"], json!(COFFEE));
+    world(&mut till, &json!({ "idBoundToItem": true }));
+    assert_eq!(till.buy(LOAD, id, TOTE_BAG).status, 400);
+    assert_eq!(till.buy(LOAD, id, COFFEE).status, 200);
+    assert_eq!(sandbox.balance(LOAD), Some(99_900));
+}

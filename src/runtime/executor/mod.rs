@@ -23,7 +23,7 @@ use crate::core::domain::{Millis, millis};
 use crate::core::error::{Error, Result};
 use crate::core::id::{OperationId, RequestId};
 use crate::core::intent::Intent;
-use crate::core::retry::Timing;
+use crate::core::retry::{Timing, startup_wait};
 use crate::core::scheduler::{self, Job};
 use crate::engage::{Engage, History};
 use crate::log::{Field, Level, Log};
@@ -147,11 +147,9 @@ impl Executor {
             changed: Condvar::new(),
         });
         let mut scheduler = executor.lock();
-        let jitter = executor.config.retry.startup_jitter_ms;
         let now = executor.monotonic();
         for (id, _) in pending {
-            // With jitter, so that a thousand tills that open at eight do not query at once.
-            scheduler.schedule(id, now + Duration::from_millis(rt::random() % (jitter + 1)));
+            scheduler.schedule(id, now + startup_wait(&executor.config.retry, rt::random()));
         }
         scheduler.next_scan = Some(now + SCAN);
         executor.spawn_worker(&mut scheduler)?;
@@ -195,10 +193,11 @@ impl Executor {
         self.notifier.set(notify.map(|notify| (notify, Box::new(list) as Box<_>)));
     }
 
-    /// Requests a status query of every pending intent, one a member, within the budget of
-    /// requested queries. Returns a waiter for each intent.
-    pub fn request_status_queries(self: &Arc<Self>) -> Result<Vec<Arc<Waiter>>> {
-        let pending = self.journal.pending()?;
+    /// Requests a status query of every pending intent or of one, one a member, within the budget
+    /// of requested queries. Returns a waiter for each intent.
+    pub fn request_status_queries(self: &Arc<Self>, only: Option<OperationId>) -> Result<Vec<Arc<Waiter>>> {
+        let mut pending = self.journal.pending()?;
+        pending.retain(|(id, _)| only.is_none_or(|only| only == *id));
         let now = self.monotonic();
         let mut scheduler = self.lock();
         if scheduler.closing {

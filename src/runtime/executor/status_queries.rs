@@ -17,7 +17,6 @@ use crate::transport::Call;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 impl Executor {
     /// Resolves an intent and notifies its waiters. `read`: the purchases of its member, if they
@@ -55,17 +54,12 @@ impl Executor {
         let now = self.monotonic();
         let mut scheduler = self.lock();
         let seen = scheduler.observe(&intent, now);
-        if read.is_none() && resolve.attended.is_none() && !resolve.requested {
-            let min_interval = Duration::from_millis(self.config.retry.schedule_ms[0]);
-            let wait = scheduler
-                .throttle
-                .wait(now)
-                .or_else(|| (!scheduler.budget.spend(now, min_interval)).then_some(min_interval));
-            if let Some(wait) = wait {
-                // Less than a millisecond is rounded up: a delay of zero would run in a circle.
-                return Ok(Some(Next { intent, delay_ms: millis(wait) + 1 }));
-            }
-            scheduler.throttle.spend(now);
+        if read.is_none()
+            && resolve.attended.is_none()
+            && !resolve.requested
+            && let Some(wait) = scheduler.spend_unattended(now, &self.config.retry)
+        {
+            return Ok(Some(Next { intent, delay_ms: millis(wait) }));
         }
         if let Some(entry) = scheduler.entries.get_mut(&resolve.id) {
             entry.attended_queries += u32::from(resolve.attended.is_some());

@@ -308,6 +308,10 @@ impl Journal {
         Err(Error::of(Code::BadConfig))
     }
 
+    pub fn compact(&self) -> Result<(u64, u64)> {
+        Err(Error::of(Code::BadConfig))
+    }
+
     pub fn place(&self) -> Place {
         Place::Memory
     }

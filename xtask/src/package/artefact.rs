@@ -2,7 +2,7 @@
 
 use super::Built;
 use super::build::registry;
-use super::target::{GLIBC, LINUX_LIBRARIES, SHARED_BUDGET, STATIC_BUDGET};
+use super::target::{GLIBC, LINUX_LIBRARIES, SHARED_BUDGET, STATIC_BUDGET, TOOL_BUDGET};
 use crate::run::{Result, output, root};
 use crate::static_library::{Binutils, functions, visible};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use std::path::Path;
 pub fn check(built: &Built) -> Result {
     let (name, shared) = (built.target.name, &built.shared);
     let size = within(shared, SHARED_BUDGET)?;
-    for file in [Some(shared), built.archive.as_ref()].into_iter().flatten() {
+    for file in [Some(shared), built.archive.as_ref(), built.tool.as_ref()].into_iter().flatten() {
         has_no_local_paths(file)?;
     }
     if built.target.is_windows() {
@@ -30,10 +30,12 @@ pub fn check(built: &Built) -> Result {
     }
     let needs = check_shared(name, shared, built.target.binutils)?;
     only(name, &needs, LINUX_LIBRARIES)?;
-    let versions = output(built.target.binutils.tool("readelf").args(["--wide", "--version-info"]).arg(shared))?;
-    let glibc = newest_glibc(&versions);
-    if glibc > GLIBC {
-        return Err(format!("{name}: the library needs GLIBC_{}.{}", glibc.0, glibc.1));
+    let glibc = check_glibc(built, "the library", shared)?;
+    if let Some(tool) = &built.tool {
+        let dynamic = output(built.target.binutils.tool("readelf").args(["--wide", "--dynamic"]).arg(tool))?;
+        only(name, &bracketed(&dynamic, "(NEEDED)"), LINUX_LIBRARIES)?;
+        check_glibc(built, "eps", tool)?;
+        println!("{name}: eps {} KB", within(tool, TOOL_BUDGET)? / 1000);
     }
     let archive = built.archive.as_deref().ok_or("a Linux target has a static library")?;
     exports(name, &visible(archive, built.target.binutils)?)?;
@@ -47,6 +49,16 @@ pub fn check(built: &Built) -> Result {
         needs.join(" ")
     );
     Ok(())
+}
+
+/// Checks the newest version of the C library that a file needs, and returns it.
+fn check_glibc(built: &Built, what: &str, file: &Path) -> Result<(u32, u32)> {
+    let versions = output(built.target.binutils.tool("readelf").args(["--wide", "--version-info"]).arg(file))?;
+    let glibc = newest_glibc(&versions);
+    match glibc > GLIBC {
+        true => Err(format!("{}: {what} needs GLIBC_{}.{}", built.target.name, glibc.0, glibc.1)),
+        false => Ok(glibc),
+    }
 }
 
 /// Checks a shared library's exports, SONAME and NODELETE flag on Linux. Returns the libraries it

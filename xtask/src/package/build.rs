@@ -22,6 +22,8 @@ pub struct Built {
     pub imports: Vec<PathBuf>,
     /// The debug symbols of the shared library, kept per release.
     pub symbols: Option<PathBuf>,
+    /// The tool `eps`. Linux only.
+    pub tool: Option<PathBuf>,
 }
 
 const ZIG: &[&str] = &["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];
@@ -49,6 +51,11 @@ const STD: &str = "-Zbuild-std=std,panic_unwind";
 
 /// Returns the cargo command that compiles the library, without the crate type and the target.
 fn compiler(target: &Target, into: &Path) -> Result<Command> {
+    compiler_of(target, into, &["--package", NAME, "--lib"])
+}
+
+/// Returns the cargo command that compiles a part of the workspace, without the target.
+fn compiler_of(target: &Target, into: &Path, part: &[&str]) -> Result<Command> {
     let mut command = match target.toolchain {
         Toolchain::Pinned => {
             let bin = zig()?;
@@ -76,7 +83,7 @@ fn compiler(target: &Target, into: &Path) -> Result<Command> {
         // The symbols are kept beside the package, and stripped below.
         command.env("CARGO_PROFILE_RELEASE_STRIP", "none").env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only");
     }
-    command.args(["rustc", "--package", NAME, "--lib", "--release", "--locked"]);
+    command.arg("rustc").args(part).args(["--release", "--locked"]);
     if target.toolchain != Toolchain::Pinned {
         command.arg(STD);
     }
@@ -125,7 +132,15 @@ pub fn build(target: &'static Target) -> Result<Built> {
         let mut strip = target.binutils.tool("strip");
         run(strip.env("SOURCE_DATE_EPOCH", "0").arg("--strip-all").arg(&linked).arg("-o").arg(&shared))?;
         let imports = vec![made.join("libengage_point_shop.dll.a"), import_library(target, &made)?];
-        return Ok(Built { target, shared, archive: None, native: String::new(), imports, symbols: Some(symbols) });
+        return Ok(Built {
+            target,
+            shared,
+            archive: None,
+            native: String::new(),
+            imports,
+            symbols: Some(symbols),
+            tool: None,
+        });
     }
     let native = made.join("native-static-libs.txt");
     command.args(["--crate-type", "cdylib,staticlib", "--target", &triple(target)]);
@@ -134,6 +149,8 @@ pub fn build(target: &'static Target) -> Result<Built> {
     make(&made.join("closed"))?;
     static_library::close(&made.join("libengage_point_shop.a"), &archive, target.binutils)?;
     let native = native_libraries(&native)?;
+    let mut tool = compiler_of(target, &into, &["--package", "eps", "--bin", "eps"])?;
+    run(tool.args(["--target", &triple(target)]))?;
     Ok(Built {
         target,
         shared: made.join("libengage_point_shop.so"),
@@ -141,6 +158,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
         native,
         imports: Vec::new(),
         symbols: None,
+        tool: Some(made.join("eps")),
     })
 }
 
@@ -218,5 +236,6 @@ pub fn from_debug(into: &Path) -> Result<Built> {
     output(rustc.arg(format!("native-static-libs={}", native.display())).arg(&empty))?;
     let native = native_libraries(&native)?;
     let shared = made.join("libengage_point_shop.so");
-    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None })
+    let tool = Some(made.join("eps"));
+    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None, tool })
 }

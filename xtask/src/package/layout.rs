@@ -37,6 +37,10 @@ pub fn tree(built: &Built, into: &Path) -> Result {
         }
         return Ok(());
     }
+    if let Some(tool) = &built.tool {
+        make(&into.join("bin"))?;
+        copy(tool, &into.join("bin/eps"))?;
+    }
     let versioned = format!("libengage_point_shop.so.1.{VERSION}");
     copy(&built.shared, &lib.join(&versioned))?;
     for (to, link) in

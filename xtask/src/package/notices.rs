@@ -38,10 +38,20 @@ pub fn write(target: &Target, into: &Path) -> Result {
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy(&root().join(licence), &into.join(licence))?;
     }
-    let crates = crates(target)?;
+    write_of(super::NAME, target, into)
+}
+
+/// Writes the licences and the bill of materials of a target's tool.
+pub fn write_tool(target: &Target, into: &Path) -> Result {
+    make(into)?;
+    write_of("eps", target, into)
+}
+
+fn write_of(package: &str, target: &Target, into: &Path) -> Result {
+    let crates = crates(package, target)?;
     let rustc = rustc(target)?;
-    super::write(&into.join("THIRD-PARTY-LICENCES.txt"), licences(&crates, &rustc)?)?;
-    let bill = serde_json::to_string_pretty(&bill(&crates, &rustc)?).map_err(|error| error.to_string())?;
+    super::write(&into.join("THIRD-PARTY-LICENCES.txt"), licences(package, &crates, &rustc)?)?;
+    let bill = serde_json::to_string_pretty(&bill(package, &crates, &rustc)?).map_err(|error| error.to_string())?;
     super::write(&into.join("sbom.cdx.json"), bill + "\n")
 }
 
@@ -51,18 +61,9 @@ fn rustc(target: &Target) -> Result<String> {
     Ok(version.split_whitespace().nth(1).unwrap_or_default().to_owned())
 }
 
-fn crates(target: &Target) -> Result<Vec<Crate>> {
+fn crates(package: &str, target: &Target) -> Result<Vec<Crate>> {
     let mut tree = cargo();
-    tree.args([
-        "tree",
-        "--package",
-        "engage-point-shop",
-        "--edges",
-        "normal,no-proc-macro",
-        "--locked",
-        "--prefix",
-        "none",
-    ]);
+    tree.args(["tree", "--package", package, "--edges", "normal,no-proc-macro", "--locked", "--prefix", "none"]);
     let tree = output(tree.args(["--no-dedupe", "--format", "{p}", "--target", target.triple]))?;
     // `name v1.2.3`; a path dependency has its folder too.
     let inside: BTreeSet<(&str, &str)> = tree
@@ -71,7 +72,7 @@ fn crates(target: &Target) -> Result<Vec<Crate>> {
             let mut columns = line.split_whitespace();
             Some((columns.next()?, columns.next()?.strip_prefix('v')?))
         })
-        .filter(|(name, _)| *name != super::NAME)
+        .filter(|(name, _)| *name != super::NAME && *name != package)
         .collect();
     let metadata = output(cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
     let metadata: Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
@@ -116,9 +117,9 @@ fn checksums() -> Result<BTreeMap<String, String>> {
     Ok(pairs.collect())
 }
 
-fn licences(crates: &[Crate], rustc: &str) -> Result<String> {
+fn licences(package: &str, crates: &[Crate], rustc: &str) -> Result<String> {
     let mut text = format!(
-        "engage-point-shop {VERSION} contains the code of these projects, under these licences.\n\n\
+        "{package} {VERSION} contains the code of these projects, under these licences.\n\n\
          Rust's standard library {rustc} (MIT OR Apache-2.0): the texts are those of LICENSE-MIT and LICENSE-APACHE,\n\
          copyright the Rust project's contributors.\n\
          SQLite (blessing): its authors have dedicated it to the public domain.\n"
@@ -161,7 +162,7 @@ fn licence_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn bill(crates: &[Crate], rustc: &str) -> Result<Value> {
+fn bill(package: &str, crates: &[Crate], rustc: &str) -> Result<Value> {
     let component = |package: &Crate| {
         let mut component = json!({
             "type": "library", "bom-ref": package.purl(), "name": package.name, "version": package.version, "purl": package.purl(),
@@ -183,11 +184,11 @@ fn bill(crates: &[Crate], rustc: &str) -> Result<Value> {
         "licenses": [{ "expression": "MIT OR Apache-2.0" }],
     }));
     let references: Vec<Value> = components.iter().map(|component| component["bom-ref"].clone()).collect();
-    let ours = format!("pkg:cargo/{}@{VERSION}", super::NAME);
+    let ours = format!("pkg:cargo/{package}@{VERSION}");
     Ok(json!({
         "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
         "metadata": { "component": {
-            "type": "library", "bom-ref": ours, "name": super::NAME, "version": VERSION, "purl": ours,
+            "type": "library", "bom-ref": ours, "name": package, "version": VERSION, "purl": ours,
             "licenses": [{ "expression": "MIT OR Apache-2.0" }],
         } },
         "components": components,

@@ -44,6 +44,7 @@ pub const WINDOWS_7: &str = include_str!("../../../packaging/windows/imports-7.t
 /// The size limits, in bytes.
 pub const SHARED_BUDGET: u64 = 3_500_000;
 pub const STATIC_BUDGET: u64 = 12_000_000;
+pub const TOOL_BUDGET: u64 = 6_000_000;
 
 const DEBIAN_RUST: Need =
     need("Debian's Rust with the sources of its standard library", "rustc-web", &["/usr/bin/rustc", "--version"]);

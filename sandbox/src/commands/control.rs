@@ -1,0 +1,338 @@
+//! Commands that change a running sandbox: arm and clear faults, set the clock, the limit and the
+//! world, show what is active, and follow the requests.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::thread;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use engage_sandbox::http_client::Request;
+use serde_json::{Value, json};
+
+use super::{BAD_ARGUMENT, Failed};
+
+/// A running sandbox.
+#[derive(Debug, Args)]
+pub struct At {
+    /// The http address of the sandbox
+    #[arg(long, value_name = "URL", env = "ENGAGE_SANDBOX", default_value = crate::DEFAULT_URL)]
+    at: String,
+    /// The key of the store, if the sandbox has several
+    #[arg(long, value_name = "KEY")]
+    store: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Arm a fault: `arm purchase response-lost --times 2`
+    Arm(Arm),
+    /// Disarm fault N, or all faults and chaos
+    Clear {
+        #[command(flatten)]
+        at: At,
+        /// The number of the fault
+        #[arg(value_name = "N")]
+        id: Option<u64>,
+    },
+    /// Show everything that is active
+    Status(At),
+    /// Change the clock: `+1d`, `-90m`, a time such as 2030-01-01T00:00:00Z, `freeze`, `run`, `now`
+    Clock {
+        #[command(flatten)]
+        at: At,
+        #[arg(allow_hyphen_values = true)]
+        change: String,
+    },
+    /// Restore the seed and the default settings
+    Reset(At),
+    /// Limit the requests of the key: `10/s` or `off`
+    Limit {
+        #[command(flatten)]
+        at: At,
+        rate: String,
+    },
+    /// Change the undocumented behaviour: documented, late-history, paged-history, id-checked-last,
+    /// id-bound-to-item
+    World {
+        #[command(flatten)]
+        at: At,
+        #[arg(value_parser = ["documented", "late-history", "paged-history", "id-checked-last", "id-bound-to-item"])]
+        name: String,
+    },
+    /// Print each request as it arrives, with the reason of each 4xx and 5xx
+    Tail(At),
+    /// Open the dashboard in the browser
+    Open(At),
+}
+
+#[derive(Debug, Args)]
+pub struct Arm {
+    #[command(flatten)]
+    at: At,
+    /// items, purchase, purchases, rewards, redeem, contacts, points or any
+    operation: String,
+    /// The effect; see the list below. Or an effect as JSON: '{"delay": {"ms": 200}}'
+    effect: String,
+    /// The number of requests that the fault applies to; 0: all
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    times: u32,
+    /// The first matching request that the fault applies to
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    nth: u32,
+    /// Only requests about this member
+    #[arg(long, value_name = "GUID")]
+    contact: Option<String>,
+    /// Only purchases of this item
+    #[arg(long, value_name = "GUID")]
+    item: Option<String>,
+}
+
+/// The effects by name.
+const EFFECTS: [(&str, &str, &str); 13] = [
+    ("response-lost", "processed, and the connection is closed without a response", r#"{"closeAfterCommit": {}}"#),
+    ("no-response", "processed, and no response arrives", r#"{"stallAfterCommit": {}}"#),
+    ("response-reset", "processed, and the connection is reset", r#"{"resetAfterCommit": {}}"#),
+    ("response-truncated", "processed, and the response ends after 200 bytes", r#"{"truncate": {"bytes": 200}}"#),
+    ("gateway-timeout", "processed, and a gateway returns 504", r#"{"statusAfterCommit": {"status": 504}}"#),
+    ("slow", "processed 5 s late", r#"{"delay": {"ms": 5000}}"#),
+    ("request-lost", "not processed, and the connection is reset", r#"{"resetBeforeCommit": {}}"#),
+    ("request-stalled", "not processed, and no response arrives", r#"{"stallBeforeCommit": {}}"#),
+    ("web-page", "not processed, and a web filter's page with 200", r#"{"html": {}}"#),
+    ("server-error", "not processed, and 500", r#"{"status": {"status": 500}}"#),
+    ("unavailable", "not processed, and 503", r#"{"status": {"status": 503}}"#),
+    ("too-many-requests", "not processed, and 429", r#"{"status": {"status": 429}}"#),
+    ("garbage", "not processed, and 200 with invalid JSON", r#"{"garbage": {}}"#),
+];
+
+/// Returns the list of the effects for the help.
+pub fn effects() -> String {
+    EFFECTS.iter().fold("Effects:\n".to_owned(), |mut text, (name, what, _)| {
+        let _ = writeln!(text, "  {name:20} {what}");
+        text
+    })
+}
+
+/// Carries out a command.
+pub fn run(command: &Command) -> Result<(), Failed> {
+    match command {
+        Command::Arm(arm) => arm_fault(arm),
+        Command::Clear { at, id: None } => at.send("DELETE", "/_sandbox/faults", None).map(drop),
+        Command::Clear { at, id: Some(id) } => at.send("DELETE", &format!("/_sandbox/faults/{id}"), None).map(drop),
+        Command::Status(at) => at.status(),
+        Command::Clock { at, change } => {
+            let now = at.send("POST", "/_sandbox/clock", Some(&clock(change)?))?;
+            println!("{}", now["now"].as_str().unwrap_or_default());
+            Ok(())
+        }
+        Command::Reset(at) => at.send("POST", "/_sandbox/reset", None).map(drop),
+        Command::Limit { at, rate } => {
+            at.send("POST", "/_sandbox/limits", Some(&json!({ "requestsPerSecond": limit(rate)? }))).map(drop)
+        }
+        Command::World { at, name } => at.send("POST", "/_sandbox/world", Some(&world(name))).map(drop),
+        Command::Tail(at) => at.tail(),
+        Command::Open(at) => open(&at.at),
+    }
+}
+
+fn arm_fault(arm: &Arm) -> Result<(), Failed> {
+    let known = EFFECTS.iter().find(|(name, ..)| *name == arm.effect).map(|(_, _, json)| *json);
+    let effect: Value = serde_json::from_str(known.unwrap_or(&arm.effect)).map_err(|_| {
+        let names: Vec<&str> = EFFECTS.iter().map(|(name, ..)| *name).collect();
+        bad(&format!("the effect {} is unknown. Use one of {}, or JSON", arm.effect, names.join(", ")))
+    })?;
+    let mut on = json!({ "operation": arm.operation, "times": arm.times, "nth": arm.nth });
+    for (name, value) in [("contactId", &arm.contact), ("itemId", &arm.item)] {
+        if let Some(value) = value {
+            on[name] = value.as_str().into();
+        }
+    }
+    let armed = arm.at.send("POST", "/_sandbox/faults", Some(&json!({ "match": on, "effect": effect })))?;
+    println!("fault {} is armed", armed["id"]);
+    Ok(())
+}
+
+/// Returns the change of the clock that a text means.
+fn clock(change: &str) -> Result<Value, Failed> {
+    let wrong = || bad(&format!("the clock cannot be set to {change}. Use +1d, -90m, a time, freeze, run or now"));
+    match change {
+        "freeze" => Ok(json!({ "frozen": true })),
+        "run" => Ok(json!({ "frozen": false })),
+        "now" => Ok(json!({ "offsetMs": 0, "frozen": false })),
+        _ if change.starts_with(['+', '-']) => {
+            let unit = match change.chars().last() {
+                Some('s') => 1000,
+                Some('m') => 60_000,
+                Some('h') => 3_600_000,
+                Some('d') => 86_400_000,
+                _ => return Err(wrong()),
+            };
+            let number: i64 = change[..change.len() - 1].parse().map_err(|_| wrong())?;
+            Ok(json!({ "advanceMs": number.checked_mul(unit).ok_or_else(wrong)? }))
+        }
+        time => Ok(json!({ "set": time })),
+    }
+}
+
+fn limit(rate: &str) -> Result<Option<u32>, Failed> {
+    if rate == "off" {
+        return Ok(None);
+    }
+    let number = rate.strip_suffix("/s").unwrap_or(rate).parse();
+    number.map(Some).map_err(|_| bad(&format!("the limit {rate} is not a number of requests such as 10/s, or off")))
+}
+
+fn world(name: &str) -> Value {
+    match name {
+        "late-history" => json!({ "historyLagMs": 60_000 }),
+        "paged-history" => json!({ "historyPageRows": 1 }),
+        "id-checked-last" => json!({ "idCheckedLast": true }),
+        "id-bound-to-item" => json!({ "idBoundToItem": true }),
+        _ => json!({}),
+    }
+}
+
+fn bad(what: &str) -> Failed {
+    (BAD_ARGUMENT, what.to_owned())
+}
+
+impl At {
+    /// Sends a request to the sandbox, and returns the JSON of the response.
+    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failed> {
+        let url = format!("{}{path}", self.at.trim_end_matches('/'));
+        let headers = self.store.as_ref().map(|key| format!("x-sandbox-store: {key}\r\n")).unwrap_or_default();
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = Request { method, url: &url, headers: &headers, body: &body, timeout: None };
+        let response = request
+            .send()
+            .map_err(|error| (1, format!("no sandbox runs at {}: {error}. Start one, or add --at URL", self.at)))?;
+        let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        match response.status {
+            200..=299 => Ok(json),
+            _ => Err(bad(json["error"].as_str().unwrap_or("the sandbox rejected the command"))),
+        }
+    }
+
+    fn status(&self) -> Result<(), Failed> {
+        let get = |path: &str| self.send("GET", path, None);
+        let faults = get("/_sandbox/faults")?;
+        for fault in faults.as_array().into_iter().flatten() {
+            let count = &fault["applied"];
+            println!("fault {}: {} {}, applied {count} times", fault["id"], fault["match"], fault["effect"]);
+        }
+        if faults.as_array().is_some_and(Vec::is_empty) {
+            println!("faults: none");
+        }
+        for (name, path) in [
+            ("chaos", "/_sandbox/chaos"),
+            ("certificates", "/_sandbox/tls"),
+            ("limits", "/_sandbox/limits"),
+            ("world", "/_sandbox/world"),
+            ("clock", "/_sandbox/clock"),
+            ("API mapping", "/_sandbox/api-mapping"),
+            ("webhook", "/_sandbox/webhook"),
+        ] {
+            println!("{name}: {}", get(path)?);
+        }
+        Ok(())
+    }
+
+    /// Prints the requests until the sandbox ends.
+    fn tail(&self) -> Result<(), Failed> {
+        let mut after = self.last_request()?;
+        let mut open: Vec<u64> = Vec::new();
+        loop {
+            let first = open.first().map_or(after, |first| first - 1);
+            let requests = self.send("GET", &format!("/_sandbox/requests?after={first}"), None)?;
+            for request in requests.as_array().into_iter().flatten() {
+                let seq = request["seq"].as_u64().unwrap_or_default();
+                let is_new = seq > after;
+                let responded = request["status"].is_number() || !request["fault"].is_null();
+                if responded && (is_new || open.contains(&seq)) {
+                    open.retain(|one| *one != seq);
+                    // The reader, such as a pager, may end.
+                    if writeln!(io::stdout(), "{}", line(request)).is_err() {
+                        return Ok(());
+                    }
+                } else if !responded && is_new {
+                    open.push(seq);
+                }
+                after = after.max(seq);
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn last_request(&self) -> Result<u64, Failed> {
+        let requests = self.send("GET", "/_sandbox/requests", None)?;
+        Ok(requests.as_array().and_then(|all| all.last()).and_then(|last| last["seq"].as_u64()).unwrap_or_default())
+    }
+}
+
+/// Returns a request of the log as one line.
+fn line(request: &Value) -> String {
+    let text = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
+    let status = request["status"].as_u64().map_or_else(|| "no response".to_owned(), |status| status.to_string());
+    let mut line = format!("{} {} {} {status}", text("time"), text("method"), text("path"));
+    if let Some(ms) = request["tookMs"].as_u64() {
+        let _ = write!(line, " in {ms} ms");
+    }
+    for (label, name) in [("fault", "fault"), ("reason", "reason")] {
+        if let Some(value) = request[name].as_str() {
+            let _ = write!(line, ", {label}: {value}");
+        }
+    }
+    line
+}
+
+/// Opens the dashboard.
+fn open(url: &str) -> Result<(), Failed> {
+    println!("{url}");
+    let (program, arguments): (&str, &[&str]) = match std::env::consts::OS {
+        "windows" => ("cmd", &["/C", "start", ""]),
+        "macos" => ("open", &[]),
+        _ => ("xdg-open", &[]),
+    };
+    let opened = std::process::Command::new(program).args(arguments).arg(url).status();
+    match opened {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err((1, "no browser can be opened. Open the address above".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_a_change_of_the_clock() {
+        for (text, change) in [
+            ("+1d", json!({ "advanceMs": 86_400_000 })),
+            ("-90m", json!({ "advanceMs": -5_400_000 })),
+            ("+2h", json!({ "advanceMs": 7_200_000 })),
+            ("freeze", json!({ "frozen": true })),
+            ("now", json!({ "offsetMs": 0, "frozen": false })),
+            ("2030-01-01T00:00:00Z", json!({ "set": "2030-01-01T00:00:00Z" })),
+        ] {
+            assert_eq!(clock(text).unwrap(), change, "{text}");
+        }
+        for wrong in ["+d", "+1", "+1w", "-", "+9223372036854775807d", "+é"] {
+            assert_eq!(clock(wrong).unwrap_err().0, BAD_ARGUMENT, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_a_rate_or_off() {
+        assert_eq!(limit("10/s").unwrap(), Some(10));
+        assert_eq!(limit("10").unwrap(), Some(10));
+        assert_eq!(limit("off").unwrap(), None);
+        assert!(limit("fast").is_err());
+    }
+
+    #[test]
+    fn each_named_effect_is_an_effect() {
+        for (name, _, json) in EFFECTS {
+            assert!(serde_json::from_str::<engage_sandbox::Effect>(json).is_ok(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `doctor`: the library's checks, also where a till cannot start.
+
+use crate::Result;
+use crate::failure::{Exit, Failure};
+use crate::fields::{parse, text};
+use crate::output::{Colour, Output, Report};
+use crate::progress::Progress;
+use crate::table::wrapped;
+use crate::till::Till;
+use engage_point_shop::Client;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// Runs the checks. A journal or a configuration that does not open is a failed check, and the
+/// others are made all the same.
+pub fn examine(till: &Till, wait_ms: u64, offline: bool) -> Result<Value> {
+    let options = json!({ "waitMs": wait_ms, "offline": offline }).to_string();
+    let (client, failure) = match till.writer() {
+        Ok(client) => (client, None),
+        Err(failure) => {
+            // What does not open the journal may still reach Engage.
+            let config = till.with(&json!({ "journalPath": null, "journal": null, "preconnect": false }));
+            match Client::open(&config) {
+                Ok(client) => (client, Some(failure)),
+                Err(error) => return Ok(opened_nothing(&error.into())),
+            }
+        }
+    };
+    let mut result = parse(&client.check(Some(&options))?)?;
+    if let Some(failure) = failure {
+        let name = if failure.exit == Exit::Journal { "journal" } else { "configuration" };
+        let found = json!({
+            "name": name, "status": "fail", "message": failure.message,
+            "action": "The administrator makes the journal usable; see docs/eps.md and `eps codes`.", "sinceMs": null,
+        });
+        if let Some(checks) = result["checks"].as_array_mut() {
+            checks.retain(|check| check["name"] != name);
+            checks.insert(0, found);
+        }
+        result["status"] = "fail".into();
+    }
+    Ok(result)
+}
+
+/// The result where no client opens: a root certificate is missing, or a client certificate.
+fn opened_nothing(failure: &Failure) -> Value {
+    json!({ "status": "fail", "pendingPoints": null, "checks": [{
+        "name": "configuration", "status": "fail", "message": failure.message,
+        "action": "The administrator corrects the configuration.", "sinceMs": null,
+    }] })
+}
+
+/// Returns the exit code of a check that is not in order.
+fn exit_of(name: &str) -> Exit {
+    match name {
+        "configuration" => Exit::Usage,
+        "name" | "connect" | "proxy" | "tls" | "certificate" | "clientCertificate" => Exit::Network,
+        "key" => Exit::Credentials,
+        "journal" | "disk" | "whole" | "owner" | "tenant" => Exit::Journal,
+        "review" => Exit::Review,
+        _ => Exit::Found,
+    }
+}
+
+/// The first failed check decides, else the first warning.
+fn exit(checks: &[Value]) -> Exit {
+    let first = |status: &str| checks.iter().find(|check| check["status"] == status);
+    let found = first("fail").or_else(|| first("warn")).or_else(|| first("unknown"));
+    found.map_or(Exit::Fine, |check| exit_of(text(check, "name")))
+}
+
+pub fn run(till: &Till, wait_ms: u64, offline: bool, output: Output) -> Result<Report> {
+    let progress = Progress::start("checking");
+    let result = examine(till, wait_ms, offline)?;
+    drop(progress);
+    let checks = result["checks"].as_array().cloned().unwrap_or_default();
+    let mut report = String::new();
+    for check in &checks {
+        let status = text(check, "status");
+        let colour = match status {
+            "ok" => Colour::Green,
+            "fail" => Colour::Red,
+            _ => Colour::Yellow,
+        };
+        let padded = output.paint(&format!("{status:<7}"), Some(colour));
+        let _ = writeln!(report, "{padded}  {:<18}{}", text(check, "name"), wrapped(text(check, "message"), 27));
+        if let Some(action) = check["action"].as_str() {
+            let _ = writeln!(report, "{:27}→ {}", "", wrapped(action, 29));
+        }
+    }
+    if let Some(points) = result["pendingPoints"].as_u64().filter(|points| *points > 0) {
+        let _ = writeln!(report, "\n{points} points are pending.");
+    }
+    Ok(Report::new(exit(&checks), result, report))
+}
