@@ -7,6 +7,7 @@ import engage.pointshop.Code;
 import engage.pointshop.Config;
 import engage.pointshop.DeclinedException;
 import engage.pointshop.FoundReward;
+import engage.pointshop.Json;
 import engage.pointshop.NotSentException;
 import engage.pointshop.Operation;
 import engage.pointshop.Options;
@@ -14,10 +15,17 @@ import engage.pointshop.Outcome;
 import engage.pointshop.PendingException;
 import engage.pointshop.PointShopException;
 import engage.pointshop.Receipt;
+import java.io.BufferedReader;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Paths;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -181,6 +189,20 @@ final class Till {
         }
     }
 
+    /** Adds a line for an earlier purchase to the file of --shown. */
+    private void noteShown(Operation operation) {
+        if (!given.containsKey("--shown")) {
+            return;
+        }
+        String line = text(operation.reference()) + "\t" + text(operation.json().get("outcome")) + "\n";
+        try {
+            Files.write(Paths.get(given.get("--shown")), line.getBytes(StandardCharsets.UTF_8),
+                StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        } catch (IOException error) {
+            throw new UncheckedIOException(error);
+        }
+    }
+
     /**
      * Shows an operation of an earlier run, and acknowledges it if its outcome is known. After a
      * power cut, this step gives the member the reward.
@@ -188,6 +210,9 @@ final class Till {
     private void showEarlier(Operation operation) {
         String outcome = text(operation.json().get("outcome"));
         System.out.println("Earlier " + operation.kind() + " " + operation.operationId() + " (" + text(operation.reference()) + "): " + outcome);
+        if (operation.kind().equals("purchase")) {
+            noteShown(operation);
+        }
         if (operation.kind().equals("purchase") && operation.outcome() == Outcome.COMPLETED) {
             printReward(operation.operationId()); // The member uses it at the next visit.
         }
@@ -378,15 +403,44 @@ final class Till {
         return result;
     }
 
-    private int run() {
-        List<Operation> earlier = showEarlierSales();
-        int result;
+    /** Finds the member, if the contact's id is not given, and makes the sale. */
+    private int sellToMember(List<Operation> earlier) {
         try {
             String contact = given.get("--contact");
-            result = sell(contact == null ? findMember(given.get("--member")) : contact, earlier);
+            return sell(contact == null ? findMember(given.get("--member")) : contact, earlier);
         } catch (PointShopException problem) { // The step that failed has printed it.
-            result = exitCode(problem);
+            return exitCode(problem);
         }
+    }
+
+    /**
+     * Sells until standard input ends: one line with a sale, one line with its outcome. The library
+     * resolves pending sales in the background, and the next sale shows them.
+     */
+    private int serve() throws IOException {
+        BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String line = input.readLine(); line != null; line = input.readLine()) {
+            Map<?, ?> sale = (Map<?, ?>) Json.parse(line);
+            List<Operation> earlier = showEarlierSales();
+            Map<String, String> values = new HashMap<>(given);
+            for (String name : new String[] {"contact", "item", "reference"}) {
+                values.put("--" + name, (String) sale.get(name));
+            }
+            values.put("--wait", text(sale.get("waitMs")));
+            int result = new Till(shop, values).sellToMember(earlier);
+            String outcome = result == COMPLETED ? "completed" : result == DECLINED ? "declined"
+                : result == PENDING ? "pending" : result == NOT_SENT ? "notSent" : "failed";
+            System.out.println("{\"outcome\": \"" + outcome + "\"}");
+        }
+        return COMPLETED;
+    }
+
+    private int run() throws IOException {
+        if (given.containsKey("--serve")) {
+            return serve();
+        }
+        List<Operation> earlier = showEarlierSales();
+        int result = sellToMember(earlier);
         resolveEarlierSales(earlier);
         return result;
     }
@@ -395,11 +449,11 @@ final class Till {
 
     private static Map<String, String> readArguments(String[] arguments) {
         List<String> known = Arrays.asList("--url", "--key", "--ca", "--journal", "--contact", "--member", "--item",
-            "--reference", "--wait", "--request-timeout");
+            "--reference", "--wait", "--request-timeout", "--startup-jitter", "--shown");
         Map<String, String> given = new HashMap<>();
         for (int at = 0; at < arguments.length; at++) {
             String option = arguments[at];
-            if (option.equals("--no-redeem")) {
+            if (option.equals("--no-redeem") || option.equals("--serve")) {
                 given.put(option, "");
             } else if (!known.contains(option) || ++at == arguments.length) {
                 return null;
@@ -410,8 +464,9 @@ final class Till {
         boolean isComplete = given.containsKey("--url") && given.containsKey("--journal")
             && given.getOrDefault("--wait", "0").matches("[0-9]+")
             && given.getOrDefault("--request-timeout", "0").matches("[0-9]+")
+            && given.getOrDefault("--startup-jitter", "0").matches("[0-9]+")
             && given.getOrDefault("--member", "=").contains("=")
-            && given.containsKey("--contact") != given.containsKey("--member");
+            && (given.containsKey("--serve") || given.containsKey("--contact") != given.containsKey("--member"));
         return isComplete ? given : null;
     }
 
@@ -426,7 +481,8 @@ final class Till {
         Map<String, String> given = readArguments(arguments);
         if (given == null) {
             System.err.println("usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE"
-                + " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]");
+                + " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--startup-jitter MS]"
+                + " [--shown FILE] [--no-redeem] [--serve]");
             System.exit(USAGE);
         }
         Config config = new Config().baseUrl(given.get("--url")).userAgent("ExampleTill/1.0")
@@ -436,6 +492,9 @@ final class Till {
             .apiKey(given.get("--key")).caFile(given.get("--ca"));
         if (given.containsKey("--request-timeout")) {
             config.requestTimeoutMs(Long.parseLong(given.get("--request-timeout")));
+        }
+        if (given.containsKey("--startup-jitter")) {
+            config.startupJitterMs(Long.parseLong(given.get("--startup-jitter")));
         }
         int result;
         // Pending purchases stay in the journal and are resolved after the next start.

@@ -3,13 +3,14 @@
 // A till that sells rewards for points, as a POS vendor would write it in Node.js. It is the till
 // of examples/c, which describes the options and the exit codes.
 
+const fs = require("node:fs");
 const path = require("node:path");
+const readline = require("node:readline");
 const { Action, Client, Code, Declined, NotSent, Pending, PointShopError } = require("engage-point-shop");
 
 const [COMPLETED, FAILED, USAGE, DECLINED, PENDING, NOT_SENT] = [0, 1, 2, 10, 11, 12];
 
-// --- Small helpers
-// --------------------------------------------------------------------------------
+// --- Small helpers -------------------------------------------------------------------------------
 
 /** Prints a problem for the technician: its code, its message and every cause. */
 function showProblem(step, error) {
@@ -45,8 +46,7 @@ const points = (number) => Number(number).toFixed(0);
 /** Returns the option of the longest wait. */
 const waitOf = (given) => ({ waitMs: given["--wait"] && Number(given["--wait"]) });
 
-// --- The steps of a sale
-// --------------------------------------------------------------------------
+// --- The steps of a sale -------------------------------------------------------------------------
 
 /**
  * Acknowledges an outcome that the till has printed. If it fails, the operation is listed again at
@@ -130,13 +130,19 @@ async function redeem(shop, given, contact, assignment) {
   }
 }
 
+/** Adds a line for an earlier purchase to the file of --shown. */
+function noteShown(given, operation) {
+  if ("--shown" in given) fs.appendFileSync(given["--shown"], `${operation.reference ?? ""}\t${operation.outcome}\n`);
+}
+
 /**
  * Shows an operation of an earlier run, and acknowledges it if its outcome is known. After a power
  * cut, this step gives the member the reward.
  */
-async function showEarlier(shop, operation) {
+async function showEarlier(shop, given, operation) {
   const { kind, outcome, operationId } = operation;
   console.log(`Earlier ${kind} ${operationId} (${operation.reference ?? ""}): ${outcome}`);
+  if (kind === "purchase") noteShown(given, operation);
   // The member uses it at the next visit.
   if (kind === "purchase" && outcome === "completed") await printReward(shop, operationId);
   if (operation.needsReview) {
@@ -149,7 +155,7 @@ async function showEarlier(shop, operation) {
 }
 
 /** Shows the operations of an earlier run. The library resolves those that are pending. */
-async function showEarlierSales(shop) {
+async function showEarlierSales(shop, given) {
   let operations;
   try {
     operations = await shop.listUnacknowledged();
@@ -157,7 +163,7 @@ async function showEarlierSales(shop) {
     showProblem("cannot list earlier sales", problemOf(error));
     return [];
   }
-  for (const operation of operations) await showEarlier(shop, operation);
+  for (const operation of operations) await showEarlier(shop, given, operation);
   return operations;
 }
 
@@ -166,7 +172,7 @@ async function showEarlierSales(shop) {
  * that the library has no time to resolve them in the background. A POS that keeps running needs no
  * such step, and no POS takes it at its start: all tills share the requests of one key.
  */
-async function resolveEarlierSales(shop, earlier) {
+async function resolveEarlierSales(shop, given, earlier) {
   const pending = earlier.filter((operation) => operation.outcome === "pending" && !operation.needsReview);
   if (pending.length === 0) return;
   try {
@@ -177,7 +183,7 @@ async function resolveEarlierSales(shop, earlier) {
   for (const { operationId } of pending) {
     try {
       const now = await shop.getOperation(operationId);
-      if (now.outcome !== "pending" && now.acknowledgedAtMs === null) await showEarlier(shop, now);
+      if (now.outcome !== "pending" && now.acknowledgedAtMs === null) await showEarlier(shop, given, now);
     } catch (error) {
       showProblem("cannot read an earlier sale", problemOf(error));
     }
@@ -296,14 +302,41 @@ async function sell(shop, given, contact, earlier) {
   return result;
 }
 
-// --- The program
-// ----------------------------------------------------------------------------------
+/** Finds the member, if the contact's id is not given, and makes the sale. */
+async function sellToMember(shop, given, earlier) {
+  try {
+    return await sell(shop, given, given["--contact"] ?? (await findMember(shop, given["--member"])), earlier);
+  } catch (error) {
+    // The step that failed has printed it.
+    return exitCode(problemOf(error));
+  }
+}
+
+/**
+ * Sells until standard input ends: one line with a sale, one line with its outcome. The library
+ * resolves pending sales in the background, and the next sale shows them.
+ */
+async function serve(shop, given) {
+  const names = { [COMPLETED]: "completed", [DECLINED]: "declined", [PENDING]: "pending", [NOT_SENT]: "notSent" };
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const { contact, item, reference, waitMs } = JSON.parse(line);
+    const earlier = await showEarlierSales(shop, given);
+    const values = { "--contact": contact, "--item": item, "--reference": reference, "--wait": `${waitMs}` };
+    const result = await sellToMember(shop, { ...given, ...values }, earlier);
+    console.log(JSON.stringify({ outcome: names[result] ?? "failed" }));
+  }
+  return COMPLETED;
+}
+
+// --- The program ---------------------------------------------------------------------------------
+
+const TIMES = ["--wait", "--request-timeout", "--startup-jitter"];
 
 function readArguments(words) {
-  const known = ["--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--wait", "--request-timeout"];
+  const known = ["--url", "--key", "--ca", "--journal", "--contact", "--member", "--item", "--reference", "--shown", ...TIMES];
   const given = {};
   for (let at = 0; at < words.length; at++) {
-    if (words[at] === "--no-redeem") {
+    if (["--no-redeem", "--serve"].includes(words[at])) {
       given[words[at]] = "";
     } else if (!known.includes(words[at]) || at + 1 === words.length) {
       return null;
@@ -314,9 +347,9 @@ function readArguments(words) {
   const isComplete =
     "--url" in given &&
     "--journal" in given &&
-    ["--wait", "--request-timeout"].every((time) => /^[0-9]+$/.test(given[time] ?? "0")) &&
+    TIMES.every((time) => /^[0-9]+$/.test(given[time] ?? "0")) &&
     (given["--member"] ?? "=").includes("=") &&
-    "--contact" in given !== "--member" in given;
+    ("--serve" in given || "--contact" in given !== "--member" in given);
   return isComplete ? given : null;
 }
 
@@ -325,7 +358,8 @@ async function main() {
   if (given === null) {
     console.error(
       "usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE" +
-        " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]",
+        " [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--startup-jitter MS]" +
+        " [--shown FILE] [--no-redeem] [--serve]",
     );
     return USAGE;
   }
@@ -339,6 +373,7 @@ async function main() {
       apiKey: given["--key"],
       caFile: given["--ca"],
       requestTimeoutMs: given["--request-timeout"] && Number(given["--request-timeout"]),
+      startupJitterMs: given["--startup-jitter"] && Number(given["--startup-jitter"]),
     });
   } catch (error) {
     showProblem("cannot open the point shop", problemOf(error));
@@ -346,15 +381,10 @@ async function main() {
   }
   // Pending purchases stay in the journal and are resolved after the next start.
   try {
-    const earlier = await showEarlierSales(shop);
-    let result;
-    try {
-      result = await sell(shop, given, given["--contact"] ?? (await findMember(shop, given["--member"])), earlier);
-    } catch (error) {
-      // The step that failed has printed it.
-      result = exitCode(problemOf(error));
-    }
-    await resolveEarlierSales(shop, earlier);
+    if ("--serve" in given) return await serve(shop, given);
+    const earlier = await showEarlierSales(shop, given);
+    const result = await sellToMember(shop, given, earlier);
+    await resolveEarlierSales(shop, given, earlier);
     return result;
   } finally {
     await shop.close();

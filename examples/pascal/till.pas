@@ -196,6 +196,23 @@ begin
   end;
 end;
 
+{ Adds a line for an earlier purchase to the file of --shown. }
+procedure NoteShown(const operation: TEpsJson);
+var
+  name: string;
+  shown: TFileStream;
+begin
+  name := string(Value('--shown'));
+  if name = '' then Exit;
+  if FileExists(name) then shown := TFileStream.Create(name, fmOpenReadWrite) else shown := TFileStream.Create(name, fmCreate);
+  try
+    shown.Seek(0, soEnd);
+    Put(shown, operation.Text('/reference') + #9 + operation.Text('/outcome'));
+  finally
+    shown.Free;
+  end;
+end;
+
 { Shows an operation of an earlier run, and acknowledges it if its outcome is known. After a power
   cut, this step gives the member the reward. }
 procedure ShowEarlier(const operation: TEpsJson);
@@ -206,6 +223,7 @@ begin
   outcome := operation.Text('/outcome');
   id := operation.Text('/operationId');
   Say('Earlier ' + kind + ' ' + id + ' (' + operation.Text('/reference') + '): ' + outcome);
+  if kind = 'purchase' then NoteShown(operation);
   // The member uses it at the next visit.
   if (kind = 'purchase') and (outcome = 'completed') then PrintReward(id);
   if operation.Flag('/needsReview') then
@@ -421,6 +439,55 @@ begin
   if balance >= 0 then Say('The member has ' + Points(balance) + ' points left.');
 end;
 
+{ Finds the member, if the contact's id is not given, and makes the sale. }
+function SellToMember(const earlier: TEpsJson): Integer;
+var
+  contact: UTF8String;
+begin
+  try
+    contact := Value('--contact');
+    if contact = '' then contact := FindMember(Value('--member'));
+    Result := Sell(contact, earlier);
+  except
+    on error: EEpsError do Result := ExitCodeOf(error); // The step that failed has printed it.
+  end;
+end;
+
+{ Sets an argument's value. The last one counts. }
+procedure SetValue(const option, value: string);
+begin
+  if IsGiven(option) then Given.Delete(Given.IndexOfName(option));
+  Given.Add(option + '=' + value);
+end;
+
+{ Sells until standard input ends: one line with a sale, one line with its outcome. The library
+  resolves pending sales in the background, and the next sale shows them. }
+function Serve: Integer;
+var
+  line: UTF8String;
+  sale, earlier: TEpsJson;
+begin
+  while not EOF do
+  begin
+    ReadLn(line);
+    sale := EpsJson(line);
+    earlier := ShowEarlierSales;
+    SetValue('--contact', string(sale.Text('/contact')));
+    SetValue('--item', string(sale.Text('/item')));
+    SetValue('--reference', string(sale.Text('/reference')));
+    SetValue('--wait', string(sale.Text('/waitMs')));
+    case SellToMember(earlier) of
+      COMPLETED: Say('{"outcome": "completed"}');
+      DECLINED: Say('{"outcome": "declined"}');
+      PENDING: Say('{"outcome": "pending"}');
+      NOT_SENT: Say('{"outcome": "notSent"}');
+    else
+      Say('{"outcome": "failed"}');
+    end;
+  end;
+  Result := COMPLETED;
+end;
+
 { --- The program ------------------------------------------------------------------------------- }
 
 function IsNumber(const text: string): Boolean;
@@ -435,7 +502,7 @@ end;
 { Returns whether the arguments are complete. }
 function ReadArguments: Boolean;
 const
-  KNOWN = ' --url --key --ca --journal --contact --member --item --reference --wait --request-timeout ';
+  KNOWN = ' --url --key --ca --journal --contact --member --item --reference --wait --request-timeout --startup-jitter --shown ';
 var
   at: Integer;
   option: string;
@@ -444,20 +511,19 @@ begin
   while at <= ParamCount do
   begin
     option := ParamStr(at);
-    if option = '--no-redeem' then
+    if (option = '--no-redeem') or (option = '--serve') then
       Given.Add(option + '=')
     else if (Pos(' ' + option + ' ', KNOWN) = 0) or (at = ParamCount) then
       Exit(False)
     else
     begin
       Inc(at);
-      // The last one of a repeated argument counts.
-      if IsGiven(option) then Given.Delete(Given.IndexOfName(option));
-      Given.Add(option + '=' + ParamStr(at));
+      SetValue(option, ParamStr(at));
     end;
     Inc(at);
   end;
-  Result := IsGiven('--url') and IsGiven('--journal') and (IsGiven('--contact') <> IsGiven('--member'))
+  Result := IsGiven('--url') and IsGiven('--journal') and (IsGiven('--serve') or (IsGiven('--contact') <> IsGiven('--member')))
+    and (not IsGiven('--startup-jitter') or IsNumber(Given.Values['--startup-jitter']))
     and (not IsGiven('--wait') or IsNumber(Given.Values['--wait']))
     and (not IsGiven('--request-timeout') or IsNumber(Given.Values['--request-timeout']))
     and (not IsGiven('--member') or (Pos('=', Given.Values['--member']) > 0));
@@ -467,7 +533,6 @@ function Run: Integer;
 var
   config: TEpsOptions;
   earlier: TEpsJson;
-  contact: UTF8String;
 begin
   // A relative path would be another journal when the program is started in another folder.
   config := EpsOptions.Text('baseUrl', Value('--url')).Text('userAgent', 'ExampleTill/1.0')
@@ -475,6 +540,7 @@ begin
   if IsGiven('--key') then config := config.Text('apiKey', Value('--key'));
   if IsGiven('--ca') then config := config.Text('caFile', Value('--ca'));
   if IsGiven('--request-timeout') then config := config.Json('requestTimeoutMs', Value('--request-timeout'));
+  if IsGiven('--startup-jitter') then config := config.Json('startupJitterMs', Value('--startup-jitter'));
   try
     Shop := TEpsClient.Create(config);
   except
@@ -486,14 +552,9 @@ begin
   end;
   // Pending purchases stay in the journal and are resolved after the next start.
   try
+    if IsGiven('--serve') then Exit(Serve);
     earlier := ShowEarlierSales;
-    try
-      contact := Value('--contact');
-      if contact = '' then contact := FindMember(Value('--member'));
-      Result := Sell(contact, earlier);
-    except
-      on error: EEpsError do Result := ExitCodeOf(error); // The step that failed has printed it.
-    end;
+    Result := SellToMember(earlier);
     ResolveEarlierSales(earlier);
   finally
     Shop.Free;
@@ -512,7 +573,8 @@ begin
   else
   begin
     Put(Errors, 'usage: till --url URL --key KEY --journal FILE --contact GUID | --member KEY=VALUE' +
-      ' [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--no-redeem]');
+      ' [--ca FILE] [--item GUID] [--reference TEXT] [--wait MS] [--request-timeout MS] [--startup-jitter MS]' +
+      ' [--shown FILE] [--no-redeem] [--serve]');
     ExitCode := USAGE;
   end;
 end.

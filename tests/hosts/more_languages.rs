@@ -34,6 +34,12 @@ macro_rules! language {
 
             #[test]
             #[ignore = $reason]
+            fn resident_till_is_certified() {
+                example_tills::certify_resident_till($language);
+            }
+
+            #[test]
+            #[ignore = $reason]
             fn lifetimes_are_as_the_header_states() {
                 lifetimes::run_lifetimes(&[$language]);
             }

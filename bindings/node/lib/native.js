@@ -111,8 +111,7 @@ async function quick(name, given) {
   return library().result(await pending(name, [...given, buffer]), buffer);
 }
 
-// --- Calls that wait
-// ------------------------------------------------------------------------------
+// --- Calls that wait -----------------------------------------------------------------------------
 
 // Node has few threads for files and calls. One stays free, so that a call that waits for the
 // network holds up neither files nor the calls of the journal.
@@ -169,8 +168,7 @@ function turn(signal, isFirst) {
   });
 }
 
-// --- The functions that the library calls
-// ---------------------------------------------------------
+// --- The functions that the library calls --------------------------------------------------------
 
 // Weak, so that a function that refers to its client does not keep the client open.
 const used = new Map();
