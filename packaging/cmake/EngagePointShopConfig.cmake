@@ -3,7 +3,7 @@
 get_filename_component(_eps_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
 if(NOT TARGET EngagePointShop::shared)
-  add_library(EngagePointShop::shared SHARED IMPORTED)
+  add_library(EngagePointShop::shared SHARED IMPORTED GLOBAL)
   set_target_properties(EngagePointShop::shared PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${_eps_prefix}/include")
   if(WIN32)
     if(MSVC)
@@ -21,7 +21,7 @@ if(NOT TARGET EngagePointShop::shared)
 endif()
 
 if(NOT WIN32 AND NOT TARGET EngagePointShop::static)
-  add_library(EngagePointShop::static STATIC IMPORTED)
+  add_library(EngagePointShop::static STATIC IMPORTED GLOBAL)
   set_target_properties(EngagePointShop::static PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${_eps_prefix}/include"
     IMPORTED_LOCATION "${_eps_prefix}/lib/libengage_point_shop.a"

@@ -110,9 +110,11 @@ const PLACES: &[&str] = &[
     "Cargo.toml",
 ];
 
-const TEXT: &[&str] =
-    &["rs", "c", "h", "hpp", "cpp", "cs", "py", "md", "toml", "html", "js", "css", "json", "conf", "sh"];
-const CODE: &[&str] = &["rs", "c", "h", "hpp", "cpp", "cs", "py"];
+const TEXT: &[&str] = &[
+    "rs", "c", "h", "hpp", "cpp", "cs", "py", "java", "js", "ts", "pas", "go", "lua", "md", "toml", "html", "css",
+    "json", "conf", "sh",
+];
+const CODE: &[&str] = &["rs", "c", "h", "hpp", "cpp", "cs", "py", "java", "js", "ts", "pas", "go", "lua"];
 
 /// In characters.
 const MAX_COMMENT_LINE: usize = 100;

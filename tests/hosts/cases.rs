@@ -1,7 +1,7 @@
 //! The shared cases of `cases.json`: a call, the server's response, and the expected code and
 //! fields. The same cases run from C, C++, C#, Python and Rust.
 
-use crate::languages::ALL;
+use crate::languages::{ALL, Language};
 use crate::tools::{root, stdout};
 use engage_point_shop::code::{self, TABLE};
 use engage_point_shop::{AssignmentId, Client, Code, ContactId, Error, ItemId, OperationId};
@@ -160,13 +160,18 @@ fn fault(case: &Value, actual: &CaseResult) -> Option<String> {
 
 #[test]
 fn shared_cases_have_equal_results_in_every_language() {
+    run_cases(&ALL);
+}
+
+/// Runs every case in Rust and in these languages.
+pub fn run_cases(languages: &[Language]) {
     let file = root().join("tests/hosts/cases.json");
     let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let url = serve(&cases);
     let runs: Vec<(String, Vec<CaseResult>)> = thread::scope(|scope| {
         let of_rust = || cases.iter().enumerate().map(|(number, case)| make(&url, number, case)).collect();
         let rust = scope.spawn(of_rust);
-        let hosts = ALL.map(|language| {
+        let hosts = languages.iter().map(|language| {
             let (file, url) = (&file, &url);
             scope.spawn(move || {
                 let printed = stdout(language.program("cases").arg(file).arg(url));
@@ -178,7 +183,8 @@ fn shared_cases_have_equal_results_in_every_language() {
                 (format!("{language:?}"), printed.lines().map(actual).collect::<Vec<_>>())
             })
         });
-        let hosts = hosts.map(|host| host.join().unwrap());
+        let hosts: Vec<_> = hosts.collect();
+        let hosts = hosts.into_iter().map(|host| host.join().unwrap());
         std::iter::once(("Rust".to_owned(), rust.join().unwrap())).chain(hosts).collect()
     });
     let mut faults = Vec::new();

@@ -187,11 +187,16 @@ fn live(language: Language) -> Vec<Run> {
 
 #[test]
 fn example_till_prints_the_same_in_every_language() {
+    run_stories(&ALL);
+}
+
+/// Runs the story in each language, and compares it with the first one's.
+pub fn run_stories(languages: &[Language]) {
     let stories: Vec<Vec<Run>> = thread::scope(|scope| {
-        let tills = ALL.map(|language| scope.spawn(move || live(language)));
+        let tills: Vec<_> = languages.iter().map(|language| scope.spawn(|| live(*language))).collect();
         tills.into_iter().map(|till| till.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
-    for (language, story) in ALL.iter().zip(&stories) {
+    for (language, story) in languages.iter().zip(&stories) {
         assert_eq!(story.len(), stories[0].len());
         for (run, of_c) in story.iter().zip(&stories[0]) {
             assert_eq!(run, of_c, "{language:?}");
@@ -225,13 +230,16 @@ fn is_certified(language: Language, till: certify::Till) {
 #[test]
 fn example_till_is_certified_in_every_language() {
     thread::scope(|scope| {
-        ALL.iter().filter(|language| **language != Language::C).for_each(|language| {
-            scope.spawn(|| {
-                let sale = "--contact {contact} --item {item} --reference {reference} --wait {wait}";
-                is_certified(*language, Template::new(command_line(*language, sale)).unwrap().into());
-            });
-        });
+        for language in ALL.into_iter().filter(|language| *language != Language::C) {
+            scope.spawn(move || certify_till(language));
+        }
     });
+}
+
+/// Runs every scenario of the sandbox against a till.
+pub fn certify_till(language: Language) {
+    let sale = "--contact {contact} --item {item} --reference {reference} --wait {wait}";
+    is_certified(language, Template::new(command_line(language, sale)).unwrap().into());
 }
 
 /// The till keeps running, is killed at each power cut, and resolves in the background.
@@ -239,10 +247,13 @@ fn example_till_is_certified_in_every_language() {
 fn resident_example_till_is_certified_in_every_language() {
     thread::scope(|scope| {
         for language in ALL {
-            scope.spawn(move || {
-                let start = Template::new(command_line(language, "--startup-jitter 0 --serve")).unwrap();
-                is_certified(language, certify::Till::Resident(Resident { start, kill: None, sell: Sell::Lines }));
-            });
+            scope.spawn(move || certify_resident_till(language));
         }
     });
+}
+
+/// Runs every scenario against a till that keeps running.
+pub fn certify_resident_till(language: Language) {
+    let start = Template::new(command_line(language, "--startup-jitter 0 --serve")).unwrap();
+    is_certified(language, certify::Till::Resident(Resident { start, kill: None, sell: Sell::Lines }));
 }

@@ -13,13 +13,23 @@ pub enum Language {
     Cpp,
     CSharp,
     Python,
+    Java,
+    Node,
+    Pascal,
 }
 
+/// The languages of every test run. The others run with `cargo xtask test --target java`.
 pub const ALL: [Language; 4] = [Language::C, Language::Cpp, Language::CSharp, Language::Python];
 
 impl Language {
     /// Returns a program of `examples/` or of this folder, by its name in every language.
     pub fn program(self, name: &str) -> Command {
+        match self {
+            Language::Java => return java(name),
+            Language::Node => return node(name),
+            Language::Pascal => return Command::new(PASCAL.join(name)),
+            _ => {}
+        }
         let built = built();
         match self {
             Language::C => Command::new(built.join("c").join(name)),
@@ -30,8 +40,32 @@ impl Language {
                 python.arg(source(&format!("{name}.py")));
                 python
             }
+            Language::Java | Language::Node | Language::Pascal => unreachable!("it has its own folder"),
         }
     }
+}
+
+/// The jar of JNA, as Debian installs it.
+pub const JNA: &str = "/usr/share/java/jna.jar";
+
+/// A Java program with the jar as it is shipped.
+fn java(name: &str) -> Command {
+    let mut java = Command::new("java");
+    let folder = JAVA.display();
+    java.args(["-XX:TieredStopAtLevel=1", "-cp"]).arg(format!("{folder}:{folder}/{}.jar:{JNA}", stem()));
+    java.arg(name[..1].to_uppercase() + &name[1..]);
+    java
+}
+
+/// A Node.js program beside the installed package.
+fn node(name: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg("--expose-gc").arg(NODE.join(format!("{name}.js")));
+    node
+}
+
+fn stem() -> String {
+    format!("engage-point-shop-{}", engage_point_shop::VERSION)
 }
 
 /// A C# program, run by Mono.
@@ -49,9 +83,62 @@ pub fn built() -> &'static Path {
 /// The built programs of every language.
 const PROGRAMS: &[&str] = &["till", "cases", "lifetimes"];
 
+/// Makes an empty folder beside this test.
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::current_exe().unwrap().with_extension(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The jar, and the programs that were compiled against it.
+pub static JAVA: LazyLock<PathBuf> = LazyLock::new(|| {
+    let built = folder("java");
+    let mut jar = Command::new("python3");
+    jar.arg(root().join("bindings/java/build_jar.py")).args(["--jna", JNA]);
+    jar.arg(format!("--library=linux-x64={}", library("libengage_point_shop.so").display())).arg("--out").arg(&built);
+    let jar = stdout(&mut jar);
+    let mut javac = Command::new("javac");
+    // Programs for Java 8, with every warning an error.
+    javac.args(["--release", "8", "-Xlint:all,-options", "-Werror", "-encoding", "UTF-8", "-cp"]);
+    javac.arg(format!("{}:{JNA}", jar.trim())).arg("-d").arg(&built);
+    run(javac.args(["Till.java", "Cases.java", "Lifetimes.java"].map(source)));
+    built
+});
+
+/// A folder in which npm has installed the package, with the programs.
+pub static NODE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let built = folder("node");
+    let mut pack = Command::new("node");
+    pack.arg(root().join("bindings/node/pack.js")).arg("--out").arg(&built);
+    pack.arg(format!("--library=linux-x64={}", library("libengage_point_shop.so").display()));
+    let package = stdout(&mut pack);
+    fs::write(built.join("package.json"), "{\"private\": true}").unwrap();
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "typescript@5.9", "@types/node@20"]);
+    run(npm.arg(package.trim()).current_dir(&built));
+    for name in PROGRAMS.iter().map(|name| format!("{name}.js")) {
+        fs::copy(source(&name), built.join(name)).unwrap();
+    }
+    built
+});
+
+/// The compiled programs, with the library beside them.
+pub static PASCAL: LazyLock<PathBuf> = LazyLock::new(|| {
+    let built = folder("pascal");
+    fs::copy(library("libengage_point_shop.so"), built.join("libengage_point_shop.so")).unwrap();
+    for name in PROGRAMS {
+        let mut fpc = Command::new("fpc");
+        // Every warning and hint is an error too.
+        fpc.args(["-l-", "-v0ewh", "-Sehw", "-O1", "-gl"]);
+        fpc.arg(format!("-Fu{}", root().join("bindings/pascal").display())).arg(format!("-FE{}", built.display()));
+        run(fpc.arg(source(&format!("{name}.pas"))));
+    }
+    built
+});
+
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let built = std::env::current_exe().unwrap().with_extension("programs");
-    let _ = fs::remove_dir_all(&built);
+    let built = folder("programs");
     // Under the name of its ABI, as it is installed.
     fs::create_dir_all(built.join("lib")).unwrap();
     fs::copy(library("libengage_point_shop.so"), built.join("lib/libengage_point_shop.so.1")).unwrap();
@@ -69,6 +156,8 @@ fn source(name: &str) -> PathBuf {
     let language = match extension {
         "cs" => "csharp",
         "py" => "python",
+        "js" => "node",
+        "pas" => "pascal",
         other => other,
     };
     let places = [root().join("examples").join(language).join(name), root().join("tests/hosts").join(name)];

@@ -1,6 +1,6 @@
-//! The programs around the library: the bindings in C, C++, C# (Mono) and Python, and the sandbox's
-//! commands and dashboard. Each language has its own compiler or runtime here, the binding as it is
-//! shipped, and the shared library as cargo built it.
+//! The programs around the library: the bindings in C, C++, C# (Mono), Python, Java, Node.js and
+//! Pascal, and the sandbox's commands and dashboard. Each language has its own compiler or runtime
+//! here, the binding as it is shipped, and the shared library as cargo built it.
 #![cfg(unix)]
 
 mod browser;
@@ -10,6 +10,7 @@ mod dashboard;
 mod example_tills;
 mod languages;
 mod lifetimes;
+mod more_languages;
 mod mutated_tills;
 mod signals;
 #[path = "../support/mod.rs"]

@@ -2,6 +2,11 @@
 //! cbindgen writes the functions; the introduction and the constants are added here.
 
 mod bindings;
+mod functions;
+mod java;
+mod node;
+mod pascal;
+mod schema;
 
 use crate::run::{Result, root};
 use engage_point_shop::code::{Action, Row, TABLE};
@@ -59,7 +64,15 @@ pub fn run(check: bool) -> Result {
     update("docs/log-events.md", check, |found| between(found, events, &events_table()))?;
     update("include/engage_point_shop.hpp", check, |found| between(found, lists, &bindings::cpp()))?;
     update("bindings/csharp/Codes.cs", check, |_| Ok(bindings::csharp()))?;
-    update("bindings/python/engage_point_shop/codes.py", check, |_| Ok(bindings::python()))
+    update("bindings/python/engage_point_shop/codes.py", check, |_| Ok(bindings::python()))?;
+    let (functions, schema) = (functions::functions(&header()?), schema::Schema::read()?);
+    for (path, text) in java::files(&functions, &schema).into_iter().chain(node::files(&functions, &schema)) {
+        update(&path, check, |_| Ok(text))?;
+    }
+    let places = ("  // Functions: written by `cargo xtask header`.\n", "  // End of functions.");
+    update("bindings/pascal/engagepointshop.pas", check, |found| {
+        between(&between(found, lists, &pascal::declarations(&functions))?, places, &pascal::searches(&functions))
+    })
 }
 
 /// Writes a file's new text, which `wanted` makes of its present text. With `check` a difference

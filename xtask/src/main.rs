@@ -35,7 +35,7 @@ enum Command {
     /// Runs all tests, as CI does
     Test {
         /// Tests only this target's package: linux-x64, linux-arm64, win-x64, win-x86, here,
-        /// cargo-c
+        /// cargo-c; or only these bindings: java, node, pascal, other
         #[arg(long)]
         target: Option<String>,
         /// Tests every target's package
@@ -76,7 +76,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Makes the packages in dist/: archives, wheels and the NuGet package
+    /// Makes the packages in dist/: archives, wheels, and with `all` the NuGet package, the jar,
+    /// the npm package and the Pascal unit
     Package {
         /// linux-x64, linux-arm64, win-x64, win-x86, win7-x64, win7-x86, or all
         target: String,

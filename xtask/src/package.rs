@@ -1,19 +1,21 @@
 //! Makes the packages that a POS vendor installs: an archive and a Python wheel for each target,
-//! one NuGet package. An archive holds the library, headers, CMake and pkg-config files, licences
-//! and a bill of materials. The needs and the exports of each library are checked on the library
-//! itself.
+//! one NuGet package, one jar, one npm package and the Pascal unit. An archive holds the library,
+//! headers, CMake and pkg-config files, licences and a bill of materials. The needs and the exports
+//! of each library are checked on the library itself.
 
 pub mod artefact;
+pub mod bindings;
 mod build;
 pub mod consumer;
+mod deb;
 mod layout;
 mod notices;
 pub mod nuget;
 mod page;
 pub mod target;
 
-pub use build::{Built, with_faults, zig};
-use build::{build, from_debug};
+use build::build;
+pub use build::{Built, from_debug, with_faults, zig};
 
 use crate::run::{Result, output, root, run, target as target_folder};
 use crate::setup;
@@ -30,7 +32,7 @@ pub fn dist() -> PathBuf {
     root().join("dist")
 }
 
-/// Packages one target, or all targets and the NuGet package.
+/// Packages one target, or all targets and the packages of the bindings.
 pub fn run_package(name: &str) -> Result {
     if name == "all" { package_all().map(drop) } else { package(Target::named(name)?).map(drop) }
 }
@@ -38,8 +40,11 @@ pub fn run_package(name: &str) -> Result {
 pub fn package_all() -> Result<Vec<Built>> {
     let _ = fs::remove_dir_all(dist());
     let built: Vec<Built> = TARGETS.iter().map(package).collect::<Result<_>>()?;
-    let package = nuget::pack(&built, &dist())?;
-    println!("packaged {}", shown(&package)?);
+    let mut packages = vec![nuget::pack(&built, &dist())?];
+    packages.extend(bindings::pack(&built, &dist())?);
+    for package in &packages {
+        println!("packaged {}", shown(package)?);
+    }
     checksums()?;
     Ok(built)
 }
@@ -60,7 +65,8 @@ pub fn package(target: &'static Target) -> Result<Built> {
     Ok(built)
 }
 
-/// Writes the archive and the wheel of a build. The same files give the same bytes.
+/// Writes the archive, the Debian packages and the wheel of a build. The same files give the same
+/// bytes.
 pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
     make(into)?;
     let target = built.target;
@@ -73,6 +79,7 @@ pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
         notices::write_tool(target, &tree.join("share/eps"))?;
     }
     let mut packages = vec![archive(&work, &stem, target.is_windows(), into)?];
+    packages.extend(deb::pack(built, &tree, into)?);
     if let Some(platform) = target.wheel {
         let mut wheel = Command::new("python3");
         wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", platform]);

@@ -51,12 +51,49 @@ pub const TEST: &[Need] = &[
     need("abidiff", "abigail-tools", &["abidiff", "--version"]),
 ];
 
+/// The tools of the Java binding. Maven's plugins and JNA are Debian's too.
+pub const JAVA: &[Need] = &[
+    need("a JDK of 16 or newer", "default-jdk-headless", &["javac", "--release", "16", "--version"]),
+    need("JNA", "libjna-java", &["test", "-e", "/usr/share/java/jna.jar"]),
+    need("JNA's native part", "libjna-jni", &["sh", "-c", "ls /usr/lib/*/jni/libjnidispatch*.so"]),
+    need("Maven", "maven", &["mvn", "--version"]),
+    need(
+        "Maven's dependency plugin",
+        "libmaven-dependency-plugin-java",
+        &["test", "-d", "/usr/share/maven-repo/org/apache/maven/plugins/maven-dependency-plugin"],
+    ),
+];
+
+/// The tools of the Node.js binding. koffi and TypeScript come from npm.
+pub const NODE: &[Need] = &[
+    need("Node.js of 18 or newer", "nodejs", &["node", "-e", "process.exit(typeof fetch === 'function' ? 0 : 1)"]),
+    need("npm", "npm", &["npm", "--version"]),
+];
+
+/// The tools of the Pascal unit.
+pub const PASCAL: &[Need] = &[
+    need("Free Pascal", "fp-compiler", &["fpc", "-iV"]),
+    need("Free Pascal's units", "fp-units-fcl", &["sh", "-c", "ls /usr/lib/*/fpc/*/units/*/fcl-base/syncobjs.ppu"]),
+];
+
+/// The tools of the page about other languages.
+pub const OTHER: &[Need] = &[need("Go", "golang-go", &["go", "version"]), need("LuaJIT", "luajit", &["luajit", "-v"])];
+
 /// The further tools of packaging.
-pub const PACKAGE: &[Need] = &[need("zip", "zip", &["zip", "-v"]), need("unzip", "unzip", &["unzip", "-v"])];
+pub const PACKAGE: &[Need] = &[
+    need("zip", "zip", &["zip", "-v"]),
+    need("unzip", "unzip", &["unzip", "-v"]),
+    need("dpkg-deb", "dpkg", &["dpkg-deb", "--version"]),
+];
 
 /// The tools that build a program from an installed package.
-pub const CONSUMER: &[Need] =
-    &[need("CMake", "cmake", &["cmake", "--version"]), need("ninja", "ninja-build", &["ninja", "--version"])];
+pub const CONSUMER: &[Need] = &[
+    need("CMake", "cmake", &["cmake", "--version"]),
+    need("ninja", "ninja-build", &["ninja", "--version"]),
+    need("dpkg-deb", "dpkg", &["dpkg-deb", "--version"]),
+    need("unshare", "util-linux", &["unshare", "--version"]),
+    need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]),
+];
 
 /// The further tools of the bench.
 pub const BENCH: &[Need] = &[

@@ -2,6 +2,7 @@
 //! them, the C harness and the POS programs of `examples/` against the sandbox.
 //! Windows programs run under Wine, ARM64 programs under qemu. `docs/targets.md` has the results.
 
+mod languages;
 mod machine;
 mod pos;
 mod windows;
@@ -22,13 +23,14 @@ use std::time::Instant;
 /// Tests one target; without a name, all targets, the NuGet package and `cargo cinstall`.
 ///
 /// `here` tests this machine's package with the debug library, which takes seconds. `cargo-c`
-/// tests `cargo cinstall`.
+/// tests `cargo cinstall`. `java`, `node`, `pascal` and `other` test the bindings of a language.
 pub fn run_targets(name: Option<&str>) -> Result {
     setup::install(&[setup::DEMO, setup::TEST, setup::PACKAGE, setup::CONSUMER])?;
     run(cargo().args(["build", "--workspace"]))?;
     match name {
         Some("here") => return consumer::try_debug(),
         Some("cargo-c") => return cargo_c(),
+        Some(name) if languages::try_named(name)? => return Ok(()),
         _ => {}
     }
     let packaged = match name {
@@ -39,6 +41,9 @@ pub fn run_targets(name: Option<&str>) -> Result {
     let package = nuget::pack(&packaged, &again)?;
     if name.is_none() {
         package::same_bytes(&package, &dist())?;
+        for package in package::bindings::pack(&packaged, &again)? {
+            package::same_bytes(&package, &dist())?;
+        }
     }
     for built in &packaged {
         let began = Instant::now();
@@ -47,6 +52,7 @@ pub fn run_targets(name: Option<&str>) -> Result {
         println!("{}: passed in {:.0} s\n", built.target.name, began.elapsed().as_secs_f64());
     }
     if name.is_none() {
+        languages::try_all()?;
         cargo_c()?;
     }
     println!("targets: {} passed, 0 failed", packaged.len());

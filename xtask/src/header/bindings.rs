@@ -6,8 +6,8 @@ use engage_point_shop::code::Row;
 use engage_point_shop::ffi::EPS_ABI_VERSION;
 use std::fmt::Write;
 
-const ACTION: &str = "Who acts on a code. An action that is newer than this binding is the administrator's.";
-const CODES: &str = "The results of a call. A newer library may return other numbers.";
+pub const ACTION: &str = "Who acts on a code. An action that is newer than this binding is the administrator's.";
+pub const CODES: &str = "The results of a call. A newer library may return other numbers.";
 
 /// Returns the part of `include/engage_point_shop.hpp` between its marks.
 pub fn cpp() -> String {
@@ -105,29 +105,29 @@ pub fn python() -> String {
 }
 
 /// A name, its number and its meaning.
-struct Entry {
-    macro_name: String,
+pub struct Entry {
+    pub macro_name: String,
     /// Without the macro's prefix: `NOT_SENT`.
-    short: String,
-    number: i32,
-    meaning: &'static str,
+    pub short: String,
+    pub number: i32,
+    pub meaning: &'static str,
     /// The meaning of the class, at the class's first code.
-    class: Option<&'static str>,
+    pub class: Option<&'static str>,
 }
 
 fn entry(prefix: &str, short: &str, number: i32, meaning: &'static str) -> Entry {
     Entry { macro_name: format!("{prefix}{short}"), short: short.to_owned(), number, meaning, class: None }
 }
 
-fn outcomes() -> Vec<Entry> {
+pub fn outcomes() -> Vec<Entry> {
     OUTCOMES.iter().map(|(outcome, name, meaning)| entry("EPS_OUTCOME_", name, *outcome as i32, meaning)).collect()
 }
 
-fn levels() -> Vec<Entry> {
+pub fn levels() -> Vec<Entry> {
     LEVELS.iter().map(|(level, name, meaning)| entry("EPS_LOG_", name, *level as i32, meaning)).collect()
 }
 
-fn codes() -> Vec<Entry> {
+pub fn codes() -> Vec<Entry> {
     let mut entries = Vec::new();
     for (class, meaning) in CLASSES {
         let of = |row: &Row| entry("EPS_", row.name.trim_start_matches("EPS_"), row.code.number(), row.meaning);
@@ -141,7 +141,7 @@ fn codes() -> Vec<Entry> {
 }
 
 /// Returns `tell_member` for `tellMember`; `continue_`, because `continue` is a keyword.
-fn snake(name: &str) -> String {
+pub fn snake(name: &str) -> String {
     let mut text = String::new();
     for letter in name.chars() {
         if letter.is_ascii_uppercase() {
@@ -169,6 +169,15 @@ mod tests {
     #[test]
     fn bindings_every_code_is_listed_with_its_number() {
         let (cpp, csharp, python) = (cpp(), csharp(), python());
+        let schema = super::super::schema::Schema::read().unwrap();
+        let generated = |files: Vec<(String, String)>, end: &str| {
+            files.into_iter().find(|(path, _)| path.ends_with(end)).unwrap().1
+        };
+        let java = generated(super::super::java::files(&[], &schema), "/Code.java");
+        let actions = generated(super::super::java::files(&[], &schema), "/Action.java");
+        let node = generated(super::super::node::files(&[], &schema), "/codes.js");
+        let types = generated(super::super::node::files(&[], &schema), "/types.d.ts");
+        let pascal = super::super::pascal::declarations(&[]);
         for row in TABLE {
             let short = row.name.trim_start_matches("EPS_");
             let number = row.code.number();
@@ -180,11 +189,17 @@ mod tests {
             );
             assert_eq!(csharp.matches(&format!(" {} = {number},", camel(short))).count(), 1, "{}", row.name);
             assert_eq!(python.matches(&format!("    {short} = {number}\n")).count(), 1, "{}", row.name);
+            assert_eq!(java.matches(&format!(" int {short} = {number};")).count(), 1, "{}", row.name);
+            assert_eq!(node.matches(&format!("  {short}: {number},\n")).count(), 1, "{}", row.name);
+            assert_eq!(types.matches(&format!(" {short}: {number};\n")).count(), 1, "{}", row.name);
+            assert_eq!(pascal.matches(&format!("  {} = {number};\n", row.name)).count(), 1, "{}", row.name);
             // The lists of actions are complete.
             let action = row.action();
             assert!(cpp.contains(&format!("{{\"{}\", Action::", action.name())), "{action:?}");
             assert!(csharp.contains(&format!("        {action:?},")), "{action:?}");
             assert!(python.contains(&format!(" = \"{}\"\n", action.name())), "{action:?}");
+            assert!(actions.contains(&format!("(\"{}\"),", action.name())), "{action:?}");
+            assert!(node.contains(&format!(": \"{}\",", action.name())), "{action:?}");
         }
     }
 }

@@ -148,8 +148,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
     let archive = made.join("closed").join("libengage_point_shop.a");
     make(&made.join("closed"))?;
     static_library::close(&made.join("libengage_point_shop.a"), &archive, target.binutils)?;
-    let native =
-        fs::read_to_string(&native).map_err(|error| format!("{}: {error}", native.display()))?.trim().to_owned();
+    let native = native_libraries(&native)?;
     let mut tool = compiler_of(target, &into, &["--package", "eps", "--bin", "eps"])?;
     run(tool.args(["--target", &triple(target)]))?;
     Ok(Built {
@@ -215,6 +214,14 @@ fn import_library(target: &Target, made: &Path) -> Result<PathBuf> {
     Ok(library)
 }
 
+/// Reads the list of rustc. The C compiler links its own unwinder and the C library: a system
+/// without `libgcc_s` has none to name, and a static program cannot have it.
+fn native_libraries(list: &Path) -> Result<String> {
+    let text = fs::read_to_string(list).map_err(|error| format!("{}: {error}", list.display()))?;
+    let named = text.split_whitespace().filter(|library| !["-lgcc_s", "-lc"].contains(library));
+    Ok(named.collect::<Vec<_>>().join(" "))
+}
+
 /// Returns the debug build of this machine, for a quick test of a package's layout. Never shipped.
 pub fn from_debug(into: &Path) -> Result<Built> {
     let target = &TARGETS[0];
@@ -227,7 +234,7 @@ pub fn from_debug(into: &Path) -> Result<Built> {
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc.args(["--crate-type", "staticlib", "--out-dir"]).arg(into).arg("--print");
     output(rustc.arg(format!("native-static-libs={}", native.display())).arg(&empty))?;
-    let native = fs::read_to_string(&native).map_err(|error| error.to_string())?.trim().to_owned();
+    let native = native_libraries(&native)?;
     let shared = made.join("libengage_point_shop.so");
     let tool = Some(made.join("eps"));
     Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None, tool })

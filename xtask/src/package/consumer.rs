@@ -30,8 +30,89 @@ pub fn try_debug() -> Result {
     use_installed(built.target, &installed, &work, &Runner::default())?;
     page::follow(&installed, &work)?;
     let (once, twice) = (work.join("once"), work.join("twice"));
-    pack(&built, &once)?;
-    packs_the_same(&built, &once, &twice)
+    let packages = pack(&built, &once)?;
+    packs_the_same(&built, &once, &twice)?;
+    with_package_managers(&installed, &packages, &work)
+}
+
+/// The conan that reads the recipe.
+const CONAN: &str = "conan==2.34.0";
+
+/// Uses the package as CMake's FetchContent, Debian's dpkg and Conan install it.
+fn with_package_managers(installed: &Path, packages: &[PathBuf], work: &Path) -> Result {
+    let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
+    let bought = |program: &mut Command, journal: &str| -> Result {
+        program.arg(&sandbox.https).arg(&sandbox.ca).arg(&sandbox.key).arg(work.join(journal)).current_dir(work);
+        let printed = output(program)?;
+        let due = format!("bought with {}", super::VERSION);
+        if printed.trim_end().ends_with(&due) { Ok(()) } else { Err(format!("{due:?} was due, not {printed:?}")) }
+    };
+    let fetched = fetch(&packages[0], work)?;
+    for name in ["fetched-shared", "fetched-static"] {
+        bought(&mut Command::new(fetched.join(name)), &format!("{name}.db"))?;
+    }
+    bought(&mut in_debian(packages, work)?, "debian.db")?;
+    conan(installed, work)?;
+    println!("linux-x64: FetchContent, dpkg and Conan installed the package");
+    Ok(())
+}
+
+/// Builds a program whose CMake project takes the archive.
+fn fetch(archive: &Path, work: &Path) -> Result<PathBuf> {
+    let build = work.join("fetch");
+    let mut configure = Command::new("cmake");
+    configure.args(["-G", "Ninja", "-S"]).arg(root().join("tests/packages/fetch")).arg("-B").arg(&build);
+    output(configure.arg(format!("-DARCHIVE={}", archive.display())))?;
+    output(Command::new("cmake").arg("--build").arg(&build))?;
+    Ok(build)
+}
+
+/// Returns a command that installs the Debian packages, builds a program and runs it. What it
+/// installs is in a layer over the system, which ends with the command. It needs root.
+fn in_debian(packages: &[PathBuf], work: &Path) -> Result<Command> {
+    const SCRIPT: &str = r#"set -e
+layer=$1 source=$2; shift 2
+mount -t tmpfs layer "$layer"
+for folder in usr etc var; do
+    mkdir -p "$layer/$folder" "$layer/$folder-work"
+    mount -t overlay layer -o "lowerdir=/$folder,upperdir=$layer/$folder,workdir=$layer/$folder-work" "/$folder"
+done
+dpkg -i "$1" "$2" >&2; shift 2
+cc "$source" $(pkg-config --cflags --libs engage_point_shop) -o "$layer/installed"
+"$layer/installed" "$@"
+dpkg -r libengage-point-shop-dev libengage-point-shop1 >&2
+test ! -e /usr/lib/libengage_point_shop.so.1
+"#;
+    let layer = work.join("layer");
+    make(&layer)?;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", SCRIPT, "sh"]).arg(layer).arg(source());
+    command.args(packages.iter().filter(|package| package.extension().is_some_and(|end| end == "deb")));
+    Ok(command)
+}
+
+/// Installs the unpacked archive by the recipe into an empty cache. Its test package runs programs.
+fn conan(installed: &Path, work: &Path) -> Result {
+    let venv = target_folder().join("conan");
+    if !venv.join("bin/conan").exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", CONAN]))?;
+    }
+    let conan = || {
+        let mut conan = Command::new(venv.join("bin/conan"));
+        conan.env("CONAN_HOME", work.join("conan")).current_dir(work);
+        conan
+    };
+    // The recipe makes folders beside itself.
+    let recipe = work.join("recipe");
+    run(Command::new("cp").arg("-r").arg(root().join("packaging/conan")).arg(&recipe))?;
+    output(conan().args(["profile", "detect"]))?;
+    let mut export = conan();
+    export.arg("export-pkg").arg(&recipe).args(["--version", super::VERSION, "-vwarning", "-o"]);
+    let ended = export.arg(format!("&:archive={}", installed.display())).output().map_err(|error| error.to_string())?;
+    let printed = [ended.stdout, ended.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    let works = printed.matches(&format!("engage-point-shop {} works", super::VERSION)).count();
+    if works == 2 { Ok(()) } else { Err(format!("The test package of Conan printed {printed}")) }
 }
 
 /// Makes an empty folder below the target folder.
@@ -86,12 +167,21 @@ pub fn run_by(runner: &Runner, program: &Path) -> Command {
 
 fn with_pkg_config(target: &Target, installed: &Path, work: &Path) -> Result<Vec<PathBuf>> {
     let mut programs = Vec::new();
-    for (package, name) in
-        [("engage_point_shop", "pkg-config-shared"), ("engage_point_shop-static", "pkg-config-static")]
-    {
+    for (arguments, name) in [
+        ("engage_point_shop", "pkg-config-shared"),
+        ("engage_point_shop-static", "pkg-config-static"),
+        // Without any shared library, also of the system.
+        ("--static engage_point_shop", "pkg-config-all-static"),
+    ] {
         let mut pkg_config = Command::new("pkg-config");
         pkg_config.env("PKG_CONFIG_LIBDIR", installed.join("lib/pkgconfig")).env("PKG_CONFIG_PATH", "");
-        let flags = output(pkg_config.args(["--cflags", "--libs", package]))?;
+        let flags = output(pkg_config.args(["--cflags", "--libs"]).args(arguments.split(' ')))?;
+        // Systems without libgcc_s have no library of that name, and the compiler links its own
+        // part. An old C library needs its parts named.
+        if flags.contains("gcc_s") || (name != "pkg-config-shared" && !flags.contains("-lpthread")) {
+            return Err(format!("pkg-config {arguments} gives {flags}"));
+        }
+        let flags = if arguments.starts_with("--static") { format!("-static {flags}") } else { flags };
         let program = work.join(name);
         // Like a Makefile: the shell removes the quotes.
         let line =

@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 const CMAKE: &str = include_str!("../../../packaging/cmake/EngagePointShopConfig.cmake");
+const CMAKE_LISTS: &str = include_str!("../../../packaging/cmake/CMakeLists.txt");
 const CMAKE_VERSION: &str = include_str!("../../../packaging/cmake/EngagePointShopConfigVersion.cmake");
 const SHARED_PC: &str = include_str!("../../../packaging/pkgconfig/engage_point_shop.pc");
 const STATIC_PC: &str = include_str!("../../../packaging/pkgconfig/engage_point_shop-static.pc");
@@ -26,6 +27,7 @@ pub fn tree(built: &Built, into: &Path) -> Result {
     // A list in CMake has semicolons.
     let listed = CMAKE.replace("@NATIVE_LIBRARIES@", &built.native.replace(' ', ";"));
     write(&cmake.join("EngagePointShopConfig.cmake"), fill(&listed))?;
+    write(&into.join("CMakeLists.txt"), CMAKE_LISTS)?;
     write(&cmake.join("EngagePointShopConfigVersion.cmake"), fill(CMAKE_VERSION))?;
     if built.target.is_windows() {
         make(&into.join("bin"))?;

@@ -1,0 +1,252 @@
+"use strict";
+
+/**
+ * Sell loyalty rewards for points at the till. Each method calls the function of
+ * engage_point_shop.h with the same name, where the header specifies it.
+ */
+
+const { Code, LogLevel, Action } = require("./codes.js");
+const { Declined, LibraryError, NotSent, Pending, PointShopError } = require("./errors.js");
+const { check, error, library, pending, quick, text, use, waited } = require("./native.js");
+
+let calls = 0;
+
+/** A client of one Engage tenant. A client that is no longer referenced is closed. */
+class Client {
+  #handle;
+  #log = null;
+  #notify = null;
+  #isClosing = false;
+
+  constructor(handle) {
+    this.#handle = handle;
+    opened.add(handle);
+    forgotten.register(this, handle, this);
+  }
+
+  /** Opens a client. The disk of the journal does not hold up the event loop. */
+  static async open(config) {
+    const handle = [null];
+    await quick("eps_client_open", [require("./functions.js").ABI_VERSION, json(config), handle]);
+    return new Client(handle[0]);
+  }
+
+  /** Ends every call and closes the client. Pending operations are resolved after the next open. */
+  async close() {
+    forgotten.unregister(this);
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    check(await end(this.#handle));
+    this.#log = this.#notify = null;
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+    await this.close();
+  }
+
+  /** Ends the wait of every call on this client. Each call then has its true outcome. */
+  cancel() {
+    check(library().eps_cancel(this.#handle));
+  }
+
+  /** Ends the wait of the calls with this callId, and of no other call. */
+  cancelCall(callId) {
+    check(library().eps_cancel_call(this.#handle, text(callId, "callId")));
+  }
+
+  findContact(key, value, options) {
+    return this.#wait("eps_find_contact", [text(key, "key"), text(value, "value")], options);
+  }
+
+  listPoints(contactId, options) {
+    return this.#wait("eps_list_points", [text(contactId, "contactId")], options);
+  }
+
+  listItems(contactId, options) {
+    return this.#wait("eps_list_items", [text(contactId, "contactId")], options);
+  }
+
+  purchase(contactId, itemId, options) {
+    return this.#spend("eps_purchase", [text(contactId, "contactId"), text(itemId, "itemId")], options);
+  }
+
+  listPurchases(contactId, options) {
+    return this.#wait("eps_list_purchases", [text(contactId, "contactId")], options);
+  }
+
+  listRewards(contactId, options) {
+    return this.#wait("eps_list_rewards", [text(contactId, "contactId")], options);
+  }
+
+  findReward(operationId, options) {
+    return this.#wait("eps_find_reward", [text(operationId, "operationId")], options);
+  }
+
+  redeemReward(contactId, assignmentId, options) {
+    return this.#spend("eps_redeem_reward", [text(contactId, "contactId"), text(assignmentId, "assignmentId")], options);
+  }
+
+  async listUnacknowledged(options) {
+    return (await this.#read("eps_list_unacknowledged", [json(options)])).operations;
+  }
+
+  async listOperations(options) {
+    return this.#read("eps_list_operations", [json(options)]);
+  }
+
+  async getOperation(operationId) {
+    return this.#read("eps_get_operation", [text(operationId, "operationId")]);
+  }
+
+  resolvePending(options) {
+    return this.#wait("eps_resolve_pending", [], options);
+  }
+
+  async acknowledge(operationId) {
+    return this.#read("eps_acknowledge", [text(operationId, "operationId")]);
+  }
+
+  async resolveReview(operationId, resolution, options) {
+    return this.#read("eps_resolve_review", [text(operationId, "operationId"), text(resolution, "resolution"), json(options)]);
+  }
+
+  async acknowledgeReference(reference) {
+    return (await this.#read("eps_acknowledge_reference", [text(reference, "reference"), null])).operations;
+  }
+
+  async backupJournal(path) {
+    return this.#read("eps_backup_journal", [text(path, "path"), null]);
+  }
+
+  async readStats() {
+    return this.#read("eps_read_stats", []);
+  }
+
+  check(options) {
+    return this.#wait("eps_check", [], options);
+  }
+
+  async readMetrics() {
+    return quick("eps_read_metrics", [this.#handle]);
+  }
+
+  /**
+   * Sets the function that receives each line of the log, parsed, and its level. Null removes
+   * it.
+   */
+  async setLog(level, receive) {
+    const [log, place, user] = use("line", receive && ((line, of) => receive(JSON.parse(line), of)));
+    check(await pending("eps_set_log", [this.#handle, level, place, user]));
+    this.#log = log;
+  }
+
+  /**
+   * Sets the function that receives each operation whose state has changed, first every one that is
+   * not acknowledged. Null removes it.
+   */
+  async setNotify(receive) {
+    const [notify, place, user] = use("change", receive && ((change) => receive(JSON.parse(change))));
+    check(await pending("eps_set_notify", [this.#handle, place, user]));
+    this.#notify = notify;
+  }
+
+  /** Makes a call that only the disk can hold up. */
+  async #read(name, given) {
+    return JSON.parse(await quick(name, [this.#handle, ...given]));
+  }
+
+  /** Makes a call that waits for the network. `signal` ends it, and no other call. */
+  async #wait(name, given, options, isFirst = false) {
+    const { signal, ...others } = options ?? {};
+    const callId = others.callId ?? `node-${++calls}`;
+    const made = [this.#handle, ...given, json({ ...others, callId })];
+    const cancel = () => library().eps_cancel_call(this.#handle, callId);
+    return JSON.parse(await waited(name, made, { signal, cancel, isFirst }));
+  }
+
+  async #spend(name, given, options) {
+    try {
+      return await this.#wait(name, given, options, true);
+    } catch (problem) {
+      // Durable and on its way, as asked for.
+      if (problem instanceof Pending && problem.code === Code.PENDING_SUBMITTED && problem.problem.operation) {
+        return problem.problem.operation;
+      }
+      throw problem;
+    }
+  }
+}
+
+// Holds numbers, so that it keeps no client alive.
+const opened = new Set();
+const forgotten = new FinalizationRegistry(end);
+
+function end(handle) {
+  opened.delete(handle);
+  return pending("eps_client_close", [handle]);
+}
+
+// At its end Node waits for the calls on its threads.
+process.on("exit", () => opened.forEach((handle) => library().eps_client_close(handle)));
+
+/** Writes a configuration or options. A key that is null or undefined is left out. */
+function json(values) {
+  const given = Object.entries(values ?? {}).filter(([, value]) => value != null);
+  return text(JSON.stringify(Object.fromEntries(given)), "options");
+}
+
+/** Calls a function that needs no client and never waits. */
+function now(name, given) {
+  const buffer = {};
+  const code = library()[name](...given, buffer);
+  return library().result(code, buffer);
+}
+
+/** Makes a new purchase id. The POS stores the id before it is used. */
+function newId() {
+  return JSON.parse(now("eps_new_id", []));
+}
+
+/** Returns the library's version, "1.2.3". */
+function version() {
+  return library().eps_version();
+}
+
+/** Returns who acts on a code, also on a code that is newer than this package. */
+function actionOf(code) {
+  return error(code).action;
+}
+
+/** Returns the meaning of a code in one or two English sentences. */
+function meaningOf(code) {
+  return library().eps_code_meaning(code);
+}
+
+/** Returns one value of a JSON text by a JSON Pointer: a string is unquoted, another is JSON. */
+function jsonGet(from, pointer) {
+  const data = Buffer.from(from);
+  return now("eps_json_get", [{ data, len: data.length, reserved: 0 }, text(pointer, "pointer")]);
+}
+
+/** Writes a text as a JSON string with its quotes. */
+function jsonQuote(given) {
+  return now("eps_json_quote", [text(given, "text")]);
+}
+
+module.exports = {
+  Action,
+  Client,
+  Code,
+  Declined,
+  LibraryError,
+  LogLevel,
+  NotSent,
+  Pending,
+  PointShopError,
+  actionOf,
+  jsonGet,
+  jsonQuote,
+  meaningOf,
+  newId,
+  version,
+};
