@@ -201,6 +201,14 @@ impl<W> Scheduler<W> {
         self.due_times.insert((due, id));
     }
 
+    /// Schedules an intent that no worker has and that has no time: another process has left it.
+    pub fn adopt(&mut self, id: OperationId, due: Duration) {
+        let is_known = |entry: &Entry<W>| entry.busy || self.due_times.contains(&(entry.due, id));
+        if !self.entries.get(&id).is_some_and(is_known) {
+            self.schedule(id, due);
+        }
+    }
+
     /// Forgets an intent, and with it its due time: one without an entry would stop the queue.
     pub fn forget(&mut self, id: OperationId) -> Option<Entry<W>> {
         let entry = self.entries.remove(&id)?;
@@ -280,6 +288,23 @@ impl<W> Entry<W> {
 mod tests {
     use super::*;
     use uuid::Uuid;
+
+    #[test]
+    fn intent_of_another_process_is_adopted_though_a_caller_waits() {
+        let [left, busy, scheduled] = [1, 2, 3].map(|id| OperationId::from_uuid(Uuid::from_u128(id)));
+        let s = Duration::from_secs;
+        let mut scheduler = Scheduler::<()>::default();
+        // A caller waits, and no query is due.
+        scheduler.wait_for(left, &Arc::new(()), None, |()| ());
+        scheduler.schedule(busy, s(1));
+        let Some(Job::Resolve(job)) = scheduler.take(s(1)) else { panic!("nothing was taken") };
+        scheduler.schedule(scheduled, s(9));
+        [left, busy, scheduled].into_iter().for_each(|id| scheduler.adopt(id, s(5)));
+        assert_eq!((job.id, scheduler.next_due()), (busy, Some(s(5))));
+        scheduler.end_resolve(job);
+        let Some(Job::Resolve(job)) = scheduler.take(s(5)) else { panic!("nothing was taken") };
+        assert_eq!((job.id, scheduler.next_due()), (left, Some(s(9))));
+    }
 
     #[test]
     fn forgotten_intent_does_not_stop_the_queue() {
