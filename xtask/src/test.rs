@@ -66,7 +66,7 @@ fn simulation() -> Command {
 pub fn torture(filter: Option<&str>, mutant: Option<&str>) -> Result {
     match filter {
         Some("simulation") => return simulate(),
-        Some("mutants") => return mutants::run_all(mutant),
+        Some("mutants") => return mutants::run_named(mutant),
         _ => {}
     }
     setup::install(&[setup::DEMO, setup::TEST])?;
@@ -83,7 +83,7 @@ pub fn torture(filter: Option<&str>, mutant: Option<&str>) -> Result {
         return Ok(());
     }
     simulate()?;
-    mutants::run_all(None)
+    mutants::run_named(None)
 }
 
 fn simulate() -> Result {
