@@ -3,6 +3,7 @@
 
 use super::admission::Command;
 use super::clock::Observation;
+use super::domain::Millis;
 use super::id::{ContactId, OperationId};
 use super::intent::Intent;
 use super::retry::{RequestBudget, RetryBudget, Throttle};
@@ -199,6 +200,31 @@ impl<W> Scheduler<W> {
         self.due_times.remove(&(entry.due, id));
         (entry.due, entry.busy) = (due, false);
         self.due_times.insert((due, id));
+    }
+
+    /// Schedules the first query of each intent of an earlier run. `random` spreads them over
+    /// `jitter_ms`, so that a thousand tills that open at eight do not query at once.
+    pub fn spread(
+        &mut self,
+        intents: impl IntoIterator<Item = OperationId>,
+        now: Duration,
+        jitter_ms: Millis,
+        random: impl Fn() -> u64,
+    ) {
+        for id in intents {
+            self.schedule(id, now + Duration::from_millis(random() % (jitter_ms + 1)));
+        }
+    }
+
+    /// Takes a query that nobody waits for from the budget. Returns how long it must wait instead,
+    /// because of a 429 or of the budget.
+    pub fn spend_unattended(&mut self, now: Duration, min_interval: Duration) -> Option<Duration> {
+        let over_budget = |budget: &mut RetryBudget| (!budget.spend(now, min_interval)).then_some(min_interval);
+        let wait = self.throttle.wait(now).or_else(|| over_budget(&mut self.budget));
+        if wait.is_none() {
+            self.throttle.spend(now);
+        }
+        wait
     }
 
     /// Schedules an intent that no worker has and that has no time: another process has left it.
@@ -468,6 +494,31 @@ mod tests {
         assert_eq!(others, [id(4), id(5)]);
         assert_eq!(scheduler.next_due(), None, "both workers are busy");
         assert!(scheduler.take_same_contact(id(6)).is_empty());
+    }
+
+    #[test]
+    fn first_queries_are_spread_over_the_jitter() {
+        let due = |random| {
+            let mut scheduler = Scheduler::<u8>::default();
+            scheduler.spread([id(1), id(2)], s(1), 2_000, || random);
+            assert_eq!(scheduler.entries.len(), 2);
+            scheduler.next_due()
+        };
+        let ms = |ms| Some(Duration::from_millis(ms));
+        assert_eq!([0, 1_234, 2_000, 2_001].map(due), [ms(1_000), ms(2_234), ms(3_000), ms(1_000)]);
+    }
+
+    #[test]
+    fn query_without_a_caller_needs_the_budget_and_no_429() {
+        let mut scheduler = Scheduler::<u8>::default();
+        assert!((0..10).all(|_| scheduler.spend_unattended(s(0), s(10)).is_none()));
+        assert_eq!(scheduler.spend_unattended(s(9), s(10)), Some(s(10)));
+        assert_eq!(scheduler.spend_unattended(s(10), s(10)), None);
+        scheduler.throttle.on_rate_limited(s(20), Some(60_000), 0);
+        assert_eq!(scheduler.spend_unattended(s(30), s(10)), Some(s(50)));
+        // The 429 keeps the next ones apart too.
+        assert_eq!(scheduler.spend_unattended(s(80), s(1)), None);
+        assert_eq!(scheduler.spend_unattended(s(82), s(1)), Some(s(8)));
     }
 
     #[test]

@@ -141,12 +141,9 @@ impl Executor {
             changed: Condvar::new(),
         });
         let mut scheduler = executor.lock();
-        let jitter = executor.config.retry.startup_jitter_ms;
         let now = executor.monotonic();
-        for (id, _) in pending {
-            // With jitter, so that a thousand tills that open at eight do not query at once.
-            scheduler.schedule(id, now + Duration::from_millis(rt::random() % (jitter + 1)));
-        }
+        let ids = pending.into_iter().map(|(id, _)| id);
+        scheduler.spread(ids, now, executor.config.retry.startup_jitter_ms, rt::random);
         scheduler.next_scan = Some(now + SCAN);
         executor.spawn_worker(&mut scheduler)?;
         drop(scheduler);

@@ -55,15 +55,10 @@ impl Executor {
         let seen = scheduler.observe(&intent, now);
         if read.is_none() && resolve.attended.is_none() && !resolve.requested {
             let min_interval = Duration::from_millis(self.config.retry.schedule_ms[0]);
-            let wait = scheduler
-                .throttle
-                .wait(now)
-                .or_else(|| (!scheduler.budget.spend(now, min_interval)).then_some(min_interval));
-            if let Some(wait) = wait {
+            if let Some(wait) = scheduler.spend_unattended(now, min_interval) {
                 // Less than a millisecond is rounded up: a delay of zero would run in a circle.
                 return Ok(Some(Next { intent, delay_ms: millis(wait) + 1 }));
             }
-            scheduler.throttle.spend(now);
         }
         if let Some(entry) = scheduler.entries.get_mut(&resolve.id) {
             entry.attended_queries += u32::from(resolve.attended.is_some());

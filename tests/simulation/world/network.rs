@@ -206,6 +206,13 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
         note(31, || format!("this {} has the fate {fate:?}", if post { "POST" } else { "GET" }));
     }
     network(|network| network.requests += 1);
+    if !post {
+        let now = scheduler::now();
+        state(|state| {
+            let process = &mut state.processes[process];
+            process.queries.push(now - process.opened_at);
+        });
+    }
     let connection = match fate {
         Some(Fate::SlowConnection { ms }) => ms * MS,
         _ => scheduler::below(20 * MS),

@@ -11,6 +11,7 @@ use super::state::{self, Crash, HOUR, MINUTE, MS, Process, Promise, SECOND, Stat
 use crate::core::code::{Code, Outcome};
 use crate::core::error::Error;
 use crate::core::intent::{Intent, IntentState};
+use crate::log::Level;
 use crate::{AssignmentId, Client, ContactId, ItemId, OperationId};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -73,7 +74,7 @@ fn config(slot: &Slot) -> String {
 /// Opens the client of a slot in a new process.
 fn open(slot: usize, plan: &Slot) -> bool {
     let process = state(|state| {
-        state.processes.push(Process { till: plan.till, slot, dead: false });
+        state.processes.push(Process { till: plan.till, slot, opened_at: scheduler::now(), ..Process::default() });
         state.processes.len() - 1
     });
     let before = scheduler::process();
@@ -82,6 +83,10 @@ fn open(slot: usize, plan: &Slot) -> bool {
     let client = Client::open(&config(plan));
     let opened = match client {
         Ok(client) if !state::is_dead(process) => {
+            if plan.logs {
+                let keep = move |line: &str| state(|state| state.processes[process].errors.push(line.to_owned()));
+                let _ = client.set_log(Level::Error, Some(Box::new(move |_, line| keep(line))));
+            }
             set_client(slot, Some((process, Arc::new(client))));
             true
         }
@@ -771,6 +776,7 @@ pub(crate) struct Outcomes {
     pub reviews: u64,
     /// Calls by outcome.
     pub outcomes: [u64; 4],
+    pub processes: Vec<Process>,
 }
 
 /// Runs a plan with an order of its threads.
@@ -829,5 +835,6 @@ pub(crate) fn run(plan: &Plan, seed: u64, trace: bool) -> Outcomes {
         operations: book.operations,
         reviews: book.reviews,
         outcomes: book.outcomes,
+        processes: state.processes,
     }
 }

@@ -59,12 +59,7 @@ pub(crate) const WORLDS: &[World] = &[
         name: "power",
         text: "a gateway declines, and the power fails at any moment",
         without: None,
-        change: |rng, plan| {
-            gateway(rng, plan);
-            plan.faults.retain(|fault| !matches!(fault, Fault::Crash { .. }));
-            let slot = usize::try_from(rng.below(plan.slots.len() as u64)).unwrap_or(0);
-            plan.faults.push(Fault::Crash { slot, effect: 5 + rng.below(20), power: true });
-        },
+        change: power,
     },
     World { name: "key", text: "the key is wrong for a time", without: None, change: key },
     World { name: "disk", text: "the disk fails, hangs and loses power", without: None, change: disk },
@@ -100,7 +95,7 @@ pub(crate) const WORLDS: &[World] = &[
     },
     World {
         name: "redeem-again",
-        text: "another channel uses a reward between two attempts",
+        text: "a reward is used before a second attempt, by this till or another channel",
         without: None,
         change: redeem_again,
     },
@@ -281,6 +276,7 @@ fn base(rng: &mut Rng) -> Plan {
             resend_limit_ms: 2 * 3_600_000,
             history_lag_ms: None,
             ends_for_ever: false,
+            logs: false,
             callers,
         });
     }
@@ -643,9 +639,23 @@ fn hanging(rng: &mut Rng, plan: &mut Plan) {
     plan.faults.push(Fault::Outage { from_ms: 0, until_ms: 30_000, fate: Fate::LoseResponse });
 }
 
-fn sale(receipt: u32, wait_ms: u64) -> Action {
+pub(crate) fn sale(receipt: u32, wait_ms: u64) -> Action {
     let (contact, item, sale) = (0, 0, 0);
     Action::Purchase { contact, item, receipt: Some(receipt), wait_ms, sale, snapshot: false, acknowledge: false }
+}
+
+fn power(rng: &mut Rng, plan: &mut Plan) {
+    gateway(rng, plan);
+    plan.faults.retain(|fault| !matches!(fault, Fault::Crash { .. }));
+    if rng.chance(40) {
+        // One sale, which is declined on the word of a gateway.
+        plan.slots.truncate(1);
+        plan.slots[0].callers = vec![vec![sale(1, 8_000)]];
+        let fate = Fate::Gateway { status: rng.pick(&[400, 404, 422]), page: false, arrived: false };
+        plan.faults = vec![Fault::Request { post: true, number: 1, fate }];
+    }
+    let slot = usize::try_from(rng.below(plan.slots.len() as u64)).unwrap_or(0);
+    plan.faults.push(Fault::Crash { slot, effect: 5 + rng.below(20), power: true });
 }
 
 fn ended(rng: &mut Rng, plan: &mut Plan) {
@@ -668,6 +678,12 @@ fn memory(rng: &mut Rng, plan: &mut Plan) {
     };
     let first = [vec![sale(1, 8_000)], pressed(rng)].concat();
     let second = [vec![Action::Sleep { ms: rng.below(200) }], pressed(rng)].concat();
+    if rng.chance(50) {
+        // The completion is stored at once, and the presses come at every moment of that.
+        let all_at_once = || (0..8).map(|_| sale(1, 0));
+        plan.slots[0].callers = (0..3).map(|_| [sale(1, 8_000)].into_iter().chain(all_at_once()).collect()).collect();
+        return;
+    }
     plan.slots[0].callers = vec![first, second];
     plan.faults.push(Fault::Write { till: 0, number: 2 + rng.below(3), failure: WriteFailure::Fails });
     let first_read = 1 + rng.below(30);
@@ -713,14 +729,29 @@ fn redeem_again(rng: &mut Rng, plan: &mut Plan) {
     plan.rules.earlier_purchases = 1;
     plan.calm_after_s = 500;
     plan.slots[0].request_timeout_ms = 5_000;
-    let gift = Action::UseGift { gift: 0, receipt: Some(1), wait_ms: 3_000, name_contact: true };
-    plan.slots[0].callers = vec![vec![gift]];
-    plan.faults.push(Fault::Request { post: true, number: 1, fate: Fate::LoseRequest });
-    // More than a minute after the first attempt, and before the second one (A7).
-    plan.faults.push(Fault::Outage { from_ms: 3_000, until_ms: 400_000, fate: Fate::Offline });
-    plan.faults.push(Fault::OtherUses { gift: 0, at_ms: 100_000 + rng.below(150_000) });
-    if rng.chance(50) {
-        posts(rng, plan, &[Fate::LoseResponse]);
+    let gift = |receipt, wait_ms| Action::UseGift { gift: 0, receipt: Some(receipt), wait_ms, name_contact: true };
+    let first = |fate| Fault::Request { post: true, number: 1, fate };
+    // No query is possible between the attempts.
+    let outage = Fault::Outage { from_ms: 3_000, until_ms: 400_000, fate: Fate::Offline };
+    plan.slots[0].callers = vec![vec![gift(1, 3_000)]];
+    match rng.below(3) {
+        // More than a minute after the first attempt, and before the second one (A7).
+        0 => {
+            let other = Fault::OtherUses { gift: 0, at_ms: 100_000 + rng.below(150_000) };
+            plan.faults = vec![first(Fate::LoseRequest), outage, other];
+        }
+        // The first attempt has used it, at a time that the next start does not know.
+        1 => {
+            plan.slots[0].callers[0].push(Action::Reopen { after_ms: rng.below(3_000) });
+            plan.faults = vec![first(Fate::LoseResponse), outage];
+        }
+        // Nothing of the first receipt has left, and the second one uses it.
+        _ => {
+            plan.slots[0].callers =
+                vec![vec![gift(1, 3_000), gift(2, 300), gift(1, 300), gift(2, 300), gift(1, 3_000)]];
+            let slow = Fault::Request { post: true, number: 2, fate: Fate::LoseResponse };
+            plan.faults = vec![first(Fate::Offline), slow];
+        }
     }
 }
 
