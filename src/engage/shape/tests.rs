@@ -9,10 +9,9 @@ fn raw(text: &str) -> Box<RawValue> {
 
 #[test]
 fn field_is_read_by_any_of_its_names_in_any_case_and_depth() {
-    let text = raw(
-        r#"{"Name":"a","empty":"","none":null,"number":7.50,"minus":-3,"deep":{"Inner":{"x":"y"}},"a.b":"dotted",
-            "yes":true,"no":"No","one":1,"zero":0,"odd":"maybe","id":"00000000-0000-4000-8000-000000000009"}"#,
-    );
+    let text =
+        raw(r#"{"Name":"a","empty":"","none":null,"number":7.50,"minus":-3,"deep":{"Inner":{"x":"y"}},"a.b":"dotted",
+            "yes":true,"no":"No","one":1,"zero":0,"odd":"maybe","id":"00000000-0000-4000-8000-000000000009"}"#);
     let object = Object::read(&text).unwrap();
     let shown = |names: &[&str]| (object.text(names), object.digits(names));
     let some = |text: &str| Some(text.to_owned());

@@ -1,17 +1,24 @@
-//! Mistakes that the simulation must find. The file `tests/simulation/mutants.txt` has them.
+//! Mistakes that the simulation must find (`tests/simulation/mutants.txt`), and faults that a named
+//! test must find (`tests/faults.txt`).
 
 use super::{VARIABLE, copy, read};
 use crate::run::{Result, cargo, output, root, run, target};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// So long the simulation may look for one mistake, in seconds.
 const LIMIT: &str = "60";
 
+const OF_SIMULATION: &str = "tests/simulation/mutants.txt";
+const OF_TESTS: &str = "tests/faults.txt";
+
 /// A mistake: its name, what is wrong, and the file, the right and the wrong text of each change.
 struct Mutant {
     name: String,
     text: String,
+    /// The arguments of `cargo test`, the last of which names the test that must find it.
+    test: Vec<String>,
     changes: Vec<(String, String, String)>,
 }
 
@@ -20,7 +27,14 @@ fn parse(text: &str) -> Result<Vec<Mutant>> {
     let (mut path, mut right) = (String::new(), String::new());
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         if let Some((name, text)) = line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-            mutants.push(Mutant { name: name.to_owned(), text: text.to_owned(), changes: Vec::new() });
+            mutants.push(Mutant {
+                name: name.to_owned(),
+                text: text.to_owned(),
+                test: Vec::new(),
+                changes: Vec::new(),
+            });
+        } else if let (Some(test), Some(mutant)) = (line.strip_prefix("= "), mutants.last_mut()) {
+            mutant.test = test.split(' ').map(str::to_owned).collect();
         } else if line.starts_with("src/") {
             line.clone_into(&mut path);
         } else if let Some(text) = line.strip_prefix("- ") {
@@ -54,29 +68,73 @@ fn changed(mutants: &[Mutant]) -> Result<BTreeMap<String, String>> {
     Ok(files)
 }
 
-/// Builds the mistakes and has the simulation look for each. An error names those that it does not
-/// find any more.
+/// Has the simulation look for each of its mistakes, and runs the tests of the faults. An error
+/// names those that are not found.
 pub fn run_all(filter: Option<&str>) -> Result {
-    let mutants = parse(&read(&root().join("tests/simulation/mutants.txt"))?)?;
-    let folder = target().join("mutants");
-    let source = folder.join("source");
+    let missed = [run_simulation(filter)?, run_tests(filter)?].concat();
+    if missed.is_empty() { Ok(()) } else { Err(format!("not found: {}", missed.join(", "))) }
+}
+
+/// Returns the chosen mistakes of a list with their numbers, and the copy of the sources that has
+/// all of them.
+fn chosen(list: &str, name: &str, filter: Option<&str>) -> Result<(Vec<(usize, Mutant)>, PathBuf)> {
+    let mutants = parse(&read(&root().join(list))?)?;
+    let source = folder().join(name);
     copy(&source, &changed(&mutants)?)?;
+    let is_chosen = |(_, mutant): &(usize, Mutant)| filter.is_none_or(|filter| mutant.name.contains(filter));
+    Ok((mutants.into_iter().enumerate().filter(is_chosen).collect(), source))
+}
+
+/// The builds with mistakes have a folder of their own.
+fn folder() -> PathBuf {
+    target().join("mutants")
+}
+
+fn run_simulation(filter: Option<&str>) -> Result<Vec<String>> {
+    let (mutants, source) = chosen(OF_SIMULATION, "source", filter)?;
+    let mut missed = Vec::new();
+    if mutants.is_empty() {
+        return Ok(missed);
+    }
     let mut build = cargo();
     build.args(["build", "--profile", "simulation", "--features", "simulation", "--bin", "simulation"]);
-    // Their own folder: the simulation that has no mistakes stays where it is.
-    run(build.current_dir(&source).env("CARGO_TARGET_DIR", &folder))?;
-    let program = folder.join("simulation/simulation");
-    let chosen = |(_, mutant): &(usize, &Mutant)| filter.is_none_or(|filter| mutant.name.contains(filter));
-    let mut missed = Vec::new();
-    for (number, mutant) in mutants.iter().enumerate().filter(chosen) {
-        let mut find = Command::new(&program);
+    run(build.current_dir(&source).env("CARGO_TARGET_DIR", folder()))?;
+    for (number, mutant) in mutants {
+        let mut find = Command::new(folder().join("simulation/simulation"));
         let result = output(find.args(["find", LIMIT]).env(VARIABLE, number.to_string()))?;
         println!("campaign mutants: {} ({}): {}", mutant.name, mutant.text, result.trim_end());
         if !result.starts_with("found") {
-            missed.push(mutant.name.as_str());
+            missed.push(mutant.name);
         }
     }
-    if missed.is_empty() { Ok(()) } else { Err(format!("the simulation does not find: {}", missed.join(", "))) }
+    Ok(missed)
+}
+
+fn run_tests(filter: Option<&str>) -> Result<Vec<String>> {
+    let (mutants, source) = chosen(OF_TESTS, "faults", filter)?;
+    let mut missed = Vec::new();
+    for (number, mutant) in mutants {
+        let Some((name, program)) = mutant.test.split_last() else { continue };
+        let test = |number: &str| {
+            let mut test = cargo();
+            test.args(["test", "--package", "engage-point-shop", "--quiet"])
+                .args(program)
+                .args(["--", "--exact", name]);
+            output(test.current_dir(&source).env("CARGO_TARGET_DIR", folder()).env(VARIABLE, number))
+        };
+        // Without the fault the test passes, so that it fails because of the fault.
+        let passed = test("")?;
+        if !passed.contains("1 passed") {
+            return Err(format!("no test is named {name}"));
+        }
+        let found = test(&number.to_string()).is_err();
+        let result = if found { "fails" } else { "passes" };
+        println!("campaign faults: {} ({}): {name} {result}", mutant.name, mutant.text);
+        if !found {
+            missed.push(mutant.name);
+        }
+    }
+    Ok(missed)
 }
 
 #[cfg(test)]
@@ -85,14 +143,11 @@ mod tests {
 
     #[test]
     fn text_of_every_mutant_is_in_its_file_once() {
-        let mutants = parse(&read(&root().join("tests/simulation/mutants.txt")).unwrap()).unwrap();
-        assert!(mutants.len() > 20);
-        for mutant in mutants {
-            assert!(!mutant.changes.is_empty(), "{}", mutant.name);
-            for (path, right, _) in &mutant.changes {
-                let found = read(&root().join(path)).unwrap().matches(right.as_str()).count();
-                assert_eq!(found, 1, "{}: {path}: {right}", mutant.name);
-            }
+        for list in [OF_SIMULATION, OF_TESTS] {
+            let mutants = parse(&read(&root().join(list)).unwrap()).unwrap();
+            assert!(mutants.iter().all(|mutant| !mutant.changes.is_empty()));
+            assert!(mutants.iter().all(|mutant| mutant.test.is_empty() == (list == OF_SIMULATION)));
+            assert!(changed(&mutants).unwrap().len() > 5);
         }
     }
 }
