@@ -1,9 +1,9 @@
 //! The limits of one request: its deadline, its cancellation, and the gate that proves whether any
 //! of its bytes may have left the till. The gate is the proof behind *not sent* (invariant 4).
 
-use crate::rt::Instant;
+use crate::rt::{AtomicU8, Instant};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How often a wait checks for cancellation. Invariant 8 allows 50 ms.

@@ -69,6 +69,13 @@ fn queries_without_a_caller_keep_to_the_budget() {
 }
 
 #[test]
+fn caller_who_leaves_at_the_gate_is_told_the_truth() {
+    for seed in 0..2_000 {
+        assert_eq!(simulation::broken_at_the_gate(seed), [""; 0], "seed {seed}");
+    }
+}
+
+#[test]
 fn journal_that_fails_is_named_in_the_log() {
     for seed in 0..10 {
         let errors = simulation::errors_of_a_failing_disk(seed);

@@ -290,6 +290,19 @@ pub fn queries_after_a_restart(redeems: u8, seed: u64) -> Vec<u64> {
     last.queries.into_iter().map(|at| at / MS).collect()
 }
 
+/// Returns the promises that break where callers leave at the moment at which their purchases are
+/// sent.
+pub fn broken_at_the_gate(seed: u64) -> Vec<String> {
+    let mut plan = restart(0);
+    plan.faults.clear();
+    // A connection takes up to 20 ms.
+    plan.slots[0].callers = (0..4)
+        .map(|caller| (0..6).map(|sale| worlds::sale(10 * caller + sale, (u64::from(sale) * 7 + seed) % 20)).collect())
+        .collect();
+    let run = scenario::run(&plan, seed, false);
+    run.violations.into_iter().map(|violation| format!("{}: {}", violation.promise.text(), violation.text)).collect()
+}
+
 /// Returns the errors in the log of a till whose disk fails as the outcome of a purchase is stored.
 pub fn errors_of_a_failing_disk(seed: u64) -> Vec<String> {
     let mut plan = restart(0);
