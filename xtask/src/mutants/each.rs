@@ -112,16 +112,28 @@ impl Build {
         Ok(())
     }
 
-    /// Returns the mistakes at which the compiler found errors.
+    /// Returns the mistakes at which the compiler found errors. An error that no mistake is left at
+    /// comes from one before it: of a value that is moved in one of two cases, for example.
     fn not_compiled(&self, messages: &str) -> BTreeSet<usize> {
         let mut numbers = BTreeSet::new();
+        let is_new = |number: &usize| !self.left_out.contains(number);
         for message in errors(messages) {
             let spans = message["spans"].as_array().cloned().unwrap_or_default();
             for span in spans.iter().filter(|span| span["is_primary"] == true) {
                 let offset = |key: &str| span[key].as_u64().and_then(|it| usize::try_from(it).ok()).unwrap_or(0);
                 let file = span["file_name"].as_str().and_then(|name| self.files.get(name));
                 if let Some(file) = file {
-                    numbers.extend(at(&file.places, &(offset("byte_start")..offset("byte_end"))));
+                    let found = at(&file.places, &(offset("byte_start")..offset("byte_end")));
+                    let before = file
+                        .places
+                        .iter()
+                        .filter(|(range, numbers)| range.end <= offset("byte_start") && numbers.iter().any(is_new));
+                    match found.iter().any(is_new) {
+                        true => numbers.extend(found),
+                        false => {
+                            numbers.extend(before.max_by_key(|(range, _)| range.end).into_iter().flat_map(|(_, it)| it))
+                        }
+                    }
                 }
             }
         }
