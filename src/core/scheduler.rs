@@ -317,15 +317,17 @@ mod tests {
 
     #[test]
     fn intent_of_another_process_is_adopted_though_a_caller_waits() {
-        let [left, busy, scheduled, unknown] = [1, 2, 3, 4].map(|id| OperationId::from_uuid(Uuid::from_u128(id)));
+        let [left, busy, later, unknown] = [1, 2, 3, 4].map(|id| OperationId::from_uuid(Uuid::from_u128(id)));
         let s = Duration::from_secs;
         let mut scheduler = Scheduler::<()>::default();
         // A caller waits, and no query is due.
         scheduler.wait_for(left, &Arc::new(()), None, |()| ());
         scheduler.schedule(busy, s(1));
         let Some(Job::Resolve(job)) = scheduler.take(s(1)) else { panic!("nothing was taken") };
-        scheduler.schedule(scheduled, s(9));
-        [left, busy, scheduled, unknown].into_iter().for_each(|id| scheduler.adopt(id, s(5)));
+        scheduler.schedule(later, s(9));
+        for id in [left, busy, later, unknown] {
+            scheduler.adopt(id, s(5));
+        }
         assert_eq!((job.id, scheduler.next_due()), (busy, Some(s(5))));
         scheduler.end_resolve(job);
         let Some(Job::Resolve(job)) = scheduler.take(s(5)) else { panic!("nothing was taken") };

@@ -49,8 +49,8 @@ enum Command {
         /// Of `mutants`: only those whose name contains this
         mutant: Option<String>,
     },
-    /// Makes a mistake of every operator of core, engage, journal and config, and runs the tests that
-    /// reach it
+    /// Makes a mistake of every operator of core, engage, journal and config, and runs the tests
+    /// that reach it
     Mutants {
         /// Only the files whose path contains this
         filter: Option<String>,

@@ -285,7 +285,7 @@ fn query_about_a_purchase_has_its_decision() {
     let review = || Intent { code: Code::PendingNeedsReview, ..doubt() };
     let failed = || QueryResult::NoEvidence(Reason::of(Code::ServerError));
     let completed = Expected::Stored(IntentState::Completed, Code::Ok, 0);
-    check([
+    check(vec![
         (doubt(), QueryResult::Completed { response: "{}".into() }, late(), completed),
         (doubt(), QueryResult::Failed(Reason::of(Code::PurchaseFailed)), late(), declined_with(Code::PurchaseFailed)),
         (
@@ -337,7 +337,7 @@ fn query_about_a_redeem_has_its_decision() {
     let declined = || declined_with(Code::RewardNotForChannel);
     let not = || QueryResult::NotRedeemed;
     let review = || pending_state(Code::PendingNeedsReview, HOUR);
-    check([
+    check(vec![
         (rejected(redeem()), not(), time(|_| ()), declined()),
         (rejected(doubt()), not(), late(), declined()),
         (rejected(doubt()), not(), window_over(), pending_state(Code::Pending, WAIT)),
@@ -419,7 +419,7 @@ fn outcome_that_must_survive_a_power_cut_is_synced() {
 }
 
 #[test]
-fn only_a_known_outcome_a_review_or_a_foreign_one_is_acknowledged() {
+fn known_outcome_review_or_foreign_one_is_acknowledged() {
     let of = |state, code| Intent { state, code, ..purchase() };
     for (intent, foreign, expected) in [
         (of(IntentState::InDoubt, Code::Pending), false, Err(Code::StillPending)),
@@ -429,7 +429,7 @@ fn only_a_known_outcome_a_review_or_a_foreign_one_is_acknowledged() {
         (Intent { acknowledged_at: Some(1), ..of(IntentState::Completed, Code::Ok) }, false, Ok(false)),
     ] {
         let acknowledged = acknowledge(&intent, foreign, at_now());
-        let shown = acknowledged.as_ref().map(Option::is_some).map_err(|error| error.code());
+        let shown = acknowledged.as_ref().map(Option::is_some).map_err(Error::code);
         assert_eq!(shown, expected, "{intent:?}");
         if let Ok(Some(next)) = acknowledged {
             assert_eq!((next.acknowledged_at, next.revision), (Some(NOW), 2));
@@ -457,7 +457,7 @@ fn review_is_resolved_by_a_person_and_acknowledged() {
     ] {
         let resolved = resolve_review(&intent, decision(resolution), foreign, at_now());
         let shown = resolved.as_ref().map(|next| next.as_ref().map(|it| (it.state, it.code)));
-        assert_eq!(shown.map_err(|error| error.code()), expected, "{intent:?}");
+        assert_eq!(shown.map_err(Error::code), expected, "{intent:?}");
         if let Ok(Some(next)) = resolved {
             assert_eq!((next.acknowledged_at, next.resolved_at, next.revision), (Some(NOW), Some(NOW), 2));
             assert_eq!(next.progress.review, Some(decision(resolution)));

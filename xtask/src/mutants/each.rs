@@ -131,7 +131,8 @@ impl Build {
                     match found.iter().any(is_new) {
                         true => numbers.extend(found),
                         false => {
-                            numbers.extend(before.max_by_key(|(range, _)| range.end).into_iter().flat_map(|(_, it)| it))
+                            numbers
+                                .extend(before.max_by_key(|(range, _)| range.end).into_iter().flat_map(|(_, it)| it));
                         }
                     }
                 }
@@ -284,6 +285,7 @@ struct Counts {
 impl Counts {
     fn line(self, name: &str) -> String {
         let all = self.killed + self.survived + self.not_reached + self.accepted;
+        #[allow(clippy::cast_precision_loss)] // For people.
         let of = |count: usize| count as f64 * 100.0 / all.max(1) as f64;
         format!(
             "{name:<32} {all:>5} mutants, {:>5} killed ({:.1} %), {:>4} survived, {:>4} not reached, {:>4} accepted",

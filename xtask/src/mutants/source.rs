@@ -295,7 +295,7 @@ impl Finder<'_> {
         let mut numbers = vec![up];
         if let Some(less) = less {
             let (down, is_down) = self.mutant(span, format!("{shown} becomes {less}"));
-            text += &format!("if {is_down} {{ {less} }} else ");
+            text = format!("{text}if {is_down} {{ {less} }} else ");
             numbers.push(down);
         }
         self.edit(range(span), true, vec![Part::Text(format!("{text}{{ {shown} }})"))], numbers);
@@ -379,7 +379,6 @@ fn results(output: &ReturnType, text: &str) -> Vec<&'static str> {
 impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_item(&mut self, item: &'ast syn::Item) {
         let attributes = match item {
-            syn::Item::Const(_) | syn::Item::Static(_) | syn::Item::Macro(_) => return,
             syn::Item::Impl(item) => {
                 let is_debug =
                     |(_, path, _): &(_, syn::Path, _)| path.segments.last().is_some_and(|it| it.ident == "Debug");
@@ -480,12 +479,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
                 {
                     let of = |value: u64| format!("{value}{}", int.suffix());
                     let less = value.checked_sub(1).map(of);
-                    self.number(
-                        literal.span(),
-                        &self.text[range(literal.span())].to_owned(),
-                        &of(value + 1),
-                        less.as_deref(),
-                    );
+                    self.number(literal.span(), &self.text[range(literal.span())], &of(value + 1), less.as_deref());
                 }
             }
             Expr::Path(path) => {

@@ -2,7 +2,7 @@ use super::*;
 use crate::run::{output, run};
 use std::process::Command;
 
-const SOURCE: &str = r#"
+const SOURCE: &str = r"
 const LIMIT: u64 = 10;
 
 fn decide(a: u64, b: u64, on: bool) -> bool {
@@ -30,7 +30,7 @@ mod tests {
         1 < 2
     }
 }
-"#;
+";
 
 const MAIN: &str = r#"
 fn main() {
