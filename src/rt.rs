@@ -8,9 +8,9 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 #[cfg(feature = "simulation")]
-pub(crate) use crate::simulation::system::{Condvar, Instant, Mutex, MutexGuard, random, spawn, wall_now};
+pub(crate) use crate::simulation::system::{AtomicU8, Condvar, Instant, Mutex, MutexGuard, random, spawn, wall_now};
 #[cfg(not(feature = "simulation"))]
-pub(crate) use system::{Condvar, Instant, Mutex, MutexGuard, random, spawn, wall_now};
+pub(crate) use system::{AtomicU8, Condvar, Instant, Mutex, MutexGuard, random, spawn, wall_now};
 
 /// Spawns a thread that calls the POS's functions.
 pub(crate) fn spawn_for_host(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
@@ -92,6 +92,7 @@ mod system {
     use std::time::{SystemTime, UNIX_EPOCH};
     use uuid::Uuid;
 
+    pub(crate) use std::sync::atomic::AtomicU8;
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::time::Instant;
 

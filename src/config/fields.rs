@@ -285,3 +285,67 @@ fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(text: &str) -> Fields {
+        Fields::parse(text, Code::BadOptions, "options").unwrap()
+    }
+
+    fn message<T>(result: Result<T>) -> String {
+        result.map(|_| ()).unwrap_err().message().to_owned()
+    }
+
+    #[test]
+    fn texts_are_a_list_or_one_text() {
+        let read = |text: &str| fields(text).strings("names", vec!["default".into()]);
+        assert_eq!(read("{}").unwrap(), ["default"]);
+        assert_eq!(read(r#"{"names":null}"#).unwrap(), ["default"]);
+        assert_eq!(read(r#"{"names":"a"}"#).unwrap(), ["a"]);
+        assert_eq!(read(r#"{"names":["a","b"]}"#).unwrap(), ["a", "b"]);
+        for text in [r#"{"names":[]}"#, r#"{"names":["a",""]}"#, r#"{"names":[1]}"#, r#"{"names":""}"#] {
+            assert!(message(read(text)).contains("one or more strings, none of them empty"), "{text}");
+        }
+        assert!(message(read(r#"{"names":7}"#)).contains("an array of strings, not a number"));
+    }
+
+    #[test]
+    fn flag_is_a_boolean_or_absent() {
+        let flag = |text: &str| fields(text).optional_flag("on");
+        assert_eq!(
+            [flag("{}"), flag(r#"{"on":true}"#), flag(r#"{"on":false}"#)].map(Result::unwrap),
+            [None, Some(true), Some(false)]
+        );
+        assert!(message(flag(r#"{"on":"yes"}"#)).contains("true or false, not a string"));
+        let with_default = |text: &str, default| fields(text).flag("on", default).unwrap();
+        assert_eq!([with_default("{}", true), with_default("{}", false)], [true, false]);
+        assert!(!with_default(r#"{"on":false}"#, true) && with_default(r#"{"on":true}"#, false));
+    }
+
+    #[test]
+    fn key_that_may_be_a_secret_is_not_shown() {
+        let unknown = |key: &str| message(fields(&format!("{{\"{key}\":1}}")).finish());
+        let (longest, longer) = ("a".repeat(40), "a".repeat(41));
+        assert!(unknown(&longest).contains(&longest) && unknown("a_b").contains("unknown key a_b"));
+        assert!(unknown(&longer).contains("(not printable)") && unknown("a b").contains("(not printable)"));
+        assert!(unknown("a").ends_with("no key is allowed here"));
+        let mut known = fields(r#"{"a":1,"b":2}"#);
+        assert_eq!(known.integer("a", 0, 0..=9).unwrap(), 1);
+        assert!(message(known.finish()).ends_with("unknown key b; allowed: a"));
+    }
+
+    #[test]
+    fn every_kind_of_value_is_read_once() {
+        let text = r#"{"a":[null,true,-1,1,0.5,"x",{"b":{}}]}"#;
+        let mut read = fields(text);
+        assert_eq!(read.take("a").unwrap().to_string(), r#"[null,true,-1,1,0.5,"x",{"b":{}}]"#);
+        for (value, kind) in [("true", "a boolean"), ("[]", "an array"), ("{}", "an object"), ("7", "a number")] {
+            let wrong = message(fields(&format!("{{\"a\":{value}}}")).string("a"));
+            assert!(wrong.ends_with(&format!("a must be a string, not {kind}")), "{wrong}");
+        }
+        let inner = message(Fields::parse(r#"{"a":[{"b":1,"b":2}]}"#, Code::BadOptions, "options").map(|_| ()));
+        assert!(inner.contains("b is repeated"), "{inner}");
+    }
+}

@@ -308,6 +308,67 @@ mod tests {
         assert_eq!(config.max_response_bytes, 8 << 20);
         assert_eq!(config.retry.schedule_ms, [10_000, 30_000, 60_000, 300_000]);
         assert_eq!(config.journal, JournalPlace::None);
+        assert_eq!((config.retry.startup_jitter_ms, config.retry.resend_limit_ms), (300_000, 86_400_000));
+        assert_eq!((config.history_lag_ms, config.reference_window_ms), (600_000, 43_200_000));
+        assert_eq!(config.retention, Duration::from_secs(90 * 86_400));
+        assert_eq!((config.journal_role, config.journal_recovery), (JournalRole::Live, JournalRecovery::Reject));
+        assert_eq!((config.system_trust, config.preconnect, config.tenant_ids), (true, true, false));
+        assert_eq!(config.tenant, "https://acme.voyado.com");
+        assert_eq!(config.api_key.as_ref().map(Secret::expose), Some("hush-hush"));
+    }
+
+    #[test]
+    fn number_is_accepted_from_its_least_to_its_most() {
+        for (key, least, most) in [
+            ("waitMs", 0, 600_000),
+            ("requestTimeoutMs", 100, 600_000),
+            ("maxResponseBytes", 1_024, 268_435_456),
+            ("startupJitterMs", 0, 3_600_000),
+            ("resendLimitMs", 0, 31_536_000_000_u64),
+            ("historyLagMs", 0, 86_400_000),
+            ("referenceWindowMs", 0, 31_536_000_000),
+            ("retentionDays", 1, 3_650),
+        ] {
+            let accepted = |value: i128| Config::parse(&with(&format!(",\"{key}\":{value}"))).is_ok();
+            let edges = [i128::from(least) - 1, least.into(), most.into(), i128::from(most) + 1];
+            assert_eq!(edges.map(accepted), [false, true, true, false], "{key}");
+        }
+        let schedule = |value: &str| Config::parse(&with(&format!(",\"retryScheduleMs\":{value}"))).is_ok();
+        let long = |count: usize| format!("[{}]", vec!["1"; count].join(","));
+        let lists = ["[0]", "[1]", "[86400000]", "[86400001]", &long(16), &long(17)];
+        assert_eq!(lists.map(schedule), [false, true, true, false, true, false]);
+    }
+
+    #[test]
+    fn every_choice_is_read() {
+        let config = |extra: &str| Config::parse(&with(extra)).unwrap();
+        assert_eq!(config(r#","journalRole":"copy""#).journal_role, JournalRole::Copy);
+        assert_eq!(config(r#","journalRole":"takeOver""#).journal_role, JournalRole::TakeOver);
+        assert_eq!(config(r#","journalRecovery":"accept""#).journal_recovery, JournalRecovery::Accept);
+        assert!(config(r#","idScope":"tenant""#).tenant_ids);
+        assert_eq!(config(r#","journal":"memory""#).journal, JournalPlace::Memory);
+        assert_eq!(config(r#","journalPath":"/x/y""#).journal, JournalPlace::File("/x/y".into()));
+        assert_eq!(config(r#","tenant":"acme""#).tenant, "acme");
+        assert_eq!(config(r#","sealPath":"/x/s","caFile":"/ca""#).seal_path, Some("/x/s".into()));
+        assert!(matches!(config(r#","proxy":"none""#).proxy, ProxySetting::None));
+        assert!(matches!(config(r#","proxy":"http://p:1""#).proxy, ProxySetting::Named(_)));
+        assert!(matches!(config("").proxy, ProxySetting::Environment));
+        let identity = config(r#","clientCertFile":"/c","clientKeyFile":"/k""#).client_identity.unwrap();
+        assert_eq!((identity.certificate, identity.key), ("/c".into(), "/k".into()));
+        assert!(!config(r#","systemTrust":false"#).system_trust);
+        for (extra, part) in [
+            (format!(",\"tenant\":\"{}\"", "a".repeat(201)), "at most 200 bytes"),
+            (r#","tenant":"a\u0007""#.into(), "no control characters"),
+            (r#","apiKey":"a\u0009b""#.into(), "an HTTP header"),
+        ] {
+            let json = if extra.contains("apiKey") {
+                with(&extra).replace(r#""apiKey":"hush-hush","#, "")
+            } else {
+                with(&extra)
+            };
+            assert!(error_of(&json).contains(part), "{json}");
+        }
+        assert!(Config::parse(&with(&format!(",\"tenant\":\"{}\"", "a".repeat(200)))).is_ok());
     }
 
     #[test]
@@ -378,6 +439,8 @@ mod tests {
         for good in ["AcmePOS/1.5", "AcmePOS/1.5 (till 7)"] {
             assert!(is_product(good), "{good}");
         }
+        let (longest, longer) = (format!("A/{}", "1".repeat(198)), format!("A/{}", "1".repeat(199)));
+        assert!(is_product(&longest) && !is_product(&longer));
         for bad in ["AcmePOS", "/1", "AcmePOS/", "Acme POS/1", "A/1\r\nx: y", "A/1/2", "Å/1"] {
             assert!(!is_product(bad), "{bad}");
         }

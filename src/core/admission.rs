@@ -426,6 +426,9 @@ mod tests {
         ));
         let declined = stored(purchase(1), Some("a"), IntentState::Declined, Code::PurchaseFailed);
         assert!(matches!(admitted(declined), Ok(Admission::New(_))));
+        let pending = stored(purchase(1), Some("a"), IntentState::InDoubt, Code::Pending);
+        let foreign = Intent { tenant: Some("other".into()), ..pending };
+        assert!(matches!(admitted(foreign), Ok(Admission::New(_))), "another tenant's reference");
     }
 
     const CLOCKS_OF_ENGAGE: Clocks = Clocks { engage: Some((7_000, 7_100)), ..CLOCKS };
@@ -473,6 +476,13 @@ mod tests {
         let doubt = admitted(&purchase_command(false), &Candidates::default(), Some(9));
         let declined = Intent { state: IntentState::Declined, code: Code::Declined, ..doubt };
         assert!(!admitted(&purchase_command(false), &by_reference(&declined), Some(9)).progress.query_first);
+        // Of another tenant, or of another contact.
+        let foreign = Intent { tenant: Some("other".into()), ..declined.clone() };
+        assert!(admitted(&purchase_command(false), &by_reference(&foreign), Some(9)).progress.query_first);
+        let Operation::Purchase(purchase) = declined.operation else { panic!("a redeem") };
+        let contact = ContactId::from_uuid(Uuid::from_u128(5));
+        let other = Intent { operation: Purchase { contact, ..purchase }.into(), ..declined.clone() };
+        assert!(admitted(&purchase_command(false), &by_reference(&other), Some(9)).progress.query_first);
         // Another loss, or a decline from before it.
         assert!(admitted(&purchase_command(false), &by_reference(&declined), Some(10)).progress.query_first);
         let mut before = declined;
@@ -495,5 +505,119 @@ mod tests {
         // Its commit failed, so that nothing was queried.
         since.progress.query_first = true;
         assert!(admitted(&purchase_command(false), &by_reference(&since), Some(9)).progress.query_first);
+    }
+
+    fn code_of(result: Result<Admission>) -> Option<Code> {
+        result.err().map(|error| error.code())
+    }
+
+    fn named(intent: &Intent) -> Command {
+        Command { named: true, ..command(intent.operation, intent.reference.as_deref()) }
+    }
+
+    #[test]
+    fn purchase_id_means_its_own_sale_only() {
+        let plain = admitted(&purchase_command(false), &Candidates::default(), None);
+        let pending = Intent { state: IntentState::InDoubt, ..plain };
+        let other_item = match pending.operation {
+            Operation::Purchase(purchase) => Purchase { item: ItemId::from_uuid(Uuid::from_u128(5)), ..purchase },
+            Operation::Redeem(_) => panic!("a redeem"),
+        };
+        let foreign = Intent { tenant: Some("other".into()), ..pending.clone() };
+        let without = Command { reference: None, ..named(&pending) };
+        let other = Command { reference: Some("other".into()), ..named(&pending) };
+        for (command, stored, expected) in [
+            (named(&pending), &pending, None),
+            (without, &pending, None),
+            (Command { operation: other_item.into(), ..named(&pending) }, &pending, Some(Code::PurchaseIdConflict)),
+            (named(&pending), &foreign, Some(Code::PurchaseIdConflict)),
+            (other, &pending, Some(Code::ReferenceConflict)),
+        ] {
+            let candidates = Candidates { by_id: Some(stored.clone()), ..Candidates::default() };
+            let result = admit(&command, &candidates, CLOCKS, RULES);
+            if let Ok(admission) = &result {
+                assert!(matches!(admission, Admission::Existing(intent) if *intent == pending));
+            }
+            assert_eq!(code_of(result), expected, "{command:?}");
+        }
+        let result = admit(&named(&pending), &by_reference(&pending), CLOCKS, RULES);
+        assert_eq!(code_of(result), Some(Code::ReferenceConflict), "the reference has another purchase id");
+    }
+
+    #[test]
+    fn derived_id_that_was_declined_is_sent_again() {
+        let plain = admitted(&purchase_command(false), &Candidates::default(), None);
+        for (derived, state, code, again) in [
+            (true, IntentState::Declined, Code::PromotionExpired, true),
+            (true, IntentState::Declined, Code::PurchaseFailed, false),
+            (true, IntentState::Completed, Code::Ok, false),
+            (false, IntentState::Declined, Code::PromotionExpired, false),
+            (false, IntentState::Declined, Code::Forbidden, true),
+            (false, IntentState::NotSent, Code::Offline, true),
+        ] {
+            let stored = Intent { state, code, query_count: 9, acknowledged_at: Some(1), ..plain.clone() };
+            let candidates = Candidates { by_id: Some(stored.clone()), ..Candidates::default() };
+            let command = Command { derived, ..command(stored.operation, stored.reference.as_deref()) };
+            match admit(&command, &candidates, CLOCKS, RULES).unwrap() {
+                Admission::New(next) => {
+                    assert!(again, "{state:?} {code:?}");
+                    assert_eq!((next.detail.attempts, next.revision, next.query_count), (2, 2, 0));
+                    assert_eq!((next.state, next.acknowledged_at), (IntentState::Recorded, None));
+                    let by_key = (code == Code::Forbidden).then(|| code.number());
+                    assert_eq!(next.progress.declined_before.map(|it| it.code), by_key);
+                }
+                _ => assert!(!again, "{state:?} {code:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn acknowledged_reference_is_used_up_after_its_window() {
+        let plain = admitted(&purchase_command(false), &Candidates::default(), None);
+        let window = RULES.reference_window_ms;
+        for (state, waited, expected) in [
+            (IntentState::Completed, window, None),
+            (IntentState::Completed, window + 1, Some(Code::ReferenceReused)),
+            (IntentState::NotSent, window + 1, None),
+        ] {
+            let stored = Intent { state, code: Code::Offline, acknowledged_at: Some(1_000), ..plain.clone() };
+            let clocks = Clocks { till: 1_000 + waited, ..CLOCKS };
+            let result = admit(&purchase_command(false), &by_reference(&stored), clocks, RULES);
+            assert_eq!(code_of(result), expected, "{state:?} {waited}");
+        }
+    }
+
+    #[test]
+    fn command_without_reference_means_no_sale_with_one() {
+        let operation = purchase_command(false).operation;
+        for (reference, expected) in [(None, true), (Some("a"), false)] {
+            let pending = stored(operation, reference, IntentState::InDoubt, Code::Pending);
+            let candidates = Candidates { unacknowledged: vec![pending], ..Candidates::default() };
+            let admission = admit(&command(operation, None), &candidates, CLOCKS, RULES).unwrap();
+            assert_eq!(matches!(admission, Admission::Existing(_)), expected, "{reference:?}");
+        }
+    }
+
+    #[test]
+    fn command_is_about_the_id_or_the_reference() {
+        let ours = purchase_command(false).operation;
+        let Operation::Purchase(purchase) = ours else { panic!("a redeem") };
+        let other_id: Operation = Purchase { id: OperationId::fresh(), ..purchase }.into();
+        let other_item: Operation = Purchase { item: ItemId::from_uuid(Uuid::from_u128(5)), ..purchase }.into();
+        for (operation, named, reference, expected) in [
+            (ours, true, None, true),
+            (ours, false, None, false),
+            (ours, true, Some("b"), true),
+            (other_id, true, None, false),
+            (other_id, false, Some("a"), true),
+            (other_id, false, Some("b"), false),
+            (other_item, false, Some("a"), false),
+        ] {
+            let command = Command { named, ..command(operation, reference) };
+            let stored = stored(ours, Some("a"), IntentState::InDoubt, Code::Pending);
+            assert_eq!(is_meant(&command, &stored), expected, "{command:?}");
+        }
+        let no_reference = stored(ours, None, IntentState::InDoubt, Code::Pending);
+        assert!(!is_meant(&command(other_id, None), &no_reference), "no reference is none in common");
     }
 }

@@ -168,7 +168,7 @@ mod tests {
         assert!(!at(165).in_flight_over);
         assert!(at(166).in_flight_over && !at(166).history_complete);
         assert!(at(766).history_complete && !at(765).history_complete);
-        assert_eq!(at(700).until_complete_ms, 66_000);
+        assert_eq!([100, 700].map(|seconds| at(seconds).until_complete_ms), [666_000, 66_000]);
     }
 
     #[test]
@@ -234,5 +234,28 @@ mod tests {
         let own = Observation::attempt(None, &intent, s(10));
         assert_eq!(own.backdated(&intent, s(20), (500_000, 501_000)), Some((490_000, 491_000 + 66_000)));
         assert_eq!(Observation::read(None, &intent, s(10)).backdated(&intent, s(20), (500_000, 501_000)), None);
+    }
+
+    #[test]
+    fn stamp_is_by_engages_clock_where_that_is_known() {
+        let clocks = Clocks { till: 5, engage: None, in_flight_window_ms: 66_000 };
+        assert_eq!((clocks.now(), clocks.processing_window()), (5, None));
+        let known = Clocks { engage: Some((7_000, 8_000)), ..clocks };
+        assert_eq!((known.now(), known.processing_window()), (7_000, Some((7_000, 74_000))));
+    }
+
+    #[test]
+    fn response_says_nothing_about_a_later_attempt() {
+        let seen = Observation::attempt(None, &intent(BUILT), s(10));
+        assert_eq!([9, 10, 11].map(|time| seen.is_before(s(time))), [false, true, true]);
+    }
+
+    #[test]
+    fn window_by_engages_clock_is_over_after_its_last_moment() {
+        let mut intent = intent(BUILT);
+        intent.processing_window = Some((BUILT, BUILT + 66_000));
+        let seen = Observation::read(None, &intent, s(0));
+        let over = |engage| seen.query_time(&intent, s(0), Some(engage), LIMITS).in_flight_over;
+        assert_eq!([BUILT + 66_000, BUILT + 66_001].map(over), [false, true]);
     }
 }

@@ -120,3 +120,15 @@ impl From<Redeem> for Operation {
         Operation::Redeem(redeem)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channel_has_one_name_for_both_ways() {
+        let names = Channel::ALL.map(|channel| Channel::from_name(channel.name()));
+        assert_eq!(names, Channel::ALL.map(Some));
+        assert_eq!(Channel::from_name("pos"), None);
+    }
+}

@@ -154,3 +154,47 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     }
     texts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use uuid::Uuid;
+
+    #[test]
+    fn error_has_everything_that_it_was_given() {
+        let [operation, purchase] = [1, 2].map(|id| OperationId::from_uuid(Uuid::from_u128(id)));
+        let detail = Detail { http_status: Some(503), ..Detail::default() };
+        let error = Error::of(Code::ServerError)
+            .with_detail(detail.clone())
+            .with_cause(vec!["cause".into()])
+            .with_operation(operation)
+            .with_purchase(purchase)
+            .with_object(b"{}".to_vec());
+        assert_eq!((error.detail(), error.cause()), (&detail, &["cause".to_owned()][..]));
+        assert_eq!(
+            (error.operation(), error.purchase(), error.object()),
+            (Some(operation), Some(purchase), Some("{}"))
+        );
+        assert_eq!(error.to_string(), format!("EPS_SERVER_ERROR: {}", Code::ServerError.row().meaning));
+    }
+
+    #[test]
+    fn chain_names_each_source_once() {
+        #[derive(Debug)]
+        struct Layer(&'static str, Option<Box<dyn std::error::Error>>);
+        impl fmt::Display for Layer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+        impl std::error::Error for Layer {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                self.1.as_deref()
+            }
+        }
+        let inner = Layer("closed", Some(Box::new(io::Error::other("reset"))));
+        let error = Layer("failed", Some(Box::new(Layer("closed", Some(Box::new(inner))))));
+        assert_eq!(chain(&error), ["failed", "closed", "reset"]);
+    }
+}

@@ -508,4 +508,81 @@ mod tests {
         assert_eq!(by(&redeem, 3_500_000), RedeemedBy::Unclear, "an attempt at an unknown time may have done it");
         assert_eq!(by(&redeem, 1_000_000), RedeemedBy::Us);
     }
+
+    #[test]
+    fn rejection_of_a_shared_id_is_always_confirmed() {
+        let mut shared = intent(false, None);
+        shared.progress.shared_id = true;
+        for (code, documented, rule) in [
+            (Code::PromotionExpired, true, RejectionRule::Confirm),
+            (Code::Unauthorized, false, RejectionRule::Confirm),
+            (Code::PurchaseFailed, true, RejectionRule::Declined),
+        ] {
+            assert_eq!(after_rejection(&shared, code, documented), rule, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn missing_row_proves_nothing_once_engage_was_processing() {
+        let late = QueryTime {
+            in_flight_over: true,
+            history_complete: true,
+            past_resend_limit: false,
+            until_complete_ms: 0,
+            age_ms: 0,
+        };
+        let mut only = intent(false, Some(Code::ItemNotFound));
+        for (processing, rule) in [(false, AbsenceRule::Declined), (true, AbsenceRule::Pending)] {
+            only.progress.processing_seen = processing;
+            for result in [QueryResult::Absent, QueryResult::NoHistory] {
+                assert_eq!(after_absence(&only, &result, late, false), rule, "{result:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn redeem_at_the_edge_of_the_tolerance_is_unclear() {
+        let redeem = Intent { processing_window: Some((1_000_000, 1_060_000)), ..intent(false, None) };
+        let by = |on| redeemed_by(&redeem, &RedeemedReward { on: Some(on), ..RedeemedReward::default() });
+        let edges = [1_000_000 - CLOCK_TOLERANCE_MS, 1_060_000 + CLOCK_TOLERANCE_MS];
+        assert_eq!(edges.map(by), [RedeemedBy::Unclear; 2]);
+    }
+
+    #[test]
+    fn result_is_overtaken_by_an_outcome_or_another_attempt() {
+        let ours = intent(false, None);
+        let stored = |state, attempts| {
+            let mut stored = Intent { state, ..ours.clone() };
+            stored.detail.attempts = attempts;
+            stored
+        };
+        for (state, attempts, by_completion, by_other) in [
+            (IntentState::InDoubt, 1, false, false),
+            (IntentState::InDoubt, 2, false, true),
+            (IntentState::Declined, 1, false, true),
+            (IntentState::NotSent, 1, false, true),
+            (IntentState::Completed, 1, true, true),
+        ] {
+            let stored = stored(state, attempts);
+            assert_eq!(is_overtaken(&ours, &stored, true), by_completion, "{state:?} {attempts}");
+            assert_eq!(is_overtaken(&ours, &stored, false), by_other, "{state:?} {attempts}");
+        }
+    }
+
+    #[test]
+    fn log_line_has_the_code_of_each_result() {
+        let reason = Reason::of(Code::ServerError);
+        let attempt = |result: AttemptResult| result.code();
+        assert_eq!(attempt(AttemptResult::Completed { response: String::new() }), Code::Ok);
+        assert_eq!(attempt(AttemptResult::Reset(reason.clone())), Code::ServerError);
+        for (result, code) in [
+            (QueryResult::Completed { response: String::new() }, Code::Ok),
+            (QueryResult::Failed(reason), Code::ServerError),
+            (QueryResult::Redeemed(RedeemedReward::default()), Code::AlreadyRedeemed),
+            (QueryResult::Similar { response: None, cause: String::new() }, Code::PendingAmbiguous),
+            (QueryResult::Absent, Code::Pending),
+        ] {
+            assert_eq!(result.code(), code, "{result:?}");
+        }
+    }
 }

@@ -270,3 +270,29 @@ impl Intent {
         matches!(self.code, Code::PendingNeedsReview | Code::PendingAmbiguous)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::domain::Purchase;
+    use crate::core::id::{ContactId, ItemId};
+    use uuid::Uuid;
+
+    #[test]
+    fn state_has_one_name_for_both_ways() {
+        let names = IntentState::ALL.map(|state| IntentState::from_name(state.name()));
+        assert_eq!(names, IntentState::ALL.map(Some));
+        assert_eq!(IntentState::from_name("pending"), None);
+    }
+
+    #[test]
+    fn new_intent_is_the_first_attempt_of_nobody_yet() {
+        let id = Uuid::from_u128(1);
+        let purchase =
+            Purchase { id: OperationId::from_uuid(id), contact: ContactId::from_uuid(id), item: ItemId::from_uuid(id) };
+        let intent = Intent::new(purchase.into(), Some("R".into()), 7, 9);
+        assert_eq!((intent.state, intent.code, intent.revision), (IntentState::Recorded, Code::Pending, 1));
+        assert_eq!((intent.detail.attempts, intent.query_count, intent.in_flight_until), (1, 0, 9));
+        assert!(!intent.is_acknowledged() && !intent.needs_review() && intent.expected_by().is_none());
+    }
+}

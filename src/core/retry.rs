@@ -64,7 +64,7 @@ impl Throttle {
     pub fn on_rate_limited(&mut self, now: Duration, retry_after_ms: Option<Millis>, random: u64) {
         self.interval_ms = (self.interval_ms * 2).clamp(THROTTLE_MS.0, THROTTLE_MS.1);
         let wait = self.interval_ms / 2 + random % (self.interval_ms / 2 + 1);
-        self.until = self.until.max(now + Duration::from_millis(wait.max(retry_after_ms.unwrap_or(0))));
+        self.until = self.until.max(now + Duration::from_millis(wait.max(retry_after_ms.unwrap_or_default())));
     }
 
     /// Notes a response that is no 429.
@@ -152,6 +152,13 @@ mod tests {
     }
 
     #[test]
+    fn first_queries_are_spread_over_the_jitter() {
+        let rules = RetryRules { schedule_ms: vec![1], startup_jitter_ms: 2_000, resend_limit_ms: 0 };
+        let waits = [0, 1_234, 2_000, 2_001].map(|random| startup_wait(&rules, random));
+        assert_eq!(waits, [0, 1_234, 2_000, 0].map(Duration::from_millis));
+    }
+
+    #[test]
     fn wait_of_each_step_is_jitter_over_the_schedule() {
         let rules = rules();
         for (count, widest) in [(0, 10_000), (1, 30_000), (2, 60_000), (3, 300_000), (9, 300_000)] {
@@ -199,5 +206,69 @@ mod tests {
         assert!((0..10).all(|_| budget.spend(s(0))));
         assert!(!budget.spend(s(9)));
         assert!(budget.spend(s(10)) && !budget.spend(s(10)));
+    }
+
+    #[test]
+    fn wait_for_a_caller_is_never_longer_than_the_schedule() {
+        let rules = RetryRules { schedule_ms: vec![301], ..rules() };
+        let wait = |random| wait_ms(0, Timing { rules: &rules, attended: Some(3), random });
+        // Half of it, and jitter over the other half.
+        assert_eq!([0, 150, 151].map(wait), [150, 300, 150]);
+    }
+
+    #[test]
+    fn throttle_waits_half_and_jitter_up_to_ten_minutes() {
+        let wait = |limited: u32, random, retry_after_ms| {
+            let mut throttle = Throttle::default();
+            (1..limited).for_each(|_| throttle.on_rate_limited(s(0), None, 0));
+            throttle.until = Duration::ZERO;
+            throttle.on_rate_limited(s(100), retry_after_ms, random);
+            throttle.wait(s(100)).unwrap_or_default().as_millis()
+        };
+        assert_eq!([0, 5_000, 5_001].map(|random| wait(1, random, None)), [5_000, 10_000, 5_000]);
+        assert_eq!([2, 3, 4, 7, 20].map(|count| wait(count, 0, None)), [10_000, 20_000, 40_000, 300_000, 300_000]);
+        assert_eq!(wait(1, 0, Some(5_001)), 5_001);
+        let mut throttle = Throttle::default();
+        throttle.on_rate_limited(s(0), Some(90_000), 0);
+        throttle.on_rate_limited(s(1), None, 0);
+        assert_eq!(throttle.wait(s(1)), Some(s(89)), "an earlier Retry-After stays");
+    }
+
+    #[test]
+    fn throttle_keeps_queries_apart_until_ten_successes() {
+        let mut throttle = Throttle::default();
+        throttle.on_rate_limited(s(0), None, 0);
+        let mut apart = |now| {
+            throttle.spend(s(now));
+            let wait = throttle.wait(s(now));
+            throttle.accepted();
+            wait
+        };
+        assert_eq!(apart(100), Some(s(10)));
+        assert_eq!(apart(200), Some(s(9)));
+        assert_eq!((0..7).filter_map(|_| apart(300)).count(), 7);
+        assert_eq!(apart(400), Some(s(1)));
+        assert_eq!(apart(500), None);
+        let mut waiting = Throttle::default();
+        waiting.on_rate_limited(s(0), Some(90_000), 0);
+        waiting.spend(s(1));
+        assert_eq!(waiting.wait(s(1)), Some(s(89)), "a query does not shorten the wait");
+    }
+
+    #[test]
+    fn budget_is_a_tenth_of_the_sales_and_at_most_ten() {
+        let spent = |sales: u32| {
+            let mut budget = RetryBudget::default();
+            (0..10).for_each(|_| assert!(budget.spend(s(0), s(10))));
+            (0..sales).for_each(|_| budget.earn());
+            (0..20).filter(|_| budget.spend(s(1), s(10))).count()
+        };
+        assert_eq!([9, 10, 19, 20, 99, 100, 101, 500].map(spent), [0, 1, 1, 2, 9, 10, 10, 10]);
+        let mut full = RetryBudget::default();
+        full.earn();
+        assert_eq!(full.tokens, BURST);
+        assert_eq!(RetryBudget::default().tokens, BURST);
+        let mut never_used = RetryBudget { tokens: 0, last: None };
+        assert!(never_used.spend(s(0), s(10)), "the first query needs no stock");
     }
 }

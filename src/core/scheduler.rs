@@ -214,6 +214,14 @@ impl<W> Scheduler<W> {
         self.due_times.insert((due, id));
     }
 
+    /// Schedules an intent that no worker has and that has no time: another process has left it.
+    pub fn adopt(&mut self, id: OperationId, due: Duration) {
+        let is_known = |entry: &Entry<W>| entry.busy || self.due_times.contains(&(entry.due, id));
+        if !self.entries.get(&id).is_some_and(is_known) {
+            self.schedule(id, due);
+        }
+    }
+
     /// Forgets an intent, and with it its due time: one without an entry would stop the queue.
     pub fn forget(&mut self, id: OperationId) -> Option<Entry<W>> {
         let entry = self.entries.remove(&id)?;
@@ -295,6 +303,29 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
+    fn intent_of_another_process_is_adopted_though_a_caller_waits() {
+        let [left, busy, later, unknown] = [1, 2, 3, 4].map(|id| OperationId::from_uuid(Uuid::from_u128(id)));
+        let s = Duration::from_secs;
+        let mut scheduler = Scheduler::<()>::default();
+        // A caller waits, and no query is due.
+        scheduler.wait_for(left, &Arc::new(()), None, |()| ());
+        scheduler.schedule(busy, s(1));
+        let Some(Job::Resolve(job)) = scheduler.take(s(1)) else { panic!("nothing was taken") };
+        scheduler.schedule(later, s(9));
+        for id in [left, busy, later, unknown] {
+            scheduler.adopt(id, s(5));
+        }
+        assert_eq!((job.id, scheduler.next_due()), (busy, Some(s(5))));
+        scheduler.end_resolve(job);
+        let Some(Job::Resolve(job)) = scheduler.take(s(5)) else { panic!("nothing was taken") };
+        assert_eq!((job.id, scheduler.next_due()), (left, Some(s(5))));
+        scheduler.end_resolve(job);
+        let Some(Job::Resolve(job)) = scheduler.take(s(5)) else { panic!("nothing was taken") };
+        scheduler.end_resolve(job);
+        assert_eq!((job.id, scheduler.next_due()), (unknown, Some(s(9))));
+    }
+
+    #[test]
     fn forgotten_intent_does_not_stop_the_queue() {
         let [forgotten, other] = [1, 2].map(|id| OperationId::from_uuid(Uuid::from_u128(id)));
         let (soon, now) = (Duration::from_secs(1), Duration::from_secs(3));
@@ -306,5 +337,177 @@ mod tests {
         let Some(Job::Resolve(resolve)) = scheduler.take(now) else { panic!("nothing was taken") };
         assert_eq!(resolve.id, other);
         assert_eq!(scheduler.next_due(), None);
+    }
+
+    fn id(number: u128) -> OperationId {
+        OperationId::from_uuid(Uuid::from_u128(number))
+    }
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn purchase(number: u128, contact: u128) -> Intent {
+        let contact = ContactId::from_uuid(Uuid::from_u128(contact));
+        let item = crate::core::id::ItemId::from_uuid(Uuid::from_u128(1));
+        Intent::new(crate::core::domain::Purchase { id: id(number), contact, item }.into(), None, 0, 0)
+    }
+
+    fn taken(scheduler: &mut Scheduler<u8>, now: u64) -> Option<ResolveJob> {
+        match scheduler.take(s(now)) {
+            Some(Job::Resolve(job)) => Some(job),
+            Some(_) => panic!("another job"),
+            None => None,
+        }
+    }
+
+    #[test]
+    fn new_queue_has_no_work_and_no_workers() {
+        let mut scheduler = Scheduler::<u8>::default();
+        assert_eq!((scheduler.workers, scheduler.idle, scheduler.resolving, scheduler.background), (0, 0, 0, 0));
+        assert_eq!((taken(&mut scheduler, 9), scheduler.next_due()), (None, None));
+        assert!(!scheduler.has_due(s(9)) && !scheduler.has_due_times());
+    }
+
+    #[test]
+    fn scan_is_taken_once_when_it_is_due() {
+        let mut scheduler = Scheduler::<u8> { next_scan: Some(s(60)), ..Scheduler::default() };
+        assert_eq!(scheduler.next_due(), Some(s(60)));
+        assert!(scheduler.take(s(59)).is_none() && !scheduler.has_due(s(59)) && scheduler.has_due(s(60)));
+        assert!(matches!(scheduler.take(s(60)), Some(Job::Scan)));
+        assert!(scheduler.take(s(60)).is_none());
+        scheduler.next_scan = Some(s(70));
+        scheduler.closing = true;
+        assert!(scheduler.take(s(99)).is_none(), "nothing is begun while the client closes");
+    }
+
+    #[test]
+    fn two_workers_at_most_resolve_what_nobody_waits_for() {
+        let mut scheduler = Scheduler::<u8>::default();
+        (1..=4).for_each(|number| scheduler.schedule(id(number), s(1)));
+        let first = taken(&mut scheduler, 1).unwrap();
+        assert_eq!(scheduler.next_due(), Some(s(1)));
+        let second = taken(&mut scheduler, 1).unwrap();
+        assert_eq!((first.id, second.id, first.attended), (id(1), id(2), None));
+        assert_eq!((taken(&mut scheduler, 1), scheduler.next_due()), (None, None));
+        // A caller's does not wait for them.
+        let caller = Arc::new(1);
+        scheduler.wait_for(id(4), &caller, Some(s(2)), |_| ());
+        assert_eq!(scheduler.next_due(), Some(s(2)));
+        let attended = taken(&mut scheduler, 2).unwrap();
+        assert_eq!((attended.id, attended.attended, attended.requested), (id(4), Some(0), true));
+        scheduler.end_resolve(attended);
+        assert_eq!(taken(&mut scheduler, 9), None);
+        scheduler.end_resolve(second);
+        assert_eq!(taken(&mut scheduler, 9).map(|job| job.id), Some(id(3)));
+        assert_eq!((scheduler.resolving, scheduler.background), (2, 2));
+    }
+
+    #[test]
+    fn sixteen_workers_at_most_resolve() {
+        let mut scheduler = Scheduler::<u8>::default();
+        let callers: Vec<_> = (0..17).map(Arc::new).collect();
+        for (number, caller) in (1..).zip(&callers) {
+            scheduler.wait_for(id(number), caller, Some(s(1)), |_| ());
+        }
+        let jobs: Vec<_> = (0..15).map(|_| taken(&mut scheduler, 1).unwrap()).collect();
+        assert!(scheduler.has_due(s(1)));
+        assert!(taken(&mut scheduler, 1).is_some() && !scheduler.has_due(s(1)));
+        assert_eq!(taken(&mut scheduler, 1), None);
+        assert!(scheduler.has_due_times());
+        scheduler.end_resolve(jobs[0]);
+        assert_eq!(taken(&mut scheduler, 1).map(|job| job.id), Some(id(17)));
+    }
+
+    #[test]
+    fn intent_is_scheduled_at_one_time_only() {
+        let mut scheduler = Scheduler::<u8>::default();
+        scheduler.schedule(id(1), s(1));
+        scheduler.schedule(id(1), s(5));
+        assert_eq!((scheduler.next_due(), taken(&mut scheduler, 4)), (Some(s(5)), None));
+        let caller = Arc::new(1);
+        scheduler.mark_taken(&Intent { revision: 7, ..purchase(1, 8) }, &caller, s(2));
+        assert!(!scheduler.has_due_times());
+        let entry = &scheduler.entries[&id(1)];
+        assert_eq!((entry.busy, entry.started, entry.waiters.len(), entry.attended_queries), (true, 7, 1, 0));
+        // A worker has it: the caller waits for its response.
+        scheduler.wait_for(id(1), &caller, Some(s(3)), |_| ());
+        assert!(!scheduler.has_due_times() && !scheduler.entries[&id(1)].requested);
+        scheduler.schedule(id(1), s(6));
+        assert!(!scheduler.entries[&id(1)].busy && scheduler.entries[&id(1)].due == s(6));
+        assert_eq!(taken(&mut scheduler, 6).map(|job| job.attended), Some(Some(0)));
+        assert!(scheduler.entries[&id(1)].busy);
+    }
+
+    #[test]
+    fn callers_that_left_are_dropped_and_their_queries_forgotten() {
+        let mut scheduler = Scheduler::<u8>::default();
+        let (gone, here) = (Arc::new(1), Arc::new(2));
+        scheduler.wait_for(id(1), &gone, Some(s(1)), |_| panic!("nobody waited"));
+        scheduler.wait_for(id(1), &here, None, |other| assert_eq!(*other, 1));
+        scheduler.entries.get_mut(&id(1)).unwrap().attended_queries = 3;
+        drop(gone);
+        assert_eq!(taken(&mut scheduler, 1).map(|job| (job.attended, job.requested)), Some((Some(3), true)));
+        assert_eq!(scheduler.entries[&id(1)].waiters, [Arc::clone(&here)]);
+        drop(here);
+        scheduler.schedule(id(1), s(2));
+        assert_eq!(taken(&mut scheduler, 2).map(|job| (job.attended, job.requested)), Some((None, false)));
+        assert_eq!(scheduler.entries[&id(1)].attended_queries, 0);
+    }
+
+    #[test]
+    fn waiting_callers_are_told_that_another_one_waits() {
+        let mut scheduler = Scheduler::<u8>::default();
+        let shared = std::cell::RefCell::new(Vec::new());
+        for caller in [1, 2, 3] {
+            let waiter = Arc::new(caller);
+            scheduler.wait_for(id(1), &waiter, None, |other| shared.borrow_mut().push(*other));
+        }
+        assert_eq!(*shared.borrow(), [1, 1, 2]);
+    }
+
+    #[test]
+    fn purchases_of_a_member_are_taken_together() {
+        let mut scheduler = Scheduler::<u8>::default();
+        for (number, contact) in [(1, 8), (2, 8), (3, 9), (4, 8), (5, 8)] {
+            scheduler.schedule(id(number), s(number.try_into().unwrap()));
+            match number {
+                4 => scheduler.observe_attempt(&purchase(number, contact), s(0)),
+                _ => drop(scheduler.observe(&purchase(number, contact), s(0))),
+            }
+        }
+        scheduler.schedule(id(6), s(9));
+        assert_eq!(taken(&mut scheduler, 1).map(|job| job.id), Some(id(1)));
+        assert_eq!(taken(&mut scheduler, 2).map(|job| job.id), Some(id(2)));
+        let others: Vec<_> = scheduler.take_same_contact(id(1)).iter().map(|job| job.id).collect();
+        assert_eq!(others, [id(4), id(5)]);
+        assert_eq!(scheduler.next_due(), None, "both workers are busy");
+        assert!(scheduler.take_same_contact(id(6)).is_empty());
+    }
+
+    #[test]
+    fn query_without_a_caller_needs_the_budget_and_no_429() {
+        let mut scheduler = Scheduler::<u8>::default();
+        let rules =
+            |seconds: u64| RetryRules { schedule_ms: vec![seconds * 1_000], startup_jitter_ms: 0, resend_limit_ms: 0 };
+        // A millisecond more: a delay of zero would run in a circle.
+        let wait = |seconds| Some(s(seconds) + Duration::from_millis(1));
+        assert!((0..10).all(|_| scheduler.spend_unattended(s(0), &rules(10)).is_none()));
+        assert_eq!(scheduler.spend_unattended(s(9), &rules(10)), wait(10));
+        assert_eq!(scheduler.spend_unattended(s(10), &rules(10)), None);
+        scheduler.throttle.on_rate_limited(s(20), Some(60_000), 0);
+        assert_eq!(scheduler.spend_unattended(s(30), &rules(10)), wait(50));
+        // The 429 keeps the next ones apart too.
+        assert_eq!(scheduler.spend_unattended(s(80), &rules(1)), None);
+        assert_eq!(scheduler.spend_unattended(s(82), &rules(1)), wait(8));
+    }
+
+    #[test]
+    fn attempt_of_this_run_is_seen_as_its_own() {
+        let mut scheduler = Scheduler::<u8>::default();
+        let intent = purchase(1, 8);
+        scheduler.observe_attempt(&intent, s(5));
+        let seen = scheduler.observe(&intent, s(9));
+        assert_eq!(seen, Observation::attempt(None, &intent, s(5)));
     }
 }

@@ -56,3 +56,18 @@ impl Engage {
         super::shape::check_guid(get_ok(self, "contact", path, call)?, "contact's id")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_has_one_name_for_both_ways() {
+        for key in ContactKey::ALL {
+            assert_eq!(ContactKey::parse(key.name()).ok(), Some(key));
+        }
+        let error = ContactKey::parse("phone").unwrap_err();
+        assert_eq!(error.code(), Code::BadKey);
+        assert!(error.message().contains("email, mobilePhone, socialSecurityNumber, customKey, any"));
+    }
+}

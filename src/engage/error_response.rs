@@ -454,4 +454,107 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn code_in_a_usual_field_is_found_three_levels_deep() {
+        let found = |text: &str| ErrorBody::of(&json(400, text)).engage_code().map(str::to_owned);
+        for name in ["errorCode", "ErrorCode", "code", "Code"] {
+            assert_eq!(found(&format!(r#"{{"{name}":"New"}}"#)), Some("New".into()));
+        }
+        for name in ["errors", "Errors", "error"] {
+            assert_eq!(found(&format!(r#"{{"{name}":[{{"code":"New"}}]}}"#)), Some("New".into()));
+        }
+        assert_eq!(found(r#"{"errors":[{"errors":{"code":"Deep"}}]}"#), Some("Deep".into()));
+        assert_eq!(found(r#"{"errors":[{"errors":[{"code":"TooDeep"}]}]}"#), None);
+        let (longest, longer) = ("a".repeat(80), "a".repeat(81));
+        assert_eq!(found(&format!(r#"{{"code":"{longest}"}}"#)), Some(longest));
+        assert_eq!(found(&format!(r#"{{"code":"{longer}"}}"#)), None);
+        assert_eq!(found(r#"{"code":""}"#), None);
+        assert!(is_documented("MultipleMatches") && !is_documented("multipleMatches") && !is_documented("Other"));
+    }
+
+    #[test]
+    fn rejection_without_a_documented_code_is_by_its_status() {
+        let empty = "{}";
+        let other = r#"{"errorCode":"SomethingNew"}"#;
+        let member = r#"{"errorCode":"MultipleMatches"}"#;
+        for (status, body, of_purchase, of_redeem) in [
+            (400, empty, Code::InvalidRequest, Code::InvalidRequest),
+            (404, empty, Code::ItemNotFound, Code::RewardNotFound),
+            (422, empty, Code::PurchaseNotAllowed, Code::Declined),
+            (422, other, Code::PurchaseNotAllowed, Code::Declined),
+            (400, other, Code::Declined, Code::Declined),
+            (404, other, Code::Declined, Code::Declined),
+            (400, member, Code::MultipleMatches, Code::MultipleMatches),
+            (404, member, Code::MultipleMatches, Code::MultipleMatches),
+            (401, empty, Code::Unauthorized, Code::Unauthorized),
+            (403, empty, Code::Forbidden, Code::Forbidden),
+        ] {
+            for (result, code) in
+                [(purchase(&json(status, body)), of_purchase), (redeem(&json(status, body)), of_redeem)]
+            {
+                let AttemptResult::Rejected { reason, documented: false } = &result else {
+                    panic!("{status}: {result:?}")
+                };
+                assert_eq!((reason.code, reason.detail.http_status), (code, Some(status)), "{body}");
+            }
+        }
+        for (status, body, code) in [
+            (405, empty, Code::Pending),
+            (302, empty, Code::Pending),
+            (500, empty, Code::PendingServerError),
+            (599, empty, Code::PendingServerError),
+            (404, "<html>", Code::PendingInvalidResponse),
+        ] {
+            let result = purchase(&response(status, body, "text/html"));
+            assert!(matches!(&result, AttemptResult::InDoubt(reason) if reason.code == code), "{status}: {result:?}");
+        }
+        assert!(
+            matches!(purchase(&json(429, empty)), AttemptResult::Over(reason) if reason.code == Code::PendingRateLimited)
+        );
+        let already = r#"{"errorCode":"PromotionAlreadyRedeemed"}"#;
+        assert!(matches!(redeem(&json(409, already)), AttemptResult::AlreadyRedeemed(_)));
+        assert!(!matches!(purchase(&json(409, already)), AttemptResult::AlreadyRedeemed(_)));
+    }
+
+    #[test]
+    fn read_that_fails_has_its_code_and_message() {
+        for (status, body, code) in [
+            (429, "", Code::RateLimited),
+            (408, "", Code::ServerError),
+            (425, "", Code::ServerError),
+            (500, r#"{"errorCode":"InvalidSystemConfiguration"}"#, Code::SystemConfiguration),
+            (501, r#"{"errorCode":"InvalidSystemConfiguration"}"#, Code::ServerError),
+            (500, "{}", Code::ServerError),
+            (599, "", Code::ServerError),
+            (404, "<html>", Code::InvalidResponse),
+            (401, "", Code::Unauthorized),
+            (403, "{}", Code::Forbidden),
+            (400, r#"{"errorCode":"InvalidContact"}"#, Code::InvalidContact),
+            (400, r#"{"errorCode":"PromotionAssignmentError"}"#, Code::Declined),
+            (499, "{}", Code::Declined),
+            (302, "{}", Code::InvalidResponse),
+        ] {
+            let error = read_error(&json(status, body));
+            assert_eq!((error.code(), error.detail().http_status), (code, Some(status)), "{body}");
+            assert_eq!(error.message().contains("a redirect"), status == 302);
+            assert_eq!(error.message().contains("a web page with status 404"), status == 404);
+        }
+        let page = cause(&json(404, "<html>"), &ErrorBody::Html);
+        assert_eq!(page, [web_page(404)]);
+        assert!(cause(&json(404, "{}"), &ErrorBody::Empty).is_empty());
+    }
+
+    #[test]
+    fn request_without_a_response_names_its_cause() {
+        let of = |kind, cause: &[&str]| {
+            let cause = cause.iter().map(|it| (*it).to_owned()).collect();
+            failure(Failure { kind, may_have_left: false, response_began: false, cause })
+        };
+        let tls = of(FailureKind::Tls, &["outer", "inner"]);
+        assert_eq!((tls.code(), tls.message()), (Code::TlsFailed, "the TLS handshake failed: inner"));
+        assert_eq!((tls.cause().len(), tls.detail().attempts), (2, 1));
+        assert_eq!(of(FailureKind::Tls, &[]).message(), "the TLS handshake failed");
+        assert!(!of(FailureKind::Offline, &["refused"]).message().contains("refused"));
+    }
 }

@@ -340,3 +340,6 @@ pub(super) fn failed_query(error: &Error) -> Reason {
     };
     Reason { code, detail: error.detail().clone(), cause: error.cause().to_vec() }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

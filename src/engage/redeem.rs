@@ -112,3 +112,6 @@ fn result_has_code(result: &AttemptResult) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,3 +221,6 @@ fn bad(response: &Response, says: String) -> Error {
         ..Detail::default()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,14 +171,18 @@ mod tests {
 
     #[test]
     fn work_to_finish_is_done_after_its_caller_has_left() {
-        let helper = IoThread::new("eps-test");
+        let helper = Arc::new(IoThread::new("eps-test"));
         let (release, held) = mpsc::channel::<()>();
-        let (done, receive) = mpsc::channel();
-        let short = Duration::from_millis(1);
-        helper.call(short, move || held.recv().is_ok()).unwrap_err();
-        let late = helper.finish(short, move || done.send(()).unwrap());
+        let [(begun, begins), (done, receive)] = [mpsc::channel(), mpsc::channel()];
+        let busy = helper.clone();
+        let first = std::thread::spawn(move || {
+            busy.call(Duration::from_secs(60), move || begun.send(()).is_ok() && held.recv().is_ok())
+        });
+        begins.recv().unwrap();
+        let late = helper.finish(Duration::from_millis(1), move || done.send(()).unwrap());
         assert_eq!(late.unwrap_err().code(), Code::JournalTimedOut);
         release.send(()).unwrap();
         receive.recv().unwrap();
+        assert!(first.join().unwrap().unwrap());
     }
 }

@@ -2,9 +2,9 @@
 //! of its bytes may have left the till. The gate is the proof behind *not sent* (invariant 4).
 
 use crate::core::id::RequestId;
-use crate::rt::{self, Instant, Mutex};
+use crate::rt::{self, AtomicU8, Instant, Mutex};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How often a wait checks for cancellation. Invariant 8 allows 50 ms.

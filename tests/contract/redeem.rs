@@ -322,6 +322,23 @@ fn reward_is_found_by_rewards_before_and_after() {
 }
 
 #[test]
+fn reward_of_an_earlier_purchase_is_no_candidate() {
+    let store = Store::open();
+    let extra = json!({ "journalPath": store.journal(), "apiMapping": { "assignmentIdFields": ["notSaid"] } });
+    let mut given = Vec::new();
+    for reference in ["1", "2"] {
+        // A new client has no snapshot: only the journal says which reward the first one gave.
+        let client = store.client_with(&extra);
+        let bought = buy(&client, ASTRID, COFFEE, &json!({ "reference": reference })).unwrap();
+        let result = found(&client, &bought);
+        assert_eq!(result["certainty"], "onlyCandidate", "{reference}");
+        given.push(result["assignmentId"].clone());
+        client.close();
+    }
+    assert_ne!(given[0], given[1]);
+}
+
+#[test]
 fn reward_without_snapshot_is_ambiguous_and_with_one_new() {
     let store = Store::open();
     // Another till's reward of the same promotion exists, and this till has no snapshot.

@@ -43,3 +43,42 @@ fn pending_purchases_of_a_member_share_their_queries() {
     let each = simulation::requests_each("hanging", 30);
     assert!(each < 3.0, "{each} requests an operation");
 }
+
+#[test]
+fn first_queries_after_a_restart_are_spread() {
+    let first: Vec<u64> =
+        (0..40).filter_map(|seed| simulation::queries_after_a_restart(1, seed).first().copied()).collect();
+    assert_eq!(first.len(), 40);
+    // startupJitterMs is 2 s in the simulation.
+    for quarter in 0..4 {
+        let found = first.iter().filter(|at| **at / 500 == quarter).count();
+        assert!(found > 0, "none of the first queries is in quarter {quarter}: {first:?}");
+    }
+}
+
+#[test]
+fn queries_without_a_caller_keep_to_the_budget() {
+    for seed in 0..10 {
+        let queries = simulation::queries_after_a_restart(30, seed);
+        // Ten are in stock. After them, one each 10 s.
+        let within = |ms| queries.iter().filter(|at| **at < ms).count();
+        assert_eq!(within(9_000), 10, "seed {seed}: {queries:?}");
+        assert!(within(60_000) <= 10 + 6, "seed {seed}: {queries:?}");
+        assert!(queries.len() >= 30, "each redeem has its turn");
+    }
+}
+
+#[test]
+fn caller_who_leaves_at_the_gate_is_told_the_truth() {
+    for seed in 0..2_000 {
+        assert_eq!(simulation::broken_at_the_gate(seed), [""; 0], "seed {seed}");
+    }
+}
+
+#[test]
+fn journal_that_fails_is_named_in_the_log() {
+    for seed in 0..10 {
+        let errors = simulation::errors_of_a_failing_disk(seed);
+        assert!(errors.iter().any(|line| line.contains("journal.failed")), "seed {seed}: {errors:?}");
+    }
+}

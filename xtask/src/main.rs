@@ -50,6 +50,15 @@ enum Command {
         /// Of `mutants`: only those whose name contains this
         mutant: Option<String>,
     },
+    /// Makes a mistake of every operator of core, engage, journal and config, and runs the tests
+    /// that reach it
+    Mutants {
+        /// Only the files whose path contains this
+        filter: Option<String>,
+        /// Only the unit tests, which take microseconds
+        #[arg(long)]
+        unit: bool,
+    },
     /// Checks licences, bans, sources and advisories of the dependencies, and the documentation
     Audit {
         /// Fails if the advisory database cannot be reached
@@ -136,6 +145,7 @@ fn main() -> ExitCode {
         Command::Test { target: None, all_targets: false } => test::run_all(),
         Command::Test { target, .. } => targets::run_targets(target.as_deref()),
         Command::Torture { filter, mutant } => test::torture(filter.as_deref(), mutant.as_deref()),
+        Command::Mutants { filter, unit } => mutants::run_each(filter.as_deref(), unit),
         Command::Audit { advisories } => audit::run_audit(advisories),
         Command::Commits { base } => commits::check(&base),
         Command::Fuzz { target, seconds } => fuzz::run_targets(target.as_deref(), seconds),

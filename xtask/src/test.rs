@@ -66,7 +66,7 @@ fn simulation() -> Command {
 pub fn torture(filter: Option<&str>, mutant: Option<&str>) -> Result {
     match filter {
         Some("simulation") => return simulate(),
-        Some("mutants") => return mutants::run_all(mutant),
+        Some("mutants") => return mutants::run_named(mutant),
         Some("mistakes") => return mistakes(),
         _ => {}
     }
@@ -85,7 +85,7 @@ pub fn torture(filter: Option<&str>, mutant: Option<&str>) -> Result {
     }
     mistakes()?;
     simulate()?;
-    mutants::run_all(None)
+    mutants::run_named(None)
 }
 
 /// Certifies the till in C with each mistake of the list, which the certification must find.

@@ -326,9 +326,7 @@ impl Executor {
                 let mut scheduler = self.lock();
                 scheduler.next_scan = Some(now + SCAN);
                 for (id, _) in pending.ok().and_then(Result::ok).unwrap_or_default() {
-                    if !scheduler.entries.contains_key(&id) {
-                        scheduler.schedule(id, now + Duration::from_millis(rt::random() % 10_000));
-                    }
+                    scheduler.adopt(id, now + Duration::from_millis(rt::random() % 10_000));
                 }
             }
         }

@@ -310,3 +310,20 @@ fn system_and_file_certificates_are_both_accepted() {
     assert!(matches!(code_of(error), Code::TlsFailed | Code::NoCaCertificates), "the system does not know the sandbox");
     assert_eq!(with(false, false).err().unwrap().code(), Code::NoCaCertificates);
 }
+
+/// Root certificates are read once a process, so that this test has one of its own.
+#[test]
+fn certificates_of_the_system_are_accepted() {
+    const CONFIG: &str = "EPS_CONFIG_OF_THE_SYSTEM";
+    if let Ok(config) = std::env::var(CONFIG) {
+        Client::open(&config).unwrap().list_items(LOAD, None).unwrap();
+        return;
+    }
+    let store = Store::open();
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "server_certificates::certificates_of_the_system_are_accepted"]);
+    again.env(CONFIG, store.config(&json!({ "systemTrust": true, "caFile": null })));
+    let output = again.env("SSL_CERT_FILE", store.sandbox.ca_file()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}

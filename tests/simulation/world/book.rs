@@ -18,6 +18,10 @@ pub(crate) struct Basket {
 }
 
 impl Basket {
+    fn of_any_sale(&self) -> Self {
+        Self { sale: 0, ..*self }
+    }
+
     /// Returns the first contact of a member that was merged.
     pub fn person(&self) -> u8 {
         if self.contact == 2 { 0 } else { self.contact }
@@ -39,6 +43,9 @@ pub(crate) struct Book {
     pub baskets: BTreeMap<String, Basket>,
     /// Calls on a basket: how many run, and when the last one began or ended.
     active: BTreeMap<Basket, (u64, Micros, Micros)>,
+    /// By basket of any sale: how many calls run, and when the calls began that run or ran at the
+    /// same time. None: one of them was told that an attempt has left or may have.
+    not_sent: BTreeMap<Basket, (u64, Option<Micros>)>,
     pub outcomes: [u64; 4],
     pub operations: u64,
     pub reviews: u64,
@@ -62,11 +69,28 @@ impl Book {
         let (count, began, _) = self.active.entry(*basket).or_default();
         *count += 1;
         *began = now;
+        let (running, since) = self.not_sent.entry(basket.of_any_sale()).or_default();
+        if *running == 0 {
+            *since = Some(now);
+        }
+        *running += 1;
+    }
+
+    /// A call on the basket was told something else than *not sent*.
+    pub fn may_leave(&mut self, basket: &Basket) {
+        self.not_sent.entry(basket.of_any_sale()).or_default().1 = None;
+    }
+
+    /// Returns since when all calls on the basket were told *not sent*, if none runs.
+    pub fn not_sent_since(&self, basket: &Basket) -> Option<Micros> {
+        let (running, since) = self.not_sent.get(&basket.of_any_sale())?;
+        since.filter(|_| *running == 0)
     }
 
     /// Returns whether another call on the basket ran since `began`.
     pub fn leave(&mut self, basket: &Basket, began: Micros) -> bool {
         let now = super::scheduler::now();
+        self.not_sent.entry(basket.of_any_sale()).or_default().0 -= 1;
         let Some((count, last_began, last_ended)) = self.active.get_mut(basket) else { return false };
         *count -= 1;
         let overlapped = *count > 0 || *last_began > began || *last_ended >= began;

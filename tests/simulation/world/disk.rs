@@ -97,6 +97,18 @@ pub(crate) fn is_recorded(till: usize, id: OperationId) -> bool {
     disk(till, |disk| disk.records.get(&id).is_some_and(|intent| intent.state == IntentState::Recorded))
 }
 
+/// Returns another redeem of the same reward that is pending and not in review.
+pub(crate) fn other_redeem(till: usize, id: OperationId) -> Option<OperationId> {
+    disk(till, |disk| {
+        let Some(Operation::Redeem(ours)) = disk.records.get(&id).map(|intent| intent.operation) else { return None };
+        let is_other = |it: &&Intent| {
+            let same = matches!(it.operation, Operation::Redeem(redeem) if redeem.assignment == ours.assignment);
+            same && it.id() != id && !it.state.is_final() && !it.needs_review()
+        };
+        disk.records.values().find(is_other).map(Intent::id)
+    })
+}
+
 /// Whether another channel has used the reward of a redeem within a minute of the time in which an
 /// attempt of it might be processed. A7 excludes that. An attempt is decided up to a minute before
 /// its record is written: the disk may hang.
@@ -155,6 +167,12 @@ impl Disk {
             let minutes = (scheduler::now() - began) / MINUTE;
             let text = format!("{} asks for review after {minutes} minutes", intent.id());
             state::violation(Promise::ReviewLate, text);
+        }
+        let completion = |it: &Intent| (it.state, it.resolved_at, it.response.clone());
+        if let Some(before) = before.filter(|before| before.state == IntentState::Completed)
+            && completion(before) != completion(intent)
+        {
+            state::violation(Promise::CompletedStays, format!("the completion of {} is replaced", intent.id()));
         }
         let attempt = |intent: &Intent| (intent.detail.attempts, intent.state == IntentState::Recorded);
         if matches!(intent.operation, Operation::Redeem(_)) && before.is_none_or(|it| attempt(it) != attempt(intent)) {

@@ -92,6 +92,8 @@ pub(crate) struct Rules {
     pub forgets_ids_after_ms: Option<u64>,
     /// What a merged member's POST gives: a code, or a 404 without one.
     pub merged_without_code: bool,
+    /// A purchase that is being processed is not in the history, where the till was told so.
+    pub hides_processing: bool,
     /// A7 off: another channel uses a reward while an attempt of a till may be processed.
     pub rewards_shared: bool,
 }
@@ -282,6 +284,10 @@ impl Engage {
         }
     }
 
+    fn is_shown(&self, row: &Row, now: u64) -> bool {
+        row.shown_at <= now && !(self.rules.hides_processing && row.status == Status::Processing)
+    }
+
     fn history(&self, contact: &str, now: u64) -> Response {
         if self.merged && contact == CONTACTS[0] {
             return self.nothing();
@@ -294,7 +300,7 @@ impl Engage {
                 ITEMS[0]
             ));
         }
-        for row in self.ledger.iter().filter(|row| row.contact == contact && row.shown_at <= now) {
+        for row in self.ledger.iter().filter(|row| row.contact == contact && self.is_shown(row, now)) {
             if self.rules.history == HistoryForm::FailedRowFirst && row.status == Status::Completed {
                 rows.push(self.shown(&Row { status: Status::Failed, ..row.clone() }));
             }

@@ -24,5 +24,8 @@ pub(crate) mod system;
 mod worlds;
 
 pub use differential::compare_with_journal;
-pub use report::{main, requests_each, run_steps, run_twice, world_names};
+pub use report::{
+    broken_at_the_gate, errors_of_a_failing_disk, main, queries_after_a_restart, requests_each, run_steps, run_twice,
+    world_names,
+};
 pub use seeds::run_kept;

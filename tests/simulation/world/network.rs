@@ -1,10 +1,12 @@
 //! The simulated network between a till and Engage, in the place of `Transport::send`.
 
+use super::book::book;
 use super::disk;
 use super::engage::{self, Arriving};
 use super::plan::{Fate, Fault};
 use super::scheduler::{self, Micros, Wakeup};
 use super::state::{self, MS, Promise, note, state, violation};
+use crate::core::id::OperationId;
 use crate::transport::{Call, EndReason, Failure, FailureKind, Request, Response};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -136,6 +138,9 @@ fn leaves(request: &Request, body: &[u8], id: &str) -> usize {
             violation(Promise::OneIdOneSale, format!("{id} is sent for another contact or item"));
         }
     }
+    if let Some(operation) = request.operation {
+        judge_press(operation, id);
+    }
     let (place, earlier) = network(|network| {
         let sent = network.sent.entry(id.to_owned()).or_default();
         let earlier = sent.iter().any(|sent| sent.under_way && !sent.reset);
@@ -159,6 +164,19 @@ fn leaves(request: &Request, body: &[u8], id: &str) -> usize {
         violation(Promise::OneAttempt, format!("{id} is sent while an earlier attempt of it is under way"));
     }
     place
+}
+
+/// Checks an attempt against what the presses were told, and against the other redeems of its
+/// reward.
+fn judge_press(operation: OperationId, id: &str) {
+    let till = state::till_of(scheduler::process());
+    let all_over = book(|book| book.baskets.get(id).and_then(|basket| book.not_sent_since(basket)));
+    if disk::is_recorded(till, operation) && all_over.is_some() {
+        violation(Promise::NotSent, format!("{id} leaves, and every press on it was told that nothing has left"));
+    }
+    if let Some(other) = disk::other_redeem(till, operation) {
+        violation(Promise::OneAttempt, format!("{id} is sent while {other} of the same reward is pending"));
+    }
 }
 
 fn no_longer_under_way(id: &str, place: usize) {
@@ -188,6 +206,13 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
         note(31, || format!("this {} has the fate {fate:?}", if post { "POST" } else { "GET" }));
     }
     network(|network| network.requests += 1);
+    if !post {
+        let now = scheduler::now();
+        state(|state| {
+            let process = &mut state.processes[process];
+            process.queries.push(now - process.opened_at);
+        });
+    }
     let connection = match fate {
         Some(Fate::SlowConnection { ms }) => ms * MS,
         _ => scheduler::below(20 * MS),

@@ -24,6 +24,12 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Whether a process that died is started again: always, if no other one of its till goes on.
+    pub fn starts_again(&self, slot: usize) -> bool {
+        let goes_on = |other: &Slot| other.till == self.slots[slot].till && !other.ends_for_ever;
+        !self.slots[slot].ends_for_ever || !self.slots.iter().any(goes_on)
+    }
+
     /// Whether only responses are slow: no disk, no connection, no thread.
     pub fn is_quick(&self) -> bool {
         let slow = |fault: &Fault| {
@@ -51,6 +57,12 @@ pub(crate) struct Slot {
     pub resend_limit_ms: u64,
     /// Of a world whose history is later than the default.
     pub history_lag_ms: Option<u64>,
+    /// A process that died is not started again: see `Plan::starts_again`.
+    #[serde(default)]
+    pub ends_for_ever: bool,
+    /// Lines of the log that are errors are kept.
+    #[serde(default)]
+    pub logs: bool,
     /// Cashiers, each with the actions of one after the other.
     pub callers: Vec<Vec<Action>>,
 }

@@ -1,10 +1,11 @@
 //! The command: runs seeds, prints what held, and prints the story of a run.
 
-use super::plan::Plan;
+use super::engage::Rules;
+use super::plan::{Action, Fate, Fault, Plan, Slot, WriteFailure};
 use super::scenario::{self, Outcomes};
 use super::seeds;
 use super::shrink::{self, Failure};
-use super::state::{HOUR, Promise};
+use super::state::{HOUR, MS, Promise};
 use super::worlds::{self, WORLDS, World};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -262,6 +263,53 @@ pub fn requests_each(world: &str, seeds: u64) -> f64 {
     #[allow(clippy::cast_precision_loss)] // For a comparison with a small number.
     let each = sums.requests as f64 / sums.operations.max(1) as f64;
     each
+}
+
+/// A till that leaves pending redeems, each of a reward of its own, and is started again.
+fn restart(redeems: u8) -> Plan {
+    let gift = |gift: u8| Action::UseGift { gift, receipt: Some(gift.into()), wait_ms: 300, name_contact: true };
+    let mut actions: Vec<Action> = (0..redeems).map(gift).collect();
+    actions.push(Action::Reopen { after_ms: 1_000 });
+    let slot = Slot {
+        request_timeout_ms: 20_000,
+        retry_schedule_ms: vec![10_000, 30_000, 60_000, 300_000],
+        resend_limit_ms: 2 * 3_600_000,
+        callers: vec![actions],
+        ..Slot::default()
+    };
+    let outage = Fault::Outage { from_ms: 0, until_ms: 10_000, fate: Fate::LoseResponse };
+    let rules = Rules { points: 100_000, earlier_purchases: 1, ..Rules::default() };
+    Plan { rules, slots: vec![slot], faults: vec![outage], calm_after_s: 100, gifts: redeems, ..Plan::default() }
+}
+
+/// Returns when the status queries of pending redeems were sent, in ms after the till was started
+/// again. Nobody waits for them.
+pub fn queries_after_a_restart(redeems: u8, seed: u64) -> Vec<u64> {
+    let run = scenario::run(&restart(redeems), seed, false);
+    let last = run.processes.into_iter().next_back().unwrap_or_default();
+    last.queries.into_iter().map(|at| at / MS).collect()
+}
+
+/// Returns the promises that break where callers leave at the moment at which their purchases are
+/// sent.
+pub fn broken_at_the_gate(seed: u64) -> Vec<String> {
+    let mut plan = restart(0);
+    plan.faults.clear();
+    // A connection takes up to 20 ms.
+    plan.slots[0].callers = (0..4)
+        .map(|caller| (0..6).map(|sale| worlds::sale(10 * caller + sale, (u64::from(sale) * 7 + seed) % 20)).collect())
+        .collect();
+    let run = scenario::run(&plan, seed, false);
+    run.violations.into_iter().map(|violation| format!("{}: {}", violation.promise.text(), violation.text)).collect()
+}
+
+/// Returns the errors in the log of a till whose disk fails as the outcome of a purchase is stored.
+pub fn errors_of_a_failing_disk(seed: u64) -> Vec<String> {
+    let mut plan = restart(0);
+    plan.slots[0].logs = true;
+    plan.slots[0].callers = vec![vec![worlds::sale(1, 8_000), Action::Sleep { ms: 1_000 }]];
+    plan.faults = vec![Fault::Write { till: 0, number: 2, failure: WriteFailure::Fails }];
+    scenario::run(&plan, seed, false).processes.into_iter().flat_map(|process| process.errors).collect()
 }
 
 /// Prints for each assumption a run that breaks a promise when only this assumption does not hold.

@@ -11,6 +11,7 @@ use super::state::{self, Crash, HOUR, MINUTE, MS, Process, Promise, SECOND, Stat
 use crate::core::code::{Code, Outcome};
 use crate::core::error::Error;
 use crate::core::intent::{Intent, IntentState};
+use crate::log::Level;
 use crate::{AssignmentId, Client, ContactId, ItemId, OperationId};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -73,7 +74,7 @@ fn config(slot: &Slot) -> String {
 /// Opens the client of a slot in a new process.
 fn open(slot: usize, plan: &Slot) -> bool {
     let process = state(|state| {
-        state.processes.push(Process { till: plan.till, slot, dead: false });
+        state.processes.push(Process { till: plan.till, slot, opened_at: scheduler::now(), ..Process::default() });
         state.processes.len() - 1
     });
     let before = scheduler::process();
@@ -82,6 +83,10 @@ fn open(slot: usize, plan: &Slot) -> bool {
     let client = Client::open(&config(plan));
     let opened = match client {
         Ok(client) if !state::is_dead(process) => {
+            if plan.logs {
+                let keep = move |line: &str| state(|state| state.processes[process].errors.push(line.to_owned()));
+                let _ = client.set_log(Level::Error, Some(Box::new(move |_, line| keep(line))));
+            }
             set_client(slot, Some((process, Arc::new(client))));
             true
         }
@@ -207,6 +212,9 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
     let problem = parsed(&error.to_json());
     let (row, id) = (error.code().row(), text(&problem, "operationId"));
     note(4, || format!("the library reports {} {} {id}", row.outcome.name(), row.name));
+    if let Some(basket) = call.basket.filter(|_| row.outcome != Outcome::NotSent || state::is_dead(call.process)) {
+        book(|book| book.may_leave(&basket));
+    }
     if state::is_dead(call.process) {
         return;
     }
@@ -230,8 +238,10 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
         );
     }
     if row.outcome == Outcome::NotSent && !id.is_empty() {
+        let all_over = call.basket.and_then(|basket| book(|book| book.not_sent_since(&basket)));
         let sent_before = network::network(|network| {
-            network.sent.get(&id).is_some_and(|sent| sent.iter().any(|sent| sent.at < call.began || !overlapped))
+            let is_wrong = |at| at < call.began || !overlapped || all_over.is_some_and(|since| at >= since);
+            network.sent.get(&id).is_some_and(|sent| sent.iter().any(|sent| is_wrong(sent.at)))
         });
         if sent_before {
             violation(
@@ -338,7 +348,10 @@ fn spend(
         Ok(object) => {
             let object = parsed(&object);
             let id = text(&object, "operationId");
-            book(|book| book.outcomes[Outcome::Completed as usize] += 1);
+            book(|book| {
+                book.outcomes[Outcome::Completed as usize] += 1;
+                book.may_leave(&basket);
+            });
             reported(*process, call.began, &id, Outcome::Completed, "EPS_OK");
             if state::is_dead(*process) {
                 return None;
@@ -506,7 +519,7 @@ fn watch_for_crashes(plan: &Arc<Plan>) {
             scheduler::spawn_in(0, move || {
                 scheduler::sleep(scheduler::below(20 * SECOND));
                 // After the faults the scenario itself opens every till.
-                if !state(|state| state.calm) {
+                if !state(|state| state.calm) && plan.starts_again(slot) {
                     open_until_it_works(slot, &plan.slots[slot]);
                 }
             });
@@ -605,7 +618,7 @@ fn main(plan: &Arc<Plan>) {
 /// Waits until every intent of every till is final or in review.
 fn await_ends(plan: &Plan) {
     // Every till is open, or nobody resolves its intents.
-    for (place, slot) in plan.slots.iter().enumerate() {
+    for (place, slot) in plan.slots.iter().enumerate().filter(|(place, _)| plan.starts_again(*place)) {
         open_until_it_works(place, slot);
         while OPENING.with_borrow(|opening| opening[place]) {
             scheduler::sleep(SECOND);
@@ -763,6 +776,7 @@ pub(crate) struct Outcomes {
     pub reviews: u64,
     /// Calls by outcome.
     pub outcomes: [u64; 4],
+    pub processes: Vec<Process>,
 }
 
 /// Runs a plan with an order of its threads.
@@ -821,5 +835,6 @@ pub(crate) fn run(plan: &Plan, seed: u64, trace: bool) -> Outcomes {
         operations: book.operations,
         reviews: book.reviews,
         outcomes: book.outcomes,
+        processes: state.processes,
     }
 }

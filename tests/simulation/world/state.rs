@@ -120,6 +120,11 @@ pub(crate) struct Process {
     /// Its place in the plan.
     pub slot: usize,
     pub dead: bool,
+    pub opened_at: Micros,
+    /// When it has sent status queries, since it was opened.
+    pub queries: Vec<Micros>,
+    /// Errors in its log.
+    pub errors: Vec<String>,
 }
 
 /// A crash that the plan names.

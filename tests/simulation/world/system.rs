@@ -6,6 +6,7 @@ use super::state;
 use std::fmt;
 use std::io;
 use std::ops::{Add, Deref, DerefMut, Sub};
+use std::sync::atomic::Ordering;
 use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 use std::time::Duration;
 use uuid::Uuid;
@@ -70,6 +71,30 @@ impl Sub for Instant {
     type Output = Duration;
     fn sub(self, earlier: Self) -> Duration {
         self.saturating_duration_since(earlier)
+    }
+}
+
+/// A number that threads share. A store is a step: what was read before it may be old by then.
+#[derive(Debug)]
+pub struct AtomicU8(std::sync::atomic::AtomicU8);
+
+impl AtomicU8 {
+    pub const fn new(value: u8) -> Self {
+        Self(std::sync::atomic::AtomicU8::new(value))
+    }
+
+    pub fn load(&self, order: Ordering) -> u8 {
+        self.0.load(order)
+    }
+
+    pub fn store(&self, value: u8, order: Ordering) {
+        scheduler::step();
+        self.0.store(value, order);
+    }
+
+    #[allow(clippy::missing_errors_doc)]
+    pub fn compare_exchange(&self, before: u8, after: u8, success: Ordering, failure: Ordering) -> Result<u8, u8> {
+        self.0.compare_exchange(before, after, success, failure)
     }
 }
 

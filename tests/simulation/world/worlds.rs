@@ -59,12 +59,7 @@ pub(crate) const WORLDS: &[World] = &[
         name: "power",
         text: "a gateway declines, and the power fails at any moment",
         without: None,
-        change: |rng, plan| {
-            gateway(rng, plan);
-            plan.faults.retain(|fault| !matches!(fault, Fault::Crash { .. }));
-            let slot = usize::try_from(rng.below(plan.slots.len() as u64)).unwrap_or(0);
-            plan.faults.push(Fault::Crash { slot, effect: 5 + rng.below(20), power: true });
-        },
+        change: power,
     },
     World { name: "key", text: "the key is wrong for a time", without: None, change: key },
     World { name: "disk", text: "the disk fails, hangs and loses power", without: None, change: disk },
@@ -84,6 +79,26 @@ pub(crate) const WORLDS: &[World] = &[
     },
     World { name: "crowd", text: "many cashiers press the same basket at once", without: None, change: crowd },
     World { name: "hanging", text: "Engage hangs, and many purchases are pending", without: None, change: hanging },
+    World {
+        name: "ended",
+        text: "a process ends for ever, and another one of its till goes on",
+        without: None,
+        change: ended,
+    },
+    World { name: "memory", text: "only the memory has a completion", without: None, change: memory },
+    World { name: "offline", text: "nothing leaves, and the cashiers press again", without: None, change: offline },
+    World {
+        name: "processing",
+        text: "the history shows a purchase that is being processed only after its end",
+        without: None,
+        change: processing,
+    },
+    World {
+        name: "redeem-again",
+        text: "a reward is used before a second attempt, by this till or another channel",
+        without: None,
+        change: redeem_again,
+    },
     World { name: "everything", text: "all of these together", without: None, change: everything },
     World {
         name: "without-A1",
@@ -260,6 +275,8 @@ fn base(rng: &mut Rng) -> Plan {
             .clone(),
             resend_limit_ms: 2 * 3_600_000,
             history_lag_ms: None,
+            ends_for_ever: false,
+            logs: false,
             callers,
         });
     }
@@ -611,15 +628,6 @@ fn hanging(rng: &mut Rng, plan: &mut Plan) {
     plan.faults.clear();
     plan.sync_us = 0;
     plan.slow_threads = 0;
-    let sale = |receipt, wait_ms| Action::Purchase {
-        contact: 0,
-        item: 0,
-        receipt: Some(receipt),
-        wait_ms,
-        sale: 0,
-        snapshot: false,
-        acknowledge: false,
-    };
     let slot = &mut plan.slots[0];
     slot.request_timeout_ms = 60_000;
     slot.callers.clear();
@@ -629,6 +637,122 @@ fn hanging(rng: &mut Rng, plan: &mut Plan) {
     }
     slot.callers.push(vec![Action::Sleep { ms: 8_000 }, sale(1, 3_000)]);
     plan.faults.push(Fault::Outage { from_ms: 0, until_ms: 30_000, fate: Fate::LoseResponse });
+}
+
+pub(crate) fn sale(receipt: u32, wait_ms: u64) -> Action {
+    let (contact, item, sale) = (0, 0, 0);
+    Action::Purchase { contact, item, receipt: Some(receipt), wait_ms, sale, snapshot: false, acknowledge: false }
+}
+
+fn power(rng: &mut Rng, plan: &mut Plan) {
+    gateway(rng, plan);
+    plan.faults.retain(|fault| !matches!(fault, Fault::Crash { .. }));
+    if rng.chance(40) {
+        // One sale, which is declined on the word of a gateway.
+        plan.slots.truncate(1);
+        plan.slots[0].callers = vec![vec![sale(1, 8_000)]];
+        let fate = Fate::Gateway { status: rng.pick(&[400, 404, 422]), page: false, arrived: false };
+        plan.faults = vec![Fault::Request { post: true, number: 1, fate }];
+    }
+    let slot = usize::try_from(rng.below(plan.slots.len() as u64)).unwrap_or(0);
+    plan.faults.push(Fault::Crash { slot, effect: 5 + rng.below(20), power: true });
+}
+
+fn ended(rng: &mut Rng, plan: &mut Plan) {
+    plan.slots.truncate(1);
+    plan.slots.push(plan.slots[0].clone());
+    plan.slots.iter_mut().for_each(|slot| slot.till = 0);
+    plan.slots[1].ends_for_ever = true;
+    plan.faults.retain(|fault| !matches!(fault, Fault::Crash { .. }));
+    plan.faults.push(Fault::Crash { slot: 1, effect: 3 + rng.below(20), power: false });
+    posts(rng, plan, &[Fate::LoseResponse, Fate::LoseRequest]);
+}
+
+fn memory(rng: &mut Rng, plan: &mut Plan) {
+    plan.slots.truncate(1);
+    plan.sync_us = rng.pick(&[0, 2_000]);
+    plan.faults.clear();
+    let pressed = |rng: &mut Rng| {
+        let again = (0..6).flat_map(|_| [sale(1, rng.pick(&[0, 0, 30])), Action::Sleep { ms: rng.below(200) }]);
+        again.collect::<Vec<_>>()
+    };
+    let first = [vec![sale(1, 8_000)], pressed(rng)].concat();
+    let second = [vec![Action::Sleep { ms: rng.below(200) }], pressed(rng)].concat();
+    if rng.chance(50) {
+        // The completion is stored at once, and the presses come at every moment of that.
+        let all_at_once = || (0..8).map(|_| sale(1, 0));
+        plan.slots[0].callers = (0..3).map(|_| [sale(1, 8_000)].into_iter().chain(all_at_once()).collect()).collect();
+        return;
+    }
+    plan.slots[0].callers = vec![first, second];
+    plan.faults.push(Fault::Write { till: 0, number: 2 + rng.below(3), failure: WriteFailure::Fails });
+    let first_read = 1 + rng.below(30);
+    plan.faults.extend((first_read..first_read + 8).map(|number| Fault::Read { till: 0, number }));
+}
+
+fn offline(rng: &mut Rng, plan: &mut Plan) {
+    plan.sync_us = rng.pick(&[0, 0, 2_000]);
+    plan.priorities = rng.chance(50);
+    plan.slots.truncate(1);
+    plan.faults.clear();
+    let offline = (1..4).map(|number| Fault::Request { post: true, number, fate: Fate::Offline });
+    plan.faults.extend(offline.filter(|_| rng.chance(70)));
+    plan.slots[0].callers = (0..2 + rng.below(3))
+        .map(|_| (0..3).flat_map(|_| [Action::Sleep { ms: rng.below(30) }, sale(1, 8_000)]).collect())
+        .collect();
+}
+
+fn processing(rng: &mut Rng, plan: &mut Plan) {
+    late_check(rng, plan);
+    lag(rng, plan);
+    plan.rules.hides_processing = true;
+    // The response that says so must reach the till: else nothing tells it from a lost request.
+    plan.slots.truncate(1);
+    plan.faults.retain(|fault| matches!(fault, Fault::Expire { .. }));
+    plan.slots[0].callers.iter_mut().flatten().for_each(|action| {
+        if matches!(action, Action::CancelAll | Action::Reopen { .. }) {
+            *action = Action::Sleep { ms: 0 };
+        }
+    });
+    let ms = rng.pick(&[1_000, 60_000, 1_200_000, 3_600_000]);
+    plan.faults.push(Fault::Request { post: true, number: 1, fate: Fate::Processing { ms, fails: rng.chance(20) } });
+    let status = rng.pick(&[400, 404, 422]);
+    let fate = Fate::Gateway { status, page: rng.chance(30), arrived: false };
+    plan.faults.push(Fault::Request { post: true, number: 2 + rng.below(2), fate });
+}
+
+fn redeem_again(rng: &mut Rng, plan: &mut Plan) {
+    plan.slots.truncate(1);
+    plan.faults.clear();
+    plan.gifts = 1;
+    plan.rules.reward_lag_ms = rng.pick(&[60_000, 590_000]);
+    plan.rules.earlier_purchases = 1;
+    plan.calm_after_s = 500;
+    plan.slots[0].request_timeout_ms = 5_000;
+    let gift = |receipt, wait_ms| Action::UseGift { gift: 0, receipt: Some(receipt), wait_ms, name_contact: true };
+    let first = |fate| Fault::Request { post: true, number: 1, fate };
+    // No query is possible between the attempts.
+    let outage = Fault::Outage { from_ms: 3_000, until_ms: 400_000, fate: Fate::Offline };
+    plan.slots[0].callers = vec![vec![gift(1, 3_000)]];
+    match rng.below(3) {
+        // More than a minute after the first attempt, and before the second one (A7).
+        0 => {
+            let other = Fault::OtherUses { gift: 0, at_ms: 100_000 + rng.below(150_000) };
+            plan.faults = vec![first(Fate::LoseRequest), outage, other];
+        }
+        // The first attempt has used it, at a time that the next start does not know.
+        1 => {
+            plan.slots[0].callers[0].push(Action::Reopen { after_ms: rng.below(3_000) });
+            plan.faults = vec![first(Fate::LoseResponse), outage];
+        }
+        // Nothing of the first receipt has left, and the second one uses it.
+        _ => {
+            plan.slots[0].callers =
+                vec![vec![gift(1, 3_000), gift(2, 300), gift(1, 300), gift(2, 300), gift(1, 3_000)]];
+            let slow = Fault::Request { post: true, number: 2, fate: Fate::LoseResponse };
+            plan.faults = vec![first(Fate::Offline), slow];
+        }
+    }
 }
 
 fn hour(rng: &mut Rng, plan: &mut Plan) {

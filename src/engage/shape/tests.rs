@@ -1,0 +1,148 @@
+//! Lists in every wrapping, and fields in every type.
+
+use super::*;
+use crate::engage::purchases::tests::response;
+
+fn raw(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap()
+}
+
+#[test]
+fn field_is_read_by_any_of_its_names_in_any_case_and_depth() {
+    let text =
+        raw(r#"{"Name":"a","empty":"","none":null,"number":7.50,"minus":-3,"deep":{"Inner":{"x":"y"}},"a.b":"dotted",
+            "yes":true,"no":"No","one":1,"zero":0,"odd":"maybe","id":"00000000-0000-4000-8000-000000000009"}"#);
+    let object = Object::read(&text).unwrap();
+    let shown = |names: &[&str]| (object.text(names), object.digits(names));
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(shown(&["name"]), (some("a"), some("a")));
+    assert_eq!(shown(&["empty", "none", "Name"]), (some("a"), some("a")));
+    assert_eq!(shown(&["number"]), (None, some("7.50")));
+    assert_eq!(shown(&["minus"]), (None, some("-3")));
+    assert_eq!(shown(&["deep.inner.x"]), (some("y"), some("y")));
+    assert_eq!(shown(&["a.b"]), (some("dotted"), some("dotted")));
+    assert_eq!(shown(&["deep", "missing", "deep.missing"]), (None, None));
+    let flags = ["yes", "no", "one", "zero", "odd", "missing"].map(|name| object.flag(&[name]));
+    assert_eq!(flags, [Some(true), Some(false), Some(true), Some(false), None, None]);
+    assert_eq!(object.guid(&["name", "id"]), Uuid::try_parse("00000000-0000-4000-8000-000000000009").ok());
+    assert!(Object::read(&raw("[]")).is_none());
+}
+
+#[test]
+fn success_is_denied_by_a_field_of_its_own_only() {
+    for (text, denied) in [
+        (r"{}", false),
+        ("[]", true),
+        (r#"{"error":null,"errors":[],"fault":{},"exception":"","errorCode":false}"#, false),
+        (r#"{"error":"x"}"#, true),
+        (r#"{"errors":["x"]}"#, true),
+        (r#"{"ErrorCode":"x"}"#, true),
+        (r#"{"fault":{"a":1}}"#, true),
+        (r#"{"exception":"x"}"#, true),
+        (r#"{"success":true,"ok":"true"}"#, false),
+        (r#"{"success":false}"#, true),
+        (r#"{"succeeded":0}"#, true),
+        (r#"{"isSuccess":"false"}"#, true),
+        (r#"{"ok":"no"}"#, true),
+        (r#"{"status":"Completed","result":"ok"}"#, false),
+        (r#"{"status":"FAILED"}"#, true),
+        (r#"{"result":"rejected"}"#, true),
+        (r#"{"outcome":"denied"}"#, true),
+    ] {
+        assert_eq!(denies_success(&raw(text)), denied, "{text}");
+    }
+}
+
+const FIELDS: &[Field] = &[("id", Kind::Guid), ("cost", Kind::Natural)];
+
+#[test]
+fn list_leaves_out_what_is_not_understood() {
+    let id = Uuid::from_u128(9);
+    let element = |cost: &str| format!(r#"{{"id":"{id}","cost":{cost}}}"#);
+    let checked = |body: &str| {
+        let (list, skipped) = check_list(response(200, body), "items", FIELDS)?;
+        Ok::<_, Error>((String::from_utf8(list).unwrap(), skipped))
+    };
+    let good = format!("[{}]", element("5"));
+    assert_eq!(checked(&good).unwrap(), (good.clone(), 0));
+    assert_eq!(checked(&format!("\u{feff}{good}")).unwrap(), (good.clone(), 0));
+    let float = format!("[{}]", element("500.0"));
+    assert_eq!(checked(&float).unwrap(), (float.clone(), 0), "a number counts by its value");
+    assert_eq!(checked(&format!("[null,{},7]", element("5"))).unwrap(), (good, 2));
+    assert_eq!(checked("[]").unwrap(), ("[]".into(), 0));
+    for (body, message) in [
+        (format!("[{}]", element("-1")), "element 1 of the items lack a documented field or have it in another type"),
+        (format!("[{}]", element("0.5")), "element 1 of the items lack a documented field or have it in another type"),
+        ("[\n{}\n]".to_owned(), "element 1 of the items lack a documented field or have it in another type"),
+        ("[".to_owned(), "the items end too early (line 1, column 2)"),
+        ("[\n\n x]".to_owned(), "(line 3, column 2)"),
+        (String::new(), "the response is empty"),
+        ("<html>".to_owned(), "the response is a web page"),
+    ] {
+        let error = checked(&body).unwrap_err();
+        assert!(error.message().contains(message), "{body}: {}", error.message());
+        assert_eq!((error.code(), error.detail().http_status), (Code::InvalidResponse, Some(200)));
+    }
+    let not_utf8 = Response { body: vec![b'[', 0xFF], ..response(200, "") };
+    assert!(check_list(not_utf8, "items", FIELDS).unwrap_err().message().contains("not UTF-8"));
+}
+
+#[test]
+fn place_in_a_text_has_line_and_column_from_one() {
+    assert_eq!([0, 1, 2, 3, 4].map(|at| line_and_column("a\nbc", at)), [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3)]);
+}
+
+#[test]
+fn guid_in_quotes_is_passed_on() {
+    let id = format!("\"{}\"", Uuid::from_u128(9));
+    let checked = |body: &str| check_guid(response(200, body), "contact's id").map(|it| String::from_utf8(it).unwrap());
+    assert_eq!(checked(&format!("\u{feff}{id}")).unwrap(), id);
+    for body in ["\"x\"", "7", ""] {
+        assert!(checked(body).unwrap_err().message().contains("the contact's id is not a GUID in quotes"), "{body}");
+    }
+}
+
+#[test]
+fn list_is_complete_unless_it_may_be_a_page() {
+    let mapping = ApiMapping::default();
+    let ones = |count: usize| format!("[{}]", vec!["1"; count].join(","));
+    for (body, expected) in [
+        (ones(0), Some((0, true))),
+        (ones(1), Some((1, true))),
+        (ones(100), Some((100, false))),
+        (ones(101), Some((101, true))),
+        (ones(200), Some((200, false))),
+        (format!(" {{\"items\":{}}}", ones(2)), Some((2, true))),
+        (format!("{{\"DATA\":{}}}", ones(2)), Some((2, true))),
+        (format!("{{\"items\":{}}}", ones(100)), Some((100, false))),
+        (format!("{{\"items\":{},\"totalCount\":2,\"count\":2,\"offset\":0}}", ones(2)), Some((2, true))),
+        (format!("{{\"items\":{},\"totalCount\":100}}", ones(100)), Some((100, true))),
+        (format!("{{\"items\":{},\"totalCount\":3}}", ones(2)), Some((2, false))),
+        (format!("{{\"items\":{},\"totalCount\":1}}", ones(2)), Some((2, true))),
+        (format!("{{\"items\":{},\"offset\":2}}", ones(2)), Some((2, false))),
+        (format!("{{\"items\":{},\"nextPage\":null}}", ones(2)), Some((2, false))),
+        (format!("{{\"items\":{},\"data\":[]}}", ones(2)), Some((2, false))),
+        ("{\"rows\":[]}".into(), None),
+        ("7".into(), None),
+        ("[".into(), None),
+    ] {
+        let found = elements(&response(200, &body), &mapping).map(|list| (list.elements.len(), list.complete));
+        let start = &body[..body.len().min(40)];
+        assert_eq!(found, expected, "{start}");
+    }
+}
+
+#[test]
+fn envelope_around_a_list_is_removed() {
+    let mapping = ApiMapping::default();
+    for (body, expected) in [
+        ("{\"items\":[1]}", "[1]"),
+        (" {\"data\":[2]}", "[2]"),
+        ("[3]", "[3]"),
+        ("{\"rows\":[4]}", "{\"rows\":[4]}"),
+        ("{", "{"),
+    ] {
+        let unwrapped = without_envelope(response(200, body), &mapping);
+        assert_eq!(String::from_utf8(unwrapped.body).unwrap(), expected);
+    }
+}
