@@ -14,5 +14,6 @@ pub(crate) mod granted_reward;
 pub(crate) mod id;
 pub(crate) mod intent;
 pub(crate) mod machine;
+pub(crate) mod nesting;
 pub(crate) mod retry;
 pub(crate) mod scheduler;

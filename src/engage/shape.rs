@@ -1,15 +1,19 @@
 //! Checks the shape of a response without building a tree of it. The bytes are passed on unchanged.
 
 use super::error_response::{ErrorBody, without_bom};
-use super::list_check::{self, FaultKind, Field, Kind};
+use super::list_check::{self, Field, Kind};
 use crate::config::ApiMapping;
 use crate::core::code::Code;
 use crate::core::error::{Detail, Error, Result};
+use crate::core::nesting::{MAX_DEPTH, depth};
 use crate::transport::Response;
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use uuid::Uuid;
 
 /// One of Engage's objects, read by the names that a field may have. A field that is null or of
@@ -73,6 +77,31 @@ impl<'a> Object<'a> {
     }
 }
 
+/// The names of an object's fields, also those that come twice.
+struct Names<'a>(Vec<Cow<'a, str>>);
+
+impl<'de> Deserialize<'de> for Names<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Names<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
 /// Whether an object says by a field of its own that it is no success: an error, or `success:
 /// false`.
 pub(super) fn denies_success(raw: &RawValue) -> bool {
@@ -94,47 +123,52 @@ pub(crate) fn check_list(response: Response, what: &str, fields: &[Field]) -> Re
     let Ok(text) = std::str::from_utf8(without_bom(&response.body)) else {
         return Err(bad(&response, format!("the {what} are not UTF-8")));
     };
-    let Err(fault) = list_check::check_list(text, fields) else { return Ok((body_without_bom(response.body), 0)) };
-    if let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) {
-        let good: Vec<&RawValue> = elements.iter().copied().filter(|raw| has_fields(raw, fields)).collect();
-        // A list of which nothing is understood is an error, and no empty list.
-        if good.len() == elements.len() {
-            return Ok((body_without_bom(response.body), 0));
-        }
-        if !good.is_empty() {
-            let skipped = elements.len() - good.len();
-            return Ok((serde_json::to_vec(&good).unwrap_or_default(), skipped));
-        }
+    if list_check::is_list(text, fields) {
+        return Ok((body_without_bom(response.body), 0));
     }
-    let (line, column) = line_and_column(text, fault.at);
-    // The message has the place and the kind of the fault, and never the value.
-    let place = match (fault.kind, fault.element) {
-        (FaultKind::Shape, 1..) => format!("element {} of the {what}", fault.element),
-        _ => format!("the {what}"),
-    };
-    let says = match fault.kind {
-        FaultKind::Shape => "lack a documented field or have it in another type",
-        FaultKind::End => "end too early",
-        FaultKind::Syntax => "are not JSON",
-    };
-    Err(bad(&response, format!("{place} {says} (line {line}, column {column})")))
+    match read_list(text, what, fields) {
+        Ok(None) => Ok((body_without_bom(response.body), 0)),
+        Ok(Some(good)) => Ok(good),
+        Err(says) => Err(bad(&response, says)),
+    }
 }
 
-/// Whether an element is an object with these fields. Numbers count by value: `500.0` is a whole
-/// one.
+/// Reads a list by serde. Returns the elements that have these fields, and the number of the
+/// others. None: all have them.
+fn read_list(text: &str, what: &str, fields: &[Field]) -> std::result::Result<Option<(Vec<u8>, usize)>, String> {
+    let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+        // The message has the place and the kind of the fault, and never the value.
+        let says = match error.classify() {
+            Category::Eof => "end too early",
+            Category::Data => "are not a JSON array",
+            Category::Syntax | Category::Io => "are not JSON",
+        };
+        format!("the {what} {says} (line {}, column {})", error.line(), error.column())
+    })?;
+    let good: Vec<&RawValue> = elements.iter().copied().filter(|raw| has_fields(raw, fields)).collect();
+    match elements.len() - good.len() {
+        0 => Ok(None),
+        // A list of which nothing is understood is an error, and no empty list.
+        _ if good.is_empty() => {
+            Err(format!("no element of the {what} has the documented fields, each once and in its documented type"))
+        }
+        skipped => Ok(Some((serde_json::to_vec(&good).unwrap_or_default(), skipped))),
+    }
+}
+
+/// Whether an element is an object with these fields, each once, that a host can read. Numbers
+/// count by value: `500.0` is a whole one.
 fn has_fields(raw: &RawValue, fields: &[Field]) -> bool {
-    let Some(object) = Object::read(raw) else { return false };
+    let (Some(object), Ok(Names(names))) = (Object::read(raw), serde_json::from_str(raw.get())) else { return false };
+    if depth(raw.get()) > MAX_DEPTH {
+        return false;
+    }
     fields.iter().all(|(name, kind)| match kind {
+        _ if names.iter().filter(|found| found == name).count() > 1 => false,
         Kind::Guid => object.guid(&[name]).is_some(),
         Kind::Number => object.one::<f64>(&[name]).is_some(),
         Kind::Natural => object.one::<f64>(&[name]).is_some_and(|value| value >= 0.0 && value.fract() == 0.0),
     })
-}
-
-/// Returns line and column, both from 1. The column is in bytes.
-fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let lines = text.as_bytes()[..at].split(|byte| *byte == b'\n');
-    lines.fold((0, 0), |(line, _), bytes| (line + 1, bytes.len() + 1))
 }
 
 /// Returns the body of a read that must be a JSON string with a GUID in it, unchanged.

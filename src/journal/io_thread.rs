@@ -144,13 +144,27 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
+    /// Gives the thread work that hangs until the sender is used or dropped. Its caller does not
+    /// wait for it.
+    fn hang(helper: &IoThread) -> mpsc::Sender<()> {
+        loop {
+            let ((release, held), (starter, begun)) = (mpsc::channel(), mpsc::channel());
+            let hung = helper.call(Duration::from_millis(20), move || {
+                starter.send(()).unwrap();
+                held.recv().is_ok()
+            });
+            assert_eq!(hung.unwrap_err().code(), Code::JournalTimedOut);
+            // On a busy machine the thread may not have begun it within the wait.
+            if begun.try_recv().is_ok() {
+                return release;
+            }
+        }
+    }
+
     #[test]
     fn hanging_work_holds_no_caller_and_one_thread() {
         let helper = Arc::new(IoThread::new("eps-test"));
-        let (release, held) = mpsc::channel::<()>();
-        let short = Duration::from_millis(20);
-        let hung = helper.call(short, move || held.recv().is_ok());
-        assert_eq!(hung.unwrap_err().code(), Code::JournalTimedOut);
+        let release = hang(&helper);
         for _ in 0..50 {
             let late = helper.call(Duration::from_millis(1), || panic!("this work was dropped"));
             assert_eq!(late.unwrap_err().code(), Code::JournalTimedOut);
@@ -165,24 +179,18 @@ mod tests {
         assert_eq!(caller.join().unwrap().unwrap_err().code(), Code::Cancelled);
         release.send(()).unwrap();
         assert_eq!(helper.call(Duration::from_secs(60), || 7).unwrap(), 7);
-        let panicked = helper.call(Duration::from_secs(60), move || assert!(short.is_zero()));
+        let panicked = helper.call(Duration::from_secs(60), || assert!(IDLE.is_zero()));
         assert_eq!(panicked.unwrap_err().code(), Code::Internal);
     }
 
     #[test]
     fn work_to_finish_is_done_after_its_caller_has_left() {
-        let helper = Arc::new(IoThread::new("eps-test"));
-        let (release, held) = mpsc::channel::<()>();
-        let [(begun, begins), (done, receive)] = [mpsc::channel(), mpsc::channel()];
-        let busy = helper.clone();
-        let first = std::thread::spawn(move || {
-            busy.call(Duration::from_secs(60), move || begun.send(()).is_ok() && held.recv().is_ok())
-        });
-        begins.recv().unwrap();
+        let helper = IoThread::new("eps-test");
+        let release = hang(&helper);
+        let (done, receive) = mpsc::channel();
         let late = helper.finish(Duration::from_millis(1), move || done.send(()).unwrap());
         assert_eq!(late.unwrap_err().code(), Code::JournalTimedOut);
         release.send(()).unwrap();
         receive.recv().unwrap();
-        assert!(first.join().unwrap().unwrap());
     }
 }

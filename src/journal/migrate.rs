@@ -2,7 +2,7 @@
 
 use super::failure::failed;
 use super::rows;
-use super::schema::{APPLICATION_ID, STEPS, VERSION};
+use super::schema::{APPLICATION_ID, NEWEST, STEPS, VERSION};
 use super::state::State;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
@@ -31,10 +31,12 @@ pub(super) fn migrate(connection: &mut Connection, tenant: &str) -> Result<u64> 
         }
         let mut adopted = 0;
         if version < VERSION {
-            for step in &STEPS[usize::try_from(version).unwrap_or(0)..] {
-                transaction.execute_batch(step)?;
-            }
-            if version > 0 {
+            if version == 0 {
+                transaction.execute_batch(NEWEST)?;
+            } else {
+                for step in &STEPS[usize::try_from(version).unwrap_or(0)..] {
+                    transaction.execute_batch(step)?;
+                }
                 // Records of an older version do not name their tenant.
                 let adopt = "UPDATE operation SET tenant = ?1 WHERE tenant IS NULL";
                 adopted = transaction.execute(adopt, (tenant,))? as u64;

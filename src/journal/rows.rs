@@ -7,6 +7,7 @@ use crate::core::domain::{Channel, Operation, Purchase, Redeem};
 use crate::core::error::{Detail, Error, Result, chain};
 use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Intent, IntentState, Progress};
+use crate::core::nesting::{MAX_DEPTH, depth};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
@@ -252,29 +253,6 @@ fn hash_output(sum: u64, value: &ToSqlOutput<'_>) -> u64 {
     }
 }
 
-/// How deep a stored response may be nested. Parsers of JSON stop at depths from 64 upwards;
-/// Engage's own responses have at most 4 levels.
-const MAX_DEPTH: usize = 128;
-
-/// Returns how deep a JSON text is nested.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
 /// Returns the progress as JSON, with the version that writes it.
 fn progress_json(intent: &Intent) -> String {
     let progress = Progress { writer_version: crate::version::VERSION.to_owned(), ..intent.progress.clone() };
@@ -354,17 +332,4 @@ pub(super) fn integer(value: u64) -> i64 {
 
 fn natural(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn depth_of_json_ignores_brackets_in_strings() {
-        assert_eq!(depth("1"), 0);
-        assert_eq!(depth(r#"{"a":[1,{"b":2}],"c":[]}"#), 3);
-        assert_eq!(depth(r#"["[[[[", "\"[["]"#), 1);
-        assert_eq!(depth(&"[".repeat(100_000)), 100_000);
-    }
 }

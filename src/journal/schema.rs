@@ -8,6 +8,57 @@ pub(crate) const APPLICATION_ID: i32 = 0x4550_536A;
 #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
+/// A new journal. It has what the steps give, in the same order; a test compares the two.
+pub(super) const NEWEST: &str = "CREATE TABLE operation (
+        id               BLOB PRIMARY KEY NOT NULL,
+        kind             TEXT NOT NULL,
+        contact          BLOB,
+        item             BLOB,
+        assignment       BLOB,
+        channel          TEXT,
+        reference        TEXT,
+        state            TEXT NOT NULL,
+        code             INTEGER NOT NULL,
+        http_status      INTEGER,
+        engage_code      TEXT,
+        attempts         INTEGER NOT NULL,
+        recorded_at      INTEGER NOT NULL,
+        in_flight_until  INTEGER NOT NULL,
+        next_query_at    INTEGER NOT NULL,
+        query_count      INTEGER NOT NULL,
+        processing_from  INTEGER,
+        processing_until INTEGER,
+        earlier_in_doubt INTEGER NOT NULL,
+        rewards_before   BLOB,
+        resolved_at      INTEGER,
+        acknowledged_at  INTEGER,
+        response         TEXT,
+        revision         INTEGER NOT NULL,
+        tenant           TEXT,
+        progress         TEXT NOT NULL DEFAULT '{}',
+        written_by       INTEGER NOT NULL DEFAULT 0,
+        checksum         INTEGER NOT NULL DEFAULT 0
+     ) STRICT;
+     CREATE INDEX unacknowledged ON operation (contact, item) WHERE acknowledged_at IS NULL;
+     CREATE INDEX acknowledged ON operation (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
+     CREATE INDEX reward ON operation (assignment) WHERE assignment IS NOT NULL;
+     CREATE INDEX by_reference ON operation (reference) WHERE reference IS NOT NULL;
+     CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;
+     CREATE TABLE state (
+        id                INTEGER PRIMARY KEY NOT NULL,
+        journal           BLOB NOT NULL,
+        is_copy           INTEGER NOT NULL,
+        writes            INTEGER NOT NULL,
+        records           INTEGER NOT NULL,
+        sum               INTEGER NOT NULL,
+        generations       BLOB NOT NULL,
+        written_at        INTEGER NOT NULL,
+        incomplete_before INTEGER,
+        closed            INTEGER NOT NULL,
+        checksum          INTEGER NOT NULL
+     ) STRICT;
+     CREATE TABLE unreadable (at INTEGER NOT NULL, content TEXT NOT NULL) STRICT;";
+
 /// Step `n` brings version `n` to `n + 1`.
 pub(crate) const STEPS: &[&str] = &[PURCHASES, REDEEMS, TERMS, PROGRESS, CENSUS];
 
@@ -120,3 +171,29 @@ const CENSUS: &str = "ALTER TABLE operation ADD COLUMN written_by INTEGER NOT NU
         checksum          INTEGER NOT NULL
      ) STRICT;
      CREATE TABLE unreadable (at INTEGER NOT NULL, content TEXT NOT NULL) STRICT;";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    /// Returns the definitions of all tables and indices, without their spaces.
+    fn definitions(batches: &[&str]) -> Vec<(String, String)> {
+        let connection = Connection::open_in_memory().unwrap();
+        for batch in batches {
+            connection.execute_batch(batch).unwrap();
+        }
+        let sql = "SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name";
+        let mut statement = connection.prepare(sql).unwrap();
+        let definition = |row: &rusqlite::Row<'_>| {
+            let text: String = row.get(1)?;
+            Ok((row.get(0)?, text.split_whitespace().collect()))
+        };
+        statement.query_map((), definition).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn new_journal_has_what_the_steps_give() {
+        assert_eq!(definitions(&[NEWEST]), definitions(STEPS));
+    }
+}

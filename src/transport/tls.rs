@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// A source of the system's root certificates. Each is read once a process, because reading takes
 /// milliseconds and a till may open many clients.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum System {
     /// The bundle file. It lacks a certificate that an administrator has put only into the folder.
     Bundle,
@@ -55,7 +55,28 @@ fn bundle() -> CertificateResult {
     // These variables replace the system's store.
     let replaced = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
     let file = if replaced { None } else { openssl_probe::probe().cert_file };
-    rustls_native_certs::load_certs_from_paths(file.as_deref(), None)
+    let text = file.as_ref().and_then(|file| std::fs::read(file).ok());
+    match text.and_then(|text| plain_certificates(&text)) {
+        Some(certificates) if !certificates.is_empty() => {
+            let mut found = CertificateResult::default();
+            found.certs = certificates;
+            found
+        }
+        _ => rustls_native_certs::load_certs_from_paths(file.as_deref(), None),
+    }
+}
+
+/// Returns the certificates of a PEM text in the form that systems write. None: another form. A
+/// cold start consists mostly of reading a bundle, and a reader of all forms takes longer.
+#[cfg(unix)]
+fn plain_certificates(text: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    let blocks = std::str::from_utf8(text).ok()?.split("-----BEGIN CERTIFICATE-----\n").skip(1);
+    let certificate = |block: &str| {
+        let (body, _) = block.split_once("-----END CERTIFICATE-----")?;
+        let base64: String = body.split('\n').collect();
+        BASE64_STANDARD.decode(base64).ok().map(CertificateDer::from)
+    };
+    blocks.map(certificate).collect()
 }
 
 /// Returns nothing: Windows has a store and no bundle file.
@@ -64,60 +85,58 @@ fn bundle() -> CertificateResult {
     CertificateResult::default()
 }
 
-/// Root certificates: the bundle file first, the full system store as a fallback.
+/// Root certificates. A server is verified by those of `caFile`; if they do not know it, by the
+/// system's bundle file; then by the system's full store. Each is read when it is needed.
 #[derive(Debug)]
 struct RootCertificates {
     provider: Arc<CryptoProvider>,
-    /// Those of `caFile`.
-    own: RootCertStore,
-    first: Arc<WebPkiServerVerifier>,
-    /// None: `first` has all.
-    full: Option<OnceCell<Arc<WebPkiServerVerifier>>>,
+    own: Option<Arc<WebPkiServerVerifier>>,
+    /// Empty without `systemTrust`.
+    system: Vec<(System, OnceCell<Arc<WebPkiServerVerifier>>)>,
 }
 
 impl RootCertificates {
     fn of(config: &Config, own: RootCertStore, provider: Arc<CryptoProvider>) -> Result<Self> {
-        let nothing: &[CertificateDer<'static>] = &[];
-        let (system, is_all) = match config.system_trust {
-            false => (nothing, true),
-            true => match System::Bundle.certificates() {
-                Ok(bundle) => (bundle, false),
-                Err(_) => match System::Full.certificates() {
-                    Ok(full) => (full, true),
-                    // caFile alone is enough.
-                    Err(_) if !own.is_empty() => (nothing, true),
-                    Err(causes) => {
-                        let says = "the operating system has no root certificates; name a PEM file as caFile and set systemTrust to false";
-                        return Err(Error::new(Code::NoCaCertificates, says).with_cause(causes));
-                    }
-                },
-            },
+        let system: &[System] = if config.system_trust { &[System::Bundle, System::Full] } else { &[] };
+        let system: Vec<_> = system.iter().map(|system| (*system, OnceCell::new())).collect();
+        let own = match own.is_empty() {
+            true => None,
+            false => Some(verifier(own, &provider).map_err(|error| not_set_up(chain(&error)))?),
         };
-        if own.is_empty() && system.is_empty() {
-            let says = "systemTrust is false and caFile is missing, so there are no root certificates; name a PEM file as caFile";
-            return Err(Error::new(Code::NoCaCertificates, says));
+        let roots = Self { provider, own, system };
+        if roots.verifiers().next().is_some() {
+            return Ok(roots);
         }
-        let first = verifier(&own, system, &provider).map_err(|error| not_set_up(chain(&error)))?;
-        Ok(Self { provider, own, first, full: (!is_all).then(OnceCell::new) })
+        let (says, causes) = match System::Full.certificates() {
+            Err(causes) if config.system_trust => (
+                "the operating system has no root certificates; name a PEM file as caFile and set systemTrust to false",
+                causes,
+            ),
+            _ => (
+                "systemTrust is false and caFile is missing, so there are no root certificates; name a PEM file as caFile",
+                Vec::new(),
+            ),
+        };
+        Err(Error::new(Code::NoCaCertificates, says).with_cause(causes))
     }
 
-    /// Returns the verifier by the full system store, if there is a store beyond `first`.
-    fn full(&self) -> Option<&WebPkiServerVerifier> {
-        let made = self.full.as_ref()?.get_or_try_init(|| {
-            let system = System::Full.certificates().map_err(drop)?;
-            verifier(&self.own, system, &self.provider).map_err(drop)
-        });
-        made.ok().map(|verifier| &**verifier)
+    /// Returns the verifiers in turn. A source that cannot be read is left out.
+    fn verifiers(&self) -> impl Iterator<Item = &Arc<WebPkiServerVerifier>> {
+        self.own.iter().chain(self.system.iter().filter_map(|(system, made)| {
+            let made = made.get_or_try_init(|| {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(system.certificates().map_err(drop)?.iter().cloned());
+                verifier(roots, &self.provider).map_err(drop)
+            });
+            made.ok()
+        }))
     }
 }
 
 fn verifier(
-    own: &RootCertStore,
-    system: &[CertificateDer<'static>],
+    roots: RootCertStore,
     provider: &Arc<CryptoProvider>,
 ) -> std::result::Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
-    let mut roots = own.clone();
-    roots.add_parsable_certificates(system.iter().cloned());
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()
 }
 
@@ -143,8 +162,17 @@ impl ServerCertVerifier for RootVerifier {
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
         let now = self.at.unwrap_or(now);
-        let verify = |by: &WebPkiServerVerifier| by.verify_server_cert(certificate, intermediates, name, ocsp, now);
-        verify(&self.roots.first).or_else(|error| self.roots.full().map_or(Err(error), verify))
+        let unknown = || rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let mut reason = unknown();
+        for verifier in self.roots.verifiers() {
+            match verifier.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+                // A source that knows the authority says what else is wrong.
+                Err(error) if reason == unknown() => reason = error,
+                Err(_) => {}
+                verified => return verified,
+            }
+        }
+        Err(reason)
     }
 
     fn verify_tls12_signature(
@@ -153,7 +181,8 @@ impl ServerCertVerifier for RootVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.roots.first.verify_tls12_signature(message, certificate, signature)
+        let algorithms = &self.roots.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -162,11 +191,12 @@ impl ServerCertVerifier for RootVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.roots.first.verify_tls13_signature(message, certificate, signature)
+        let algorithms = &self.roots.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.roots.first.supported_verify_schemes()
+        self.roots.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -383,29 +413,74 @@ mod tests {
     }
 
     #[test]
-    fn root_missing_in_the_bundle_is_found_in_the_full_store() {
-        let ((bundled, by_bundled), (added, by_added), (_, by_stranger)) = (authority(), authority(), authority());
+    fn server_is_verified_by_each_source_in_turn() {
+        let [(own, by_own), (bundled, by_bundled), (added, by_added), (_, by_stranger)] = [(); 4].map(|()| authority());
         let provider = Arc::new(ring::default_provider());
-        let verifier = |roots: &[_]| verifier(&RootCertStore::empty(), roots, &provider).unwrap();
-        let verifier_of = |full| {
-            let first = verifier(std::slice::from_ref(&bundled));
-            let roots = RootCertificates { provider: provider.clone(), own: RootCertStore::empty(), first, full };
+        let verifier = |roots: &[CertificateDer<'static>]| {
+            let mut store = RootCertStore::empty();
+            store.add_parsable_certificates(roots.iter().cloned());
+            verifier(store, &provider).unwrap()
+        };
+        let verifier_of = |own: Option<&CertificateDer<'static>>, full: &[CertificateDer<'static>]| {
+            let own = own.map(|own| verifier(std::slice::from_ref(own)));
+            let bundle = OnceCell::with_value(verifier(std::slice::from_ref(&bundled)));
+            let full = OnceCell::with_value(verifier(full));
+            let system = vec![(System::Bundle, bundle), (System::Full, full)];
+            let roots = RootCertificates { provider: provider.clone(), own, system };
             RootVerifier { roots: Arc::new(roots), at: None }
         };
         let accepts = |verifier: &RootVerifier, server: &CertificateDer<'_>| {
             verifier.verify_server_cert(server, &[], &ServerName::try_from("shop.test").unwrap(), &[], UnixTime::now())
         };
-        // All roots have the same name, so the first verifier fails by a bad signature and not by
-        // an unknown issuer. The fallback must serve both.
+        // All roots have the same name, so a verifier fails by a bad signature and not by an
+        // unknown issuer. The next source must serve both.
         let rejects = |verifier, server| matches!(accepts(verifier, server), Err(rustls::Error::InvalidCertificate(_)));
 
-        let both = verifier_of(Some(OnceCell::with_value(verifier(&[bundled.clone(), added]))));
-        assert!(accepts(&both, &by_bundled).is_ok());
-        assert!(accepts(&both, &by_added).is_ok());
-        assert!(rejects(&both, &by_stranger));
+        let all = verifier_of(Some(&own), &[bundled.clone(), added]);
+        assert!([&by_own, &by_bundled, &by_added].iter().all(|server| accepts(&all, server).is_ok()));
+        assert!(rejects(&all, &by_stranger));
 
-        let bundle_only = verifier_of(None);
+        let bundle_only = verifier_of(None, std::slice::from_ref(&bundled));
         assert!(accepts(&bundle_only, &by_bundled).is_ok());
-        assert!(rejects(&bundle_only, &by_added));
+        assert!(rejects(&bundle_only, &by_added) && rejects(&bundle_only, &by_own));
+    }
+
+    /// A server that `caFile` vouches for costs no reading of the system's store.
+    #[test]
+    fn system_store_is_not_read_for_a_server_of_ca_file() {
+        let (own, by_own) = authority();
+        let provider = Arc::new(ring::default_provider());
+        let mut store = RootCertStore::empty();
+        store.add(own).unwrap();
+        let system = vec![(System::Bundle, OnceCell::new()), (System::Full, OnceCell::new())];
+        let own = Some(verifier(store, &provider).unwrap());
+        let roots = Arc::new(RootCertificates { provider, own, system });
+        let verifier = RootVerifier { roots: roots.clone(), at: None };
+        let name = ServerName::try_from("shop.test").unwrap();
+        assert!(verifier.verify_server_cert(&by_own, &[], &name, &[], UnixTime::now()).is_ok());
+        assert!(roots.system.iter().all(|(_, made)| made.get().is_none()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn plain_pem_is_read_as_by_the_reader_of_all_forms() {
+        let (one, other) = (authority().0, authority().0);
+        let block = |der: &[u8]| {
+            let lines: Vec<String> = BASE64_STANDARD
+                .encode(der)
+                .as_bytes()
+                .chunks(64)
+                .map(|line| String::from_utf8_lossy(line).into())
+                .collect();
+            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+        };
+        let bundle = format!("# one\n{}\n# other\n{}", block(&one), block(&other));
+        assert_eq!(plain_certificates(bundle.as_bytes()), Some(vec![one, other]));
+        for other_form in [bundle.replace("MII", "M-I"), bundle.replace("-----END", "----END")] {
+            assert_eq!(plain_certificates(other_form.as_bytes()), None);
+        }
+        for none in ["", "no certificate", &bundle.replace('\n', "\r\n")] {
+            assert_eq!(plain_certificates(none.as_bytes()), Some(Vec::new()), "{none}");
+        }
     }
 }

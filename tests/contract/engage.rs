@@ -43,11 +43,11 @@ fn list_without_usable_item_is_an_invalid_response() {
     let store = Store::open();
     let client = store.client();
     for (body, says) in [
-        (r#"[{"id":"not-a-guid","cost":5}]"#, "element 1"),
-        (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":"5"}]"#, "element 1"),
-        (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":-5}]"#, "element 1"),
-        (r#"{"elements":[]}"#, "another type"),
-        (r"[null]", "element 1"),
+        (r#"[{"id":"not-a-guid","cost":5}]"#, "no element"),
+        (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":"5"}]"#, "no element"),
+        (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":-5}]"#, "no element"),
+        (r#"{"elements":[]}"#, "not a JSON array"),
+        (r"[null]", "no element"),
         (r#"[{"id":"b0000000-0000-4000-8000-000000000001","cost":1}"#, "too early"),
         ("[] []", "not JSON"),
     ] {

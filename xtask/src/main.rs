@@ -108,6 +108,12 @@ enum Command {
         /// Makes a few runs instead of many, and writes nothing
         #[arg(long)]
         quick: bool,
+        /// Only compares the instructions of six calls with benches/instructions.txt
+        #[arg(long, conflicts_with = "quick")]
+        gate: bool,
+        /// Only writes benches/instructions.txt
+        #[arg(long, conflicts_with_all = ["quick", "gate"])]
+        record: bool,
     },
 }
 
@@ -154,7 +160,8 @@ fn main() -> ExitCode {
         Command::StaticLibrary { archive, into } => {
             static_library::close(&archive, &into, static_library::Binutils { prefix: "" })
         }
-        Command::Bench { quick } => bench::run(quick),
+        Command::Bench { gate: false, record: false, quick } => bench::run(quick),
+        Command::Bench { record, .. } => bench::run_gate(record),
         Command::Abi { command: Abi::Record } => abi::record(),
         Command::Abi { command: Abi::Check { library } } => abi::check(library.as_deref()),
     };

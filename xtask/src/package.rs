@@ -14,8 +14,7 @@ pub mod nuget;
 mod page;
 pub mod target;
 
-use build::build;
-pub use build::{Built, from_debug, with_faults, zig};
+pub use build::{Built, build, from_debug, with_faults, with_symbols, zig};
 
 use crate::run::{Result, output, root, run, target as target_folder};
 use crate::setup;

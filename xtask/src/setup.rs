@@ -95,6 +95,13 @@ pub const CONSUMER: &[Need] = &[
     need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]),
 ];
 
+/// The further tools of the gate.
+pub const GATE: &[Need] = &[
+    need("valgrind", "valgrind", &["valgrind", "--version"]),
+    need("taskset", "util-linux", &["taskset", "--version"]),
+    need("the system's root certificates", "ca-certificates", &["test", "-e", "/etc/ssl/certs/ca-certificates.crt"]),
+];
+
 /// The further tools of the bench.
 pub const BENCH: &[Need] = &[
     need("libcurl's headers", "libcurl4-openssl-dev", &["pkg-config", "--exists", "libcurl"]),

@@ -15,10 +15,14 @@
 
 typedef struct {
     const char *base, *ca;
-    /* Items in the list, or -1: a purchase. */
+    /* items:NUMBER, purchase, or what only one peer has. */
+    const char *what;
+    /* Items in the list, or -1: something else. */
     long items;
     long count;
     int threads;
+    /* The time between two requests, as at a till. */
+    unsigned pause_us;
 } order;
 
 /* One request. `own` belongs to the thread. `number` differs from request to request. */
@@ -45,20 +49,20 @@ static void fail(const char *what, const char *why) {
 }
 
 static long items_of(const char *what) {
-    if (strncmp(what, "items:", 6) == 0) return atol(what + 6);
-    if (strcmp(what, "purchase") != 0) fail("WHAT is items:NUMBER or purchase, not", what);
-    return -1;
+    return strncmp(what, "items:", 6) == 0 ? atol(what + 6) : -1;
 }
 
 static order read_order(int argc, char **argv) {
     order it;
-    const char *threads = getenv("EPS_BENCH_THREADS");
+    const char *threads = getenv("EPS_BENCH_THREADS"), *pause = getenv("EPS_BENCH_PAUSE_US");
     if (argc != 5) fail("PEER BASE CA WHAT COUNT", NULL);
     it.base = argv[1];
     it.ca = argv[2];
-    it.items = items_of(argv[3]);
+    it.what = argv[3];
+    it.items = items_of(it.what);
     it.count = atol(argv[4]);
     it.threads = threads ? atoi(threads) : 1;
+    it.pause_us = pause ? (unsigned)atoi(pause) : 0;
     return it;
 }
 
@@ -73,6 +77,7 @@ static void *work(void *of) {
     pthread_barrier_wait(my->gate);
     pthread_barrier_wait(my->gate);
     for (long i = 0; i < my->order->count; i++) {
+        if (my->order->pause_us) usleep(my->order->pause_us);
         double began = clock_us(CLOCK_MONOTONIC);
         my->one(my->order, my->own, my->from + WARM_UP + i);
         my->took[i] = clock_us(CLOCK_MONOTONIC) - began;
@@ -109,8 +114,9 @@ static void measure(const order *it, void *own, void *(*begin)(const order *), r
     pthread_barrier_wait(&gate);
     for (int t = 0; t < it->threads; t++) pthread_join(threads[t], NULL);
     cpu = (clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (it->threads * it->count);
-    qsort(took, it->threads * it->count, sizeof *took, by_size);
-    printf("p50 %.1f cpu %.1f\n", took[it->threads * it->count / 2], cpu);
+    long all = it->threads * it->count;
+    qsort(took, all, sizeof *took, by_size);
+    printf("p50 %.1f cpu %.1f p99 %.1f p999 %.1f\n", took[all / 2], cpu, took[all * 99 / 100], took[all * 999 / 1000]);
 }
 
 #endif

@@ -23,6 +23,9 @@ pub enum What {
     Purchase,
     /// A purchase, and one line appended to a file and made durable before it.
     DurablePurchase,
+    /// A list, a durable purchase, the list of rewards and a durable redeem. The redeem's outcome
+    /// and both acknowledgements are durable too.
+    Sale,
 }
 
 impl Order {
@@ -34,7 +37,8 @@ impl Order {
             Some(("items", number)) => What::Items(number.parse().expect("items:NUMBER")),
             None if what == "purchase" => What::Purchase,
             None if what == "durable" => What::DurablePurchase,
-            _ => panic!("WHAT is items:NUMBER, purchase or durable"),
+            None if what == "sale" => What::Sale,
+            _ => panic!("WHAT is items:NUMBER, purchase, durable or sale"),
         };
         Self { base, ca, what, count: count.parse().expect("COUNT is a number") }
     }
@@ -67,9 +71,14 @@ pub fn measure(count: usize, mut one: impl FnMut(usize)) {
     for number in 1..=WARM_UP {
         one(number);
     }
+    let pause = std::env::var("EPS_BENCH_PAUSE_US").ok().and_then(|text| text.parse().ok());
+    let pause = pause.map(std::time::Duration::from_micros);
     let cpu = cpu_us();
     let mut took: Vec<f64> = (0..count)
         .map(|number| {
+            if let Some(pause) = pause {
+                std::thread::sleep(pause);
+            }
             let began = Instant::now();
             one(WARM_UP + 1 + number);
             began.elapsed().as_secs_f64() * 1e6
@@ -77,7 +86,8 @@ pub fn measure(count: usize, mut one: impl FnMut(usize)) {
         .collect();
     let cpu = (cpu_us() - cpu) / count as f64;
     took.sort_by(f64::total_cmp);
-    writeln!(out, "p50 {:.1} cpu {cpu:.1}", took[count / 2]).expect("stdout");
+    let part = |per_mille: usize| took[count * per_mille / 1000];
+    writeln!(out, "p50 {:.1} cpu {cpu:.1} p99 {:.1} p999 {:.1}", part(500), part(990), part(999)).expect("stdout");
 }
 
 fn cpu_us() -> f64 {

@@ -71,10 +71,19 @@ fn list_leaves_out_what_is_not_understood() {
     assert_eq!(checked(&format!("[null,{},7]", element("5"))).unwrap(), (good, 2));
     assert_eq!(checked("[]").unwrap(), ("[]".into(), 0));
     for (body, message) in [
-        (format!("[{}]", element("-1")), "element 1 of the items lack a documented field or have it in another type"),
-        (format!("[{}]", element("0.5")), "element 1 of the items lack a documented field or have it in another type"),
-        ("[\n{}\n]".to_owned(), "element 1 of the items lack a documented field or have it in another type"),
-        ("[".to_owned(), "the items end too early (line 1, column 2)"),
+        (
+            format!("[{}]", element("-1")),
+            "no element of the items has the documented fields, each once and in its documented type",
+        ),
+        (
+            format!("[{}]", element("0.5")),
+            "no element of the items has the documented fields, each once and in its documented type",
+        ),
+        (
+            "[\n{}\n]".to_owned(),
+            "no element of the items has the documented fields, each once and in its documented type",
+        ),
+        ("[".to_owned(), "the items end too early (line 1, column 1)"),
         ("[\n\n x]".to_owned(), "(line 3, column 2)"),
         (String::new(), "the response is empty"),
         ("<html>".to_owned(), "the response is a web page"),
@@ -85,11 +94,6 @@ fn list_leaves_out_what_is_not_understood() {
     }
     let not_utf8 = Response { body: vec![b'[', 0xFF], ..response(200, "") };
     assert!(check_list(not_utf8, "items", FIELDS).unwrap_err().message().contains("not UTF-8"));
-}
-
-#[test]
-fn place_in_a_text_has_line_and_column_from_one() {
-    assert_eq!([0, 1, 2, 3, 4].map(|at| line_and_column("a\nbc", at)), [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3)]);
 }
 
 #[test]
@@ -145,4 +149,100 @@ fn envelope_around_a_list_is_removed() {
         let unwrapped = without_envelope(response(200, body), &mapping);
         assert_eq!(String::from_utf8(unwrapped.body).unwrap(), expected);
     }
+}
+
+const GOOD: &str = r#"{"id":"b0000000-0000-4000-8000-000000000001","cost":5}"#;
+
+fn skipped(list: &str) -> std::result::Result<usize, String> {
+    assert!(!list_check::is_list(list, FIELDS), "{list}");
+    read_list(list, "items", FIELDS).map(|skipped| skipped.map_or(0, |(_, skipped)| skipped))
+}
+
+#[test]
+fn list_is_read_by_the_meaning_of_its_names() {
+    for (list, expected) in [
+        (format!("[{}]", GOOD.replace("id", "\\u0069d")), 0),
+        (format!("[{}]", GOOD.replace('5', "500.0")), 0),
+        (format!("[{}]", GOOD.replace('-', "")), 0),
+        (format!("[{GOOD},7]"), 1),
+        (format!("[{GOOD},{}]", GOOD.replace('5', "5,\"cost\":6")), 1),
+        (format!("[{GOOD},{}]", GOOD.replace('5', "5,\"\\u0063ost\":6")), 1),
+        (format!("[{GOOD},{}]", GOOD.replace('5', &format!("5,\"a\":{}{}", "[".repeat(200), "]".repeat(200)))), 1),
+        (format!("[{}]", GOOD.replace('5', &format!("5,\"a\":{}{}", "[".repeat(100), "]".repeat(100)))), 0),
+    ] {
+        assert_eq!(skipped(&list), Ok(expected), "{list}");
+    }
+}
+
+#[test]
+fn list_that_is_not_read_is_named_with_its_place() {
+    for (list, says) in [
+        ("", "the items end too early (line 1, column 0)"),
+        ("{}", "the items are not a JSON array (line 1, column 0)"),
+        ("[\n{\"a\":1},\n", "the items end too early (line 3, column 0)"),
+        ("[{\"a\":\n1x}]", "the items are not JSON (line 2, column 2)"),
+        ("[{\"a\":1}]", "no element of the items has the documented fields"),
+    ] {
+        assert!(skipped(list).unwrap_err().starts_with(says), "{list}: {}", skipped(list).unwrap_err());
+    }
+}
+
+/// Texts that several changes of a good list give. EPS_LIST_TEXTS sets their number.
+#[test]
+fn recognised_list_is_one_that_serde_accepts() {
+    const PARTS: &[&str] = &[
+        "\"",
+        "\\",
+        "\\\"",
+        "\\u0041",
+        "\\ud800",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        " ",
+        "\n",
+        "\u{1}",
+        "0",
+        "-",
+        "1e9",
+        "e",
+        ".",
+        "true",
+        "null",
+        "nul",
+        "é",
+        "\"cost\":1,",
+        "\"id\":",
+        "{}",
+        "[]",
+        "\\\\",
+    ];
+    let number = std::env::var("EPS_LIST_TEXTS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let list = format!(r#" [{GOOD}, {{"text":"a \"b\" \u00e5","more":[1.5,{{"x":null}}],{}]"#, &GOOD[1..]);
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut below = |limit: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % limit as u64).unwrap()
+    };
+    let mut recognised = 0_u32;
+    for _ in 0..number {
+        let mut text = list.clone();
+        for _ in 0..=below(3) {
+            let at = below(text.len());
+            let to = (at + below(3)).min(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(to) {
+                text.replace_range(at..to, PARTS[below(PARTS.len())]);
+            }
+        }
+        if list_check::is_list(&text, FIELDS) {
+            recognised += 1;
+            assert_eq!(read_list(&text, "items", FIELDS), Ok(None), "{text}");
+        }
+    }
+    assert!(recognised > 0);
 }

@@ -1,9 +1,9 @@
 //! A till that sells while another program on its computer does something to the journal. Then the
 //! till is killed, starts again, and the cashier presses the same sales again.
 
-use crate::fixture::{COFFEE, Files, Fixture, MEMBER, SUFFIXES, beside, files_of};
+use crate::fixture::{COFFEE, Files, Fixture, MEMBER, SUFFIXES, beside, code_of_sale, files_of};
 use crate::full;
-use crate::till::{TillCall, run_till};
+use crate::till::{TillCall, build_folder, compile, run_till};
 use engage_point_shop::Outcome;
 use engage_point_shop::code::outcome;
 use engage_sandbox::{Effect, Fault, Operation};
@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::LazyLock;
+use std::time::Duration;
 
 /// When the act comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,24 @@ fn cut(path: &Path, length: u64) {
 fn signal(process: u32, name: &str) {
     assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
 }
+
+/// Limits a running process, as an administrator or a container does.
+fn limit(process: u32, limit: &str) {
+    let prlimit = Command::new("prlimit").args(["--pid", &process.to_string(), limit]).status();
+    assert!(prlimit.expect("prlimit is part of util-linux").success());
+}
+
+/// The file whose presence freezes the disk of a till with this journal.
+fn frozen(journal: &Path) -> PathBuf {
+    beside(journal, ".frozen")
+}
+
+/// The disk of `freeze.c`.
+static FREEZE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let (source, made) = (Path::new(env!("CARGO_MANIFEST_DIR")), build_folder().join("freeze.so"));
+    compile(&source.join("tests/campaigns/host/freeze.c"), &made, &["-shared", "-fPIC", "-ldl"]);
+    made
+});
 
 /// The acts. The last argument is the till's process.
 const ACTS: &[Act] = &[
@@ -101,10 +121,33 @@ const ACTS: &[Act] = &[
         signal(till, "-CONT");
     }),
     ("the till gets a signal that it ignores", |_, _, _, till| signal(till, "-WINCH")),
+    ("the disk is frozen for a moment", |_, journal, _, _| {
+        std::fs::write(frozen(journal), "").unwrap();
+        // Longer than the response takes.
+        std::thread::park_timeout(Duration::from_millis(400));
+        std::fs::remove_file(frozen(journal)).unwrap();
+    }),
+    ("the disk is frozen until the end", |_, journal, _, _| std::fs::write(frozen(journal), "").unwrap()),
+    ("a client with a shorter time-out sells the same", |fixture, journal, _, _| {
+        let times = json!({ "requestTimeoutMs": 200, "waitMs": 300 });
+        if let Ok(client) = fixture.open_with(journal, &times) {
+            let _ = code_of_sale(&client, "R3");
+            client.close();
+        }
+    }),
+    ("a client of another tenant opens it", |fixture, journal, _, _| {
+        if let Ok(client) = fixture.open_with(journal, &json!({ "tenant": "https://other.voyado.com" })) {
+            let _ = client.resolve_pending(None);
+            client.close();
+        }
+    }),
+    ("no further file may be opened", |_, _, _, till| limit(till, "--nofile=3:3")),
+    ("no file may grow", |_, _, _, till| limit(till, "--fsize=0:0")),
+    (NO_MEMORY, |_, _, _, till| limit(till, "--as=1:1")),
 ];
 
 /// The acts under which a till sells on.
-const HARMLESS: [&str; 8] = [
+const HARMLESS: [&str; 10] = [
     "nothing",
     "a second client",
     "SQLite reads and writes",
@@ -113,6 +156,8 @@ const HARMLESS: [&str; 8] = [
     "a backup reads all files",
     "the till is stopped for a moment",
     "the till gets a signal that it ignores",
+    "a client of another tenant opens it",
+    "the disk is frozen for a moment",
 ];
 
 /// SQLite maps the index into memory. One that is cut within a transaction can end the process by
@@ -120,20 +165,26 @@ const HARMLESS: [&str; 8] = [
 /// may be under way although no call is.
 const CUT_INDEX: &str = "the index is cut to nothing";
 const SIGBUS: i32 = 7;
+/// Rust ends the process where a small piece of memory is missing: docs/durability.md.
+const NO_MEMORY: &str = "there is no further memory";
+const SIGABRT: i32 = 6;
 const PENDING: i32 = -500;
 
 struct RunningTill {
     child: Child,
     output: BufReader<ChildStdout>,
-    /// A till before it was ended by SIGBUS.
-    after_sigbus: bool,
+    journal: PathBuf,
+    /// A till before it was ended by a signal that its act may bring.
+    was_ended: bool,
 }
 
 impl RunningTill {
-    fn start(config: &str) -> Self {
-        let mut child = run_till(config, &["stdin"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    fn start(config: &str, journal: &Path) -> Self {
+        let mut till = run_till(config, &["stdin"]);
+        till.env("LD_PRELOAD", &*FREEZE).env("FREEZE", frozen(journal)).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = till.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, output, after_sigbus: false }
+        Self { child, output, journal: journal.to_owned(), was_ended: false }
     }
 
     /// Returns the result of the next call. None: the till has ended.
@@ -151,20 +202,20 @@ impl RunningTill {
         let _ = writeln!(self.child.stdin.as_mut().unwrap(), "purchase:{MEMBER}:{COFFEE}:{reference}:4000");
     }
 
-    /// Returns the code of the next call after an act. A till that was ended by SIGBUS is started
-    /// again, and its call has no known outcome.
+    /// Returns the code of the next call after an act. A till that was ended by a signal that the
+    /// act may bring is started again, and its call has no known outcome.
     fn code_after(&mut self, act: &str, config: &str) -> Result<i32, String> {
         if let Some(call) = self.result() {
             return call.code().ok_or_else(|| "the till has ended".to_owned());
         }
         let status = self.child.wait().unwrap();
-        if act != CUT_INDEX || status.signal() != Some(SIGBUS) {
+        if !matches!((act, status.signal()), (CUT_INDEX, Some(SIGBUS)) | (NO_MEMORY, Some(SIGABRT))) {
             return Err(format!("the till has ended: {status}"));
         }
-        *self = Self { after_sigbus: true, ..Self::start(config) };
+        *self = Self { was_ended: true, ..Self::start(config, &self.journal) };
         match self.result().and_then(|open| open.code()) {
             Some(0) => Ok(PENDING),
-            code => Err(format!("the open after SIGBUS returns {code:?}")),
+            code => Err(format!("the open after the signal returns {code:?}")),
         }
     }
 
@@ -179,7 +230,7 @@ fn survive(fixture: &Fixture, act: &Act, moment: Moment) -> Result<String, Strin
     let journal = fixture.place(&format!("{moment:?}-{}", name.replace(' ', "-")));
     let config = fixture.config(&journal, &json!({}));
     let before = fixture.deductions();
-    let mut till = RunningTill::start(&config);
+    let mut till = RunningTill::start(&config, &journal);
     assert_eq!(till.result().and_then(|open| open.code()), Some(0));
     let mut codes: BTreeMap<String, i32> = BTreeMap::new();
     let mut sell = |till: &mut RunningTill, reference: &str| -> Result<(), String> {
@@ -199,7 +250,7 @@ fn survive(fixture: &Fixture, act: &Act, moment: Moment) -> Result<String, Strin
         Moment::During => {
             fixture.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 300 }));
             till.press("R3");
-            std::thread::park_timeout(std::time::Duration::from_millis(100));
+            std::thread::park_timeout(Duration::from_millis(100));
             act(fixture, &journal, &older, process);
             codes.insert("R3".to_owned(), till.code_after(name, &config)?);
         }
@@ -216,8 +267,9 @@ fn survive(fixture: &Fixture, act: &Act, moment: Moment) -> Result<String, Strin
         let code = sell(&mut till, reference)?;
         codes.entry(reference.to_owned()).and_modify(|known| *known = (*known).max(code)).or_insert(code);
     }
-    let after = if till.after_sigbus { ", after SIGBUS" } else { "" };
+    let after = if till.was_ended { ", after a signal" } else { "" };
     till.kill();
+    let _ = std::fs::remove_file(frozen(&journal));
     // What the act took away for a moment comes back; the rest is as the act left it.
     for suffix in ["", "-wal", "-shm", "-seal"] {
         let _ = Command::new("chmod").arg("600").arg(beside(&journal, suffix)).stderr(Stdio::null()).status();
@@ -231,7 +283,7 @@ fn survive(fixture: &Fixture, act: &Act, moment: Moment) -> Result<String, Strin
     if sold < completed || sold > completed + pending {
         return Err(format!("{sold} deductions, and the cashier got {codes:?}"));
     }
-    let mut till = RunningTill::start(&config);
+    let mut till = RunningTill::start(&config, &journal);
     let opened = till.result().and_then(|open| open.code()).ok_or("the till has ended")?;
     if opened != 0 && HARMLESS.contains(name) {
         return Err(format!("the next open returns {opened}"));

@@ -1,7 +1,7 @@
 //! The server, and runs of the peers against it.
 //! Client and server share one core, so that a request's time is the work of both.
 
-use super::prepare::Built;
+use super::prepare::Shipped;
 use crate::run::Result;
 use std::ffi::OsString;
 use std::fs;
@@ -21,8 +21,13 @@ pub struct Lab {
     pub base: String,
     /// The same server, 25 ms away.
     pub far: String,
-    _server: Server,
+    server: Server,
     _distance: Server,
+}
+
+fn line(built: &Shipped, server: u16, one_way_ms: u32, lost_of_1000: u32) -> Result<Server> {
+    let numbers = [server.into(), one_way_ms, lost_of_1000].map(|number| number.to_string());
+    Server::start(Command::new(built.peer("distance")).args(numbers))
 }
 
 /// A client program that the bench measures.
@@ -63,6 +68,9 @@ pub struct Sample {
     pub p50_us: f64,
     /// The process's CPU time per request, µs.
     pub cpu_us: f64,
+    /// The request that is slower than 99 % and 99.9 % of them, µs, where the peer says it.
+    pub p99_us: f64,
+    pub p999_us: f64,
 }
 
 /// The conditions of a run.
@@ -111,7 +119,10 @@ impl How<'_> {
         let measured = number("p50 ")?;
         let status = process.wait().map_err(|error| failed(&error.to_string()))?;
         match (status.success(), measured.as_slice()) {
-            (true, &[p50_us, cpu_us]) => Ok(Sample { start_ms, first_us, resident_kb, p50_us, cpu_us }),
+            (true, &[p50_us, cpu_us, ref tail @ ..]) => {
+                let tail = |at: usize| tail.get(at).copied().unwrap_or(f64::NAN);
+                Ok(Sample { start_ms, first_us, resident_kb, p50_us, cpu_us, p99_us: tail(0), p999_us: tail(1) })
+            }
             _ => Err(failed(&status.to_string())),
         }
     }
@@ -132,7 +143,7 @@ impl How<'_> {
 }
 
 impl Lab {
-    pub fn open(built: &Built) -> Result<Self> {
+    pub fn open(built: &Shipped) -> Result<Self> {
         let folder = built.folder.join("lab");
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -140,7 +151,7 @@ impl Lab {
         let mut server = Command::new("taskset");
         server.args(["-c", CORE]).arg(built.peer("server")).arg(&ca);
         let server = Server::start(&mut server)?;
-        let distance = Server::start(Command::new(built.peer("distance")).arg(server.port.to_string()))?;
+        let distance = line(built, server.port, 25, 0)?;
         let bundle = folder.join("bundle.pem");
         let system = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").map_err(|error| error.to_string())?;
         let own = fs::read_to_string(&ca).map_err(|error| error.to_string())?;
@@ -151,9 +162,16 @@ impl Lab {
             folder,
             ca,
             bundle,
-            _server: server,
+            server,
             _distance: distance,
         })
+    }
+
+    /// Puts the same server at the end of a line. Returns the line, and the address there.
+    pub fn line(&self, built: &Shipped, one_way_ms: u32, lost_of_1000: u32) -> Result<(Server, String)> {
+        let line = line(built, self.server.port, one_way_ms, lost_of_1000)?;
+        let base = format!("https://localhost:{}", line.port);
+        Ok((line, base))
     }
 
     /// Returns the conditions on the server's core.
@@ -166,27 +184,26 @@ impl Lab {
         How { pinned: false, ..self.near() }
     }
 
+    /// Runs a peer under another program, which writes into `written`. Returns what it wrote.
+    fn under(&self, program: &[&str], written: &Path, peer: &Peer, task: &str, requests: usize) -> Result<String> {
+        let name = program.first().copied().unwrap_or_default();
+        let mut process =
+            self.near().command(peer, task, requests, program).spawn().map_err(|error| format!("{name}: {error}"))?;
+        process.stdin.take().ok_or("no input")?.write_all(b"go\n").map_err(|error| error.to_string())?;
+        let output = process.wait_with_output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(format!("{} under {name}: {}", peer.name, output.status));
+        }
+        fs::read_to_string(written).map_err(|error| error.to_string())
+    }
+
     /// Returns the system calls per request by name: the difference of a long and a short run
     /// under strace.
     pub fn calls(&self, peer: &Peer, task: &str) -> Result<Vec<(String, f64)>> {
-        const SHORT: usize = 100;
-        const LONG: usize = 300;
-        let count = |requests: usize| -> Result<Vec<(String, f64)>> {
-            let table = self.folder.join("strace");
-            let strace = ["strace", "-f", "-c", "-o", &table.to_string_lossy()].map(str::to_owned);
-            let strace: Vec<&str> = strace.iter().map(String::as_str).collect();
-            let mut process = self
-                .near()
-                .command(peer, task, requests, &strace)
-                .spawn()
-                .map_err(|error| format!("strace: {error}"))?;
-            process.stdin.take().ok_or("no input")?.write_all(b"go\n").map_err(|error| error.to_string())?;
-            let output = process.wait_with_output().map_err(|error| error.to_string())?;
-            if !output.status.success() {
-                return Err(format!("{} under strace: {}", peer.name, output.status));
-            }
-            Ok(parse_strace(&fs::read_to_string(&table).map_err(|error| error.to_string())?))
-        };
+        let table = self.folder.join("strace");
+        let strace = ["strace", "-f", "-c", "-o", &table.to_string_lossy()].map(str::to_owned);
+        let strace: Vec<&str> = strace.iter().map(String::as_str).collect();
+        let count = |requests| Ok::<_, String>(parse_strace(&self.under(&strace, &table, peer, task, requests)?));
         let (short, long) = (count(SHORT)?, count(LONG)?);
         let mut calls: Vec<(String, f64)> = long
             .into_iter()
@@ -199,7 +216,25 @@ impl Lab {
         calls.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         Ok(calls)
     }
+
+    /// Returns the client's instructions per request: the difference of a long and a short run
+    /// under callgrind, whose processor has the same features on every machine.
+    pub fn instructions(&self, peer: &Peer, task: &str) -> Result<f64> {
+        let log = self.folder.join("callgrind");
+        let log_file = format!("--log-file={}", log.display());
+        let valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", &log_file];
+        let count = |requests| -> Result<f64> {
+            let text = self.under(&valgrind, &log, peer, task, requests)?;
+            let total = text.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+            total.ok_or_else(|| format!("callgrind counted nothing: {text}"))
+        };
+        Ok((count(LONG)? - count(SHORT)?) / (LONG - SHORT) as f64)
+    }
 }
+
+/// The requests of a short and a long run.
+const SHORT: usize = 100;
+const LONG: usize = 300;
 
 /// Reads rows of `% time  seconds  usecs/call  calls  [errors]  name`.
 fn parse_strace(table: &str) -> Vec<(String, f64)> {
@@ -218,7 +253,7 @@ fn resident_kb(process: u32) -> Option<f64> {
 }
 
 /// A process that prints its port. Dropping it ends the process.
-struct Server {
+pub struct Server {
     process: Child,
     port: u16,
 }

@@ -6,11 +6,13 @@
 #![allow(clippy::cast_precision_loss)]
 
 mod chart;
+mod gate;
 mod goals;
 mod journals;
 mod lab;
 mod prepare;
 mod report;
+mod sale;
 mod sizes;
 
 use crate::run::Result;
@@ -26,13 +28,20 @@ const CASES: [(&str, usize); 3] = [("items:10", 1000), ("items:500", 150), ("pur
 pub fn run(quick: bool) -> Result {
     setup::install(&[setup::DEMO, setup::BENCH])?;
     let built = prepare::build()?;
-    let lab = Lab::open(&built)?;
+    let lab = Lab::open(&built.shipped)?;
     let findings = report::Findings::gather(&lab, &built, if quick { 3 } else { RUNS })?;
     if quick {
         report::show(&findings);
         return Ok(());
     }
     report::write(&findings)
+}
+
+/// Compares the instructions of some calls with the recorded ones, or records them.
+pub fn run_gate(record: bool) -> Result {
+    setup::install(&[setup::DEMO, setup::GATE])?;
+    let shipped = prepare::shipped()?;
+    gate::run(&Lab::open(&shipped)?, &shipped, record)
 }
 
 /// Returns the middle value.

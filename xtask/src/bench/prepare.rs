@@ -1,7 +1,9 @@
-//! Builds the shipped form of the library, and the peers from packaged libraries.
+//! Builds the library as its package has it, and the peers from packaged libraries.
 
 use super::lab::Peer;
-use crate::run::{Result, cargo, output, root, run, target};
+use crate::package::{self, target::Target};
+use crate::run::{Result, cargo, output, root, run, target as target_folder};
+use crate::setup;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,18 +11,26 @@ use std::process::Command;
 /// Debian's Json.NET.
 const JSON_NET: &str = "/usr/lib/cli/Newtonsoft.Json-5.0/Newtonsoft.Json.dll";
 
-pub struct Built {
+/// The library as its package has it, with the server and the program in C that calls it.
+pub struct Shipped {
     /// The folder of the built programs.
     pub folder: PathBuf,
-    /// The shipped form of the shared library.
+    /// The shared library of the package.
     pub library: PathBuf,
+    /// Its SHA-256.
+    pub checksum: String,
+}
+
+/// The library and all peers.
+pub struct Built {
+    pub shipped: Shipped,
     /// The same library with its symbols.
     pub named: PathBuf,
     /// The versions of the peers.
     pub versions: Vec<(&'static str, String)>,
 }
 
-impl Built {
+impl Shipped {
     /// Returns a program of `benches/peers`.
     pub fn peer(&self, name: &str) -> PathBuf {
         self.folder.join("peers/release").join(name)
@@ -30,55 +40,62 @@ impl Built {
     pub fn shop(&self) -> Peer {
         Peer::new("this library", [self.folder.join("shop")])
     }
+}
 
+impl Built {
     /// Returns the usual client of a POS in C.
     pub fn curl(&self) -> Peer {
-        Peer::new("libcurl + cJSON (C)", [self.folder.join("curl")])
+        Peer::new("libcurl + cJSON (C)", [self.shipped.folder.join("curl")])
     }
 
     pub fn floor(&self) -> Peer {
-        Peer::new("floor: socket + rustls", [self.peer("floor")])
+        Peer::new("floor: socket + rustls", [self.shipped.peer("floor")])
     }
 
     /// Returns all peers, the floor first.
     pub fn peers(&self) -> Vec<Peer> {
         let python = |library: &'static str, name| {
             let script = root().join("benches/peers/python/peer.py");
-            Peer::new(name, [self.folder.join("venv/bin/python"), script, library.into()])
+            Peer::new(name, [self.shipped.folder.join("venv/bin/python"), script, library.into()])
         };
         vec![
             self.floor(),
-            self.shop(),
-            self.shop().with("EPS_BENCH_PARSE", "1").named("this library, list read with cJSON"),
+            self.shipped.shop(),
+            self.shipped.shop().with("EPS_BENCH_PARSE", "1").named("this library, list read with cJSON"),
             self.curl(),
-            Peer::new("ureq + serde_json (Rust)", [self.peer("ureq")]),
-            Peer::new("reqwest + serde_json (Rust)", [self.peer("reqwest")]),
+            Peer::new("ureq + serde_json (Rust)", [self.shipped.peer("ureq")]),
+            Peer::new("reqwest + serde_json (Rust)", [self.shipped.peer("reqwest")]),
             python("requests", "requests (Python)"),
             python("httpx", "httpx (Python)"),
-            Peer::new("HttpClient + Json.NET (C#, Mono)", ["mono".into(), self.folder.join("Peer.exe")]),
+            Peer::new("HttpClient + Json.NET (C#, Mono)", ["mono".into(), self.shipped.folder.join("Peer.exe")]),
         ]
     }
 }
 
-pub fn build() -> Result<Built> {
-    let folder = target().join("bench");
+pub fn shipped() -> Result<Shipped> {
+    let folder = target_folder().join("bench");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    println!("building the library");
-    let mut build = cargo();
-    // The symbols show each dependency's size. The shipped form has none.
-    build.env("CARGO_TARGET_DIR", folder.join("library")).env("CARGO_PROFILE_RELEASE_STRIP", "none");
-    run(build.args(["build", "--release", "--package", "engage-point-shop"]))?;
-    let named = folder.join("library/release/libengage_point_shop.so");
+    let target = Target::named("linux-x64")?;
+    setup::install(&[target.needs])?;
+    let made = package::build(target)?.shared;
+    // The peers load it by its SONAME.
     let library = folder.join("libengage_point_shop.so.1");
-    run(Command::new("strip").arg("--strip-all").arg(&named).arg("-o").arg(&library))?;
+    fs::copy(&made, &library).map_err(|error| format!("{}: {error}", made.display()))?;
+    let checksum = output(Command::new("sha256sum").arg(&library))?;
+    let checksum = checksum.split_whitespace().next().unwrap_or_default().to_owned();
+    rust_peers(&folder)?;
+    c_peer(&folder, "shop", std::slice::from_ref(&library), &["libcjson"])?;
+    Ok(Shipped { folder, library, checksum })
+}
+
+pub fn build() -> Result<Built> {
+    let shipped = shipped()?;
+    let folder = shipped.folder.clone();
+    let named = package::with_symbols(Target::named("linux-x64")?)?;
 
     println!("building the peers");
     let peers = root().join("benches/peers");
-    let mut rust = cargo();
-    rust.current_dir(&peers).env("CARGO_TARGET_DIR", folder.join("peers"));
-    run(rust.args(["build", "--release", "--locked"]))?;
     c_peer(&folder, "curl", &[], &["libcurl", "libcjson"])?;
-    c_peer(&folder, "shop", std::slice::from_ref(&library), &["libcjson"])?;
     run(Command::new("mcs").arg("-nologo").arg("-optimize+").arg("-warn:0").args([
         format!("-out:{}", folder.join("Peer.exe").display()),
         "-r:System.Net.Http.dll".into(),
@@ -95,7 +112,13 @@ pub fn build() -> Result<Built> {
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
         .arg(requirements))?;
     let versions = versions(&peers)?;
-    Ok(Built { folder, library, named, versions })
+    Ok(Built { shipped, named, versions })
+}
+
+fn rust_peers(folder: &Path) -> Result {
+    let mut rust = cargo();
+    rust.current_dir(root().join("benches/peers")).env("CARGO_TARGET_DIR", folder.join("peers"));
+    run(rust.args(["build", "--release", "--locked"]))
 }
 
 fn c_peer(folder: &Path, name: &str, libraries: &[PathBuf], packages: &[&str]) -> Result {

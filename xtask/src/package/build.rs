@@ -106,6 +106,15 @@ pub fn with_faults(target: &Target) -> Result<PathBuf> {
     Ok(folder.join(target.triple).join("release").join(name))
 }
 
+/// Builds the shared library of a Linux package with its symbols, in another folder.
+pub fn with_symbols(target: &Target) -> Result<PathBuf> {
+    let folder = target_folder().join("package-symbols");
+    let mut command = compiler(target, &folder)?;
+    command.env("CARGO_PROFILE_RELEASE_STRIP", "none");
+    run(command.args(["--crate-type", "cdylib,staticlib", "--target", &triple(target)]))?;
+    Ok(folder.join(target.triple).join("release/libengage_point_shop.so"))
+}
+
 /// Returns a target's further linker arguments.
 fn startup(target: &Target) -> Result<Vec<String>> {
     match target.is_32_bit() {

@@ -1,7 +1,8 @@
-//! A proxy that puts the server 25 ms away. `distance PORT` listens on a port of its own and prints
-//! it. The proxy delays each direction by 25 ms. A connection is accepted at once here. Therefore
-//! the client's first bytes are delayed by the round trip that connecting takes over a real
-//! distance.
+//! A proxy that puts the server far away. `distance PORT ONE_WAY_MS LOSS` listens on a port of its
+//! own and prints it. The proxy delays each direction by ONE_WAY_MS. A connection is accepted at
+//! once here. Therefore the client's first bytes are delayed by the round trip that connecting takes
+//! over a real distance. LOSS segments of 1000 are lost: they and all behind them come a time-out of
+//! retransmission later.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,29 +10,47 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const ONE_WAY: Duration = Duration::from_millis(25);
+/// The least time-out of a retransmission on Linux.
+const RETRANSMISSION: Duration = Duration::from_millis(200);
+
+/// A line to the server.
+#[derive(Clone, Copy)]
+struct Line {
+    one_way: Duration,
+    lost_of_1000: u64,
+}
 
 fn main() {
-    let server: u16 = std::env::args().nth(1).and_then(|port| port.parse().ok()).expect("distance PORT");
+    let numbers: Vec<u64> = std::env::args().skip(1).map(|text| text.parse().expect("a number")).collect();
+    let [server, one_way, lost_of_1000] = numbers.try_into().expect("distance PORT ONE_WAY_MS LOSS");
+    let server = u16::try_from(server).expect("a port");
+    let line = Line { one_way: Duration::from_millis(one_way), lost_of_1000 };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     println!("{}", listener.local_addr().expect("bound").port());
     for client in listener.incoming().flatten() {
-        let connected = Instant::now() + 2 * ONE_WAY;
+        let connected = Instant::now() + 2 * line.one_way;
         let server = TcpStream::connect(("127.0.0.1", server)).expect("the server listens");
-        carry(&client, &server, connected);
-        carry(&server, &client, connected);
+        carry(&client, &server, connected, line);
+        carry(&server, &client, connected, line);
     }
 }
 
-/// Forwards incoming bytes, at the earliest `ONE_WAY` after their arrival and after `connected`.
-fn carry(from: &TcpStream, to: &TcpStream, connected: Instant) {
+/// Forwards incoming bytes, at the earliest one way after their arrival and after `connected`.
+fn carry(from: &TcpStream, to: &TcpStream, connected: Instant, line: Line) {
+    // The same losses in every run.
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
     let (mut from, mut to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
     to.set_nodelay(true).expect("a socket");
     let (sender, receiver) = mpsc::channel::<(Instant, Vec<u8>)>();
     thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(bytes @ 1..) = from.read(&mut buffer) {
-            let due = Instant::now().max(connected) + ONE_WAY;
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let lost = random % 1000 < line.lost_of_1000;
+            let late = if lost { RETRANSMISSION } else { Duration::ZERO };
+            let due = Instant::now().max(connected) + line.one_way + late;
             if sender.send((due, buffer[..bytes].to_vec())).is_err() {
                 return;
             }

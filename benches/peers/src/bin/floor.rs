@@ -29,32 +29,32 @@ fn main() {
     let list = |items| format!("GET /api/v3/point-shop-items?contactId={} HTTP/1.1\r\n{head}\r\n", member(items));
     let prepared = match order.what {
         What::Items(items) => list(items),
-        _ => String::new(),
+        _ => list(10),
     };
-    let journal = matches!(order.what, What::DurablePurchase).then(preallocated);
-    let mut buffer = vec![0; 64 << 10];
-    measure(order.count, |number| {
-        let purchase;
-        let request = match order.what {
-            What::Items(_) => &prepared,
-            _ => {
-                let body = format!(
-                    r#"{{"contactId":"{}","pointShopItemPurchaseId":"{}","pointShopItemId":"{ITEM}"}}"#,
-                    fresh_id(number + 500_000),
-                    fresh_id(number)
-                );
-                purchase = format!(
-                    "POST /api/v3/point-shop-items/purchase HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{body}",
-                    body.len()
-                );
-                &purchase
-            }
-        };
+    let rewards = format!(
+        "GET /api/v3/promotion-assignments?contactId={}&redemptionChannelType=POS HTTP/1.1\r\n{head}\r\n",
+        member(10)
+    );
+    let post =
+        |path: &str, body: &str| format!("POST {path} HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let purchase = |number| {
+        let body = format!(
+            r#"{{"contactId":"{}","pointShopItemPurchaseId":"{}","pointShopItemId":"{ITEM}"}}"#,
+            fresh_id(number + 500_000),
+            fresh_id(number)
+        );
+        post("/api/v3/point-shop-items/purchase", &body)
+    };
+    let journal = matches!(order.what, What::DurablePurchase | What::Sale).then(preallocated);
+    let record = |number: usize| {
         if let Some(journal) = &journal {
             let line = [b'r'; 400];
             journal.write_all_at(&line, (number % 1000 * line.len()) as u64).expect("written");
             journal.sync_data().expect("durable");
         }
+    };
+    let mut buffer = vec![0; 64 << 10];
+    let mut ask = |request: &str| {
         tls.write_all(request.as_bytes()).expect("sent");
         let mut filled = 0;
         let mut whole = usize::MAX;
@@ -68,6 +68,26 @@ fn main() {
                 whole = head + length.trim().parse::<usize>().expect("a number");
             }
             filled += bytes;
+        }
+    };
+    measure(order.count, |number| match order.what {
+        What::Items(_) => ask(&prepared),
+        What::Purchase | What::DurablePurchase => {
+            record(number);
+            ask(&purchase(number));
+        }
+        What::Sale => {
+            ask(&prepared);
+            record(number);
+            ask(&purchase(number));
+            ask(&rewards);
+            record(number);
+            let path = format!("/api/v3/promotion-assignments/{}/redeem", fresh_id(number));
+            ask(&post(&path, r#"{"redemptionChannelType":"POS"}"#));
+            // The redeem's outcome, and the two acknowledgements.
+            for _ in 0..3 {
+                record(number);
+            }
         }
     });
 }

@@ -9,6 +9,7 @@ use rustls::{ServerConfig, ServerConnection};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 fn main() {
@@ -63,8 +64,11 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, responses: &Mutex<HashMa
             continue;
         };
         if request.starts_with(b"POST") {
-            let response = purchased(&String::from_utf8_lossy(&request[..length]));
+            let request = String::from_utf8_lossy(&request[..length]);
+            let response = if request.contains("/redeem ") { redeemed(&request) } else { purchased(&request) };
             tls.write_all(&response).ok()?;
+        } else if request.starts_with(b"GET /api/v3/promotion-assignments") {
+            tls.write_all(&reward()).ok()?;
         } else {
             let line = request.split(|byte| *byte == b' ').nth(1)?;
             let items = std::str::from_utf8(&line[line.len().checked_sub(12)?..]).ok()?.parse().ok()?;
@@ -110,11 +114,26 @@ fn purchased(request: &str) -> Vec<u8> {
         rest.split('"').nth(2).unwrap_or_default()
     };
     response(&format!(
-        r#"{{"id":"d0000000-0000-4000-8000-000000000001","pointShopItemPurchaseId":"{}","contactId":"{}","pointShopItemId":"{}","status":"Completed","cost":100,"createdOn":"2026-03-20T13:53:08.003Z"}}"#,
+        r#"{{"id":"d0000000-0000-4000-8000-000000000001","pointShopItemPurchaseId":"{}","contactId":"{}","pointShopItemId":"{}","status":"Completed","cost":100,"promotionId":"c0000000-0000-4000-8000-000000000001","createdOn":"2026-03-20T13:53:08.003Z"}}"#,
         of("pointShopItemPurchaseId"),
         of("contactId"),
         of("pointShopItemId")
     ))
+}
+
+/// A list with one reward of the first item, another one each time.
+fn reward() -> Vec<u8> {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    response(&format!(
+        r#"[{{"id":"e0000000-0000-4000-8000-{number:012}","promotionId":"c0000000-0000-4000-8000-000000000001","name":"Reward 1","redeemed":false,"expiresOn":"2027-03-20T13:53:08.003Z"}}]"#
+    ))
+}
+
+/// A used reward with the id of the request's path.
+fn redeemed(request: &str) -> Vec<u8> {
+    let id = request.split("/redeem ").next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    response(&format!(r#"{{"id":"{id}","redeemed":true,"redeemedOn":"2026-03-20T13:53:08.003Z"}}"#))
 }
 
 fn response(body: &str) -> Vec<u8> {
