@@ -442,11 +442,11 @@ mod tests {
     #[test]
     fn callers_that_left_are_dropped_and_their_queries_forgotten() {
         let mut scheduler = Scheduler::<u8>::default();
-        let (gone, here) = (Arc::new(1), Arc::new(2));
-        scheduler.wait_for(id(1), &gone, Some(s(1)), |_| panic!("nobody waited"));
+        let (left, here) = (Arc::new(1), Arc::new(2));
+        scheduler.wait_for(id(1), &left, Some(s(1)), |_| panic!("nobody waited"));
         scheduler.wait_for(id(1), &here, None, |other| assert_eq!(*other, 1));
         scheduler.entries.get_mut(&id(1)).unwrap().attended_queries = 3;
-        drop(gone);
+        drop(left);
         assert_eq!(taken(&mut scheduler, 1).map(|job| (job.attended, job.requested)), Some((Some(3), true)));
         assert_eq!(scheduler.entries[&id(1)].waiters, [Arc::clone(&here)]);
         drop(here);
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_callers_are_told_that_another_one_waits() {
+    fn waiting_callers_learn_that_another_one_waits() {
         let mut scheduler = Scheduler::<u8>::default();
         let shared = std::cell::RefCell::new(Vec::new());
         for caller in [1, 2, 3] {

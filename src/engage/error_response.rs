@@ -555,6 +555,6 @@ mod tests {
         assert_eq!((tls.code(), tls.message()), (Code::TlsFailed, "the TLS handshake failed: inner"));
         assert_eq!((tls.cause().len(), tls.detail().attempts), (2, 1));
         assert_eq!(of(FailureKind::Tls, &[]).message(), "the TLS handshake failed");
-        assert!(!of(FailureKind::Offline, &["refused"]).message().contains("refused"));
+        assert!(!of(FailureKind::Offline, &["no route"]).message().contains("no route"));
     }
 }

@@ -31,9 +31,9 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "a sale is bought twice",
         changes: &[(
-            "    cJSON_free(options_json);\n    json = take(&buffer);\n    show_cashier(code);",
+            "    cJSON_free(options_json);\n    json = take(&buffer);\n    show_cashier(code, json);",
             "    cJSON_free(options_json);\n    eps_buffer_dispose(&buffer);\n    \
-             code = eps_purchase(shop, contact, item, NULL, &buffer);\n    json = take(&buffer);\n    show_cashier(code);",
+             code = eps_purchase(shop, contact, item, NULL, &buffer);\n    json = take(&buffer);\n    show_cashier(code, json);",
         )],
         scenario: "sale",
         risk: "deducts twice when a member buys a reward",
@@ -42,10 +42,10 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "another purchase replaces a pending one",
         changes: &[(
-            "    cJSON_free(options_json);\n    json = take(&buffer);\n    show_cashier(code);",
+            "    cJSON_free(options_json);\n    json = take(&buffer);\n    show_cashier(code, json);",
             "    cJSON_free(options_json);\n    if (eps_outcome(code) == EPS_OUTCOME_PENDING) {\n        \
              eps_buffer_dispose(&buffer);\n        code = eps_purchase(shop, contact, item, \"{\\\"waitMs\\\": 2000}\", &buffer);\n    }\n    \
-             json = take(&buffer);\n    show_cashier(code);",
+             json = take(&buffer);\n    show_cashier(code, json);",
         )],
         scenario: "queue-goes-on",
         risk: "deducts twice when one sale is pending, and the next customer is served",

@@ -69,7 +69,7 @@ fn queries_without_a_caller_keep_to_the_budget() {
 }
 
 #[test]
-fn caller_who_leaves_at_the_gate_is_told_the_truth() {
+fn caller_who_leaves_at_the_gate_gets_the_truth() {
     for seed in 0..2_000 {
         assert_eq!(simulation::broken_at_the_gate(seed), [""; 0], "seed {seed}");
     }

@@ -110,6 +110,7 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("closedir", "the folder of certificates"),
     ("dirfd", "the folder of certificates"),
     ("dlopen", "not the journal's"),
+    ("flock", "the lock of the log file"),
     ("getcwd", "touches no file"),
     ("lseek64", "moves a position"),
     ("mkdir", "SQLite's dot-file locks, not used"),

@@ -1,5 +1,5 @@
-/* A disk that can be frozen, as a snapshot of a virtual machine or `fsfreeze` does it: preloaded into
- * a till. While the file that FREEZE names exists, no write to a file and no sync returns. */
+/* A disk that can be frozen, as a snapshot of a virtual machine or `fsfreeze` does it: preloaded
+ * into a till. While the file that FREEZE names exists, no write to a file and no sync returns. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>

@@ -44,7 +44,7 @@ pub(crate) struct Book {
     /// Calls on a basket: how many run, and when the last one began or ended.
     active: BTreeMap<Basket, (u64, Micros, Micros)>,
     /// By basket of any sale: how many calls run, and when the calls began that run or ran at the
-    /// same time. None: one of them was told that an attempt has left or may have.
+    /// same time. None: one of them returned that an attempt has left or may have.
     not_sent: BTreeMap<Basket, (u64, Option<Micros>)>,
     pub outcomes: [u64; 4],
     pub operations: u64,
@@ -76,12 +76,12 @@ impl Book {
         *running += 1;
     }
 
-    /// A call on the basket was told something else than *not sent*.
+    /// A call on the basket returned something else than *not sent*.
     pub fn may_leave(&mut self, basket: &Basket) {
         self.not_sent.entry(basket.of_any_sale()).or_default().1 = None;
     }
 
-    /// Returns since when all calls on the basket were told *not sent*, if none runs.
+    /// Returns since when all calls on the basket returned *not sent*, if none runs.
     pub fn not_sent_since(&self, basket: &Basket) -> Option<Micros> {
         let (running, since) = self.not_sent.get(&basket.of_any_sale())?;
         since.filter(|_| *running == 0)

@@ -92,7 +92,7 @@ pub(crate) struct Rules {
     pub forgets_ids_after_ms: Option<u64>,
     /// What a merged member's POST gives: a code, or a 404 without one.
     pub merged_without_code: bool,
-    /// A purchase that is being processed is not in the history, where the till was told so.
+    /// A purchase that is being processed is not in the history, where a response says so.
     pub hides_processing: bool,
     /// A7 off: another channel uses a reward while an attempt of a till may be processed.
     pub rewards_shared: bool,

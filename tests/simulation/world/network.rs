@@ -166,13 +166,13 @@ fn leaves(request: &Request, body: &[u8], id: &str) -> usize {
     place
 }
 
-/// Checks an attempt against what the presses were told, and against the other redeems of its
+/// Checks an attempt against what the presses returned, and against the other redeems of its
 /// reward.
 fn judge_press(operation: OperationId, id: &str) {
     let till = state::till_of(scheduler::process());
     let all_over = book(|book| book.baskets.get(id).and_then(|basket| book.not_sent_since(basket)));
     if disk::is_recorded(till, operation) && all_over.is_some() {
-        violation(Promise::NotSent, format!("{id} leaves, and every press on it was told that nothing has left"));
+        violation(Promise::NotSent, format!("{id} leaves, and every press on it returned that nothing has left"));
     }
     if let Some(other) = disk::other_redeem(till, operation) {
         violation(Promise::OneAttempt, format!("{id} is sent while {other} of the same reward is pending"));

@@ -706,7 +706,7 @@ fn processing(rng: &mut Rng, plan: &mut Plan) {
     late_check(rng, plan);
     lag(rng, plan);
     plan.rules.hides_processing = true;
-    // The response that says so must reach the till: else nothing tells it from a lost request.
+    // The response that says so must reach the till, or the request might be lost as well.
     plan.slots.truncate(1);
     plan.faults.retain(|fault| matches!(fault, Fault::Expire { .. }));
     plan.slots[0].callers.iter_mut().flatten().for_each(|action| {

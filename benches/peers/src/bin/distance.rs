@@ -1,8 +1,8 @@
 //! A proxy that puts the server far away. `distance PORT ONE_WAY_MS LOSS` listens on a port of its
 //! own and prints it. The proxy delays each direction by ONE_WAY_MS. A connection is accepted at
-//! once here. Therefore the client's first bytes are delayed by the round trip that connecting takes
-//! over a real distance. LOSS segments of 1000 are lost: they and all behind them come a time-out of
-//! retransmission later.
+//! once here. Therefore the client's first bytes are delayed by the round trip that connecting
+//! takes over a real distance. LOSS segments of 1000 are lost: they and all behind them come a
+//! time-out of retransmission later.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
