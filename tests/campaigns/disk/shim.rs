@@ -66,6 +66,16 @@ impl Event {
             let words: Vec<&str> = line.split(' ').collect();
             let number = |n: usize| words[n].parse::<usize>().unwrap_or_else(|_| panic!("not a record's line: {line}"));
             let path = || PathBuf::from(words[1]);
+            let content = match words[0] {
+                "write" => number(3) + 1,
+                "output" => number(1) + 1,
+                "sent" | "got" => number(2) + 1,
+                _ => 0,
+            };
+            if rest.len() < content {
+                // The process ended within this record.
+                break;
+            }
             let mut bytes = |n: usize| {
                 let (bytes, behind) = rest.split_at(number(n));
                 rest = &behind[1..];
