@@ -108,6 +108,9 @@ enum Command {
         /// Makes a few runs instead of many, and writes nothing
         #[arg(long)]
         quick: bool,
+        /// The interleaved runs whose median is a figure
+        #[arg(long, default_value_t = 15)]
+        runs: usize,
         /// Only compares the instructions of six calls with benches/instructions.txt
         #[arg(long, conflicts_with = "quick")]
         gate: bool,
@@ -160,7 +163,7 @@ fn main() -> ExitCode {
         Command::StaticLibrary { archive, into } => {
             static_library::close(&archive, &into, static_library::Binutils { prefix: "" })
         }
-        Command::Bench { gate: false, record: false, quick } => bench::run(quick),
+        Command::Bench { gate: false, record: false, quick, runs } => bench::run(quick, runs),
         Command::Bench { record, .. } => bench::run_gate(record),
         Command::Abi { command: Abi::Record } => abi::record(),
         Command::Abi { command: Abi::Check { library } } => abi::check(library.as_deref()),

@@ -19,17 +19,15 @@ use crate::run::Result;
 use crate::setup;
 use lab::Lab;
 
-/// The interleaved runs whose median is a figure.
-const RUNS: usize = 15;
-
 /// The tasks of every peer, and the requests of one run.
 const CASES: [(&str, usize); 3] = [("items:10", 1000), ("items:500", 150), ("purchase", 1000)];
 
-pub fn run(quick: bool) -> Result {
+/// `runs`: the interleaved runs whose median is a figure.
+pub fn run(quick: bool, runs: usize) -> Result {
     setup::install(&[setup::DEMO, setup::BENCH])?;
     let built = prepare::build()?;
     let lab = Lab::open(&built.shipped)?;
-    let findings = report::Findings::gather(&lab, &built, if quick { 3 } else { RUNS })?;
+    let findings = report::Findings::gather(&lab, &built, if quick { 3 } else { runs }, quick)?;
     if quick {
         report::show(&findings);
         return Ok(());

@@ -53,7 +53,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    pub fn gather(lab: &Lab, built: &Built, runs: usize) -> Result<Self> {
+    pub fn gather(lab: &Lab, built: &Built, runs: usize, quick: bool) -> Result<Self> {
         let load_before = load();
         let (shop, curl, floor) = (built.shipped.shop(), built.curl(), built.floor());
         let few = runs.div_ceil(3);
@@ -104,7 +104,7 @@ impl Findings {
         let paused = paused_peers.iter().map(|peer| peer.name).zip(samples).collect();
 
         println!("a whole sale");
-        let sales = sale::measure(lab, built, runs < super::RUNS)?;
+        let sales = sale::measure(lab, built, quick)?;
 
         println!("round trips of {ROUND_TRIP_MS} ms");
         let far = How { base: &lab.far, ca: &lab.ca, pinned: false };
