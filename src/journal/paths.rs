@@ -96,7 +96,7 @@ pub(super) fn check_file(path: &Path) -> Result<()> {
     let user = nix::unistd::geteuid().as_raw();
     // Root may change any file anyway.
     if about.uid() != user && about.uid() != 0 {
-        let says = format!("belongs to user {} and not to user {user}; change its owner (chown)", about.uid());
+        let says = format!("belongs to user {0} and not to user {user}; run this program as user {0}", about.uid());
         return Err(rejected(path, &says));
     }
     if about.mode() & 0o022 != 0 {

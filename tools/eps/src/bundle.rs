@@ -30,6 +30,9 @@ const DOCTOR_WAIT_MS: u64 = 10_000;
 /// The schema of the objects in the bundle.
 const SCHEMA: &str = include_str!("../../../include/engage_point_shop.schema.json");
 
+/// The environment's proxies, whose logins a log may have.
+const PROXIES: [&str; 6] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY"];
+
 /// A file of the bundle: name, what it is, content.
 type Member = (&'static str, &'static str, String);
 
@@ -42,11 +45,14 @@ pub fn run(till: &Till, bundle: &Bundle) -> Result<Report> {
     for line in secret_lines(till) {
         redactor.learn_secret(&line);
     }
+    for name in PROXIES {
+        redactor.learn_login(&std::env::var(name).unwrap_or_default());
+    }
     let operations = till.reader().and_then(|client| all(&client, &json!({})));
     for operation in operations.iter().flatten() {
         redactor.learn_operation(operation);
     }
-    let members = members(till, bundle, &redactor, operations)?;
+    let members = members(till, bundle, &redactor, operations);
     // The schema is the same for everybody.
     let leak = members.iter().find(|(_, _, content)| *content != SCHEMA && redactor.leaks(content));
     if let Some((name, ..)) = leak {
@@ -74,7 +80,7 @@ fn secret_lines(till: &Till) -> Vec<String> {
     pem.lines().filter(|line| line.len() >= 16 && !line.starts_with('-')).map(str::to_owned).collect()
 }
 
-fn members(till: &Till, bundle: &Bundle, redactor: &Redactor, operations: Result<Vec<Value>>) -> Result<Vec<Member>> {
+fn members(till: &Till, bundle: &Bundle, redactor: &Redactor, operations: Result<Vec<Value>>) -> Vec<Member> {
     // What fails is a finding too.
     let or_problem = |result: Result<Value>| result.unwrap_or_else(|failure| json!({ "problem": failure.to_json() }));
     let text = |value: Value| redactor.text(&format!("{value:#}\n"));
@@ -102,18 +108,27 @@ fn members(till: &Till, bundle: &Bundle, redactor: &Redactor, operations: Result
     ];
     let named = bundle.log.clone().or_else(|| till.values.get("logFile")?.as_str().map(Into::into));
     if let Some(path) = named {
-        let log = last_lines(&path).map_err(|error| Failure::of_file(&path, &error))?;
+        // Support needs the rest of the bundle most where there is no log.
+        let log = last_lines(&path).unwrap_or_else(|error| format!("The log cannot be read: {error}"));
         members.push(("log.txt", "the log's last lines", redacted_lines(&log, redactor)));
     }
-    Ok(members)
+    members
 }
 
 fn last_lines(path: &Path) -> std::io::Result<String> {
+    // To open a pipe could wait for ever.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES)))?;
     let mut bytes = Vec::new();
     file.take(LOG_BYTES).read_to_end(&mut bytes)?;
+    // No secret is found in a text of another encoding, such as the UTF-16 of Windows.
+    if bytes.contains(&0) {
+        return Err(std::io::Error::other("it is not UTF-8 text"));
+    }
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     Ok(lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"))

@@ -116,7 +116,7 @@ fn describe(operation: &Value, output: Output) -> String {
         ("Kind", shown(&operation["kind"])),
         ("Outcome", outcome),
         ("Meaning", code.map_or("", |code| code.row().meaning).to_owned()),
-        ("Who acts", crate::codes::who(text(operation, "action")).to_owned()),
+        ("Who acts", crate::codes::who(action(operation)).to_owned()),
     ];
     let optional = [
         ("Contact", "contactId"),
@@ -138,6 +138,11 @@ fn describe(operation: &Value, output: Output) -> String {
         let _ = writeln!(text, "{name:<12} {}", wrapped(value, 13));
         text
     })
+}
+
+/// Returns who acts: on an operation in review a person, whatever its code says.
+fn action(operation: &Value) -> &str {
+    if operation["needsReview"] == true { "review" } else { text(operation, "action") }
 }
 
 /// Returns what the record knows of an operation's life, in order.

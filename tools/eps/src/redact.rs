@@ -1,6 +1,9 @@
 //! Takes out of a bundle what must not leave the till: the key, logins, and what identifies a
 //! person. No I/O. A field passes only if it is named here; a free text is searched.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use ring::hmac;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -78,11 +81,28 @@ impl Redactor {
         Self { key, with_ids, known: BTreeMap::new(), harmless: Vec::new() }
     }
 
-    /// Learns a text that must not be in the bundle.
+    /// Learns a text that must not be in the bundle, in each form that a log may have it in.
     pub fn learn_secret(&mut self, secret: &str) {
-        if secret.len() >= SHORTEST_SECRET {
-            self.known.insert(secret.to_owned(), MASK.to_owned());
+        if secret.len() < SHORTEST_SECRET {
+            return;
         }
+        let decoded = percent_decode_str(secret).decode_utf8_lossy().into_owned();
+        for form in [secret.to_owned(), decoded] {
+            let encoded = utf8_percent_encode(&form, NON_ALPHANUMERIC).to_string();
+            let quoted = Value::from(form.as_str()).to_string();
+            let quoted = quoted.trim_matches('"').to_owned();
+            let base64 = BASE64_STANDARD.encode(&form).trim_end_matches('=').to_owned();
+            for text in [base64, encoded, quoted.replace('/', "\\/"), quoted, form] {
+                self.known.insert(text, MASK.to_owned());
+            }
+        }
+    }
+
+    /// Learns the login of a proxy's URL.
+    pub fn learn_login(&mut self, url: &str) {
+        let Some((login, _)) = login(url) else { return };
+        self.learn_secret(login);
+        login.splitn(2, ':').for_each(|part| self.learn_secret(part));
     }
 
     /// Learns the secrets of a configuration.
@@ -91,15 +111,8 @@ impl Redactor {
         for key in ["apiKey", "clientKeyFile", "clientCertFile"] {
             self.learn_secret(text(key));
         }
-        if let Some((login, _)) = login(text("proxy")) {
-            self.learn_secret(login);
-            for part in login.splitn(2, ':') {
-                self.learn_secret(part);
-            }
-        }
-        if let Some((login, _)) = login(text("baseUrl")) {
-            self.learn_secret(login);
-        }
+        self.learn_login(text("proxy"));
+        self.learn_login(text("baseUrl"));
     }
 
     /// Learns the ids and references of an operation.
@@ -172,9 +185,9 @@ impl Redactor {
         let mut known: Vec<_> = self.known.iter().collect();
         known.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
         for (secret, instead) in known {
-            text = text.replace(secret, instead);
+            text = replace(&text, secret, instead);
         }
-        self.without_ids(&text)
+        self.without_ids(&without_named_secrets(&text))
     }
 
     /// Replaces GUIDs that may be a person's, addresses and long numbers.
@@ -210,8 +223,73 @@ impl Redactor {
 
     /// Returns whether a text holds a known secret.
     pub fn leaks(&self, text: &str) -> bool {
-        self.known.keys().any(|secret| text.contains(secret.as_str()))
+        let text = text.to_ascii_lowercase();
+        self.known.keys().any(|secret| text.contains(&secret.to_ascii_lowercase()))
     }
+}
+
+/// Replaces a text in any case.
+fn replace(text: &str, part: &str, instead: &str) -> String {
+    let (lower, part) = (text.to_ascii_lowercase(), part.to_ascii_lowercase());
+    let (mut kept, mut from) = (String::with_capacity(text.len()), 0);
+    for (at, _) in lower.match_indices(&part) {
+        kept.push_str(&text[from..at]);
+        kept.push_str(instead);
+        from = at + part.len();
+    }
+    kept + &text[from..]
+}
+
+/// The words before a secret that this till need not know, as a key that was replaced yesterday.
+const NAMES: &[&str] = &[
+    "apikey",
+    "api-key",
+    "api_key",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "token",
+    "authorization",
+    "bearer",
+    "basic",
+];
+
+/// Removes what stands behind a word for a secret, and the login of a URL.
+fn without_named_secrets(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let is_space = |c: char| c.is_whitespace() || "\"'\\:=".contains(c);
+    let (mut kept, mut from) = (String::with_capacity(text.len()), 0);
+    while let Some((name, at)) =
+        NAMES.iter().filter_map(|name| Some((name, from + lower[from..].find(name)?))).min_by_key(|(_, at)| *at)
+    {
+        let behind = at + name.len();
+        let value = behind + lower[behind..].find(|c| !is_space(c)).unwrap_or(lower.len() - behind);
+        kept.push_str(&text[from..value]);
+        from = value;
+        let is_named = NAMES.iter().any(|name| lower[value..].starts_with(name));
+        if value > behind && !is_named {
+            let end = |c: char| c.is_whitespace() || "\"',;&}".contains(c);
+            from = value + lower[value..].find(end).unwrap_or(lower.len() - value);
+            if from > value {
+                kept.push_str(MASK);
+            }
+        }
+    }
+    kept.push_str(&text[from..]);
+    without_logins(&kept)
+}
+
+fn without_logins(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_whitespace() || "/\"'".contains(c)).unwrap_or(part.len());
+        let host = part[..end].rfind('@').map_or(0, |at| at + 1);
+        kept.push_str("://");
+        kept.push_str(&part[host..]);
+    }
+    kept
 }
 
 fn own((key, value): (&String, &Value)) -> (String, Value) {
@@ -290,6 +368,40 @@ mod tests {
         }
         assert!(redactor.text(OPERATION_ID).contains(OPERATION_ID));
         assert_eq!(redactor.text("2026-03-20T13:53:08.003Z"), "2026-03-20T13:53:08.003Z");
+    }
+
+    #[test]
+    fn secret_is_removed_in_every_form_of_a_log() {
+        let mut redactor = redactor(false);
+        redactor.learn_secret("a+key/88%21");
+        redactor.learn_login("http://user88:pr0xy%21zz@proxy:3128");
+        for secret in [
+            "a+key/88%21",
+            "a+key/88!",
+            "A+KEY/88%21",
+            "a%2Bkey%2F88%2521",
+            r"a+key\/88%21",
+            "YStrZXkvODglMjE",
+            "pr0xy!zz",
+            "pr0xy%21zz",
+            "dXNlcjg4OnByMHh5IXp6",
+            "user88",
+        ] {
+            let line = redactor.text(&format!("sent {secret} to it"));
+            assert!(!line.contains(secret) && !redactor.leaks(&line), "{secret}: {line}");
+            assert!(redactor.leaks(secret), "{secret}");
+        }
+        for (line, kept) in [
+            (r#"{"apiKey":"yesterday-55","a":1}"#, r#"{"apiKey":"(removed)","a":1}"#),
+            ("apikey: yesterday-55 end", "apikey: (removed) end"),
+            ("Authorization: Bearer ey.J0.x end", "Authorization: Bearer (removed) end"),
+            (r#""password" : "x y""#, r#""password" : "(removed) y""#),
+            ("https://eva:pw@host:1/x", "https://host:1/x"),
+            ("https://host/a@b", "https://host/(removed)"),
+            ("no token", "no token"),
+        ] {
+            assert_eq!(redactor.text(line), kept);
+        }
     }
 
     #[test]
