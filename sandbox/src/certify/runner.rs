@@ -31,8 +31,9 @@ const MANUAL_REQUEST: Duration = Duration::from_secs(600);
 /// The time within which a killed process must end.
 const DIES_WITHIN: Duration = Duration::from_secs(5);
 
-/// The time within which a till asks Engage about a sale in doubt.
-const ASKS_WITHIN: Duration = Duration::from_secs(30);
+/// The time within which a till asks Engage about a sale in doubt. The library's first two waits
+/// take up to 10 s and up to 30 s, after the in-flight window of a short request time-out.
+const ASKS_WITHIN: Duration = Duration::from_secs(45);
 
 /// The receipts of the next customers. Later presses repeat the last one.
 pub(super) const NEXT_RECEIPTS: [&str; 12] = [
