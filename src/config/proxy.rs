@@ -1,4 +1,5 @@
-//! The proxy between a till and the server: the one of the configuration or of the environment.
+//! The proxy between a till and the server: the one of the configuration, of the environment or of
+//! the system.
 
 use super::base_url::BaseUrl;
 use crate::core::code::Code;
@@ -13,7 +14,7 @@ use ureq::http::uri::Authority;
 /// The proxy setting of the configuration.
 #[derive(Debug, Clone)]
 pub(crate) enum ProxySetting {
-    /// The key is absent: the environment's variables apply.
+    /// The key is absent: the environment's variables apply, or else the system's settings.
     Environment,
     None,
     Named(Proxy),
@@ -60,8 +61,13 @@ impl Proxy {
         Ok(Self { host: place.host().to_owned(), port: place.port_u16().unwrap_or(80), login, named_by })
     }
 
-    /// Returns the proxy for a server, if there is one.
-    pub fn of(setting: &ProxySetting, server: &BaseUrl) -> Result<Option<Self>> {
+    /// Returns the proxy for a server, if there is one. `system` returns the servers and the
+    /// exceptions of the system's settings.
+    pub fn of(
+        setting: &ProxySetting,
+        server: &BaseUrl,
+        system: impl FnOnce() -> Option<(String, String)>,
+    ) -> Result<Option<Self>> {
         match setting {
             ProxySetting::None => Ok(None),
             // A plain http:// request would give the proxy the API key.
@@ -71,12 +77,19 @@ impl Proxy {
                  unencrypted. Use https:// in baseUrl, or set proxy to \"none\"",
             )),
             ProxySetting::Named(proxy) => Ok(Some(proxy.clone())),
-            ProxySetting::Environment => Self::of_environment(server, |name| std::env::var(name).ok().map(Secret::new)),
+            ProxySetting::Environment => {
+                Self::of_environment(server, |name| std::env::var(name).ok().map(Secret::new), system)
+            }
         }
     }
 
-    /// Reads the environment as most programs do. A server on this computer gets no proxy.
-    fn of_environment(server: &BaseUrl, read: impl Fn(&str) -> Option<Secret>) -> Result<Option<Self>> {
+    /// Reads the environment as most programs do, and the system's settings where it names no
+    /// proxy. A server on this computer gets no proxy.
+    fn of_environment(
+        server: &BaseUrl,
+        read: impl Fn(&str) -> Option<Secret>,
+        system: impl FnOnce() -> Option<(String, String)>,
+    ) -> Result<Option<Self>> {
         const PROXIES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
         let set = |name: &&str| read(name).filter(|value| !value.expose().is_empty());
         let (host, port) = server.host_and_port();
@@ -85,12 +98,48 @@ impl Proxy {
         if server.is_loopback() || excepted {
             return Ok(None);
         }
-        let Some((name, value)) = PROXIES.iter().find_map(|name| Some((*name, set(name)?))) else { return Ok(None) };
-        Self::parse(value.expose(), name).map(Some).map_err(|says| {
-            let instead = "set proxy in config_json to the proxy, or to \"none\" for no proxy";
-            Error::new(Code::BadConfig, format!("the environment's {name} {says}; {instead}"))
-        })
+        let instead = "set proxy in config_json to the proxy, or to \"none\" for no proxy";
+        let Some((name, value)) = PROXIES.iter().find_map(|name| Some((*name, set(name)?))) else {
+            let Some((servers, exceptions)) = system() else { return Ok(None) };
+            return Self::of_system(&servers, &exceptions, host).map_err(|says| {
+                Error::new(Code::BadConfig, format!("the proxy in Windows' settings {says}; {instead}"))
+            });
+        };
+        Self::parse(value.expose(), name)
+            .map(Some)
+            .map_err(|says| Error::new(Code::BadConfig, format!("the environment's {name} {says}; {instead}")))
     }
+
+    /// Reads Windows' form of a proxy: `host:port`, or one for each scheme as in
+    /// `http=a:80;https=b:80`.
+    fn of_system(servers: &str, exceptions: &str, host: &str) -> std::result::Result<Option<Self>, &'static str> {
+        let entries = || servers.split([';', ' ']).filter(|entry| !entry.is_empty());
+        let named = entries().find_map(|entry| entry.strip_prefix("https="));
+        let Some(server) = named.or_else(|| entries().find(|entry| !entry.contains('='))) else { return Ok(None) };
+        if exceptions.split([';', ' ']).any(|entry| is_system_exception(entry, host)) {
+            return Ok(None);
+        }
+        Self::parse(server, "Windows' settings").map(Some)
+    }
+}
+
+/// Returns whether an entry of Windows' exceptions names a host: a name in which `*` stands for any
+/// text, or `<local>` for every name without a dot.
+fn is_system_exception(entry: &str, host: &str) -> bool {
+    if entry.eq_ignore_ascii_case("<local>") {
+        return !host.contains(['.', ':']);
+    }
+    let (entry, host) = (entry.to_ascii_lowercase(), host.to_ascii_lowercase());
+    let entry = entry.split_once("://").map_or(&*entry, |(_, name)| name);
+    let mut parts = entry.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = host.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() && !entry.is_empty() };
+    for part in parts {
+        let Some((_, behind)) = rest.split_once(part) else { return false };
+        rest = behind;
+    }
+    rest.ends_with(last)
 }
 
 const SCHEME: &[u8] = b"Basic ";
@@ -206,7 +255,7 @@ mod tests {
             let read = |name: &str| {
                 variables.iter().find(|(key, _)| *key == name).map(|(_, value)| Secret::new((*value).to_owned()))
             };
-            Proxy::of_environment(&server(url), read).map(|proxy| proxy.map(|proxy| proxy.host))
+            Proxy::of_environment(&server(url), read, || None).map(|proxy| proxy.map(|proxy| proxy.host))
         };
         let some = |host: &str| Some(host.to_owned());
         let url = "https://acme.voyado.com";
@@ -255,5 +304,52 @@ mod tests {
         }
         let proxy = of("https://[fd00::7]", &[("ALL_PROXY", "b:1"), ("NO_PROXY", "fd00::/8")]).unwrap();
         assert!(proxy.is_none());
+    }
+
+    #[test]
+    fn settings_of_windows_are_read_where_the_environment_names_none() {
+        let of = |url: &str, variables: &[(&str, &str)], system: (&str, &str)| {
+            let read = |name: &str| {
+                variables.iter().find(|(key, _)| *key == name).map(|(_, value)| Secret::new((*value).to_owned()))
+            };
+            let system = || Some((system.0.to_owned(), system.1.to_owned()));
+            Proxy::of_environment(&server(url), read, system).map(|proxy| proxy.map(|proxy| proxy.host))
+        };
+        let url = "https://acme.voyado.com";
+        for (servers, host) in [
+            ("a:1", Some("a")),
+            ("http://a:1", Some("a")),
+            ("http=b:1;https=a:1", Some("a")),
+            ("http=b:1;a:1", Some("a")),
+            ("http=b:1 https=a:1", Some("a")),
+            ("http=b:1;socks=c:1", None),
+            ("", None),
+        ] {
+            assert_eq!(of(url, &[], (servers, "")).unwrap().as_deref(), host, "{servers}");
+        }
+        assert_eq!(of(url, &[("ALL_PROXY", "b:1")], ("a:1", "")).unwrap().as_deref(), Some("b"));
+        assert_eq!(of(url, &[("NO_PROXY", "voyado.com")], ("a:1", "")).unwrap(), None);
+        assert_eq!(of("https://127.0.0.1:1", &[], ("a:1", "")).unwrap(), None);
+        let error = of(url, &[], ("a:x", "")).unwrap_err();
+        assert!(error.message().contains("Windows' settings"), "{error}");
+        for (exceptions, excepted) in [
+            ("acme.voyado.com", true),
+            ("*.voyado.com", true),
+            ("x;*.VOYADO.com", true),
+            ("https://acme.*", true),
+            ("*", true),
+            ("acme*com", true),
+            ("a*e.v*o.com", true),
+            ("<local>", false),
+            ("voyado.com", false),
+            ("acme.voyado", false),
+            ("*.voyado", false),
+            ("a*x*com", false),
+            ("", false),
+            (";", false),
+        ] {
+            assert_eq!(of(url, &[], ("a:1", exceptions)).unwrap().is_none(), excepted, "{exceptions}");
+        }
+        assert_eq!(of("https://relay", &[], ("a:1", "<LOCAL>")).unwrap(), None);
     }
 }

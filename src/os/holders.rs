@@ -15,14 +15,13 @@ pub(crate) fn programs_with(_: &std::path::Path) -> Vec<String> {
 
 #[cfg(windows)]
 mod windows {
-    use std::ffi::{CStr, c_char, c_void};
+    use crate::os::system_functions::SystemLibrary;
+    use std::ffi::c_void;
     use std::os::windows::ffi::OsStrExt;
     use std::path::Path;
     use std::ptr;
 
     const NO_ERROR: u32 = 0;
-    /// Only from the system's own folder: never from the current one.
-    const SEARCH_SYSTEM32: u32 = 0x800;
     /// The programs that a message names at most.
     const SHOWN: usize = 4;
 
@@ -46,33 +45,15 @@ mod windows {
     type List = unsafe extern "system" fn(u32, *mut u32, *mut u32, *mut ProcessInfo, *mut u32) -> u32;
     type End = unsafe extern "system" fn(u32) -> u32;
 
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn LoadLibraryExW(name: *const u16, reserved: *mut c_void, flags: u32) -> *mut c_void;
-        fn GetProcAddress(module: *mut c_void, name: *const c_char) -> *mut c_void;
-    }
-
-    /// The Restart Manager is loaded only here, where a message is made, so that no start of a till
-    /// needs it.
     pub(super) fn programs_with(path: &Path) -> Option<Vec<String>> {
-        let name: Vec<u16> = "rstrtmgr.dll\0".encode_utf16().collect();
-        // SAFETY: the name ends with a NUL. The module is never freed, so its functions stay.
-        let module = unsafe { LoadLibraryExW(name.as_ptr(), ptr::null_mut(), SEARCH_SYSTEM32) };
-        if module.is_null() {
-            return None;
-        }
-        let find = |name: &CStr| {
-            // SAFETY: the module is loaded, and the name ends with a NUL.
-            let found = unsafe { GetProcAddress(module, name.as_ptr()) };
-            (!found.is_null()).then_some(found)
-        };
+        let manager = SystemLibrary::load("rstrtmgr.dll")?;
         // SAFETY: the functions of these names have these signatures (restartmanager.h).
         let (start, register, list, end) = unsafe {
             (
-                std::mem::transmute::<*mut c_void, Start>(find(c"RmStartSession")?),
-                std::mem::transmute::<*mut c_void, Register>(find(c"RmRegisterResources")?),
-                std::mem::transmute::<*mut c_void, List>(find(c"RmGetList")?),
-                std::mem::transmute::<*mut c_void, End>(find(c"RmEndSession")?),
+                std::mem::transmute::<*mut c_void, Start>(manager.find(c"RmStartSession")?),
+                std::mem::transmute::<*mut c_void, Register>(manager.find(c"RmRegisterResources")?),
+                std::mem::transmute::<*mut c_void, List>(manager.find(c"RmGetList")?),
+                std::mem::transmute::<*mut c_void, End>(manager.find(c"RmEndSession")?),
             )
         };
         let file: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();

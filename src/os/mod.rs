@@ -7,6 +7,9 @@ mod holders;
 mod locks;
 mod process_end;
 mod signals;
+#[cfg(windows)]
+mod system_functions;
+mod system_proxy;
 mod unload;
 
 pub(crate) use file_io::{read_at, write_at};
@@ -16,4 +19,5 @@ pub(crate) use holders::programs_with;
 pub(crate) use locks::{LockKind, process_number, try_lock, unlock};
 pub(crate) use process_end::is_process_ending;
 pub(crate) use signals::{unblock_runtime_signals, with_signals_blocked};
+pub(crate) use system_proxy::system_proxy;
 pub(crate) use unload::keep_loaded;

@@ -15,6 +15,7 @@ use super::tunnel;
 use crate::config::{Config, Proxy};
 use crate::core::check::Peer;
 use crate::core::error::{Result, chain};
+use crate::os;
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use rustls::pki_types::UnixTime;
 use std::io::{self, Write};
@@ -56,7 +57,7 @@ enum Preconnected {
 impl Connections {
     pub fn new(config: &Config) -> Result<Self> {
         let (host, port) = config.base_url.host_and_port();
-        let proxy = Proxy::of(&config.proxy, &config.base_url)?;
+        let proxy = Proxy::of(&config.proxy, &config.base_url, os::system_proxy)?;
         Ok(Self {
             host: host.to_owned(),
             port,

@@ -5,10 +5,14 @@ use super::machine::shim;
 use crate::demo::Sandbox;
 use crate::package::consumer::{Runner, run_by, seen};
 use crate::package::target::Target;
-use crate::package::{copy, make};
-use crate::run::{Result, root, run, target as target_folder};
+use crate::package::{copy, make, write};
+use crate::run::{Result, output, root, run, target as target_folder};
+use crate::setup::{self, Need, need};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+const SIGNING: &[Need] = &[need("osslsigncode", "osslsigncode", &["osslsigncode", "--version"])];
 
 /// Builds the programs with the installed package and runs each. `installed` is the unpacked
 /// archive.
@@ -28,10 +32,12 @@ pub fn try_all(target: &Target, installed: &Path, work: &Path, runner: &Runner) 
         run(command.arg(installed.join("lib/libengage_point_shop.dll.a")).arg("-lws2_32"))?;
         Ok(program)
     };
+    signed(&folder)?;
     let unload = build("tests/hosts/unload.c", "unload.exe", &[])?;
     let host = build("tests/windows/loader_lock.c", "host.exe", &[])?;
     build("tests/windows/plugin.cpp", "plugin.dll", &["-shared"])?;
     let sharing = build("tests/windows/sharing.c", "sharing.exe", &[])?;
+    let proxy = build("tests/windows/proxy.c", "proxy.exe", &["-lwinhttp"])?;
     let window = build("examples/gui/win32.c", "window.exe", &[])?;
 
     let program = |name: &str, program: &Path, arguments: &[&str], wanted: &str| -> Result {
@@ -64,7 +70,40 @@ pub fn try_all(target: &Target, installed: &Path, work: &Path, runner: &Runner) 
         program("calling convention", &other, &["{journals}"], "shared\n")?;
     }
     let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
+    program("proxy of the settings", &proxy, &[&sandbox.ca.display().to_string()], "proxied\n")?;
     let journal = seen(target, &folder.join("window.db")).display().to_string();
     let arguments = [&*sandbox.https, &*sandbox.ca.display().to_string(), &*sandbox.key, &*journal];
     program("purchase from a window", &window, &arguments, "pending\ncompleted\n")
+}
+
+/// Signs the folder's library as a release is signed, with a certificate of its own, and checks the
+/// signature. The programs then use the signed library.
+fn signed(folder: &Path) -> Result {
+    setup::install(&[setup::TEST, SIGNING])?;
+    let keys = folder.join("signing");
+    make(&keys)?;
+    let script = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out certificate.pem -days 2 \
+                  -subj /CN=Test -addext extendedKeyUsage=codeSigning && printf secret > password && \
+                  openssl pkcs12 -export -inkey key.pem -in certificate.pem -passout file:password -out both.p12";
+    output(Command::new("sh").args(["-c", script]).current_dir(&keys))?;
+    let dll = folder.join("engage_point_shop.dll");
+    let mut sign = Command::new(root().join("packaging/windows/sign.sh"));
+    sign.env("EPS_SIGN_P12", keys.join("both.p12")).env("EPS_SIGN_PASSWORD_FILE", keys.join("password"));
+    output(sign.arg(&dll))?;
+    let verify = |dll: &Path| {
+        let mut verify = Command::new("osslsigncode");
+        output(verify.arg("verify").arg("-CAfile").arg(keys.join("certificate.pem")).arg("-in").arg(dll))
+    };
+    verify(&dll)?;
+    // A signature that is also valid for another file proves nothing.
+    let mut bytes = fs::read(&dll).map_err(|error| error.to_string())?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let changed = keys.join("changed.dll");
+    write(&changed, bytes)?;
+    if verify(&changed).is_ok() {
+        return Err("the signature is valid for a changed library too".into());
+    }
+    println!("the signed library: passed");
+    Ok(())
 }
