@@ -323,6 +323,16 @@ pub(crate) fn checks(checks: &[Check], pending_points: Option<u64>) -> Vec<u8> {
     to_json(&HealthReport { status: check::overall(checks).name(), checks: objects.collect(), pending_points })
 }
 
+/// Returns the result of any call on a client for the tests of a binding: what the call was given.
+pub(crate) fn echo(function: &str, arguments: &[Option<&str>]) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Echo<'a> {
+        function: &'a str,
+        arguments: &'a [Option<&'a str>],
+    }
+    to_json(&Echo { function, arguments })
+}
+
 /// Returns the result of `eps_read_stats`. `journal`: the pending and the unacknowledged
 /// operations.
 pub(crate) fn stats(stats: &Stats, journal: Option<(u64, u64)>) -> Vec<u8> {

@@ -385,6 +385,11 @@ impl Client {
         Arc::new(Call::new(Instant::now() + limit, scope.cancellation()))
     }
 
+    /// Whether every call returns what it was given, for the tests of a binding.
+    pub(crate) fn echoes(&self) -> bool {
+        self.config.echoes
+    }
+
     /// Returns the language of the texts for the cashier and the member.
     pub(crate) fn language(&self) -> Language {
         self.config.language

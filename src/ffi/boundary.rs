@@ -3,12 +3,14 @@
 
 use super::buffer::eps_buffer;
 use super::handle::{self, eps_client};
+use super::input;
 use crate::api;
 use crate::client::Client;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
 use crate::os;
 use crate::texts::Language;
+use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a call whose result is JSON. `out` is required.
@@ -20,20 +22,27 @@ pub(crate) unsafe fn json(name: &'static str, out: *mut eps_buffer, call: impl F
     unsafe { run(name, out, |_| call()) }
 }
 
-/// Runs a call of a client whose result is JSON. The problem object has the client's language.
+/// Runs a call of a client whose result is JSON. The problem object has the client's language. A
+/// client for the tests of a binding returns the function's name and its texts instead.
 ///
 /// # Safety
-/// As for [`json`].
+/// As for [`json`], and each text is NULL or a NUL-terminated string.
 pub(crate) unsafe fn of_client(
     name: &'static str,
     client: *const eps_client,
+    texts: &[*const c_char],
     out: *mut eps_buffer,
     call: impl FnOnce(&Client) -> Result<Vec<u8>>,
 ) -> i32 {
     let call = |language: &mut Language| {
         let client = handle::get(client)?;
         *language = client.language();
-        call(&client)
+        if !client.echoes() {
+            return call(&client);
+        }
+        // SAFETY: the same promise.
+        let texts = texts.iter().map(|text| unsafe { input::optional(*text, "an argument") });
+        Ok(api::echo(name, &texts.collect::<Result<Vec<_>>>()?))
     };
     // SAFETY: the same promise.
     unsafe { run(name, out, call) }

@@ -51,7 +51,8 @@ pub type eps_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, j
 /// @param config_json  The configuration, a JSON object. An unknown key and a repeated key are
 ///                     errors. Required keys:
 ///                     "baseUrl": "https://acme.voyado.com", or the address of a store relay.
-///                     http:// is accepted for loopback addresses only.
+///                     http:// is accepted for loopback addresses only. "echo:" is for the tests of
+///                     a binding: see THE TESTS OF A BINDING.
 ///                     "userAgent": the POS and its version, "AcmePOS/1.5".
 ///                     Usual keys:
 ///                     "apiKey": the API key; absent when a relay adds it.
@@ -67,8 +68,9 @@ pub type eps_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, j
 ///                     "clientCertFile", "clientKeyFile": PEM files with the till's certificate and
 ///                     its key.
 ///                     "proxy": "http://user:password@host:port", or "none". Without it the
-///                     environment's HTTPS_PROXY, ALL_PROXY and NO_PROXY apply. A proxy cannot be
-///                     named with an http:// baseUrl.
+///                     environment's HTTPS_PROXY, ALL_PROXY and NO_PROXY apply, and on Windows
+///                     the system's proxy where they name none. A proxy cannot be named with an
+///                     http:// baseUrl.
 ///                     "preconnect" true: whether a connection is made on open.
 ///                     "maxResponseBytes" 8388608: the size limit of a response.
 ///                     "retryScheduleMs" [10000,30000,60000,300000]: the waits between status
@@ -220,7 +222,7 @@ pub unsafe extern "C" fn eps_find_contact(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_find_contact", client, out, |client| {
+        boundary::of_client("eps_find_contact", client, &[key, value, options_json], out, |client| {
             let (key, value) = (input::required(key, "key")?, input::required(value, "value")?);
             client.find_contact(key, value, input::optional(options_json, "options_json")?)
         })
@@ -247,7 +249,7 @@ pub unsafe extern "C" fn eps_list_points(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_list_points", client, out, |client| {
+        boundary::of_client("eps_list_points", client, &[contact_id, options_json], out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_points(contact, input::optional(options_json, "options_json")?)
         })
@@ -275,7 +277,7 @@ pub unsafe extern "C" fn eps_list_items(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_list_items", client, out, |client| {
+        boundary::of_client("eps_list_items", client, &[contact_id, options_json], out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_items(contact, input::optional(options_json, "options_json")?)
         })
@@ -320,6 +322,7 @@ pub unsafe extern "C" fn eps_list_items(
 ///
 /// Threads: any. Presses at the same time, in several threads or processes on one journal, are one
 /// purchase.
+#[must_use = "the code is the outcome of the sale"]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_purchase(
     client: *mut eps_client,
@@ -330,7 +333,7 @@ pub unsafe extern "C" fn eps_purchase(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_purchase", client, out, |client| {
+        boundary::of_client("eps_purchase", client, &[contact_id, item_id, options_json], out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             let item = ItemId::parse(input::required(item_id, "item_id")?, "item_id")?;
             client.purchase(contact, item, input::optional(options_json, "options_json")?)
@@ -357,7 +360,7 @@ pub unsafe extern "C" fn eps_list_purchases(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_list_purchases", client, out, |client| {
+        boundary::of_client("eps_list_purchases", client, &[contact_id, options_json], out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_purchases(contact, input::optional(options_json, "options_json")?)
         })
@@ -384,7 +387,7 @@ pub unsafe extern "C" fn eps_list_rewards(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_list_rewards", client, out, |client| {
+        boundary::of_client("eps_list_rewards", client, &[contact_id, options_json], out, |client| {
             let contact = ContactId::parse(input::required(contact_id, "contact_id")?, "contact_id")?;
             client.list_rewards(contact, input::optional(options_json, "options_json")?)
         })
@@ -423,7 +426,7 @@ pub unsafe extern "C" fn eps_find_reward(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_find_reward", client, out, |client| {
+        boundary::of_client("eps_find_reward", client, &[operation_id, options_json], out, |client| {
             client.find_reward(operation(operation_id)?, input::optional(options_json, "options_json")?)
         })
     }
@@ -462,6 +465,7 @@ pub unsafe extern "C" fn eps_find_reward(
 ///
 /// Threads: any. Presses at the same time, in several threads or processes on one journal, are one
 /// redeem.
+#[must_use = "the code is the outcome of the sale"]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_redeem_reward(
     client: *mut eps_client,
@@ -472,7 +476,7 @@ pub unsafe extern "C" fn eps_redeem_reward(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_redeem_reward", client, out, |client| {
+        boundary::of_client("eps_redeem_reward", client, &[contact_id, assignment_id, options_json], out, |client| {
             let contact = input::optional(contact_id, "contact_id")?;
             let contact = contact.map(|text| ContactId::parse(text, "contact_id")).transpose()?;
             let assignment = AssignmentId::parse(input::required(assignment_id, "assignment_id")?, "assignment_id")?;
@@ -500,7 +504,7 @@ pub unsafe extern "C" fn eps_list_unacknowledged(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_list_unacknowledged", client, out, |client| {
+        boundary::of_client("eps_list_unacknowledged", client, &[options_json], out, |client| {
             client.list_unacknowledged(input::optional(options_json, "options_json")?)
         })
     }
@@ -534,7 +538,7 @@ pub unsafe extern "C" fn eps_list_operations(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_list_operations", client, out, |client| {
+        boundary::of_client("eps_list_operations", client, &[options_json], out, |client| {
             client.list_operations(input::optional(options_json, "options_json")?)
         })
     }
@@ -585,7 +589,9 @@ pub unsafe extern "C" fn eps_get_operation(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_get_operation", client, out, |client| client.get_operation(operation(operation_id)?))
+        boundary::of_client("eps_get_operation", client, &[operation_id], out, |client| {
+            client.get_operation(operation(operation_id)?)
+        })
     }
 }
 
@@ -608,7 +614,7 @@ pub unsafe extern "C" fn eps_resolve_pending(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_resolve_pending", client, out, |client| {
+        boundary::of_client("eps_resolve_pending", client, &[options_json], out, |client| {
             client.resolve_pending(input::optional(options_json, "options_json")?)
         })
     }
@@ -635,7 +641,9 @@ pub unsafe extern "C" fn eps_acknowledge(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_acknowledge", client, out, |client| client.acknowledge(operation(operation_id)?))
+        boundary::of_client("eps_acknowledge", client, &[operation_id], out, |client| {
+            client.acknowledge(operation(operation_id)?)
+        })
     }
 }
 
@@ -667,7 +675,7 @@ pub unsafe extern "C" fn eps_resolve_review(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_resolve_review", client, out, |client| {
+        boundary::of_client("eps_resolve_review", client, &[operation_id, resolution, options_json], out, |client| {
             let (id, resolution) = (operation(operation_id)?, input::required(resolution, "resolution")?);
             client.resolve_review(id, resolution, input::optional(options_json, "options_json")?)
         })
@@ -697,7 +705,7 @@ pub unsafe extern "C" fn eps_acknowledge_reference(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_acknowledge_reference", client, out, |client| {
+        boundary::of_client("eps_acknowledge_reference", client, &[reference, options_json], out, |client| {
             let reference = input::required(reference, "reference")?;
             client.acknowledge_reference(reference, input::optional(options_json, "options_json")?)
         })
@@ -733,7 +741,7 @@ pub unsafe extern "C" fn eps_backup_journal(
 ) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_backup_journal", client, out, |client| {
+        boundary::of_client("eps_backup_journal", client, &[path, options_json], out, |client| {
             let path = input::required(path, "path")?;
             client.backup_journal(path, input::optional(options_json, "options_json")?)
         })
@@ -751,7 +759,7 @@ pub unsafe extern "C" fn eps_backup_journal(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_read_stats(client: *mut eps_client, out: *mut eps_buffer) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe { boundary::of_client("eps_read_stats", client, out, Client::read_stats) }
+    unsafe { boundary::of_client("eps_read_stats", client, &[], out, Client::read_stats) }
 }
 
 /// Checks everything that a sale needs, and says what to do about what is wrong.
@@ -784,7 +792,7 @@ pub unsafe extern "C" fn eps_read_stats(client: *mut eps_client, out: *mut eps_b
 pub unsafe extern "C" fn eps_check(client: *mut eps_client, options_json: *const c_char, out: *mut eps_buffer) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
     unsafe {
-        boundary::of_client("eps_check", client, out, |client| {
+        boundary::of_client("eps_check", client, &[options_json], out, |client| {
             client.check(input::optional(options_json, "options_json")?)
         })
     }
@@ -804,7 +812,7 @@ pub unsafe extern "C" fn eps_check(client: *mut eps_client, options_json: *const
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eps_read_metrics(client: *mut eps_client, out: *mut eps_buffer) -> i32 {
     // SAFETY: by the header, the pointers are NULL or valid for the time of the call.
-    unsafe { boundary::of_client("eps_read_metrics", client, out, Client::read_metrics) }
+    unsafe { boundary::of_client("eps_read_metrics", client, &[], out, Client::read_metrics) }
 }
 
 /// Sets or removes this client's log function.

@@ -547,6 +547,32 @@ static void bad_opens(void)
 
 /* ---- Small functions ---- */
 
+/* A client for the tests of a binding returns what it was given. */
+static void echoes(void)
+{
+    static const char config[] = "{\"baseUrl\":\"echo:\",\"userAgent\":\"TestPOS/1.0\"}";
+    eps_client *client;
+    eps_buffer out;
+    int32_t code = eps_client_open(EPS_ABI_VERSION, config, &client, &out);
+    GOOD(code, "\"abi\":1", "a client that echoes");
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        char start[100];
+        snprintf(start, sizeof start, "{\"function\":\"%s\",\"arguments\":[", calls[i].name);
+        GOOD(calls[i].call(client, &out), start, calls[i].name);
+    }
+    GOOD(eps_redeem_reward(client, NULL, "\xc3\xa5\"", "", &out), "\"arguments\":[null,\"\xc3\xa5\\\"\",\"\"]}", "redeem");
+    GOOD(eps_purchase(client, "contact", "item", "options", &out), "\"arguments\":[\"contact\",\"item\",\"options\"]}", "buy");
+    PROBLEM(eps_purchase(client, "\xff", "x", NULL, &out), EPS_BAD_UTF8, "UTF-8", "a text that is not UTF-8");
+    CLOSE(client);
+    PROBLEM(eps_check(client, NULL, &out), EPS_CLOSED, "client", "a closed client");
+    /* A till's own configuration is none. */
+    client = (eps_client *)&held;
+    code = eps_client_open(EPS_ABI_VERSION, config_of("echo:", ""), &client, &out);
+    PROBLEM(code, EPS_BAD_CONFIG, "baseUrl echo: key", "a key");
+    code = eps_client_open(EPS_ABI_VERSION, "{\"baseUrl\":\"echo:\",\"userAgent\":\"P/1\",\"journal\":\"memory\"}", &client, &out);
+    PROBLEM(code, EPS_BAD_CONFIG, "baseUrl echo: journal", "a journal");
+}
+
 static void buffers_ids_and_versions(void)
 {
     eps_buffer_dispose(NULL);
@@ -1213,6 +1239,7 @@ int main(int argc, char **argv)
         {"handles", null_and_closed_and_garbage_handles},
         {"texts", bad_texts},
         {"opens", bad_opens},
+        {"echo", echoes},
         {"small", buffers_ids_and_versions},
         {"json", json_values_and_texts},
         {"log", the_log},
