@@ -165,6 +165,11 @@
  * CALLING CONVENTION. cdecl: on 32-bit Windows every function and every callback has EPS_CALL
  * (__cdecl). Declare a callback with EPS_CALL: "static void EPS_CALL line(void *user, …)".
  *
+ * THE TESTS OF A BINDING. A client with the baseUrl "echo:" needs no server: each call that takes a
+ * client and fills a buffer returns EPS_OK and what it was given, unchecked:
+ * {"function": "eps_purchase", "arguments": [contact_id, item_id, options_json]}, null for NULL.
+ * Such a client takes no "apiKey" and no journal, so that no till can run with it.
+ *
  * COMPATIBILITY. No signature and no meaning ever changes: new behaviour is a new option or a new
  * function. The number of a code is never used again. Only fixed-width integers, size_t and
  * pointers cross this interface.
@@ -192,6 +197,19 @@
 #define EPS_CALL __cdecl
 #else
 #define EPS_CALL
+#endif
+#endif
+
+/* Marks a function that spends. Its code is the outcome, so that a compiler warns of a program that
+ * ignores it. */
+#ifndef EPS_MUST_CHECK
+#if defined(__GNUC__)
+#define EPS_MUST_CHECK __attribute__((warn_unused_result))
+#elif defined(_MSC_VER)
+#include <sal.h>
+#define EPS_MUST_CHECK _Check_return_
+#else
+#define EPS_MUST_CHECK
 #endif
 #endif
 
@@ -506,7 +524,8 @@ extern "C" {
  * @param config_json  The configuration, a JSON object. An unknown key and a repeated key are
  *                     errors. Required keys:
  *                     "baseUrl": "https://acme.voyado.com", or the address of a store relay.
- *                     http:// is accepted for loopback addresses only.
+ *                     http:// is accepted for loopback addresses only. "echo:" is for the tests of
+ *                     a binding: see THE TESTS OF A BINDING.
  *                     "userAgent": the POS and its version, "AcmePOS/1.5".
  *                     Usual keys:
  *                     "apiKey": the API key; absent when a relay adds it.
@@ -522,8 +541,9 @@ extern "C" {
  *                     "clientCertFile", "clientKeyFile": PEM files with the till's certificate and
  *                     its key.
  *                     "proxy": "http://user:password@host:port", or "none". Without it the
- *                     environment's HTTPS_PROXY, ALL_PROXY and NO_PROXY apply. A proxy cannot be
- *                     named with an http:// baseUrl.
+ *                     environment's HTTPS_PROXY, ALL_PROXY and NO_PROXY apply, and on Windows
+ *                     the system's proxy where they name none. A proxy cannot be named with an
+ *                     http:// baseUrl.
  *                     "preconnect" true: whether a connection is made on open.
  *                     "maxResponseBytes" 8388608: the size limit of a response.
  *                     "retryScheduleMs" [10000,30000,60000,300000]: the waits between status
@@ -701,6 +721,7 @@ EPS_API int32_t EPS_CALL eps_list_items(eps_client *client, const char *contact_
  * purchase.
  */
 EPS_API
+EPS_MUST_CHECK
 int32_t EPS_CALL eps_purchase(eps_client *client,
                      const char *contact_id,
                      const char *item_id,
@@ -807,6 +828,7 @@ int32_t EPS_CALL eps_find_reward(eps_client *client,
  * redeem.
  */
 EPS_API
+EPS_MUST_CHECK
 int32_t EPS_CALL eps_redeem_reward(eps_client *client,
                           const char *contact_id,
                           const char *assignment_id,

@@ -85,6 +85,33 @@ fn is_there(program: &str) -> bool {
 }
 
 #[test]
+fn ignored_outcome_of_a_purchase_is_a_warning() {
+    let folder = TempDir::new().unwrap();
+    for (name, call) in
+        [("eps_purchase", "(shop, id, id, NULL, out)"), ("eps_redeem_reward", "(shop, id, id, NULL, out)")]
+    {
+        for (compiler, extension) in [("gcc", "c"), ("clang", "c"), ("g++", "cpp"), ("clang++", "cpp")] {
+            for (before, compiles) in [("return", true), ("", false)] {
+                let source = folder.path().join(format!("spends.{extension}"));
+                let text = format!(
+                    "#include \"engage_point_shop.h\"\nint spend(eps_client *, const char *, eps_buffer *);\n\
+                     int spend(eps_client *shop, const char *id, eps_buffer *out) {{ {before} {name}{call}; return 0; }}\n"
+                );
+                std::fs::write(&source, text).unwrap();
+                let mut command = Command::new(compiler);
+                command
+                    .args(["-Wall", "-Werror", "-c", "-o", "/dev/null", "-I"])
+                    .arg(root().join("include"))
+                    .arg(&source);
+                if is_there(compiler) {
+                    assert_eq!(command.output().unwrap().status.success(), compiles, "{compiler}: {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn header_example_compiles_and_runs() {
     let text = read(HEADER);
     let example = text.split_once(" * AN EXAMPLE.\n").expect("the header has an example").1;

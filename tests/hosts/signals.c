@@ -55,6 +55,7 @@ int main(int argc, char **argv) {
     sigset_t terminate, before;
     char config[700];
     int descriptor, threads, times;
+    int32_t code;
 
     check(argc == 2, "the argument is the journal");
     snprintf(config, sizeof config,
@@ -64,7 +65,9 @@ int main(int argc, char **argv) {
     check(eps_client_open(EPS_ABI_VERSION, config, &shop, &out) == EPS_OK, "a client is opened");
     eps_buffer_dispose(&out);
     check(eps_set_log(shop, EPS_LOG_DEBUG, ignore_line, NULL) == EPS_OK, "a log function is set");
-    eps_purchase(shop, "c0000000-0000-4000-8000-000000000001", "b0000000-0000-4000-8000-000000000001", NULL, &out);
+    code = eps_purchase(shop, "c0000000-0000-4000-8000-000000000001", "b0000000-0000-4000-8000-000000000001", NULL,
+                        &out);
+    check(eps_outcome(code) == EPS_OUTCOME_NOT_SENT, "nothing listens there");
     eps_buffer_dispose(&out);
 
     check(sigemptyset(&terminate) == 0 && sigaddset(&terminate, SIGTERM) == 0, "the set is made");

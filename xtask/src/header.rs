@@ -169,6 +169,19 @@ fn constants() -> String {
 #endif
 #endif
 
+/* Marks a function that spends. Its code is the outcome, so that a compiler warns of a program that
+ * ignores it. */
+#ifndef EPS_MUST_CHECK
+#if defined(__GNUC__)
+#define EPS_MUST_CHECK __attribute__((warn_unused_result))
+#elif defined(_MSC_VER)
+#include <sal.h>
+#define EPS_MUST_CHECK _Check_return_
+#else
+#define EPS_MUST_CHECK
+#endif
+#endif
+
 /* The version of this header. eps_version() returns the library's. */
 #define EPS_VERSION "{VERSION}"
 #define EPS_VERSION_MAJOR {}

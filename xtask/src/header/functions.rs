@@ -30,8 +30,11 @@ pub fn functions(header: &str) -> Vec<Function> {
     declarations.filter_map(function).collect()
 }
 
+/// Macros before a function's type and its name, which are not part of its prototype.
+const MARKS: [&str; 2] = ["EPS_CALL", "EPS_MUST_CHECK"];
+
 fn function(declaration: &str) -> Option<Function> {
-    let text = declaration.split_whitespace().filter(|word| *word != "EPS_CALL").collect::<Vec<_>>().join(" ");
+    let text = declaration.split_whitespace().filter(|word| !MARKS.contains(word)).collect::<Vec<_>>().join(" ");
     let text = text.replace("*EPS_CALL ", "*");
     let (head, arguments) = text.split_once('(')?;
     let (returns, name) = typed(head);
@@ -57,7 +60,7 @@ mod tests {
 
     #[test]
     fn functions_declarations_of_every_form_are_read() {
-        let header = "#define EPS_API\n/* EPS_API int eps_no(void); */\nEPS_API int32_t EPS_CALL eps_a(eps_client **client,\n  \
+        let header = "#define EPS_API\n/* EPS_API int eps_no(void); */\nEPS_API EPS_MUST_CHECK int32_t EPS_CALL eps_a(eps_client **client,\n  \
                       const char *text, int32_t level);\n\nEPS_API const char *EPS_CALL eps_b(void);\nEPS_API\nvoid EPS_CALL eps_c(eps_buffer *out);\n";
         let prototypes: Vec<String> = functions(header).iter().map(Function::prototype).collect();
         assert_eq!(
