@@ -34,8 +34,9 @@ enum Command {
     Demo,
     /// Runs all tests, as CI does
     Test {
-        /// Tests only this target's package: linux-x64, linux-arm64, win-x64, win-x86, here,
-        /// cargo-c; or only these bindings: java, node, pascal, other
+        /// Tests only this target's package: linux-x64, linux-arm64, win-x64, win-x86, win7-x64,
+        /// win7-x86, here, cargo-c; or only these bindings: java, node, pascal, other; or that a
+        /// second compilation makes the same bytes: same-bytes
         #[arg(long)]
         target: Option<String>,
         /// Tests every target's package

@@ -23,13 +23,14 @@ use std::time::Instant;
 /// Tests one target; without a name, all targets, the NuGet package and `cargo cinstall`.
 ///
 /// `here` tests this machine's package with the debug library, which takes seconds. `cargo-c`
-/// tests `cargo cinstall`. `java`, `node`, `pascal` and `other` test the bindings of a language.
+/// tests `cargo cinstall`, `same-bytes` a second compilation. `java`, `node`, `pascal` and `other` test the bindings of a language.
 pub fn run_targets(name: Option<&str>) -> Result {
     setup::install(&[setup::DEMO, setup::TEST, setup::PACKAGE, setup::CONSUMER])?;
     run(cargo().args(["build", "--workspace"]))?;
     match name {
         Some("here") => return consumer::try_debug(),
         Some("cargo-c") => return cargo_c(),
+        Some("same-bytes") => return same_bytes(),
         Some(name) if languages::try_named(name)? => return Ok(()),
         _ => {}
     }
@@ -54,9 +55,16 @@ pub fn run_targets(name: Option<&str>) -> Result {
     if name.is_none() {
         languages::try_all()?;
         cargo_c()?;
+        same_bytes()?;
     }
     println!("targets: {} passed, 0 failed", packaged.len());
     Ok(())
+}
+
+/// Checks that compiling the same sources again gives the same libraries, with each toolchain's
+/// linker.
+fn same_bytes() -> Result {
+    ["linux-x64", "win-x64"].into_iter().try_for_each(|name| package::builds_the_same(Target::named(name)?))
 }
 
 fn test(target: &'static Target, nuget: &Path) -> Result {

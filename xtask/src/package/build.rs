@@ -80,9 +80,9 @@ fn compiler_of(target: &Target, into: &Path, part: &[&str]) -> Result<Command> {
         let variable = target.triple.replace('-', "_");
         command.env(format!("CC_{variable}"), target.cc);
         command.env(format!("AR_{variable}"), format!("{}ar", target.binutils.prefix));
-        // The symbols are kept beside the package, and stripped below.
-        command.env("CARGO_PROFILE_RELEASE_STRIP", "none").env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only");
     }
+    // The symbols are kept beside the package, and stripped below.
+    command.env("CARGO_PROFILE_RELEASE_STRIP", "none").env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only");
     command.arg("rustc").args(part).args(["--release", "--locked"]);
     if target.toolchain != Toolchain::Pinned {
         command.arg(STD);
@@ -110,7 +110,6 @@ pub fn with_faults(target: &Target) -> Result<PathBuf> {
 pub fn with_symbols(target: &Target) -> Result<PathBuf> {
     let folder = target_folder().join("package-symbols");
     let mut command = compiler(target, &folder)?;
-    command.env("CARGO_PROFILE_RELEASE_STRIP", "none");
     run(command.args(["--crate-type", "cdylib,staticlib", "--target", &triple(target)]))?;
     Ok(folder.join(target.triple).join("release/libengage_point_shop.so"))
 }
@@ -125,21 +124,41 @@ fn startup(target: &Target) -> Result<Vec<String>> {
 
 pub fn build(target: &'static Target) -> Result<Built> {
     println!("building for {}", target.name);
-    let into = target_folder().join("package");
+    build_into(target, &target_folder().join("package"))
+}
+
+/// Compiles a target again from nothing, and checks that the files are the same.
+pub fn builds_the_same(target: &'static Target) -> Result {
+    let folder = target_folder().join("package-again");
+    let _ = fs::remove_dir_all(&folder);
+    let (once, again) = (build(target)?, build_into(target, &folder)?);
+    let files = |built: &Built| -> Vec<PathBuf> {
+        let shared = std::slice::from_ref(&built.shared);
+        [shared, built.archive.as_slice(), built.tool.as_slice(), built.imports.as_slice()].concat()
+    };
+    for (before, now) in files(&once).iter().zip(files(&again)) {
+        let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        if read(before)? != read(&now)? {
+            return Err(format!(
+                "{} and {} differ, though their sources are the same",
+                before.display(),
+                now.display()
+            ));
+        }
+    }
+    println!("{}: a second compilation made the same {} files", target.name, files(&once).len());
+    fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+fn build_into(target: &'static Target, into: &Path) -> Result<Built> {
     let made = into.join(target.triple).join("release");
     make(&made)?;
-    let mut command = compiler(target, &into)?;
+    let mut command = compiler(target, into)?;
     if target.is_windows() {
         command.args(["--crate-type", "cdylib", "--target", &triple(target)]);
         run(command.args(startup(target)?))?;
-        // Cargo's own file stays as it is: the next packing reads its symbols again.
-        let (linked, stripped) = (made.join("engage_point_shop.dll"), made.join("stripped"));
-        let (shared, symbols) = (stripped.join("engage_point_shop.dll"), stripped.join("engage_point_shop.debug"));
-        make(&stripped)?;
-        run(target.binutils.tool("objcopy").arg("--only-keep-debug").arg(&linked).arg(&symbols))?;
-        // strip writes this time into the header.
-        let mut strip = target.binutils.tool("strip");
-        run(strip.env("SOURCE_DATE_EPOCH", "0").arg("--strip-all").arg(&linked).arg("-o").arg(&shared))?;
+        let (shared, symbols) = stripped(target, &made.join("engage_point_shop.dll"))?;
+        sign(&shared)?;
         let imports = vec![made.join("libengage_point_shop.dll.a"), import_library(target, &made)?];
         return Ok(Built {
             target,
@@ -158,17 +177,39 @@ pub fn build(target: &'static Target) -> Result<Built> {
     make(&made.join("closed"))?;
     static_library::close(&made.join("libengage_point_shop.a"), &archive, target.binutils)?;
     let native = native_libraries(&native)?;
-    let mut tool = compiler_of(target, &into, &["--package", "eps", "--bin", "eps"])?;
+    let mut tool = compiler_of(target, into, &["--package", "eps", "--bin", "eps"])?;
     run(tool.args(["--target", &triple(target)]))?;
+    let (shared, symbols) = stripped(target, &made.join("libengage_point_shop.so"))?;
+    let (tool, _) = stripped(target, &made.join("eps"))?;
     Ok(Built {
         target,
-        shared: made.join("libengage_point_shop.so"),
+        shared,
         archive: Some(archive),
         native,
         imports: Vec::new(),
-        symbols: None,
-        tool: Some(made.join("eps")),
+        symbols: Some(symbols),
+        tool: Some(tool),
     })
+}
+
+/// Signs a DLL in place by the command that `EPS_SIGN` names, so that every package has the signed
+/// one.
+fn sign(dll: &Path) -> Result {
+    env::var_os("EPS_SIGN").map_or(Ok(()), |signer| run(Command::new(signer).arg(dll).current_dir(root())))
+}
+
+/// Writes a file without its symbols, and its symbols. Cargo's own file stays as it is: the next
+/// packing reads its symbols again.
+fn stripped(target: &Target, linked: &Path) -> Result<(PathBuf, PathBuf)> {
+    let folder = linked.with_file_name("stripped");
+    make(&folder)?;
+    let file = folder.join(linked.file_name().unwrap_or_default());
+    let symbols = file.with_extension("debug");
+    run(target.binutils.tool("objcopy").arg("--only-keep-debug").arg(linked).arg(&symbols))?;
+    // strip writes this time into the header of a DLL.
+    let mut strip = target.binutils.tool("strip");
+    run(strip.env("SOURCE_DATE_EPOCH", "0").arg("--strip-all").arg(linked).arg("-o").arg(&file))?;
+    Ok((file, symbols))
 }
 
 /// Returns the package's time, the day of the commit, so that a later build gives the same bytes
