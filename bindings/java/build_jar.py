@@ -30,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Makes the jar and its pom.")
     parser.add_argument("--library", action="append", default=[], help="TARGET=FILE, any number of times")
     parser.add_argument("--notices", type=Path, help="the licences of the crates in the libraries; a release has them")
+    parser.add_argument("--sbom", action="append", default=[], help="TARGET=FILE, the bill of materials of a library")
     parser.add_argument("--jna", type=Path, required=True, help="the jar of JNA, 5.13 or newer")
     parser.add_argument("--out", type=Path, required=True, help="the folder to put both files into")
     given = parser.parse_args()
@@ -38,7 +39,7 @@ def main() -> None:
         raise SystemExit("Cargo.toml has no version. Add version = \"1.2.3\" to it.")
     stem = given.out / f"engage-point-shop-{found[1]}"
     given.out.mkdir(parents=True, exist_ok=True)
-    files = contents(given.library, given.notices, found[1])
+    files = contents(given.library, given.sbom, given.notices, found[1])
     with tempfile.TemporaryDirectory() as folder:
         files.update(classes(Path(folder), given.jna))
     with zipfile.ZipFile(f"{stem}.jar", "w") as jar:
@@ -49,7 +50,7 @@ def main() -> None:
     print(f"{stem}.jar")
 
 
-def contents(libraries: list[str], notices: Path | None, version: str) -> dict[str, bytes]:
+def contents(libraries: list[str], sboms: list[str], notices: Path | None, version: str) -> dict[str, bytes]:
     """Returns every file of the jar but the classes."""
     manifest = (
         "Manifest-Version: 1.0\r\nMulti-Release: true\r\nAutomatic-Module-Name: engage.pointshop\r\n"
@@ -60,6 +61,9 @@ def contents(libraries: list[str], notices: Path | None, version: str) -> dict[s
         files[f"META-INF/{licence}"] = (ROOT / licence).read_bytes()
     if notices is not None:
         files["META-INF/THIRD-PARTY-LICENCES.txt"] = notices.read_bytes()
+    for sbom in sboms:
+        target, _, path = sbom.partition("=")
+        files[f"META-INF/sbom/{target}.cdx.json"] = Path(path).read_bytes()
     for library in libraries:
         target, _, path = library.partition("=")
         if target not in FOLDERS:

@@ -1,10 +1,13 @@
 // Converts an assembly that was compiled for .NET Framework to netstandard 2.0: every type that the
 // assembly uses must be in netstandard.dll, and refers to it from then on.
 //
-//   netstandard.exe ASSEMBLY NETSTANDARD OUT
+//   netstandard.exe ASSEMBLY NETSTANDARD KEY OUT
+//
+// The assembly gets the strong name of KEY.
 
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using Mono.Cecil;
 
@@ -26,11 +29,12 @@ static class Retarget
         module.AssemblyReferences.Clear();
         module.AssemblyReferences.Add(netstandard);
         foreach (var type in used.Where(type => type.DeclaringType == null)) type.Scope = netstandard;
-        module.Write(given[2], new WriterParameters { DeterministicMvid = true, Timestamp = 0 });
+        var key = File.ReadAllBytes(given[2]);
+        module.Write(given[3], new WriterParameters { DeterministicMvid = true, Timestamp = 0, StrongNameKeyBlob = key });
         // Checks the written file.
-        var referred = ModuleDefinition.ReadModule(given[2]).AssemblyReferences.Select(reference => reference.FullName).ToList();
+        var referred = ModuleDefinition.ReadModule(given[3]).AssemblyReferences.Select(reference => reference.FullName).ToList();
         if (referred.Count == 1 && referred[0] == netstandard.FullName) return 0;
-        Console.Error.WriteLine(given[2] + " refers to " + string.Join(" and ", referred));
+        Console.Error.WriteLine(given[3] + " refers to " + string.Join(" and ", referred));
         return 1;
     }
 }

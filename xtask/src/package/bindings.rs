@@ -21,8 +21,13 @@ pub fn pack(built: &[Built], into: &Path) -> Result<Vec<PathBuf>> {
     let notices = work.join("THIRD-PARTY-LICENCES.txt");
     super::write(&notices, licences(&built, &work)?)?;
     let libraries = built.iter().map(|built| format!("--library={}={}", built.target.name, built.shared.display()));
+    // `licences` has written each.
+    let sboms = built.iter().map(|built| {
+        let name = built.target.name;
+        format!("--sbom={name}={}", work.join(name).join("sbom.cdx.json").display())
+    });
     let with_all = |mut packer: Command| {
-        packer.args(libraries.clone()).arg("--notices").arg(&notices).arg("--out").arg(into);
+        packer.args(libraries.clone()).args(sboms.clone()).arg("--notices").arg(&notices).arg("--out").arg(into);
         output(&mut packer).map(|path| PathBuf::from(path.trim()))
     };
     let mut java = Command::new("python3");

@@ -3,7 +3,7 @@
 
 use super::build::Built;
 use super::{VERSION, copy, make, notices, write, zip};
-use crate::run::{Result, root, run, target as target_folder};
+use crate::run::{Result, output, root, run, target as target_folder};
 use crate::setup::{self, Need, need};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,9 @@ pub fn pack(built: &[Built], into: &Path) -> Result<PathBuf> {
     // Compiled against the oldest framework, so that the binding needs no newer one.
     let docs = framework.join("EngagePointShop.xml");
     let documented = format!("-doc:{}", docs.display());
-    compile(&framework.join("EngagePointShop.dll"), &["-sdk:4.6.1-api", "-deterministic", &documented])?;
+    let key = root().join("packaging/nuget/EngagePointShop.snk");
+    let named = format!("-keyfile:{}", key.display());
+    compile(&framework.join("EngagePointShop.dll"), &["-sdk:4.6.1-api", "-deterministic", &documented, &named])?;
     copy(&docs, &standard.join("EngagePointShop.xml"))?;
     let program = target_folder().join("package").join("netstandard.exe");
     let mut mcs = Command::new("mcs");
@@ -37,7 +39,10 @@ pub fn pack(built: &[Built], into: &Path) -> Result<PathBuf> {
     run(mcs.arg(root().join("packaging/nuget/netstandard.cs")))?;
     let mut retarget = Command::new("mono");
     retarget.arg(program).arg(framework.join("EngagePointShop.dll")).arg(NETSTANDARD);
-    run(retarget.arg(standard.join("EngagePointShop.dll")))?;
+    run(retarget.arg(key).arg(standard.join("EngagePointShop.dll")))?;
+    for folder in [&framework, &standard] {
+        output(Command::new("sn").args(["-q", "-vf"]).arg(folder.join("EngagePointShop.dll")))?;
+    }
     // .NET on Windows 7 is .NET Framework, whose program takes the library from the archive.
     for built in built.iter().filter(|built| !built.target.is_windows_7()) {
         let native = work.join("runtimes").join(built.target.name).join("native");
