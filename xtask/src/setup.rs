@@ -92,6 +92,7 @@ pub const CONSUMER: &[Need] = &[
     need("ninja", "ninja-build", &["ninja", "--version"]),
     need("dpkg-deb", "dpkg", &["dpkg-deb", "--version"]),
     need("unshare", "util-linux", &["unshare", "--version"]),
+    need("ip", "iproute2", &["sh", "-c", "PATH=$PATH:/usr/sbin ip -V"]),
     need("Python's venv", "python3-venv", &["python3", "-c", "import ensurepip, venv"]),
 ];
 
