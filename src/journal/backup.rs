@@ -122,7 +122,8 @@ pub(super) fn make(files: &Files, path: &Path, begin: impl Fn(&Connection) -> Re
             return Err(Error::new(Code::JournalCannotOpen, format!("{} cannot be replaced", part.display())));
         }
         let operations = copy(&connection, &part)?;
-        publish(&part, path).map(|bytes| Backup { bytes, operations })
+        let bytes = paths::publish(&part, path).map_err(|error| undurable(path, &error))?;
+        Ok(Backup { bytes, operations })
     };
     let made = run();
     if made.is_err() {
@@ -173,18 +174,6 @@ fn copy(connection: &Connection, part: &Path) -> Result<u64> {
                        which reports what can be read";
         Error::new(Code::JournalDamaged, message)
     })
-}
-
-/// Makes the copy durable and gives it its name. Returns its size.
-fn publish(part: &Path, path: &Path) -> Result<u64> {
-    let run = || {
-        let file = std::fs::File::open(part)?;
-        file.sync_all()?;
-        std::fs::rename(part, path)?;
-        paths::sync_folder(path)?;
-        Ok(file.metadata()?.len())
-    };
-    run().map_err(|error| undurable(path, &error))
 }
 
 fn undurable(path: &Path, error: &std::io::Error) -> Error {

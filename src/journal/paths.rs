@@ -280,6 +280,18 @@ pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a new file durable and gives it its name. Returns its size.
+pub(super) fn publish(fresh: &Path, path: &Path) -> io::Result<u64> {
+    // Windows syncs only a file that may be written.
+    let file = OpenOptions::new().write(true).open(fresh)?;
+    file.sync_all()?;
+    let bytes = file.metadata()?.len();
+    drop(file);
+    std::fs::rename(fresh, path)?;
+    sync_folder(path)?;
+    Ok(bytes)
+}
+
 /// Moves the files of a damaged journal to names with the time. Nothing is overwritten, and a
 /// failure leaves the files where they were.
 pub(super) fn move_aside(path: &Path) -> Result<()> {

@@ -131,12 +131,7 @@ pub(super) fn rebuild(path: &Path, seal_path: &Path, tenant: &str) -> Result<()>
         let begun = Seal::of(&state, None, true).begin(files.seal()?);
         begun.map_err(|error| unsealed(seal_path, &error))?;
     }
-    let publish = || {
-        std::fs::File::open(&fresh)?.sync_all()?;
-        std::fs::rename(&fresh, &whole)?;
-        paths::sync_folder(path)
-    };
-    publish().map_err(|error: std::io::Error| {
+    paths::publish(&fresh, &whole).map(drop).map_err(|error| {
         Error::new(Code::Journal, format!("the new journal {} cannot be made durable", whole.display()))
             .with_cause(chain(&error))
     })

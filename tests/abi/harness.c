@@ -1153,6 +1153,29 @@ static void a_purchase_outlives_its_client(void)
     CLOSE(client);
 }
 
+/* A journal that the disk has damaged is moved aside, and a new one takes its place. */
+static void a_damaged_journal_is_rebuilt(void)
+{
+    char path[500], more[600];
+    static const char damage[4096];
+    eps_buffer out;
+    snprintf(path, sizeof path, "%s/damaged.db", folder);
+    snprintf(more, sizeof more, ",\"journalPath\":\"%s\"", path);
+    eps_client *client = opened(__LINE__, url, more);
+    GOOD(eps_purchase(client, LOAD, COFFEE, "{\"reference\":\"before\"}", &out), "\"outcome\":\"completed\"", "a purchase");
+    CLOSE(client);
+    FILE *file = fopen(path, "r+b");
+    CHECK(file && fwrite(damage, sizeof damage, 1, file) == 1, "the journal is damaged");
+    if (file)
+        fclose(file);
+    int32_t code = eps_client_open(EPS_ABI_VERSION, config_of(url, more), &client, &out);
+    PROBLEM(code, EPS_JOURNAL_DAMAGED, "journalRecovery", "a damaged journal");
+    strcat(more, ",\"journalRecovery\":\"accept\"");
+    client = opened(__LINE__, url, more);
+    GOOD(list_unacknowledged(client, &out), "\"operations\":[]", "eps_list_unacknowledged of the new journal");
+    CLOSE(client);
+}
+
 /* ---- Many at once ---- */
 
 static eps_client *shared;
@@ -1249,6 +1272,7 @@ int main(int argc, char **argv)
         {"short wait", a_press_with_a_short_wait_is_never_not_sent},
         {"blocked", cancelled_and_closed_while_blocked},
         {"journal", a_purchase_outlives_its_client},
+        {"damaged", a_damaged_journal_is_rebuilt},
         {"threads", many_threads_on_one_client},
         {"clients", two_clients_and_many_closes},
     };
