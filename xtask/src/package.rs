@@ -41,6 +41,7 @@ pub fn package_all() -> Result<Vec<Built>> {
     let built: Vec<Built> = TARGETS.iter().map(package).collect::<Result<_>>()?;
     let mut packages = vec![nuget::pack(&built, &dist())?];
     packages.extend(bindings::pack(&built, &dist())?);
+    packages.push(python_sources(&dist())?);
     for package in &packages {
         println!("packaged {}", shown(package)?);
     }
@@ -87,6 +88,13 @@ pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
         packages.push(wheel.trim().into());
     }
     Ok(packages)
+}
+
+/// Writes Python's source distribution, which names what a platform without a wheel needs.
+pub fn python_sources(into: &Path) -> Result<PathBuf> {
+    let mut python = Command::new("python3");
+    python.arg("-B").arg(root().join("bindings/python/backend.py")).arg(into);
+    output(&mut python).map(|path| path.trim().into())
 }
 
 /// Checks that packing the same files again gives the same bytes.

@@ -2,7 +2,7 @@
 //! from it, and lets the programs buy a reward from the sandbox.
 
 use super::target::Target;
-use super::{copy, from_debug, layout, make, pack, packs_the_same, page};
+use super::{copy, from_debug, layout, make, pack, packs_the_same, page, python_sources, same_bytes};
 use crate::demo::Sandbox;
 use crate::run::{Result, cargo, output, root, run, target as target_folder};
 use crate::setup;
@@ -32,7 +32,33 @@ pub fn try_debug() -> Result {
     let (once, twice) = (work.join("once"), work.join("twice"));
     let packages = pack(&built, &once)?;
     packs_the_same(&built, &once, &twice)?;
+    python_from_sources(&built.shared, &work)?;
     with_package_managers(&installed, &packages, &work)
+}
+
+/// Installs Python's source distribution as on a platform without a wheel: without the native library
+/// it says what it needs, and with it the package works.
+fn python_from_sources(library: &Path, work: &Path) -> Result {
+    let sources = python_sources(&work.join("sdist"))?;
+    same_bytes(&python_sources(&work.join("sdist-again"))?, &work.join("sdist"))?;
+    let venv = work.join("from-sources");
+    run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    let pip = || {
+        let mut pip = Command::new(venv.join("bin/pip"));
+        pip.args(["install", "--quiet", "--no-index", "--disable-pip-version-check"]).arg(&sources);
+        pip
+    };
+    let refused = output(&mut pip()).err().unwrap_or_default();
+    if !refused.contains("set ENGAGE_POINT_SHOP_LIBRARY to its path") {
+        return Err(format!("pip did not say what the source distribution needs: {refused}"));
+    }
+    output(pip().env("ENGAGE_POINT_SHOP_LIBRARY", library))?;
+    let printed = output(Command::new(venv.join("bin/python")).args(["-m", "engage_point_shop"]).current_dir(work))?;
+    if printed.ends_with("engage_point_shop works\n") {
+        Ok(())
+    } else {
+        Err(format!("the package from sources: {printed}"))
+    }
 }
 
 /// The conan that reads the recipe.

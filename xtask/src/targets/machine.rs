@@ -122,6 +122,42 @@ pub fn python_for_windows() -> Result<PathBuf> {
     Ok(inside)
 }
 
+const PASCAL_SOURCES: &[Need] =
+    &[need("the sources of Free Pascal's units", "fpc-source", &["test", "-d", "/usr/share/fpcsrc"])];
+
+/// Returns Free Pascal's compiler for Windows x64. Debian has no units for it, so that they are
+/// compiled from its sources.
+pub fn pascal_for_windows() -> Result<Command> {
+    setup::install(&[setup::PASCAL, PASCAL_SOURCES])?;
+    let version = output(Command::new("fpc").arg("-iV"))?;
+    let sources = PathBuf::from("/usr/share/fpcsrc").join(version.trim());
+    let units = target_folder().join("pascal-win-x64");
+    let compiler = || {
+        let mut compiler = Command::new("ppcx64");
+        compiler.args(["-n", "-Twin64", "-O1", "-v0e"]).arg(format!("-Fu{}", units.display()));
+        compiler.arg(format!("-Fu{}", sources.join("packages/fcl-base/src").display()));
+        compiler
+    };
+    if !units.join("buildrtl.ppu").exists() {
+        make(&units)?;
+        let rtl = |folder: &str| sources.join("rtl").join(folder);
+        let system: (PathBuf, &[&str]) = (rtl("win64/system.pp"), &["-Us", "-Sg"]);
+        let others = ["inc/uuchar.pp", "objpas/objpas.pp", "win64/buildrtl.pp"].map(|unit| (rtl(unit), &[][..]));
+        for (unit, more) in std::iter::once(system).chain(others) {
+            let mut command = compiler();
+            for folder in ["inc", "x86_64", "win", "win/wininc", "win64", "objpas", "objpas/sysutils", "objpas/classes"]
+            {
+                command.arg(format!("-Fi{}", rtl(folder).display()));
+            }
+            for folder in ["inc", "x86_64", "win", "win64", "objpas", "common"] {
+                command.arg(format!("-Fu{}", rtl(folder).display()));
+            }
+            output(command.args(more).arg(format!("-FU{}", units.display())).arg(unit))?;
+        }
+    }
+    Ok(compiler())
+}
+
 /// Returns the include folder of cJSON's sources, from the system's package archive. The POS in C
 /// uses cJSON.
 pub fn cjson() -> Result<PathBuf> {

@@ -1,12 +1,12 @@
 //! The sandbox certifies the POS programs of `examples/` with the packages, on each target.
-//! The program in C runs on all targets, those in C# and Python where a runtime exists.
+//! The program in C runs on all targets, those in C#, Python and Pascal where a runtime exists.
 
-use super::machine::{cjson, dotnet, python_for_windows, shim};
+use super::machine::{cjson, dotnet, pascal_for_windows, python_for_windows, shim};
 use crate::package::consumer::{Runner, run_by};
 use crate::package::nuget::NETSTANDARD;
 use crate::package::target::Target;
 use crate::package::{VERSION, copy, dist, make, write, zig};
-use crate::run::{Result, root, run, target as target_folder};
+use crate::run::{Result, output, root, run, target as target_folder};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +22,7 @@ pub fn try_all(target: &Target, installed: &Path, nuget: &Path, work: &Path, run
             csharp(target, nuget, "netstandard2.0", work, &with_dotnet(&dotnet(false)?, &Runner::default()))
         }
         "win-x64" => {
+            pascal_on_windows(target, installed, work, runner)?;
             python_on_windows(target, work, runner)?;
             csharp(target, nuget, "netstandard2.0", work, &with_dotnet(&dotnet(true)?, runner))
         }
@@ -47,6 +48,18 @@ fn c(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> Result 
     }
     run(&mut cc)?;
     certified(target, "the POS in C", &run_by(runner, &program), work)
+}
+
+/// Certifies the POS in Pascal with the unit, and the library of the archive beside it.
+fn pascal_on_windows(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> Result {
+    let folder = work.join("pascal");
+    make(&folder)?;
+    let mut compiler = pascal_for_windows()?;
+    compiler.arg(format!("-Fu{}", root().join("bindings/pascal").display())).arg("-FU.").arg("-FE.");
+    output(compiler.arg(root().join("examples/pascal/till.pas")).current_dir(&folder))?;
+    copy(&installed.join("bin/engage_point_shop.dll"), &folder.join("engage_point_shop.dll"))?;
+    shim(target, &folder)?;
+    certified(target, "the POS in Pascal", &run_by(runner, &folder.join("till.exe")), work)
 }
 
 /// Certifies the POS in Python. pip must install the wheel without a compiler.
@@ -137,17 +150,34 @@ fn with_dotnet(dotnet: &Path, runner: &Runner) -> Runner {
     }
 }
 
-/// Runs all scenarios of the sandbox against a POS.
+/// Runs all scenarios of the sandbox against a POS: one process a sale, and on Windows x64 also a
+/// process that keeps running. The other targets leave that to the tests of the hosts.
 fn certified(target: &Target, name: &str, pos: &Command, work: &Path) -> Result {
+    let words: Vec<_> = std::iter::once(pos.get_program()).chain(pos.get_args()).collect();
+    let own = "--url {url} --ca {ca} --key {key} --journal {journal} --shown {shown} --request-timeout 3000";
+    let sale = "--contact {contact} --item {item} --reference {reference} --wait {wait}";
+    let mut once = certify(pos, work);
+    once.arg("--").args(&words).args(own.split(' ')).args(sale.split(' '));
+    passed(target, name, &mut once)?;
+    if target.name != "win-x64" {
+        return Ok(());
+    }
+    let quoted = words.iter().map(|word| format!("'{}'", word.display())).collect::<Vec<_>>().join(" ");
+    let start = format!("{quoted} {own} --startup-jitter 0 --serve");
+    passed(target, &format!("{name}, running"), certify(pos, work).args(["--sell", "-", "--start", &start]))
+}
+
+/// Returns a certification without its till.
+fn certify(pos: &Command, work: &Path) -> Command {
     let mut certify = Command::new(target_folder().join("debug/engage-sandbox"));
     // An emulator is slow. A program in a chroot sees only the work folder.
-    certify.args(["certify", "--grace-ms", "120000", "--jobs", "4", "--"]).env("TMPDIR", work);
-    certify.arg(pos.get_program()).args(pos.get_args()).current_dir(pos.get_current_dir().unwrap_or(work));
+    certify.args(["certify", "--grace-ms", "120000", "--jobs", "4"]).env("TMPDIR", work);
+    certify.current_dir(pos.get_current_dir().unwrap_or(work));
     certify.envs(pos.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    certify.args("--url {url} --ca {ca} --key {key} --contact {contact} --item {item}".split(' '));
-    certify.args(
-        "--reference {reference} --journal {journal} --wait {wait} --shown {shown} --request-timeout 3000".split(' '),
-    );
+    certify
+}
+
+fn passed(target: &Target, name: &str, certify: &mut Command) -> Result {
     let ended = certify.output().map_err(|error| format!("the certification: {error}"))?;
     let printed = String::from_utf8_lossy(&ended.stdout);
     let summary = printed.lines().last().unwrap_or_default();
