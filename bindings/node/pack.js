@@ -6,7 +6,8 @@
  *     node pack.js --out dist --library linux-x64=target/release/libengage_point_shop.so
  *
  * A library is given with its target: linux-x64, linux-arm64, win-x64 or win-x86. `--notices` names
- * the licences of the crates in the libraries, `--sbom` a target's bill of materials. Two packages of the same files have the same bytes.
+ * the licences of the crates in the libraries, `--sbom` a target's bill of materials. Two packages
+ * of the same files have the same bytes.
  */
 
 const { execFileSync } = require("node:child_process");

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_windows_are_read_where_the_environment_names_none() {
+    fn settings_of_windows_apply_where_the_environment_is_empty() {
         let of = |url: &str, variables: &[(&str, &str)], system: (&str, &str)| {
             let read = |name: &str| {
                 variables.iter().find(|(key, _)| *key == name).map(|(_, value)| Secret::new((*value).to_owned()))

@@ -1,7 +1,7 @@
 //! The proxy of the system's settings.
 
-/// Returns the servers and the exceptions of the proxy that Windows names for the user or, else, for
-/// the machine (`netsh winhttp`). A configuration script (PAC) is not read: it is a program.
+/// Returns the servers and the exceptions of the proxy that Windows names for the user or, else,
+/// for the machine (`netsh winhttp`). A configuration script (PAC) is not read: it is a program.
 #[cfg(windows)]
 pub(crate) fn system_proxy() -> Option<(String, String)> {
     let library = windows::library()?;

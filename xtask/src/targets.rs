@@ -23,7 +23,8 @@ use std::time::Instant;
 /// Tests one target; without a name, all targets, the NuGet package and `cargo cinstall`.
 ///
 /// `here` tests this machine's package with the debug library, which takes seconds. `cargo-c`
-/// tests `cargo cinstall`, `same-bytes` a second compilation. `java`, `node`, `pascal` and `other` test the bindings of a language.
+/// tests `cargo cinstall`, `same-bytes` a second compilation. `java`, `node`, `pascal` and `other`
+/// test the bindings of a language.
 pub fn run_targets(name: Option<&str>) -> Result {
     setup::install(&[setup::DEMO, setup::TEST, setup::PACKAGE, setup::CONSUMER])?;
     run(cargo().args(["build", "--workspace"]))?;

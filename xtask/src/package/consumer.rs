@@ -36,8 +36,8 @@ pub fn try_debug() -> Result {
     with_package_managers(&installed, &packages, &work)
 }
 
-/// Installs Python's source distribution as on a platform without a wheel: without the native library
-/// it says what it needs, and with it the package works.
+/// Installs Python's source distribution as on a platform without a wheel: without the native
+/// library it says what it needs, and with it the package works.
 fn python_from_sources(library: &Path, work: &Path) -> Result {
     let sources = python_sources(&work.join("sdist"))?;
     same_bytes(&python_sources(&work.join("sdist-again"))?, &work.join("sdist"))?;
@@ -48,9 +48,9 @@ fn python_from_sources(library: &Path, work: &Path) -> Result {
         pip.args(["install", "--quiet", "--no-index", "--disable-pip-version-check"]).arg(&sources);
         pip
     };
-    let refused = output(&mut pip()).err().unwrap_or_default();
-    if !refused.contains("set ENGAGE_POINT_SHOP_LIBRARY to its path") {
-        return Err(format!("pip did not say what the source distribution needs: {refused}"));
+    let problem = output(&mut pip()).err().unwrap_or_default();
+    if !problem.contains("set ENGAGE_POINT_SHOP_LIBRARY to its path") {
+        return Err(format!("pip did not say what the source distribution needs: {problem}"));
     }
     output(pip().env("ENGAGE_POINT_SHOP_LIBRARY", library))?;
     let printed = output(Command::new(venv.join("bin/python")).args(["-m", "engage_point_shop"]).current_dir(work))?;
