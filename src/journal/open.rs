@@ -103,6 +103,10 @@ impl Writer {
 /// Opens the journal. A file that another program holds without sharing it is waited for. SQLite
 /// would report it as missing permission, or read only.
 pub(super) fn open(settings: &Settings) -> Result<Opened> {
+    // Before anything opens them.
+    for file in [&settings.path, &settings.seal_path] {
+        paths::check_name(file)?;
+    }
     let until = Instant::now() + LOCK_WAIT;
     let mut was_free = false;
     loop {
