@@ -49,7 +49,7 @@ pub fn measure(lab: &Lab, built: &Shipped, quick: bool) -> Result<Day> {
     })
 }
 
-/// Looks at a process until the run has ended.
+/// Reads the use of a process until the run has ended.
 fn watched(process: u32, ended: &AtomicBool) -> Vec<Use> {
     let mut seen = Vec::new();
     while !ended.load(Ordering::Relaxed) {

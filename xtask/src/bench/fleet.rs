@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::process::Command;
 
 const TILLS: [u32; 3] = [500, 5_000, 20_000];
-const JITTERS: &str = "0,300000";
+const JITTERS: &str = "0,300000,1200000";
 /// Pending purchases of each till, Engage's limit, and the seconds between two sales of a till.
 const PENDING: &str = "3";
 const RATE: &str = "200";

@@ -276,7 +276,7 @@ impl Findings {
             let found = self.breaks.iter().find(|it| it.what.contains(what));
             found.map_or(f64::NAN, |it| it.completed_ms / 1e3)
         };
-        let chain = |tills: u32| self.fleets.iter().find(|it| it.tills == tills && it.jitter_ms > 0);
+        let chain = |tills: u32| self.fleets.iter().find(|it| it.tills == tills && it.jitter_ms == 300_000);
         let limited = |part: fn(&Fleet) -> f64, tills| chain(tills).map_or(f64::NAN, part);
         vec![
             ratio("list of 10, against libcurl + cJSON", 0.50, self.ratio("items:10", CURL)),
