@@ -63,8 +63,8 @@ fn dead_preconnected_connection_costs_no_call() {
     }
 }
 
-/// A wireless line that carries nothing any more: the request into it is repeated on another connection within the
-/// time that the system waits for an acknowledgement, not within that of a request.
+/// A wireless line that carries nothing any more: the request into it is repeated on another
+/// connection within the time that the system waits for an acknowledgement.
 #[test]
 fn purchase_into_a_black_hole_completes_before_its_timeout() {
     let _alone = alone();
