@@ -126,7 +126,7 @@ int main(int argc, char **argv) {
     check(goes(named, "false"), "the user's proxy is used");
     check(goes(straight, "false, \"proxy\": \"none\""), "the configuration wins");
     SetEnvironmentVariableA("HTTPS_PROXY", "http://127.0.0.1:1");
-    /* Windows does not tell the cases of a variable's name apart. */
+    /* The name of a variable has no case on Windows. */
     check(goes("127.0.0.1:1 (https_proxy)", "false"), "the environment wins");
     SetEnvironmentVariableA("HTTPS_PROXY", NULL);
     set_user(servers, "other;*.invalid", "");
