@@ -21,7 +21,7 @@ use crate::setup;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use target::{TARGETS, Target};
+use target::{TARGETS, TOOLS, Target};
 
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const NAME: &str = "engage-point-shop";
@@ -74,8 +74,8 @@ pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
     let tree = work.join(&stem);
     layout::tree(built, &tree)?;
     notices::write(target, &tree)?;
-    if built.tool.is_some() {
-        notices::write_tool(target, &tree.join("share/eps"))?;
+    for (tool, _) in TOOLS {
+        notices::write_tool(tool, target, &tree.join("share").join(tool))?;
     }
     let mut packages = vec![archive(&work, &stem, target.is_windows(), into)?];
     packages.extend(deb::pack(built, &tree, into)?);

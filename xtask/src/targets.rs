@@ -5,6 +5,7 @@
 mod languages;
 mod machine;
 mod pos;
+mod tools;
 mod windows;
 
 use crate::demo::Sandbox;
@@ -70,6 +71,7 @@ fn test(target: &'static Target, nuget: &Path) -> Result {
     let installed = work.join(&stem);
     let runner = runner(target, &work)?;
     use_installed(target, &installed, &work, &runner)?;
+    tools::try_all(target, &installed, &work, &runner)?;
     harness(target, &installed, &work, &runner)?;
     if target.is_windows() {
         windows::try_all(target, &installed, &work, &runner)?;

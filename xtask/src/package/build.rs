@@ -1,7 +1,7 @@
 //! Builds the library for a target: with the pinned toolchain for Linux x64, with Debian's for
 //! the others. Debian's toolchain builds the standard library of its targets from source.
 
-use super::target::{GLIBC, TARGETS, Target, Toolchain};
+use super::target::{GLIBC, TARGETS, TOOLS, Target, Toolchain};
 use super::{NAME, make, write};
 use crate::run::{Result, output, root, run, target as target_folder};
 use crate::static_library;
@@ -22,8 +22,8 @@ pub struct Built {
     pub imports: Vec<PathBuf>,
     /// The debug symbols of the shared library, kept per release.
     pub symbols: Option<PathBuf>,
-    /// The tool `eps`. Linux only.
-    pub tool: Option<PathBuf>,
+    /// The programs, in the order of `TOOLS`.
+    pub tools: Vec<PathBuf>,
 }
 
 const ZIG: &[&str] = &["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];
@@ -137,9 +137,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
         let (shared, symbols) = (stripped.join("engage_point_shop.dll"), stripped.join("engage_point_shop.debug"));
         make(&stripped)?;
         run(target.binutils.tool("objcopy").arg("--only-keep-debug").arg(&linked).arg(&symbols))?;
-        // strip writes this time into the header.
-        let mut strip = target.binutils.tool("strip");
-        run(strip.env("SOURCE_DATE_EPOCH", "0").arg("--strip-all").arg(&linked).arg("-o").arg(&shared))?;
+        strip(target, &linked, &shared)?;
         let imports = vec![made.join("libengage_point_shop.dll.a"), import_library(target, &made)?];
         return Ok(Built {
             target,
@@ -148,7 +146,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
             native: String::new(),
             imports,
             symbols: Some(symbols),
-            tool: None,
+            tools: tools(target, &into, &made)?,
         });
     }
     let native = made.join("native-static-libs.txt");
@@ -158,8 +156,6 @@ pub fn build(target: &'static Target) -> Result<Built> {
     make(&made.join("closed"))?;
     static_library::close(&made.join("libengage_point_shop.a"), &archive, target.binutils)?;
     let native = native_libraries(&native)?;
-    let mut tool = compiler_of(target, &into, &["--package", "eps", "--bin", "eps"])?;
-    run(tool.args(["--target", &triple(target)]))?;
     Ok(Built {
         target,
         shared: made.join("libengage_point_shop.so"),
@@ -167,8 +163,30 @@ pub fn build(target: &'static Target) -> Result<Built> {
         native,
         imports: Vec::new(),
         symbols: None,
-        tool: Some(made.join("eps")),
+        tools: tools(target, &into, &made)?,
     })
+}
+
+/// Builds the programs.
+fn tools(target: &Target, into: &Path, made: &Path) -> Result<Vec<PathBuf>> {
+    let build = |(name, _): &(&str, u64)| {
+        let mut cargo = compiler_of(target, into, &["--package", name, "--bin", name])?;
+        run(cargo.args(["--target", &triple(target)]).args(startup(target)?))?;
+        let linked = made.join(target.program(name));
+        if !target.is_windows() {
+            return Ok(linked);
+        }
+        let stripped = made.join("stripped").join(target.program(name));
+        strip(target, &linked, &stripped).map(|()| stripped)
+    };
+    TOOLS.iter().map(build).collect()
+}
+
+/// Writes a Windows file without its symbols.
+fn strip(target: &Target, linked: &Path, stripped: &Path) -> Result {
+    // strip writes this time into the header.
+    let mut strip = target.binutils.tool("strip");
+    run(strip.env("SOURCE_DATE_EPOCH", "0").arg("--strip-all").arg(linked).arg("-o").arg(stripped))
 }
 
 /// Returns the package's time, the day of the commit, so that a later build gives the same bytes
@@ -245,6 +263,6 @@ pub fn from_debug(into: &Path) -> Result<Built> {
     output(rustc.arg(format!("native-static-libs={}", native.display())).arg(&empty))?;
     let native = native_libraries(&native)?;
     let shared = made.join("libengage_point_shop.so");
-    let tool = Some(made.join("eps"));
-    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None, tool })
+    let tools = TOOLS.iter().map(|(name, _)| made.join(name)).collect();
+    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None, tools })
 }

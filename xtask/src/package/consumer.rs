@@ -77,11 +77,13 @@ for folder in usr etc var; do
     mkdir -p "$layer/$folder" "$layer/$folder-work"
     mount -t overlay layer -o "lowerdir=/$folder,upperdir=$layer/$folder,workdir=$layer/$folder-work" "/$folder"
 done
-dpkg -i "$1" "$2" >&2; shift 2
+dpkg -i "$1" "$2" "$3" >&2; shift 3
+eps codes EPS_OK >&2
+engage-sandbox --version >&2
 cc "$source" $(pkg-config --cflags --libs engage_point_shop) -o "$layer/installed"
 "$layer/installed" "$@"
-dpkg -r libengage-point-shop-dev libengage-point-shop1 >&2
-test ! -e /usr/lib/libengage_point_shop.so.1
+dpkg -r libengage-point-shop-dev libengage-point-shop1 engage-point-shop-tools >&2
+test ! -e /usr/lib/libengage_point_shop.so.1 -a ! -e /usr/bin/eps
 "#;
     let layer = work.join("layer");
     make(&layer)?;

@@ -29,17 +29,16 @@ pub fn tree(built: &Built, into: &Path) -> Result {
     write(&cmake.join("EngagePointShopConfig.cmake"), fill(&listed))?;
     write(&into.join("CMakeLists.txt"), CMAKE_LISTS)?;
     write(&cmake.join("EngagePointShopConfigVersion.cmake"), fill(CMAKE_VERSION))?;
+    make(&into.join("bin"))?;
+    for tool in &built.tools {
+        copy(tool, &into.join("bin").join(tool.file_name().unwrap_or_default()))?;
+    }
     if built.target.is_windows() {
-        make(&into.join("bin"))?;
         copy(&built.shared, &into.join("bin/engage_point_shop.dll"))?;
         for import in &built.imports {
             copy(import, &lib.join(import.file_name().unwrap_or_default()))?;
         }
         return Ok(());
-    }
-    if let Some(tool) = &built.tool {
-        make(&into.join("bin"))?;
-        copy(tool, &into.join("bin/eps"))?;
     }
     let versioned = format!("libengage_point_shop.so.1.{VERSION}");
     copy(&built.shared, &lib.join(&versioned))?;

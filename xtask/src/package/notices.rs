@@ -41,10 +41,10 @@ pub fn write(target: &Target, into: &Path) -> Result {
     write_of(super::NAME, target, into)
 }
 
-/// Writes the licences and the bill of materials of a target's tool.
-pub fn write_tool(target: &Target, into: &Path) -> Result {
+/// Writes the licences and the bill of materials of a target's program.
+pub fn write_tool(name: &str, target: &Target, into: &Path) -> Result {
     make(into)?;
-    write_of("eps", target, into)
+    write_of(name, target, into)
 }
 
 fn write_of(package: &str, target: &Target, into: &Path) -> Result {
