@@ -39,7 +39,7 @@ pub fn run_package(name: &str) -> Result {
 pub fn package_all() -> Result<Vec<Built>> {
     let _ = fs::remove_dir_all(dist());
     let built: Vec<Built> = TARGETS.iter().map(package).collect::<Result<_>>()?;
-    let mut packages = vec![nuget::pack(&built, &dist())?];
+    let mut packages = nuget::pack(&built, &dist())?;
     packages.extend(bindings::pack(&built, &dist())?);
     for package in &packages {
         println!("packaged {}", shown(package)?);
@@ -84,6 +84,11 @@ pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
         wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", platform]);
         wheel.arg("--notices").arg(tree.join("THIRD-PARTY-LICENCES.txt"));
         let wheel = output(wheel.arg("--library").arg(&built.shared).arg("--out").arg(into))?;
+        packages.push(wheel.trim().into());
+        let mut wheel = Command::new("python3");
+        wheel.arg(root().join("sandbox/python/build_sandbox_wheel.py")).args(["--platform", platform]);
+        wheel.arg("--notices").arg(tree.join("share/engage-sandbox/THIRD-PARTY-LICENCES.txt"));
+        let wheel = output(wheel.arg("--program").arg(built.program("engage-sandbox")).arg("--out").arg(into))?;
         packages.push(wheel.trim().into());
     }
     Ok(packages)

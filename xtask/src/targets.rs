@@ -2,9 +2,11 @@
 //! them, the C harness and the POS programs of `examples/` against the sandbox.
 //! Windows programs run under Wine, ARM64 programs under qemu. `docs/targets.md` has the results.
 
+mod certificate;
 mod languages;
 mod machine;
 mod pos;
+mod tests_in;
 mod tools;
 mod windows;
 
@@ -39,9 +41,11 @@ pub fn run_targets(name: Option<&str>) -> Result {
         None => package::package_all()?,
     };
     let again = fresh("again")?;
-    let package = nuget::pack(&packaged, &again)?;
+    let nugets = nuget::pack(&packaged, &again)?;
     if name.is_none() {
-        package::same_bytes(&package, &dist())?;
+        for package in &nugets {
+            package::same_bytes(package, &dist())?;
+        }
         for package in package::bindings::pack(&packaged, &again)? {
             package::same_bytes(&package, &dist())?;
         }
@@ -49,7 +53,7 @@ pub fn run_targets(name: Option<&str>) -> Result {
     for built in &packaged {
         let began = Instant::now();
         package::packs_the_same(built, &dist(), &again)?;
-        test(built.target, &package)?;
+        test(built.target, &again)?;
         println!("{}: passed in {:.0} s\n", built.target.name, began.elapsed().as_secs_f64());
     }
     if name.is_none() {
@@ -60,6 +64,7 @@ pub fn run_targets(name: Option<&str>) -> Result {
     Ok(())
 }
 
+/// Tests one target. `nuget` is the folder of the NuGet packages.
 fn test(target: &'static Target, nuget: &Path) -> Result {
     let work = fresh(target.name)?;
     let stem = format!("{NAME}-{VERSION}-{}", target.name);
@@ -80,7 +85,9 @@ fn test(target: &'static Target, nuget: &Path) -> Result {
     if target.name != "linux-x64" {
         panics(target, &work, &runner)?;
     }
-    pos::try_all(target, &installed, nuget, &work, &runner)
+    pos::try_all(target, &installed, &nuget.join(nuget::BINDING.name()), &work, &runner)?;
+    tests_in::try_all(target, &nuget.join(nuget::SANDBOX.name()), &work, &runner)?;
+    certificate::follow(target, &installed, &nuget.join(nuget::BINDING.name()), &work, &runner)
 }
 
 /// Compiles the C harness against the installed package, and runs it.

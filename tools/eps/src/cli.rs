@@ -204,7 +204,7 @@ pub struct Fleet {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub pending: usize,
     /// Requests a second above which Engage responds with 429
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
     /// How long the outage goes on after the start, in s
     #[arg(long, value_name = "S", default_value_t = 0)]

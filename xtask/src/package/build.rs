@@ -3,6 +3,7 @@
 
 use super::target::{GLIBC, TARGETS, TOOLS, Target, Toolchain};
 use super::{NAME, make, write};
+use crate::docs;
 use crate::run::{Result, output, root, run, target as target_folder};
 use crate::static_library;
 use std::env;
@@ -22,8 +23,18 @@ pub struct Built {
     pub imports: Vec<PathBuf>,
     /// The debug symbols of the shared library, kept per release.
     pub symbols: Option<PathBuf>,
+    /// The documents as a site; none in a quick test.
+    pub site: Option<PathBuf>,
     /// The programs, in the order of `TOOLS`.
     pub tools: Vec<PathBuf>,
+}
+
+impl Built {
+    /// Returns the file of a program, which is one of `TOOLS`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        let found = self.tools.iter().find(|tool| tool.file_stem().is_some_and(|stem| stem == name));
+        found.cloned().unwrap_or_default()
+    }
 }
 
 const ZIG: &[&str] = &["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];
@@ -146,6 +157,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
             native: String::new(),
             imports,
             symbols: Some(symbols),
+            site: Some(docs::build()?),
             tools: tools(target, &into, &made)?,
         });
     }
@@ -163,6 +175,7 @@ pub fn build(target: &'static Target) -> Result<Built> {
         native,
         imports: Vec::new(),
         symbols: None,
+        site: Some(docs::build()?),
         tools: tools(target, &into, &made)?,
     })
 }
@@ -263,6 +276,10 @@ pub fn from_debug(into: &Path) -> Result<Built> {
     output(rustc.arg(format!("native-static-libs={}", native.display())).arg(&empty))?;
     let native = native_libraries(&native)?;
     let shared = made.join("libengage_point_shop.so");
-    let tools = TOOLS.iter().map(|(name, _)| made.join(name)).collect();
-    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None, tools })
+    let without_symbols = |(name, _): &(&str, u64)| {
+        let tool = into.join(name);
+        run(target.binutils.tool("strip").arg(made.join(name)).arg("-o").arg(&tool)).map(|()| tool)
+    };
+    let tools = TOOLS.iter().map(without_symbols).collect::<Result<_>>()?;
+    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None, site: None, tools })
 }

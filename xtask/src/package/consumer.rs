@@ -32,7 +32,35 @@ pub fn try_debug() -> Result {
     let (once, twice) = (work.join("once"), work.join("twice"));
     let packages = pack(&built, &once)?;
     packs_the_same(&built, &once, &twice)?;
+    in_pytest(&packages, &work)?;
     with_package_managers(&installed, &packages, &work)
+}
+
+const PYTEST: &str = "pytest==9.0.1";
+
+/// Installs both wheels beside pytest, and runs tests that use the sandbox's fixture: those of the
+/// readme, and others.
+fn in_pytest(packages: &[PathBuf], work: &Path) -> Result {
+    let venv = target_folder().join("pytest");
+    if !venv.join("bin/pytest").exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", PYTEST]))?;
+    }
+    let mut pip = Command::new(venv.join("bin/pip"));
+    pip.args(["install", "--quiet", "--no-index", "--no-deps", "--force-reinstall", "--disable-pip-version-check"]);
+    run(pip.args(packages.iter().filter(|package| package.extension().is_some_and(|end| end == "whl"))))?;
+    let tests = work.join("pytest");
+    make(&tests)?;
+    copy(&root().join("tests/packages/test_sandbox.py"), &tests.join("test_sandbox.py"))?;
+    let readme = fs::read_to_string(root().join("sandbox/python/README.md")).map_err(|error| error.to_string())?;
+    let test = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    super::write(&tests.join("test_till.py"), test)?;
+    let mut pytest = Command::new(venv.join("bin/pytest"));
+    let printed = output(pytest.args(["-q", "-p", "no:cacheprovider", "--strict-config"]).current_dir(&tests))?;
+    match printed.lines().last() {
+        Some(last) if last.starts_with("7 passed in") => Ok(println!("engage-sandbox's wheel: {last}")),
+        _ => Err(format!("7 tests were due to pass:\n{printed}")),
+    }
 }
 
 /// The conan that reads the recipe.
