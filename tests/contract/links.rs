@@ -9,12 +9,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Returns all Markdown files, but those of builds.
+/// Returns all Markdown files, but those of builds and the template of a page.
 fn pages() -> Vec<PathBuf> {
     fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let (path, name) = (entry.path(), entry.file_name());
-            if path.is_dir() && name != "target" && name != "dist" && name != "node_modules" && !name.to_string_lossy().starts_with('.') {
+            if path.is_dir() && !["target", "dist", "xtask"].iter().any(|other| name == *other) && !name.to_string_lossy().starts_with('.') {
                 collect(&path, pages);
             } else if path.extension().is_some_and(|end| end == "md") {
                 pages.push(path);
