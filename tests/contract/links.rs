@@ -14,7 +14,10 @@ fn pages() -> Vec<PathBuf> {
     fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let (path, name) = (entry.path(), entry.file_name());
-            if path.is_dir() && !["target", "dist", "xtask"].iter().any(|other| name == *other) && !name.to_string_lossy().starts_with('.') {
+            if path.is_dir()
+                && !["target", "dist", "xtask"].iter().any(|other| name == *other)
+                && !name.to_string_lossy().starts_with('.')
+            {
                 collect(&path, pages);
             } else if path.extension().is_some_and(|end| end == "md") {
                 pages.push(path);
@@ -37,7 +40,10 @@ fn prose(page: &Path) -> String {
 fn anchors(page: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(page).unwrap();
     let blocks: String = text.split("```").step_by(2).collect();
-    let headings = blocks.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    let headings = blocks
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase());
     let anchor = |heading: String| {
         let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
         kept.map(|c| if c == ' ' { '-' } else { c }).collect()
@@ -68,7 +74,8 @@ fn every_link_of_a_page_leads_to_a_file_and_a_heading() {
 #[test]
 fn site_has_every_page_of_the_documents_once() {
     let site = fs::read_to_string(root().join("packaging/docs/mkdocs.yml")).unwrap();
-    let listed: Vec<&str> = site.lines().filter_map(|line| line.trim().rsplit(' ').next()).filter(|end| end.ends_with(".md")).collect();
+    let listed: Vec<&str> =
+        site.lines().filter_map(|line| line.trim().rsplit(' ').next()).filter(|end| end.ends_with(".md")).collect();
     for page in &listed {
         assert!(root().join(page).exists(), "the site lists {page}, which is missing");
         assert_eq!(listed.iter().filter(|other| other == &page).count(), 1, "the site lists {page} twice");

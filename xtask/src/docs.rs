@@ -85,7 +85,9 @@ fn take_worker(work: &Path, site: &Path) -> Result {
     let packed = output(npm.args(["pack", "--silent", WORKER.0]).current_dir(work))?;
     run(Command::new("tar").args(["-xzf", packed.trim()]).current_dir(work))?;
     for name in ["shim/index.js", "LICENSE"] {
-        let to = site.join("assets/javascripts").join(name.replace("shim/index", "iframe-worker").replace("LICENSE", "iframe-worker.LICENSE"));
+        let to = site
+            .join("assets/javascripts")
+            .join(name.replace("shim/index", "iframe-worker").replace("LICENSE", "iframe-worker.LICENSE"));
         copy(&work.join("package").join(name), &to)?;
     }
     for page in pages(site)? {
@@ -105,7 +107,11 @@ fn loads_nothing(site: &Path) -> Result {
             loads && tag.split('>').next().is_some_and(|tag| tag.contains("=\"http") || tag.contains("=\"//"))
         });
         if let Some(tag) = foreign {
-            return Err(format!("{} loads from another server: <{}", page.display(), tag.split('>').next().unwrap_or_default()));
+            return Err(format!(
+                "{} loads from another server: <{}",
+                page.display(),
+                tag.split('>').next().unwrap_or_default()
+            ));
         }
     }
     Ok(())

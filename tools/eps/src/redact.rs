@@ -235,7 +235,8 @@ impl Redactor {
 /// member's birthday is older.
 fn is_date(word: &str) -> bool {
     let parts: Vec<&str> = word.split('-').collect();
-    let is_number = |(part, length): (&&str, usize)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number =
+        |(part, length): (&&str, usize)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_recent = ["202", "203"].iter().any(|decade| word.starts_with(decade));
     is_recent && parts.len() == 3 && parts.iter().zip([4, 2, 2]).all(is_number)
 }

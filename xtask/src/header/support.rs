@@ -8,11 +8,7 @@ use engage_point_shop::{Outcome, texts_in_english};
 use std::fmt::Write;
 
 /// The classes of codes whose codes have a page each.
-const CLASSES: &[(i32, &str)] = &[
-    (-2, "Configuration and credentials"),
-    (-5, "Pending"),
-    (-6, "The journal"),
-];
+const CLASSES: &[(i32, &str)] = &[(-2, "Configuration and credentials"), (-5, "Pending"), (-6, "The journal")];
 
 /// Writes the facts of each page, the list of the pages, and the cashier's table.
 pub fn pages(check: bool) -> Result {

@@ -81,7 +81,12 @@ fn every_command_that_a_page_names_is_understood() {
             let arguments = arguments(&line.replace(['[', ']'], ""));
             let arguments = arguments.iter().map(String::as_str).chain(["--help"]);
             let output = command(&arguments.collect::<Vec<_>>()).output().unwrap();
-            assert!(output.status.success(), "{}: eps {line}\n{}", page.display(), String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{}: eps {line}\n{}",
+                page.display(),
+                String::from_utf8_lossy(&output.stderr)
+            );
             commands += 1;
         }
     }
