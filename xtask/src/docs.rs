@@ -57,6 +57,14 @@ pub fn build() -> Result<PathBuf> {
 
 pub fn run_docs() -> Result {
     let site = build()?;
+    setup::install(&[setup::TEST])?;
+    // Opened from the disk, as from an unpacked package.
+    let address = format!("file://{}?q=journal", site.join("docs/index.html").display());
+    let mut chromium = Command::new("chromium");
+    chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"]);
+    if !output(chromium.arg(address))?.contains("docs/operating/journal.html?h=journal") {
+        return Err("the search finds no page about the journal".into());
+    }
     println!("{} pages: {}", pages(&site)?.len(), site.join("index.html").display());
     Ok(())
 }

@@ -46,8 +46,11 @@ class Sandbox:
 
         ``options`` are further options of the command line, such as ``"--seed", "seed.json"``.
         """
-        self._temporary = tempfile.TemporaryDirectory() if folder is None else None
-        self.folder = Path(folder if self._temporary is None else self._temporary.name).absolute()
+        self._temporary = None
+        if folder is None:
+            self._temporary = tempfile.TemporaryDirectory()
+            folder = self._temporary.name
+        self.folder = Path(folder).absolute()
         # Its standard input closes with this process, whatever ends this process.
         command = [str(program()), "--http", "0", "--https", "0", "--json", "--until-stdin-closes", *options]
         pipe = subprocess.PIPE
