@@ -157,7 +157,7 @@ fn llms(config: &str) -> Result<String> {
     for line in navigation.lines() {
         let entry = line.trim().trim_start_matches("- ");
         let place = entry.rsplit(' ').next().unwrap_or_default();
-        if !place.ends_with(".md") {
+        if Path::new(place).extension().is_none_or(|end| end != "md") {
             let _ = writeln!(list, "\n## {}\n", entry.trim_end_matches(':'));
             continue;
         }

@@ -57,10 +57,9 @@ fn in_pytest(packages: &[PathBuf], work: &Path) -> Result {
     super::write(&tests.join("test_till.py"), test)?;
     let mut pytest = Command::new(venv.join("bin/pytest"));
     let printed = output(pytest.args(["-q", "-p", "no:cacheprovider", "--strict-config"]).current_dir(&tests))?;
-    match printed.lines().last() {
-        Some(last) if last.starts_with("7 passed in") => Ok(println!("engage-sandbox's wheel: {last}")),
-        _ => Err(format!("7 tests were due to pass:\n{printed}")),
-    }
+    let last = printed.lines().last().filter(|last| last.starts_with("7 passed in"));
+    println!("engage-sandbox's wheel: {}", last.ok_or_else(|| format!("7 tests were due to pass:\n{printed}"))?);
+    Ok(())
 }
 
 /// The conan that reads the recipe.
