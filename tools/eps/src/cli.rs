@@ -191,7 +191,9 @@ pub struct Probe {
 fn guess(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key @ ("keyHeader" | "itemIdField" | "rewardsPath"), value)) => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("name keyHeader, itemIdField or rewardsPath, then = and the value".to_owned()),
+        _ => Err("name keyHeader, itemIdField or rewardsPath, then = and the value. Any other name is tried from \
+                  apiMapping in the configuration"
+            .to_owned()),
     }
 }
 
