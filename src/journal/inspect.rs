@@ -20,7 +20,7 @@ pub(crate) struct Inspection {
     pub records: u64,
     pub damaged: u64,
     pub is_copy: bool,
-    /// The last program that had it open has closed it.
+    /// No program has it open, and the last one that had it open has closed it.
     pub is_closed: bool,
     pub written_at: Millis,
     /// When a loss of records was accepted last.
@@ -38,6 +38,8 @@ pub(crate) fn inspect(path: &Path, seal_path: Option<&Path>) -> Result<Inspectio
         Ok(file) => Seal::read(&file).map_err(|error| unsealed(&seal_path, &error))?,
         Err(_) => None,
     };
+    // The last close deletes the log. A program that has written nothing yet has one too.
+    let has_log = fs::symlink_metadata(beside(path, "-wal")).is_ok();
     let (connection, _) = connect(path, &seal_path)?;
     // One snapshot, while its owner goes on writing.
     let snapshot = connection.unchecked_transaction().map_err(|error| failed(&error))?;
@@ -56,7 +58,7 @@ pub(crate) fn inspect(path: &Path, seal_path: Option<&Path>) -> Result<Inspectio
         records: finding.records,
         damaged: finding.damaged,
         is_copy,
-        is_closed: state.as_ref().is_none_or(|state| state.closed),
+        is_closed: !has_log && state.as_ref().is_none_or(|state| state.closed),
         written_at: state.as_ref().map_or(0, |state| state.written_at),
         incomplete_before: state.as_ref().and_then(|state| state.incomplete_before),
         bytes: size(path),

@@ -107,6 +107,12 @@ keys! {
     review,
 }
 
+/// Returns the English texts of a code, for documents: the cashier's and the member's.
+pub fn texts_in_english(code: Code) -> (&'static str, &'static str) {
+    let text = of(Language::English, code, false);
+    (text.cashier, text.member)
+}
+
 /// Returns the text of a code. `is_redeem`: the code is that of a redeem.
 pub(crate) fn of(language: Language, code: Code, is_redeem: bool) -> Text {
     let texts = language.texts();

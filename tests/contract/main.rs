@@ -5,6 +5,7 @@ mod api_mapping;
 mod engage;
 mod fuzz_seeds;
 mod health;
+mod links;
 mod log;
 mod member;
 mod metrics;

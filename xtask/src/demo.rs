@@ -126,9 +126,16 @@ pub struct Sandbox {
 
 impl Sandbox {
     pub fn start(program: &Path, work: &Path) -> Result<Self> {
-        let mut process = Command::new(program)
-            .args(["--http", "0", "--https", "0", "--ca-out"])
-            .arg(work.join("sandbox-ca.pem"))
+        Self::start_by(Command::new(program), &work.join("sandbox-ca.pem"))
+    }
+
+    /// Starts a sandbox by a command, which writes its root certificate to `ca`.
+    pub fn start_by(mut command: Command, ca: &Path) -> Result<Self> {
+        let mut process = command
+            // The process of the command may be an emulator's, whose end does not end the sandbox.
+            .args(["--until-stdin-closes", "--http", "0", "--https", "0", "--ca-out"])
+            .arg(ca)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("the sandbox could not be started: {error}"))?;
@@ -203,7 +210,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
 }

@@ -7,6 +7,7 @@ mod java;
 mod node;
 mod pascal;
 mod schema;
+mod support;
 
 use crate::run::{Result, root};
 use engage_point_shop::code::{Action, Row, TABLE};
@@ -62,6 +63,7 @@ pub fn run(check: bool) -> Result {
     update("docs/codes.md", check, |found| between(found, table, &codes_table()))?;
     let events = ("<!-- events: written by `cargo xtask header` -->\n", "<!-- end of events -->");
     update("docs/log-events.md", check, |found| between(found, events, &events_table()))?;
+    support::pages(check)?;
     update("include/engage_point_shop.hpp", check, |found| between(found, lists, &bindings::cpp()))?;
     update("bindings/csharp/Codes.cs", check, |_| Ok(bindings::csharp()))?;
     update("bindings/python/engage_point_shop/codes.py", check, |_| Ok(bindings::python()))?;

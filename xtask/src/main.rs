@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod commits;
 mod demo;
+mod docs;
 mod fuzz;
 mod header;
 mod mutants;
@@ -72,6 +73,8 @@ enum Command {
         #[arg(long, default_value = "origin/main")]
         base: String,
     },
+    /// Makes the documents into a site below the target folder, which works without a network
+    Docs,
     /// Fuzzes the library under libFuzzer
     Fuzz {
         /// Fuzzes only this target: responses, boundary, configuration, journal or options
@@ -161,6 +164,7 @@ fn main() -> ExitCode {
         Command::Mutants { filter, unit } => mutants::run_each(filter.as_deref(), unit),
         Command::Audit { advisories } => audit::run_audit(advisories),
         Command::Commits { base } => commits::check(&base),
+        Command::Docs => docs::run_docs(),
         Command::Fuzz { target, seconds } => fuzz::run_targets(target.as_deref(), seconds),
         Command::Header { check } => header::run(check),
         Command::Package { target } => package::run_package(&target),

@@ -21,7 +21,7 @@ use crate::setup;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use target::{TARGETS, Target};
+use target::{TARGETS, TOOLS, Target};
 
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const NAME: &str = "engage-point-shop";
@@ -39,7 +39,7 @@ pub fn run_package(name: &str) -> Result {
 pub fn package_all() -> Result<Vec<Built>> {
     let _ = fs::remove_dir_all(dist());
     let built: Vec<Built> = TARGETS.iter().map(package).collect::<Result<_>>()?;
-    let mut packages = vec![nuget::pack(&built, &dist())?];
+    let mut packages = nuget::pack(&built, &dist())?;
     packages.extend(bindings::pack(&built, &dist())?);
     packages.push(python_sources(&dist())?);
     for package in &packages {
@@ -75,8 +75,8 @@ pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
     let tree = work.join(&stem);
     layout::tree(built, &tree)?;
     notices::write(target, &tree)?;
-    if built.tool.is_some() {
-        notices::write_tool(target, &tree.join("share/eps"))?;
+    for (tool, _) in TOOLS {
+        notices::write_tool(tool, target, &tree.join("share").join(tool))?;
     }
     let mut packages = vec![archive(&work, &stem, target.is_windows(), into)?];
     packages.extend(deb::pack(built, &tree, into)?);
@@ -85,6 +85,11 @@ pub fn pack(built: &Built, into: &Path) -> Result<Vec<PathBuf>> {
         wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", platform]);
         wheel.arg("--notices").arg(tree.join("THIRD-PARTY-LICENCES.txt"));
         let wheel = output(wheel.arg("--library").arg(&built.shared).arg("--out").arg(into))?;
+        packages.push(wheel.trim().into());
+        let mut wheel = Command::new("python3");
+        wheel.arg(root().join("sandbox/python/build_sandbox_wheel.py")).args(["--platform", platform]);
+        wheel.arg("--notices").arg(tree.join("share/engage-sandbox/THIRD-PARTY-LICENCES.txt"));
+        let wheel = output(wheel.arg("--program").arg(built.program("engage-sandbox")).arg("--out").arg(into))?;
         packages.push(wheel.trim().into());
     }
     Ok(packages)

@@ -2,9 +2,12 @@
 //! them, the C harness and the POS programs of `examples/` against the sandbox.
 //! Windows programs run under Wine, ARM64 programs under qemu. `docs/targets.md` has the results.
 
+mod certificate;
 mod languages;
 mod machine;
 mod pos;
+mod tests_in;
+mod tools;
 mod windows;
 
 use crate::demo::Sandbox;
@@ -40,9 +43,11 @@ pub fn run_targets(name: Option<&str>) -> Result {
         None => package::package_all()?,
     };
     let again = fresh("again")?;
-    let package = nuget::pack(&packaged, &again)?;
+    let nugets = nuget::pack(&packaged, &again)?;
     if name.is_none() {
-        package::same_bytes(&package, &dist())?;
+        for package in &nugets {
+            package::same_bytes(package, &dist())?;
+        }
         for package in package::bindings::pack(&packaged, &again)? {
             package::same_bytes(&package, &dist())?;
         }
@@ -50,7 +55,7 @@ pub fn run_targets(name: Option<&str>) -> Result {
     for built in &packaged {
         let began = Instant::now();
         package::packs_the_same(built, &dist(), &again)?;
-        test(built.target, &package)?;
+        test(built.target, &again)?;
         println!("{}: passed in {:.0} s\n", built.target.name, began.elapsed().as_secs_f64());
     }
     if name.is_none() {
@@ -68,6 +73,7 @@ fn same_bytes() -> Result {
     ["linux-x64", "win-x64"].into_iter().try_for_each(|name| package::builds_the_same(Target::named(name)?))
 }
 
+/// Tests one target. `nuget` is the folder of the NuGet packages.
 fn test(target: &'static Target, nuget: &Path) -> Result {
     let work = fresh(target.name)?;
     let stem = format!("{NAME}-{VERSION}-{}", target.name);
@@ -79,6 +85,7 @@ fn test(target: &'static Target, nuget: &Path) -> Result {
     let installed = work.join(&stem);
     let runner = runner(target, &work)?;
     use_installed(target, &installed, &work, &runner)?;
+    tools::try_all(target, &installed, &work, &runner)?;
     harness(target, &installed, &work, &runner)?;
     if target.is_windows() {
         windows::try_all(target, &installed, &work, &runner)?;
@@ -87,7 +94,9 @@ fn test(target: &'static Target, nuget: &Path) -> Result {
     if target.name != "linux-x64" {
         panics(target, &work, &runner)?;
     }
-    pos::try_all(target, &installed, nuget, &work, &runner)
+    pos::try_all(target, &installed, &nuget.join(nuget::BINDING.name()), &work, &runner)?;
+    tests_in::try_all(target, &nuget.join(nuget::SANDBOX.name()), &work, &runner)?;
+    certificate::follow(target, &installed, &nuget.join(nuget::BINDING.name()), &work, &runner)
 }
 
 /// Compiles the C harness against the installed package, and runs it.

@@ -50,7 +50,13 @@ fn python_types() -> Result {
     let mut mypy = Command::new(venv.join("bin/mypy"));
     mypy.args(["--strict", "--no-error-summary", "--cache-dir"]).arg(venv.join("cache"));
     mypy.args(["engage_point_shop", "build_wheel.py", "../../examples/python/till.py"]);
-    run(mypy.current_dir(root().join("bindings/python")))
+    run(mypy.current_dir(root().join("bindings/python")))?;
+    let mut mypy = Command::new(venv.join("bin/mypy"));
+    mypy.args(["--strict", "--no-error-summary", "--cache-dir"]).arg(venv.join("cache"));
+    // The fixture's file needs pytest, and is tested with it.
+    mypy.args(["engage_sandbox/__init__.py", "engage_sandbox/__main__.py", "build_sandbox_wheel.py"]);
+    mypy.env("MYPYPATH", root().join("bindings/python"));
+    run(mypy.current_dir(root().join("sandbox/python")))
 }
 
 /// The simulation's tests, optimised: they run some hundred thousand steps.

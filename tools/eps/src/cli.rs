@@ -191,7 +191,9 @@ pub struct Probe {
 fn guess(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key @ ("keyHeader" | "itemIdField" | "rewardsPath"), value)) => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("name keyHeader, itemIdField or rewardsPath, then = and the value".to_owned()),
+        _ => Err("name keyHeader, itemIdField or rewardsPath, then = and the value. Any other name is tried from \
+                  apiMapping in the configuration"
+            .to_owned()),
     }
 }
 
@@ -204,7 +206,7 @@ pub struct Fleet {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub pending: usize,
     /// Requests a second above which Engage responds with 429
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
     /// How long the outage goes on after the start, in s
     #[arg(long, value_name = "S", default_value_t = 0)]

@@ -10,6 +10,8 @@ use crate::till::Till;
 use engage_point_shop::Client;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::io::ErrorKind;
+use std::path::Path;
 
 /// Runs the checks. A journal or a configuration that does not open is a failed check, and the
 /// others are made all the same.
@@ -35,11 +37,47 @@ pub fn examine(till: &Till, wait_ms: u64, offline: bool) -> Result<Value> {
         });
         if let Some(checks) = result["checks"].as_array_mut() {
             checks.retain(|check| check["name"] != name);
+            for check in checks.iter_mut().filter(|check| OF_THE_JOURNAL.contains(&text(check, "name"))) {
+                *check = unknown(text(check, "name"));
+            }
             checks.insert(0, found);
         }
         result["status"] = "fail".into();
     }
+    if let (Some(path), Some(checks)) = (till.values.get("logFile"), result["checks"].as_array_mut()) {
+        checks.push(log_file(Path::new(path.as_str().unwrap_or_default())));
+    }
     Ok(result)
+}
+
+/// The checks of an open journal.
+const OF_THE_JOURNAL: [&str; 7] = ["owner", "whole", "tenant", "disk", "pending", "review", "unacknowledged"];
+
+/// Returns a check of a journal that did not open.
+fn unknown(name: &str) -> Value {
+    json!({
+        "name": name, "status": "unknown", "message": "This was not done: the journal did not open.",
+        "action": "The administrator acts on the first check.", "sinceMs": null,
+    })
+}
+
+/// Checks whether the till can write its log, without making the file. A sale works without it.
+fn log_file(path: &Path) -> Value {
+    let parent = path.parent().map(std::fs::metadata);
+    let fault = match std::fs::metadata(path) {
+        Ok(about) if !about.is_file() => Some("is not a regular file".to_owned()),
+        Ok(about) if about.permissions().readonly() => Some("is read-only".to_owned()),
+        Ok(_) => None,
+        Err(error) if error.kind() != ErrorKind::NotFound => Some(format!("cannot be read: {error}")),
+        Err(_) if parent.is_some_and(|folder| folder.is_ok_and(|about| about.is_dir())) => None,
+        Err(_) => Some("has no folder".to_owned()),
+    };
+    let action = "The administrator corrects logFile, and restarts the POS.";
+    json!({
+        "name": "logFile", "status": if fault.is_some() { "fail" } else { "ok" }, "sinceMs": null,
+        "message": format!("The log file {} {}.", path.display(), fault.as_deref().unwrap_or("can be written")),
+        "action": fault.as_ref().map(|_| action),
+    })
 }
 
 /// The result where no client opens: a root certificate is missing, or a client certificate.

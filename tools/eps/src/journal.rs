@@ -25,11 +25,20 @@ pub fn export(till: &Till, out: Option<&Path>) -> Result<Report> {
     Ok(Report::new(Exit::Fine, found, format!("{} operations are in {}\n", operations.len(), path.display())))
 }
 
-/// Writes a new file. One that exists is left as it is.
+/// Writes a new file, which only this user may read. One that exists is left as it is, and none is
+/// left that is not whole.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<()> {
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .map_err(|error| Failure::of_file(path, &error))
+    let mut options = std::fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let failed = |error: std::io::Error| Failure::of_file(path, &error);
+    let mut file = options.write(true).create_new(true).open(path).map_err(failed)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    drop(file);
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(path);
+        failed(error)
+    })
 }
 
 pub fn backup(till: &Till, path: &Path) -> Result<Report> {

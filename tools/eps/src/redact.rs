@@ -215,6 +215,9 @@ impl Redactor {
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         let is_number = bare.bytes().all(|byte| byte.is_ascii_digit() || b"+-".contains(&byte));
         let is_long = word.len() > 36 && word.bytes().filter(|byte| *byte == b'-').count() >= 4;
+        if is_date(word) {
+            return word.to_owned();
+        }
         if word.contains('@') || word.contains("%40") || is_long || (is_number && matches!(digits, 8..=12)) {
             return MASK.to_owned();
         }
@@ -226,6 +229,16 @@ impl Redactor {
         let text = text.to_ascii_lowercase();
         self.known.keys().any(|secret| text.contains(&secret.to_ascii_lowercase()))
     }
+}
+
+/// Returns whether a word is a log's date, 2026-11-25. A personal number has no such form, and a
+/// member's birthday is older.
+fn is_date(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('-').collect();
+    let is_number =
+        |(part, length): (&&str, usize)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_recent = ["202", "203"].iter().any(|decade| word.starts_with(decade));
+    is_recent && parts.len() == 3 && parts.iter().zip([4, 2, 2]).all(is_number)
 }
 
 /// Replaces a text in any case.

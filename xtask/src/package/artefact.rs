@@ -2,7 +2,7 @@
 
 use super::Built;
 use super::build::registry;
-use super::target::{GLIBC, LINUX_LIBRARIES, SHARED_BUDGET, STATIC_BUDGET, TOOL_BUDGET};
+use super::target::{GLIBC, LINUX_LIBRARIES, SHARED_BUDGET, STATIC_BUDGET, TOOLS, WINDOWS_TOOLS};
 use crate::run::{Result, output, root};
 use crate::static_library::{Binutils, functions, visible};
 use std::collections::BTreeSet;
@@ -12,8 +12,12 @@ use std::path::Path;
 pub fn check(built: &Built) -> Result {
     let (name, shared) = (built.target.name, &built.shared);
     let size = within(shared, SHARED_BUDGET)?;
-    for file in [Some(shared), built.archive.as_ref(), built.tool.as_ref()].into_iter().flatten() {
+    for file in built.archive.iter().chain(&built.tools).chain([shared]) {
         has_no_local_paths(file)?;
+    }
+    for (tool, (called, budget)) in built.tools.iter().zip(TOOLS) {
+        check_tool(built, called, tool)?;
+        println!("{name}: {called} {} KB", within(tool, *budget)? / 1000);
     }
     if built.target.is_windows() {
         let headers = output(built.target.binutils.tool("objdump").arg("-p").arg(shared))?;
@@ -22,21 +26,13 @@ pub fn check(built: &Built) -> Result {
         only_imports(name, &imports_of_dll(&headers), built.target.imports())?;
         has_version(shared)?;
         has_no_time(shared)?;
-        if let Some(missing) = ["DYNAMIC_BASE", "NX_COMPAT"].into_iter().find(|flag| !headers.contains(flag)) {
-            return Err(format!("{name}: the DLL lacks {missing}"));
-        }
+        is_protected(name, &headers)?;
         println!("{name}: {} KB, needs {}", size / 1000, needs.join(" "));
         return Ok(());
     }
     let needs = check_shared(name, shared, built.target.binutils)?;
     only(name, &needs, LINUX_LIBRARIES)?;
     let glibc = check_glibc(built, "the library", shared)?;
-    if let Some(tool) = &built.tool {
-        let dynamic = output(built.target.binutils.tool("readelf").args(["--wide", "--dynamic"]).arg(tool))?;
-        only(name, &bracketed(&dynamic, "(NEEDED)"), LINUX_LIBRARIES)?;
-        check_glibc(built, "eps", tool)?;
-        println!("{name}: eps {} KB", within(tool, TOOL_BUDGET)? / 1000);
-    }
     let archive = built.archive.as_deref().ok_or("a Linux target has a static library")?;
     exports(name, &visible(archive, built.target.binutils)?)?;
     let archive = within(archive, STATIC_BUDGET)?;
@@ -49,6 +45,28 @@ pub fn check(built: &Built) -> Result {
         needs.join(" ")
     );
     Ok(())
+}
+
+/// Checks what a program needs of its system.
+fn check_tool(built: &Built, called: &str, tool: &Path) -> Result {
+    let (target, name) = (built.target, format!("{}: {called}", built.target.name));
+    if target.is_windows() {
+        let headers = output(target.binutils.tool("objdump").arg("-p").arg(tool))?;
+        only_imports(&name, &imports_of_dll(&headers), &format!("{}{WINDOWS_TOOLS}", target.imports()))?;
+        has_no_time(tool)?;
+        return is_protected(&name, &headers);
+    }
+    let dynamic = output(target.binutils.tool("readelf").args(["--wide", "--dynamic"]).arg(tool))?;
+    only(&name, &bracketed(&dynamic, "(NEEDED)"), LINUX_LIBRARIES)?;
+    check_glibc(built, called, tool).map(drop)
+}
+
+/// Checks that Windows may load a file at any address, and runs none of its data.
+fn is_protected(name: &str, headers: &str) -> Result {
+    match ["DYNAMIC_BASE", "NX_COMPAT"].into_iter().find(|flag| !headers.contains(flag)) {
+        Some(missing) => Err(format!("{name}: lacks {missing}")),
+        None => Ok(()),
+    }
 }
 
 /// Checks the newest version of the C library that a file needs, and returns it.
@@ -120,14 +138,14 @@ fn only_imports(name: &str, imports: &BTreeSet<String>, allowed: &str) -> Result
     }
 }
 
-/// Checks that the header of a DLL has no time: each build would be another file.
-fn has_no_time(dll: &Path) -> Result {
-    let bytes = fs::read(dll).map_err(|error| format!("{}: {error}", dll.display()))?;
+/// Checks that the header of a file has no time: each build would be another file.
+fn has_no_time(file: &Path) -> Result {
+    let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let number = |at: usize| bytes.get(at..at + 4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
     let header = number(0x3c).and_then(|at| usize::try_from(at).ok());
     match header.and_then(|header| number(header + 8)) {
         Some(0) => Ok(()),
-        time => Err(format!("{} has the time {time:?} in its header", dll.display())),
+        time => Err(format!("{} has the time {time:?} in its header", file.display())),
     }
 }
 

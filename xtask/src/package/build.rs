@@ -1,8 +1,9 @@
 //! Builds the library for a target: with the pinned toolchain for Linux x64, with Debian's for
 //! the others. Debian's toolchain builds the standard library of its targets from source.
 
-use super::target::{GLIBC, TARGETS, Target, Toolchain};
+use super::target::{GLIBC, TARGETS, TOOLS, Target, Toolchain};
 use super::{NAME, make, write};
+use crate::docs;
 use crate::run::{Result, output, root, run, target as target_folder};
 use crate::static_library;
 use std::env;
@@ -22,8 +23,18 @@ pub struct Built {
     pub imports: Vec<PathBuf>,
     /// The debug symbols of the shared library, kept per release.
     pub symbols: Option<PathBuf>,
-    /// The tool `eps`. Linux only.
-    pub tool: Option<PathBuf>,
+    /// The documents as a site; none in a quick test.
+    pub site: Option<PathBuf>,
+    /// The programs, in the order of `TOOLS`.
+    pub tools: Vec<PathBuf>,
+}
+
+impl Built {
+    /// Returns the file of a program, which is one of `TOOLS`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        let found = self.tools.iter().find(|tool| tool.file_stem().is_some_and(|stem| stem == name));
+        found.cloned().unwrap_or_default()
+    }
 }
 
 const ZIG: &[&str] = &["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];
@@ -134,7 +145,7 @@ pub fn builds_the_same(target: &'static Target) -> Result {
     let (once, again) = (build(target)?, build_into(target, &folder)?);
     let files = |built: &Built| -> Vec<PathBuf> {
         let shared = std::slice::from_ref(&built.shared);
-        [shared, built.archive.as_slice(), built.tool.as_slice(), built.imports.as_slice()].concat()
+        [shared, built.archive.as_slice(), built.tools.as_slice(), built.imports.as_slice()].concat()
     };
     for (before, now) in files(&once).iter().zip(files(&again)) {
         let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
@@ -167,7 +178,8 @@ fn build_into(target: &'static Target, into: &Path) -> Result<Built> {
             native: String::new(),
             imports,
             symbols: Some(symbols),
-            tool: None,
+            site: Some(docs::build()?),
+            tools: tools(target, into, &made)?,
         });
     }
     let native = made.join("native-static-libs.txt");
@@ -177,10 +189,7 @@ fn build_into(target: &'static Target, into: &Path) -> Result<Built> {
     make(&made.join("closed"))?;
     static_library::close(&made.join("libengage_point_shop.a"), &archive, target.binutils)?;
     let native = native_libraries(&native)?;
-    let mut tool = compiler_of(target, into, &["--package", "eps", "--bin", "eps"])?;
-    run(tool.args(["--target", &triple(target)]))?;
     let (shared, symbols) = stripped(target, &made.join("libengage_point_shop.so"))?;
-    let (tool, _) = stripped(target, &made.join("eps"))?;
     Ok(Built {
         target,
         shared,
@@ -188,8 +197,20 @@ fn build_into(target: &'static Target, into: &Path) -> Result<Built> {
         native,
         imports: Vec::new(),
         symbols: Some(symbols),
-        tool: Some(tool),
+        site: Some(docs::build()?),
+        tools: tools(target, into, &made)?,
     })
+}
+
+/// Builds the programs.
+fn tools(target: &Target, into: &Path, made: &Path) -> Result<Vec<PathBuf>> {
+    let build = |(name, _): &(&str, u64)| {
+        let mut cargo = compiler_of(target, into, &["--package", name, "--bin", name])?;
+        run(cargo.args(["--target", &triple(target)]).args(startup(target)?))?;
+        let (tool, _) = stripped(target, &made.join(target.program(name)))?;
+        Ok(tool)
+    };
+    TOOLS.iter().map(build).collect()
 }
 
 /// Signs a DLL in place by the command that `EPS_SIGN` names, so that every package has the signed
@@ -286,6 +307,10 @@ pub fn from_debug(into: &Path) -> Result<Built> {
     output(rustc.arg(format!("native-static-libs={}", native.display())).arg(&empty))?;
     let native = native_libraries(&native)?;
     let shared = made.join("libengage_point_shop.so");
-    let tool = Some(made.join("eps"));
-    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None, tool })
+    let without_symbols = |(name, _): &(&str, u64)| {
+        let tool = into.join(name);
+        run(target.binutils.tool("strip").arg(made.join(name)).arg("-o").arg(&tool)).map(|()| tool)
+    };
+    let tools = TOOLS.iter().map(without_symbols).collect::<Result<_>>()?;
+    Ok(Built { target, shared, archive: Some(archive), native, imports: Vec::new(), symbols: None, site: None, tools })
 }

@@ -33,6 +33,7 @@ pub fn try_debug() -> Result {
     let packages = pack(&built, &once)?;
     packs_the_same(&built, &once, &twice)?;
     python_from_sources(&built.shared, &work)?;
+    in_pytest(&packages, &work)?;
     with_package_managers(&installed, &packages, &work)
 }
 
@@ -59,6 +60,32 @@ fn python_from_sources(library: &Path, work: &Path) -> Result {
     } else {
         Err(format!("the package from sources: {printed}"))
     }
+}
+
+const PYTEST: &str = "pytest==9.0.1";
+
+/// Installs both wheels beside pytest, and runs tests that use the sandbox's fixture: those of the
+/// readme, and others.
+fn in_pytest(packages: &[PathBuf], work: &Path) -> Result {
+    let venv = target_folder().join("pytest");
+    if !venv.join("bin/pytest").exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", PYTEST]))?;
+    }
+    let mut pip = Command::new(venv.join("bin/pip"));
+    pip.args(["install", "--quiet", "--no-index", "--no-deps", "--force-reinstall", "--disable-pip-version-check"]);
+    run(pip.args(packages.iter().filter(|package| package.extension().is_some_and(|end| end == "whl"))))?;
+    let tests = work.join("pytest");
+    make(&tests)?;
+    copy(&root().join("tests/packages/test_sandbox.py"), &tests.join("test_sandbox.py"))?;
+    let readme = fs::read_to_string(root().join("sandbox/python/README.md")).map_err(|error| error.to_string())?;
+    let test = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    super::write(&tests.join("test_till.py"), test)?;
+    let mut pytest = Command::new(venv.join("bin/pytest"));
+    let printed = output(pytest.args(["-q", "-p", "no:cacheprovider", "--strict-config"]).current_dir(&tests))?;
+    let last = printed.lines().last().filter(|last| last.starts_with("7 passed in"));
+    println!("engage-sandbox's wheel: {}", last.ok_or_else(|| format!("7 tests were due to pass:\n{printed}"))?);
+    Ok(())
 }
 
 /// The conan that reads the recipe.
@@ -103,11 +130,13 @@ for folder in usr etc var; do
     mkdir -p "$layer/$folder" "$layer/$folder-work"
     mount -t overlay layer -o "lowerdir=/$folder,upperdir=$layer/$folder,workdir=$layer/$folder-work" "/$folder"
 done
-dpkg -i "$1" "$2" >&2; shift 2
+dpkg -i "$1" "$2" "$3" >&2; shift 3
+eps codes EPS_OK >&2
+engage-sandbox --version >&2
 cc "$source" $(pkg-config --cflags --libs engage_point_shop) -o "$layer/installed"
 "$layer/installed" "$@"
-dpkg -r libengage-point-shop-dev libengage-point-shop1 >&2
-test ! -e /usr/lib/libengage_point_shop.so.1
+dpkg -r libengage-point-shop-dev libengage-point-shop1 engage-point-shop-tools >&2
+test ! -e /usr/lib/libengage_point_shop.so.1 -a ! -e /usr/bin/eps
 "#;
     let layer = work.join("layer");
     make(&layer)?;

@@ -1,7 +1,8 @@
-//! The Debian packages: the shared library, and the files for development. Both have the files of
-//! the archive below `/usr`.
+//! The Debian packages: the shared library, the files for development, and the programs. All have
+//! the files of the archive below `/usr`.
 
 use super::build::Built;
+use super::target::TOOLS;
 use super::{VERSION, make, write};
 use crate::run::{Result, run, target as target_folder};
 use std::fs;
@@ -11,11 +12,12 @@ use std::process::Command;
 
 const LIBRARY: &str = include_str!("../../../packaging/debian/control");
 const DEVELOPMENT: &str = include_str!("../../../packaging/debian/control-dev");
+const PROGRAMS: &str = include_str!("../../../packaging/debian/control-tools");
 
 /// The packages' time: a zip file's first day, as in the other packages.
 const TIME: &str = "315619200";
 
-/// Writes both packages from the archive's tree. Only Linux has any.
+/// Writes the packages from the archive's tree. Only Linux has any.
 pub fn pack(built: &Built, tree: &Path, into: &Path) -> Result<Vec<PathBuf>> {
     if built.target.is_windows() {
         return Ok(Vec::new());
@@ -32,8 +34,13 @@ pub fn pack(built: &Built, tree: &Path, into: &Path) -> Result<Vec<PathBuf>> {
         take(&tree.join("lib").join(name), &development.join("usr/lib"))?;
     }
     link("libengage_point_shop.so.1", &development.join("usr/lib/libengage_point_shop.so"))?;
+    let programs = folder("engage-point-shop-tools")?;
+    take(&tree.join("bin"), &programs.join("usr"))?;
+    for (tool, _) in TOOLS {
+        take(&tree.join("share").join(tool), &programs.join("usr/share/doc/engage-point-shop-tools"))?;
+    }
     let mut packages = Vec::new();
-    for (folder, control) in [(library, LIBRARY), (development, DEVELOPMENT)] {
+    for (folder, control) in [(library, LIBRARY), (development, DEVELOPMENT), (programs, PROGRAMS)] {
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         let control = control.replace("@VERSION@", VERSION).replace("@ARCHITECTURE@", architecture);
         write(&folder.join("DEBIAN/control"), control)?;
@@ -56,7 +63,6 @@ fn folder(name: &str) -> Result<PathBuf> {
     let folder = target_folder().join("package").join("deb").join(name);
     let _ = fs::remove_dir_all(&folder);
     make(&folder.join("DEBIAN"))?;
-    make(&folder.join("usr/lib"))?;
     Ok(folder)
 }
 

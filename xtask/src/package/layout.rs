@@ -2,10 +2,11 @@
 //! moved.
 
 use super::{Built, VERSION, copy, make, write};
-use crate::run::{Result, root};
+use crate::run::{Result, root, run};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
 const CMAKE: &str = include_str!("../../../packaging/cmake/EngagePointShopConfig.cmake");
 const CMAKE_LISTS: &str = include_str!("../../../packaging/cmake/CMakeLists.txt");
@@ -29,17 +30,26 @@ pub fn tree(built: &Built, into: &Path) -> Result {
     write(&cmake.join("EngagePointShopConfig.cmake"), fill(&listed))?;
     write(&into.join("CMakeLists.txt"), CMAKE_LISTS)?;
     write(&cmake.join("EngagePointShopConfigVersion.cmake"), fill(CMAKE_VERSION))?;
+    make(&into.join("bin"))?;
+    for tool in &built.tools {
+        copy(tool, &into.join("bin").join(tool.file_name().unwrap_or_default()))?;
+    }
+    if let Some(site) = &built.site {
+        make(&into.join("share/doc"))?;
+        run(Command::new("cp").arg("-r").arg(site).arg(into.join("share/doc/html")))?;
+    }
+    let examples = into.join("share/examples");
+    make(&examples)?;
+    for example in ["c/till.c", "cpp/till.cpp", "csharp/naive.cs", "csharp/till.cs", "python/till.py"] {
+        let from = root().join("examples").join(example);
+        copy(&from, &examples.join(from.file_name().unwrap_or_default()))?;
+    }
     if built.target.is_windows() {
-        make(&into.join("bin"))?;
         copy(&built.shared, &into.join("bin/engage_point_shop.dll"))?;
         for import in &built.imports {
             copy(import, &lib.join(import.file_name().unwrap_or_default()))?;
         }
         return Ok(());
-    }
-    if let Some(tool) = &built.tool {
-        make(&into.join("bin"))?;
-        copy(tool, &into.join("bin/eps"))?;
     }
     let versioned = format!("libengage_point_shop.so.1.{VERSION}");
     copy(&built.shared, &lib.join(&versioned))?;

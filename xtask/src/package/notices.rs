@@ -32,6 +32,10 @@ impl Crate {
     }
 }
 
+/// Crates under MIT or Apache-2.0 that are published without a licence file. The text of Apache-2.0
+/// names nobody, so that it is the one of this project.
+const WITHOUT_FILE: &[&str] = &["maud"];
+
 /// Writes the licences and the bill of materials of a target's library.
 pub fn write(target: &Target, into: &Path) -> Result {
     make(into)?;
@@ -41,10 +45,10 @@ pub fn write(target: &Target, into: &Path) -> Result {
     write_of(super::NAME, target, into)
 }
 
-/// Writes the licences and the bill of materials of a target's tool.
-pub fn write_tool(target: &Target, into: &Path) -> Result {
+/// Writes the licences and the bill of materials of a target's program.
+pub fn write_tool(name: &str, target: &Target, into: &Path) -> Result {
     make(into)?;
-    write_of("eps", target, into)
+    write_of(name, target, into)
 }
 
 fn write_of(package: &str, target: &Target, into: &Path) -> Result {
@@ -130,7 +134,10 @@ fn licences(package: &str, crates: &[Crate], rustc: &str) -> Result<String> {
     // Many crates have the same text, which is printed once.
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in crates {
-        let files = licence_files(&package.folder)?;
+        let mut files = licence_files(&package.folder)?;
+        if files.is_empty() && WITHOUT_FILE.contains(&&*package.name) && package.licence.contains("Apache-2.0") {
+            files.push(root().join("LICENSE-APACHE"));
+        }
         if files.is_empty() {
             return Err(format!(
                 "The crate {} {} has no licence file. Add its text to the notices by hand.",

@@ -66,7 +66,7 @@ fn ship(installed: &Path, folder: &Path) -> Result {
     run(tar.arg(format!("--transform=s,^\\.,{stem},")).arg("."))?;
     let library = installed.join("lib/libengage_point_shop.so.1");
     copy(&library, &native.join("libengage_point_shop.so"))?;
-    nuget::compile(&folder.join("EngagePointShop.dll"), &[])?;
+    nuget::BINDING.compile(&folder.join("EngagePointShop.dll"), &[])?;
     let mut wheel = Command::new("python3");
     wheel.arg(root().join("bindings/python/build_wheel.py")).args(["--platform", "manylinux_2_17_x86_64"]);
     output(wheel.arg("--library").arg(&library).arg("--out").arg(folder)).map(drop)

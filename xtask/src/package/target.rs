@@ -41,10 +41,15 @@ pub const LINUX_LIBRARIES: &[&str] =
 pub const WINDOWS_10: &str = include_str!("../../../packaging/windows/imports-10.txt");
 pub const WINDOWS_7: &str = include_str!("../../../packaging/windows/imports-7.txt");
 
+/// The further functions that a program of a Windows package may import.
+pub const WINDOWS_TOOLS: &str = include_str!("../../../packaging/windows/imports-tools.txt");
+
 /// The size limits, in bytes.
 pub const SHARED_BUDGET: u64 = 3_600_000;
 pub const STATIC_BUDGET: u64 = 12_000_000;
-pub const TOOL_BUDGET: u64 = 6_000_000;
+
+/// The programs of every package: the package that cargo builds, and the size limit in bytes.
+pub const TOOLS: &[(&str, u64)] = &[("eps", 6_000_000), ("engage-sandbox", 9_000_000)];
 
 const DEBIAN_RUST: Need =
     need("Debian's Rust with the sources of its standard library", "rustc-web", &["/usr/bin/rustc", "--version"]);
@@ -157,6 +162,11 @@ impl Target {
     /// Whether the package is for Windows 7 and 8.1.
     pub fn is_windows_7(&self) -> bool {
         self.name.starts_with("win7")
+    }
+
+    /// Returns the name of a program's file.
+    pub fn program(&self, name: &str) -> String {
+        if self.is_windows() { format!("{name}.exe") } else { name.to_owned() }
     }
 
     /// The functions that a Windows library may import.

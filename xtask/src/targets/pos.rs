@@ -140,7 +140,7 @@ fn csharp(target: &Target, nuget: &Path, framework: &str, work: &Path, runner: &
 }
 
 /// Returns a runner that starts assemblies with .NET.
-fn with_dotnet(dotnet: &Path, runner: &Runner) -> Runner {
+pub fn with_dotnet(dotnet: &Path, runner: &Runner) -> Runner {
     let command = [&*dotnet.display().to_string(), "exec"].map(str::to_owned);
     // Without ICU, which not every system has.
     let invariant = ("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT".to_owned(), "1".to_owned());

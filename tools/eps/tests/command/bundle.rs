@@ -98,3 +98,36 @@ fn bundle_of_a_broken_till_says_what_is_broken() {
     assert!(members["operations.json"].contains("EPS_JOURNAL"), "{}", members["operations.json"]);
     assert!(members["doctor.json"].contains("\"fail\""));
 }
+
+#[test]
+fn dates_and_times_of_a_log_are_kept() {
+    let store = Store::open();
+    store.till().close();
+    let log = store.path("till.log");
+    let lines = r#"{"time":"2026-11-25T14:03:59.123Z","event":"request","ms":17}
+2026-11-25 14:03:59 the POS started, the member 19640823-3234 and 196408233234 came"#;
+    std::fs::write(&log, lines).unwrap();
+    let out = store.path("bundle.zip");
+    store.eps(&["bundle", "-o", out.to_str().unwrap(), "--log", log.to_str().unwrap()]).ends(0);
+    let kept = &members(&out)["log.txt"];
+    assert!(kept.contains("2026-11-25T14:03:59.123Z") && kept.contains("\n2026-11-25 14:03:59 the"), "{kept}");
+    assert!(!kept.contains("3234"), "{kept}");
+}
+
+#[cfg(unix)]
+#[test]
+fn bundle_is_private_and_none_is_left_by_a_full_disk() {
+    use std::os::unix::fs::PermissionsExt;
+    let store = Store::open();
+    store.till().close();
+    let out = store.path("bundle.zip");
+    // No file may grow beyond a block: what a full disk does.
+    let mut full = std::process::Command::new("sh");
+    full.args(["-c", r#"trap '' XFSZ; ulimit -f 8; exec "$@""#, "sh", env!("CARGO_BIN_EXE_eps")]);
+    full.arg("--config").arg(store.path("till.json")).args(["bundle", "-o"]).arg(&out);
+    let ended = full.output().unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    assert!(!out.exists(), "a part of a bundle is left");
+    store.eps(&["bundle", "-o", out.to_str().unwrap()]).ends(0);
+    assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+}

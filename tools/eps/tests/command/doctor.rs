@@ -38,6 +38,42 @@ fn each_broken_part_has_its_exit_code_and_action() {
     doctor(&json!({ "journalPath": store.path("foreign.db") })).ends(5).says(&["EPS_JOURNAL"]);
 }
 
+/// The checks of the journal, but the one that says why it does not open.
+const OF_THE_JOURNAL: [&str; 7] = ["owner", "whole", "tenant", "disk", "pending", "review", "unacknowledged"];
+
+#[test]
+fn journal_that_does_not_open_leaves_its_checks_unknown() {
+    let store = Store::open();
+    store.write_config(&json!({ "journalPath": store.path("missing/journal.db") }));
+    let result = store.eps(&["doctor", "--json"]).ends(5).json();
+    assert_eq!((status(&result, "journal"), status(&result, "key")), ("fail", "ok"), "{result:#}");
+    for name in OF_THE_JOURNAL {
+        assert_eq!(status(&result, name), "unknown", "{name}: {result:#}");
+    }
+}
+
+#[test]
+fn log_file_that_cannot_be_written_is_found() {
+    let store = Store::open();
+    store.till().close();
+    let log = store.path("till.log");
+    let doctor = || store.eps(&["doctor", "--offline", "--json"]).json();
+    store.write_config(&json!({ "logFile": log }));
+    assert_eq!(status(&doctor(), "logFile"), "ok");
+    assert!(!log.exists(), "a check makes no file");
+    store.write_config(&json!({ "logFile": store.path("missing/till.log") }));
+    assert_eq!(status(&doctor(), "logFile"), "fail");
+    store.write_config(&json!({ "logFile": store.folder.path() }));
+    assert_eq!(status(&doctor(), "logFile"), "fail");
+    #[cfg(unix)]
+    {
+        assert!(std::process::Command::new("mkfifo").arg(&log).status().unwrap().success());
+        store.write_config(&json!({ "logFile": log }));
+        let run = store.eps(&["doctor", "--offline", "--json"]).ends(1);
+        assert!(run.out.contains("is not a regular file"), "{}", run.out);
+    }
+}
+
 #[test]
 fn pending_purchase_shows_in_the_metrics() {
     let store = Store::open();

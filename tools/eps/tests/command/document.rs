@@ -4,7 +4,7 @@
 use super::support::{COFFEE, GATEWAY_ERROR, LOAD, Run, Store, command, eventually, item};
 use serde_json::json;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Two purchases of the last minutes, and one in manual review.
 fn scene() -> Store {
@@ -59,6 +59,38 @@ fn normal(command: &str, text: &str) -> Vec<String> {
             .filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned))
             .collect(),
     }
+}
+
+/// Returns all pages of the documents.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "md"));
+    files.chain(folders.iter().flat_map(|folder| pages(folder))).collect()
+}
+
+#[test]
+fn every_command_that_a_page_names_is_understood() {
+    let mut commands = 0;
+    for page in pages(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        // Commands in a sentence, and lines of blocks.
+        for line in text.split(['`', '\n']).map(|line| line.trim_start_matches("$ ")) {
+            let Some(line) = line.trim().strip_prefix("eps ") else { continue };
+            let line = line.split(" > ").next().unwrap_or_default();
+            let arguments = arguments(&line.replace(['[', ']'], ""));
+            let arguments = arguments.iter().map(String::as_str).chain(["--help"]);
+            let output = command(&arguments.collect::<Vec<_>>()).output().unwrap();
+            assert!(
+                output.status.success(),
+                "{}: eps {line}\n{}",
+                page.display(),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            commands += 1;
+        }
+    }
+    assert!(commands > 60, "{commands} commands");
 }
 
 #[test]

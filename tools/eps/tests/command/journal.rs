@@ -113,3 +113,28 @@ fn compact_beside_a_running_till_loses_nothing() {
     let operations = operations["operations"].as_array().unwrap();
     assert!(operations.iter().any(|operation| operation["operationId"] == pending.as_str()));
 }
+
+#[test]
+fn journal_of_a_running_or_killed_till_is_not_closed() {
+    let store = Store::open();
+    let till = store.till();
+    buy(&till, COFFEE, "receipt");
+    till.close();
+    drop(till);
+    let is_closed = || store.eps(&["journal", "check", "--json"]).ends(0).json()["isClosed"].clone();
+    assert_eq!(is_closed(), true);
+    // A till that has written nothing since its start.
+    let till = store.till();
+    assert_eq!(is_closed(), false);
+    store.eps(&["journal", "check"]).says(&["in use, or its last program was ended"]);
+    let killed = store.path("killed");
+    std::fs::create_dir(&killed).unwrap();
+    for name in ["journal.db", "journal.db-seal", "journal.db-wal", "journal.db-shm"] {
+        std::fs::copy(store.path(name), killed.join(name)).unwrap();
+    }
+    till.close();
+    drop(till);
+    assert_eq!(is_closed(), true);
+    store.write_config(&json!({ "journalPath": killed.join("journal.db") }));
+    assert_eq!(is_closed(), false, "a copy of the files is that of a killed till");
+}

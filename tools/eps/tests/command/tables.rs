@@ -33,6 +33,9 @@ fn usage_mistakes_end_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("till.json");
     std::fs::write(&path, r#"{"baseUrl":"https://a.voyado.com","userAgent":"A/1","waitMS":1}"#).unwrap();
+    let guess = ["probe", "--as", "x", "--try", "barcodeFields=ean"];
+    eps(&guess).ends(2).says(&["apiMapping in the configuration"]);
+    eps(&["simulate-fleet", "--rate", "0"]).ends(2).says(&["--rate", "1.."]);
     eps(&["list", "--config", path.to_str().unwrap()]).ends(2).says(&["unknown key waitMS"]);
 }
 
