@@ -17,10 +17,12 @@ mod admin;
 pub mod api;
 pub mod api_mapping;
 mod app;
+mod barcode;
 mod browser;
 pub mod certify;
 pub mod clock;
 mod dashboard;
+pub mod effects;
 mod export;
 pub mod fault;
 pub mod http_client;
@@ -37,6 +39,7 @@ pub mod seed;
 mod server;
 mod state_file;
 pub mod store;
+mod till;
 mod tls;
 mod webhook;
 mod world;
@@ -80,6 +83,7 @@ pub struct Builder {
     ca_out: Option<PathBuf>,
     ca_dir: Option<PathBuf>,
     script: Option<Script>,
+    till_journal: Option<PathBuf>,
 }
 
 impl Builder {
@@ -157,6 +161,13 @@ impl Builder {
         self
     }
 
+    /// Sets the journal of the dashboard's till. The default is a file in a temporary directory.
+    #[must_use]
+    pub fn till_journal(mut self, path: &Path) -> Builder {
+        self.till_journal = Some(path.to_owned());
+        self
+    }
+
     /// Starts the sandbox.
     ///
     /// # Panics
@@ -209,6 +220,13 @@ impl Builder {
             .build()?;
         let server = Server::new(Arc::clone(&app), &tls);
         let addresses = (http.local_addr()?, https.local_addr()?);
+        let place = app::Place {
+            http: format!("http://{}", addresses.0),
+            https: format!("https://localhost:{}", addresses.1.port()),
+            ca_file: ca_file.clone(),
+            till_journal: self.till_journal,
+        };
+        let _ = app.place.set(place);
         {
             let _inside = runtime.enter();
             runtime.spawn(server.clone().listen(tokio::net::TcpListener::from_std(http)?, None));
@@ -275,6 +293,7 @@ impl Sandbox {
             ca_out: None,
             ca_dir: None,
             script: None,
+            till_journal: None,
         }
     }
 
