@@ -35,7 +35,8 @@ enum Command {
     /// Runs all tests, as CI does
     Test {
         /// Tests only this target's package: linux-x64, linux-arm64, win-x64, win-x86, here,
-        /// cargo-c; or only these bindings: java, node, pascal, other
+        /// cargo-c; or only these bindings: java, node, pascal, other; or the look of the
+        /// dashboard: dashboard
         #[arg(long)]
         target: Option<String>,
         /// Tests every target's package

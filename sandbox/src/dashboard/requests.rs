@@ -170,7 +170,7 @@ pub(super) fn panel(at: At<'_>, store: &Store, seq: u64) -> Option<Markup> {
             (copy("curl-line", "Copy as curl"))
             (replay(entry, keys[0]))
         }
-        pre #curl-line.quiet-line { (curl_line(entry, &keys)) }
+        pre #curl-line.quiet-line tabindex="0" { (curl_line(entry, &keys)) }
         (facts(entry, &names, earlier))
         (message("Request", "request", &entry.request))
         @if entry.status.is_some() { (message("Response", "response", &entry.response)) }
