@@ -135,7 +135,12 @@ fn each_page_looks_like_its_reference_picture() {
     let update = std::env::var_os("EPS_UPDATE_PICTURES").is_some();
     let mut differ = Vec::new();
     on_each_page(|browser, page| {
-        // What differs from run to run.
+        // What differs from machine to machine, and from run to run.
+        browser.value(
+            "(() => { const sheet = new CSSStyleSheet();
+                sheet.replaceSync('* { font-family: \"DejaVu Sans\" !important } code, pre, pre *, .headers *, .digits { font-family: \"DejaVu Sans Mono\" !important }');
+                document.adoptedStyleSheets = [sheet]; })()",
+        );
         browser.value(
             "document.querySelectorAll('.path code, .took, #start-url, #start-ca, #start-config, .connect + p')
                 .forEach(it => it.style.visibility = 'hidden')",

@@ -166,7 +166,7 @@ pub(super) fn table(caption: &str, heads: &[&str], rows: &[Markup]) -> Markup {
 /// Renders a list that scrolls by itself.
 pub(super) fn list(id: &str, label: &str, content: &Markup) -> Markup {
     html! {
-        div.list id=(id) tabindex="0" role="region" aria-label=(label) { (content) }
+        div.list id=(id) tabindex="0" role="group" aria-label=(label) { (content) }
     }
 }
 

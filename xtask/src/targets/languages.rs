@@ -5,15 +5,15 @@
 use crate::package::consumer::fresh;
 use crate::package::{bindings, from_debug, same_bytes};
 use crate::run::{Result, cargo, output, run};
-use crate::setup::{self, JAVA, NODE, Need, OTHER, PASCAL};
+use crate::setup::{self, DASHBOARD, JAVA, NODE, Need, OTHER, PASCAL};
 
-/// Each target's name, the module of its tests, and its tools. axe-core comes from npm.
+/// Each target's name, the module of its tests, and its tools.
 const LANGUAGES: &[(&str, &str, &[Need])] = &[
     ("java", "more_languages::java", JAVA),
     ("node", "more_languages::node", NODE),
     ("pascal", "more_languages::pascal", PASCAL),
     ("other", "more_languages::other", OTHER),
-    ("dashboard", "dashboard_look", NODE),
+    ("dashboard", "dashboard_look", DASHBOARD),
 ];
 
 /// Tests one language, or the dashboard. Returns false if there is none of this name.
