@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hyper::header::HeaderMap;
 
+use crate::certify::manual::Terminal;
 use crate::ledger::Invalid;
 use crate::log::KeySeen;
 use crate::seed::Seed;
@@ -23,6 +24,8 @@ pub(crate) struct App {
     state_file: Option<Arc<StateFile>>,
     /// Where tills reach the sandbox. It is set before the first request.
     pub place: OnceLock<Place>,
+    /// A certification that a person carries out.
+    pub guide: OnceLock<Arc<Terminal>>,
     /// The tills in the browser, by the key of their store.
     tills: Mutex<BTreeMap<String, Arc<Till>>>,
 }
@@ -67,8 +70,8 @@ impl App {
             let store = Store::new(key, seed.unwrap_or_else(Seed::demo), requests_per_second, state_file.as_ref());
             Arc::new(store.map_err(|invalid| format!("the seed is invalid: {invalid}"))?)
         };
-        let (place, tills) = (OnceLock::new(), Mutex::default());
-        Ok(App { first, more: RwLock::new(more), requests_per_second, state_file, place, tills })
+        let (place, guide, tills) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Ok(App { first, more: RwLock::new(more), requests_per_second, state_file, place, guide, tills })
     }
 
     /// Waits until every change up to now is in the state file. Returns the reason if a write

@@ -194,8 +194,8 @@ pub struct RequestLog {
     /// The bytes of the kept bodies, and the number of the first request whose bodies are kept.
     bodies: usize,
     first_with_bodies: u64,
-    /// The number of times that older entries were removed or put back.
-    changes: u64,
+    /// A new id since older entries were removed or put back; nil: none yet.
+    era: Uuid,
 }
 
 impl RequestLog {
@@ -247,7 +247,7 @@ impl RequestLog {
 
     /// Removes every request and returns them, the oldest first.
     pub(crate) fn take(&mut self) -> VecDeque<RequestEntry> {
-        self.changes += 1;
+        self.era = Uuid::nil();
         self.bodies = 0;
         self.first_with_bodies = self.count + 1;
         std::mem::take(&mut self.entries)
@@ -255,7 +255,7 @@ impl RequestLog {
 
     /// Puts requests back that were taken. Requests that came later stay, up to the limit.
     pub(crate) fn put_back(&mut self, mut taken: VecDeque<RequestEntry>) {
-        self.changes += 1;
+        self.era = Uuid::nil();
         let first_with_bodies = taken.iter().find(|entry| entry.bodies() > 0).map(|entry| entry.seq);
         taken.append(&mut self.entries);
         let excess = taken.len().saturating_sub(RequestLog::LIMIT);
@@ -265,9 +265,12 @@ impl RequestLog {
         self.drop_bodies();
     }
 
-    /// Returns the number of times that older entries were removed or put back.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes
+    /// Returns an id that changes when older entries are removed or put back. No other log has it.
+    pub(crate) fn era(&mut self) -> Uuid {
+        if self.era.is_nil() {
+            self.era = Uuid::new_v4();
+        }
+        self.era
     }
 
     fn entry(&mut self, seq: u64) -> Option<&mut RequestEntry> {

@@ -133,18 +133,12 @@ impl Till {
                 ContactId::parse(id.as_str().unwrap_or_default(), "contactId").map_err(Error::from)
             }),
         };
-        let (member, problem) = match found.and_then(|contact| self.load(&client, contact)) {
+        let (member, problem) = match found.and_then(|contact| load(&client, contact)) {
             Ok(member) => (Some(member), None),
             Err(error) => (None, Some(parse(&error.to_json()))),
         };
         *self.session() = Session { member, problem, ..Session::default() };
         Ok(())
-    }
-
-    fn load(&self, client: &Client, contact: ContactId) -> Result<Member, Error> {
-        let offers = parse(&client.list_items(contact, None)?);
-        let offers = offers.as_array().cloned().unwrap_or_default();
-        Ok(Member { contact, points: points(client, contact), offers })
     }
 
     /// Buys an item for the member on a new receipt.
@@ -272,6 +266,12 @@ impl Till {
 
 fn open(config: &Value) -> Result<Arc<Client>, String> {
     Client::open(&config.to_string()).map(Arc::new).map_err(|error| error.to_string())
+}
+
+fn load(client: &Client, contact: ContactId) -> Result<Member, Error> {
+    let offers = parse(&client.list_items(contact, None)?);
+    let offers = offers.as_array().cloned().unwrap_or_default();
+    Ok(Member { contact, points: points(client, contact), offers })
 }
 
 fn points(client: &Client, contact: ContactId) -> Option<f64> {

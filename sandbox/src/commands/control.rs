@@ -48,6 +48,8 @@ pub enum Command {
     },
     /// Restore the seed and the default settings
     Reset(At),
+    /// Restore the state before the last reset
+    UndoReset(At),
     /// Limit the requests of the key: `10/s` or `off`
     Limit {
         #[command(flatten)]
@@ -112,6 +114,7 @@ pub fn run(command: &Command) -> Result<(), Failed> {
             Ok(())
         }
         Command::Reset(at) => at.send("POST", "/_sandbox/reset", None).map(drop),
+        Command::UndoReset(at) => at.send("POST", "/_sandbox/undo-reset", None).map(drop),
         Command::Limit { at, rate } => {
             at.send("POST", "/_sandbox/limits", Some(&json!({ "requestsPerSecond": limit(rate)? }))).map(drop)
         }

@@ -85,7 +85,7 @@ fn all_active(store: &Store, tls: &Tls) -> Vec<Active> {
         let extent = format!("{:.0} % of the requests, {} so far", rates * 100.0, chaos.applied);
         active.push(Active { class: "trouble", ..Active::new("chaos", "chaos", extent, "chaos", &[]) });
     }
-    for (name, extent) in tls.armed().iter().map(active_certificate) {
+    for (name, extent) in tls.armed().into_iter().map(active_certificate) {
         active
             .push(Active { class: "trouble", ..Active::new("certificates", name, extent, "clear-certificates", &[]) });
     }
@@ -122,7 +122,7 @@ fn active_fault(armed: &ArmedFault) -> Active {
     }
 }
 
-fn active_certificate(fault: &TlsFault) -> (&'static str, String) {
+fn active_certificate(fault: TlsFault) -> (&'static str, String) {
     let name = CERTIFICATES.iter().find(|(_, certificate, _)| *certificate == fault.certificate);
     let extent = match fault.connections {
         0 => "every connection".to_owned(),

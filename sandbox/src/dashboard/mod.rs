@@ -81,7 +81,7 @@ type Page = (State<Arc<App>>, Extension<Arc<Tls>>, ForStore);
 async fn requests_page((State(app), Extension(tls), ForStore(store)): Page, RawQuery(query): RawQuery) -> Response {
     let at = At { key: store.api_key(), tab: Tab::Requests };
     let open = Query::parse(query.as_deref()).get("request").and_then(|seq| seq.parse().ok());
-    let parts = common_parts(&store, &tls);
+    let parts = common_parts(&app, &store, &tls);
     let content = requests::page(at, &store, &app, &parts, open);
     respond(page::shell(at, &app, &parts, &content))
 }
@@ -97,20 +97,20 @@ async fn request_panel(ForStore(store): ForStore, RawQuery(query): RawQuery) -> 
 
 async fn store_page((State(app), Extension(tls), ForStore(store)): Page) -> Response {
     let at = At { key: store.api_key(), tab: Tab::Store };
-    let mut parts = common_parts(&store, &tls);
+    let mut parts = common_parts(&app, &store, &tls);
     parts.extend(store::parts(&store));
     respond(page::shell(at, &app, &parts, &store::page(at, &parts)))
 }
 
 async fn start_page((State(app), Extension(tls), ForStore(store)): Page) -> Response {
     let at = At { key: store.api_key(), tab: Tab::Start };
-    let parts = common_parts(&store, &tls);
+    let parts = common_parts(&app, &store, &tls);
     respond(page::shell(at, &app, &parts, &start::page(at, &app)))
 }
 
 async fn till_page((State(app), Extension(tls), ForStore(store)): Page) -> Response {
     let at = At { key: store.api_key(), tab: Tab::Till };
-    let mut parts = common_parts(&store, &tls);
+    let mut parts = common_parts(&app, &store, &tls);
     parts.extend(till_parts(&app, &store).await);
     respond(page::shell(at, &app, &parts, &till::page(at, &store, &parts)))
 }
@@ -126,20 +126,24 @@ async fn till_parts(app: &Arc<App>, store: &Arc<Store>) -> Parts {
 }
 
 /// Returns the parts that every page has.
-fn common_parts(store: &Store, tls: &Tls) -> Parts {
-    Parts::from([("active", controls::active(store, tls)), ("clock", controls::clock_now(store))])
+fn common_parts(app: &App, store: &Store, tls: &Tls) -> Parts {
+    Parts::from([
+        ("active", controls::active(store, tls)),
+        ("clock", controls::clock_now(store)),
+        ("guide", page::guide(app, store)),
+    ])
 }
 
 /// Returns the changed parts of a page as JSON, and the new requests.
 async fn parts((State(app), Extension(tls), ForStore(store)): Page, RawQuery(query): RawQuery) -> Response {
     let query = Query::parse(query.as_deref());
-    let mut parts = common_parts(&store, &tls);
+    let mut parts = common_parts(&app, &store, &tls);
     let mut body = json!({});
     match Tab::named(query.get("page").unwrap_or_default()) {
         Tab::Requests => {
-            let number = |name: &str| query.get(name).and_then(|number| number.parse().ok()).unwrap_or(0);
-            let open = query.get("open").unwrap_or_default().split(',').filter_map(|seq| seq.parse().ok()).collect();
-            body["log"] = requests::log(&store, number("after"), number("changes"), &open);
+            let get = |name: &str| query.get(name).unwrap_or_default();
+            let open = get("open").split(',').filter_map(|seq| seq.parse().ok()).collect();
+            body["log"] = requests::log(&store, get("after").parse().unwrap_or(0), get("era"), &open);
         }
         Tab::Store => parts.extend(store::parts(&store)),
         Tab::Till => parts.extend(till_parts(&app, &store).await),

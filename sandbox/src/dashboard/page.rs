@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::Time;
 use crate::ledger::Account;
-use crate::store::State;
+use crate::store::{State, Store};
 
 /// The parts of a page that change, by the id of the element that contains each.
 pub(super) type Parts = BTreeMap<&'static str, Markup>;
@@ -91,10 +91,37 @@ pub(super) fn shell(at: At<'_>, app: &App, parts: &Parts, content: &Markup) -> M
                     button.plain popovertarget="reset" { "Reset…" }
                 }
                 div #active.active role="region" aria-label="Active" { (parts["active"]) }
+                div #guide role="region" aria-label="Certification" { (parts["guide"]) }
                 p #toast role="status" {}
                 main { (content) }
                 (reset(at))
             }
+        }
+    }
+}
+
+/// Renders what a person at a real till is to do for a certification.
+pub(super) fn guide(app: &App, store: &Store) -> Markup {
+    let Some(guide) = app.guide.get().map(|terminal| terminal.guide()) else { return html! {} };
+    let at = At { key: store.api_key(), tab: Tab::Requests };
+    html! {
+        p { b { "Certification, scenario " (guide.scenario) } }
+        @if let [first, rest @ ..] = &guide.told[..] {
+            p { (first) }
+            @if !rest.is_empty() { pre #told tabindex="0" { (rest.join("\n")) } }
+        }
+        @if let Some(question) = &guide.question {
+            form method="post" action=(at.form("guide")) {
+                input type="hidden" name="question" value=(question.number);
+                p #question { (question.text.replace("Press Enter", "Click")) }
+                div.row {
+                    @for (typed, means) in question.answers {
+                        button id={ "answer-" (typed) } name="answer" value=(typed) { (means) }
+                    }
+                }
+            }
+        } @else {
+            p.quiet { "Waiting for the till." }
         }
     }
 }

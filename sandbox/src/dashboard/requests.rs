@@ -133,17 +133,16 @@ fn till(entry: &RequestEntry) -> String {
     }
 }
 
-/// Returns the requests after one, and those of `open`, as JSON: all of them if older requests were
-/// removed or put back since `changes`.
-pub(super) fn log(store: &Store, after: u64, changes: u64, open: &BTreeSet<u64>) -> Value {
+/// Returns the requests after one, and those of `open`, as JSON: all of them if the log has another
+/// era.
+pub(super) fn log(store: &Store, after: u64, era: &str, open: &BTreeSet<u64>) -> Value {
     let state = &mut *store.state();
     let names = names(state);
-    let now = state.log.changes();
-    let after = if changes == now { after } else { 0 };
+    let now = state.log.era().to_string();
+    let after = if era == now { after } else { 0 };
     let entries = state.log.entries().iter();
-    let first = state.log.entries().front().map_or(0, |entry| entry.seq);
     let wanted = entries.filter(|entry| entry.seq > after || open.contains(&entry.seq));
-    json!({ "changes": now, "first": first, "rows": wanted.map(|entry| row(entry, &names)).collect::<Value>() })
+    json!({ "era": now, "rows": wanted.map(|entry| row(entry, &names)).collect::<Value>() })
 }
 
 /// Renders the panel of a request.

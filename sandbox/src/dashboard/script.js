@@ -63,7 +63,7 @@
     let held = []; // requests that wait, so that no row moves
     let shown = []; // the matching requests, the newest first
     const open = new Set(); // requests without a response
-    let changes = 0;
+    let era = "";
     let pointer = false;
     let current = 0; // the request in the panel
     let focused = 0; // the row of the keyboard
@@ -145,10 +145,11 @@
     }
 
     function take(log) {
-      if (log.changes !== changes) {
-        [all, held, changes] = [[], [], log.changes];
+      if (log.era !== era) {
+        // Another log: the store was reset, or the sandbox has started again.
+        if (era && current) close();
+        [all, held, era] = [[], [], log.era];
         open.clear();
-        if (current) close();
       }
       if (log.rows.length === 0 && held.length === 0) {
         if (all.length === 0) select();
@@ -176,7 +177,7 @@
 
     function query() {
       const last = held.at(-1) ?? all.at(-1);
-      return `&after=${last?.n ?? 0}&changes=${changes}&open=${[...open].slice(-100).join(",")}`;
+      return `&after=${last?.n ?? 0}&era=${era}&open=${[...open].slice(-100).join(",")}`;
     }
 
     // --- The panel ---

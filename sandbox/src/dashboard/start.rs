@@ -21,12 +21,15 @@ pub(super) fn page(at: At<'_>, app: &App) -> Markup {
 pub(super) fn first_steps(at: At<'_>, app: &App) -> Markup {
     html! {
         h2 { "No request yet" }
-        p { "Point a till at this sandbox, or sell with the " a href=(at.address("/_sandbox/dashboard/till")) { "till in the browser" } "." }
+        @if app.guide.get().is_none() { p { "Point a till at this sandbox, or sell with the " a href=(at.address("/_sandbox/dashboard/till")) { "till in the browser" } "." } }
         (connect(at, app))
     }
 }
 
 fn connect(at: At<'_>, app: &App) -> Markup {
+    if app.guide.get().is_some() {
+        return html! { p { "The certification at the top of the page names the configuration of the till." } };
+    }
     let Some(place) = app.place.get() else { return html! {} };
     let ca = place.ca_file.display().to_string();
     let rows = [("URL", "url", &place.https), ("Root certificate", "ca", &ca), ("API key", "key", &at.key.to_owned())];
