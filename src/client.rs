@@ -277,7 +277,7 @@ impl Client {
     /// Returns the last known state of an operation: the operation object.
     pub fn get_operation(&self, id: OperationId) -> Result<Vec<u8>> {
         self.check_open()?;
-        Ok(api::operation(&self.runtime.get(id)?, &self.config))
+        Ok(api::operation(&self.runtime.get(id, None)?, &self.config))
     }
 
     /// Queries every pending outcome now: `{"resolved": n, "pending": n}`. Options: `waitMs`.

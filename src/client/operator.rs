@@ -28,10 +28,10 @@ impl Client {
     /// `waitMs`.
     pub fn resolve_operation(&self, id: OperationId, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
-        self.runtime.get(id)?;
         let options = self.options(options)?;
         let limit = options.scope.limit();
         options.fields.finish()?;
+        self.runtime.get(id, Some(limit.remaining()))?;
         let (resolved, pending) = self.runtime.resolve_pending(Some(id), &limit)?;
         Ok(api::to_json(&Resolution { resolved, pending }))
     }

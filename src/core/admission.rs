@@ -88,6 +88,13 @@ pub(crate) fn admit(
             let message = "an operation with this reference is pending or not acknowledged for another contact; wait for its outcome and acknowledge it, or use another reference for another sale";
             return Err(conflict(Code::ReferenceConflict, message, other));
         }
+        // The configuration may have changed between two presses of one sale.
+        let pending_elsewhere =
+            |other: &&Intent| !rules.is_ours(other) && !other.state.is_final() && !other.is_acknowledged();
+        if let Some(other) = candidates.by_reference.iter().find(pending_elsewhere) {
+            let message = "an operation with this reference is pending for another tenant; open the journal with that tenant's configuration, or have a person review and acknowledge it";
+            return Err(conflict(Code::ReferenceConflict, message, other));
+        }
         let in_use = |other: &&Intent| {
             rules.is_ours(other) && other.id() != ours.id() && !other.state.is_final() && !other.needs_review()
         };
@@ -428,7 +435,12 @@ mod tests {
         assert!(matches!(admitted(declined), Ok(Admission::New(_))));
         let pending = stored(purchase(1), Some("a"), IntentState::InDoubt, Code::Pending);
         let foreign = Intent { tenant: Some("other".into()), ..pending };
-        assert!(matches!(admitted(foreign), Ok(Admission::New(_))), "another tenant's reference");
+        assert!(admitted(foreign.clone()).unwrap_err().code() == Code::ReferenceConflict, "pending for another tenant");
+        let reviewed = Intent { acknowledged_at: Some(1), ..foreign.clone() };
+        let completed = Intent { state: IntentState::Completed, ..foreign };
+        for other in [reviewed, completed] {
+            assert!(matches!(admitted(other), Ok(Admission::New(_))), "another tenant's reference");
+        }
     }
 
     const CLOCKS_OF_ENGAGE: Clocks = Clocks { engage: Some((7_000, 7_100)), ..CLOCKS };

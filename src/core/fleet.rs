@@ -119,6 +119,11 @@ impl Till {
         self.end(job, next, now);
     }
 
+    /// Takes the reply to a sale. It changes the till's pace.
+    pub fn on_sale(&mut self, reply: Reply, now: Duration, random: u64) {
+        self.note_rate(reply, now, random);
+    }
+
     fn end(&mut self, job: ResolveJob, next: Next, now: Duration) {
         if next.intent.state.is_final() {
             self.intents.remove(&job.id);

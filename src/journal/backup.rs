@@ -293,12 +293,12 @@ mod tests {
         assert_eq!(open(&copy, "").map(drop).unwrap_err().code(), Code::JournalCopy);
         let reader = open(&copy, r#","journalRole":"copy""#).unwrap();
         assert_eq!(reader.unacknowledged().unwrap().len(), 1);
-        assert_eq!(reader.pending().unwrap(), []);
+        assert_eq!(reader.pending(None).unwrap(), []);
         assert_eq!(reader.save(&purchase(), Durability::Synced).unwrap_err().code(), Code::JournalCopy);
         reader.close();
         let live = open(&copy, r#","journalRole":"takeOver""#).unwrap();
         assert!(live.incomplete_before().is_some());
-        assert_eq!(live.pending().unwrap().len(), 1);
+        assert_eq!(live.pending(None).unwrap().len(), 1);
         assert!(live.save(&purchase(), Durability::Synced).unwrap());
         live.close();
         assert_eq!(open(&copy, "").unwrap().unacknowledged().unwrap().len(), 2);

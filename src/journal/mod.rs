@@ -293,8 +293,13 @@ impl Journal {
     /// As [`Journal::save`], for a caller that must not wait for a disk that hangs. After a
     /// time-out the write may still be made.
     pub fn save_within_wait(&self, intent: &Intent, durability: Durability) -> Result<bool> {
+        self.save_within(intent, durability, self.wait.max(files::LOCK_WAIT))
+    }
+
+    /// As [`Journal::save_within_wait`], for a call with a wait of its own.
+    pub fn save_within(&self, intent: &Intent, durability: Durability, limit: Duration) -> Result<bool> {
         let intent = intent.clone();
-        self.write_within_wait(durability, move |connection, state| write(connection, &intent, state))
+        self.write_within(limit, durability, move |connection, state| write(connection, &intent, state))
     }
 
     /// Does some writing in one transaction, in the place of a caller that must not wait for a disk
@@ -304,9 +309,18 @@ impl Journal {
         durability: Durability,
         writing: impl Fn(&Connection, &mut State) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.write_within(self.wait.max(files::LOCK_WAIT), durability, writing)
+    }
+
+    fn write_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        durability: Durability,
+        writing: impl Fn(&Connection, &mut State) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let Some(helper) = &self.writing else { return self.content.write_with(durability, writing) };
         let content = self.content.clone();
-        helper.call(self.wait.max(files::LOCK_WAIT), move || content.write_with(durability, writing))?
+        helper.call(limit, move || content.write_with(durability, writing))?
     }
 
     /// Makes a checkpoint when the write-ahead log has grown, or when nothing was written for a
@@ -317,7 +331,12 @@ impl Journal {
     }
 
     pub fn get(&self, id: OperationId) -> Result<Option<Intent>> {
-        self.read(move |connection| find(connection, id))
+        self.get_within(id, self.wait)
+    }
+
+    /// As [`Journal::get`], for a call with a wait of its own.
+    pub fn get_within(&self, id: OperationId, limit: Duration) -> Result<Option<Intent>> {
+        self.read_within(limit, move |connection| find(connection, id))
     }
 
     /// Returns everything that is pending or not acknowledged, oldest first, also another tenant's.
@@ -328,8 +347,8 @@ impl Journal {
     }
 
     /// Returns the ids of this tenant's pending operations, those that are due first first, with
-    /// the member of a purchase.
-    pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
+    /// the member of a purchase. `limit`: the wait of a call that has its own.
+    pub fn pending(&self, limit: Option<Duration>) -> Result<Vec<(OperationId, Option<ContactId>)>> {
         if self.content.is_copy {
             return Ok(Vec::new());
         }
@@ -341,7 +360,7 @@ impl Journal {
             Ok::<_, rusqlite::Error>((OperationId::from_uuid(row.get(0)?), contact))
         };
         let tenant = self.content.tenant.clone();
-        self.read(move |connection| {
+        self.read_within(limit.unwrap_or(self.wait), move |connection| {
             let read = || {
                 let mut statement = connection.prepare_cached(sql)?;
                 let mut rows = statement.query((tenant,))?;
@@ -358,11 +377,11 @@ impl Journal {
 
     /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or
     /// it was redeemed before.
-    pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent) -> Result<bool> {
+    pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent, limit: Duration) -> Result<bool> {
         let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
                    AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
         let values = (reward.uuid(), purchase.id().uuid(), integer(purchase.recorded_at));
-        self.read(move |connection| {
+        self.read_within(limit, move |connection| {
             connection
                 .prepare_cached(sql)
                 .and_then(|mut statement| statement.exists(values))
@@ -848,7 +867,7 @@ mod tests {
         std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(64 << 10).unwrap();
         let write = || journal.content.write_with(Durability::Synced, |_, _| Ok(()));
         assert_eq!(write().unwrap_err().code(), Code::JournalReplaced);
-        assert_eq!(journal.pending().unwrap_err().code(), Code::JournalReplaced);
+        assert_eq!(journal.pending(None).unwrap_err().code(), Code::JournalReplaced);
         journal.close();
     }
 }

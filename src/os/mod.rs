@@ -1,5 +1,6 @@
 //! Calls of the operating system that no library in use offers as safe code. One file a call.
 
+mod acknowledgement;
 mod file_io;
 mod fork;
 mod free_space;
@@ -9,6 +10,7 @@ mod process_end;
 mod signals;
 mod unload;
 
+pub(crate) use acknowledgement::limit_unacknowledged;
 pub(crate) use file_io::{read_at, write_at};
 pub(crate) use fork::{is_forked, watch_forks};
 pub(crate) use free_space::free_bytes;

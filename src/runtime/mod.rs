@@ -37,6 +37,7 @@ use reward_snapshots::RewardSnapshots;
 use serde_json::value::RawValue;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use waiter::WaitResult;
 
 /// A list of items that is larger is not kept, in bytes.
@@ -144,7 +145,7 @@ impl Runtime {
     /// Queries the status of every pending operation now, or of one. Returns how many are resolved
     /// and how many still pending.
     pub fn resolve_pending(&self, only: Option<OperationId>, limit: &WaitLimit<'_>) -> Result<(usize, usize)> {
-        let waiters = self.executor()?.request_status_queries(only)?;
+        let waiters = self.executor()?.request_status_queries(only, limit)?;
         let (mut resolved, mut pending) = (0, 0);
         for waiter in waiters {
             match waiter.wait(limit) {
@@ -163,9 +164,9 @@ impl Runtime {
         self.executor()?.unacknowledged()
     }
 
-    /// Returns an operation.
-    pub fn get(&self, id: OperationId) -> Result<Intent> {
-        self.executor()?.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))
+    /// Returns an operation. `limit`: the wait of a call that has its own.
+    pub fn get(&self, id: OperationId, limit: Option<Duration>) -> Result<Intent> {
+        self.executor()?.get(id, limit)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))
     }
 
     /// Acknowledges an operation. A second call changes nothing.
@@ -220,7 +221,7 @@ impl Runtime {
     /// Finds the reward that a purchase gave: [`FoundReward`] as JSON.
     pub fn find_reward(&self, id: OperationId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let executor = self.executor()?;
-        let intent = self.get(id)?;
+        let intent = self.get(id, Some(call.remaining()))?;
         let Operation::Purchase(purchase) = intent.operation else {
             return Err(intent.operation.named_in(Error::of(Code::NotAPurchase)));
         };
@@ -232,7 +233,7 @@ impl Runtime {
         let (raws, rewards): (Vec<&RawValue>, Vec<Reward>) = self.engage.read_rewards(&list).into_iter().unzip();
         // Without the journal's word a reward counts as free, which can only make the result
         // ambiguous.
-        let is_taken = |reward| executor.journal.is_taken(reward, &intent).unwrap_or(false);
+        let is_taken = |reward| executor.journal.is_taken(reward, &intent, call.remaining()).unwrap_or(false);
         let (certainty, places) = granted_reward::choose(&grant, intent.rewards_before.as_deref(), &rewards, is_taken);
         let certain = !matches!(certainty, Certainty::Ambiguous | Certainty::None);
         let found = places.first().copied().filter(|_| certain);
@@ -241,7 +242,7 @@ impl Runtime {
             let with_reward = Intent { reward: assignment, revision: intent.revision + 1, ..intent };
             // For a reprint. If another writer or a power cut undoes this write, the reward is
             // found again.
-            let _ = executor.journal.save(&with_reward, Durability::Buffered);
+            let _ = executor.journal.save_within(&with_reward, Durability::Buffered, call.remaining());
         }
         let reward = found.map(|at| raws[at]);
         Ok(api::to_json(&FoundReward {

@@ -23,6 +23,10 @@ pub(crate) struct WaitLimit<'a> {
 }
 
 impl WaitLimit<'_> {
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// Whether the wait is over.
     pub fn is_over(&self) -> bool {
         self.is_cancelled() || Instant::now() >= self.deadline

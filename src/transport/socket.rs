@@ -8,6 +8,7 @@ use super::call::Call;
 #[cfg(unix)]
 use super::call::SLICE;
 use super::context::{NetworkError, RequestContext};
+use crate::os::limit_unacknowledged;
 use crate::rt::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec};
 #[cfg(unix)]
@@ -27,10 +28,9 @@ const KEEPALIVE_TIME: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// The connection is closed after this number of probes without a reply.
 const KEEPALIVE_PROBES: u32 = 3;
-/// A connection whose data is not acknowledged for this time is closed: the time that the probes
-/// of an idle one take. Linux only.
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(30);
+/// A connection whose data is not acknowledged for this time is closed. A purchase is then queried
+/// and repeated on another one, within the wait of a cashier.
+const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -197,8 +197,7 @@ fn wait_by_slices(raw: &Raw) -> io::Result<()> {
 fn detect_dead_peer(raw: &Raw) {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
     let _ = raw.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES));
-    #[cfg(target_os = "linux")]
-    let _ = raw.set_tcp_user_timeout(Some(UNACKNOWLEDGED_LIMIT));
+    let _ = limit_unacknowledged(raw, UNACKNOWLEDGED_LIMIT);
 }
 
 fn begin_connect(address: SocketAddr) -> io::Result<Raw> {

@@ -8,18 +8,23 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 /// The till in a folder for compiled programs that lives as long as the test process.
-static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = build_folder().join("till");
+static BUILT: LazyLock<PathBuf> = LazyLock::new(|| link("tests/support/till.c"));
+
+/// Compiles a C file of the repository and links it with this build's shared library, in a folder
+/// of its own.
+pub fn link(source: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let name = Path::new(source).file_stem().unwrap();
+    let folder = build_folder().join(name);
     std::fs::create_dir_all(&folder).unwrap();
     // The library's own name, which the linked programs look up.
     let library = shared_library();
     let soname = folder.join("libengage_point_shop.so.1");
     replace(&soname, |fresh| std::os::unix::fs::symlink(&library, fresh).unwrap());
-    let till = folder.join("till");
-    replace(&till, |fresh| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = folder.join(name);
+    replace(&program, |fresh| {
         compile(
-            &root.join("tests/support/till.c"),
+            &root.join(source),
             fresh,
             &[
                 "-I",
@@ -32,8 +37,8 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
             ],
         );
     });
-    till
-});
+    program
+}
 
 /// Returns the compiled till.
 pub fn till() -> &'static Path {

@@ -106,6 +106,9 @@ enum Command {
     },
     /// Measures the library against other HTTP clients, and writes docs/performance.md
     Bench {
+        /// Only measures one part, and shows it
+        #[arg(value_enum, conflicts_with_all = ["gate", "record"])]
+        part: Option<bench::Part>,
         /// Makes a few runs instead of many, and writes nothing
         #[arg(long)]
         quick: bool,
@@ -164,7 +167,8 @@ fn main() -> ExitCode {
         Command::StaticLibrary { archive, into } => {
             static_library::close(&archive, &into, static_library::Binutils { prefix: "" })
         }
-        Command::Bench { gate: false, record: false, quick, runs } => bench::run(quick, runs),
+        Command::Bench { part: Some(part), quick, .. } => bench::run_part(part, quick),
+        Command::Bench { gate: false, record: false, quick, runs, .. } => bench::run(quick, runs),
         Command::Bench { record, .. } => bench::run_gate(record),
         Command::Abi { command: Abi::Record } => abi::record(),
         Command::Abi { command: Abi::Check { library } } => abi::check(library.as_deref()),

@@ -64,7 +64,7 @@ impl Executor {
     ) {
         waiter.mark_existing();
         // A completion may have been reported, and stored since.
-        let newer = if intent.state.is_final() { None } else { self.get(intent.id()).ok().flatten() };
+        let newer = if intent.state.is_final() { None } else { self.get(intent.id(), None).ok().flatten() };
         let intent = newer.or_else(|| completions.get(&intent.id()).cloned()).unwrap_or(intent);
         waiter.notify(&intent);
         if !intent.state.is_final() {

@@ -14,7 +14,7 @@ mod status_queries;
 
 use super::Journal;
 use super::notifier::{Notifier, Notify};
-use super::waiter::{Until, Waiter};
+use super::waiter::{Until, WaitLimit, Waiter};
 use crate::config::Config;
 use crate::core::admission::Command;
 use crate::core::clock::{Clocks, Limits, Observation};
@@ -116,7 +116,7 @@ impl Executor {
         log: Arc<Log>,
         stats: Arc<Stats>,
     ) -> Result<Arc<Self>> {
-        let pending = journal.pending()?;
+        let pending = journal.pending(None)?;
         if journal.fact(OWN_HISTORY)?.is_some_and(|origin| origin == config.base_url.origin()) {
             engage.note_own_history();
         }
@@ -195,8 +195,12 @@ impl Executor {
 
     /// Requests a status query of every pending intent or of one, one a member, within the budget
     /// of requested queries. Returns a waiter for each intent.
-    pub fn request_status_queries(self: &Arc<Self>, only: Option<OperationId>) -> Result<Vec<Arc<Waiter>>> {
-        let mut pending = self.journal.pending()?;
+    pub fn request_status_queries(
+        self: &Arc<Self>,
+        only: Option<OperationId>,
+        limit: &WaitLimit<'_>,
+    ) -> Result<Vec<Arc<Waiter>>> {
+        let mut pending = self.journal.pending(Some(limit.remaining()))?;
         pending.retain(|(id, _)| only.is_none_or(|only| only == *id));
         let now = self.monotonic();
         let mut scheduler = self.lock();
@@ -320,7 +324,7 @@ impl Executor {
             Job::Scan => {
                 let pending = catch_unwind(AssertUnwindSafe(|| {
                     self.prune();
-                    self.journal.pending()
+                    self.journal.pending(None)
                 }));
                 let now = self.monotonic();
                 let mut scheduler = self.lock();

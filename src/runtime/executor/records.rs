@@ -10,13 +10,18 @@ use crate::core::machine::{self, Next};
 use crate::journal::{Backup, Filter};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 impl Executor {
     /// Returns an operation, if the journal holds it.
-    pub fn get(&self, id: OperationId) -> Result<Option<Intent>> {
+    pub fn get(&self, id: OperationId, limit: Option<Duration>) -> Result<Option<Intent>> {
         // In this order: a write in between is then found in the journal.
         let reported = self.reported(id);
-        match self.journal.get(id) {
+        let stored = match limit {
+            Some(limit) => self.journal.get_within(id, limit),
+            None => self.journal.get(id),
+        };
+        match stored {
             Ok(stored) => Ok(newer(reported, stored)),
             // A journal that fails hides no completion that was reported.
             Err(error) => reported.map(Some).ok_or(error),

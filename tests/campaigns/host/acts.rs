@@ -65,6 +65,11 @@ static FREEZE: LazyLock<PathBuf> = LazyLock::new(|| {
     made
 });
 
+/// Returns the disk that can be frozen, to be preloaded.
+pub fn freeze() -> &'static Path {
+    &FREEZE
+}
+
 /// The acts. The last argument is the till's process.
 const ACTS: &[Act] = &[
     ("nothing", |_, _, _, _| {}),

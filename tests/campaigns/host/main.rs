@@ -5,6 +5,7 @@
 mod acts;
 mod damage;
 mod fixture;
+mod frozen;
 mod losses;
 mod places;
 #[path = "../../support/random.rs"]

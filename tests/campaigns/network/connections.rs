@@ -63,6 +63,22 @@ fn dead_preconnected_connection_costs_no_call() {
     }
 }
 
+/// A wireless line that carries nothing any more: the request into it is repeated on another
+/// connection within the time that the system waits for an acknowledgement.
+#[test]
+fn purchase_into_a_black_hole_completes_before_its_timeout() {
+    let _alone = alone();
+    let store = Store::open();
+    let proxy = Proxy::start(upstream(&store));
+    let base_url = format!("https://localhost:{}", proxy.address.port());
+    let client = store.client_with(&json!({ "baseUrl": base_url, "requestTimeoutMs": 300_000 }));
+    client.list_items(ASTRID, None).unwrap();
+    proxy.end_all(Kind::Hole);
+    let bought = buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 200_000 })).unwrap();
+    assert_eq!(bought["outcome"], "completed", "{bought}");
+    assert_eq!((store.posts(), store.deductions().len()), (1, 1));
+}
+
 #[test]
 fn open_and_close_with_hanging_connect_return_at_once() {
     let _alone = alone();

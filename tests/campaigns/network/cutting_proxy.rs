@@ -3,13 +3,15 @@
 //! without a plan passes unchanged.
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use socket2::SockRef;
+use socket2::{SockFilter, SockRef};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// `BPF_RET | BPF_K` with 0: the kernel drops each segment before TCP sees it.
+const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
 /// The interval at which a connection checks for an order.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
@@ -28,6 +30,8 @@ pub enum Kind {
     Reset,
     /// The bytes are held until [`Proxy::release`], and the other direction goes on.
     Stall,
+    /// No byte comes through any more, and none is acknowledged. The ends are not informed.
+    Hole,
 }
 
 /// The break of one connection at byte `after` + 1 of one direction.
@@ -202,6 +206,7 @@ fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &
         drop(order);
         match ordered {
             Some(Kind::Reset) => return reset(&ends),
+            Some(Kind::Hole) => swallow(link, client),
             Some(_) => return Ok(()),
             None => {}
         }
@@ -244,6 +249,7 @@ fn carry(link: &Mutex<Link>, strikes: &AtomicBool, client: &TcpStream, server: &
                     }
                     Some(Kind::Reset) => return reset(&ends),
                     Some(Kind::Stall) => direction.held = Some(bytes[passed..].to_vec()),
+                    Some(Kind::Hole) => swallow(link, client),
                 }
             }
         }
@@ -262,6 +268,15 @@ fn admit(link: &mut Link, strikes: &AtomicBool, at: usize, bytes: &[u8]) -> (usi
     strikes.store(true, Ordering::SeqCst);
     link.plan = None;
     (plan.after - before, Some(plan.kind))
+}
+
+/// Keeps a connection open that carries nothing, as long as the test's process lives.
+fn swallow(link: &Mutex<Link>, client: &TcpStream) -> ! {
+    SockRef::from(client).attach_filter(&[DROP_ALL]).unwrap();
+    link.lock().unwrap().ended = true;
+    loop {
+        std::thread::park();
+    }
 }
 
 /// Makes a close send an RST.

@@ -103,7 +103,7 @@ macro_rules! carry_out {
             6 => format!("{:?}", journal.get(operation(&mut rng).id()).as_ref().map_err(code)),
             7 => {
                 // The order of equal times is the index's own.
-                let pending = journal.pending().map(|mut pending| {
+                let pending = journal.pending(None).map(|mut pending| {
                     pending.sort();
                     pending
                 });
@@ -123,7 +123,7 @@ macro_rules! carry_out {
                     Duration::from_millis(30),
                 );
                 let peeked = peeked.map(|result| result.map_err(|error| error.code()).err());
-                let taken = journal.is_taken(reward, &purchase);
+                let taken = journal.is_taken(reward, &purchase, Duration::from_secs(60));
                 let redeemed = journal.redeems(reward);
                 format!(
                     "{:?} {:?} {peeked:?} {candidates}",

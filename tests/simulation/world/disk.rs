@@ -355,6 +355,14 @@ impl Journal {
         self.save(intent, durability)
     }
 
+    pub fn save_within(&self, intent: &Intent, durability: Durability, _limit: Duration) -> Result<bool> {
+        self.save(intent, durability)
+    }
+
+    pub fn get_within(&self, id: OperationId, _limit: Duration) -> Result<Option<Intent>> {
+        self.get(id)
+    }
+
     fn alive(&self) -> Result<()> {
         if state::is_dead(self.process) { Err(failed()) } else { Ok(()) }
     }
@@ -558,7 +566,7 @@ impl Journal {
         })
     }
 
-    pub fn pending(&self) -> Result<Vec<(OperationId, Option<ContactId>)>> {
+    pub fn pending(&self, _limit: Option<Duration>) -> Result<Vec<(OperationId, Option<ContactId>)>> {
         self.read(|disk| {
             let is_of_tenant = |it: &Intent| it.tenant.as_deref() == Some(&self.tenant);
             let pending =
@@ -633,7 +641,7 @@ impl Journal {
         Ok(())
     }
 
-    pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent) -> Result<bool> {
+    pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent, _limit: Duration) -> Result<bool> {
         self.read(|disk| {
             disk.records.values().filter(|intent| intent.id() != purchase.id()).any(|intent| match intent.operation {
                 Operation::Purchase(_) => intent.reward == Some(reward),

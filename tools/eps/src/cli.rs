@@ -209,6 +209,9 @@ pub struct Fleet {
     /// How long the outage goes on after the start, in s
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub outage_s: u64,
+    /// A sale of each till every S seconds, for 15 minutes after the start; 0: none
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub sale_every_s: u64,
     /// The values of startupJitterMs to compare
     #[arg(long, value_name = "MS", value_delimiter = ',', default_values_t = [0, 30_000, 300_000])]
     pub startup_jitter_ms: Vec<u64>,

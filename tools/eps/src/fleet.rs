@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// How long a request takes, and how long one without a response.
 const LATENCY: Duration = Duration::from_millis(100);
+/// So long after the start the tills sell.
+const SELLING: Duration = Duration::from_secs(900);
 /// A simulation ends here, whatever is pending.
 const LIMIT: Duration = Duration::from_secs(86_400);
 
@@ -36,6 +38,9 @@ pub struct Outcome {
     /// When half, 99 % and all of the purchases were resolved, in ms.
     pub resolved_ms: [Option<u64>; 3],
     pub pending: usize,
+    pub sales: u64,
+    /// Sales whose first request got a 429.
+    pub sales_hit: u64,
 }
 
 impl Outcome {
@@ -49,6 +54,7 @@ impl Outcome {
             "startupJitterMs": self.jitter_ms, "requests": self.requests.iter().map(|it| u64::from(*it)).sum::<u64>(),
             "peakRequestsPerSecond": self.peak(), "rateLimited": self.rate_limited, "halfResolvedMs": half,
             "99PercentResolvedMs": most, "allResolvedMs": all, "pending": self.pending,
+            "sales": self.sales, "salesRateLimited": self.sales_hit,
         })
     }
 }
@@ -70,6 +76,8 @@ enum Event {
     Act,
     Query(Request, Reply),
     Attempt(Request, Reply),
+    /// A sale, whose own repeat is not simulated.
+    Sale,
 }
 
 /// Engage's limit, counted by the second as its pages state it.
@@ -118,8 +126,12 @@ pub fn simulate(fleet: &Fleet, rules: &RetryRules, request_timeout: Duration) ->
         if let Some(due) = till.next_due() {
             push(&mut queue, &mut events, due, at, Event::Act);
         }
+        if let Some(phase) = random.next().checked_rem(fleet.sale_every_s * 1_000) {
+            push(&mut queue, &mut events, Duration::from_millis(phase), at, Event::Sale);
+        }
         tills.push(till);
     }
+    let (mut sales, mut sales_hit) = (0, 0);
     let total = fleet.tills * fleet.pending;
     let (mut resolved, mut times) = (0, [None; 3]);
     let limits = [total.div_ceil(2), (total * 99).div_ceil(100), total];
@@ -138,6 +150,16 @@ pub fn simulate(fleet: &Fleet, rules: &RetryRules, request_timeout: Duration) ->
                 }
             }
             Some(Event::Attempt(request, reply)) => till.on_attempt(request, reply, now, random.next()),
+            Some(Event::Sale) => {
+                let (reply, _) = engage.reply(now);
+                till.on_sale(reply, now, random.next());
+                sales += 1;
+                sales_hit += u64::from(reply == Reply::RateLimited);
+                let next = now + Duration::from_secs(fleet.sale_every_s);
+                if next < SELLING {
+                    push(&mut queue, &mut events, next, at, Event::Sale);
+                }
+            }
             Some(Event::Act) | None => {}
         }
         while let Some(request) = till.act(now) {
@@ -160,6 +182,8 @@ pub fn simulate(fleet: &Fleet, rules: &RetryRules, request_timeout: Duration) ->
         rate_limited: engage.rate_limited,
         resolved_ms: times,
         pending: total - resolved,
+        sales,
+        sales_hit,
     }
 }
 
@@ -203,8 +227,10 @@ pub fn run(config: Option<&Path>, fleet: &Fleet, output: Output) -> Result<Repor
 }
 
 fn table(outcomes: &[Outcome], output: Output) -> String {
-    let heads = ["STARTUPJITTERMS", "PEAK/S", "429S", "HALF", "99 %", "ALL"];
-    let mut table = Table::new(0, &heads);
+    let heads = ["STARTUPJITTERMS", "PEAK/S", "429S", "HALF", "99 %", "ALL", "SALES HIT"];
+    let selling = outcomes.iter().any(|outcome| outcome.sales > 0);
+    let columns = heads.len() - usize::from(!selling);
+    let mut table = Table::new(0, &heads[..columns]);
     for outcome in outcomes {
         let [half, most, all] = outcome.resolved_ms.map(|time| time.map_or_else(|| "never".into(), span));
         let cells = [
@@ -214,8 +240,9 @@ fn table(outcomes: &[Outcome], output: Output) -> String {
             half,
             most,
             all,
+            format!("{} of {}", outcome.sales_hit, outcome.sales),
         ];
-        table.push(cells, None);
+        table.push(cells.into_iter().take(columns), None);
     }
     table.render(output)
 }
@@ -225,7 +252,16 @@ mod tests {
     use super::*;
 
     fn outcome(jitter: u64, tills: usize, rate: u32, outage_s: u64) -> Outcome {
-        let fleet = Fleet { tills, pending: 1, rate, outage_s, startup_jitter_ms: vec![jitter], seed: 1, svg: None };
+        let fleet = Fleet {
+            tills,
+            pending: 1,
+            rate,
+            outage_s,
+            sale_every_s: 60,
+            startup_jitter_ms: vec![jitter],
+            seed: 1,
+            svg: None,
+        };
         let rules = RetryRules {
             schedule_ms: vec![10_000, 30_000, 60_000, 300_000],
             startup_jitter_ms: jitter,

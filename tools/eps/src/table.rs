@@ -19,8 +19,8 @@ impl Table {
         Self { rows: vec![(heads.iter().map(|head| (*head).to_owned()).collect(), Some(Colour::Dim))], flexible }
     }
 
-    pub fn push<const N: usize>(&mut self, cells: [String; N], colour: Option<Colour>) {
-        self.rows.push((cells.into(), colour));
+    pub fn push(&mut self, cells: impl IntoIterator<Item = String>, colour: Option<Colour>) {
+        self.rows.push((cells.into_iter().collect(), colour));
     }
 
     pub fn render(&self, output: Output) -> String {

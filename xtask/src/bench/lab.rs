@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 /// The core that client and server share.
@@ -100,6 +100,17 @@ impl How<'_> {
     }
 
     pub fn run(self, peer: &Peer, task: &str, count: usize) -> Result<Sample> {
+        self.run_after(peer, task, count, |_| Ok(()))
+    }
+
+    /// Runs a peer, and does something with the process between its first request and the others.
+    pub fn run_after(
+        self,
+        peer: &Peer,
+        task: &str,
+        count: usize,
+        between: impl FnOnce(u32) -> Result,
+    ) -> Result<Sample> {
         let failed = |why: &str| format!("{} ({task}): {why}", peer.name);
         let began = Instant::now();
         let mut process = self.command(peer, task, count, &[]).spawn().map_err(|error| failed(&error.to_string()))?;
@@ -115,6 +126,7 @@ impl How<'_> {
         let first_us = number("first ")?[0];
         let start_ms = began.elapsed().as_secs_f64() * 1e3;
         let resident_kb = resident_kb(process.id()).ok_or_else(|| failed("ended before its memory was read"))?;
+        between(process.id())?;
         process.stdin.take().ok_or("no input")?.write_all(b"go\n").map_err(|error| failed(&error.to_string()))?;
         let measured = number("p50 ")?;
         let status = process.wait().map_err(|error| failed(&error.to_string()))?;
@@ -172,6 +184,13 @@ impl Lab {
         let line = line(built, self.server.port, one_way_ms, lost_of_1000)?;
         let base = format!("https://localhost:{}", line.port);
         Ok((line, base))
+    }
+
+    /// Puts a proxy before the same server whose connections break on demand.
+    pub fn breaks(&self, built: &Shipped) -> Result<(Server, String)> {
+        let proxy = Server::start(Command::new(built.peer("breaks")).arg(self.server.port.to_string()))?;
+        let base = format!("https://localhost:{}", proxy.port);
+        Ok((proxy, base))
     }
 
     /// Returns the conditions on the server's core.
@@ -255,19 +274,34 @@ fn resident_kb(process: u32) -> Option<f64> {
 /// A process that prints its port. Dropping it ends the process.
 pub struct Server {
     process: Child,
+    lines: BufReader<ChildStdout>,
     port: u16,
 }
 
 impl Server {
-    fn start(command: &mut Command) -> Result<Self> {
-        let mut process = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("the server: {error}"))?;
-        let mut line = String::new();
-        if let Some(stdout) = process.stdout.take() {
-            let _ = BufReader::new(stdout).read_line(&mut line);
-        }
-        let mut server = Self { process, port: 0 };
-        server.port = line.trim().parse().map_err(|_| "the server printed no port".to_owned())?;
+    pub fn start(command: &mut Command) -> Result<Self> {
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("the server: {error}"))?;
+        let lines = BufReader::new(process.stdout.take().ok_or("no output")?);
+        let mut server = Self { process, lines, port: 0 };
+        server.port = server.line()?.parse().map_err(|_| "the server printed no port".to_owned())?;
         Ok(server)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).map_err(|error| error.to_string())?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// Sends a line to the process, which repeats it once it has obeyed.
+    pub fn order(&mut self, line: &str) -> Result {
+        let input = self.process.stdin.as_mut().ok_or("no input")?;
+        writeln!(input, "{line}").map_err(|error| error.to_string())?;
+        self.line().map(drop)
     }
 }
 

@@ -5,7 +5,10 @@
 // A float holds the counts of requests, bytes and panels exactly.
 #![allow(clippy::cast_precision_loss)]
 
+mod breaks;
 mod chart;
+mod day;
+mod fleet;
 mod gate;
 mod goals;
 mod journals;
@@ -33,6 +36,28 @@ pub fn run(quick: bool, runs: usize) -> Result {
         return Ok(());
     }
     report::write(&findings)
+}
+
+/// A part of the page.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Part {
+    Fleet,
+    Breaks,
+    Day,
+}
+
+/// Measures and shows one part of the page.
+pub fn run_part(part: Part, quick: bool) -> Result {
+    setup::install(&[setup::DEMO, setup::BENCH])?;
+    let shipped = prepare::shipped()?;
+    let lab = Lab::open(&shipped)?;
+    let rows = match part {
+        Part::Fleet => report::fleet_table(&fleet::measure(&lab)?.0),
+        Part::Breaks => report::breaks_table(&breaks::measure(&lab, &shipped, quick)?),
+        Part::Day => report::day_table(&day::measure(&lab, &shipped, quick)?),
+    };
+    println!("{}", rows.join("\n"));
+    Ok(())
 }
 
 /// Compares the instructions of some calls with the recorded ones, or records them.

@@ -1,6 +1,9 @@
 //! Runs all measurements, and writes `docs/performance.md` and `docs/growth.svg`.
 
+use super::breaks::{self, Break};
 use super::chart::{self, Panel};
+use super::day::{self, Day};
+use super::fleet::{self, Fleet};
 use super::goals::Goal;
 use super::journals::{self, Records};
 use super::lab::{How, Lab, Peer, Sample};
@@ -40,6 +43,10 @@ pub struct Findings {
     cold: Vec<Runs>,
     resident: Vec<Runs>,
     opening: [f64; 2],
+    breaks: Vec<Break>,
+    day: Day,
+    fleets: Vec<Fleet>,
+    fleet_chart: String,
     items: Vec<(String, Curve)>,
     records: Curve,
     /// The same in CPU time, which does not depend on the disk.
@@ -196,6 +203,15 @@ impl Findings {
             took.map(median)
         };
 
+        println!("broken connections");
+        let breaks = breaks::measure(lab, &built.shipped, quick)?;
+
+        println!("a store server's day");
+        let day = day::measure(lab, &built.shipped, quick)?;
+
+        println!("a chain of tills");
+        let (fleets, fleet_chart) = fleet::measure(lab)?;
+
         println!("size");
         let sizes = sizes::measure(&built.shipped.library, &built.named)?;
         Ok(Self {
@@ -209,6 +225,10 @@ impl Findings {
             cold,
             resident,
             opening,
+            breaks,
+            day,
+            fleets,
+            fleet_chart,
             items,
             records,
             records_cpu,
@@ -252,6 +272,12 @@ impl Findings {
         let sale = |part: fn(&Sample) -> f64| {
             self.sales.get(1).map_or(f64::NAN, |sales| part(&sales.shop) / part(&sales.floor))
         };
+        let broken = |what: &str| {
+            let found = self.breaks.iter().find(|it| it.what.contains(what));
+            found.map_or(f64::NAN, |it| it.completed_ms / 1e3)
+        };
+        let chain = |tills: u32| self.fleets.iter().find(|it| it.tills == tills && it.jitter_ms == 300_000);
+        let limited = |part: fn(&Fleet) -> f64, tills| chain(tills).map_or(f64::NAN, part);
         vec![
             ratio("list of 10, against libcurl + cJSON", 0.50, self.ratio("items:10", CURL)),
             ratio("the same against the floor", 1.3, self.ratio("items:10", FLOOR)),
@@ -291,6 +317,24 @@ impl Findings {
                 self.opening[1] - self.opening[0],
                 "ms",
                 0,
+            ),
+            of("a reset as the request arrives: press to completed", 1.0, broken("request arrives"), "s", 2),
+            of("a black hole of 3 s: press to completed", 15.0, broken("for 3 s"), "s", 1),
+            of("5,000 tills restart at once: responses 429", 0.0, limited(|it| it.rate_limited as f64, 5_000), "", 0),
+            of("the same: 99 % resolved", 300.0, limited(|it| it.most_resolved_s, 5_000), "s", 0),
+            of(
+                "20,000 tills restart at once: requests that get a 429",
+                1.0,
+                limited(|it| it.rate_limited as f64 * 100.0 / it.requests as f64, 20_000),
+                "%",
+                1,
+            ),
+            of(
+                "the same: sales that get a 429",
+                1.0,
+                limited(|it| it.sales_hit as f64 * 100.0 / it.sales as f64, 20_000),
+                "%",
+                1,
             ),
         ]
     }
@@ -332,8 +376,9 @@ pub fn write(findings: &Findings) -> Result {
     let docs = root().join("docs");
     fs::write(docs.join("performance.md"), &text).map_err(|error| error.to_string())?;
     fs::write(docs.join("growth.svg"), chart::draw(&panels(findings))).map_err(|error| error.to_string())?;
+    fs::write(docs.join("fleet.svg"), &findings.fleet_chart).map_err(|error| error.to_string())?;
     show(findings);
-    println!("written: docs/performance.md, docs/growth.svg");
+    println!("written: docs/performance.md, docs/growth.svg, docs/fleet.svg");
     Ok(())
 }
 
@@ -429,6 +474,9 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
                 }
             }
         }
+        "breaks" => rows.extend(breaks_table(&findings.breaks)),
+        "day" => rows.extend(day_table(&findings.day)),
+        "fleet" => rows.extend(fleet_table(&findings.fleets)),
         "calls" => {
             rows.push("| | request | calls | which |".into());
             rows.push("|---|---|---:|---|".into());
@@ -496,6 +544,38 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
         let _ = writeln!(text, "{row}");
     }
     Some(text.trim_end().to_owned())
+}
+
+pub fn breaks_table(breaks: &[Break]) -> Vec<String> {
+    let mut rows = vec!["| What happens to the connection | press → completed |".to_owned(), "|---|---:|".to_owned()];
+    rows.extend(breaks.iter().map(|it| format!("| {} | {:.2} s |", it.what, it.completed_ms / 1e3)));
+    rows
+}
+
+pub fn day_table(day: &Day) -> Vec<String> {
+    let mut rows = vec![
+        format!("| {} purchases, 64 threads | resident, MB | descriptors | threads |", day.operations),
+        "|---|---:|---:|---:|".to_owned(),
+    ];
+    let names = ["the first quarter, at most", "the second", "the third", "the last"];
+    let parts = names.iter().zip(&day.quarters);
+    for (name, it) in std::iter::once((&"after the first purchase", &day.start)).chain(parts) {
+        rows.push(format!("| {name} | {:.1} | {} | {} |", it.resident_mb, it.descriptors, it.threads));
+    }
+    rows
+}
+
+pub fn fleet_table(fleets: &[Fleet]) -> Vec<String> {
+    let heads =
+        "| Tills | `startupJitterMs` | requests | most in a second | with 429 | 99 % resolved | sales with 429 |";
+    let mut rows = vec![heads.to_owned(), "|---:|---:|---:|---:|---:|---:|---:|".to_owned()];
+    rows.extend(fleets.iter().map(|it| {
+        format!(
+            "| {} | {} | {} | {} | {} | {:.0} s | {} of {} |",
+            it.tills, it.jitter_ms, it.requests, it.peak, it.rate_limited, it.most_resolved_s, it.sales_hit, it.sales
+        )
+    }));
+    rows
 }
 
 fn join(curve: &[(f64, f64)], show: impl Fn(&(f64, f64)) -> String) -> String {

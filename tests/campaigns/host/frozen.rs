@@ -1,0 +1,43 @@
+//! Every call returns within its wait while the disk hangs.
+
+use crate::acts::freeze;
+use crate::fixture::{COFFEE, Fixture, MEMBER};
+use crate::till;
+use serde_json::json;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// The calls of `frozen.c`: 16 in each of two rounds, an open, and two closes.
+const CALLS: usize = 35;
+/// No call waits so long by itself, but one with the patient configuration does.
+const FUSE: Duration = Duration::from_secs(60);
+const PATIENT_MS: u32 = 600_000;
+
+#[test]
+fn every_call_keeps_its_wait_while_the_disk_hangs() {
+    let fixture = Fixture::new();
+    let (journal, flag) = (fixture.place("frozen"), fixture.folder().join("freeze"));
+    let impatient = fixture.config(&journal, &json!({ "waitMs": 200 }));
+    let patient = fixture.config(&journal, &json!({ "waitMs": PATIENT_MS }));
+    let mut child = Command::new(till::link("tests/campaigns/host/frozen.c"))
+        .args([&impatient, &patient])
+        .arg(&flag)
+        .args([MEMBER, COFFEE])
+        .env("LD_PRELOAD", freeze())
+        .env("FREEZE", &flag)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (sender, returned) = mpsc::channel();
+    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let mut calls = Vec::new();
+    while let Ok(line) = returned.recv_timeout(FUSE) {
+        calls.push(line);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    assert_eq!(calls.len(), CALLS, "the call after the last of these hangs: {calls:?}");
+}
