@@ -200,9 +200,9 @@ fn request_opens_in_a_panel_and_is_replayed() {
     browser.click("#replay");
     browser.until("document.getElementById('toast').textContent === 'Replayed: 200'");
     assert_eq!((store.posts(), store.deductions().len()), (before + 1, 1));
-    // A refused request has its reason.
-    let refused = buy(&client, ASTRID, ItemId::from_uuid(demo::EXPIRED), &json!({}));
-    assert_eq!(problem(&refused.unwrap_err())["outcome"], "declined");
+    // A declined request has its reason.
+    let declined = buy(&client, ASTRID, ItemId::from_uuid(demo::EXPIRED), &json!({}));
+    assert_eq!(problem(&declined.unwrap_err())["outcome"], "declined");
     browser.click("#close");
     browser.until("document.getElementById('panel').hidden");
     browser.click("#news");

@@ -1,5 +1,5 @@
-//! A person at a real till is led through the scenarios, in the terminal and on the dashboard of the
-//! scenario's sandbox. An answer counts wherever it is given first.
+//! A person at a real till is led through the scenarios, in the terminal and on the dashboard of
+//! the scenario's sandbox. A choice counts wherever it is made first.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use super::till::ReportedOutcome;
 #[derive(Debug, Default)]
 pub(crate) struct Terminal {
     state: Mutex<State>,
-    answered: Condvar,
+    chosen: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -23,8 +23,8 @@ struct State {
     guide: Guide,
     /// The number of questions.
     asked: u64,
-    /// The answers that were typed or clicked and not taken yet.
-    answers: VecDeque<String>,
+    /// The choices that were typed or clicked and not taken yet.
+    choices: VecDeque<String>,
     reads: bool,
     skip: bool,
     closed: bool,
@@ -36,20 +36,20 @@ pub(crate) struct Guide {
     /// The scenario, and its number of how many.
     pub scenario: String,
     /// What the person is to do, line by line.
-    pub told: Vec<String>,
+    pub steps: Vec<String>,
     pub question: Option<Question>,
 }
 
-/// A question, and the answers: what is typed, and what it means.
+/// A question, and the choices: what is typed, and what it means.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
-    /// An answer to an earlier question does not count.
+    /// A choice to an earlier question does not count.
     pub number: u64,
     pub text: String,
-    pub answers: &'static [(&'static str, &'static str)],
+    pub choices: &'static [(&'static str, &'static str)],
 }
 
-/// The answers to the question for the outcome.
+/// The choices to the question for the outcome.
 const OUTCOMES: [(&str, &str); 6] = [
     ("c", "completed"),
     ("d", "declined"),
@@ -65,7 +65,7 @@ impl Terminal {
         println!("\n== {name}: {title}");
         let mut state = self.state();
         state.guide.scenario = format!("{number} of {of}: {title}");
-        state.guide.told.clear();
+        state.guide.steps.clear();
     }
 
     /// Names the dashboard, if its address has changed.
@@ -77,10 +77,10 @@ impl Terminal {
         }
     }
 
-    /// Tells the person what to do.
-    pub fn tell(&self, lines: &[String]) {
+    /// Instructs the person what to do.
+    pub fn instruct(&self, lines: &[String]) {
         println!("{}", lines.join("\n"));
-        self.state().guide.told = lines.to_vec();
+        self.state().guide.steps = lines.to_vec();
     }
 
     /// Shows the till's configuration, if it has changed.
@@ -92,7 +92,7 @@ impl Terminal {
         state.config = Some(config.clone());
         drop(state);
         let [url, ca, key, _] = config;
-        self.tell(&[
+        self.instruct(&[
             "Configure the till, and start it again:".to_owned(),
             format!("  URL              {url}"),
             format!("  root certificate {ca}"),
@@ -105,8 +105,8 @@ impl Terminal {
     pub fn ask_outcome(&self) -> ReportedOutcome {
         loop {
             let listed: Vec<String> = OUTCOMES.iter().map(|(typed, means)| format!("{typed} {means}")).collect();
-            let answer = self.ask("What did the cashier see?", &format!(" {}:", listed.join(", ")), &OUTCOMES);
-            match answer.as_deref().map(str::trim) {
+            let choice = self.ask("What did the cashier see?", &format!(" {}:", listed.join(", ")), &OUTCOMES);
+            match choice.as_deref().map(str::trim) {
                 Some("c") => return ReportedOutcome::Completed,
                 Some("d") => return ReportedOutcome::Declined,
                 Some("p") => return ReportedOutcome::Pending,
@@ -147,31 +147,31 @@ impl Terminal {
         self.state().guide.clone()
     }
 
-    /// Takes an answer from the dashboard. Returns whether it is one to the present question.
-    pub fn answer(&self, number: u64, answer: &str) -> bool {
+    /// Takes a choice from the dashboard. Returns whether it is one to the present question.
+    pub fn choice(&self, number: u64, choice: &str) -> bool {
         let mut state = self.state();
         let question = state.guide.question.take_if(|question| {
-            question.number == number && question.answers.iter().any(|(typed, _)| *typed == answer)
+            question.number == number && question.choices.iter().any(|(typed, _)| *typed == choice)
         });
         if question.is_some() {
-            println!("{answer}");
-            state.answers.push_back(answer.to_owned());
-            self.answered.notify_all();
+            println!("{choice}");
+            state.choices.push_back(choice.to_owned());
+            self.chosen.notify_all();
         }
         question.is_some()
     }
 
-    /// Asks, and waits for the answer. `hint` is printed only. `None`: the terminal was closed.
-    fn ask(&self, question: &str, hint: &str, answers: &'static [(&'static str, &'static str)]) -> Option<String> {
+    /// Asks, and waits for the choice. `hint` is printed only. `None`: the terminal was closed.
+    fn ask(&self, question: &str, hint: &str, choices: &'static [(&'static str, &'static str)]) -> Option<String> {
         let mut state = self.state();
         state.asked += 1;
-        state.guide.question = Some(Question { number: state.asked, text: question.to_owned(), answers });
+        state.guide.question = Some(Question { number: state.asked, text: question.to_owned(), choices });
         print!("{question}{hint} ");
         let _ = io::stdout().flush();
-        let waits = |state: &mut State| state.answers.is_empty() && !state.closed;
-        state = self.answered.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+        let waits = |state: &mut State| state.choices.is_empty() && !state.closed;
+        state = self.chosen.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
         state.guide.question = None;
-        state.answers.pop_front()
+        state.choices.pop_front()
     }
 
     /// Reads the terminal in a thread of its own, once.
@@ -188,9 +188,9 @@ impl Terminal {
                 if ended {
                     state.closed = true;
                 } else {
-                    state.answers.push_back(line);
+                    state.choices.push_back(line);
                 }
-                terminal.answered.notify_all();
+                terminal.chosen.notify_all();
                 if ended {
                     return;
                 }

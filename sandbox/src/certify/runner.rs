@@ -560,7 +560,7 @@ impl<'a> Runner<'a> {
         let member = state.ledger.account(now, sale.contact).map(|account| account.member.name.clone());
         // A real till keeps its journal: each scenario has receipts of its own.
         let receipt = format!("{}-{}", sale.reference, self.scenario.name);
-        self.session.terminal.tell(&[
+        self.session.terminal.instruct(&[
             format!("Sell on {receipt}:"),
             format!("  reward {} ({})", item.unwrap_or_default(), sale.item),
             format!("  member {} ({})", member.unwrap_or_default(), sale.contact),

@@ -1,4 +1,4 @@
-//! The dashboard's forms. Each answers with a redirect to the page that has sent it.
+//! The dashboard's forms. Each returns a redirect to the page that has sent it.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/_sandbox/dashboard/reset", post(reset))
         .route("/_sandbox/dashboard/undo-reset", post(undo_reset))
         .route("/_sandbox/dashboard/judge", post(judge_till))
-        .route("/_sandbox/dashboard/guide", post(answer))
+        .route("/_sandbox/dashboard/guide", post(choice))
         .route("/_sandbox/dashboard/till-find", post(till_find))
         .route("/_sandbox/dashboard/till-buy", post(till_buy))
         .route("/_sandbox/dashboard/till-press-again", post(till_press_again))
@@ -216,14 +216,14 @@ async fn judge_till(form: Form) -> FormResult {
     Ok(form.done())
 }
 
-/// Takes the answer of a person at a real till.
-async fn answer(form: Form) -> FormResult {
+/// Takes the choice of a person at a real till.
+async fn choice(form: Form) -> FormResult {
     let number = form.get("question").parse().map_err(|_| bad("the field question is not a number"))?;
-    let taken = form.app.guide.get().is_some_and(|terminal| terminal.answer(number, form.get("answer")));
+    let taken = form.app.guide.get().is_some_and(|terminal| terminal.choice(number, form.get("choice")));
     if taken {
         Ok(form.done())
     } else {
-        Err((StatusCode::CONFLICT, "the question has another answer already".to_owned()))
+        Err((StatusCode::CONFLICT, "the question has another choice already".to_owned()))
     }
 }
 

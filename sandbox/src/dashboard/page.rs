@@ -106,17 +106,17 @@ pub(super) fn guide(app: &App, store: &Store) -> Markup {
     let at = At { key: store.api_key(), tab: Tab::Requests };
     html! {
         p { b { "Certification, scenario " (guide.scenario) } }
-        @if let [first, rest @ ..] = &guide.told[..] {
+        @if let [first, rest @ ..] = &guide.steps[..] {
             p { (first) }
-            @if !rest.is_empty() { pre #told tabindex="0" { (rest.join("\n")) } }
+            @if !rest.is_empty() { pre #steps tabindex="0" { (rest.join("\n")) } }
         }
         @if let Some(question) = &guide.question {
             form method="post" action=(at.form("guide")) {
                 input type="hidden" name="question" value=(question.number);
                 p #question { (question.text.replace("Press Enter", "Click")) }
                 div.row {
-                    @for (typed, means) in question.answers {
-                        button id={ "answer-" (typed) } name="answer" value=(typed) { (means) }
+                    @for (typed, means) in question.choices {
+                        button id={ "choice-" (typed) } name="choice" value=(typed) { (means) }
                     }
                 }
             }

@@ -100,7 +100,7 @@ fn row(entry: &RequestEntry, names: &Names) -> Value {
     })
 }
 
-/// Returns the part of a path that tells the route.
+/// Returns the part of a path that names the route.
 fn short(path: &str) -> &str {
     let route = path.split('?').next().unwrap_or(path);
     route.strip_prefix("/api").unwrap_or(route)

@@ -163,16 +163,16 @@ fn a_person_is_led_on_the_dashboard() {
     let (_, page) = send("GET", "/", "");
     assert!(page.contains("scenario 1 of 1: ") && page.contains("Configure the till"), "{page}");
     let first = number(&page);
-    assert_eq!(send("POST", "/_sandbox/dashboard/guide", &format!("question={first}&answer=")).0, 303);
+    assert_eq!(send("POST", "/_sandbox/dashboard/guide", &format!("question={first}&choice=")).0, 303);
     let wanted = person.reads("s skip the scenario: ");
     let (_, page) = send("GET", "/", "");
     assert!(page.contains("Sell on receipt 4711-sale:") && page.contains("What did the cashier see?"), "{page}");
-    // An answer to an earlier question, and one that is none.
-    let answered = |answer: &str| send("POST", "/_sandbox/dashboard/guide", answer).0;
-    assert_eq!(answered(&format!("question={first}&answer=c")), 409);
-    assert_eq!(answered(&format!("question={}&answer=x", number(&page))), 409);
+    // An choice to an earlier question, and one that is none.
+    let chosen = |choice: &str| send("POST", "/_sandbox/dashboard/guide", choice).0;
+    assert_eq!(chosen(&format!("question={first}&choice=c")), 409);
+    assert_eq!(chosen(&format!("question={}&choice=x", number(&page))), 409);
     assert!(purchase(&started, &wanted).status().unwrap().success());
-    assert_eq!(answered(&format!("question={}&answer=c", number(&page))), 303);
+    assert_eq!(chosen(&format!("question={}&choice=c", number(&page))), 303);
     let (code, rest) = person.ends();
     assert!(code == 0 && rest.contains("1 passed, 0 failed"), "{rest}");
 }
