@@ -78,6 +78,7 @@ pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
         .route("/_sandbox/judge", post(judge_tills))
         .route("/_sandbox/magic", get(async || json(StatusCode::OK, &json!(magic::all()))))
         .route("/_sandbox/reset", post(reset))
+        .route("/_sandbox/undo-reset", post(undo_reset))
         .route("/_sandbox/clock", get(clock).post(set_clock))
         .route("/_sandbox/snapshot", post(snapshot))
         .route("/_sandbox/restore", post(restore))
@@ -240,6 +241,13 @@ async fn clear_tls_faults(Extension(tls): Extension<Arc<Tls>>) -> StatusCode {
 async fn reset(ForStore(store): ForStore) -> StatusCode {
     store.reset();
     StatusCode::NO_CONTENT
+}
+
+async fn undo_reset(ForStore(store): ForStore) -> Response {
+    if store.undo_reset() {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    json(StatusCode::CONFLICT, &json!({ "error": "no reset can be undone" }))
 }
 
 async fn clock(ForStore(store): ForStore) -> Response {

@@ -1,15 +1,18 @@
 //! The state that all connections of a running sandbox share: its stores and its state file.
 
-use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hyper::header::HeaderMap;
 
+use crate::certify::manual::Terminal;
 use crate::ledger::Invalid;
 use crate::log::KeySeen;
 use crate::seed::Seed;
 use crate::state_file::{StateFile, Write};
 use crate::store::Store;
+use crate::till::Till;
 
 /// A running sandbox.
 #[derive(Debug)]
@@ -19,6 +22,21 @@ pub(crate) struct App {
     more: RwLock<Vec<Arc<Store>>>,
     requests_per_second: Option<u32>,
     state_file: Option<Arc<StateFile>>,
+    /// Where tills reach the sandbox. It is set before the first request.
+    pub place: OnceLock<Place>,
+    /// A certification that a person carries out.
+    pub guide: OnceLock<Arc<Terminal>>,
+    /// The tills in the browser, by the key of their store.
+    tills: Mutex<BTreeMap<String, Arc<Till>>>,
+}
+
+/// Where tills reach a sandbox, and where its own tills keep their journal.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub http: String,
+    pub https: String,
+    pub ca_file: PathBuf,
+    pub till_journal: Option<PathBuf>,
 }
 
 impl App {
@@ -52,7 +70,8 @@ impl App {
             let store = Store::new(key, seed.unwrap_or_else(Seed::demo), requests_per_second, state_file.as_ref());
             Arc::new(store.map_err(|invalid| format!("the seed is invalid: {invalid}"))?)
         };
-        Ok(App { first, more: RwLock::new(more), requests_per_second, state_file })
+        let (place, guide, tills) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Ok(App { first, more: RwLock::new(more), requests_per_second, state_file, place, guide, tills })
     }
 
     /// Waits until every change up to now is in the state file. Returns the reason if a write
@@ -100,6 +119,20 @@ impl App {
         if let Some(state_file) = &self.state_file {
             state_file.write(Write::Removed { key: key.to_owned() });
         }
+    }
+
+    /// Returns the store's till in the browser, and opens it at the first call. It blocks.
+    pub fn till(&self, store: &Store) -> Result<Arc<Till>, String> {
+        let mut tills = self.tills.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(till) = tills.get(store.api_key()) {
+            return Ok(Arc::clone(till));
+        }
+        let place = self.place.get().ok_or("the sandbox has not started")?;
+        // The file that a person names is for the first store.
+        let journal = place.till_journal.as_deref().filter(|_| store.api_key() == self.first.api_key());
+        let till = Arc::new(Till::open(place, store.api_key(), journal)?);
+        tills.insert(store.api_key().to_owned(), Arc::clone(&till));
+        Ok(till)
     }
 
     /// Returns the store whose key a request carries, and whether the key is right.

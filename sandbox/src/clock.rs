@@ -180,6 +180,33 @@ pub struct ClockChange {
     pub frozen: Option<bool>,
 }
 
+/// Parses `+1d`, `-90m`, a time, `freeze`, `run` or `now`.
+impl FromStr for ClockChange {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<ClockChange, ()> {
+        let none = ClockChange::default();
+        match text {
+            "freeze" => Ok(ClockChange { frozen: Some(true), ..none }),
+            "run" => Ok(ClockChange { frozen: Some(false), ..none }),
+            "now" => Ok(ClockChange { offset_ms: Some(0), frozen: Some(false), ..none }),
+            _ if text.starts_with(['+', '-']) => {
+                let unit = text.chars().last().ok_or(())?;
+                let ms: i64 = match unit {
+                    's' => 1000,
+                    'm' => 60_000,
+                    'h' => 3_600_000,
+                    'd' => 86_400_000,
+                    _ => return Err(()),
+                };
+                let number: i64 = text[..text.len() - 1].parse().map_err(|_| ())?;
+                Ok(ClockChange { advance_ms: Some(number.checked_mul(ms).ok_or(())?), ..none })
+            }
+            time => Ok(ClockChange { set: Some(time.parse().map_err(|_| ())?), ..none }),
+        }
+    }
+}
+
 impl ClockChange {
     /// Returns the changed clock.
     #[must_use]

@@ -127,7 +127,7 @@ fn curl<'a>(entries: impl IntoIterator<Item = &'a RequestEntry>, key_headers: &[
     script
 }
 
-fn curl_line(entry: &RequestEntry, key_headers: &[&str]) -> String {
+pub(crate) fn curl_line(entry: &RequestEntry, key_headers: &[&str]) -> String {
     let mut parts = vec!["curl -sS".to_owned()];
     if entry.origin.starts_with("https:") {
         parts.push(r#"--cacert "$ENGAGE_CA""#.to_owned());

@@ -17,10 +17,12 @@ mod admin;
 pub mod api;
 pub mod api_mapping;
 mod app;
+mod barcode;
 mod browser;
 pub mod certify;
 pub mod clock;
 mod dashboard;
+pub mod effects;
 mod export;
 pub mod fault;
 pub mod http_client;
@@ -37,6 +39,7 @@ pub mod seed;
 mod server;
 mod state_file;
 pub mod store;
+mod till;
 mod tls;
 mod webhook;
 mod world;
@@ -64,6 +67,7 @@ pub use tls::{BadCertificate, TlsFault};
 pub use world::{Departure, MemberDeparture, World};
 
 use app::App;
+use certify::manual::Terminal;
 use server::Server;
 use tls::Tls;
 
@@ -80,6 +84,8 @@ pub struct Builder {
     ca_out: Option<PathBuf>,
     ca_dir: Option<PathBuf>,
     script: Option<Script>,
+    till_journal: Option<PathBuf>,
+    guide: Option<Arc<Terminal>>,
 }
 
 impl Builder {
@@ -157,6 +163,19 @@ impl Builder {
         self
     }
 
+    /// Sets the journal of the dashboard's till. The default is a file in a temporary directory.
+    #[must_use]
+    pub fn till_journal(mut self, path: &Path) -> Builder {
+        self.till_journal = Some(path.to_owned());
+        self
+    }
+
+    /// Sets the certification that the dashboard leads a person through.
+    pub(crate) fn guide(mut self, guide: &Arc<Terminal>) -> Builder {
+        self.guide = Some(Arc::clone(guide));
+        self
+    }
+
     /// Starts the sandbox.
     ///
     /// # Panics
@@ -166,16 +185,25 @@ impl Builder {
         self.try_start().unwrap_or_else(|error| panic!("the sandbox cannot start: {error}"))
     }
 
-    /// Starts the sandbox. Returns an error if an address is in use, a file cannot be written, or
-    /// the seed or the script is invalid.
-    pub fn try_start(self) -> io::Result<Sandbox> {
+    /// Opens the stores.
+    fn app(&self) -> io::Result<App> {
         let bad = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
-        let app = App::new(self.key, self.seed.clone(), self.requests_per_second, self.state_file.as_deref());
-        let app = app.map_err(bad)?;
+        let state_file = self.state_file.as_deref();
+        let app = App::new(self.key.clone(), self.seed.clone(), self.requests_per_second, state_file).map_err(bad)?;
         for key in self.more_keys.iter().filter(|key| app.store(key).is_none()) {
             let seed = self.seed.clone().unwrap_or_else(Seed::demo);
             app.add(key, seed).map_err(|invalid| bad(format!("the store {key} cannot be added: {invalid}")))?;
         }
+        if let Some(guide) = &self.guide {
+            let _ = app.guide.set(Arc::clone(guide));
+        }
+        Ok(app)
+    }
+
+    /// Starts the sandbox. Returns an error if an address is in use, a file cannot be written, or
+    /// the seed or the script is invalid.
+    pub fn try_start(self) -> io::Result<Sandbox> {
+        let app = self.app()?;
         let beside = self.state_file.as_ref().map(|path| {
             let mut name = path.file_name().unwrap_or_default().to_owned();
             name.push("-ca");
@@ -209,6 +237,13 @@ impl Builder {
             .build()?;
         let server = Server::new(Arc::clone(&app), &tls);
         let addresses = (http.local_addr()?, https.local_addr()?);
+        let place = app::Place {
+            http: format!("http://{}", addresses.0),
+            https: format!("https://localhost:{}", addresses.1.port()),
+            ca_file: ca_file.clone(),
+            till_journal: self.till_journal,
+        };
+        let _ = app.place.set(place);
         {
             let _inside = runtime.enter();
             runtime.spawn(server.clone().listen(tokio::net::TcpListener::from_std(http)?, None));
@@ -275,6 +310,8 @@ impl Sandbox {
             ca_out: None,
             ca_dir: None,
             script: None,
+            till_journal: None,
+            guide: None,
         }
     }
 

@@ -49,7 +49,7 @@ pub struct RequestEntry {
     pub user_agent: Option<String>,
     /// The number of the connection.
     pub connection: u64,
-    /// The fault that was applied.
+    /// The name of the fault that was applied; see [`crate::effects`].
     pub fault: Option<&'static str>,
     /// The time up to the response, in milliseconds.
     pub took_ms: Option<u64>,
@@ -194,6 +194,8 @@ pub struct RequestLog {
     /// The bytes of the kept bodies, and the number of the first request whose bodies are kept.
     bodies: usize,
     first_with_bodies: u64,
+    /// A new id since older entries were removed or put back; nil: none yet.
+    era: Uuid,
 }
 
 impl RequestLog {
@@ -240,9 +242,35 @@ impl RequestLog {
     /// Removes every request. The numbers go on, so that no late response is recorded for another
     /// request.
     pub fn clear(&mut self) {
-        self.entries.clear();
+        self.take();
+    }
+
+    /// Removes every request and returns them, the oldest first.
+    pub(crate) fn take(&mut self) -> VecDeque<RequestEntry> {
+        self.era = Uuid::nil();
         self.bodies = 0;
         self.first_with_bodies = self.count + 1;
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Puts requests back that were taken. Requests that came later stay, up to the limit.
+    pub(crate) fn put_back(&mut self, mut taken: VecDeque<RequestEntry>) {
+        self.era = Uuid::nil();
+        let first_with_bodies = taken.iter().find(|entry| entry.bodies() > 0).map(|entry| entry.seq);
+        taken.append(&mut self.entries);
+        let excess = taken.len().saturating_sub(RequestLog::LIMIT);
+        self.entries = taken.split_off(excess);
+        self.bodies = self.entries.iter().map(RequestEntry::bodies).sum();
+        self.first_with_bodies = first_with_bodies.unwrap_or(self.first_with_bodies);
+        self.drop_bodies();
+    }
+
+    /// Returns an id that changes when older entries are removed or put back. No other log has it.
+    pub(crate) fn era(&mut self) -> Uuid {
+        if self.era.is_nil() {
+            self.era = Uuid::new_v4();
+        }
+        self.era
     }
 
     fn entry(&mut self, seq: u64) -> Option<&mut RequestEntry> {

@@ -47,6 +47,9 @@ struct Options {
     /// The API key of requests; may be repeated, and each key has a store of its own
     #[arg(long, default_value = "demo-key", value_parser = api_key)]
     key: Vec<String>,
+    /// The journal of the dashboard's till [default: in a temporary directory, removed on exit]
+    #[arg(long, value_name = "FILE")]
+    till_journal: Option<PathBuf>,
     /// Allow addresses that other computers can reach
     #[arg(long)]
     allow_non_loopback: bool,
@@ -147,6 +150,9 @@ fn serve(options: Options) -> Result<(), Failed> {
     }
     if let Some(path) = &options.ca_dir {
         builder = builder.ca_dir(path);
+    }
+    if let Some(path) = &options.till_journal {
+        builder = builder.till_journal(&std::path::absolute(path).map_err(|error| (BAD_ARGUMENT, error.to_string()))?);
     }
     if let Some(path) = &options.ca_out {
         builder = builder.ca_out(path);

@@ -303,7 +303,7 @@ pub mod demo {
         ("discount", "20 % rabatt", "20 % på ett köp. / 20 % off one purchase.", 300, ValueType::Percent, "20", "7350053850026"),
         ("car-wash", "Biltvätt 50 kr", "50 kr av en biltvätt. / 50 kr off a car wash.", 250, ValueType::Money, r#"{"amount": 50, "currency": "SEK"}"#, "7350053850033"),
         ("spa", "Spadag", "Kod hos vår partner. / A code at our partner.", 2500, ValueType::ExternalOffer, "\"SPA-7C1F2E\"", "https://example.com/r/7c1f2e"),
-        ("tasting", "Vinprovning", "Visa medlemskortet. / Swipe the member card.", 900, ValueType::Swipe, "null", "7350053850057"),
+        ("tasting", "Vinprovning", "Visa medlemskortet. / Swipe the member card.", 900, ValueType::Swipe, "null", "VIN-0900-2099"),
     ];
 
     /// Returns the rewards with pictures.

@@ -52,7 +52,7 @@ impl Server {
     pub fn new(app: Arc<App>, tls: &Arc<Tls>) -> Server {
         let own = admin::routes(&app, tls)
             .merge(export::routes(&app))
-            .merge(dashboard::routes(&app))
+            .merge(dashboard::routes(&app, tls))
             .merge(pictures::routes());
         Server { app, own, connections: Arc::default() }
     }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::api_mapping::ApiMapping;
 use crate::clock::{Clock, Time};
+use crate::effects::name_of;
 use crate::fault::{ActiveChaos, ArmedFault, Chaos, Effect, Fault, Faults, ServePlan};
 use crate::judge::Verdict;
 use crate::ledger::{
@@ -34,10 +35,20 @@ pub struct Store {
     seed: Seed,
     requests_per_second: Option<u32>,
     state: Mutex<State>,
+    /// The state before the last reset.
+    before_reset: Mutex<Option<Box<BeforeReset>>>,
     logged: Condvar,
     /// The number of times the faults were cleared. A stalled connection waits for a change of this
     /// number.
     clearings: watch::Sender<u64>,
+}
+
+/// The state of a store before a reset, to undo the reset.
+#[derive(Debug)]
+struct BeforeReset {
+    snapshot: Snapshot,
+    faults: Faults,
+    log: VecDeque<RequestEntry>,
 }
 
 /// The state behind the lock.
@@ -292,7 +303,8 @@ impl Store {
 
     fn with(key: String, seed: Seed, requests_per_second: Option<u32>, state: State) -> Store {
         let (logged, clearings) = (Condvar::new(), watch::Sender::new(0));
-        Store { key, seed, requests_per_second, state: Mutex::new(state), logged, clearings }
+        let before_reset = Mutex::default();
+        Store { key, seed, requests_per_second, state: Mutex::new(state), before_reset, logged, clearings }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -307,7 +319,7 @@ impl Store {
         let effect = state.faults.next(operation, contact, item);
         let effect = effect.or_else(|| state.ledger.permanent_fault(operation?, contact, item).cloned());
         entry.time = state.now();
-        entry.fault = effect.as_ref().map(Effect::name);
+        entry.fault = effect.as_ref().map(name_of);
         let gives_up_after = Duration::from_millis(state.redeem_gives_up_after_ms.into());
         let plan = effect.as_ref().map(|effect| effect.plan(operation, gives_up_after)).unwrap_or_default();
         let seq = state.log.push(entry);
@@ -441,12 +453,40 @@ impl Store {
     }
 
     /// Restores the start: the seed, no faults, an empty log, the computer's clock, the first
-    /// limits and the default API mapping.
+    /// limits and the default API mapping. [`Store::undo_reset`] undoes it.
     pub fn reset(&self) {
-        let settings = Settings::start(self.requests_per_second);
+        let settings = self.start_settings();
         // The seed was valid before, so that it is valid now.
         let Ok(ledger) = self.seed.ledger() else { return };
+        let snapshot = self.snapshot();
+        let (faults, log) = {
+            let state = &mut *self.state();
+            (std::mem::take(&mut state.faults), state.log.take())
+        };
+        *self.before_reset() = Some(Box::new(BeforeReset { snapshot, faults, log }));
         let _ = self.restore(Snapshot { store: ledger.contents(), clock: Clock::default(), settings });
+    }
+
+    /// Restores the state before the last reset, with its faults and its log. Returns whether there
+    /// was one.
+    pub fn undo_reset(&self) -> bool {
+        let Some(before) = self.before_reset().take() else { return false };
+        let BeforeReset { snapshot, faults, log } = *before;
+        // The snapshot was taken from a valid state.
+        let _ = self.restore(snapshot);
+        let state = &mut *self.state();
+        state.faults = faults;
+        state.log.put_back(log);
+        true
+    }
+
+    /// Returns whether a reset can be undone.
+    pub fn can_undo_reset(&self) -> bool {
+        self.before_reset().is_some()
+    }
+
+    fn before_reset(&self) -> MutexGuard<'_, Option<Box<BeforeReset>>> {
+        self.before_reset.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the present state; see [`Snapshot`].
@@ -520,6 +560,11 @@ impl Store {
     /// Sets the clock's offset from the computer's clock.
     pub fn set_clock_offset(&self, offset_ms: i64) {
         self.set_clock(Clock::Runs { offset_ms });
+    }
+
+    /// Returns the settings after a reset.
+    pub(crate) fn start_settings(&self) -> Settings {
+        Settings::start(self.requests_per_second)
     }
 
     /// Returns the settings.

@@ -22,6 +22,40 @@ pub struct World {
 }
 
 impl World {
+    /// The worlds by name, and their consequences.
+    pub const NAMED: [(&str, &str, World); 5] = [
+        ("documented", "Engage as Voyado documents it", World::DOCUMENTED),
+        (
+            "late-history",
+            "a purchase is in the history after 60 s",
+            World { history_lag_ms: 60_000, ..World::DOCUMENTED },
+        ),
+        ("paged-history", "the history is one page of one row", World { history_page_rows: 1, ..World::DOCUMENTED }),
+        (
+            "id-checked-last",
+            "points and stock are checked before the purchase id",
+            World { id_checked_last: true, ..World::DOCUMENTED },
+        ),
+        (
+            "id-bound-to-item",
+            "a purchase id of another item is rejected",
+            World { id_bound_to_item: true, ..World::DOCUMENTED },
+        ),
+    ];
+
+    const DOCUMENTED: World =
+        World { history_lag_ms: 0, history_page_rows: 0, id_checked_last: false, id_bound_to_item: false };
+
+    /// Returns the world with this name.
+    pub fn named(name: &str) -> Option<World> {
+        World::NAMED.iter().find(|(known, ..)| *known == name).map(|(.., world)| *world)
+    }
+
+    /// Returns the name of this world. `None`: it is a mixture.
+    pub fn name(self) -> Option<&'static str> {
+        World::NAMED.iter().find(|(.., world)| *world == self).map(|(name, ..)| *name)
+    }
+
     /// Returns the body of a member's history, the newest first.
     pub(crate) fn history(self, mut rows: Vec<Value>) -> Value {
         if self.history_page_rows == 0 {

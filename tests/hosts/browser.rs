@@ -70,7 +70,10 @@ impl Browser {
 
     /// Returns the value of an expression in the page.
     pub fn value(&mut self, expression: &str) -> Value {
-        let result = self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }));
+        let result = self.call(
+            "Runtime.evaluate",
+            &json!({ "expression": expression, "returnByValue": true, "awaitPromise": true }),
+        );
         assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
         result["result"]["value"].clone()
     }
@@ -84,22 +87,51 @@ impl Browser {
         }
     }
 
+    /// Sets the size of the window and its colour scheme, `light` or `dark`.
+    pub fn set_window(&mut self, width: u32, height: u32, scheme: &str) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", &size);
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" }
+        ]);
+        self.call("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
     /// Clicks in the middle of an element, like a finger or a mouse.
     pub fn click(&mut self, selector: &str) {
-        let at = self.value(&format!(
-            "(() => {{ const it = document.querySelector({selector:?}); it.scrollIntoView({{block: 'center'}});
-               const r = it.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
-        ));
+        let at = self.middle(selector);
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1 });
             self.call("Input.dispatchMouseEvent", &event);
         }
     }
 
+    /// Moves the mouse to the middle of an element.
+    pub fn point_at(&mut self, selector: &str) {
+        let at = self.middle(selector);
+        self.call("Input.dispatchMouseEvent", &json!({ "type": "mouseMoved", "x": at[0], "y": at[1] }));
+    }
+
+    fn middle(&mut self, selector: &str) -> Value {
+        self.value(&format!(
+            "(() => {{ const it = document.querySelector({selector:?}); it.scrollIntoView({{block: 'center'}});
+               const r = it.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+        ))
+    }
+
+    /// Returns a picture of the window, a PNG in Base64.
+    pub fn screenshot(&mut self) -> String {
+        let shot = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
+        shot["data"].as_str().unwrap().to_owned()
+    }
+
     /// Presses a key.
     pub fn key(&mut self, key: &str) {
         let (code, text) = match key {
             "Tab" => (9, ""),
+            "Escape" => (27, ""),
+            "ArrowDown" => (40, ""),
             "Enter" => (13, "\r"),
             _ => panic!("unknown key {key}"),
         };
@@ -110,14 +142,6 @@ impl Browser {
             "Input.dispatchKeyEvent",
             &json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code }),
         );
-    }
-
-    /// Writes a screenshot, if EPS_SCREENSHOTS names a folder.
-    pub fn picture(&mut self, name: &str) {
-        let Some(folder) = std::env::var_os("EPS_SCREENSHOTS") else { return };
-        let shot = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
-        let file = std::path::Path::new(&folder).join(format!("{name}.png.base64"));
-        std::fs::write(file, shot["data"].as_str().unwrap()).unwrap();
     }
 }
 

@@ -7,6 +7,7 @@ mod browser;
 mod cases;
 mod certify;
 mod dashboard;
+mod dashboard_look;
 mod example_tills;
 mod languages;
 mod lifetimes;

@@ -37,7 +37,8 @@ enum Command {
     Test {
         /// Tests only this target's package: linux-x64, linux-arm64, win-x64, win-x86, win7-x64,
         /// win7-x86, here, cargo-c; or only these bindings: java, node, pascal, other; or that a
-        /// second compilation makes the same bytes: same-bytes
+        /// second compilation makes the same bytes: same-bytes; or the look of the dashboard:
+        /// dashboard
         #[arg(long)]
         target: Option<String>,
         /// Tests every target's package

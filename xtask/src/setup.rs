@@ -70,6 +70,18 @@ pub const NODE: &[Need] = &[
     need("npm", "npm", &["npm", "--version"]),
 ];
 
+/// The tools of the dashboard's look. axe-core comes from npm.
+pub const DASHBOARD: &[Need] = &[
+    need("Chromium", "chromium", &["chromium", "--version"]),
+    need(
+        "the fonts of the reference pictures",
+        "fonts-dejavu-core",
+        &["test", "-e", "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"],
+    ),
+    need("Node.js", "nodejs", &["node", "--version"]),
+    need("npm", "npm", &["npm", "--version"]),
+];
+
 /// The tools of the Pascal unit.
 pub const PASCAL: &[Need] = &[
     need("Free Pascal", "fp-compiler", &["fpc", "-iV"]),

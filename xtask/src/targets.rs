@@ -27,7 +27,7 @@ use std::time::Instant;
 ///
 /// `here` tests this machine's package with the debug library, which takes seconds. `cargo-c`
 /// tests `cargo cinstall`, `same-bytes` a second compilation. `java`, `node`, `pascal` and `other`
-/// test the bindings of a language.
+/// test the bindings of a language. `dashboard` tests the look of the sandbox's dashboard.
 pub fn run_targets(name: Option<&str>) -> Result {
     setup::install(&[setup::DEMO, setup::TEST, setup::PACKAGE, setup::CONSUMER])?;
     run(cargo().args(["build", "--workspace"]))?;

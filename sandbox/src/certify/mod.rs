@@ -4,7 +4,7 @@
 
 mod cost;
 mod holder;
-mod manual;
+pub(crate) mod manual;
 mod press;
 mod programs;
 mod relay;
@@ -142,7 +142,7 @@ struct Session<'a> {
     plan: &'a Plan,
     permits: Permits,
     folder: &'a Path,
-    terminal: Terminal,
+    terminal: Arc<Terminal>,
     on_step: &'a (dyn Fn(StepEvent<'_>) + Sync),
 }
 
@@ -168,12 +168,18 @@ pub fn certify(plan: &Plan, progress: &dyn Progress) -> Result<Report, String> {
         plan,
         permits: Permits::new(plan.jobs),
         folder: folder.path(),
-        terminal: Terminal::default(),
+        terminal: Arc::default(),
         on_step: &|event| progress.step(event),
     };
     let results: Vec<_> = if matches!(plan.till, Till::Manual) {
+        session.terminal.read();
         // A person does one thing after the other.
-        wanted.iter().map(|scenario| session.run(scenario, progress)).collect()
+        let of = wanted.len();
+        let run = |(number, scenario): (usize, &&'static Scenario)| {
+            session.terminal.begin(scenario.name, scenario.title, number, of);
+            session.run(scenario, progress)
+        };
+        (1..).zip(&wanted).map(run).collect()
     } else {
         thread::scope(|scope| {
             let run = |scenario: &'static Scenario| scope.spawn(|| session.run(scenario, progress));

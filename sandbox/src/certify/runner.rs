@@ -51,6 +51,19 @@ pub(super) const NEXT_RECEIPTS: [&str; 12] = [
     "receipt 4812",
 ];
 
+/// The address of the dashboard that leads a person, if it is free.
+const DASHBOARD: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8600);
+
+/// Starts the sandbox of a scenario that a person carries out.
+fn guided(session: &Session<'_>, builder: Builder) -> io::Result<Sandbox> {
+    let builder = builder.guide(&session.terminal);
+    if session.plan.manual_at.port() == 0 {
+        return builder.try_start();
+    }
+    let started = builder.clone().http(DASHBOARD).try_start();
+    started.or_else(|_| builder.try_start())
+}
+
 /// A sale: the basket for which the cashier presses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sale {
@@ -97,7 +110,7 @@ impl<'a> Runner<'a> {
         let network_at = manual.then_some(at);
         at.set_port(0);
         let builder = Sandbox::builder().requests_per_second(None).ca_dir(&ca);
-        let sandbox = if manual { builder.https(at) } else { builder }.try_start()?;
+        let sandbox = if manual { guided(session, builder.https(at)) } else { builder.try_start() }?;
         let next = Member {
             email: Some("next@example.com".to_owned()),
             custom_key: Some("1999".to_owned()),
@@ -128,7 +141,7 @@ impl<'a> Runner<'a> {
             unstartable: None,
         };
         if let Some(at) = network_at {
-            println!("\n== {}: {}", scenario.name, scenario.title);
+            session.terminal.show_dashboard(&runner.sandbox.http_url());
             runner.connect(at)?;
         }
         Ok(runner)
@@ -547,13 +560,11 @@ impl<'a> Runner<'a> {
         let member = state.ledger.account(now, sale.contact).map(|account| account.member.name.clone());
         // A real till keeps its journal: each scenario has receipts of its own.
         let receipt = format!("{}-{}", sale.reference, self.scenario.name);
-        println!(
-            "Sell on {receipt}:\n  reward {} ({})\n  member {} ({})",
-            item.unwrap_or_default(),
-            sale.item,
-            member.unwrap_or_default(),
-            sale.contact
-        );
+        self.session.terminal.instruct(&[
+            format!("Sell on {receipt}:"),
+            format!("  reward {} ({})", item.unwrap_or_default(), sale.item),
+            format!("  member {} ({})", member.unwrap_or_default(), sale.contact),
+        ]);
         Press::Cashier { began: Instant::now() }
     }
 

@@ -7,7 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use engage_sandbox::effects::{NAMED, name_of, named};
 use engage_sandbox::http_client::Request;
+use engage_sandbox::{ClockChange, Effect, World};
 use serde_json::{Value, json};
 
 use super::{BAD_ARGUMENT, Failed};
@@ -46,6 +48,8 @@ pub enum Command {
     },
     /// Restore the seed and the default settings
     Reset(At),
+    /// Restore the state before the last reset
+    UndoReset(At),
     /// Limit the requests of the key: `10/s` or `off`
     Limit {
         #[command(flatten)]
@@ -57,7 +61,7 @@ pub enum Command {
     World {
         #[command(flatten)]
         at: At,
-        #[arg(value_parser = ["documented", "late-history", "paged-history", "id-checked-last", "id-bound-to-item"])]
+        #[arg(value_parser = World::NAMED.map(|(name, ..)| name))]
         name: String,
     },
     /// Print each request as it arrives, with the reason of each 4xx and 5xx
@@ -88,27 +92,11 @@ pub struct Arm {
     item: Option<String>,
 }
 
-/// The effects by name.
-const EFFECTS: [(&str, &str, &str); 13] = [
-    ("response-lost", "processed, and the connection is closed without a response", r#"{"closeAfterCommit": {}}"#),
-    ("no-response", "processed, and no response arrives", r#"{"stallAfterCommit": {}}"#),
-    ("response-reset", "processed, and the connection is reset", r#"{"resetAfterCommit": {}}"#),
-    ("response-truncated", "processed, and the response ends after 200 bytes", r#"{"truncate": {"bytes": 200}}"#),
-    ("gateway-timeout", "processed, and a gateway returns 504", r#"{"statusAfterCommit": {"status": 504}}"#),
-    ("slow", "processed 5 s late", r#"{"delay": {"ms": 5000}}"#),
-    ("request-lost", "not processed, and the connection is reset", r#"{"resetBeforeCommit": {}}"#),
-    ("request-stalled", "not processed, and no response arrives", r#"{"stallBeforeCommit": {}}"#),
-    ("web-page", "not processed, and a web filter's page with 200", r#"{"html": {}}"#),
-    ("server-error", "not processed, and 500", r#"{"status": {"status": 500}}"#),
-    ("unavailable", "not processed, and 503", r#"{"status": {"status": 503}}"#),
-    ("too-many-requests", "not processed, and 429", r#"{"status": {"status": 429}}"#),
-    ("garbage", "not processed, and 200 with invalid JSON", r#"{"garbage": {}}"#),
-];
-
 /// Returns the list of the effects for the help.
 pub fn effects() -> String {
-    EFFECTS.iter().fold("Effects:\n".to_owned(), |mut text, (name, what, _)| {
-        let _ = writeln!(text, "  {name:20} {what}");
+    NAMED.iter().fold("Effects:\n".to_owned(), |mut text, effect| {
+        let processed = if effect.processed { "processed" } else { "not processed" };
+        let _ = writeln!(text, "  {:20} {processed}, and {}", effect.name, effect.what);
         text
     })
 }
@@ -126,21 +114,24 @@ pub fn run(command: &Command) -> Result<(), Failed> {
             Ok(())
         }
         Command::Reset(at) => at.send("POST", "/_sandbox/reset", None).map(drop),
+        Command::UndoReset(at) => at.send("POST", "/_sandbox/undo-reset", None).map(drop),
         Command::Limit { at, rate } => {
             at.send("POST", "/_sandbox/limits", Some(&json!({ "requestsPerSecond": limit(rate)? }))).map(drop)
         }
-        Command::World { at, name } => at.send("POST", "/_sandbox/world", Some(&world(name))).map(drop),
+        Command::World { at, name } => at.send("POST", "/_sandbox/world", Some(&json!(World::named(name)))).map(drop),
         Command::Tail(at) => at.tail(),
         Command::Open(at) => open(&at.at),
     }
 }
 
 fn arm_fault(arm: &Arm) -> Result<(), Failed> {
-    let known = EFFECTS.iter().find(|(name, ..)| *name == arm.effect).map(|(_, _, json)| *json);
-    let effect: Value = serde_json::from_str(known.unwrap_or(&arm.effect)).map_err(|_| {
-        let names: Vec<&str> = EFFECTS.iter().map(|(name, ..)| *name).collect();
-        bad(&format!("the effect {} is unknown. Use one of {}, or JSON", arm.effect, names.join(", ")))
-    })?;
+    let effect: Value = match named(&arm.effect) {
+        Some(named) => json!(named.effect()),
+        None => serde_json::from_str(&arm.effect).map_err(|_| {
+            let names: Vec<&str> = NAMED.iter().map(|named| named.name).collect();
+            bad(&format!("the effect {} is unknown. Use one of {}, or JSON", arm.effect, names.join(", ")))
+        })?,
+    };
     let mut on = json!({ "operation": arm.operation, "times": arm.times, "nth": arm.nth });
     for (name, value) in [("contactId", &arm.contact), ("itemId", &arm.item)] {
         if let Some(value) = value {
@@ -154,24 +145,9 @@ fn arm_fault(arm: &Arm) -> Result<(), Failed> {
 
 /// Returns the change of the clock that a text means.
 fn clock(change: &str) -> Result<Value, Failed> {
+    let parsed = change.parse::<ClockChange>();
     let wrong = || bad(&format!("the clock cannot be set to {change}. Use +1d, -90m, a time, freeze, run or now"));
-    match change {
-        "freeze" => Ok(json!({ "frozen": true })),
-        "run" => Ok(json!({ "frozen": false })),
-        "now" => Ok(json!({ "offsetMs": 0, "frozen": false })),
-        _ if change.starts_with(['+', '-']) => {
-            let unit = match change.chars().last() {
-                Some('s') => 1000,
-                Some('m') => 60_000,
-                Some('h') => 3_600_000,
-                Some('d') => 86_400_000,
-                _ => return Err(wrong()),
-            };
-            let number: i64 = change[..change.len() - 1].parse().map_err(|_| wrong())?;
-            Ok(json!({ "advanceMs": number.checked_mul(unit).ok_or_else(wrong)? }))
-        }
-        time => Ok(json!({ "set": time })),
-    }
+    parsed.map(|change| json!(change)).map_err(|()| wrong())
 }
 
 fn limit(rate: &str) -> Result<Option<u32>, Failed> {
@@ -180,16 +156,6 @@ fn limit(rate: &str) -> Result<Option<u32>, Failed> {
     }
     let number = rate.strip_suffix("/s").unwrap_or(rate).parse();
     number.map(Some).map_err(|_| bad(&format!("the limit {rate} is not a number of requests such as 10/s, or off")))
-}
-
-fn world(name: &str) -> Value {
-    match name {
-        "late-history" => json!({ "historyLagMs": 60_000 }),
-        "paged-history" => json!({ "historyPageRows": 1 }),
-        "id-checked-last" => json!({ "idCheckedLast": true }),
-        "id-bound-to-item" => json!({ "idBoundToItem": true }),
-        _ => json!({}),
-    }
 }
 
 fn bad(what: &str) -> Failed {
@@ -218,7 +184,9 @@ impl At {
         let faults = get("/_sandbox/faults")?;
         for fault in faults.as_array().into_iter().flatten() {
             let count = &fault["applied"];
-            println!("fault {}: {} {}, applied {count} times", fault["id"], fault["match"], fault["effect"]);
+            let effect = serde_json::from_value::<Effect>(fault["effect"].clone());
+            let name = effect.map_or("", |effect| name_of(&effect));
+            println!("fault {}: {name} {} {}, applied {count} times", fault["id"], fault["match"], fault["effect"]);
         }
         if faults.as_array().is_some_and(Vec::is_empty) {
             println!("faults: none");
@@ -312,7 +280,7 @@ mod tests {
             ("+2h", json!({ "advanceMs": 7_200_000 })),
             ("freeze", json!({ "frozen": true })),
             ("now", json!({ "offsetMs": 0, "frozen": false })),
-            ("2030-01-01T00:00:00Z", json!({ "set": "2030-01-01T00:00:00Z" })),
+            ("2030-01-01T00:00:00Z", json!({ "set": "2030-01-01T00:00:00.000Z" })),
         ] {
             assert_eq!(clock(text).unwrap(), change, "{text}");
         }
@@ -327,12 +295,5 @@ mod tests {
         assert_eq!(limit("10").unwrap(), Some(10));
         assert_eq!(limit("off").unwrap(), None);
         assert!(limit("fast").is_err());
-    }
-
-    #[test]
-    fn each_named_effect_is_an_effect() {
-        for (name, _, json) in EFFECTS {
-            assert!(serde_json::from_str::<engage_sandbox::Effect>(json).is_ok(), "{name}");
-        }
     }
 }

@@ -1,208 +1,156 @@
-//! The dashboard: a web page that shows a store live, arms faults and moves the clock.
-//! The server renders the page, and a small script replaces the parts that changed.
-//! Every form works without the script. The page loads nothing from other servers.
+//! The dashboard: web pages that show a store live, arm faults, change its settings, and sell with
+//! a till.
+//! The server renders the pages, and a small script replaces the parts that changed. Every form
+//! works without the script. The pages load nothing from other servers.
 
-mod view;
+mod actions;
+mod controls;
+mod page;
+mod requests;
+mod start;
+mod store;
+mod till;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use bytes::Bytes;
+use axum::routing::get;
+use axum::{Extension, Router};
 use hyper::StatusCode;
-use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
-};
-use serde_json::Value;
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use maud::Markup;
+use serde_json::{Value, json};
 
 use crate::admin::ForStore;
 use crate::api_mapping::Query;
 use crate::app::App;
-use crate::clock::Clock;
-use crate::fault::{Effect, Fault, FaultResponse, Operation};
-use crate::judge::{Case, Journal, judge};
 use crate::store::Store;
+use crate::tls::Tls;
+use page::{At, Parts, Tab};
+
+/// The styles: those of a certificate's report, which has the same look, and the dashboard's own.
+const STYLE: &str = concat!(include_str!("style.css"), include_str!("dashboard.css"));
 
 /// Returns the dashboard's routes.
-pub(crate) fn routes(app: &Arc<App>) -> Router {
+pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
     Router::new()
-        .route("/", get(dashboard))
+        .route("/", get(requests_page))
+        .route("/_sandbox/dashboard/till", get(till_page))
+        .route("/_sandbox/dashboard/store", get(store_page))
+        .route("/_sandbox/dashboard/start", get(start_page))
+        .route("/_sandbox/dashboard/request", get(request_panel))
         .route("/_sandbox/dashboard/parts", get(parts))
-        .route(
-            "/_sandbox/dashboard/style.css",
-            get(async || text("text/css; charset=utf-8", include_str!("style.css"))),
-        )
+        .route("/_sandbox/dashboard/ca.pem", get(ca))
+        .route("/_sandbox/dashboard/style.css", get(async || text("text/css; charset=utf-8", STYLE)))
         .route(
             "/_sandbox/dashboard/script.js",
             get(async || text("text/javascript; charset=utf-8", include_str!("script.js"))),
         )
-        .route("/_sandbox/dashboard/arm", post(arm))
-        .route("/_sandbox/dashboard/clear-faults", post(clear_faults))
-        .route("/_sandbox/dashboard/clock", post(set_clock))
-        .route("/_sandbox/dashboard/judge", post(judge_till))
-        .route("/_sandbox/dashboard/reset", post(reset))
+        .merge(actions::routes())
+        .layer(Extension(Arc::clone(tls)))
         .with_state(Arc::clone(app))
 }
-
-/// A fault that one click arms. Its label ends the sentence "Engage processes it, but …".
-struct Preset {
-    /// The value of the form field `fault`.
-    id: &'static str,
-    /// Whether Engage processes the request.
-    processed: bool,
-    label: &'static str,
-    effect: fn() -> Effect,
-}
-
-const PRESETS: [Preset; 10] = [
-    Preset { id: "response-lost", processed: true, label: "the response is lost", effect: || Effect::CloseAfterCommit },
-    Preset { id: "no-response", processed: true, label: "no response arrives", effect: || Effect::StallAfterCommit },
-    Preset {
-        id: "response-truncated",
-        processed: true,
-        label: "the response is truncated",
-        effect: || Effect::Truncate { bytes: 200 },
-    },
-    Preset {
-        id: "gateway-timeout",
-        processed: true,
-        label: "a gateway returns 504",
-        effect: || Effect::StatusAfterCommit(FaultResponse::status(504)),
-    },
-    Preset { id: "slow", processed: true, label: "5 seconds late", effect: || Effect::Delay { ms: 5000 } },
-    Preset {
-        id: "request-lost",
-        processed: false,
-        label: "the connection is reset",
-        effect: || Effect::ResetBeforeCommit,
-    },
-    Preset { id: "web-page", processed: false, label: "a web filter returns a page", effect: || Effect::Html },
-    Preset {
-        id: "server-error",
-        processed: false,
-        label: "Engage returns 500",
-        effect: || Effect::Status(FaultResponse::status(500)),
-    },
-    Preset {
-        id: "too-many",
-        processed: false,
-        label: "Engage returns 429",
-        effect: || Effect::Status(FaultResponse::status(429)),
-    },
-    Preset {
-        id: "unauthorized",
-        processed: false,
-        label: "Engage rejects the key",
-        effect: || Effect::Status(FaultResponse::error(401, "Unauthorized")),
-    },
-];
-
-/// A kind of request that a preset applies to.
-struct Target {
-    /// The value of the form field `operation`.
-    id: &'static str,
-    label: &'static str,
-    operation: Operation,
-}
-
-const TARGETS: [Target; 6] = [
-    Target { id: "purchase", label: "purchase", operation: Operation::Purchase },
-    Target { id: "purchases", label: "purchase history", operation: Operation::Purchases },
-    Target { id: "redeem", label: "redeem", operation: Operation::Redeem },
-    Target { id: "rewards", label: "list of rewards", operation: Operation::Rewards },
-    Target { id: "items", label: "list of items", operation: Operation::Items },
-    Target { id: "any", label: "request", operation: Operation::Any },
-];
-
-type FormResult = Result<Response, FormError>;
-type FormError = (StatusCode, &'static str);
 
 fn text(media_type: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, media_type), (CACHE_CONTROL, "no-cache")], text).into_response()
 }
 
-async fn dashboard(State(app): State<Arc<App>>, ForStore(store): ForStore) -> Response {
-    let stores: Vec<String> = app.stores().iter().map(|store| store.api_key().to_owned()).collect();
-    let html = view::dashboard(&store, &stores);
+async fn ca(Extension(tls): Extension<Arc<Tls>>) -> Response {
+    ([(CONTENT_TYPE, "application/x-pem-file")], tls.ca_pem().to_owned()).into_response()
+}
+
+/// Returns a page. It may load the sandbox's own files only.
+fn respond(html: Markup) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CACHE_CONTROL, "no-store"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (
             CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
-             base-uri 'none'; frame-ancestors 'none'",
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
     ];
-    (headers, html).into_response()
+    (headers, html.into_string()).into_response()
 }
 
-async fn parts(ForStore(store): ForStore) -> Response {
-    let parts: serde_json::Map<String, Value> =
-        view::parts(&store).into_iter().map(|(id, part)| (id.to_owned(), part.into_string().into())).collect();
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], Value::from(parts).to_string()).into_response()
+/// What every page needs.
+type Page = (State<Arc<App>>, Extension<Arc<Tls>>, ForStore);
+
+async fn requests_page((State(app), Extension(tls), ForStore(store)): Page, RawQuery(query): RawQuery) -> Response {
+    let at = At { key: store.api_key(), tab: Tab::Requests };
+    let open = Query::parse(query.as_deref()).get("request").and_then(|seq| seq.parse().ok());
+    let parts = common_parts(&app, &store, &tls);
+    let content = requests::page(at, &store, &app, &parts, open);
+    respond(page::shell(at, &app, &parts, &content))
 }
 
-/// Parses a form that the dashboard itself sent. A page of another site must not arm faults.
-fn form(headers: &HeaderMap, body: &Bytes) -> Result<Query, FormError> {
-    match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
-        None | Some(b"same-origin" | b"none") => Ok(Query::parse(std::str::from_utf8(body).ok())),
-        Some(_) => Err((StatusCode::FORBIDDEN, "the form comes from another site's page. Send it from the dashboard")),
+async fn request_panel(ForStore(store): ForStore, RawQuery(query): RawQuery) -> Response {
+    let at = At { key: store.api_key(), tab: Tab::Requests };
+    let seq = Query::parse(query.as_deref()).get("seq").and_then(|seq| seq.parse().ok());
+    match seq.and_then(|seq| requests::panel(at, &store, seq)) {
+        Some(panel) => respond(panel),
+        None => (StatusCode::NOT_FOUND, "the log does not hold this request any more").into_response(),
     }
 }
 
-fn bad(why: &'static str) -> FormError {
-    (StatusCode::BAD_REQUEST, why)
+async fn store_page((State(app), Extension(tls), ForStore(store)): Page) -> Response {
+    let at = At { key: store.api_key(), tab: Tab::Store };
+    let mut parts = common_parts(&app, &store, &tls);
+    parts.extend(store::parts(&store));
+    respond(page::shell(at, &app, &parts, &store::page(at, &parts)))
 }
 
-/// Redirects to the dashboard.
-fn redirect(store: &Store) -> Response {
-    (StatusCode::SEE_OTHER, [(LOCATION, view::address("/", store.api_key()))]).into_response()
+async fn start_page((State(app), Extension(tls), ForStore(store)): Page) -> Response {
+    let at = At { key: store.api_key(), tab: Tab::Start };
+    let parts = common_parts(&app, &store, &tls);
+    respond(page::shell(at, &app, &parts, &start::page(at, &app)))
 }
 
-async fn arm(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
-    let form = form(&headers, &body)?;
-    let preset = form.get("fault").and_then(|id| PRESETS.iter().find(|preset| preset.id == id));
-    let preset = preset.ok_or_else(|| bad("the field fault names no preset of the dashboard"))?;
-    let target = form.get("operation").and_then(|name| TARGETS.iter().find(|target| target.id == name));
-    let target = target.ok_or_else(|| bad("the field operation names no request of the dashboard"))?;
-    let times = u32::from(form.get("times") != Some("0"));
-    store.arm(Fault::on(target.operation, (preset.effect)()).times(times));
-    Ok(redirect(&store))
+async fn till_page((State(app), Extension(tls), ForStore(store)): Page) -> Response {
+    let at = At { key: store.api_key(), tab: Tab::Till };
+    let mut parts = common_parts(&app, &store, &tls);
+    parts.extend(till_parts(&app, &store).await);
+    respond(page::shell(at, &app, &parts, &till::page(at, &store, &parts)))
 }
 
-async fn clear_faults(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
-    form(&headers, &body)?;
-    store.clear_faults();
-    Ok(redirect(&store))
-}
-
-async fn set_clock(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
-    let form = form(&headers, &body)?;
-    let ms: i64 = form
-        .get("ms")
-        .and_then(|ms| ms.parse().ok())
-        .ok_or_else(|| bad("the field ms is not a number of milliseconds"))?;
-    // 0 stands for the computer's time.
-    store.set_clock(if ms == 0 { Clock::default() } else { store.clock().advanced(ms) });
-    Ok(redirect(&store))
-}
-
-async fn judge_till(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
-    let form = form(&headers, &body)?;
-    let journal = Journal::from_json("", form.get("journal").unwrap_or_default().as_bytes());
-    let judged = journal.map(|journal| {
-        let (resolved, partial) = (form.get("resolved").is_some(), form.get("partial").is_some());
-        judge(&Case { ledger: &store.ledger(), journals: &[journal], resolved, partial, attempts: None })
+/// Returns the parts of the till's page. Reading the journal blocks.
+async fn till_parts(app: &Arc<App>, store: &Arc<Store>) -> Parts {
+    let (app, store) = (Arc::clone(app), Arc::clone(store));
+    let rendered = tokio::task::spawn_blocking(move || {
+        let screen = app.till(&store).map(|till| till.screen());
+        till::parts(&store, screen)
     });
-    store.note_verdict(judged.map_err(|bad| bad.to_string()));
-    Ok(redirect(&store))
+    rendered.await.unwrap_or_default()
 }
 
-async fn reset(ForStore(store): ForStore, headers: HeaderMap, body: Bytes) -> FormResult {
-    form(&headers, &body)?;
-    store.reset();
-    Ok(redirect(&store))
+/// Returns the parts that every page has.
+fn common_parts(app: &App, store: &Store, tls: &Tls) -> Parts {
+    Parts::from([
+        ("active", controls::active(store, tls)),
+        ("clock", controls::clock_now(store)),
+        ("guide", page::guide(app, store)),
+    ])
+}
+
+/// Returns the changed parts of a page as JSON, and the new requests.
+async fn parts((State(app), Extension(tls), ForStore(store)): Page, RawQuery(query): RawQuery) -> Response {
+    let query = Query::parse(query.as_deref());
+    let mut parts = common_parts(&app, &store, &tls);
+    let mut body = json!({});
+    match Tab::named(query.get("page").unwrap_or_default()) {
+        Tab::Requests => {
+            let get = |name: &str| query.get(name).unwrap_or_default();
+            let open = get("open").split(',').filter_map(|seq| seq.parse().ok()).collect();
+            body["log"] = requests::log(&store, get("after").parse().unwrap_or(0), get("era"), &open);
+        }
+        Tab::Store => parts.extend(store::parts(&store)),
+        Tab::Till => parts.extend(till_parts(&app, &store).await),
+        Tab::Start => {}
+    }
+    let parts: serde_json::Map<String, Value> =
+        parts.into_iter().map(|(id, part)| (id.to_owned(), part.into_string().into())).collect();
+    body["parts"] = parts.into();
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body.to_string()).into_response()
 }

@@ -64,7 +64,7 @@ fn the_log_holds_requests_and_responses_without_secrets() {
     assert_eq!((&log[0]["operation"], &log[0]["status"]), (&json!("purchase"), &json!(422)));
     assert_eq!((&log[0]["purchaseId"], &log[0]["key"], &log[0]["seq"]), (&json!(id), &json!("right"), &json!(1)));
     assert_eq!(log[1]["path"], "/api/v3/contacts/id?email=***&apikey=***&contactType=Member");
-    assert_eq!((&log[2]["status"], &log[2]["fault"]), (&json!("no response"), &json!("closeAfterCommit")));
+    assert_eq!((&log[2]["status"], &log[2]["fault"]), (&json!("no response"), &json!("response-lost")));
     assert_eq!(log.as_array().unwrap().len(), 3);
 }
 

@@ -151,7 +151,9 @@ fn commands_change_a_running_sandbox() {
     assert_eq!(done(&["arm", "any", r#"{"delay": {"ms": 5}}"#]), "fault 2 is armed\n");
     let status = done(&["status"]);
     assert!(
-        status.contains("fault 1: ") && status.contains("closeAfterCommit") && status.contains("fault 2: "),
+        status.contains("fault 1: response-lost ")
+            && status.contains("closeAfterCommit")
+            && status.contains("fault 2: "),
         "{status}"
     );
     done(&["clear", "1"]);
@@ -167,11 +169,15 @@ fn commands_change_a_running_sandbox() {
     }
     done(&["reset"]);
     assert!(done(&["status"]).contains("\"requestsPerSecond\":200"));
+    done(&["undo-reset"]);
+    let status = done(&["status"]);
+    assert!(status.contains("\"requestsPerSecond\":10") && status.contains("2030-01-02T"), "{status}");
     for (arguments, why) in [
         (vec!["clear", "7"], "no fault has the number 7"),
         (vec!["arm", "purchase", "magic"], "the effect magic is unknown. Use one of response-lost,"),
         (vec!["arm", "purchases", "web-page", "--nth", "0"], "match.nth: must be 1 or more"),
-        (vec!["clock", "soon"], "`soon` is not a time"),
+        (vec!["clock", "soon"], "the clock cannot be set to soon. Use +1d,"),
+        (vec!["undo-reset"], "no reset can be undone"),
         (vec!["limit", "much"], "the limit much is not a number"),
         (vec!["world", "flat"], "late-history"),
     ] {

@@ -76,7 +76,7 @@ fn the_log_is_an_http_archive_without_secrets() {
     assert_eq!((&got["status"], &bought["response"]["status"]), (&json!("Completed"), &json!(200)));
     assert_eq!(
         (&entries[2]["response"]["status"], &entries[2]["comment"]),
-        (&json!(0), &json!("no response, fault closeAfterCommit"))
+        (&json!(0), &json!("no response, fault response-lost"))
     );
 }
 

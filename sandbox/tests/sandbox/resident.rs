@@ -5,6 +5,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use engage_sandbox::http_client::Request;
+
 const TILL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sandbox/resident_till.py");
 const CUT: &str = "power-cut-response-due";
 
@@ -140,6 +142,37 @@ fn a_person_at_a_real_till_is_led_through_a_scenario() {
     person.types("x");
     person.reads("s skip the scenario: ");
     person.types("c");
+    let (code, rest) = person.ends();
+    assert!(code == 0 && rest.contains("1 passed, 0 failed"), "{rest}");
+}
+
+#[test]
+fn a_person_is_led_on_the_dashboard() {
+    let mut person = Person::certifies("sale");
+    let started = person.reads("Press Enter when the till is ready. ");
+    let dashboard = started.lines().find_map(|line| line.strip_prefix("The same on the dashboard: ")).unwrap();
+    let send = |method: &str, path: &str, body: &str| {
+        let url = format!("{dashboard}{path}");
+        let response = Request { method, url: &url, headers: "", body, timeout: None }.send().unwrap();
+        (response.status, String::from_utf8(response.body).unwrap())
+    };
+    let number = |page: &str| {
+        let (_, rest) = page.split_once(r#"name="question" value=""#).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let (_, page) = send("GET", "/", "");
+    assert!(page.contains("scenario 1 of 1: ") && page.contains("Configure the till"), "{page}");
+    let first = number(&page);
+    assert_eq!(send("POST", "/_sandbox/dashboard/guide", &format!("question={first}&choice=")).0, 303);
+    let wanted = person.reads("s skip the scenario: ");
+    let (_, page) = send("GET", "/", "");
+    assert!(page.contains("Sell on receipt 4711-sale:") && page.contains("What did the cashier see?"), "{page}");
+    // An choice to an earlier question, and one that is none.
+    let chosen = |choice: &str| send("POST", "/_sandbox/dashboard/guide", choice).0;
+    assert_eq!(chosen(&format!("question={first}&choice=c")), 409);
+    assert_eq!(chosen(&format!("question={}&choice=x", number(&page))), 409);
+    assert!(purchase(&started, &wanted).status().unwrap().success());
+    assert_eq!(chosen(&format!("question={}&choice=c", number(&page))), 303);
     let (code, rest) = person.ends();
     assert!(code == 0 && rest.contains("1 passed, 0 failed"), "{rest}");
 }
