@@ -275,7 +275,7 @@ fn ten_thousand_requests_are_a_window_of_rows() {
         stream.write_all(request.repeat(101).as_bytes()).unwrap();
         let mut read = 0;
         while read < 101 {
-            let mut buffer = [0; 65_536];
+            let mut buffer = vec![0; 65_536];
             let length = stream.read(&mut buffer).unwrap();
             read += buffer[..length].windows(12).filter(|window| window == b"HTTP/1.1 200").count();
         }
@@ -374,7 +374,7 @@ fn till_in_the_browser_sells_through_the_library() {
     browser.until(&format!("{} === 1", count("#journal li", "acknowledged")));
     browser.click("#redeem");
     browser.until(&format!("{} === 1", count("#redeem-outcome", "completed")));
-    assert_eq!(store.sandbox.assignments(demo::ELSA)[0].redeemed_on.is_some(), true);
+    assert!(store.sandbox.assignments(demo::ELSA)[0].redeemed_on.is_some());
 
     // Pending, and resolved by itself.
     browser.click("#arm-no-response");
