@@ -74,8 +74,11 @@ fn every_link_of_a_page_leads_to_a_file_and_a_heading() {
 #[test]
 fn site_has_every_page_of_the_documents_once() {
     let site = fs::read_to_string(root().join("packaging/docs/mkdocs.yml")).unwrap();
-    let listed: Vec<&str> =
-        site.lines().filter_map(|line| line.trim().rsplit(' ').next()).filter(|end| Path::new(end).extension().is_some_and(|it| it == "md")).collect();
+    let listed: Vec<&str> = site
+        .lines()
+        .filter_map(|line| line.trim().rsplit(' ').next())
+        .filter(|end| Path::new(end).extension().is_some_and(|it| it == "md"))
+        .collect();
     for page in &listed {
         assert!(root().join(page).exists(), "the site lists {page}, which is missing");
         assert_eq!(listed.iter().filter(|other| other == &page).count(), 1, "the site lists {page} twice");
