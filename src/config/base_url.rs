@@ -67,6 +67,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn parts_of_a_url_are_read() {
+        let parts = |text: &str| {
+            let url = BaseUrl::parse(text).unwrap();
+            let (host, port) = url.host_and_port();
+            (url.is_https(), host.to_owned(), port, url.prefix().to_owned())
+        };
+        assert_eq!(parts("https://a.voyado.com"), (true, "a.voyado.com".into(), 443, String::new()));
+        assert_eq!(parts("https://a.voyado.com:8443/b/c/"), (true, "a.voyado.com".into(), 8443, "/b/c".into()));
+        assert_eq!(parts("http://localhost/"), (false, "localhost".into(), 80, String::new()));
+    }
+
+    #[test]
     fn plain_http_is_accepted_for_loopback_only() {
         for good in [
             "https://a.voyado.com",

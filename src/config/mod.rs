@@ -342,6 +342,8 @@ mod tests {
             ("historyLagMs", 0, 86_400_000),
             ("referenceWindowMs", 0, 31_536_000_000),
             ("retentionDays", 1, 3_650),
+            ("logFileBytes", 65_536, 1_073_741_824),
+            ("logFiles", 1, 100),
         ] {
             let accepted = |value: i128| Config::parse(&with(&format!(",\"{key}\":{value}"))).is_ok();
             let edges = [i128::from(least) - 1, least.into(), most.into(), i128::from(most) + 1];
@@ -351,6 +353,12 @@ mod tests {
         let long = |count: usize| format!("[{}]", vec!["1"; count].join(","));
         let lists = ["[0]", "[1]", "[86400000]", "[86400001]", &long(16), &long(17)];
         assert_eq!(lists.map(schedule), [false, true, true, false, true, false]);
+    }
+
+    #[test]
+    fn log_file_has_five_files_of_five_megabytes() {
+        let file = Config::parse(&with(r#","logFile":"/var/log/points.log""#)).unwrap().log_file.unwrap();
+        assert_eq!((file.bytes, file.files), (5_242_880, 5));
     }
 
     #[test]

@@ -250,6 +250,27 @@ mod tests {
     }
 
     #[test]
+    fn range_of_addresses_ends_at_its_bits() {
+        let within =
+            |address: &str, range: &str, bits| is_within(address.parse().unwrap(), range.parse().unwrap(), bits);
+        assert!(within("10.1.2.3", "192.168.0.0", 0), "no bit is compared");
+        assert!(within("10.1.2.3", "10.1.2.2", 31) && !within("10.1.2.3", "10.1.2.2", 32));
+        assert!(!within("10.1.2.3", "10.1.2.3", 33), "no address has 33 bits");
+        assert!(within("fd00::1", "fd00::", 127) && !within("fd00::1", "fd00::", 128));
+        assert!(within("fd00::1", "fd00::1", 128) && !within("fd00::1", "fd00::1", 129));
+        assert!(!within("10.1.2.3", "fd00::", 0), "another kind of address");
+    }
+
+    #[test]
+    fn login_is_basic_and_has_a_colon() {
+        let value = |login| basic(login).map(|secret| secret.expose().to_owned());
+        // till: and t\x7Fll, the last one with a control character.
+        assert_eq!(value("till").unwrap(), "Basic dGlsbDo=");
+        assert_eq!(value("%74ill:").unwrap(), "Basic dGlsbDo=");
+        assert!(value("t%7Fll").is_err() && value("t%7").is_err() && value("t%7x").is_err());
+    }
+
+    #[test]
     fn environment_is_read_but_never_for_this_computer() {
         let of = |url: &str, variables: &[(&str, &str)]| {
             let read = |name: &str| {

@@ -324,6 +324,21 @@ mod tests {
     }
 
     #[test]
+    fn escaped_code_and_one_that_stands_twice_are_found() {
+        let found = |text: &str| codes(&serde_json::from_str(text).unwrap(), text);
+        let code = "PromotionAssignmentError";
+        for text in [
+            r#"{"message":"\u0050romotionAssignmentError"}"#,
+            r#"{"\u0050romotionAssignmentError":1}"#,
+            r#"[{"a":["\u0050romotionAssignmentError"]}]"#,
+            r#"{"code":"PromotionAssignmentError","code":"Other"}"#,
+        ] {
+            assert_eq!(found(text), [code], "{text}");
+        }
+        assert_eq!(found(r#"{"code":"Other"}"#), ["Other"]);
+    }
+
+    #[test]
     fn pending_code_in_every_shape_is_pending() {
         for code in ["PointShopItemPurchaseProcessingTimedOut", "PromotionAssignmentError"] {
             let lower = code.to_lowercase();
