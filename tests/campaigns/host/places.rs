@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, beside, buy, code_of_sale};
 use crate::till;
-use engage_point_shop::{Client, Code};
+use engage_point_shop::{Client, Code, OperationId};
 use engage_sandbox::{Effect, Fault, Operation};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -69,8 +69,12 @@ fn pending_purchase_of_another_tenant_is_listed_and_never_sent() {
     assert_eq!(resolved, json!({ "resolved": 0, "pending": 0 }));
     let listed: Value = serde_json::from_slice(&client.list_unacknowledged(None).unwrap()).unwrap();
     assert_eq!(listed["operations"][0]["outcome"], "pending");
+    assert_eq!(code_of_sale(&client, "R1"), Code::ReferenceConflict, "it may be the same sale");
     assert_eq!(theirs.sandbox.requests().len(), 0);
-    assert_eq!(code_of_sale(&client, "R1"), Code::Ok, "the same reference is another sale there");
+    assert_eq!(code_of_sale(&client, "R2"), Code::Ok);
+    let id = OperationId::parse(listed["operations"][0]["operationId"].as_str().unwrap(), "id").unwrap();
+    client.acknowledge(id).unwrap();
+    assert_eq!(code_of_sale(&client, "R1"), Code::Ok, "a person has seen it");
     client.close();
 }
 
