@@ -48,7 +48,7 @@ pub(crate) fn startup_wait(rules: &RetryRules, random: u64) -> Duration {
 const BURST: u32 = 100;
 
 /// The least and the most that a 429 keeps unattended queries apart, in ms.
-const THROTTLE_MS: (Millis, Millis) = (60_000, 600_000);
+const THROTTLE_MS: (Millis, Millis) = (10_000, 600_000);
 
 /// Stops unattended status queries after a 429, because all tills share one key. The interval
 /// between queries doubles with each 429 and shrinks by a tenth of its least with each success.
@@ -192,12 +192,12 @@ mod tests {
         let mut throttle = Throttle::default();
         assert_eq!(throttle.wait(s(0)), None);
         throttle.on_rate_limited(s(0), None, u64::MAX);
-        assert!(throttle.wait(s(0)).is_some_and(|wait| wait >= s(30)) && throttle.wait(s(60)).is_none());
-        throttle.on_rate_limited(s(120), Some(360_000), 0);
-        assert_eq!(throttle.wait(s(120)), Some(s(360)), "Retry-After is kept");
+        assert!(throttle.wait(s(0)).is_some_and(|wait| wait >= s(5)) && throttle.wait(s(10)).is_none());
+        throttle.on_rate_limited(s(20), Some(60_000), 0);
+        assert_eq!(throttle.wait(s(20)), Some(s(60)), "Retry-After is kept");
         (0..20).for_each(|_| throttle.accepted());
-        throttle.spend(s(500));
-        assert_eq!(throttle.wait(s(500)), None, "after enough successes nothing is kept apart");
+        throttle.spend(s(100));
+        assert_eq!(throttle.wait(s(100)), None, "after enough successes nothing is kept apart");
     }
 
     #[test]
@@ -225,9 +225,9 @@ mod tests {
             throttle.on_rate_limited(s(100), retry_after_ms, random);
             throttle.wait(s(100)).unwrap_or_default().as_millis()
         };
-        assert_eq!([0, 30_000, 30_001].map(|random| wait(1, random, None)), [30_000, 60_000, 30_000]);
-        assert_eq!([2, 3, 4, 7, 20].map(|count| wait(count, 0, None)), [60_000, 120_000, 240_000, 300_000, 300_000]);
-        assert_eq!(wait(1, 0, Some(30_001)), 30_001);
+        assert_eq!([0, 5_000, 5_001].map(|random| wait(1, random, None)), [5_000, 10_000, 5_000]);
+        assert_eq!([2, 3, 4, 7, 20].map(|count| wait(count, 0, None)), [10_000, 20_000, 40_000, 300_000, 300_000]);
+        assert_eq!(wait(1, 0, Some(5_001)), 5_001);
         let mut throttle = Throttle::default();
         throttle.on_rate_limited(s(0), Some(90_000), 0);
         throttle.on_rate_limited(s(1), None, 0);
@@ -244,10 +244,10 @@ mod tests {
             throttle.accepted();
             wait
         };
-        assert_eq!(apart(100), Some(s(60)));
-        assert_eq!(apart(200), Some(s(54)));
+        assert_eq!(apart(100), Some(s(10)));
+        assert_eq!(apart(200), Some(s(9)));
         assert_eq!((0..7).filter_map(|_| apart(300)).count(), 7);
-        assert_eq!(apart(400), Some(s(6)));
+        assert_eq!(apart(400), Some(s(1)));
         assert_eq!(apart(500), None);
         let mut waiting = Throttle::default();
         waiting.on_rate_limited(s(0), Some(90_000), 0);

@@ -499,7 +499,7 @@ mod tests {
         assert_eq!(scheduler.spend_unattended(s(30), &rules(10)), wait(50));
         // The 429 keeps the next ones apart too.
         assert_eq!(scheduler.spend_unattended(s(80), &rules(1)), None);
-        assert_eq!(scheduler.spend_unattended(s(82), &rules(1)), wait(58));
+        assert_eq!(scheduler.spend_unattended(s(82), &rules(1)), wait(8));
     }
 
     #[test]
