@@ -252,12 +252,16 @@ mod tests {
     use super::*;
 
     fn outcome(jitter: u64, tills: usize, rate: u32, outage_s: u64) -> Outcome {
+        selling(0, jitter, tills, rate, outage_s)
+    }
+
+    fn selling(sale_every_s: u64, jitter: u64, tills: usize, rate: u32, outage_s: u64) -> Outcome {
         let fleet = Fleet {
             tills,
             pending: 1,
             rate,
             outage_s,
-            sale_every_s: 60,
+            sale_every_s,
             startup_jitter_ms: vec![jitter],
             seed: 1,
             svg: None,
@@ -291,5 +295,13 @@ mod tests {
         assert_eq!(one.pending, 0);
         assert!(one.resolved_ms[0].unwrap() >= 600_000, "{:?}", one.resolved_ms);
         assert_eq!(one.requests, outcome(30_000, 200, 50, 600).requests);
+    }
+
+    #[test]
+    fn sales_are_counted_and_get_429s_beside_a_restart() {
+        let quiet = selling(60, 300_000, 1_000, 200, 0);
+        assert_eq!((quiet.sales, quiet.sales_hit, quiet.pending), (15_000, 0, 0));
+        let busy = selling(60, 0, 1_000, 50, 0);
+        assert!(busy.sales_hit > 0 && busy.pending == 0, "{}", busy.sales_hit);
     }
 }
