@@ -18,3 +18,13 @@ mod stores;
 mod tls;
 mod webhook;
 mod world;
+
+#[test]
+fn example_of_the_crate_is_right() {
+    use engage_sandbox::{Effect, Fault, Operation, Sandbox, seed::demo};
+
+    let sandbox = Sandbox::builder().start();
+    sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
+    assert_eq!(sandbox.balance(demo::ASTRID), Some(1200));
+    assert!(sandbox.https_url().starts_with("https://localhost:"));
+}
