@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn login_is_basic_and_has_a_colon() {
         let value = |login| basic(login).map(|secret| secret.expose().to_owned());
-        // till: and t\x7Fll, the last one with a control character.
+        // The value is that of "till:".
         assert_eq!(value("till").unwrap(), "Basic dGlsbDo=");
         assert_eq!(value("%74ill:").unwrap(), "Basic dGlsbDo=");
         assert!(value("t%7Fll").is_err() && value("t%7").is_err() && value("t%7x").is_err());

@@ -48,40 +48,43 @@ pub(crate) enum Certainty {
 
 /// Chooses among the member's `rewards`: returns the certainty, and the places of the rewards that
 /// may be the one. A certainty that names one has exactly one place; `Explicit` has none where the
-/// list lacks the reward.
-pub(crate) fn choose(
+/// list lacks the reward. Where `is_taken` cannot tell, nothing is chosen: the only reward of a list
+/// that lags may be another purchase's.
+pub(crate) fn choose<E>(
     grant: &Grant,
     before: Option<&[AssignmentId]>,
     rewards: &[Reward],
-    is_taken: impl Fn(AssignmentId) -> bool,
-) -> (Certainty, Vec<usize>) {
-    let places = |fits: &dyn Fn(&Reward) -> bool| {
-        rewards.iter().enumerate().filter(|(_, reward)| fits(reward)).map(|(at, _)| at).collect::<Vec<_>>()
+    is_taken: impl Fn(AssignmentId) -> Result<bool, E>,
+) -> Result<(Certainty, Vec<usize>), E> {
+    let places = |fits: &dyn Fn(&Reward) -> Result<bool, E>| {
+        let each = rewards.iter().enumerate().map(|(at, reward)| Ok(fits(reward)?.then_some(at)));
+        each.filter_map(Result::transpose).collect::<Result<Vec<_>, E>>()
     };
     if grant.assignment.is_some() {
-        return (Certainty::Explicit, places(&|reward| reward.id == grant.assignment));
+        return Ok((Certainty::Explicit, places(&|reward| Ok(reward.id == grant.assignment))?));
     }
     let fits = |reward: &Reward| {
-        let Some(id) = reward.id else { return false };
+        let Some(id) = reward.id else { return Ok(false) };
         let other_promotion = grant.promotion.is_some() && reward.promotion != grant.promotion;
         // Both times are Engage's, so the till's clock does not matter.
         let used_before = reward.redeemed_on.zip(grant.made_on).is_some_and(|(used, made)| used < made);
         let known_before = before.is_some_and(|before| before.contains(&id));
-        !other_promotion && !used_before && !known_before && !is_taken(id)
+        Ok(!other_promotion && !used_before && !known_before && !is_taken(id)?)
     };
-    let found = places(&fits);
+    let found = places(&fits)?;
     let certainty = match (found.len(), before, grant.promotion) {
         (0, ..) => Certainty::None,
         (1, Some(_), _) => Certainty::NewSincePurchase,
         (1, None, Some(_)) => Certainty::OnlyCandidate,
         _ => Certainty::Ambiguous,
     };
-    (certainty, found)
+    Ok((certainty, found))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::convert::Infallible;
     use uuid::Uuid;
 
     const OURS: Uuid = Uuid::from_u128(1);
@@ -95,7 +98,16 @@ mod tests {
     }
 
     fn chosen(grant: &Grant, before: Option<&[AssignmentId]>, rewards: &[Reward]) -> (Certainty, Vec<usize>) {
-        choose(grant, before, rewards, |_| false)
+        choose::<Infallible>(grant, before, rewards, |_| Ok(false)).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_chosen_where_the_journal_cannot_tell() {
+        let grant = Grant { promotion: Some(OURS), ..Grant::default() };
+        assert_eq!(choose(&grant, None, &[reward(1, 1)], |_| Err("the disk hangs")), Err("the disk hangs"));
+        let explicit = Grant { assignment: Some(id(1)), ..grant };
+        let found = choose(&explicit, None, &[reward(1, 1)], |_| Err("the disk hangs"));
+        assert_eq!(found, Ok((Certainty::Explicit, vec![0])), "nothing is asked");
     }
 
     #[test]
@@ -127,7 +139,8 @@ mod tests {
     fn reward_of_another_source_is_left_out() {
         let grant = Grant { promotion: Some(OURS), made_on: Some(100), ..Grant::default() };
         let rewards = |used| [reward(1, 1), Reward { redeemed_on: Some(used), ..reward(2, 1) }, reward(3, 1)];
-        assert_eq!(choose(&grant, None, &rewards(99), |it| it == id(1)), (Certainty::OnlyCandidate, vec![2]));
-        assert_eq!(choose(&grant, None, &rewards(100), |it| it == id(1)), (Certainty::Ambiguous, vec![1, 2]));
+        let found = |used| choose::<Infallible>(&grant, None, &rewards(used), |it| Ok(it == id(1))).unwrap();
+        assert_eq!(found(99), (Certainty::OnlyCandidate, vec![2]));
+        assert_eq!(found(100), (Certainty::Ambiguous, vec![1, 2]));
     }
 }

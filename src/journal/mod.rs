@@ -64,6 +64,9 @@ const WAL_BYTES: u64 = 2 << 20;
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a compaction may take.
 const COMPACT_WAIT: Duration = Duration::from_secs(600);
+/// A call waits for the disk at least so long, also at the end of its wait or without one: a read
+/// changes threads. Invariant 8 allows 50 ms.
+const LEAST_WAIT: Duration = Duration::from_millis(30);
 /// How long a close waits for the disk.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
@@ -207,7 +210,7 @@ impl Journal {
         }
         let (content, copy) = (self.content.clone(), path.to_owned());
         // A thread and a connection of its own: other calls do not wait for it.
-        backup::make_within(helper, self.wait.max(files::LOCK_WAIT), path, move |begin| match &content.files {
+        backup::make_within(helper, self.own_wait(), path, move |begin| match &content.files {
             Some(files) => backup::make(files, &copy, begin),
             None => Err(Error::of(Code::Closed)),
         })
@@ -223,6 +226,11 @@ impl Journal {
         helper.call(COMPACT_WAIT, move || content.compact())?
     }
 
+    /// How long the library's own work waits for the disk: an open, a write.
+    fn own_wait(&self) -> Duration {
+        self.wait.max(files::LOCK_WAIT)
+    }
+
     /// Reads something, on a thread of the journal unless it is in memory.
     fn read<T: Send + 'static>(&self, reading: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
         self.read_within(self.wait, reading)
@@ -236,7 +244,7 @@ impl Journal {
         match &self.reading {
             Some(helper) => {
                 let content = self.content.clone();
-                helper.call(limit, move || content.read(reading))?
+                helper.call(limit.max(LEAST_WAIT), move || content.read(reading))?
             }
             None => self.content.read(reading),
         }
@@ -293,7 +301,7 @@ impl Journal {
     /// As [`Journal::save`], for a caller that must not wait for a disk that hangs. After a
     /// time-out the write may still be made.
     pub fn save_within_wait(&self, intent: &Intent, durability: Durability) -> Result<bool> {
-        self.save_within(intent, durability, self.wait.max(files::LOCK_WAIT))
+        self.save_within(intent, durability, self.own_wait())
     }
 
     /// As [`Journal::save_within_wait`], for a call with a wait of its own.
@@ -309,7 +317,7 @@ impl Journal {
         durability: Durability,
         writing: impl Fn(&Connection, &mut State) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.write_within(self.wait.max(files::LOCK_WAIT), durability, writing)
+        self.write_within(self.own_wait(), durability, writing)
     }
 
     fn write_within<T: Send + 'static>(
@@ -320,7 +328,7 @@ impl Journal {
     ) -> Result<T> {
         let Some(helper) = &self.writing else { return self.content.write_with(durability, writing) };
         let content = self.content.clone();
-        helper.call(limit, move || content.write_with(durability, writing))?
+        helper.call(limit.max(LEAST_WAIT), move || content.write_with(durability, writing))?
     }
 
     /// Makes a checkpoint when the write-ahead log has grown, or when nothing was written for a
@@ -331,12 +339,12 @@ impl Journal {
     }
 
     pub fn get(&self, id: OperationId) -> Result<Option<Intent>> {
-        self.get_within(id, self.wait)
+        self.get_within(id, None)
     }
 
-    /// As [`Journal::get`], for a call with a wait of its own.
-    pub fn get_within(&self, id: OperationId, limit: Duration) -> Result<Option<Intent>> {
-        self.read_within(limit, move |connection| find(connection, id))
+    /// As [`Journal::get`]. `limit`: the wait of a call that has its own.
+    pub fn get_within(&self, id: OperationId, limit: Option<Duration>) -> Result<Option<Intent>> {
+        self.read_within(limit.unwrap_or(self.wait), move |connection| find(connection, id))
     }
 
     /// Returns everything that is pending or not acknowledged, oldest first, also another tenant's.
@@ -360,7 +368,7 @@ impl Journal {
             Ok::<_, rusqlite::Error>((OperationId::from_uuid(row.get(0)?), contact))
         };
         let tenant = self.content.tenant.clone();
-        self.read_within(limit.unwrap_or(self.wait), move |connection| {
+        self.read_within(limit.unwrap_or_else(|| self.own_wait()), move |connection| {
             let read = || {
                 let mut statement = connection.prepare_cached(sql)?;
                 let mut rows = statement.query((tenant,))?;

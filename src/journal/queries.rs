@@ -109,7 +109,7 @@ impl Journal {
 
     /// Returns a fact about the journal itself.
     pub fn fact(&self, name: &'static str) -> Result<Option<String>> {
-        self.read(move |connection| {
+        self.read_within(self.own_wait(), move |connection| {
             connection
                 .query_row("SELECT value FROM fact WHERE name = ?1", (name,), |row| row.get(0))
                 .optional()

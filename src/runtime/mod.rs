@@ -231,10 +231,8 @@ impl Runtime {
         grant.assignment = intent.reward.or(grant.assignment);
         let list = self.rewards(purchase.contact, Channel::Pos, call)?;
         let (raws, rewards): (Vec<&RawValue>, Vec<Reward>) = self.engage.read_rewards(&list).into_iter().unzip();
-        // Without the journal's word a reward counts as free, which can only make the result
-        // ambiguous.
-        let is_taken = |reward| executor.journal.is_taken(reward, &intent, call.remaining()).unwrap_or(false);
-        let (certainty, places) = granted_reward::choose(&grant, intent.rewards_before.as_deref(), &rewards, is_taken);
+        let is_taken = |reward| executor.journal.is_taken(reward, &intent, call.remaining());
+        let (certainty, places) = granted_reward::choose(&grant, intent.rewards_before.as_deref(), &rewards, is_taken)?;
         let certain = !matches!(certainty, Certainty::Ambiguous | Certainty::None);
         let found = places.first().copied().filter(|_| certain);
         let assignment = found.and_then(|at| rewards[at].id).or(grant.assignment);

@@ -23,6 +23,7 @@ pub(crate) struct WaitLimit<'a> {
 }
 
 impl WaitLimit<'_> {
+    /// Returns how long the call may still wait.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

@@ -251,6 +251,31 @@ fn resolve_pending_queries_at_once_and_counts_results() {
     assert_eq!(unacknowledged(&client)[0]["outcome"], "completed");
 }
 
+/// With the journal in a file, which a thread reads.
+#[test]
+fn resolve_pending_without_a_wait_starts_the_queries() {
+    let store = Store::open();
+    let client = store.client_with(&json!({ "journalPath": store.journal(), "retryScheduleMs": [86_400_000] }));
+    store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
+    store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
+    let id = buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 200 })).unwrap_err().operation().unwrap();
+    store.sandbox.clear_faults();
+    // A busy machine may read the journal too late once.
+    eventually("the journal is read", || client.resolve_pending(Some(r#"{"waitMs":0}"#)).ok());
+    assert_eq!(resolved(&client, id)["outcome"], "completed");
+}
+
+#[test]
+fn client_without_a_wait_reads_its_journal() {
+    let store = Store::open();
+    let client = store.client_with(&json!({ "journalPath": store.journal(), "waitMs": 0 }));
+    buy(&client, ASTRID, COFFEE, &json!({ "reference": "R", "waitMs": 5_000 })).unwrap();
+    // A busy machine may read the journal too late once.
+    let listed = eventually("the journal is read", || client.list_unacknowledged(None).ok());
+    let listed = parse(&listed);
+    assert_eq!(listed["operations"].as_array().map(Vec::len), Some(1), "{listed}");
+}
+
 #[test]
 fn purchase_in_flight_is_not_sent_again() {
     let store = Store::open();

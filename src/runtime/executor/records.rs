@@ -13,15 +13,11 @@ use std::path::Path;
 use std::time::Duration;
 
 impl Executor {
-    /// Returns an operation, if the journal holds it.
+    /// Returns an operation, if the journal holds it. `limit`: the wait of a call that has its own.
     pub fn get(&self, id: OperationId, limit: Option<Duration>) -> Result<Option<Intent>> {
         // In this order: a write in between is then found in the journal.
         let reported = self.reported(id);
-        let stored = match limit {
-            Some(limit) => self.journal.get_within(id, limit),
-            None => self.journal.get(id),
-        };
-        match stored {
+        match self.journal.get_within(id, limit) {
             Ok(stored) => Ok(newer(reported, stored)),
             // A journal that fails hides no completion that was reported.
             Err(error) => reported.map(Some).ok_or(error),

@@ -3,6 +3,7 @@
 use crate::acts::freeze;
 use crate::fixture::{COFFEE, Fixture, MEMBER};
 use crate::till;
+use engage_point_shop::Code;
 use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -40,4 +41,17 @@ fn every_call_keeps_its_wait_while_the_disk_hangs() {
     let _ = child.kill();
     let _ = child.wait();
     assert_eq!(calls.len(), CALLS, "the call after the last of these hangs: {calls:?}");
+    for call in &calls {
+        let (name, code) = call.split_once(' ').unwrap();
+        let code = Code::from_number(code.parse().unwrap()).unwrap();
+        let expected: &[Code] = match name.split_once('/').unwrap().0 {
+            // What must be durable is not reported as done.
+            "purchase" | "redeem_reward" => &[Code::PendingWaitEnded, Code::TimedOut],
+            "acknowledge" | "acknowledge_reference" => &[Code::JournalTimedOut, Code::JournalLocked],
+            // On a slow machine a short wait ends before a read does.
+            _ => &[Code::Ok, Code::JournalTimedOut, Code::TimedOut],
+        };
+        assert!(expected.contains(&code), "{name} returned {code:?}: {calls:?}");
+    }
+    assert_eq!(fixture.deductions(), 1, "nothing is sent that is not recorded");
 }

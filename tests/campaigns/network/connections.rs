@@ -74,7 +74,7 @@ fn purchase_into_a_black_hole_completes_before_its_timeout() {
     let client = store.client_with(&json!({ "baseUrl": base_url, "requestTimeoutMs": 300_000 }));
     client.list_items(ASTRID, None).unwrap();
     proxy.end_all(Kind::Hole);
-    let bought = buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 200_000 })).unwrap();
+    let bought = buy(&client, ASTRID, COFFEE, &json!({ "waitMs": 25_000 })).unwrap();
     assert_eq!(bought["outcome"], "completed", "{bought}");
     assert_eq!((store.posts(), store.deductions().len()), (1, 1));
 }

@@ -359,7 +359,7 @@ impl Journal {
         self.save(intent, durability)
     }
 
-    pub fn get_within(&self, id: OperationId, _limit: Duration) -> Result<Option<Intent>> {
+    pub fn get_within(&self, id: OperationId, _limit: Option<Duration>) -> Result<Option<Intent>> {
         self.get(id)
     }
 
