@@ -162,7 +162,7 @@ impl Clock {
     }
 }
 
-/// A change of the clock. The parts apply in this order.
+/// A change of the clock. The parts apply in this order, and no time passes between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClockChange {
@@ -212,6 +212,7 @@ impl ClockChange {
     #[must_use]
     pub fn of(self, clock: Clock) -> Clock {
         let clock = self.offset_ms.map_or(clock, |offset_ms| Clock::Runs { offset_ms });
+        let clock = if self.frozen == Some(true) { clock.frozen(true) } else { clock };
         let clock = self.set.map_or(clock, |time| clock.at(time));
         let clock = self.advance_ms.map_or(clock, |ms| clock.advanced(ms));
         self.frozen.map_or(clock, |frozen| clock.frozen(frozen))
@@ -246,6 +247,17 @@ mod tests {
         assert_eq!(Time::from_millis(i64::MIN).plus_millis(i64::MIN).to_string(), "0000-01-01T00:00:00.000Z");
         assert_eq!(Time::from_millis(1_800_000_000_000).http_date(), "Fri, 15 Jan 2027 08:00:00 GMT");
         assert!("yesterday".parse::<Time>().is_err());
+    }
+
+    #[test]
+    fn a_running_clock_is_set_and_frozen_in_one_step() {
+        let time = Time::from_millis(1_800_000_000_000);
+        let change = ClockChange { set: Some(time), advance_ms: Some(5), frozen: Some(true), ..ClockChange::default() };
+        let until = std::time::Instant::now() + std::time::Duration::from_millis(20);
+        // Over several milliseconds of the computer's clock.
+        while std::time::Instant::now() < until {
+            assert_eq!(change.of(Clock::default()), Clock::Stands(time.plus_millis(5)));
+        }
     }
 
     #[test]
