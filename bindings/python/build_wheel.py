@@ -25,13 +25,18 @@ ROOT = HERE.parent.parent
 
 def main() -> None:
     """Reads the arguments, writes the wheel and prints its path."""
-    parser = argparse.ArgumentParser(description="Makes the wheel of one platform.")
-    parser.add_argument("--library", type=Path, required=True, help="the native library, built for the platform")
-    parser.add_argument("--platform", required=True, help="the platform's tag, manylinux_2_17_x86_64")
-    parser.add_argument("--notices", type=Path, help="the licences of the crates in the library; a release has them")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to put the wheel into")
-    given = parser.parse_args()
+    given = arguments("--library", "the native library, built for the platform")
     print(build(given.library, given.platform, given.notices, given.out, release()))
+
+
+def arguments(native: str, what: str) -> argparse.Namespace:
+    """Reads the arguments of a wheel's script. The option `native` names the platform's own file."""
+    parser = argparse.ArgumentParser(description="Makes the wheel of one platform.")
+    parser.add_argument(native, type=Path, required=True, help=what)
+    parser.add_argument("--platform", required=True, help="the platform's tag, manylinux_2_17_x86_64")
+    parser.add_argument("--notices", type=Path, help="the licences of the crates in that file; a release has them")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to put the wheel into")
+    return parser.parse_args()
 
 
 def release() -> str:

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The folders and files with pages, or with what pages link to.
 const PLACES: &[&str] = &[
@@ -32,8 +33,14 @@ const PLACES: &[&str] = &[
     "sandbox/python/README.md",
 ];
 
-/// Builds the site below the target folder; returns its folder. A broken link is an error.
+/// Builds the site below the target folder, once for all packages; returns its folder. A broken link
+/// is an error.
 pub fn build() -> Result<PathBuf> {
+    static SITE: OnceLock<Result<PathBuf>> = OnceLock::new();
+    SITE.get_or_init(make_site).clone()
+}
+
+fn make_site() -> Result<PathBuf> {
     let work = target().join("docs");
     let (source, site) = (work.join("source"), work.join("site"));
     for folder in [&source, &site] {
