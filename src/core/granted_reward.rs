@@ -48,8 +48,8 @@ pub(crate) enum Certainty {
 
 /// Chooses among the member's `rewards`: returns the certainty, and the places of the rewards that
 /// may be the one. A certainty that names one has exactly one place; `Explicit` has none where the
-/// list lacks the reward. Where `is_taken` cannot tell, nothing is chosen: the only reward of a list
-/// that lags may be another purchase's.
+/// list lacks the reward. Where `is_taken` fails, nothing is chosen: the only reward of a list that
+/// lags may be another purchase's.
 pub(crate) fn choose<E>(
     grant: &Grant,
     before: Option<&[AssignmentId]>,
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_chosen_where_the_journal_cannot_tell() {
+    fn nothing_is_chosen_where_the_journal_fails() {
         let grant = Grant { promotion: Some(OURS), ..Grant::default() };
         assert_eq!(choose(&grant, None, &[reward(1, 1)], |_| Err("the disk hangs")), Err("the disk hangs"));
         let explicit = Grant { assignment: Some(id(1)), ..grant };

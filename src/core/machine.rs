@@ -366,7 +366,16 @@ pub(crate) fn outcome_of(intent: Intent, reason: Code) -> Result<Intent> {
     }
     let nothing_known = !intent.state.is_final() && intent.code == Code::Pending && intent.detail.http_status.is_none();
     let code = if nothing_known { reason } else { intent.code };
-    Err(intent.operation.named_in(Error::of(code).with_detail(intent.detail).with_cause(intent.progress.cause)))
+    let meaning = code.row().meaning;
+    let error = match (code, intent.progress.cause.last()) {
+        // The last link says most, and what to do. A POS may show the message alone.
+        (Code::TlsFailed | Code::ProxyFailed | Code::ProxyLogin, Some(last)) => {
+            let short = meaning.split_once(';').map_or(meaning, |(short, _)| short);
+            Error::new(code, format!("{}: {last}", short.trim_end_matches('.')))
+        }
+        _ => Error::of(code),
+    };
+    Err(intent.operation.named_in(error.with_detail(intent.detail).with_cause(intent.progress.cause)))
 }
 
 /// Returns the intent as a caller must see it when the journal could not store its outcome.

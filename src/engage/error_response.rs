@@ -207,6 +207,8 @@ pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
         _ if !body.may_be_engage() => Code::InvalidResponse,
         401 => Code::Unauthorized,
         403 => Code::Forbidden,
+        // Each documented 404 of a read has a code. A gateway and a wrong path have none.
+        404 if body.engage_code().is_none() => Code::InvalidResponse,
         400..=499 => known(body).filter(|code| code.row().outcome == Outcome::Declined).unwrap_or(Code::Declined),
         _ => Code::InvalidResponse,
     }
@@ -218,6 +220,9 @@ pub(crate) fn read_error(response: &Response) -> Error {
     let code = read(response.status, &body);
     let message = match (&body, response.status) {
         (ErrorBody::Html, _) => format!("{} ({})", code.row().meaning, web_page(response.status)),
+        (_, 404) if code == Code::InvalidResponse => {
+            "the server responded with status 404 and no error of Engage's: a gateway, or a path in baseUrl that does not belong there; check baseUrl".to_owned()
+        }
         (_, 300..=399) => format!(
             "the server responded with status {}, a redirect, which is not followed because it would carry the key along; check baseUrl",
             response.status
@@ -543,6 +548,10 @@ mod tests {
             (500, "{}", Code::ServerError),
             (599, "", Code::ServerError),
             (404, "<html>", Code::InvalidResponse),
+            (404, "", Code::InvalidResponse),
+            (404, "{}", Code::InvalidResponse),
+            (404, r#"{"errorCode":"ContactNotFound"}"#, Code::ContactNotFound),
+            (404, r#"{"errorCode":"SomethingNew"}"#, Code::Declined),
             (401, "", Code::Unauthorized),
             (403, "{}", Code::Forbidden),
             (400, r#"{"errorCode":"InvalidContact"}"#, Code::InvalidContact),
@@ -553,7 +562,9 @@ mod tests {
             let error = read_error(&json(status, body));
             assert_eq!((error.code(), error.detail().http_status), (code, Some(status)), "{body}");
             assert_eq!(error.message().contains("a redirect"), status == 302);
-            assert_eq!(error.message().contains("a web page with status 404"), status == 404);
+            assert_eq!(error.message().contains("a web page with status 404"), body == "<html>");
+            let is_no_path = status == 404 && matches!(body, "" | "{}");
+            assert_eq!(error.message().contains("check baseUrl") && status == 404, is_no_path, "{body}");
         }
         let page = cause(&json(404, "<html>"), &ErrorBody::Html);
         assert_eq!(page, [web_page(404)]);

@@ -516,3 +516,16 @@ fn rejected_or_lost_request_has_its_pending_code() {
         assert_eq!(pending_code(code), expected, "{code:?}");
     }
 }
+
+#[test]
+fn sale_that_was_not_sent_names_the_reason_in_its_message() {
+    let message = |code, cause: &[&str]| {
+        let mut intent = Intent { state: IntentState::NotSent, code, ..redeem() };
+        intent.progress.cause = cause.iter().map(|it| (*it).to_owned()).collect();
+        outcome_of(intent, Code::Pending).unwrap_err().message().to_owned()
+    };
+    assert_eq!(message(Code::TlsFailed, &["outer", "UnknownIssuer"]), "The TLS handshake failed: UnknownIssuer");
+    assert!(message(Code::ProxyFailed, &["status 407"]).ends_with(": status 407"));
+    assert_eq!(message(Code::TlsFailed, &[]), Code::TlsFailed.row().meaning);
+    assert_eq!(message(Code::Offline, &["no route"]), Code::Offline.row().meaning);
+}
