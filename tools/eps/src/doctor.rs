@@ -31,23 +31,52 @@ pub fn examine(till: &Till, wait_ms: u64, offline: bool) -> Result<Value> {
     let mut result = parse(&client.check(Some(&options))?)?;
     if let Some(failure) = failure {
         let name = if failure.exit == Exit::Journal { "journal" } else { "configuration" };
-        let found = json!({
-            "name": name, "status": "fail", "message": failure.message,
-            "action": "The administrator makes the journal usable; see docs/eps.md and `eps codes`.", "sinceMs": null,
-        });
+        let path = till.values.get("journalPath").and_then(Value::as_str).map(Path::new);
+        let is_new = name == "journal" && path.is_some_and(will_be_made);
+        let found = if is_new { no_journal_yet(path) } else { not_opened(name, path, &failure) };
         if let Some(checks) = result["checks"].as_array_mut() {
             checks.retain(|check| check["name"] != name);
-            for check in checks.iter_mut().filter(|check| OF_THE_JOURNAL.contains(&text(check, "name"))) {
+            let of_the_journal = |check: &&mut Value| OF_THE_JOURNAL.contains(&text(check, "name"));
+            for check in checks.iter_mut().filter(of_the_journal).filter(|_| !is_new) {
                 *check = unknown(text(check, "name"));
             }
             checks.insert(0, found);
         }
-        result["status"] = "fail".into();
+        if !is_new {
+            result["status"] = "fail".into();
+        }
     }
     if let (Some(path), Some(checks)) = (till.values.get("logFile"), result["checks"].as_array_mut()) {
         checks.push(log_file(Path::new(path.as_str().unwrap_or_default())));
     }
     Ok(result)
+}
+
+/// Whether the POS makes the journal at its first start: there is none, and its folder is there.
+fn will_be_made(path: &Path) -> bool {
+    let is_missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    is_missing && path.parent().is_some_and(Path::is_dir)
+}
+
+fn no_journal_yet(path: Option<&Path>) -> Value {
+    let shown = path.unwrap_or(Path::new("")).display();
+    json!({
+        "name": "journal", "status": "ok", "sinceMs": null, "action": null,
+        "message": format!("There is no journal yet. The POS makes {shown} at its first start, and must be able to write into its folder."),
+    })
+}
+
+/// Returns the check of what did not open. The page of its code has the steps.
+fn not_opened(name: &str, path: Option<&Path>, failure: &Failure) -> Value {
+    let code = failure.problem.as_ref().map(|problem| text(problem, "name")).filter(|code| !code.is_empty());
+    let place = path.filter(|_| name == "journal").map(|path| format!("{}: ", path.display())).unwrap_or_default();
+    json!({
+        "name": name, "status": "fail", "sinceMs": null, "message": format!("{place}{}", failure.message),
+        "action": code.map_or_else(
+            || "The administrator corrects the configuration.".to_owned(),
+            |code| format!("The administrator makes the journal usable: docs/support/{code}.md has the steps."),
+        ),
+    })
 }
 
 /// The checks of an open journal.

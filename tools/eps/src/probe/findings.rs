@@ -197,7 +197,7 @@ fn errors(evidence: &Evidence, found: &mut Vec<Finding>) {
     }
 }
 
-fn code_in(body: &Body, code: &str) -> bool {
+pub(super) fn code_in(body: &Body, code: &str) -> bool {
     body.json().is_some_and(|value| {
         value.to_string().split(|c: char| !c.is_ascii_alphanumeric()).any(|token| token.eq_ignore_ascii_case(code))
     })

@@ -164,6 +164,14 @@ impl Session<'_> {
         for header in headers {
             let mapping = json!({ "keyHeader": header });
             let response = self.read("items", &mapping, |client| client.list_items(contact, None))?;
+            if response.status == 400 && findings::code_in(&response.body, "InvalidContact") {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!(
+                        "Engage knows no member {contact} (InvalidContact). Give the contact id of a test member to --as"
+                    ),
+                ));
+            }
             if !matches!(response.status, 401 | 403) {
                 self.evidence.items = Some(response);
                 return Ok(header);

@@ -53,6 +53,18 @@ fn journal_that_does_not_open_leaves_its_checks_unknown() {
 }
 
 #[test]
+fn journal_of_a_new_till_is_made_at_its_first_start() {
+    let store = Store::open();
+    store.write_config(&json!({ "journalPath": store.path("new.db") }));
+    let result = store.eps(&["doctor", "--json"]).ends(0).json();
+    assert_eq!((status(&result, "journal"), status(&result, "key")), ("ok", "ok"), "{result:#}");
+    assert!(!store.path("new.db").exists(), "the doctor makes none");
+    store.eps(&["doctor"]).says(&["There is no journal yet", "new.db"]);
+    store.write_config(&json!({ "journalPath": store.path("missing/journal.db") }));
+    store.eps(&["doctor"]).ends(5).says(&["missing/journal.db", "docs/support/EPS_JOURNAL"]);
+}
+
+#[test]
 fn log_file_that_cannot_be_written_is_found() {
     let store = Store::open();
     store.till().close();

@@ -145,6 +145,14 @@ fn printed_mapping_sells_in_every_world() {
 }
 
 #[test]
+fn unknown_member_is_named_and_not_the_tenant() {
+    let store = Store::open();
+    store.till().close();
+    let run = store.eps(&["probe", "--as", "a0000000-0000-4000-8000-0000000000ff"]);
+    run.ends(2).says(&["knows no member a0000000-0000-4000-8000-0000000000ff", "--as"]);
+}
+
+#[test]
 fn surprise_stops_the_probe_before_it_spends_more() {
     let store = Store::open();
     store.write_config(&assumed());
