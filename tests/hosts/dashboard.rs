@@ -207,7 +207,7 @@ fn request_opens_in_a_panel_and_is_replayed() {
     browser.until("document.getElementById('panel').hidden");
     browser.click("#news");
     browser.until(&format!("{} >= 1", count("#list li", "422")));
-    browser.value("[...document.querySelectorAll('#list li a')].find(it => it.textContent.includes('422')).click()");
+    browser.value("[...document.querySelectorAll('#list li a')].find(it => it.querySelector('.badge').textContent === '422').click()");
     browser.until(&format!("{} === 1", count("#panel .notice", "Reason: ")));
 }
 
@@ -387,8 +387,11 @@ fn till_in_the_browser_sells_through_the_library() {
     );
     assert_eq!(store.deductions().len(), 2);
 
-    // Declined, and the journal outlives the program.
-    browser.click("#buy-b0000000-0000-4000-8000-000000000008");
+    // Declined as the page explains it, and the journal outlives the program.
+    browser.until("document.querySelector('#pending-explained').textContent.includes('expired promotion')");
+    browser.value(
+        "[...document.querySelectorAll('.offer')].find(it => it.textContent.includes('Expired promotion')).click()",
+    );
     browser.until("document.getElementById('sale-outcome')?.textContent === 'declined'");
     browser.click("#restart");
     browser.until("document.getElementById('sale-outcome') === null");

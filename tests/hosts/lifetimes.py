@@ -278,6 +278,17 @@ def forking() -> None:
     shop.close()
 
 
+def configuration() -> None:
+    for wrong in ("{}", None, 1):
+        try:
+            Client(wrong)  # type: ignore[arg-type]
+        except TypeError as error:
+            check("a dict" in str(error), f"{wrong!r}: {error}")
+        else:
+            check(False, f"{wrong!r} is taken for a configuration")
+
+
+configuration()
 closing()
 collecting()
 log_functions()

@@ -33,8 +33,8 @@ const PLACES: &[&str] = &[
     "sandbox/python/README.md",
 ];
 
-/// Builds the site below the target folder, once for all packages; returns its folder. A broken link
-/// is an error.
+/// Builds the site below the target folder, once for all packages; returns its folder. A broken
+/// link is an error.
 pub fn build() -> Result<PathBuf> {
     static SITE: OnceLock<Result<PathBuf>> = OnceLock::new();
     SITE.get_or_init(make_site).clone()

@@ -165,11 +165,13 @@ fn limit_text(settings: &Settings) -> String {
 
 /// Returns the difference of a clock from the computer's.
 fn clock_text(clock: Clock) -> String {
+    if clock.is_frozen() {
+        return format!("frozen at {}", &clock.now().to_string()[..19].replace('T', " "));
+    }
     let seconds = (clock.offset_ms() + 500).div_euclid(1000);
-    match (clock.is_frozen(), seconds.abs()) {
-        (true, _) => "frozen".to_owned(),
-        (false, 0) => "now".to_owned(),
-        (false, away) => {
+    match seconds.abs() {
+        0 => "now".to_owned(),
+        away => {
             let sign = if seconds > 0 { '+' } else { '-' };
             let units = [("d", away / 86400), ("h", away / 3600 % 24), ("m", away / 60 % 60), ("s", away % 60)];
             let shown = units.into_iter().filter(|(_, number)| *number > 0);

@@ -148,7 +148,7 @@ fn reset(at: At<'_>) -> Markup {
             h2 #reset-title { "Reset the store " code { (at.key) } "?" }
             p {
                 "Members, items and points return to the start. Purchases, the request log, faults and settings are \
-                 removed. You can undo it until the next reset."
+                 removed. You can undo it until the next reset. Armed certificates stay: they are those of all stores."
             }
             form.row method="post" action=(at.form("reset")) {
                 button.danger #reset-now autofocus { "Reset" }

@@ -56,7 +56,7 @@ fn config(place: &Place, key: &str) -> String {
     let config = json!({
         "baseUrl": place.https,
         "apiKey": key,
-        "caFile": place.ca_file,
+        "caFile": std::path::absolute(&place.ca_file).unwrap_or_else(|_| place.ca_file.clone()),
         "userAgent": "MyTill/1.0",
         "journalPath": std::path::absolute("journal.db").unwrap_or_default(),
     });
@@ -69,11 +69,11 @@ fn next(at: At<'_>) -> Markup {
         ol.steps {
             li { "Open a client with the configuration. It opens offline; the first call shows up under " a href=(at.address("/")) { "Requests" } "." }
             li { "Find Astrid: " code { "email astrid@example.com" } ", 1200 points. Buy her the free coffee for 100." }
-            li { "Arm " b { "response-lost" } " and buy again. The till says pending, Engage has deducted once, and the library resolves it." }
+            li { "Arm " b { "response-lost" } " and buy again. Engage deducts, and the response is lost; the library asks Engage, and the sale is completed, deducted once." }
             li { "See the same with the " a href=(till) { "till in the browser" } ", with the journal beside it." }
             li {
                 "Certify the till: "
-                code #start-certify { "engage-sandbox certify -- my-till --url {url} --ca {ca} --key {key} --journal {journal} --reference {reference}" }
+                code #start-certify { "engage-sandbox certify -- my-till --url {url} --ca {ca} --key {key} --journal {journal} --shown {shown} --contact {contact} --item {item} --reference {reference} --wait {wait}" }
                 (copy("start-certify", "Copy"))
             }
         }

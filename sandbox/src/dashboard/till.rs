@@ -119,18 +119,24 @@ fn outcome(at: At<'_>, screen: &Screen) -> Markup {
     let session = &screen.session;
     html! {
         @if let Some(sale) = &session.sale { (sale_state(at, sale, &screen.journal)) }
-        @else if session.receipt.is_none() {
-            div.hint {
-                h2 { "What pending means, in two minutes" }
-                ol.steps {
-                    li { "Find Astrid, and buy the free coffee: " b { "completed" } ", the receipt is printed." }
-                    li { "Arm " b { "response-lost" } " for the next purchase, and buy again: the connection breaks after Engage has deducted. The library asks Engage, and the sale is " b { "completed" } " within the cashier's wait of 3 s." }
-                    li { "Arm " b { "no-response" } " for the next purchase, and buy again: after 3 s the sale is " b { "pending" } ". Let the customer go. The journal resolves the sale by itself." }
-                    li { "Arm " b { "unavailable" } " for every request, and buy: " b { "not sent" } ". Nothing was deducted." }
-                }
+        @if let Some(receipt) = &session.receipt { (receipt_paper(at, receipt, session.sale.as_ref())) }
+        (pending_explained(session.sale.is_none() && session.receipt.is_none()))
+    }
+}
+
+/// Explains a pending sale, step by step. It is open until the first sale.
+fn pending_explained(is_open: bool) -> Markup {
+    html! {
+        details.hint #pending-explained open[is_open] {
+            summary { h2 { "What pending means, in two minutes" } }
+            p { "Pending: the points may be deducted or not, and the till does not know yet. It finds out by itself. Let the customer go, and do not sell the reward again." }
+            ol.steps {
+                li { "Find Astrid, and buy the free coffee: " b { "completed" } ", the receipt is printed." }
+                li { "Arm " b { "response-lost" } " for the next purchase, and buy again: the connection breaks after Engage has deducted. The library asks Engage, and the sale is " b { "completed" } " within the cashier's wait of 3 s." }
+                li { "Arm " b { "no-response" } " for the next purchase, and buy again: after 3 s the sale is " b { "pending" } ". The journal resolves it by itself." }
+                li { "Buy the expired promotion: Engage rejects it, and the sale is " b { "declined" } ". Nothing was deducted." }
             }
         }
-        @if let Some(receipt) = &session.receipt { (receipt_paper(at, receipt, session.sale.as_ref())) }
     }
 }
 
