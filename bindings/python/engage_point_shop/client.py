@@ -98,6 +98,8 @@ def _plain(value: object) -> str:
 
 
 def _json(values: Mapping[str, Any]) -> str:
+    if not isinstance(values, Mapping):
+        raise TypeError(f"The configuration and the options are a dict, not {type(values).__name__}.")
     return json.dumps({key: value for key, value in values.items() if value is not None}, default=_plain)
 
 
