@@ -16,7 +16,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, TryLockError};
+use std::sync::{Arc, PoisonError, TryLockError, Weak};
 use std::time::{Duration, SystemTime};
 
 /// How long a lock of another thread or process is waited for. Writes take milliseconds.
@@ -63,14 +63,39 @@ struct LogFiles {
 /// What names a file on its disk.
 type Key = (u64, u64);
 
+/// It is locked for moments only: a disk that hangs holds up nobody on another one.
 struct Registry {
+    /// The turn to open the files of a journal, by its path.
+    turns: Vec<(PathBuf, Weak<Mutex<()>>)>,
     open: Vec<(Key, Arc<Files>)>,
     /// Descriptors of journals that another copy of the library has open. To close one would drop
     /// the locks of that copy.
     parked: Vec<(Key, File)>,
 }
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { open: Vec::new(), parked: Vec::new() });
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { turns: Vec::new(), open: Vec::new(), parked: Vec::new() });
+
+impl Registry {
+    fn files(&self, key: Key) -> Option<Arc<Files>> {
+        self.open.iter().find(|(known, _)| *known == key).map(|(_, files)| files.clone())
+    }
+}
+
+/// Returns the turn to open the files of a journal. While somebody has it, nobody else in this
+/// process opens them or puts others in their place.
+fn turn_of(path: &Path) -> Arc<Mutex<()>> {
+    // The same folder by another name is the same place.
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    let place = folder.zip(path.file_name()).map_or_else(|| path.to_owned(), |(folder, name)| folder.join(name));
+    let mut registry = rt::lock(&REGISTRY);
+    registry.turns.retain(|(_, turn)| turn.strong_count() > 0);
+    let known = registry.turns.iter().find(|(known, _)| *known == place).and_then(|(_, turn)| turn.upgrade());
+    known.unwrap_or_else(|| {
+        let turn = Arc::default();
+        registry.turns.push((place, Arc::downgrade(&turn)));
+        turn
+    })
+}
 
 /// One client's share in the files. They are closed with the last one.
 pub(super) struct Shared {
@@ -92,7 +117,7 @@ impl Drop for Shared {
         if self.is_user.load(Ordering::Relaxed) {
             *rt::lock(&self.files.users) -= 1;
         }
-        // Under the registry's lock: nobody opens the files while they are closed.
+        // Under the registry's lock: nobody begins to share the files while they are closed.
         let mut registry = rt::lock(&REGISTRY);
         // The registry's and this one.
         if Arc::strong_count(&self.files) == 2 {
@@ -106,11 +131,12 @@ impl Shared {
     /// Opens the files of a journal, or shares those that this process has open. The journal and
     /// the seal are made where they are missing.
     pub fn open(path: &Path, seal_path: &Path) -> Result<Self> {
-        let mut registry = rt::lock(&REGISTRY);
+        let turn = turn_of(path);
+        let _turn = rt::lock(&turn);
         paths::check(path, seal_path)?;
         let made = paths::create(path)?;
-        let known = key_of_path(path).and_then(|key| registry.open.iter().find(|(known, _)| *known == key));
-        if let Some((_, files)) = known {
+        let key = key_of_path(path);
+        if let Some(files) = key.and_then(|key| rt::lock(&REGISTRY).files(key)) {
             if files.seal_path != seal_path {
                 return Err(Error::new(
                     Code::BadConfig,
@@ -120,18 +146,20 @@ impl Shared {
                     ),
                 ));
             }
-            return Ok(Self { files: files.clone(), is_user: AtomicBool::new(false) });
+            return Ok(Self { files, is_user: AtomicBool::new(false) });
         }
-        let db = match made {
+        let parked = || {
+            let mut registry = rt::lock(&REGISTRY);
+            let at = registry.parked.iter().position(|(parked, _)| key == Some(*parked))?;
+            Some(registry.parked.swap_remove(at).1)
+        };
+        let db = match made.or_else(parked) {
             Some(file) => file,
-            None => match registry.parked.iter().position(|(key, _)| key_of_path(path) == Some(*key)) {
-                Some(at) => registry.parked.swap_remove(at).1,
-                None => paths::open(path)?,
-            },
+            None => paths::open(path)?,
         };
         let about = db.metadata().map_err(|error| unreadable(path, &error))?;
         if !try_lock(&db, LockKind::Exclusive, process_byte(), 1).map_err(|error| unreadable(path, &error))? {
-            registry.parked.push((key_of(&about), db));
+            rt::lock(&REGISTRY).parked.push((key_of(&about), db));
             return Err(Error::new(
                 Code::JournalSecondCopy,
                 format!(
@@ -151,7 +179,7 @@ impl Shared {
             writing: Mutex::default(),
             users: Mutex::default(),
         });
-        registry.open.push((key_of(&about), files.clone()));
+        rt::lock(&REGISTRY).open.push((key_of(&about), files.clone()));
         Ok(Self { files, is_user: AtomicBool::new(false) })
     }
 }
@@ -159,8 +187,9 @@ impl Shared {
 /// Puts a new journal in the place of another, whose files are moved aside. A kill leaves the rest
 /// to the next call. Returns false if another process has put it in place.
 pub(super) fn put_in_place(path: &Path, fresh: &Path) -> Result<bool> {
-    // Under the registry's lock: nobody in this process opens or closes a journal meanwhile.
-    let registry = rt::lock(&REGISTRY);
+    // Nobody in this process opens the journal meanwhile.
+    let turn = turn_of(path);
+    let _turn = rt::lock(&turn);
     paths::check_file(fresh)?;
     let Some(file) = paths::open_to_move(fresh)? else { return Ok(false) };
     let about = file.metadata().map_err(|error| unreadable(fresh, &error))?;
@@ -173,7 +202,8 @@ pub(super) fn put_in_place(path: &Path, fresh: &Path) -> Result<bool> {
         return Ok(false);
     }
     if let Some(key) = key_of_path(path) {
-        let is_used = registry.open.iter().any(|(known, _)| *known == key) || {
+        let is_open = rt::lock(&REGISTRY).files(key).is_some();
+        let is_used = is_open || {
             let old = paths::open(path)?;
             let (first, count) = SQLITE_SHARED;
             !try_lock(&old, LockKind::Exclusive, first, count).map_err(|error| unreadable(path, &error))?
