@@ -164,6 +164,9 @@ fn open_free(settings: &Settings) -> Result<Opened> {
 /// `is_restored`: the journal was built from one that SQLite could not read.
 fn open_files(settings: &Settings, is_restored: bool) -> Result<Opened> {
     let path = &settings.path;
+    if settings.role == JournalRole::TakeOver && !paths::exists(path)? {
+        return Err(nothing_to_take_over(path));
+    }
     let files = Shared::open(path, &settings.seal_path)?;
     let mut opening = files.opening()?;
     let is_first = *opening.users == 0;
@@ -199,6 +202,9 @@ fn open_first(settings: &Settings, files: &Shared, is_restored: bool, report: &m
     // Other processes may have it open: nothing is written while the files are compared.
     let _turn = files.writing()?;
     let is_new = check_header(files)?;
+    if is_new && settings.role == JournalRole::TakeOver {
+        return Err(nothing_to_take_over(path));
+    }
     // Read by itself before any connection has locks that its close would drop.
     let in_file = if is_new { None } else { state_in_file(path) };
     let sealed = files.existing_seal()?;
@@ -304,6 +310,17 @@ fn open_to_read(settings: &Settings) -> Result<Opened> {
 /// which.
 fn is_unsealed(state: &State, has_wal: bool, seal: Option<Seal>) -> bool {
     state.closed && !has_wal && seal.is_none()
+}
+
+/// Returns the error of a backup that has no content: an empty journal would know no sale.
+fn nothing_to_take_over(path: &Path) -> Error {
+    Error::new(
+        Code::JournalCannotOpen,
+        format!(
+            "the journal {} is missing or empty, so that there is nothing to take over: a backup that was interrupted              looks like this. Use another backup. To begin a new journal, leave journalRole out",
+            path.display()
+        ),
+    )
 }
 
 fn is_copy(path: &Path) -> Error {

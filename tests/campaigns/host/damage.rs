@@ -307,6 +307,22 @@ fn trigger_of_another_program_is_reported() {
     client.close();
 }
 
+/// A backup that a kill has ended leaves such a file.
+#[test]
+fn nothing_to_take_over_is_no_empty_journal() {
+    let fixture = Fixture::new();
+    let journal = fixture.place("nothing");
+    let take_over = || {
+        let opened = fixture.open_with(&journal, &json!({ "journalRole": "takeOver" }));
+        opened.map(|client| client.close()).unwrap_err().code()
+    };
+    assert_eq!(take_over(), Code::JournalCannotOpen);
+    assert!(!journal.exists(), "nothing is made");
+    std::fs::write(&journal, "").unwrap();
+    assert_eq!(take_over(), Code::JournalCannotOpen);
+    fixture.open(&journal).unwrap().close();
+}
+
 #[test]
 fn closed_journal_is_one_file_and_its_copy_is_noticed() {
     let fixture = Fixture::new();
