@@ -68,7 +68,7 @@ impl Reader<'_> {
             let token = reader.token()?;
             let value = token.0..reader.value(token, depth)?;
             let name = &reader.0.text[name];
-            if let Some(at) = fields.iter().position(|(field, _)| field.as_bytes() == name) {
+            if let Some(at) = fields.iter().position(|(field, _)| field.as_bytes().eq_ignore_ascii_case(name)) {
                 let is_right = missing >> at & 1 == 1 && holds(&reader.0.text[value], fields[at].1);
                 missing &= !(1 << at);
                 return is_right.then_some(());

@@ -102,7 +102,7 @@ impl Engage {
             return Row::Unclear("the purchase is of another contact or item".into());
         }
         let Some(status) = fields.digits(&[&mapping.status_field]) else {
-            return Row::Unclear(format!("the purchase has no {}", mapping.status_field));
+            return Row::Unclear(format!("the purchase has no {}, or several", mapping.status_field));
         };
         let is = |names: &[String]| names.iter().any(|name| status.eq_ignore_ascii_case(name));
         match () {

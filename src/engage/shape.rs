@@ -7,34 +7,36 @@ use crate::core::code::Code;
 use crate::core::error::{Detail, Error, Result};
 use crate::core::nesting::{MAX_DEPTH, depth};
 use crate::transport::Response;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use uuid::Uuid;
 
 /// One of Engage's objects, read by the names that a field may have. A field that is null or of
-/// another type counts as absent.
+/// another type counts as absent, and so does one that comes twice with different values: which of
+/// them Engage means is not known.
 #[derive(Default)]
-pub(super) struct Object<'a>(HashMap<Cow<'a, str>, &'a RawValue>);
+pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     /// Reads an object. None for another JSON value.
     pub fn read(raw: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(raw.get()).ok().map(Self)
+        serde_json::from_str(raw.get()).ok()
     }
 
-    /// Returns the raw value of a name, in any case. A name with dots is a path.
+    /// Returns the raw values of a name, in any case.
+    fn all(&self, name: &str) -> impl Iterator<Item = &'a RawValue> {
+        self.0.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    /// Returns the raw value of a name. A name with dots is a path.
     fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        let found = self
-            .0
-            .get(name)
-            .or_else(|| self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value));
-        match (found, name.split_once('.')) {
-            (Some(value), _) => Some(value),
+        let mut values = self.all(name);
+        match (values.next(), name.split_once('.')) {
+            (Some(value), _) => values.all(|other| other.get() == value.get()).then_some(value),
             (None, Some((first, rest))) => Object::read(self.raw(first)?)?.raw(rest),
             (None, None) => None,
         }
@@ -64,11 +66,7 @@ impl<'a> Object<'a> {
 
     /// Returns a truth value: a boolean, 0 or 1, or one of them as a text.
     pub fn flag(&self, names: &[impl AsRef<str>]) -> Option<bool> {
-        self.one::<bool>(names).or_else(|| match self.digits(names)?.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" => Some(true),
-            "false" | "0" | "no" => Some(false),
-            _ => None,
-        })
+        names.iter().find_map(|name| flag(self.raw(name.as_ref())?))
     }
 
     pub fn guid(&self, names: &[impl AsRef<str>]) -> Option<Uuid> {
@@ -77,28 +75,38 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The names of an object's fields, also those that come twice.
-struct Names<'a>(Vec<Cow<'a, str>>);
-
-impl<'de> Deserialize<'de> for Names<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Reader;
         impl<'de> Visitor<'de> for Reader {
-            type Value = Names<'de>;
+            type Value = Object<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-                let mut names = Vec::new();
-                while let Some((name, IgnoredAny)) = map.next_entry()? {
-                    names.push(name);
+                let mut fields = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    fields.push((name, value));
                 }
-                Ok(Names(names))
+                Ok(Object(fields))
             }
         }
         deserializer.deserialize_map(Reader)
+    }
+}
+
+/// A name, which is copied only if it has escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Reads a truth value.
+fn flag(raw: &RawValue) -> Option<bool> {
+    match raw.get().trim_matches('"').to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" => Some(true),
+        "false" | "0" | "no" => Some(false),
+        _ => None,
     }
 }
 
@@ -106,15 +114,16 @@ impl<'de> Deserialize<'de> for Names<'de> {
 /// false`.
 pub(super) fn denies_success(raw: &RawValue) -> bool {
     let Some(fields) = Object::read(raw) else { return true };
-    let filled = |name: &str| {
-        fields.raw(name).is_some_and(|value| !matches!(value.get(), "null" | "[]" | "{}" | "\"\"" | "false"))
+    let any =
+        |names: &[&str], says: &dyn Fn(&RawValue) -> bool| names.iter().flat_map(|name| fields.all(name)).any(says);
+    let is_filled = |value: &RawValue| !matches!(value.get(), "null" | "[]" | "{}" | "\"\"" | "false");
+    let is_bad = |value: &RawValue| {
+        let text = serde_json::from_str::<String>(value.get()).unwrap_or_default().to_ascii_lowercase();
+        ["error", "failed", "failure", "rejected", "denied"].contains(&text.as_str())
     };
-    ["error", "errors", "errorCode", "fault", "exception"].iter().any(|name| filled(name))
-        || ["success", "succeeded", "isSuccess", "ok"].iter().any(|name| fields.flag(&[name]) == Some(false))
-        || ["status", "result", "outcome"].iter().any(|name| {
-            let text = fields.text(&[name]).unwrap_or_default().to_ascii_lowercase();
-            ["error", "failed", "failure", "rejected", "denied"].contains(&text.as_str())
-        })
+    any(&["error", "errors", "errorCode", "fault", "exception"], &is_filled)
+        || any(&["success", "succeeded", "isSuccess", "ok"], &|value| flag(value) == Some(false))
+        || any(&["status", "result", "outcome"], &is_bad)
 }
 
 /// Returns the body of a read that must be a JSON array of objects with these fields, unchanged. An
@@ -159,12 +168,12 @@ fn read_list(text: &str, what: &str, fields: &[Field]) -> std::result::Result<Op
 /// Whether an element is an object with these fields, each once, that a host can read. Numbers
 /// count by value: `500.0` is a whole one.
 fn has_fields(raw: &RawValue, fields: &[Field]) -> bool {
-    let (Some(object), Ok(Names(names))) = (Object::read(raw), serde_json::from_str(raw.get())) else { return false };
+    let Some(object) = Object::read(raw) else { return false };
     if depth(raw.get()) > MAX_DEPTH {
         return false;
     }
     fields.iter().all(|(name, kind)| match kind {
-        _ if names.iter().filter(|found| found == name).count() > 1 => false,
+        _ if object.all(name).count() > 1 => false,
         Kind::Guid => object.guid(&[name]).is_some(),
         Kind::Number => object.one::<f64>(&[name]).is_some(),
         Kind::Natural => object.one::<f64>(&[name]).is_some_and(|value| value >= 0.0 && value.fract() == 0.0),
@@ -216,7 +225,7 @@ pub(super) fn elements(response: &Response, mapping: &ApiMapping) -> Option<Elem
             || names.iter().any(|names| names.iter().any(|name| key.eq_ignore_ascii_case(name)))
     };
     let lists = mapping.envelope_fields.iter().filter(|name| envelope.raw(name).is_some()).count();
-    let complete = offset == 0.0 && counted && lists == 1 && envelope.0.keys().all(|key| is_known(key));
+    let complete = offset == 0.0 && counted && lists == 1 && envelope.0.iter().all(|(key, _)| is_known(key));
     Some(Elements { elements, complete })
 }
 

@@ -70,13 +70,42 @@ fn success_says_by_its_status_what_became_of_the_purchase() {
         ("<html>", Some("a web page with status 200: a web filter, a proxy or a wrong baseUrl")),
         ("no JSON", None),
         ("[]", Some("the purchase is not a JSON object")),
-        ("{}", Some("the purchase has no status")),
+        ("{}", Some("the purchase has no status, or several")),
     ] {
         let result = result(200, body);
         let AttemptResult::InDoubt(reason) = result else { panic!("{body}: {result:?}") };
         assert_eq!((reason.code, reason.detail.http_status), (Code::PendingInvalidResponse, Some(200)), "{body}");
         assert_eq!(reason.cause.first().map(String::as_str), cause, "{body}");
     }
+}
+
+#[test]
+fn purchase_that_contradicts_itself_proves_nothing() {
+    let engage = engage("{}");
+    let id = format!(r#""pointShopItemPurchaseId":"{ID}""#);
+    let deducted_or_not = [
+        format!(r#"{id},"status":"Completed","status":"Failed""#),
+        format!(r#"{id},"status":"Failed","status":"Completed""#),
+        format!(r#"{id},"status":"Completed","Status":"Failed""#),
+        format!(r#"{id},"status":"Completed","st\u0061tus":"Failed""#),
+        format!(r#"{id},"status":"Failed","status":null"#),
+    ];
+    for fields in deducted_or_not {
+        let result = engage.purchase_result(&ours(), &response(200, &row(&fields)));
+        assert!(
+            matches!(&result, AttemptResult::InDoubt(reason) if reason.code == Code::PendingInvalidResponse),
+            "{fields}: {result:?}"
+        );
+        let found = engage.purchase_in(&ours(), &rows(&[row(&fields)], 0, true));
+        assert!(matches!(found, QueryResult::Processing(_)), "{fields}: {found:?}");
+    }
+    // A row with two ids may be any purchase's.
+    let two_ids = row(&format!(r#""pointShopItemPurchaseId":"{OTHER}",{id},"status":"Failed""#));
+    let found = engage.purchase_in(&ours(), &rows(&[two_ids], 0, true));
+    assert!(matches!(found, QueryResult::Unreadable(_)), "{found:?}");
+    // Twice the same is no contradiction.
+    let same = row(&format!(r#"{id},"status":"Completed","Status":"Completed""#));
+    assert!(matches!(engage.purchase_result(&ours(), &response(200, &same)), AttemptResult::Completed { .. }));
 }
 
 #[test]

@@ -56,6 +56,23 @@ fn success_is_denied_by_a_field_of_its_own_only() {
 const FIELDS: &[Field] = &[("id", Kind::Guid), ("cost", Kind::Natural)];
 
 #[test]
+fn field_that_contradicts_itself_counts_as_absent() {
+    let text = raw(r#"{"a":1,"A":2,"b":3,"B":3,"c":{"d":1,"d":2},"e":null,"E":4}"#);
+    let object = Object::read(&text).unwrap();
+    assert_eq!(object.one::<u8>(&["a"]), None);
+    assert_eq!(object.one::<u8>(&["b"]), Some(3));
+    assert_eq!(object.one::<u8>(&["c.d"]), None);
+    assert_eq!(object.one::<u8>(&["e"]), None);
+    for text in [
+        r#"{"success":true,"success":false}"#,
+        r#"{"error":{"a":1},"Error":null}"#,
+        r#"{"status":"ok","status":"error"}"#,
+    ] {
+        assert!(denies_success(&raw(text)), "{text}");
+    }
+}
+
+#[test]
 fn list_leaves_out_what_is_not_understood() {
     let id = Uuid::from_u128(9);
     let element = |cost: &str| format!(r#"{{"id":"{id}","cost":{cost}}}"#);
@@ -167,6 +184,7 @@ fn list_is_read_by_the_meaning_of_its_names() {
         (format!("[{GOOD},7]"), 1),
         (format!("[{GOOD},{}]", GOOD.replace('5', "5,\"cost\":6")), 1),
         (format!("[{GOOD},{}]", GOOD.replace('5', "5,\"\\u0063ost\":6")), 1),
+        (format!("[{GOOD},{}]", GOOD.replace('5', "5,\"Cost\":5")), 1),
         (format!("[{GOOD},{}]", GOOD.replace('5', &format!("5,\"a\":{}{}", "[".repeat(200), "]".repeat(200)))), 1),
         (format!("[{}]", GOOD.replace('5', &format!("5,\"a\":{}{}", "[".repeat(100), "]".repeat(100)))), 0),
     ] {
@@ -215,6 +233,7 @@ fn recognised_list_is_one_that_serde_accepts() {
         "nul",
         "é",
         "\"cost\":1,",
+        "\"Cost\":2,",
         "\"id\":",
         "{}",
         "[]",
