@@ -371,7 +371,7 @@ fn gateway_errors_have_their_code_and_retry_time() {
         ("400 Bad Request", "", "\u{feff}\"hush\"", Declined, InvalidRequest, None),
         ("400 Bad Request", "", "", Declined, InvalidRequest, None),
         ("400 Bad Request", "", "hush", InvalidResponse, PendingInvalidResponse, None),
-        ("404 Not Found", "", "\"hush\"", Declined, ItemNotFound, None),
+        ("404 Not Found", "", "\"hush\"", InvalidResponse, ItemNotFound, None),
         ("404 Not Found", PAGE, "<html>hush</html>", InvalidResponse, PendingInvalidResponse, None),
         ("403 Forbidden", PAGE, "<html>hush</html>", InvalidResponse, PendingInvalidResponse, None),
         ("200 OK", PAGE, "<html>hush</html>", InvalidResponse, PendingInvalidResponse, None),
