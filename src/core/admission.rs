@@ -80,24 +80,16 @@ pub(crate) fn admit(
     let admission = choose(command, candidates, clocks, rules)?;
     // An intent that starts, or starts again.
     if let Admission::New(ours) = &admission {
-        // The member may have got another contact id (a merge), so this may be the same sale.
-        let may_be_same = |other: &&Intent| {
-            rules.is_ours(other) && !is_same(other, command) && may_be_deducted(other) && !other.is_acknowledged()
-        };
-        if let Some(other) = candidates.by_reference.iter().find(may_be_same) {
-            let message = "an operation with this reference is pending or not acknowledged for another contact; wait for its outcome and acknowledge it, or use another reference for another sale";
+        if let Some(other) = may_be_the_same(command, candidates, rules) {
+            let message = if rules.is_ours(other) {
+                "an operation with this reference is pending or not acknowledged for another contact; wait for its outcome and acknowledge it, or use another reference for another sale"
+            } else {
+                "the same sale is pending or not acknowledged for another tenant; open the journal with that tenant's configuration, or have a person decide it (eps_resolve_review) and acknowledge it"
+            };
             return Err(conflict(Code::ReferenceConflict, message, other));
         }
-        // The configuration may have changed between two presses of one sale.
-        let pending_elsewhere =
-            |other: &&Intent| !rules.is_ours(other) && !other.state.is_final() && !other.is_acknowledged();
-        if let Some(other) = candidates.by_reference.iter().find(pending_elsewhere) {
-            let message = "an operation with this reference is pending for another tenant; open the journal with that tenant's configuration, or have a person review and acknowledge it";
-            return Err(conflict(Code::ReferenceConflict, message, other));
-        }
-        let in_use = |other: &&Intent| {
-            rules.is_ours(other) && other.id() != ours.id() && !other.state.is_final() && !other.needs_review()
-        };
+        // Of another tenant too: a reward is Engage's, and the configuration may have changed.
+        let in_use = |other: &&Intent| other.id() != ours.id() && !other.state.is_final() && !other.needs_review();
         if let Operation::Redeem(_) = ours.operation
             && let Some(other) = candidates.unacknowledged.iter().find(in_use)
         {
@@ -106,6 +98,20 @@ pub(crate) fn admit(
         }
     }
     Ok(admission)
+}
+
+/// Returns an operation that this sale may be, though it is another one by its contact or by its
+/// tenant: the member may have got another contact id (a merge), and the configuration may have
+/// changed between two presses.
+fn may_be_the_same<'a>(command: &Command, candidates: &'a Candidates, rules: AdmissionRules<'_>) -> Option<&'a Intent> {
+    let is_open = |other: &&Intent| may_be_deducted(other) && !other.is_acknowledged();
+    let is_another = |other: &&Intent| !rules.is_ours(other) || !is_same(other, command);
+    let by_reference = candidates.by_reference.iter().filter(is_open).find(is_another);
+    // Without a reference the same contact and item are the same sale.
+    let is_unnamed = command.reference.is_none() && !command.named;
+    let is_foreign = |other: &&Intent| is_unnamed && other.reference.is_none() && !rules.is_ours(other);
+    let is_purchase = matches!(command.operation, Operation::Purchase(_));
+    by_reference.or_else(|| candidates.unacknowledged.iter().filter(|_| is_purchase).filter(is_open).find(is_foreign))
 }
 
 /// Whether an intent has taken effect, or may have.
@@ -364,7 +370,9 @@ mod tests {
         let in_review = Intent { code: Code::PendingAmbiguous, ..pending.clone() };
         let done = Intent { state: IntentState::Completed, ..pending.clone() };
         let foreign = Intent { tenant: Some("other".into()), ..pending };
-        for other in [in_review, done, foreign] {
+        let result = admitted(Some("a"), Some(not_sent.clone()), &foreign);
+        assert_eq!(result.err().map(|error| error.code()), Some(Code::RewardInUse), "pending for another tenant");
+        for other in [in_review, done] {
             let result = admitted(Some("a"), Some(not_sent.clone()), &other);
             assert!(matches!(result, Ok(Admission::New(intent)) if intent.id() == not_sent.id()), "{other:?}");
         }
@@ -436,9 +444,14 @@ mod tests {
         let pending = stored(purchase(1), Some("a"), IntentState::InDoubt, Code::Pending);
         let foreign = Intent { tenant: Some("other".into()), ..pending };
         assert!(admitted(foreign.clone()).unwrap_err().code() == Code::ReferenceConflict, "pending for another tenant");
-        let reviewed = Intent { acknowledged_at: Some(1), ..foreign.clone() };
-        let completed = Intent { state: IntentState::Completed, ..foreign };
-        for other in [reviewed, completed] {
+        let completed = Intent { state: IntentState::Completed, ..foreign.clone() };
+        assert!(
+            admitted(completed.clone()).unwrap_err().code() == Code::ReferenceConflict,
+            "bought for another tenant"
+        );
+        let reviewed = Intent { acknowledged_at: Some(1), ..completed };
+        let declined = Intent { state: IntentState::Declined, ..foreign };
+        for other in [reviewed, declined] {
             assert!(matches!(admitted(other), Ok(Admission::New(_))), "another tenant's reference");
         }
     }

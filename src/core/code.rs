@@ -9,7 +9,7 @@ pub enum Outcome {
     Completed = 0,
     /// Engage has declined the operation: nothing was deducted.
     Declined = 1,
-    /// The outcome is not known yet. The journal holds the operation, and the library resolves it.
+    /// The outcome is not known yet. The library resolves it.
     Pending = 2,
     /// Nothing that spends has left the till. The POS may try again.
     NotSent = 3,

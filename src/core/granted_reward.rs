@@ -49,11 +49,13 @@ pub(crate) enum Certainty {
 /// Chooses among the member's `rewards`: returns the certainty, and the places of the rewards that
 /// may be the one. A certainty that names one has exactly one place; `Explicit` has none where the
 /// list lacks the reward. Where `is_taken` fails, nothing is chosen: the only reward of a list that
-/// lags may be another purchase's.
+/// lags may be another purchase's. `others`: this till's other purchases of the item for the member
+/// whose rewards are not known. Where the list shows fewer rewards than purchases, none is certain.
 pub(crate) fn choose<E>(
     grant: &Grant,
     before: Option<&[AssignmentId]>,
     rewards: &[Reward],
+    others: usize,
     is_taken: impl Fn(AssignmentId) -> Result<bool, E>,
 ) -> Result<(Certainty, Vec<usize>), E> {
     let places = |fits: &dyn Fn(&Reward) -> Result<bool, E>| {
@@ -63,17 +65,19 @@ pub(crate) fn choose<E>(
     if grant.assignment.is_some() {
         return Ok((Certainty::Explicit, places(&|reward| Ok(reward.id == grant.assignment))?));
     }
-    let fits = |reward: &Reward| {
+    let is_free = |reward: &Reward| {
         let Some(id) = reward.id else { return Ok(false) };
         let other_promotion = grant.promotion.is_some() && reward.promotion != grant.promotion;
         // Both times are Engage's, so the till's clock does not matter.
         let used_before = reward.redeemed_on.zip(grant.made_on).is_some_and(|(used, made)| used < made);
-        let known_before = before.is_some_and(|before| before.contains(&id));
-        Ok(!other_promotion && !used_before && !known_before && !is_taken(id)?)
+        Ok(!other_promotion && !used_before && !is_taken(id)?)
     };
-    let found = places(&fits)?;
+    let free = places(&is_free)?;
+    let known_before = |at: &usize| before.is_some_and(|before| rewards[*at].id.is_some_and(|id| before.contains(&id)));
+    let found: Vec<usize> = free.iter().copied().filter(|at| !known_before(at)).collect();
     let certainty = match (found.len(), before, grant.promotion) {
         (0, ..) => Certainty::None,
+        _ if free.len() <= others => Certainty::Ambiguous,
         (1, Some(_), _) => Certainty::NewSincePurchase,
         (1, None, Some(_)) => Certainty::OnlyCandidate,
         _ => Certainty::Ambiguous,
@@ -98,15 +102,30 @@ mod tests {
     }
 
     fn chosen(grant: &Grant, before: Option<&[AssignmentId]>, rewards: &[Reward]) -> (Certainty, Vec<usize>) {
-        choose::<Infallible>(grant, before, rewards, |_| Ok(false)).unwrap()
+        choose::<Infallible>(grant, before, rewards, 0, |_| Ok(false)).unwrap()
+    }
+
+    #[test]
+    fn fewer_rewards_than_purchases_are_ambiguous() {
+        let grant = Grant { promotion: Some(OURS), ..Grant::default() };
+        let of = |before: Option<&[AssignmentId]>, rewards: &[Reward], others| {
+            choose::<Infallible>(&grant, before, rewards, others, |_| Ok(false)).unwrap().0
+        };
+        assert_eq!(of(None, &[reward(1, 1)], 1), Certainty::Ambiguous);
+        assert_eq!(of(Some(&[]), &[reward(1, 1)], 1), Certainty::Ambiguous);
+        // The other one's reward was there before.
+        assert_eq!(of(Some(&[id(1)]), &[reward(1, 1), reward(2, 1)], 1), Certainty::NewSincePurchase);
+        assert_eq!(of(Some(&[id(1)]), &[reward(1, 1)], 1), Certainty::None);
+        // One of another promotion does not count.
+        assert_eq!(of(None, &[reward(1, 1), reward(2, 2)], 1), Certainty::Ambiguous);
     }
 
     #[test]
     fn nothing_is_chosen_where_the_journal_fails() {
         let grant = Grant { promotion: Some(OURS), ..Grant::default() };
-        assert_eq!(choose(&grant, None, &[reward(1, 1)], |_| Err("the disk hangs")), Err("the disk hangs"));
+        assert_eq!(choose(&grant, None, &[reward(1, 1)], 0, |_| Err("the disk hangs")), Err("the disk hangs"));
         let explicit = Grant { assignment: Some(id(1)), ..grant };
-        let found = choose(&explicit, None, &[reward(1, 1)], |_| Err("the disk hangs"));
+        let found = choose(&explicit, None, &[reward(1, 1)], 0, |_| Err("the disk hangs"));
         assert_eq!(found, Ok((Certainty::Explicit, vec![0])), "nothing is asked");
     }
 
@@ -139,7 +158,7 @@ mod tests {
     fn reward_of_another_source_is_left_out() {
         let grant = Grant { promotion: Some(OURS), made_on: Some(100), ..Grant::default() };
         let rewards = |used| [reward(1, 1), Reward { redeemed_on: Some(used), ..reward(2, 1) }, reward(3, 1)];
-        let found = |used| choose::<Infallible>(&grant, None, &rewards(used), |it| Ok(it == id(1))).unwrap();
+        let found = |used| choose::<Infallible>(&grant, None, &rewards(used), 0, |it| Ok(it == id(1))).unwrap();
         assert_eq!(found(99), (Certainty::OnlyCandidate, vec![2]));
         assert_eq!(found(100), (Certainty::Ambiguous, vec![1, 2]));
     }

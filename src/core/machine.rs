@@ -321,14 +321,18 @@ pub(crate) fn durability(intent: &Intent) -> Durability {
 }
 
 /// Returns the acknowledged intent; None if it was acknowledged before. `foreign`: it belongs to
-/// another tenant, so that only a person can end it here.
+/// another tenant. What is acknowledged while pending is never resolved any more, so that a person
+/// decides it first.
 pub(crate) fn acknowledge(intent: &Intent, foreign: bool, clocks: Clocks) -> Result<Option<Intent>> {
     if intent.is_acknowledged() {
         return Ok(None);
     }
-    if !intent.state.is_final() && !intent.needs_review() && !foreign {
-        let message =
-            "the operation is pending; acknowledge it once its outcome is known (eps_resolve_pending queries it now)";
+    if !intent.state.is_final() && !intent.needs_review() {
+        let message = if foreign {
+            "the operation is pending for another tenant; open the journal with that tenant's configuration, or have a person decide it (eps_resolve_review)"
+        } else {
+            "the operation is pending; acknowledge it once its outcome is known (eps_resolve_pending queries it now)"
+        };
         return Err(intent.operation.named_in(Error::new(Code::StillPending, message)));
     }
     Ok(Some(Intent { acknowledged_at: Some(clocks.now()), revision: intent.revision + 1, ..intent.clone() }))

@@ -386,14 +386,37 @@ impl Journal {
     /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or
     /// it was redeemed before.
     pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent, limit: Duration) -> Result<bool> {
-        let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
-                   AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
-        let values = (reward.uuid(), purchase.id().uuid(), integer(purchase.recorded_at));
+        let (id, recorded_at) = (purchase.id(), purchase.recorded_at);
+        self.read_within(limit, move |connection| is_taken(connection, reward, id, recorded_at))
+    }
+
+    /// Returns the number of other purchases of the same item for the same member that are not
+    /// acknowledged, may have given a reward, and whose reward is not known.
+    pub fn others_without_reward(&self, purchase: &Intent, limit: Duration) -> Result<usize> {
+        let sql = "SELECT count(*) FROM operation WHERE acknowledged_at IS NULL AND contact = ?1 AND item = ?2
+                   AND kind = 'purchase' AND id != ?3 AND assignment IS NULL
+                   AND state IN ('recorded', 'inDoubt', 'completed')";
+        let Operation::Purchase(ours) = purchase.operation else { return Ok(0) };
+        let values = (ours.contact.uuid(), ours.item.uuid(), ours.id.uuid());
         self.read_within(limit, move |connection| {
-            connection
+            let count = connection
                 .prepare_cached(sql)
-                .and_then(|mut statement| statement.exists(values))
-                .map_err(|error| failed(&error))
+                .and_then(|mut statement| statement.query_row(values, |row| row.get::<_, i64>(0)));
+            count.map(|count| usize::try_from(count).unwrap_or(0)).map_err(|error| failed(&error))
+        })
+    }
+
+    /// Stores the reward of a purchase. Returns false if the reward is known to be another's by
+    /// now, or the purchase has changed.
+    pub fn attribute(&self, purchase: &Intent, limit: Duration) -> Result<bool> {
+        let purchase = purchase.clone();
+        self.write_within(limit, Durability::Buffered, move |connection, state| {
+            if let Some(reward) = purchase.reward
+                && is_taken(connection, reward, purchase.id(), purchase.recorded_at)?
+            {
+                return Ok(false);
+            }
+            write(connection, &purchase, state)
         })
     }
 
@@ -770,6 +793,16 @@ fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
     checkpoint(files, connection)?;
     files.let_go();
     connection::keep_wal(connection, false)
+}
+
+/// Whether a reward is known to be another's than this purchase's.
+fn is_taken(connection: &Connection, reward: AssignmentId, purchase: OperationId, recorded_at: Millis) -> Result<bool> {
+    let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
+               AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.exists((reward.uuid(), purchase.uuid(), integer(recorded_at))))
+        .map_err(|error| failed(&error))
 }
 
 fn candidates(connection: &Connection, operation: &Operation, reference: Option<&str>) -> Result<Candidates> {

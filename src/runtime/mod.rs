@@ -18,9 +18,9 @@ use crate::core::admission::Command;
 use crate::core::code::Code;
 use crate::core::domain::{Channel, Operation, Purchase, Redeem};
 use crate::core::error::{Error, Result};
-use crate::core::granted_reward::{self, Certainty, Reward};
+use crate::core::granted_reward::{self, Certainty, Grant, Reward};
 use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
-use crate::core::intent::{Durability, Intent, IntentState, ReviewDecision};
+use crate::core::intent::{Intent, IntentState, ReviewDecision};
 use crate::core::machine;
 use crate::engage::Engage;
 #[cfg(not(feature = "simulation"))]
@@ -221,35 +221,55 @@ impl Runtime {
     /// Finds the reward that a purchase gave: [`FoundReward`] as JSON.
     pub fn find_reward(&self, id: OperationId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let executor = self.executor()?;
+        let journal = &executor.journal;
+        let (mut intent, purchase) = self.completed_purchase(id, call)?;
+        let list = self.rewards(purchase.contact, Channel::Pos, call)?;
+        let (raws, rewards): (Vec<&RawValue>, Vec<Reward>) = self.engage.read_rewards(&list).into_iter().unzip();
+        loop {
+            let grant = self.engage.grant(intent.response.as_deref().unwrap_or_default());
+            // A reward that was found before stays the one.
+            let assignment = intent.reward.or(grant.assignment);
+            let others = journal.others_without_reward(&intent, call.remaining())?;
+            let is_taken = |reward| journal.is_taken(reward, &intent, call.remaining());
+            let before = intent.rewards_before.as_deref();
+            let known = Grant { assignment, ..grant };
+            let (certainty, places) = granted_reward::choose(&known, before, &rewards, others, is_taken)?;
+            let certainty = match (certainty, before) {
+                // It was found, and not named by Engage.
+                (Certainty::Explicit, None) if grant.assignment.is_none() => Certainty::OnlyCandidate,
+                (Certainty::Explicit, Some(_)) if grant.assignment.is_none() => Certainty::NewSincePurchase,
+                (certainty, _) => certainty,
+            };
+            let certain = !matches!(certainty, Certainty::Ambiguous | Certainty::None);
+            let found = places.first().copied().filter(|_| certain);
+            let assignment = found.and_then(|at| rewards[at].id).or(assignment);
+            if let Some(reward) = assignment.filter(|_| intent.reward.is_none()) {
+                let stored = executor.attribute(&intent, reward, call.remaining());
+                // What Engage names is known without the journal. Another one is stored before it
+                // is returned, so that no other purchase gets the same one.
+                if grant.assignment.is_none() && !stored? {
+                    intent = self.completed_purchase(id, call)?.0;
+                    continue;
+                }
+            }
+            let reward = found.map(|at| raws[at]);
+            return Ok(api::to_json(&FoundReward {
+                certainty,
+                assignment_id: assignment,
+                reward,
+                receipt: reward.and_then(|reward| self.engage.receipt(reward, Channel::Pos)).map(Into::into),
+                candidates: places.into_iter().map(|at| raws[at]).collect(),
+            }));
+        }
+    }
+
+    /// Returns a purchase that is completed, or the error that says what it is.
+    fn completed_purchase(&self, id: OperationId, call: &Call) -> Result<(Intent, Purchase)> {
         let intent = self.get(id, Some(call.remaining()))?;
         let Operation::Purchase(purchase) = intent.operation else {
             return Err(intent.operation.named_in(Error::of(Code::NotAPurchase)));
         };
-        let intent = machine::outcome_of(intent, Code::Pending)?;
-        let mut grant = self.engage.grant(intent.response.as_deref().unwrap_or_default());
-        // A reward that was found before stays the one.
-        grant.assignment = intent.reward.or(grant.assignment);
-        let list = self.rewards(purchase.contact, Channel::Pos, call)?;
-        let (raws, rewards): (Vec<&RawValue>, Vec<Reward>) = self.engage.read_rewards(&list).into_iter().unzip();
-        let is_taken = |reward| executor.journal.is_taken(reward, &intent, call.remaining());
-        let (certainty, places) = granted_reward::choose(&grant, intent.rewards_before.as_deref(), &rewards, is_taken)?;
-        let certain = !matches!(certainty, Certainty::Ambiguous | Certainty::None);
-        let found = places.first().copied().filter(|_| certain);
-        let assignment = found.and_then(|at| rewards[at].id).or(grant.assignment);
-        if assignment.is_some() && assignment != intent.reward {
-            let with_reward = Intent { reward: assignment, revision: intent.revision + 1, ..intent };
-            // For a reprint. If another writer or a power cut undoes this write, the reward is
-            // found again.
-            let _ = executor.journal.save_within(&with_reward, Durability::Buffered, call.remaining());
-        }
-        let reward = found.map(|at| raws[at]);
-        Ok(api::to_json(&FoundReward {
-            certainty,
-            assignment_id: assignment,
-            reward,
-            receipt: reward.and_then(|reward| self.engage.receipt(reward, Channel::Pos)).map(Into::into),
-            candidates: places.into_iter().map(|at| raws[at]).collect(),
-        }))
+        Ok((machine::outcome_of(intent, Code::Pending)?, purchase))
     }
 
     /// Lists the items that a member can buy, and keeps their points for a purchase.

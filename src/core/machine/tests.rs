@@ -419,12 +419,13 @@ fn outcome_that_must_survive_a_power_cut_is_synced() {
 }
 
 #[test]
-fn known_outcome_review_or_foreign_one_is_acknowledged() {
+fn known_outcome_or_one_in_review_is_acknowledged() {
     let of = |state, code| Intent { state, code, ..purchase() };
     for (intent, foreign, expected) in [
         (of(IntentState::InDoubt, Code::Pending), false, Err(Code::StillPending)),
-        (of(IntentState::InDoubt, Code::Pending), true, Ok(true)),
+        (of(IntentState::InDoubt, Code::Pending), true, Err(Code::StillPending)),
         (of(IntentState::InDoubt, Code::PendingNeedsReview), false, Ok(true)),
+        (of(IntentState::Completed, Code::Ok), true, Ok(true)),
         (of(IntentState::Completed, Code::Ok), false, Ok(true)),
         (Intent { acknowledged_at: Some(1), ..of(IntentState::Completed, Code::Ok) }, false, Ok(false)),
     ] {

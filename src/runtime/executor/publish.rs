@@ -36,7 +36,7 @@ impl Executor {
     /// Stores an intent that could not be stored before.
     pub(super) fn persist_again(&self, intent: Intent) -> Result<Intent> {
         if intent.state == IntentState::Completed {
-            return self.persist_reported(&intent);
+            return self.persist_reported(&intent, None);
         }
         let saved = self.journal.save(&intent, machine::durability(&intent));
         let stored = match saved {
@@ -52,15 +52,20 @@ impl Executor {
     }
 
     /// Stores a completion that was reported, over what another writer has stored without knowing
-    /// of it.
-    pub(super) fn persist_reported(&self, reported: &Intent) -> Result<Intent> {
+    /// of it. `limit`: the wait of a call that has its own.
+    pub(super) fn persist_reported(&self, reported: &Intent, limit: Option<Duration>) -> Result<Intent> {
         let stored = loop {
             let stored = self.recorded(reported.id())?;
             if stored.state.is_final() {
                 break stored;
             }
             let next = Intent { revision: stored.revision + 1, ..reported.clone() };
-            if self.journal.save_within_wait(&next, machine::durability(&next))? {
+            let durability = machine::durability(&next);
+            let saved = match limit {
+                Some(limit) => self.journal.save_within(&next, durability, limit),
+                None => self.journal.save_within_wait(&next, durability),
+            };
+            if saved? {
                 break next;
             }
         };
@@ -92,7 +97,7 @@ impl Executor {
                         self.reported(intent.id()).filter(|_| next.intent.state != IntentState::Completed)
                     {
                         intent = next.intent;
-                        match self.persist_reported(&reported) {
+                        match self.persist_reported(&reported, None) {
                             Ok(stored) => break Next { intent: stored, delay_ms: 0 },
                             Err(error) => {
                                 self.log_journal_failure(intent.id(), &error);

@@ -4,7 +4,7 @@ use super::{Executor, PEEK_WAIT, is_of_journal, newer};
 use crate::core::admission::{self, Admission, Command};
 use crate::core::code::Code;
 use crate::core::error::{Error, Result};
-use crate::core::id::OperationId;
+use crate::core::id::{AssignmentId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState, ReviewDecision};
 use crate::core::machine::{self, Next};
 use crate::journal::{Backup, Filter};
@@ -61,11 +61,22 @@ impl Executor {
         self.journal.get(id)?.ok_or_else(|| Error::of(Code::UnknownOperation).with_operation(id))
     }
 
+    /// Stores the reward that a completed purchase gave. Returns false if the reward is known to be
+    /// another's by now, or the purchase has changed.
+    pub fn attribute(&self, purchase: &Intent, reward: AssignmentId, limit: Duration) -> Result<bool> {
+        let stored = match self.reported(purchase.id()) {
+            Some(reported) => self.persist_reported(&reported, Some(limit))?,
+            None => purchase.clone(),
+        };
+        let revision = stored.revision + 1;
+        self.journal.attribute(&Intent { reward: Some(reward), revision, ..stored }, limit)
+    }
+
     /// Acknowledges an operation: [`machine::acknowledge`], carried out.
     pub fn acknowledge(&self, id: OperationId) -> Result<Intent> {
         loop {
             let intent = match self.reported(id) {
-                Some(reported) => self.persist_reported(&reported)?,
+                Some(reported) => self.persist_reported(&reported, None)?,
                 None => self.recorded(id)?,
             };
             let Some(acknowledged) = machine::acknowledge(&intent, !self.is_of_tenant(&intent), self.clocks())? else {
@@ -85,10 +96,8 @@ impl Executor {
             self.persist_again(intent.clone())?;
         }
         let clocks = self.clocks();
-        let changed = self.journal.change_reference(reference, |intent| match self.is_of_tenant(intent) {
-            true => machine::acknowledge(intent, false, clocks),
-            false => Ok(None),
-        })?;
+        let acknowledge = |intent: &Intent| machine::acknowledge(intent, !self.is_of_tenant(intent), clocks);
+        let changed = self.journal.change_reference(reference, acknowledge)?;
         for intent in &changed {
             self.notifier.push(intent);
         }
@@ -99,7 +108,7 @@ impl Executor {
     pub fn resolve_review(&self, id: OperationId, review: &ReviewDecision) -> Result<Intent> {
         loop {
             let intent = match self.reported(id) {
-                Some(reported) => self.persist_reported(&reported)?,
+                Some(reported) => self.persist_reported(&reported, None)?,
                 None => self.recorded(id)?,
             };
             let clocks = self.clocks();

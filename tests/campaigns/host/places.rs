@@ -73,8 +73,12 @@ fn pending_purchase_of_another_tenant_is_listed_and_never_sent() {
     assert_eq!(theirs.sandbox.requests().len(), 0);
     assert_eq!(code_of_sale(&client, "R2"), Code::Ok);
     let id = OperationId::parse(listed["operations"][0]["operationId"].as_str().unwrap(), "id").unwrap();
-    client.acknowledge(id).unwrap();
-    assert_eq!(code_of_sale(&client, "R1"), Code::Ok, "a person has seen it");
+    // It must not be forgotten while nobody knows its outcome.
+    assert_eq!(client.acknowledge(id).unwrap_err().code(), Code::StillPending);
+    let of_receipt = client.acknowledge_reference("R1", None);
+    assert_eq!(of_receipt.unwrap_err().code(), Code::StillPending);
+    client.resolve_review(id, "completed", Some(r#"{"by":"Kim"}"#)).unwrap();
+    assert_eq!(code_of_sale(&client, "R1"), Code::Ok, "a person has decided it");
     client.close();
 }
 

@@ -641,6 +641,30 @@ impl Journal {
         Ok(())
     }
 
+    pub fn others_without_reward(&self, purchase: &Intent, _limit: Duration) -> Result<usize> {
+        let Operation::Purchase(ours) = purchase.operation else { return Ok(0) };
+        self.read(|disk| {
+            let is_other = |intent: &&Intent| match intent.operation {
+                Operation::Purchase(other) => {
+                    (other.contact, other.item) == (ours.contact, ours.item)
+                        && other.id != ours.id
+                        && !intent.is_acknowledged()
+                        && intent.reward.is_none()
+                        && !matches!(intent.state, IntentState::Declined | IntentState::NotSent)
+                }
+                Operation::Redeem(_) => false,
+            };
+            disk.records.values().filter(is_other).count()
+        })
+    }
+
+    pub fn attribute(&self, purchase: &Intent, limit: Duration) -> Result<bool> {
+        match purchase.reward {
+            Some(reward) if self.is_taken(reward, purchase, limit)? => Ok(false),
+            _ => self.save(purchase, Durability::Buffered),
+        }
+    }
+
     pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent, _limit: Duration) -> Result<bool> {
         self.read(|disk| {
             disk.records.values().filter(|intent| intent.id() != purchase.id()).any(|intent| match intent.operation {
