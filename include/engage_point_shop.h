@@ -119,10 +119,10 @@
  *
  * THREADS. Every function may be called from any thread at any time, on one client too. A call
  * blocks only its own thread. No call outlives its wait by more than 50 ms. One buffer belongs to
- * one thread at a time. The library has threads of its own: at most 32, and a few short-lived
- * ones. Of the POS's functions, only those of eps_set_log and eps_set_notify are called, each on
- * a thread of the library of its own. A call needs 64 KB of stack at most, a function of the POS
- * has 2 MB.
+ * one thread at a time. The library has threads of its own: one for each purchase or redeem that is
+ * in progress, 256 on a client at most, and a few more. Of the POS's functions, only those of
+ * eps_set_log and eps_set_notify are called, each on a thread of the library of its own. A call
+ * needs 64 KB of stack at most, a function of the POS has 2 MB.
  *
  * CALLS THAT DO NOT BLOCK. A thread that must not wait, for example that of a user interface, sets
  * a function by eps_set_notify once. It calls eps_purchase or eps_redeem_reward with the option
@@ -382,7 +382,7 @@
 /** There was no memory for a response or a list. Nothing was sent. */
 #define EPS_OUT_OF_MEMORY (-422)
 
-/* -5xx, pending: the journal holds the operation. Let the sale go on. */
+/* -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it. */
 /** The outcome is not known yet; httpStatus and engageCode say more. */
 #define EPS_PENDING (-500)
 /** The wait ended before Engage responded. The request goes on and its response is journaled. */
@@ -534,7 +534,9 @@ extern "C" {
  *                     "journal": "memory" in place of a file. Pending operations are lost when the
  *                     process ends.
  *                     Optional keys, with defaults:
- *                     "waitMs" 10000: the longest wait of a call, 0 to 600000 ms.
+ *                     "waitMs" 10000: the longest wait of a call, 0 to 600000 ms. This call,
+ *                     eps_acknowledge, eps_acknowledge_reference, eps_resolve_review and
+ *                     eps_backup_journal wait at least 2 s for a disk that hangs.
  *                     "requestTimeoutMs" 60000: the timeout of one request, 100 to 600000 ms.
  *                     "caFile": a PEM file with root certificates, beside the system's.
  *                     "systemTrust" true: whether the system's root certificates are used.
@@ -769,8 +771,9 @@ EPS_API int32_t EPS_CALL eps_list_rewards(eps_client *client, const char *contac
  * the purchase, by eps_list_rewards or "snapshotRewards". "onlyCandidate": it is the only reward
  * of the item's promotion. Both leave out a reward that this till knows to be another purchase's,
  * or used before.
- * "ambiguous": several rewards are possible; a person chooses from "candidates". "none": there is
- * no reward yet; call again later. The library never guesses.
+ * "ambiguous": several rewards are possible, or fewer are listed than this till has bought; a
+ * person chooses from "candidates", or the POS calls again later. "none": there is no reward yet;
+ * call again later. The library never guesses.
  *
  * @param operation_id  A completed purchase.
  * @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
@@ -935,7 +938,8 @@ EPS_API int32_t EPS_CALL eps_resolve_pending(eps_client *client, const char *opt
  *
  * Until then the library keeps the operation. Afterwards its record is kept for "retentionDays",
  * and eps_list_unacknowledged does not list it. For an operation with "needsReview", the call
- * states that a person has taken it over, without a resolution; see eps_resolve_review. A second
+ * states that a person has taken it over, without a resolution; see eps_resolve_review. One that
+ * is pending for another tenant is EPS_STILL_PENDING until eps_resolve_review decides it. A second
  * call changes nothing.
  *
  * @param operation_id  A GUID.
@@ -977,8 +981,8 @@ int32_t EPS_CALL eps_resolve_review(eps_client *client,
 /**
  * Acknowledges all operations of a reference, or none: a whole receipt in one step.
  *
- * While one of them is pending, the call changes nothing. A second call changes nothing. A
- * reference without an operation gives an empty list.
+ * While one of them is pending, for another tenant too, the call changes nothing. A second call
+ * changes nothing. A reference without an operation gives an empty list.
  *
  * @param reference     The reference of eps_purchase and eps_redeem_reward.
  * @param options_json  NULL, or `{}`: there are no options yet.

@@ -205,7 +205,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// There was no memory for a response or a list. Nothing was sent.
     out_of_memory = EPS_OUT_OF_MEMORY,
 
-    // -5xx, pending: the journal holds the operation. Let the sale go on.
+    // -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it.
     /// The outcome is not known yet; httpStatus and engageCode say more.
     pending = EPS_PENDING,
     /// The wait ended before Engage responded. The request goes on and its response is journaled.

@@ -203,7 +203,7 @@ namespace EngagePointShop
         /// <summary>There was no memory for a response or a list. Nothing was sent.</summary>
         OutOfMemory = -422,
 
-        // -5xx, pending: the journal holds the operation. Let the sale go on.
+        // -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it.
         /// <summary>The outcome is not known yet; httpStatus and engageCode say more.</summary>
         Pending = -500,
         /// <summary>The wait ended before Engage responded. The request goes on and its response is

@@ -83,7 +83,7 @@ namespace EngagePointShop
         public DeclinedException(Code code, string name, Json problem) : base(code, name, problem) { }
     }
 
-    /// <summary>Pending: the journal holds the operation and the library resolves it. Never treat
+    /// <summary>Pending: the outcome is not known yet and the library resolves it. Never treat
     /// it as failed.</summary>
     public sealed class PendingException : PointShopException
     {

@@ -333,7 +333,7 @@ const
   /// There was no memory for a response or a list. Nothing was sent.
   EPS_OUT_OF_MEMORY = -422;
 
-  // -5xx, pending: the journal holds the operation. Let the sale go on.
+  // -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it.
   /// The outcome is not known yet; httpStatus and engageCode say more.
   EPS_PENDING = -500;
   /// The wait ended before Engage responded. The request goes on and its response is journaled.

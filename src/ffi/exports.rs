@@ -61,7 +61,9 @@ pub type eps_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, j
 ///                     "journal": "memory" in place of a file. Pending operations are lost when the
 ///                     process ends.
 ///                     Optional keys, with defaults:
-///                     "waitMs" 10000: the longest wait of a call, 0 to 600000 ms.
+///                     "waitMs" 10000: the longest wait of a call, 0 to 600000 ms. This call,
+///                     eps_acknowledge, eps_acknowledge_reference, eps_resolve_review and
+///                     eps_backup_journal wait at least 2 s for a disk that hangs.
 ///                     "requestTimeoutMs" 60000: the timeout of one request, 100 to 600000 ms.
 ///                     "caFile": a PEM file with root certificates, beside the system's.
 ///                     "systemTrust" true: whether the system's root certificates are used.
@@ -401,8 +403,9 @@ pub unsafe extern "C" fn eps_list_rewards(
 /// the purchase, by eps_list_rewards or "snapshotRewards". "onlyCandidate": it is the only reward
 /// of the item's promotion. Both leave out a reward that this till knows to be another purchase's,
 /// or used before.
-/// "ambiguous": several rewards are possible; a person chooses from "candidates". "none": there is
-/// no reward yet; call again later. The library never guesses.
+/// "ambiguous": several rewards are possible, or fewer are listed than this till has bought; a
+/// person chooses from "candidates", or the POS calls again later. "none": there is no reward yet;
+/// call again later. The library never guesses.
 ///
 /// @param operation_id  A completed purchase.
 /// @param options_json  NULL, or an object with any of "waitMs": the longest wait of the call, 0 to
@@ -624,7 +627,8 @@ pub unsafe extern "C" fn eps_resolve_pending(
 ///
 /// Until then the library keeps the operation. Afterwards its record is kept for "retentionDays",
 /// and eps_list_unacknowledged does not list it. For an operation with "needsReview", the call
-/// states that a person has taken it over, without a resolution; see eps_resolve_review. A second
+/// states that a person has taken it over, without a resolution; see eps_resolve_review. One that
+/// is pending for another tenant is EPS_STILL_PENDING until eps_resolve_review decides it. A second
 /// call changes nothing.
 ///
 /// @param operation_id  A GUID.
@@ -684,8 +688,8 @@ pub unsafe extern "C" fn eps_resolve_review(
 
 /// Acknowledges all operations of a reference, or none: a whole receipt in one step.
 ///
-/// While one of them is pending, the call changes nothing. A second call changes nothing. A
-/// reference without an operation gives an empty list.
+/// While one of them is pending, for another tenant too, the call changes nothing. A second call
+/// changes nothing. A reference without an operation gives an empty list.
 ///
 /// @param reference     The reference of eps_purchase and eps_redeem_reward.
 /// @param options_json  NULL, or `{}`: there are no options yet.

@@ -23,7 +23,7 @@ const CLASSES: &[(i32, &str)] = &[
     (-2, "-2xx, configuration or credentials: call the administrator."),
     (-3, "-3xx, declined: nothing was deducted. Inform the member."),
     (-4, "-4xx, not sent, or a read that failed: try again."),
-    (-5, "-5xx, pending: the journal holds the operation. Let the sale go on."),
+    (-5, "-5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it."),
     (-6, "-6xx, the journal cannot be used: nothing was sent. Call the administrator."),
     (-9, "-9xx, a fault of the library: report it."),
 ];

@@ -173,7 +173,7 @@ class Code(IntEnum):
     OUT_OF_MEMORY = -422
     """There was no memory for a response or a list. Nothing was sent."""
 
-    # -5xx, pending: the journal holds the operation. Let the sale go on.
+    # -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it.
     PENDING = -500
     """The outcome is not known yet; httpStatus and engageCode say more."""
     PENDING_WAIT_ENDED = -510

@@ -82,7 +82,7 @@ class Declined(PointShopError):
 
 
 class Pending(PointShopError):
-    """Pending: the journal holds the operation and the library resolves it.
+    """Pending: the outcome is not known yet and the library resolves it.
 
     Never treat it as failed.
     """

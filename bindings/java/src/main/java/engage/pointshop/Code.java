@@ -145,7 +145,7 @@ public final class Code {
     /** There was no memory for a response or a list. Nothing was sent. */
     public static final int OUT_OF_MEMORY = -422;
 
-    // -5xx, pending: the journal holds the operation. Let the sale go on.
+    // -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it.
     /** The outcome is not known yet; httpStatus and engageCode say more. */
     public static final int PENDING = -500;
     /** The wait ended before Engage responded. The request goes on and its response is

@@ -3,7 +3,7 @@ package engage.pointshop;
 import java.util.Map;
 
 /**
- * The outcome is not known yet: the journal holds the operation and the library resolves it. Never
+ * The outcome is not known yet, and the library resolves it. Never
  * treat it as failed.
  */
 public final class PendingException extends PointShopException {
