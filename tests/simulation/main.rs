@@ -40,8 +40,15 @@ fn worlds_that_keep_the_assumptions_hold() {
 #[test]
 fn pending_purchases_of_a_member_share_their_queries() {
     // Dozens of one member are pending. An own query of each would take 5 and more.
-    let each = simulation::requests_each("hanging", 30);
+    let each = simulation::cost("hanging", 30, false).unwrap().requests;
     assert!(each < 3.0, "{each} requests an operation");
+}
+
+#[test]
+fn mild_weather_costs_few_requests_and_reviews() {
+    let cost = simulation::cost("documented", 200, true).unwrap();
+    assert!(cost.requests <= 1.35, "{} requests an operation", cost.requests);
+    assert!(cost.reviews < 0.001, "{} of the operations in review", cost.reviews);
 }
 
 #[test]
@@ -78,7 +85,10 @@ fn caller_who_leaves_at_the_gate_gets_the_truth() {
 #[test]
 fn journal_that_fails_is_named_in_the_log() {
     for seed in 0..10 {
-        let errors = simulation::errors_of_a_failing_disk(seed);
-        assert!(errors.iter().any(|line| line.contains("journal.failed")), "seed {seed}: {errors:?}");
+        let log = simulation::log_of_a_failing_disk(seed);
+        let count = |event: &str| log.iter().filter(|line| line.contains(event)).count();
+        assert!(count("journal.failed") > 0, "seed {seed}: {log:?}");
+        // It was reported at once, and stored later.
+        assert_eq!(count("operation.resolved"), 1, "seed {seed}: {log:?}");
     }
 }

@@ -25,7 +25,6 @@ mod worlds;
 
 pub use differential::compare_with_journal;
 pub use report::{
-    broken_at_the_gate, errors_of_a_failing_disk, main, queries_after_a_restart, requests_each, run_steps, run_twice,
-    world_names,
+    broken_at_the_gate, cost, log_of_a_failing_disk, main, queries_after_a_restart, run_steps, run_twice, world_names,
 };
 pub use seeds::run_kept;

@@ -60,7 +60,7 @@ pub(crate) struct Slot {
     /// A process that died is not started again: see `Plan::starts_again`.
     #[serde(default)]
     pub ends_for_ever: bool,
-    /// Lines of the log that are errors are kept.
+    /// The lines of the log are kept.
     #[serde(default)]
     pub logs: bool,
     /// Cashiers, each with the actions of one after the other.

@@ -255,14 +255,22 @@ fn find_violation(seconds: u64, first: u64) -> Option<String> {
     None
 }
 
-/// Returns how many requests an operation takes, over the first seeds of a world.
-pub fn requests_each(world: &str, seeds: u64) -> f64 {
-    let Some(world) = worlds::world(world) else { return f64::INFINITY };
+/// What the operations of some runs cost.
+pub struct Cost {
+    /// The requests an operation.
+    pub requests: f64,
+    /// The share of operations that a person must review.
+    pub reviews: f64,
+}
+
+/// Returns the cost of the operations of a world's first seeds. `mild`: in mild weather.
+pub fn cost(world: &str, seeds: u64, mild: bool) -> Option<Cost> {
+    let world = worlds::world(world)?;
     let mut sums = Sums::default();
-    (0..seeds).for_each(|seed| sums.add(seed, run_seed(world, seed, false)));
+    (0..seeds).for_each(|seed| sums.add(seed, run_seed(world, seed, mild)));
     #[allow(clippy::cast_precision_loss)] // For a comparison with a small number.
-    let each = sums.requests as f64 / sums.operations.max(1) as f64;
-    each
+    let each = |count: u64| count as f64 / sums.operations as f64;
+    (sums.operations > 0).then(|| Cost { requests: each(sums.requests), reviews: each(sums.reviews) })
 }
 
 /// A till that leaves pending redeems, each of a reward of its own, and is started again.
@@ -303,13 +311,13 @@ pub fn broken_at_the_gate(seed: u64) -> Vec<String> {
     run.violations.into_iter().map(|violation| format!("{}: {}", violation.promise.text(), violation.text)).collect()
 }
 
-/// Returns the errors in the log of a till whose disk fails as the outcome of a purchase is stored.
-pub fn errors_of_a_failing_disk(seed: u64) -> Vec<String> {
+/// Returns the log of a till whose disk fails as the outcome of a purchase is stored.
+pub fn log_of_a_failing_disk(seed: u64) -> Vec<String> {
     let mut plan = restart(0);
     plan.slots[0].logs = true;
     plan.slots[0].callers = vec![vec![worlds::sale(1, 8_000), Action::Sleep { ms: 1_000 }]];
     plan.faults = vec![Fault::Write { till: 0, number: 2, failure: WriteFailure::Fails }];
-    scenario::run(&plan, seed, false).processes.into_iter().flat_map(|process| process.errors).collect()
+    scenario::run(&plan, seed, false).processes.into_iter().flat_map(|process| process.log).collect()
 }
 
 /// Prints for each assumption a run that breaks a promise when only this assumption does not hold.

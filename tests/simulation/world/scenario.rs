@@ -84,8 +84,8 @@ fn open(slot: usize, plan: &Slot) -> bool {
     let opened = match client {
         Ok(client) if !state::is_dead(process) => {
             if plan.logs {
-                let keep = move |line: &str| state(|state| state.processes[process].errors.push(line.to_owned()));
-                let _ = client.set_log(Level::Error, Some(Box::new(move |_, line| keep(line))));
+                let keep = move |line: &str| state(|state| state.processes[process].log.push(line.to_owned()));
+                let _ = client.set_log(Level::Info, Some(Box::new(move |_, line| keep(line))));
             }
             set_client(slot, Some((process, Arc::new(client))));
             true

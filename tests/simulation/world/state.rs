@@ -123,8 +123,8 @@ pub(crate) struct Process {
     pub opened_at: Micros,
     /// When it has sent status queries, since it was opened.
     pub queries: Vec<Micros>,
-    /// Errors in its log.
-    pub errors: Vec<String>,
+    /// The lines of its log.
+    pub log: Vec<String>,
 }
 
 /// A crash that the plan names.
