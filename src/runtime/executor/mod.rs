@@ -103,8 +103,9 @@ pub(crate) struct Executor {
     changed: Condvar,
     /// Gives each change of an operation to the POS's function.
     notifier: Notifier,
-    /// The reason that was logged last of each pending operation.
-    logged: Mutex<BTreeMap<OperationId, Code>>,
+    /// What was logged last of each operation that is pending or not stored yet: its code, and
+    /// whether that is its outcome.
+    logged: Mutex<BTreeMap<OperationId, (Code, bool)>>,
 }
 
 impl Executor {

@@ -193,26 +193,25 @@ impl Executor {
         }
         if !outdated {
             self.notifier.push(intent);
-            self.log_change(next);
+            self.log_change(next, query_due);
         }
         for waiter in waiters {
             waiter.notify(intent);
         }
     }
 
-    /// Logs an outcome, or the reason of a pending operation if it is new.
-    fn log_change(&self, next: &Next) {
+    /// Logs an outcome, or the reason of a pending operation if it is new. `comes_again`: it is
+    /// pending, or its outcome is not stored yet.
+    fn log_change(&self, next: &Next, comes_again: bool) {
         let intent = &next.intent;
         let last = intent.progress.last_code.and_then(Code::from_number);
         let code = if intent.state.is_final() { intent.code } else { last.unwrap_or(intent.code) };
+        let says = (code, intent.state.is_final());
         let mut logged = rt::lock(&self.logged);
-        let is_news = match intent.state.is_final() {
-            true => {
-                logged.remove(&intent.id());
-                true
-            }
-            false => logged.insert(intent.id(), code) != Some(code),
-        };
+        let is_news = logged.insert(intent.id(), says) != Some(says);
+        if !comes_again {
+            logged.remove(&intent.id());
+        }
         drop(logged);
         if !is_news {
             return;
