@@ -7,9 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use socket2::{Domain, Socket, Type};
+
 /// A relay. Dropping it cuts it.
 pub(super) struct Relay {
     at: SocketAddr,
+    /// Has the address while the relay is cut: another connection of this computer would take it.
+    /// It does not listen, so that the system rejects connections to it. Windows has no such
+    /// socket beside one that listens.
+    _held: Option<Socket>,
     to: SocketAddr,
     line: Option<OpenRelay>,
 }
@@ -17,8 +23,10 @@ pub(super) struct Relay {
 impl Relay {
     /// Returns a relay to an address.
     pub fn new(at: SocketAddr, to: SocketAddr) -> io::Result<Relay> {
+        let held = if cfg!(unix) { Some(bind(at)?) } else { None };
+        let at = held.as_ref().and_then(|socket| socket.local_addr().ok()?.as_socket()).unwrap_or(at);
         let line = OpenRelay::open(at, to)?;
-        Ok(Relay { at: line.at, to, line: Some(line) })
+        Ok(Relay { at: line.at, to, _held: held, line: Some(line) })
     }
 
     /// Returns the till's end of the connection whose other end the server sees, and the end that
@@ -46,6 +54,16 @@ impl Relay {
     }
 }
 
+/// Binds a socket that may share its address with one that does not listen.
+fn bind(at: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, None)?;
+    if cfg!(unix) {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&at.into())?;
+    Ok(socket)
+}
+
 /// A relay that accepts connections.
 struct OpenRelay {
     at: SocketAddr,
@@ -56,7 +74,9 @@ struct OpenRelay {
 
 impl OpenRelay {
     fn open(at: SocketAddr, to: SocketAddr) -> io::Result<OpenRelay> {
-        let listener = TcpListener::bind(at)?;
+        let socket = bind(at)?;
+        socket.listen(128)?;
+        let listener = TcpListener::from(socket);
         let at = listener.local_addr()?;
         let (closing, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (close, open) = (Arc::clone(&closing), Arc::clone(&connections));
@@ -98,4 +118,24 @@ fn connect(till: TcpStream, to: SocketAddr, open: &Mutex<Vec<(TcpStream, TcpStre
         });
     }
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_relay_keeps_its_address() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut relay = Relay::new("127.0.0.1:0".parse().unwrap(), server.local_addr().unwrap()).unwrap();
+        TcpStream::connect(relay.at()).unwrap();
+        relay.cut();
+        assert_eq!(TcpStream::connect(relay.at()).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        // The system gives a connection only an address that a socket without options could have.
+        let other = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        assert_eq!(other.bind(&relay.at().into()).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        relay.restore().unwrap();
+        TcpStream::connect(relay.at()).unwrap();
+        let _ = server.accept().unwrap();
+    }
 }
