@@ -3,7 +3,9 @@
 //! bindings name each of its properties.
 
 use crate::header::{self, functions};
-use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, eventually, id_of, parse, problem, resolved};
+use crate::support::{
+    self, ASTRID, COFFEE, LOAD, Store, buy, buy_pending, eventually, id_of, parse, problem, resolved,
+};
 use crate::tools::{read, root};
 use engage_point_shop::{AssignmentId, Client, Code, Config, Error, ItemId, Level, OperationId};
 use engage_sandbox::seed::demo;
@@ -232,7 +234,7 @@ fn outcomes(schema: &mut Schema, store: &Store, client: &Client) {
     // Without an attempt and its response, with a status query that fails, and resolved later.
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
-    let pending = buy(client, LOAD, COFFEE, &json!({ "reference": "pending", "waitMs": 300 }));
+    let pending = Err(buy_pending(client, LOAD, COFFEE, json!({ "reference": "pending" })));
     let id = schema.check_result(client, &pending, "a pending purchase");
     schema.check("problem", &problem(&client.acknowledge(id).unwrap_err()), "a pending purchase, acknowledged");
     let fault = client.acknowledge_reference("pending", None).unwrap_err();
@@ -255,7 +257,11 @@ fn outcomes(schema: &mut Schema, store: &Store, client: &Client) {
         ("an error in the assignment", Effect::Status(FaultResponse::error(500, "PromotionAssignmentError"))),
     ] {
         store.sandbox.arm(Fault::on(Operation::Purchase, effect));
-        let result = buy(client, LOAD, COFFEE, &json!({ "reference": of, "waitMs": 100 }));
+        // A wait may end before the operation begins on a busy machine.
+        let result = eventually("the operation begins", || {
+            let result = buy(client, LOAD, COFFEE, &json!({ "reference": of, "waitMs": 100 }));
+            result.as_ref().map_or_else(Error::operation, |operation| Some(id_of(operation))).map(|_| result)
+        });
         schema.check_result(client, &result, of);
         store.sandbox.clear_faults();
     }
@@ -280,7 +286,8 @@ fn redeems(schema: &mut Schema, store: &Store, client: &Client) {
 
     let second = reward("pending redeem");
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::StallAfterCommit));
-    let pending = redeem(second, json!({ "reference": "pending redeem", "waitMs": 300 }));
+    let press = |wait_ms| redeem(second, json!({ "reference": "pending redeem", "waitMs": wait_ms }));
+    let pending = Err(support::pending(press));
     let id = schema.check_result(client, &pending, "a pending redeem");
     store.sandbox.clear_faults();
     resolved(client, id);

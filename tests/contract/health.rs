@@ -1,7 +1,7 @@
 //! `eps_check` against a real sandbox, real sockets and real files: each fault is found by its own
 //! check, and the call ends within its wait.
 
-use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, code_of, eventually, parse};
+use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, buy_pending, code_of, eventually, parse};
 use engage_point_shop::{Client, Code};
 use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ fn pending_purchase_adds_its_points_and_its_age() {
     let item = items.as_array().unwrap().iter().find(|item| item["id"] == coffee.as_str()).unwrap();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit).times(0));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
-    let pending = buy(&client, LOAD, COFFEE, &json!({ "reference": "pending", "waitMs": 300 })).unwrap_err();
+    let pending = buy_pending(&client, LOAD, COFFEE, json!({ "reference": "pending" }));
     let report = check(&client, &json!({ "offline": true }));
     assert_eq!(report["pendingPoints"], item["cost"], "{report:#}");
     assert_found(&report, "pending", "ok", "1 operations");

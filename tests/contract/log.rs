@@ -1,6 +1,6 @@
 //! The log: an operation's life in lines, the ids of requests, and the library's own file.
 
-use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, eventually, id_of, parse, resolved};
+use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, buy_pending, eventually, id_of, parse, resolved};
 use engage_point_shop::{Client, Code, Level, OperationId};
 use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn life_of_a_pending_operation_is_logged_without_debug() {
     };
     history(503);
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
-    let pending = buy(&client, LOAD, COFFEE, &json!({ "reference": "1", "waitMs": 200 })).unwrap_err();
+    let pending = buy_pending(&client, LOAD, COFFEE, json!({ "reference": "1" }));
     let id = pending.operation().unwrap();
     let (level, sent) = until(&lines, "purchase.sent", id);
     assert_eq!((level, &sent["path"], &sent["attempt"]), (Level::Info, &json!("purchase"), &json!(1)), "{sent}");
@@ -69,7 +69,7 @@ fn same_reason_of_a_pending_operation_is_logged_once() {
     let lines = lines(&client, Level::Info);
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
-    let pending = buy(&client, LOAD, COFFEE, &json!({ "reference": "1", "waitMs": 200 })).unwrap_err();
+    let pending = buy_pending(&client, LOAD, COFFEE, json!({ "reference": "1" }));
     let id = pending.operation().unwrap();
     eventually("several queries fail", || {
         let operation = parse(&client.get_operation(id).unwrap());
@@ -117,7 +117,7 @@ fn request_ids_of_engage_are_kept_and_free_text_is_not() {
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let response = FaultResponse { headers, ..FaultResponse::status(503) };
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StatusAfterCommit(response)));
-    let pending = buy(&client, ASTRID, COFFEE, &json!({ "reference": "1", "waitMs": 200 }));
+    let pending = buy(&client, ASTRID, COFFEE, &json!({ "reference": "1", "waitMs": 20_000 }));
     let id = pending.map_or_else(|error| error.operation().unwrap(), |operation| id_of(&operation));
     let ids = resolved(&client, id)["requestIds"].clone();
     assert_eq!(ids, json!(["engage-7f3a", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]));

@@ -2,7 +2,7 @@
 //! and the dashboard name only metrics that it has.
 #![allow(clippy::float_cmp)] // The values are whole numbers.
 
-use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, resolved};
+use crate::support::{ASTRID, COFFEE, LOAD, Store, buy, buy_pending, resolved};
 use engage_point_shop::Client;
 use engage_sandbox::{Effect, Fault, FaultResponse, Operation};
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ fn busy(store: &Store) -> Client {
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(429))));
     client.list_purchases(ASTRID, None).unwrap_err();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallBeforeCommit));
-    buy(&client, LOAD, COFFEE, &json!({ "reference": "pending", "waitMs": 200 })).unwrap_err();
+    buy_pending(&client, LOAD, COFFEE, json!({ "reference": "pending" }));
     client
 }
 
@@ -228,7 +228,7 @@ fn resolved_purchase_leaves_the_pending_metrics() {
     let client = store.durable_client();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
-    let pending = buy(&client, LOAD, COFFEE, &json!({ "reference": "pending", "waitMs": 300 })).unwrap_err();
+    let pending = buy_pending(&client, LOAD, COFFEE, json!({ "reference": "pending" }));
     store.sandbox.clear_faults();
     resolved(&client, pending.operation().unwrap());
     let metrics = read(&client);

@@ -1,7 +1,7 @@
 //! Redeems against the running sandbox over TLS: a reward is used once, whatever is lost. A redeem
 //! that may have been the till's own is never "declined".
 
-use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse, problem, resolved, unacknowledged};
+use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse, pending, problem, resolved, unacknowledged};
 use engage_point_shop::{AssignmentId, Client, Code, ContactId, Error, ItemId, OperationId};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Effect, Fault, FaultResponse, LedgerKind, Operation};
@@ -10,6 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 fn redeem(client: &Client, contact: Option<ContactId>, reward: AssignmentId, with: &Value) -> Result<Value, Error> {
     client.redeem_reward(contact, reward, Some(&with.to_string())).map(|json| parse(&json))
+}
+
+fn redeem_pending(client: &Client, reward: AssignmentId, reference: &str) -> Error {
+    pending(|wait_ms| redeem(client, Some(ASTRID), reward, &json!({ "reference": reference, "waitMs": wait_ms })))
 }
 
 /// Buys a coffee for Astrid, acknowledges it, and returns the reward.
@@ -138,7 +142,7 @@ fn redeem_in_flight_at_restart_is_resolved() {
     let client = store.durable_client();
     let reward = reward(&store, &client);
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::StallAfterCommit));
-    let error = redeem(&client, Some(ASTRID), reward, &json!({ "reference": "R", "waitMs": 200 })).unwrap_err();
+    let error = redeem_pending(&client, reward, "R");
     assert_eq!(error.code(), Code::PendingWaitEnded);
     let id = error.operation().unwrap();
     client.close();
@@ -222,8 +226,7 @@ fn second_redeem_of_a_pending_reward_is_rejected() {
     let client = store.client_with(&json!({ "requestTimeoutMs": 60_000 }));
     let reward = reward(&store, &client);
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::StallBeforeCommit));
-    let pending =
-        redeem(&client, Some(ASTRID), reward, &json!({ "reference": "receipt 1", "waitMs": 300 })).unwrap_err();
+    let pending = redeem_pending(&client, reward, "receipt 1");
     assert_eq!(pending.code(), Code::PendingWaitEnded);
     for with in [json!({ "reference": "receipt 2" }), json!({}), json!({ "channel": "OTHER" })] {
         let error = redeem(&client, Some(ASTRID), reward, &with).unwrap_err();
@@ -441,10 +444,10 @@ fn find_reward_without_completed_purchase_is_an_error() {
 #[test]
 fn redeem_without_waiter_is_resolved_in_the_background() {
     let store = Store::open();
-    let client = store.client();
+    let client = store.client_with(&json!({ "requestTimeoutMs": 60_000 }));
     let reward = reward(&store, &client);
-    store.sandbox.arm(Fault::on(Operation::Redeem, Effect::Delay { ms: 400 }));
-    let error = redeem(&client, Some(ASTRID), reward, &json!({ "waitMs": 100 })).unwrap_err();
+    store.sandbox.arm(Fault::on(Operation::Redeem, Effect::Delay { ms: 3_000 }));
+    let error = redeem_pending(&client, reward, "R");
     assert_eq!(error.code(), Code::PendingWaitEnded);
     let id = error.operation().unwrap();
     assert_eq!(resolved(&client, id)["outcome"], "completed");
