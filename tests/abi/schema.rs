@@ -234,7 +234,7 @@ fn outcomes(schema: &mut Schema, store: &Store, client: &Client) {
     // Without an attempt and its response, with a status query that fails, and resolved later.
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
-    let pending = Err(buy_pending(client, LOAD, COFFEE, json!({ "reference": "pending" })));
+    let pending = Err(buy_pending(client, LOAD, COFFEE, &json!({ "reference": "pending" })));
     let id = schema.check_result(client, &pending, "a pending purchase");
     schema.check("problem", &problem(&client.acknowledge(id).unwrap_err()), "a pending purchase, acknowledged");
     let fault = client.acknowledge_reference("pending", None).unwrap_err();

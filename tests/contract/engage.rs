@@ -251,7 +251,7 @@ fn unclear_response_is_pending_then_resolved_once() {
         // The history cannot be read during the wait, so that the outcome comes from the first
         // response alone.
         store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
-        let id = buy_pending(&client, ASTRID, COFFEE, json!({})).operation().unwrap();
+        let id = buy_pending(&client, ASTRID, COFFEE, &json!({})).operation().unwrap();
         is_pending_with(&client, id, code, what);
         store.sandbox.clear_faults();
         let operation = crate::support::resolved(&client, id);
@@ -291,7 +291,7 @@ fn unknown_status_is_pending_and_failed_is_declined() {
             assert_eq!(code_of(buy(&client, ASTRID, COFFEE, &with)), code);
             continue;
         }
-        buy_pending(&client, ASTRID, COFFEE, with);
+        buy_pending(&client, ASTRID, COFFEE, &with);
         is_pending_with(&client, id, code, status);
     }
 }
@@ -315,7 +315,7 @@ fn response_with_another_purchase_id_is_ignored() {
             }),
         ));
         store.sandbox.arm(Fault::on(Operation::Purchases, Effect::StallBeforeCommit).times(0));
-        let id = buy_pending(&client, ASTRID, COFFEE, json!({})).operation().unwrap();
+        let id = buy_pending(&client, ASTRID, COFFEE, &json!({})).operation().unwrap();
         is_pending_with(&client, id, Code::PendingInvalidResponse, &body.to_string());
     }
 }

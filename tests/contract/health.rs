@@ -147,7 +147,7 @@ fn pending_purchase_adds_its_points_and_its_age() {
     let item = items.as_array().unwrap().iter().find(|item| item["id"] == coffee.as_str()).unwrap();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit).times(0));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
-    let pending = buy_pending(&client, LOAD, COFFEE, json!({ "reference": "pending" }));
+    let pending = buy_pending(&client, LOAD, COFFEE, &json!({ "reference": "pending" }));
     let report = check(&client, &json!({ "offline": true }));
     assert_eq!(report["pendingPoints"], item["cost"], "{report:#}");
     assert_found(&report, "pending", "ok", "1 operations");

@@ -39,7 +39,7 @@ fn life_of_a_pending_operation_is_logged_without_debug() {
     };
     history(503);
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
-    let pending = buy_pending(&client, LOAD, COFFEE, json!({ "reference": "1" }));
+    let pending = buy_pending(&client, LOAD, COFFEE, &json!({ "reference": "1" }));
     let id = pending.operation().unwrap();
     let (level, sent) = until(&lines, "purchase.sent", id);
     assert_eq!((level, &sent["path"], &sent["attempt"]), (Level::Info, &json!("purchase"), &json!(1)), "{sent}");
@@ -69,7 +69,7 @@ fn same_reason_of_a_pending_operation_is_logged_once() {
     let lines = lines(&client, Level::Info);
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
-    let pending = buy_pending(&client, LOAD, COFFEE, json!({ "reference": "1" }));
+    let pending = buy_pending(&client, LOAD, COFFEE, &json!({ "reference": "1" }));
     let id = pending.operation().unwrap();
     eventually("several queries fail", || {
         let operation = parse(&client.get_operation(id).unwrap());

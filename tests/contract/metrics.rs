@@ -110,7 +110,7 @@ fn busy(store: &Store) -> Client {
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(429))));
     client.list_purchases(ASTRID, None).unwrap_err();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallBeforeCommit));
-    buy_pending(&client, LOAD, COFFEE, json!({ "reference": "pending" }));
+    buy_pending(&client, LOAD, COFFEE, &json!({ "reference": "pending" }));
     client
 }
 
@@ -228,7 +228,7 @@ fn resolved_purchase_leaves_the_pending_metrics() {
     let client = store.durable_client();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
-    let pending = buy_pending(&client, LOAD, COFFEE, json!({ "reference": "pending" }));
+    let pending = buy_pending(&client, LOAD, COFFEE, &json!({ "reference": "pending" }));
     store.sandbox.clear_faults();
     resolved(&client, pending.operation().unwrap());
     let metrics = read(&client);

@@ -166,7 +166,7 @@ fn request_after_the_wait_continues_and_is_journaled() {
     let store = Store::open();
     let client = store.client_with(&json!({ "requestTimeoutMs": 60_000 }));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 3_000 }));
-    let error = buy_pending(&client, ASTRID, COFFEE, json!({}));
+    let error = buy_pending(&client, ASTRID, COFFEE, &json!({}));
     assert_eq!(error.code(), Code::PendingWaitEnded);
     let id = error.operation().unwrap();
     assert_eq!(unacknowledged(&client)[0]["outcome"], "pending");
@@ -218,7 +218,7 @@ fn pending_purchase_after_restart_is_resolved_and_listed() {
     let store = Store::open();
     let client = store.durable_client();
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
-    let error = buy_pending(&client, ASTRID, COFFEE, json!({ "reference": "R" }));
+    let error = buy_pending(&client, ASTRID, COFFEE, &json!({ "reference": "R" }));
     let id = error.operation().unwrap();
     client.close();
     let client = store.durable_client();
@@ -236,7 +236,7 @@ fn resolve_pending_queries_at_once_and_counts_results() {
     let client = store.client_with(&json!({ "retryScheduleMs": [86_400_000] }));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
-    buy_pending(&client, ASTRID, COFFEE, json!({}));
+    buy_pending(&client, ASTRID, COFFEE, &json!({}));
     let result = parse(&client.resolve_pending(Some(r#"{"waitMs":200}"#)).unwrap());
     assert_eq!(result, json!({ "resolved": 0, "pending": 1 }));
     store.sandbox.clear_faults();
@@ -252,7 +252,7 @@ fn resolve_pending_without_a_wait_starts_the_queries() {
     let client = store.client_with(&json!({ "journalPath": store.journal(), "retryScheduleMs": [86_400_000] }));
     store.sandbox.arm(Fault::on(Operation::Purchase, Effect::ResetAfterCommit));
     store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(FaultResponse::status(503))).times(0));
-    let id = buy_pending(&client, ASTRID, COFFEE, json!({})).operation().unwrap();
+    let id = buy_pending(&client, ASTRID, COFFEE, &json!({})).operation().unwrap();
     store.sandbox.clear_faults();
     // A busy machine may read the journal too late once.
     eventually("the journal is read", || client.resolve_pending(Some(r#"{"waitMs":0}"#)).ok());

@@ -120,7 +120,7 @@ pub fn pending(press: impl Fn(u64) -> Result<Value, Error>) -> Error {
 }
 
 /// Buys, and returns the error of the pending operation.
-pub fn buy_pending(client: &Client, contact: ContactId, item: ItemId, with: Value) -> Error {
+pub fn buy_pending(client: &Client, contact: ContactId, item: ItemId, with: &Value) -> Error {
     pending(|wait_ms| {
         let mut with = with.clone();
         with["waitMs"] = json!(wait_ms);

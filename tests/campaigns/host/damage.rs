@@ -1,10 +1,11 @@
 //! A journal whose files were damaged, cut, lost or mixed with older ones between two starts.
 
-use crate::fixture::{Files, Fixture, SUFFIXES, beside, buy, code_of_sale, files_of, write_files};
+use crate::fixture::{
+    Files, Fixture, SUFFIXES, begin_sale_without_response, beside, buy, code_of_sale, files_of, write_files,
+};
 use crate::full;
 use crate::random::Random;
 use engage_point_shop::{Client, Code};
-use engage_sandbox::{Effect, Fault, Operation};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -51,12 +52,7 @@ fn generations(fixture: &Fixture) -> Vec<Generation> {
     }
     keep("killed again", &references);
     // A purchase whose response is lost: only the journal knows that it may have been made.
-    fixture.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
-    let options = json!({ "reference": "in-doubt", "waitMs": 300 }).to_string();
-    let (contact, item) = (crate::fixture::MEMBER, crate::fixture::COFFEE);
-    let contact = engage_point_shop::ContactId::parse(contact, "contact").unwrap();
-    let item = engage_point_shop::ItemId::parse(item, "item").unwrap();
-    assert!(client.purchase(contact, item, Some(&options)).is_err());
+    begin_sale_without_response(fixture, &client, "in-doubt");
     references.push("in-doubt".to_owned());
     keep("killed in doubt", &references);
     fixture.sandbox.clear_faults();

@@ -1,10 +1,11 @@
 //! A sandbox, a folder for a journal, and a till that sells by reference.
 
 use engage_point_shop::{Client, Code, ContactId, Error, ItemId};
-use engage_sandbox::{LedgerKind, Sandbox};
+use engage_sandbox::{Effect, Fault, LedgerKind, Operation, Sandbox};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A member with enough points, and an item that can be bought.
 pub const MEMBER: &str = "a0000000-0000-4000-8000-000000000003";
@@ -68,6 +69,20 @@ pub fn buy(client: &Client, reference: &str) -> Result<Value, Error> {
     let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
     let options = json!({ "reference": reference }).to_string();
     client.purchase(contact, item, Some(&options)).map(|json| serde_json::from_slice(&json).unwrap())
+}
+
+/// Begins a sale that Engage makes and whose response does not come.
+pub fn begin_sale_without_response(fixture: &Fixture, client: &Client, reference: &str) {
+    let before = fixture.deductions();
+    fixture.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
+    let (contact, item) = (ContactId::parse(MEMBER, "contact").unwrap(), ItemId::parse(COFFEE, "item").unwrap());
+    let options = json!({ "reference": reference, "submit": true }).to_string();
+    assert_eq!(client.purchase(contact, item, Some(&options)).unwrap_err().code(), Code::PendingSubmitted);
+    let until = Instant::now() + Duration::from_secs(60);
+    while fixture.deductions() == before {
+        assert!(Instant::now() < until, "the sale does not reach Engage");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 }
 
 /// Buys by a reference and returns the code.

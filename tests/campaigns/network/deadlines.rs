@@ -5,7 +5,7 @@
 use crate::connect_proxy::{self, ConnectProxy, Reaction};
 use crate::cutting_proxy::{Break, Kind, Proxy, Side};
 use crate::name_resolution::Shim;
-use crate::support::{COFFEE, LOAD, Store, eventually, parse, resolved, unacknowledged};
+use crate::support::{COFFEE, LOAD, Store, buy_pending, eventually, parse, resolved, unacknowledged};
 use crate::{Overshoot, alone, till};
 use engage_point_shop::{Client, Code, Error, OperationId};
 use engage_sandbox::{Effect, Fault, Operation};
@@ -527,10 +527,9 @@ fn late_response_without_waiter_is_journaled() {
     let client = store.client_with(&json!({ "requestTimeoutMs": FOREVER_MS }));
     // The connection is made first, so that the wait is not spent on connecting.
     client.list_items(LOAD, None).unwrap();
-    store.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 300 }));
+    store.sandbox.arm(Fault::on(Operation::Purchase, Effect::Delay { ms: 3_000 }));
     let id = OperationId::fresh();
-    let options = json!({ "purchaseId": id, "waitMs": 50 }).to_string();
-    let error = client.purchase(LOAD, COFFEE, Some(&options)).unwrap_err();
+    let error = buy_pending(&client, LOAD, COFFEE, &json!({ "purchaseId": id }));
     assert_eq!(error.code(), Code::PendingWaitEnded);
     assert_eq!(deducted(&store, id), 0, "the response cannot have been there yet");
     assert_eq!(resolved(&client, id)["outcome"], "completed");
