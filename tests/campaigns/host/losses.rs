@@ -3,7 +3,7 @@
 
 use crate::fixture::{COFFEE, Fixture, MEMBER, begin_sale_without_response, files_of, write_files};
 use engage_point_shop::{AssignmentId, Client, Code, ContactId, Error, ItemId, OperationId};
-use engage_sandbox::{Effect, Fault, Operation};
+use engage_sandbox::Operation;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 

@@ -1,9 +1,8 @@
 //! Where a journal may not lie, and whose it is.
 
-use crate::fixture::{Fixture, begin_sale_without_response, beside, buy, code_of_sale};
+use crate::fixture::{Fixture, begin_sale_without_response, beside, code_of_sale};
 use crate::till;
 use engage_point_shop::{Client, Code, OperationId};
-use engage_sandbox::{Effect, Fault, Operation};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
