@@ -141,6 +141,21 @@ impl Fixture {
     pub fn lose_a_response(&self) {
         self.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallAfterCommit));
     }
+
+    /// Runs a till that closes before its purchase is resolved. On a busy machine the request may
+    /// not have left by then: the next run presses the same sale, and waits longer.
+    pub fn leave_pending(&self, place: &Place, reference: &str) -> Vec<TillCall> {
+        self.lose_a_response();
+        let (mut calls, mut wait_ms) = (Vec::new(), 250);
+        while self.posts() == 0 {
+            assert!(wait_ms < 60_000, "the request does not leave: {calls:?}");
+            let config = self.config(&place.journal(), &json!({ "requestTimeoutMs": (2 * wait_ms).max(REQUEST_MS) }));
+            let press = press(COFFEE, reference).replace(":10000", &format!(":{wait_ms}"));
+            calls.extend(Self::run_at(&config, place, None, &[press, "close".to_owned()]).calls);
+            wait_ms *= 2;
+        }
+        calls
+    }
 }
 
 /// Returns the same press with a wait that ends before Engage responds, and not before the request

@@ -324,8 +324,7 @@ fn recordings() -> Vec<Recording> {
         record(
             "left pending by the run before",
             |fixture, place| {
-                fixture.lose_a_response();
-                fixture.run(place, None, &[with_short_wait(&press(COFFEE, "R1")), "close".to_owned()]);
+                fixture.leave_pending(place, "R1");
             },
             true,
             &["resolve:10000", "list", "ackall", "close"].map(str::to_owned),
