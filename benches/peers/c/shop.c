@@ -102,7 +102,7 @@ int main(int argc, char **argv) {
     eps_buffer result;
     double began;
     snprintf(config, sizeof config,
-             "{\"baseUrl\":\"%s\",\"apiKey\":\"key\",\"userAgent\":\"Fixture/1.0\",\"caFile\":\"%s\",\"systemTrust\":%s,\"%s\":\"%s\"}",
+             "{\"baseUrl\":\"%s\",\"apiKey\":\"key\",\"userAgent\":\"Fixture/1.0\",\"waitMs\":600000,\"caFile\":\"%s\",\"systemTrust\":%s,\"%s\":\"%s\"}",
              order.base, order.ca, getenv("EPS_BENCH_SYSTEM") ? "true" : "false", journal ? "journalPath" : "journal",
              journal ? journal : "memory");
     began = clock_us(CLOCK_MONOTONIC);
