@@ -87,8 +87,10 @@ impl Till {
     /// Ends the program, and returns its output and its log.
     fn end(mut self) -> String {
         drop(self.input);
-        let mut log = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        // Two clients may write lines at the same time, one within the other's.
+        let mut log = Vec::new();
+        self.process.stderr.take().unwrap().read_to_end(&mut log).unwrap();
+        let log = String::from_utf8_lossy(&log);
         assert!(self.process.wait().unwrap().success());
         assert!(
             log.contains("\"event\":\"request\"") && log.contains("purchase.sent"),
