@@ -18,6 +18,7 @@ use hyper::http::request::Parts;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::active::active;
 use crate::api;
 use crate::api_mapping::{ApiMapping, Query};
 use crate::app::App;
@@ -66,6 +67,7 @@ pub(crate) fn routes(app: &Arc<App>, tls: &Arc<Tls>) -> Router {
     Router::new()
         .route("/_sandbox/health", get(health))
         .route("/_sandbox/openapi.json", get(openapi))
+        .route("/_sandbox/status", get(status))
         .route("/_sandbox/ledger", get(ledger))
         .route("/_sandbox/state", get(state))
         .route("/_sandbox/requests", get(requests))
@@ -100,6 +102,23 @@ async fn health() -> Response {
 
 async fn openapi() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], include_str!("../openapi.json"))
+}
+
+/// Everything active in words, and all settings.
+async fn status(ForStore(store): ForStore, Extension(tls): Extension<Arc<Tls>>) -> Response {
+    let body = json!({
+        "active": active(&store, &tls),
+        "canUndoReset": store.can_undo_reset(),
+        "faults": store.faults(),
+        "chaos": store.chaos(),
+        "certificates": tls.armed(),
+        "limits": limits_of(&store),
+        "world": store.settings().world,
+        "clock": clock_of(&store),
+        "apiMapping": store.settings().api_mapping,
+        "webhook": webhook_of(&store),
+    });
+    json(StatusCode::OK, &body)
 }
 
 async fn ledger(ForStore(store): ForStore) -> Response {
@@ -171,7 +190,10 @@ async fn remove_fault(ForStore(store): ForStore, Path(id): Path<String>) -> Resp
     if removed {
         return StatusCode::NO_CONTENT.into_response();
     }
-    json(StatusCode::NOT_FOUND, &json!({ "error": format!("no fault has the number {id}. See GET /_sandbox/faults") }))
+    json(
+        StatusCode::NOT_FOUND,
+        &json!({ "error": format!("no fault has the number {id}. The status lists the armed faults") }),
+    )
 }
 
 async fn chaos(ForStore(store): ForStore) -> Response {
@@ -202,13 +224,15 @@ pub(crate) fn apply(store: &Store, tls: &Tls, script: Script) -> Result<(), Inva
 }
 
 async fn webhook(ForStore(store): ForStore) -> Response {
-    let webhook = store.webhook().map(|set| {
-        let mut webhook = json!(set.webhook);
-        webhook["delivered"] = set.delivered.load(Ordering::Relaxed).into();
-        webhook["failed"] = set.failed.load(Ordering::Relaxed).into();
-        webhook
-    });
-    json(StatusCode::OK, &json!(webhook))
+    json(StatusCode::OK, &webhook_of(&store))
+}
+
+fn webhook_of(store: &Store) -> Value {
+    let Some(set) = store.webhook() else { return Value::Null };
+    let mut webhook = json!(set.webhook);
+    webhook["delivered"] = set.delivered.load(Ordering::Relaxed).into();
+    webhook["failed"] = set.failed.load(Ordering::Relaxed).into();
+    webhook
 }
 
 async fn set_webhook(store: ForStore, body: Bytes) -> AdminResult {
@@ -251,9 +275,12 @@ async fn undo_reset(ForStore(store): ForStore) -> Response {
 }
 
 async fn clock(ForStore(store): ForStore) -> Response {
+    json(StatusCode::OK, &clock_of(&store))
+}
+
+fn clock_of(store: &Store) -> Value {
     let clock = store.clock();
-    let body = json!({ "now": clock.now(), "offsetMs": clock.offset_ms(), "frozen": clock.is_frozen() });
-    json(StatusCode::OK, &body)
+    json!({ "now": clock.now(), "offsetMs": clock.offset_ms(), "frozen": clock.is_frozen() })
 }
 
 async fn set_clock(store: ForStore, body: Bytes) -> AdminResult {
@@ -269,9 +296,12 @@ async fn set_limits(store: ForStore, body: Bytes) -> AdminResult {
 }
 
 async fn limits(ForStore(store): ForStore) -> Response {
+    json(StatusCode::OK, &limits_of(&store))
+}
+
+fn limits_of(store: &Store) -> Value {
     let Settings { requests_per_second, redeem_gives_up_after_ms, .. } = store.settings();
-    let body = json!({ "requestsPerSecond": requests_per_second, "redeemGivesUpAfterMs": redeem_gives_up_after_ms });
-    json(StatusCode::OK, &body)
+    json!({ "requestsPerSecond": requests_per_second, "redeemGivesUpAfterMs": redeem_gives_up_after_ms })
 }
 
 async fn api_mapping(ForStore(store): ForStore) -> Response {

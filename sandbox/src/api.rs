@@ -16,6 +16,7 @@ use crate::api_mapping::{ApiMapping, Query};
 use crate::fault::{HttpResponse, Operation};
 use crate::ledger::{Channel, Presentation, Purchase, PurchaseDecline, PurchaseResult, RedeemDecline, SearchKey};
 use crate::log::KeySeen;
+use crate::nearest::nearest;
 use crate::pictures;
 use crate::store::{State, Store};
 
@@ -146,6 +147,47 @@ impl<'a> Route<'a> {
         Route { operation, contact, channel, assignment }
     }
 }
+
+/// Returns the mistake in a request whose route is not one of Engage's. The response does not have
+/// it, because Engage's has not.
+pub(crate) fn mistake_in_route(state: &State, head: &Parts) -> Option<String> {
+    let query = Query::parse(head.uri.query());
+    let declined = Route::of(head, &query, &state.api_mapping).operation.err()?;
+    if let Some(allowed) = declined.headers().get(ALLOW) {
+        return Some(format!("the route takes {}, not {}", String::from_utf8_lossy(allowed.as_bytes()), head.method));
+    }
+    let asked: Vec<&str> = head.uri.path().split('/').collect();
+    // An id stands where the route has one.
+    let path = |route: &str| {
+        let steps = route.split('/').enumerate();
+        let step = |(at, step): (usize, &str)| match asked.get(at) {
+            Some(&id) if step.starts_with('{') => id.to_owned(),
+            _ => step.to_owned(),
+        };
+        steps.map(step).collect::<Vec<_>>().join("/")
+    };
+    let rewards = state.api_mapping.rewards_path.split('?').next().unwrap_or_default();
+    let routes: Vec<(&str, &str)> = ROUTES.into_iter().chain([("GET", rewards)]).collect();
+    let paths: Vec<String> = routes.iter().map(|(_, route)| path(route)).collect();
+    let nearest = nearest(head.uri.path(), paths.iter().map(String::as_str));
+    let meant = nearest.and_then(|nearest| routes.get(paths.iter().position(|path| path == nearest)?));
+    Some(match meant {
+        Some((method, route)) if *method == head.method.as_str() => format!("no such route; did you mean {route}?"),
+        Some((method, route)) => format!("no such route; did you mean {method} {route}?"),
+        None => "no such route; /_sandbox/openapi.json has the routes".to_owned(),
+    })
+}
+
+/// The routes for a person who has misspelt one.
+const ROUTES: [(&str, &str); 7] = [
+    ("GET", "/api/v3/point-shop-items"),
+    ("POST", "/api/v3/point-shop-items/purchase"),
+    ("GET", "/api/v3/point-shop-item-purchases"),
+    ("POST", "/api/v3/promotion-assignments/{assignmentId}/redeem"),
+    ("GET", "/api/v3/contacts/id"),
+    ("GET", "/api/v3/point-accounts"),
+    ("GET", "/api/v2/contacts/{contactId}/promotions"),
+];
 
 /// Checks the rules that Engage applies to every request, in Engage's order.
 fn base_rules(state: &mut State, key: KeySeen, headers: &HeaderMap) -> Result<(), ErrorResponse> {

@@ -36,6 +36,8 @@ pub(crate) struct Place {
     pub http: String,
     pub https: String,
     pub ca_file: PathBuf,
+    /// Whether the file is removed when the sandbox ends.
+    pub ca_is_temporary: bool,
     pub till_journal: Option<PathBuf>,
 }
 
@@ -113,8 +115,7 @@ impl App {
     pub fn remove(&self, key: &str) {
         let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
         for removed in more.extract_if(.., |store| store.api_key() == key) {
-            // Stops the store's webhook.
-            let _ = removed.set_webhook(None);
+            removed.end_webhooks();
         }
         if let Some(state_file) = &self.state_file {
             state_file.write(Write::Removed { key: key.to_owned() });

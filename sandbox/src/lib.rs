@@ -13,6 +13,7 @@
 
 #![warn(clippy::too_many_lines)]
 
+pub mod active;
 mod admin;
 pub mod api;
 pub mod api_mapping;
@@ -32,6 +33,7 @@ pub mod junit;
 pub mod ledger;
 pub mod log;
 pub mod magic;
+pub mod nearest;
 mod pictures;
 mod random;
 pub mod script;
@@ -241,6 +243,7 @@ impl Builder {
             http: format!("http://{}", addresses.0),
             https: format!("https://localhost:{}", addresses.1.port()),
             ca_file: ca_file.clone(),
+            ca_is_temporary: temporary.is_some(),
             till_journal: self.till_journal,
         };
         let _ = app.place.set(place);

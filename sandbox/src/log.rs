@@ -53,7 +53,8 @@ pub struct RequestEntry {
     pub fault: Option<&'static str>,
     /// The time up to the response, in milliseconds.
     pub took_ms: Option<u64>,
-    /// The error code and the message of a response with a 4xx or 5xx status.
+    /// The error code and the message of a response with a 4xx or 5xx status, or the mistake in the
+    /// route.
     pub reason: Option<String>,
     /// The scheme, host and port of the request.
     #[serde(skip)]
@@ -228,7 +229,8 @@ impl RequestLog {
         let Some(entry) = self.entry(seq) else { return };
         entry.status = Some(record.status);
         entry.took_ms = Some(u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX));
-        entry.reason = (record.status >= 400).then(|| reason(&record.response.body)).flatten();
+        let of_route = entry.reason.take();
+        entry.reason = (record.status >= 400).then(|| reason(&record.response.body).or(of_route)).flatten();
         entry.response = record.response;
         self.bodies += length;
         self.drop_bodies();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::ledger::{Invalid, Item, Ledger, Member};
+use crate::nearest::nearest;
 
 /// The members and items of a store at its start.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -101,7 +102,7 @@ pub(crate) fn from_yaml<T: DeserializeOwned + Default>(text: &str) -> Result<T, 
     read.map_err(|error| {
         let why = error.without_snippet().to_string();
         // The place is the error's own field.
-        let why = why.lines().next().unwrap_or(&why).split(" at line ").next().unwrap_or(&why).to_owned();
+        let why = with_nearest(why.lines().next().unwrap_or(&why).split(" at line ").next().unwrap_or(&why));
         let line = error.location().map_or(0, |location| location.line());
         BadJson { why, field, line: usize::try_from(line).unwrap_or_default() }
     })
@@ -109,8 +110,20 @@ pub(crate) fn from_yaml<T: DeserializeOwned + Default>(text: &str) -> Result<T, 
 
 fn bad_json(error: &serde_json::Error) -> BadJson {
     let why = error.to_string();
-    let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
+    let why = with_nearest(why.split(" at line ").next().unwrap_or(&why));
     BadJson { why, field: String::new(), line: error.line() }
+}
+
+/// Adds the nearest of the expected names to the error of a name that is unknown.
+fn with_nearest(why: &str) -> String {
+    let parts = why.split_once(", expected ").filter(|(unknown, _)| unknown.starts_with("unknown "));
+    let nearest = parts.and_then(|(unknown, expected)| {
+        // JSON and YAML differ in the quotes.
+        let names = expected.trim_start_matches("one of ").split(", ").flat_map(|names| names.split(" or "));
+        let nearest = nearest(unknown.split('`').nth(1)?, names.map(|name| name.trim_matches('`')))?;
+        Some(format!("{unknown}. Did you mean `{nearest}`? Expected {expected}"))
+    });
+    nearest.unwrap_or_else(|| why.to_owned())
 }
 
 /// An element of a seed, checked while it is parsed, so that an error names its line.

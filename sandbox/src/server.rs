@@ -249,6 +249,7 @@ fn entry(store: &Store, key: KeySeen, on: &ConnectionInfo, head: &Parts, body: &
         connection: on.number,
         origin: Arc::clone(&on.origin),
         peer: on.peer,
+        reason: operation.is_none().then(|| api::mistake_in_route(&state, head)).flatten(),
         request: Message::of_request(&head.headers, body),
         ..RequestEntry::default()
     }

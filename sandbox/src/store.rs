@@ -49,6 +49,9 @@ struct BeforeReset {
     snapshot: Snapshot,
     faults: Faults,
     log: VecDeque<RequestEntry>,
+    /// The webhook delivers nothing until the reset is undone.
+    webhook: Option<Arc<webhook::Set>>,
+    verdict: Option<(Time, Result<Verdict, String>)>,
 }
 
 /// The state behind the lock.
@@ -459,24 +462,29 @@ impl Store {
         // The seed was valid before, so that it is valid now.
         let Ok(ledger) = self.seed.ledger() else { return };
         let snapshot = self.snapshot();
-        let (faults, log) = {
+        let before = {
             let state = &mut *self.state();
-            (std::mem::take(&mut state.faults), state.log.take())
+            let (faults, log) = (std::mem::take(&mut state.faults), state.log.take());
+            BeforeReset { snapshot, faults, log, webhook: state.webhook.clone(), verdict: state.verdict.take() }
         };
-        *self.before_reset() = Some(Box::new(BeforeReset { snapshot, faults, log }));
+        *self.before_reset() = Some(Box::new(before));
         let _ = self.restore(Snapshot { store: ledger.contents(), clock: Clock::default(), settings });
     }
 
-    /// Restores the state before the last reset, with its faults and its log. Returns whether there
-    /// was one.
+    /// Restores the state before the last reset, with its faults, its log and its webhook. Returns
+    /// whether there was one.
     pub fn undo_reset(&self) -> bool {
-        let Some(before) = self.before_reset().take() else { return false };
-        let BeforeReset { snapshot, faults, log } = *before;
+        // The lock is held to the end, so that the webhook is set here or there at every time.
+        let mut before_reset = self.before_reset();
+        let Some(before) = before_reset.take() else { return false };
+        let BeforeReset { snapshot, faults, log, webhook, verdict } = *before;
         // The snapshot was taken from a valid state.
         let _ = self.restore(snapshot);
         let state = &mut *self.state();
         state.faults = faults;
         state.log.put_back(log);
+        state.ledger.note_balance_changes(webhook.is_some());
+        (state.webhook, state.verdict) = (webhook, verdict);
         true
     }
 
@@ -523,17 +531,28 @@ impl Store {
         Ok(set)
     }
 
+    /// Removes the webhook, and that before the last reset.
+    pub(crate) fn end_webhooks(&self) {
+        *self.before_reset() = None;
+        self.state().webhook = None;
+    }
+
     /// Returns the webhook.
     pub(crate) fn webhook(&self) -> Option<Arc<webhook::Set>> {
         self.state().webhook.clone()
     }
 
-    /// Returns the balance changes since the last call. `None`: another webhook is set.
+    /// Returns the balance changes since the last call. `None`: the webhook is not set any more,
+    /// and no undone reset can bring it back.
     pub(crate) fn balance_changes(&self, set: &Arc<webhook::Set>) -> Option<Vec<BalanceChange>> {
+        let is_set = |webhook: &Option<Arc<webhook::Set>>| webhook.as_ref().is_some_and(|one| Arc::ptr_eq(one, set));
+        let before_reset = self.before_reset();
         let mut state = self.state();
-        state.webhook.as_ref().filter(|current| Arc::ptr_eq(current, set))?;
-        let now = state.now();
-        Some(state.ledger.take_balance_changes(now))
+        if is_set(&state.webhook) {
+            let now = state.now();
+            return Some(state.ledger.take_balance_changes(now));
+        }
+        before_reset.as_ref().is_some_and(|before| is_set(&before.webhook)).then(Vec::new)
     }
 
     /// Records the judge's verdict for the dashboard.

@@ -333,6 +333,7 @@ fn sandbox_routes_return_every_documented_response() {
     let gets = [
         "health",
         "openapi.json",
+        "status",
         "ledger",
         "state",
         "requests",
@@ -375,6 +376,7 @@ fn sandbox_routes_return_every_documented_response() {
             go("GET", route, "", &nothing);
         }
         go("GET", "state", "", &nothing);
+        go("GET", "status", "", &nothing);
     }
     go("POST", "faults", "", &json!({ "match": { "operation": "any", "nth": 1000 }, "effect": { "html": {} } }));
     let armed = sandbox.faults().last().unwrap().id;

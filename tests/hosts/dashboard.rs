@@ -121,6 +121,24 @@ fn each_fault_is_armed_and_switched_off_by_its_name() {
 }
 
 #[test]
+fn tap_on_a_fault_shows_on_a_phone_what_it_did() {
+    let store = Store::open();
+    let mut browser = open(&store, "/");
+    browser.set_window(390, 844, "light");
+    browser.click("#arm-slow");
+    browser.until("document.getElementById('toast').textContent === 'slow: next purchase request (fault 1)'");
+    // The bar is above the window, and the text is in it.
+    let is_seen = |browser: &mut Browser, id: &str| {
+        let place =
+            "(r => r.height > 0 && r.top >= 0 && r.bottom <= innerHeight && r.left >= 0 && r.right <= innerWidth)";
+        browser.value(&format!("{place}(document.getElementById('{id}').getBoundingClientRect())"))
+    };
+    assert_eq!((is_seen(&mut browser, "active"), is_seen(&mut browser, "toast")), (json!(false), json!(true)));
+    browser.click("#clear-faults");
+    browser.until("document.getElementById('toast').textContent === 'off: slow (fault 1)'");
+}
+
+#[test]
 fn everything_active_is_shown_and_has_a_switch_off() {
     let store = Store::open();
     let mut browser = open(&store, "/");
@@ -251,7 +269,7 @@ fn list_does_not_move_under_the_pointer() {
         ("member", "", 6),
         ("search", "astrid 200", 1),
         ("search", &demo::BJORN.to_string(), 1),
-        ("search", "no such thing", 0),
+        ("search", "in no request", 0),
         ("search", "", 6),
     ] {
         browser.value(&format!(

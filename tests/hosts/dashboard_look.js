@@ -53,5 +53,20 @@
   for (const it of document.querySelectorAll(".badge, .request .time, .request .took, .cost, .points, td, #receipt, .head span")) {
     if (isVisible(it) && it.scrollWidth > it.clientWidth + 1 && getComputedStyle(it).display !== "inline") wrong.push(`${name(it)} is cut off`);
   }
+  // A word that fits in its line stays whole. An id in a code may be broken.
+  for (const it of document.querySelectorAll("details")) it.open = true;
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+    if (!isVisible(text.parentElement) || text.parentElement.closest("pre, code, textarea, option, script, .hidden")) continue;
+    for (const word of text.data.matchAll(/[\p{L}\p{N}-]+/gu)) {
+      const range = document.createRange();
+      // A line may end after a hyphen.
+      for (const part of word[0].matchAll(/[^-]+-*/g)) {
+        range.setStart(text, word.index + part.index);
+        range.setEnd(text, word.index + part.index + part[0].length);
+        if (new Set([...range.getClientRects()].map((rect) => rect.top)).size > 1) wrong.push(`${name(text.parentElement)} breaks ${word[0]}`);
+      }
+    }
+  }
   return wrong;
 })();

@@ -142,7 +142,7 @@ fn each_page_looks_like_its_reference_picture() {
                 document.adoptedStyleSheets = [sheet]; })()",
         );
         browser.value(
-            "document.querySelectorAll('.path code, .took, #start-url, #start-ca, #start-config, .connect + p')
+            "document.querySelectorAll('.path code, .took, #start-url, #start-ca, #start-curl, #start-config, .connect + p')
                 .forEach(it => it.style.visibility = 'hidden')",
         );
         let shot = small(browser);

@@ -14,6 +14,7 @@ mod rules;
 mod runner;
 mod scenarios;
 mod till;
+mod trial;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,6 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
+use crate::nearest::did_you_mean;
 
 pub use cost::Cost;
 pub use programs::Programs;
@@ -31,9 +33,6 @@ pub use till::{BadTemplate, ReportedOutcome, Resident, Sell, Template, Till};
 use manual::Terminal;
 use runner::Runner;
 use scenarios::{SCENARIOS, Scenario};
-
-/// The time for which a certificate is valid.
-const VALIDITY_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
 /// The till to certify, and the limits.
 #[derive(Clone, Debug)]
@@ -76,7 +75,8 @@ impl Plan {
 
     fn wanted(&self) -> Result<Vec<&'static Scenario>, String> {
         if let Some(unknown) = self.only.iter().find(|pattern| list().all(|listed| !matches(pattern, listed.name))) {
-            return Err(format!("the scenario {unknown} does not exist. See --list"));
+            let meant = did_you_mean(unknown, list().map(|listed| listed.name));
+            return Err(format!("the scenario {unknown} does not exist. {meant}See --list"));
         }
         let is_wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|pattern| matches(pattern, name));
         Ok(SCENARIOS.iter().filter(|scenario| is_wanted(scenario.name)).collect())
@@ -156,8 +156,8 @@ impl Session<'_> {
     }
 }
 
-/// Runs the scenarios. Returns an error if a scenario's name does not exist or the program cannot
-/// be started.
+/// Runs the scenarios. Returns an error if a scenario's name does not exist, or if the program
+/// cannot be started or ends before its first request.
 pub fn certify(plan: &Plan, progress: &dyn Progress) -> Result<Report, String> {
     let wanted = plan.wanted()?;
     let began = Clock::default().now();
@@ -171,6 +171,7 @@ pub fn certify(plan: &Plan, progress: &dyn Progress) -> Result<Report, String> {
         terminal: Arc::default(),
         on_step: &|event| progress.step(event),
     };
+    trial::trial(&session)?;
     let results: Vec<_> = if matches!(plan.till, Till::Manual) {
         session.terminal.read();
         // A person does one thing after the other.
@@ -196,7 +197,6 @@ pub fn certify(plan: &Plan, progress: &dyn Progress) -> Result<Report, String> {
         command: plan.till.to_string(),
         settings: plan.settings(),
         began,
-        valid_until: began.plus_millis(VALIDITY_MS),
         took: clock.elapsed(),
         complete: scenarios.len() == SCENARIOS.len(),
         scenarios,

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,11 +41,33 @@ pub(super) enum Press {
     Call { began: Instant, outcome: Receiver<ReportedOutcome> },
     /// The person at the till sees the outcome.
     Cashier { began: Instant },
-    /// The till has ended before the sale.
-    Ended(ReportedOutcome),
+    /// The sale has its end, or the till has ended before.
+    Ended(Exit),
 }
 
 impl Press {
+    pub fn ended(reported: ReportedOutcome) -> Press {
+        Press::Ended(Exit { reported, took: Duration::ZERO, printed: String::new() })
+    }
+
+    /// Returns whether the press has its end. A person does not say it in advance.
+    pub fn is_over(&mut self) -> bool {
+        match self {
+            Press::Program(program) => program.ended().is_some(),
+            Press::Call { outcome, .. } => {
+                let reported = match outcome.try_recv() {
+                    Ok(reported) => reported,
+                    Err(TryRecvError::Disconnected) => ReportedOutcome::Other(-1),
+                    Err(TryRecvError::Empty) => return false,
+                };
+                *self = Press::ended(reported);
+                true
+            }
+            Press::Cashier { .. } => false,
+            Press::Ended(_) => true,
+        }
+    }
+
     /// Waits until the press ends. Ends the press once it has lasted for `limit`.
     pub fn wait(self, limit: Duration, terminal: &Terminal) -> Exit {
         match self {
@@ -67,7 +89,7 @@ impl Press {
                 let reported = terminal.ask_outcome();
                 Exit { reported, took: began.elapsed(), printed: String::new() }
             }
-            Press::Ended(reported) => Exit { reported, took: Duration::ZERO, printed: String::new() },
+            Press::Ended(exit) => exit,
         }
     }
 
@@ -83,7 +105,7 @@ impl Press {
                 exit.printed = program.printed();
             }
             Press::Call { began, .. } | Press::Cashier { began } => exit.took = began.elapsed(),
-            Press::Ended(reported) => exit.reported = reported,
+            Press::Ended(ended) => exit = ended,
         }
         exit
     }
@@ -105,13 +127,17 @@ struct Lines {
     stdin: ChildStdin,
     waiting: Arc<Mutex<VecDeque<Sender<ReportedOutcome>>>>,
     printed: Arc<Mutex<Vec<u8>>>,
+    /// Disconnected once all that the till has printed is read.
+    read: Receiver<()>,
 }
 
 impl Lines {
     fn of(stdin: ChildStdin, stdout: ChildStdout) -> Lines {
         let (waiting, printed) = (Arc::new(Mutex::new(VecDeque::new())), Arc::new(Mutex::new(Vec::new())));
-        let lines = Lines { stdin, waiting: Arc::clone(&waiting), printed: Arc::clone(&printed) };
+        let (reading, read) = channel();
+        let lines = Lines { stdin, waiting: Arc::clone(&waiting), printed: Arc::clone(&printed), read };
         thread::spawn(move || {
+            let _reading: Sender<()> = reading;
             for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
                 let outcome = serde_json::from_slice(&line).ok().and_then(|json| outcome_in(&json));
                 lock(&printed).extend([&line[..], b"\n"].concat());
@@ -142,7 +168,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl RunningTill {
     /// Starts a till, and waits until its port accepts connections if the command line has one.
-    /// Returns the outcome of a till that has ended instead.
+    /// Returns the end of a till that has ended instead.
     pub fn start(
         till: &Resident,
         programs: &Arc<Programs>,
@@ -150,7 +176,7 @@ impl RunningTill {
         config: Config,
         output: &Path,
         limit: Duration,
-    ) -> io::Result<Result<RunningTill, ReportedOutcome>> {
+    ) -> io::Result<Result<RunningTill, Exit>> {
         let port = free_port();
         set(values, "{port}", port.to_string());
         let mut command = till.start.command(values);
@@ -162,11 +188,10 @@ impl RunningTill {
         };
         let at = SocketAddr::from(([127, 0, 0, 1], port));
         while till.start.mentions("{port}") && TcpStream::connect(at).is_err() {
-            if let Some(status) = program.ended() {
-                return Ok(Err(ReportedOutcome::of(status)));
-            }
-            if program.began().elapsed() > limit {
-                return Ok(Err(ReportedOutcome::TimedOut));
+            let took = program.began().elapsed();
+            let late = (took > limit).then_some(ReportedOutcome::TimedOut);
+            if let Some(reported) = program.ended().map(ReportedOutcome::of).or(late) {
+                return Ok(Err(Exit { reported, took, printed: program.printed() }));
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -186,7 +211,7 @@ impl RunningTill {
             (Sell::Command(template), _) => Ok(Press::Program(programs.start(&mut template.command(values), output)?)),
             (Sell::Http(template), _) => Ok(call(template.first(values), sale(values).to_string(), limit)),
             (Sell::Lines, Some(lines)) => Ok(lines.sell(values)),
-            (Sell::Lines, None) => Ok(Press::Ended(ReportedOutcome::Killed)),
+            (Sell::Lines, None) => Ok(Press::ended(ReportedOutcome::Killed)),
         }
     }
 
@@ -195,9 +220,14 @@ impl RunningTill {
         self.program.ended().map(ReportedOutcome::of)
     }
 
-    /// Returns the outcome of a till that ends now.
+    /// Returns the outcome of a till that ends now, once its output is read.
     pub fn ends(&mut self) -> Option<ReportedOutcome> {
-        self.program.wait(self.program.began().elapsed() + ENDS_WITHIN).map(ReportedOutcome::of)
+        let status = self.program.wait(self.program.began().elapsed() + ENDS_WITHIN)?;
+        if let Some(lines) = &self.lines {
+            // A child of the till may keep the output open.
+            let _ = lines.read.recv_timeout(ENDS_WITHIN);
+        }
+        Some(ReportedOutcome::of(status))
     }
 
     pub fn id(&self) -> u32 {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::cost::Cost;
 use super::report::{Failure, Report, ScenarioResult, Step, Verdict};
+use crate::clock::Time;
 
 impl Report {
     /// Returns the report as JSON. `certificate.schema.json` describes it.
@@ -25,7 +26,7 @@ impl Report {
             },
             "settings": settings,
             "began": self.began,
-            "validUntil": self.valid_until,
+            "validUntil": self.valid_until(),
             "tookMs": ms(self.took),
             "verdict": self.verdict().name(),
             "complete": self.complete,
@@ -55,18 +56,28 @@ impl Report {
                     style { (PreEscaped(include_str!("../dashboard/style.css"))) (PreEscaped(include_str!("report.css"))) }
                 }
                 body.report {
-                    header { h1 { "Till certification" } }
+                    header {
+                        h1 {
+                            "Till certification" @if let Some(name) = &self.till.name { ": " (name) }
+                            @if let Some(version) = &self.till.version { " " (version) }
+                        }
+                    }
                     main {
                         section class={ "verdict " (class) } {
                             h2 { (verdict.text()) }
-                            p { (self.scenarios.len()) " scenarios: " (self.counts()) "." }
+                            p { (self.summary()) "." }
+                            p { (verdict.means()) }
+                            @if let Some(until) = self.valid_until() {
+                                p { "The certificate is valid until " (until.to_string()[..10]) "." }
+                            }
                         }
                         (self.exceptions())
                         (self.facts())
                         p {
                             "In each scenario the till sells a reward for points to a member while a fault occurs. "
                             "The till passes if it reports only correct outcomes to the cashier, and in time. "
-                            "The ledger must hold exactly one deduction for each sale that completed."
+                            "The ledger must hold exactly one deduction for each sale that completed. "
+                            "The scenarios are grouped by the cost of a failure."
                         }
                         @for cost in Cost::ALL { (self.group(cost)) }
                     }
@@ -74,6 +85,18 @@ impl Report {
             }
         };
         page.into_string()
+    }
+
+    /// Returns the counts of the scenarios in words, without those that are zero.
+    fn summary(&self) -> String {
+        let more = [("failed", "failed"), ("void", "not proved"), ("skipped", "skipped")];
+        let more = more.map(|(label, word)| (self.count(label), word)).into_iter().filter(|(count, _)| *count > 0);
+        let first = match (self.count("passed"), self.scenarios.len()) {
+            (1, 1) => "The scenario passed".to_owned(),
+            (passed, all) if passed == all => format!("All {all} scenarios passed"),
+            (passed, all) => format!("{passed} of {all} scenarios passed"),
+        };
+        more.fold(first, |text, (count, word)| format!("{text}, {count} {word}"))
     }
 
     /// Names what keeps the till from a certificate, and what the certificate leaves out.
@@ -86,11 +109,14 @@ impl Report {
         html! {
             @if !risks.is_empty() {
                 section.exceptions {
-                    h2 { "This till" }
-                    ul.reasons { @for (result, risk) in &risks { li { a href={ "#" (result.name) } { (risk) } } } }
+                    h2 { "The risks of this till" }
+                    ul.reasons { @for (result, risk) in &risks { li { a href={ "#" (result.name) } { "It " (risk) } } } }
                 }
             }
-            @for (label, heading) in [("void", "Not proved"), ("skipped", "Not covered by this certificate")] {
+            @for (label, heading) in [
+                ("void", "Not proved: these scenarios could not be carried out"),
+                ("skipped", "Not covered: these scenarios were left out"),
+            ] {
                 @if self.count(label) > 0 {
                     section.exceptions {
                         h2 { (heading) }
@@ -116,11 +142,11 @@ impl Report {
                 @if let Some((file, sha256)) = &till.library_checksum {
                     dt { "SHA-256 of " (file) } dd { code { (sha256) } }
                 }
-                dt { "Date" } dd { (self.began) }
-                dt { "Valid until" } dd { (self.valid_until) }
-                dt { "Took" } dd { (format!("{:.0} s", self.took.as_secs_f64())) }
-                dt { "By" } dd { "engage-sandbox " (env!("CARGO_PKG_VERSION")) }
-                @for (name, value) in &self.settings { dt { (name) } dd { (value) } }
+                dt { "Tested on" } dd { (minute(self.began)) }
+                @if let Some(until) = self.valid_until() { dt { "Valid until" } dd { (minute(until)) } }
+                dt { "Duration" } dd { (format!("{:.0} s", self.took.as_secs_f64())) }
+                dt { "Tested with" } dd { "engage-sandbox " (env!("CARGO_PKG_VERSION")) }
+                @for (name, value) in &self.settings { dt { (setting(name)) } dd { (value) } }
             }
         }
     }
@@ -130,7 +156,11 @@ impl Report {
         let results: Vec<&ScenarioResult> = self.scenarios.iter().filter(|result| result.cost == cost).collect();
         html! {
             @if !results.is_empty() {
-                h2.group { (cost.heading()) }
+                @let passed = results.iter().filter(|result| result.label() == "passed").count();
+                h2.group {
+                    (cost.heading()) " if one of these fails "
+                    span.quiet { (passed) " of " (results.len()) " passed" }
+                }
                 @for result in results { (result.html()) }
             }
         }
@@ -164,7 +194,8 @@ impl ScenarioResult {
         html! {
             details.scenario id=(self.name) open[matches!(self.label(), "failed" | "void")] {
                 summary {
-                    span class={ "badge " (self.label()) } { (self.label()) } " " (self.title) " "
+                    span class={ "badge " (self.label()) } { (if self.label() == "void" { "not proved" } else { self.label() }) }
+                    " " (self.title) " "
                     span.quiet { (seconds(self.took)) }
                 }
                 @if !self.reasons().is_empty() {
@@ -181,12 +212,29 @@ impl Step {
     fn html(&self) -> Markup {
         html! {
             span.quiet { (seconds(self.at)) } " " (self.what)
-            @if let Some(took) = self.took { " " span.quiet { "ran " (seconds(took)) } }
+            @if let Some(took) = self.took { " " span.quiet { "(" (seconds(took)) ")" } }
             @if !self.printed.is_empty() {
                 details { summary { "Output" } pre { (self.printed) } }
             }
         }
     }
+}
+
+/// Returns the label of a setting.
+fn setting(name: &str) -> &str {
+    match name {
+        "mode" => "Kind of till",
+        "wait" => "Wait of the cashier",
+        "grace" => "Allowed above the wait",
+        "resolveTimeout" => "Time to resolve a sale",
+        "jobs" => "Presses at the same time",
+        other => other,
+    }
+}
+
+/// Returns a time without its seconds.
+fn minute(time: Time) -> String {
+    format!("{} UTC", time.to_string()[..16].replace('T', " "))
 }
 
 fn seconds(time: Duration) -> String {

@@ -9,6 +9,9 @@ use super::cost::Cost;
 use crate::clock::Time;
 use crate::junit::{TestCase, TestEnd, junit};
 
+/// The time for which a certificate is valid.
+const VALIDITY_MS: i64 = 365 * 24 * 60 * 60 * 1000;
+
 /// The till as its vendor names it, and the library that it uses. The report shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TillFacts {
@@ -35,8 +38,6 @@ pub struct Report {
     pub settings: Vec<(&'static str, String)>,
     /// The start.
     pub began: Time,
-    /// The end of the certificate's validity.
-    pub valid_until: Time,
     /// The duration.
     pub took: Duration,
     /// Whether every scenario ran. Only then is a till certified.
@@ -123,6 +124,16 @@ impl Verdict {
         }
     }
 
+    /// Returns the meaning in one sentence.
+    pub fn means(self) -> &'static str {
+        match self {
+            Verdict::Certified => "The till keeps every promise to the member, the cashier and Engage that was tested.",
+            Verdict::WithExceptions => "The till keeps every promise that was tested. Some were not: see below.",
+            Verdict::PassedChosen => "Only some of the scenarios were run. A certificate needs all of them.",
+            Verdict::NotCertified => "The till must be mended, and all scenarios must be run again.",
+        }
+    }
+
     /// Returns the name in the JSON report.
     pub fn name(self) -> &'static str {
         match self {
@@ -179,6 +190,12 @@ impl Report {
             (0, true, 0) => Verdict::Certified,
             (0, true, _) => Verdict::WithExceptions,
         }
+    }
+
+    /// Returns the end of the certificate's validity. `None`: the till is not certified.
+    pub fn valid_until(&self) -> Option<Time> {
+        let is_certified = matches!(self.verdict(), Verdict::Certified | Verdict::WithExceptions);
+        is_certified.then(|| self.began.plus_millis(VALIDITY_MS))
     }
 
     /// Counts the scenarios with this label: `passed`, `failed`, `void` or `skipped`.
@@ -238,7 +255,6 @@ mod tests {
                 command: String::new(),
                 settings: Vec::new(),
                 began: Time::default(),
-                valid_until: Time::default(),
                 took: Duration::ZERO,
                 complete,
                 scenarios: grades.iter().map(scenario).collect(),
@@ -255,7 +271,8 @@ mod tests {
             let (found, page) = verdict(&grades, complete);
             assert_eq!(found, expected, "{grades:?}");
             let top = page.split("In each scenario").next().unwrap();
-            assert_eq!(top.contains("Not covered by this certificate"), grades.contains(&&skipped), "{top}");
+            assert_eq!(page.contains("Valid until"), matches!(found, Verdict::Certified | Verdict::WithExceptions));
+            assert_eq!(top.contains("Not covered"), grades.contains(&&skipped), "{top}");
             assert_eq!(top.contains("Not proved"), grades.contains(&&void), "{top}");
             assert_eq!(top.contains("deducts twice when a sale"), grades.contains(&&failed), "{top}");
         }

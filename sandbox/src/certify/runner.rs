@@ -85,7 +85,7 @@ pub(super) struct Runner<'a> {
     pub(super) began: Instant,
     presses: usize,
     /// The resident tills, at most one a slot.
-    tills: BTreeMap<usize, RunningTill>,
+    pub(super) tills: BTreeMap<usize, RunningTill>,
     /// The next customers of the queue are this member.
     pub(super) next_customer: Uuid,
     pub(super) served: usize,
@@ -223,12 +223,13 @@ impl<'a> Runner<'a> {
             let never_asks = !has_found_out && began.elapsed() >= ASKS_WITHIN;
             if never_asks || Instant::now() >= deadline {
                 let why = match (has_found_out, due) {
-                    (true, _) => "and the purchase is not resolved, although the till asked Engage",
-                    (false, 0) => "and the till never asked Engage: the member waits for a reward that does not come",
-                    (false, _) => "and the till never asked Engage: the member may have paid points and gets no reward",
+                    (true, _) => "the purchase is not resolved, although the till has asked Engage",
+                    (false, 0) => "the till has never asked Engage: the member waits for a reward that does not come",
+                    (false, _) => "the till has never asked Engage: the member may have paid points and gets no reward",
                 };
-                let served = self.served;
-                return self.fail(Cost::Lost, &format!("{}: other sales followed ({served}), {why}", sale.reference));
+                let others = if self.served == 1 { "sale" } else { "sales" };
+                let why = format!("{}: after {} other {others} {why}", sale.reference, self.served);
+                return self.fail(Cost::Lost, &why);
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(5));
@@ -258,7 +259,7 @@ impl<'a> Runner<'a> {
         let held = arrived.as_ref().and_then(|request| request.peer).map(|peer| self.held(peer));
         let (ended, _killed) = self.cut_power(press);
         self.end_press(sale);
-        self.record(&format!("{}: pressed. The power is cut {when}.", sale.reference), Some(&ended));
+        self.record(&format!("{}: the cashier presses. The power is cut {when}.", sale.reference), Some(&ended));
         if arrived.is_none() {
             let limit = limit.as_secs();
             return self
@@ -449,7 +450,7 @@ impl<'a> Runner<'a> {
 
     // --- Internals ---
 
-    fn limit(&self) -> Duration {
+    pub(super) fn limit(&self) -> Duration {
         self.session.plan.wait + self.session.plan.grace
     }
 
@@ -499,7 +500,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Begins a press on one of the tills.
-    fn start(&mut self, sale: Sale, till: usize) -> Option<Press> {
+    pub(super) fn start(&mut self, sale: Sale, till: usize) -> Option<Press> {
         if self.is_over() {
             return None;
         }
@@ -530,7 +531,7 @@ impl<'a> Runner<'a> {
     /// configuration.
     fn start_at_resident(&mut self, values: &mut Values, till: usize) -> io::Result<Press> {
         let Till::Resident(resident) = &self.session.plan.till else {
-            return Ok(Press::Ended(ReportedOutcome::Killed));
+            return Ok(Press::ended(ReportedOutcome::Killed));
         };
         let (config, limit) = (self.config(), self.limit());
         let runs =
@@ -541,11 +542,11 @@ impl<'a> Runner<'a> {
             let programs = &self.session.plan.programs;
             match RunningTill::start(resident, programs, values, config, &output, limit)? {
                 Ok(running) => drop(self.tills.insert(till, running)),
-                Err(reported) => return Ok(Press::Ended(reported)),
+                Err(exit) => return Ok(Press::Ended(exit)),
             }
         }
         let output = self.file(&format!("press-{}.txt", self.presses));
-        let Some(running) = self.tills.get_mut(&till) else { return Ok(Press::Ended(ReportedOutcome::Killed)) };
+        let Some(running) = self.tills.get_mut(&till) else { return Ok(Press::ended(ReportedOutcome::Killed)) };
         set(values, "{port}", running.port.to_string());
         set(values, "{pid}", running.id().to_string());
         running.sell(&resident.sell, &self.session.plan.programs, values, &output, limit)
@@ -568,7 +569,7 @@ impl<'a> Runner<'a> {
         Press::Cashier { began: Instant::now() }
     }
 
-    fn end_of(&mut self, press: Press) -> Exit {
+    pub(super) fn end_of(&mut self, press: Press) -> Exit {
         let mut ended = press.wait(self.limit(), &self.session.terminal);
         for till in self.tills.values_mut() {
             if ended.reported == ReportedOutcome::Other(-1) {
@@ -601,7 +602,7 @@ impl<'a> Runner<'a> {
         let name = sale.reference;
         let reported = ended.reported;
         self.end_press(sale);
-        self.record(&format!("{name}: pressed. The till reports: {reported}."), Some(ended));
+        self.record(&format!("{name}: the cashier presses. The till reports: {reported}."), Some(ended));
         if self.is_over() {
             return reported;
         }

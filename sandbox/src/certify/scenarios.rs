@@ -201,7 +201,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 use ReportedOutcome::{Completed, Declined, NotSent, Other, Pending};
 
 /// A sale of a coffee for 100 points to a member with enough points.
-const COFFEE: Sale = Sale { reference: "receipt 4711", contact: demo::ASTRID, item: demo::COFFEE };
+pub(super) const COFFEE: Sale = Sale { reference: "receipt 4711", contact: demo::ASTRID, item: demo::COFFEE };
 
 fn of(item: Uuid) -> Sale {
     Sale { item, ..COFFEE }

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::process::{Command, ExitStatus};
 
+use crate::nearest::did_you_mean;
+
 /// The placeholders and their environment variables.
 pub const PLACEHOLDERS: [(&str, &str); 12] = [
     ("{url}", "ENGAGE_URL"),
@@ -160,9 +162,10 @@ impl Template {
                 let placeholder = format!("{{{name}}}");
                 if is_name && PLACEHOLDERS.iter().all(|(known, _)| *known != placeholder) {
                     let known: Vec<&str> = PLACEHOLDERS.iter().map(|(known, _)| *known).collect();
+                    let meant = did_you_mean(&placeholder, known.iter().copied());
+                    let known = known.join(", ");
                     return Err(BadTemplate(format!(
-                        "the placeholder {placeholder} is unknown. Use one of {}",
-                        known.join(", ")
+                        "the placeholder {placeholder} is unknown. {meant}Use one of {known}"
                     )));
                 }
             }
@@ -272,12 +275,12 @@ impl ReportedOutcome {
 impl fmt::Display for ReportedOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReportedOutcome::Completed => f.write_str("completed (0)"),
-            ReportedOutcome::Declined => f.write_str("declined (10)"),
-            ReportedOutcome::Pending => f.write_str("pending (11)"),
-            ReportedOutcome::NotSent => f.write_str("not sent (12)"),
+            ReportedOutcome::Completed => f.write_str("completed"),
+            ReportedOutcome::Declined => f.write_str("declined"),
+            ReportedOutcome::Pending => f.write_str("pending"),
+            ReportedOutcome::NotSent => f.write_str("not sent"),
             ReportedOutcome::Other(-1) => f.write_str("no outcome: it crashed"),
-            ReportedOutcome::Other(code) => write!(f, "exit code {code}"),
+            ReportedOutcome::Other(code) => write!(f, "exit code {code}, which is no outcome"),
             ReportedOutcome::Killed => f.write_str("no outcome: it was killed"),
             ReportedOutcome::TimedOut => f.write_str("no outcome in time"),
         }

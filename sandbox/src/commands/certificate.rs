@@ -67,7 +67,10 @@ pub fn run(options: &Options) -> Result<u8, Failed> {
     let (code, verdict) = judge(&report, Clock::default().now());
     let named = |name: &str| report["till"][name].as_str().unwrap_or("-").to_owned();
     println!("{verdict}\ntill: {} {} by {}", named("name"), named("version"), named("vendor"));
-    println!("certified {}, valid until {}", text_of(&report, "began"), text_of(&report, "validUntil"));
+    match report["validUntil"].as_str() {
+        Some(until) => println!("certified {}, valid until {until}", text_of(&report, "began")),
+        None => println!("tested {}", text_of(&report, "began")),
+    }
     for scenario in report["scenarios"].as_array().into_iter().flatten().filter(|one| one["result"] == "skipped") {
         println!("not covered: {}: {}", text_of(scenario, "name"), scenario["reasons"]);
     }
@@ -77,12 +80,12 @@ pub fn run(options: &Options) -> Result<u8, Failed> {
 /// Returns the exit code and the verdict of a certificate whose signature is right.
 fn judge(report: &Value, now: Time) -> (u8, &'static str) {
     let until = report["validUntil"].as_str().and_then(|time| time.parse::<Time>().ok());
-    match report["verdict"].as_str() {
-        _ if until.is_none_or(|until| until < now) => (1, "not valid: the certificate has expired"),
+    let certified = match report["verdict"].as_str() {
         Some("certified") => (0, "valid: certified"),
         Some("certifiedWithExceptions") => (3, "valid: certified with exceptions"),
-        _ => (1, "not valid: the till is not certified"),
-    }
+        _ => return (1, "not valid: the till is not certified"),
+    };
+    if until.is_none_or(|until| until < now) { (1, "not valid: the certificate has expired") } else { certified }
 }
 
 fn text_of<'a>(json: &'a Value, name: &str) -> &'a str {

@@ -19,7 +19,7 @@ use engage_sandbox::certify::{
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::{BAD_ARGUMENT, Failed, certificate, write};
+use super::{BAD_ARGUMENT, Failed, certificate, say, write};
 
 /// Certify a till. Exit code 0: certified, 1: not certified, 2: invalid input, 3: certified with
 /// exceptions
@@ -145,7 +145,7 @@ fn bad(what: &dyn std::fmt::Display) -> Failed {
 pub fn run(options: &Options) -> Result<u8, Failed> {
     if options.list {
         for listed in certify::list() {
-            println!("{:28} {}", listed.name, listed.title);
+            say(&format!("{:28} {}", listed.name, listed.title));
         }
         return Ok(0);
     }
@@ -284,14 +284,14 @@ impl Progress for Printer {
         let reasons = result.reasons().into_iter().map(str::to_owned);
         let lines: Vec<String> = [head].into_iter().chain(risks).chain(reasons).collect();
         // One call prints all lines, so that other scenarios do not print between them.
-        println!("{}", lines.join("\n         "));
+        say(&lines.join("\n         "));
     }
 }
 
 fn print_verdict(report: &Report) {
-    println!("{}: {}, in {:.0} s", report.verdict().text(), report.counts(), report.took.as_secs_f64());
+    say(&format!("{}: {}, in {:.0} s", report.verdict().text(), report.counts(), report.took.as_secs_f64()));
     for result in report.with("skipped") {
-        println!("not covered: {}: {}", result.name, result.reasons().join("; "));
+        say(&format!("not covered: {}: {}", result.name, result.reasons().join("; ")));
     }
 }
 
@@ -306,6 +306,6 @@ fn write_reports(folder: &Path, report: &Report) -> Result<String, Failed> {
             write(&folder.join(file), &har.to_string())?;
         }
     }
-    println!("report: {}", folder.join("index.html").display());
+    say(&format!("report: {}", folder.join("index.html").display()));
     Ok(json)
 }

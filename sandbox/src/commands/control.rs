@@ -7,12 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use engage_sandbox::effects::{NAMED, name_of, named};
+use engage_sandbox::active::{Active, changes};
+use engage_sandbox::effects::{CERTIFICATES, NAMED, named};
 use engage_sandbox::http_client::Request;
-use engage_sandbox::{ClockChange, Effect, World};
+use engage_sandbox::nearest::did_you_mean;
+use engage_sandbox::{ClockChange, World};
 use serde_json::{Value, json};
 
-use super::{BAD_ARGUMENT, Failed};
+use super::{BAD_ARGUMENT, Failed, say};
 
 /// A running sandbox.
 #[derive(Debug, Args)]
@@ -29,6 +31,17 @@ pub struct At {
 pub enum Command {
     /// Arm a fault: `arm purchase response-lost --times 2`
     Arm(Arm),
+    /// Give the next connections of all stores a certificate that no till should accept; off: the
+    /// right one again
+    Certificate {
+        #[command(flatten)]
+        at: At,
+        #[arg(value_parser = certificates())]
+        name: String,
+        /// The number of connections that get it; 0: all
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        connections: u32,
+    },
     /// Disarm fault N, or all faults and chaos
     Clear {
         #[command(flatten)]
@@ -37,8 +50,14 @@ pub enum Command {
         #[arg(value_name = "N")]
         id: Option<u64>,
     },
-    /// Show everything that is active
-    Status(At),
+    /// Show everything that is active, in the words of the dashboard
+    Status {
+        #[command(flatten)]
+        at: At,
+        /// Print it as JSON, with all settings
+        #[arg(long)]
+        json: bool,
+    },
     /// Change the clock: `+1d`, `-90m`, a time such as 2030-01-01T00:00:00Z, `freeze`, `run`, `now`
     Clock {
         #[command(flatten)]
@@ -46,7 +65,8 @@ pub enum Command {
         #[arg(allow_hyphen_values = true)]
         change: String,
     },
-    /// Restore the seed and the default settings
+    /// Restore the seed and the default settings; certificates stay, because they are those of all
+    /// stores
     Reset(At),
     /// Restore the state before the last reset
     UndoReset(At),
@@ -105,22 +125,44 @@ pub fn effects() -> String {
 pub fn run(command: &Command) -> Result<(), Failed> {
     match command {
         Command::Arm(arm) => arm_fault(arm),
-        Command::Clear { at, id: None } => at.send("DELETE", "/_sandbox/faults", None).map(drop),
-        Command::Clear { at, id: Some(id) } => at.send("DELETE", &format!("/_sandbox/faults/{id}"), None).map(drop),
-        Command::Status(at) => at.status(),
+        Command::Certificate { at, name, connections } => certificate(at, name, *connections),
+        Command::Clear { at, id: None } => at.change("DELETE", "/_sandbox/faults", None).map(drop),
+        Command::Clear { at, id: Some(id) } => at.change("DELETE", &format!("/_sandbox/faults/{id}"), None).map(drop),
+        Command::Status { at, json } => at.status(*json),
         Command::Clock { at, change } => {
             let now = at.send("POST", "/_sandbox/clock", Some(&clock(change)?))?;
-            println!("{}", now["now"].as_str().unwrap_or_default());
+            say(&now["now"].as_str().unwrap_or_default());
             Ok(())
         }
-        Command::Reset(at) => at.send("POST", "/_sandbox/reset", None).map(drop),
-        Command::UndoReset(at) => at.send("POST", "/_sandbox/undo-reset", None).map(drop),
-        Command::Limit { at, rate } => {
-            at.send("POST", "/_sandbox/limits", Some(&json!({ "requestsPerSecond": limit(rate)? }))).map(drop)
+        Command::Reset(at) => {
+            for left in at.change("POST", "/_sandbox/reset", None)? {
+                say(&format!("still active: {left}"));
+            }
+            Ok(())
         }
-        Command::World { at, name } => at.send("POST", "/_sandbox/world", Some(&json!(World::named(name)))).map(drop),
+        Command::UndoReset(at) => at.change("POST", "/_sandbox/undo-reset", None).map(drop),
+        Command::Limit { at, rate } => {
+            at.change("POST", "/_sandbox/limits", Some(&json!({ "requestsPerSecond": limit(rate)? }))).map(drop)
+        }
+        Command::World { at, name } => at.change("POST", "/_sandbox/world", Some(&json!(World::named(name)))).map(drop),
         Command::Tail(at) => at.tail(),
         Command::Open(at) => open(&at.at),
+    }
+}
+
+/// Returns the names of the certificates, and `off`.
+fn certificates() -> Vec<&'static str> {
+    CERTIFICATES.iter().map(|(name, ..)| *name).chain(["off"]).collect()
+}
+
+fn certificate(at: &At, name: &str, connections: u32) -> Result<(), Failed> {
+    let certificate = CERTIFICATES.iter().find(|(known, ..)| *known == name);
+    match certificate {
+        Some((_, certificate, _)) => {
+            let fault = json!({ "certificate": certificate, "connections": connections });
+            at.change("POST", "/_sandbox/tls", Some(&fault)).map(drop)
+        }
+        None => at.change("DELETE", "/_sandbox/tls", None).map(drop),
     }
 }
 
@@ -129,7 +171,8 @@ fn arm_fault(arm: &Arm) -> Result<(), Failed> {
         Some(named) => json!(named.effect()),
         None => serde_json::from_str(&arm.effect).map_err(|_| {
             let names: Vec<&str> = NAMED.iter().map(|named| named.name).collect();
-            bad(&format!("the effect {} is unknown. Use one of {}, or JSON", arm.effect, names.join(", ")))
+            let meant = did_you_mean(&arm.effect, names.iter().copied());
+            bad(&format!("the effect {} is unknown. {meant}Use one of {}, or JSON", arm.effect, names.join(", ")))
         })?,
     };
     let mut on = json!({ "operation": arm.operation, "times": arm.times, "nth": arm.nth });
@@ -139,7 +182,7 @@ fn arm_fault(arm: &Arm) -> Result<(), Failed> {
         }
     }
     let armed = arm.at.send("POST", "/_sandbox/faults", Some(&json!({ "match": on, "effect": effect })))?;
-    println!("fault {} is armed", armed["id"]);
+    say(&format!("fault {} is armed", armed["id"]));
     Ok(())
 }
 
@@ -165,7 +208,8 @@ fn bad(what: &str) -> Failed {
 impl At {
     /// Sends a request to the sandbox, and returns the JSON of the response.
     fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failed> {
-        let url = format!("{}{path}", self.at.trim_end_matches('/'));
+        let at = self.at.trim_end_matches('/');
+        let url = if at.contains("://") { format!("{at}{path}") } else { format!("http://{at}{path}") };
         let headers = self.store.as_ref().map(|key| format!("x-sandbox-store: {key}\r\n")).unwrap_or_default();
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = Request { method, url: &url, headers: &headers, body: &body, timeout: None };
@@ -173,34 +217,41 @@ impl At {
             .send()
             .map_err(|error| (1, format!("no sandbox runs at {}: {error}. Start one, or add --at URL", self.at)))?;
         let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-        match response.status {
-            200..=299 => Ok(json),
-            _ => Err(bad(json["error"].as_str().unwrap_or("the sandbox rejected the command"))),
+        if (200..300).contains(&response.status) {
+            return Ok(json);
         }
+        let error = json["error"].as_str().unwrap_or("the sandbox rejected the command");
+        // The error of a value that could not be parsed does not name its field.
+        let field = json["field"].as_str().filter(|field| !error.contains(*field));
+        Err(bad(&field.map_or_else(|| error.to_owned(), |field| format!("{field}: {error}"))))
     }
 
-    fn status(&self) -> Result<(), Failed> {
-        let get = |path: &str| self.send("GET", path, None);
-        let faults = get("/_sandbox/faults")?;
-        for fault in faults.as_array().into_iter().flatten() {
-            let count = &fault["applied"];
-            let effect = serde_json::from_value::<Effect>(fault["effect"].clone());
-            let name = effect.map_or("", |effect| name_of(&effect));
-            println!("fault {}: {name} {} {}, applied {count} times", fault["id"], fault["match"], fault["effect"]);
+    /// Sends a request that changes the sandbox, prints the changes, and returns everything active.
+    fn change(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Vec<Active>, Failed> {
+        let before = active(&self.send("GET", "/_sandbox/status", None)?);
+        self.send(method, path, body)?;
+        let after = active(&self.send("GET", "/_sandbox/status", None)?);
+        for line in changes(&before, &after) {
+            say(&line);
         }
-        if faults.as_array().is_some_and(Vec::is_empty) {
-            println!("faults: none");
+        Ok(after)
+    }
+
+    fn status(&self, json: bool) -> Result<(), Failed> {
+        let status = self.send("GET", "/_sandbox/status", None)?;
+        if json {
+            say(&format!("{status:#}"));
+            return Ok(());
         }
-        for (name, path) in [
-            ("chaos", "/_sandbox/chaos"),
-            ("certificates", "/_sandbox/tls"),
-            ("limits", "/_sandbox/limits"),
-            ("world", "/_sandbox/world"),
-            ("clock", "/_sandbox/clock"),
-            ("API mapping", "/_sandbox/api-mapping"),
-            ("webhook", "/_sandbox/webhook"),
-        ] {
-            println!("{name}: {}", get(path)?);
+        let active = active(&status);
+        if active.is_empty() {
+            say(&"Nothing is active: Engage behaves as documented.");
+        }
+        for one in active {
+            say(&one);
+        }
+        if status["canUndoReset"] == true {
+            say(&"The store was reset. The command undo-reset restores it.");
         }
         Ok(())
     }
@@ -237,6 +288,11 @@ impl At {
     }
 }
 
+/// Returns everything active of a status.
+fn active(status: &Value) -> Vec<Active> {
+    serde_json::from_value(status["active"].clone()).unwrap_or_default()
+}
+
 /// Returns a request of the log as one line.
 fn line(request: &Value) -> String {
     let text = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
@@ -255,7 +311,7 @@ fn line(request: &Value) -> String {
 
 /// Opens the dashboard.
 fn open(url: &str) -> Result<(), Failed> {
-    println!("{url}");
+    say(&url);
     let (program, arguments): (&str, &[&str]) = match std::env::consts::OS {
         "windows" => ("cmd", &["/C", "start", ""]),
         "macos" => ("open", &[]),

@@ -1,4 +1,5 @@
-//! The dashboard's forms. Each returns a redirect to the page that has sent it.
+//! The dashboard's forms. Each returns a redirect to the page that has sent it, or to the script of
+//! the page a text: what has changed.
 
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::header::{HeaderMap, HeaderValue, LOCATION};
+use hyper::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION};
 
-use super::controls::{OPERATIONS, operation_name};
+use super::controls::OPERATIONS;
 use super::page::{At, Tab};
+use crate::active::{Active, active, changes, operation_name};
 use crate::admin::ForStore;
 use crate::api_mapping::Query;
 use crate::app::App;
@@ -59,6 +61,8 @@ pub(super) struct Form {
     store: Arc<Store>,
     fields: Query,
     tab: Tab,
+    /// Everything active before, if the page's script has sent the form.
+    before: Option<Vec<Active>>,
 }
 
 impl Form {
@@ -66,8 +70,19 @@ impl Form {
         self.fields.get(name).unwrap_or_default()
     }
 
-    /// Redirects to the page of the form.
+    /// Redirects to the page of the form, or returns the changes to the script.
     fn done(&self) -> Response {
+        match &self.before {
+            Some(before) => changes(before, &active(&self.store, &self.tls)).join(". ").into_response(),
+            None => self.back(),
+        }
+    }
+
+    /// Redirects to the page of the form. It shows the result.
+    fn back(&self) -> Response {
+        if self.before.is_some() {
+            return StatusCode::OK.into_response();
+        }
         let at = At { key: self.store.api_key(), tab: self.tab };
         (StatusCode::SEE_OTHER, [(LOCATION, at.address(self.tab.path()))]).into_response()
     }
@@ -76,7 +91,7 @@ impl Form {
     async fn till(self, call: impl FnOnce(&Till, &Form) -> Result<(), String> + Send + 'static) -> FormResult {
         let called = tokio::task::spawn_blocking(move || {
             let till = self.app.till(&self.store)?;
-            call(&till, &self).map(|()| self.done())
+            call(&till, &self).map(|()| self.back())
         });
         let failed = |why: String| (StatusCode::CONFLICT, why);
         called.await.map_err(|error| failed(error.to_string()))?.map_err(failed)
@@ -96,11 +111,13 @@ impl FromRequest<Arc<App>> for Form {
         }
         let tls = head.extensions.get::<Arc<Tls>>().cloned();
         let tls = tls.ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
+        let is_script = head.headers.get(ACCEPT).is_some_and(|accepted| accepted == "text/plain");
+        let before = is_script.then(|| active(&store, &tls));
         let tab = Tab::named(Query::parse(head.uri.query()).get("page").unwrap_or_default());
         let request = Request::from_parts(head, body);
         let body = Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
         let fields = Query::parse(std::str::from_utf8(&body).ok());
-        Ok(Form { app: Arc::clone(app), tls, store, fields, tab })
+        Ok(Form { app: Arc::clone(app), tls, store, fields, tab, before })
     }
 }
 
@@ -213,7 +230,7 @@ async fn judge_till(form: Form) -> FormResult {
         judge(&Case { ledger: &form.store.ledger(), journals: &[journal], resolved, partial, attempts: None })
     });
     form.store.note_verdict(judged.map_err(|bad| bad.to_string()));
-    Ok(form.done())
+    Ok(form.back())
 }
 
 /// Takes the choice of a person at a real till.
@@ -221,7 +238,7 @@ async fn choice(form: Form) -> FormResult {
     let number = form.get("question").parse().map_err(|_| bad("the field question is not a number"))?;
     let taken = form.app.guide.get().is_some_and(|terminal| terminal.choice(number, form.get("choice")));
     if taken {
-        Ok(form.done())
+        Ok(form.back())
     } else {
         Err((StatusCode::CONFLICT, "the question has another choice already".to_owned()))
     }

@@ -1,18 +1,14 @@
 //! Everything that is active, and the buttons that switch it on and off. The names are those of the
 //! command line.
 
-use std::sync::atomic::Ordering;
-
 use maud::{Markup, html};
-use serde_json::{Value, json};
 
 use super::page::{At, Tab, section};
-use crate::api_mapping::ApiMapping;
-use crate::clock::Clock;
-use crate::effects::{CERTIFICATES, NAMED, name_of};
-use crate::fault::{ArmedFault, Operation};
-use crate::store::{Settings, Store};
-use crate::tls::{Tls, TlsFault};
+use crate::active::{Active, operation_name};
+use crate::effects::{CERTIFICATES, NAMED};
+use crate::fault::Operation;
+use crate::store::Store;
+use crate::tls::Tls;
 use crate::world::World;
 
 /// The kinds of request that a fault applies to.
@@ -27,46 +23,24 @@ pub(super) const OPERATIONS: [Operation; 8] = [
     Operation::Any,
 ];
 
-/// Returns the name of a kind of request.
-pub(super) fn operation_name(operation: Operation) -> String {
-    json!(operation).as_str().unwrap_or_default().to_owned()
-}
-
-/// Something active: its name, its extent, and the form that switches it off.
-struct Active {
-    id: String,
-    class: &'static str,
-    name: String,
-    extent: String,
-    action: &'static str,
-    /// The fields of the form.
-    fields: Vec<(&'static str, String)>,
-}
-
-impl Active {
-    fn new(id: &str, name: &str, extent: String, action: &'static str, fields: &[(&'static str, &str)]) -> Active {
-        let fields = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        Active { id: id.to_owned(), class: "setting", name: name.to_owned(), extent, action, fields }
-    }
-}
-
 /// Renders everything that is active, each with its own switch-off.
 pub(super) fn active(store: &Store, tls: &Tls) -> Markup {
     // The forms of this part return to the requests without the script.
     let at = At { key: store.api_key(), tab: Tab::Requests };
-    let active = all_active(store, tls);
+    let active = crate::active::active(store, tls);
     html! {
         @if active.is_empty() {
             p.quiet { "Nothing is active: Engage behaves as documented." }
         }
         @for one in &active {
-            form.chip.(one.class) method="post" action=(at.form(one.action)) {
-                @for (name, value) in &one.fields { input type="hidden" name=(name) value=(value); }
-                span { b { (one.name) } " " (one.extent) }
+            @let (action, field) = switch_off(one);
+            form.chip.(if one.disturbs { "trouble" } else { "setting" }) method="post" action=(at.form(action)) {
+                @if let Some((name, value)) = field { input type="hidden" name=(name) value=(value); }
+                span { b { (one.name) } " " (one.details()) }
                 button id={ "off-" (one.id) } aria-label={ "Switch off " (one.name) " " (one.extent) } title="Switch off" { "×" }
             }
         }
-        @if active.iter().filter(|one| one.class == "trouble").count() > 1 {
+        @if active.iter().filter(|one| one.disturbs && one.id != "certificates").count() > 1 {
             form method="post" action=(at.form("clear")) { button.small #clear-all { "clear all faults" } }
         }
         @if store.can_undo_reset() {
@@ -78,105 +52,18 @@ pub(super) fn active(store: &Store, tls: &Tls) -> Markup {
     }
 }
 
-fn all_active(store: &Store, tls: &Tls) -> Vec<Active> {
-    let mut active: Vec<Active> = store.faults().iter().map(active_fault).collect();
-    if let Some(chaos) = store.chaos() {
-        let rates: f64 = chaos.chaos.rates.iter().map(|rate| rate.rate).sum();
-        let extent = format!("{:.0} % of the requests, {} so far", rates * 100.0, chaos.applied);
-        active.push(Active { class: "trouble", ..Active::new("chaos", "chaos", extent, "chaos", &[]) });
-    }
-    for (name, extent) in tls.armed().into_iter().map(active_certificate) {
-        active
-            .push(Active { class: "trouble", ..Active::new("certificates", name, extent, "clear-certificates", &[]) });
-    }
-    active.extend(active_settings(&store.settings(), &store.start_settings()));
-    let clock = store.clock();
-    if clock != Clock::default() {
-        active.push(Active::new("clock", "clock", clock_text(clock), "clock", &[("change", "now")]));
-    }
-    if let Some(set) = store.webhook() {
-        let (delivered, failed) = (set.delivered.load(Ordering::Relaxed), set.failed.load(Ordering::Relaxed));
-        let extent = format!("{}, {delivered} delivered, {failed} failed", set.webhook.url);
-        active.push(Active::new("webhook", "webhook", extent, "webhook", &[]));
-    }
-    active
-}
-
-fn active_fault(armed: &ArmedFault) -> Active {
-    let on = &armed.fault.on;
-    let operation = match on.operation {
-        Operation::Any => "request".to_owned(),
-        named => operation_name(named),
-    };
-    let left = u64::from(on.times).saturating_sub(armed.applied);
-    let times = match (on.times, left) {
-        (0, _) => format!("every {operation}, {} so far", armed.applied),
-        (_, 1) => format!("next {operation}"),
-        (_, left) => format!("next {left} {operation}"),
-    };
-    let only = if on.contact_id.is_some() || on.item_id.is_some() { " of one member or item" } else { "" };
-    Active {
-        class: "trouble",
-        fields: vec![("id", armed.id.to_string())],
-        ..Active::new(&armed.id.to_string(), name_of(&armed.fault.effect), format!("{times}{only}"), "clear", &[])
-    }
-}
-
-fn active_certificate(fault: TlsFault) -> (&'static str, String) {
-    let name = CERTIFICATES.iter().find(|(_, certificate, _)| *certificate == fault.certificate);
-    let extent = match fault.connections {
-        0 => "every connection".to_owned(),
-        1 => "next connection".to_owned(),
-        more => format!("next {more} connections"),
-    };
-    (name.map_or("certificate", |(name, ..)| name), extent)
-}
-
-fn active_settings(settings: &Settings, start: &Settings) -> Vec<Active> {
-    let mut active = Vec::new();
-    if settings.requests_per_second != start.requests_per_second {
-        active.push(Active::new("limit", "limit", limit_text(settings), "limit", &[("rate", "start")]));
-    }
-    if settings.redeem_gives_up_after_ms != start.redeem_gives_up_after_ms {
-        let extent = format!("a redeem ends after {} ms", settings.redeem_gives_up_after_ms);
-        active.push(Active::new("redeem-limit", "limit", extent, "limit", &[("redeem", "start")]));
-    }
-    if settings.world != World::default() {
-        let world = settings.world.name().map_or_else(|| json!(settings.world).to_string(), str::to_owned);
-        active.push(Active::new("world", "world", world, "world", &[("name", "documented")]));
-    }
-    if settings.api_mapping != start.api_mapping {
-        let changed = changed_names(&settings.api_mapping, &start.api_mapping);
-        active.push(Active::new("api-mapping", "API mapping", changed, "api-mapping", &[]));
-    }
-    active
-}
-
-fn changed_names(mapping: &ApiMapping, start: &ApiMapping) -> String {
-    let (mapping, start) = (json!(mapping), json!(start));
-    let changed = mapping.as_object().into_iter().flatten().filter(|(name, value)| start[name.as_str()] != **value);
-    let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    changed.map(|(name, new)| format!("{name} {}", value(new))).collect::<Vec<_>>().join(", ")
-}
-
-fn limit_text(settings: &Settings) -> String {
-    settings.requests_per_second.map_or_else(|| "off".to_owned(), |limit| format!("{limit}/s"))
-}
-
-/// Returns the difference of a clock from the computer's.
-fn clock_text(clock: Clock) -> String {
-    if clock.is_frozen() {
-        return format!("frozen at {}", &clock.now().to_string()[..19].replace('T', " "));
-    }
-    let seconds = (clock.offset_ms() + 500).div_euclid(1000);
-    match seconds.abs() {
-        0 => "now".to_owned(),
-        away => {
-            let sign = if seconds > 0 { '+' } else { '-' };
-            let units = [("d", away / 86400), ("h", away / 3600 % 24), ("m", away / 60 % 60), ("s", away % 60)];
-            let shown = units.into_iter().filter(|(_, number)| *number > 0);
-            sign.to_string() + &shown.map(|(unit, number)| format!("{number}{unit}")).collect::<Vec<_>>().join(" ")
-        }
+/// Returns the form that switches it off, and the form's field.
+fn switch_off(active: &Active) -> (&'static str, Option<(&'static str, &str)>) {
+    match &*active.id {
+        "chaos" => ("chaos", None),
+        "certificates" => ("clear-certificates", None),
+        "limit" => ("limit", Some(("rate", "start"))),
+        "redeem-limit" => ("limit", Some(("redeem", "start"))),
+        "world" => ("world", Some(("name", "documented"))),
+        "api-mapping" => ("api-mapping", None),
+        "clock" => ("clock", Some(("change", "now"))),
+        "webhook" => ("webhook", None),
+        fault => ("clear", Some(("id", fault))),
     }
 }
 

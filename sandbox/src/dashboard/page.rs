@@ -147,8 +147,9 @@ fn reset(at: At<'_>) -> Markup {
         div #reset popover role="dialog" aria-labelledby="reset-title" {
             h2 #reset-title { "Reset the store " code { (at.key) } "?" }
             p {
-                "Members, items and points return to the start. Purchases, the request log, faults and settings are \
-                 removed. You can undo it until the next reset. Armed certificates stay: they are those of all stores."
+                "Members, items and points return to the start. Purchases, the request log, faults, settings and the \
+                 webhook are removed. You can undo it until the next reset. Armed certificates stay: they are those \
+                 of all stores."
             }
             form.row method="post" action=(at.form("reset")) {
                 button.danger #reset-now autofocus { "Reset" }

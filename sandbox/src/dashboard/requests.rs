@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::page::{At, Parts, clock_time, copy, counted, names};
 use super::{controls, start};
+use crate::active::operation_name;
 use crate::app::App;
 use crate::effects;
 use crate::export::curl_line;
@@ -46,7 +47,7 @@ pub(super) fn page(at: At<'_>, store: &Store, app: &App, _parts: &Parts, open: O
             }
             div.log {
                 div.request.head aria-hidden="true" {
-                    @for column in ["Time", "Status", "Request", "Member", "Till", "Fault or reason", "Took"] {
+                    @for column in ["Time", "Status", "Request", "Member", "Till", "Took"] {
                         span { (column) }
                     }
                 }
@@ -72,10 +73,13 @@ fn row_link(at: At<'_>, row: &Value) -> Markup {
         a.request href={ (at.address("/")) "&request=" (row["n"]) } data-n=(row["n"]) {
             span.time data-f="time" { (text("time")) }
             span data-f="status" class={ "badge " (text("class")) } { (text("status")) }
-            span.what { b data-f="operation" { (text("operation")) } " " code data-f="path" { (text("path")) } }
+            b.what data-f="operation" { (text("operation")) }
             span.member data-f="member" { (text("member")) }
             span.till data-f="till" { (text("till")) }
-            span.note { span.fault data-f="fault" { (text("fault")) } " " span data-f="reason" { (text("reason")) } }
+            span.below {
+                code.path data-f="path" { (text("path")) }
+                span.note { span.fault data-f="fault" { (text("fault")) } " " span data-f="reason" { (text("reason")) } }
+            }
             span.took data-f="took" { (text("took")) }
         }
     }
@@ -90,7 +94,7 @@ fn row(entry: &RequestEntry, names: &Names) -> Value {
         "class": class,
         "status": status,
         "operation": title(entry),
-        "path": format!("{} {}", entry.method, short(&entry.path)),
+        "path": format!("{} {}", entry.method, entry.path.split('?').next().unwrap_or_default()),
         "member": member(entry, names),
         "till": till(entry),
         "fault": entry.fault,
@@ -98,12 +102,6 @@ fn row(entry: &RequestEntry, names: &Names) -> Value {
         "took": entry.took_ms.map(|ms| format!("{ms} ms")),
         "ids": [entry.purchase_id, entry.item_id, entry.assignment_id, entry.contact_id],
     })
-}
-
-/// Returns the part of a path that names the route.
-fn short(path: &str) -> &str {
-    let route = path.split('?').next().unwrap_or(path);
-    route.strip_prefix("/api").unwrap_or(route)
 }
 
 /// Returns the class and the text of a request's status.
@@ -117,7 +115,7 @@ fn status(entry: &RequestEntry) -> (&'static str, String) {
 }
 
 fn title(entry: &RequestEntry) -> String {
-    entry.operation.map(controls::operation_name).unwrap_or_default()
+    entry.operation.map_or_else(|| "unknown".to_owned(), operation_name)
 }
 
 fn member(entry: &RequestEntry, names: &Names) -> Option<String> {
@@ -255,7 +253,9 @@ fn message(title: &str, id: &str, message: &Message) -> Markup {
                 }
             }
         }
-        @if message.size > 0 {
+        @if message.size == 0 {
+            p.quiet { "No body." }
+        } @else {
             p.actions.quiet {
                 (message.size) " bytes"
                 @if message.body.is_empty() { ", no longer kept" }

@@ -100,6 +100,8 @@
       link.href = `${get("row").content.querySelector("a").getAttribute("href").replace(/request=0$/, "")}request=${row.n}`;
       link.dataset.n = row.n;
       for (const field of link.querySelectorAll("[data-f]")) field.textContent = row[field.dataset.f] ?? "";
+      // A narrow window cuts them off.
+      link.title = [row.path, row.reason].filter(Boolean).join("\n");
       link.querySelector(".badge").className = `badge ${row.class}`;
       if (row.n === current) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
@@ -128,7 +130,8 @@
       for (const item of items) item.firstElementChild.tabIndex = item === stop ? 0 : -1;
       get("empty").hidden = all.length + held.length > 0;
       get("none").hidden = shown.length > 0 || all.length === 0;
-      get("count").textContent = shown.length === all.length ? `${all.length} requests` : `${shown.length} of ${all.length} requests`;
+      const count = `${all.length} ${all.length === 1 ? "request" : "requests"}`;
+      get("count").textContent = shown.length === all.length ? count : `${shown.length} of ${count}`;
       get("news").hidden = held.length === 0;
       get("news").textContent = `${held.length} new ${held.length === 1 ? "request" : "requests"}`;
     }
@@ -286,8 +289,9 @@
     form.closest("[popover]")?.hidePopover();
     if (button) button.ariaBusy = "true";
     try {
-      const response = await fetch(form.action, { method: "POST", body: fields, redirect: "manual" });
-      if (response.status >= 400) toast(await response.text());
+      // The response says what has changed: the bar may be out of sight.
+      const response = await fetch(form.action, { method: "POST", body: fields, headers: { Accept: "text/plain" } });
+      toast(await response.text());
       await refresh(true);
     } catch {
       toast("The sandbox does not respond.");

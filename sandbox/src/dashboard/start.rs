@@ -44,10 +44,28 @@ fn connect(at: At<'_>, app: &App) -> Markup {
                 "Without TLS: " code { (place.http) } " · "
                 a href="/_sandbox/dashboard/ca.pem" download="engage-sandbox-ca.pem" { "Download the root certificate" }
             }
+            (ca_in_a_file(place))
         }
         section aria-labelledby="h-config" {
             div.bar { h2 #h-config { "Configuration of a till" } (copy("start-config", "Copy")) }
             pre #start-config tabindex="0" { (config(place, at.key)) }
+        }
+    }
+}
+
+/// Renders how the root certificate gets into a file that stays.
+fn ca_in_a_file(place: &Place) -> Markup {
+    let curl = format!("curl -o ca.pem {}/_sandbox/dashboard/ca.pem", place.http);
+    html! {
+        p.quiet {
+            @if place.ca_is_temporary {
+                "The certificate's file is removed when the sandbox ends. For a file that stays, start with "
+                code { "engage-sandbox --ca-out ca.pem" } "; with " code { "--ca-dir DIR" }
+                " the certificate stays the same. Or copy it now: "
+            } @else {
+                "The certificate in another file: "
+            }
+            code #start-curl { (curl) } " " (copy("start-curl", "Copy"))
         }
     }
 }

@@ -69,14 +69,23 @@ fn judge_form(at: At<'_>, verdict: &Markup) -> Markup {
 }
 
 fn magic_values() -> Markup {
-    let rows: Vec<Markup> = magic::all()
-        .into_iter()
-        .map(|magic| html! { tr { td { (magic.name) } td { code { (magic.id) } } td { (magic.happens) } } })
-        .collect();
+    let row = |magic: magic::Magic| {
+        html! { tr { td { (magic.name) br; code { (magic.id) } } td { (with_codes(magic.happens)) } } }
+    };
+    let rows: Vec<Markup> = magic::all().into_iter().map(row).collect();
     html! {
         details {
             summary { "Members and items that always fail in the same way" }
-            (table("Magic values", &["Name", "Id", "Effect"], &rows))
+            (table("Magic values", &["Member or item", "Effect"], &rows))
+        }
+    }
+}
+
+/// Renders a text whose codes are in backticks.
+fn with_codes(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 0 { (part) } @else { code { (part) } }
         }
     }
 }

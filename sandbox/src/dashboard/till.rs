@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::controls;
 use super::page::{At, Parts, Tab, clock_time, counted, list, names, section};
+use crate::active::operation_name;
 use crate::barcode;
 use crate::clock::Time;
 use crate::ledger::Account;
@@ -317,7 +318,7 @@ fn saw(at: At<'_>, store: &Store) -> Markup {
                 li {
                     span class={ "badge " (class) } { (status) }
                     a href={ (at.address("/")) "&request=" (entry.seq) } {
-                        (clock_time(entry.time)) " " (entry.operation.map_or_else(|| entry.path.clone(), controls::operation_name))
+                        (clock_time(entry.time)) " " (entry.operation.map_or_else(|| entry.path.clone(), operation_name))
                     }
                     @if let Some(fault) = entry.fault { span.fault { (fault) } }
                 }

@@ -50,9 +50,9 @@ fn a_naive_till_fails_for_the_expected_reasons() {
         ("second-press", "receipt 4711: deducted 2 times; due: once"),
         ("second-press", "1 sale was sent with 2 purchase ids"),
         ("two-presses-at-once", "due: once"),
-        ("response-lost", "the till reports declined (10), and the points were deducted"),
-        ("response-lost", "and the till never asked Engage: the member may have paid points"),
-        ("offline-start", "the till reports declined (10); nothing was sent"),
+        ("response-lost", "the till reports declined, and the points were deducted"),
+        ("response-lost", "other sales the till has never asked Engage: the member may have paid points"),
+        ("offline-start", "the till reports declined; nothing was sent"),
         ("no-response", "the till still runs after 5.1 s"),
     ] {
         assert!(reasons(scenario).contains(reason), "{scenario}: {} has not: {reason}", reasons(scenario));
@@ -64,6 +64,13 @@ fn a_naive_till_fails_for_the_expected_reasons() {
     );
     let page = fs::read_to_string(path("index.html")).unwrap();
     assert!(page.contains("<h2>Not certified</h2>") && page.contains("receipt 4711: deducted 2 times"), "{page}");
+    assert!(
+        page.contains("The member may pay twice if one of these fails <span class=\"quiet\">0 of 2 passed"),
+        "{page}"
+    );
+    // Without a certificate there is no validity.
+    assert!(!page.contains("Valid until") && json["validUntil"].is_null(), "{page}");
+    assert!(page.contains("<p>1 of 6 scenarios passed, 5 failed.</p>") && !page.contains("0 void"), "{page}");
     assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("demo-key"), "{page}");
     // The risk is named in words at the top, and each failed scenario has its requests.
     let risk = "deducts twice when the cashier presses again for the same sale";
@@ -83,16 +90,40 @@ fn sh(script: &str) -> [&str; 3] {
     ["sh", "-c", script]
 }
 
+/// A till that reaches Engage and then reports something false.
+const GET_AND_0: &str = "curl -sk $ENGAGE_URL/api; exit 0";
+const GET_AND_3: &str = "curl -sk $ENGAGE_URL/api; exit 3";
+const GET_AND_CRASH: &str = "curl -sk $ENGAGE_URL/api; kill -SEGV $$";
+
+#[test]
+fn a_wrong_command_line_is_noticed_before_the_scenarios() {
+    for (script, how) in [
+        ("echo usage: till --url URL; exit 64", "with exit code 64"),
+        ("echo usage: till --url URL", "with exit code 0"),
+        ("echo usage: till --url URL >&2; exit 1", "with exit code 1"),
+        ("echo usage: till --url URL; kill -SEGV $$", "without an exit code"),
+    ] {
+        let (code, reported) = certify(&[], &sh(script));
+        let expected = format!(
+            "engage-sandbox: the till's command ended {how} and has sent no request to Engage. Check the command \
+             line: sh -c {script}\nIts output:\nusage: till --url URL\n"
+        );
+        assert_eq!((code, reported), (2, expected), "{script}");
+    }
+    let (code, reported) = certify(&[], &sh("exit 64"));
+    assert!(code == 2 && reported.ends_with("It has printed nothing\n"), "{reported}");
+}
+
 #[test]
 fn a_till_with_false_reports_fails() {
     let only = |name| ["--only", name, "--resolve-timeout-ms", "0"];
     for (script, scenario, reason) in [
-        ("exit 0", "sale", "the till reports completed, and nothing was deducted"),
-        ("exit 3", "sale", "the till reports exit code 3; nothing failed"),
-        ("kill -SEGV $$", "sale", "the till reports no outcome: it crashed"),
-        ("exit 11", "response-lost", "other sales followed (1), and the till never asked Engage"),
+        (GET_AND_0, "sale", "the till reports completed, and nothing was deducted"),
+        (GET_AND_3, "sale", "the till reports exit code 3, which is no outcome; nothing failed"),
+        (GET_AND_CRASH, "sale", "the till reports no outcome: it crashed"),
+        ("exit 11", "response-lost", "receipt 4711: after 1 other sale the till has never asked Engage"),
         ("exit 12", "response-lost", "not resolved within 0 s after the end of the faults"),
-        ("exit 10", "response-lost", "the till reports declined (10); the purchase is in doubt"),
+        ("exit 10", "response-lost", "the till reports declined; the purchase is in doubt"),
         (
             "echo '{\"operationId\": 1}' > \"$ENGAGE_EXPORT\"; exit 12",
             "sale",
@@ -149,6 +180,16 @@ fn invalid_certify_arguments_are_rejected_with_the_reason() {
     for (arguments, till, why) in [
         (vec![], vec![], "COMMAND"),
         (vec![], vec!["till", "{member}"], "the placeholder {member} is unknown. Use one of {url}, {ca}, {key}"),
+        (
+            vec![],
+            vec!["till", "{referense}"],
+            "the placeholder {referense} is unknown. Did you mean {reference}? Use one of",
+        ),
+        (
+            vec!["--only", "second-pres"],
+            vec!["till"],
+            "the scenario second-pres does not exist. Did you mean second-press? See",
+        ),
         (vec!["--only", "tea-*"], vec!["till"], "the scenario tea-* does not exist. See --list"),
         (vec!["--start", "till"], vec![], "--sell"),
         (vec!["--start", "till", "--sell", "-"], vec!["till"], "cannot be used with"),
@@ -186,7 +227,7 @@ fn a_skipped_scenario_is_no_passed_one() {
     assert!(junit.contains(r#"failures="0" errors="0" skipped="1""#), "{junit}");
     assert!(junit.contains(r#"<skipped message="the till&#39;s command line has no {journal}">"#), "{junit}");
     let page = fs::read_to_string(folder.path().join("index.html")).unwrap();
-    assert!(page.split("In each scenario").next().unwrap().contains("Not covered by this certificate"), "{page}");
+    assert!(page.split("In each scenario").next().unwrap().contains("Not covered: these scenarios"), "{page}");
 }
 
 #[test]
@@ -207,7 +248,7 @@ fn a_signed_certificate_is_verified() {
     assert_eq!((&json["till"]["name"], &json["till"]["vendor"]), (&"Kassa".into(), &"Acme".into()));
     assert_eq!(json["library"]["sha256"].as_str().unwrap().len(), 64);
     let page = fs::read_to_string(path("report/index.html")).unwrap();
-    assert!(page.contains("<dd>Kassa</dd>") && page.contains("Valid until"), "{page}");
+    assert!(page.contains("<dd>Kassa</dd>") && !page.contains("Valid until"), "{page}");
 
     let verify = |key: &str| {
         let arguments = ["verify-certificate", &file, "--public-key", key];
@@ -218,6 +259,7 @@ fn a_signed_certificate_is_verified() {
     for key in [path("key.pub"), pair.pk.to_base64()] {
         let (code, said) = verify(&key);
         assert!(code == 1 && said.contains("not valid: the till is not certified\ntill: Kassa 1.2 by Acme"), "{said}");
+        assert!(!said.contains("valid until"), "{said}");
     }
     let (code, said) = verify(&other.pk.to_base64());
     assert!(code == 1 && said.contains("the signature is not the signer's"), "{said}");
@@ -227,6 +269,7 @@ fn a_signed_certificate_is_verified() {
         fs::write(format!("{file}.minisig"), signed.into_string()).unwrap();
     };
     let certified = json.to_string().replace("passedChosen", "certified");
+    let certified = certified.replace(r#""validUntil":null"#, r#""validUntil":"2099-01-01T00:00:00Z""#);
     fs::write(&file, &certified).unwrap();
     assert_eq!(verify(&path("key.pub")).0, 1, "changed after the signature");
     resign(&certified);
@@ -240,7 +283,9 @@ fn an_interrupted_certification_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (temporary, ids) = (folder.path().join("tmp"), folder.path().join("ids"));
     fs::create_dir(&temporary).unwrap();
-    let script = format!("tail -f /dev/null & echo $$ $! >> {}; wait", ids.display());
+    // The first run is the trial before the scenarios.
+    let tried = folder.path().join("tried").display().to_string();
+    let script = format!("mkdir {tried} && exit 12; tail -f /dev/null & echo $$ $! >> {}; wait", ids.display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_engage-sandbox"));
     command
         .args(["certify", "--only", "sale", "--only", "wrong-key", "--", "sh", "-c", &script])

@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
+use engage_sandbox::http_client::Request;
+use serde_json::{Value, json};
+
 fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_engage-sandbox"))
 }
@@ -110,8 +113,25 @@ fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
     let script = dir.path().join("script.yaml");
     std::fs::write(&script, "faults:\n  - match: {operation: any}\n    effect: {stop: {}}\n").unwrap();
     let script = script.to_str().unwrap();
+    let misspelt = dir.path().join("misspelt.json");
+    std::fs::write(&misspelt, r#"{"items": [{"costt": 10}]}"#).unwrap();
+    let misspelt = misspelt.to_str().unwrap();
+    let misspelt_script = dir.path().join("misspelt.yaml");
+    std::fs::write(&misspelt_script, "faults:\n  - match: {operation: any}\n    effect: {closeAfterComit: {}}\n")
+        .unwrap();
+    let misspelt_script = misspelt_script.to_str().unwrap();
     for (arguments, why) in [
         (vec!["--colour"], "--colour"),
+        (vec!["--sed", "x"], "a similar argument exists: '--seed'"),
+        (vec!["statsu"], "a similar subcommand exists: 'status'"),
+        (
+            vec!["--seed", misspelt],
+            "line 1: items[0].costt: unknown field `costt`. Did you mean `cost`? Expected one of",
+        ),
+        (
+            vec!["--script", misspelt_script],
+            "faults[0].effect: unknown variant `closeAfterComit`. Did you mean `closeAfterCommit`?",
+        ),
         (vec!["--http", "here"], "--http"),
         (vec!["--http", "0.0.0.0:0"], "--allow-non-loopback"),
         (vec!["--https", "[::]:0"], "--allow-non-loopback"),
@@ -134,7 +154,9 @@ fn a_bad_argument_or_seed_ends_it_with_2_and_says_why() {
 
 /// Runs a command at a started sandbox, and returns the exit code and the output.
 fn at(started: &Started, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = command().args(arguments).args(["--at", started.field("http")]).output().unwrap();
+    // The scheme may be left out.
+    let address = started.field("http").strip_prefix("http://").unwrap();
+    let output = command().args(arguments).args(["--at", address]).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (output.status.code(), said)
 }
@@ -150,32 +172,42 @@ fn commands_change_a_running_sandbox() {
     assert_eq!(done(&["arm", "purchase", "response-lost", "--times", "2"]), "fault 1 is armed\n");
     assert_eq!(done(&["arm", "any", r#"{"delay": {"ms": 5}}"#]), "fault 2 is armed\n");
     let status = done(&["status"]);
-    assert!(
-        status.contains("fault 1: response-lost ")
-            && status.contains("closeAfterCommit")
-            && status.contains("fault 2: "),
-        "{status}"
-    );
-    done(&["clear", "1"]);
-    assert!(!done(&["status"]).contains("fault 1: "));
-    done(&["clear"]);
-    done(&["limit", "10/s"]);
+    assert_eq!(status, "response-lost: next 2 purchase requests (fault 1)\ndelay: next request (fault 2)\n");
+    assert_eq!(done(&["clear", "1"]), "off: response-lost (fault 1)\n");
+    assert_eq!(done(&["clear"]), "off: delay (fault 2)\n");
+    assert_eq!(done(&["clear"]), "nothing has changed\n");
+    assert_eq!(done(&["status"]), "Nothing is active: Engage behaves as documented.\n");
+    assert_eq!(done(&["limit", "10/s"]), "limit: 10/s\n");
+    assert_eq!(done(&["world", "late-history"]), "world: late-history\n");
+    assert_eq!(done(&["world", "id-checked-last"]), "world: id-checked-last, in place of late-history\n");
+    assert_eq!(done(&["world", "documented"]), "off: world id-checked-last\n");
     done(&["world", "late-history"]);
+    assert_eq!(done(&["certificate", "certificate-expired"]), "certificate-expired: next connection\n");
     assert!(done(&["clock", "2030-01-01T00:00:00Z"]).starts_with("2030-01-01T"));
     assert!(done(&["clock", "+1d"]).starts_with("2030-01-02T"));
     let status = done(&["status"]);
-    for part in ["faults: none", "\"requestsPerSecond\":10", "\"historyLagMs\":60000", "2030-01-02T"] {
+    for part in ["limit: 10/s\n", "world: late-history\n", "clock: +"] {
         assert!(status.contains(part), "{part} is not in {status}");
     }
-    done(&["reset"]);
-    assert!(done(&["status"]).contains("\"requestsPerSecond\":200"));
-    done(&["undo-reset"]);
+    // The certificates are those of all stores, as the dashboard says before a reset.
+    let reset = done(&["reset"]);
+    assert!(reset.contains("off: limit 10/s\n") && reset.contains("off: world late-history\n"), "{reset}");
+    assert!(reset.ends_with("still active: certificate-expired: next connection\n"), "{reset}");
+    let certificate = "certificate-expired: next connection\n";
+    let undo = "The store was reset. The command undo-reset restores it.\n";
+    assert_eq!(done(&["status"]), format!("{certificate}{undo}"));
+    assert!(done(&["undo-reset"]).contains("world: late-history\n"));
     let status = done(&["status"]);
-    assert!(status.contains("\"requestsPerSecond\":10") && status.contains("2030-01-02T"), "{status}");
+    assert!(status.contains("limit: 10/s\n") && status.contains("clock: +"), "{status}");
+    assert_eq!(done(&["certificate", "off"]), "off: certificate-expired next connection\n");
     for (arguments, why) in [
         (vec!["clear", "7"], "no fault has the number 7"),
         (vec!["arm", "purchase", "magic"], "the effect magic is unknown. Use one of response-lost,"),
+        (vec!["arm", "purchase", "respons-lost"], "the effect respons-lost is unknown. Did you mean response-lost? "),
+        (vec!["arm", "purchse", "response-lost"], "Did you mean `purchase`?"),
+        (vec!["world", "late-histroy"], "late-history"),
         (vec!["arm", "purchases", "web-page", "--nth", "0"], "match.nth: must be 1 or more"),
+        (vec!["arm", "purchase", "slow", "--item", "x"], "engage-sandbox: match.itemId: UUID parsing failed"),
         (vec!["clock", "soon"], "the clock cannot be set to soon. Use +1d,"),
         (vec!["undo-reset"], "no reset can be undone"),
         (vec!["limit", "much"], "the limit much is not a number"),
@@ -184,8 +216,57 @@ fn commands_change_a_running_sandbox() {
         let (code, said) = at(&started, &arguments);
         assert!(code == Some(2) && said.contains(why), "{arguments:?}: {code:?} {said}");
     }
+    // The reader of the output may end before it.
+    let mut unread =
+        command().args(["certify", "--list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(unread.stdout.take());
+    let output = unread.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let nobody = command().args(["status", "--at", "http://127.0.0.1:1"]).output().unwrap();
     assert!(String::from_utf8(nobody.stderr).unwrap().contains("no sandbox runs at http://127.0.0.1:1"));
+    drop(started.stdin.take());
+    started.end();
+}
+
+/// Sends a request to a started sandbox, and returns the response.
+fn send(started: &Started, method: &str, path: &str, body: &str) -> Vec<u8> {
+    let url = format!("{}{path}", started.field("http"));
+    let headers = "apikey: demo-key\r\nUser-Agent: Test/1.0\r\n";
+    Request { method, url: &url, headers, body, timeout: None }.send().unwrap().body
+}
+
+#[test]
+fn status_has_the_words_of_the_dashboard_and_json_on_request() {
+    let mut started = Started::with(&["--until-stdin-closes"]);
+    for (path, body) in [
+        ("faults", json!({ "match": { "operation": "purchase", "times": 3 }, "effect": { "closeAfterCommit": {} } })),
+        ("chaos", json!({ "seed": 1, "rates": [{ "rate": 0.25, "effect": { "html": {} } }] })),
+        ("tls", json!({ "certificate": "expired", "connections": 0 })),
+        ("limits", json!({ "requestsPerSecond": 9, "redeemGivesUpAfterMs": 100 })),
+        ("world", json!({ "historyLagMs": 60_000 })),
+        ("clock", json!({ "set": "2030-01-01T00:00:00Z", "frozen": true })),
+        ("api-mapping", json!({ "statusField": "state" })),
+        ("webhook", json!({ "url": "http://127.0.0.1:9/hook" })),
+    ] {
+        send(&started, "POST", &format!("/_sandbox/{path}"), &body.to_string());
+    }
+    let (code, said) = at(&started, &["status"]);
+    let page = String::from_utf8(send(&started, "GET", "/", "")).unwrap();
+    let chips: Vec<(&str, &str)> = page
+        .split("<span><b>")
+        .skip(1)
+        .map(|chip| chip.split("</span>").next().unwrap().split_once("</b> ").unwrap())
+        .collect();
+    assert_eq!((code, chips.len(), said.lines().count()), (Some(0), 9, 9), "{said}{chips:?}");
+    for (line, (name, extent)) in said.lines().zip(chips) {
+        assert!(line.starts_with(&format!("{name}: {extent}")), "{line} is not {name} {extent}");
+    }
+    assert!(!said.contains('{') && !said.contains("closeAfterCommit"), "{said}");
+    let (_, json) = at(&started, &["status", "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["faults"][0]["effect"], json!({ "closeAfterCommit": {} }));
+    assert_eq!((&json["limits"]["requestsPerSecond"], &json["clock"]["frozen"]), (&json!(9), &json!(true)));
+    assert_eq!(json["active"].as_array().unwrap().len(), 9);
     drop(started.stdin.take());
     started.end();
 }
@@ -196,21 +277,32 @@ fn tail_prints_each_request_with_the_reason_of_its_rejection() {
     let mut tail = command();
     tail.args(["tail", "--at", started.field("http")]).stdout(Stdio::piped());
     let mut tail = tail.spawn().unwrap();
-    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let lines = BufReader::new(tail.stdout.take().unwrap()).lines();
     // Requests follow each other until the first one after the start of `tail` is printed.
-    let request = || {
+    let request = |path: &str| {
         let mut stream = std::net::TcpStream::connect(started.field("http").strip_prefix("http://").unwrap()).unwrap();
-        let line = "GET /api/v3/point-accounts?contactId=7 HTTP/1.1\r\nHost: localhost\r\napikey: wrong\r\nConnection: close\r\n\r\n";
+        let line = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\napikey: wrong\r\nConnection: close\r\n\r\n");
         stream.write_all(line.as_bytes()).unwrap();
         stream.read_to_end(&mut Vec::new()).unwrap();
     };
-    let printed = std::thread::spawn(move || lines.next().unwrap().unwrap());
-    while !printed.is_finished() {
-        request();
-    }
-    let line = printed.join().unwrap();
+    let (send, printed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || lines.map_while(Result::ok).all(|line| send.send(line).is_ok()));
+    let line = loop {
+        request("/api/v3/point-accounts?contactId=7");
+        if let Ok(line) = printed.try_recv() {
+            break line;
+        }
+    };
     assert!(line.contains(" GET /api/v3/point-accounts?contactId=*** 401 in "), "{line}");
     assert!(line.contains(", reason: "), "{line}");
+    request("/api/v3/point-shop-item?contactId=7");
+    request("/api/v3/point-shop-items/purchase");
+    let mut printed = printed.iter().skip_while(|line| line.contains("point-accounts"));
+    let line = printed.next().unwrap();
+    assert!(line.contains(" GET /api/v3/point-shop-item?contactId=*** 404 in "), "{line}");
+    assert!(line.ends_with("reason: no such route; did you mean /api/v3/point-shop-items?"), "{line}");
+    let line = printed.next().unwrap();
+    assert!(line.ends_with("reason: the route takes POST, not GET"), "{line}");
     tail.kill().unwrap();
     tail.wait().unwrap();
     drop(started.stdin.take());

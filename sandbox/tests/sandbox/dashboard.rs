@@ -20,10 +20,18 @@ fn the_dashboard_shows_the_store_and_loads_nothing_else() {
     let mut page = Connection::open(&sandbox);
     page.buy(ASTRID, Uuid::new_v4(), COFFEE);
     for (path, name, expected) in [
-        ("/", "requests", &["Astrid Lind", "purchase", "/v3/point-shop-items/purchase", "Nothing is active"][..]),
+        (
+            "/",
+            "requests",
+            &["Astrid Lind", "purchase", "POST /api/v3/point-shop-items/purchase", "Nothing is active"][..],
+        ),
         ("/_sandbox/dashboard/store", "store", &["Free coffee", "Completed", "1100", "Magda Magic"]),
         ("/_sandbox/dashboard/till", "till", &["Find a member", "Astrid Lind", "journal.db", "response-lost"]),
-        ("/_sandbox/dashboard/start", "start", &["baseUrl", "demo-key", "What next", "ca.pem"]),
+        (
+            "/_sandbox/dashboard/start",
+            "start",
+            &["baseUrl", "demo-key", "What next", "ca.pem", "--ca-out ca.pem", "removed when the sandbox ends"],
+        ),
     ] {
         let response = page.get(path);
         assert_eq!(response.status, 200, "{path}");
@@ -111,6 +119,7 @@ fn every_form_works_without_the_script() {
     assert!(page.get("/_sandbox/dashboard/store").body.contains("No till was judged yet"));
     post(&mut page, "undo-reset", "");
     assert_eq!(sandbox.balance(ASTRID), Some(1100));
+    assert!(page.get("/_sandbox/dashboard/store").body.contains("completed-is-deducted: 1000"));
     assert_eq!(sandbox.requests().len(), 1);
     assert!(!sandbox.undo_reset());
 }
@@ -148,4 +157,97 @@ fn each_store_has_a_dashboard_with_its_key_escaped() {
         assert!(body.contains("<code>&quot;&gt;&lt;script&gt;&amp;'</code>") && !body.contains(key), "{body}");
     }
     assert_eq!(page.get("/?store=unknown").status, 404);
+}
+
+#[test]
+fn each_form_returns_its_changes_to_the_script() {
+    let sandbox = Sandbox::builder().start();
+    let mut page = Connection::open(&sandbox);
+    let mut sent = |action: &str, form: &str| {
+        let path = format!("/_sandbox/dashboard/{action}");
+        let headers = "Content-Type: application/x-www-form-urlencoded\r\nAccept: text/plain\r\n";
+        page.send(&with_headers("POST", &path, headers, form));
+        let response = page.response().unwrap();
+        (response.status, response.body)
+    };
+    for (action, form, expected) in [
+        ("arm", "fault=slow&operation=purchase&times=1", "slow: next purchase request (fault 1)"),
+        ("arm", "fault=slow&operation=any&times=0", "slow: every request (fault 2)"),
+        ("clear", "id=1", "off: slow (fault 1)"),
+        ("clear", "", "off: slow (fault 2)"),
+        ("clear", "", "nothing has changed"),
+        ("certificate", "certificate=certificate-expired", "certificate-expired: next connection"),
+        ("clear-certificates", "", "off: certificate-expired next connection"),
+        ("world", "name=late-history", "world: late-history"),
+        ("world", "name=paged-history", "world: paged-history, in place of late-history"),
+        ("limit", "rate=1/s", "limit: 1/s"),
+        ("reset", "", "off: limit 1/s. off: world paged-history"),
+        ("judge", "journal=[]", ""),
+    ] {
+        assert_eq!(sent(action, form), (200, expected.to_owned()), "{action} {form}");
+    }
+}
+
+#[test]
+fn chaos_says_which_part_of_which_requests_fails() {
+    let sandbox = Sandbox::builder().start();
+    let mut page = Connection::open(&sandbox);
+    let rates = json!([
+        { "rate": 0.05, "operation": "purchase", "effect": { "resetAfterCommit": {} } },
+        { "rate": 0.005, "effect": { "delay": { "ms": 1 } } },
+    ]);
+    page.post("/_sandbox/chaos", &json!({ "seed": 1, "rates": rates }));
+    page.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    let shown = "<b>chaos</b> 5 % of the purchase requests get response-reset, 0.5 % of all requests get delay; 0 of 1 requests hit so far";
+    let body = page.get("/").body;
+    assert!(body.contains(shown), "{body}");
+}
+
+#[test]
+fn a_request_of_no_route_has_the_reason_and_its_whole_path() {
+    let sandbox = Sandbox::builder().start();
+    let mut page = Connection::open(&sandbox);
+    for (method, path, reason) in [
+        ("GET", "/api/v3/point-shop-item?contactId=1", "no such route; did you mean /api/v3/point-shop-items?"),
+        ("GET", "/v3/point-accounts", "no such route; did you mean /api/v3/point-accounts?"),
+        ("GET", "/api/api/v3/contacts/id", "no such route; did you mean /api/v3/contacts/id?"),
+        ("GET", "/api/v3/promotion-assignment", "no such route; did you mean /api/v3/promotion-assignments?"),
+        (
+            "POST",
+            "/api/v3/promotion-assignments/c0000000-0000-4000-8000-000000000001/redem",
+            "no such route; did you mean /api/v3/promotion-assignments/{assignmentId}/redeem?",
+        ),
+        ("POST", "/api/v3/point-account", "no such route; did you mean GET /api/v3/point-accounts?"),
+        ("GET", "/shop", "no such route; /_sandbox/openapi.json has the routes"),
+        ("GET", "/api/v3/point-shop-items/purchase", "the route takes POST, not GET"),
+    ] {
+        page.send(&with_headers(method, path, "apikey: demo-key\r\n", ""));
+        // Engage's own body is empty.
+        let response = page.response().unwrap();
+        assert_eq!((response.status / 100, response.body), (4, String::new()), "{method} {path}");
+        let seen = sandbox.requests().pop().unwrap();
+        assert_eq!(seen.reason.as_deref(), Some(reason), "{method} {path}");
+        // The suggested route exists.
+        if let Some((_, meant)) = reason.trim_end_matches('?').split_once("did you mean ") {
+            let (method, meant) = meant.split_once(' ').unwrap_or((method, meant));
+            page.send(&with_headers(method, &meant.replace("{assignmentId}", "1"), "", ""));
+            page.response().unwrap();
+            assert!(sandbox.requests().pop().unwrap().operation.is_some(), "{method} {meant}");
+        }
+        let list = page.get("/").body;
+        let path = path.split('?').next().unwrap();
+        assert!(list.contains(&format!(">{method} {path}</code>")) && list.contains(reason), "{method} {path}: {list}");
+    }
+    page.post("/_sandbox/faults", &json!({ "match": { "operation": "any" }, "effect": { "html": {} } }));
+    page.get("/api/v3/nothing");
+    assert_eq!(sandbox.requests().pop().unwrap().reason, None);
+}
+
+#[test]
+fn the_start_says_how_the_root_certificate_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::builder().ca_out(&folder.path().join("my-ca.pem")).start();
+    let body = Connection::open(&sandbox).get("/_sandbox/dashboard/start").body;
+    assert!(body.contains("my-ca.pem") && !body.contains("removed when the sandbox ends"), "{body}");
+    assert!(body.contains(&format!("curl -o ca.pem {}/_sandbox/dashboard/ca.pem", sandbox.http_url())), "{body}");
 }

@@ -65,11 +65,13 @@ fn a_kill_command_that_kills_nothing_is_void() {
 
 #[test]
 fn a_till_that_ends_at_its_start_is_reported() {
-    let (code, said) =
-        certify(&["--only", "sale", "--start", "sh -c 'exit 1' {port}", "--sell", "http://127.0.0.1:{port}"]);
-    assert!(code == 1 && said.contains("the till reports exit code 1; nothing failed"), "{said}");
-    let (code, said) = certify(&["--only", "sale", "--start", "sh -c 'exit 1'", "--sell", "-"]);
-    assert!(code == 1 && said.contains("the till reports exit code 1; nothing failed"), "{said}");
+    let ended = "the till's command ended with exit code 1 and has sent no request to Engage";
+    for (start, sell) in
+        [("sh -c 'echo usage; exit 1' {port}", "http://127.0.0.1:{port}"), ("sh -c 'echo usage; exit 1'", "-")]
+    {
+        let (code, said) = certify(&["--start", start, "--sell", sell]);
+        assert!(code == 2 && said.contains(ended) && said.ends_with("Its output:\nusage\n"), "{said}");
+    }
 }
 
 /// A person at a real till.

@@ -140,3 +140,27 @@ fn a_webhook_stays_on_this_computer() {
         assert_eq!((response.status, &response.json()["field"]), (400, &json!(field)), "{response:?}");
     }
 }
+
+#[test]
+fn an_undone_reset_brings_the_webhook_back() {
+    let sandbox = Sandbox::builder().start();
+    let (url, received) = listener(0);
+    let mut till = Connection::open(&sandbox);
+    till.post("/_sandbox/webhook", &json!({ "url": url }));
+    till.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    assert_eq!(balances(&received, 1), [1100.0]);
+    assert_eq!(till.post("/_sandbox/reset", &json!({})).status, 204);
+    assert_eq!(till.get("/_sandbox/webhook").json(), Value::Null);
+    till.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    assert_eq!(till.post("/_sandbox/undo-reset", &json!({})).status, 204);
+    let set = till.get("/_sandbox/webhook").json();
+    assert_eq!((&set["url"], &set["delivered"]), (&json!(url), &json!(1)));
+    till.buy(ASTRID, Uuid::new_v4(), COFFEE);
+    // Nothing of the time between was delivered.
+    assert_eq!(balances(&received, 1), [1000.0]);
+    // A second reset lets the first webhook go.
+    sandbox.reset();
+    sandbox.reset();
+    assert!(sandbox.undo_reset());
+    assert_eq!(till.get("/_sandbox/webhook").json(), Value::Null);
+}
