@@ -14,6 +14,8 @@ pub(crate) enum ErrorBody {
         /// Engage's documented codes in it, in the order of [`KNOWN`]; else any code in a usual
         /// field.
         codes: Vec<String>,
+        /// The body says one documented code and nothing against it: see [`is_clear`].
+        is_clear: bool,
     },
     Empty,
     Html,
@@ -27,7 +29,8 @@ impl ErrorBody {
             return ErrorBody::Empty;
         }
         if let Ok(value) = serde_json::from_slice::<Value>(body) {
-            return ErrorBody::Json { codes: codes(&value, &String::from_utf8_lossy(body)) };
+            let codes = codes(&value, &String::from_utf8_lossy(body));
+            return ErrorBody::Json { is_clear: is_clear(&value, &codes), codes };
         }
         let html = body.first() == Some(&b'<')
             || response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
@@ -37,7 +40,7 @@ impl ErrorBody {
     /// Returns the code that decides.
     pub fn engage_code(&self) -> Option<&str> {
         match self {
-            ErrorBody::Json { codes } => codes.first().map(String::as_str),
+            ErrorBody::Json { codes, .. } => codes.first().map(String::as_str),
             _ => None,
         }
     }
@@ -72,6 +75,28 @@ fn codes(value: &Value, body: &str) -> Vec<String> {
     match known.is_empty() {
         true => usual_code(value, 3).filter(|code| is_code(code)).map(str::to_owned).into_iter().collect(),
         false => known,
+    }
+}
+
+/// Whether a body says its code as Engage does: the only documented one in it, as the whole of a
+/// text. A sentence that names a code, or a list of possible ones, does not, nor a body that names
+/// a completed purchase too.
+fn is_clear(value: &Value, codes: &[String]) -> bool {
+    let [code] = codes else { return false };
+    let (mut is_said, mut is_contradicted) = (false, false);
+    visit_values(value, &mut |text| {
+        is_said |= text.eq_ignore_ascii_case(code);
+        is_contradicted |= text.eq_ignore_ascii_case("completed");
+    });
+    is_said && !is_contradicted
+}
+
+fn visit_values(value: &Value, visit: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => visit(text),
+        Value::Array(values) => values.iter().for_each(|value| visit_values(value, visit)),
+        Value::Object(map) => map.values().for_each(|value| visit_values(value, visit)),
+        _ => {}
     }
 }
 
@@ -148,6 +173,12 @@ pub(crate) fn is_documented(code: &str) -> bool {
     KNOWN.iter().any(|(name, _)| *name == code)
 }
 
+/// Whether a code of Engage means that there is no such contact.
+pub(crate) fn says_no_contact(code: &str) -> bool {
+    let known = KNOWN.iter().find(|(name, _)| *name == code);
+    matches!(known, Some((_, Code::InvalidContact | Code::ContactNotFound)))
+}
+
 fn known(body: &ErrorBody) -> Option<Code> {
     let code = body.engage_code()?;
     KNOWN.iter().find(|(name, _)| *name == code).map(|(_, code)| *code)
@@ -168,13 +199,16 @@ pub(crate) fn redeem(response: &Response) -> AttemptResult {
 fn attempt(response: &Response, rejections: &[Code], absent: Code, impossible: Code) -> AttemptResult {
     let body = ErrorBody::of(response);
     let reason = |code| Reason { code, detail: detail(response, &body), cause: cause(response, &body) };
+    let is_clear = matches!(body, ErrorBody::Json { is_clear: true, .. });
+    // A 5xx is not a decision about the purchase, and neither is a 429.
+    let is_of_caller = matches!(response.status, 200..=428 | 430..=499);
     match known(&body) {
         Some(code @ Code::PendingProcessing) => return AttemptResult::Processing(reason(code)),
         Some(code @ Code::PendingAssignmentError) => return AttemptResult::Over(reason(code)),
         Some(Code::AlreadyRedeemed) if rejections == REDEEM_REJECTIONS => {
             return AttemptResult::AlreadyRedeemed(reason(Code::AlreadyRedeemed));
         }
-        Some(code) if rejections.contains(&code) => {
+        Some(code) if rejections.contains(&code) && is_clear && is_of_caller => {
             return AttemptResult::Rejected { reason: reason(code), documented: true };
         }
         _ => {}
@@ -187,7 +221,7 @@ fn attempt(response: &Response, rejections: &[Code], absent: Code, impossible: C
         _ if !body.may_be_engage() => AttemptResult::InDoubt(reason(Code::PendingInvalidResponse)),
         401 => rejected(Code::Unauthorized),
         403 => rejected(Code::Forbidden),
-        400 | 404 if other.is_some() => rejected(other.unwrap_or(Code::Declined)),
+        200..=499 if let Some(code) = other => rejected(code),
         400 if body.engage_code().is_none() => rejected(Code::InvalidRequest),
         404 if body.engage_code().is_none() => rejected(absent),
         422 => rejected(impossible),
@@ -344,6 +378,35 @@ mod tests {
     }
 
     #[test]
+    fn decline_that_is_not_clear_needs_a_query() {
+        let code = "PointShopItemPurchaseFailed";
+        let is_documented = |status, text: &str| match purchase(&json(status, text)) {
+            AttemptResult::Rejected { documented, .. } => Some(documented),
+            _ => None,
+        };
+        for text in [
+            format!(r#"{{"errorCode":"{code}"}}"#),
+            format!(r#"{{"errors":{{"item":["{}"]}}}}"#, code.to_lowercase()),
+            format!(r#""{code}""#),
+        ] {
+            assert_eq!(is_documented(409, &text), Some(true), "{text}");
+            assert_eq!(is_documented(200, &text), Some(true), "{text}");
+            for status in [429, 500, 502, 999] {
+                assert_eq!(is_documented(status, &text), None, "{status} {text}");
+            }
+        }
+        for text in [
+            format!(r#"{{"message":"This is no {code}."}}"#),
+            format!(r#"{{"{code}":false}}"#),
+            format!(r#"{{"possibleErrorCodes":["{code}","PromotionAssignmentPromotionExpired"]}}"#),
+            format!(r#"{{"errorCode":"{code}","purchase":{{"status":"Completed"}}}}"#),
+        ] {
+            assert_eq!(is_documented(409, &text), Some(false), "{text}");
+            assert_eq!(is_documented(500, &text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn pending_code_in_every_shape_is_pending() {
         for code in ["PointShopItemPurchaseProcessingTimedOut", "PromotionAssignmentError"] {
             let lower = code.to_lowercase();
@@ -490,6 +553,7 @@ mod tests {
         assert_eq!(found(&format!(r#"{{"code":"{longest}"}}"#)), Some(longest));
         assert_eq!(found(&format!(r#"{{"code":"{longer}"}}"#)), None);
         assert_eq!(found(r#"{"code":""}"#), None);
+        assert!(says_no_contact("InvalidContact") && says_no_contact("ContactNotFound") && !says_no_contact("Other"));
         assert!(is_documented("MultipleMatches") && !is_documented("multipleMatches") && !is_documented("Other"));
     }
 

@@ -14,6 +14,7 @@ mod server_clock;
 mod shape;
 
 pub(crate) use contacts::ContactKey;
+pub(crate) use error_response::says_no_contact;
 pub(crate) use purchases::History;
 pub(crate) use rewards::Receipt;
 
@@ -124,7 +125,8 @@ impl Engage {
     /// content type.
     fn may_be_own_404(&self, response: &Response) -> bool {
         let body = ErrorBody::of(response);
-        if matches!(&body, ErrorBody::Json { codes } if codes.iter().any(|code| error_response::is_documented(code))) {
+        if matches!(&body, ErrorBody::Json { codes, .. } if codes.iter().any(|code| error_response::is_documented(code)))
+        {
             self.note_own_history();
         }
         let json = response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
@@ -162,7 +164,7 @@ impl Engage {
         let response = result?;
         call.note_request_ids(&response.request_ids);
         self.stats.response(response.status, rt::wall_now());
-        if let Some(date) = &response.date {
+        if let Some(date) = response.date.as_deref().filter(|_| is_engages(&response)) {
             self.clock.learn(date, began);
         }
         if let Some(observer) = &*lock(&self.observer) {
@@ -186,6 +188,17 @@ impl Engage {
     /// Makes a connection in the background for the first call. No request is made.
     pub fn preconnect(&self, cancellation: &Arc<Cancellation>) {
         self.transport.preconnect(cancellation);
+    }
+}
+
+/// Whether a response is surely Engage's: a success in JSON, or an error with a documented code. A
+/// relay and a web filter have other clocks.
+fn is_engages(response: &Response) -> bool {
+    match response.status {
+        200..=299 => {
+            matches!(error_response::without_bom(&response.body).trim_ascii_start().first(), Some(b'[' | b'{' | b'"'))
+        }
+        _ => ErrorBody::of(response).engage_code().is_some_and(error_response::is_documented),
     }
 }
 
@@ -227,6 +240,21 @@ fn push_query(path: &mut String, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_engages_own_response_shows_its_clock() {
+        let of = |status, body| is_engages(&purchases::tests::response(status, body));
+        for (status, body) in
+            [(200, " [1]"), (201, "{}"), (200, "\u{feff}\"x\""), (404, r#"{"errorCode":"InvalidContact"}"#)]
+        {
+            assert!(of(status, body), "{status} {body}");
+        }
+        let filters =
+            [(200, "<html>"), (200, ""), (204, ""), (403, "{}"), (429, "slow down"), (502, r#"{"code":"Bad"}"#)];
+        for (status, body) in filters {
+            assert!(!of(status, body), "{status} {body}");
+        }
+    }
 
     #[test]
     fn every_byte_of_a_value_arrives() {

@@ -107,7 +107,9 @@ impl Engage {
         let is = |names: &[String]| names.iter().any(|name| status.eq_ignore_ascii_case(name));
         match () {
             () if is(&mapping.completed) => Row::Completed,
-            () if is(&mapping.failed) => Row::Failed,
+            // The first of the fields names the purchase; a later one may be the row's own id.
+            () if is(&mapping.failed) && ids.first().is_none_or(|id| *id == purchase.id.uuid()) => Row::Failed,
+            () if is(&mapping.failed) => Row::Unclear("the purchase has another purchase id too".into()),
             () if is(&mapping.processing) => Row::Processing,
             () => Row::Unclear(match status.bytes().all(|byte| byte.is_ascii_alphanumeric()) && status.len() <= 40 {
                 true => format!("the status {status} is not known"),

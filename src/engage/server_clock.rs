@@ -6,14 +6,15 @@ use crate::rt::{self, Instant, Mutex};
 use crate::transport::http_date;
 use std::borrow::Cow;
 use std::time::Duration;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, Time};
 
 /// Reads a time as Engage writes it, with `Z` or an offset. None without either: such a time could
-/// mean any of 26 hours.
+/// mean any of 26 hours. None at midnight sharp: it is a date without a time.
 pub(super) fn of_engage(text: &str) -> Option<Millis> {
     let text = with_colon(text);
-    OffsetDateTime::parse(&text, &Rfc3339).ok().and_then(since_1970)
+    let time = OffsetDateTime::parse(&text, &Rfc3339).ok()?;
+    if time.time() == Time::MIDNIGHT { None } else { since_1970(time) }
 }
 
 /// Adds the colon to an offset that has none: `+0200`.

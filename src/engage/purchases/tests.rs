@@ -103,6 +103,16 @@ fn purchase_that_contradicts_itself_proves_nothing() {
     let two_ids = row(&format!(r#""pointShopItemPurchaseId":"{OTHER}",{id},"status":"Failed""#));
     let found = engage.purchase_in(&ours(), &rows(&[two_ids], 0, true));
     assert!(matches!(found, QueryResult::Unreadable(_)), "{found:?}");
+    // The preferred field names another purchase. Completed, it may be either.
+    let of = |status: &str| row(&format!(r#""pointShopItemPurchaseId":"{OTHER}","id":"{ID}","status":"{status}""#));
+    let result = engage.purchase_result(&ours(), &response(200, &of("Failed")));
+    assert!(matches!(result, AttemptResult::InDoubt(_)), "{result:?}");
+    let found = engage.purchase_in(&ours(), &rows(&[of("Failed")], 0, true));
+    assert!(matches!(found, QueryResult::Processing(_)), "{found:?}");
+    assert!(matches!(
+        engage.purchase_result(&ours(), &response(200, &of("Completed"))),
+        AttemptResult::Completed { .. }
+    ));
     // Twice the same is no contradiction.
     let same = row(&format!(r#"{id},"status":"Completed","Status":"Completed""#));
     assert!(matches!(engage.purchase_result(&ours(), &response(200, &same)), AttemptResult::Completed { .. }));
