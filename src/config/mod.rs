@@ -15,7 +15,7 @@ use crate::core::error::{Error, Result};
 use crate::core::retry::RetryRules;
 use crate::secret::Secret;
 use crate::texts::Language;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The configuration that `eps_client_open` gets. Only [`Config::parse`] makes one.
@@ -136,6 +136,7 @@ impl Config {
         let echoes = base_url == ECHO;
         let base_url = if echoes { "http://localhost" } else { &base_url };
         let base_url = BaseUrl::parse(base_url).map_err(|says| fields.error("baseUrl", says))?;
+        let reference_window_ms = fields.integer("referenceWindowMs", 12 * HOUR_MS, 0..=365 * DAY_MS)?;
         let config = Config {
             tenant: tenant(&mut fields, &base_url)?,
             base_url,
@@ -170,13 +171,17 @@ impl Config {
                 resend_limit_ms: fields.integer("resendLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
             },
             history_lag_ms: fields.integer("historyLagMs", 10 * MINUTE_MS, 0..=DAY_MS)?,
-            reference_window_ms: fields.integer("referenceWindowMs", 12 * HOUR_MS, 0..=365 * DAY_MS)?,
+            reference_window_ms,
             tenant_ids: fields.choice("idScope", &[("journal", false), ("tenant", true)])?,
-            retention: Duration::from_millis(fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS),
+            // A reference means its purchase only as long as the record is there.
+            retention: Duration::from_millis(
+                reference_window_ms.max(fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS),
+            ),
             language: fields.choice("language", &Language::ALL)?,
             log_file: log_file(&mut fields)?,
             api_mapping: ApiMapping::parse(fields.object("apiMapping", "config_json: apiMapping")?)?,
         };
+        check_places(&fields, &config)?;
         // A till's own configuration has one of them, so that no till can run so.
         if echoes && (config.api_key.is_some() || config.journal != JournalPlace::None) {
             return Err(
@@ -238,6 +243,27 @@ fn log_file(fields: &mut Fields) -> Result<Option<LogFile>> {
     let bytes = fields.integer("logFileBytes", 5 << 20, 64 << 10..=1 << 30)?;
     let files = fields.integer("logFiles", 5, 1..=100)?;
     Ok(path.map(|path| LogFile { path, level, bytes, files }))
+}
+
+/// Checks that the journal, the seal and the log take no file of each other.
+fn check_places(fields: &Fields, config: &Config) -> Result<()> {
+    let JournalPlace::File(journal) = &config.journal else { return Ok(()) };
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let is_journals =
+        |path: &str| path.strip_prefix(&text(journal)).is_some_and(|end| end.is_empty() || end.starts_with('-'));
+    let default_seal = text(journal) + "-seal";
+    let seal = config.seal_path.as_deref().map_or(default_seal.clone(), text);
+    if seal != default_seal && is_journals(&seal) {
+        return Err(fields.error("sealPath", "is the journal or the name of a file beside it; give another name"));
+    }
+    let Some(log) = &config.log_file else { return Ok(()) };
+    let log_path = text(&log.path);
+    let older = (1..log.files).map(|number| format!("{log_path}.{number}"));
+    let mut files = [log_path.clone(), format!("{log_path}-lock")].into_iter().chain(older);
+    if files.any(|file| is_journals(&file) || file == seal) {
+        return Err(fields.error("logFile", "or a file of its rotation is the journal, its seal or a file beside them"));
+    }
+    Ok(())
 }
 
 /// Returns an absolute path. A relative one would mean another file after the POS changes its
@@ -310,6 +336,10 @@ mod tests {
         error.message().to_owned()
     }
 
+    fn on_disk(extra: &str) -> String {
+        with(&format!(r#","journalPath":"/d/j"{extra}"#))
+    }
+
     fn with(extra: &str) -> String {
         format!(r#"{{"baseUrl":"https://acme.voyado.com","apiKey":"hush-hush","userAgent":"AcmePOS/1.5"{extra}}}"#)
     }
@@ -325,6 +355,8 @@ mod tests {
         assert_eq!((config.retry.startup_jitter_ms, config.retry.resend_limit_ms), (300_000, 86_400_000));
         assert_eq!((config.history_lag_ms, config.reference_window_ms), (600_000, 43_200_000));
         assert_eq!(config.retention, Duration::from_secs(90 * 86_400));
+        let longer = Config::parse(&with(r#","retentionDays":1,"referenceWindowMs":172800000"#)).unwrap();
+        assert_eq!(longer.retention, Duration::from_secs(2 * 86_400), "a reference is kept for its window");
         assert_eq!((config.journal_role, config.journal_recovery), (JournalRole::Live, JournalRecovery::Reject));
         assert_eq!((config.system_trust, config.preconnect, config.tenant_ids), (true, true, false));
         assert_eq!(config.tenant, "https://acme.voyado.com");
@@ -432,6 +464,12 @@ mod tests {
             (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
             (with(r#","preconnect":"yes""#), &["preconnect", "true or false"]),
             (with(r#","journalPath":"points.db""#), &["journalPath", "working directory", "/points.db\""]),
+            (on_disk(r#","sealPath":"/d/j""#), &["sealPath", "beside it"]),
+            (on_disk(r#","sealPath":"/d/j-journal""#), &["sealPath", "beside it"]),
+            (on_disk(r#","logFile":"/d/j-wal""#), &["logFile", "the journal"]),
+            (on_disk(r#","logFile":"/d/j-seal""#), &["logFile", "the journal"]),
+            (on_disk(r#","logFile":"/d/s","sealPath":"/d/s.4""#), &["logFile", "its seal"]),
+            (with(r#","journalPath":"/d/p.1","logFile":"/d/p""#), &["logFile", "the journal"]),
             (with(r#","logFile":"till.log""#), &["logFile", "working directory"]),
             (with(r#","logLevel":"all""#), &["logLevel", "debug"]),
             (with(r#","logFiles":0"#), &["logFiles", "from 1"]),

@@ -135,12 +135,15 @@ pub(super) fn make(files: &Files, path: &Path, begin: impl Fn(&Connection) -> Re
     made
 }
 
+/// The ends of the names of files beside a journal.
+const BESIDE: [&str; 7] = ["-wal", "-shm", "-journal", "-seal", "-part", "-restoring", "-restored"];
+
 /// Rejects a path that SQLite or this library would take for a file beside a journal.
 fn check_name(path: &Path) -> Result<()> {
     let says = match path.to_str() {
         None => return Err(Error::new(Code::BadUtf8, "path is not valid UTF-8")),
         Some(_) if !path.is_absolute() => "must be absolute",
-        Some(name) if ["-wal", "-shm", "-journal", "-seal", "-part"].iter().any(|end| name.ends_with(end)) => {
+        Some(name) if BESIDE.iter().any(|end| name.ends_with(end)) || name.contains("-damaged-") => {
             "is the name of a file beside a journal; end it with .db"
         }
         Some(_) => return Ok(()),
@@ -243,9 +246,18 @@ mod tests {
         let journal = open(&path, "").unwrap();
         std::fs::write(folder.path().join("stray.db-journal"), "x").unwrap();
         let before = std::fs::read_dir(folder.path()).unwrap().count();
-        for name in
-            ["points.db", "points.db-journal", "points.db-wal", "points.db-seal", "copy-part", "stray.db", "no/c"]
-        {
+        for name in [
+            "points.db",
+            "points.db-journal",
+            "points.db-wal",
+            "points.db-seal",
+            "points.db-restored",
+            "points.db-restoring",
+            "points.db-damaged-20260101T000000Z",
+            "copy-part",
+            "stray.db",
+            "no/c",
+        ] {
             let error = journal.backup(&folder.path().join(name)).unwrap_err();
             assert_eq!(error.code(), Code::JournalCannotOpen, "{name}: {error:?}");
         }

@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_native_certs::CertificateResult;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -326,7 +327,7 @@ fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<()> {
 /// Reads the certificates of a PEM file that the configuration's `key` names.
 fn certificates(key: &str, file: &Path, code: Code) -> Result<Vec<CertificateDer<'static>>> {
     let failed = |says: &str| Error::new(code, format!("{key} {}: {says}", file.display()));
-    let pem = std::fs::read(file).map_err(|error| failed("cannot be read").with_cause(chain(&error)))?;
+    let pem = read_pem(file).map_err(|error| failed("cannot be read").with_cause(chain(&error)))?;
     let certificates = CertificateDer::pem_slice_iter(without_bom(&pem))
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|error| failed("cannot be read as PEM").with_cause(chain(&error)))?;
@@ -334,6 +335,20 @@ fn certificates(key: &str, file: &Path, code: Code) -> Result<Vec<CertificateDer
         true => Err(failed("holds no certificate (-----BEGIN CERTIFICATE-----)")),
         false => Ok(certificates),
     }
+}
+
+/// No PEM file is larger. The bundle of a whole system has 0.3 MB.
+const LONGEST_PEM: u64 = 16 << 20;
+
+/// Reads a file of a configuration. A pipe or a device could block, or never end.
+fn read_pem(file: &Path) -> io::Result<Vec<u8>> {
+    let about = std::fs::metadata(file)?;
+    if !about.is_file() || about.len() > LONGEST_PEM {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file, or larger than 16 MB"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?.take(LONGEST_PEM).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Returns the text without a byte order mark, which editors on Windows write.
@@ -347,7 +362,7 @@ fn identity(certificate_file: &Path, key_file: &Path) -> Result<CertifiedKey> {
         Error::new(Code::BadConfig, format!("config_json: {key} {}: {says}", file.display()))
     };
     let chain_of = certificates("config_json: clientCertFile", certificate_file, Code::BadConfig)?;
-    let pem = std::fs::read(key_file)
+    let pem = read_pem(key_file)
         .map_err(|error| failed("clientKeyFile", key_file, "cannot be read").with_cause(chain(&error)))?;
     let der = private_key(&pem.into()).map_err(|says| failed("clientKeyFile", key_file, says))?;
     let key = PrivateKeyDer::try_from(&*der)
@@ -482,5 +497,12 @@ mod tests {
         for none in ["", "no certificate", &bundle.replace('\n', "\r\n")] {
             assert_eq!(plain_certificates(none.as_bytes()), Some(Vec::new()), "{none}");
         }
+    }
+
+    #[test]
+    fn device_is_no_certificate_file() {
+        let device = if cfg!(windows) { "NUL" } else { "/dev/zero" };
+        assert!(read_pem(Path::new(device)).is_err());
+        assert!(read_pem(&std::env::temp_dir()).is_err());
     }
 }
