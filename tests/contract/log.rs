@@ -21,7 +21,7 @@ fn lines(client: &Client, level: Level) -> Receiver<(Level, Value)> {
 fn until(lines: &Receiver<(Level, Value)>, event: &str, id: OperationId) -> (Level, Value) {
     loop {
         let (level, line) =
-            lines.recv_timeout(Duration::from_secs(10)).unwrap_or_else(|_| panic!("no line of {event}"));
+            lines.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("no line of {event}"));
         if line["event"] == event && line["operationId"] == id.to_string() {
             return (level, line);
         }
@@ -79,7 +79,7 @@ fn same_reason_of_a_pending_operation_is_logged_once() {
     resolved(&client, id);
     let mut reasons = Vec::new();
     loop {
-        let (_, line) = lines.recv_timeout(Duration::from_secs(10)).unwrap();
+        let (_, line) = lines.recv_timeout(Duration::from_secs(60)).unwrap();
         match line["event"].as_str().unwrap() {
             "operation.pending" => reasons.push(line["code"].clone()),
             "operation.resolved" => break,
