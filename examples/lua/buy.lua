@@ -49,18 +49,25 @@ local function value(json, pointer)
   return code == OK and text or nil
 end
 
+-- Ends the program with the message of a problem.
+local function expect_ok(code, result)
+  if code == OK then return end
+  io.stderr:write(value(result, "/message") or "the library has no message", "\n")
+  os.exit(1)
+end
+
 local out, client = ffi.new("eps_buffer"), ffi.new("eps_client *[1]")
 local config = '{"userAgent": "ExampleTill/1.0", "baseUrl": ' .. quoted(url) .. ', "caFile": ' .. quoted(ca)
   .. ', "apiKey": ' .. quoted(key) .. ', "journalPath": ' .. quoted(journal) .. "}"
 local code = eps.eps_client_open(ABI, config, client, out)
 local result = taken(out)
-if code ~= OK then error(value(result, "/message")) end
+expect_ok(code, result)
 -- The garbage collector closes a client that is forgotten.
 local shop = ffi.gc(client[0], eps.eps_client_close)
 
 code = eps.eps_find_contact(shop, "email", "astrid@example.com", nil, out)
 result = taken(out)
-if code ~= OK then error(value(result, "/message")) end
+expect_ok(code, result)
 local contact = value(result, "")
 
 code = eps.eps_purchase(shop, contact, "b0000000-0000-4000-8000-000000000001",
@@ -70,7 +77,7 @@ local outcome = eps.eps_outcome(code)
 if outcome == COMPLETED then
   code = eps.eps_acknowledge(shop, value(result, "/operationId"), out)
   result = taken(out)
-  if code ~= OK then error(value(result, "/message")) end
+  expect_ok(code, result)
   print("bought")
 elseif outcome == PENDING then
   print("pending: let the sale go on")

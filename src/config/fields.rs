@@ -170,8 +170,26 @@ impl Fields {
             0 => "no key is allowed here".to_owned(),
             _ => format!("allowed: {}", self.known.join(", ")),
         };
-        Err(Error::new(self.code, format!("{}: unknown key {}; {allowed}", self.what, shown(unknown))))
+        let meant = self.known.iter().map(|known| (differences(shown(unknown), known), *known)).min();
+        let meant = meant.filter(|(count, known)| *count <= 2 && 2 * count < known.len());
+        let hint = meant.map_or_else(String::new, |(_, known)| format!("did you mean {known}? "));
+        Err(Error::new(self.code, format!("{}: unknown key {}; {hint}{allowed}", self.what, shown(unknown))))
     }
+}
+
+/// Returns how many letters must be added, removed or replaced to make one key of another, apart
+/// from case and underscores.
+fn differences(one: &str, other: &str) -> usize {
+    let [one, other] = [one, other].map(|key| key.replace('_', "").to_ascii_lowercase());
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.bytes().enumerate() {
+        let (mut left, mut above_left) = (at + 1, at);
+        for (cell, known) in std::iter::zip(row.iter_mut().skip(1), other.bytes()) {
+            left = (above_left + usize::from(letter != known)).min(left + 1).min(*cell + 1);
+            above_left = std::mem::replace(cell, left);
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 /// The values that were not read yet.
@@ -334,6 +352,34 @@ mod tests {
         let mut known = fields(r#"{"a":1,"b":2}"#);
         assert_eq!(known.integer("a", 0, 0..=9).unwrap(), 1);
         assert!(message(known.finish()).ends_with("unknown key b; allowed: a"));
+    }
+
+    #[test]
+    fn misspelt_key_is_named_with_the_one_that_is_meant() {
+        let unknown = |key: &str| {
+            let mut read = fields(&format!("{{\"{key}\":1}}"));
+            for known in ["apiKey", "waitMs", "requestTimeoutMs", "logFile", "logFiles", "by"] {
+                let _ = read.take(known);
+            }
+            message(read.finish())
+        };
+        for (key, meant) in [
+            ("waitMS", "waitMs"),
+            ("api_key", "apiKey"),
+            ("API_KEY", "apiKey"),
+            ("requestTimeout", "requestTimeoutMs"),
+            ("reqestTimoutMs", "requestTimeoutMs"),
+            ("logfiles", "logFiles"),
+            ("logFle", "logFile"),
+            ("wiatMs", "waitMs"),
+            ("BY", "by"),
+        ] {
+            let says = unknown(key);
+            assert!(says.contains(&format!("unknown key {key}; did you mean {meant}? allowed: apiKey, ")), "{says}");
+        }
+        for key in ["timeout", "me", "apis", "aaiKyeyy", "logs"] {
+            assert!(!unknown(key).contains("mean"), "{key}: {}", unknown(key));
+        }
     }
 
     #[test]

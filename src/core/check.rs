@@ -113,6 +113,8 @@ pub(crate) struct Operations {
     pub unacknowledged: usize,
     /// When the outcome of the oldest of them became known.
     pub oldest_unacknowledged: Option<Millis>,
+    /// Those of which Engage has said that it knows no such contact.
+    pub without_contact: usize,
     /// Pending ones of another tenant.
     pub foreign: usize,
     /// The points of the pending purchases, as far as they are known.
@@ -122,8 +124,9 @@ pub(crate) struct Operations {
 }
 
 impl Operations {
-    /// Counts what is pending or not acknowledged. `tenant`: the client's.
-    pub fn of(intents: &[Intent], tenant: &str) -> Self {
+    /// Counts what is pending or not acknowledged. `tenant`: the client's. `says_no_contact`:
+    /// whether a code of Engage means that there is no such contact.
+    pub fn of(intents: &[Intent], tenant: &str, says_no_contact: fn(&str) -> bool) -> Self {
         let mut counts = Self::default();
         let older = |known: Option<Millis>, at: Millis| Some(known.map_or(at, |known| known.min(at)));
         for intent in intents.iter().filter(|intent| !intent.is_acknowledged()) {
@@ -143,6 +146,7 @@ impl Operations {
                     None => counts.without_points += 1,
                 }
             }
+            counts.without_contact += usize::from(intent.detail.engage_code.as_deref().is_some_and(says_no_contact));
             if intent.needs_review() {
                 counts.review += 1;
                 counts.oldest_review = older(counts.oldest_review, intent.recorded_at);
@@ -168,6 +172,8 @@ pub(crate) struct Facts {
     pub version: &'static str,
     /// Whether the server is asked.
     pub online: bool,
+    /// The wait of the check, in ms.
+    pub wait_ms: Millis,
     /// Where the journal is.
     pub place: Place,
     /// When a loss of records was accepted last.
@@ -202,6 +208,10 @@ const MINUTE: Millis = 60_000;
 const HOUR: Millis = 60 * MINUTE;
 const DAY: Millis = 24 * HOUR;
 const MIB: u64 = 1 << 20;
+
+/// A step that has not ended after a wait below this, in ms, may be slow; after a longer one, the
+/// other end does not respond.
+const SHORT_WAIT: Millis = 3_000;
 
 /// Free space of the disk below which the check warns and fails. The journal of a year is smaller.
 const FREE: (u64, u64) = (200 * MIB, 20 * MIB);
@@ -266,11 +276,24 @@ fn since(check: Check, at: Option<Millis>) -> Check {
     Check { since_ms: at, ..check }
 }
 
+/// Returns a check that needs what an earlier one has found missing.
 #[cold]
 #[inline(never)]
-fn unknown(name: &'static str) -> Check {
-    let action = "Ask again with a longer waitMs; if that does not help, act on the check before this one.";
-    found(name, Status::Unknown, "This was not done: the wait ended, or an earlier step failed.", action)
+fn not_done(name: &'static str) -> Check {
+    let message = "This was not done: an earlier step did not succeed.";
+    found(name, Status::Unknown, message, "The administrator acts on the earlier step.")
+}
+
+/// Returns the check of a step that was under way at the end of the wait. `action`: what to do if
+/// the wait was long enough for a sale.
+#[cold]
+#[inline(never)]
+fn hung(facts: &Facts, name: &'static str, what: &str, action: &'static str) -> Check {
+    let message = format!("{what} within {} ms.", facts.wait_ms);
+    match facts.wait_ms {
+        ..SHORT_WAIT => found(name, Status::Unknown, message, "Ask again with a longer waitMs."),
+        _ => found(name, Status::Fail, message, action),
+    }
 }
 
 /// Returns the check of a failure.
@@ -289,6 +312,15 @@ fn failed(name: &'static str, error: &Error) -> Check {
     found(name, status, message, action(error.code()))
 }
 
+const NAME_SERVER: &str =
+    "The administrator checks the host name in baseUrl, and the till's name server: docs/operating/network.";
+const SERVER: &str = "The administrator checks the host and the port in baseUrl, the network, and that the firewall \
+    lets the till out: docs/operating/network.";
+const PROXY: &str = "The administrator checks the proxy's address, and that the proxy runs and the till may reach it: \
+    docs/operating/network.";
+const TLS: &str = "The administrator checks the port in baseUrl, and every filter on the way: docs/operating/network.";
+const SLOW_ENGAGE: &str = "Ask again with a longer waitMs. If this lasts, the administrator calls Voyado's support.";
+
 /// Returns who does what about a failure.
 #[cold]
 #[inline(never)]
@@ -306,16 +338,19 @@ fn action(code: Code) -> &'static str {
         Code::JournalCannotOpen | Code::JournalReadOnly | Code::JournalUnsafe => {
             "The administrator lets the POS's user write in the journal's folder."
         }
-        Code::DnsFailed => "The administrator corrects the name server of the till, or the host name.",
-        Code::Offline | Code::ConnectionLost | Code::TimedOut => {
-            "The administrator checks the network, and opens the firewall for the host and the port."
-        }
+        Code::DnsFailed => NAME_SERVER,
+        Code::Offline | Code::ConnectionLost | Code::TimedOut => SERVER,
         Code::ProxyFailed | Code::ProxyLogin => "The administrator corrects the proxy's address, rules or login.",
         Code::TlsFailed => {
             "The administrator corrects what the message names: the clock, a filter that inspects TLS, or a certificate."
         }
-        Code::Unauthorized => "The administrator puts a valid API key into the configuration and restarts the POS.",
-        Code::Forbidden => "The administrator has Voyado give the API key the rights of the Point Shop.",
+        Code::Unauthorized => {
+            "The administrator puts a valid API key into the configuration and restarts the POS: \
+             docs/support/EPS_UNAUTHORIZED."
+        }
+        Code::Forbidden => {
+            "The administrator has Voyado give the API key the rights of the Point Shop: docs/support/EPS_FORBIDDEN."
+        }
         Code::RateLimited => "Nobody, if it passes; else the administrator has Voyado check the load of the API key.",
         Code::ServerError | Code::SystemConfiguration => "The administrator calls Voyado's support if this lasts.",
         Code::InvalidResponse | Code::Declined | Code::InvalidRequest => {
@@ -345,10 +380,10 @@ fn journal(facts: &Facts) -> Check {
             let message = "The journal is a copy that is open for reading: a call that spends points fails.";
             found(NAME, Status::Warn, message, "The administrator sells with the live journal, or takes the copy over.")
         }
-        (Place::File, None) => unknown(NAME),
+        (Place::File, None) => failed(NAME, &Error::of(Code::JournalTimedOut)),
         (Place::File, Some(Err(error))) => failed(NAME, error),
         (Place::File, Some(Ok(journal))) => match &journal.written_ms {
-            Err(error) if error.code() == Code::JournalReplaced => unknown(NAME),
+            Err(error) if error.code() == Code::JournalReplaced => not_done(NAME),
             Err(error) => failed(NAME, error),
             Ok(ms) if *ms > SLOW_WRITE_MS => {
                 let message = format!("A write was durable only after {ms} ms.");
@@ -363,7 +398,7 @@ fn journal(facts: &Facts) -> Check {
 fn in_file<'a>(facts: &'a Facts, name: &'static str) -> std::result::Result<&'a JournalFacts, Check> {
     match (facts.place, &facts.journal) {
         (Place::File, Some(Ok(journal))) => Ok(journal),
-        (Place::File, _) => Err(unknown(name)),
+        (Place::File, _) => Err(not_done(name)),
         _ => Err(ok(name, "There is no live journal in a file.")),
     }
 }
@@ -375,7 +410,7 @@ fn owner(facts: &Facts) -> Check {
         Err(check) => check,
         Ok(journal) => match &journal.written_ms {
             Err(error) if error.code() == Code::JournalReplaced => failed(NAME, error),
-            Err(_) => unknown(NAME),
+            Err(_) => not_done(NAME),
             Ok(_) => ok(NAME, "The files on the disk are those that are open."),
         },
     }
@@ -404,7 +439,10 @@ fn disk(facts: &Facts) -> Check {
     let free = match in_file(facts, NAME) {
         Err(check) => return check,
         Ok(journal) => match journal.free_bytes {
-            None => return unknown(NAME),
+            None => {
+                let message = "The system does not say how much space the journal's disk has.";
+                return found(NAME, Status::Unknown, message, "The administrator checks the disk's free space.");
+            }
             Some(free) => free,
         },
     };
@@ -422,7 +460,7 @@ fn disk(facts: &Facts) -> Check {
 fn of_operations(facts: &Facts, name: &'static str, decide: impl FnOnce(&Operations) -> Check) -> Check {
     match (&facts.operations, facts.place) {
         (_, Place::None) => ok(name, "There is no journal."),
-        (None, _) => unknown(name),
+        (None, _) => not_done(name),
         (Some(Err(error)), _) => failed(name, error),
         (Some(Ok(operations)), _) => decide(operations),
     }
@@ -434,12 +472,18 @@ fn tenant(facts: &Facts) -> Check {
     of_operations(facts, NAME, |operations| match operations.foreign {
         0 => ok(NAME, "No pending operation belongs to another tenant."),
         foreign => {
-            let message = format!("{foreign} pending operations belong to another tenant and are not resolved here.");
+            let whose = counted(foreign, "pending operation belongs", "pending operations belong");
+            let message = format!("{whose} to another tenant. This till does not resolve that.");
             let action = "The administrator sets tenant or baseUrl back, or has the operations reviewed.";
             found(NAME, Status::Warn, message, action)
         }
     })
 }
+
+const MERGED_OR_ERASED: &str = "The member may be merged or erased. The store finds the member's present contact id \
+    in Engage: docs/support/EPS_PENDING has the steps.";
+const STILL_ASKING: &str = "The library goes on asking. The administrator acts on the other checks of this list; if \
+    all are ok, docs/support has a page for the code.";
 
 #[cold]
 fn pending(facts: &Facts) -> Check {
@@ -450,24 +494,27 @@ fn pending(facts: &Facts) -> Check {
         };
         let age = facts.now.saturating_sub(at);
         let mut message = format!(
-            "{} operations are pending, the oldest for {} ({}).",
-            operations.pending,
+            "{} pending, the oldest for {} ({}).",
+            counted(operations.pending, "operation is", "operations are"),
             span(age),
             code.row().name
         );
         if operations.without_points > 0 {
             let _ = write!(message, " The points of {} are not known.", operations.without_points);
         }
-        let check = match age {
-            age if age < PENDING.0 => ok(NAME, message),
-            age => {
-                let status = if age < PENDING.1 { Status::Warn } else { Status::Fail };
-                let act = match code {
-                    Code::PendingCredentials => action(Code::Unauthorized),
-                    _ => "The library goes on asking; the administrator acts on the other checks of this list.",
-                };
-                found(NAME, status, message, act)
-            }
+        if operations.without_contact > 0 {
+            let _ = write!(message, " Engage no longer knows the member of {}.", operations.without_contact);
+        }
+        let status = match age {
+            age if age >= PENDING.1 => Status::Fail,
+            age if age >= PENDING.0 || operations.without_contact > 0 => Status::Warn,
+            _ => Status::Ok,
+        };
+        let check = match (status, code) {
+            (Status::Ok, _) => ok(NAME, message),
+            _ if operations.without_contact > 0 => found(NAME, status, message, MERGED_OR_ERASED),
+            (_, Code::PendingCredentials) => found(NAME, status, message, action(Code::Unauthorized)),
+            _ => found(NAME, status, message, STILL_ASKING),
         };
         since(check, Some(at))
     })
@@ -479,7 +526,7 @@ fn review(facts: &Facts) -> Check {
     of_operations(facts, NAME, |operations| match operations.review {
         0 => ok(NAME, "No operation needs a review."),
         review => {
-            let message = format!("{review} operations need a decision of a person.");
+            let message = counted(review, "operation needs", "operations need") + " a decision of a person.";
             let action =
                 "The store compares the member's purchases in Engage with the receipt, and stores the decision.";
             since(found(NAME, Status::Warn, message, action), operations.oldest_review)
@@ -496,8 +543,8 @@ fn unacknowledged(facts: &Facts) -> Check {
         };
         let age = facts.now.saturating_sub(at);
         let message = format!(
-            "The POS has not acknowledged {} outcomes, the oldest for {}.",
-            operations.unacknowledged,
+            "The POS has not acknowledged {}, the oldest for {}.",
+            counted(operations.unacknowledged, "outcome", "outcomes"),
             span(age)
         );
         let check = if age < UNACKNOWLEDGED {
@@ -531,7 +578,10 @@ fn client_certificate(facts: &Facts) -> Check {
     const NAME: &str = "clientCertificate";
     match facts.client_certificate {
         ClientCertificate::None => ok(NAME, "No client certificate is configured."),
-        ClientCertificate::Unread => unknown(NAME),
+        ClientCertificate::Unread => {
+            let message = "The end of the till's certificate cannot be read.";
+            found(NAME, Status::Unknown, message, "The administrator checks the file that clientCertFile names.")
+        }
         ClientCertificate::Until(at) => {
             let action = "The administrator renews the file that clientCertFile names, and restarts the POS.";
             validity(NAME, "The till's certificate", at, facts.now, action)
@@ -555,37 +605,76 @@ fn validity(name: &'static str, whose: &str, expires_at: Millis, now: Millis, ac
     }
 }
 
-/// Decides a check of one step of a connection.
-fn step<T>(name: &'static str, fact: Option<&Result<T>>, decide: impl FnOnce(&T) -> Check) -> Check {
+/// Decides a check of one step of a connection, which follows a step that has ended well. `silent`:
+/// how the step hangs, and what to do about it.
+fn step<T>(
+    facts: &Facts,
+    name: &'static str,
+    fact: Option<&Result<T>>,
+    silent: (&str, &'static str),
+    decide: impl FnOnce(&T) -> Check,
+) -> Check {
     match fact {
-        None => unknown(name),
-        Some(Err(error)) => failed(name, error),
         Some(Ok(value)) => decide(value),
+        Some(Err(error)) if error.code() != Code::TimedOut => failed(name, error),
+        _ => hung(facts, name, silent.0, silent.1),
     }
 }
 
 #[cold]
 fn name(facts: &Facts) -> Check {
-    step("name", facts.addresses.as_ref(), |addresses| {
-        let whose = if facts.proxy.is_some() { "proxy's" } else { "server's" };
-        ok("name", format!("The {whose} name has the addresses {addresses}."))
-    })
+    const NAME: &str = "name";
+    if facts.place == Place::File && facts.journal.is_none() {
+        return not_done(NAME);
+    }
+    let whose = if facts.proxy.is_some() { "proxy's" } else { "server's" };
+    let check = step(facts, NAME, facts.addresses.as_ref(), ("No name server responded", NAME_SERVER), |addresses| {
+        ok(NAME, format!("The {whose} name has the addresses {addresses}."))
+    });
+    match (&facts.addresses, &facts.proxy) {
+        (Some(Err(error)), Some(proxy)) if error.code() == Code::DnsFailed => {
+            found(NAME, Status::Fail, format!("The name of {proxy} could not be resolved."), PROXY)
+        }
+        _ => check,
+    }
 }
 
 #[cold]
 fn connect(facts: &Facts) -> Check {
-    if proxy_failure(facts).is_some() {
-        return unknown("connect");
+    const NAME: &str = "connect";
+    if !matches!(facts.addresses, Some(Ok(_))) || proxy_failure(facts).is_some() {
+        return not_done(NAME);
     }
-    step("connect", facts.connected_ms.as_ref(), |ms| ok("connect", format!("A connection was made in {ms} ms.")))
+    let made = |ms: &Millis| ok(NAME, format!("A connection was made in {ms} ms."));
+    let Some(proxy) = &facts.proxy else {
+        return step(facts, NAME, facts.connected_ms.as_ref(), ("The server did not respond", SERVER), made);
+    };
+    let silent = format!("No connection was made through {proxy}");
+    match &facts.connected_ms {
+        Some(Err(error)) if matches!(error.code(), Code::Offline | Code::ConnectionLost) => {
+            let why = error.cause().first().map_or("no response", String::as_str);
+            found(NAME, Status::Fail, format!("No connection to {proxy} could be made ({why})."), PROXY)
+        }
+        connected => step(facts, NAME, connected.as_ref(), (&silent, PROXY), made),
+    }
 }
 
 #[cold]
 fn tls(facts: &Facts) -> Check {
-    step("tls", facts.peer.as_ref(), |peer| match peer {
-        Some(peer) => ok("tls", format!("The connection has {}.", peer.version)),
-        None => ok("tls", "The connection has no TLS: baseUrl is http:// on this computer."),
-    })
+    const NAME: &str = "tls";
+    if !matches!(facts.connected_ms, Some(Ok(_))) {
+        return not_done(NAME);
+    }
+    step(
+        facts,
+        NAME,
+        facts.peer.as_ref(),
+        ("A connection was made, and the server did not respond to TLS", TLS),
+        |peer| match peer {
+            Some(peer) => ok(NAME, format!("The connection has {}.", peer.version)),
+            None => ok(NAME, "The connection has no TLS: baseUrl is http:// on this computer."),
+        },
+    )
 }
 
 #[cold]
@@ -594,21 +683,42 @@ fn certificate(facts: &Facts) -> Check {
     match &facts.peer {
         Some(Ok(None)) => ok(NAME, "There is no certificate without TLS."),
         Some(Ok(Some(Peer { chain, expires_at: Some(at), .. }))) => {
-            let whose = format!("The server's chain of {chain} certificates");
+            let whose = format!("The server's chain of {}", counted(*chain, "certificate", "certificates"));
             let action = "The server's operator renews the certificate.";
             validity(NAME, &whose, *at, facts.now, action)
         }
+        Some(Ok(Some(_))) => {
+            let message = "The end of the server's certificate cannot be read.";
+            found(NAME, Status::Unknown, message, "The server's operator checks the certificate.")
+        }
         // The failure is that of TLS.
-        _ => unknown(NAME),
+        _ => not_done(NAME),
     }
 }
 
+/// What to do about a rejected key, where the till has none.
+const RELAY: &str = "The till has no key. The relay's operator checks the till's certificate and the relay's key: \
+    docs/support/EPS_FORBIDDEN. Without a relay, apiKey is missing.";
+
 #[cold]
 fn key(facts: &Facts) -> Check {
-    step("key", facts.key.as_ref(), |status| match facts.has_key {
-        true => ok("key", format!("Engage accepted the API key: a read has status {status}.")),
-        false => ok("key", format!("No API key is configured, and a read has status {status}: a relay adds the key.")),
-    })
+    const NAME: &str = "key";
+    if !matches!(facts.peer, Some(Ok(_))) {
+        return not_done(NAME);
+    }
+    let silent = ("Engage did not respond to a read", SLOW_ENGAGE);
+    let check = step(facts, NAME, facts.key.as_ref(), silent, |status| match facts.has_key {
+        true => ok(NAME, format!("Engage accepted the API key (status {status} to a read for no member).")),
+        false => ok(NAME, format!("A relay adds the API key (status {status} to a read for no member).")),
+    });
+    match &facts.key {
+        Some(Err(error)) if matches!(error.code(), Code::Unauthorized | Code::Forbidden) => {
+            let engage_code = error.detail().engage_code.as_deref();
+            let message = engage_code.map_or(check.message.clone(), |code| format!("{} ({code})", check.message));
+            Check { message, action: if facts.has_key { check.action } else { Some(RELAY) }, ..check }
+        }
+        _ => check,
+    }
 }
 
 #[cold]
@@ -633,7 +743,7 @@ fn clock(facts: &Facts) -> Option<Check> {
         let message = format!("The till's clock is at least {} behind.", span(facts.built_at - facts.now));
         return Some(found(NAME, Status::Fail, message, set));
     }
-    let Some(skew) = facts.skew_ms else { return facts.online.then(|| unknown(NAME)) };
+    let Some(skew) = facts.skew_ms else { return facts.online.then(|| not_done(NAME)) };
     let off = skew.unsigned_abs();
     let direction = if skew < 0 { "behind" } else { "ahead of" };
     let message = format!("The till's clock is {} {direction} Engage's.", span(off));
@@ -648,9 +758,16 @@ fn clock(facts: &Facts) -> Option<Check> {
 #[cold]
 fn last_contact(facts: &Facts) -> Option<Check> {
     const NAME: &str = "lastContact";
-    let Some(at) = facts.last_response_at else { return facts.online.then(|| unknown(NAME)) };
+    let Some(at) = facts.last_response_at else { return facts.online.then(|| not_done(NAME)) };
     let message = format!("The last response came {} ago.", span(facts.now.saturating_sub(at)));
     Some(since(ok(NAME, message), Some(at)))
+}
+
+/// Returns a number with its noun.
+#[cold]
+#[inline(never)]
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Returns a time as people read it.
@@ -661,7 +778,7 @@ fn span(ms: Millis) -> String {
         ms if ms < 2 * MINUTE => format!("{} s", ms / 1_000),
         ms if ms < 2 * HOUR => format!("{} min", ms / MINUTE),
         ms if ms < 2 * DAY => format!("{} h", ms / HOUR),
-        ms => format!("{} days", ms / DAY),
+        ms => format!("{} days", (ms + DAY / 2) / DAY),
     }
 }
 
@@ -748,10 +865,16 @@ mod tests {
         ("pending", Status::Warn, "15 min (EPS_PENDING_CONNECTION_LOST)", |facts| {
             count(facts, |counts| counts.oldest_pending = Some((NOW - PENDING.0, Code::PendingConnectionLost)));
         }),
+        ("pending", Status::Warn, "knows the member of 2", |facts| {
+            count(facts, |counts| {
+                counts.oldest_pending = Some((NOW, Code::Pending));
+                counts.without_contact = 2;
+            });
+        }),
         ("pending", Status::Fail, "4 h", |facts| {
             count(facts, |counts| counts.oldest_pending = Some((NOW - PENDING.1, Code::Pending)));
         }),
-        ("review", Status::Warn, "1 operations", |facts| count(facts, |counts| counts.review = 1)),
+        ("review", Status::Warn, "1 operation needs", |facts| count(facts, |counts| counts.review = 1)),
         ("unacknowledged", Status::Warn, "2 h", |facts| {
             count(facts, |counts| counts.oldest_unacknowledged = Some(NOW - 2 * HOUR));
         }),
@@ -763,7 +886,15 @@ mod tests {
             facts.client_certificate = ClientCertificate::Until(NOW - 90 * MINUTE);
         }),
         ("name", Status::Fail, "resolved", |facts| facts.addresses = Some(error(Code::DnsFailed))),
+        ("name", Status::Fail, "the proxy p:1 could not", |facts| {
+            facts.proxy = Some("the proxy p:1".into());
+            facts.addresses = Some(error(Code::DnsFailed));
+        }),
         ("connect", Status::Fail, "No connection", |facts| facts.connected_ms = Some(error(Code::Offline))),
+        ("connect", Status::Fail, "to the proxy p:1 could", |facts| {
+            facts.proxy = Some("the proxy p:1".into());
+            facts.connected_ms = Some(error(Code::Offline));
+        }),
         ("connect", Status::Unknown, "earlier step", |facts| facts.connected_ms = Some(error(Code::ProxyFailed))),
         ("tls", Status::Fail, "handshake", |facts| facts.peer = Some(error(Code::TlsFailed))),
         ("certificate", Status::Fail, "2 certificates is valid for 24 h", |facts| {
@@ -772,6 +903,10 @@ mod tests {
         }),
         ("certificate", Status::Unknown, "", |facts| facts.peer = Some(error(Code::TlsFailed))),
         ("key", Status::Fail, "401", |facts| facts.key = Some(error(Code::Unauthorized))),
+        ("key", Status::Fail, "(Blocked)", |facts| {
+            let detail = crate::core::error::Detail { engage_code: Some("Blocked".into()), ..Default::default() };
+            facts.key = Some(Err(Error::of(Code::Forbidden).with_detail(detail)));
+        }),
         ("key", Status::Fail, "403", |facts| facts.key = Some(error(Code::Forbidden))),
         ("key", Status::Warn, "429", |facts| facts.key = Some(error(Code::RateLimited))),
         ("key", Status::Warn, "5xx", |facts| facts.key = Some(error(Code::ServerError))),
@@ -793,6 +928,63 @@ mod tests {
             assert_eq!(check.status, *status, "{check:?}");
             assert!(check.message.contains(part), "{part:?} is not in {check:?}");
             assert!(check.action.is_some_and(|action| action.ends_with('.')), "{check:?}");
+        }
+    }
+
+    /// The facts of a till whose connection hangs at a step, which is returned.
+    fn hanging(step: usize, wait_ms: Millis) -> Facts {
+        let mut facts = Facts { wait_ms, skew_ms: None, last_response_at: None, key: None, ..healthy() };
+        if step < 3 {
+            facts.peer = None;
+        }
+        if step < 2 {
+            facts.connected_ms = None;
+        }
+        if step < 1 {
+            facts.addresses = None;
+        }
+        facts
+    }
+
+    #[test]
+    fn step_that_hangs_says_what_to_do_about_it() {
+        let steps = [("name", "name server"), ("connect", "firewall"), ("tls", "filter"), ("key", "Voyado's support")];
+        for (at, (name, advice)) in steps.into_iter().enumerate() {
+            let facts = hanging(at, 10_000);
+            let check = check_of(&facts, name);
+            assert_eq!(check.status, Status::Fail, "{check:?}");
+            assert!(check.message.contains("within 10000 ms"), "{check:?}");
+            assert!(check.action.is_some_and(|action| action.contains(advice)), "{check:?}");
+            let is_slow = check.action.is_some_and(|action| action.contains("longer waitMs"));
+            assert_eq!(is_slow, name == "key", "only a response may be late: {check:?}");
+            // A step that has ended by its own limit hangs too.
+            let ended = match name {
+                "name" => Facts { addresses: Some(error(Code::TimedOut)), ..hanging(at, 10_000) },
+                "connect" => Facts { connected_ms: Some(error(Code::TimedOut)), ..hanging(at, 10_000) },
+                "tls" => Facts { peer: Some(error(Code::TimedOut)), ..hanging(at, 10_000) },
+                _ => Facts { key: Some(error(Code::TimedOut)), ..hanging(at, 10_000) },
+            };
+            assert_eq!(check_of(&ended, name), check);
+            let short = check_of(&hanging(at, 300), name);
+            assert_eq!(short.status, Status::Unknown, "{short:?}");
+            assert_eq!(short.action, Some("Ask again with a longer waitMs."), "{short:?}");
+            for (later, _) in &steps[at + 1..] {
+                assert!(check_of(&facts, later).message.contains("earlier step"));
+            }
+        }
+        let facts = Facts { proxy: Some("the proxy p:1".into()), ..hanging(1, 10_000) };
+        let check = check_of(&facts, "connect");
+        assert!(check.message.contains("through the proxy p:1 within"), "{check:?}");
+        assert!(check.action.is_some_and(|action| action.contains("proxy's address")), "{check:?}");
+    }
+
+    #[test]
+    fn rejected_key_of_a_relay_is_not_a_fault_of_the_key() {
+        for code in [Code::Unauthorized, Code::Forbidden] {
+            let mut facts = Facts { key: Some(error(code)), ..healthy() };
+            assert!(check_of(&facts, "key").action.is_some_and(|action| action.contains("API key")));
+            facts.has_key = false;
+            assert!(check_of(&facts, "key").action.is_some_and(|action| action.contains("till's certificate")));
         }
     }
 

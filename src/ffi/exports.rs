@@ -80,7 +80,8 @@ pub type eps_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, j
 ///                     "startupJitterMs" 300000: the time after an open within which the first
 ///                     status queries start.
 ///                     "resendLimitMs" 86400000: the age after which a purchase is not sent again.
-///                     "retentionDays" 90: the time for which acknowledged records are kept.
+///                     "retentionDays" 90: the time for which acknowledged records are kept, at
+///                     least referenceWindowMs. A reference whose record is deleted is a new one.
 ///                     "tenant": whose operations the journal holds, by default the origin of
 ///                     baseUrl. Set it where baseUrl may change, for example to a relay's. The
 ///                     library neither queries nor sends the operations of another tenant.
@@ -769,8 +770,9 @@ pub unsafe extern "C" fn eps_read_stats(client: *mut eps_client, out: *mut eps_b
 /// Checks everything that a sale needs, and says what to do about what is wrong.
 ///
 /// The checks that ask no server come first. "journal" makes a real durable write. "key" makes one
-/// read that spends nothing. A check that is not done within the wait is "unknown", never "ok". The
-/// call changes no operation.
+/// read that spends nothing. A check that is not done within the wait is "unknown", never "ok". A
+/// step of the connection that has not ended is "fail", if the wait was 3 s or longer. The call
+/// changes no operation.
 ///
 /// @param options_json  NULL, or an object with any of:
 ///                      "offline" false: whether only the checks are made that ask no server.

@@ -7,8 +7,9 @@ use super::{Journal, Runtime};
 use crate::config::Config;
 use crate::core::check::{self, Facts, Operations, Place};
 use crate::core::code::Code;
+use crate::core::domain::millis;
 use crate::core::error::{Error, Result};
-use crate::engage::Engage;
+use crate::engage::{Engage, says_no_contact};
 use crate::metrics::Readings;
 use crate::rt::{self, Condvar, Mutex};
 use crate::stats::Stats;
@@ -43,6 +44,7 @@ impl Runtime {
             built_at: rt::BUILT_AT,
             version: crate::version::VERSION,
             online,
+            wait_ms: millis(call.remaining()).next_multiple_of(100),
             has_key: self.config.api_key.is_some(),
             ..Facts::default()
         };
@@ -86,7 +88,7 @@ impl Runtime {
         write(Readings {
             now: rt::wall_now(),
             counts: journal.and_then(|journal| journal.counts().ok()).unwrap_or_default(),
-            operations: unacknowledged.map(|intents| Operations::of(&intents, &self.config.tenant)),
+            operations: unacknowledged.map(|intents| Operations::of(&intents, &self.config.tenant, says_no_contact)),
             sizes: journal.and_then(Journal::sizes),
             commits: journal.map(Journal::commit_times),
             skew_ms: check::skew(rt::wall_now(), self.engage.server_now()),
@@ -109,7 +111,8 @@ impl Gatherer {
         if let Some(executor) = &self.executor {
             let journal = &executor.journal;
             self.learn(|facts| facts.place = journal.place());
-            let operations = executor.unacknowledged().map(|all| Operations::of(&all, &self.config.tenant));
+            let operations =
+                executor.unacknowledged().map(|all| Operations::of(&all, &self.config.tenant, says_no_contact));
             self.learn(|facts| facts.operations = Some(operations.clone()));
             self.learn(|facts| facts.lost_at = journal.incomplete_before());
             if journal.place() == Place::File {

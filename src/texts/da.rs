@@ -5,7 +5,7 @@ use super::{Texts, text};
 pub(super) const TEXTS: Texts = Texts {
     bought: text("Færdig. Medlemmet har fået fordelen.", "Færdig. Fordelen er din nu."),
     redeemed: text("Færdig. Fordelen er brugt på denne kvittering.", "Færdig. Din fordel er brugt."),
-    declined: text("Ikke godkendt.", "Det kan desværre ikke lade sig gøre."),
+    declined: text("Det kan ikke lade sig gøre. Fortsæt uden fordelen.", "Det kan desværre ikke lade sig gøre."),
     not_possible: text(
         "Ikke muligt: for få point, eller ikke et tilbud til medlemmet.",
         "Du har for få point, eller tilbuddet gælder ikke dig.",
@@ -21,6 +21,11 @@ pub(super) const TEXTS: Texts = Texts {
     reward_not_valid: text("Fordelen kan ikke bruges her.", "Din fordel kan ikke bruges her."),
     not_available: text("Ikke muligt lige nu. Ring til support.", "Point og fordele er ikke tilgængelige lige nu."),
     try_again: text("Ingen kontakt lige nu. Prøv igen.", "Vi kan ikke få fat i dine point lige nu."),
+    interrupted: text("Det blev afbrudt. Prøv igen.", "Det blev afbrudt. Vi prøver igen."),
+    reward_in_use: text(
+        "Fordelen bruges på en anden kvittering. Prøv igen senere.",
+        "Din fordel bruges på en anden kvittering.",
+    ),
     pending: text(
         "Ikke klart endnu. Afslut salget; svaret kommer af sig selv.",
         "Vi behandler dit køb. Du kan se det blandt dine point.",

@@ -5,7 +5,7 @@ use super::{Texts, text};
 pub(super) const TEXTS: Texts = Texts {
     bought: text("Fertig. Das Mitglied hat die Prämie.", "Fertig. Die Prämie gehört Ihnen."),
     redeemed: text("Fertig. Die Prämie ist auf diesem Bon eingelöst.", "Fertig. Ihre Prämie ist eingelöst."),
-    declined: text("Nicht angenommen.", "Das ist leider nicht möglich."),
+    declined: text("Nicht möglich. Ohne die Prämie weitermachen.", "Das ist leider nicht möglich."),
     not_possible: text(
         "Nicht möglich: zu wenig Punkte oder kein Angebot für das Mitglied.",
         "Sie haben zu wenig Punkte, oder das Angebot gilt nicht für Sie.",
@@ -27,6 +27,14 @@ pub(super) const TEXTS: Texts = Texts {
         "Punkte und Prämien sind zurzeit nicht verfügbar.",
     ),
     try_again: text("Zurzeit kein Kontakt. Noch einmal versuchen.", "Wir erreichen Ihre Punkte zurzeit nicht."),
+    interrupted: text(
+        "Das wurde unterbrochen. Noch einmal versuchen.",
+        "Das wurde unterbrochen. Wir versuchen es noch einmal.",
+    ),
+    reward_in_use: text(
+        "Die Prämie ist auf einem anderen Bon in Arbeit. Später noch einmal versuchen.",
+        "Ihre Prämie ist auf einem anderen Bon in Arbeit.",
+    ),
     pending: text(
         "Noch unklar. Verkauf abschließen; das Ergebnis kommt von selbst.",
         "Wir bearbeiten Ihren Kauf. Sie sehen ihn bei Ihren Punkten.",

@@ -5,7 +5,7 @@ use super::{Texts, text};
 pub(super) const TEXTS: Texts = Texts {
     bought: text("Done. The member has got the reward.", "Done. The reward is yours."),
     redeemed: text("Done. The reward is used on this receipt.", "Done. Your reward has been used."),
-    declined: text("Not accepted.", "This is not possible."),
+    declined: text("Not possible. Go on without the reward.", "Sorry, this is not possible."),
     not_possible: text(
         "Not possible: too few points, or not an offer for this member.",
         "You have too few points, or the offer does not apply to you.",
@@ -21,6 +21,11 @@ pub(super) const TEXTS: Texts = Texts {
     reward_not_valid: text("This reward cannot be used here.", "Your reward cannot be used here."),
     not_available: text("Not available now. Call support.", "Points and rewards are not available right now."),
     try_again: text("No contact right now. Try again.", "We cannot reach the points right now."),
+    interrupted: text("This was interrupted. Try again.", "This was interrupted. We will try again."),
+    reward_in_use: text(
+        "This reward is in use on another receipt. Try again later.",
+        "Your reward is in use on another receipt.",
+    ),
     pending: text(
         "Not clear yet. Finish the sale; the result comes by itself.",
         "We are handling your request. You will see it in your points.",

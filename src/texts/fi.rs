@@ -5,7 +5,7 @@ use super::{Texts, text};
 pub(super) const TEXTS: Texts = Texts {
     bought: text("Valmis. Jäsen on saanut edun.", "Valmis. Etu on sinun."),
     redeemed: text("Valmis. Etu on käytetty tällä kuitilla.", "Valmis. Etusi on käytetty."),
-    declined: text("Ei hyväksytty.", "Tämä ei valitettavasti onnistu."),
+    declined: text("Tämä ei onnistu. Jatka ilman etua.", "Tämä ei valitettavasti onnistu."),
     not_possible: text(
         "Ei onnistu: liian vähän pisteitä, tai tarjous ei koske jäsentä.",
         "Pisteesi eivät riitä, tai tarjous ei koske sinua.",
@@ -24,16 +24,21 @@ pub(super) const TEXTS: Texts = Texts {
         "Pisteet ja edut eivät ole juuri nyt käytettävissä.",
     ),
     try_again: text("Ei yhteyttä juuri nyt. Yritä uudelleen.", "Emme saa juuri nyt yhteyttä pisteisiisi."),
+    interrupted: text("Tämä keskeytyi. Yritä uudelleen.", "Tämä keskeytyi. Yritämme uudelleen."),
+    reward_in_use: text(
+        "Etu on käytössä toisella kuitilla. Yritä myöhemmin uudelleen.",
+        "Etusi on käytössä toisella kuitilla.",
+    ),
     pending: text(
-        "Ei vielä selvillä. Päätä myynti; tulos tulee itsestään.",
+        "Ei vielä selvillä. Vie myynti loppuun; tulos tulee itsestään.",
         "Käsittelemme ostoasi. Näet sen pisteissäsi.",
     ),
     pending_call: text(
-        "Ei vielä selvillä. Päätä myynti ja soita tukeen.",
+        "Ei vielä selvillä. Vie myynti loppuun ja soita tukeen.",
         "Ostosi kestää hieman kauemmin. Näet sen pisteissäsi.",
     ),
     review: text(
-        "Jonkun on tarkistettava tämä. Päätä myynti ja kysy esihenkilöltä.",
+        "Jonkun on tarkistettava tämä. Vie myynti loppuun ja kysy esihenkilöltä.",
         "Tarkistamme tämän puolestasi. Sinun ei tarvitse tehdä mitään.",
     ),
 };

@@ -99,6 +99,10 @@ keys! {
     not_available,
     /// It may work in a moment.
     try_again,
+    /// The till itself has ended it.
+    interrupted,
+    /// Another redeem of the reward is not resolved yet.
+    reward_in_use,
     /// The outcome is not known yet.
     pending,
     /// The outcome is not known yet, and somebody must mend something.
@@ -134,6 +138,8 @@ pub(crate) fn of(language: Language, code: Code, is_redeem: bool) -> Text {
         | Code::RewardNotFound
         | Code::RewardNotOfContact
         | Code::RewardNotForChannel => texts.reward_not_valid,
+        Code::Closed | Code::Cancelled | Code::OutOfMemory => texts.interrupted,
+        Code::RewardInUse => texts.reward_in_use,
         // The call fails, and the operation goes on.
         Code::StillPending => texts.pending,
         Code::PendingCredentials | Code::PendingNotPersisted | Code::Internal => texts.pending_call,
@@ -233,6 +239,18 @@ mod tests {
                 assert_eq!(of(language, code, false), language.texts().not_available);
                 assert_ne!(of(language, code, false), of(language, Code::Declined, false));
             }
+        }
+    }
+
+    #[test]
+    fn code_without_a_request_does_not_blame_the_contact() {
+        for (_, language) in Language::ALL {
+            for code in [Code::Closed, Code::Cancelled, Code::OutOfMemory, Code::RewardInUse] {
+                assert_eq!(code.row().outcome, Outcome::NotSent);
+                assert_ne!(of(language, code, false), language.texts().try_again, "{code:?}");
+                assert_ne!(of(language, code, false), language.texts().not_available, "{code:?}");
+            }
+            assert_eq!(of(language, Code::Offline, false), language.texts().try_again);
         }
     }
 

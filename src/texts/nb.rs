@@ -5,7 +5,7 @@ use super::{Texts, text};
 pub(super) const TEXTS: Texts = Texts {
     bought: text("Ferdig. Medlemmet har fått fordelen.", "Ferdig. Fordelen er din."),
     redeemed: text("Ferdig. Fordelen er brukt på denne kvitteringen.", "Ferdig. Fordelen din er brukt."),
-    declined: text("Ikke godtatt.", "Det går dessverre ikke."),
+    declined: text("Det går ikke. Fortsett uten fordelen.", "Det går dessverre ikke."),
     not_possible: text(
         "Ikke mulig: for få poeng, eller ikke et tilbud for medlemmet.",
         "Du har for få poeng, eller så gjelder ikke tilbudet deg.",
@@ -24,6 +24,11 @@ pub(super) const TEXTS: Texts = Texts {
         "Poeng og fordeler er ikke tilgjengelige akkurat nå.",
     ),
     try_again: text("Ingen kontakt akkurat nå. Prøv igjen.", "Vi får ikke kontakt med poengene akkurat nå."),
+    interrupted: text("Det ble avbrutt. Prøv igjen.", "Det ble avbrutt. Vi prøver igjen."),
+    reward_in_use: text(
+        "Fordelen brukes på en annen kvittering. Prøv igjen senere.",
+        "Fordelen din brukes på en annen kvittering.",
+    ),
     pending: text(
         "Ikke klart ennå. Fullfør salget; svaret kommer av seg selv.",
         "Vi behandler kjøpet ditt. Du ser det blant poengene dine.",

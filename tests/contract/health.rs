@@ -150,14 +150,14 @@ fn pending_purchase_adds_its_points_and_its_age() {
     let pending = buy_pending(&client, LOAD, COFFEE, &json!({ "reference": "pending" }));
     let report = check(&client, &json!({ "offline": true }));
     assert_eq!(report["pendingPoints"], item["cost"], "{report:#}");
-    assert_found(&report, "pending", "ok", "1 operations");
+    assert_found(&report, "pending", "ok", "1 operation is");
     let operation = parse(&client.get_operation(pending.operation().unwrap()).unwrap());
     assert_eq!(check_of(&report, "pending")["sinceMs"], operation["recordedAtMs"]);
     client.close();
     // To another tenant it is foreign, and no longer this till's exposure.
     let other = store.client_with(&json!({ "journalPath": store.journal(), "tenant": "another" }));
     let report = check(&other, &json!({ "offline": true }));
-    assert_found(&report, "tenant", "warn", "1 pending operations");
+    assert_found(&report, "tenant", "warn", "1 pending operation belongs");
     assert_eq!(report["pendingPoints"], 0);
 }
 
@@ -171,4 +171,9 @@ fn wait_of_a_check_is_kept_while_the_network_hangs() {
     let report = check(&client, &json!({ "waitMs": 200 }));
     assert_found(&report, "connect", "ok", "was made");
     assert_eq!(check_of(&report, "tls")["status"], "unknown", "{report:#}");
+    // A wait that is long enough for a sale makes it a fault of the server or of a filter.
+    let report = check(&client, &json!({ "waitMs": 3_000 }));
+    assert_found(&report, "tls", "fail", "did not respond to TLS");
+    let action = check_of(&report, "tls")["action"].as_str().unwrap();
+    assert!(action.contains("docs/operating/network") && !action.contains("waitMs"), "{action}");
 }

@@ -90,3 +90,18 @@ fn site_has_every_page_of_the_documents_once() {
         assert!(is_listed_by_its_page || listed.contains(&page.as_str()), "the site lacks {page}");
     }
 }
+
+#[test]
+fn page_that_a_check_names_exists() {
+    let mut named = 0;
+    for source in ["src/core/check.rs", "tools/eps/src/doctor.rs", "tools/eps/src/engage.rs"] {
+        let text = fs::read_to_string(root().join(source)).unwrap();
+        for rest in text.split("docs/").skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"/_".contains(c)).unwrap_or(rest.len());
+            let page = root().join("docs").join(&rest[..end]);
+            assert!(page.is_dir() || page.with_extension("md").is_file(), "{source}: docs/{}", &rest[..end]);
+            named += 1;
+        }
+    }
+    assert!(named > 8, "{named} pages");
+}

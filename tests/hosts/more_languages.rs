@@ -129,11 +129,16 @@ fn example(page: &str, language: &str, store: &Store, ca: &str) -> String {
     example.replace("/var/lib/acmepos/points.db", store.journal().to_str().unwrap())
 }
 
-/// Checks that a page's example buys one reward and acknowledges it.
-fn example_buys(store: &Store, program: &mut Command) {
+/// Checks that a page's example buys one reward and acknowledges it, and that it says in one line
+/// when no server is there.
+fn example_buys(store: Store, program: &mut Command) {
     assert_eq!(stdout(program.current_dir(store.folder.path())), "bought\n");
     assert_eq!(store.deductions().len(), 1);
     assert!(unacknowledged(&store.durable_client()).is_empty());
+    let Store { sandbox, folder: _folder } = store;
+    drop(sandbox);
+    let printed = stdout(program);
+    assert!(printed.starts_with("nothing was sent, try again: ") && printed.lines().count() == 1, "{printed}");
 }
 
 #[test]
@@ -144,7 +149,7 @@ fn java_example_of_the_page_buys() {
     std::fs::write(store.folder.path().join("First.java"), text).unwrap();
     let path = format!("{}/engage-point-shop-{}.jar:{JNA}:.", JAVA.display(), engage_point_shop::VERSION);
     run(Command::new("javac").args(["-cp", &path, "First.java"]).current_dir(store.folder.path()));
-    example_buys(&store, Command::new("java").args(["-cp", &path, "First"]));
+    example_buys(store, Command::new("java").args(["-cp", &path, "First"]));
 }
 
 #[test]
@@ -158,16 +163,22 @@ fn pascal_example_of_the_page_buys() {
     std::fs::copy(root().join("bindings/pascal/engagepointshop.pas"), folder.join("engagepointshop.pas")).unwrap();
     std::fs::copy(library("libengage_point_shop.so"), folder.join("libengage_point_shop.so")).unwrap();
     run(Command::new("fpc").args(["-l-", "-v0ew", "first.pas"]).current_dir(folder));
-    example_buys(&store, &mut Command::new(folder.join("first")));
+    let program = folder.join("first");
+    example_buys(store, &mut Command::new(program));
 }
 
-/// Runs a program that buys one reward, and checks the ledger and the journal.
+/// Runs a program that buys one reward, and checks the ledger and the journal. Without the server
+/// it ends with one line.
 fn buys_once(program: &mut Command, library: Option<&std::path::Path>) {
     let store = Store::open();
     program.arg(store.sandbox.https_url()).arg(store.sandbox.ca_file()).arg(store.sandbox.api_key());
     assert_eq!(stdout(program.arg(store.journal()).args(library)), "bought\n");
     assert_eq!(store.deductions().len(), 1);
     assert!(unacknowledged(&store.durable_client()).is_empty());
+    let Store { sandbox, folder: _folder } = store;
+    drop(sandbox);
+    let ended = program.output().unwrap();
+    assert!(!ended.status.success() && said(&ended).lines().count() == 1, "{}", said(&ended));
 }
 
 #[test]
@@ -261,7 +272,7 @@ fn node_example_of_the_page_buys_and_types_reject_mistakes() {
     let mut tsc = Command::new("node");
     tsc.args(["node_modules/typescript/bin/tsc", "--target", "es2022", "--module", "node16", "page.ts"]);
     run(tsc.current_dir(&*NODE));
-    example_buys(&store, Command::new("node").arg(NODE.join("page.js")));
+    example_buys(store, Command::new("node").arg(NODE.join("page.js")));
     for (mistake, wanted) in [
         ("shop.purchase(contact, item, { referense: \"1\" });", "referense"),
         ("shop.acknowledge(7);", "number"),

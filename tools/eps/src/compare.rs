@@ -15,6 +15,8 @@ pub enum Mark {
     Resolvable,
     /// Pending here, and Engage does not show an outcome.
     Open,
+    /// Pending here for another contact id, and Engage knows the outcome: the member was merged.
+    Merged,
     /// The two contradict each other.
     Differs,
 }
@@ -26,6 +28,7 @@ impl Mark {
             Mark::OtherTill => "other till",
             Mark::Resolvable => "resolvable",
             Mark::Open => "open",
+            Mark::Merged => "merged",
             Mark::Differs => "DIFFERS",
         }
     }
@@ -81,19 +84,32 @@ fn id_of(operation: &Value, key: &str) -> Option<Uuid> {
     Uuid::try_parse(operation[key].as_str()?).ok()
 }
 
-/// Holds a member's history against the purchases of the journal.
-pub fn purchases(rows: &[Value], operations: &[Value], mapping: &Value) -> Vec<Line> {
+/// Whether an operation is of a member, or names none, as a redeem may.
+pub fn is_of_member(operation: &Value, contact: &str) -> bool {
+    operation["contactId"].is_null() || operation["contactId"] == contact
+}
+
+/// Holds a member's history against the purchases of the journal. A purchase for another contact
+/// id is the member's too where the history has it: the member was merged.
+pub fn purchases(contact: &str, rows: &[Value], operations: &[Value], mapping: &Value) -> Vec<Line> {
     let names = &mapping["purchaseIdFields"];
     let mut lines = Vec::new();
     for operation in operations.iter().filter(|operation| operation["kind"] == "purchase") {
         let Some(id) = id_of(operation, "purchaseId") else { continue };
         let row = rows.iter().find(|row| guids(row, names).contains(&id));
+        let is_of_member = is_of_member(operation, contact);
+        if row.is_none() && !is_of_member {
+            continue;
+        }
         let outcome = text(operation, "outcome");
         lines.push(Line {
             id: id.to_string(),
             engage: row.map_or_else(|| "-".into(), |row| word_of(row, mapping)),
             journal: outcome.to_owned(),
-            mark: mark_purchase(outcome, row.map(|row| status(row, mapping))),
+            mark: match mark_purchase(outcome, row.map(|row| status(row, mapping))) {
+                Mark::Resolvable if !is_of_member => Mark::Merged,
+                mark => mark,
+            },
         });
     }
     let known: Vec<Uuid> = operations.iter().filter_map(|operation| id_of(operation, "purchaseId")).collect();
@@ -178,14 +194,27 @@ mod tests {
             let operation = json!({ "kind": "purchase", "purchaseId": ID, "outcome": outcome });
             let rows: Vec<Value> =
                 status.map(|status| json!({ "id": ID.to_uppercase(), "Status": status })).into_iter().collect();
-            let lines = purchases(&rows, &[operation], &mapping());
+            let lines = purchases("c", &rows, &[operation], &mapping());
             assert_eq!((lines.len(), lines[0].mark), (1, mark), "{outcome} {status:?}");
         }
     }
 
     #[test]
+    fn purchase_of_a_merged_member_is_found_by_its_id() {
+        let rows = [json!({ "id": ID, "status": "Completed" })];
+        let of = |contact: &str, outcome: &str| json!({ "kind": "purchase", "purchaseId": ID, "outcome": outcome, "contactId": contact });
+        let marks = |rows: &[Value], operation: Value| -> Vec<Mark> {
+            purchases("new", rows, &[operation], &mapping()).iter().map(|line| line.mark).collect()
+        };
+        assert_eq!(marks(&rows, of("old", "pending")), [Mark::Merged]);
+        assert_eq!(marks(&rows, of("new", "pending")), [Mark::Resolvable]);
+        assert_eq!(marks(&rows, of("old", "completed")), [Mark::Same]);
+        assert_eq!(marks(&[], of("old", "pending")), [], "another member's purchase is not shown");
+    }
+
+    #[test]
     fn purchase_of_another_till_is_marked() {
-        let lines = purchases(&[json!({ "id": ID, "status": 2 })], &[], &mapping());
+        let lines = purchases("c", &[json!({ "id": ID, "status": 2 })], &[], &mapping());
         assert_eq!((lines[0].mark, lines[0].engage.as_str()), (Mark::OtherTill, "2"));
     }
 

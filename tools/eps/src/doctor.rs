@@ -33,7 +33,8 @@ pub fn examine(till: &Till, wait_ms: u64, offline: bool) -> Result<Value> {
         let name = if failure.exit == Exit::Journal { "journal" } else { "configuration" };
         let path = till.values.get("journalPath").and_then(Value::as_str).map(Path::new);
         let is_new = name == "journal" && path.is_some_and(will_be_made);
-        let found = if is_new { no_journal_yet(path) } else { not_opened(name, path, &failure) };
+        let shown = path.filter(|_| name == "journal");
+        let found = if is_new { no_journal_yet(path) } else { not_opened(name, shown, &failure) };
         if let Some(checks) = result["checks"].as_array_mut() {
             checks.retain(|check| check["name"] != name);
             let of_the_journal = |check: &&mut Value| OF_THE_JOURNAL.contains(&text(check, "name"));
@@ -68,15 +69,22 @@ fn no_journal_yet(path: Option<&Path>) -> Value {
 
 /// Returns the check of what did not open. The page of its code has the steps.
 fn not_opened(name: &str, path: Option<&Path>, failure: &Failure) -> Value {
+    let mut message = failure.message.clone();
+    if let Some(path) = path.map(|path| path.display().to_string()).filter(|path| !message.contains(path.as_str())) {
+        message = format!("{path}: {message}");
+    }
+    if let Some(last) = failure.cause.last().filter(|last| last.contains("os error")) {
+        message = format!("{message} ({last})");
+    }
+    json!({ "name": name, "status": "fail", "sinceMs": null, "message": message, "action": corrects(name, failure) })
+}
+
+/// Returns who corrects the journal or the configuration, and the page with the steps.
+fn corrects(name: &str, failure: &Failure) -> String {
     let code = failure.problem.as_ref().map(|problem| text(problem, "name")).filter(|code| !code.is_empty());
-    let place = path.filter(|_| name == "journal").map(|path| format!("{}: ", path.display())).unwrap_or_default();
-    json!({
-        "name": name, "status": "fail", "sinceMs": null, "message": format!("{place}{}", failure.message),
-        "action": code.map_or_else(
-            || "The administrator corrects the configuration.".to_owned(),
-            |code| format!("The administrator makes the journal usable: docs/support/{code}.md has the steps."),
-        ),
-    })
+    let page = code.map_or_else(String::new, |code| format!(": docs/support/{code} has the steps"));
+    let does = if name == "journal" { "makes the journal usable" } else { "corrects the configuration" };
+    format!("The administrator {does}{page}.")
 }
 
 /// The checks of an open journal.
@@ -113,7 +121,7 @@ fn log_file(path: &Path) -> Value {
 fn opened_nothing(failure: &Failure) -> Value {
     json!({ "status": "fail", "pendingPoints": null, "checks": [{
         "name": "configuration", "status": "fail", "message": failure.message,
-        "action": "The administrator corrects the configuration.", "sinceMs": null,
+        "action": corrects("configuration", failure), "sinceMs": null,
     }] })
 }
 
@@ -142,7 +150,7 @@ pub fn run(till: &Till, wait_ms: u64, offline: bool, output: Output) -> Result<R
     drop(progress);
     let checks = result["checks"].as_array().cloned().unwrap_or_default();
     let mut report = String::new();
-    for check in &checks {
+    for (at, check) in checks.iter().enumerate() {
         let status = text(check, "status");
         let colour = match status {
             "ok" => Colour::Green,
@@ -151,7 +159,9 @@ pub fn run(till: &Till, wait_ms: u64, offline: bool, output: Output) -> Result<R
         };
         let padded = output.paint(&format!("{status:<7}"), Some(colour));
         let _ = writeln!(report, "{padded}  {:<18}{}", text(check, "name"), wrapped(text(check, "message"), 27));
-        if let Some(action) = check["action"].as_str() {
+        // Checks that follow one another with the same action show it once.
+        let is_last = checks.get(at + 1).is_none_or(|next| next["action"] != check["action"]);
+        if let Some(action) = check["action"].as_str().filter(|_| is_last) {
             let _ = writeln!(report, "{:27}→ {}", "", wrapped(action, 29));
         }
     }

@@ -83,6 +83,7 @@ fn report(operations: &[Value], output: Output) -> Report {
     }
     let count = match operations.len() {
         0 => "No operation.\n".to_owned(),
+        1 => format!("{}1 operation\n", table.render(output)),
         count => format!("{}{count} operations\n", table.render(output)),
     };
     Report::new(exit(operations), json!({ "operations": operations }), count)

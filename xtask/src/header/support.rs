@@ -4,7 +4,7 @@
 use super::{ACTIONS, between, rows, update};
 use crate::run::Result;
 use engage_point_shop::code::{Row, TABLE};
-use engage_point_shop::{Outcome, texts_in_english};
+use engage_point_shop::{Code, Outcome, texts_in_english};
 use std::fmt::Write;
 
 /// The classes of codes whose codes have a page each.
@@ -67,7 +67,8 @@ fn cashier() -> String {
     let mut table = "\n| The screen | To the member | The points |\n|---|---|---|\n".to_owned();
     let mut seen = Vec::new();
     // A mistake of the program says nothing about a sale.
-    for row in TABLE.iter().filter(|row| row.code.number() / 100 != -1) {
+    let is_shown = |row: &&Row| row.code.number() / 100 != -1 || row.code == Code::RewardInUse;
+    for row in TABLE.iter().filter(is_shown) {
         let (cashier, member) = texts_in_english(row.code);
         if seen.contains(&(cashier, row.outcome)) {
             continue;

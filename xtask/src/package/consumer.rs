@@ -29,6 +29,7 @@ pub fn try_debug() -> Result {
     fs::rename(work.join("made"), &installed).map_err(|error| error.to_string())?;
     use_installed(built.target, &installed, &work, &Runner::default())?;
     page::follow(&installed, &work)?;
+    page::follow_readme(&installed, &work)?;
     let (once, twice) = (work.join("once"), work.join("twice"));
     let packages = pack(&built, &once)?;
     packs_the_same(&built, &once, &twice)?;

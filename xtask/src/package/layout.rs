@@ -1,7 +1,7 @@
 //! The installed tree: headers, libraries, and their CMake and pkg-config files. The tree may be
 //! moved.
 
-use super::{Built, VERSION, copy, make, write};
+use super::{Built, VERSION, copy, make, page, write};
 use crate::run::{Result, root, run};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,6 +13,45 @@ const CMAKE_LISTS: &str = include_str!("../../../packaging/cmake/CMakeLists.txt"
 const CMAKE_VERSION: &str = include_str!("../../../packaging/cmake/EngagePointShopConfigVersion.cmake");
 const SHARED_PC: &str = include_str!("../../../packaging/pkgconfig/engage_point_shop.pc");
 const STATIC_PC: &str = include_str!("../../../packaging/pkgconfig/engage_point_shop-static.pc");
+
+const README: &str = include_str!("../../../packaging/README-package.md");
+
+/// The first purchase: the sandbox, a compiler, and the program.
+const ON_LINUX: &str = "```console
+$ bin/engage-sandbox --ca-out sandbox-ca.pem &
+engage-sandbox ready http=http://127.0.0.1:8600 https=https://localhost:8643 ca=sandbox-ca.pem key=demo-key
+$ cc share/examples/first.c -I include lib/libengage_point_shop.so.1 -Wl,-rpath,$PWD/lib -o first
+$ ./first $PWD/points.db $PWD/sandbox-ca.pem
+bought
+```
+";
+const ON_WINDOWS: &str = "```bat
+start bin\\engage-sandbox --ca-out sandbox-ca.pem
+gcc share\\examples\\first.c -I include lib\\libengage_point_shop.dll.a -o bin\\first.exe
+bin\\first %CD%\\points.db %CD%\\sandbox-ca.pem
+```
+
+It prints `bought`. With Visual Studio the second command is `cl /I include share\\examples\\first.c lib\\engage_point_shop.lib /Fe:bin\\first.exe`.
+";
+
+/// Returns the README of a package.
+fn readme(is_windows: bool) -> String {
+    let (pkg_config, bin, commands) = match is_windows {
+        true => (
+            "",
+            "the library, `eps` for support and administrators, and `engage-sandbox`, a simulated Engage",
+            ON_WINDOWS,
+        ),
+        false => (
+            " and pkg-config",
+            "`eps` for support and administrators, and `engage-sandbox`, a simulated Engage",
+            ON_LINUX,
+        ),
+    };
+    let text = README.replace("@VERSION@", VERSION).replace("@PKG_CONFIG@", pkg_config);
+    let text = text.replace("@BIN@", bin).replace("@COMMANDS@", commands);
+    if is_windows { text.replace("`bin/eps ", "`bin\\eps ") } else { text }
+}
 
 /// Writes the tree to an empty folder.
 pub fn tree(built: &Built, into: &Path) -> Result {
@@ -44,6 +83,10 @@ pub fn tree(built: &Built, into: &Path) -> Result {
         let from = root().join("examples").join(example);
         copy(&from, &examples.join(from.file_name().unwrap_or_default()))?;
     }
+    for (name, text) in page::files()? {
+        write(&examples.join(name), text)?;
+    }
+    write(&into.join("README.md"), readme(built.target.is_windows()))?;
     if built.target.is_windows() {
         copy(&built.shared, &into.join("bin/engage_point_shop.dll"))?;
         for import in &built.imports {
@@ -64,4 +107,21 @@ pub fn tree(built: &Built, into: &Path) -> Result {
     make(&lib.join("pkgconfig"))?;
     write(&lib.join("pkgconfig/engage_point_shop.pc"), fill(SHARED_PC))?;
     write(&lib.join("pkgconfig/engage_point_shop-static.pc"), fill(STATIC_PC))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readme_has_the_commands_of_its_system() {
+        let (linux, windows) = (readme(false), readme(true));
+        for text in [&linux, &windows] {
+            assert!(!text.contains('@') && text.contains(VERSION), "{text}");
+            assert!(text.contains("share/doc/html") && text.lines().count() < 50, "{text}");
+        }
+        assert!(linux.contains("$ ./first $PWD/points.db") && linux.contains("run `bin/eps"));
+        assert!(windows.contains("start bin\\engage-sandbox") && windows.contains("run `bin\\eps"), "{windows}");
+        assert!(!windows.contains("$PWD"));
+    }
 }

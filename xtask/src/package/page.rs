@@ -1,48 +1,80 @@
-//! Tests `docs/integrate.md`: writes its files, runs its commands in a folder with the packages,
-//! and compares their output with the page. Nothing is replaced: the sandbox of the page has its
-//! usual ports in a network of its own.
+//! Tests `docs/integrate.md` and the README of a package: writes their files, runs their commands
+//! in a folder with the packages, and compares their output with the page. Nothing is replaced: the
+//! sandbox of a page has its usual ports in a network of its own.
 
 use super::{NAME, VERSION, copy, make, nuget, write};
-use crate::run::{Result, output, root, run, target as target_folder};
+use crate::run::{Result, output, root, run};
 use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// Returns the page's programs: their names and texts.
+pub fn files() -> Result<Vec<(String, String)>> {
+    let page = read()?;
+    let programs = blocks(&page).into_iter().filter(|block| block.language != "console");
+    let file = |block: Block<'_>| match block.file {
+        Some(name) => Ok((name.to_owned(), block.text.to_owned())),
+        None => Err(format!(
+            "A block of {} in integrate.md has no file name before it. Add the name in backticks.",
+            block.language
+        )),
+    };
+    programs.map(file).collect()
+}
+
+fn read() -> Result<String> {
+    fs::read_to_string(root().join("docs/integrate.md")).map_err(|error| error.to_string())
+}
+
 /// Follows the page. `installed` is the unpacked package.
 pub fn follow(installed: &Path, work: &Path) -> Result {
-    let page = fs::read_to_string(root().join("docs/integrate.md")).map_err(|error| error.to_string())?;
     let folder = work.join("page");
     ship(installed, &folder)?;
-    let (mut files, mut script, mut expected) = (0, String::from(PREPARE), String::new());
-    for block in blocks(&page) {
-        if block.language == "console" {
-            for line in block.text.lines() {
-                match line.strip_prefix("$ ") {
-                    Some(command) => script.extend([&*started(command), "\n"]),
-                    None => expected.extend([line, "\n"]),
-                }
-            }
-        } else {
-            let name = block.file.ok_or_else(|| {
-                format!(
-                    "A block of {} in integrate.md has no file name before it. Add the name in backticks.",
-                    block.language
-                )
-            })?;
-            write(&folder.join(name), block.text)?;
-            files += 1;
+    let files = files()?;
+    for (name, text) in &files {
+        write(&folder.join(name), text)?;
+    }
+    let lines = run_commands("integrate.md", &read()?, &folder)?;
+    println!("integrate.md: {} files and {lines} printed lines as shown", files.len());
+    Ok(())
+}
+
+/// Follows the README of a package in a copy of it. Checks that it names each file and folder.
+pub fn follow_readme(installed: &Path, work: &Path) -> Result {
+    let folder = work.join("unpacked");
+    run(Command::new("cp").arg("-r").arg(installed).arg(&folder))?;
+    let readme = fs::read_to_string(folder.join("README.md")).map_err(|error| format!("README.md: {error}"))?;
+    for entry in fs::read_dir(&folder).map_err(|error| error.to_string())? {
+        let name = entry.map_err(|error| error.to_string())?.file_name().to_string_lossy().into_owned();
+        if name != "README.md" && !readme.contains(&format!("`{name}")) {
+            return Err(format!("README.md of the package does not say what {name} is"));
+        }
+    }
+    let lines = run_commands("README.md", &readme, &folder)?;
+    println!("README.md of the package: {lines} printed lines as shown");
+    Ok(())
+}
+
+/// Runs the commands of a page's consoles in a network of their own, and compares what they print.
+/// Returns the number of printed lines.
+fn run_commands(name: &str, page: &str, folder: &Path) -> Result<usize> {
+    let (mut script, mut expected) = (String::from(PREPARE), String::new());
+    for line in blocks(page).iter().filter(|block| block.language == "console").flat_map(|block| block.text.lines()) {
+        match line.strip_prefix("$ ") {
+            Some(command) => script.extend([&*started(command), "\n"]),
+            None => expected.extend([line, "\n"]),
         }
     }
     let mut alone = Command::new("unshare");
     let path = env::var("PATH").unwrap_or_default();
-    alone.env("PATH", format!("{}:{path}:/usr/sbin", target_folder().join("debug").display()));
-    let printed = output(alone.args(["--net", "sh", "-c", &script]).current_dir(&folder))?;
-    if files == 0 || printed != expected {
-        return Err(format!("integrate.md shows\n{expected}but its commands printed\n{printed}"));
+    alone.env("PATH", format!("{path}:/usr/sbin"));
+    let printed = output(alone.args(["--net", "sh", "-c", &script]).current_dir(folder))?;
+    match expected.lines().count() {
+        0 => Err(format!("{name} shows no command with its output")),
+        lines if printed == expected => Ok(lines),
+        _ => Err(format!("{name} shows\n{expected}but its commands printed\n{printed}")),
     }
-    println!("integrate.md: {files} files and {} printed lines as shown", expected.lines().count());
-    Ok(())
 }
 
 /// The loopback device of the new network is off. A failed command must not leave the sandbox.

@@ -548,7 +548,7 @@ fn stage_two(evidence: &Evidence, found: &mut Vec<Finding>) {
             let verdict = Verdict::Set("historyLagMs", json!((lag * 2).min(86_400_000)));
             found.push(finding("history lag", assumed, format!("{lag} ms"), verdict));
         }
-        None => found.push(finding("history lag", "shown in time", "never shown", Verdict::NotSupported)),
+        None => found.push(finding("history lag", "shown in time", "not shown within the wait", Verdict::NotSupported)),
     }
     let (what, verdict) = match evidence.new_rewards.len() {
         0 => ("no new reward in the list".to_owned(), Verdict::NotSupported),

@@ -79,7 +79,10 @@ impl Session<'_> {
         self.wait_for_history(&mut bought, &mapping, probe.history_wait_ms)?;
         self.evidence.bought = Some(bought.clone());
         if bought.history_lag_ms.is_none() {
-            return Ok(Some("the purchase was accepted, and the history never showed it".to_owned()));
+            return Ok(Some(format!(
+                "the purchase was accepted, and the history did not show it within {} ms; --history-wait-ms waits longer",
+                probe.history_wait_ms
+            )));
         }
         let mapping = self.mapping()?;
         let (repeat, _) = self.buy("same id again", item, bought.purchase_id, &mapping, folder)?;

@@ -1,7 +1,10 @@
 //! `doctor` and `stats --metrics`.
 
-use super::support::{COFFEE, GATEWAY_ERROR, Store, buy, item};
+use super::support::{COFFEE, GATEWAY_ERROR, LOAD, Store, buy, item};
+use engage_sandbox::seed::demo;
+use engage_sandbox::{Effect, Fault, FaultResponse, MemberDeparture, Operation};
 use serde_json::{Value, json};
+use std::net::TcpListener;
 
 fn status<'a>(result: &'a Value, name: &str) -> &'a str {
     let check = result["checks"].as_array().unwrap().iter().find(|check| check["name"] == name);
@@ -36,6 +39,66 @@ fn each_broken_part_has_its_exit_code_and_action() {
     doctor(&json!({ "journalPath": store.path("missing/journal.db") })).ends(5).says(&["fail", "journal"]);
     std::fs::write(store.path("foreign.db"), vec![7; 4096]).unwrap();
     doctor(&json!({ "journalPath": store.path("foreign.db") })).ends(5).says(&["EPS_JOURNAL"]);
+}
+
+#[test]
+fn what_does_not_respond_is_named_with_what_to_do() {
+    let store = Store::open();
+    store.till().close();
+    // A listener that accepts and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = |scheme: &str| format!("{scheme}://{}", silent.local_addr().unwrap());
+    let action = |extra: &Value, wait_ms: &str, name: &str| {
+        store.write_config(extra);
+        let result = store.eps(&["doctor", "--wait-ms", wait_ms, "--json"]).ends(3).json();
+        let check = result["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap().clone();
+        (check["status"].as_str().unwrap().to_owned(), check["action"].as_str().unwrap().to_owned())
+    };
+    let proxy = json!({ "proxy": url("http") });
+    for (extra, name, advice) in [
+        (&proxy, "connect", "checks the proxy's address"),
+        (&json!({ "baseUrl": url("https") }), "tls", "docs/operating/network"),
+    ] {
+        let (status, action) = action(extra, "3000", name);
+        assert!(status == "fail" && action.contains(advice), "{status} {action}");
+    }
+    let (status, action) = action(&proxy, "100", "connect");
+    assert_eq!((&*status, &*action), ("unknown", "Ask again with a longer waitMs."));
+    // An action that several checks share is printed once.
+    let run = store.eps(&["doctor", "--wait-ms", "100"]);
+    assert_eq!(run.out.matches('→').count(), 3, "{}", run.out);
+}
+
+#[test]
+fn rejection_by_a_relay_is_no_fault_of_the_key() {
+    let store = Store::open();
+    store.till().close();
+    let body = Some(r#"{"errorCode":"RelayCertificateRequired"}"#.into());
+    let response = FaultResponse { body, ..FaultResponse::status(403) };
+    store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(response)).times(0));
+    store.write_config(&json!({ "apiKey": null }));
+    store.eps(&["doctor"]).ends(4).says(&["RelayCertificateRequired", "docs/support/EPS_FORBIDDEN"]);
+}
+
+#[test]
+fn member_who_was_merged_is_found_and_the_purchase_too() {
+    let store = Store::open();
+    store.till().close();
+    let id = store.buy_pending(item(GATEWAY_ERROR), "receipt", &json!({}), 17);
+    store.sandbox.depart(MemberDeparture { contact_id: demo::LOAD, into: Some(demo::ASTRID) }).unwrap();
+    store.eps(&["resolve", &id]).ends(1);
+    let result = store.eps(&["doctor", "--json"]).ends(1).json();
+    assert_eq!(status(&result, "pending"), "warn", "{result:#}");
+    store.eps(&["doctor"]).says(&["no longer", "docs/support/EPS_PENDING"]);
+    store.eps(&["history", &LOAD.to_string()]).says(&["If the member was merged", "docs/support/EPS_PENDING"]);
+    store.eps(&["history", &demo::ASTRID.to_string()]).ends(1).says(&[&id, "Completed", "pending", "merged"]);
+}
+
+#[test]
+fn misspelt_key_is_named_with_the_one_that_is_meant() {
+    let store = Store::open();
+    store.write_config(&json!({ "waitMS": 1 }));
+    store.eps(&["doctor"]).ends(2).says(&["unknown key waitMS; did you mean waitMs?"]);
 }
 
 /// The checks of the journal, but the one that says why it does not open.

@@ -145,6 +145,14 @@ fn printed_mapping_sells_in_every_world() {
 }
 
 #[test]
+fn history_that_is_later_than_the_wait_is_named_with_the_option() {
+    let store = Store::open();
+    store.write_config(&assumed());
+    world(&store, &json!({ "historyLagMs": 600_000 }));
+    probe(&store, &["--history-wait-ms", "100"]).ends(2).says(&["STOPPED", "--history-wait-ms"]);
+}
+
+#[test]
 fn unknown_member_is_named_and_not_the_tenant() {
     let store = Store::open();
     store.till().close();
