@@ -8,6 +8,7 @@ use crate::core::machine;
 use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
 use crate::transport::{Call, Cancellation, SLICE};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 /// After the wait, how long a withdrawn request may take to become durably *not sent*. Invariant 8
@@ -52,10 +53,20 @@ pub(crate) struct Waiter {
     until: Until,
     state: Mutex<WaiterState>,
     changed: Condvar,
+    /// Who has the command. A worker takes it within the journal's transaction, where it waits for
+    /// no lock.
+    command: AtomicU8,
     /// The intent's first request, when this waiter starts it. The caller may withdraw it until it
     /// is sent.
     pub call: Arc<Call>,
 }
+
+/// Neither a worker nor a caller who left has taken the command.
+const FREE: u8 = 0;
+/// A worker records it. Before that nothing is recorded.
+const TAKEN: u8 = 1;
+/// The caller has left, and the command is void.
+const VOID: u8 = 2;
 
 #[derive(Default)]
 #[allow(clippy::struct_excessive_bools)] // Four independent facts.
@@ -64,8 +75,6 @@ struct WaiterState {
     intent: Option<Intent>,
     /// The intent existed before the call.
     existing: bool,
-    /// A worker has taken the command. Before that nothing is recorded.
-    taken: bool,
     failure: Option<Error>,
     /// Nothing more will come.
     finished: bool,
@@ -97,7 +106,7 @@ pub(crate) enum WaitResult {
 
 impl Waiter {
     pub fn new(call: Arc<Call>, until: Until) -> Arc<Self> {
-        Arc::new(Self { until, state: Mutex::default(), changed: Condvar::new(), call })
+        Arc::new(Self { until, state: Mutex::default(), changed: Condvar::new(), command: AtomicU8::new(FREE), call })
     }
 
     fn lock(&self) -> MutexGuard<'_, WaiterState> {
@@ -123,15 +132,18 @@ impl Waiter {
 
     /// Takes the command for a worker. False: the caller has returned, and the command is void.
     pub fn take(&self) -> bool {
-        let mut state = self.lock();
-        state.taken = state.departed.is_none();
-        state.taken
+        self.claim(TAKEN)
+    }
+
+    fn claim(&self, by: u8) -> bool {
+        let claimed = self.command.compare_exchange(FREE, by, Ordering::AcqRel, Ordering::Acquire);
+        claimed.is_ok() || claimed == Err(by)
     }
 
     /// Marks that the intent existed before the call.
     pub fn mark_existing(&self) {
         let mut state = self.lock();
-        (state.existing, state.taken) = (true, true);
+        state.existing = true;
     }
 
     /// Marks that another caller waits for the same intent.
@@ -175,7 +187,8 @@ impl Waiter {
             state = rt::wait_timeout(&self.changed, state, SLICE.min(limit.deadline - now));
         };
         if let Some((not_sent, pending)) = reason
-            && !state.taken
+            && !state.existing
+            && self.claim(VOID)
         {
             state.departed = Some(not_sent);
             return WaitResult::NeverTaken { not_sent, pending };

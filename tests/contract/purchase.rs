@@ -2,7 +2,8 @@
 //! resolving, acknowledging.
 
 use crate::support::{
-    ASTRID, BJORN, COFFEE, LOAD, Store, buy, buy_pending, code_of, eventually, id_of, parse, resolved, unacknowledged,
+    ASTRID, BJORN, COFFEE, LOAD, Store, buy, buy_pending, code_of, eventually, id_of, parse, problem, resolved,
+    unacknowledged,
 };
 use engage_point_shop::{Client, Code, ItemId, OperationId};
 use engage_sandbox::seed::demo;
@@ -211,6 +212,29 @@ fn cancel_stops_unsent_purchases_and_leaves_sent_pending() {
     // The cancellation does not affect a later call.
     store.sandbox.clear_faults();
     client.list_items(ASTRID, None).unwrap();
+}
+
+#[test]
+fn sale_that_waits_for_a_locked_journal_is_not_sent() {
+    let store = Store::open();
+    let client = store.durable_client();
+    let holder = rusqlite::Connection::open(store.journal()).unwrap();
+    for with in [json!({ "reference": "R", "waitMs": 200 }), json!({ "reference": "S", "waitMs": 200, "submit": true })]
+    {
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let error = buy(&client, ASTRID, COFFEE, &with).unwrap_err();
+        assert_eq!(problem(&error)["outcome"], "notSent", "{with}: {error}");
+        holder.execute_batch("ROLLBACK").unwrap();
+    }
+    // Only what is pressed again is bought.
+    let bought = buy(&client, ASTRID, COFFEE, &json!({ "reference": "R" })).unwrap();
+    assert_eq!(
+        (bought["outcome"].as_str(), bought["existing"].as_bool()),
+        (Some("completed"), Some(false)),
+        "{bought}"
+    );
+    assert_eq!(unacknowledged(&client).len(), 1);
+    assert_eq!(store.posts(), 1);
 }
 
 #[test]

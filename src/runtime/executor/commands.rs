@@ -4,6 +4,7 @@ use super::{Executor, FIRST_QUERY_DELAY, RETRY, SentQuery, is_of_journal};
 use crate::core::admission::{self, Admission, AdmissionRules, Command};
 use crate::core::code::Code;
 use crate::core::domain::{Operation, millis};
+use crate::core::error::Error;
 use crate::core::evidence::AttemptResult;
 use crate::core::id::OperationId;
 use crate::core::intent::Intent;
@@ -20,12 +21,17 @@ use std::time::Duration;
 impl Executor {
     /// Records the intent, makes its first attempt, and notifies the caller.
     pub(super) fn start_intent(&self, command: &Command, waiter: &Arc<Waiter>) {
-        if !waiter.take() {
+        if waiter.departed().is_some() {
             return;
         }
         let clocks = self.clocks();
         let reference = command.reference.as_deref();
-        let decide = |candidates| admission::admit(command, &candidates, clocks, self.admission_rules());
+        // Taken under the journal's lock and before a write: until then the command is void if the
+        // caller returns, however long another program holds the journal.
+        let decide = |candidates| match waiter.take() {
+            true => admission::admit(command, &candidates, clocks, self.admission_rules()),
+            false => Err(Error::of(Code::TimedOut)),
+        };
         // Before the journal, as in `get`.
         let completions = self.completions();
         match self.journal.admit(&command.operation, reference, decide) {

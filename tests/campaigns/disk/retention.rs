@@ -20,9 +20,14 @@ fn records_past_retention_are_deleted_if_acknowledged() {
     let id = till.make("list").json("operations")[0]["operationId"].as_str().unwrap().to_owned();
     assert_eq!(till.make(&format!("ack:{id}")).code(), Some(0));
     assert_eq!(till.make(&press(COFFEE, "not-acknowledged")).code(), Some(0));
-    // No readable response from now on: the next purchase stays pending, but Engage's clock is
-    // known.
-    fixture.sandbox.arm(Fault::on(Operation::Any, Effect::Status(FaultResponse::status(500))).times(0));
+    // Engage's responses say nothing from now on: the next purchase stays pending, but Engage's
+    // clock is known.
+    let says_nothing = FaultResponse {
+        body: Some(r#"[{"status":"Unknown"}]"#.to_owned()),
+        content_type: Some("application/json".to_owned()),
+        ..FaultResponse::status(200)
+    };
+    fixture.sandbox.arm(Fault::on(Operation::Any, Effect::Status(says_nothing)).times(0));
     assert_eq!(till.make(&format!("purchase:{MEMBER}:{COFFEE}:pending:250")).code().map(|code| code / 100), Some(-5));
     till.end();
     let held = || {
