@@ -454,6 +454,12 @@ mod tests {
         assert_eq!(body("<html>", "application/json"), ErrorBody::Html);
         assert_eq!(body("blocked", "text/html; charset=utf-8"), ErrorBody::Html);
         assert_eq!(body("no healthy upstream", "text/plain"), ErrorBody::Text);
+        let untyped = Response { content_type: None, ..response(400, "no healthy upstream", "") };
+        assert_eq!(ErrorBody::of(&untyped), ErrorBody::Text);
+        for status in [401, 403, 404] {
+            assert_eq!(read(status, &ErrorBody::Text), Code::InvalidResponse, "{status}");
+        }
+        assert_eq!(detail(&untyped, &ErrorBody::Text).attempts, 1);
     }
 
     #[test]

@@ -357,6 +357,8 @@ mod tests {
             format!("[{good},{{\"cost\":5}}]"),
             format!("[{}]", good.replace('5', "5,\"cost\":5")),
             format!("[{}]", good.replace("cost", "c\\u006fst")),
+            format!("[{}]", good.replace('5', "5,\"a\":\"\u{1f}\"")),
+            format!("[{}]", good.replace('5', "5,\u{1f}\"a\":0")),
             format!("[{}]", good.replace('5', "5,\"\\u0063ost\":6")),
             format!("[{}]", good.replace('5', "-5")),
             format!("[{}]", good.replace('5', "{}")),

@@ -223,6 +223,7 @@ fn recognised_list_is_one_that_serde_accepts() {
         " ",
         "\n",
         "\u{1}",
+        "\u{1f}",
         "0",
         "-",
         "1e9",
