@@ -78,10 +78,10 @@ impl Store {
         ledger.iter().filter(|entry| entry.kind == LedgerKind::Deduct).map(|entry| entry.purchase_id).collect()
     }
 
-    /// Waits until a request of this operation has reached the sandbox. Panics after ten seconds.
+    /// Waits until a request of this operation has reached the sandbox. Panics after a minute.
     pub fn wait_for_request(&self, operation: Operation) {
-        let request = self.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(operation));
-        assert!(request.is_some(), "{operation:?}: no request within 10 s");
+        let request = self.sandbox.wait_for(Duration::from_secs(60), |request| request.operation == Some(operation));
+        assert!(request.is_some(), "{operation:?}: no request within a minute");
     }
 
     /// Returns the number of requests that spend at the sandbox.

@@ -38,7 +38,7 @@ impl Connection {
     pub fn open(sandbox: &Sandbox) -> Connection {
         let tls = connection(sandbox.ca_pem());
         let tcp = TcpStream::connect(sandbox.https_url().strip_prefix("https://").unwrap()).unwrap();
-        tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        tcp.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         Connection(StreamOwned::new(tls, tcp))
     }
 

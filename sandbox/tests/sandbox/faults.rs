@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::client::{Connection, purchase, request};
 
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(60);
 
 /// A purchase request under a fault.
 struct FaultedRequest {

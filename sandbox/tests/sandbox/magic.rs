@@ -102,7 +102,7 @@ fn a_stalled_purchase_has_no_response_until_disconnect() {
     for (number, status) in [(0x20, None), (0x21, Some(Status::Completed))] {
         let mut till = Connection::open(&sandbox);
         till.send(&purchase(ASTRID, Uuid::new_v4(), item(number)));
-        let long = std::time::Duration::from_secs(10);
+        let long = std::time::Duration::from_secs(60);
         sandbox.wait_for(long, |request| request.item_id == Some(item(number))).unwrap();
         // The request is served already, because a later request is.
         Connection::open(&sandbox).get("/api/v3/point-accounts");

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::client::{Connection, with_headers};
 
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(60);
 
 /// A received delivery: the head, in lower case, and the body.
 type Received = (String, String);

@@ -479,7 +479,7 @@ fn replay(fixture: &Fixture, post: &Post) {
     stream.write_all(&post.bytes).unwrap();
     let dealt_with = fixture
         .sandbox
-        .wait_for(Duration::from_secs(10), |entry| entry.purchase_id == Some(post.id) && entry.status.is_some());
+        .wait_for(Duration::from_secs(60), |entry| entry.purchase_id == Some(post.id) && entry.status.is_some());
     assert!(dealt_with.is_some(), "the sandbox does not response");
 }
 

@@ -170,7 +170,7 @@ fn pending_purchase_of_killed_process_is_resolved_by_another() {
         let mut first = RunningTill::start(&config, &["stdin"]);
         first.send(&format!("purchase:{}:{}:R1:60000", demo::LOAD, demo::COFFEE));
         let sent =
-            store.sandbox.wait_for(Duration::from_secs(10), |request| request.operation == Some(Operation::Purchase));
+            store.sandbox.wait_for(Duration::from_secs(60), |request| request.operation == Some(Operation::Purchase));
         let id = sent.expect("the request comes in").purchase_id.expect("it names the purchase");
         first.hear("BEGIN purchase", 1);
         let mut calls = first.kill();

@@ -5,8 +5,10 @@
 mod acts;
 mod damage;
 mod fixture;
+mod forked;
 mod frozen;
 mod losses;
+mod order;
 mod places;
 #[path = "../../support/random.rs"]
 mod random;

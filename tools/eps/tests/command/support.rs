@@ -191,7 +191,7 @@ pub fn unchanged(folder: &Path, before: &BTreeMap<PathBuf, Vec<u8>>) {
 
 /// Waits until a check finds something. Panics after ten seconds.
 pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = check() {
             return found;
