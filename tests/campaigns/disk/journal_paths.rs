@@ -348,7 +348,7 @@ fn resolves_soon(fixture: &Fixture, jump: &Jump) -> Result<Counts, String> {
             std::thread::park_timeout(Duration::from_millis(20));
         }
     }
-    let again = till.make(&press.replace(":250", ":5000"));
+    let again = till.make(&press(COFFEE, "R1"));
     till.end();
     let deductions = fixture.sandbox.ledger().iter().filter(|entry| entry.kind == LedgerKind::Deduct).count();
     if (again.code(), deductions) != (Some(0), 1) {
