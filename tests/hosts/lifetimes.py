@@ -22,6 +22,7 @@ ASTRID = "a0000000-0000-4000-8000-000000000001"
 # Every request for this member stalls.
 BJORN = "a0000000-0000-4000-8000-000000000002"
 COFFEE = "b0000000-0000-4000-8000-000000000001"
+PURCHASE = "point-shop-items/purchase"
 
 held = 0
 
@@ -65,10 +66,10 @@ def is_open(journal: str) -> bool:
         return f"{journal}-shm" in maps.read()
 
 
-def has_arrived(path: str) -> bool:
-    """Whether the sandbox has been asked for this by anybody."""
+def arrived(path: str) -> int:
+    """How often the sandbox has been asked for this by anybody."""
     with urllib.request.urlopen(f"{sys.argv[5]}/_sandbox/requests") as response:
-        return any(path in request["path"] and request["contactId"] == BJORN for request in json.load(response))
+        return sum(path in request["path"] and request["contactId"] == BJORN for request in json.load(response))
 
 
 def closing() -> None:
@@ -137,12 +138,13 @@ def log_records() -> None:
 def interrupts() -> None:
     """Ctrl-C and signal handlers act while a call of the main thread waits."""
     handled = threading.Event()
-    arrived = {"items": "point-shop-items?", "purchase": "point-shop-items/purchase"}
 
     def kill(path: str, number: int) -> None:
+        known = arrived(path)
+
         def when_it_waits() -> None:
             before = time.monotonic() + 10
-            while not has_arrived(path) and time.monotonic() < before:
+            while arrived(path) == known and time.monotonic() < before:
                 time.sleep(0.01)
             signal.pthread_kill(threading.main_thread().ident, number)
             if number == signal.SIGUSR1:
@@ -157,7 +159,7 @@ def interrupts() -> None:
             (lambda: shop.list_items(BJORN), signal.SIGINT, Code.CANCELLED),
             (lambda: shop.purchase(BJORN, COFFEE), signal.SIGUSR1, Code.PENDING_CANCELLED),
         ]:
-            kill(arrived["items" if number == signal.SIGINT else "purchase"], number)
+            kill("point-shop-items?" if number == signal.SIGINT else PURCHASE, number)
             try:
                 call()
             except KeyboardInterrupt as interrupt:
@@ -218,10 +220,11 @@ def texts() -> None:
 async def threads() -> None:
     """Calls that wait hold up neither the loop nor each other; each cancelled call reports its true outcome."""
     with open_shop("waiting.db") as shop:
+        known = arrived(PURCHASE)
         stalled = [asyncio.ensure_future(asyncio.to_thread(shop.list_items, BJORN)) for _ in range(2)]
         buying = asyncio.ensure_future(asyncio.to_thread(shop.purchase, BJORN, COFFEE))
         check(len(await asyncio.to_thread(shop.list_items, ASTRID)) > 0, "another call returns meanwhile")
-        while not has_arrived("point-shop-items/purchase"):
+        while arrived(PURCHASE) == known:
             await asyncio.sleep(0.01)
         while not all(task.done() for task in [*stalled, buying]):
             shop.cancel()
@@ -263,6 +266,106 @@ async def tasks() -> None:
     check(isinstance(error[0], NotSent) and error[0].code == Code.CLOSED, "a close ends the calls")
 
 
+async def becomes(holds: Callable[[], bool], what: str) -> None:
+    """`eventually` for a coroutine."""
+    until = time.monotonic() + 10
+    while not holds() and time.monotonic() < until:
+        await asyncio.sleep(0.01)
+    check(holds(), what)
+
+
+async def outcome_of(task: asyncio.Future) -> object:
+    """Cancels a task and returns the outcome of its call."""
+    task.cancel()
+    await asyncio.wait([task], timeout=10)
+    check(task.done(), "a cancelled task ends")
+    try:
+        return await task
+    except asyncio.CancelledError as cancelled:
+        inner = cancelled if hasattr(cancelled, "outcome") else cancelled.__context__
+        return getattr(inner, "outcome", "lost")
+    except Exception as error:
+        return f"{error!r} instead of the cancellation"
+
+
+async def sent_purchase(shop: AsyncClient) -> asyncio.Future:
+    """Begins a purchase that stalls, and returns when it was sent."""
+    known = arrived(PURCHASE)
+    buying = asyncio.ensure_future(shop.purchase(BJORN, COFFEE))
+    await becomes(lambda: arrived(PURCHASE) > known, "a purchase is sent")
+    return buying
+
+
+async def crowd() -> None:
+    """No call of a client for asyncio waits for another one, and none begins after its cancellation."""
+    async with await AsyncClient.open(config("crowd.db")) as shop:
+        stalled = [asyncio.ensure_future(shop.list_items(BJORN)) for _ in range(100)]
+        await becomes(lambda: shop.client.read_stats()["reads"] == len(stalled), "100 reads are under way at once")
+        check(await shop.list_unacknowledged() == [], "the journal is read")
+        check((await shop.purchase(ASTRID, COFFEE, reference="py crowd"))["outcome"] == "completed", "and a purchase made")
+        outcome = await outcome_of(await sent_purchase(shop))
+        check(isinstance(outcome, Pending) and outcome.code == Code.PENDING_CANCELLED, f"it is pending, {outcome!r}")
+        check(not any(task.done() for task in stalled), "while the reads wait")
+
+        held_back, released = [], threading.Event()
+
+        class Late(threading.Thread):
+            def start(self) -> None:
+                held_back.append(self)
+                super().start()
+
+            def run(self) -> None:
+                released.wait()
+                super().run()
+
+        # The threads of two calls do not come to run before the tasks are cancelled.
+        usual, waiting.threading.Thread = threading.Thread, Late
+        try:
+            buying = asyncio.ensure_future(shop.purchase(ASTRID, COFFEE, reference="py late"))
+            storing = asyncio.ensure_future(shop.acknowledge_reference("py crowd"))
+            await becomes(lambda: len(held_back) == 2, "two calls have a thread each")
+            check(await outcome_of(buying) is None, "a call that has not begun has no outcome")
+            await outcome_of(storing)
+        finally:
+            waiting.threading.Thread = usual
+            released.set()
+        for thread in held_back:
+            thread.join()
+        references = [operation.get("reference") for operation in await shop.list_unacknowledged()]
+        check("py crowd" in references and "py late" not in references, f"and never begins, {references}")
+    for error in await asyncio.gather(*stalled, return_exceptions=True):
+        check(isinstance(error, NotSent) and error.code == Code.CLOSED, f"the close ends all, {error!r}")
+
+
+async def closed_and_cancelled() -> None:
+    """A task that is cancelled when its client was just closed has the outcome of its call."""
+    shop = await AsyncClient.open(config("closed.db"))
+    buying = await sent_purchase(shop)
+    shop.client.close()
+    outcome = await outcome_of(buying)
+    check(isinstance(outcome, Pending) and outcome.code == Code.PENDING_CLOSED, f"it is pending, {outcome!r}")
+    [error] = await asyncio.gather(shop.list_unacknowledged(), return_exceptions=True)
+    check(isinstance(error, NotSent) and error.code == Code.CLOSED, f"a later call names the close, {error!r}")
+
+
+def closed_loops() -> None:
+    """A call whose event loop is closed meanwhile ends without an error in its thread."""
+    errors: list[object] = []
+    before = set(threading.enumerate())
+    loop = asyncio.new_event_loop()
+    shop = loop.run_until_complete(AsyncClient.open(config("loop.db")))
+    reading = loop.create_task(shop.list_items(BJORN))
+    loop.run_until_complete(becomes(lambda: shop.client.read_stats()["reads"] == 1, "a read is under way"))
+    reading._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.close()
+    usual, threading.excepthook = threading.excepthook, errors.append
+    shop.client.close()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    check(errors == [], f"its thread ends, {errors}")
+    threading.excepthook = usual
+
+
 def forking() -> None:
     shop = open_shop()
     shop.list_points(ASTRID)
@@ -298,10 +401,18 @@ values()
 texts()
 asyncio.run(threads())
 asyncio.run(tasks())
+asyncio.run(crowd())
+asyncio.run(closed_and_cancelled())
+closed_loops()
 forking()
 # Left open with a log function, and with a thread in a call: Python still ends cleanly.
 left = open_shop()
 left.set_log(LogLevel.DEBUG, lambda level, line: None)
 threading.Thread(target=lambda: raises(NotSent, Code.CLOSED, left.list_items, BJORN), daemon=True).start()
 left.list_points(ASTRID)
+# And with a call of a loop that nobody runs any more.
+loop = asyncio.new_event_loop()
+forgotten = loop.run_until_complete(AsyncClient.open(config("forgotten.db")))
+task = loop.create_task(forgotten.list_items(BJORN, wait_ms=600_000))
+loop.run_until_complete(becomes(lambda: forgotten.client.read_stats()["reads"] == 1, "a read is under way"))
 print(held, "checks held", flush=True)

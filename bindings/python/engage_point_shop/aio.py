@@ -1,18 +1,19 @@
 """The client for asyncio. Each method is that of Client.
 
-A call runs on a thread of the client's own pool, so that it never holds up the event loop.
+Each call runs on a thread of its own, so that it holds up neither the event loop nor another call.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
 from .client import Client, Id, LogLine
+from .errors import NotSent
 from .types import (
     Config,
     FoundReward,
@@ -24,32 +25,33 @@ from .types import (
     Resolution,
     Stats,
 )
+from .waiting import Made
 
 _Result = TypeVar("_Result")
 
-_THREADS = 32
-"""Calls of one client that wait at the same time. Further calls begin when one of them ends."""
+_STEP = 0.02
+"""How often a cancellation is repeated, in seconds."""
 
 
 class AsyncClient:
     """A client of one Engage tenant for asyncio.
 
-    A cancelled task ends its call within 100 ms, and no other call. The CancelledError has the
-    attribute `outcome`: the result of the call, or its Pending, Declined or NotSent. A purchase that
-    was sent goes on, and `changes` reports its outcome.
+    No call waits for another one. A cancelled task ends its call within 100 ms, and no other call.
+    The CancelledError has the attribute `outcome`: the result of the call, or its Pending, Declined
+    or NotSent, or None if the call was not made. A purchase that was sent goes on, and `changes`
+    reports its outcome. A call without `wait_ms` goes on too once it has begun, without an `outcome`.
     """
 
     def __init__(self, client: Client) -> None:
         """Takes over an open client. `AsyncClient.open` opens one."""
         self.client = client
         """The client, for calls outside of the event loop."""
-        self._pool = ThreadPoolExecutor(_THREADS, "eps-call")
         self._numbers = itertools.count(1)
 
     @classmethod
     async def open(cls, config: Config | Mapping[str, Any]) -> AsyncClient:
         """Opens a client. The disk of the journal does not hold up the event loop."""
-        return cls(await asyncio.get_running_loop().run_in_executor(None, Client, config))
+        return cls(await _run(lambda: Client(config)))
 
     async def __aenter__(self) -> AsyncClient:
         """Returns the client itself."""
@@ -63,8 +65,9 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Ends every call and closes the client."""
-        await asyncio.get_running_loop().run_in_executor(None, self.client.close)
-        self._pool.shutdown(wait=False)
+        closing, ended = _begin(self.client.close)
+        await asyncio.wait([ended])
+        closing.result()
 
     async def find_contact(
         self, key: str, value: str, *, contact_type: str | None = None, wait_ms: int | None = None
@@ -152,37 +155,37 @@ class AsyncClient:
 
     async def list_unacknowledged(self, *, reference: str | None = None) -> list[Operation]:
         """Lists the operations that are pending, or final and not acknowledged."""
-        return await self._run(lambda: self.client.list_unacknowledged(reference=reference))
+        return await _run(lambda: self.client.list_unacknowledged(reference=reference))
 
     async def list_operations(self, **filters: Any) -> OperationPage:
         """Lists the operations of the journal. The filters are those of Client."""
-        return await self._run(lambda: self.client.list_operations(**filters))
+        return await _run(lambda: self.client.list_operations(**filters))
 
     async def get_operation(self, operation_id: Id) -> Operation:
         """Returns the last known state of an operation."""
-        return await self._run(lambda: self.client.get_operation(operation_id))
+        return await _run(lambda: self.client.get_operation(operation_id))
 
     async def acknowledge(self, operation_id: Id) -> Operation:
         """Acknowledges that the POS has stored the outcome of an operation."""
-        return await self._run(lambda: self.client.acknowledge(operation_id))
+        return await _run(lambda: self.client.acknowledge(operation_id))
 
     async def resolve_review(
         self, operation_id: Id, resolution: str, *, by: str | None = None, note: str | None = None
     ) -> Operation:
         """Stores the decision of a person about an operation in manual review."""
-        return await self._run(lambda: self.client.resolve_review(operation_id, resolution, by=by, note=note))
+        return await _run(lambda: self.client.resolve_review(operation_id, resolution, by=by, note=note))
 
     async def acknowledge_reference(self, reference: str) -> list[Operation]:
         """Acknowledges all operations of a reference, or none."""
-        return await self._run(lambda: self.client.acknowledge_reference(reference))
+        return await _run(lambda: self.client.acknowledge_reference(reference))
 
     async def backup_journal(self, path: str) -> JournalCopy:
         """Copies the journal into one new file, while it is in use."""
-        return await self._run(lambda: self.client.backup_journal(path))
+        return await _run(lambda: self.client.backup_journal(path))
 
     async def read_stats(self) -> Stats:
         """Returns the counters since open, and the numbers of records in the journal."""
-        return await self._run(self.client.read_stats)
+        return await _run(self.client.read_stats)
 
     async def check(self, *, offline: bool | None = None, wait_ms: int | None = None) -> HealthReport:
         """Checks everything that a sale needs, and says what to do about what is wrong."""
@@ -190,7 +193,7 @@ class AsyncClient:
 
     async def read_metrics(self) -> str:
         """Returns the metrics of this client and its journal: OpenMetrics text."""
-        return await self._run(self.client.read_metrics)
+        return await _run(self.client.read_metrics)
 
     def set_log(self, level: int, function: LogLine | None) -> None:
         """Sets the function that receives each line of the log. It runs on a thread of the library."""
@@ -203,7 +206,7 @@ class AsyncClient:
         """
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Operation] = asyncio.Queue()
-        self.client.set_notify(lambda operation: _give(loop, queue, operation))
+        self.client.set_notify(lambda operation: _report(loop, queue.put_nowait, operation))
         try:
             while True:
                 yield await queue.get()
@@ -214,27 +217,49 @@ class AsyncClient:
     async def _wait(self, call: Callable[[str], _Result]) -> _Result:
         """Makes a call that a cancelled task ends."""
         name = f"asyncio-{next(self._numbers)}"
-        made = asyncio.get_running_loop().run_in_executor(self._pool, call, name)
+        made, ended = _begin(lambda: call(name))
         cancelled: asyncio.CancelledError | None = None
-        while not made.done():
+        while not ended.done():
             try:
-                await asyncio.wait([made], timeout=None if cancelled is None else 0.02)
+                await asyncio.wait([ended], timeout=None if cancelled is None else _STEP)
             except asyncio.CancelledError as error:
                 cancelled = cancelled or error
             if cancelled is not None:
-                # Repeated: it has no effect on a call that has not entered the library yet.
-                self.client.cancel_call(name)
+                if made.abandon():
+                    break
+                # Repeated: it has no effect on a call that has not entered the library yet. A
+                # client that is closed has ended the call itself.
+                with contextlib.suppress(NotSent):
+                    self.client.cancel_call(name)
         if cancelled is not None:
-            setattr(cancelled, "outcome", made.exception() or made.result())
+            setattr(cancelled, "outcome", made.value)
             raise cancelled
-        return made.result()
-
-    async def _run(self, call: Callable[[], _Result]) -> _Result:
-        """Makes a call that only the disk can hold up. It is never cancelled."""
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, call))
+        result: _Result = made.result()
+        return result
 
 
-def _give(loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[Operation], operation: Operation) -> None:
-    # The loop may be closed already: the change comes again after the next start.
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(queue.put_nowait, operation)
+async def _run(call: Callable[[], _Result]) -> _Result:
+    """Makes a call that only the disk can hold up. A cancelled task does not wait for its end."""
+    made, ended = _begin(call)
+    try:
+        await asyncio.wait([ended])
+    except asyncio.CancelledError:
+        made.abandon()
+        raise
+    result: _Result = made.result()
+    return result
+
+
+def _begin(call: Callable[[], object]) -> tuple[Made, asyncio.Future[None]]:
+    """Begins a call. The future is done when the call has ended."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+    made = Made(call, lambda: _report(loop, ended.set_result, None))
+    made.start()
+    return made, ended
+
+
+def _report(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: Any) -> None:
+    # A loop that is closed has no receiver. A change comes again after the next start.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *arguments)

@@ -1,4 +1,4 @@
-"""Calls that Ctrl-C and signal handlers interrupt.
+"""Calls on a thread of their own: those of asyncio, and those that signal handlers interrupt.
 
 Python runs its signal handlers on the main thread, and only between its own instructions. A call of
 the library on the main thread therefore runs on a thread of its own, while the main thread waits in
@@ -18,35 +18,50 @@ _STEP = 0.05
 """How long the main thread waits in one step, in seconds: Windows runs no handler during a wait."""
 
 
-class _Made:
-    """A call on a thread of its own."""
+class Made:
+    """A call on a thread of its own. The thread calls `report` when the call has ended.
 
-    def __init__(self, call: Callable[[], Any]) -> None:
+    The thread is a daemon: the end of the interpreter closes every client, which ends its calls, and
+    waits for no thread. The journal holds the outcome that nobody was there to receive.
+    """
+
+    def __init__(self, call: Callable[[], Any], report: Callable[[], object]) -> None:
         self._call = call
+        self._report = report
         self._lock = threading.Lock()
         self._has_begun = False
         self._is_abandoned = False
-        self.done = threading.Event()
-        self.is_result = False
+        self._is_result = False
         self.value: Any = None
 
-    def run(self) -> None:
+    def start(self) -> None:
+        """Starts the thread."""
+        threading.Thread(target=self._run, name="eps-call", daemon=True).start()
+
+    def _run(self) -> None:
         with self._lock:
             if self._is_abandoned:
                 return
             self._has_begun = True
         try:
-            self.value, self.is_result = self._call(), True
-        except BaseException as error:  # Raised again on the main thread.
+            self.value, self._is_result = self._call(), True
+        except BaseException as error:  # Raised again by `result`.
             self.value = error
         finally:
-            self.done.set()
+            self._report()
 
     def abandon(self) -> bool:
         """Returns whether the call will never be made."""
         with self._lock:
             self._is_abandoned = not self._has_begun
         return self._is_abandoned
+
+    def result(self) -> Any:
+        """Returns the result of a call that has ended, or raises its exception."""
+        if self._is_result:
+            return self.value
+        # The traceback begins here.
+        raise self.value.with_traceback(None)
 
 
 def interruptible(call: Callable[[], _Result], cancel: Callable[[], object]) -> _Result:
@@ -57,28 +72,26 @@ def interruptible(call: Callable[[], _Result], cancel: Callable[[], object]) -> 
     """
     if threading.current_thread() is not threading.main_thread():
         return call()
-    made = _Made(call)
+    done = threading.Event()
+    made = Made(call, done.set)
     interrupt: BaseException | None = None
     try:
-        threading.Thread(target=made.run, name="eps-call", daemon=True).start()
-        while not made.done.wait(_STEP):
+        made.start()
+        while not done.wait(_STEP):
             pass
     except BaseException as raised:  # Of a signal handler, or no thread could be started.
         interrupt = raised
     if interrupt is not None:
-        while not made.done.is_set():
+        while not done.is_set():
             try:
                 if made.abandon():
                     break
                 # Repeated: it has no effect on a call that has not entered the library yet.
                 cancel()
-                made.done.wait(_STEP)
+                done.wait(_STEP)
             except BaseException:  # The first exception is raised.
                 pass
         setattr(interrupt, "outcome", made.value)
         raise interrupt
-    if made.is_result:
-        result: _Result = made.value
-        return result
-    # The traceback begins here.
-    raise made.value.with_traceback(None)
+    result: _Result = made.result()
+    return result
