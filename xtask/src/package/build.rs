@@ -83,8 +83,12 @@ fn compiler_of(target: &Target, into: &Path, part: &[&str]) -> Result<Command> {
     };
     // Without the paths of this machine, the same sources give the same bytes on another machine.
     let remap = [(registry(), "crates"), (root().to_owned(), NAME)];
-    let remap = remap.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
-    command.env("CARGO_ENCODED_RUSTFLAGS", remap.join("\u{1f}"));
+    let mut flags = remap.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).to_vec();
+    if target.is_32_bit() {
+        // Also for the library on which a program depends, and which is linked before it.
+        flags.extend(["-L".to_owned(), format!("native={}", startup_objects(target)?.display())]);
+    }
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     command.env("SOURCE_DATE_EPOCH", built_on()?).env("CARGO_TARGET_DIR", into);
     if target.is_windows() {
         // The C compiler has no name by these triples.
@@ -112,7 +116,7 @@ pub fn with_faults(target: &Target) -> Result<PathBuf> {
     let mut command = compiler(target, &folder)?;
     command.args(["--features", "fault-injection", "--crate-type", "cdylib", "--target", &triple(target)]);
     command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-    run(command.args(startup(target)?))?;
+    run(&mut command)?;
     let name = if target.is_windows() { "engage_point_shop.dll" } else { "libengage_point_shop.so" };
     Ok(folder.join(target.triple).join("release").join(name))
 }
@@ -123,14 +127,6 @@ pub fn with_symbols(target: &Target) -> Result<PathBuf> {
     let mut command = compiler(target, &folder)?;
     run(command.args(["--crate-type", "cdylib,staticlib", "--target", &triple(target)]))?;
     Ok(folder.join(target.triple).join("release/libengage_point_shop.so"))
-}
-
-/// Returns a target's further linker arguments.
-fn startup(target: &Target) -> Result<Vec<String>> {
-    match target.is_32_bit() {
-        true => Ok(vec!["--".into(), "-L".into(), format!("native={}", startup_objects(target)?.display())]),
-        false => Ok(Vec::new()),
-    }
 }
 
 pub fn build(target: &'static Target) -> Result<Built> {
@@ -167,7 +163,7 @@ fn build_into(target: &'static Target, into: &Path) -> Result<Built> {
     let mut command = compiler(target, into)?;
     if target.is_windows() {
         command.args(["--crate-type", "cdylib", "--target", &triple(target)]);
-        run(command.args(startup(target)?))?;
+        run(&mut command)?;
         let (shared, symbols) = stripped(target, &made.join("engage_point_shop.dll"))?;
         sign(&shared)?;
         let imports = vec![made.join("libengage_point_shop.dll.a"), import_library(target, &made)?];
@@ -206,7 +202,7 @@ fn build_into(target: &'static Target, into: &Path) -> Result<Built> {
 fn tools(target: &Target, into: &Path, made: &Path) -> Result<Vec<PathBuf>> {
     let build = |(name, _): &(&str, u64)| {
         let mut cargo = compiler_of(target, into, &["--package", name, "--bin", name])?;
-        run(cargo.args(["--target", &triple(target)]).args(startup(target)?))?;
+        run(cargo.args(["--target", &triple(target)]))?;
         let (tool, _) = stripped(target, &made.join(target.program(name)))?;
         Ok(tool)
     };
