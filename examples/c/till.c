@@ -258,7 +258,10 @@ static void redeem(eps_client *shop, const arguments *given, const char *contact
             else puts("==> Rewards cannot be used now. Call the administrator.");
             break;
         case EPS_OUTCOME_NOT_SENT: puts("==> The reward is not used. You may try again."); break;
-        default: puts("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself."); break;
+        default:
+            if (acts(code, "review")) puts("==> A person must check whether the reward is used. Let the sale go on.");
+            else puts("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
+            break;
     }
     if (code != EPS_OK) show_problem("redeem", code, json);
     /* With a receipt's number, the whole receipt is acknowledged at its end. */
@@ -286,12 +289,12 @@ static void show_earlier(eps_client *shop, const arguments *given, const cJSON *
         /* The member uses it at the next visit. */
         if (strcmp(outcome, "completed") == 0) free(print_reward(shop, id));
     }
+    /* It stays pending and listed until a person decides (eps_resolve_review, or eps review). */
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(operation, "needsReview"))) {
-        puts("    A manual review is needed. Check the member's purchases and rewards in Engage.");
-        acknowledge(shop, id); /* A person has taken it over. eps_resolve_review stores the decision. */
-    } else if (strcmp(outcome, "pending") != 0) {
-        acknowledge(shop, id);
+        puts("    A person must decide. Compare the member's purchases and rewards in Engage with the receipt,");
+        printf("    then store the decision: eps review %s\n", id);
     }
+    if (strcmp(outcome, "pending") != 0) acknowledge(shop, id);
 }
 
 /* Shows the operations of an earlier run. Returns their list, to be deleted; the library resolves

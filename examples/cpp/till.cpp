@@ -164,7 +164,8 @@ void redeem(const eps::Client &shop, const Arguments &given, const std::string &
             break;
         case eps::Outcome::not_sent: std::puts("==> The reward is not used. You may try again."); break;
         case eps::Outcome::pending:
-            std::puts("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
+            if (result.action() == eps::Action::review) std::puts("==> A person must check whether the reward is used. Let the sale go on.");
+            else std::puts("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
             break;
     }
     if (!result) show_problem("redeem", result);
@@ -188,12 +189,12 @@ void show_earlier(const eps::Client &shop, const Arguments &given, const json &o
     if (kind == "purchase") note_shown(given, operation);
     // The member uses it at the next visit.
     if (kind == "purchase" && outcome == "completed") print_reward(shop, id);
+    // It stays pending and listed until a person has decided (resolve_review, or eps review).
     if (flag_of(operation, "needsReview")) {
-        std::puts("    A manual review is needed. Check the member's purchases and rewards in Engage.");
-        acknowledge(shop, id); // A person has taken it over. resolve_review stores the decision.
-    } else if (outcome != "pending") {
-        acknowledge(shop, id);
+        std::puts("    A person must decide. Compare the member's purchases and rewards in Engage with the receipt,");
+        std::printf("    then store the decision: eps review %s\n", id.c_str());
     }
+    if (outcome != "pending") acknowledge(shop, id);
 }
 
 /// Shows the operations of an earlier run and returns them. The library resolves those that are

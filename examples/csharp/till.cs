@@ -126,6 +126,7 @@ static class Till
             }
             else if (problem is DeclinedException) Console.WriteLine("==> Rewards cannot be used now. Call the administrator.");
             else if (problem is NotSentException) Console.WriteLine("==> The reward is not used. You may try again.");
+            else if (problem.Action == CodeAction.Review) Console.WriteLine("==> A person must check whether the reward is used. Let the sale go on.");
             else Console.WriteLine("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
             ShowProblem("redeem", problem);
             if (reference == null && !(problem is PendingException) && problem.OperationId != null) Acknowledge(shop, problem.OperationId);
@@ -148,16 +149,13 @@ static class Till
         if (operation.Kind == "purchase") NoteShown(given, operation);
         // The member uses it at the next visit.
         if (operation.Kind == "purchase" && operation.Outcome == Outcome.Completed) PrintReward(shop, operation.OperationId);
+        // It stays pending and listed until a person has decided (ResolveReview, or eps review).
         if (operation.NeedsReview)
         {
-            Console.WriteLine("    A manual review is needed. Check the member's purchases and rewards in Engage.");
-            // A person has taken it over. ResolveReview stores the decision.
-            Acknowledge(shop, operation.OperationId);
+            Console.WriteLine("    A person must decide. Compare the member's purchases and rewards in Engage with the receipt,");
+            Console.WriteLine("    then store the decision: eps review " + operation.OperationId);
         }
-        else if (operation.Outcome != Outcome.Pending)
-        {
-            Acknowledge(shop, operation.OperationId);
-        }
+        if (operation.Outcome != Outcome.Pending) Acknowledge(shop, operation.OperationId);
     }
 
     /// <summary>Shows the operations of an earlier run and returns them. The library resolves those

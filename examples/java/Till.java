@@ -178,6 +178,8 @@ final class Till {
                 System.out.println("==> Rewards cannot be used now. Call the administrator.");
             } else if (problem instanceof NotSentException) {
                 System.out.println("==> The reward is not used. You may try again.");
+            } else if (problem.action() == Action.REVIEW) {
+                System.out.println("==> A person must check whether the reward is used. Let the sale go on.");
             } else {
                 System.out.println("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
             }
@@ -216,11 +218,12 @@ final class Till {
         if (operation.kind().equals("purchase") && operation.outcome() == Outcome.COMPLETED) {
             printReward(operation.operationId()); // The member uses it at the next visit.
         }
+        // It stays pending and listed until a person has decided (resolveReview, or eps review).
         if (operation.needsReview()) {
-            System.out.println("    A manual review is needed. Check the member's purchases and rewards in Engage.");
-            // A person has taken it over. resolveReview stores the decision.
-            acknowledge(operation.operationId());
-        } else if (operation.outcome() != Outcome.PENDING) {
+            System.out.println("    A person must decide. Compare the member's purchases and rewards in Engage with the receipt,");
+            System.out.println("    then store the decision: eps review " + operation.operationId());
+        }
+        if (operation.outcome() != Outcome.PENDING) {
             acknowledge(operation.operationId());
         }
     }

@@ -121,6 +121,8 @@ async function redeem(shop, given, contact, assignment) {
       console.log("==> Rewards cannot be used now. Call the administrator.");
     } else if (error instanceof NotSent) {
       console.log("==> The reward is not used. You may try again.");
+    } else if (error.action === Action.REVIEW) {
+      console.log("==> A person must check whether the reward is used. Let the sale go on.");
     } else {
       console.log("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.");
     }
@@ -145,13 +147,12 @@ async function showEarlier(shop, given, operation) {
   if (kind === "purchase") noteShown(given, operation);
   // The member uses it at the next visit.
   if (kind === "purchase" && outcome === "completed") await printReward(shop, operationId);
+  // It stays pending and listed until a person has decided (resolveReview, or eps review).
   if (operation.needsReview) {
-    console.log("    A manual review is needed. Check the member's purchases and rewards in Engage.");
-    // A person has taken it over. resolveReview stores the decision.
-    await acknowledge(shop, operationId);
-  } else if (outcome !== "pending") {
-    await acknowledge(shop, operationId);
+    console.log("    A person must decide. Compare the member's purchases and rewards in Engage with the receipt,");
+    console.log(`    then store the decision: eps review ${operationId}`);
   }
+  if (outcome !== "pending") await acknowledge(shop, operationId);
 }
 
 /** Shows the operations of an earlier run. The library resolves those that are pending. */

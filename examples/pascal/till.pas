@@ -187,6 +187,8 @@ begin
         Say('==> Rewards cannot be used now. Call the administrator.')
       else if error is EEpsNotSent then
         Say('==> The reward is not used. You may try again.')
+      else if error.Action = 'review' then
+        Say('==> A person must check whether the reward is used. Let the sale go on.')
       else
         Say('==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.');
       ShowProblem('redeem', error);
@@ -226,14 +228,13 @@ begin
   if kind = 'purchase' then NoteShown(operation);
   // The member uses it at the next visit.
   if (kind = 'purchase') and (outcome = 'completed') then PrintReward(id);
+  // It stays pending and listed until a person has decided (ResolveReview, or eps review).
   if operation.Flag('/needsReview') then
   begin
-    Say('    A manual review is needed. Check the member''s purchases and rewards in Engage.');
-    // A person has taken it over. ResolveReview stores the decision.
-    Acknowledge(id);
-  end
-  else if outcome <> 'pending' then
-    Acknowledge(id);
+    Say('    A person must decide. Compare the member''s purchases and rewards in Engage with the receipt,');
+    Say('    then store the decision: eps review ' + id);
+  end;
+  if outcome <> 'pending' then Acknowledge(id);
 end;
 
 { Shows the operations of an earlier run. The library resolves those that are pending. }

@@ -120,6 +120,8 @@ def redeem(shop: Client, given: dict[str, str], contact: str, assignment: str) -
             print("==> Rewards cannot be used now. Call the administrator.")
         elif isinstance(error, NotSent):
             print("==> The reward is not used. You may try again.")
+        elif error.action == Action.REVIEW:
+            print("==> A person must check whether the reward is used. Let the sale go on.")
         else:
             print("==> The use of the reward is pending. Let the sale go on. The POS resolves it by itself.")
         show_problem("redeem", error)
@@ -149,11 +151,11 @@ def show_earlier(shop: Client, given: dict[str, str], operation: Operation) -> N
         note_shown(given, operation)
         if outcome == "completed":
             print_reward(shop, operation["operationId"])  # The member uses it at the next visit.
+    # It stays pending and listed until a person has decided (resolve_review, or eps review).
     if operation["needsReview"]:
-        print("    A manual review is needed. Check the member's purchases and rewards in Engage.")
-        # A person has taken it over. resolve_review stores the decision.
-        acknowledge(shop, operation["operationId"])
-    elif outcome != "pending":
+        print("    A person must decide. Compare the member's purchases and rewards in Engage with the receipt,")
+        print(f"    then store the decision: eps review {operation['operationId']}")
+    if outcome != "pending":
         acknowledge(shop, operation["operationId"])
 
 

@@ -338,6 +338,16 @@ pub(crate) fn acknowledge(intent: &Intent, foreign: bool, clocks: Clocks) -> Res
     Ok(Some(Intent { acknowledged_at: Some(clocks.now()), revision: intent.revision + 1, ..intent.clone() }))
 }
 
+/// As [`acknowledge`], for each operation of a reference. A review stays until a person decides it
+/// or takes its operation over by id.
+pub(crate) fn acknowledge_of_reference(intent: &Intent, foreign: bool, clocks: Clocks) -> Result<Option<Intent>> {
+    if intent.needs_review() && !intent.is_acknowledged() {
+        let message = "the operation is in manual review; have a person decide it (eps_resolve_review)";
+        return Err(intent.operation.named_in(Error::new(Code::StillPending, message)));
+    }
+    acknowledge(intent, foreign, clocks)
+}
+
 /// Returns the intent after the decision of a person, acknowledged. None if the outcome is known
 /// already: it stands.
 pub(crate) fn resolve_review(

@@ -25,7 +25,7 @@ use crate::core::machine;
 use crate::engage::Engage;
 #[cfg(not(feature = "simulation"))]
 use crate::journal::Journal;
-use crate::journal::{Backup, Filter};
+use crate::journal::{Backup, Filter, Page};
 use crate::log::Log;
 use crate::rt::{self, Instant, Mutex};
 #[cfg(feature = "simulation")]
@@ -185,7 +185,7 @@ impl Runtime {
     }
 
     /// Lists what the journal holds.
-    pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+    pub fn list(&self, filter: &Filter) -> Result<Page> {
         self.executor()?.list(filter)
     }
 

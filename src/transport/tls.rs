@@ -291,6 +291,11 @@ pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
         Tls::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "the certificate is another server's. Check baseUrl, and any proxy or filter on the way",
+        // The type of this reason belongs to the library that rustls verifies by.
+        Tls::InvalidCertificate(CertificateError::Other(reason)) if reason.to_string() == "CaUsedAsEndEntity" => {
+            "the server presents an authority's certificate as its own; a self-signed one often is. Have an authority \
+             sign a certificate for the server, and name the authority's certificate as caFile"
+        }
         Tls::AlertReceived(Alert::CertificateRequired) => {
             "the server requires a client certificate. Name it as clientCertFile and clientKeyFile"
         }
@@ -458,6 +463,18 @@ mod tests {
         let bundle_only = verifier_of(None, std::slice::from_ref(&bundled));
         assert!(accepts(&bundle_only, &by_bundled).is_ok());
         assert!(rejects(&bundle_only, &by_added) && rejects(&bundle_only, &by_own));
+    }
+
+    #[test]
+    fn self_signed_certificate_of_a_server_is_explained() {
+        let (own, _) = authority();
+        let mut roots = RootCertStore::empty();
+        roots.add(own.clone()).unwrap();
+        let verifier = verifier(roots, &Arc::new(ring::default_provider())).unwrap();
+        let name = ServerName::try_from("shop.test").unwrap();
+        let error = verifier.verify_server_cert(&own, &[], &name, &[], UnixTime::now()).unwrap_err();
+        let advice = advice(&error).unwrap_or_else(|| panic!("{error} has no advice"));
+        assert!(advice.contains("self-signed") && advice.contains("caFile"), "{advice}");
     }
 
     /// A server that `caFile` vouches for costs no reading of the system's store.

@@ -155,21 +155,23 @@ fn redeem_in_flight_at_restart_is_resolved() {
 }
 
 /// Redeems with a lost response. Every status query then sees `fields` of the reward.
-fn lost_then_seen(fields: &Value) -> (Store, Result<Value, Error>, Client) {
+fn lost_then_seen(fields: &Value, options: &Value) -> (Store, Result<Value, Error>, Client) {
     let store = Store::open();
     let client = store.client();
     let reward = reward(&store, &client);
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetBeforeCommit));
     store.sandbox.arm(Fault::on(Operation::Rewards, rewards_effect(reward, fields)).times(0));
-    let result = redeem(&client, Some(ASTRID), reward, &json!({}));
+    let result = redeem(&client, Some(ASTRID), reward, options);
     (store, result, client)
 }
 
 #[test]
 fn reward_used_at_another_time_is_declined() {
     for seconds in [-86_400, -120, 3_600] {
-        let (store, result, client) =
-            lost_then_seen(&json!({ "redeemed": true, "redeemedOn": written(seconds), "heading": "Coffee" }));
+        let (store, result, client) = lost_then_seen(
+            &json!({ "redeemed": true, "redeemedOn": written(seconds), "heading": "Coffee" }),
+            &json!({}),
+        );
         let error = result.unwrap_err();
         assert_eq!(error.code(), Code::AlreadyRedeemed, "{seconds}");
         let operation = parse(&client.get_operation(error.operation().unwrap()).unwrap());
@@ -186,7 +188,7 @@ fn redeem_without_evidence_needs_review() {
         // Near, but not within the time of the till's request: clocks differ by that much.
         json!({ "redeemed": true, "redeemedOn": written(-30) }),
     ] {
-        let (store, result, client) = lost_then_seen(&fields);
+        let (store, result, client) = lost_then_seen(&fields, &json!({}));
         let error = result.unwrap_err();
         assert_eq!(error.code(), Code::PendingAmbiguous, "{fields}");
         let id = error.operation().unwrap();
@@ -197,6 +199,18 @@ fn redeem_without_evidence_needs_review() {
         client.acknowledge(id).unwrap();
         assert!(unacknowledged(&client).is_empty());
     }
+}
+
+/// A whole receipt is acknowledged by the POS, and a review by a person only.
+#[test]
+fn review_of_a_receipt_is_not_acknowledged_with_it() {
+    let (_store, result, client) = lost_then_seen(&json!({ "redeemed": true }), &json!({ "reference": "R" }));
+    let id = result.unwrap_err().operation().unwrap();
+    let error = client.acknowledge_reference("R", None).unwrap_err();
+    assert_eq!((error.code(), error.operation()), (Code::StillPending, Some(id)));
+    assert_eq!(unacknowledged(&client).len(), 1);
+    client.resolve_review(id, "completed", None).unwrap();
+    client.acknowledge_reference("R", None).unwrap();
 }
 
 #[test]

@@ -2,10 +2,11 @@
 //! output for the cashier and the technician, and the same ledger.
 
 use crate::languages::{ALL, Language};
-use crate::support::Store;
+use crate::support::{Store, id_of, unacknowledged};
 use engage_sandbox::certify::{self, Plan, Resident, Sell, Template, Verdict};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Effect, Fault, FaultResponse, LedgerKind, Operation};
+use serde_json::json;
 use std::thread;
 use std::time::Duration;
 use uuid::Uuid;
@@ -72,6 +73,8 @@ const NO_MEMBER: &str = "==> No such member. Check the number or the e-mail addr
 /// A wrong key is not declined to a member.
 const NOT_AVAILABLE: &str = "==> Not available now. Call support.\n    \
                              For the member: Points and rewards are not available right now.\n";
+const REVIEW: &str = "    A person must decide. Compare the member's purchases and rewards in Engage with the receipt,\n    \
+                      then store the decision: eps review <id>\n";
 const NO_ITEM: &str = "b0000000-0000-4000-8000-0000000000ff";
 
 /// Runs the whole story with one till, and checks the output. The test compares the languages.
@@ -163,6 +166,8 @@ fn live(language: Language) -> Vec<Run> {
     let run = till.sell("a member who cannot afford it", &["--member", "email=bjorn@example.com", "--item", COFFEE]);
     assert_eq!(run.exit, Some(10), "{run:?}");
 
+    a_review_is_shown_until_a_person_decides(&mut till);
+
     let run = till.sell("a URL that is none", &["--contact", CONTACT, "--url", "ftp://x"]);
     assert!(run.exit == Some(1) && run.technician.contains("EPS_BAD_CONFIG"), "{run:?}");
     for (chapter, arguments) in [
@@ -180,9 +185,50 @@ fn live(language: Language) -> Vec<Run> {
 
     let ledger = till.store.sandbox.ledger();
     let count = |kind| ledger.iter().filter(|entry| entry.kind == kind).count();
-    assert_eq!((count(LedgerKind::Deduct), count(LedgerKind::Redeem)), (6, 3));
-    assert_eq!(till.store.sandbox.balance(demo::ASTRID), Some(600));
+    assert_eq!((count(LedgerKind::Deduct), count(LedgerKind::Redeem)), (7, 3));
+    assert_eq!(till.store.sandbox.balance(demo::ASTRID), Some(500));
     till.story
+}
+
+/// A purchase and a redeem get lost, and the till is off for longer than the resend limit. Only a
+/// person can decide, and no start of the till takes that from the list.
+fn a_review_is_shown_until_a_person_decides(till: &mut Till) {
+    const DAYS: i64 = 3 * 24 * 60 * 60 * 1000;
+    let coffee = |reference| ["--contact", CONTACT, "--item", COFFEE, "--reference", reference, "--wait", "2000"];
+    till.store.sandbox.arm(Fault::on(Operation::Redeem, Effect::StallBeforeCommit));
+    let run = till.sell("a redeem that gets lost", &coffee("receipt 7"));
+    assert!(run.exit == Some(0) && run.cashier.contains("==> The use of the reward is pending."), "{run:?}");
+    till.store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StallBeforeCommit));
+    let run = till.sell("a purchase that gets lost", &coffee("receipt 8"));
+    assert_eq!(run.exit, Some(11), "{run:?}");
+    till.store.sandbox.clear_faults();
+    till.store.sandbox.set_clock_offset(DAYS);
+
+    // The end of this program resolves what it can.
+    let nothing = ["--contact", CONTACT, "--item", NO_ITEM];
+    let run = till.sell("the start days later", &nothing);
+    assert!(run.cashier.contains("Earlier purchase <id> (receipt 8): pending\n"), "{run:?}");
+    for chapter in ["a review is needed", "a review is still needed"] {
+        let run = till.sell(chapter, &nothing);
+        for earlier in ["redeem <id> (receipt 7)", "purchase <id> (receipt 8)"] {
+            assert!(run.cashier.contains(&format!("Earlier {earlier}: pending\n{REVIEW}")), "{run:?}");
+        }
+    }
+
+    // Within the window in which the reference means the same receipt.
+    till.store.sandbox.set_clock_offset(0);
+    let run = till.sell("the receipt under review", &coffee("receipt 7"));
+    assert!(run.exit == Some(0) && run.cashier.contains("==> A person must check whether the reward"), "{run:?}");
+
+    let client = till.store.client_with(&json!({ "journalPath": till.store.journal(), "tenant": null }));
+    let left = unacknowledged(&client);
+    assert_eq!(left.len(), 2, "{:?}: an acknowledged receipt keeps its review", till.language);
+    for operation in left {
+        client.resolve_review(id_of(&operation), "declined", None).unwrap();
+    }
+    client.close();
+    let run = till.sell("a person has decided", &nothing);
+    assert!(!run.cashier.contains("Earlier"), "{run:?}");
 }
 
 #[test]

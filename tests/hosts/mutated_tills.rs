@@ -123,8 +123,8 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "an earlier sale is shown and not acknowledged",
         changes: &[(
-            "} else if (strcmp(outcome, \"pending\") != 0) {\n        acknowledge(shop, id);",
-            "} else if (strcmp(outcome, \"pending\") != 0) {\n        fputs(id, stderr);",
+            "if (strcmp(outcome, \"pending\") != 0) acknowledge(shop, id);",
+            "if (strcmp(outcome, \"pending\") != 0) fputs(id, stderr);",
         )],
         scenario: "completed-later-is-shown",
         risk: "reports a false outcome when a pending sale completes later",

@@ -7,7 +7,7 @@ use crate::core::error::{Error, Result};
 use crate::core::id::{AssignmentId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState, ReviewDecision};
 use crate::core::machine::{self, Next};
-use crate::journal::{Backup, Filter};
+use crate::journal::{Backup, Filter, Page};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Executor {
     }
 
     /// Lists what the journal holds, with the completions that are not stored yet.
-    pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+    pub fn list(&self, filter: &Filter) -> Result<Page> {
         self.persist_all();
         self.journal.list(filter)
     }
@@ -96,7 +96,8 @@ impl Executor {
             self.persist_again(intent.clone())?;
         }
         let clocks = self.clocks();
-        let acknowledge = |intent: &Intent| machine::acknowledge(intent, !self.is_of_tenant(intent), clocks);
+        let acknowledge =
+            |intent: &Intent| machine::acknowledge_of_reference(intent, !self.is_of_tenant(intent), clocks);
         let changed = self.journal.change_reference(reference, acknowledge)?;
         for intent in &changed {
             self.notifier.push(intent);
