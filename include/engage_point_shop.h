@@ -160,7 +160,9 @@
  *
  * FORK. A child is forked from a process that had opened a client: every call that takes a client,
  * and eps_client_open, returns EPS_FORKED in the child. Open the first client after the fork, or
- * start a new program.
+ * start a new program. fork() takes the journal's files from the child, so that a child that lives
+ * longer than its till does not lock the journal. A child of the bare system call that starts no
+ * program keeps their locks until it ends.
  *
  * CALLING CONVENTION. cdecl: on 32-bit Windows every function and every callback has EPS_CALL
  * (__cdecl). Declare a callback with EPS_CALL: "static void EPS_CALL line(void *user, …)".
@@ -847,7 +849,8 @@ int32_t EPS_CALL eps_redeem_reward(eps_client *client,
  * @param options_json  NULL, or `{"reference": …}`: only the operations of this reference, for
  *                      example of one receipt.
  * @param out           Gets `{"operations": […]}`, the operation objects (see eps_get_operation),
- *                      oldest first; or the problem object. Required.
+ *                      oldest first: in the order in which the journal recorded them; or the
+ *                      problem object. Required.
  * @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
  *
  * Threads: any.
@@ -869,9 +872,10 @@ EPS_API int32_t EPS_CALL eps_list_unacknowledged(eps_client *client, const char 
  *                      "limit": the most operations of a page, 1 to 1000; the default is 100.
  *                      "after": the "next" of the page before this one.
  * @param out           Gets `{"operations": […], "next": …}`: the operation objects (see
- *                      eps_get_operation), oldest first. "next" is a string for the option "after"
- *                      of the next call, or null behind the last page. A page may be empty. Or
- *                      gets the problem object. Required.
+ *                      eps_get_operation), oldest first: in the order in which the journal
+ *                      recorded them. One that was started again keeps its place. "next" is a
+ *                      string for the option "after" of the next call, or null behind the last
+ *                      page. A page may be empty. Or gets the problem object. Required.
  * @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
  *
  * Threads: any.
@@ -898,7 +902,9 @@ EPS_API int32_t EPS_CALL eps_list_operations(eps_client *client, const char *opt
  *                      "attempts", the requests made; "httpStatus", "engageCode"; "cause", an
  *                      array of texts about the last response, outermost first; "requestIds",
  *                      Engage's own ids of the requests;
- *                      "recordedAtMs"; "resolvedAtMs", the time at which the outcome became known;
+ *                      "recordedAtMs", by Engage's clock where it is known, which states whole
+ *                      seconds: only a list has the exact order; "resolvedAtMs", the time at which
+ *                      the outcome became known, never before "recordedAtMs";
  *                      "acknowledgedAtMs"; "expectedByMs", the time by which a pending operation
  *                      has an outcome at the latest, where that is known;
  *                      "lastQueryAtMs", "nextQueryAtMs", the last and the next status query;
@@ -911,7 +917,8 @@ EPS_API int32_t EPS_CALL eps_list_operations(eps_client *client, const char *opt
  *                      tenant than the client's, which neither queries nor sends it;
  *                      "writerVersion", the version of the library that wrote the record last;
  *                      "purchase", Engage's purchase object unchanged, once completed; "reward",
- *                      of a redeem: Engage's reward object unchanged, if Engage returned it.
+ *                      of a redeem: Engage's reward object unchanged, if Engage returned it. Both
+ *                      are null where the object is nested deeper than 128 levels.
  * @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without
  *         a journal.
  *
@@ -982,14 +989,15 @@ int32_t EPS_CALL eps_resolve_review(eps_client *client,
 /**
  * Acknowledges all operations of a reference, or none: a whole receipt in one step.
  *
- * While one of them is pending, for another tenant too, the call changes nothing. A second call
- * changes nothing. A reference without an operation gives an empty list.
+ * While one of them is pending, in manual review or for another tenant too, the call changes
+ * nothing. A second call changes nothing. A reference without an operation gives an empty list.
  *
  * @param reference     The reference of eps_purchase and eps_redeem_reward.
  * @param options_json  NULL, or `{}`: there are no options yet.
  * @param out           Gets `{"operations": […]}`, the operation objects of the reference (see
- *                      eps_get_operation), oldest first; or the problem object, whose
- *                      "operationId" is the first operation that is pending. Required.
+ *                      eps_get_operation), in the order in which the journal recorded them; or
+ *                      the problem object, whose "operationId" is the first operation that is
+ *                      pending. Required.
  * @return EPS_OK; EPS_STILL_PENDING; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a
  *         journal.
  *

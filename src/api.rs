@@ -155,7 +155,8 @@ impl<'a> OperationObject<'a> {
             engage_code: intent.detail.engage_code.as_deref(),
             needs_review,
             recorded_at_ms: intent.recorded_at,
-            resolved_at_ms: intent.resolved_at,
+            // The clock may have been corrected between.
+            resolved_at_ms: intent.resolved_at.map(|at| at.max(intent.recorded_at)),
             acknowledged_at_ms: intent.acknowledged_at,
             existing,
             tenant: intent.tenant.as_deref(),

@@ -15,7 +15,7 @@ use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Intent, IntentState, ReviewDecision};
 use crate::core::machine;
 use crate::engage::{ContactKey, Engage};
-use crate::journal::Filter;
+use crate::journal::{Filter, Place};
 use crate::log::{Field, Level, Log, Sink};
 use crate::metrics::{self, Readings};
 use crate::rt::Instant;
@@ -216,7 +216,8 @@ impl Client {
         }
     }
 
-    /// Lists everything that is pending or not acknowledged, oldest first: `{"operations": […]}`.
+    /// Lists everything that is pending or not acknowledged, in the order of recording:
+    /// `{"operations": […]}`.
     /// Options: `reference`.
     pub fn list_unacknowledged(&self, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
@@ -230,16 +231,17 @@ impl Client {
         Ok(api::operations(&intents, &self.config))
     }
 
-    /// Lists what the journal holds, oldest first: `{"operations": […], "next": cursor or null}`.
+    /// Lists what the journal holds, in the order of recording:
+    /// `{"operations": […], "next": cursor or null}`.
     /// Options: `since`, `until`, `outcome`, `acknowledged`, `reference`, `limit`, `after`.
     pub fn list_operations(&self, options: Option<&str>) -> Result<Vec<u8>> {
         self.check_open()?;
         let mut fields = fields(options)?;
         let filter = filter(&mut fields)?;
         fields.finish()?;
-        let intents = self.runtime.list(&filter)?;
-        let next = intents.last().filter(|_| intents.len() == filter.limit).map(cursor_of);
-        Ok(api::operation_page(&intents, next.as_deref(), &self.config))
+        let page = self.runtime.list(&filter)?;
+        let next = page.next.map(|(row, id)| format!("{row}.{id}"));
+        Ok(api::operation_page(&page.intents, next.as_deref(), &self.config))
     }
 
     /// Stores the decision of a person about an operation in manual review, and acknowledges it:
@@ -497,12 +499,7 @@ fn filter(fields: &mut Fields) -> Result<Filter> {
     Ok(Filter { since, until, outcome, acknowledged, reference, limit, after })
 }
 
-/// Returns the cursor behind an operation.
-fn cursor_of(intent: &Intent) -> String {
-    format!("{}.{}", intent.recorded_at, intent.id())
-}
-
-fn read_cursor(cursor: &str) -> Option<(u64, OperationId)> {
-    let (time, id) = cursor.split_once('.')?;
-    Some((time.parse().ok()?, OperationId::parse(id, "after").ok()?))
+fn read_cursor(cursor: &str) -> Option<Place> {
+    let (row, id) = cursor.split_once('.')?;
+    Some((row.parse().ok()?, OperationId::parse(id, "after").ok()?))
 }

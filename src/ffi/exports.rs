@@ -496,7 +496,8 @@ pub unsafe extern "C" fn eps_redeem_reward(
 /// @param options_json  NULL, or `{"reference": …}`: only the operations of this reference, for
 ///                      example of one receipt.
 /// @param out           Gets `{"operations": […]}`, the operation objects (see eps_get_operation),
-///                      oldest first; or the problem object. Required.
+///                      oldest first: in the order in which the journal recorded them; or the
+///                      problem object. Required.
 /// @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
 ///
 /// Threads: any.
@@ -528,9 +529,10 @@ pub unsafe extern "C" fn eps_list_unacknowledged(
 ///                      "limit": the most operations of a page, 1 to 1000; the default is 100.
 ///                      "after": the "next" of the page before this one.
 /// @param out           Gets `{"operations": […], "next": …}`: the operation objects (see
-///                      eps_get_operation), oldest first. "next" is a string for the option "after"
-///                      of the next call, or null behind the last page. A page may be empty. Or
-///                      gets the problem object. Required.
+///                      eps_get_operation), oldest first: in the order in which the journal
+///                      recorded them. One that was started again keeps its place. "next" is a
+///                      string for the option "after" of the next call, or null behind the last
+///                      page. A page may be empty. Or gets the problem object. Required.
 /// @return EPS_OK; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a journal.
 ///
 /// Threads: any.
@@ -567,7 +569,9 @@ pub unsafe extern "C" fn eps_list_operations(
 ///                      "attempts", the requests made; "httpStatus", "engageCode"; "cause", an
 ///                      array of texts about the last response, outermost first; "requestIds",
 ///                      Engage's own ids of the requests;
-///                      "recordedAtMs"; "resolvedAtMs", the time at which the outcome became known;
+///                      "recordedAtMs", by Engage's clock where it is known, which states whole
+///                      seconds: only a list has the exact order; "resolvedAtMs", the time at which
+///                      the outcome became known, never before "recordedAtMs";
 ///                      "acknowledgedAtMs"; "expectedByMs", the time by which a pending operation
 ///                      has an outcome at the latest, where that is known;
 ///                      "lastQueryAtMs", "nextQueryAtMs", the last and the next status query;
@@ -580,7 +584,8 @@ pub unsafe extern "C" fn eps_list_operations(
 ///                      tenant than the client's, which neither queries nor sends it;
 ///                      "writerVersion", the version of the library that wrote the record last;
 ///                      "purchase", Engage's purchase object unchanged, once completed; "reward",
-///                      of a redeem: Engage's reward object unchanged, if Engage returned it.
+///                      of a redeem: Engage's reward object unchanged, if Engage returned it. Both
+///                      are null where the object is nested deeper than 128 levels.
 /// @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without
 ///         a journal.
 ///
@@ -689,14 +694,15 @@ pub unsafe extern "C" fn eps_resolve_review(
 
 /// Acknowledges all operations of a reference, or none: a whole receipt in one step.
 ///
-/// While one of them is pending, for another tenant too, the call changes nothing. A second call
-/// changes nothing. A reference without an operation gives an empty list.
+/// While one of them is pending, in manual review or for another tenant too, the call changes
+/// nothing. A second call changes nothing. A reference without an operation gives an empty list.
 ///
 /// @param reference     The reference of eps_purchase and eps_redeem_reward.
 /// @param options_json  NULL, or `{}`: there are no options yet.
 /// @param out           Gets `{"operations": […]}`, the operation objects of the reference (see
-///                      eps_get_operation), oldest first; or the problem object, whose
-///                      "operationId" is the first operation that is pending. Required.
+///                      eps_get_operation), in the order in which the journal recorded them; or
+///                      the problem object, whose "operationId" is the first operation that is
+///                      pending. Required.
 /// @return EPS_OK; EPS_STILL_PENDING; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without a
 ///         journal.
 ///

@@ -100,7 +100,7 @@ pub(super) fn make(files: &Files, path: &Path, begin: impl Fn(&Connection) -> Re
             format!("{} lies beside the place of the copy; name another file", stray.display()),
         ));
     }
-    let Some(mut reserved) = paths::create(path).map_err(rejected)? else {
+    let Some(reserved) = paths::create(path).map_err(rejected)? else {
         return Err(Error::new(
             Code::JournalCannotOpen,
             format!("the copy {} exists already and was left untouched; name a new file", path.display()),
@@ -108,7 +108,7 @@ pub(super) fn make(files: &Files, path: &Path, begin: impl Fn(&Connection) -> Re
     };
     let part = beside(path, "-part");
     let run = || {
-        reserved.write_all(UNFINISHED).map_err(|error| undurable(path, &error))?;
+        (&*reserved).write_all(UNFINISHED).map_err(|error| undurable(path, &error))?;
         drop(reserved);
         // The copy is of the files that the next start will open.
         files.check_index()?;

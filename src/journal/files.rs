@@ -9,7 +9,7 @@ use super::paths::{self, beside};
 use super::seal::Seal;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
-use crate::os::{LockKind, process_number, read_at, try_lock, unlock};
+use crate::os::{LockKind, ProcessFile, process_number, read_at, try_lock, unlock};
 use crate::rt::{self, Instant, Mutex, MutexGuard};
 use once_cell::sync::OnceCell;
 use std::fs::{File, Metadata};
@@ -42,8 +42,8 @@ const INDEX_BYTES: u64 = 32 << 10;
 pub(super) struct Files {
     pub path: PathBuf,
     pub seal_path: PathBuf,
-    pub db: File,
-    seal: OnceCell<File>,
+    pub db: ProcessFile,
+    seal: OnceCell<ProcessFile>,
     log: Mutex<Option<LogFiles>>,
     /// How the database file was when this process knew its content last.
     seen: Mutex<Option<(SystemTime, u64)>>,
@@ -54,8 +54,8 @@ pub(super) struct Files {
 
 /// The write-ahead log and its index.
 struct LogFiles {
-    log: File,
-    index: File,
+    log: ProcessFile,
+    index: ProcessFile,
     /// The largest size of the index so far. It never shrinks while it is in use.
     index_bytes: u64,
 }
@@ -70,7 +70,7 @@ struct Registry {
     open: Vec<(Key, Arc<Files>)>,
     /// Descriptors of journals that another copy of the library has open. To close one would drop
     /// the locks of that copy.
-    parked: Vec<(Key, File)>,
+    parked: Vec<(Key, ProcessFile)>,
 }
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry { turns: Vec::new(), open: Vec::new(), parked: Vec::new() });
@@ -304,10 +304,11 @@ impl Files {
 
     /// Returns the seal's file, which is made if it is missing.
     pub fn seal(&self) -> Result<&File> {
-        self.seal.get_or_try_init(|| match paths::create(&self.seal_path)? {
+        let seal = self.seal.get_or_try_init(|| match paths::create(&self.seal_path)? {
             Some(file) => Ok(file),
             None => paths::open(&self.seal_path),
-        })
+        });
+        seal.map(|seal| &**seal)
     }
 
     /// Returns the seal, if there is one.

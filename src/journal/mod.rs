@@ -28,7 +28,7 @@ mod time_text;
 
 pub(crate) use backup::Backup;
 pub(crate) use inspect::inspect;
-pub(crate) use queries::Filter;
+pub(crate) use queries::{Filter, Page, Place};
 
 use crate::config::{Config, JournalPlace, JournalRecovery};
 use crate::core::admission::{Admission, Candidates};
@@ -347,10 +347,11 @@ impl Journal {
         self.read_within(limit.unwrap_or(self.wait), move |connection| find(connection, id))
     }
 
-    /// Returns everything that is pending or not acknowledged, oldest first, also another tenant's.
-    /// A damaged record is left out.
+    /// Returns everything that is pending or not acknowledged, in the order of recording, also
+    /// another tenant's. A damaged record is left out.
     pub fn unacknowledged(&self) -> Result<Vec<Intent>> {
-        let sql = select!("WHERE acknowledged_at IS NULL ORDER BY recorded_at, id");
+        // `+`: sorting these few costs less than reading all records in their order.
+        let sql = select!("WHERE acknowledged_at IS NULL ORDER BY +rowid");
         self.read(move |connection| readable(connection, sql, ()))
     }
 
@@ -420,9 +421,9 @@ impl Journal {
         })
     }
 
-    /// Returns all redeems of a reward, oldest first.
+    /// Returns all redeems of a reward, in the order of recording.
     pub fn redeems(&self, reward: AssignmentId) -> Result<Vec<Intent>> {
-        let sql = select!("WHERE kind = 'redeem' AND assignment = ?1 ORDER BY recorded_at, id");
+        let sql = select!("WHERE kind = 'redeem' AND assignment = ?1 ORDER BY rowid");
         self.read(move |connection| all(connection, sql, (reward.uuid(),)))
     }
 

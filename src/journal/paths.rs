@@ -4,8 +4,9 @@
 use super::time_text;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
+use crate::os::ProcessFile;
 use crate::rt;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -155,8 +156,8 @@ fn options() -> OpenOptions {
 }
 
 /// Makes the file, private to the user, and its directory entry durable. None: it exists already.
-pub(super) fn create(path: &Path) -> Result<Option<File>> {
-    match options().create_new(true).open(path) {
+pub(super) fn create(path: &Path) -> Result<Option<ProcessFile>> {
+    match ProcessFile::open(options().create_new(true), path) {
         Ok(file) => {
             file.sync_all().map_err(|error| cannot(path, "the new file cannot be made durable", &error))?;
             sync_folder(path).map_err(|error| cannot(path, "its folder entry cannot be made durable", &error))?;
@@ -174,8 +175,8 @@ pub(super) fn create(path: &Path) -> Result<Option<File>> {
 }
 
 /// Opens a file that exists for reading and writing.
-pub(super) fn open(path: &Path) -> Result<File> {
-    options().open(path).map_err(|error| match error.kind() {
+pub(super) fn open(path: &Path) -> Result<ProcessFile> {
+    ProcessFile::open(&options(), path).map_err(|error| match error.kind() {
         _ if is_held(&error) => held(path, &error, &[]),
         io::ErrorKind::ReadOnlyFilesystem => Error::of(Code::JournalReadOnly).with_cause(chain(&error)),
         io::ErrorKind::PermissionDenied if is_readable(path) => {
@@ -196,7 +197,7 @@ pub(super) fn exists(path: &Path) -> Result<bool> {
 }
 
 /// Opens a file that is going to be renamed. None: it does not exist.
-pub(super) fn open_to_move(path: &Path) -> Result<Option<File>> {
+pub(super) fn open_to_move(path: &Path) -> Result<Option<ProcessFile>> {
     #[allow(unused_mut)] // Windows shares it otherwise.
     let mut options = options();
     #[cfg(windows)]
@@ -205,7 +206,7 @@ pub(super) fn open_to_move(path: &Path) -> Result<Option<File>> {
         const READ_WRITE_AND_RENAME: u32 = 0x1 | 0x2 | 0x4;
         options.share_mode(READ_WRITE_AND_RENAME);
     }
-    match options.open(path) {
+    match ProcessFile::open(&options, path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cannot(path, "it cannot be read", &error)),
@@ -270,7 +271,7 @@ fn is_readable(path: &Path) -> bool {
 
 #[cfg(unix)]
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    std::fs::File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 /// Does nothing: NTFS journals its directory entries.

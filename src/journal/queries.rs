@@ -2,14 +2,14 @@
 
 use super::Journal;
 use super::failure::failed;
-use super::rows::{find, integer, readable, select, write};
+use super::rows::{ROWID, find, integer, millis, readable, record, select, write};
 use crate::core::code::Outcome;
 use crate::core::domain::Millis;
 use crate::core::error::Result;
 use crate::core::id::OperationId;
 use crate::core::intent::{Durability, Intent};
-use rusqlite::OptionalExtension;
 use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension};
 
 /// What `eps_list_operations` lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,13 +22,26 @@ pub(crate) struct Filter {
     pub acknowledged: Option<bool>,
     pub reference: Option<String>,
     pub limit: usize,
-    /// The last operation of the list before: when it was recorded, and its id.
-    pub after: Option<(Millis, OperationId)>,
+    /// The end of the page before.
+    pub after: Option<Place>,
+}
+
+/// The place of a record in the order of recording: its row, and its id. The id finds the place
+/// after a compaction too, and the row finds it once the record is deleted.
+pub(crate) type Place = (u64, OperationId);
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub intents: Vec<Intent>,
+    /// The end of the page. None: nothing is behind it.
+    pub next: Option<Place>,
 }
 
 impl Journal {
-    /// Lists the operations that a filter lets through, oldest first.
-    pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+    /// Lists the operations that a filter lets through, in the order in which they were recorded:
+    /// that of the rows, which SQLite numbers upwards and keeps in order when it copies them.
+    pub fn list(&self, filter: &Filter) -> Result<Page> {
         let mut sql = select!("WHERE 1").to_owned();
         let mut values: Vec<Value> = Vec::new();
         let mut push = |condition: &str, value: Value| {
@@ -46,11 +59,11 @@ impl Journal {
         if let Some(reference) = &filter.reference {
             push("reference = ?", Value::Text(reference.clone()));
         }
-        if let Some((recorded_at, id)) = filter.after {
-            push("recorded_at >= ?", time(recorded_at));
-            // SQLite compares blobs byte by byte, as `ORDER BY id` does.
+        if let Some((row, id)) = filter.after {
+            // A new record may have got the row of a deleted one.
+            let deleted = integer(row.saturating_sub(1));
             push(
-                &format!("(recorded_at > {} OR id > ?)", integer(recorded_at)),
+                &format!("rowid > coalesce((SELECT rowid FROM operation WHERE id = ?), {deleted})"),
                 Value::Blob(id.uuid().into_bytes().into()),
             );
         }
@@ -66,9 +79,12 @@ impl Journal {
             Some(Outcome::NotSent) => " AND state = 'notSent'",
             Some(Outcome::Pending) => " AND state IN ('recorded', 'inDoubt')",
         });
-        sql.push_str(" ORDER BY recorded_at, id LIMIT ");
+        sql.push_str(" ORDER BY rowid LIMIT ");
         sql.push_str(&filter.limit.to_string());
-        self.read(move |connection| readable(connection, &sql, rusqlite::params_from_iter(values.iter())))
+        let limit = filter.limit;
+        self.read(move |connection| {
+            page(connection, &sql, rusqlite::params_from_iter(values.iter()), limit).map_err(|error| failed(&error))
+        })
     }
 
     /// Replaces all operations of a reference in one transaction. `change` gives each operation as
@@ -78,7 +94,7 @@ impl Journal {
         reference: &str,
         change: impl Fn(&Intent) -> Result<Option<Intent>>,
     ) -> Result<Vec<Intent>> {
-        let sql = select!("WHERE reference = ?1 ORDER BY recorded_at, id");
+        let sql = select!("WHERE reference = ?1 ORDER BY rowid");
         loop {
             let name = reference.to_owned();
             let mut intents = self.read(move |connection| readable(connection, sql, (name,)))?;
@@ -123,5 +139,97 @@ impl Journal {
         self.content.write_with(Durability::Buffered, |connection, _| {
             connection.execute(sql, (name, value)).map(drop).map_err(|error| failed(&error))
         })
+    }
+}
+
+/// Reads a page. A damaged record is left out, and does not end the list.
+fn page(connection: &Connection, sql: &str, values: impl rusqlite::Params, limit: usize) -> rusqlite::Result<Page> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut found = statement.query(values)?;
+    let (mut intents, mut count, mut end) = (Vec::new(), 0, None);
+    while let Some(row) = found.next()? {
+        count += 1;
+        end = Some((millis(row, ROWID)?, OperationId::from_uuid(row.get(0).unwrap_or_default())));
+        intents.extend(record(row)?.ok());
+    }
+    Ok(Page { intents, next: end.filter(|_| count == limit) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::core::domain::{Operation, Purchase};
+    use crate::core::id::{ContactId, ItemId};
+    use crate::log::Log;
+
+    fn open(folder: &tempfile::TempDir) -> Journal {
+        let config = format!(
+            r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}}}"#,
+            folder.path().join("points.db").display().to_string()
+        );
+        Journal::open(&Config::parse(&config).unwrap(), &Log::default()).unwrap().unwrap()
+    }
+
+    /// Records an operation of a sale number, with a clock that goes backwards.
+    fn record(journal: &Journal, number: u64, acknowledged_at: Option<Millis>) -> OperationId {
+        let contact = ContactId::from_uuid(uuid::Uuid::new_v4());
+        let item = ItemId::from_uuid(uuid::Uuid::new_v4());
+        let operation = Operation::Purchase(Purchase { id: OperationId::fresh(), contact, item });
+        let intent =
+            Intent { acknowledged_at, ..Intent::new(operation, Some(number.to_string()), 1_000 - number, 2_000) };
+        assert!(journal.save(&intent, Durability::Synced).unwrap());
+        intent.id()
+    }
+
+    /// Returns the sale numbers of a page of two, and its end.
+    fn page_after(journal: &Journal, after: Option<Place>) -> (Vec<String>, Option<Place>) {
+        let page = journal.list(&Filter { limit: 2, after, ..Filter::default() }).unwrap();
+        (page.intents.into_iter().filter_map(|intent| intent.reference).collect(), page.next)
+    }
+
+    /// Writes what the journal itself never writes.
+    fn change(journal: &Journal, sql: &'static str) {
+        let changed = journal.content.write_with(Durability::Synced, |connection, _| {
+            connection.execute(sql, ()).map_err(|error| failed(&error))
+        });
+        assert_ne!(changed.unwrap(), 0);
+    }
+
+    #[test]
+    fn page_begins_behind_a_record_that_was_moved_or_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = open(&folder);
+        for number in 0..6 {
+            record(&journal, number, Some(10 + number));
+        }
+        let (first, end) = page_after(&journal, None);
+        assert_eq!(first, ["0", "1"]);
+        // SQLite may number the rows anew as it compacts the file.
+        change(&journal, "UPDATE operation SET rowid = rowid + 100");
+        let (second, end) = page_after(&journal, end);
+        assert_eq!(second, ["2", "3"]);
+        assert_eq!(journal.prune(14, 0, 20).unwrap(), 4);
+        let (third, end) = page_after(&journal, end);
+        assert_eq!(third, ["4", "5"]);
+        // A new record may get the row of the last one, which is deleted.
+        assert_eq!(journal.prune(16, 0, 20).unwrap(), 2);
+        record(&journal, 6, None);
+        change(&journal, "UPDATE operation SET rowid = 106");
+        assert_eq!(page_after(&journal, end), (vec!["6".to_owned()], None));
+    }
+
+    #[test]
+    fn damaged_record_does_not_end_a_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = open(&folder);
+        for number in 0..4 {
+            record(&journal, number, None);
+        }
+        change(&journal, "UPDATE operation SET attempts = 9 WHERE reference IN ('0', '1')");
+        let (first, end) = page_after(&journal, None);
+        assert_eq!((first.len(), page_after(&journal, end).0), (0, vec!["2".to_owned(), "3".to_owned()]));
+        // As the list that has no pages.
+        assert_eq!(journal.unacknowledged().unwrap().len(), 2);
     }
 }

@@ -15,6 +15,7 @@ use crate::core::error::{Error, Result, chain};
 use crate::core::intent::Intent;
 use crate::rt;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -164,9 +165,9 @@ fn is_of_seal(whole: &Path, seal_path: &Path) -> Result<bool> {
     }))
 }
 
-/// Reads what can be read of a journal that SQLite finds damaged.
-fn salvage(path: &Path) -> Vec<Intent> {
-    let mut records = Vec::new();
+/// Reads what can be read of a journal that SQLite finds damaged, by its rows.
+fn salvage(path: &Path) -> BTreeMap<i64, Intent> {
+    let mut records = BTreeMap::new();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if let Ok(connection) = Connection::open_with_flags(path, flags) {
         // Its write-ahead log stays for support.
@@ -179,14 +180,16 @@ fn salvage(path: &Path) -> Vec<Intent> {
     records
 }
 
-fn read_while_possible(connection: &Connection, sql: &str, records: &mut Vec<Intent>) -> rusqlite::Result<()> {
+fn read_while_possible(
+    connection: &Connection,
+    sql: &str,
+    records: &mut BTreeMap<i64, Intent>,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(sql)?;
     let mut found = statement.query(())?;
     while let Some(row) = found.next()? {
-        if let Ok(intent) = rows::record(row)?
-            && !records.iter().any(|known| known.id() == intent.id())
-        {
-            records.push(intent);
+        if let Ok(intent) = rows::record(row)? {
+            records.insert(row.get(rows::ROWID)?, intent);
         }
     }
     Ok(())
@@ -194,7 +197,7 @@ fn read_while_possible(connection: &Connection, sql: &str, records: &mut Vec<Int
 
 /// Puts salvaged records into a new journal. It continues the history of the seal, so that it is
 /// whole beside it.
-fn restore(connection: &Connection, records: &[Intent], seal: Option<Seal>) -> Result<State> {
+fn restore(connection: &Connection, records: &BTreeMap<i64, Intent>, seal: Option<Seal>) -> Result<State> {
     transaction(connection, |connection| {
         let fresh = State::fresh();
         let mut state = match seal {
@@ -204,7 +207,7 @@ fn restore(connection: &Connection, records: &[Intent], seal: Option<Seal>) -> R
                 incomplete(State { journal: seal.journal, generations, ..fresh }, seal.written)
             }
         };
-        for intent in records {
+        for intent in records.values() {
             // A record that cannot be written is in the file that was moved aside.
             let _ = rows::insert(connection, intent, &mut state);
         }

@@ -5,6 +5,7 @@ pub(crate) use unix::{is_forked, watch_forks};
 
 #[cfg(unix)]
 mod unix {
+    use crate::os::process_file::{fork_begins, fork_has_ended, give_up_all};
     use once_cell::sync::OnceCell;
     use std::ffi::c_int;
     use std::io;
@@ -22,13 +23,15 @@ mod unix {
 
     extern "C" fn in_child() {
         FORKED.store(true, Ordering::Relaxed);
+        give_up_all();
     }
 
-    /// Lets every child that is forked from now on recognise that it is one.
+    /// Lets every child that is forked from now on recognise that it is one, and give up the files
+    /// of its parent (see `process_file`).
     pub(crate) fn watch_forks() -> io::Result<()> {
         static WATCHED: OnceCell<()> = OnceCell::new();
-        // SAFETY: the handler only stores to an atomic, which is allowed in a forked child.
-        let watch = || match unsafe { pthread_atfork(None, None, Some(in_child)) } {
+        // SAFETY: the handlers use atomics, and system calls that are allowed in a forked child.
+        let watch = || match unsafe { pthread_atfork(Some(fork_begins), Some(fork_has_ended), Some(in_child)) } {
             0 => Ok(()),
             error => Err(io::Error::from_raw_os_error(error)),
         };

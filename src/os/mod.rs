@@ -7,6 +7,7 @@ mod free_space;
 mod holders;
 mod locks;
 mod process_end;
+mod process_file;
 mod signals;
 #[cfg(windows)]
 mod system_functions;
@@ -20,6 +21,7 @@ pub(crate) use free_space::free_bytes;
 pub(crate) use holders::programs_with;
 pub(crate) use locks::{LockKind, process_number, try_lock, unlock};
 pub(crate) use process_end::is_process_ending;
+pub(crate) use process_file::ProcessFile;
 pub(crate) use signals::{unblock_runtime_signals, with_signals_blocked};
 pub(crate) use system_proxy::system_proxy;
 pub(crate) use unload::keep_loaded;

@@ -1,5 +1,5 @@
-//! Lists have the order in which the journal recorded the sales, whatever the clocks say: in use, in
-//! its copies, and after a restart.
+//! Lists have the order in which the journal recorded the sales, whatever the clocks say: in use,
+//! in its copies, and after a restart.
 
 use crate::fixture::{Fixture, MEMBER, buy};
 use engage_point_shop::{Client, ContactId, ItemId};

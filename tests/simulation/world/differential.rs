@@ -139,7 +139,7 @@ macro_rules! carry_out {
                     acknowledged: rng.pick(&[None, Some(true), Some(false)]),
                     reference: reference(&mut rng),
                     limit: 1 + usize::try_from(rng.below(4)).unwrap_or(0),
-                    after: Some((1_010, operation(&mut rng).id())).filter(|_| rng.chance(30)),
+                    after: Some((rng.below(12), operation(&mut rng).id())).filter(|_| rng.chance(30)),
                 };
                 format!("{:?}", journal.list(&filter).as_ref().map_err(code))
             }

@@ -14,7 +14,7 @@ use crate::core::domain::{Millis, Operation};
 use crate::core::error::{Error, Result};
 use crate::core::id::{AssignmentId, ContactId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState};
-use crate::journal::{Backup, Filter};
+use crate::journal::{Backup, Filter, Page};
 use crate::log::Log;
 use crate::stats::Histogram;
 use std::cell::RefCell;
@@ -36,6 +36,8 @@ struct Written {
 #[derive(Default)]
 pub(crate) struct Disk {
     pub records: BTreeMap<OperationId, Intent>,
+    /// The row of each record.
+    rows: BTreeMap<OperationId, u64>,
     /// Writes that are not synced.
     unsynced: Vec<Written>,
     /// Records that are on the disk whatever happens, with their number of attempts.
@@ -141,6 +143,7 @@ pub(crate) fn power_cut(till: usize, random: u64) {
         if let Some(ghost) = disk.ghost.take()
             && random & 0x1_0000 != 0
         {
+            disk.begin_row(ghost.id());
             disk.records.insert(ghost.id(), ghost);
         }
         disk.synced();
@@ -153,6 +156,25 @@ impl Disk {
         self.unsynced.clear();
         let records = &self.records;
         self.durable = records.iter().map(|(id, intent)| (*id, intent.detail.attempts)).collect();
+    }
+
+    /// Gives a new record its row: as SQLite, the one behind the last.
+    fn begin_row(&mut self, id: OperationId) {
+        if !self.records.contains_key(&id) {
+            let last = self.records.keys().map(|id| self.row(*id)).max();
+            self.rows.insert(id, last.unwrap_or(0) + 1);
+        }
+    }
+
+    fn row(&self, id: OperationId) -> u64 {
+        self.rows.get(&id).copied().unwrap_or(0)
+    }
+
+    /// Returns the records that fit, in the order of recording.
+    fn ordered(&self, fits: impl Fn(&Intent) -> bool) -> Vec<Intent> {
+        let mut intents: Vec<Intent> = self.records.values().filter(|intent| fits(intent)).cloned().collect();
+        intents.sort_by_key(|intent| self.row(intent.id()));
+        intents
     }
 
     fn put(&mut self, intent: &Intent) {
@@ -183,6 +205,7 @@ impl Disk {
         // The columns that the table does not have.
         crate::VERSION.clone_into(&mut stored.progress.writer_version);
         stored.detail.retry_after_ms = None;
+        self.begin_row(intent.id());
         let before = self.records.insert(intent.id(), stored);
         self.unsynced.push(Written { id: intent.id(), before });
     }
@@ -558,12 +581,7 @@ impl Journal {
     }
 
     pub fn unacknowledged(&self) -> Result<Vec<Intent>> {
-        self.read(|disk| {
-            let open = disk.records.values().filter(|intent| !intent.is_acknowledged());
-            let mut intents: Vec<Intent> = open.cloned().collect();
-            intents.sort_by_key(|intent| (intent.recorded_at, intent.id()));
-            intents
-        })
+        self.read(|disk| disk.ordered(|intent| !intent.is_acknowledged()))
     }
 
     pub fn pending(&self, _limit: Option<Duration>) -> Result<Vec<(OperationId, Option<ContactId>)>> {
@@ -581,8 +599,7 @@ impl Journal {
         })
     }
 
-    /// As the journal's, in the order of its index.
-    pub fn list(&self, filter: &Filter) -> Result<Vec<Intent>> {
+    pub fn list(&self, filter: &Filter) -> Result<Page> {
         let outcome = |state: IntentState| match state {
             IntentState::Completed => Outcome::Completed,
             IntentState::Declined => Outcome::Declined,
@@ -590,18 +607,24 @@ impl Journal {
             IntentState::Recorded | IntentState::InDoubt => Outcome::Pending,
         };
         self.read(|disk| {
-            let fits = |intent: &&Intent| {
+            // The row of a record that is there, or else the rows from that of a deleted one.
+            let after = filter.after.map(|(row, id)| match disk.records.contains_key(&id) {
+                true => disk.row(id),
+                false => row.saturating_sub(1),
+            });
+            let fits = |intent: &Intent| {
                 filter.since.is_none_or(|since| intent.recorded_at >= since)
                     && filter.until.is_none_or(|until| intent.recorded_at < until)
                     && filter.outcome.is_none_or(|wanted| outcome(intent.state) == wanted)
                     && filter.acknowledged.is_none_or(|wanted| intent.is_acknowledged() == wanted)
                     && (filter.reference.is_none() || intent.reference == filter.reference)
-                    && filter.after.is_none_or(|after| (intent.recorded_at, intent.id()) > after)
+                    && after.is_none_or(|after| disk.row(intent.id()) > after)
             };
-            let mut intents: Vec<Intent> = disk.records.values().filter(fits).cloned().collect();
-            intents.sort_by_key(|intent| (intent.recorded_at, intent.id()));
+            let mut intents = disk.ordered(fits);
             intents.truncate(filter.limit);
-            intents
+            let end = intents.last().map(|intent| (disk.row(intent.id()), intent.id()));
+            let next = end.filter(|_| intents.len() == filter.limit);
+            Page { intents, next }
         })
     }
 
@@ -611,9 +634,7 @@ impl Journal {
         change: impl Fn(&Intent) -> Result<Option<Intent>>,
     ) -> Result<Vec<Intent>> {
         let (intents, ghost, _) = self.transact("change reference", Durability::Synced, |disk| {
-            let of_reference = |intent: &&Intent| intent.reference.as_deref() == Some(reference);
-            let mut intents: Vec<Intent> = disk.records.values().filter(of_reference).cloned().collect();
-            intents.sort_by_key(|intent| (intent.recorded_at, intent.id()));
+            let mut intents = disk.ordered(|intent| intent.reference.as_deref() == Some(reference));
             let before = disk.unsynced.len();
             for intent in &mut intents {
                 let changed = change(intent).inspect_err(|_| {
@@ -680,11 +701,7 @@ impl Journal {
 
     pub fn redeems(&self, reward: AssignmentId) -> Result<Vec<Intent>> {
         self.read(|disk| {
-            let of_reward =
-                |it: &&Intent| matches!(it.operation, Operation::Redeem(redeem) if redeem.assignment == reward);
-            let mut redeems: Vec<Intent> = disk.records.values().filter(of_reward).cloned().collect();
-            redeems.sort_by_key(|intent| (intent.recorded_at, intent.id()));
-            redeems
+            disk.ordered(|it| matches!(it.operation, Operation::Redeem(redeem) if redeem.assignment == reward))
         })
     }
 
