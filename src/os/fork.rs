@@ -21,6 +21,14 @@ mod unix {
         fn pthread_atfork(prepare: Handler, parent: Handler, child: Handler) -> c_int;
     }
 
+    extern "C" fn before() {
+        fork_begins();
+    }
+
+    extern "C" fn in_parent() {
+        fork_has_ended();
+    }
+
     extern "C" fn in_child() {
         FORKED.store(true, Ordering::Relaxed);
         give_up_all();
@@ -31,7 +39,7 @@ mod unix {
     pub(crate) fn watch_forks() -> io::Result<()> {
         static WATCHED: OnceCell<()> = OnceCell::new();
         // SAFETY: the handlers use atomics, and system calls that are allowed in a forked child.
-        let watch = || match unsafe { pthread_atfork(Some(fork_begins), Some(fork_has_ended), Some(in_child)) } {
+        let watch = || match unsafe { pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
             0 => Ok(()),
             error => Err(io::Error::from_raw_os_error(error)),
         };

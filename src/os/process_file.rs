@@ -72,12 +72,12 @@ mod unix {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
 
     /// Is called before each fork.
-    pub(in crate::os) extern "C" fn fork_begins() {
+    pub(in crate::os) fn fork_begins() {
         BEGUN.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Is called after each fork, in the parent.
-    pub(in crate::os) extern "C" fn fork_has_ended() {
+    pub(in crate::os) fn fork_has_ended() {
         ENDED.fetch_add(1, Ordering::SeqCst);
     }
 
