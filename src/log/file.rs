@@ -26,8 +26,19 @@ impl LogFile {
 
     fn rotate(&self) -> io::Result<()> {
         let lock = open(&self.beside("-lock"))?;
-        if lock.try_lock().is_err() || std::fs::metadata(&self.path)?.len() < self.bytes {
-            // Another process does it, or has done it.
+        if lock.try_lock().is_err() {
+            // Another process does it.
+            return Ok(());
+        }
+        let rotated = self.rotate_locked();
+        // Not by the close alone: a child that was forked meanwhile has the file open too.
+        lock.unlock()?;
+        rotated
+    }
+
+    fn rotate_locked(&self) -> io::Result<()> {
+        if std::fs::metadata(&self.path)?.len() < self.bytes {
+            // Another process has done it.
             return Ok(());
         }
         for number in (1..self.files).rev() {
