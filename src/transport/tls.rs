@@ -17,7 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_native_certs::CertificateResult;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -351,9 +351,8 @@ fn read_pem(file: &Path) -> io::Result<Vec<u8>> {
     if !about.is_file() || about.len() > LONGEST_PEM {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file, or larger than 16 MB"));
     }
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(LONGEST_PEM).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    // Into memory of the file's size: memory that grows leaves copies of a key behind.
+    std::fs::read(file)
 }
 
 /// Returns the text without a byte order mark, which editors on Windows write.
