@@ -46,13 +46,15 @@ pub(crate) enum Certainty {
     None,
 }
 
-/// Chooses among the member's `rewards`: returns the certainty, and the places of the rewards that
-/// may be the one. A certainty that names one has exactly one place; `Explicit` has none where the
-/// list lacks the reward. Where `is_taken` fails, nothing is chosen: the only reward of a list that
-/// lags may be another purchase's. `others`: this till's other purchases of the item for the member
-/// whose rewards are not known. Where the list shows fewer rewards than purchases, none is certain.
+/// Chooses among the member's `rewards`. `earlier`: the reward that was found before, which stays
+/// the one. Returns the certainty, and the places of the rewards that may be the one: exactly one
+/// where the certainty names one, or none where the list lacks a reward that is known. Where
+/// `is_taken` fails, nothing is chosen: the only reward of a list that lags may be another
+/// purchase's. `others`: this till's other purchases of the item for the member whose rewards are
+/// not known. Where the list shows fewer rewards than purchases, none is certain.
 pub(crate) fn choose<E>(
     grant: &Grant,
+    earlier: Option<AssignmentId>,
     before: Option<&[AssignmentId]>,
     rewards: &[Reward],
     others: usize,
@@ -62,8 +64,13 @@ pub(crate) fn choose<E>(
         let each = rewards.iter().enumerate().map(|(at, reward)| Ok(fits(reward)?.then_some(at)));
         each.filter_map(Result::transpose).collect::<Result<Vec<_>, E>>()
     };
-    if grant.assignment.is_some() {
-        return Ok((Certainty::Explicit, places(&|reward| Ok(reward.id == grant.assignment))?));
+    if let known @ Some(_) = earlier.or(grant.assignment) {
+        let certainty = match (grant.assignment, before) {
+            (Some(_), _) => Certainty::Explicit,
+            (None, Some(_)) => Certainty::NewSincePurchase,
+            (None, None) => Certainty::OnlyCandidate,
+        };
+        return Ok((certainty, places(&|reward| Ok(reward.id == known))?));
     }
     let is_free = |reward: &Reward| {
         let Some(id) = reward.id else { return Ok(false) };
@@ -102,14 +109,25 @@ mod tests {
     }
 
     fn chosen(grant: &Grant, before: Option<&[AssignmentId]>, rewards: &[Reward]) -> (Certainty, Vec<usize>) {
-        choose::<Infallible>(grant, before, rewards, 0, |_| Ok(false)).unwrap()
+        choose::<Infallible>(grant, None, before, rewards, 0, |_| Ok(false)).unwrap()
+    }
+
+    #[test]
+    fn reward_that_was_found_stays_the_one() {
+        let of = |grant: &Grant, before: Option<&[AssignmentId]>| {
+            choose::<Infallible>(grant, Some(id(2)), before, &[reward(1, 1), reward(2, 1)], 9, |_| Ok(true)).unwrap()
+        };
+        let named = Grant { assignment: Some(id(2)), ..Grant::default() };
+        assert_eq!(of(&named, None), (Certainty::Explicit, vec![1]));
+        assert_eq!(of(&Grant::default(), None), (Certainty::OnlyCandidate, vec![1]));
+        assert_eq!(of(&Grant::default(), Some(&[])), (Certainty::NewSincePurchase, vec![1]));
     }
 
     #[test]
     fn fewer_rewards_than_purchases_are_ambiguous() {
         let grant = Grant { promotion: Some(OURS), ..Grant::default() };
         let of = |before: Option<&[AssignmentId]>, rewards: &[Reward], others| {
-            choose::<Infallible>(&grant, before, rewards, others, |_| Ok(false)).unwrap().0
+            choose::<Infallible>(&grant, None, before, rewards, others, |_| Ok(false)).unwrap().0
         };
         assert_eq!(of(None, &[reward(1, 1)], 1), Certainty::Ambiguous);
         assert_eq!(of(Some(&[]), &[reward(1, 1)], 1), Certainty::Ambiguous);
@@ -123,9 +141,9 @@ mod tests {
     #[test]
     fn nothing_is_chosen_where_the_journal_fails() {
         let grant = Grant { promotion: Some(OURS), ..Grant::default() };
-        assert_eq!(choose(&grant, None, &[reward(1, 1)], 0, |_| Err("the disk hangs")), Err("the disk hangs"));
+        assert_eq!(choose(&grant, None, None, &[reward(1, 1)], 0, |_| Err("the disk hangs")), Err("the disk hangs"));
         let explicit = Grant { assignment: Some(id(1)), ..grant };
-        let found = choose(&explicit, None, &[reward(1, 1)], 0, |_| Err("the disk hangs"));
+        let found = choose(&explicit, None, None, &[reward(1, 1)], 0, |_| Err("the disk hangs"));
         assert_eq!(found, Ok((Certainty::Explicit, vec![0])), "nothing is asked");
     }
 
@@ -158,7 +176,7 @@ mod tests {
     fn reward_of_another_source_is_left_out() {
         let grant = Grant { promotion: Some(OURS), made_on: Some(100), ..Grant::default() };
         let rewards = |used| [reward(1, 1), Reward { redeemed_on: Some(used), ..reward(2, 1) }, reward(3, 1)];
-        let found = |used| choose::<Infallible>(&grant, None, &rewards(used), 0, |it| Ok(it == id(1))).unwrap();
+        let found = |used| choose::<Infallible>(&grant, None, None, &rewards(used), 0, |it| Ok(it == id(1))).unwrap();
         assert_eq!(found(99), (Certainty::OnlyCandidate, vec![2]));
         assert_eq!(found(100), (Certainty::Ambiguous, vec![1, 2]));
     }

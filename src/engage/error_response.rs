@@ -60,7 +60,7 @@ pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
 /// depth. Without one, the code that stands in a usual field.
 fn codes(value: &Value, body: &str) -> Vec<String> {
     let mut found = vec![false; KNOWN.len()];
-    let mut visit = |text: &str| {
+    let mut visit = |text: &str, _: bool| {
         for token in text.split(|character: char| !character.is_ascii_alphanumeric()) {
             if let Some(at) = KNOWN.iter().position(|(name, _)| name.eq_ignore_ascii_case(token)) {
                 found[at] = true;
@@ -69,7 +69,7 @@ fn codes(value: &Value, body: &str) -> Vec<String> {
     };
     visit_texts(value, &mut visit);
     // Of a name that stands twice the parser keeps one value.
-    visit(body);
+    visit(body, true);
     let known: Vec<String> =
         KNOWN.iter().zip(found).filter(|(_, found)| *found).map(|((name, _), _)| (*name).to_owned()).collect();
     match known.is_empty() {
@@ -84,28 +84,20 @@ fn codes(value: &Value, body: &str) -> Vec<String> {
 fn is_clear(value: &Value, codes: &[String]) -> bool {
     let [code] = codes else { return false };
     let (mut is_said, mut is_contradicted) = (false, false);
-    visit_values(value, &mut |text| {
-        is_said |= text.eq_ignore_ascii_case(code);
-        is_contradicted |= text.eq_ignore_ascii_case("completed");
+    visit_texts(value, &mut |text, is_value| {
+        is_said |= is_value && text.eq_ignore_ascii_case(code);
+        is_contradicted |= is_value && text.eq_ignore_ascii_case("completed");
     });
     is_said && !is_contradicted
 }
 
-fn visit_values(value: &Value, visit: &mut impl FnMut(&str)) {
+/// Visits each text: a value, or the name of a field.
+fn visit_texts(value: &Value, visit: &mut impl FnMut(&str, bool)) {
     match value {
-        Value::String(text) => visit(text),
-        Value::Array(values) => values.iter().for_each(|value| visit_values(value, visit)),
-        Value::Object(map) => map.values().for_each(|value| visit_values(value, visit)),
-        _ => {}
-    }
-}
-
-fn visit_texts(value: &Value, visit: &mut impl FnMut(&str)) {
-    match value {
-        Value::String(text) => visit(text),
+        Value::String(text) => visit(text, true),
         Value::Array(values) => values.iter().for_each(|value| visit_texts(value, visit)),
         Value::Object(map) => map.iter().for_each(|(name, value)| {
-            visit(name);
+            visit(name, false);
             visit_texts(value, visit);
         }),
         _ => {}
@@ -199,16 +191,16 @@ pub(crate) fn redeem(response: &Response) -> AttemptResult {
 fn attempt(response: &Response, rejections: &[Code], absent: Code, impossible: Code) -> AttemptResult {
     let body = ErrorBody::of(response);
     let reason = |code| Reason { code, detail: detail(response, &body), cause: cause(response, &body) };
-    let is_clear = matches!(body, ErrorBody::Json { is_clear: true, .. });
-    // A 5xx is not a decision about the purchase, and neither is a 429.
-    let is_of_caller = matches!(response.status, 200..=428 | 430..=499);
+    // A 5xx is not a decision about the operation, and neither is a 429.
+    let decides =
+        matches!(body, ErrorBody::Json { is_clear: true, .. }) && matches!(response.status, 200..=428 | 430..=499);
     match known(&body) {
         Some(code @ Code::PendingProcessing) => return AttemptResult::Processing(reason(code)),
         Some(code @ Code::PendingAssignmentError) => return AttemptResult::Over(reason(code)),
-        Some(Code::AlreadyRedeemed) if rejections == REDEEM_REJECTIONS => {
+        Some(Code::AlreadyRedeemed) if decides && rejections == REDEEM_REJECTIONS => {
             return AttemptResult::AlreadyRedeemed(reason(Code::AlreadyRedeemed));
         }
-        Some(code) if rejections.contains(&code) && is_clear && is_of_caller => {
+        Some(code) if decides && rejections.contains(&code) => {
             return AttemptResult::Rejected { reason: reason(code), documented: true };
         }
         _ => {}
@@ -605,6 +597,10 @@ mod tests {
         let already = r#"{"errorCode":"PromotionAlreadyRedeemed"}"#;
         assert!(matches!(redeem(&json(409, already)), AttemptResult::AlreadyRedeemed(_)));
         assert!(!matches!(purchase(&json(409, already)), AttemptResult::AlreadyRedeemed(_)));
+        // Said by the way or by a gateway, it is looked up.
+        let by_the_way = redeem(&json(409, r#"{"message":"Another cause of PromotionAlreadyRedeemed."}"#));
+        assert!(matches!(by_the_way, AttemptResult::Rejected { documented: false, .. }), "{by_the_way:?}");
+        assert!(matches!(redeem(&json(502, already)), AttemptResult::InDoubt(_)));
     }
 
     #[test]

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_without_an_offset_is_not_read() {
+    fn time_without_an_offset_or_a_time_of_day_is_not_read() {
         assert_eq!(of_engage("1970-01-01T00:00:01.500Z"), Some(1_500));
         assert_eq!(of_engage("1970-01-01T02:00:01+02:00"), Some(1_000));
         assert_eq!(of_engage("1970-01-01T02:00:01+0200"), Some(1_000));
@@ -84,7 +84,15 @@ mod tests {
         for as_it_was in ["1970-01-01T00:00:01.500Z", "1970-01-01T02:00:01+02:0", "1970-01-01T02:00:01+0a00"] {
             assert_eq!(with_colon(as_it_was), as_it_was);
         }
-        for bad in ["2026-03-20T13:53:08", "2026-03-20", "", "soon", "1969-12-31T23:59:59Z"] {
+        for bad in [
+            "2026-03-20T13:53:08",
+            "2026-03-20",
+            "",
+            "soon",
+            "1969-12-31T23:59:59Z",
+            "2026-03-20T00:00:00Z",
+            "2026-03-20T00:00:00.000+02:00",
+        ] {
             assert_eq!(of_engage(bad), None, "{bad}");
         }
     }

@@ -140,10 +140,11 @@ const BESIDE: [&str; 7] = ["-wal", "-shm", "-journal", "-seal", "-part", "-resto
 
 /// Rejects a path that SQLite or this library would take for a file beside a journal.
 fn check_name(path: &Path) -> Result<()> {
+    let is_moved_aside = path.file_name().is_some_and(|name| name.to_string_lossy().contains("-damaged-"));
     let says = match path.to_str() {
         None => return Err(Error::new(Code::BadUtf8, "path is not valid UTF-8")),
         Some(_) if !path.is_absolute() => "must be absolute",
-        Some(name) if BESIDE.iter().any(|end| name.ends_with(end)) || name.contains("-damaged-") => {
+        Some(name) if is_moved_aside || BESIDE.iter().any(|end| name.ends_with(end)) => {
             "is the name of a file beside a journal; end it with .db"
         }
         Some(_) => return Ok(()),

@@ -317,7 +317,7 @@ fn nothing_to_take_over(path: &Path) -> Error {
     Error::new(
         Code::JournalCannotOpen,
         format!(
-            "the journal {} is missing or empty, so that there is nothing to take over: a backup that was interrupted              looks like this. Use another backup. To begin a new journal, leave journalRole out",
+            "the journal {} is missing or empty, so that there is nothing to take over: a backup that was interrupted looks like this. Use another backup. To begin a new journal, leave journalRole out",
             path.display()
         ),
     )

@@ -18,7 +18,7 @@ use crate::core::admission::Command;
 use crate::core::code::Code;
 use crate::core::domain::{Channel, Operation, Purchase, Redeem};
 use crate::core::error::{Error, Result};
-use crate::core::granted_reward::{self, Certainty, Grant, Reward};
+use crate::core::granted_reward::{self, Certainty, Reward};
 use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Intent, IntentState, ReviewDecision};
 use crate::core::machine;
@@ -227,22 +227,14 @@ impl Runtime {
         let (raws, rewards): (Vec<&RawValue>, Vec<Reward>) = self.engage.read_rewards(&list).into_iter().unzip();
         loop {
             let grant = self.engage.grant(intent.response.as_deref().unwrap_or_default());
-            // A reward that was found before stays the one.
-            let assignment = intent.reward.or(grant.assignment);
             let others = journal.others_without_reward(&intent, call.remaining())?;
             let is_taken = |reward| journal.is_taken(reward, &intent, call.remaining());
             let before = intent.rewards_before.as_deref();
-            let known = Grant { assignment, ..grant };
-            let (certainty, places) = granted_reward::choose(&known, before, &rewards, others, is_taken)?;
-            let certainty = match (certainty, before) {
-                // It was found, and not named by Engage.
-                (Certainty::Explicit, None) if grant.assignment.is_none() => Certainty::OnlyCandidate,
-                (Certainty::Explicit, Some(_)) if grant.assignment.is_none() => Certainty::NewSincePurchase,
-                (certainty, _) => certainty,
-            };
+            let (certainty, places) =
+                granted_reward::choose(&grant, intent.reward, before, &rewards, others, is_taken)?;
             let certain = !matches!(certainty, Certainty::Ambiguous | Certainty::None);
             let found = places.first().copied().filter(|_| certain);
-            let assignment = found.and_then(|at| rewards[at].id).or(assignment);
+            let assignment = found.and_then(|at| rewards[at].id).or(intent.reward).or(grant.assignment);
             if let Some(reward) = assignment.filter(|_| intent.reward.is_none()) {
                 let stored = executor.attribute(&intent, reward, call.remaining());
                 // What Engage names is known without the journal. Another one is stored before it

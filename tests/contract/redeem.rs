@@ -6,7 +6,7 @@ use engage_point_shop::{AssignmentId, Client, Code, ContactId, Error, ItemId, Op
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Effect, Fault, FaultResponse, LedgerKind, Operation};
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn redeem(client: &Client, contact: Option<ContactId>, reward: AssignmentId, with: &Value) -> Result<Value, Error> {
     client.redeem_reward(contact, reward, Some(&with.to_string())).map(|json| parse(&json))
@@ -185,6 +185,8 @@ fn redeem_without_evidence_needs_review() {
     for fields in [
         json!({ "redeemed": true }),
         json!({ "redeemed": true, "redeemedOn": "yesterday" }),
+        // A date without a time.
+        json!({ "redeemed": true, "redeemedOn": "2020-01-01T00:00:00Z" }),
         // Near, but not within the time of the till's request: clocks differ by that much.
         json!({ "redeemed": true, "redeemedOn": written(-30) }),
     ] {
@@ -199,6 +201,26 @@ fn redeem_without_evidence_needs_review() {
         client.acknowledge(id).unwrap();
         assert!(unacknowledged(&client).is_empty());
     }
+}
+
+/// A web filter on the way has a clock of its own.
+#[test]
+fn page_with_another_clock_declines_no_redeem() {
+    let store = Store::open();
+    let client = store.client();
+    let reward = reward(&store, &client);
+    let page = FaultResponse {
+        body: Some("<html>Blocked".to_owned()),
+        content_type: Some("text/html".to_owned()),
+        headers: [("date".to_owned(), httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(600)))].into(),
+        ..FaultResponse::status(403)
+    };
+    store.sandbox.arm(Fault::on(Operation::Items, Effect::Status(page)));
+    assert_eq!(code_of(client.list_items(ASTRID, None)), Code::InvalidResponse);
+    store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit));
+    let redeemed = redeem(&client, Some(ASTRID), reward, &json!({})).unwrap();
+    assert_eq!(redeemed["outcome"], "completed", "{redeemed}");
+    assert_eq!(redeem_requests(&store), 1);
 }
 
 /// A whole receipt is acknowledged by the POS, and a review by a person only.
@@ -373,6 +395,25 @@ fn reward_without_snapshot_is_ambiguous_and_with_one_new() {
     // A snapshot that fails does not prevent the sale.
     store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(FaultResponse::status(503))));
     buy(&comparing(&store), ASTRID, COFFEE, &json!({ "reference": "4", "snapshotRewards": true })).unwrap();
+}
+
+#[test]
+fn one_reward_is_not_given_to_two_purchases() {
+    let store = Store::open();
+    let client = comparing(&store);
+    let [first, second] = ["1", "2"].map(|line| buy(&client, ASTRID, COFFEE, &json!({ "reference": line })).unwrap());
+    // The list lags: it has one of the two rewards.
+    let both = parse(&comparing(&store).list_rewards(ASTRID, None).unwrap());
+    let lagging = FaultResponse {
+        body: Some(json!([both[0]]).to_string()),
+        content_type: Some("application/json".into()),
+        ..FaultResponse::status(200)
+    };
+    store.sandbox.arm(Fault::on(Operation::Rewards, Effect::Status(lagging)).times(0));
+    for purchase in [&first, &second] {
+        let result = found(&client, purchase);
+        assert_eq!((&result["certainty"], &result["assignmentId"]), (&json!("ambiguous"), &Value::Null), "{result}");
+    }
 }
 
 #[test]
