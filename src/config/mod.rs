@@ -136,8 +136,7 @@ impl Config {
         let echoes = base_url == ECHO;
         let base_url = if echoes { "http://localhost" } else { &base_url };
         let base_url = BaseUrl::parse(base_url).map_err(|says| fields.error("baseUrl", says))?;
-        let reference_window_ms = fields.integer("referenceWindowMs", 12 * HOUR_MS, 0..=365 * DAY_MS)?;
-        let config = Config {
+        let mut config = Config {
             tenant: tenant(&mut fields, &base_url)?,
             base_url,
             echoes,
@@ -171,16 +170,15 @@ impl Config {
                 resend_limit_ms: fields.integer("resendLimitMs", DAY_MS, 0..=365 * DAY_MS)?,
             },
             history_lag_ms: fields.integer("historyLagMs", 10 * MINUTE_MS, 0..=DAY_MS)?,
-            reference_window_ms,
+            reference_window_ms: fields.integer("referenceWindowMs", 12 * HOUR_MS, 0..=365 * DAY_MS)?,
             tenant_ids: fields.choice("idScope", &[("journal", false), ("tenant", true)])?,
-            // A reference means its purchase only as long as the record is there.
-            retention: Duration::from_millis(
-                reference_window_ms.max(fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS),
-            ),
+            retention: Duration::from_millis(fields.integer("retentionDays", 90, 1..=3650)? * DAY_MS),
             language: fields.choice("language", &Language::ALL)?,
             log_file: log_file(&mut fields)?,
             api_mapping: ApiMapping::parse(fields.object("apiMapping", "config_json: apiMapping")?)?,
         };
+        // A reference means its purchase only as long as the record is there.
+        config.retention = config.retention.max(Duration::from_millis(config.reference_window_ms));
         check_places(&fields, &config)?;
         // A till's own configuration has one of them, so that no till can run so.
         if echoes && (config.api_key.is_some() || config.journal != JournalPlace::None) {
