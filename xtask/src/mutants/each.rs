@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +24,10 @@ const LIMIT: Duration = Duration::from_secs(20);
 const LONGEST_TEST: Duration = Duration::from_secs(4);
 /// So many tests run in one process: mostly one of the first finds the mistake.
 const BATCH: usize = 16;
+/// So many tests of a program run at most for a mistake. What they do not find counts as not found.
+const MOST_TESTS: usize = 6 * BATCH;
+/// So many mistakes run at once: most tests wait for a disk, a server or a clock.
+const AT_ONCE: usize = 4;
 /// Mistakes that no test can find. A line has the key of a mistake, and the line after it the
 /// reason.
 const ACCEPTED: &str = "tests/mutants-accepted.txt";
@@ -158,6 +163,26 @@ impl Build {
         self.files.values().flat_map(|file| &file.mutants)
     }
 
+    /// Runs all mistakes, some at once, and gives `each` what was found of one.
+    fn run_all(&self, tests: &[Test], mut each: impl FnMut(&Mutant, Found)) {
+        let mutants: Vec<&Mutant> = self.mutants().collect();
+        let (next, (done, results)) = (AtomicUsize::new(0), mpsc::channel());
+        thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                let (done, next, mutants) = (done.clone(), &next, &mutants);
+                scope.spawn(move || {
+                    while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let _ = done.send((*mutant, self.run(mutant, tests)));
+                    }
+                });
+            }
+            drop(done);
+            for (mutant, found) in &results {
+                each(mutant, found);
+            }
+        });
+    }
+
     /// Runs each test once, to learn which mistakes it reaches.
     fn tests(&self, programs: &[(PathBuf, bool)]) -> Result<Vec<Test>> {
         let record = self.folder.join("reached");
@@ -210,9 +235,12 @@ impl Build {
         for (program, mut batch) in batches {
             // A test that reaches little is about what it reaches.
             batch.sort_by_key(|test| (test.reached.len(), test.time));
+            batch.truncate(MOST_TESTS);
             for part in batch.chunks(BATCH) {
                 let names: Vec<&str> = part.iter().map(|test| test.name.as_str()).collect();
-                if !passes(self.test(program, &names).env(VARIABLE, number.to_string()), LIMIT) {
+                let alone: Duration = part.iter().map(|test| test.time).sum();
+                let limit = LIMIT.max(alone * 4);
+                if !passes(self.test(program, &names).env(VARIABLE, number.to_string()), limit) {
                     return Found::Killed;
                 }
             }
@@ -317,8 +345,8 @@ pub fn run(filter: Option<&str>, unit: bool) -> Result {
     let accepted = accepted(&text)?;
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     let (mut left, mut keys) = (Vec::new(), BTreeSet::new());
-    for mutant in build.mutants() {
-        let (found, key) = (build.run(mutant, &tests), mutant.key());
+    build.run_all(&tests, |mutant, found| {
+        let key = mutant.key();
         let is_accepted = found != Found::Killed && accepted.contains_key(key.as_str());
         if found != Found::Killed {
             keys.insert(key.clone());
@@ -338,7 +366,7 @@ pub fn run(filter: Option<&str>, unit: bool) -> Result {
                 Found::NotReached => counts.not_reached += 1,
             }
         }
-    }
+    });
     for (name, counts) in &counts {
         println!("campaign mutants: {}", counts.line(name));
     }
