@@ -267,7 +267,10 @@ impl Runtime {
     /// Lists the items that a member can buy, and keeps their points for a purchase.
     pub fn items(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let list = self.engage.items(contact, call)?;
-        *rt::lock(&self.items) = if list.len() <= KEPT_ITEMS_BYTES { list.clone() } else { Vec::new() };
+        let kept: &[u8] = if list.len() <= KEPT_ITEMS_BYTES { &list } else { &[] };
+        let mut items = rt::lock(&self.items);
+        items.clear();
+        items.extend_from_slice(kept);
         Ok(list)
     }
 

@@ -60,6 +60,9 @@ enum Found {
     NotReached,
 }
 
+/// How the mistakes are found that an error of the compiler comes from.
+type Search = fn(&Build, &Value) -> Vec<usize>;
+
 /// The copy of the sources that has the mistakes.
 struct Build {
     folder: PathBuf,
@@ -121,29 +124,45 @@ impl Build {
     /// comes from one before it: of a value that is moved in one of two cases, for example.
     fn not_compiled(&self, messages: &str) -> BTreeSet<usize> {
         let mut numbers = BTreeSet::new();
-        let is_new = |number: &usize| !self.left_out.contains(number);
         for message in errors(messages) {
-            let spans = message["spans"].as_array().cloned().unwrap_or_default();
-            for span in spans.iter().filter(|span| span["is_primary"] == true) {
-                let offset = |key: &str| span[key].as_u64().and_then(|it| usize::try_from(it).ok()).unwrap_or(0);
-                let file = span["file_name"].as_str().and_then(|name| self.files.get(name));
-                if let Some(file) = file {
-                    let found = at(&file.places, &(offset("byte_start")..offset("byte_end")));
-                    let before = file
-                        .places
-                        .iter()
-                        .filter(|(range, numbers)| range.end <= offset("byte_start") && numbers.iter().any(is_new));
-                    match found.iter().any(is_new) {
-                        true => numbers.extend(found),
-                        false => {
-                            numbers
-                                .extend(before.max_by_key(|(range, _)| range.end).into_iter().flat_map(|(_, it)| it));
-                        }
-                    }
-                }
-            }
+            let spans = |of: &Value| of["spans"].as_array().cloned().unwrap_or_default();
+            let (primary, other): (Vec<Value>, Vec<Value>) =
+                spans(&message).into_iter().partition(|span| span["is_primary"] == true);
+            let children = message["children"].as_array().cloned().unwrap_or_default();
+            // A value that is moved in a loop has its mistakes in the notes.
+            let noted: Vec<Value> = other.into_iter().chain(children.iter().flat_map(spans)).collect();
+            let searches: [(&[Value], Search); 3] =
+                [(&primary, Self::around), (&noted, Self::around), (&primary, Self::last_before)];
+            let found = searches.into_iter().map(|(spans, search)| -> Vec<usize> {
+                spans.iter().flat_map(|span| search(self, span)).filter(|number| self.is_new(*number)).collect()
+            });
+            numbers.extend(found.into_iter().find(|found| !found.is_empty()).unwrap_or_default());
         }
         numbers
+    }
+
+    fn is_new(&self, number: usize) -> bool {
+        !self.left_out.contains(&number)
+    }
+
+    /// Returns the mistakes at the place of an error.
+    fn around(&self, span: &Value) -> Vec<usize> {
+        let Some((file, place)) = self.place(span) else { return Vec::new() };
+        at(&file.places, &place)
+    }
+
+    /// Returns the last mistakes before the place of an error.
+    fn last_before(&self, span: &Value) -> Vec<usize> {
+        let Some((file, place)) = self.place(span) else { return Vec::new() };
+        let before = file.places.iter().filter(|(range, _)| range.end <= place.start);
+        let left = before.filter(|(_, numbers)| numbers.iter().any(|number| self.is_new(*number)));
+        left.max_by_key(|(range, _)| range.end).map(|(_, numbers)| numbers.clone()).unwrap_or_default()
+    }
+
+    fn place(&self, span: &Value) -> Option<(&Mutated, Range<usize>)> {
+        let offset = |key: &str| span[key].as_u64().and_then(|it| usize::try_from(it).ok());
+        let file = self.files.get(span["file_name"].as_str()?)?;
+        Some((file, offset("byte_start")?..offset("byte_end")?))
     }
 
     /// Builds the programs of the tests, and returns those of a build.
