@@ -15,13 +15,19 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Reads to the empty line. None: the connection ended before it, or the bytes are not HTTP.
+    /// Reads to the empty line, past interim responses (RFC 9110, 15.2). None: the connection ended
+    /// before it, or the bytes are not HTTP.
     pub fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
         let mut bytes = Vec::new();
         let mut piece = [0; 512];
         loop {
             if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-                return Ok(Self::parse(&bytes[..end], bytes.len() > end + 4));
+                let head = Self::parse(&bytes[..end], bytes.len() > end + 4);
+                if head.as_ref().is_none_or(|head| head.status >= 200) {
+                    return Ok(head);
+                }
+                bytes.drain(..end + 4);
+                continue;
             }
             match from.read(&mut piece)? {
                 1.. if bytes.len() > MAX_BYTES => return Ok(None),
@@ -75,6 +81,9 @@ mod tests {
         assert_eq!(head.values("x").collect::<Vec<_>>(), ["y"]);
         assert_eq!(head.date().unwrap().unix_timestamp(), 784_111_777);
         assert!(read("HTTP/1.0 200 OK\r\n\r\nmore").unwrap().has_more);
+        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+        assert_eq!(read(&format!("{interim}HTTP/1.1 200 OK\r\n\r\n")).unwrap().status, 200);
+        assert!(read(interim).is_none());
         let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(2 * MAX_BYTES));
         for bad in ["", "HTTP/1.1 200 OK\r\n", "SSH-2.0-x\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 20 x\r\n\r\n", &long]
         {
