@@ -190,7 +190,7 @@ fn undurable(path: &Path, error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backup, make_within};
+    use super::{Backup, UNFINISHED, check_name, make, make_within};
     use crate::config::Config;
     use crate::core::code::Code;
     use crate::core::domain::{Operation, Purchase};
@@ -238,6 +238,69 @@ mod tests {
         assert!(!path.exists());
         let made = make_within(&helper, Duration::from_secs(60), &path, |_| Ok(Backup { bytes: 6, operations: 0 }));
         assert_eq!(made.unwrap().bytes, 6);
+    }
+
+    #[test]
+    fn copy_under_way_ends_when_its_caller_leaves() {
+        let folder = tempfile::tempdir().unwrap();
+        let helper = IoThread::new("eps-test");
+        let (ended, ends) = std::sync::mpsc::channel();
+        let left = make_within(&helper, Duration::from_millis(200), &folder.path().join("copy.db"), move |begin| {
+            let connection = rusqlite::Connection::open_in_memory().unwrap();
+            begin(&connection)?;
+            // It ends by the interrupt only.
+            let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+            let read = connection.query_row(endless, (), |row| row.get::<_, i64>(0));
+            ended.send(read.unwrap_err().sqlite_error_code()).unwrap();
+            Err(crate::core::error::Error::of(Code::Cancelled))
+        });
+        assert_eq!(left.unwrap_err().code(), Code::JournalTimedOut);
+        assert_eq!(ends.recv().unwrap(), Some(rusqlite::ErrorCode::OperationInterrupted));
+    }
+
+    #[test]
+    fn name_of_half_a_copy_says_so_and_replaced_files_are_not_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("points.db"), folder.path().join("copy.db"));
+        let journal = open(&path, "").unwrap();
+        assert!(journal.save(&purchase(), Durability::Synced).unwrap());
+        let files = journal.content.files.as_ref().unwrap();
+        let left = make(files, &copy, |_| {
+            assert_eq!(std::fs::read(&copy).unwrap(), UNFINISHED);
+            Err(crate::core::error::Error::of(Code::Cancelled))
+        });
+        assert!(left.unwrap_err().code() == Code::Cancelled && !copy.exists());
+        for end in ["", "-wal", "-shm", "-seal"] {
+            let (file, aside) = (super::beside(&path, end), folder.path().join("aside"));
+            std::fs::rename(&file, &aside).unwrap();
+            std::fs::copy(&aside, &file).unwrap();
+            assert_eq!(journal.backup(&copy).unwrap_err().code(), Code::JournalReplaced, "{end}");
+            std::fs::rename(&aside, &file).unwrap();
+        }
+        assert!(!copy.exists());
+        assert_eq!(journal.backup(&copy).unwrap().operations, 1);
+        journal.close();
+    }
+
+    #[test]
+    fn name_of_a_copy_is_absolute_and_not_that_of_a_file_beside() {
+        for (name, is_good) in [("/a/copy.db", true), ("/", true), ("copy.db", false), ("/a/x-damaged-1", false)] {
+            assert_eq!(check_name(Path::new(name)).is_ok(), is_good, "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn copy_is_rejected_in_a_folder_of_everybody() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let journal = open(&folder.path().join("points.db"), "").unwrap();
+        let open_folder = folder.path().join("open");
+        std::fs::create_dir(&open_folder).unwrap();
+        std::fs::set_permissions(&open_folder, PermissionsExt::from_mode(0o777)).unwrap();
+        let error = journal.backup(&open_folder.join("copy.db")).unwrap_err();
+        assert!(error.code() == Code::JournalUnsafe && error.message().starts_with("the copy "), "{error:?}");
+        assert_eq!(std::fs::read_dir(&open_folder).unwrap().count(), 0);
     }
 
     #[test]

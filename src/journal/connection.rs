@@ -88,3 +88,72 @@ fn open_uri(path: &Path, parameter: &str) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(format!("file:{root}{encoded}?{parameter}"), flags)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn number(connection: &Connection, pragma: &str) -> i64 {
+        connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap()
+    }
+
+    fn keeps_wal(connection: &Connection) -> bool {
+        connection.db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE).unwrap()
+    }
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a b%2F?.db");
+        std::fs::write(&path, "").unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn connection_for_writing_is_durable_and_waits() {
+        let (_folder, path) = place();
+        let connection = connect(&path).unwrap();
+        assert!(connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG).unwrap());
+        assert_eq!(u128::try_from(number(&connection, "busy_timeout")).unwrap(), LOCK_WAIT.as_millis());
+        let connection = into_wal(connection, &path).unwrap();
+        let full = 2;
+        assert_eq!((number(&connection, "synchronous"), number(&connection, "wal_autocheckpoint")), (full, 0));
+        assert!(keeps_wal(&connection));
+        keep_wal(&connection, false).unwrap();
+        assert!(!keeps_wal(&connection));
+    }
+
+    #[test]
+    fn mode_is_changed_once_no_other_connection_holds_a_lock() {
+        let (_folder, path) = place();
+        let holder = connect(&path).unwrap();
+        holder.execute_batch("CREATE TABLE a(b); BEGIN EXCLUSIVE").unwrap();
+        let connection = connect(&path).unwrap();
+        connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let began = Instant::now();
+        assert_eq!(into_wal(connection, &path).unwrap_err().code(), Code::JournalLocked);
+        assert!(began.elapsed() >= LOCK_WAIT);
+        let connection = connect(&path).unwrap();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| into_wal(connection, &path).map(drop));
+            holder.execute_batch("COMMIT").unwrap();
+            waits.join().unwrap().unwrap();
+        });
+        std::fs::write(&path, [b'x'; 4096]).unwrap();
+        let foreign = connect(&path).unwrap();
+        assert_eq!(into_wal(foreign, &path).unwrap_err().code(), Code::JournalDamaged);
+    }
+
+    #[test]
+    fn connection_for_reading_writes_nothing() {
+        let (_folder, path) = place();
+        let writer = into_wal(connect(&path).unwrap(), &path).unwrap();
+        writer.execute_batch("CREATE TABLE a(b); INSERT INTO a VALUES(7)").unwrap();
+        let reader = open_shared(&path).unwrap();
+        assert_eq!(u128::try_from(number(&reader, "busy_timeout")).unwrap(), LOCK_WAIT.as_millis());
+        assert!(keeps_wal(&reader) && reader.is_readonly(MAIN_DB).unwrap());
+        assert_eq!(reader.query_row("SELECT b FROM a", (), |row| row.get::<_, i64>(0)).unwrap(), 7);
+        // Without the log there is no table yet.
+        assert!(open_immutable(&path).unwrap().query_row("SELECT b FROM a", (), |_| Ok(())).is_err());
+    }
+}

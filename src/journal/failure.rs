@@ -59,3 +59,63 @@ fn extended_code(error: &rusqlite::Error) -> Option<i32> {
 pub(super) fn is_sync_failure(error: &rusqlite::Error) -> bool {
     matches!(extended_code(error), Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sqlite(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn failure_of_sqlite_has_its_code() {
+        for (error, code) in [
+            (ffi::SQLITE_FULL, Code::JournalFull),
+            (ffi::SQLITE_IOERR_SHMSIZE, Code::JournalFull),
+            (ffi::SQLITE_BUSY, Code::JournalLocked),
+            (ffi::SQLITE_BUSY_RECOVERY, Code::JournalLocked),
+            (ffi::SQLITE_LOCKED, Code::JournalLocked),
+            (ffi::SQLITE_PROTOCOL, Code::JournalLocked),
+            (ffi::SQLITE_CORRUPT, Code::JournalDamaged),
+            (ffi::SQLITE_NOTADB, Code::JournalDamaged),
+            (ffi::SQLITE_READONLY, Code::JournalReadOnly),
+            (ffi::SQLITE_CANTOPEN, Code::JournalCannotOpen),
+            (ffi::SQLITE_PERM, Code::JournalCannotOpen),
+            (ffi::SQLITE_IOERR, Code::Journal),
+            (ffi::SQLITE_IOERR_READ, Code::Journal),
+        ] {
+            let failure = failed(&sqlite(error));
+            assert_eq!(failure.code(), code, "{error}");
+            assert!(failure.message().starts_with(code.row().meaning) && !failure.cause().is_empty());
+        }
+        assert_eq!(failed(&rusqlite::Error::InvalidQuery).code(), Code::Journal);
+        assert!(locked().message().contains("Close what holds it") && locked().code() == Code::JournalLocked);
+    }
+
+    #[test]
+    fn failed_sync_is_no_other_failure() {
+        for (error, is_sync) in [
+            (ffi::SQLITE_IOERR_FSYNC, true),
+            (ffi::SQLITE_IOERR_DIR_FSYNC, true),
+            (ffi::SQLITE_IOERR_WRITE, false),
+            (ffi::SQLITE_IOERR, false),
+            (ffi::SQLITE_FULL, false),
+        ] {
+            assert_eq!(is_sync_failure(&sqlite(error)), is_sync, "{error}");
+        }
+        assert!(!is_sync_failure(&rusqlite::Error::InvalidQuery));
+    }
+
+    #[test]
+    fn failure_of_the_seal_has_its_code() {
+        for (kind, code) in [
+            (io::ErrorKind::StorageFull, Code::JournalFull),
+            (io::ErrorKind::ReadOnlyFilesystem, Code::JournalReadOnly),
+            (io::ErrorKind::PermissionDenied, Code::Journal),
+        ] {
+            let failure = unsealed(Path::new("/a/points.db-seal"), &kind.into());
+            assert!(failure.code() == code && failure.message().contains("/a/points.db-seal"));
+        }
+    }
+}

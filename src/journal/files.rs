@@ -556,3 +556,233 @@ fn pause(until: Instant) -> Result<()> {
     std::thread::park_timeout(Duration::from_millis(1));
     Ok(())
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::fs::OpenOptions;
+
+    /// An open file of its own, as another process or another copy of the library has it.
+    fn other(path: &Path) -> File {
+        OpenOptions::new().read(true).write(true).open(path).unwrap()
+    }
+
+    fn is_free(path: &Path, range: (u32, u32)) -> bool {
+        try_lock(&other(path), LockKind::Exclusive, range.0, range.1).unwrap()
+    }
+
+    fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("points.db");
+        let seal = beside(&path, "-seal");
+        (folder, path, seal)
+    }
+
+    fn code<T>(result: Result<T>) -> Option<Code> {
+        result.err().map(|error| error.code())
+    }
+
+    #[test]
+    fn turn_is_that_of_the_place_and_lives_as_long_as_it_is_used() {
+        let (folder, path, _) = place();
+        let turn = turn_of(&path);
+        let other_name = folder.path().join("..").join(folder.path().file_name().unwrap()).join("points.db");
+        assert!(Arc::ptr_eq(&turn, &turn_of(&other_name)));
+        assert!(!Arc::ptr_eq(&turn, &turn_of(&folder.path().join("other.db"))));
+        let known = |path: &Path| rt::lock(&REGISTRY).turns.iter().any(|(known, _)| *known == path);
+        let canonical = folder.path().canonicalize().unwrap().join("points.db");
+        assert!(known(&canonical));
+        drop(turn);
+        drop(turn_of(&folder.path().join("third.db")));
+        assert!(!known(&canonical));
+    }
+
+    #[test]
+    fn second_copy_of_the_library_is_told_until_the_first_has_closed() {
+        let (_folder, path, seal) = place();
+        let first = Shared::open(&path, &seal).unwrap();
+        assert!(process_byte() >= PROCESSES.0 && process_byte() < PROCESSES.0 + PROCESSES.1);
+        assert!(!is_free(&path, (process_byte(), 1)));
+        // The byte of another process is its own.
+        assert!(is_free(&path, (process_byte() - 1, 1)) && is_free(&path, (process_byte() + 1, 1)));
+        drop(first);
+        let copy = other(&path);
+        assert!(try_lock(&copy, LockKind::Exclusive, process_byte(), 1).unwrap());
+        let key = key_of_path(&path).unwrap();
+        let parked = || rt::lock(&REGISTRY).parked.iter().filter(|(parked, _)| *parked == key).count();
+        for _ in 0..2 {
+            assert_eq!(code(Shared::open(&path, &seal)), Some(Code::JournalSecondCopy));
+            assert_eq!(parked(), 1);
+        }
+        // Of another journal nothing is parked, and nothing is taken.
+        let (_other_folder, other_path, other_seal) = place();
+        drop(Shared::open(&other_path, &other_seal).unwrap());
+        assert_eq!(parked(), 1);
+        unlock(&copy, process_byte(), 1);
+        drop(Shared::open(&path, &seal).unwrap());
+        assert_eq!(parked(), 0);
+    }
+
+    #[test]
+    fn turns_to_write_and_to_open_are_given_back() {
+        let (_folder, path, seal) = place();
+        let shared = Shared::open(&path, &seal).unwrap();
+        let again = Shared::open(&path, &seal).unwrap();
+        assert!(Arc::ptr_eq(&shared.files, &again.files));
+        assert_eq!(code(Shared::open(&path, &beside(&path, "2-seal"))), Some(Code::BadConfig));
+        let (writing, mut opening) = (shared.writing().unwrap(), shared.opening().unwrap());
+        assert!(!is_free(&path, WRITER) && !is_free(&path, OPENER));
+        shared.join(&mut opening);
+        again.join(&mut opening);
+        assert!(!shared.leave(&mut opening) && *opening.users == 1);
+        // Who has left once leaves no second time.
+        assert!(!shared.leave(&mut opening));
+        drop((writing, opening));
+        assert!(is_free(&path, WRITER) && is_free(&path, OPENER));
+        // A client that ends without leaving is no user any more.
+        drop(again);
+        let mut opening = shared.opening().unwrap();
+        assert!(*opening.users == 0 && shared.leave(&mut opening));
+    }
+
+    #[test]
+    fn turn_is_waited_for_until_another_process_has_given_it_back() {
+        let (_folder, path, seal) = place();
+        let shared = Shared::open(&path, &seal).unwrap();
+        let holder = other(&path);
+        assert!(try_lock(&holder, LockKind::Exclusive, WRITER.0, WRITER.1).unwrap());
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| shared.writing().map(drop));
+            while shared.writing.try_lock().is_ok() {
+                std::thread::yield_now();
+            }
+            unlock(&holder, WRITER.0, WRITER.1);
+            waits.join().unwrap().unwrap();
+        });
+        assert!(try_lock(&holder, LockKind::Exclusive, WRITER.0, WRITER.1).unwrap());
+        assert_eq!(code(shared.writing()), Some(Code::JournalLocked));
+    }
+
+    #[test]
+    fn last_client_gives_all_locks_back() {
+        let (_folder, path, seal) = place();
+        let shared = Shared::open(&path, &seal).unwrap();
+        // As a forked child that keeps the file open.
+        let child = shared.db.try_clone().unwrap();
+        for end in ["-wal", "-shm"] {
+            std::fs::write(beside(&path, end), vec![0; 32 << 10]).unwrap();
+        }
+        let (index, own) = (beside(&path, "-shm"), (process_byte(), 1));
+        shared.hold().unwrap();
+        assert!(!is_free(&path, SQLITE_SHARED) && !is_free(&index, SQLITE_INDEX_IN_USE) && !is_free(&path, own));
+        shared.let_go();
+        assert!(is_free(&path, SQLITE_SHARED) && is_free(&index, SQLITE_INDEX_IN_USE));
+        shared.close_wal();
+        shared.hold().unwrap();
+        drop(Shared::open(&path, &seal).unwrap());
+        assert!(!is_free(&path, SQLITE_SHARED), "another client has it open");
+        drop(shared);
+        assert!(is_free(&path, SQLITE_SHARED) && is_free(&index, SQLITE_INDEX_IN_USE) && is_free(&path, own));
+        drop(child);
+    }
+
+    #[test]
+    fn changed_cut_and_replaced_files_are_noticed() {
+        let (_folder, path, seal) = place();
+        let shared = Shared::open(&path, &seal).unwrap();
+        shared.seal().unwrap();
+        shared.content_is_known().unwrap();
+        assert!(!shared.is_changed().unwrap() && shared.is_in_place());
+        other(&path).set_len(1).unwrap();
+        assert!(shared.is_changed().unwrap());
+        for end in ["-wal", "-shm"] {
+            std::fs::write(beside(&path, end), vec![0; 32 << 10]).unwrap();
+        }
+        assert_eq!(shared.wal_bytes(), 0);
+        shared.hold().unwrap();
+        assert_eq!(shared.wal_bytes(), 32 << 10);
+        shared.check_paths().unwrap();
+        for end in ["", "-seal", "-wal", "-shm"] {
+            let (file, aside) = (beside(&path, end), beside(&path, "-aside"));
+            std::fs::rename(&file, &aside).unwrap();
+            assert_eq!(code(shared.check_paths()), Some(Code::JournalReplaced), "{end} is missing");
+            std::fs::copy(&aside, &file).unwrap();
+            assert_eq!(code(shared.check_paths()), Some(Code::JournalReplaced), "{end} is a copy");
+            std::fs::rename(&aside, &file).unwrap();
+            shared.check_paths().unwrap();
+        }
+        other(&beside(&path, "-shm")).set_len(64 << 10).unwrap();
+        shared.check_in_use().unwrap();
+        other(&beside(&path, "-shm")).set_len(32 << 10).unwrap();
+        assert!(shared.is_index_cut());
+        // Memory that was cut stays so.
+        other(&beside(&path, "-shm")).set_len(128 << 10).unwrap();
+        assert!(shared.is_index_cut());
+        assert_eq!(code(shared.check_in_use()), Some(Code::JournalReplaced));
+    }
+
+    #[test]
+    fn part_of_the_log_in_use_is_read_from_its_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let read = |header: &[u8; 48], second: &[u8; 48]| {
+            std::fs::write(&path, [&header[..], second].concat()).unwrap();
+            LogInUse::read(&File::open(&path).unwrap()).unwrap()
+        };
+        let mut header = [0; 48];
+        assert!(read(&header, &header).is_none(), "no connection has begun it");
+        header[12] = 1;
+        header[14..16].copy_from_slice(&4096_u16.to_ne_bytes());
+        header[16..20].copy_from_slice(&3_u32.to_ne_bytes());
+        header[32..40].copy_from_slice(b"saltsalt");
+        let in_use = read(&header, &header).unwrap();
+        assert_eq!((in_use.frames, in_use.page_bytes, &in_use.salts), (3, 4096, b"saltsalt"));
+        assert_eq!(in_use.bytes(), 32 + 3 * (24 + 4096));
+        assert!(read(&header, &[0; 48]).is_none(), "a connection changes it");
+        header[14..16].copy_from_slice(&1_u16.to_ne_bytes());
+        assert_eq!(read(&header, &header).unwrap().bytes(), 32 + 3 * (24 + 65_536));
+        header[16..20].copy_from_slice(&0_u32.to_ne_bytes());
+        assert_eq!(read(&header, &header).unwrap().bytes(), 0);
+    }
+
+    #[test]
+    fn new_journal_takes_the_place_of_one_that_nobody_uses() {
+        let (folder, path, seal) = place();
+        let fresh = beside(&path, "-restored");
+        assert!(!put_in_place(&path, &fresh).unwrap(), "another process has put it in place");
+        std::fs::write(&path, "old").unwrap();
+        let write = || {
+            let mut options = OpenOptions::new();
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            std::io::Write::write_all(
+                &mut options.write(true).create(true).truncate(true).open(&fresh).unwrap(),
+                b"new",
+            )
+            .unwrap();
+        };
+        write();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let shared = Shared::open(&path, &seal).unwrap();
+        assert_eq!(code(put_in_place(&path, &fresh)), Some(Code::JournalLocked), "this process has it open");
+        drop(shared);
+        let sqlite = other(&path);
+        assert!(try_lock(&sqlite, LockKind::Shared, SQLITE_SHARED.0, 1).unwrap());
+        assert_eq!(code(put_in_place(&path, &fresh)), Some(Code::JournalLocked), "an SQLite has it open");
+        drop(sqlite);
+        let opener = other(&fresh);
+        assert!(try_lock(&opener, LockKind::Exclusive, OPENER.0, OPENER.1).unwrap());
+        assert_eq!(code(put_in_place(&path, &fresh)), Some(Code::JournalLocked), "another process opens it");
+        drop(opener);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        std::fs::write(beside(&path, "-wal"), "log").unwrap();
+        assert!(put_in_place(&path, &fresh).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert!(!beside(&path, "-wal").exists() && !fresh.exists());
+        let aside = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(aside.filter(|name| name.to_string_lossy().contains("-damaged-")).count(), 2);
+        // A link is never followed.
+        std::fs::rename(&path, beside(&path, "-target")).unwrap();
+        std::os::unix::fs::symlink(beside(&path, "-target"), &fresh).unwrap();
+        assert_eq!(code(put_in_place(&path, &fresh)), Some(Code::JournalUnsafe));
+    }
+}

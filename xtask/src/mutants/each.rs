@@ -20,8 +20,10 @@ use std::time::{Duration, Instant};
 const FOLDERS: [&str; 4] = ["src/core", "src/engage", "src/journal", "src/config"];
 /// A mistake that makes the tests run longer is found.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Longer tests take no part.
-const LONGEST_TEST: Duration = Duration::from_secs(4);
+/// Longer tests run alone, for a mistake that no shorter one finds.
+const SHORT_TEST: Duration = Duration::from_secs(4);
+/// Tests that are longer still take no part.
+const LONGEST_TEST: Duration = Duration::from_secs(120);
 /// So many tests run in one process: mostly one of the first finds the mistake.
 const BATCH: usize = 16;
 /// So many tests of a program run at most for a mistake. What they do not find counts as not found.
@@ -212,9 +214,9 @@ impl Build {
                 let _ = fs::remove_file(&record);
                 let began = Instant::now();
                 let mut command = self.test(program, &[name]);
-                let passed = passes(command.env(REACHED, &record), LIMIT);
+                let passed = passes(command.env(REACHED, &record), LONGEST_TEST);
                 let time = began.elapsed();
-                if !passed || time > LONGEST_TEST {
+                if !passed {
                     println!("takes no part: {name} ({:.1} s)", time.as_secs_f64());
                     continue;
                 }
@@ -244,25 +246,27 @@ impl Build {
         let of_core = mutant.path.starts_with(CORE);
         let reaches = |test: &&Test| (test.for_core || !of_core) && test.reached.contains(&number);
         let reaching: Vec<&Test> = tests.iter().filter(reaches).collect();
-        let mut batches: Vec<(&Path, Vec<&Test>)> = Vec::new();
-        for test in &reaching {
-            match batches.iter_mut().find(|(program, _)| *program == test.program) {
-                Some((_, batch)) => batch.push(test),
-                None => batches.push((&test.program, vec![test])),
-            }
+        let (long, short): (Vec<&Test>, Vec<&Test>) = reaching.iter().partition(|test| test.time > SHORT_TEST);
+        let mut of_program: BTreeMap<&Path, Vec<&Test>> = BTreeMap::new();
+        for test in short {
+            of_program.entry(&test.program).or_default().push(test);
         }
-        for (program, mut batch) in batches {
+        for tests in of_program.values_mut() {
             // A test that reaches little is about what it reaches.
-            batch.sort_by_key(|test| (test.reached.len(), test.time));
-            batch.truncate(MOST_TESTS);
-            for part in batch.chunks(BATCH) {
-                let names: Vec<&str> = part.iter().map(|test| test.name.as_str()).collect();
-                let alone: Duration = part.iter().map(|test| test.time).sum();
-                let limit = LIMIT.max(alone * 4);
-                if !passes(self.test(program, &names).env(VARIABLE, number.to_string()), limit) {
-                    return Found::Killed;
-                }
-            }
+            tests.sort_by_key(|test| (test.reached.len(), test.time));
+            tests.truncate(MOST_TESTS);
+        }
+        let batches = of_program.values().flat_map(|tests| tests.chunks(BATCH)).chain(long.chunks(1));
+        let time = |batch: &[&Test]| batch.iter().map(|test| test.time).sum::<Duration>();
+        let mut batches: Vec<&[&Test]> = batches.collect();
+        batches.sort_by_key(|batch| time(batch));
+        let finds = |batch: &[&Test]| {
+            let names: Vec<&str> = batch.iter().map(|test| test.name.as_str()).collect();
+            let mut command = self.test(&batch[0].program, &names);
+            !passes(command.env(VARIABLE, number.to_string()), LIMIT.max(time(batch) * 4))
+        };
+        if batches.into_iter().any(finds) {
+            return Found::Killed;
         }
         if reaching.is_empty() { Found::NotReached } else { Found::Survived }
     }
