@@ -52,6 +52,14 @@ impl ErrorBody {
     }
 }
 
+/// Whether an error has a code of Engage, or an `errorCode` in the first place, as Engage's errors
+/// do. Gateways have other names.
+pub(crate) fn has_engages_form(response: &Response) -> bool {
+    let Ok(value) = serde_json::from_slice::<Value>(without_bom(&response.body)) else { return false };
+    let code = ["errorCode", "ErrorCode"].iter().find_map(|key| value.get(*key)?.as_str());
+    code.is_some_and(is_code) || ErrorBody::of(response).engage_code().is_some_and(is_documented)
+}
+
 pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }

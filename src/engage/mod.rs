@@ -121,16 +121,13 @@ impl Engage {
         self.own_history.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a 404 of the history has the form of Engage's own: JSON, or empty with a JSON
-    /// content type.
+    /// Whether a 404 of the history may be Engage's own: JSON, or empty. One in the form of
+    /// Engage's errors shows that the history is Engage's.
     fn may_be_own_404(&self, response: &Response) -> bool {
-        let body = ErrorBody::of(response);
-        if matches!(&body, ErrorBody::Json { codes, .. } if codes.iter().any(|code| error_response::is_documented(code)))
-        {
+        if error_response::has_engages_form(response) {
             self.note_own_history();
         }
-        let json = response.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-        matches!(body, ErrorBody::Json { .. }) || (body == ErrorBody::Empty && json)
+        ErrorBody::of(response).may_be_engage()
     }
 
     /// Returns the body of a list without its envelope, checked. Elements that are left out are

@@ -170,12 +170,16 @@ impl Engage {
     }
 
     /// Whether the history of this origin is known to be Engage's. If it is not known yet, one
-    /// request asks for the history of no contact at all: Engage is documented to respond with
-    /// `InvalidContact`, and a gateway does not.
+    /// request asks for the history of no contact at all: Engage is documented to respond with 400,
+    /// and what has no history responds as before.
     fn has_own_history_now(&self, call: &Arc<Call>) -> bool {
         if !self.has_own_history() && self.may_probe() {
             let response = get(self, "purchases", self.api_mapping.purchases_path.replace("{contactId}", "none"), call);
-            match response.map(|it| ErrorBody::of(&it).engage_code() == Some("InvalidContact")) {
+            let is_engages = |it: &Response| match it.status {
+                400 => matches!(ErrorBody::of(it), ErrorBody::Json { .. }),
+                _ => error_response::has_engages_form(it),
+            };
+            match response.as_ref().map(is_engages) {
                 Ok(true) => self.note_own_history(),
                 Ok(false) => *lock(&self.failed_probe) = Some(Instant::now()),
                 Err(_) => {}

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn name_of_half_a_copy_says_so_and_replaced_files_are_not_copied() {
+    fn half_a_copy_says_so_and_replaced_files_are_not_copied() {
         let folder = tempfile::tempdir().unwrap();
         let (path, copy) = (folder.path().join("points.db"), folder.path().join("copy.db"));
         let journal = open(&path, "").unwrap();

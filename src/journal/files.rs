@@ -598,7 +598,7 @@ mod tests {
     }
 
     #[test]
-    fn second_copy_of_the_library_is_told_until_the_first_has_closed() {
+    fn second_copy_is_rejected_until_the_first_has_closed() {
         let (_folder, path, seal) = place();
         let first = Shared::open(&path, &seal).unwrap();
         assert!(process_byte() >= PROCESSES.0 && process_byte() < PROCESSES.0 + PROCESSES.1);

@@ -401,3 +401,39 @@ fn hanging_request_does_not_delay_the_next_purchase() {
         }
     });
 }
+
+/// A member without purchases has a history of 404, as a wrong route has. Which it is decides
+/// whether a refusal without a code is a decline.
+#[test]
+fn refusal_is_confirmed_by_the_404_of_engages_history_only() {
+    let json = |status, body: &str| FaultResponse { body: Some(body.into()), ..FaultResponse::status(status) };
+    let empty = || FaultResponse {
+        body: Some(String::new()),
+        content_type: Some("text/plain".into()),
+        ..FaultResponse::status(404)
+    };
+    let no_route = || json(404, r#"{"message":"no Route matched with those values"}"#);
+    let not_valid = || json(400, r#"{"errors":{"contactId":["The value 'none' is not valid."]}}"#);
+    let page = FaultResponse { content_type: Some("text/html".into()), ..json(404, "<html>404</html>") };
+    for (history, of_nobody, outcome) in [
+        (json(404, r#"{"errorCode":"NotFound","message":"x"}"#), empty(), "declined"),
+        (empty(), FaultResponse::error(400, "InvalidContact"), "declined"),
+        (empty(), not_valid(), "declined"),
+        (json(404, "{}"), not_valid(), "declined"),
+        (no_route(), no_route(), "pending"),
+        (empty(), empty(), "pending"),
+        (page, not_valid(), "pending"),
+    ] {
+        let store = Store::open();
+        let client = store.client_with(&json!({ "retryScheduleMs": [86_400_000] }));
+        store.sandbox.arm(Fault::on(Operation::Purchase, Effect::Status(json(422, "{}"))));
+        store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(history.clone())));
+        store.sandbox.arm(Fault::on(Operation::Purchases, Effect::Status(of_nobody)).times(0));
+        let error = match outcome {
+            "pending" => buy_pending(&client, ASTRID, COFFEE, &json!({})),
+            _ => buy(&client, ASTRID, COFFEE, &json!({})).unwrap_err(),
+        };
+        assert_eq!(problem(&error)["outcome"], outcome, "{history:?}: {error}");
+        assert_eq!(store.posts(), 1);
+    }
+}

@@ -305,7 +305,7 @@ fn failed_query_keeps_the_code_of_a_rejection() {
 }
 
 #[test]
-fn own_404_is_json_or_empty_with_a_json_type() {
+fn own_404_is_json_or_empty() {
     let of = |body: &str, content_type: &str| {
         let engage = engage("{}");
         let response = Response { content_type: Some(content_type.into()), ..response(404, body) };
@@ -313,10 +313,27 @@ fn own_404_is_json_or_empty_with_a_json_type() {
     };
     assert_eq!(of("{}", "text/plain"), (true, false));
     assert_eq!(of("", "Application/JSON"), (true, false));
-    assert_eq!(of("", "text/plain"), (false, false));
+    assert_eq!(of("", "text/plain"), (true, false));
     assert_eq!(of("not found", "application/json"), (false, false));
-    assert_eq!(of(r#"{"errorCode":"InvalidContact"}"#, "application/json"), (true, true));
-    assert_eq!(of(r#"{"errorCode":"Other"}"#, "application/json"), (true, false));
+    assert_eq!(of("<p>not found</p>", "application/json"), (false, false));
+    for engages in [
+        r#"{"errorCode":"InvalidContact"}"#,
+        r#"{"title":"InvalidContact"}"#,
+        r#"{"errorCode":"NotFound","message":"x"}"#,
+        "\u{feff}{\"ErrorCode\":\"NoPurchases\"}",
+    ] {
+        assert_eq!(of(engages, "application/json"), (true, true), "{engages}");
+    }
+    for gateways in [
+        r#"{"message":"no Route matched with those values"}"#,
+        r#"{"statusCode":404,"message":"Resource not found"}"#,
+        r#"{"error":{"code":"ResourceNotFound"}}"#,
+        r#"{"errorCode":"a page that does not exist"}"#,
+        r#"{"errorCode":404}"#,
+        r#"{"code":"NotFound"}"#,
+    ] {
+        assert_eq!(of(gateways, "application/json"), (true, false), "{gateways}");
+    }
 }
 
 #[test]
