@@ -23,13 +23,13 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Longer tests run alone, for a mistake that no shorter one finds.
 const SHORT_TEST: Duration = Duration::from_secs(4);
 /// Tests that are longer still take no part.
-const LONGEST_TEST: Duration = Duration::from_secs(120);
+const LONGEST_TEST: Duration = Duration::from_secs(20);
 /// So many tests run in one process: mostly one of the first finds the mistake.
 const BATCH: usize = 16;
 /// So many tests of a program run at most for a mistake. What they do not find counts as not found.
-const MOST_TESTS: usize = 6 * BATCH;
+const MOST_TESTS: usize = 4 * BATCH;
 /// So many mistakes run at once: most tests wait for a disk, a server or a clock.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 5;
 /// Mistakes that no test can find. A line has the key of a mistake, and the line after it the
 /// reason.
 const ACCEPTED: &str = "tests/mutants-accepted.txt";
