@@ -14,9 +14,18 @@ pub(super) fn newer(version: i32) -> Error {
         Code::JournalNewer,
         format!(
             "the journal has version {version} and this library knows versions up to {VERSION}; it was left untouched. \
-             Install the newer library again"
+             Install the newer library in every program that opens this journal, and start them again"
         ),
     )
+}
+
+/// Checks that no newer library has brought the journal to its version while this one has it open.
+pub(super) fn check_version(connection: &Connection) -> Result<()> {
+    let version = connection
+        .prepare_cached("PRAGMA user_version")
+        .and_then(|mut statement| statement.query_row((), |row| row.get(0)))
+        .map_err(|error| failed(&error))?;
+    if version > VERSION { Err(newer(version)) } else { Ok(()) }
 }
 
 /// Brings a journal to this version. Returns the number of records of an older version, which got

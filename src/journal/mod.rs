@@ -43,6 +43,7 @@ use crate::stats::Histogram;
 use failure::{failed, is_sync_failure, unsealed};
 use files::{Files, Shared};
 use io_thread::IoThread;
+use migrate::check_version;
 use open::{Opened, Report, Settings, Writer, read_state};
 use rows::{all, find, integer, readable, select, write};
 use rusqlite::{Connection, Row};
@@ -511,7 +512,7 @@ impl Content {
             };
         }
         match &*rt::lock(&self.reader) {
-            Some(reader) => reading(reader),
+            Some(reader) => check_version(reader).and_then(|()| reading(reader)),
             None => Err(Error::of(Code::Closed)),
         }
     }
@@ -603,7 +604,7 @@ impl Content {
         let files = self.files.as_deref();
         let transaction = Transaction::begin(connection, files).map_err(|error| failed(&error))?;
         if let Some(files) = files {
-            check(files)?;
+            check(files, connection)?;
         }
         let changes = connection.total_changes();
         let before = read_state(connection)?.ok_or_else(|| Error::of(Code::JournalDamaged))?;
@@ -677,7 +678,7 @@ impl Content {
         let size = || files.db.metadata().map(|about| about.len()).unwrap_or_default();
         let before = size();
         let transaction = Transaction::begin(&writer.connection, Some(files)).map_err(|error| failed(&error))?;
-        check(files)?;
+        check(files, &writer.connection)?;
         drop(transaction);
         writer.connection.execute_batch("VACUUM").map_err(|error| failed(&error))?;
         checkpoint(files, &writer.connection)?;
@@ -712,10 +713,12 @@ impl Content {
     }
 }
 
-/// Checks that the files are those on the disk, and that nobody else has changed the content. The
-/// connection holds SQLite's lock for writing, so that no foreign SQLite changes the log meanwhile.
-fn check(files: &Files) -> Result<()> {
+/// Checks that the files are those on the disk, that nobody else has changed the content, and that
+/// the journal has this version. The connection holds SQLite's lock for writing, so that no foreign
+/// SQLite changes the log meanwhile.
+fn check(files: &Files, connection: &Connection) -> Result<()> {
     files.check_in_use()?;
+    check_version(connection)?;
     if files.is_changed()? {
         // Another process makes checkpoints too.
         if !open::is_whole(&files.path, files.seal()?)? {
@@ -744,6 +747,7 @@ fn seal(files: &Files, state: &State, durable: bool) -> Result<()> {
 fn checkpoint(files: &Files, connection: &Connection) -> Result<()> {
     files.check_index()?;
     files.check_in_use()?;
+    check_version(connection)?;
     let is_whole = run_checkpoint(connection)?;
     files.content_is_known()?;
     if is_whole && let Some(state) = read_state(connection)? {
@@ -778,7 +782,7 @@ fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
     writer.promise(Durability::Synced)?;
     let connection = &writer.connection;
     let transaction = Transaction::begin(connection, Some(files)).map_err(|error| failed(&error))?;
-    check(files)?;
+    check(files, connection)?;
     if let Some(mut state) = read_state(connection)?.filter(|state| state.writes > 0 && !state.closed) {
         if !writer.has_generation {
             state.begin_generation(rt::random());

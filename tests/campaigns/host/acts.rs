@@ -146,6 +146,14 @@ const ACTS: &[Act] = &[
             client.close();
         }
     }),
+    (NEWER, |_, journal, _, _| {
+        let connection = Connection::open(journal).unwrap();
+        connection.busy_timeout(Duration::from_secs(60)).unwrap();
+        let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        let newer =
+            format!("BEGIN IMMEDIATE; CREATE TABLE newer (content); PRAGMA user_version = {}; COMMIT", version + 1);
+        connection.execute_batch(&newer).unwrap();
+    }),
     ("no further file may be opened", |_, _, _, till| limit(till, "--nofile=3:3")),
     ("no file may grow", |_, _, _, till| limit(till, "--fsize=0:0")),
     (NO_MEMORY, |_, _, _, till| limit(till, "--as=1:1")),
@@ -170,6 +178,9 @@ const HARMLESS: [&str; 10] = [
 /// may be under way although no call is.
 const CUT_INDEX: &str = "the index is cut to nothing";
 const SIGBUS: i32 = 7;
+/// As a newer library in another program does.
+const NEWER: &str = "a newer version brings it to its own";
+const JOURNAL_NEWER: i32 = -613;
 /// Rust ends the process where a small piece of memory is missing: docs/durability.md.
 const NO_MEMORY: &str = "there is no further memory";
 const SIGABRT: i32 = 6;
@@ -281,6 +292,9 @@ fn survive(fixture: &Fixture, act: &Act, moment: Moment) -> Result<String, Strin
     }
     if HARMLESS.contains(name) && codes.values().any(|code| outcome(*code) != Outcome::Completed) {
         return Err(format!("the till does not sell on: {codes:?}"));
+    }
+    if *name == NEWER && codes["R4"] != JOURNAL_NEWER {
+        return Err(format!("the till writes into the journal of a newer version: {codes:?}"));
     }
     let sold = fixture.deductions() - before;
     let completed = codes.values().filter(|code| outcome(**code) == Outcome::Completed).count();
