@@ -218,6 +218,10 @@ pub fn run_by(runner: &Runner, program: &Path) -> Command {
     let mut parts = runner.before.iter().map(AsRef::as_ref).chain([program.as_os_str()]);
     let mut command = Command::new(parts.next().unwrap_or_default());
     command.args(parts).envs(runner.settings.iter().map(|(name, value)| (name, value)));
+    // Another system has its root certificates elsewhere.
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        command.env_remove(name);
+    }
     command
 }
 
