@@ -277,7 +277,8 @@
 #define EPS_STILL_PENDING (-110)
 /** The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG. */
 #define EPS_BAD_LOG_LEVEL (-111)
-/** This reference, contact and item already belong to another purchase id. */
+/** This reference and item already belong to another purchase id, or to a sale of another
+ *  contact or tenant that is not acknowledged. */
 #define EPS_REFERENCE_CONFLICT (-112)
 /** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey
  *  and any. */
@@ -289,7 +290,8 @@
  *  Wait for its outcome. */
 #define EPS_REWARD_IN_USE (-114)
 /** The reference belongs to an operation that was acknowledged before referenceWindowMs. Put
- *  the date and the line into the reference, or pass a purchase id of your own. */
+ *  the date and the line into the reference, or leave the reference out and pass a purchase id
+ *  of your own. */
 #define EPS_REFERENCE_REUSED (-117)
 /** The operation is a redeem; only a purchase gives a reward. */
 #define EPS_NOT_A_PURCHASE (-115)
@@ -900,7 +902,7 @@ EPS_API int32_t EPS_CALL eps_list_operations(eps_client *client, const char *opt
  *                      redeemed, or that the purchase gave once eps_find_reward was certain;
  *                      "channel", "reference";
  *                      "attempts", the requests made; "httpStatus", "engageCode"; "cause", an
- *                      array of texts about the last response, outermost first; "requestIds",
+ *                      array of texts about the last failure, outermost first; "requestIds",
  *                      Engage's own ids of the requests;
  *                      "recordedAtMs", by Engage's clock where it is known, which states whole
  *                      seconds: only a list has the exact order; "resolvedAtMs", the time at which
@@ -918,7 +920,8 @@ EPS_API int32_t EPS_CALL eps_list_operations(eps_client *client, const char *opt
  *                      "writerVersion", the version of the library that wrote the record last;
  *                      "purchase", Engage's purchase object unchanged, once completed; "reward",
  *                      of a redeem: Engage's reward object unchanged, if Engage returned it. Both
- *                      are null where the object is nested deeper than 128 levels.
+ *                      are null where the object is nested deeper than 128 levels, or has a number
+ *                      of more than 1,000 digits.
  * @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without
  *         a journal.
  *

@@ -98,7 +98,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     still_pending = EPS_STILL_PENDING,
     /// The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.
     bad_log_level = EPS_BAD_LOG_LEVEL,
-    /// This reference, contact and item already belong to another purchase id.
+    /// This reference and item already belong to another purchase id, or to a sale of another
+    /// contact or tenant that is not acknowledged.
     reference_conflict = EPS_REFERENCE_CONFLICT,
     /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey
     /// and any.
@@ -110,7 +111,8 @@ enum class [[nodiscard]] Code : std::int32_t {
     /// Wait for its outcome.
     reward_in_use = EPS_REWARD_IN_USE,
     /// The reference belongs to an operation that was acknowledged before referenceWindowMs. Put
-    /// the date and the line into the reference, or pass a purchase id of your own.
+    /// the date and the line into the reference, or leave the reference out and pass a purchase id
+    /// of your own.
     reference_reused = EPS_REFERENCE_REUSED,
     /// The operation is a redeem; only a purchase gives a reward.
     not_a_purchase = EPS_NOT_A_PURCHASE,

@@ -78,8 +78,8 @@ namespace EngagePointShop
         StillPending = -110,
         /// <summary>The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.</summary>
         BadLogLevel = -111,
-        /// <summary>This reference, contact and item already belong to another purchase
-        /// id.</summary>
+        /// <summary>This reference and item already belong to another purchase id, or to a sale of
+        /// another contact or tenant that is not acknowledged.</summary>
         ReferenceConflict = -112,
         /// <summary>The key to find a contact by is none of email, mobilePhone,
         /// socialSecurityNumber, customKey and any.</summary>
@@ -91,8 +91,8 @@ namespace EngagePointShop
         /// this till. Wait for its outcome.</summary>
         RewardInUse = -114,
         /// <summary>The reference belongs to an operation that was acknowledged before
-        /// referenceWindowMs. Put the date and the line into the reference, or pass a purchase id
-        /// of your own.</summary>
+        /// referenceWindowMs. Put the date and the line into the reference, or leave the reference
+        /// out and pass a purchase id of your own.</summary>
         ReferenceReused = -117,
         /// <summary>The operation is a redeem; only a purchase gives a reward.</summary>
         NotAPurchase = -115,

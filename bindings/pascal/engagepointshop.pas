@@ -226,7 +226,8 @@ const
   EPS_STILL_PENDING = -110;
   /// The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.
   EPS_BAD_LOG_LEVEL = -111;
-  /// This reference, contact and item already belong to another purchase id.
+  /// This reference and item already belong to another purchase id, or to a sale of another
+  /// contact or tenant that is not acknowledged.
   EPS_REFERENCE_CONFLICT = -112;
   /// The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey
   /// and any.
@@ -238,7 +239,8 @@ const
   /// Wait for its outcome.
   EPS_REWARD_IN_USE = -114;
   /// The reference belongs to an operation that was acknowledged before referenceWindowMs. Put
-  /// the date and the line into the reference, or pass a purchase id of your own.
+  /// the date and the line into the reference, or leave the reference out and pass a purchase id
+  /// of your own.
   EPS_REFERENCE_REUSED = -117;
   /// The operation is a redeem; only a purchase gives a reward.
   EPS_NOT_A_PURCHASE = -115;

@@ -145,7 +145,7 @@ fn path(fields: &mut Fields, key: &'static str, assumed: String) -> Result<Strin
 }
 
 /// The headers of every request, and those that the HTTP library sets.
-const OWN_HEADERS: [&str; 8] = [
+const OWN_HEADERS: [&str; 9] = [
     "Host",
     "Content-Length",
     "Transfer-Encoding",
@@ -154,6 +154,7 @@ const OWN_HEADERS: [&str; 8] = [
     "User-Agent",
     "Accept",
     "Accept-Encoding",
+    "Cache-Control",
 ];
 
 impl ApiMapping {

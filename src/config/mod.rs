@@ -15,7 +15,7 @@ use crate::core::error::{Error, Result};
 use crate::core::retry::RetryRules;
 use crate::secret::Secret;
 use crate::texts::Language;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 /// The configuration that `eps_client_open` gets. Only [`Config::parse`] makes one.
@@ -243,22 +243,38 @@ fn log_file(fields: &mut Fields) -> Result<Option<LogFile>> {
     Ok(path.map(|path| LogFile { path, level, bytes, files }))
 }
 
+/// Returns a path without `.`, `..` and double separators. Links are not followed: a disk that
+/// hangs must not hold an open. What they lead to is left untouched by the files' own checks.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(normal.pop()),
+            Component::CurDir => {}
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
 /// Checks that the journal, the seal and the log take no file of each other.
 fn check_places(fields: &Fields, config: &Config) -> Result<()> {
     let JournalPlace::File(journal) = &config.journal else { return Ok(()) };
     let text = |path: &Path| path.to_string_lossy().into_owned();
+    let of = |path: &Path| text(&normal(path));
+    let journal = of(journal);
     let is_journals =
-        |path: &str| path.strip_prefix(&text(journal)).is_some_and(|end| end.is_empty() || end.starts_with('-'));
-    let default_seal = text(journal) + "-seal";
-    let seal = config.seal_path.as_deref().map_or(default_seal.clone(), text);
+        |path: &str| path.strip_prefix(&*journal).is_some_and(|end| end.is_empty() || end.starts_with('-'));
+    let default_seal = format!("{journal}-seal");
+    let seal = config.seal_path.as_deref().map_or(default_seal.clone(), of);
     if seal != default_seal && is_journals(&seal) {
         return Err(fields.error("sealPath", "is the journal or the name of a file beside it; give another name"));
     }
     let Some(log) = &config.log_file else { return Ok(()) };
     let log_path = text(&log.path);
     let older = (1..log.files).map(|number| format!("{log_path}.{number}"));
-    let mut files = [log_path.clone(), format!("{log_path}-lock")].into_iter().chain(older);
-    if files.any(|file| is_journals(&file) || file == seal) {
+    let files = [log_path.clone(), format!("{log_path}-lock")].into_iter().chain(older);
+    if files.map(|file| of(Path::new(&file))).any(|file| is_journals(&file) || file == seal) {
         return Err(fields.error("logFile", "or a file of its rotation is the journal, its seal or a file beside them"));
     }
     Ok(())
@@ -462,12 +478,6 @@ mod tests {
             (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
             (with(r#","preconnect":"yes""#), &["preconnect", "true or false"]),
             (with(r#","journalPath":"points.db""#), &["journalPath", "working directory", "/points.db\""]),
-            (on_disk(r#","sealPath":"/d/j""#), &["sealPath", "beside it"]),
-            (on_disk(r#","sealPath":"/d/j-journal""#), &["sealPath", "beside it"]),
-            (on_disk(r#","logFile":"/d/j-wal""#), &["logFile", "the journal"]),
-            (on_disk(r#","logFile":"/d/j-seal""#), &["logFile", "the journal"]),
-            (on_disk(r#","logFile":"/d/s","sealPath":"/d/s.4""#), &["logFile", "its seal"]),
-            (with(r#","journalPath":"/d/p.1","logFile":"/d/p""#), &["logFile", "the journal"]),
             (with(r#","logFile":"till.log""#), &["logFile", "working directory"]),
             (with(r#","logLevel":"all""#), &["logLevel", "debug"]),
             (with(r#","logFiles":0"#), &["logFiles", "from 1"]),
@@ -479,11 +489,31 @@ mod tests {
             (with(r#","journal":"memory","journalPath":"x""#), &["journal", "exclude"]),
         ];
         for (json, parts) in cases {
-            let message = error_of(json);
-            for part in *parts {
-                assert!(message.contains(part), "{json} says {message:?}, without {part:?}");
-            }
-            assert!(!message.contains("hush"), "{message}");
+            says(json, parts);
+        }
+    }
+
+    fn says(json: &str, parts: &[&str]) {
+        let message = error_of(json);
+        for part in parts {
+            assert!(message.contains(part), "{json} says {message:?}, without {part:?}");
+        }
+        assert!(!message.contains("hush"), "{message}");
+    }
+
+    #[test]
+    fn files_of_the_library_take_no_place_of_each_other() {
+        for (json, parts) in [
+            (on_disk(r#","sealPath":"/d/j""#), ["sealPath", "beside it"]),
+            (on_disk(r#","sealPath":"/d/j-journal""#), ["sealPath", "beside it"]),
+            (on_disk(r#","logFile":"/d/j-wal""#), ["logFile", "the journal"]),
+            (on_disk(r#","logFile":"/d/j-seal""#), ["logFile", "the journal"]),
+            (on_disk(r#","logFile":"/d/s","sealPath":"/d/s.4""#), ["logFile", "its seal"]),
+            (with(r#","journalPath":"/d/p.1","logFile":"/d/p""#), ["logFile", "the journal"]),
+            (with(r#","journalPath":"/d/p.1","logFile":"/d/x/..//./p""#), ["logFile", "the journal"]),
+            (with(r#","journalPath":"/d/../d/j","sealPath":"/d//j""#), ["sealPath", "beside it"]),
+        ] {
+            says(&json, &parts);
         }
     }
 

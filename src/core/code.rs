@@ -136,12 +136,12 @@ codes! {
     UnknownOperation = -109, "EPS_UNKNOWN_OPERATION", NotSent, "The journal holds no operation of this id.";
     StillPending = -110, "EPS_STILL_PENDING", NotSent, "The operation cannot be acknowledged: its outcome is not known yet.";
     BadLogLevel = -111, "EPS_BAD_LOG_LEVEL", NotSent, "The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG.";
-    ReferenceConflict = -112, "EPS_REFERENCE_CONFLICT", NotSent, "This reference, contact and item already belong to another purchase id.";
+    ReferenceConflict = -112, "EPS_REFERENCE_CONFLICT", NotSent, "This reference and item already belong to another purchase id, or to a sale of another contact or tenant that is not acknowledged.";
     BadKey = -113, "EPS_BAD_KEY", NotSent, "The key to find a contact by is none of email, mobilePhone, socialSecurityNumber, customKey and any.";
     Forked = -116, "EPS_FORKED", NotSent, "The process was forked from one that had opened a client. Open the first client after the fork, or start a new program.";
 
     RewardInUse = -114, "EPS_REWARD_IN_USE", NotSent, "Another redeem of this reward, for another reference or channel, is pending on this till. Wait for its outcome.";
-    ReferenceReused = -117, "EPS_REFERENCE_REUSED", NotSent, "The reference belongs to an operation that was acknowledged before referenceWindowMs. Put the date and the line into the reference, or pass a purchase id of your own.";
+    ReferenceReused = -117, "EPS_REFERENCE_REUSED", NotSent, "The reference belongs to an operation that was acknowledged before referenceWindowMs. Put the date and the line into the reference, or leave the reference out and pass a purchase id of your own.";
     NotAPurchase = -115, "EPS_NOT_A_PURCHASE", NotSent, "The operation is a redeem; only a purchase gives a reward.";
 
     BadConfig = -200, "EPS_BAD_CONFIG", NotSent, "config_json is not a JSON object, or a key in it is missing, unknown, of the wrong type or out of range; the message names the key.";

@@ -30,6 +30,16 @@ pub(crate) struct Grant {
     pub made_on: Option<Millis>,
 }
 
+/// Which operation of the journal has a reward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Nobody,
+    /// Another purchase gave it.
+    Purchase,
+    /// It was redeemed before the purchase, and which purchase gave it is not known.
+    Redeem,
+}
+
 /// How certain the reward of a purchase is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,16 +59,16 @@ pub(crate) enum Certainty {
 /// Chooses among the member's `rewards`. `earlier`: the reward that was found before, which stays
 /// the one. Returns the certainty, and the places of the rewards that may be the one: exactly one
 /// where the certainty names one, or none where the list lacks a reward that is known. Where
-/// `is_taken` fails, nothing is chosen: the only reward of a list that lags may be another
-/// purchase's. `others`: this till's other purchases of the item for the member whose rewards are
-/// not known. Where the list shows fewer rewards than purchases, none is certain.
+/// `owner` fails, nothing is chosen: the only reward of a list that lags may be another purchase's.
+/// `others`: this till's other purchases of the item for the member whose rewards are not known.
+/// Where the list shows fewer rewards than purchases, none is certain.
 pub(crate) fn choose<E>(
     grant: &Grant,
     earlier: Option<AssignmentId>,
     before: Option<&[AssignmentId]>,
     rewards: &[Reward],
     others: usize,
-    is_taken: impl Fn(AssignmentId) -> Result<bool, E>,
+    owner: impl Fn(AssignmentId) -> Result<Owner, E>,
 ) -> Result<(Certainty, Vec<usize>), E> {
     let places = |fits: &dyn Fn(&Reward) -> Result<bool, E>| {
         let each = rewards.iter().enumerate().map(|(at, reward)| Ok(fits(reward)?.then_some(at)));
@@ -72,14 +82,20 @@ pub(crate) fn choose<E>(
         };
         return Ok((certainty, places(&|reward| Ok(reward.id == known))?));
     }
+    // A used reward of the promotion was that of one of the other purchases.
+    let is_spent = |reward: &Reward| match reward.id {
+        Some(id) if grant.promotion.is_some() && reward.promotion == grant.promotion => Ok(owner(id)? == Owner::Redeem),
+        _ => Ok(false),
+    };
     let is_free = |reward: &Reward| {
         let Some(id) = reward.id else { return Ok(false) };
         let other_promotion = grant.promotion.is_some() && reward.promotion != grant.promotion;
         // Both times are Engage's, so the till's clock does not matter.
         let used_before = reward.redeemed_on.zip(grant.made_on).is_some_and(|(used, made)| used < made);
-        Ok(!other_promotion && !used_before && !is_taken(id)?)
+        Ok(!other_promotion && !used_before && owner(id)? == Owner::Nobody)
     };
     let free = places(&is_free)?;
+    let others = others.saturating_sub(places(&is_spent)?.len());
     let known_before = |at: &usize| before.is_some_and(|before| rewards[*at].id.is_some_and(|id| before.contains(&id)));
     let found: Vec<usize> = free.iter().copied().filter(|at| !known_before(at)).collect();
     let certainty = match (found.len(), before, grant.promotion) {
@@ -109,13 +125,14 @@ mod tests {
     }
 
     fn chosen(grant: &Grant, before: Option<&[AssignmentId]>, rewards: &[Reward]) -> (Certainty, Vec<usize>) {
-        choose::<Infallible>(grant, None, before, rewards, 0, |_| Ok(false)).unwrap()
+        choose::<Infallible>(grant, None, before, rewards, 0, |_| Ok(Owner::Nobody)).unwrap()
     }
 
     #[test]
     fn reward_that_was_found_stays_the_one() {
         let of = |grant: &Grant, before: Option<&[AssignmentId]>| {
-            choose::<Infallible>(grant, Some(id(2)), before, &[reward(1, 1), reward(2, 1)], 9, |_| Ok(true)).unwrap()
+            choose::<Infallible>(grant, Some(id(2)), before, &[reward(1, 1), reward(2, 1)], 9, |_| Ok(Owner::Purchase))
+                .unwrap()
         };
         let named = Grant { assignment: Some(id(2)), ..Grant::default() };
         assert_eq!(of(&named, None), (Certainty::Explicit, vec![1]));
@@ -127,13 +144,18 @@ mod tests {
     fn fewer_rewards_than_purchases_are_ambiguous() {
         let grant = Grant { promotion: Some(OURS), ..Grant::default() };
         let of = |before: Option<&[AssignmentId]>, rewards: &[Reward], others| {
-            choose::<Infallible>(&grant, None, before, rewards, others, |_| Ok(false)).unwrap().0
+            let owner = |it| Ok(if it == id(9) { Owner::Redeem } else { Owner::Nobody });
+            choose::<Infallible>(&grant, None, before, rewards, others, owner).unwrap().0
         };
         assert_eq!(of(None, &[reward(1, 1)], 1), Certainty::Ambiguous);
         assert_eq!(of(Some(&[]), &[reward(1, 1)], 1), Certainty::Ambiguous);
         // The other one's reward was there before.
         assert_eq!(of(Some(&[id(1)]), &[reward(1, 1), reward(2, 1)], 1), Certainty::NewSincePurchase);
         assert_eq!(of(Some(&[id(1)]), &[reward(1, 1)], 1), Certainty::None);
+        // The other one's reward is used.
+        assert_eq!(of(None, &[reward(1, 1), reward(9, 1)], 1), Certainty::OnlyCandidate);
+        assert_eq!(of(None, &[reward(1, 1), reward(9, 1)], 2), Certainty::Ambiguous);
+        assert_eq!(of(None, &[reward(1, 1), reward(9, 2)], 1), Certainty::Ambiguous);
         // One of another promotion does not count.
         assert_eq!(of(None, &[reward(1, 1), reward(2, 2)], 1), Certainty::Ambiguous);
     }
@@ -176,7 +198,12 @@ mod tests {
     fn reward_of_another_source_is_left_out() {
         let grant = Grant { promotion: Some(OURS), made_on: Some(100), ..Grant::default() };
         let rewards = |used| [reward(1, 1), Reward { redeemed_on: Some(used), ..reward(2, 1) }, reward(3, 1)];
-        let found = |used| choose::<Infallible>(&grant, None, None, &rewards(used), 0, |it| Ok(it == id(1))).unwrap();
+        let found = |used| {
+            choose::<Infallible>(&grant, None, None, &rewards(used), 0, |it| {
+                Ok(if it == id(1) { Owner::Purchase } else { Owner::Nobody })
+            })
+            .unwrap()
+        };
         assert_eq!(found(99), (Certainty::OnlyCandidate, vec![2]));
         assert_eq!(found(100), (Certainty::Ambiguous, vec![1, 2]));
     }

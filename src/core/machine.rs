@@ -163,8 +163,20 @@ impl QueryDecision<'_> {
             }
             _ => {
                 let reason = self.reason_without_row(result);
-                self.wait(reason)
+                let complete_in = Some(self.time.until_complete_ms).filter(|_| self.ends_by_a_history(result));
+                self.wait_for(reason, complete_in)
             }
+        }
+    }
+
+    /// Whether a complete history ends the operation. An empty one proves nothing about a contact
+    /// that Engage may have erased (see [`after_absence`]).
+    fn ends_by_a_history(&self, result: &QueryResult) -> bool {
+        match &self.rejection {
+            Some(reason) => {
+                RejectionWeight::of(reason.code) != RejectionWeight::Contact && *result != QueryResult::NoHistory
+            }
+            None => self.seen.progress.query_first,
         }
     }
 
@@ -198,7 +210,10 @@ impl QueryDecision<'_> {
             _ if seen.code == Code::PendingAmbiguous && !seen.progress.redeemed_seen => {
                 self.wait(Reason { code: Code::Pending, ..self.unchanged() })
             }
-            _ => self.wait(self.unchanged()),
+            rejection => {
+                let complete_in = rejection.as_ref().map(|_| time.until_complete_ms);
+                self.wait_for(self.unchanged(), complete_in)
+            }
         }
     }
 
@@ -243,20 +258,24 @@ impl QueryDecision<'_> {
     }
 
     fn wait(&self, reason: Reason) -> AfterQuery {
+        self.wait_for(reason, None)
+    }
+
+    /// `complete_in_ms`: when the history will be complete that ends the operation.
+    fn wait_for(&self, reason: Reason, complete_in_ms: Option<Millis>) -> AfterQuery {
         // A review that a query has begun does not end by the next one.
         let code = match self.time.past_resend_limit && reason.code != Code::PendingAmbiguous {
             true => Code::PendingNeedsReview,
             false => reason.code,
         };
         let mut next = pending(&self.seen, Reason { code, ..reason }, self.clocks, self.timing);
+        next.intent.progress.expected_by_ms = None;
         if next.intent.needs_review() {
             next.delay_ms = next.delay_ms.max(REVIEW_INTERVAL_MS);
-        } else if (self.seen.progress.rejection.is_some() || self.seen.progress.query_first)
-            && self.time.until_complete_ms > 0
-        {
+        } else if let Some(complete_in_ms) = complete_in_ms.filter(|ms| *ms > 0) {
             // One query soon after the history is complete.
-            next.delay_ms = next.delay_ms.min(self.time.until_complete_ms + 1_000);
-            next.intent.progress.expected_by_ms = Some(self.clocks.now() + self.time.until_complete_ms);
+            next.delay_ms = next.delay_ms.min(complete_in_ms + 1_000);
+            next.intent.progress.expected_by_ms = Some(self.clocks.now() + complete_in_ms);
         }
         store(next)
     }

@@ -5,6 +5,7 @@ use crate::core::error::{Detail, Error};
 use crate::core::evidence::{AttemptResult, Reason};
 use crate::transport::{Failure, FailureKind, Response, http_date};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The body of a response that is not a success. Its shape is documented nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +98,15 @@ fn is_clear(value: &Value, codes: &[String]) -> bool {
         is_contradicted |= is_value && text.eq_ignore_ascii_case("completed");
     });
     is_said && !is_contradicted
+}
+
+/// Whether a text at any depth is one of these words.
+pub(crate) fn has_value(raw: &RawValue, words: &[String]) -> bool {
+    let mut is_there = false;
+    visit_texts(&serde_json::from_str(raw.get()).unwrap_or_default(), &mut |text, is_value| {
+        is_there |= is_value && words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    });
+    is_there
 }
 
 /// Visits each text: a value, or the name of a field.
@@ -354,6 +364,7 @@ mod tests {
             retry_after: None,
             date: None,
             request_ids: Vec::new(),
+            extent: crate::transport::Extent::default(),
             body: text.as_bytes().to_vec(),
         }
     }

@@ -161,7 +161,7 @@ impl Engage {
         let response = result?;
         call.note_request_ids(&response.request_ids);
         self.stats.response(response.status, rt::wall_now());
-        if let Some(date) = response.date.as_deref().filter(|_| is_engages(&response)) {
+        if let Some(date) = response.date.as_deref().filter(|_| !response.extent.is_cached && is_engages(&response)) {
             self.clock.learn(date, began);
         }
         if let Some(observer) = &*lock(&self.observer) {
@@ -200,10 +200,11 @@ fn is_engages(response: &Response) -> bool {
 }
 
 /// Returns the headers of every request (Engage's base rules). `Content-Type` is mandatory on a GET
-/// too: without it Engage responds with 500.
+/// too: without it Engage responds with 500. No cache on the way may respond in Engage's place.
 fn headers(config: &Config) -> impl Iterator<Item = (&str, &str)> {
     let key = config.api_key.as_ref().map(|key| (config.api_mapping.key_header.as_str(), key.expose()));
-    [("User-Agent", config.user_agent.as_str()), ("Content-Type", "application/json")].into_iter().chain(key)
+    let user_agent = ("User-Agent", config.user_agent.as_str());
+    [user_agent, ("Content-Type", "application/json"), ("Cache-Control", "no-cache")].into_iter().chain(key)
 }
 
 fn get(engage: &Engage, name: &'static str, path: String, call: &Arc<Call>) -> Result<Response> {

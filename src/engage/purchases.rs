@@ -69,7 +69,7 @@ impl Engage {
             return in_doubt(Code::PendingInvalidResponse, page.into_iter().collect());
         };
         match self.read_row(purchase, raw) {
-            Row::Completed => AttemptResult::Completed { response: raw.get().to_owned() },
+            Row::Completed => AttemptResult::Completed { response: shape::for_hosts(raw) },
             Row::Failed => {
                 let reason = Reason { detail, ..Reason::of(Code::PurchaseFailed) };
                 AttemptResult::Rejected { reason, documented: true }
@@ -107,6 +107,9 @@ impl Engage {
         let is = |names: &[String]| names.iter().any(|name| status.eq_ignore_ascii_case(name));
         match () {
             () if is(&mapping.completed) => Row::Completed,
+            () if is(&mapping.failed) && error_response::has_value(raw, &mapping.completed) => {
+                Row::Unclear("the purchase is failed and completed".into())
+            }
             // The first of the fields names the purchase; a later one may be the row's own id.
             () if is(&mapping.failed) && ids.first().is_none_or(|id| *id == purchase.id.uuid()) => Row::Failed,
             () if is(&mapping.failed) => Row::Unclear("the purchase has another purchase id too".into()),
@@ -147,6 +150,10 @@ impl Engage {
         };
         match response.status {
             200 => {}
+            404 if response.extent.is_cached => {
+                let cause = "the 404 is a cache's copy (Age) and not of now".to_owned();
+                return History::NoEvidence(Reason { cause: vec![cause], ..Reason::of(Code::PendingInvalidResponse) });
+            }
             404 if self.may_be_own_404(&response) && self.has_own_history_now(call) => return History::None,
             404 => {
                 let cause = "the 404 is not that of Engage's history: a gateway or a wrong baseUrl".to_owned();
@@ -216,7 +223,7 @@ impl Engage {
                 continue;
             }
             let row = match self.read_row(purchase, raw) {
-                Row::Completed => return QueryResult::Completed { response: raw.get().to_owned() },
+                Row::Completed => return QueryResult::Completed { response: shape::for_hosts(raw) },
                 Row::Failed => {
                     QueryResult::Failed(Reason { detail: detail.clone(), ..Reason::of(Code::PurchaseFailed) })
                 }

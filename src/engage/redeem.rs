@@ -75,14 +75,21 @@ impl Engage {
         if shape::denies_success(raw) {
             return contradicted("the response says that the redeem was no success");
         }
-        AttemptResult::Completed { response: raw.get().to_owned() }
+        AttemptResult::Completed { response: shape::for_hosts(raw) }
     }
 
     /// Sends the status query of a redeem: the member's rewards.
     pub(super) fn query_redeem(&self, redeem: &Redeem, call: &Arc<Call>) -> QueryResult {
         let Some(contact) = redeem.contact else { return QueryResult::Impossible };
-        let rewards = match self.rewards(contact, redeem.channel, call) {
-            Ok(rewards) => rewards,
+        let invalid = |cause: &str| {
+            QueryResult::NoEvidence(Reason {
+                cause: vec![cause.to_owned()],
+                ..Reason::of(Code::PendingInvalidResponse)
+            })
+        };
+        let rewards = match self.rewards_of_now(contact, redeem.channel, call) {
+            Ok(Some(rewards)) => rewards,
+            Ok(None) => return invalid("the list of rewards is a cache's copy (Age) and not of now"),
             Err(error) => return QueryResult::NoEvidence(failed_query(&error)),
         };
         let rewards = self.read_rewards(&rewards);
@@ -92,15 +99,12 @@ impl Engage {
         match reward.redeemed {
             Some(false) => QueryResult::NotRedeemed,
             Some(true) => QueryResult::Redeemed(RedeemedReward {
-                reward: Some(raw.get().to_owned()),
+                reward: Some(shape::for_hosts(raw)).filter(|reward| !reward.is_empty()),
                 on: reward.redeemed_on,
                 detail: Detail { http_status: Some(200), ..Detail::default() },
                 ..RedeemedReward::default()
             }),
-            None => QueryResult::NoEvidence(Reason {
-                cause: vec!["the reward does not say whether it is redeemed".into()],
-                ..Reason::of(Code::PendingInvalidResponse)
-            }),
+            None => invalid("the reward does not say whether it is redeemed"),
         }
     }
 }

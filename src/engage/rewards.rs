@@ -9,7 +9,7 @@ use crate::core::domain::Channel;
 use crate::core::error::Result;
 use crate::core::granted_reward::Reward;
 use crate::core::id::{AssignmentId, ContactId};
-use crate::transport::Call;
+use crate::transport::{Call, Response};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -20,9 +20,20 @@ impl Engage {
     /// Lists the rewards that can be used on a channel: a JSON array, checked for shape. An
     /// envelope `{"items": […]}` is removed.
     pub fn rewards(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Vec<u8>> {
+        self.checked_list(self.reward_list(contact, channel, call)?, "rewards", REWARD)
+    }
+
+    /// As [`Engage::rewards`]. None: the list is a cache's copy, and says nothing of now.
+    pub fn rewards_of_now(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Option<Vec<u8>>> {
+        let response = self.reward_list(contact, channel, call)?;
+        let is_cached = response.extent.is_cached;
+        self.checked_list(response, "rewards", REWARD).map(|list| (!is_cached).then_some(list))
+    }
+
+    fn reward_list(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Response> {
         // A channel's name has unreserved characters only.
         let path = contact_path(&self.api_mapping.rewards_path, contact).replace("{channel}", channel.name());
-        self.checked_list(get_ok(self, "rewards", path, call)?, "rewards", REWARD)
+        get_ok(self, "rewards", path, call)
     }
 
     /// Reads the rewards of a checked list.

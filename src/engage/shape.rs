@@ -5,8 +5,8 @@ use super::list_check::{self, Field, Kind};
 use crate::config::ApiMapping;
 use crate::core::code::Code;
 use crate::core::error::{Detail, Error, Result};
-use crate::core::nesting::{MAX_DEPTH, depth};
-use crate::transport::Response;
+use crate::core::nesting::is_parsable;
+use crate::transport::{Extent, Response};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
@@ -165,11 +165,16 @@ fn read_list(text: &str, what: &str, fields: &[Field]) -> std::result::Result<Op
     }
 }
 
+/// Returns one of Engage's objects for hosts, unchanged; empty if a host could not parse it.
+pub(super) fn for_hosts(raw: &RawValue) -> String {
+    if is_parsable(raw.get()) { raw.get().to_owned() } else { String::new() }
+}
+
 /// Whether an element is an object with these fields, each once, that a host can read. Numbers
 /// count by value: `500.0` is a whole one.
 fn has_fields(raw: &RawValue, fields: &[Field]) -> bool {
     let Some(object) = Object::read(raw) else { return false };
-    if depth(raw.get()) > MAX_DEPTH {
+    if !is_parsable(raw.get()) {
         return false;
     }
     fields.iter().all(|(name, kind)| match kind {
@@ -202,7 +207,9 @@ const PAGE: usize = 100;
 /// Returns the elements of a list, or of an envelope around one. None if it is neither.
 pub(super) fn elements(response: &Response, mapping: &ApiMapping) -> Option<Elements> {
     let body = std::str::from_utf8(without_bom(&response.body)).ok()?.trim();
-    let whole = |count: usize| count == 0 || !count.is_multiple_of(PAGE);
+    let Extent { is_cached, has_next, total } = response.extent;
+    let is_all = |count: usize| !is_cached && !has_next && total.is_none_or(|total| count as u64 >= total);
+    let whole = |count: usize| is_all(count) && (count == 0 || !count.is_multiple_of(PAGE));
     if body.starts_with('[') {
         let elements: Vec<Box<RawValue>> = serde_json::from_str(body).ok()?;
         let complete = whole(elements.len());
@@ -215,8 +222,11 @@ pub(super) fn elements(response: &Response, mapping: &ApiMapping) -> Option<Elem
     let counted = match number(&mapping.total_count_fields) {
         // A page is far shorter than 2^53.
         #[allow(clippy::cast_precision_loss)]
-        Some(total) => elements.len() as f64 >= total,
-        None => whole(elements.len()),
+        Some(total) => total >= 0.0 && elements.len() as f64 >= total && is_all(elements.len()),
+        // A number that cannot be read may be any.
+        None => {
+            !mapping.total_count_fields.iter().any(|name| envelope.all(name).next().is_some()) && whole(elements.len())
+        }
     };
     // A field that is not known may say that there are further pages.
     let names = [&mapping.envelope_fields, &mapping.total_count_fields, &mapping.offset_fields];

@@ -567,7 +567,7 @@ pub unsafe extern "C" fn eps_list_operations(
 ///                      redeemed, or that the purchase gave once eps_find_reward was certain;
 ///                      "channel", "reference";
 ///                      "attempts", the requests made; "httpStatus", "engageCode"; "cause", an
-///                      array of texts about the last response, outermost first; "requestIds",
+///                      array of texts about the last failure, outermost first; "requestIds",
 ///                      Engage's own ids of the requests;
 ///                      "recordedAtMs", by Engage's clock where it is known, which states whole
 ///                      seconds: only a list has the exact order; "resolvedAtMs", the time at which
@@ -585,7 +585,8 @@ pub unsafe extern "C" fn eps_list_operations(
 ///                      "writerVersion", the version of the library that wrote the record last;
 ///                      "purchase", Engage's purchase object unchanged, once completed; "reward",
 ///                      of a redeem: Engage's reward object unchanged, if Engage returned it. Both
-///                      are null where the object is nested deeper than 128 levels.
+///                      are null where the object is nested deeper than 128 levels, or has a number
+///                      of more than 1,000 digits.
 /// @return EPS_OK; EPS_UNKNOWN_OPERATION; a code of the -1xx or -6xx class; EPS_BAD_CONFIG without
 ///         a journal.
 ///

@@ -304,9 +304,21 @@ impl Files {
 
     /// Returns the seal's file, which is made if it is missing.
     pub fn seal(&self) -> Result<&File> {
-        let seal = self.seal.get_or_try_init(|| match paths::create(&self.seal_path)? {
-            Some(file) => Ok(file),
-            None => paths::open(&self.seal_path),
+        let seal = self.seal.get_or_try_init(|| {
+            if let Some(file) = paths::create(&self.seal_path)? {
+                return Ok(file);
+            }
+            let file = paths::open(&self.seal_path)?;
+            match Seal::is_foreign(&file).map_err(|error| unsealed(&self.seal_path, &error))? {
+                false => Ok(file),
+                true => Err(Error::new(
+                    Code::JournalForeign,
+                    format!(
+                        "{} is not the seal of a journal and was left untouched; name another file as sealPath",
+                        self.seal_path.display()
+                    ),
+                )),
+            }
         });
         seal.map(|seal| &**seal)
     }

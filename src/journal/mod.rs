@@ -35,6 +35,7 @@ use crate::core::admission::{Admission, Candidates};
 use crate::core::code::Code;
 use crate::core::domain::{Millis, Operation};
 use crate::core::error::{Error, Result};
+use crate::core::granted_reward::Owner;
 use crate::core::id::{AssignmentId, ContactId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState};
 use crate::log::{Field, Level, Log};
@@ -68,6 +69,8 @@ const COMPACT_WAIT: Duration = Duration::from_secs(600);
 /// A call waits for the disk at least so long, also at the end of its wait or without one: a read
 /// changes threads. Invariant 8 allows 50 ms.
 const LEAST_WAIT: Duration = Duration::from_millis(30);
+/// How long before a purchase another one may have been acknowledged whose reward is listed late.
+const REWARD_LAG: Millis = 24 * 60 * 60 * 1000;
 /// How long a close waits for the disk.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
@@ -385,21 +388,24 @@ impl Journal {
         })
     }
 
-    /// Whether a reward is known to be another's than this purchase's: another purchase gave it, or
-    /// it was redeemed before.
-    pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent, limit: Duration) -> Result<bool> {
-        let (id, recorded_at) = (purchase.id(), purchase.recorded_at);
-        self.read_within(limit, move |connection| is_taken(connection, reward, id, recorded_at))
+    /// Returns which other operation has a reward than this purchase.
+    pub fn owner(&self, reward: AssignmentId, purchase: &Intent, limit: Duration) -> Result<Owner> {
+        let id = purchase.id();
+        self.read_within(limit, move |connection| owner(connection, reward, id))
     }
 
-    /// Returns the number of other purchases of the same item for the same member that are not
-    /// acknowledged, may have given a reward, and whose reward is not known.
+    /// Returns the number of other purchases of the same item for the same member that may have
+    /// given a reward, and whose reward is not known. One that was acknowledged counts until a day
+    /// before this purchase: its reward may be listed late.
     pub fn others_without_reward(&self, purchase: &Intent, limit: Duration) -> Result<usize> {
-        let sql = "SELECT count(*) FROM operation WHERE acknowledged_at IS NULL AND contact = ?1 AND item = ?2
-                   AND kind = 'purchase' AND id != ?3 AND assignment IS NULL
+        // Two conditions with an index each.
+        let sql = "SELECT count(*) FROM operation
+                   WHERE (acknowledged_at IS NULL OR acknowledged_at IS NOT NULL AND acknowledged_at >= ?4)
+                   AND contact = ?1 AND item = ?2 AND kind = 'purchase' AND id != ?3 AND assignment IS NULL
                    AND state IN ('recorded', 'inDoubt', 'completed')";
         let Operation::Purchase(ours) = purchase.operation else { return Ok(0) };
-        let values = (ours.contact.uuid(), ours.item.uuid(), ours.id.uuid());
+        let since = integer(purchase.recorded_at.saturating_sub(REWARD_LAG));
+        let values = (ours.contact.uuid(), ours.item.uuid(), ours.id.uuid(), since);
         self.read_within(limit, move |connection| {
             let count = connection
                 .prepare_cached(sql)
@@ -414,7 +420,7 @@ impl Journal {
         let purchase = purchase.clone();
         self.write_within(limit, Durability::Buffered, move |connection, state| {
             if let Some(reward) = purchase.reward
-                && is_taken(connection, reward, purchase.id(), purchase.recorded_at)?
+                && owner(connection, reward, purchase.id())? != Owner::Nobody
             {
                 return Ok(false);
             }
@@ -800,14 +806,20 @@ fn leave_one_file(files: &Files, writer: &mut Writer) -> Result<()> {
     connection::keep_wal(connection, false)
 }
 
-/// Whether a reward is known to be another's than this purchase's.
-fn is_taken(connection: &Connection, reward: AssignmentId, purchase: OperationId, recorded_at: Millis) -> Result<bool> {
-    let sql = "SELECT 1 FROM operation WHERE assignment = ?1 AND id != ?2
-               AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed' AND recorded_at < ?3)";
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.exists((reward.uuid(), purchase.uuid(), integer(recorded_at))))
-        .map_err(|error| failed(&error))
+/// Returns which other operation has a reward than this purchase.
+fn owner(connection: &Connection, reward: AssignmentId, purchase: OperationId) -> Result<Owner> {
+    // In the order of recording: times are whole seconds of Engage's clock.
+    let sql = "SELECT max(kind = 'purchase') FROM operation WHERE assignment = ?1 AND id != ?2
+               AND (kind = 'purchase' OR kind = 'redeem' AND state = 'completed'
+                    AND rowid < (SELECT rowid FROM operation WHERE id = ?2))";
+    let is_purchase = connection.prepare_cached(sql).and_then(|mut statement| {
+        statement.query_row((reward.uuid(), purchase.uuid()), |row| row.get::<_, Option<bool>>(0))
+    });
+    Ok(match is_purchase.map_err(|error| failed(&error))? {
+        None => Owner::Nobody,
+        Some(true) => Owner::Purchase,
+        Some(false) => Owner::Redeem,
+    })
 }
 
 fn candidates(connection: &Connection, operation: &Operation, reference: Option<&str>) -> Result<Candidates> {

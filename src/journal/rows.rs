@@ -7,7 +7,6 @@ use crate::core::domain::{Channel, Operation, Purchase, Redeem};
 use crate::core::error::{Detail, Error, Result, chain};
 use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
 use crate::core::intent::{Intent, IntentState, Progress};
-use crate::core::nesting::{MAX_DEPTH, depth};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
@@ -194,8 +193,7 @@ fn write_by(statements: &[&str], connection: &Connection, intent: &Intent, state
     let window = intent.processing_window;
     let (from, until) = (window.map(|(from, _)| integer(from)), window.map(|(_, until)| integer(until)));
     let rewards_before = intent.rewards_before.as_deref().map(pack);
-    // A response that no host can parse is not kept.
-    let response = intent.response.as_deref().filter(|text| depth(text) <= MAX_DEPTH);
+    let response = intent.response.as_deref();
     let progress = progress_json(intent);
     let (kind, name, code) = (intent.operation.kind(), intent.state.name(), intent.code.number());
     let (recorded, in_flight, next) =

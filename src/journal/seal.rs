@@ -67,6 +67,20 @@ impl Seal {
         Ok(newest)
     }
 
+    /// Whether a file is surely another program's: it has content, and no slot begins as a seal's.
+    pub fn is_foreign(file: &File) -> io::Result<bool> {
+        let begins_otherwise = |slot| {
+            let mut begin = [0; MAGIC.len()];
+            match read_at(file, &mut begin, slot) {
+                // A slot that was not written yet has zeros.
+                Ok(()) => Ok(begin != MAGIC && begin != [0; MAGIC.len()]),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
+                Err(error) => Err(error),
+            }
+        };
+        Ok(file.metadata()?.len() > 0 && begins_otherwise(0)? && begins_otherwise(SLOT)?)
+    }
+
     /// Writes the slot whose turn it is. A sync is the caller's decision.
     pub fn write(&self, file: &File) -> io::Result<()> {
         write_at(file, &self.bytes(), SLOT * (self.written % 2))
@@ -268,5 +282,20 @@ mod tests {
             assert_eq!(Seal::read(&file).unwrap(), before);
             seal.write(&file).unwrap();
         }
+    }
+
+    #[test]
+    fn file_of_another_program_is_no_seal() {
+        let file = tempfile::tempfile().unwrap();
+        let is_foreign = |bytes: &[u8]| {
+            file.set_len(0).unwrap();
+            write_at(&file, bytes, 0).unwrap();
+            Seal::is_foreign(&file).unwrap()
+        };
+        let seal = Seal::of(&State::fresh(), None, true).bytes();
+        let torn = [&[0; 4_096][..], &seal].concat();
+        assert!(!is_foreign(b"") && !is_foreign(&seal) && !is_foreign(&torn) && !is_foreign(&seal[..50]));
+        assert!(!is_foreign(&[&b"x"[..], &torn[1..]].concat()), "one whole slot is enough");
+        assert!(is_foreign(b"SQLite format 3") && is_foreign(&[b'x'; 9_000]) && is_foreign(b"{}"));
     }
 }

@@ -4,7 +4,7 @@
 //! writes at that moment goes into the renamed file.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 pub(super) struct LogFile {
@@ -16,12 +16,15 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
+    /// A file that is not a log, such as a journal that is reached by a link, is left untouched.
     pub fn write(&self, line: &str) -> io::Result<()> {
         if std::fs::metadata(&self.path).is_ok_and(|about| about.len() >= self.bytes) {
             // A failure leaves the file longer than its limit, and the next line tries again.
             let _ = self.rotate();
         }
-        open(&self.path)?.write_all(format!("{line}\n").as_bytes())
+        let mut file = open(&self.path)?;
+        check(&file)?;
+        file.write_all(format!("{line}\n").as_bytes())
     }
 
     fn rotate(&self) -> io::Result<()> {
@@ -40,6 +43,11 @@ impl LogFile {
         if std::fs::metadata(&self.path)?.len() < self.bytes {
             // Another process has done it.
             return Ok(());
+        }
+        for file in (1..self.files).map(|number| self.beside(&format!(".{number}"))).chain([self.path.clone()]) {
+            if std::fs::symlink_metadata(&file).is_ok_and(|about| about.is_file()) {
+                check(&File::open(file)?)?;
+            }
         }
         for number in (1..self.files).rev() {
             let older = match number {
@@ -67,7 +75,7 @@ impl LogFile {
 /// Opens a file for writing at its end. It is private to the user, and is never a link or a pipe.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.append(true).create(true);
+    options.read(true).append(true).create(true);
     #[cfg(unix)]
     {
         use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
@@ -75,6 +83,15 @@ fn open(path: &Path) -> io::Result<File> {
         options.mode(0o600).custom_flags(O_NOFOLLOW | O_NONBLOCK);
     }
     options.open(path)
+}
+
+/// Checks that a file is a log: empty, or lines of JSON objects.
+fn check(mut file: &File) -> io::Result<()> {
+    let mut first = [0];
+    match file.read(&mut first)? {
+        1 if first != *b"{" => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is not a log")),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -92,16 +109,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = LogFile { path: folder.path().join("till.log"), bytes: 10, files: 3 };
         for number in 0..8 {
-            file.write(&format!("line {number}")).unwrap();
+            file.write(&format!("{{no {number}")).unwrap();
         }
         // Two lines of seven bytes reach the limit.
-        assert_eq!(lines_of(&file.path), ["line 6", "line 7"]);
-        assert_eq!(lines_of(&file.beside(".1")), ["line 4", "line 5"]);
-        assert_eq!(lines_of(&file.beside(".2")), ["line 2", "line 3"]);
+        assert_eq!(lines_of(&file.path), ["{no 6", "{no 7"]);
+        assert_eq!(lines_of(&file.beside(".1")), ["{no 4", "{no 5"]);
+        assert_eq!(lines_of(&file.beside(".2")), ["{no 2", "{no 3"]);
         assert!(!file.beside(".3").exists());
         let one = LogFile { path: folder.path().join("one.log"), bytes: 10, files: 1 };
-        (0..3).for_each(|number| one.write(&format!("line {number}")).unwrap());
-        assert_eq!(lines_of(&one.path), ["line 2"]);
+        (0..3).for_each(|number| one.write(&format!("{{no {number}")).unwrap());
+        assert_eq!(lines_of(&one.path), ["{no 2"]);
     }
 
     #[test]
@@ -111,7 +128,7 @@ mod tests {
         std::thread::scope(|scope| {
             for writer in 0..4 {
                 let file = &file;
-                scope.spawn(move || (0..LINES).for_each(|line| file.write(&format!("{writer} {line}")).unwrap()));
+                scope.spawn(move || (0..LINES).for_each(|line| file.write(&format!("{{{writer} {line}")).unwrap()));
             }
         });
         let mut lines = lines_of(&file.path);
@@ -129,7 +146,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (target, path) = (folder.path().join("target"), folder.path().join("till.log"));
         std::os::unix::fs::symlink(&target, &path).unwrap();
-        LogFile { path, bytes: 10, files: 2 }.write("line").unwrap_err();
+        LogFile { path, bytes: 10, files: 2 }.write("{}").unwrap_err();
         assert!(!target.exists());
+    }
+
+    #[test]
+    fn file_that_is_no_log_is_neither_written_nor_renamed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = LogFile { path: folder.path().join("till.log"), bytes: 4, files: 3 };
+        let journal = file.beside(".2");
+        std::fs::write(&journal, "SQLite format 3\0").unwrap();
+        (0..5).for_each(|_| file.write("{}").unwrap());
+        assert_eq!(lines_of(&file.path).len(), 5, "nothing takes the journal's place");
+        std::fs::rename(&journal, &file.path).unwrap();
+        assert_eq!(file.write("{}").unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(std::fs::read(&file.path).unwrap(), b"SQLite format 3\0");
     }
 }

@@ -228,10 +228,9 @@ impl Runtime {
         loop {
             let grant = self.engage.grant(intent.response.as_deref().unwrap_or_default());
             let others = journal.others_without_reward(&intent, call.remaining())?;
-            let is_taken = |reward| journal.is_taken(reward, &intent, call.remaining());
+            let owner = |reward| journal.owner(reward, &intent, call.remaining());
             let before = intent.rewards_before.as_deref();
-            let (certainty, places) =
-                granted_reward::choose(&grant, intent.reward, before, &rewards, others, is_taken)?;
+            let (certainty, places) = granted_reward::choose(&grant, intent.reward, before, &rewards, others, owner)?;
             let certain = !matches!(certainty, Certainty::Ambiguous | Certainty::None);
             let found = places.first().copied().filter(|_| certain);
             let assignment = found.and_then(|at| rewards[at].id).or(intent.reward).or(grant.assignment);

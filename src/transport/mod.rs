@@ -63,7 +63,31 @@ pub(crate) struct Response {
     pub date: Option<String>,
     /// The server's own ids of the request.
     pub request_ids: Vec<RequestId>,
+    pub extent: Extent,
     pub body: Vec<u8>,
+}
+
+/// What the headers say of a response that is not all, or not of now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Extent {
+    /// A cache kept it (RFC 9111, 5.1): its `Date` and content are of an earlier time.
+    pub is_cached: bool,
+    /// There is another page (RFC 8288).
+    pub has_next: bool,
+    /// The number of elements in all pages.
+    pub total: Option<u64>,
+}
+
+impl Extent {
+    /// `header` gives the value of a header.
+    fn of(header: impl Fn(&str) -> Option<String>) -> Self {
+        // What is not a number counts as old.
+        let is_cached = header("age").is_some_and(|age| age.trim().parse() != Ok(0_u64));
+        let link = header("link").unwrap_or_default().to_ascii_lowercase().replace([' ', '"', '\''], "");
+        let range = header("content-range").and_then(|range| Some(range.rsplit_once('/')?.1.to_owned()));
+        let total = header("x-total-count").or(range).and_then(|total| total.trim().parse().ok());
+        Self { is_cached, has_next: link.contains("rel=next"), total }
+    }
 }
 
 /// The headers by which servers name a request.
@@ -270,6 +294,7 @@ impl Transport {
         let headers = response.headers();
         let (content_type, retry_after) = (text(headers, "content-type"), text(headers, "retry-after"));
         let date = text(headers, "date");
+        let extent = Extent::of(|name| text(headers, name));
         let mut request_ids = Vec::new();
         for id in REQUEST_ID_HEADERS.iter().filter_map(|name| RequestId::read(&text(headers, name)?)) {
             // A server may give one id under several names.
@@ -305,7 +330,7 @@ impl Transport {
         if body.len() as u64 > self.max_response_bytes {
             return Err(ureq::Error::BodyExceedsLimit(self.max_response_bytes));
         }
-        Ok(Response { status, content_type, retry_after, date, request_ids, body })
+        Ok(Response { status, content_type, retry_after, date, request_ids, extent, body })
     }
 }
 
@@ -358,4 +383,29 @@ fn classify(error: &ureq::Error) -> NetworkError {
         _ => FailureKind::Lost,
     };
     NetworkError::new(kind, chain(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_say_what_is_old_or_not_all() {
+        let of = |name: &'static str, value: &'static str| Extent::of(|it| (it == name).then(|| value.to_owned()));
+        let whole = Extent::default();
+        assert_eq!(Extent::of(|_| None), whole);
+        for (name, value, expected) in [
+            ("age", "0", whole),
+            ("age", "1", Extent { is_cached: true, ..whole }),
+            ("age", "a while", Extent { is_cached: true, ..whole }),
+            ("link", "</next?page=2>; rel=\"next\"", Extent { has_next: true, ..whole }),
+            ("link", "</a>; rel=prev, </b>; REL = next", Extent { has_next: true, ..whole }),
+            ("link", "</a>; rel=\"prev\"", whole),
+            ("x-total-count", " 7 ", Extent { total: Some(7), ..whole }),
+            ("content-range", "items 0-0/2", Extent { total: Some(2), ..whole }),
+            ("content-range", "items 0-0/*", whole),
+        ] {
+            assert_eq!(of(name, value), expected, "{name}: {value}");
+        }
+    }
 }

@@ -414,6 +414,37 @@ fn one_reward_is_not_given_to_two_purchases() {
         let result = found(&client, purchase);
         assert_eq!((&result["certainty"], &result["assignmentId"]), (&json!("ambiguous"), &Value::Null), "{result}");
     }
+    // Nor does an acknowledged purchase give up its reward.
+    client.acknowledge(id_of(&first)).unwrap();
+    assert_eq!(found(&client, &second)["certainty"], "ambiguous");
+}
+
+/// A cache on the way responds with its copy: its `Date` is of an earlier time.
+#[test]
+fn redeem_is_not_decided_by_the_clock_or_list_of_a_cache() {
+    let store = Store::open();
+    let client = store.client();
+    let reward = reward(&store, &client);
+    let old = httpdate::fmt_http_date(SystemTime::now() - Duration::from_secs(600));
+    let copy = |body: &Value| {
+        Effect::Status(FaultResponse {
+            body: Some(body.to_string()),
+            headers: [("date".to_owned(), old.clone()), ("age".to_owned(), "600".to_owned())].into(),
+            ..FaultResponse::status(200)
+        })
+    };
+    store.sandbox.arm(Fault::on(Operation::Items, copy(&json!([]))));
+    assert_eq!(client.list_items(ASTRID, None).unwrap(), b"[]");
+    store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit));
+    // The copy of the list says that the reward is unused.
+    store.sandbox.arm(Fault::on(Operation::Rewards, copy(&json!([{ "id": reward, "redeemed": false }]))));
+    let redeemed = redeem(&client, Some(ASTRID), reward, &json!({ "waitMs": 60_000 })).unwrap();
+    assert_eq!(redeemed["outcome"], "completed", "{redeemed}");
+    assert_eq!(redeem_requests(&store), 1);
+    let asked = store.sandbox.requests().into_iter().filter(|request| request.operation.is_some());
+    for request in asked {
+        assert!(request.request.headers.contains_key("cache-control"), "{}", request.path);
+    }
 }
 
 #[test]

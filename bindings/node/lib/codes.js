@@ -29,7 +29,8 @@ exports.Code = Object.freeze({
   STILL_PENDING: -110,
   /** The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG. */
   BAD_LOG_LEVEL: -111,
-  /** This reference, contact and item already belong to another purchase id. */
+  /** This reference and item already belong to another purchase id, or to a sale of another
+   *  contact or tenant that is not acknowledged. */
   REFERENCE_CONFLICT: -112,
   /** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber,
    *  customKey and any. */
@@ -41,7 +42,8 @@ exports.Code = Object.freeze({
    *  till. Wait for its outcome. */
   REWARD_IN_USE: -114,
   /** The reference belongs to an operation that was acknowledged before referenceWindowMs.
-   *  Put the date and the line into the reference, or pass a purchase id of your own. */
+   *  Put the date and the line into the reference, or leave the reference out and pass a
+   *  purchase id of your own. */
   REFERENCE_REUSED: -117,
   /** The operation is a redeem; only a purchase gives a reward. */
   NOT_A_PURCHASE: -115,

@@ -27,7 +27,8 @@ export declare const Code: {
   readonly STILL_PENDING: -110;
   /** The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG. */
   readonly BAD_LOG_LEVEL: -111;
-  /** This reference, contact and item already belong to another purchase id. */
+  /** This reference and item already belong to another purchase id, or to a sale of another
+   *  contact or tenant that is not acknowledged. */
   readonly REFERENCE_CONFLICT: -112;
   /** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber,
    *  customKey and any. */
@@ -39,7 +40,8 @@ export declare const Code: {
    *  till. Wait for its outcome. */
   readonly REWARD_IN_USE: -114;
   /** The reference belongs to an operation that was acknowledged before referenceWindowMs.
-   *  Put the date and the line into the reference, or pass a purchase id of your own. */
+   *  Put the date and the line into the reference, or leave the reference out and pass a
+   *  purchase id of your own. */
   readonly REFERENCE_REUSED: -117;
   /** The operation is a redeem; only a purchase gives a reward. */
   readonly NOT_A_PURCHASE: -115;
@@ -277,7 +279,7 @@ export interface Operation {
   httpStatus: number | null;
   /** Engage's own error code. */
   engageCode: string | null;
-  /** Texts about the last response, outermost first. */
+  /** Texts about the last failure, outermost first. */
   cause: string[];
   /** What the cashier reads, in the language of the configuration. */
   forCashier: string;

@@ -66,7 +66,8 @@ class Code(IntEnum):
     BAD_LOG_LEVEL = -111
     """The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG."""
     REFERENCE_CONFLICT = -112
-    """This reference, contact and item already belong to another purchase id."""
+    """This reference and item already belong to another purchase id, or to a sale of another
+    contact or tenant that is not acknowledged."""
     BAD_KEY = -113
     """The key to find a contact by is none of email, mobilePhone, socialSecurityNumber,
     customKey and any."""
@@ -78,7 +79,8 @@ class Code(IntEnum):
     Wait for its outcome."""
     REFERENCE_REUSED = -117
     """The reference belongs to an operation that was acknowledged before referenceWindowMs. Put
-    the date and the line into the reference, or pass a purchase id of your own."""
+    the date and the line into the reference, or leave the reference out and pass a purchase
+    id of your own."""
     NOT_A_PURCHASE = -115
     """The operation is a redeem; only a purchase gives a reward."""
 

@@ -374,7 +374,8 @@ fn query_before_the_history_is_complete_says_until_when() {
         (rejection(in_doubt_before(purchase()), Code::ItemNotFound), 1_500, 2_500, Some(NOW + 1_500)),
         (with(purchase(), |intent| intent.progress.query_first = true), 1_500, 2_500, Some(NOW + 1_500)),
         (rejection(in_doubt_before(purchase()), Code::ItemNotFound), 9_000, WAIT, Some(NOW + 9_000)),
-        (rejection(in_doubt_before(purchase()), Code::ContactNotFound), 1, 1_001, Some(NOW + 1)),
+        (rejection(in_doubt_before(purchase()), Code::ItemNotFound), 1, 1_001, Some(NOW + 1)),
+        (rejection(in_doubt_before(purchase()), Code::ContactNotFound), 1, WAIT, None),
         (rejection(in_doubt_before(purchase()), Code::ContactNotFound), 0, WAIT, None),
         (in_doubt_before(purchase()), 1_500, WAIT, None),
     ];
@@ -382,6 +383,14 @@ fn query_before_the_history_is_complete_says_until_when() {
         let after = queried(&intent, QueryResult::Absent, QueryTime { until_complete_ms, ..soon });
         let AfterQuery::Store(next) = after else { panic!("row {at}: sent again") };
         assert_eq!((next.delay_ms, next.intent.expected_by()), (delay_ms, expected_by), "row {at}");
+        // An empty history ends nothing that was rejected.
+        let AfterQuery::Store(next) =
+            queried(&next.intent, QueryResult::NoHistory, QueryTime { until_complete_ms, ..soon })
+        else {
+            panic!("row {at}: sent again")
+        };
+        let expected_by = expected_by.filter(|_| intent.progress.query_first);
+        assert_eq!(next.intent.expected_by(), expected_by, "row {at}");
     }
 }
 

@@ -37,6 +37,7 @@ pub(in crate::engage) fn response(status: u16, body: &str) -> Response {
         retry_after: None,
         date: None,
         request_ids: Vec::new(),
+        extent: crate::transport::Extent::default(),
         body: body.as_bytes().to_vec(),
     }
 }
@@ -89,6 +90,7 @@ fn purchase_that_contradicts_itself_proves_nothing() {
         format!(r#"{id},"status":"Completed","Status":"Failed""#),
         format!(r#"{id},"status":"Completed","st\u0061tus":"Failed""#),
         format!(r#"{id},"status":"Failed","status":null"#),
+        format!(r#"{id},"status":"Failed","purchase":{{{id},"status":"completed"}}"#),
     ];
     for fields in deducted_or_not {
         let result = engage.purchase_result(&ours(), &response(200, &row(&fields)));
@@ -113,6 +115,10 @@ fn purchase_that_contradicts_itself_proves_nothing() {
         engage.purchase_result(&ours(), &response(200, &of("Completed"))),
         AttemptResult::Completed { .. }
     ));
+    // What a host could not parse is not given out; the outcome stays.
+    let deep = row(&format!(r#"{id},"status":"Completed","x":{}1{}"#, "[".repeat(200), "]".repeat(200)));
+    let result = engage.purchase_result(&ours(), &response(200, &deep));
+    assert_eq!(result, AttemptResult::Completed { response: String::new() });
     // Twice the same is no contradiction.
     let same = row(&format!(r#"{id},"status":"Completed","Status":"Completed""#));
     assert!(matches!(engage.purchase_result(&ours(), &response(200, &same)), AttemptResult::Completed { .. }));

@@ -141,6 +141,9 @@ fn list_is_complete_unless_it_may_be_a_page() {
         (format!("{{\"items\":{},\"totalCount\":3}}", ones(2)), Some((2, false))),
         (format!("{{\"items\":{},\"totalCount\":1}}", ones(2)), Some((2, true))),
         (format!("{{\"items\":{},\"offset\":2}}", ones(2)), Some((2, false))),
+        (format!("{{\"items\":{},\"totalCount\":null}}", ones(2)), Some((2, false))),
+        (format!("{{\"items\":{},\"totalCount\":-1}}", ones(2)), Some((2, false))),
+        (format!("{{\"items\":{},\"totalCount\":2,\"totalCount\":1}}", ones(1)), Some((1, false))),
         (format!("{{\"items\":{},\"nextPage\":null}}", ones(2)), Some((2, false))),
         (format!("{{\"items\":{},\"data\":[]}}", ones(2)), Some((2, false))),
         ("{\"rows\":[]}".into(), None),
@@ -150,6 +153,24 @@ fn list_is_complete_unless_it_may_be_a_page() {
         let found = elements(&response(200, &body), &mapping).map(|list| (list.elements.len(), list.complete));
         let start = &body[..body.len().min(40)];
         assert_eq!(found, expected, "{start}");
+    }
+}
+
+#[test]
+fn list_is_not_complete_where_the_headers_say_so() {
+    let mapping = ApiMapping::default();
+    let whole = Extent::default();
+    for (extent, expected) in [
+        (whole, true),
+        (Extent { is_cached: true, ..whole }, false),
+        (Extent { has_next: true, ..whole }, false),
+        (Extent { total: Some(3), ..whole }, false),
+        (Extent { total: Some(2), ..whole }, true),
+    ] {
+        for body in ["[1,2]", r#"{"items":[1,2]}"#, r#"{"items":[1,2],"totalCount":2}"#] {
+            let list = elements(&Response { extent, ..response(200, body) }, &mapping).unwrap();
+            assert_eq!(list.complete, expected, "{extent:?} {body}");
+        }
     }
 }
 

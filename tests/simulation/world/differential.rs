@@ -123,7 +123,7 @@ macro_rules! carry_out {
                     Duration::from_millis(30),
                 );
                 let peeked = peeked.map(|result| result.map_err(|error| error.code()).err());
-                let taken = journal.is_taken(reward, &purchase, Duration::from_secs(60));
+                let taken = journal.owner(reward, &purchase, Duration::from_secs(60));
                 let redeemed = journal.redeems(reward);
                 format!(
                     "{:?} {:?} {peeked:?} {candidates}",

@@ -12,6 +12,7 @@ use crate::core::check::{JournalFacts, Place};
 use crate::core::code::{Code, Outcome};
 use crate::core::domain::{Millis, Operation};
 use crate::core::error::{Error, Result};
+use crate::core::granted_reward::Owner;
 use crate::core::id::{AssignmentId, ContactId, OperationId};
 use crate::core::intent::{Durability, Intent, IntentState};
 use crate::journal::{Backup, Filter, Page};
@@ -664,12 +665,13 @@ impl Journal {
 
     pub fn others_without_reward(&self, purchase: &Intent, _limit: Duration) -> Result<usize> {
         let Operation::Purchase(ours) = purchase.operation else { return Ok(0) };
+        let since = purchase.recorded_at.saturating_sub(86_400_000);
         self.read(|disk| {
             let is_other = |intent: &&Intent| match intent.operation {
                 Operation::Purchase(other) => {
                     (other.contact, other.item) == (ours.contact, ours.item)
                         && other.id != ours.id
-                        && !intent.is_acknowledged()
+                        && intent.acknowledged_at.is_none_or(|at| at >= since)
                         && intent.reward.is_none()
                         && !matches!(intent.state, IntentState::Declined | IntentState::NotSent)
                 }
@@ -681,21 +683,26 @@ impl Journal {
 
     pub fn attribute(&self, purchase: &Intent, limit: Duration) -> Result<bool> {
         match purchase.reward {
-            Some(reward) if self.is_taken(reward, purchase, limit)? => Ok(false),
+            Some(reward) if self.owner(reward, purchase, limit)? != Owner::Nobody => Ok(false),
             _ => self.save(purchase, Durability::Buffered),
         }
     }
 
-    pub fn is_taken(&self, reward: AssignmentId, purchase: &Intent, _limit: Duration) -> Result<bool> {
+    pub fn owner(&self, reward: AssignmentId, purchase: &Intent, _limit: Duration) -> Result<Owner> {
         self.read(|disk| {
-            disk.records.values().filter(|intent| intent.id() != purchase.id()).any(|intent| match intent.operation {
-                Operation::Purchase(_) => intent.reward == Some(reward),
-                Operation::Redeem(redeem) => {
-                    redeem.assignment == reward
-                        && intent.state == IntentState::Completed
-                        && intent.recorded_at < purchase.recorded_at
-                }
-            })
+            let others = || disk.records.values().filter(|intent| intent.id() != purchase.id());
+            let gave =
+                |intent: &Intent| matches!(intent.operation, Operation::Purchase(_)) && intent.reward == Some(reward);
+            let used = |intent: &Intent| {
+                matches!(intent.operation, Operation::Redeem(redeem) if redeem.assignment == reward)
+                    && intent.state == IntentState::Completed
+                    && disk.row(intent.id()) < disk.row(purchase.id())
+            };
+            match () {
+                () if others().any(gave) => Owner::Purchase,
+                () if others().any(used) => Owner::Redeem,
+                () => Owner::Nobody,
+            }
         })
     }
 

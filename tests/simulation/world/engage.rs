@@ -4,7 +4,7 @@
 use super::plan::Fate;
 use super::scheduler;
 use super::state::{self, MS, note};
-use crate::transport::Response;
+use crate::transport::{Extent, Response};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -187,7 +187,15 @@ pub(crate) fn gateway(status: u16, page: bool) -> Response {
         true => (Some("text/html".to_owned()), "<html><body>Not here</body></html>"),
         false => (None, ""),
     };
-    Response { status, content_type, retry_after: None, date: None, request_ids: Vec::new(), body: body.into() }
+    Response {
+        status,
+        content_type,
+        retry_after: None,
+        date: None,
+        request_ids: Vec::new(),
+        extent: Extent::default(),
+        body: body.into(),
+    }
 }
 
 fn respond(status: u16, body: String) -> Response {
@@ -196,6 +204,7 @@ fn respond(status: u16, body: String) -> Response {
         content_type: Some("application/json".into()),
         retry_after: None,
         request_ids: Vec::new(),
+        extent: Extent::default(),
         date: Some(http_date(state::true_ms())),
         body: body.into_bytes(),
     }

@@ -35,7 +35,8 @@ public final class Code {
     public static final int STILL_PENDING = -110;
     /** The log level is none of EPS_LOG_OFF to EPS_LOG_DEBUG. */
     public static final int BAD_LOG_LEVEL = -111;
-    /** This reference, contact and item already belong to another purchase id. */
+    /** This reference and item already belong to another purchase id, or to a sale of another
+     *  contact or tenant that is not acknowledged. */
     public static final int REFERENCE_CONFLICT = -112;
     /** The key to find a contact by is none of email, mobilePhone, socialSecurityNumber,
      *  customKey and any. */
@@ -47,7 +48,8 @@ public final class Code {
      *  till. Wait for its outcome. */
     public static final int REWARD_IN_USE = -114;
     /** The reference belongs to an operation that was acknowledged before referenceWindowMs.
-     *  Put the date and the line into the reference, or pass a purchase id of your own. */
+     *  Put the date and the line into the reference, or leave the reference out and pass a
+     *  purchase id of your own. */
     public static final int REFERENCE_REUSED = -117;
     /** The operation is a redeem; only a purchase gives a reward. */
     public static final int NOT_A_PURCHASE = -115;

@@ -94,7 +94,7 @@ public final class Operation {
         return Json.text(json, "engageCode");
     }
 
-    /** Texts about the last response, outermost first. */
+    /** Texts about the last failure, outermost first. */
     public List<String> cause() {
         return Json.texts(json, "cause");
     }

@@ -40,7 +40,7 @@ public record Operation(
         Long httpStatus,
         /** Engage's own error code. */
         String engageCode,
-        /** Texts about the last response, outermost first. */
+        /** Texts about the last failure, outermost first. */
         List<String> cause,
         /** What the cashier reads, in the language of the configuration. */
         String forCashier,
