@@ -901,31 +901,4 @@ impl Drop for Transaction<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn index_cut_in_a_transaction_ends_no_process() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("points.db");
-        let config = format!(
-            r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}}}"#,
-            path.display().to_string()
-        );
-        let open = || Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap);
-        let journal = open().unwrap();
-        let index = paths::beside(&path, "-shm");
-        let cut = || std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(0).unwrap();
-        let result: Result<()> = journal.content.write_with(Durability::Synced, |_, _| {
-            cut();
-            Err(Error::of(Code::Journal))
-        });
-        assert_eq!(result.unwrap_err().code(), Code::Journal);
-        // Nothing touches the memory any more, also where another program makes the file anew.
-        std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(64 << 10).unwrap();
-        let write = || journal.content.write_with(Durability::Synced, |_, _| Ok(()));
-        assert_eq!(write().unwrap_err().code(), Code::JournalReplaced);
-        assert_eq!(journal.pending(None).unwrap_err().code(), Code::JournalReplaced);
-        journal.close();
-    }
-}
+mod tests;

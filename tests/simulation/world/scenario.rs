@@ -212,7 +212,9 @@ fn reported_error(call: &Call, error: &Error, overlapped: bool) {
     let problem = parsed(&error.to_json());
     let (row, id) = (error.code().row(), text(&problem, "operationId"));
     note(4, || format!("the library reports {} {} {id}", row.outcome.name(), row.name));
-    if let Some(basket) = call.basket.filter(|_| row.outcome != Outcome::NotSent || state::is_dead(call.process)) {
+    // A press on a closed client says nothing of what was pending before it was closed.
+    let says_not_sent = row.outcome == Outcome::NotSent && error.code() != Code::Closed;
+    if let Some(basket) = call.basket.filter(|_| !says_not_sent || state::is_dead(call.process)) {
         book(|book| book.may_leave(&basket));
     }
     if state::is_dead(call.process) {

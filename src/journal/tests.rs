@@ -1,0 +1,359 @@
+//! The journal on a real disk: its transactions, checkpoints and ends.
+
+use super::*;
+use crate::core::domain::{Purchase, Redeem};
+use crate::core::id::ItemId;
+use connection::open_immutable;
+use std::sync::mpsc;
+
+/// A journal in a folder of its own.
+struct Place {
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { path: folder.path().join("points.db"), _folder: folder }
+    }
+
+    fn config(&self, more: &str) -> Config {
+        let config = format!(
+            r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}{more}}}"#,
+            self.path.display().to_string()
+        );
+        Config::parse(&config).unwrap()
+    }
+
+    fn open_with(&self, more: &str) -> Result<Journal> {
+        Journal::open(&self.config(more), &Log::default()).map(Option::unwrap)
+    }
+
+    fn open(&self) -> Journal {
+        self.open_with("").unwrap()
+    }
+
+    /// Returns the number of records in the database file itself.
+    fn in_file(&self) -> i64 {
+        let file = open_immutable(&self.path).unwrap();
+        file.query_row("SELECT count(*) FROM operation", (), |row| row.get(0)).unwrap()
+    }
+
+    fn beside(&self, end: &str) -> PathBuf {
+        paths::beside(&self.path, end)
+    }
+}
+
+fn memory() -> Journal {
+    let config = r#"{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journal":"memory"}"#;
+    Journal::open(&Config::parse(config).unwrap(), &Log::default()).unwrap().unwrap()
+}
+
+fn purchase() -> Intent {
+    let (contact, item) = (ContactId::from_uuid(Uuid::new_v4()), ItemId::from_uuid(Uuid::new_v4()));
+    let operation = Operation::Purchase(Purchase { id: OperationId::fresh(), contact, item });
+    Intent { tenant: Some("https://a.voyado.com".to_owned()), ..Intent::new(operation, None, 1_000, 2) }
+}
+
+fn state(journal: &Journal) -> State {
+    let writer = rt::lock(&journal.content.writer);
+    read_state(&writer.as_ref().unwrap().connection).unwrap().unwrap()
+}
+
+fn save(journal: &Journal) -> Intent {
+    let intent = purchase();
+    assert!(journal.save(&intent, Durability::Synced).unwrap());
+    intent
+}
+
+fn rest_for(journal: &Journal, time: Duration) {
+    *rt::lock(&journal.content.last_write) = Instant::now().checked_sub(time).unwrap();
+}
+
+#[test]
+fn write_counts_and_leaves_the_journal_open() {
+    let place = Place::new();
+    let journal = place.open();
+    let before = state(&journal);
+    save(&journal);
+    let after = state(&journal);
+    assert_eq!((after.writes, after.records), (before.writes + 1, before.records + 1));
+    assert!(!after.closed && after.written_at > 1_600_000_000_000);
+    assert_eq!(journal.content.wal_writes.load(Ordering::Relaxed), 1);
+    drop(journal);
+    // A dropped journal is closed: one file and its seal.
+    assert!(!place.beside("-wal").exists() && !place.beside("-shm").exists() && place.beside("-seal").exists());
+    let again = place.open();
+    assert!(state(&again).closed);
+    save(&again);
+    assert!(!state(&again).closed);
+}
+
+#[test]
+fn log_is_moved_when_it_has_grown_or_rests() {
+    let place = Place::new();
+    let journal = place.open();
+    for (writes, rest, is_moved) in
+        [(WAL_WRITES - 1, IDLE / 2, false), (WAL_WRITES, Duration::ZERO, true), (1, IDLE, true), (0, IDLE, false)]
+    {
+        let before = place.in_file();
+        let id = save(&journal).id();
+        journal.content.wal_writes.store(writes, Ordering::Relaxed);
+        rest_for(&journal, rest);
+        journal.checkpoint_if_due().unwrap();
+        assert_eq!(place.in_file() > before, is_moved, "{writes} writes and {rest:?}");
+        let left = if is_moved { 0 } else { writes };
+        assert_eq!(journal.content.wal_writes.load(Ordering::Relaxed), left);
+        assert!(journal.get(id).unwrap().is_some());
+    }
+    let files = journal.content.files.as_ref().unwrap();
+    journal.content.wal_writes.store(WAL_WRITES, Ordering::Relaxed);
+    journal.checkpoint_if_due().unwrap();
+    assert!(!files.is_changed().unwrap(), "its own checkpoint is known");
+    assert_eq!(Seal::read(files.seal().unwrap()).unwrap().unwrap().durable, state(&journal).writes);
+}
+
+#[test]
+fn checkpoint_is_whole_unless_a_reader_needs_the_log() {
+    let place = Place::new();
+    let journal = place.open();
+    save(&journal);
+    let reader = Connection::open(&place.path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM operation").unwrap();
+    let read = |reader: &Connection| reader.query_row("SELECT count(*) FROM operation", (), |row| row.get::<_, i64>(0));
+    assert_eq!(read(&reader).unwrap(), 1);
+    save(&journal);
+    let is_whole = || run_checkpoint(&rt::lock(&journal.content.writer).as_ref().unwrap().connection).unwrap();
+    assert!(!is_whole());
+    reader.execute_batch("COMMIT").unwrap();
+    assert!(is_whole());
+}
+
+#[test]
+fn content_of_another_program_is_noticed_before_a_write() {
+    let place = Place::new();
+    let journal = place.open();
+    save(&journal);
+    let foreign = Connection::open(&place.path).unwrap();
+    let checkpoint = || foreign.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).unwrap();
+    // A checkpoint changes the file and not the content.
+    checkpoint();
+    save(&journal);
+    assert!(!journal.content.files.as_ref().unwrap().is_changed().unwrap());
+    assert_eq!(foreign.execute("UPDATE operation SET attempts = attempts + 1", ()).unwrap(), 2);
+    checkpoint();
+    assert_eq!(journal.save(&purchase(), Durability::Synced).unwrap_err().code(), Code::JournalReplaced);
+    assert_eq!(journal.compact().unwrap_err().code(), Code::JournalReplaced);
+}
+
+#[test]
+fn journal_of_a_newer_version_is_neither_read_nor_written() {
+    let place = Place::new();
+    let journal = place.open();
+    let intent = save(&journal);
+    Connection::open(&place.path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    for code in [
+        journal.save(&purchase(), Durability::Synced).unwrap_err().code(),
+        journal.get(intent.id()).unwrap_err().code(),
+        journal.compact().unwrap_err().code(),
+    ] {
+        assert_eq!(code, Code::JournalNewer);
+    }
+    journal.content.wal_writes.store(WAL_WRITES, Ordering::Relaxed);
+    assert_eq!(journal.checkpoint_if_due().unwrap_err().code(), Code::JournalNewer);
+    journal.close();
+    assert_eq!(place.open_with("").map(drop).unwrap_err().code(), Code::JournalNewer);
+}
+
+#[test]
+fn commit_beside_moved_files_may_come_back() {
+    let place = Place::new();
+    let journal = place.open();
+    let (seal, aside) = (place.beside("-seal"), place.beside(".aside"));
+    let move_seal = || std::fs::rename(&seal, &aside).unwrap();
+    let intent = purchase();
+    let decide = |_| {
+        move_seal();
+        Ok(Admission::New(intent.clone()))
+    };
+    let admitted = journal.admit(&intent.operation, None, decide).unwrap();
+    let Admission::Uncertain(withdrawn, error) = admitted else { panic!("{admitted:?}") };
+    assert_eq!((withdrawn.state, error.code()), (IntentState::NotSent, Code::JournalReplaced));
+    std::fs::rename(&aside, &seal).unwrap();
+    for (durability, is_written) in [(Durability::Synced, false), (Durability::Buffered, true)] {
+        let written = journal.content.write_with(durability, |connection, state| {
+            move_seal();
+            write(connection, &purchase(), state)
+        });
+        assert_eq!(written.is_ok(), is_written, "{durability:?}");
+        std::fs::rename(&aside, &seal).unwrap();
+    }
+}
+
+#[test]
+fn compacted_journal_is_smaller_and_whole() {
+    let place = Place::new();
+    let journal = place.open();
+    let padding = "x".repeat(20_000);
+    for _ in 0..20 {
+        let intent = Intent { response: Some(format!("{{\"a\":\"{padding}\"}}")), ..purchase() };
+        let acknowledged = Intent { acknowledged_at: Some(5_000), state: IntentState::Completed, ..intent };
+        assert!(journal.save(&acknowledged, Durability::Synced).unwrap());
+    }
+    save(&journal);
+    journal.content.wal_writes.store(WAL_WRITES, Ordering::Relaxed);
+    journal.checkpoint_if_due().unwrap();
+    assert_eq!(journal.prune(6_000, 0, 9_000).unwrap(), 20);
+    let (before, after) = journal.compact().unwrap();
+    assert!(before > 400_000 && after < before / 4, "{before} {after}");
+    assert_eq!(std::fs::metadata(&place.path).unwrap().len(), after);
+    journal.close();
+    assert_eq!(place.open().unacknowledged().unwrap().len(), 1);
+    assert_eq!(memory().compact().unwrap_err().code(), Code::BadConfig);
+    assert_eq!(memory().backup(&place.beside(".copy")).unwrap_err().code(), Code::BadConfig);
+}
+
+#[test]
+fn stamp_of_a_wrong_clock_is_set_anew_and_not_pruned() {
+    let journal = memory();
+    let acknowledged = |at| Intent { acknowledged_at: Some(at), state: IntentState::Completed, ..purchase() };
+    let (wrong, old, recent) = (acknowledged(7), acknowledged(1_500), acknowledged(2_500));
+    for intent in [&wrong, &old, &recent] {
+        assert!(journal.save(intent, Durability::Synced).unwrap());
+    }
+    assert_eq!(journal.prune(2_000, 1_000, 3_000).unwrap(), 1);
+    let found = journal.get(wrong.id()).unwrap().unwrap();
+    assert_eq!((found.acknowledged_at, found.revision), (Some(3_000), wrong.revision + 1));
+    assert!(journal.get(old.id()).unwrap().is_none() && journal.get(recent.id()).unwrap().is_some());
+}
+
+#[test]
+fn look_at_a_busy_journal_ends_in_time() {
+    let journal = memory();
+    let command = purchase();
+    let decide = |_| Err(Error::of(Code::Offline));
+    let peek = |limit| journal.peek(&command.operation, None, decide, Duration::from_millis(limit));
+    assert_eq!(peek(0).unwrap().unwrap_err().code(), Code::Offline);
+    let busy = rt::lock(&journal.content.writer);
+    assert!(peek(20).is_none());
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| peek(60_000).map(|found| found.unwrap_err().code()));
+        drop(busy);
+        assert_eq!(waits.join().unwrap(), Some(Code::Offline));
+    });
+    let place = Place::new();
+    let journal = place.open();
+    let (release, held) = mpsc::channel::<()>();
+    let helper = journal.reading.as_ref().unwrap();
+    let hung = helper.call(Duration::from_millis(20), move || held.recv().is_ok());
+    assert_eq!(hung.unwrap_err().code(), Code::JournalTimedOut);
+    let peek = |limit| journal.peek(&command.operation, None, decide, Duration::from_millis(limit));
+    assert!(peek(20).is_none());
+    // A cancellation is no time-out.
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| peek(600_000).map(|found| found.unwrap_err().code()));
+        while !waits.is_finished() {
+            journal.cancel_waits();
+            std::thread::yield_now();
+        }
+        assert_eq!(waits.join().unwrap(), Some(Code::Cancelled));
+    });
+    release.send(()).unwrap();
+}
+
+#[test]
+fn reward_has_one_owner() {
+    let journal = memory();
+    let reward = AssignmentId::from_uuid(Uuid::new_v4());
+    let first = save(&journal);
+    let redeem = Redeem {
+        id: OperationId::fresh(),
+        contact: None,
+        assignment: reward,
+        channel: crate::core::domain::Channel::Pos,
+    };
+    let used = Intent { state: IntentState::Completed, ..Intent::new(Operation::Redeem(redeem), None, 1_000, 2) };
+    assert!(journal.save(&used, Durability::Synced).unwrap());
+    let second = save(&journal);
+    let limit = Duration::from_secs(60);
+    // It was used after the first purchase, and before the second.
+    assert_eq!(journal.owner(reward, &first, limit).unwrap(), Owner::Nobody);
+    assert_eq!(journal.owner(reward, &second, limit).unwrap(), Owner::Redeem);
+    let taken = |of: &Intent| Intent { reward: Some(reward), revision: of.revision + 1, ..of.clone() };
+    assert!(!journal.attribute(&taken(&second), limit).unwrap());
+    assert!(journal.attribute(&taken(&first), limit).unwrap());
+    assert_eq!(journal.owner(reward, &second, limit).unwrap(), Owner::Purchase);
+    assert_eq!(journal.owner(reward, &first, limit).unwrap(), Owner::Nobody);
+    assert_eq!(journal.others_without_reward(&used, limit).unwrap(), 0, "a redeem has no others");
+}
+
+#[test]
+fn purchases_of_the_same_item_wait_for_a_reward_for_a_day() {
+    const DAY: Millis = 86_400_000;
+    let journal = memory();
+    let ours = Intent { recorded_at: 2 * DAY, ..purchase() };
+    let Operation::Purchase(same) = ours.operation else { unreachable!() };
+    let other = |acknowledged_at, state| Intent {
+        operation: Operation::Purchase(Purchase { id: OperationId::fresh(), ..same }),
+        acknowledged_at,
+        state,
+        ..ours.clone()
+    };
+    let others = [
+        (other(None, IntentState::Completed), 1),
+        (other(None, IntentState::InDoubt), 2),
+        (other(None, IntentState::Declined), 2),
+        (other(Some(DAY), IntentState::Completed), 3),
+        (other(Some(DAY - 1), IntentState::Completed), 3),
+        (Intent { reward: Some(AssignmentId::from_uuid(Uuid::new_v4())), ..other(None, IntentState::Completed) }, 3),
+        (purchase(), 3),
+    ];
+    assert!(journal.save(&ours, Durability::Synced).unwrap());
+    for (intent, count) in &others {
+        assert!(journal.save(intent, Durability::Synced).unwrap());
+        assert_eq!(journal.others_without_reward(&ours, Duration::from_secs(60)).unwrap(), *count);
+    }
+}
+
+#[test]
+fn what_an_open_did_is_logged() {
+    let events = |done: Report| {
+        let log = Log::default();
+        let (send, receive) = mpsc::channel();
+        log.set(Level::Debug, Some(Box::new(move |_, line| send.send(line.to_owned()).unwrap())));
+        report(done, &log);
+        log.close();
+        let event = |line: String| serde_json::from_str::<serde_json::Value>(&line).unwrap()["event"].to_string();
+        receive.iter().map(event).collect::<Vec<_>>()
+    };
+    assert_eq!(events(Report::default()), Vec::<String>::new());
+    let all = Report { adopted: 1, accepted: true, taken_over: true };
+    assert_eq!(events(all), ["\"journal.adopted\"", "\"journal.lossAccepted\"", "\"journal.takenOver\""]);
+    assert_eq!(events(Report { accepted: true, ..Report::default() }), ["\"journal.lossAccepted\""]);
+}
+
+#[test]
+fn index_cut_in_a_transaction_ends_no_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("points.db");
+    let config = format!(
+        r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}}}"#,
+        path.display().to_string()
+    );
+    let open = || Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap);
+    let journal = open().unwrap();
+    let index = paths::beside(&path, "-shm");
+    let cut = || std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(0).unwrap();
+    let result: Result<()> = journal.content.write_with(Durability::Synced, |_, _| {
+        cut();
+        Err(Error::of(Code::Journal))
+    });
+    assert_eq!(result.unwrap_err().code(), Code::Journal);
+    // Nothing touches the memory any more, also where another program makes the file anew.
+    std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(64 << 10).unwrap();
+    let write = || journal.content.write_with(Durability::Synced, |_, _| Ok(()));
+    assert_eq!(write().unwrap_err().code(), Code::JournalReplaced);
+    assert_eq!(journal.pending(None).unwrap_err().code(), Code::JournalReplaced);
+    journal.close();
+}
