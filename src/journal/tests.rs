@@ -229,7 +229,7 @@ fn stamp_of_a_wrong_clock_is_set_anew_and_not_pruned() {
 }
 
 #[test]
-fn look_at_a_busy_journal_ends_in_time() {
+fn peek_into_a_busy_journal_ends_in_time() {
     let journal = memory();
     let command = purchase();
     let decide = |_| Err(Error::of(Code::Offline));
