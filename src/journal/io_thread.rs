@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A helper without work for this long ends.
+/// A helper without work for this long ends. One whose journal is closed ends at once.
 const IDLE: Duration = Duration::from_secs(5);
 
 pub(super) struct IoThread {
@@ -17,8 +17,8 @@ pub(super) struct IoThread {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
+    idle: Duration,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -33,11 +33,24 @@ struct Queue {
     is_running: bool,
     /// Grows with each cancellation.
     generation: u64,
+    /// Nobody gives it work any more.
+    is_over: bool,
+}
+
+impl Drop for IoThread {
+    fn drop(&mut self) {
+        rt::lock(&self.shared.queue).is_over = true;
+        self.shared.changed.notify_all();
+    }
 }
 
 impl IoThread {
     pub fn new(name: &'static str) -> Self {
-        Self { name, shared: Arc::default() }
+        Self::with_idle(name, IDLE)
+    }
+
+    fn with_idle(name: &'static str, idle: Duration) -> Self {
+        Self { name, shared: Arc::new(Shared { idle, queue: Mutex::default(), changed: Condvar::default() }) }
     }
 
     /// Does some work on the helper's thread and waits for it at most `limit`. Work that has begun
@@ -128,8 +141,8 @@ impl Shared {
                 idle_since = Instant::now();
                 continue;
             }
-            let left = IDLE.saturating_sub(idle_since.elapsed());
-            if left.is_zero() {
+            let left = self.idle.saturating_sub(idle_since.elapsed());
+            if left.is_zero() || queue.is_over {
                 queue.has_thread = false;
                 queue.is_running = false;
                 return;
@@ -181,6 +194,41 @@ mod tests {
         assert_eq!(helper.call(Duration::from_secs(60), || 7).unwrap(), 7);
         let panicked = helper.call(Duration::from_secs(60), || assert!(IDLE.is_zero()));
         assert_eq!(panicked.unwrap_err().code(), Code::Internal);
+    }
+
+    #[test]
+    fn thread_ends_when_it_is_idle_or_has_no_owner() {
+        let gone = |shared: &std::sync::Weak<Shared>| {
+            let fuse = Instant::now() + Duration::from_secs(60);
+            while shared.strong_count() > 0 {
+                assert!(Instant::now() < fuse, "the thread goes on");
+                std::thread::yield_now();
+            }
+        };
+        let helper = IoThread::with_idle("eps-test", Duration::from_secs(3_600));
+        let shared = Arc::downgrade(&helper.shared);
+        helper.call(Duration::from_secs(60), || ()).unwrap();
+        drop(helper);
+        gone(&shared);
+        // Work that is to be finished is done before.
+        let helper = IoThread::with_idle("eps-test", Duration::from_secs(3_600));
+        let (shared, release) = (Arc::downgrade(&helper.shared), hang(&helper));
+        let (done, receive) = mpsc::channel();
+        helper.finish(Duration::from_millis(1), move || done.send(()).unwrap()).unwrap_err();
+        drop(helper);
+        release.send(()).unwrap();
+        receive.recv().unwrap();
+        gone(&shared);
+        let helper = IoThread::with_idle("eps-test", Duration::from_millis(20));
+        helper.call(Duration::from_secs(60), || ()).unwrap();
+        let fuse = Instant::now() + Duration::from_secs(60);
+        while rt::lock(&helper.shared.queue).has_thread {
+            assert!(Instant::now() < fuse, "the thread goes on");
+            std::thread::yield_now();
+        }
+        // The next work has a thread again.
+        assert_eq!(helper.call(Duration::from_secs(60), || 7).unwrap(), 7);
+        assert!(rt::lock(&helper.shared.queue).is_running);
     }
 
     #[test]
