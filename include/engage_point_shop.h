@@ -52,8 +52,8 @@
  * operation in the background, in this run or the next, without help from the POS. The POS learns
  * the outcome from eps_list_unacknowledged. The POS calls eps_acknowledge when the POS has stored
  * or printed an outcome. Until then the library keeps the operation, and the same press again is
- * the same purchase. The same press is the same reference, or without a reference the same contact
- * and item.
+ * the same purchase. The same press is the same reference and item, or without a reference the same
+ * contact and item.
  *
  * AT START. Open the client and call eps_list_unacknowledged. Show or store each final outcome,
  * then acknowledge it. The library already resolves the operations that are still pending. Do not

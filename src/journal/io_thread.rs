@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn thread_ends_when_it_is_idle_or_has_no_owner() {
-        let gone = |shared: &std::sync::Weak<Shared>| {
+        let ended = |shared: &std::sync::Weak<Shared>| {
             let fuse = Instant::now() + Duration::from_secs(60);
             while shared.strong_count() > 0 {
                 assert!(Instant::now() < fuse, "the thread goes on");
@@ -209,7 +209,7 @@ mod tests {
         let shared = Arc::downgrade(&helper.shared);
         helper.call(Duration::from_secs(60), || ()).unwrap();
         drop(helper);
-        gone(&shared);
+        ended(&shared);
         // Work that is to be finished is done before.
         let helper = IoThread::with_idle("eps-test", Duration::from_secs(3_600));
         let (shared, release) = (Arc::downgrade(&helper.shared), hang(&helper));
@@ -218,7 +218,7 @@ mod tests {
         drop(helper);
         release.send(()).unwrap();
         receive.recv().unwrap();
-        gone(&shared);
+        ended(&shared);
         let helper = IoThread::with_idle("eps-test", Duration::from_millis(20));
         helper.call(Duration::from_secs(60), || ()).unwrap();
         let fuse = Instant::now() + Duration::from_secs(60);

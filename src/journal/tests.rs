@@ -357,3 +357,132 @@ fn index_cut_in_a_transaction_ends_no_process() {
     assert_eq!(journal.pending(None).unwrap_err().code(), Code::JournalReplaced);
     journal.close();
 }
+
+/// Files as a till leaves them that is killed now.
+fn killed(place: &Place) -> Place {
+    let image = Place::new();
+    for end in ["", "-wal", "-shm", "-seal"] {
+        let _ = std::fs::copy(place.beside(end), image.beside(end));
+    }
+    image
+}
+
+fn code_of(opened: Result<Journal>) -> Option<Code> {
+    opened.map(drop).err().map(|error| error.code())
+}
+
+#[test]
+fn first_bytes_say_whether_a_file_is_a_new_or_a_foreign_journal() {
+    for (bytes, has_rollback, code) in [
+        (vec![], false, None),
+        // SQLite rolls it back, and there is nothing to roll back.
+        (vec![0; 200], true, Some(Code::JournalDamaged)),
+        (vec![0; 200], false, Some(Code::JournalForeign)),
+        ([vec![0; 99], vec![1]].concat(), true, Some(Code::JournalForeign)),
+        (b"SQLite format 3\0".to_vec(), false, Some(Code::JournalForeign)),
+        (b"a text".repeat(40), false, Some(Code::JournalForeign)),
+    ] {
+        let place = Place::new();
+        let what = format!("{} bytes, {has_rollback}", bytes.len());
+        let write = |path: PathBuf, bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            #[cfg(unix)]
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        };
+        write(place.path.clone(), &bytes);
+        if has_rollback {
+            write(place.beside("-journal"), b"");
+        }
+        let opened = place.open_with("");
+        assert_eq!(opened.as_ref().err().map(Error::code), code, "{what}");
+        assert!(opened.is_ok() || std::fs::read(&place.path).unwrap() == bytes, "{what}: left untouched");
+    }
+}
+
+#[test]
+fn seal_without_its_journal_reports_the_loss() {
+    let place = Place::new();
+    let journal = place.open();
+    save(&journal);
+    journal.close();
+    std::fs::remove_file(&place.path).unwrap();
+    let error = place.open_with("").map(drop).unwrap_err();
+    assert_eq!(error.code(), Code::JournalIncomplete);
+    assert!(error.message().contains("1 records had been written") && error.message().contains(". 0 records can"));
+    // The first bytes are another's, and the seal knows better.
+    std::fs::write(&place.path, "another program's".repeat(9)).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&place.path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    assert_eq!(code_of(place.open_with("")), Some(Code::JournalDamaged));
+    std::fs::remove_file(&place.path).unwrap();
+    let accepted = place.open_with(r#","journalRecovery":"accept""#).unwrap();
+    assert!(accepted.incomplete_before().is_some() && accepted.unacknowledged().unwrap().is_empty());
+    accepted.close();
+    assert!(place.open().incomplete_before().is_some());
+    // A journal in which nothing was written yet is as good as none.
+    let unused = Place::new();
+    unused.open().close();
+    std::fs::remove_file(&unused.path).unwrap();
+    assert!(unused.open().incomplete_before().is_none());
+}
+
+#[test]
+fn damaged_record_is_reported_with_the_number_of_the_others() {
+    let place = Place::new();
+    let journal = place.open();
+    for _ in 0..3 {
+        save(&journal);
+    }
+    journal.close();
+    let foreign = Connection::open(&place.path).unwrap();
+    assert_eq!(foreign.execute("UPDATE operation SET attempts = 7 WHERE rowid = 2", ()).unwrap(), 1);
+    drop(foreign);
+    let error = place.open_with("").map(drop).unwrap_err();
+    assert!(error.code() == Code::JournalDamaged && error.message().contains(". 2 records can be read"), "{error}");
+}
+
+#[test]
+fn killed_journal_opens_whole_and_its_seal_goes_on() {
+    let place = Place::new();
+    let journal = place.open();
+    save(&journal);
+    let image = killed(&place);
+    let again = image.open();
+    assert!(again.incomplete_before().is_none());
+    let files = again.content.files.as_ref().unwrap();
+    let written = || Seal::read(files.seal().unwrap()).unwrap().unwrap().written;
+    assert_eq!(written(), state(&again).writes);
+    assert_eq!(*files.opening().unwrap().users, 1);
+    let second = image.open();
+    assert_eq!(*files.opening().unwrap().users, 2);
+    save(&second);
+    assert_eq!(written(), state(&again).writes);
+    second.close();
+    assert_eq!(again.unacknowledged().unwrap().len(), 2);
+    assert!(open::is_whole(&image.path, files.seal().unwrap()).unwrap());
+    let foreign = Connection::open(&image.path).unwrap();
+    assert_eq!(foreign.execute("UPDATE operation SET attempts = 7", ()).unwrap(), 2);
+    assert!(!open::is_whole(&image.path, files.seal().unwrap()).unwrap());
+}
+
+#[test]
+fn only_a_copy_opens_as_a_copy() {
+    let as_copy = r#","journalRole":"copy""#;
+    let place = Place::new();
+    let journal = place.open();
+    save(&journal);
+    assert_eq!(code_of(place.open_with(as_copy)), Some(Code::BadConfig), "it is in use");
+    let copy = Place::new();
+    journal.backup(&copy.path).unwrap();
+    assert_eq!(copy.open_with(as_copy).unwrap().unacknowledged().unwrap().len(), 1);
+    journal.close();
+    assert_eq!(code_of(place.open_with(as_copy)), Some(Code::BadConfig), "its seal is there");
+    let moved = Place::new();
+    std::fs::copy(&place.path, &moved.path).unwrap();
+    assert_eq!(moved.open_with(as_copy).unwrap().unacknowledged().unwrap().len(), 1);
+    #[cfg(unix)]
+    {
+        std::fs::set_permissions(&moved.path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        assert_eq!(code_of(moved.open_with(as_copy)), Some(Code::JournalUnsafe));
+    }
+}

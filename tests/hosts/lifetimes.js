@@ -60,6 +60,13 @@ async function arrived(path) {
 }
 
 async function closing() {
+  let made = "";
+  try {
+    new Client({});
+  } catch (error) {
+    made = error.message;
+  }
+  check(made.includes("Client.open"), "a client is opened, and not made");
   const [first, second] = [await open(), await open()];
   await first.close();
   await first.close();

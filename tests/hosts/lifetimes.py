@@ -238,6 +238,11 @@ async def threads() -> None:
 
 async def tasks() -> None:
     """A client for asyncio: a cancelled task ends its own call, and its outcome is kept."""
+    try:
+        AsyncClient(config("tasks.db"))
+        check(False, "a configuration is no client")
+    except TypeError as error:
+        check("AsyncClient.open" in str(error), "a configuration is no client")
     async with await AsyncClient.open(config("tasks.db")) as shop:
         seen: list[Operation] = []
 

@@ -11,6 +11,9 @@ const { check, error, library, pending, quick, text, use, waited } = require("./
 
 let calls = 0;
 
+/** Only this module makes clients. */
+const MADE = Symbol("made");
+
 /** A client of one Engage tenant. A client that is no longer referenced is closed. */
 class Client {
   #handle;
@@ -18,7 +21,8 @@ class Client {
   #notify = null;
   #isClosing = false;
 
-  constructor(handle) {
+  constructor(handle, made) {
+    if (made !== MADE) throw new TypeError("open a client by: await Client.open(config)");
     this.#handle = handle;
     opened.add(handle);
     forgotten.register(this, handle, this);
@@ -28,7 +32,7 @@ class Client {
   static async open(config) {
     const handle = [null];
     await quick("eps_client_open", [require("./functions.js").ABI_VERSION, json(config), handle]);
-    return new Client(handle[0]);
+    return new Client(handle[0], MADE);
   }
 
   /** Ends every call and closes the client. Pending operations are resolved after the next open. */

@@ -44,6 +44,8 @@ class AsyncClient:
 
     def __init__(self, client: Client) -> None:
         """Takes over an open client. `AsyncClient.open` opens one."""
+        if not isinstance(client, Client):
+            raise TypeError("open a client by: await AsyncClient.open(config)")
         self.client = client
         """The client, for calls outside of the event loop."""
         self._numbers = itertools.count(1)
