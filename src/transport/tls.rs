@@ -285,8 +285,9 @@ pub(crate) fn advice(error: &rustls::Error) -> Option<&'static str> {
     use rustls::{AlertDescription as Alert, Error as Tls};
     Some(match error {
         Tls::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            "the certificate's authority is not trusted here. If a proxy or a filter inspects TLS, install its root \
-             certificate in the operating system's store or name it as caFile"
+            "the certificate's authority is not trusted here. If caFile is named, check that it has this server's \
+             authority. If a proxy or a filter inspects TLS, install its root certificate in the operating system's \
+             store or name it as caFile"
         }
         Tls::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
