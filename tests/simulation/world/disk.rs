@@ -696,6 +696,7 @@ impl Journal {
             let used = |intent: &Intent| {
                 matches!(intent.operation, Operation::Redeem(redeem) if redeem.assignment == reward)
                     && intent.state == IntentState::Completed
+                    && disk.records.contains_key(&purchase.id())
                     && disk.row(intent.id()) < disk.row(purchase.id())
             };
             match () {
