@@ -148,22 +148,16 @@ impl Engage {
             Ok(response) => response,
             Err(error) => return History::NoEvidence(failed_query(&error)),
         };
-        match response.status {
-            200 => {}
-            404 if response.extent.is_cached => {
-                let cause = "the 404 is a cache's copy (Age) and not of now".to_owned();
-                return History::NoEvidence(Reason { cause: vec![cause], ..Reason::of(Code::PendingInvalidResponse) });
-            }
-            404 if self.may_be_own_404(&response) && self.has_own_history_now(call) => return History::None,
-            404 => {
-                let cause = "the 404 is not that of Engage's history: a gateway or a wrong baseUrl".to_owned();
-                return History::NoEvidence(Reason { cause: vec![cause], ..Reason::of(Code::PendingInvalidResponse) });
-            }
-            _ => return History::NoEvidence(failed_query(&error_response::read_error(&response))),
-        }
         let invalid = |cause: &str| {
             History::NoEvidence(Reason { cause: vec![cause.to_owned()], ..Reason::of(Code::PendingInvalidResponse) })
         };
+        match response.status {
+            200 => {}
+            404 if response.extent.is_cached => return invalid("the 404 is a cache's copy (Age) and not of now"),
+            404 if self.may_be_own_404(&response) && self.has_own_history_now(call) => return History::None,
+            404 => return invalid("the 404 is not that of Engage's history: a gateway or a wrong baseUrl"),
+            _ => return History::NoEvidence(failed_query(&error_response::read_error(&response))),
+        }
         let Some(list) = shape::elements(&response, &self.api_mapping) else {
             return invalid("the history is not a JSON list");
         };

@@ -191,31 +191,13 @@ fn undurable(path: &Path, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::{Backup, UNFINISHED, check_name, make, make_within};
-    use crate::config::Config;
     use crate::core::code::Code;
-    use crate::core::domain::{Operation, Purchase};
-    use crate::core::id::{ContactId, ItemId, OperationId};
-    use crate::core::intent::{Durability, Intent};
-    use crate::journal::Journal;
+    use crate::core::error::Error;
+    use crate::core::intent::Durability;
     use crate::journal::io_thread::IoThread;
-    use crate::log::Log;
+    use crate::journal::tests::{open_at as open, purchase};
     use std::path::Path;
     use std::time::Duration;
-
-    fn open(path: &Path, more: &str) -> crate::core::error::Result<Journal> {
-        let config = format!(
-            r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}{more}}}"#,
-            path.display().to_string()
-        );
-        Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap)
-    }
-
-    fn purchase() -> Intent {
-        let contact = ContactId::from_uuid(uuid::Uuid::new_v4());
-        let item = ItemId::from_uuid(uuid::Uuid::new_v4());
-        let operation = Operation::Purchase(Purchase { id: OperationId::fresh(), contact, item });
-        Intent { tenant: Some("https://a.voyado.com".to_owned()), ..Intent::new(operation, None, 1, 2) }
-    }
 
     #[test]
     fn copy_whose_caller_has_left_is_deleted() {
@@ -252,7 +234,7 @@ mod tests {
             let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
             let read = connection.query_row(endless, (), |row| row.get::<_, i64>(0));
             ended.send(read.unwrap_err().sqlite_error_code()).unwrap();
-            Err(crate::core::error::Error::of(Code::Cancelled))
+            Err(Error::of(Code::Cancelled))
         });
         assert_eq!(left.unwrap_err().code(), Code::JournalTimedOut);
         assert_eq!(ends.recv().unwrap(), Some(rusqlite::ErrorCode::OperationInterrupted));
@@ -267,7 +249,7 @@ mod tests {
         let files = journal.content.files.as_ref().unwrap();
         let left = make(files, &copy, |_| {
             assert_eq!(std::fs::read(&copy).unwrap(), UNFINISHED);
-            Err(crate::core::error::Error::of(Code::Cancelled))
+            Err(Error::of(Code::Cancelled))
         });
         assert!(left.unwrap_err().code() == Code::Cancelled && !copy.exists());
         for end in ["", "-wal", "-shm", "-seal"] {

@@ -314,7 +314,8 @@ impl Files {
                 true => Err(Error::new(
                     Code::JournalForeign,
                     format!(
-                        "{} is not the seal of a journal and was left untouched; name another file as sealPath",
+                        "{} is not the seal of a journal and was left untouched; name another file as sealPath, or move \
+                         that one away",
                         self.seal_path.display()
                     ),
                 )),

@@ -228,7 +228,6 @@ mod tests {
         }
         // The next work has a thread again.
         assert_eq!(helper.call(Duration::from_secs(60), || 7).unwrap(), 7);
-        assert!(rt::lock(&helper.shared.queue).is_running);
     }
 
     #[test]

@@ -158,17 +158,12 @@ fn page(connection: &Connection, sql: &str, values: impl rusqlite::Params, limit
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use crate::core::domain::{Operation, Purchase};
     use crate::core::id::{ContactId, ItemId};
-    use crate::log::Log;
+    use crate::journal::tests::open_at;
 
     fn open(folder: &tempfile::TempDir) -> Journal {
-        let config = format!(
-            r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}}}"#,
-            folder.path().join("points.db").display().to_string()
-        );
-        Journal::open(&Config::parse(&config).unwrap(), &Log::default()).unwrap().unwrap()
+        open_at(&folder.path().join("points.db"), "").unwrap()
     }
 
     /// Records an operation of a sale number, with a clock that goes backwards.

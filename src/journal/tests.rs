@@ -18,16 +18,8 @@ impl Place {
         Self { path: folder.path().join("points.db"), _folder: folder }
     }
 
-    fn config(&self, more: &str) -> Config {
-        let config = format!(
-            r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}{more}}}"#,
-            self.path.display().to_string()
-        );
-        Config::parse(&config).unwrap()
-    }
-
     fn open_with(&self, more: &str) -> Result<Journal> {
-        Journal::open(&self.config(more), &Log::default()).map(Option::unwrap)
+        open_at(&self.path, more)
     }
 
     fn open(&self) -> Journal {
@@ -45,12 +37,21 @@ impl Place {
     }
 }
 
+/// Opens the journal at a path. `more` is added to the configuration.
+pub(super) fn open_at(path: &Path, more: &str) -> Result<Journal> {
+    let config = format!(
+        r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}{more}}}"#,
+        path.display().to_string()
+    );
+    Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap)
+}
+
 fn memory() -> Journal {
     let config = r#"{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journal":"memory"}"#;
     Journal::open(&Config::parse(config).unwrap(), &Log::default()).unwrap().unwrap()
 }
 
-fn purchase() -> Intent {
+pub(super) fn purchase() -> Intent {
     let (contact, item) = (ContactId::from_uuid(Uuid::new_v4()), ItemId::from_uuid(Uuid::new_v4()));
     let operation = Operation::Purchase(Purchase { id: OperationId::fresh(), contact, item });
     Intent { tenant: Some("https://a.voyado.com".to_owned()), ..Intent::new(operation, None, 1_000, 2) }
@@ -335,15 +336,9 @@ fn what_an_open_did_is_logged() {
 
 #[test]
 fn index_cut_in_a_transaction_ends_no_process() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("points.db");
-    let config = format!(
-        r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}}}"#,
-        path.display().to_string()
-    );
-    let open = || Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap);
-    let journal = open().unwrap();
-    let index = paths::beside(&path, "-shm");
+    let place = Place::new();
+    let journal = place.open();
+    let index = place.beside("-shm");
     let cut = || std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(0).unwrap();
     let result: Result<()> = journal.content.write_with(Durability::Synced, |_, _| {
         cut();

@@ -85,11 +85,14 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Checks that a file is a log: empty, or lines of JSON objects.
+/// Checks that a file is a log: empty, or lines of JSON objects. A power cut may leave zeros, and a
+/// person an empty line.
 fn check(mut file: &File) -> io::Result<()> {
     let mut first = [0];
     match file.read(&mut first)? {
-        1 if first != *b"{" => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is not a log")),
+        1 if !matches!(first[0], b'{' | 0 | b'\r' | b'\n') => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "the file is not a log"))
+        }
         _ => Ok(()),
     }
 }
@@ -158,6 +161,10 @@ mod tests {
         std::fs::write(&journal, "SQLite format 3\0").unwrap();
         (0..5).for_each(|_| file.write("{}").unwrap());
         assert_eq!(lines_of(&file.path).len(), 5, "nothing takes the journal's place");
+        for left in ["\0\0", "\n", "\r\n"] {
+            std::fs::write(&file.path, left).unwrap();
+            LogFile { bytes: 1000, path: file.path.clone(), ..file }.write("{}").unwrap();
+        }
         std::fs::rename(&journal, &file.path).unwrap();
         assert_eq!(file.write("{}").unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(std::fs::read(&file.path).unwrap(), b"SQLite format 3\0");
