@@ -415,6 +415,8 @@ fn refusal_is_confirmed_by_the_404_of_engages_history_only() {
     let no_route = || json(404, r#"{"message":"no Route matched with those values"}"#);
     let not_valid = || json(400, r#"{"errors":{"contactId":["The value 'none' is not valid."]}}"#);
     let page = FaultResponse { content_type: Some("text/html".into()), ..json(404, "<html>404</html>") };
+    let cached =
+        FaultResponse { headers: [("age".into(), "9".into())].into(), ..FaultResponse::error(404, "NotFound") };
     for (history, of_nobody, outcome) in [
         (json(404, r#"{"errorCode":"NotFound","message":"x"}"#), empty(), "declined"),
         (empty(), FaultResponse::error(400, "InvalidContact"), "declined"),
@@ -423,6 +425,7 @@ fn refusal_is_confirmed_by_the_404_of_engages_history_only() {
         (no_route(), no_route(), "pending"),
         (empty(), empty(), "pending"),
         (page, not_valid(), "pending"),
+        (cached, not_valid(), "pending"),
     ] {
         let store = Store::open();
         let client = store.client_with(&json!({ "retryScheduleMs": [86_400_000] }));

@@ -1,7 +1,9 @@
 //! Redeems against the running sandbox over TLS: a reward is used once, whatever is lost. A redeem
 //! that may have been the till's own is never "declined".
 
-use crate::support::{ASTRID, COFFEE, Store, buy, code_of, id_of, parse, pending, problem, resolved, unacknowledged};
+use crate::support::{
+    ASTRID, COFFEE, Store, buy, code_of, eventually, id_of, parse, pending, problem, resolved, unacknowledged,
+};
 use engage_point_shop::{AssignmentId, Client, Code, ContactId, Error, ItemId, OperationId};
 use engage_sandbox::seed::demo;
 use engage_sandbox::{Effect, Fault, FaultResponse, LedgerKind, Operation};
@@ -419,25 +421,24 @@ fn one_reward_is_not_given_to_two_purchases() {
     assert_eq!(found(&client, &second)["certainty"], "ambiguous");
 }
 
-/// A cache on the way responds with its copy: its `Date` is of an earlier time.
+/// Returns a fault that responds as a cache on the way does: with a copy of ten minutes ago.
+fn copy_of_a_cache(body: &Value) -> Effect {
+    let old = httpdate::fmt_http_date(SystemTime::now() - Duration::from_secs(600));
+    Effect::Status(FaultResponse {
+        body: Some(body.to_string()),
+        headers: [("date".to_owned(), old), ("age".to_owned(), "600".to_owned())].into(),
+        ..FaultResponse::status(200)
+    })
+}
+
 #[test]
-fn redeem_is_not_decided_by_the_clock_or_list_of_a_cache() {
+fn redeem_is_not_decided_by_the_clock_of_a_cache() {
     let store = Store::open();
     let client = store.client();
     let reward = reward(&store, &client);
-    let old = httpdate::fmt_http_date(SystemTime::now() - Duration::from_secs(600));
-    let copy = |body: &Value| {
-        Effect::Status(FaultResponse {
-            body: Some(body.to_string()),
-            headers: [("date".to_owned(), old.clone()), ("age".to_owned(), "600".to_owned())].into(),
-            ..FaultResponse::status(200)
-        })
-    };
-    store.sandbox.arm(Fault::on(Operation::Items, copy(&json!([]))));
+    store.sandbox.arm(Fault::on(Operation::Items, copy_of_a_cache(&json!([]))));
     assert_eq!(client.list_items(ASTRID, None).unwrap(), b"[]");
     store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit));
-    // The copy of the list says that the reward is unused.
-    store.sandbox.arm(Fault::on(Operation::Rewards, copy(&json!([{ "id": reward, "redeemed": false }]))));
     let redeemed = redeem(&client, Some(ASTRID), reward, &json!({ "waitMs": 60_000 })).unwrap();
     assert_eq!(redeemed["outcome"], "completed", "{redeemed}");
     assert_eq!(redeem_requests(&store), 1);
@@ -445,6 +446,29 @@ fn redeem_is_not_decided_by_the_clock_or_list_of_a_cache() {
     for request in asked {
         assert!(request.request.headers.contains_key("cache-control"), "{}", request.path);
     }
+}
+
+#[test]
+fn unused_reward_of_a_cache_is_not_redeemed_again() {
+    let store = Store::open();
+    // The in-flight window ends soon; then a list of now would let the redeem be sent again.
+    let client = store.client_with(&json!({ "requestTimeoutMs": 1_000, "retryScheduleMs": [86_400_000] }));
+    let reward = reward(&store, &client);
+    store.sandbox.arm(Fault::on(Operation::Redeem, Effect::ResetAfterCommit));
+    let unused = copy_of_a_cache(&json!([{ "id": reward, "redeemed": false }]));
+    store.sandbox.arm(Fault::on(Operation::Rewards, unused).times(0));
+    let id = redeem_pending(&client, reward, "R").operation().unwrap();
+    for _ in 0..4 {
+        client.resolve_pending(Some(r#"{"waitMs":500}"#)).unwrap();
+    }
+    assert_eq!(redeem_requests(&store), 1);
+    store.sandbox.clear_faults();
+    eventually("the list of now is read", || {
+        let left = parse(&client.resolve_pending(None).unwrap());
+        (left["pending"] == 0).then_some(())
+    });
+    assert_eq!(resolved(&client, id)["outcome"], "completed");
+    assert_eq!((redeemed(&store), redeem_requests(&store)), (1, 1));
 }
 
 #[test]
