@@ -5,7 +5,6 @@
 //! Blocks of 64 bytes are compared at once, with a bit for each byte. Only the bytes at which a
 //! token begins are then read one by one.
 
-use serde::de::IgnoredAny;
 use wide::u8x16;
 
 /// The required type of a field.
@@ -27,20 +26,36 @@ const DEPTH: u32 = 16;
 
 /// Returns whether a text is surely a list of objects that have these fields.
 pub(super) fn is_list(json: &str, fields: &[Field]) -> bool {
-    let mut reader = Reader(Tokens { text: json.as_bytes(), ..Tokens::default() });
-    let element = |reader: &mut Reader<'_>, token: Token| match token.1 {
-        b'{' => reader.object(fields, DEPTH),
-        _ => None,
-    };
-    let is_list = reader.expect(b'[').and_then(|()| reader.members(b']', element)).is_some();
-    is_list && reader.0.next().is_none() && !reader.0.is_malformed
+    let mut reader = Reader { text: json.as_bytes(), ..Reader::default() };
+    let element = |reader: &mut Reader<'_>, token: Token| (token.1 == b'{').then(|| reader.object(fields, DEPTH))?;
+    let begins = reader.token().is_some_and(|token| token.1 == b'[');
+    let is_list = begins && reader.members(b']', element).is_some();
+    is_list && reader.next().is_none() && !reader.is_malformed
 }
 
 /// Where a token begins, and its first byte.
 type Token = (usize, u8);
 
-/// Reads values by their tokens. None: not recognised.
-struct Reader<'a>(Tokens<'a>);
+/// Reads values by their tokens: both quotes of each string; outside of strings `{}[]:,` and where
+/// a number or a word begins. None: not recognised.
+#[derive(Default)]
+struct Reader<'a> {
+    text: &'a [u8],
+    /// The end of the block that was read last.
+    end: usize,
+    /// Its tokens that are still to be returned.
+    bits: u64,
+    /// All bits: the block ended within a string.
+    in_string: u64,
+    /// 1: the block ended within a number or a word.
+    in_scalar: u64,
+    /// 1: the block ended with a backslash, which escapes the next byte.
+    escaped: u64,
+    /// A backslash was read.
+    has_escapes: bool,
+    /// A control character where none may be, or a wrong escape, was read.
+    is_malformed: bool,
+}
 
 impl Reader<'_> {
     /// Reads members and the commas between them, up to and with `close`.
@@ -64,16 +79,15 @@ impl Reader<'_> {
         let mut missing = (1_u32 << fields.len()) - 1;
         self.members(b'}', |reader, token| {
             let name = token.0 + 1..reader.string(token)? - 1;
-            reader.expect(b':')?;
-            let token = reader.token()?;
+            let token = reader.token().filter(|token| token.1 == b':').and_then(|_| reader.token())?;
             let value = token.0..reader.value(token, depth)?;
-            let name = &reader.0.text[name];
+            let name = &reader.text[name];
             if let Some(at) = fields.iter().position(|(field, _)| field.as_bytes().eq_ignore_ascii_case(name)) {
-                let is_right = missing >> at & 1 == 1 && holds(&reader.0.text[value], fields[at].1);
+                let is_right = missing >> at & 1 == 1 && holds(&reader.text[value], fields[at].1);
                 missing &= !(1 << at);
                 return is_right.then_some(());
             }
-            (!reader.0.has_escapes || !name.contains(&b'\\')).then_some(())
+            (!reader.has_escapes || !name.contains(&b'\\')).then_some(())
         })?;
         (missing == 0).then_some(())
     }
@@ -83,53 +97,24 @@ impl Reader<'_> {
         match token.1 {
             b'"' => self.string(token),
             b'{' => self.object(&[], depth.checked_sub(1)?).map(|()| token.0),
-            b'[' => {
-                let depth = depth.checked_sub(1)?;
-                self.members(b']', |reader, token| reader.value(token, depth).map(drop)).map(|()| token.0)
-            }
-            _ => scalar(&self.0.text[token.0..]).map(|length| token.0 + length),
+            b'[' => self
+                .members(b']', |reader, token| reader.value(token, depth.checked_sub(1)?).map(drop))
+                .map(|()| token.0),
+            _ => scalar(&self.text[token.0..]).map(|length| token.0 + length),
         }
     }
 
     /// Returns where a string ends: its quotes are tokens, and nothing between them is one.
     #[inline]
     fn string(&mut self, token: Token) -> Option<usize> {
-        if token.1 == b'"' { self.0.next().map(|end| end + 1) } else { None }
-    }
-
-    #[inline]
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        (self.token()?.1 == byte).then_some(())
+        if token.1 == b'"' { self.next().map(|end| end + 1) } else { None }
     }
 
     #[inline]
     fn token(&mut self) -> Option<Token> {
-        self.0.next().map(|at| (at, self.0.text[at]))
+        self.next().map(|at| (at, self.text[at]))
     }
-}
 
-/// The places of the tokens: both quotes of each string; outside of strings `{}[]:,` and where a
-/// number or a word begins.
-#[derive(Default)]
-struct Tokens<'a> {
-    text: &'a [u8],
-    /// The end of the block that was read last.
-    end: usize,
-    /// Its tokens that are still to be returned.
-    bits: u64,
-    /// All bits: the block ended within a string.
-    in_string: u64,
-    /// 1: the block ended within a number or a word.
-    in_scalar: u64,
-    /// 1: the block ended with a backslash, which escapes the next byte.
-    escaped: u64,
-    /// A backslash was read.
-    has_escapes: bool,
-    /// A control character where none may be, or a wrong escape, was read.
-    is_malformed: bool,
-}
-
-impl Tokens<'_> {
     /// Returns the next place. None: the text has ended.
     #[inline]
     fn next(&mut self) -> Option<usize> {
@@ -144,7 +129,7 @@ impl Tokens<'_> {
     #[inline(never)]
     fn read_block(&mut self) -> Option<()> {
         let rest = self.text.get(self.end..).filter(|rest| !rest.is_empty())?;
-        let block = rest.first_chunk().map_or_else(|| Block::padded(rest, b' '), Block::new);
+        let block = Block::of(rest);
         let backslashes = block.equal(b'\\');
         let mut quotes = block.equal(b'"');
         if backslashes | self.escaped != 0 {
@@ -154,9 +139,9 @@ impl Tokens<'_> {
         // The braces and brackets, and four characters that are nothing outside of strings.
         let operators = block.mask(|bytes| is(bytes | u8x16::splat(0x26), 0x7F) | is(bytes, b',') | is(bytes, b':'));
         let mut spaces = block.equal(b' ');
-        if block.has_control() {
+        let control = block.mask(|bytes| bytes.min(u8x16::splat(0x1F)).simd_eq(bytes));
+        if control != 0 {
             let breaks = block.equal(b'\n') | block.equal(b'\r') | block.equal(b'\t');
-            let control = block.mask(|bytes| bytes.min(u8x16::splat(0x1F)).simd_eq(bytes));
             self.is_malformed |= control & (in_string | !breaks) != 0;
             spaces |= control;
         }
@@ -193,16 +178,15 @@ impl Tokens<'_> {
 struct Block([u8x16; 4]);
 
 impl Block {
-    fn new(bytes: &[u8; 64]) -> Self {
-        let (sixteens, _) = bytes.as_chunks();
-        Self([u8x16::new(sixteens[0]), u8x16::new(sixteens[1]), u8x16::new(sixteens[2]), u8x16::new(sixteens[3])])
-    }
-
-    /// Returns a block of less than 64 bytes, filled up with `byte`.
-    fn padded(text: &[u8], byte: u8) -> Self {
-        let mut bytes = [byte; 64];
-        bytes[..text.len()].copy_from_slice(text);
-        Self::new(&bytes)
+    /// Returns the first bytes of a text. A shorter one is filled up with spaces.
+    fn of(text: &[u8]) -> Self {
+        let mut padded = [b' '; 64];
+        let bytes = text.first_chunk().unwrap_or_else(|| {
+            padded[..text.len()].copy_from_slice(text);
+            &padded
+        });
+        let sixteen = |at: usize| u8x16::new(bytes.as_chunks().0[at]);
+        Self([sixteen(0), sixteen(1), sixteen(2), sixteen(3)])
     }
 
     /// Returns a bit for each byte that a comparison marks.
@@ -212,14 +196,6 @@ impl Block {
         bits(0) | bits(1) | bits(2) | bits(3)
     }
 
-    /// Returns whether one of the bytes is below a space.
-    #[inline]
-    fn has_control(&self) -> bool {
-        let [a, b, c, d] = self.0;
-        let lowest = a.min(b).min(c.min(d));
-        lowest.min(u8x16::splat(0x1F)).simd_eq(lowest).any()
-    }
-
     #[inline]
     fn equal(&self, byte: u8) -> u64 {
         self.mask(|bytes| is(bytes, byte))
@@ -227,50 +203,43 @@ impl Block {
 }
 
 /// Marks the bytes that are `byte`.
-#[inline]
 fn is(bytes: u8x16, byte: u8) -> u8x16 {
     bytes.simd_eq(u8x16::splat(byte))
 }
 
 /// Returns for each bit whether an odd number of bits is set up to and with it.
-fn prefix_xor(mut bits: u64) -> u64 {
-    bits ^= bits << 1;
-    bits ^= bits << 2;
-    bits ^= bits << 4;
-    bits ^= bits << 8;
-    bits ^= bits << 16;
-    bits ^ bits << 32
+fn prefix_xor(bits: u64) -> u64 {
+    let with = |bits: u64, shift: u32| bits ^ bits << shift;
+    with(with(with(with(with(with(bits, 1), 2), 4), 8), 16), 32)
 }
 
 /// Returns the length of the number or the word at the beginning of a text.
 fn scalar(text: &[u8]) -> Option<usize> {
     let end = text.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))?;
-    let is_known = match &text[..end] {
+    match &text[..end] {
         b"true" | b"false" | b"null" => true,
         [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => true,
-        other => serde_json::from_slice::<IgnoredAny>(other).is_ok(),
-    };
-    is_known.then_some(end)
+        other => serde_json::from_slice::<serde::de::IgnoredAny>(other).is_ok(),
+    }
+    .then_some(end)
 }
 
 /// Returns whether a JSON value is surely of a kind.
 fn holds(value: &[u8], kind: Kind) -> bool {
     match kind {
-        Kind::Guid => matches!(value, [b'"', text @ .., b'"'] if is_guid(text)),
+        Kind::Guid => matches!(value, [b'"', text @ .., b'"'] if text.len() == 36 && is_guid(text)),
         Kind::Natural => std::str::from_utf8(value).is_ok_and(|digits| digits.parse::<u64>().is_ok()),
         Kind::Number => serde_json::from_slice::<f64>(value).is_ok(),
     }
 }
 
-/// Returns whether a text has the form that Engage writes, 8-4-4-4-12.
+/// Returns whether 36 bytes have the form that Engage writes, 8-4-4-4-12.
 fn is_guid(text: &[u8]) -> bool {
-    if text.len() != 36 {
-        return false;
-    }
-    let block = Block::padded(text, b'0');
+    const DASHES: u64 = 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23;
+    let block = Block::of(text);
     let within = |bytes: u8x16, from, to| bytes.max(u8x16::splat(from)).min(u8x16::splat(to)).simd_eq(bytes);
     let digits = block.mask(|bytes| within(bytes, b'0', b'9') | within(bytes | u8x16::splat(0x20), b'a', b'f'));
-    !digits == block.equal(b'-') && !digits == 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23
+    block.equal(b'-') == DASHES && digits == ((1 << 36) - 1) & !DASHES
 }
 
 #[cfg(test)]
@@ -343,6 +312,17 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn nesting_is_recognised_to_its_limit() {
+        let nested =
+            |open: &str, close: &str, depth| format!("[{{\"a\":{}7{}}}]", open.repeat(depth), close.repeat(depth));
+        for (open, close) in [("[", "]"), ("{\"b\":", "}"), ("[{\"b\":", "}]")] {
+            let most = 16 / (open.matches(['[', '{']).count());
+            assert!(is_list(&nested(open, close, most), &[]), "{open}");
+            assert!(!is_list(&nested(open, close, most + 1), &[]), "{open}");
         }
     }
 
