@@ -44,17 +44,24 @@ impl ContactKey {
 impl Engage {
     /// Returns the contact's id as Engage sent it: a JSON string that holds a GUID.
     pub fn contact(&self, key: ContactKey, value: &Secret, kind: Option<&str>, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let base = &self.api_mapping.contact_path;
-        let room = base.len() + 100 + 3 * (value.expose().len() + kind.map_or(0, str::len));
-        // The path never grows: its earlier memory would keep a copy of the value.
-        let mut path = String::with_capacity(room);
-        path.push_str(base);
-        push_query(&mut path, key.name(), value.expose());
-        if let Some(kind) = kind {
-            push_query(&mut path, "contactType", kind);
-        }
+        let path = search(&self.api_mapping.contact_path, key, value.expose(), kind);
         super::shape::check_guid(get_ok(self, "contact", path, call)?, "contact's id")
     }
+}
+
+/// Returns the path of a search. It never grows: its earlier memory would keep a copy of the value.
+fn search(base: &str, key: ContactKey, value: &str, kind: Option<&str>) -> String {
+    const TYPE: &str = "contactType";
+    // A byte is three characters at most.
+    let room = |name: &str, value: &str| "?=".len() + name.len() + 3 * value.len();
+    let kind_room = kind.map_or(0, |kind| room(TYPE, kind));
+    let mut path = String::with_capacity(base.len() + room(key.name(), value) + kind_room);
+    path.push_str(base);
+    push_query(&mut path, key.name(), value);
+    if let Some(kind) = kind {
+        push_query(&mut path, TYPE, kind);
+    }
+    path
 }
 
 #[cfg(test)]
@@ -69,5 +76,14 @@ mod tests {
         let error = ContactKey::parse("phone").unwrap_err();
         assert_eq!(error.code(), Code::BadKey);
         assert!(error.message().contains("email, mobilePhone, socialSecurityNumber, customKey, any"));
+    }
+
+    #[test]
+    fn search_never_grows() {
+        let path = search("/contacts/id", ContactKey::Email, "åäö", Some("ö"));
+        assert_eq!(path, "/contacts/id?email=%C3%A5%C3%A4%C3%B6&contactType=%C3%B6");
+        assert_eq!(path.capacity(), path.len(), "the longest path just fits");
+        let path = search("/contacts/id", ContactKey::Any, "å", None);
+        assert_eq!((path.as_str(), path.capacity()), ("/contacts/id?any=%C3%A5", path.len()));
     }
 }
