@@ -59,7 +59,7 @@ impl Seal {
                 Err(error) => return Err(error),
             }
             if let Some(seal) = Self::parse(&bytes)
-                && newest.is_none_or(|other| other.written < seal.written)
+                && newest.is_none_or(|other| (other.written, other.durable) < (seal.written, seal.durable))
             {
                 newest = Some(seal);
             }
@@ -98,7 +98,7 @@ impl Seal {
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..24].copy_from_slice(&self.journal);
         let numbers = [self.durable, self.generation, self.written, self.sum, self.records, self.at];
-        for (place, number) in bytes[24..72].chunks_exact_mut(8).zip(numbers) {
+        for (place, number) in bytes[24..].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_be_bytes());
         }
         let check = hash(0, &bytes[..LENGTH - 8]);
@@ -233,6 +233,9 @@ mod tests {
             let seal = Some(Seal::of(&before, None, true));
             assert_eq!(judge(&Finding { seal, ..whole(&now) }), Ok(()));
         }
+        // Another program has then moved all of the log into the file.
+        let seal = Some(Seal::of(&state(8), None, true));
+        assert_eq!(judge(&Finding { has_wal: false, seal, ..whole(&now) }), Ok(()));
         // Writes that were not synced are lost in a power cut.
         let later = State { generations: vec![(7, 1), (8, 5), (9, 10)], ..state(11) };
         let unsynced = Seal::of(&later, Some(Seal::of(&now, None, true)), false);
@@ -269,6 +272,67 @@ mod tests {
     }
 
     #[test]
+    fn seal_that_is_durable_wins_over_the_same_write_before() {
+        for writes in [8, 9] {
+            let file = tempfile::tempfile().unwrap();
+            // As an open after a crash leaves both slots; a checkpoint then seals the same write.
+            Seal::of(&state(writes), None, false).begin(&file).unwrap();
+            let durable = Seal::of(&state(writes), None, true);
+            durable.write(&file).unwrap();
+            assert_eq!(Seal::read(&file).unwrap(), Some(durable));
+        }
+    }
+
+    #[test]
+    fn write_that_a_power_cut_may_undo_leaves_the_durable_one() {
+        let now = State { generations: vec![(7, 1), (8, 5), (9, 10)], ..state(11) };
+        let other = State { journal: [9; 16], ..state(6) };
+        for (before, durable) in [(None, (0, 0)), (Some(&state(6)), (6, 8)), (Some(&other), (0, 0))] {
+            let before = before.map(|state| Seal::of(state, None, true));
+            let seal = Seal::of(&now, before, false);
+            assert_eq!((seal.durable, seal.generation), durable, "after {before:?}");
+            assert_eq!((seal.written, seal.sum, seal.records, seal.at), (11, 30, 3, now.written_at));
+        }
+        let synced = Seal::of(&now, None, true);
+        assert_eq!((synced.durable, synced.generation), (11, 9));
+    }
+
+    /// Another form would make the seals that exist damaged ones, and their journals not whole.
+    #[test]
+    fn bytes_are_those_of_the_seals_that_exist() {
+        let seal = Seal { journal: [7; 16], durable: 1, generation: 2, written: 3, sum: 4, records: 5, at: 6 };
+        let numbers = [1_u64, 2, 3, 4, 5, 6, 0, 0, 0x136B_6917_9309_E9F3].map(u64::to_be_bytes);
+        assert_eq!(seal.bytes().as_slice(), [b"EPSseal1", &[7; 16][..], numbers.as_flattened()].concat());
+        let file = tempfile::tempfile().unwrap();
+        write_at(&file, &seal.bytes(), 4_096).unwrap();
+        assert_eq!(Seal::read(&file).unwrap(), Some(seal));
+    }
+
+    #[test]
+    fn seal_that_begins_leaves_nothing_of_an_earlier_journal() {
+        let file = tempfile::tempfile().unwrap();
+        for writes in [8, 9] {
+            Seal::of(&state(writes), None, true).write(&file).unwrap();
+        }
+        let begun = Seal::of(&state(3), None, true);
+        for torn in [0, SLOT] {
+            begun.begin(&file).unwrap();
+            assert_eq!(Seal::read(&file).unwrap(), Some(begun));
+            write_at(&file, b"?", torn).unwrap();
+            assert_eq!(Seal::read(&file).unwrap(), Some(begun), "without the slot at {torn}");
+        }
+    }
+
+    #[test]
+    fn seal_that_cannot_be_read_is_not_a_missing_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create(folder.path().join("points.db-seal")).unwrap();
+        Seal::of(&state(3), None, true).begin(&file).unwrap();
+        // It is open for writing only.
+        assert!(Seal::read(&file).is_err() && Seal::is_foreign(&file).is_err());
+    }
+
+    #[test]
     fn torn_slot_leaves_the_one_before() {
         let file = tempfile::tempfile().unwrap();
         assert_eq!(Seal::read(&file).unwrap(), None);
@@ -296,6 +360,7 @@ mod tests {
         let torn = [&[0; 4_096][..], &seal].concat();
         assert!(!is_foreign(b"") && !is_foreign(&seal) && !is_foreign(&torn) && !is_foreign(&seal[..50]));
         assert!(!is_foreign(&[&b"x"[..], &torn[1..]].concat()), "one whole slot is enough");
-        assert!(is_foreign(b"SQLite format 3") && is_foreign(&[b'x'; 9_000]) && is_foreign(b"{}"));
+        assert!(!is_foreign(&[0; 9_000]), "the power went before its first bytes were written");
+        assert!(is_foreign(b"x") && is_foreign(b"SQLite format 3") && is_foreign(&[b'x'; 9_000]) && is_foreign(b"{}"));
     }
 }

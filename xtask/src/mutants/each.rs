@@ -88,10 +88,11 @@ impl Build {
     fn mutate(&mut self, filter: Option<&str>) -> Result {
         let files = output(Command::new("git").arg("ls-files").args(FOLDERS).current_dir(root()))?;
         let mut next = 0;
-        for path in files
-            .lines()
-            .filter(|path| !path.ends_with("/tests.rs") && filter.is_none_or(|filter| path.contains(filter)))
-        {
+        for path in files.lines().filter(|path| {
+            !path.ends_with("/tests.rs")
+                && !path.contains("/tests/")
+                && filter.is_none_or(|filter| path.contains(filter))
+        }) {
             let text = read(&root().join(path))?;
             let mutated =
                 source::mutate(path, &text, next, &self.left_out).map_err(|error| format!("{path}: {error}"))?;
