@@ -354,7 +354,12 @@ mod tests {
         with(&format!(r#","journalPath":"/d/j"{extra}"#))
     }
 
+    /// Adds members to a configuration. On Windows an absolute path names its drive.
     fn with(extra: &str) -> String {
+        let drive = if cfg!(windows) { "C:" } else { "" };
+        let extra = ["journalPath", "sealPath", "logFile"].iter().fold(extra.to_owned(), |extra, key| {
+            extra.replace(&format!("\"{key}\":\"/"), &format!("\"{key}\":\"{drive}/"))
+        });
         format!(r#"{{"baseUrl":"https://acme.voyado.com","apiKey":"hush-hush","userAgent":"AcmePOS/1.5"{extra}}}"#)
     }
 
@@ -415,9 +420,10 @@ mod tests {
         assert_eq!(config(r#","journalRecovery":"accept""#).journal_recovery, JournalRecovery::Accept);
         assert!(config(r#","idScope":"tenant""#).tenant_ids);
         assert_eq!(config(r#","journal":"memory""#).journal, JournalPlace::Memory);
-        assert_eq!(config(r#","journalPath":"/x/y""#).journal, JournalPlace::File("/x/y".into()));
+        let on_drive = |path: &str| PathBuf::from(if cfg!(windows) { format!("C:{path}") } else { path.to_owned() });
+        assert_eq!(config(r#","journalPath":"/x/y""#).journal, JournalPlace::File(on_drive("/x/y")));
         assert_eq!(config(r#","tenant":"acme""#).tenant, "acme");
-        assert_eq!(config(r#","sealPath":"/x/s","caFile":"/ca""#).seal_path, Some("/x/s".into()));
+        assert_eq!(config(r#","sealPath":"/x/s","caFile":"/ca""#).seal_path, Some(on_drive("/x/s")));
         assert!(matches!(config(r#","proxy":"none""#).proxy, ProxySetting::None));
         assert!(matches!(config(r#","proxy":"http://p:1""#).proxy, ProxySetting::Named(_)));
         assert!(matches!(config("").proxy, ProxySetting::Environment));
@@ -477,7 +483,7 @@ mod tests {
             (with(r#","clientCertFile":"x""#), &["clientKeyFile", "missing", "clientCertFile"]),
             (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
             (with(r#","preconnect":"yes""#), &["preconnect", "true or false"]),
-            (with(r#","journalPath":"points.db""#), &["journalPath", "working directory", "/points.db\""]),
+            (with(r#","journalPath":"points.db""#), &["journalPath", "working directory", "points.db\""]),
             (with(r#","logFile":"till.log""#), &["logFile", "working directory"]),
             (with(r#","logLevel":"all""#), &["logLevel", "debug"]),
             (with(r#","logFiles":0"#), &["logFiles", "from 1"]),

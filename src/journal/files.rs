@@ -672,8 +672,37 @@ mod tests {
             unlock(&holder, WRITER.0, WRITER.1);
             waits.join().unwrap().unwrap();
         });
-        assert!(try_lock(&holder, LockKind::Exclusive, WRITER.0, WRITER.1).unwrap());
-        assert_eq!(code(shared.writing()), Some(Code::JournalLocked));
+        for range in [WRITER, OPENER] {
+            assert!(try_lock(&holder, LockKind::Exclusive, range.0, range.1).unwrap());
+        }
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            let writes = scope.spawn(|| (code(shared.writing()), began.elapsed()));
+            let opens = scope.spawn(|| (code(shared.opening()), began.elapsed()));
+            for (code, time) in [writes.join().unwrap(), opens.join().unwrap()] {
+                assert!(code == Some(Code::JournalLocked) && time >= LOCK_WAIT, "{code:?} after {time:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn journal_is_unused_when_no_sqlite_has_it_open() {
+        let (_folder, path, seal) = place();
+        let shared = Shared::open(&path, &seal).unwrap();
+        assert!(shared.is_unused().unwrap());
+        let sqlite = other(&path);
+        assert!(try_lock(&sqlite, LockKind::Shared, SQLITE_SHARED.0, 1).unwrap(), "the question holds nobody up");
+        assert!(!shared.is_unused().unwrap());
+        unlock(&sqlite, SQLITE_SHARED.0, 1);
+        assert!(shared.is_unused().unwrap());
+    }
+
+    #[test]
+    fn link_is_rejected_and_nothing_is_made() {
+        let (folder, path, seal) = place();
+        std::os::unix::fs::symlink(folder.path().join("target.db"), &seal).unwrap();
+        assert_eq!(code(Shared::open(&path, &seal)), Some(Code::JournalUnsafe));
+        assert!(!path.exists() && !folder.path().join("target.db").exists());
     }
 
     #[test]
@@ -697,11 +726,19 @@ mod tests {
         drop(shared);
         assert!(is_free(&path, SQLITE_SHARED) && is_free(&index, SQLITE_INDEX_IN_USE) && is_free(&path, own));
         drop(child);
+        // From when the registry has forgotten them another client may open them anew, although
+        // they are not closed yet.
+        let shared = Shared::open(&path, &seal).unwrap();
+        shared.hold().unwrap();
+        let not_closed_yet = shared.files.clone();
+        rt::lock(&REGISTRY).open.retain(|(_, files)| !Arc::ptr_eq(files, &not_closed_yet));
+        drop(shared);
+        assert!(is_free(&path, SQLITE_SHARED) && is_free(&index, SQLITE_INDEX_IN_USE) && is_free(&path, own));
     }
 
     #[test]
     fn changed_cut_and_replaced_files_are_noticed() {
-        let (_folder, path, seal) = place();
+        let (folder, path, seal) = place();
         let shared = Shared::open(&path, &seal).unwrap();
         shared.seal().unwrap();
         shared.content_is_known().unwrap();
@@ -724,6 +761,18 @@ mod tests {
             std::fs::rename(&aside, &file).unwrap();
             shared.check_paths().unwrap();
         }
+        let aside = beside(&path, "-aside");
+        std::fs::rename(&path, &aside).unwrap();
+        assert!(code(shared.check_in_use()) == Some(Code::JournalReplaced) && !shared.is_in_place());
+        std::fs::rename(&aside, &path).unwrap();
+        assert!(shared.is_in_place());
+        // A path that cannot be read says nothing of its file.
+        let hidden = folder.path().with_extension("hidden");
+        std::fs::rename(folder.path(), &hidden).unwrap();
+        std::fs::write(folder.path(), "").unwrap();
+        assert_eq!(code(shared.check_paths()), Some(Code::Journal));
+        std::fs::remove_file(folder.path()).unwrap();
+        std::fs::rename(&hidden, folder.path()).unwrap();
         other(&beside(&path, "-shm")).set_len(64 << 10).unwrap();
         shared.check_in_use().unwrap();
         other(&beside(&path, "-shm")).set_len(32 << 10).unwrap();
@@ -732,6 +781,54 @@ mod tests {
         other(&beside(&path, "-shm")).set_len(128 << 10).unwrap();
         assert!(shared.is_index_cut());
         assert_eq!(code(shared.check_in_use()), Some(Code::JournalReplaced));
+    }
+
+    /// Returns a journal whose log has a number of frames, and its files beside it.
+    fn with_frames(frames: u32) -> (tempfile::TempDir, PathBuf, Shared) {
+        let (folder, path, seal) = place();
+        let shared = Shared::open(&path, &seal).unwrap();
+        let mut header = [0; 48];
+        header[12] = 1;
+        header[14..16].copy_from_slice(&4096_u16.to_ne_bytes());
+        header[16..20].copy_from_slice(&frames.to_ne_bytes());
+        header[32..40].copy_from_slice(b"saltsalt");
+        let mut index = [header, header].concat();
+        index.resize(32 << 10, 0);
+        std::fs::write(beside(&path, "-shm"), index).unwrap();
+        std::fs::write(beside(&path, "-wal"), [&[0; 16], &b"saltsalt"[..], &[0; 5_000]].concat()).unwrap();
+        shared.hold().unwrap();
+        (folder, path, shared)
+    }
+
+    #[test]
+    fn index_that_was_cut_stays_so_when_it_grows_again() {
+        for by_write in [true, false] {
+            let (_folder, path, shared) = with_frames(0);
+            let index = other(&beside(&path, "-shm"));
+            let check = || if by_write { shared.check_in_use() } else { shared.check_index() };
+            check().unwrap();
+            index.set_len((32 << 10) - 1).unwrap();
+            assert_eq!(code(check()), Some(Code::JournalReplaced));
+            index.set_len(64 << 10).unwrap();
+            assert_eq!(code(check()), Some(Code::JournalReplaced));
+        }
+    }
+
+    #[test]
+    fn log_that_was_cut_or_overwritten_is_noticed_at_one_frame() {
+        let (_folder, path, shared) = with_frames(1);
+        let log = other(&beside(&path, "-wal"));
+        shared.check_in_use().unwrap();
+        log.set_len(32 + 24 + 4_096 - 1).unwrap();
+        assert_eq!(code(shared.check_in_use()), Some(Code::JournalReplaced));
+        log.set_len(5_000).unwrap();
+        shared.check_in_use().unwrap();
+        crate::os::write_at(&log, b"other", 16).unwrap();
+        assert_eq!(code(shared.check_in_use()), Some(Code::JournalReplaced));
+        // What is not in use may begin anew.
+        let (_folder, path, shared) = with_frames(0);
+        other(&beside(&path, "-wal")).set_len(0).unwrap();
+        shared.check_in_use().unwrap();
     }
 
     #[test]
@@ -751,6 +848,9 @@ mod tests {
         let in_use = read(&header, &header).unwrap();
         assert_eq!((in_use.frames, in_use.page_bytes, &in_use.salts), (3, 4096, b"saltsalt"));
         assert_eq!(in_use.bytes(), 32 + 3 * (24 + 4096));
+        let mut long = header;
+        long[16..20].copy_from_slice(&0x0403_0201_u32.to_ne_bytes());
+        assert_eq!(read(&long, &long).unwrap().frames, 0x0403_0201);
         assert!(read(&header, &[0; 48]).is_none(), "a connection changes it");
         header[14..16].copy_from_slice(&1_u16.to_ne_bytes());
         assert_eq!(read(&header, &header).unwrap().bytes(), 32 + 3 * (24 + 65_536));
@@ -784,7 +884,9 @@ mod tests {
         drop(sqlite);
         let opener = other(&fresh);
         assert!(try_lock(&opener, LockKind::Exclusive, OPENER.0, OPENER.1).unwrap());
+        let began = Instant::now();
         assert_eq!(code(put_in_place(&path, &fresh)), Some(Code::JournalLocked), "another process opens it");
+        assert!(began.elapsed() >= LOCK_WAIT);
         drop(opener);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         std::fs::write(beside(&path, "-wal"), "log").unwrap();

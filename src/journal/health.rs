@@ -1,6 +1,7 @@
 //! What a check and the metrics ask of the journal: its disk, its files and its records.
 
 use super::failure::failed;
+use super::rows::unsigned;
 use super::{Content, Journal, open};
 use crate::core::check::{JournalFacts, Place};
 use crate::core::code::Code;
@@ -39,10 +40,7 @@ impl Journal {
     pub fn counts(&self) -> Result<Vec<(String, i32, u64)>> {
         let sql = "SELECT state, code, count(*) FROM operation GROUP BY state, code ORDER BY state, code";
         self.read(move |connection| {
-            let count = |row: &rusqlite::Row<'_>| {
-                let count = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
-                Ok((row.get(0)?, row.get(1)?, count))
-            };
+            let count = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, unsigned(row, 2)?));
             let read = || -> rusqlite::Result<_> { connection.prepare_cached(sql)?.query_map((), count)?.collect() };
             read().map_err(|error| failed(&error))
         })

@@ -2,7 +2,7 @@
 
 use super::Journal;
 use super::failure::failed;
-use super::rows::{ROWID, find, integer, millis, readable, record, select, write};
+use super::rows::{ROWID, find, integer, readable, record, select, unsigned, write};
 use crate::core::code::Outcome;
 use crate::core::domain::Millis;
 use crate::core::error::Result;
@@ -149,7 +149,7 @@ fn page(connection: &Connection, sql: &str, values: impl rusqlite::Params, limit
     let (mut intents, mut count, mut end) = (Vec::new(), 0, None);
     while let Some(row) = found.next()? {
         count += 1;
-        end = Some((millis(row, ROWID)?, OperationId::from_uuid(row.get(0).unwrap_or_default())));
+        end = Some((unsigned(row, ROWID)?, OperationId::from_uuid(row.get(0).unwrap_or_default())));
         intents.extend(record(row)?.ok());
     }
     Ok(Page { intents, next: end.filter(|_| count == limit) })
@@ -158,9 +158,13 @@ fn page(connection: &Connection, sql: &str, values: impl rusqlite::Params, limit
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::code::Code;
     use crate::core::domain::{Operation, Purchase};
+    use crate::core::error::Error;
     use crate::core::id::{ContactId, ItemId};
-    use crate::journal::tests::open_at;
+    use crate::core::intent::IntentState;
+    use crate::journal::tests::{open_at, purchase};
+    use std::cell::Cell;
 
     fn open(folder: &tempfile::TempDir) -> Journal {
         open_at(&folder.path().join("points.db"), "").unwrap()
@@ -226,5 +230,134 @@ mod tests {
         assert_eq!((first.len(), page_after(&journal, end).0), (0, vec!["2".to_owned(), "3".to_owned()]));
         // As the list that has no pages.
         assert_eq!(journal.unacknowledged().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn page_behind_a_deleted_record_repeats_none_of_the_page_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = open(&folder);
+        record(&journal, 1, None);
+        record(&journal, 2, Some(10));
+        let (first, end) = page_after(&journal, None);
+        assert_eq!((first, journal.prune(20, 0, 30).unwrap()), (vec!["1".to_owned(), "2".to_owned()], 1));
+        // It gets the row of the deleted one.
+        record(&journal, 3, None);
+        assert_eq!(page_after(&journal, end).0, ["3"]);
+    }
+
+    #[test]
+    fn filter_lets_through_what_it_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = open(&folder);
+        let states = [
+            IntentState::Recorded,
+            IntentState::InDoubt,
+            IntentState::Completed,
+            IntentState::Declined,
+            IntentState::NotSent,
+        ];
+        for (at, state) in (0_u64..).zip(states) {
+            let reference = Some(format!("R-{}", at / 2));
+            let acknowledged_at = (at >= 3).then_some(10);
+            let intent = Intent { state, reference, acknowledged_at, recorded_at: 100 * at, ..purchase() };
+            assert!(journal.save(&intent, Durability::Synced).unwrap());
+        }
+        let all = || Filter { limit: 9, ..Filter::default() };
+        for (filter, times) in [
+            (all(), vec![0, 100, 200, 300, 400]),
+            (Filter { outcome: Some(Outcome::Pending), ..all() }, vec![0, 100]),
+            (Filter { outcome: Some(Outcome::Completed), ..all() }, vec![200]),
+            (Filter { outcome: Some(Outcome::Declined), ..all() }, vec![300]),
+            (Filter { outcome: Some(Outcome::NotSent), ..all() }, vec![400]),
+            (Filter { acknowledged: Some(true), ..all() }, vec![300, 400]),
+            (Filter { acknowledged: Some(false), ..all() }, vec![0, 100, 200]),
+            (Filter { since: Some(100), until: Some(300), ..all() }, vec![100, 200]),
+            (Filter { reference: Some("R-1".to_owned()), ..all() }, vec![200, 300]),
+            (Filter { reference: Some("R-1".to_owned()), acknowledged: Some(true), ..all() }, vec![300]),
+            (Filter { reference: Some("R'1".to_owned()), ..all() }, vec![]),
+        ] {
+            let page = journal.list(&filter).unwrap();
+            let found: Vec<_> = page.intents.iter().map(|intent| intent.recorded_at).collect();
+            assert_eq!((found, page.next), (times, None), "{filter:?}");
+        }
+    }
+
+    fn acknowledged(intent: &Intent) -> Intent {
+        Intent { acknowledged_at: Some(77), revision: intent.revision + 1, ..intent.clone() }
+    }
+
+    #[test]
+    fn reference_is_changed_as_one_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = open(&folder);
+        for number in [1, 1, 2, 1] {
+            record(&journal, number, None);
+        }
+        let stamps = || {
+            let page = journal.list(&Filter { limit: 9, ..Filter::default() }).unwrap();
+            page.intents.iter().map(|intent| intent.acknowledged_at).collect::<Vec<_>>()
+        };
+        let calls = Cell::new(0);
+        let fails_at_the_third = |intent: &Intent| {
+            calls.set(calls.get() + 1);
+            if calls.get() == 3 { Err(Error::of(Code::Offline)) } else { Ok(Some(acknowledged(intent))) }
+        };
+        assert_eq!(journal.change_reference("1", fails_at_the_third).unwrap_err().code(), Code::Offline);
+        assert_eq!(stamps(), [None; 4]);
+        let calls = Cell::new(0);
+        let all_but_the_second = |intent: &Intent| {
+            calls.set(calls.get() + 1);
+            Ok((calls.get() != 2).then(|| acknowledged(intent)))
+        };
+        let changed = journal.change_reference("1", all_but_the_second).unwrap();
+        let returned: Vec<_> = changed.iter().map(|intent| (intent.acknowledged_at, intent.revision)).collect();
+        assert_eq!(returned, [(Some(77), 2), (None, 1), (Some(77), 2)]);
+        assert_eq!(stamps(), [Some(77), None, None, Some(77)]);
+        assert_eq!(journal.change_reference("3", |_| unreachable!()).unwrap(), []);
+    }
+
+    #[test]
+    fn change_is_made_again_where_another_writer_was_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = open(&folder);
+        let (changed, kept) = (record(&journal, 1, None), record(&journal, 1, Some(5)));
+        let is_first = Cell::new(true);
+        let change = |intent: &Intent| {
+            if is_first.replace(false) {
+                let other = Intent { query_count: 4, revision: intent.revision + 1, ..intent.clone() };
+                assert!(journal.save(&other, Durability::Synced).unwrap());
+            }
+            Ok(Some(acknowledged(intent)))
+        };
+        let both = journal.change_reference("1", change).unwrap();
+        assert_eq!((both[0].query_count, both[0].revision, both[1].revision), (4, 3, 2));
+        assert_eq!(journal.get(changed).unwrap().as_ref(), Some(&both[0]));
+        // The other writer has deleted one of them.
+        let before_deletion = Cell::new(true);
+        let change = |intent: &Intent| {
+            if before_deletion.replace(false) {
+                let other = Intent { acknowledged_at: Some(6), revision: intent.revision + 1, ..intent.clone() };
+                assert!(journal.save(&other, Durability::Synced).unwrap());
+                assert_eq!(journal.prune(7, 0, 8).unwrap(), 1);
+            }
+            Ok(Some(acknowledged(intent)))
+        };
+        let left = journal.change_reference("1", change).unwrap();
+        assert_eq!(left.iter().map(Intent::id).collect::<Vec<_>>(), [kept]);
+        assert_eq!(journal.get(changed).unwrap(), None);
+    }
+
+    #[test]
+    fn fact_is_kept_until_it_is_set_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = open(&folder);
+        assert_eq!(journal.fact("origin").unwrap(), None);
+        for value in ["https://a.voyado.com", "https://b.voyado.com"] {
+            journal.set_fact("origin", value).unwrap();
+            journal.set_fact("other", "1").unwrap();
+            assert_eq!(journal.fact("origin").unwrap().as_deref(), Some(value));
+        }
+        journal.close();
+        assert_eq!(open(&folder).fact("origin").unwrap().as_deref(), Some("https://b.voyado.com"));
     }
 }

@@ -10,6 +10,7 @@ use super::state::State;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
 use rusqlite::Connection;
+use std::cmp::Ordering;
 use std::fs;
 use std::path::Path;
 
@@ -40,10 +41,11 @@ pub(super) fn connect(path: &Path, seal_path: &Path) -> Result<(Connection, Opti
             format!("{} is not a journal of this library and was left untouched", path.display()),
         ));
     }
-    match number("user_version").map_err(|error| failed(&error))? {
-        schema::VERSION => {}
-        version if version > schema::VERSION => return Err(newer(version)),
-        _ => {
+    let version = number("user_version").map_err(|error| failed(&error))?;
+    match version.cmp(&schema::VERSION) {
+        Ordering::Equal => {}
+        Ordering::Greater => return Err(newer(version)),
+        Ordering::Less => {
             return Err(Error::new(
                 Code::JournalCannotOpen,
                 format!(

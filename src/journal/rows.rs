@@ -300,9 +300,9 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
             attempts: row.get("attempts")?,
             retry_after_ms: None,
         },
-        recorded_at: millis(row, "recorded_at")?,
-        in_flight_until: millis(row, "in_flight_until")?,
-        next_query_at: millis(row, "next_query_at")?,
+        recorded_at: unsigned(row, "recorded_at")?,
+        in_flight_until: unsigned(row, "in_flight_until")?,
+        next_query_at: unsigned(row, "next_query_at")?,
         query_count: row.get("query_count")?,
         processing_window: optional("processing_from")?.zip(optional("processing_until")?),
         earlier_in_doubt: row.get("earlier_in_doubt")?,
@@ -315,11 +315,11 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         // pending.
         progress: serde_json::from_str(&row.get::<_, String>("progress")?).unwrap_or_default(),
         tenant: row.get("tenant")?,
-        revision: millis(row, "revision")?,
+        revision: unsigned(row, "revision")?,
     })
 }
 
-pub(super) fn millis(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(natural)
 }
 
@@ -330,4 +330,212 @@ pub(super) fn integer(value: u64) -> i64 {
 
 fn natural(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::intent::Rejection;
+    use crate::journal::checksums::verify;
+    use crate::journal::migrate::migrate;
+    use crate::journal::tests::purchase;
+
+    fn journal() -> (Connection, State) {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, "https://a.voyado.com").unwrap();
+        let state = State::read(&connection).unwrap().unwrap();
+        (connection, state)
+    }
+
+    fn execute(connection: &Connection, sql: &str) {
+        assert_ne!(connection.execute(sql, ()).unwrap(), 0, "{sql}");
+    }
+
+    fn assert_counted(connection: &Connection, state: &State) {
+        let records = verify(connection).unwrap();
+        assert_eq!((records.count, records.sum, records.damaged), (state.records, state.sum, vec![]));
+    }
+
+    fn reward(number: u128) -> AssignmentId {
+        AssignmentId::from_uuid(Uuid::from_u128(number))
+    }
+
+    /// Returns a purchase and a redeem of which everything is known.
+    fn full() -> [Intent; 2] {
+        let progress = Progress {
+            in_flight_window_ms: 33_000,
+            rejection: Some(Rejection { code: 7, http_status: Some(409), engage_code: Some("E".to_owned()) }),
+            processing_seen: true,
+            cause: vec!["a".to_owned(), "b".to_owned()],
+            writer_version: "an earlier one".to_owned(),
+            ..Progress::default()
+        };
+        let sale = Intent {
+            reference: Some("R-1".to_owned()),
+            state: IntentState::Completed,
+            code: Code::Ok,
+            detail: Detail {
+                http_status: Some(200),
+                engage_code: Some("Done".to_owned()),
+                attempts: 3,
+                retry_after_ms: None,
+            },
+            recorded_at: 10,
+            in_flight_until: 11,
+            next_query_at: 12,
+            query_count: 13,
+            resolved_at: Some(14),
+            acknowledged_at: Some(15),
+            processing_window: Some((16, 17)),
+            earlier_in_doubt: true,
+            response: Some("{\"a\":1}".to_owned()),
+            progress,
+            ..purchase()
+        };
+        let (id, contact) = (OperationId::fresh(), Some(ContactId::from_uuid(Uuid::from_u128(3))));
+        let redeem = Operation::Redeem(Redeem { id, contact, assignment: reward(4), channel: Channel::Ecom });
+        [
+            Intent { rewards_before: Some(vec![reward(8), reward(9)]), reward: Some(reward(7)), ..sale.clone() },
+            Intent { operation: redeem, ..sale },
+        ]
+    }
+
+    #[test]
+    fn record_is_read_as_written_and_names_the_writing_version() {
+        let (connection, mut state) = journal();
+        let [sale, redeem] = full();
+        let unknown = Operation::Redeem(Redeem {
+            id: OperationId::fresh(),
+            contact: None,
+            assignment: reward(4),
+            channel: Channel::Pos,
+        });
+        let listed_none = Intent { rewards_before: Some(vec![]), ..purchase() };
+        for intent in [sale, redeem, purchase(), listed_none, Intent::new(unknown, None, 1, 2)] {
+            assert!(write(&connection, &intent, &mut state).unwrap());
+            let progress = Progress { writer_version: crate::version::VERSION.to_owned(), ..intent.progress.clone() };
+            assert_eq!(find(&connection, intent.id()).unwrap(), Some(Intent { progress, ..intent }));
+        }
+    }
+
+    #[test]
+    fn state_counts_the_records_as_each_write_leaves_them() {
+        let (connection, mut state) = journal();
+        let others = [purchase(), purchase()];
+        let first = purchase();
+        for intent in others.iter().chain([&first]) {
+            assert!(write(&connection, intent, &mut state).unwrap());
+            assert_counted(&connection, &state);
+        }
+        let again = Intent { revision: 2, query_count: 1, ..first.clone() };
+        let acknowledged = Intent { revision: 3, acknowledged_at: Some(20), ..again.clone() };
+        for (writes, intent) in [(6, &again), (9, &acknowledged)] {
+            state.writes = writes;
+            assert!(write(&connection, intent, &mut state).unwrap());
+            assert_counted(&connection, &state);
+            let sql = "SELECT written_by FROM operation WHERE id = ?1";
+            let by = connection.query_row(sql, (first.id().uuid(),), |row| row.get::<_, u32>(0)).unwrap();
+            assert_eq!(u64::from(by), writes + 1, "the number of the write under way");
+        }
+        // A writer that has read an older revision, one of a record that is missing, and a second
+        // insert.
+        let before = state.clone();
+        let missing = Intent { revision: 2, ..purchase() };
+        for intent in [&again, &acknowledged, &missing] {
+            assert!(!write(&connection, intent, &mut state).unwrap());
+            assert_eq!(state, before);
+        }
+        assert!(write(&connection, &first, &mut state).is_err());
+        assert_eq!(
+            (delete(&connection, 20, &mut state).unwrap(), delete(&connection, 21, &mut state).unwrap()),
+            (0, 1)
+        );
+        assert_counted(&connection, &state);
+        assert_eq!(state.records, 2);
+    }
+
+    #[test]
+    fn damaged_record_is_left_out_of_a_list_or_stops_a_decision() {
+        let (connection, mut state) = journal();
+        let intents = [purchase(), purchase(), purchase()];
+        for intent in &intents {
+            write(&connection, intent, &mut state).unwrap();
+        }
+        let ids = |found: Vec<Intent>| found.iter().map(Intent::id).collect::<Vec<_>>();
+        let sql = select!("WHERE 1 ORDER BY rowid");
+        assert_eq!(ids(all(&connection, sql, ()).unwrap()), intents.each_ref().map(Intent::id));
+        execute(&connection, "UPDATE operation SET attempts = 9 WHERE rowid = 2");
+        assert_eq!(ids(readable(&connection, sql, ()).unwrap()), [intents[0].id(), intents[2].id()]);
+        assert_eq!(all(&connection, sql, ()).unwrap_err().code(), Code::JournalDamaged);
+        assert_eq!(find(&connection, intents[1].id()).unwrap_err().code(), Code::JournalDamaged);
+        assert!(find(&connection, intents[2].id()).unwrap().is_some());
+        assert_eq!(find(&connection, OperationId::fresh()).unwrap(), None);
+    }
+
+    #[test]
+    fn record_is_readable_by_its_form_and_not_by_its_checksum() {
+        let (connection, mut state) = journal();
+        write(&connection, &purchase(), &mut state).unwrap();
+        for (change, is_form) in [
+            ("attempts = 9", true),
+            ("checksum = 1", true),
+            ("contact = x'0102'", false),
+            ("contact = NULL", false),
+            ("attempts = -1", false),
+        ] {
+            execute(&connection, &format!("UPDATE operation SET {change}"));
+            assert_eq!(is_readable(&connection, 1).unwrap(), is_form, "{change}");
+        }
+        assert!(!is_readable(&connection, 2).unwrap(), "there is none");
+    }
+
+    #[test]
+    fn records_are_whole_once_they_are_counted_anew() {
+        let (connection, mut state) = journal();
+        for _ in 0..3 {
+            write(&connection, &purchase(), &mut state).unwrap();
+        }
+        execute(&connection, "UPDATE operation SET attempts = 9 WHERE rowid > 1");
+        execute(&connection, "DELETE FROM operation WHERE rowid = 3");
+        assert_eq!(verify(&connection).unwrap().damaged, [2]);
+        let anew = count_anew(&connection, state.clone()).unwrap();
+        assert_counted(&connection, &anew);
+        assert_eq!(anew.records, 2);
+        assert_eq!(State { records: state.records, sum: state.sum, ..anew }, state);
+    }
+
+    #[test]
+    fn words_and_numbers_of_a_newer_version_read_as_pending() {
+        let (connection, state) = journal();
+        let mut counted = state.clone();
+        let intent = Intent { code: Code::Ok, state: IntentState::Completed, ..purchase() };
+        write(&connection, &intent, &mut counted).unwrap();
+        execute(
+            &connection,
+            "UPDATE operation SET state = 'halfway', code = 99999, progress = '7', recorded_at = -1, resolved_at = -1",
+        );
+        count_anew(&connection, state).unwrap();
+        let found = find(&connection, intent.id()).unwrap().unwrap();
+        assert_eq!(
+            (found.state, found.code, found.progress),
+            (IntentState::InDoubt, Code::Pending, Progress::default())
+        );
+        assert_eq!((found.recorded_at, found.resolved_at), (0, Some(0)));
+    }
+
+    /// Another order or form of the columns would make every record that exists a damaged one.
+    #[test]
+    fn checksum_is_that_of_the_records_that_exist() {
+        let (connection, _) = journal();
+        let sql = "INSERT INTO operation (id, kind, contact, item, assignment, channel, reference, state, code,
+            http_status, engage_code, attempts, recorded_at, in_flight_until, next_query_at, query_count,
+            processing_from, processing_until, earlier_in_doubt, rewards_before, resolved_at, acknowledged_at,
+            response, revision, progress, tenant, written_by, checksum) VALUES (x'01', 'purchase', x'02', x'03',
+            x'04', 'POS', 'R-1', 'completed', 5, 200, 'E', 6, 7, 8, 9, 10, 11, 12, 1, x'0d', 14, NULL, '{}', 15,
+            '{\"ageMs\":16}', 'https://a.voyado.com', 17, 18)";
+        execute(&connection, sql);
+        let checksums = |row: &Row<'_>| Ok((checksum_of(row)?, stated_checksum(row)));
+        let found = connection.query_row(select!("WHERE 1"), (), checksums).unwrap();
+        assert_eq!(found, (0x92F9_228B_D925_7981, Some(18)));
+    }
 }

@@ -188,3 +188,120 @@ pub(super) fn hash_value(start: u64, value: ValueRef<'_>) -> u64 {
         ValueRef::Blob(blob) => hash(hash(start, b"b"), blob),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::schema::NEWEST;
+
+    fn known() -> State {
+        State {
+            journal: [7; 16],
+            is_copy: false,
+            writes: 3,
+            records: 2,
+            sum: u64::MAX - 1,
+            generations: vec![(5, 1), (9, 3)],
+            written_at: 1_700_000_000_000,
+            incomplete_before: Some(1_600_000_000_000),
+            closed: true,
+        }
+    }
+
+    /// Another value would make every journal that exists a damaged one.
+    #[test]
+    fn checksums_are_those_of_the_journals_that_exist() {
+        assert_eq!(hash(0, b""), 0xF52A_15E9_A9B5_E89B);
+        assert_eq!(hash(0, b"rest"), 0x53DD_EFDC_2604_1DE9);
+        assert_eq!(hash(5, b"one word, two words and a rest"), 0xC423_792B_1D43_D2CB);
+        for (value, checksum) in [
+            (ValueRef::Null, 0x096C_55E3_F38D_CB38),
+            (ValueRef::Integer(-2), 0x1C4F_B0FF_18FD_69A9),
+            (ValueRef::Real(0.5), 0x4F9B_2D04_047E_B8B8),
+            (ValueRef::Text(b"text"), 0xB3E4_F4C1_3C3B_0A76),
+            (ValueRef::Blob(b"text"), 0xA5D9_9490_08C2_AA91),
+        ] {
+            assert_eq!(hash_value(11, value), checksum, "{value:?}");
+        }
+        assert_eq!(known().checksum(), 0x98BE_D723_92C8_D696);
+        assert_eq!(State { incomplete_before: None, ..known() }.checksum(), 0x997D_FCA8_C733_6B0E);
+    }
+
+    #[test]
+    fn state_is_read_as_written_unless_a_value_was_changed() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(NEWEST).unwrap();
+        assert_eq!(State::read(&connection).unwrap(), None);
+        for state in [known(), State { is_copy: true, incomplete_before: None, closed: false, ..known() }] {
+            state.write(&connection).unwrap();
+            assert_eq!(State::read(&connection).unwrap(), Some(state));
+        }
+        for change in [
+            "journal = randomblob(16)",
+            "journal = x'00'",
+            "is_copy = 0",
+            "writes = writes + 1",
+            "records = records - 1",
+            "sum = sum + 1",
+            "generations = x''",
+            "written_at = written_at + 1",
+            "incomplete_before = 0",
+            "closed = 1",
+            "checksum = checksum + 1",
+        ] {
+            let state = State { is_copy: true, incomplete_before: None, closed: false, ..known() };
+            state.write(&connection).unwrap();
+            assert_eq!(connection.execute(&format!("UPDATE state SET {change}"), ()).unwrap(), 1);
+            assert_eq!(State::read(&connection).unwrap(), None, "{change}");
+        }
+    }
+
+    #[test]
+    fn write_belongs_to_the_generation_in_which_it_was_made() {
+        let mut state = State::fresh();
+        assert_eq!(state.generation(), 0);
+        for (number, writes) in [(7, 0), (8, 4), (9, 6)] {
+            state.writes = writes;
+            state.begin_generation(number);
+        }
+        assert_eq!((state.generation(), &*state.generations), (9, &[(7, 1), (8, 5), (9, 7)][..]));
+        for (generation, write, is_known) in [
+            (7, 1, true),
+            (7, 4, true),
+            (7, 5, false),
+            (8, 4, false),
+            (8, 5, true),
+            (8, 6, true),
+            (8, 7, false),
+            (9, 7, true),
+            (9, u64::MAX - 1, true),
+            (1, 5, false),
+            (1, 1, false),
+            // Before the first write all journals are alike.
+            (1, 0, true),
+        ] {
+            assert_eq!(state.knows(generation, write), is_known, "write {write} of {generation}");
+        }
+    }
+
+    #[test]
+    fn newest_64_generations_are_remembered() {
+        let mut state = State::fresh();
+        for write in 0..70 {
+            state.writes = write;
+            state.begin_generation(100 + write);
+        }
+        assert_eq!(state.generations.len(), 64);
+        assert_eq!((state.generations[0], state.generations[63]), ((106, 7), (169, 70)));
+    }
+
+    #[test]
+    fn count_and_sum_are_those_of_the_records_that_are_there() {
+        let mut state = State::fresh();
+        for checksum in [u64::MAX, 5, 6] {
+            state.add(checksum);
+        }
+        state.remove(5);
+        assert_eq!((state.records, state.sum), (2, 5));
+    }
+}

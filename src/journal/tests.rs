@@ -481,3 +481,5 @@ fn only_a_copy_opens_as_a_copy() {
         assert_eq!(code_of(moved.open_with(as_copy)), Some(Code::JournalUnsafe));
     }
 }
+
+mod records;
