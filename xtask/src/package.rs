@@ -14,7 +14,7 @@ pub mod nuget;
 mod page;
 pub mod target;
 
-pub use build::{Built, build, builds_the_same, from_debug, with_faults, with_symbols, zig};
+pub use build::{Built, build, builds_the_same, from_debug, unit_tests, with_faults, with_symbols, zig};
 
 use crate::run::{Result, output, root, run, target as target_folder};
 use crate::setup;

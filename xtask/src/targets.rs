@@ -90,6 +90,10 @@ fn test(target: &'static Target, nuget: &Path) -> Result {
     if target.is_windows() {
         windows::try_all(target, &installed, &work, &runner)?;
     }
+    // What the library does on Windows only is the same on each.
+    if target.name == "win-x64" {
+        unit_tests(target, &work, &runner)?;
+    }
     // On linux-x64 the tests of the ABI cover panics.
     if target.name != "linux-x64" {
         panics(target, &work, &runner)?;
@@ -134,6 +138,21 @@ fn harness(target: &Target, installed: &Path, work: &Path, runner: &Runner) -> R
     }
     let wrong: Vec<&str> = printed.lines().filter(|line| line.contains(": not so: ")).collect();
     Err(format!("the harness ended with {}\n{}", ended.status, wrong.join("\n")))
+}
+
+/// Runs the library's own unit tests on the target.
+fn unit_tests(target: &Target, work: &Path, runner: &Runner) -> Result {
+    let folder = work.join("unit-tests");
+    make(&folder)?;
+    let program = folder.join(target.program("unit-tests"));
+    copy(&package::unit_tests(target)?, &program)?;
+    shim(target, &folder)?;
+    let mut command = run_by(runner, &program);
+    let ended = command.current_dir(&folder).output().map_err(|error| format!("the unit tests: {error}"))?;
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    let result = printed.lines().find_map(|line| line.strip_prefix("test result: ")).unwrap_or_default();
+    println!("{}: unit tests: {result}", target.name);
+    if ended.status.success() && result.starts_with("ok. ") { Ok(()) } else { Err(printed.into_owned()) }
 }
 
 /// Checks that a panic in a function is an error of that call only. Unwinding differs between

@@ -62,10 +62,10 @@ const STD: &str = "-Zbuild-std=std,panic_unwind";
 
 /// Returns the cargo command that compiles the library, without the crate type and the target.
 fn compiler(target: &Target, into: &Path) -> Result<Command> {
-    compiler_of(target, into, &["--package", NAME, "--lib"])
+    compiler_of(target, into, &["rustc", "--package", NAME, "--lib", "--release"])
 }
 
-/// Returns the cargo command that compiles a part of the workspace, without the target.
+/// Returns a cargo command that compiles a part of the workspace, without the target.
 fn compiler_of(target: &Target, into: &Path, part: &[&str]) -> Result<Command> {
     let mut command = match target.toolchain {
         Toolchain::Pinned => {
@@ -98,7 +98,7 @@ fn compiler_of(target: &Target, into: &Path, part: &[&str]) -> Result<Command> {
     }
     // The symbols are kept beside the package, and stripped below.
     command.env("CARGO_PROFILE_RELEASE_STRIP", "none").env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only");
-    command.arg("rustc").args(part).args(["--release", "--locked"]);
+    command.args(part).arg("--locked");
     if target.toolchain != Toolchain::Pinned {
         command.arg(STD);
     }
@@ -119,6 +119,18 @@ pub fn with_faults(target: &Target) -> Result<PathBuf> {
     run(&mut command)?;
     let name = if target.is_windows() { "engage_point_shop.dll" } else { "libengage_point_shop.so" };
     Ok(folder.join(target.triple).join("release").join(name))
+}
+
+/// Builds the program of the library's own unit tests.
+pub fn unit_tests(target: &Target) -> Result<PathBuf> {
+    let folder = target_folder().join("package-tests");
+    let mut command = compiler_of(target, &folder, &["test", "--package", NAME, "--lib", "--no-run"])?;
+    let printed = output(command.args(["--message-format", "json", "--target", &triple(target)]))?;
+    let program = printed.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    program.ok_or_else(|| "cargo names no program of the unit tests".to_owned())
 }
 
 /// Builds the shared library of a Linux package with its symbols, in another folder.
@@ -201,7 +213,7 @@ fn build_into(target: &'static Target, into: &Path) -> Result<Built> {
 /// Builds the programs.
 fn tools(target: &Target, into: &Path, made: &Path) -> Result<Vec<PathBuf>> {
     let build = |(name, _): &(&str, u64)| {
-        let mut cargo = compiler_of(target, into, &["--package", name, "--bin", name])?;
+        let mut cargo = compiler_of(target, into, &["rustc", "--package", name, "--bin", name, "--release"])?;
         run(cargo.args(["--target", &triple(target)]))?;
         let (tool, _) = stripped(target, &made.join(target.program(name)))?;
         Ok(tool)

@@ -5,7 +5,7 @@ use super::{Built, VERSION, copy, make, page, write};
 use crate::run::{Result, root, run};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const CMAKE: &str = include_str!("../../../packaging/cmake/EngagePointShopConfig.cmake");
@@ -79,8 +79,7 @@ pub fn tree(built: &Built, into: &Path) -> Result {
     }
     let examples = into.join("share/examples");
     make(&examples)?;
-    for example in ["c/till.c", "cpp/till.cpp", "csharp/naive.cs", "csharp/till.cs", "python/till.py"] {
-        let from = root().join("examples").join(example);
+    for from in files_below(&root().join("examples"))? {
         copy(&from, &examples.join(from.file_name().unwrap_or_default()))?;
     }
     for (name, text) in page::files()? {
@@ -107,6 +106,17 @@ pub fn tree(built: &Built, into: &Path) -> Result {
     make(&lib.join("pkgconfig"))?;
     write(&lib.join("pkgconfig/engage_point_shop.pc"), fill(SHARED_PC))?;
     write(&lib.join("pkgconfig/engage_point_shop-static.pc"), fill(STATIC_PC))
+}
+
+/// Returns the files in the folders of a folder.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = |folder: &Path| -> Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(folder).and_then(|all| all.map(|entry| Ok(entry?.path())).collect());
+        entries.map_err(|error: std::io::Error| format!("{}: {error}", folder.display()))
+    };
+    let folders = entries(folder)?;
+    let files: Vec<_> = folders.iter().map(|folder| entries(folder)).collect::<Result<_>>()?;
+    Ok(files.concat().into_iter().filter(|path| path.is_file()).collect())
 }
 
 #[cfg(test)]
