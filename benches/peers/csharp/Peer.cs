@@ -6,15 +6,18 @@ using System.Linq;
 using System.Net.Http;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Threading;
 using Newtonsoft.Json;
 
 class Item { public string id; public long cost; }
 class Purchase { public string status; }
+class Reward { public string id; public bool redeemed; }
 
 static class Peer
 {
     const string ItemId = "b0000000-0000-4000-8000-000000000001";
     const int WarmUp = 20;
+    const int ItemsOfASale = 10;
 
     static void Main(string[] words)
     {
@@ -30,26 +33,41 @@ static class Peer
         client.DefaultRequestHeaders.Add("User-Agent", "Fixture/1.0");
         client.DefaultRequestHeaders.Add("apikey", "key");
         int pid = Process.GetCurrentProcess().Id;
+        int pause = int.Parse(Environment.GetEnvironmentVariable("EPS_BENCH_PAUSE_US") ?? "0") / 1000;
 
+        Func<int, string> member = number => "a0000000-0000-4000-8000-" + number.ToString("d12");
+        Action<int> list = number =>
+        {
+            string url = root + "/api/v3/point-shop-items?contactId=" + member(number);
+            var found = JsonConvert.DeserializeObject<List<Item>>(client.GetStringAsync(url).Result);
+            if (found.Count(item => item.id != null && item.cost > 0) != number) throw new Exception("not the items that were due");
+        };
+        Func<string, object, string> post = (path, body) =>
+        {
+            var content = new StringContent(JsonConvert.SerializeObject(body), Encoding.UTF8, "application/json");
+            return client.PostAsync(root + path, content).Result.Content.ReadAsStringAsync().Result;
+        };
+        Action<int> buy = number =>
+        {
+            string response = post("/api/v3/point-shop-items/purchase", new {
+                contactId = string.Format("{0:x8}-0000-4000-8000-{1:x12}", pid, number),
+                pointShopItemPurchaseId = string.Format("{0:x8}-0001-4000-8000-{1:x12}", pid, number),
+                pointShopItemId = ItemId });
+            if (JsonConvert.DeserializeObject<Purchase>(response).status != "Completed") throw new Exception("not completed");
+        };
+        Action redeem = () =>
+        {
+            string url = root + "/api/v3/promotion-assignments?redemptionChannelType=POS&contactId=" + member(ItemsOfASale);
+            string id = JsonConvert.DeserializeObject<List<Reward>>(client.GetStringAsync(url).Result)[0].id;
+            string response = post("/api/v3/promotion-assignments/" + id + "/redeem", new { redemptionChannelType = "POS" });
+            if (!JsonConvert.DeserializeObject<Reward>(response).redeemed) throw new Exception("not redeemed");
+        };
         Action<int> one = number =>
         {
-            if (items >= 0)
-            {
-                string url = root + "/api/v3/point-shop-items?contactId=a0000000-0000-4000-8000-" + items.ToString("d12");
-                var list = JsonConvert.DeserializeObject<List<Item>>(client.GetStringAsync(url).Result);
-                if (list.Count(item => item.id != null && item.cost > 0) != items) throw new Exception("not the items that were due");
-            }
-            else
-            {
-                string body = JsonConvert.SerializeObject(new {
-                    contactId = string.Format("{0:x8}-0000-4000-8000-{1:x12}", pid, number),
-                    pointShopItemPurchaseId = string.Format("{0:x8}-0001-4000-8000-{1:x12}", pid, number),
-                    pointShopItemId = ItemId });
-                var content = new StringContent(body, Encoding.UTF8, "application/json");
-                var response = client.PostAsync(root + "/api/v3/point-shop-items/purchase", content).Result;
-                var purchase = JsonConvert.DeserializeObject<Purchase>(response.Content.ReadAsStringAsync().Result);
-                if (purchase.status != "Completed") throw new Exception("not completed");
-            }
+            if (items >= 0) { list(items); return; }
+            if (words[2] == "sale") list(ItemsOfASale);
+            buy(number);
+            if (words[2] == "sale") redeem();
         };
 
         var watch = Stopwatch.StartNew();
@@ -61,12 +79,14 @@ static class Peer
         var cpu = Process.GetCurrentProcess().TotalProcessorTime;
         for (int number = 0; number < count; number++)
         {
+            if (pause > 0) Thread.Sleep(pause);
             watch.Restart();
             one(WarmUp + 1 + number);
             took[number] = watch.Elapsed.TotalMilliseconds * 1e3;
         }
         cpu = Process.GetCurrentProcess().TotalProcessorTime - cpu;
         Array.Sort(took);
-        Console.WriteLine("p50 {0:f1} cpu {1:f1}", took[count / 2], cpu.TotalMilliseconds * 1e3 / count);
+        Console.WriteLine("p50 {0:f1} cpu {1:f1} p99 {2:f1} p999 {3:f1}", took[count / 2], cpu.TotalMilliseconds * 1e3 / count,
+            took[count * 99 / 100], took[count * 999 / 1000]);
     }
 }

@@ -89,6 +89,48 @@ fn draw_panel(panel: &Panel) -> String {
     svg
 }
 
+/// A bar: its name, and its values from the shortest part to the whole.
+pub type Bar = (String, [f64; 2]);
+
+/// Draws bars below each other. Each has a dark part up to its first value, and a light one up to
+/// its second; `parts` names the two.
+pub fn draw_bars(title: &str, parts: [&str; 2], bars: &[Bar], unit: &str) -> String {
+    const LEFT: f64 = 240.0;
+    const ROW: f64 = 34.0;
+    const TOP: f64 = 74.0;
+    let width = 2.0 * WIDTH;
+    let height = TOP + ROW * bars.len() as f64 + 10.0;
+    let most = bars.iter().map(|(_, values)| values[1]).fold(f64::MIN_POSITIVE, f64::max);
+    let long = |value: f64| value / most * (width - LEFT - 90.0);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"14\" fill=\"#222\">\n\
+         <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n\
+         <text x=\"16\" y=\"26\" font-weight=\"bold\" font-size=\"16\">{title}</text>\n"
+    );
+    let shades = [(COLOURS[0], parts[0], 16.0), ("#a6cee3", parts[1], 16.0 + width / 3.0)];
+    for (colour, part, x) in shades {
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{x}\" y=\"42\" width=\"14\" height=\"14\" fill=\"{colour}\"/><text x=\"{}\" y=\"54\">{part}</text>",
+            x + 20.0
+        );
+    }
+    for (at, (name, [first, whole])) in bars.iter().enumerate() {
+        let y = TOP + ROW * at as f64;
+        let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{name}</text>", LEFT - 10.0, y + 17.0);
+        for (value, (colour, ..)) in [(whole, shades[1]), (first, shades[0])] {
+            let _ = writeln!(
+                svg,
+                "<rect x=\"{LEFT}\" y=\"{y}\" width=\"{:.1}\" height=\"24\" fill=\"{colour}\"/>",
+                long(*value)
+            );
+        }
+        let end = LEFT + long(*whole) + 8.0;
+        let _ = writeln!(svg, "<text x=\"{end:.1}\" y=\"{}\">{first:.2} / {whole:.2} {unit}</text>", y + 17.0);
+    }
+    svg + "</svg>\n"
+}
+
 /// A logarithmic axis. It shows 0 at a tenth of the smallest other value.
 struct Axis {
     low: f64,

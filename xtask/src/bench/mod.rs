@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: measures the library and other HTTP clients in turn, in one run, with one
-//! server. It prints the results and writes `docs/performance.md` and `docs/growth.svg`. Only the
+//! server. It prints the results and writes `docs/performance.md` and its charts. Only the
 //! ratios hold on another machine.
 
 // A float holds the counts of requests, bytes and panels exactly.
@@ -13,6 +13,7 @@ mod gate;
 mod goals;
 mod journals;
 mod lab;
+mod large;
 mod prepare;
 mod report;
 mod sale;
@@ -44,17 +45,21 @@ pub enum Part {
     Fleet,
     Breaks,
     Day,
+    Sale,
+    Large,
 }
 
 /// Measures and shows one part of the page.
 pub fn run_part(part: Part, quick: bool) -> Result {
     setup::install(&[setup::DEMO, setup::BENCH])?;
-    let shipped = prepare::shipped()?;
-    let lab = Lab::open(&shipped)?;
+    let built = prepare::build()?;
+    let lab = Lab::open(&built.shipped)?;
     let rows = match part {
         Part::Fleet => report::fleet_table(&fleet::measure(&lab)?.0),
-        Part::Breaks => report::breaks_table(&breaks::measure(&lab, &shipped, quick)?),
-        Part::Day => report::day_table(&day::measure(&lab, &shipped, quick)?),
+        Part::Breaks => report::breaks_table(&breaks::measure(&lab, &built.shipped, quick)?),
+        Part::Day => report::day_table(&day::measure(&lab, &built.shipped, quick)?),
+        Part::Sale => report::sale_table(&sale::measure(&lab, &built, quick)?),
+        Part::Large => report::large_table(&large::measure(&lab, &built)?),
     };
     println!("{}", rows.join("\n"));
     Ok(())

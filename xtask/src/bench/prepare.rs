@@ -52,12 +52,17 @@ impl Built {
         Peer::new("floor: socket + rustls", [self.shipped.peer("floor")])
     }
 
+    fn python(&self, library: &'static str, name: &'static str) -> Peer {
+        let script = root().join("benches/peers/python/peer.py");
+        Peer::new(name, [self.shipped.folder.join("venv/bin/python"), script, library.into()])
+    }
+
+    fn csharp(&self) -> Peer {
+        Peer::new("HttpClient + Json.NET (C#, Mono)", ["mono".into(), self.shipped.folder.join("Peer.exe")])
+    }
+
     /// Returns all peers, the floor first.
     pub fn peers(&self) -> Vec<Peer> {
-        let python = |library: &'static str, name| {
-            let script = root().join("benches/peers/python/peer.py");
-            Peer::new(name, [self.shipped.folder.join("venv/bin/python"), script, library.into()])
-        };
         vec![
             self.floor(),
             self.shipped.shop(),
@@ -65,10 +70,16 @@ impl Built {
             self.curl(),
             Peer::new("ureq + serde_json (Rust)", [self.shipped.peer("ureq")]),
             Peer::new("reqwest + serde_json (Rust)", [self.shipped.peer("reqwest")]),
-            python("requests", "requests (Python)"),
-            python("httpx", "httpx (Python)"),
-            Peer::new("HttpClient + Json.NET (C#, Mono)", ["mono".into(), self.shipped.folder.join("Peer.exe")]),
+            self.python("requests", "requests (Python)"),
+            self.python("httpx", "httpx (Python)"),
+            self.csharp(),
         ]
+    }
+
+    /// Returns the peers that make a whole sale. The first two have a journal.
+    pub fn sellers(&self) -> [Peer; 5] {
+        let python = self.python("requests", "requests (Python)");
+        [self.floor(), self.shipped.shop(), self.curl(), self.csharp(), python]
     }
 }
 

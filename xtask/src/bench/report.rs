@@ -1,12 +1,13 @@
-//! Runs all measurements, and writes `docs/performance.md` and `docs/growth.svg`.
+//! Runs all measurements, and writes `docs/performance.md` and its charts.
 
 use super::breaks::{self, Break};
-use super::chart::{self, Panel};
+use super::chart::{self, Bar, Panel};
 use super::day::{self, Day};
 use super::fleet::{self, Fleet};
 use super::goals::Goal;
 use super::journals::{self, Records};
 use super::lab::{How, Lab, Peer, Sample};
+use super::large::{self, Large};
 use super::prepare::Built;
 use super::sale::{self, Sales};
 use super::sizes::{self, Sizes};
@@ -45,6 +46,7 @@ pub struct Findings {
     opening: [f64; 2],
     breaks: Vec<Break>,
     day: Day,
+    large: Vec<Large>,
     fleets: Vec<Fleet>,
     fleet_chart: String,
     items: Vec<(String, Curve)>,
@@ -209,6 +211,9 @@ impl Findings {
         println!("a store server's day");
         let day = day::measure(lab, &built.shipped, quick)?;
 
+        println!("what is large");
+        let large = large::measure(lab, built)?;
+
         println!("a chain of tills");
         let (fleets, fleet_chart) = fleet::measure(lab)?;
 
@@ -227,6 +232,7 @@ impl Findings {
             opening,
             breaks,
             day,
+            large,
             fleets,
             fleet_chart,
             items,
@@ -270,7 +276,8 @@ impl Findings {
         let durable_calls = self.calls.iter().find(|(_, task, _)| *task == "durable purchase");
         let durable_calls = durable_calls.map_or(f64::NAN, |(_, _, calls)| calls.iter().map(|(_, each)| each).sum());
         let sale = |part: fn(&Sample) -> f64| {
-            self.sales.get(1).map_or(f64::NAN, |sales| part(&sales.shop) / part(&sales.floor))
+            let of = |peer| self.sales.get(1).and_then(|sales| sales.of(peer)).map_or(f64::NAN, part);
+            of(SHOP) / of(FLOOR)
         };
         let broken = |what: &str| {
             let found = self.breaks.iter().find(|it| it.what.contains(what));
@@ -377,8 +384,9 @@ pub fn write(findings: &Findings) -> Result {
     fs::write(docs.join("performance.md"), &text).map_err(|error| error.to_string())?;
     fs::write(docs.join("growth.svg"), chart::draw(&panels(findings))).map_err(|error| error.to_string())?;
     fs::write(docs.join("fleet.svg"), &findings.fleet_chart).map_err(|error| error.to_string())?;
+    fs::write(docs.join("sale.svg"), sale_chart(&findings.sales)).map_err(|error| error.to_string())?;
     show(findings);
-    println!("written: docs/performance.md, docs/growth.svg, docs/fleet.svg");
+    println!("written: docs/performance.md, docs/growth.svg, docs/fleet.svg, docs/sale.svg");
     Ok(())
 }
 
@@ -459,21 +467,8 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
                 }
             }
         }
-        "sale" => {
-            rows.push("| Round trip, lost segments, sales | | p50, ms | p99, ms | slowest of 1000, ms |".into());
-            rows.push("|---|---|---:|---:|---:|".into());
-            for sales in &findings.sales {
-                let (lost, count) = (f64::from(sales.lost_of_1000) / 10.0, sales.count);
-                for (peer, sample) in [("floor", &sales.floor), (SHOP, &sales.shop)] {
-                    let ms = [sample.p50_us, sample.p99_us, sample.p999_us].map(|us| format!("{:.1}", us / 1e3));
-                    rows.push(format!(
-                        "| {} ms, {lost} %, {count} | {peer} | {} |",
-                        sales.round_trip_ms,
-                        ms.join(" | ")
-                    ));
-                }
-            }
-        }
+        "sale" => rows.extend(sale_table(&findings.sales)),
+        "large" => rows.extend(large_table(&findings.large)),
         "breaks" => rows.extend(breaks_table(&findings.breaks)),
         "day" => rows.extend(day_table(&findings.day)),
         "fleet" => rows.extend(fleet_table(&findings.fleets)),
@@ -549,6 +544,46 @@ fn table(findings: &Findings, name: &str) -> Option<String> {
 pub fn breaks_table(breaks: &[Break]) -> Vec<String> {
     let mut rows = vec!["| What happens to the connection | press → completed |".to_owned(), "|---|---:|".to_owned()];
     rows.extend(breaks.iter().map(|it| format!("| {} | {:.2} s |", it.what, it.completed_ms / 1e3)));
+    rows
+}
+
+pub fn sale_table(sales: &[Sales]) -> Vec<String> {
+    let mut rows = vec![
+        "| Round trip, lost segments, sales | | p50, ms | p99, ms | slowest of 1000, ms |".to_owned(),
+        "|---|---|---:|---:|---:|".to_owned(),
+    ];
+    for line in sales {
+        let (lost, count) = (f64::from(line.lost_of_1000) / 10.0, line.count);
+        for (peer, sample) in &line.peers {
+            let ms = [sample.p50_us, sample.p99_us, sample.p999_us].map(|us| format!("{:.1}", us / 1e3));
+            rows.push(format!("| {} ms, {lost} %, {count} | {peer} | {} |", line.round_trip_ms, ms.join(" | ")));
+        }
+    }
+    rows
+}
+
+/// Draws the sales on the second line.
+fn sale_chart(sales: &[Sales]) -> String {
+    let Some(line) = sales.get(1) else { return String::new() };
+    let bar = |(peer, sample): &(&str, Sample)| -> Bar {
+        let name = if *peer == FLOOR { "the least that is possible" } else { peer };
+        (name.to_owned(), [sample.p50_us / 1e6, sample.p99_us / 1e6])
+    };
+    let bars: Vec<Bar> = line.peers.iter().map(bar).collect();
+    let title = format!(
+        "How long a sale for points takes, {} ms away from Engage, {} % of the segments lost",
+        line.round_trip_ms,
+        f64::from(line.lost_of_1000) / 10.0
+    );
+    chart::draw_bars(&title, ["half of all sales take at most", "99 of 100 sales take at most"], &bars, "s")
+}
+
+pub fn large_table(large: &[Large]) -> Vec<String> {
+    let heads = "| | start to the first response, ms | each next one, ms | resident, MB |";
+    let mut rows = vec![heads.to_owned(), "|---|---:|---:|---:|".to_owned()];
+    rows.extend(large.iter().map(|(what, it)| {
+        format!("| {what} | {:.0} | {:.2} | {:.1} |", it.start_ms, it.p50_us / 1e3, it.resident_kb / 1e3)
+    }));
     rows
 }
 
