@@ -9,10 +9,10 @@ use super::paths::{self, beside};
 use super::seal::Seal;
 use crate::core::code::Code;
 use crate::core::error::{Error, Result, chain};
-use crate::os::{LockKind, ProcessFile, process_number, read_at, try_lock, unlock};
+use crate::os::{FileId, LockKind, ProcessFile, file_id, file_id_at, process_number, read_at, try_lock, unlock};
 use crate::rt::{self, Instant, Mutex, MutexGuard};
 use once_cell::sync::OnceCell;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,23 +60,20 @@ struct LogFiles {
     index_bytes: u64,
 }
 
-/// What names a file on its disk.
-type Key = (u64, u64);
-
 /// It is locked for moments only: a disk that hangs holds up nobody on another one.
 struct Registry {
     /// The turn to open the files of a journal, by its path.
     turns: Vec<(PathBuf, Weak<Mutex<()>>)>,
-    open: Vec<(Key, Arc<Files>)>,
+    open: Vec<(FileId, Arc<Files>)>,
     /// Descriptors of journals that another copy of the library has open. To close one would drop
     /// the locks of that copy.
-    parked: Vec<(Key, ProcessFile)>,
+    parked: Vec<(FileId, ProcessFile)>,
 }
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry { turns: Vec::new(), open: Vec::new(), parked: Vec::new() });
 
 impl Registry {
-    fn files(&self, key: Key) -> Option<Arc<Files>> {
+    fn files(&self, key: FileId) -> Option<Arc<Files>> {
         self.open.iter().find(|(known, _)| *known == key).map(|(_, files)| files.clone())
     }
 }
@@ -135,7 +132,7 @@ impl Shared {
         let _turn = rt::lock(&turn);
         paths::check(path, seal_path)?;
         let made = paths::create(path)?;
-        let key = key_of_path(path);
+        let key = file_id_at(path).ok();
         if let Some(files) = key.and_then(|key| rt::lock(&REGISTRY).files(key)) {
             if files.seal_path != seal_path {
                 return Err(Error::new(
@@ -157,9 +154,9 @@ impl Shared {
             Some(file) => file,
             None => paths::open(path)?,
         };
-        let about = db.metadata().map_err(|error| unreadable(path, &error))?;
+        let key = file_id(&db).map_err(|error| unreadable(path, &error))?;
         if !try_lock(&db, LockKind::Exclusive, process_byte(), 1).map_err(|error| unreadable(path, &error))? {
-            rt::lock(&REGISTRY).parked.push((key_of(&about), db));
+            rt::lock(&REGISTRY).parked.push((key, db));
             return Err(Error::new(
                 Code::JournalSecondCopy,
                 format!(
@@ -179,7 +176,7 @@ impl Shared {
             writing: Mutex::default(),
             users: Mutex::default(),
         });
-        rt::lock(&REGISTRY).open.push((key_of(&about), files.clone()));
+        rt::lock(&REGISTRY).open.push((key, files.clone()));
         Ok(Self { files, is_user: AtomicBool::new(false) })
     }
 }
@@ -192,16 +189,16 @@ pub(super) fn put_in_place(path: &Path, fresh: &Path) -> Result<bool> {
     let _turn = rt::lock(&turn);
     paths::check_file(fresh)?;
     let Some(file) = paths::open_to_move(fresh)? else { return Ok(false) };
-    let about = file.metadata().map_err(|error| unreadable(fresh, &error))?;
+    let key = file_id(&file).map_err(|error| unreadable(fresh, &error))?;
     // The lock of an opener, on the file that is going to be the journal.
     let until = Instant::now() + LOCK_WAIT;
     while !try_lock(&file, LockKind::Exclusive, OPENER.0, OPENER.1).map_err(|error| unreadable(fresh, &error))? {
         pause(until)?;
     }
-    if key_of_path(fresh) != Some(key_of(&about)) {
+    if file_id_at(fresh).ok() != Some(key) {
         return Ok(false);
     }
-    if let Some(key) = key_of_path(path) {
+    if let Ok(key) = file_id_at(path) {
         let is_open = rt::lock(&REGISTRY).files(key).is_some();
         let is_used = is_open || {
             let old = paths::open(path)?;
@@ -525,31 +522,13 @@ impl LogInUse {
 
 /// Checks that a path still names an open file.
 fn same_file(path: &Path, file: &File) -> Result<()> {
-    let open = file.metadata().map_err(|error| unreadable(path, &error))?;
-    match std::fs::symlink_metadata(path) {
-        Ok(there) if key_of(&there) == key_of(&open) => Ok(()),
+    let open = file_id(file).map_err(|error| unreadable(path, &error))?;
+    match file_id_at(path) {
+        Ok(there) if there == open => Ok(()),
         Ok(_) => Err(replaced(path, "was replaced")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(replaced(path, "was moved or deleted")),
         Err(error) => Err(unreadable(path, &error)),
     }
-}
-
-#[cfg(unix)]
-fn key_of(about: &Metadata) -> Key {
-    use std::os::unix::fs::MetadataExt;
-    (about.dev(), about.ino())
-}
-
-/// Windows neither deletes nor renames a file that SQLite has open. The time of its making differs
-/// from journal to journal.
-#[cfg(windows)]
-fn key_of(about: &Metadata) -> Key {
-    use std::os::windows::fs::MetadataExt;
-    (0, about.creation_time())
-}
-
-fn key_of_path(path: &Path) -> Option<Key> {
-    std::fs::symlink_metadata(path).ok().map(|about| key_of(&about))
 }
 
 fn lock_until<T>(mutex: &Mutex<T>, until: Instant) -> Result<MutexGuard<'_, T>> {
@@ -621,7 +600,7 @@ mod tests {
         drop(first);
         let copy = other(&path);
         assert!(try_lock(&copy, LockKind::Exclusive, process_byte(), 1).unwrap());
-        let key = key_of_path(&path).unwrap();
+        let key = file_id_at(&path).unwrap();
         let parked = || rt::lock(&REGISTRY).parked.iter().filter(|(parked, _)| *parked == key).count();
         for _ in 0..2 {
             assert_eq!(code(Shared::open(&path, &seal)), Some(Code::JournalSecondCopy));

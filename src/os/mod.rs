@@ -1,6 +1,7 @@
 //! Calls of the operating system that no library in use offers as safe code. One file a call.
 
 mod acknowledgement;
+mod file_id;
 mod file_io;
 mod fork;
 mod free_space;
@@ -15,6 +16,7 @@ mod system_proxy;
 mod unload;
 
 pub(crate) use acknowledgement::limit_unacknowledged;
+pub(crate) use file_id::{FileId, file_id, file_id_at};
 pub(crate) use file_io::{read_at, write_at};
 pub(crate) use fork::{is_forked, watch_forks};
 pub(crate) use free_space::free_bytes;
