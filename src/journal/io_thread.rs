@@ -153,6 +153,21 @@ impl Shared {
 }
 
 #[cfg(test)]
+impl IoThread {
+    /// Returns a helper whose thread was started and cannot begin.
+    pub fn without_thread() -> Self {
+        let helper = Self::new("eps-test");
+        rt::lock(&helper.shared.queue).has_thread = true;
+        helper
+    }
+
+    /// Returns the number of jobs that have not begun.
+    pub fn queued(&self) -> usize {
+        rt::lock(&self.shared.queue).jobs.len()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::mpsc;
@@ -182,10 +197,10 @@ mod tests {
             let late = helper.call(Duration::from_millis(1), || panic!("this work was dropped"));
             assert_eq!(late.unwrap_err().code(), Code::JournalTimedOut);
         }
-        assert_eq!(rt::lock(&helper.shared.queue).jobs.len(), 0);
+        assert_eq!(helper.queued(), 0);
         let waiting = helper.clone();
         let caller = std::thread::spawn(move || waiting.call(Duration::from_secs(60), || ()));
-        while rt::lock(&helper.shared.queue).jobs.is_empty() {
+        while helper.queued() == 0 {
             std::thread::yield_now();
         }
         helper.cancel();
@@ -205,11 +220,14 @@ mod tests {
                 std::thread::yield_now();
             }
         };
-        let helper = IoThread::with_idle("eps-test", Duration::from_secs(3_600));
-        let shared = Arc::downgrade(&helper.shared);
-        helper.call(Duration::from_secs(60), || ()).unwrap();
-        drop(helper);
-        ended(&shared);
+        // Several: the first ones wait for work by the time that they lose their owner.
+        let helpers = [(); 8].map(|()| IoThread::with_idle("eps-test", Duration::from_secs(3_600)));
+        let shared = helpers.each_ref().map(|helper| Arc::downgrade(&helper.shared));
+        for helper in &helpers {
+            helper.call(Duration::from_secs(60), || ()).unwrap();
+        }
+        drop(helpers);
+        shared.iter().for_each(ended);
         // Work that is to be finished is done before.
         let helper = IoThread::with_idle("eps-test", Duration::from_secs(3_600));
         let (shared, release) = (Arc::downgrade(&helper.shared), hang(&helper));
@@ -226,6 +244,7 @@ mod tests {
             assert!(Instant::now() < fuse, "the thread goes on");
             std::thread::yield_now();
         }
+        assert!(!rt::lock(&helper.shared.queue).is_running);
         // The next work has a thread again.
         assert_eq!(helper.call(Duration::from_secs(60), || 7).unwrap(), 7);
     }
@@ -237,7 +256,23 @@ mod tests {
         let (done, receive) = mpsc::channel();
         let late = helper.finish(Duration::from_millis(1), move || done.send(()).unwrap());
         assert_eq!(late.unwrap_err().code(), Code::JournalTimedOut);
+        // Work behind it that is dropped takes nothing else with it.
+        helper.call(Duration::from_millis(1), || panic!("this work was dropped")).unwrap_err();
+        assert_eq!(helper.queued(), 1);
         release.send(()).unwrap();
         receive.recv().unwrap();
+    }
+
+    #[test]
+    fn thread_that_cannot_begin_is_no_slow_disk() {
+        let message = |helper: &IoThread| {
+            let error = helper.call(Duration::from_millis(1), || ()).unwrap_err();
+            assert_eq!(error.code(), Code::JournalTimedOut);
+            error.message().to_owned()
+        };
+        assert!(message(&IoThread::without_thread()).contains("DllMain"));
+        let helper = IoThread::new("eps-test");
+        let _release = hang(&helper);
+        assert_eq!(message(&helper), Code::JournalTimedOut.row().meaning);
     }
 }

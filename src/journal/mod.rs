@@ -162,7 +162,7 @@ impl Journal {
             files: None,
             is_memory: true,
             is_copy: false,
-            wal_writes: AtomicU32::new(0),
+            wal_writes: AtomicU32::default(),
             last_write: Mutex::new(Instant::now()),
             commits: Histogram::default(),
         };
@@ -454,11 +454,12 @@ impl Drop for Journal {
     }
 }
 
+/// The threads whose opens hang, for each path. The next one waits for them, so that threads do not
+/// pile up.
+static HANGING: Mutex<Option<HashMap<PathBuf, Arc<IoThread>>>> = Mutex::new(None);
+
 /// Opens on a thread that can be left behind.
 fn open_within(settings: Settings, limit: Duration) -> Result<Opened> {
-    /// How many opens hang, for each path. The next one waits for them, so that threads do not pile
-    /// up.
-    static HANGING: Mutex<Option<HashMap<PathBuf, Arc<IoThread>>>> = Mutex::new(None);
     let path = settings.path.clone();
     let helper = rt::lock(&HANGING)
         .get_or_insert_default()
@@ -542,22 +543,24 @@ impl Content {
         })?;
         match attempt {
             Commit::Written(admission) => Ok(admission),
-            // A crash now would bring the record back. Writing something else in its place prevents
-            // that.
-            Commit::MayComeBack(Admission::New(intent), error) => {
-                let withdrawn = Intent { state: IntentState::NotSent, code: Code::Journal, ..intent };
-                let written = self.write_with(Durability::Synced, |connection, state| {
-                    // A commit that was made is overwritten, one that was not is made.
-                    let found = find(connection, withdrawn.id())?.map_or(0, |found| found.revision);
-                    let revision = if found < withdrawn.revision { withdrawn.revision } else { found + 1 };
-                    write(connection, &Intent { revision, ..withdrawn.clone() }, state)
-                });
-                match written {
-                    Ok(true) => Err(error),
-                    _ => Ok(Admission::Uncertain(withdrawn, error)),
-                }
-            }
+            Commit::MayComeBack(Admission::New(intent), error) => self.withdraw(intent, error),
             Commit::MayComeBack(_, error) => Err(error),
+        }
+    }
+
+    /// Withdraws an intent whose commit failed. A crash now would bring the record back. Writing
+    /// something else in its place prevents that.
+    fn withdraw(&self, intent: Intent, error: Error) -> Result<Admission> {
+        let withdrawn = Intent { state: IntentState::NotSent, code: Code::Journal, ..intent };
+        let written = self.write_with(Durability::Synced, |connection, state| {
+            // A commit that was made is overwritten, one that was not is made.
+            let found = find(connection, withdrawn.id())?.map_or(0, |found| found.revision);
+            let revision = if found < withdrawn.revision { withdrawn.revision } else { found + 1 };
+            write(connection, &Intent { revision, ..withdrawn.clone() }, state)
+        });
+        match written {
+            Ok(true) => Err(error),
+            _ => Ok(Admission::Uncertain(withdrawn, error)),
         }
     }
 

@@ -208,7 +208,7 @@ fn open_first(settings: &Settings, files: &Shared, is_restored: bool, report: &m
     // Read by itself before any connection has locks that its close would drop.
     let in_file = if is_new { None } else { state_in_file(path) };
     let sealed = files.existing_seal()?;
-    let has_wal = std::fs::metadata(beside(path, "-wal")).is_ok_and(|about| about.len() > 0);
+    let has_wal = std::fs::metadata(beside(path, "-wal")).is_ok_and(|about| about.len() != 0);
     report.taken_over = in_file.as_ref().is_some_and(|state| state.is_copy || is_unsealed(state, has_wal, sealed));
     if report.taken_over && settings.role != JournalRole::TakeOver {
         return Err(is_copy(path));
@@ -245,10 +245,10 @@ fn open_first(settings: &Settings, files: &Shared, is_restored: bool, report: &m
     }
     let state = state.ok_or_else(|| Error::of(Code::JournalDamaged))?;
     let begins = sealed.is_none() || *report != Report::default();
-    if begins || sealed.is_some_and(|seal| seal.written != state.writes) {
+    if begins || sealed.map(|seal| seal.written) != Some(state.writes) {
         // After a power cut the seal may name writes that were lost. Another write takes their
         // numbers. What a crash has left need not be durable yet.
-        let seal = Seal::of(&state, sealed.filter(|_| !begins), begins);
+        let seal = Seal::of(&state, sealed, begins);
         seal.begin(seal_file).map_err(|error| unsealed(&settings.seal_path, &error))?;
     }
     Ok(connection)
@@ -422,7 +422,7 @@ fn check_header(files: &Shared) -> Result<bool> {
     if head.is_empty() || head.iter().all(|byte| *byte == 0) && beside(path, "-journal").exists() {
         return Ok(true);
     }
-    let number = |at: usize| head.get(at..at + 4).map(|four| i32::from_be_bytes([four[0], four[1], four[2], four[3]]));
+    let number = |at: usize| head.get(at..)?.first_chunk().map(|four| i32::from_be_bytes(*four));
     let (Some(version), Some(application)) = (number(60), number(68)) else {
         return Err(foreign(files));
     };
@@ -453,5 +453,34 @@ fn foreign(files: &Shared) -> Error {
                 "{path} is not a journal of this library and was left untouched; name another file as journalPath, or restore the journal"
             ),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::config::DbConfig;
+
+    #[test]
+    fn journal_in_memory_plans_its_queries_once() {
+        let writer = Writer::in_memory("a").unwrap();
+        assert!(writer.connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG).unwrap());
+    }
+
+    /// Windows cuts no file that is mapped into memory.
+    #[cfg(unix)]
+    #[test]
+    fn only_a_transaction_on_a_cut_index_is_given_up() {
+        let place = crate::journal::tests::Place::new();
+        let journal = place.open();
+        let files = journal.content.files.as_ref().unwrap();
+        let writer = Writer::in_memory("a").unwrap();
+        let is_unusable = |sql: &str| {
+            writer.connection.execute_batch(sql).unwrap();
+            writer.is_unusable(files)
+        };
+        assert!(!is_unusable("") && !is_unusable("BEGIN"));
+        std::fs::OpenOptions::new().write(true).open(place.beside("-shm")).unwrap().set_len(0).unwrap();
+        assert!(is_unusable("") && !is_unusable("COMMIT"));
     }
 }

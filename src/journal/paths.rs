@@ -95,8 +95,7 @@ pub(super) fn check_file(path: &Path) -> Result<()> {
         return Err(rejected(path, "is a pipe, a socket or a device; name a regular file"));
     }
     let user = nix::unistd::geteuid().as_raw();
-    // Root may change any file anyway.
-    if about.uid() != user && about.uid() != 0 {
+    if is_of_another(about.uid(), user) {
         let says = format!("belongs to user {0} and not to user {user}; run this program as user {0}", about.uid());
         return Err(rejected(path, &says));
     }
@@ -111,6 +110,12 @@ pub(super) fn check_file(path: &Path) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether a file's owner is somebody else. Root may change any file anyway.
+#[cfg(unix)]
+fn is_of_another(owner: u32, user: u32) -> bool {
+    owner != user && owner != 0
 }
 
 /// On Windows the folder's permissions decide, for this file as for those beside it
@@ -176,15 +181,19 @@ pub(super) fn create(path: &Path) -> Result<Option<ProcessFile>> {
 
 /// Opens a file that exists for reading and writing.
 pub(super) fn open(path: &Path) -> Result<ProcessFile> {
-    ProcessFile::open(&options(), path).map_err(|error| match error.kind() {
-        _ if is_held(&error) => held(path, &error, &[]),
-        io::ErrorKind::ReadOnlyFilesystem => Error::of(Code::JournalReadOnly).with_cause(chain(&error)),
+    ProcessFile::open(&options(), path).map_err(|error| not_opened(path, &error))
+}
+
+fn not_opened(path: &Path, error: &io::Error) -> Error {
+    match error.kind() {
+        _ if is_held(error) => held(path, error, &[]),
+        io::ErrorKind::ReadOnlyFilesystem => Error::of(Code::JournalReadOnly).with_cause(chain(error)),
         io::ErrorKind::PermissionDenied if is_readable(path) => {
-            Error::of(Code::JournalReadOnly).with_cause(chain(&error))
+            Error::of(Code::JournalReadOnly).with_cause(chain(error))
         }
         _ => Error::new(Code::JournalCannotOpen, format!("the journal {} cannot be read", path.display()))
-            .with_cause(chain(&error)),
-    })
+            .with_cause(chain(error)),
+    }
 }
 
 /// Whether there is something at a path. A failure says neither.
@@ -331,6 +340,146 @@ mod tests {
         }
         for file in ["points.db", "COM10.db", "COMA.db", "common.db", "null.db", "LPT.db"] {
             assert!(!is_device(Path::new(file)), "{file}");
+        }
+    }
+
+    #[test]
+    fn message_names_the_programs_that_hold_a_file() {
+        let says = |programs: &[String]| {
+            let error = held(Path::new("points.db"), &io::ErrorKind::Other.into(), programs);
+            assert_eq!(error.code(), Code::JournalLocked);
+            error.message().to_owned()
+        };
+        assert!(says(&[]).contains("points.db is held by another program, which"));
+        assert!(says(&["scan.exe".to_owned(), "copy.exe".to_owned()]).contains("is held by scan.exe, copy.exe, which"));
+    }
+
+    #[test]
+    fn file_that_can_only_be_read_has_a_code_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, missing) = (folder.path().join("points.db"), folder.path().join("missing.db"));
+        std::fs::write(&file, "").unwrap();
+        #[cfg(windows)]
+        {
+            let mut permissions = std::fs::metadata(&file).unwrap().permissions();
+            permissions.set_readonly(true);
+            std::fs::set_permissions(&file, permissions).unwrap();
+        }
+        for (kind, path, code) in [
+            (io::ErrorKind::ReadOnlyFilesystem, &missing, Code::JournalReadOnly),
+            (io::ErrorKind::PermissionDenied, &file, Code::JournalReadOnly),
+            (io::ErrorKind::PermissionDenied, &missing, Code::JournalCannotOpen),
+            (io::ErrorKind::NotFound, &file, Code::JournalCannotOpen),
+        ] {
+            assert_eq!(not_opened(path, &kind.into()).code(), code, "{kind:?}, {}", path.display());
+        }
+    }
+
+    /// Writes a file with the damaged journal's name at each of the next times.
+    fn take_names(path: &Path, end: &str, number: &str) {
+        for seconds in 0..60 {
+            let time = time_text::compact(rt::wall_now() + seconds * 1_000);
+            std::fs::write(beside(path, &format!("{end}-damaged-{time}{number}")), "kept").unwrap();
+        }
+    }
+
+    fn contents(folder: &Path) -> Vec<(String, String)> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let content = |path: PathBuf| {
+            (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap())
+        };
+        entries.map(content).collect()
+    }
+
+    #[test]
+    fn journal_that_is_moved_aside_overwrites_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("points.db");
+        for (taken, number, end) in [("", "", ""), ("-wal", "-2", "-2"), ("-shm", "-3", "-3")] {
+            let before: Vec<_> = contents(folder.path());
+            for end in ["", "-wal"] {
+                std::fs::write(beside(&path, end), "damaged").unwrap();
+            }
+            move_aside(&path).unwrap();
+            let after = contents(folder.path());
+            assert!(before.iter().all(|file| after.contains(file)), "{number}");
+            let moved = after.iter().filter(|file| !before.contains(file)).collect::<Vec<_>>();
+            assert_eq!(moved.len(), 2);
+            let time = "-damaged-20261125-140359".len();
+            assert!(moved.iter().all(|(name, content)| content == "damaged" && name.ends_with(end)), "{moved:?}");
+            assert!(moved.iter().any(|(name, _)| name.len() == "points.db".len() + time + end.len()), "{moved:?}");
+            take_names(&path, taken, number);
+        }
+    }
+
+    #[cfg(unix)]
+    mod unix {
+        use super::*;
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        fn with_mode(path: &Path, mode: u32) {
+            std::fs::write(path, "").unwrap();
+            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        }
+
+        #[test]
+        fn file_that_others_may_change_is_rejected() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("points.db");
+            for (mode, is_safe) in [(0o600, true), (0o644, true), (0o611, true), (0o602, false), (0o620, false)] {
+                with_mode(&path, mode);
+                let code = check_file(&path).err().map(|error| error.code());
+                assert_eq!(code, (!is_safe).then_some(Code::JournalUnsafe), "{mode:o}");
+            }
+            with_mode(&path, 0o600);
+            std::fs::hard_link(&path, folder.path().join("second.db")).unwrap();
+            let error = check_file(&path).unwrap_err();
+            assert!(error.code() == Code::JournalUnsafe && error.message().contains("second name"), "{error}");
+            let root = 0;
+            for (owner, user, is_safe) in
+                [(root, root, true), (7, 7, true), (root, 7, true), (8, 7, false), (7, root, false), (1, 7, false)]
+            {
+                assert_eq!(!is_of_another(owner, user), is_safe, "owner {owner}, user {user}");
+            }
+        }
+
+        #[test]
+        fn new_file_is_private_and_no_link_is_followed() {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, link) = (folder.path().join("points.db"), folder.path().join("link.db"));
+            assert!(create(&path).unwrap().is_some() && create(&path).unwrap().is_none());
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            symlink(&path, &link).unwrap();
+            assert_eq!(open(&link).map(drop).unwrap_err().code(), Code::JournalCannotOpen);
+            assert_eq!(open_to_move(&link).map(drop).unwrap_err().code(), Code::JournalCannotOpen);
+            assert!(open_to_move(&path).unwrap().is_some() && open_to_move(&beside(&path, "2")).unwrap().is_none());
+        }
+
+        #[test]
+        fn path_that_cannot_be_looked_up_is_not_missing() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("points.db");
+            std::fs::write(&file, "").unwrap();
+            assert!(exists(&file).unwrap() && !exists(&folder.path().join("missing.db")).unwrap());
+            assert_eq!(exists(&file.join("below.db")).unwrap_err().code(), Code::JournalCannotOpen);
+            sync_folder(&file).unwrap();
+            assert!(sync_folder(&folder.path().join("missing").join("points.db")).is_err());
+        }
+
+        #[test]
+        fn file_that_cannot_be_moved_aside_leaves_the_others_in_place() {
+            let folder = tempfile::tempdir().unwrap();
+            // The new name of -journal is too long, and those of the files before it are not.
+            let path = folder.path().join("p".repeat(225));
+            for end in ["", "-wal", "-shm", "-journal"] {
+                std::fs::write(beside(&path, end), end).unwrap();
+            }
+            let mut before = contents(folder.path());
+            assert_eq!(move_aside(&path).unwrap_err().code(), Code::JournalCannotOpen);
+            let mut after = contents(folder.path());
+            before.sort();
+            after.sort();
+            assert_eq!(after, before);
         }
     }
 }

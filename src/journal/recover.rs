@@ -34,9 +34,9 @@ fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> rus
 }
 
 /// Returns the state of a journal from which records may be missing as of now.
-fn incomplete(state: State, writes: u64) -> State {
+fn incomplete(state: State) -> State {
     let mut state =
-        State { writes, written_at: rt::wall_now(), incomplete_before: Some(rt::wall_now()), closed: false, ..state };
+        State { written_at: rt::wall_now(), incomplete_before: Some(rt::wall_now()), closed: false, ..state };
     state.begin_generation(rt::random());
     State { writes: state.writes + 1, ..state }
 }
@@ -46,7 +46,7 @@ fn incomplete(state: State, writes: u64) -> State {
 pub(super) fn repair(connection: &Connection, seal: Option<Seal>) -> Result<State> {
     transaction(connection, |connection| {
         let state = State::read(connection)?.unwrap_or_else(State::fresh);
-        let writes = state.writes.max(seal.map_or(0, |seal| seal.written));
+        let writes = seal.map_or(state.writes, |seal| seal.written.max(state.writes));
         for row in checksums::verify(connection)?.damaged {
             if rows::is_readable(connection, row)? {
                 connection.execute("UPDATE operation SET tenant = ?1 WHERE rowid = ?2", (DAMAGED, row))?;
@@ -56,7 +56,7 @@ pub(super) fn repair(connection: &Connection, seal: Option<Seal>) -> Result<Stat
         }
         drop_foreign(connection)?;
         connection.execute_batch("REINDEX")?;
-        let state = rows::count_anew(connection, incomplete(state, writes))?;
+        let state = rows::count_anew(connection, incomplete(State { writes, ..state }))?;
         state.write(connection)?;
         Ok(state)
     })
@@ -89,8 +89,7 @@ fn keep_unreadable(connection: &Connection, row: i64) -> rusqlite::Result<()> {
 pub(super) fn take_over(connection: &Connection) -> Result<State> {
     transaction(connection, |connection| {
         let state = State::read(connection)?.unwrap_or_else(State::fresh);
-        let writes = state.writes;
-        let state = State { journal: Uuid::new_v4().into_bytes(), is_copy: false, ..incomplete(state, writes) };
+        let state = State { journal: Uuid::new_v4().into_bytes(), is_copy: false, ..incomplete(state) };
         state.write(connection)?;
         Ok(state)
     })
@@ -106,7 +105,7 @@ const RESTORED: &str = "-restored";
 pub(super) fn rebuild(path: &Path, seal_path: &Path, tenant: &str) -> Result<()> {
     let files = Shared::open(path, seal_path)?;
     let opening = files.opening()?;
-    if *opening.users > 0 || !files.is_unused()? {
+    if *opening.users != 0 || !files.is_unused()? {
         return Err(super::failure::locked());
     }
     let (fresh, whole) = (beside(path, RESTORING), beside(path, RESTORED));
@@ -200,13 +199,13 @@ fn read_while_possible(
 fn restore(connection: &Connection, records: &BTreeMap<i64, Intent>, seal: Option<Seal>) -> Result<State> {
     transaction(connection, |connection| {
         let fresh = State::fresh();
-        let mut state = match seal {
-            None => incomplete(fresh, 0),
+        let mut state = incomplete(match seal {
+            None => fresh,
             Some(seal) => {
                 let generations = vec![(seal.generation, seal.durable)];
-                incomplete(State { journal: seal.journal, generations, ..fresh }, seal.written)
+                State { journal: seal.journal, generations, writes: seal.written, ..fresh }
             }
-        };
+        });
         for intent in records.values() {
             // A record that cannot be written is in the file that was moved aside.
             let _ = rows::insert(connection, intent, &mut state);
@@ -215,4 +214,77 @@ fn restore(connection: &Connection, records: &BTreeMap<i64, Intent>, seal: Optio
         state.write(connection)?;
         Ok(state)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::schema;
+    use crate::journal::tests::Place;
+
+    fn state(writes: u64) -> State {
+        State { journal: [1; 16], writes, incomplete_before: Some(5), ..State::fresh() }
+    }
+
+    #[test]
+    fn journal_that_was_built_is_known_by_the_seal() {
+        let place = Place::new();
+        let seal_path = place.beside("-seal");
+        let is_known = |state: Option<State>| {
+            let _ = std::fs::remove_file(&place.path);
+            let whole = Connection::open(&place.path).unwrap();
+            whole.execute_batch("PRAGMA synchronous = OFF").unwrap();
+            whole.execute_batch(schema::NEWEST).unwrap();
+            if let Some(state) = state {
+                state.write(&whole).unwrap();
+            }
+            drop(whole);
+            is_of_seal(&place.path, &seal_path)
+        };
+        assert!(!is_known(Some(state(7))).unwrap(), "there is no seal");
+        std::fs::write(&seal_path, "").unwrap();
+        assert!(!is_known(Some(state(7))).unwrap(), "the seal is empty");
+        let seal = std::fs::OpenOptions::new().write(true).open(&seal_path).unwrap();
+        Seal::of(&state(7), None, true).begin(&seal).unwrap();
+        for (what, state, is_of_it) in [
+            ("as far as the seal", Some(state(7)), true),
+            ("behind it", Some(state(8)), true),
+            ("an older one", Some(state(6)), false),
+            ("another journal", Some(State { journal: [2; 16], ..state(7) }), false),
+            ("a copy of the journal", Some(State { incomplete_before: None, ..state(7) }), false),
+            ("its count is missing", None, false),
+        ] {
+            assert_eq!(is_known(state).unwrap(), is_of_it, "{what}");
+        }
+        std::fs::write(&place.path, "a text that is no database".repeat(20)).unwrap();
+        assert!(!is_of_seal(&place.path, &seal_path).unwrap());
+        // What cannot be read now is no other file.
+        std::fs::remove_file(&place.path).unwrap();
+        std::fs::create_dir(&place.path).unwrap();
+        assert!(is_of_seal(&place.path, &seal_path).is_err());
+    }
+
+    #[test]
+    fn journal_in_use_or_built_already_is_not_built_anew() {
+        let place = Place::new();
+        let (seal_path, whole) = (place.beside("-seal"), place.beside(RESTORED));
+        let build = || rebuild(&place.path, &seal_path, "a");
+        let journal = place.open();
+        assert_eq!(build().unwrap_err().code(), Code::JournalLocked);
+        journal.close();
+        drop(journal);
+        let reader = Connection::open(&place.path).unwrap();
+        let read = || reader.query_row("SELECT count(*) FROM operation", (), |_| Ok(()));
+        read().unwrap();
+        #[cfg(target_os = "linux")]
+        assert_eq!(build().unwrap_err().code(), Code::JournalLocked);
+        assert!(!whole.exists());
+        drop(reader);
+        std::fs::write(&whole, "of another process").unwrap();
+        build().unwrap();
+        assert_eq!(std::fs::read(&whole).unwrap(), b"of another process");
+        std::fs::remove_file(&whole).unwrap();
+        build().unwrap();
+        assert!(whole.exists());
+    }
 }

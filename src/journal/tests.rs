@@ -7,13 +7,13 @@ use connection::open_immutable;
 use std::sync::mpsc;
 
 /// A journal in a folder of its own.
-struct Place {
-    path: PathBuf,
+pub(super) struct Place {
+    pub path: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { path: folder.path().join("points.db"), _folder: folder }
     }
@@ -22,7 +22,7 @@ impl Place {
         open_at(&self.path, more)
     }
 
-    fn open(&self) -> Journal {
+    pub fn open(&self) -> Journal {
         self.open_with("").unwrap()
     }
 
@@ -32,18 +32,22 @@ impl Place {
         file.query_row("SELECT count(*) FROM operation", (), |row| row.get(0)).unwrap()
     }
 
-    fn beside(&self, end: &str) -> PathBuf {
+    pub fn beside(&self, end: &str) -> PathBuf {
         paths::beside(&self.path, end)
     }
 }
 
 /// Opens the journal at a path. `more` is added to the configuration.
 pub(super) fn open_at(path: &Path, more: &str) -> Result<Journal> {
+    open_with_log(path, more, &Log::default())
+}
+
+fn open_with_log(path: &Path, more: &str, log: &Log) -> Result<Journal> {
     let config = format!(
         r#"{{"baseUrl":"https://a.voyado.com","apiKey":"k","userAgent":"A/1","journalPath":{:?}{more}}}"#,
         path.display().to_string()
     );
-    Journal::open(&Config::parse(&config).unwrap(), &Log::default()).map(Option::unwrap)
+    Journal::open(&Config::parse(&config).unwrap(), log).map(Option::unwrap)
 }
 
 fn memory() -> Journal {
@@ -70,6 +74,24 @@ fn save(journal: &Journal) -> Intent {
 
 fn rest_for(journal: &Journal, time: Duration) {
     *rt::lock(&journal.content.last_write) = Instant::now().checked_sub(time).unwrap();
+}
+
+/// Makes a checkpoint as if the log had grown.
+fn checkpoint_now(journal: &Journal) -> Result<()> {
+    journal.content.wal_writes.store(WAL_WRITES, Ordering::Relaxed);
+    journal.checkpoint_if_due()
+}
+
+/// Gives a thread work that hangs until the sender is used or dropped.
+pub(super) fn hang(helper: &IoThread) -> mpsc::Sender<()> {
+    let ((release, held), (starter, begun)) = (mpsc::channel::<()>(), mpsc::channel());
+    let hung = helper.finish(Duration::ZERO, move || {
+        starter.send(()).unwrap();
+        held.recv().is_ok()
+    });
+    assert_eq!(hung.unwrap_err().code(), Code::JournalTimedOut);
+    begun.recv().unwrap();
+    release
 }
 
 #[test]
@@ -167,6 +189,8 @@ fn journal_of_a_newer_version_is_neither_read_nor_written() {
     assert_eq!(place.open_with("").map(drop).unwrap_err().code(), Code::JournalNewer);
 }
 
+/// Windows moves no file that is open.
+#[cfg(unix)]
 #[test]
 fn commit_beside_moved_files_may_come_back() {
     let place = Place::new();
@@ -245,10 +269,7 @@ fn peek_into_a_busy_journal_ends_in_time() {
     });
     let place = Place::new();
     let journal = place.open();
-    let (release, held) = mpsc::channel::<()>();
-    let helper = journal.reading.as_ref().unwrap();
-    let hung = helper.call(Duration::from_millis(20), move || held.recv().is_ok());
-    assert_eq!(hung.unwrap_err().code(), Code::JournalTimedOut);
+    let _hung = hang(journal.reading.as_ref().unwrap());
     let peek = |limit| journal.peek(&command.operation, None, decide, Duration::from_millis(limit));
     assert!(peek(20).is_none());
     // A cancellation is no time-out.
@@ -260,7 +281,6 @@ fn peek_into_a_busy_journal_ends_in_time() {
         }
         assert_eq!(waits.join().unwrap(), Some(Code::Cancelled));
     });
-    release.send(()).unwrap();
 }
 
 #[test]
@@ -334,6 +354,8 @@ fn what_an_open_did_is_logged() {
     assert_eq!(events(Report { accepted: true, ..Report::default() }), ["\"journal.lossAccepted\""]);
 }
 
+/// Windows cuts no file that is mapped into memory.
+#[cfg(unix)]
 #[test]
 fn index_cut_in_a_transaction_ends_no_process() {
     let place = Place::new();
@@ -400,6 +422,7 @@ fn seal_without_its_journal_reports_the_loss() {
     let journal = place.open();
     save(&journal);
     journal.close();
+    drop(journal);
     std::fs::remove_file(&place.path).unwrap();
     let error = place.open_with("").map(drop).unwrap_err();
     assert_eq!(error.code(), Code::JournalIncomplete);
@@ -482,4 +505,7 @@ fn only_a_copy_opens_as_a_copy() {
     }
 }
 
+mod opening;
 mod records;
+mod waiting;
+mod writing;
