@@ -101,8 +101,6 @@ fn check(mut file: &File) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    const LINES: usize = 300;
-
     fn lines_of(path: &Path) -> Vec<String> {
         std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
     }
@@ -124,8 +122,11 @@ mod tests {
         assert_eq!(lines_of(&one.path), ["{no 2"]);
     }
 
+    /// Wine finds the end and writes there in two steps.
+    #[cfg(unix)]
     #[test]
     fn writers_of_one_file_lose_no_line_at_a_rotation() {
+        const LINES: usize = 300;
         let folder = tempfile::tempdir().unwrap();
         let file = LogFile { path: folder.path().join("till.log"), bytes: 500, files: 100 };
         std::thread::scope(|scope| {
