@@ -27,7 +27,7 @@ const LONGEST_TEST: Duration = Duration::from_secs(20);
 /// So many tests run in one process: mostly one of the first finds the mistake.
 const BATCH: usize = 16;
 /// So many tests of a program run at most for a mistake. What they do not find counts as not found.
-const MOST_TESTS: usize = 4 * BATCH;
+const MOST_TESTS: usize = 8 * BATCH;
 /// So many mistakes run at once: most tests wait for a disk, a server or a clock.
 const AT_ONCE: usize = 5;
 /// Mistakes that no test can find. A line has the key of a mistake, and the line after it the
