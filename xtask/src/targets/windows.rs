@@ -66,8 +66,12 @@ pub fn try_all(target: &Target, installed: &Path, work: &Path, runner: &Runner) 
     program("files not shared", &sharing, &["{journals}"], "shared\n")?;
     if target.is_32_bit() {
         // A program whose default is another calling convention: the header states each one.
-        let other = build("tests/windows/sharing.c", "sharing-stdcall.exe", &["-mrtd"])?;
-        program("calling convention", &other, &["{journals}"], "shared\n")?;
+        let other = build("tests/windows/convention.c", "convention.exe", &["-mrtd"])?;
+        program("calling convention", &other, &[], "called\n")?;
+        println!("{}: a callback of another convention must not compile", target.name);
+        if build("tests/windows/convention.c", "callback.exe", &["-mrtd", "-DOTHER_CALLBACK"]).is_ok() {
+            return Err("a callback of another calling convention compiles".into());
+        }
     }
     let sandbox = Sandbox::start(&target_folder().join("debug/engage-sandbox"), work)?;
     program("proxy of the settings", &proxy, &[&sandbox.ca.display().to_string()], "proxied\n")?;
