@@ -447,6 +447,8 @@ mod tests {
 
     #[test]
     fn mistake_in_the_configuration_names_the_key() {
+        // The absolute path, as JSON has it.
+        let in_folder = if cfg!(windows) { r#"\\points.db""# } else { r#"/points.db""# };
         let cases: &[(String, &[&str])] = &[
             (String::new(), &["not JSON", "line 1"]),
             ("[]".into(), &["must be a JSON object", "an array"]),
@@ -483,7 +485,7 @@ mod tests {
             (with(r#","clientCertFile":"x""#), &["clientKeyFile", "missing", "clientCertFile"]),
             (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
             (with(r#","preconnect":"yes""#), &["preconnect", "true or false"]),
-            (with(r#","journalPath":"points.db""#), &["journalPath", "working directory", "points.db\""]),
+            (with(r#","journalPath":"points.db""#), &["journalPath", "working directory", in_folder]),
             (with(r#","logFile":"till.log""#), &["logFile", "working directory"]),
             (with(r#","logLevel":"all""#), &["logLevel", "debug"]),
             (with(r#","logFiles":0"#), &["logFiles", "from 1"]),

@@ -21,7 +21,7 @@ pub(super) enum Kind {
 /// A field that every object of a list must have exactly once.
 pub(super) type Field = (&'static str, Kind);
 
-/// The nesting within a field that is recognised.
+/// The nesting within a field that is recognised; an empty array may be one level deeper.
 const DEPTH: u32 = 16;
 
 /// Returns whether a text is surely a list of objects that have these fields.

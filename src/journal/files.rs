@@ -2,7 +2,8 @@
 //! next, and whether they are still the files on the disk.
 //!
 //! SQLite opens the journal beside this. Nothing else in the library opens or closes the journal's
-//! files, because a closed descriptor drops SQLite's locks (see `os`).
+//! files, because a closed descriptor drops SQLite's locks (see `os`). On Windows, where a lock
+//! belongs to its handle, `file_id_at` does.
 
 use super::failure::unsealed;
 use super::paths::{self, beside};
@@ -132,8 +133,10 @@ impl Shared {
         let _turn = rt::lock(&turn);
         paths::check(path, seal_path)?;
         let made = paths::create(path)?;
-        let key = file_id_at(path).ok();
-        if let Some(files) = key.and_then(|key| rt::lock(&REGISTRY).files(key)) {
+        let key = file_id_at(path).map_err(|error| unreadable(path, &error))?;
+        // In a statement of its own, so that the registry is locked for a moment only.
+        let known = rt::lock(&REGISTRY).files(key);
+        if let Some(files) = known {
             if files.seal_path != seal_path {
                 return Err(Error::new(
                     Code::BadConfig,
@@ -147,7 +150,7 @@ impl Shared {
         }
         let parked = || {
             let mut registry = rt::lock(&REGISTRY);
-            let at = registry.parked.iter().position(|(parked, _)| key == Some(*parked))?;
+            let at = registry.parked.iter().position(|(parked, _)| *parked == key)?;
             Some(registry.parked.swap_remove(at).1)
         };
         let db = match made.or_else(parked) {
@@ -195,10 +198,15 @@ pub(super) fn put_in_place(path: &Path, fresh: &Path) -> Result<bool> {
     while !try_lock(&file, LockKind::Exclusive, OPENER.0, OPENER.1).map_err(|error| unreadable(fresh, &error))? {
         pause(until)?;
     }
-    if file_id_at(fresh).ok() != Some(key) {
+    let id_at = |path: &Path| match file_id_at(path) {
+        Ok(id) => Ok(Some(id)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    };
+    if id_at(fresh)? != Some(key) {
         return Ok(false);
     }
-    if let Ok(key) = file_id_at(path) {
+    if let Some(key) = id_at(path)? {
         let is_open = rt::lock(&REGISTRY).files(key).is_some();
         let is_used = is_open || {
             let old = paths::open(path)?;

@@ -276,6 +276,7 @@ mod tests {
         let reader = Connection::open(&place.path).unwrap();
         let read = || reader.query_row("SELECT count(*) FROM operation", (), |_| Ok(()));
         read().unwrap();
+        // Elsewhere nothing shows that another SQLite has it open.
         #[cfg(target_os = "linux")]
         assert_eq!(build().unwrap_err().code(), Code::JournalLocked);
         assert!(!whole.exists());

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// The disk, and the file on it. No other file has it while this one is open.
+/// The disk, and the file on it. No other file of the disk has it while this one is open.
 pub(crate) type FileId = (u64, u64);
 
 #[cfg(unix)]
@@ -30,6 +30,8 @@ pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
 
     /// `BY_HANDLE_FILE_INFORMATION`: fields of 32 bits.
     type Information = [u32; 13];
+    const MADE_LOW: usize = 1;
+    const MADE_HIGH: usize = 2;
     const VOLUME: usize = 7;
     const INDEX_HIGH: usize = 11;
     const INDEX_LOW: usize = 12;
@@ -43,8 +45,14 @@ pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
     if unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut information) } == 0 {
         return Err(io::Error::last_os_error());
     }
-    let [volume, high, low] = [VOLUME, INDEX_HIGH, INDEX_LOW].map(|at| u64::from(information[at]));
-    Ok((volume, high << 32 | low))
+    let long = |high: usize, low: usize| u64::from(information[high]) << 32 | u64::from(information[low]);
+    let index = match long(INDEX_HIGH, INDEX_LOW) {
+        // The file system has none of 64 bits, as some network drives and large ReFS volumes. The
+        // time at which the file was made is the next best.
+        0 | u64::MAX => long(MADE_HIGH, MADE_LOW),
+        index => index,
+    };
+    Ok((information[VOLUME].into(), index))
 }
 
 /// Returns the id of the file or the link at a path. It also works for a file that is not shared.
