@@ -86,12 +86,12 @@ static void redeem(const order *order, client *my) {
     ask(my, url, NULL);
     rewards = cJSON_ParseWithLength(my->body, my->length);
     id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(rewards, 0), "id"));
-    if (!id) fail("no reward", my->body);
+    if (!id) fail("no reward", NULL);
     snprintf(url, sizeof url, "%s/api/v3/promotion-assignments/%s/redeem", order->base, id);
     cJSON_Delete(rewards);
     ask(my, url, "{\"redemptionChannelType\":\"POS\"}");
     response = cJSON_ParseWithLength(my->body, my->length);
-    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(response, "redeemed"))) fail("not redeemed", my->body);
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(response, "redeemed"))) fail("not redeemed", NULL);
     cJSON_Delete(response);
 }
 

@@ -95,7 +95,7 @@ pub type Bar = (String, [f64; 2]);
 /// Draws bars below each other. Each has a dark part up to its first value, and a light one up to
 /// its second; `parts` names the two.
 pub fn draw_bars(title: &str, parts: [&str; 2], bars: &[Bar], unit: &str) -> String {
-    const LEFT: f64 = 240.0;
+    const LEFT: f64 = 330.0;
     const ROW: f64 = 34.0;
     const TOP: f64 = 74.0;
     let width = 2.0 * WIDTH;

@@ -52,14 +52,14 @@ pub enum Part {
 /// Measures and shows one part of the page.
 pub fn run_part(part: Part, quick: bool) -> Result {
     setup::install(&[setup::DEMO, setup::BENCH])?;
-    let built = prepare::build()?;
-    let lab = Lab::open(&built.shipped)?;
+    let shipped = prepare::shipped()?;
+    let lab = Lab::open(&shipped)?;
     let rows = match part {
         Part::Fleet => report::fleet_table(&fleet::measure(&lab)?.0),
-        Part::Breaks => report::breaks_table(&breaks::measure(&lab, &built.shipped, quick)?),
-        Part::Day => report::day_table(&day::measure(&lab, &built.shipped, quick)?),
-        Part::Sale => report::sale_table(&sale::measure(&lab, &built, quick)?),
-        Part::Large => report::large_table(&large::measure(&lab, &built)?),
+        Part::Breaks => report::breaks_table(&breaks::measure(&lab, &shipped, quick)?),
+        Part::Day => report::day_table(&day::measure(&lab, &shipped, quick)?),
+        Part::Sale => report::sale_table(&sale::measure(&lab, &prepare::build()?, quick)?),
+        Part::Large => report::large_table(&large::measure(&lab, &prepare::build()?)?),
     };
     println!("{}", rows.join("\n"));
     Ok(())

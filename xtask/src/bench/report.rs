@@ -566,8 +566,12 @@ pub fn sale_table(sales: &[Sales]) -> Vec<String> {
 fn sale_chart(sales: &[Sales]) -> String {
     let Some(line) = sales.get(1) else { return String::new() };
     let bar = |(peer, sample): &(&str, Sample)| -> Bar {
-        let name = if *peer == FLOOR { "the least that is possible" } else { peer };
-        (name.to_owned(), [sample.p50_us / 1e6, sample.p99_us / 1e6])
+        let name = match *peer {
+            FLOOR => "the least with a record on the disk".to_owned(),
+            SHOP => SHOP.to_owned(),
+            other => format!("{other}, no record"),
+        };
+        (name, [sample.p50_us / 1e6, sample.p99_us / 1e6])
     };
     let bars: Vec<Bar> = line.peers.iter().map(bar).collect();
     let title = format!(

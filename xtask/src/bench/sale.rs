@@ -2,7 +2,7 @@
 //! over a line with a round trip and with losses, while another process keeps the disk busy.
 //! The peers without a journal make the four requests only.
 
-use super::lab::{How, Lab, Sample};
+use super::lab::{How, Lab, Peer, Sample};
 use super::prepare::Built;
 use crate::run::Result;
 use std::fs::File;
@@ -39,11 +39,28 @@ pub fn measure(lab: &Lab, built: &Built, quick: bool) -> Result<Vec<Sales>> {
     })
 }
 
-/// All sell at the same time, each on a line of its own with the same losses.
-fn on(lab: &Lab, built: &Built, (round_trip_ms, lost_of_1000, count): (u32, u32, usize), quick: bool) -> Result<Sales> {
-    let count = if quick { 20 } else { count };
-    let peers = thread::scope(|scope| {
-        let runs = built.sellers().map(|peer| {
+/// The floor and the library sell at the same time, each on a line of its own with the same losses;
+/// then the others.
+fn on(lab: &Lab, built: &Built, line: (u32, u32, usize), quick: bool) -> Result<Sales> {
+    let (round_trip_ms, lost_of_1000, count) = (line.0, line.1, if quick { 20 } else { line.2 });
+    let [floor, shop, others @ ..] = built.sellers();
+    let mut peers = together(lab, built, [floor, shop].into(), (round_trip_ms, lost_of_1000, count))?;
+    peers.extend(together(lab, built, others.into(), (round_trip_ms, lost_of_1000, count))?);
+    for (name, sample) in &peers {
+        let lost = f64::from(lost_of_1000) / 10.0;
+        println!("  {round_trip_ms} ms, {lost} % lost: {:.1} ms, {name}", sample.p50_us / 1e3);
+    }
+    Ok(Sales { round_trip_ms, lost_of_1000, count, peers })
+}
+
+fn together(
+    lab: &Lab,
+    built: &Built,
+    peers: Vec<Peer>,
+    (round_trip_ms, lost_of_1000, count): (u32, u32, usize),
+) -> Result<Vec<(&'static str, Sample)>> {
+    thread::scope(|scope| {
+        let runs = peers.into_iter().map(|peer| {
             scope.spawn(move || -> Result<(&'static str, Sample)> {
                 let (_line, base) = lab.line(&built.shipped, round_trip_ms / 2, lost_of_1000)?;
                 let name = format!("sale-{}-{round_trip_ms}-{lost_of_1000}", peer.name.len());
@@ -52,14 +69,10 @@ fn on(lab: &Lab, built: &Built, (round_trip_ms, lost_of_1000, count): (u32, u32,
                 Ok((peer.name, sample))
             })
         });
-        let ended = runs.map(|run| run.join().unwrap_or_else(|_| Err("a run panicked".to_owned())));
-        ended.into_iter().collect::<Result<Vec<_>>>()
-    })?;
-    for (name, sample) in &peers {
-        let lost = f64::from(lost_of_1000) / 10.0;
-        println!("  {round_trip_ms} ms, {lost} % lost: {:.1} ms, {name}", sample.p50_us / 1e3);
-    }
-    Ok(Sales { round_trip_ms, lost_of_1000, count, peers })
+        // All begin before the first is waited for.
+        let runs: Vec<_> = runs.collect();
+        runs.into_iter().map(|run| run.join().unwrap_or_else(|_| Err("a run panicked".to_owned()))).collect()
+    })
 }
 
 /// Writes and syncs until the end, as another program on the till does.
