@@ -17,8 +17,8 @@
  * The exit code is the purchase's outcome: 0 completed, 10 declined, 11 pending, 12 not sent.
  * Wrong arguments end with 2. Any other failure ends with 1.
  *
- * Build it with cJSON (-lcjson), which only this till needs: a program may read a result by
- * eps_json_get. Every text that is passed to the library is UTF-8. A POS that uses another code
+ * Build it with cJSON (-lcjson), which the library does not need: a program may read a result
+ * by eps_json_get. Every text that is passed to the library is UTF-8. A POS that uses another code
  * page converts its texts first.
  */
 #include <stdio.h>

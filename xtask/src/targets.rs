@@ -152,7 +152,11 @@ fn unit_tests(target: &Target, work: &Path, runner: &Runner) -> Result {
     let printed = String::from_utf8_lossy(&ended.stdout);
     let result = printed.lines().find_map(|line| line.strip_prefix("test result: ")).unwrap_or_default();
     println!("{}: unit tests: {result}", target.name);
-    if ended.status.success() && result.starts_with("ok. ") { Ok(()) } else { Err(printed.into_owned()) }
+    if ended.status.success() && result.starts_with("ok. ") && !result.starts_with("ok. 0 ") {
+        Ok(())
+    } else {
+        Err(printed.into_owned())
+    }
 }
 
 /// Checks that a panic in a function is an error of that call only. Unwinding differs between

@@ -5,7 +5,7 @@ use super::{Built, VERSION, copy, make, page, write};
 use crate::run::{Result, root, run};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const CMAKE: &str = include_str!("../../../packaging/cmake/EngagePointShopConfig.cmake");
@@ -33,6 +33,20 @@ bin\\first %CD%\\points.db %CD%\\sandbox-ca.pem
 
 It prints `bought`. With Visual Studio the second command is `cl /I include share\\examples\\first.c lib\\engage_point_shop.lib /Fe:bin\\first.exe`.
 ";
+
+const EXAMPLES: [&str; 11] = [
+    "c/till.c",
+    "cpp/till.cpp",
+    "csharp/naive.cs",
+    "csharp/till.cs",
+    "go/buy.go",
+    "gui/win32.c",
+    "java/Till.java",
+    "lua/buy.lua",
+    "node/till.js",
+    "pascal/till.pas",
+    "python/till.py",
+];
 
 /// Returns the README of a package.
 fn readme(is_windows: bool) -> String {
@@ -79,7 +93,8 @@ pub fn tree(built: &Built, into: &Path) -> Result {
     }
     let examples = into.join("share/examples");
     make(&examples)?;
-    for from in files_below(&root().join("examples"))? {
+    for example in EXAMPLES {
+        let from = root().join("examples").join(example);
         copy(&from, &examples.join(from.file_name().unwrap_or_default()))?;
     }
     for (name, text) in page::files()? {
@@ -106,17 +121,6 @@ pub fn tree(built: &Built, into: &Path) -> Result {
     make(&lib.join("pkgconfig"))?;
     write(&lib.join("pkgconfig/engage_point_shop.pc"), fill(SHARED_PC))?;
     write(&lib.join("pkgconfig/engage_point_shop-static.pc"), fill(STATIC_PC))
-}
-
-/// Returns the files in the folders of a folder.
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = |folder: &Path| -> Result<Vec<PathBuf>> {
-        let entries = fs::read_dir(folder).and_then(|all| all.map(|entry| Ok(entry?.path())).collect());
-        entries.map_err(|error: std::io::Error| format!("{}: {error}", folder.display()))
-    };
-    let folders = entries(folder)?;
-    let files: Vec<_> = folders.iter().map(|folder| entries(folder)).collect::<Result<_>>()?;
-    Ok(files.concat().into_iter().filter(|path| path.is_file()).collect())
 }
 
 #[cfg(test)]
