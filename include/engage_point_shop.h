@@ -127,11 +127,11 @@
  * CALLS THAT DO NOT BLOCK. A thread that must not wait, for example that of a user interface, sets
  * a function by eps_set_notify once. It calls eps_purchase or eps_redeem_reward with the option
  * "submit": true. The call returns as soon as the operation is durable: EPS_PENDING_SUBMITTED, or
- * the outcome of an operation that existed before. That takes some milliseconds, unless the disk
- * hangs or 256 requests of the client are in progress. The notify function gets the operation again
- * when its outcome is known, on a thread of the library. The function hands the text to the user
- * interface's own queue and returns. eps_cancel_call ends one call of another thread, by the
- * "callId" that the call was given.
+ * the outcome of an operation that existed before. That takes some milliseconds, or at most
+ * "waitMs" where the disk hangs or 256 requests of the client are in progress. The notify function
+ * gets the operation again when its outcome is known, on a thread of the library. The function
+ * hands the text to the user interface's own queue and returns. eps_cancel_call ends one call of
+ * another thread, by the "callId" that the call was given.
  *
  * LIFETIMES. Clients may be closed in any order, twice, from any thread, by a finalizer too, and
  * while other threads are in calls on them. A call on a closed client gives EPS_CLOSED. A handle
