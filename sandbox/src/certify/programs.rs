@@ -78,7 +78,7 @@ impl Programs {
         let child = command.spawn()?;
         state.running.insert(child.id());
         let programs = Arc::clone(self);
-        Ok(Running { child, programs, began: Instant::now(), output: output.to_owned(), read: 0 })
+        Ok(Running { child, programs, began: Instant::now(), output: output.to_owned(), read: 0, is_killed: false })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -108,6 +108,8 @@ pub(super) struct Running {
     output: PathBuf,
     /// The length of the output that was read already.
     read: usize,
+    /// Its id may be another program's by now.
+    is_killed: bool,
 }
 
 impl Running {
@@ -141,6 +143,9 @@ impl Running {
 
     /// Kills the program with all that it has started.
     pub fn kill(&mut self) {
+        if std::mem::replace(&mut self.is_killed, true) {
+            return;
+        }
         kill_tree(self.child.id());
         let _ = self.child.kill();
         self.programs.state().running.remove(&self.child.id());
