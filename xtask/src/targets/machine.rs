@@ -80,7 +80,7 @@ fn wine32() -> Result<PathBuf> {
 /// package for Windows 7 does not need it.
 pub fn shim(target: &Target, folder: &Path) -> Result {
     make(folder)?;
-    if target.is_windows_7() {
+    if !target.is_windows() || target.is_windows_7() {
         return Ok(());
     }
     let mut cc = Command::new(target.cc);
