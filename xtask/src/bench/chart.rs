@@ -101,7 +101,7 @@ pub fn draw_bars(title: &str, parts: [&str; 2], bars: &[Bar], unit: &str) -> Str
     let width = 2.0 * WIDTH;
     let height = TOP + ROW * bars.len() as f64 + 10.0;
     let most = bars.iter().map(|(_, values)| values[1]).fold(f64::MIN_POSITIVE, f64::max);
-    let long = |value: f64| value / most * (width - LEFT - 90.0);
+    let long = |value: f64| value / most * (width - LEFT - 130.0);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"14\" fill=\"#222\">\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n\
