@@ -197,8 +197,8 @@ fn panics(target: &Target, work: &Path, runner: &Runner) -> Result {
     Ok(())
 }
 
-/// Runs a program to its end. Wine's server kills a process that has ended and is not gone a second
-/// later, as on a busy machine: its exit code is then lost, and it runs again.
+/// Runs a program to its end. Wine's server kills a process that still exists a second after its
+/// end, as on a busy machine: its exit code is then lost, and it runs again.
 fn ended(command: &mut Command) -> Result<Output> {
     const TRIES: usize = 5;
     let mut run = || command.output().map_err(|error| error.to_string());
