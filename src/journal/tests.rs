@@ -35,6 +35,11 @@ impl Place {
     pub fn beside(&self, end: &str) -> PathBuf {
         paths::beside(&self.path, end)
     }
+
+    /// Cuts the index of the log, or makes it as large as it was.
+    pub fn set_index(&self, bytes: u64) {
+        std::fs::OpenOptions::new().write(true).open(self.beside("-shm")).unwrap().set_len(bytes).unwrap();
+    }
 }
 
 /// Opens the journal at a path. `more` is added to the configuration.
@@ -360,15 +365,13 @@ fn what_an_open_did_is_logged() {
 fn index_cut_in_a_transaction_ends_no_process() {
     let place = Place::new();
     let journal = place.open();
-    let index = place.beside("-shm");
-    let cut = || std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(0).unwrap();
     let result: Result<()> = journal.content.write_with(Durability::Synced, |_, _| {
-        cut();
+        place.set_index(0);
         Err(Error::of(Code::Journal))
     });
     assert_eq!(result.unwrap_err().code(), Code::Journal);
     // Nothing touches the memory any more, also where another program makes the file anew.
-    std::fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(64 << 10).unwrap();
+    place.set_index(64 << 10);
     let write = || journal.content.write_with(Durability::Synced, |_, _| Ok(()));
     assert_eq!(write().unwrap_err().code(), Code::JournalReplaced);
     assert_eq!(journal.pending(None).unwrap_err().code(), Code::JournalReplaced);

@@ -23,12 +23,6 @@ fn save_buffered(journal: &Journal) -> Intent {
     intent
 }
 
-/// Cuts the index of the log, or makes it as large as it was.
-#[cfg(unix)]
-fn set_index(place: &Place, bytes: u64) {
-    std::fs::OpenOptions::new().write(true).open(place.beside("-shm")).unwrap().set_len(bytes).unwrap();
-}
-
 #[test]
 fn commit_is_as_durable_as_it_promises() {
     let place = Place::new();
@@ -202,18 +196,18 @@ fn index_that_was_cut_is_not_touched_again() {
     let place = Place::new();
     let journal = place.open();
     save(&journal);
-    set_index(&place, 0);
+    place.set_index(0);
     assert_eq!(journal.compact().unwrap_err().code(), Code::JournalReplaced);
     journal.close();
     // Found together with a file that was moved, and then made anew.
     let place = Place::new();
     let journal = place.open();
     save(&journal);
-    set_index(&place, 0);
+    place.set_index(0);
     std::fs::rename(place.beside("-seal"), place.beside(".aside")).unwrap();
     assert_eq!(checkpoint_now(&journal).unwrap_err().code(), Code::JournalReplaced);
     std::fs::rename(place.beside(".aside"), place.beside("-seal")).unwrap();
-    set_index(&place, 64 << 10);
+    place.set_index(64 << 10);
     assert_eq!(journal.save(&purchase(), Durability::Synced).unwrap_err().code(), Code::JournalReplaced);
     journal.close();
 }
@@ -238,7 +232,7 @@ fn transaction_on_a_cut_index_is_left_alone_at_the_close() {
         let (journal, other) = (place.open(), has_other.then(|| place.open()));
         save(&journal);
         let cut: Result<()> = journal.content.write_with(Durability::Synced, |_, _| {
-            set_index(&place, 0);
+            place.set_index(0);
             Err(Error::of(Code::Journal))
         });
         assert_eq!(cut.unwrap_err().code(), Code::Journal);
