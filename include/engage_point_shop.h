@@ -122,7 +122,8 @@
  * one thread at a time. The library has threads of its own: one for each purchase or redeem that is
  * in progress, 256 on a client at most, and a few more. Of the POS's functions, only those of
  * eps_set_log and eps_set_notify are called, each on a thread of the library of its own. A call
- * needs 64 KB of stack at most, a function of the POS has 2 MB.
+ * needs 64 KB of stack at most, a function of the POS has 2 MB. pthread_cancel does not act inside
+ * of a call: the thread ends after the return. eps_cancel_call ends the call itself.
  *
  * CALLS THAT DO NOT BLOCK. A thread that must not wait, for example that of a user interface, sets
  * a function by eps_set_notify once. It calls eps_purchase or eps_redeem_reward with the option
@@ -499,7 +500,7 @@ typedef struct {
  * UTF-8, NUL-terminated, "len" bytes long; it is valid only during the call. The library calls the
  * function on a thread of its own, one line at a time. The function may call any function of this
  * library. A slow function delays no call: lines beyond 1024 that wait are dropped and counted.
- * The function must not throw an exception.
+ * The function must not throw an exception. One that ends its thread is not called again.
  */
 typedef void (EPS_CALL *eps_log_fn)(void *user, int32_t level, const char *line, size_t len);
 
@@ -510,7 +511,7 @@ typedef void (EPS_CALL *eps_log_fn)(void *user, int32_t level, const char *line,
  * it is valid only during the call. The library calls the function on a thread of its own, one
  * object at a time. The function may call any function of this library. A slow function delays no
  * call: beyond 1024 changes that wait, states in between are left out, and never the last one. The
- * function must not throw an exception.
+ * function must not throw an exception. One that ends its thread is not called again.
  */
 typedef void (EPS_CALL *eps_notify_fn)(void *user, const char *json, size_t len);
 

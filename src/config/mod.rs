@@ -283,6 +283,9 @@ fn check_places(fields: &Fields, config: &Config) -> Result<()> {
 /// Returns an absolute path. A relative one would mean another file after the POS changes its
 /// working directory, as a file dialog does.
 fn absolute(fields: &Fields, key: &str, path: String) -> Result<PathBuf> {
+    if path.contains('\0') {
+        return Err(fields.error(key, "holds the character NUL, which no path may have"));
+    }
     let path = PathBuf::from(path);
     if path.is_absolute() {
         return Ok(path);
@@ -486,6 +489,7 @@ mod tests {
             (with(r#","clientKeyFile":"x""#), &["clientCertFile", "missing", "clientKeyFile"]),
             (with(r#","preconnect":"yes""#), &["preconnect", "true or false"]),
             (with(r#","journalPath":"points.db""#), &["journalPath", "working directory", in_folder]),
+            (with(r#","journalPath":"/d/j\u0000x""#), &["journalPath", "NUL"]),
             (with(r#","logFile":"till.log""#), &["logFile", "working directory"]),
             (with(r#","logLevel":"all""#), &["logLevel", "debug"]),
             (with(r#","logFiles":0"#), &["logFiles", "from 1"]),

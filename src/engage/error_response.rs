@@ -251,8 +251,9 @@ pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
         _ if !body.may_be_engage() => Code::InvalidResponse,
         401 => Code::Unauthorized,
         403 => Code::Forbidden,
-        // Each documented 404 of a read has a code. A gateway and a wrong path have none.
-        404 if body.engage_code().is_none() => Code::InvalidResponse,
+        // Each documented 404 of a read has a code. A gateway and a wrong path have none, nor has a
+        // status about the form of a request.
+        404..=421 | 423..=499 if body.engage_code().is_none() => Code::InvalidResponse,
         400..=499 => known(body).filter(|code| code.row().outcome == Outcome::Declined).unwrap_or(Code::Declined),
         _ => Code::InvalidResponse,
     }
@@ -641,7 +642,13 @@ mod tests {
             (403, "{}", Code::Forbidden),
             (400, r#"{"errorCode":"InvalidContact"}"#, Code::InvalidContact),
             (400, r#"{"errorCode":"PromotionAssignmentError"}"#, Code::Declined),
-            (499, "{}", Code::Declined),
+            (405, "", Code::InvalidResponse),
+            (414, "", Code::InvalidResponse),
+            (421, "{}", Code::InvalidResponse),
+            (422, "{}", Code::Declined),
+            (423, "{}", Code::InvalidResponse),
+            (499, "{}", Code::InvalidResponse),
+            (499, r#"{"errorCode":"SomethingNew"}"#, Code::Declined),
             (302, "{}", Code::InvalidResponse),
         ] {
             let error = read_error(&json(status, body));

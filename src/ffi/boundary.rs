@@ -118,7 +118,7 @@ pub(crate) fn value<T>(name: &'static str, fallback: T, call: impl FnOnce() -> T
 /// Runs `call` and catches its panic.
 fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
     let quiet = crate::panics::quiet_thread();
-    let result = catch_unwind(AssertUnwindSafe(call));
+    let result = os::without_cancellation(|| catch_unwind(AssertUnwindSafe(call)));
     drop(quiet);
     match result {
         Ok(value) => Some(value),

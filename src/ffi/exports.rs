@@ -9,6 +9,7 @@
 use super::boundary;
 use super::buffer::eps_buffer;
 use super::handle::{self, eps_client};
+use super::host_function::{LogFunction, NotifyFunction, call_log, call_notify};
 use super::{input, json};
 use crate::client::Client;
 use crate::client::Notify;
@@ -28,7 +29,7 @@ pub const EPS_ABI_VERSION: u32 = 1;
 /// UTF-8, NUL-terminated, "len" bytes long; it is valid only during the call. The library calls the
 /// function on a thread of its own, one line at a time. The function may call any function of this
 /// library. A slow function delays no call: lines beyond 1024 that wait are dropped and counted.
-/// The function must not throw an exception.
+/// The function must not throw an exception. One that ends its thread is not called again.
 pub type eps_log_fn =
     Option<unsafe extern "C-unwind" fn(user: *mut c_void, level: i32, line: *const c_char, len: usize)>;
 
@@ -38,7 +39,7 @@ pub type eps_log_fn =
 /// it is valid only during the call. The library calls the function on a thread of its own, one
 /// object at a time. The function may call any function of this library. A slow function delays no
 /// call: beyond 1024 changes that wait, states in between are left out, and never the last one. The
-/// function must not throw an exception.
+/// function must not throw an exception. One that ends its thread is not called again.
 pub type eps_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, json: *const c_char, len: usize)>;
 
 /// Opens a client.
@@ -1025,27 +1026,27 @@ struct User(*mut c_void);
 unsafe impl Send for User {}
 
 /// Makes a sink of a C function.
-fn sink(function: unsafe extern "C-unwind" fn(*mut c_void, i32, *const c_char, usize), user: *mut c_void) -> Sink {
+fn sink(function: LogFunction, user: *mut c_void) -> Sink {
     let user = User(user);
     Box::new(move |level, line| {
         let user = &user;
         if let Ok(text) = CString::new(line) {
             // SAFETY: the caller's function is valid until it is removed, and the line until the
             // return.
-            unsafe { function(user.0, level as i32, text.as_ptr(), line.len()) };
+            unsafe { call_log(user.0, level as i32, text.as_ptr(), line.len(), function) };
         }
     })
 }
 
 /// Makes a notify function of a C function.
-fn notify(function: unsafe extern "C-unwind" fn(*mut c_void, *const c_char, usize), user: *mut c_void) -> Notify {
+fn notify(function: NotifyFunction, user: *mut c_void) -> Notify {
     let user = User(user);
     Box::new(move |json| {
         let user = &user;
         if let Ok(text) = CString::new(json) {
             // SAFETY: the caller's function is valid until it is removed, and the text until the
             // return.
-            unsafe { function(user.0, text.as_ptr(), json.len()) };
+            unsafe { call_notify(user.0, text.as_ptr(), json.len(), function) };
         }
     })
 }

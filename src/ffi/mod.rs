@@ -6,6 +6,7 @@ mod boundary;
 mod buffer;
 mod exports;
 mod handle;
+mod host_function;
 mod input;
 mod json;
 

@@ -1083,6 +1083,78 @@ static void cancelled_and_closed_while_blocked(void)
     every_call_rejects(client, EPS_CLOSED);
 }
 
+/* ---- Threads of the POS that end ---- */
+
+#ifndef _WIN32
+/* A log function that ends its thread. Language runtimes do so at the end of the program. */
+static void end_by_line(void *user, int32_t level, const char *line, size_t len)
+{
+    struct meeting *meeting = user;
+    (void)level, (void)line, (void)len;
+    set_value(meeting, &meeting->entered, 1);
+    pthread_exit(NULL);
+}
+
+/* A notify function that ends its thread. */
+static void end_by_operation(void *user, const char *json, size_t len)
+{
+    end_by_line(user, EPS_LOG_INFO, json, len);
+}
+
+/* A call of a thread that is cancelled meanwhile. */
+static void *blocks_and_ends(void *of)
+{
+    blocks(of);
+    pthread_testcancel();
+    return NULL;
+}
+
+/* A cancelled thread ends after its call, which has its result. */
+static void a_cancelled_thread_ends_after_its_call(void)
+{
+    eps_client *client = OPEN();
+    struct blocked all[] = {
+        {.client = client, .call = list_items, .name = "eps_list_items", .wanted = EPS_CANCELLED},
+        {.client = client, .call = purchase, .name = "eps_purchase", .wanted = EPS_PENDING_CANCELLED},
+    };
+    fault("any", "stallBeforeCommit");
+    int seen = count_at("/_sandbox/requests", "\"no response\"");
+    for (size_t i = 0; i < COUNT(all); i++)
+        pthread_create(&all[i].thread, NULL, blocks_and_ends, &all[i]);
+    await_requests(seen + (int)COUNT(all), "\"no response\"");
+    for (size_t i = 0; i < COUNT(all); i++)
+        pthread_cancel(all[i].thread);
+    CHECK(eps_cancel(client) == EPS_OK, "calls of cancelled threads are ended");
+    for (size_t i = 0; i < COUNT(all); i++) {
+        void *result = NULL;
+        pthread_join(all[i].thread, &result);
+        CHECK(result == PTHREAD_CANCELED, "%s: its thread is cancelled", all[i].name);
+        problem(__LINE__, all[i].code, all[i].wanted, &all[i].out, "", all[i].name);
+    }
+    send_admin("DELETE", "/_sandbox/faults", "");
+    some_line(client);
+    CLOSE(client);
+}
+
+static void a_function_may_end_its_thread(void)
+{
+    /* The thread's memory is lost, which an instrument reports. */
+    if (slow)
+        return;
+    struct meeting line, operation;
+    meet(&line), meet(&operation);
+    eps_client *client = OPEN();
+    CHECK(eps_set_log(client, EPS_LOG_DEBUG, end_by_line, &line) == EPS_OK, "a log function is set");
+    CHECK(eps_set_notify(client, end_by_operation, &operation) == EPS_OK, "a notify function is set");
+    eps_buffer out;
+    GOOD(purchase(client, &out), "completed", "eps_purchase");
+    CHECK(await_value(&line, &line.entered, 1, 60000), "the log function has ended its thread");
+    CHECK(await_value(&operation, &operation.entered, 1, 60000), "the notify function has ended its thread");
+    some_line(client);
+    CLOSE(client);
+}
+#endif
+
 /* ---- A journal in a file ---- */
 
 static void a_purchase_outlives_its_client(void)
@@ -1273,6 +1345,10 @@ int main(int argc, char **argv)
         {"buying", completed_declined_and_offline},
         {"short wait", a_press_with_a_short_wait_is_never_not_sent},
         {"blocked", cancelled_and_closed_while_blocked},
+#ifndef _WIN32
+        {"cancelled thread", a_cancelled_thread_ends_after_its_call},
+        {"ended thread", a_function_may_end_its_thread},
+#endif
         {"journal", a_purchase_outlives_its_client},
         {"damaged", a_damaged_journal_is_rebuilt},
         {"threads", many_threads_on_one_client},
