@@ -93,7 +93,7 @@
  *   "httpStatus";
  *   "engageCode": Engage's own error code;
  *   "operationId", "purchaseId": of the intent that the problem is about;
- *   "attempts": the requests made;
+ *   "attempts": the attempts begun, also those that have not left;
  *   "retryAfterMs";
  *   "cause": an array of texts, outermost first;
  *   "forCashier", "forMember": what the cashier reads and what the member is shown, in the language
@@ -596,8 +596,9 @@ EPS_API int32_t EPS_CALL eps_client_open(uint32_t abi, const char *config_json, 
 /**
  * Closes a client.
  *
- * Calls that wait on the client return. Requests under way are ended within two seconds; their
- * operations stay pending in the journal. NULL and a client that is closed already have no effect.
+ * Calls that wait on the client return. Requests under way are ended within two seconds, or three
+ * where the disk hangs; their operations stay pending in the journal. NULL and a client that is
+ * closed already have no effect.
  *
  * @return EPS_OK; EPS_BAD_HANDLE, EPS_FORKED.
  *
@@ -716,7 +717,7 @@ EPS_API int32_t EPS_CALL eps_list_items(eps_client *client, const char *contact_
  *                      so that eps_find_reward can recognise a new reward. It is one more request
  *                      within the wait, unless eps_list_rewards listed them within the last ten
  *                      minutes. Without reference and purchaseId, a second press is the existing
- *                      purchase of the same contact and item, while that is pending, or completed
+ *                      purchase of the same contact and item, while that is pending or completed,
  *                      and not acknowledged. Acknowledge it before the member buys the item again.
  * @param out           Gets the operation object (see eps_get_operation) with "existing": whether
  *                      the operation existed before this call. Or gets the problem object, with
@@ -825,7 +826,7 @@ int32_t EPS_CALL eps_find_reward(eps_client *client,
  *                      "submit", "callId": as for eps_purchase.
  *                      "waitMs": the longest wait of the call, 0 to 600000 ms, as for
  *                      eps_purchase. Without a reference, a second press is the existing redeem of
- *                      the same reward and channel, while that is pending, or completed and not
+ *                      the same reward and channel, while that is pending or completed, and not
  *                      acknowledged.
  * @param out           Gets the operation object (see eps_get_operation) with "existing"; or the
  *                      problem object, with operationId. Required.
@@ -903,7 +904,7 @@ EPS_API int32_t EPS_CALL eps_list_operations(eps_client *client, const char *opt
  *                      "purchaseId", "contactId", "itemId"; "assignmentId", the reward that is
  *                      redeemed, or that the purchase gave once eps_find_reward was certain;
  *                      "channel", "reference";
- *                      "attempts", the requests made; "httpStatus", "engageCode"; "cause", an
+ *                      "attempts", those begun; "httpStatus", "engageCode"; "cause", an
  *                      array of texts about the last failure, outermost first; "requestIds",
  *                      Engage's own ids of the requests;
  *                      "recordedAtMs", by Engage's clock where it is known, which states whole
@@ -968,8 +969,8 @@ EPS_API int32_t EPS_CALL eps_acknowledge(eps_client *client, const char *operati
  * Stores the decision of a person about an operation in manual review, and acknowledges it.
  *
  * The person compares the member's purchases and rewards in Engage with the receipt. The decision
- * becomes the operation's outcome and stays in its record. If Engage shows the purchase later, the
- * outcome becomes completed. The call sends no request.
+ * becomes the operation's outcome and stays in its record. No status query follows, and after
+ * "declined" the same sale buys again. The call sends no request.
  *
  * @param operation_id  An operation with "needsReview".
  * @param resolution    "completed" (the member has the reward) or "declined" (nothing was

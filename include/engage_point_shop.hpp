@@ -22,6 +22,11 @@
 #ifndef ENGAGE_POINT_SHOP_HPP
 #define ENGAGE_POINT_SHOP_HPP
 
+// MSVC states the version in __cplusplus only with /Zc:__cplusplus.
+#if __cplusplus < 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG < 201703L)
+#error engage_point_shop.hpp needs C++17: compile with -std=c++17 or /std:c++17, or use engage_point_shop.h
+#else
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -378,11 +383,11 @@ inline constexpr const char *nul_inside =
 inline constexpr const char *not_open =
     R"({"code":-107,"name":"EPS_CLOSED","outcome":"notSent","message":"The client is not open. Call open().",)"
     R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[],)"
-    R"("forCashier":"Not available now. Call support.","forMember":"Points and rewards are not available right now."})";
+    R"("forCashier":"This was interrupted. Try again.","forMember":"This was interrupted. We will try again."})";
 inline constexpr const char *moved_from =
     R"({"code":-900,"name":"EPS_INTERNAL","outcome":"pending","message":"This result was moved. Use the object that it was moved to.",)"
     R"("httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,"attempts":0,"retryAfterMs":null,"cause":[],)"
-    R"("forCashier":"Not clear yet. Finish the sale, and call support.","forMember":"Your request takes a little longer."})";
+    R"("forCashier":"Not clear yet. Finish the sale, and call support.","forMember":"Your request takes a little longer. You will see it in your points."})";
 
 } // namespace detail
 
@@ -594,7 +599,8 @@ public:
         return checked([&](eps_buffer *out, const char *config) {
             eps_client *opened = nullptr;
             const auto code = eps_client_open(EPS_ABI_VERSION, config, &opened, out);
-            client_ = opened;
+            // Another thread may have opened one meanwhile.
+            (void)eps_client_close(client_.exchange(opened));
             return code;
         }, config_json);
     }
@@ -751,4 +757,6 @@ private:
 
 } // namespace eps
 
-#endif
+#endif // C++17
+
+#endif // ENGAGE_POINT_SHOP_HPP

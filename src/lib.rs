@@ -44,5 +44,5 @@ pub use core::fleet;
 pub use core::id::{AssignmentId, ContactId, InvalidId, ItemId, OperationId};
 pub use core::retry::RetryRules;
 pub use log::{EVENTS, Event, FIELDS, Level, Sink};
-pub use texts::texts_in_english;
+pub use texts::{texts_in_english, texts_in_languages};
 pub use version::VERSION;

@@ -76,14 +76,16 @@ namespace EngagePointShop
         // A copy of the number, because the library itself rejects a call after Dispose.
         readonly IntPtr client;
         readonly Changes changes;
-        // The configuration's wait.
+        // The configuration's.
         readonly TimeSpan wait;
+        readonly string language;
 
-        Client(Native native, IntPtr client, TimeSpan wait)
+        Client(Native native, IntPtr client, TimeSpan wait, string language)
         {
             this.native = native;
             this.client = client;
             this.wait = wait;
+            this.language = language;
             handle = new Handle(native, client);
             changes = handle.Changes;
         }
@@ -151,7 +153,9 @@ namespace EngagePointShop
             var client = IntPtr.Zero;
             Checked(native, (out Native.Buffer buffer) => native.eps_client_open(Abi.Version, config, out client, out buffer));
             configuration.TryGetValue("waitMs", out object waitMs);
-            return new Client(native, client, TimeSpan.FromMilliseconds(waitMs == null ? 10000 : Convert.ToDouble(waitMs, CultureInfo.InvariantCulture)));
+            configuration.TryGetValue("language", out object language);
+            var wait = TimeSpan.FromMilliseconds(waitMs == null ? 10000 : Convert.ToDouble(waitMs, CultureInfo.InvariantCulture));
+            return new Client(native, client, wait, language as string);
         }
 
         /// <summary>Ends every call and closes the client, within two seconds. Pending operations
@@ -349,6 +353,12 @@ namespace EngagePointShop
             CallOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
             Start(id => ResolvePending(Named(options, id)), cancellation);
 
+        /// <summary>Calls <see cref="Check(CheckOptions)"/> on a thread of its own. The token ends
+        /// this call and no other one.</summary>
+        public Task<HealthReport> CheckAsync(
+            CheckOptions options = null, CancellationToken cancellation = default(CancellationToken)) =>
+            Start(id => Check(Named(options, id)), cancellation);
+
         /// <summary>Opens a client on a thread of the pool.</summary>
         public static Task<Client> OpenAsync(Configuration configuration) => Task.Run(() => Open(configuration));
 
@@ -371,8 +381,7 @@ namespace EngagePointShop
 
         static T Named<T>(T options, string id) where T : CallOptions, new() => (T)(options ?? new T()).Named(id);
 
-        static NotSentException Cancelled() => new NotSentException(
-            Code.Cancelled, "EPS_CANCELLED", Json.Parse("{\"message\":\"The call was cancelled before it was made. Repeat the call.\"}"));
+        PointShopException Cancelled() => Exception(native, Code.Cancelled, Json.Null, language);
 
         // A call waits for the network, so it has a thread of its own.
         Task<T> Start<T>(Func<string, T> call, CancellationToken cancellation)
@@ -411,7 +420,7 @@ namespace EngagePointShop
             // Only until it is durable.
             var submitting = Task.Run(() =>
             {
-                Listen();
+                if (!changes.IsSet) Listen();
                 return call(named);
             });
             Operation begun;
@@ -434,12 +443,12 @@ namespace EngagePointShop
                     if (!changed.IsCompleted)
                     {
                         var why = cancellation.IsCancellationRequested ? Code.PendingCancelled : Code.PendingWaitEnded;
-                        throw Exception(native, why, last.Json);
+                        throw Exception(native, why, last.Json, language);
                     }
                     last = await changed.ConfigureAwait(false);
-                    if (last == null) throw Exception(native, Code.PendingClosed, begun.Json);
+                    if (last == null) throw Exception(native, Code.PendingClosed, begun.Json, language);
                 }
-                if (last.Outcome != Outcome.Completed) throw Exception(native, last.Code, last.Json);
+                if (last.Outcome != Outcome.Completed) throw Exception(native, last.Code, last.Json, language);
                 last.WasExisting = begun.Existing;
                 return last;
             }
@@ -471,8 +480,8 @@ namespace EngagePointShop
             readonly object sync = new object();
             readonly Dictionary<string, List<TaskCompletionSource<Operation>>> expected = new Dictionary<string, List<TaskCompletionSource<Operation>>>();
             bool isClosed;
-            internal Action<Operation> Function;
-            internal bool IsSet;
+            internal volatile Action<Operation> Function;
+            internal volatile bool IsSet;
             internal readonly int Number = Interlocked.Increment(ref functionNumbers);
 
             // Returns a task that ends with the operation's outcome, or with null at the close.
@@ -532,25 +541,20 @@ namespace EngagePointShop
 
         /// <summary>Sets the function that receives each operation whose state has changed, on a
         /// thread of the library: first every operation that is not acknowledged. Null removes the
-        /// function. Its exceptions are dropped.</summary>
+        /// function. Its exceptions are dropped. An earlier function that is running ends before
+        /// the return, or within a second.</summary>
         public void SetNotify(Action<Operation> function)
         {
-            lock (changes)
-            {
-                changes.Function = function;
-                changes.IsSet = false;
-            }
-            if (function != null) Listen();
+            changes.Function = function;
+            // Also for null, because tasks may await their changes. The library waits for a
+            // function that is running. No lock is held: that function may set another one.
+            Listen();
         }
 
         void Listen()
         {
-            lock (changes)
-            {
-                if (changes.IsSet) return;
-                Check(native.eps_set_notify(client, ChangeReceiver, (IntPtr)changes.Number));
-                changes.IsSet = true;
-            }
+            changes.IsSet = true;
+            Check(native.eps_set_notify(client, ChangeReceiver, (IntPtr)changes.Number));
         }
 
         static void ReceiveChange(IntPtr user, IntPtr json, UIntPtr length)
@@ -705,18 +709,42 @@ namespace EngagePointShop
         void Check(int code)
         {
             GC.KeepAlive(handle);
-            if (code != (int)Code.Ok) throw Exception(native, (Code)code, Json.Null);
+            if (code != (int)Code.Ok) throw Exception(native, (Code)code, Json.Null, language);
         }
 
-        static PointShopException Exception(Native native, Code code, Json problem)
+        // Returns the exception of a code. `known` is the library's problem object, an awaited
+        // operation, or null.
+        static PointShopException Exception(Native native, Code code, Json known, string language = null)
         {
             var name = Native.TextOf(native.eps_code_name((int)code));
-            switch ((Outcome)native.eps_outcome((int)code))
+            var outcome = (Outcome)native.eps_outcome((int)code);
+            var problem = known["message"].IsNull ? OwnProblem(code, name, outcome, known, language) : known;
+            switch (outcome)
             {
                 case Outcome.Declined: return new DeclinedException(code, name, problem);
                 case Outcome.NotSent: return new NotSentException(code, name, problem);
                 default: return new PendingException(code, name, problem);
             }
+        }
+
+        // Returns the problem object that the library would have made.
+        static Json OwnProblem(Code code, string name, Outcome outcome, Json operation, string language)
+        {
+            if (!Texts.Of.TryGetValue(language ?? "en", out string[] texts)) texts = Texts.Of["en"];
+            var at = outcome == Outcome.Pending ? 4 : ActionOf(code) == CodeAction.Retry ? 0 : 2;
+            var problem = new Dictionary<string, object>
+            {
+                ["httpStatus"] = Json.Null, ["engageCode"] = Json.Null, ["operationId"] = Json.Null, ["purchaseId"] = Json.Null,
+                ["attempts"] = 0, ["retryAfterMs"] = Json.Null, ["cause"] = new string[0],
+                ["forCashier"] = texts[at], ["forMember"] = texts[at + 1],
+            };
+            foreach (var key in problem.Keys.Where(key => !operation[key].IsNull).ToList()) problem[key] = operation[key];
+            problem["code"] = (int)code;
+            problem["name"] = name;
+            problem["outcome"] = ListOptions.NameOf(outcome);
+            problem["message"] = MeaningOf(code);
+            if (!operation.IsNull) problem["operation"] = operation;
+            return Json.Parse(Json.Write(problem));
         }
     }
 }

@@ -1,5 +1,6 @@
 // Made by `cargo xtask header` from the library's table of codes; do not edit.
 
+using System.Collections.Generic;
 using System.Reflection;
 
 [assembly: AssemblyTitle("EngagePointShop")]
@@ -310,5 +311,69 @@ namespace EngagePointShop
         Wait,
         /// <summary>A person decides about the operation.</summary>
         Review,
+    }
+
+    /// <summary>What the cashier reads and what the member is shown of a problem that the
+    /// binding reports itself, in each language. It was interrupted; it is not available; it is
+    /// not clear yet.</summary>
+    internal static class Texts
+    {
+        internal static readonly Dictionary<string, string[]> Of = new Dictionary<string, string[]>
+        {
+            ["en"] = new[]
+            {
+                "This was interrupted. Try again.",
+                "This was interrupted. We will try again.",
+                "Not available now. Call support.",
+                "Points and rewards are not available right now.",
+                "Not clear yet. Finish the sale, and call support.",
+                "Your request takes a little longer. You will see it in your points.",
+            },
+            ["sv"] = new[]
+            {
+                "Det avbröts. Försök igen.",
+                "Det avbröts. Vi försöker igen.",
+                "Går inte just nu. Ring supporten.",
+                "Poäng och förmåner är inte tillgängliga just nu.",
+                "Inte klart än. Slutför köpet och ring supporten.",
+                "Ditt köp tar lite längre tid. Du ser det bland dina poäng.",
+            },
+            ["nb"] = new[]
+            {
+                "Det ble avbrutt. Prøv igjen.",
+                "Det ble avbrutt. Vi prøver igjen.",
+                "Ikke tilgjengelig nå. Ring brukerstøtte.",
+                "Poeng og fordeler er ikke tilgjengelige akkurat nå.",
+                "Ikke klart ennå. Fullfør salget og ring brukerstøtte.",
+                "Kjøpet ditt tar litt lengre tid. Du ser det blant poengene dine.",
+            },
+            ["da"] = new[]
+            {
+                "Det blev afbrudt. Prøv igen.",
+                "Det blev afbrudt. Vi prøver igen.",
+                "Ikke muligt lige nu. Ring til support.",
+                "Point og fordele er ikke tilgængelige lige nu.",
+                "Ikke klart endnu. Afslut salget, og ring til support.",
+                "Dit køb tager lidt længere tid. Du kan se det blandt dine point.",
+            },
+            ["fi"] = new[]
+            {
+                "Tämä keskeytyi. Yritä uudelleen.",
+                "Tämä keskeytyi. Yritämme uudelleen.",
+                "Ei käytettävissä juuri nyt. Soita tukeen.",
+                "Pisteet ja edut eivät ole juuri nyt käytettävissä.",
+                "Ei vielä selvillä. Vie myynti loppuun ja soita tukeen.",
+                "Ostosi kestää hieman kauemmin. Näet sen pisteissäsi.",
+            },
+            ["de"] = new[]
+            {
+                "Das wurde unterbrochen. Noch einmal versuchen.",
+                "Das wurde unterbrochen. Wir versuchen es noch einmal.",
+                "Zurzeit nicht möglich. Den Support anrufen.",
+                "Punkte und Prämien sind zurzeit nicht verfügbar.",
+                "Noch unklar. Verkauf abschließen und den Support anrufen.",
+                "Ihr Kauf dauert etwas länger. Sie sehen ihn bei Ihren Punkten.",
+            },
+        };
     }
 }

@@ -62,15 +62,7 @@ namespace EngagePointShop
 
         /// <summary>The operation; only of a purchase or a redeem with the option Submit, or of an
         /// awaited one.</summary>
-        public Operation Operation
-        {
-            get
-            {
-                var operation = Problem["operation"];
-                if (operation["operationId"].Text != null) return new Operation(operation);
-                return Problem["recordedAtMs"].Integer == null ? null : new Operation(Problem);
-            }
-        }
+        public Operation Operation => Problem["operation"].IsNull ? null : new Operation(Problem["operation"]);
 
         /// <summary>The whole problem object, unchanged.</summary>
         public Json Problem { get; }

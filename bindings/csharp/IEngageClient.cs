@@ -100,6 +100,9 @@ namespace EngagePointShop
         /// <summary>See <see cref="Client.ResolvePendingAsync"/>.</summary>
         Task<Resolution> ResolvePendingAsync(CallOptions options = null, CancellationToken cancellation = default(CancellationToken));
 
+        /// <summary>See <see cref="Client.CheckAsync"/>.</summary>
+        Task<HealthReport> CheckAsync(CheckOptions options = null, CancellationToken cancellation = default(CancellationToken));
+
         /// <summary>See <see cref="Client.ListUnacknowledgedAsync"/>.</summary>
         Task<IReadOnlyList<Operation>> ListUnacknowledgedAsync(UnacknowledgedOptions options = null);
 

@@ -577,7 +577,7 @@ namespace EngagePointShop
             ["after"] = After,
         };
 
-        static string NameOf(Outcome? outcome)
+        internal static string NameOf(Outcome? outcome)
         {
             switch (outcome)
             {

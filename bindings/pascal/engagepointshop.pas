@@ -50,19 +50,23 @@ type
     function Has(const path: UTF8String): Boolean;
     { A text; '' without a value. }
     function Text(const path: UTF8String): UTF8String;
+    { A number; 0 without a value. A value that is no number raises EConvertError. }
     function Number(const path: UTF8String): Double;
+    { The same for whole numbers, as which 500.00 and 1.5e3 count too. }
     function Whole(const path: UTF8String): Int64;
     function Flag(const path: UTF8String): Boolean;
     { The length of an array. }
     function Count(const path: UTF8String): Integer;
-    { An object or an array. }
+    { An object or an array. EpsItems returns all elements of an array. }
     function Value(const path: UTF8String): TEpsJson;
   end;
+
+  TEpsItems = array of TEpsJson;
 
   { A configuration or options: EpsOptions.Text('reference', '4711').Whole('waitMs', 8000). }
   TEpsOptions = record
   private
-    FMembers: UTF8String;
+    FJson: UTF8String;
   public
     function Text(const key, value: UTF8String): TEpsOptions;
     function Whole(const key: UTF8String; value: Int64): TEpsOptions;
@@ -458,10 +462,12 @@ var
 procedure LoadEps;
 { Returns options without a key. }
 function EpsOptions: TEpsOptions;
-{ Returns options that the program has as a JSON object. }
+{ Returns options that the program has as a JSON object. The call rejects any other text. }
 function EpsOptionsOf(const json: UTF8String): TEpsOptions;
 { Returns a JSON text. }
 function EpsJson(const text: UTF8String): TEpsJson;
+{ Returns the elements of an array: for each in EpsItems(list.Value('/operations')) do … }
+function EpsItems(const list: TEpsJson): TEpsItems;
 { Makes a new purchase id. The POS stores the id before it is used. }
 function EpsNewId: UTF8String;
 { Writes a text as a JSON string with its quotes. }
@@ -618,17 +624,12 @@ end;
 
 function EpsOptions: TEpsOptions;
 begin
-  Result.FMembers := '';
+  Result.FJson := '';
 end;
 
 function EpsOptionsOf(const json: UTF8String): TEpsOptions;
-var
-  opening, closing: Integer;
 begin
-  opening := Pos('{', json);
-  closing := Length(json);
-  while (closing > 0) and (json[closing] <> '}') do Dec(closing);
-  Result.FMembers := Copy(json, opening + 1, closing - opening - 1);
+  Result.FJson := json;
 end;
 
 function EpsJson(const text: UTF8String): TEpsJson;
@@ -715,15 +716,26 @@ end;
 
 function TEpsJson.Number(const path: UTF8String): Double;
 var
+  found: UTF8String;
   error: Integer;
 begin
-  Val(string(Text(path)), Result, error);
-  if error <> 0 then Result := 0;
+  found := Text(path);
+  Result := 0;
+  if found = '' then Exit;
+  Val(string(found), Result, error);
+  if error <> 0 then raise EConvertError.CreateFmt('The value at %s is no number: %s', [path, found]);
 end;
 
 function TEpsJson.Whole(const path: UTF8String): Int64;
+var
+  found: Double;
 begin
-  Result := StrToInt64Def(string(Text(path)), 0);
+  if TryStrToInt64(string(Text(path)), Result) then Exit;
+  found := Number(path);
+  // From 2^53 on, a Double may be another number than the text.
+  if (Frac(found) <> 0) or (Abs(found) >= 9007199254740992.0) then
+    raise EConvertError.CreateFmt('The value at %s is no whole number: %s', [path, Text(path)]);
+  Result := Trunc(found);
 end;
 
 function TEpsJson.Flag(const path: UTF8String): Boolean;
@@ -733,10 +745,11 @@ end;
 
 function TEpsJson.Count(const path: UTF8String): Integer;
 var
-  found: UTF8String;
+  first: UTF8String;
 begin
   Result := 0;
-  while Find(path + '/' + UTF8String(IntToStr(Result)), found) do Inc(Result);
+  // A text may look like an array, but it has no element.
+  if Find(path + '/0', first) then Result := Length(EpsItems(Value(path)));
 end;
 
 function TEpsJson.Value(const path: UTF8String): TEpsJson;
@@ -744,11 +757,64 @@ begin
   if not Find(path, Result.FJson) then Result.FJson := 'null';
 end;
 
-function TEpsOptions.Json(const key, value: UTF8String): TEpsOptions;
+function EpsItems(const list: TEpsJson): TEpsItems;
+var
+  found: UTF8String;
+  at, start, depth: Integer;
+  isText: Boolean;
+
+  procedure Add;
+  begin
+    SetLength(Result, Length(Result) + 1);
+    Result[High(Result)].FJson := Copy(found, start, at - start);
+    start := at + 1;
+  end;
+
 begin
-  Result.FMembers := FMembers;
-  if Result.FMembers <> '' then Result.FMembers := Result.FMembers + ',';
-  Result.FMembers := Result.FMembers + EpsQuote(key) + ':' + value;
+  Result := nil;
+  // One pass over an array with an element. The library has checked that it is JSON.
+  if not list.Find('/0', found) or not list.Find('', found) or (found[1] <> '[') then Exit;
+  start := 2;
+  depth := 0;
+  isText := False;
+  at := 1;
+  while at <= Length(found) do
+  begin
+    if isText then
+      case found[at] of
+        '\': Inc(at);
+        '"': isText := False;
+      end
+    else
+      case found[at] of
+        '"': isText := True;
+        '[', '{': Inc(depth);
+        ']', '}': Dec(depth);
+        ',': if depth = 1 then Add;
+      end;
+    Inc(at);
+  end;
+  Dec(at);
+  Add;
+end;
+
+{ The members so far stay as they are, whatever they are: the call rejects what is no object. }
+function TEpsOptions.Json(const key, value: UTF8String): TEpsOptions;
+var
+  before: UTF8String;
+
+  procedure CutSpace;
+  begin
+    while (before <> '') and (before[Length(before)] <= ' ') do SetLength(before, Length(before) - 1);
+  end;
+
+begin
+  before := ToJson;
+  CutSpace;
+  if Copy(before, Length(before), 1) = '}' then SetLength(before, Length(before) - 1);
+  CutSpace;
+  if Copy(before, Length(before), 1) <> '{' then before := before + ',';
+  Result.FJson := before + EpsQuote(key) + ':' + value + '}';
 end;
 
 function TEpsOptions.Text(const key, value: UTF8String): TEpsOptions;
@@ -768,15 +834,42 @@ end;
 
 function TEpsOptions.ToJson: UTF8String;
 begin
-  Result := '{' + FMembers + '}';
+  Result := FJson;
+  if Result = '' then Result := '{}';
 end;
 
 { --- Exceptions -------------------------------------------------------------------------------- }
+
+{ Returns the problem object of a code for which the library gave none. }
+function ProblemOf(code: Int32): TEpsJson;
+var
+  outcome, cashier, member: UTF8String;
+begin
+  cashier := 'Not available now. Call support.';
+  member := 'Points and rewards are not available right now.';
+  if EpsAction(code) = 'retry' then
+  begin
+    cashier := 'This was interrupted. Try again.';
+    member := 'This was interrupted. We will try again.';
+  end;
+  case eps_outcome(code) of
+    EPS_OUTCOME_DECLINED: outcome := 'declined';
+    EPS_OUTCOME_NOT_SENT: outcome := 'notSent';
+  else
+    outcome := 'pending';
+    cashier := 'Not clear yet. Finish the sale, and call support.';
+    member := 'Your request takes a little longer. You will see it in your points.';
+  end;
+  Result.FJson := '{"code":' + UTF8String(IntToStr(code)) + ',"name":"' + EpsName(code) + '","outcome":"' + outcome
+    + '","message":"' + EpsMeaning(code) + '","httpStatus":null,"engageCode":null,"operationId":null,"purchaseId":null,'
+    + '"attempts":0,"retryAfterMs":null,"cause":[],"forCashier":"' + cashier + '","forMember":"' + member + '"}';
+end;
 
 constructor EEpsError.CreateOf(aCode: Int32; const aProblem: TEpsJson);
 begin
   FCode := aCode;
   FProblem := aProblem;
+  if FProblem.FJson = '' then FProblem := ProblemOf(aCode);
   inherited Create(string(Explanation));
 end;
 
@@ -848,7 +941,28 @@ begin
   SetString(Result, data, len);
 end;
 
-{ No exception may leave these two: they are called by the library. }
+{ Reports what an event has raised. Nothing may leave these three: the library calls them. }
+procedure Report;
+var
+  other: Exception;
+begin
+  try
+    if not Assigned(EpsOnEventException) then Exit;
+    if ExceptObject is Exception then EpsOnEventException(Exception(ExceptObject))
+    else
+    begin
+      other := Exception.Create('An event raised an object that is no Exception: ' + ExceptObject.ClassName);
+      try
+        EpsOnEventException(other);
+      finally
+        other.Free;
+      end;
+    end;
+  except
+    // There is nobody left to report it to.
+  end;
+end;
+
 procedure ReceiveLine(user: Pointer; level: Int32; line: PAnsiChar; len: NativeUInt); cdecl;
 var
   event: TEpsLogEvent;
@@ -857,8 +971,7 @@ begin
     event := Find(user).Log;
     if Assigned(event) then event(level, Copied(line, len));
   except
-    on error: Exception do
-      if Assigned(EpsOnEventException) then EpsOnEventException(error);
+    Report;
   end;
 end;
 
@@ -870,8 +983,7 @@ begin
     event := Find(user).Notify;
     if Assigned(event) then event(EpsJson(Copied(json, len)));
   except
-    on error: Exception do
-      if Assigned(EpsOnEventException) then EpsOnEventException(error);
+    Report;
   end;
 end;
 

@@ -68,11 +68,10 @@ end;
 { Prints a problem for the technician: its code, its message and every cause. }
 procedure ShowProblem(const step: UTF8String; error: EEpsError);
 var
-  at: Integer;
+  cause: TEpsJson;
 begin
   Put(Errors, step + ': ' + error.Explanation);
-  for at := 0 to error.Problem.Count('/cause') - 1 do
-    Put(Errors, '    because: ' + error.Problem.Text('/cause/' + UTF8String(IntToStr(at))));
+  for cause in EpsItems(error.Problem.Value('/cause')) do Put(Errors, '    because: ' + cause.Text(''));
   if error.Problem.Has('/httpStatus') then
     Put(Errors, UTF8String(TrimRight(string('    HTTP status ' + error.Problem.Text('/httpStatus') + ' ' + error.Problem.Text('/engageCode')))));
 end;
@@ -238,32 +237,30 @@ begin
 end;
 
 { Shows the operations of an earlier run. The library resolves those that are pending. }
-function ShowEarlierSales: TEpsJson;
+function ShowEarlierSales: TEpsItems;
 var
-  at: Integer;
+  operation: TEpsJson;
 begin
-  Result := EpsJson('[]');
+  Result := nil;
   try
-    Result := Shop.ListUnacknowledged(EpsOptions).Value('/operations');
+    Result := EpsItems(Shop.ListUnacknowledged(EpsOptions).Value('/operations'));
   except
     on error: EEpsError do ShowProblem('cannot list earlier sales', error);
   end;
-  for at := 0 to Result.Count('') - 1 do ShowEarlier(Result.Value('/' + UTF8String(IntToStr(at))));
+  for operation in Result do ShowEarlier(operation);
 end;
 
 { Resolves the earlier sales that are still pending, after the sale. This program ends here, so that
   the library has no time to resolve them in the background. A POS that keeps running needs no such
   step, and no POS takes it at its start: all tills share the requests of one key. }
-procedure ResolveEarlierSales(const earlier: TEpsJson);
+procedure ResolveEarlierSales(const earlier: TEpsItems);
 var
-  at: Integer;
   hasAsked: Boolean;
   operation, now: TEpsJson;
 begin
   hasAsked := False;
-  for at := 0 to earlier.Count('') - 1 do
+  for operation in earlier do
   begin
-    operation := earlier.Value('/' + UTF8String(IntToStr(at)));
     if (operation.Text('/outcome') <> 'pending') or operation.Flag('/needsReview') then Continue;
     if not hasAsked then
     try
@@ -303,14 +300,11 @@ end;
 { Returns the member's points, or -1 if they cannot be read. }
 function PointsOf(const contact: UTF8String): Double;
 var
-  accounts: TEpsJson;
-  at: Integer;
+  account: TEpsJson;
 begin
   try
-    accounts := Shop.ListPoints(contact, EpsOptions);
     Result := 0;
-    for at := 0 to accounts.Count('') - 1 do
-      Result := Result + accounts.Number('/' + UTF8String(IntToStr(at)) + '/balance');
+    for account in EpsItems(Shop.ListPoints(contact, EpsOptions)) do Result := Result + account.Number('/balance');
   except
     on error: EEpsError do
     begin
@@ -324,7 +318,6 @@ end;
 function ChooseOffer(const contact: UTF8String; balance: Double): UTF8String;
 var
   items, item: TEpsJson;
-  at: Integer;
   wanted, title: UTF8String;
 begin
   try
@@ -340,9 +333,8 @@ begin
   Result := '';
   wanted := Value('--item');
   Say('Offers:');
-  for at := 0 to items.Count('') - 1 do
+  for item in EpsItems(items) do
   begin
-    item := items.Value('/' + UTF8String(IntToStr(at)));
     if Result = '' then
       if (wanted = item.Text('/id')) or ((wanted = '') and (item.Number('/cost') <= balance)) then
         Result := item.Text('/id');
@@ -389,17 +381,13 @@ end;
 procedure ShowPurchases(const contact: UTF8String);
 var
   purchases, purchase: TEpsJson;
-  at: Integer;
 begin
   try
     purchases := Shop.ListPurchases(contact, EpsOptions);
     Say('Purchases:');
-    for at := 0 to purchases.Count('') - 1 do
-    begin
-      purchase := purchases.Value('/' + UTF8String(IntToStr(at)));
+    for purchase in EpsItems(purchases) do
       Say('  ' + Padded(Points(purchase.Number('/cost')), -6) + ' points  ' + Padded(purchase.Text('/status'), 10)
         + ' ' + purchase.Text('/createdOn'));
-    end;
   except
     on error: EEpsError do ShowProblem('cannot list the purchases', error);
   end;
@@ -407,24 +395,20 @@ end;
 
 { Returns the item that an earlier run bought on this receipt for the member, else ''. The second
   press means that purchase, also when the offers cannot be read. }
-function ItemOfReceipt(const earlier: TEpsJson; const contact: UTF8String): UTF8String;
+function ItemOfReceipt(const earlier: TEpsItems; const contact: UTF8String): UTF8String;
 var
-  at: Integer;
   operation: TEpsJson;
 begin
   Result := '';
   if IsGiven('--reference') then
-    for at := 0 to earlier.Count('') - 1 do
-    begin
-      operation := earlier.Value('/' + UTF8String(IntToStr(at)));
+    for operation in earlier do
       if (operation.Text('/reference') = Value('--reference')) and (operation.Text('/contactId') = contact)
         and ((operation.Text('/outcome') = 'pending') or (operation.Text('/outcome') = 'completed')) then
         Exit(operation.Text('/itemId'));
-    end;
 end;
 
 { Makes one sale, from the member to the receipt. }
-function Sell(const contact: UTF8String; const earlier: TEpsJson): Integer;
+function Sell(const contact: UTF8String; const earlier: TEpsItems): Integer;
 var
   balance: Double;
   item: UTF8String;
@@ -441,7 +425,7 @@ begin
 end;
 
 { Finds the member, if the contact's id is not given, and makes the sale. }
-function SellToMember(const earlier: TEpsJson): Integer;
+function SellToMember(const earlier: TEpsItems): Integer;
 var
   contact: UTF8String;
 begin
@@ -466,7 +450,8 @@ end;
 function Serve: Integer;
 var
   line: UTF8String;
-  sale, earlier: TEpsJson;
+  sale: TEpsJson;
+  earlier: TEpsItems;
 begin
   while not EOF do
   begin
@@ -533,7 +518,7 @@ end;
 function Run: Integer;
 var
   config: TEpsOptions;
-  earlier: TEpsJson;
+  earlier: TEpsItems;
 begin
   // A relative path would be another journal when the program is started in another folder.
   config := EpsOptions.Text('baseUrl', Value('--url')).Text('userAgent', 'ExampleTill/1.0')

@@ -117,6 +117,15 @@ pub fn texts_in_english(code: Code) -> (&'static str, &'static str) {
     (text.cashier, text.member)
 }
 
+/// Returns the texts of a code in each language, for the bindings: the language, the cashier's and
+/// the member's.
+pub fn texts_in_languages(code: Code) -> impl Iterator<Item = [&'static str; 3]> {
+    Language::ALL.into_iter().map(move |(name, language)| {
+        let text = of(language, code, false);
+        [name, text.cashier, text.member]
+    })
+}
+
 /// Returns the text of a code. `is_redeem`: the code is that of a redeem.
 pub(crate) fn of(language: Language, code: Code, is_redeem: bool) -> Text {
     let texts = language.texts();

@@ -4,6 +4,8 @@
 
 use crate::header::functions;
 use crate::tools::read;
+use engage_point_shop::code::TABLE;
+use engage_point_shop::{Code, texts_in_english};
 use std::collections::BTreeSet;
 
 /// Returns every `eps_` name between `before` and one of `behind`, as the language declares or
@@ -54,6 +56,25 @@ fn python_binding_declares_every_function() {
 /// Returns every `eps_` name that a source mentions.
 fn mentioned(source: &str) -> BTreeSet<String> {
     named(source, "", &[""])
+}
+
+/// The problem objects of calls for which the library gives none.
+#[test]
+fn bindings_own_problems_have_the_librarys_texts() {
+    for file in [
+        "bindings/python/engage_point_shop/errors.py",
+        "bindings/java/src/main/java/engage/pointshop/PointShopException.java",
+        "bindings/pascal/engagepointshop.pas",
+    ] {
+        let source = read(file);
+        for code in [Code::Closed, Code::Internal, Code::NullArgument] {
+            let (cashier, member) = texts_in_english(code);
+            assert!(source.contains(cashier) && source.contains(member), "{file}: {code:?}");
+        }
+    }
+    // The unit of Pascal writes it into JSON as it is.
+    let quoted = TABLE.iter().find(|row| row.meaning.contains(['"', '\\']));
+    assert_eq!(quoted.map(|row| row.name), None);
 }
 
 #[test]

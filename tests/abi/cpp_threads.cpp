@@ -14,6 +14,9 @@
 namespace {
 
 std::atomic<std::uintptr_t> last_client{0};
+std::atomic<std::uintptr_t> closed_clients{0};
+/// How many opens wait for each other.
+std::atomic<int> awaited{0};
 std::atomic<eps_log_fn> log_function{nullptr};
 std::atomic<void *> log_user{nullptr};
 std::atomic<eps_notify_fn> notify_function{nullptr};
@@ -32,10 +35,17 @@ std::int32_t give(eps_buffer *out, const char *text) {
 extern "C" {
 
 std::int32_t eps_client_open(std::uint32_t, const char *, eps_client **client, eps_buffer *out) {
+    if (awaited > 0) {
+        awaited--;
+        while (awaited > 0) std::this_thread::yield();
+    }
     *client = reinterpret_cast<eps_client *>(++last_client * 2 + 1);
     return give(out, "{}");
 }
-std::int32_t eps_client_close(eps_client *) { return EPS_OK; }
+std::int32_t eps_client_close(eps_client *client) {
+    if (client) closed_clients++;
+    return EPS_OK;
+}
 std::int32_t eps_cancel(eps_client *) { return EPS_OK; }
 std::int32_t eps_cancel_call(eps_client *, const char *) { return EPS_OK; }
 std::int32_t eps_read_stats(eps_client *, eps_buffer *out) {
@@ -85,6 +95,10 @@ int main() {
         });
     }
     for (auto &thread : threads) thread.join();
+    threads.clear();
+    awaited = 2;
+    for (int number = 0; number < 2; number++) threads.emplace_back([&] { (void)shop.open("{}").code(); });
+    for (auto &thread : threads) thread.join();
     (void)shop.close();
-    std::puts("no race");
+    std::puts(closed_clients == last_client ? "no race" : "a client is left open");
 }

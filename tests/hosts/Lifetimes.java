@@ -54,15 +54,19 @@ final class Lifetimes {
         check(holds.getAsBoolean(), what);
     }
 
-    private static void fails(Class<?> kind, int code, Runnable call) {
+    /** Checks that a call fails. Returns its problem object without its message. */
+    private static Map<String, Object> fails(Class<?> kind, int code, Runnable call) {
         try {
             call.run();
         } catch (RuntimeException raised) {
-            Throwable problem = raised instanceof CompletionException ? raised.getCause() : raised;
-            check(kind.isInstance(problem) && ((PointShopException) problem).code() == code, code + " was due, not " + problem);
-            return;
+            Throwable cause = raised instanceof CompletionException ? raised.getCause() : raised;
+            check(kind.isInstance(cause) && ((PointShopException) cause).code() == code, code + " was due, not " + cause);
+            Map<String, Object> problem = ((PointShopException) cause).problem().json();
+            check(!((String) problem.remove("message")).isEmpty(), "it has a message");
+            return problem;
         }
         check(false, code + " was due");
+        return null;
     }
 
     private static Client open(String journal) {
@@ -103,7 +107,14 @@ final class Lifetimes {
         fails(NotSentException.class, Code.CLOSED, () -> first.acknowledgeReference("java 1"));
         fails(NotSentException.class, Code.CLOSED, () -> first.resolveReview(ASTRID, "completed", null));
         fails(NotSentException.class, Code.CLOSED, () -> first.backupJournal("/copy.db"));
-        fails(NotSentException.class, Code.CLOSED, first::cancel);
+        Map<String, Object> librarys = fails(NotSentException.class, Code.CLOSED, first::readStats);
+        Map<String, Object> made = fails(NotSentException.class, Code.CLOSED, first::cancel);
+        check(made.equals(librarys), "a problem without a text of the library has all values: " + Json.write(made));
+        try {
+            first.cancel();
+        } catch (NotSentException closed) {
+            check(closed.problem().outcome() == Outcome.NOT_SENT && closed.problem().forCashier() != null, "it is not sent");
+        }
         check(isOpen("points.db"), "a client that is open has its journal");
         second.close();
         eventually(() -> !isOpen("points.db"), "and lets go of it");
@@ -198,6 +209,9 @@ final class Lifetimes {
             fails(NotSentException.class, Code.NULL_ARGUMENT, () -> shop.findContact(null, "x", null));
             fails(NotSentException.class, Code.BAD_OPTIONS, () -> shop.listItems(ASTRID, new Options().set("colour", "red")));
         }
+        fails(NotSentException.class, Code.NULL_ARGUMENT, () -> Client.jsonGet(null, ""));
+        fails(NotSentException.class, Code.NULL_ARGUMENT, () -> Client.jsonGet("{}", null));
+        fails(NotSentException.class, Code.NULL_ARGUMENT, () -> Client.jsonQuote(null));
         for (String text : new String[] {"", "{", "[1,]", "{\"a\"}", "\"\\x\"", "\"\\u12\"", "\"a", "tru", "-", "1 2", "{}x",
             new String(new char[9999]).replace('\0', '[')}) {
             try {

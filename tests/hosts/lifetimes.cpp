@@ -2,11 +2,15 @@
 // lifetimes.c.
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <future>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <type_traits>
+#include <vector>
 
 #include "engage_point_shop.hpp"
 
@@ -25,10 +29,14 @@ void check(bool holds, const char *what) {
     held++;
 }
 
+std::string config(const char *journal) {
+    return std::string(R"({"userAgent": "Host/1", "baseUrl": ")") + given[1] + R"(", "caFile": ")" + given[2]
+           + R"(", "apiKey": ")" + given[3] + R"(", "journalPath": ")" + given[4] + "/" + journal + "\"}";
+}
+
 eps::Client open_shop() {
     eps::Client shop;
-    const auto opened = shop.open(std::string(R"({"userAgent": "Host/1", "baseUrl": ")") + given[1] + R"(", "caFile": ")" + given[2]
-                                  + R"(", "apiKey": ")" + given[3] + R"(", "journalPath": ")" + given[4] + R"(/points.db"})");
+    const auto opened = shop.open(config("points.db"));
     check(static_cast<bool>(opened), "it opens");
     return shop;
 }
@@ -111,6 +119,27 @@ void closing() {
     }
 }
 
+/// Whether this process has the journal open: its shared memory is mapped.
+bool has_open(const char *journal) {
+    std::stringstream maps;
+    maps << std::ifstream("/proc/self/maps").rdbuf();
+    return maps.str().find(std::string(journal) + "-shm") != std::string::npos;
+}
+
+/// Threads that open one object at once leave one client.
+void opening() {
+    eps::Client shop;
+    std::vector<std::thread> threads;
+    for (int number = 0; number < 4; number++) {
+        threads.emplace_back([&] {
+            for (int round = 0; round < 5; round++) (void)shop.open(config("opening.db")).code();
+        });
+    }
+    for (auto &thread : threads) thread.join();
+    check(shop.list_unacknowledged() && has_open("opening.db"), "one client is open");
+    check(shop.close() == eps::Code::ok && !has_open("opening.db"), "and no other one");
+}
+
 /// A submitted purchase is reported to a function.
 void submitting() {
     auto shop = open_shop();
@@ -190,6 +219,7 @@ int main(int argc, char **argv) {
     clients();
     absent();
     closing();
+    opening();
     submitting();
     texts();
     logs();

@@ -40,6 +40,11 @@ static class Lifetimes
         catch (T problem)
         {
             Check(problem.Code == code, code + " was due, not " + problem.Message);
+            foreach (var key in new[] { "code", "name", "outcome", "message", "attempts", "forCashier", "forMember" })
+            {
+                Check(!problem.Problem[key].IsNull, "the problem object of " + code + " has " + key);
+            }
+            Check(problem.Problem["code"].Integer == (int)code && problem.Problem["name"].Text == problem.Name, "and is of this code");
             return;
         }
         catch (AggregateException several)
@@ -50,10 +55,10 @@ static class Lifetimes
         Check(false, code + " was due");
     }
 
-    static Client Open(string journal = "points.db") => Client.Open(new Dictionary<string, object>
+    static Client Open(string journal = "points.db", string language = null) => Client.Open(new Dictionary<string, object>
     {
         ["baseUrl"] = given[0], ["caFile"] = given[1], ["apiKey"] = given[2], ["userAgent"] = "Host/1",
-        ["journalPath"] = Path.Combine(given[3], journal), ["waitMs"] = 60000,
+        ["journalPath"] = Path.Combine(given[3], journal), ["waitMs"] = 60000, ["language"] = language,
     });
 
     // Returns whether this process has the journal open: its shared memory is mapped.
@@ -88,6 +93,8 @@ static class Lifetimes
         second.Dispose();
         Eventually(() => !IsOpen("points.db"), "and lets go of it");
         Throws<NotSentException>(Code.Closed, () => second.SetLog(LogLevel.Info, (level, line) => { }));
+        Throws<NotSentException>(Code.Closed, () => second.SetNotify(operation => { }));
+        Throws<NotSentException>(Code.Closed, () => second.Cancel());
         GC.Collect();
         GC.WaitForPendingFinalizers();
         Check(second.Equals(second), "a finalizer after Dispose");
@@ -156,6 +163,18 @@ static class Lifetimes
             Check(!reading.IsCompleted, "a cancellation belongs to one call");
             var late = new PurchaseOptions { Reference = "cs 2" };
             Throws<NotSentException>(Code.Cancelled, () => shop.PurchaseAsync(Astrid, Coffee, late, cancel.Token).Wait());
+            using (var swedish = Open("waiting.db", "sv"))
+            {
+                try
+                {
+                    swedish.ListItemsAsync(Astrid, null, cancel.Token).Wait();
+                }
+                catch (AggregateException problem)
+                {
+                    var text = ((NotSentException)problem.InnerException).ForCashier;
+                    Check(text.StartsWith("Det avbröts."), "in the language of the configuration: " + text);
+                }
+            }
             Check(shop.ListUnacknowledged().Count == 1, "a call that is cancelled before it is made is not made");
         }
         using (var cancel = new CancellationTokenSource())
@@ -223,6 +242,54 @@ static class Lifetimes
         }
         var made = new PendingException(Code.Pending, "EPS_PENDING", Json.Parse("{\"operationId\":\"x\"}"));
         Check(made.OperationId == "x" && made.Explanation != null, "a test of a POS makes its own exceptions");
+    }
+
+    // A function that was removed is not running any more, so that its window can be destroyed.
+    static void Removing()
+    {
+        using (var shop = Open("removing.db"))
+        using (var begun = new ManualResetEventSlim())
+        using (var removing = new ManualResetEventSlim())
+        {
+            var ended = 0;
+            shop.SetNotify(operation =>
+            {
+                begun.Set();
+                removing.Wait();
+                for (var round = 0; round < 20; round++) shop.ListUnacknowledged();
+                Interlocked.Increment(ref ended);
+            });
+            shop.Purchase(Astrid, Coffee, new PurchaseOptions { Reference = "cs removed" });
+            begun.Wait();
+            removing.Set();
+            shop.SetNotify(null);
+            Check(Volatile.Read(ref ended) == 1, "a removal waits for the function that is running");
+            var purchase = shop.PurchaseAsync(Astrid, Coffee, new PurchaseOptions { Reference = "cs still awaited" });
+            shop.SetNotify(null);
+            Check(purchase.Result.Outcome == Outcome.Completed, "a task gets its outcome all the same");
+            // A function may remove itself: it does not wait for itself.
+            var count = 0;
+            shop.SetNotify(operation =>
+            {
+                shop.SetNotify(null);
+                Interlocked.Increment(ref count);
+            });
+            Eventually(() => Volatile.Read(ref count) == 1, "a function removes itself");
+        }
+    }
+
+    static void Checking()
+    {
+        using (var echo = Client.Open(new Dictionary<string, object> { ["baseUrl"] = "echo:", ["userAgent"] = "Host/1" }))
+        using (var cancel = new CancellationTokenSource())
+        {
+            var made = echo.CheckAsync(new CheckOptions { Offline = true }, cancel.Token).Result.Json;
+            var options = Json.Parse(made["arguments"].Items.Single().Text);
+            Check(made["function"].Text == "eps_check" && options["offline"].Flag == true, "a task checks the till");
+            Check(options["callId"].Text != null, "and has a name, by which its token ends it");
+            cancel.Cancel();
+            Throws<NotSentException>(Code.Cancelled, () => echo.CheckAsync(null, cancel.Token).Wait());
+        }
     }
 
     // The queue of a user interface's thread, as WinForms has one.
@@ -343,6 +410,8 @@ static class Lifetimes
         Waiting();
         ClosingInAPurchase();
         Submitting();
+        Removing();
+        Checking();
         UserInterface();
         Cultures();
         Texts();

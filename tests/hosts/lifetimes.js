@@ -4,12 +4,16 @@
 // lifetimes.c. Without arguments it prints the library's version.
 
 const fs = require("node:fs");
+const { isMainThread, parentPort, Worker } = require("node:worker_threads");
 const { Client, Code, LibraryError, LogLevel, NotSent, Pending, version } = require("engage-point-shop");
 
 const ASTRID = "a0000000-0000-4000-8000-000000000001";
 // Every request for this member stalls.
 const BJORN = "a0000000-0000-4000-8000-000000000002";
 const COFFEE = "b0000000-0000-4000-8000-000000000001";
+
+// The keys that every problem object has, also one that the binding reports itself.
+const KEYS = "code name outcome message httpStatus engageCode operationId purchaseId attempts retryAfterMs cause forCashier forMember";
 
 const given = process.argv.slice(2);
 let held = 0;
@@ -30,17 +34,30 @@ async function eventually(holds, what) {
   check(await holds(), what);
 }
 
-async function fails(kind, code, promise) {
+/** Makes a call, and returns the error that its promise has. */
+async function rejected(call) {
+  let promise;
   try {
-    await promise;
-  } catch (error) {
-    check(error instanceof kind && error.code === code, `${code} was due, not ${error}`);
-    return;
+    promise = call();
+  } catch (thrown) {
+    check(false, `a function that returns a promise does not throw: ${thrown}`);
   }
-  check(false, `${code} was due`);
+  return promise.then(() => check(false, "an error was due"), (error) => error);
 }
 
-const open = (journal = "points.db") =>
+/** Checks an error, and that its problem object is whole. Returns the object. */
+function problem(kind, code, error) {
+  check(error instanceof kind && error.code === code, `${code} was due, not ${error}`);
+  const keys = KEYS.split(" ").filter((key) => error.problem[key] !== undefined);
+  check(keys.join(" ") === KEYS, `every key is there, not only ${keys}`);
+  const outcome = kind === NotSent ? "notSent" : kind === Pending ? "pending" : "declined";
+  check(error.problem.outcome === outcome && error.problem.code === code, "and states the same");
+  return error.problem;
+}
+
+const fails = async (kind, code, promise) => problem(kind, code, await rejected(() => promise));
+
+const open = (journal = "points.db", language = null) =>
   Client.open({
     baseUrl: given[0],
     caFile: given[1],
@@ -48,6 +65,7 @@ const open = (journal = "points.db") =>
     userAgent: "Host/1",
     journalPath: `${given[3]}/${journal}`,
     waitMs: 60000,
+    language,
   });
 
 /** Returns whether this process has the journal open: its shared memory is mapped. */
@@ -73,11 +91,14 @@ async function closing() {
   const bought = await second.purchase(ASTRID, COFFEE, { reference: "node 1" });
   check(bought.outcome === "completed" && bought.existing === false, "the other goes on");
   await fails(NotSent, Code.CLOSED, first.listPoints(ASTRID));
-  await fails(NotSent, Code.CLOSED, first.listOperations());
+  const closed = await fails(NotSent, Code.CLOSED, first.listOperations());
   await fails(NotSent, Code.CLOSED, first.acknowledgeReference("node 1"));
   await fails(NotSent, Code.CLOSED, first.resolveReview(ASTRID, "completed"));
   await fails(NotSent, Code.CLOSED, first.backupJournal("/copy.db"));
-  await fails(NotSent, Code.CLOSED, (async () => first.cancel())());
+  for (const call of [() => first.cancel(), () => first.cancelCall("x"), () => first.setNotify(() => {})]) {
+    const own = await fails(NotSent, Code.CLOSED, (async () => call())());
+    check(JSON.stringify({ ...own, message: closed.message }) === JSON.stringify(closed), "the binding reports what the library does");
+  }
   check(isOpen("points.db"), "a client that is open has its journal");
   await second.close();
   await eventually(() => !isOpen("points.db"), "and lets go of it");
@@ -121,6 +142,43 @@ async function logging() {
   await shop.close();
 }
 
+// Functions are set one after the other, so that the last one wins.
+async function replacing() {
+  const shop = await open("replacing.db");
+  for (let round = 0; round < 30; round++) {
+    const [lines, changes] = [[0, 0, 0], [0, 0, 0]];
+    const set = lines.flatMap((_, at) => [shop.setLog(LogLevel.DEBUG, () => lines[at]++), shop.setNotify(() => changes[at]++)]);
+    await Promise.all(set);
+    lines.fill(0);
+    global.gc();
+    await shop.listPoints(ASTRID);
+    await eventually(() => lines[2] > 0, "the last function gets the lines");
+    check(lines[0] + lines[1] === 0, "and no earlier one");
+    if (round > 0) continue;
+    await shop.purchase(ASTRID, COFFEE, { reference: "node replaced" });
+    await eventually(() => changes[2] > 0, "and the changes");
+  }
+  await shop.close();
+}
+
+// The library's call of a function in a worker that was terminated would end the process.
+async function terminating() {
+  const worker = new Worker(__filename, { argv: given });
+  const messages = await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject).once("exit", reject));
+  check(messages.length === 2 && messages.every((each) => each.includes("main thread")), `a worker sets no function: ${messages}`);
+  await worker.terminate();
+}
+
+async function inWorker() {
+  const shop = await open("worker.db");
+  await shop.setNotify(null);
+  check((await shop.purchase(ASTRID, COFFEE, { reference: "node worker" })).outcome === "completed", "a worker buys");
+  const errors = [await rejected(() => shop.setNotify(() => {})), await rejected(() => shop.setLog(LogLevel.DEBUG, () => {}))];
+  parentPort.postMessage(errors.map((error) => error.message));
+  // Calls go on while the worker is terminated.
+  for (;;) await shop.listPoints(ASTRID);
+}
+
 async function waiting() {
   const shop = await open("waiting.db");
   const reading = shop.listItems(BJORN);
@@ -141,6 +199,11 @@ async function waiting() {
   read.abort();
   await Promise.all(many);
   await fails(NotSent, Code.CANCELLED, shop.listItems(ASTRID, { signal: read.signal }));
+  const swedish = await open("waiting.db", "sv");
+  const { forCashier } = await fails(NotSent, Code.CANCELLED, swedish.purchase(ASTRID, COFFEE, { signal: read.signal }));
+  check(forCashier.startsWith("Det avbr\u00f6ts."), `in the language of the configuration: ${forCashier}`);
+  check((await swedish.listUnacknowledged()).length === 1, "nothing was sent");
+  await swedish.close();
 
   const purchase = shop.purchase(BJORN, COFFEE, { reference: "node closed" });
   await eventually(async () => (await arrived("point-shop-items/purchase")) === 2, "another purchase is under way");
@@ -163,14 +226,30 @@ async function submitting() {
 
 async function texts() {
   const shop = await open();
-  for (const wrong of ["a\0b", "\ud800", 7]) {
-    try {
-      await shop.findContact("email", wrong);
-      check(false, "a text that cannot be UTF-8 with a NUL behind");
-    } catch (error) {
-      check(error instanceof TypeError, "is an error");
-    }
+  const wrong = [
+    ...["a\0b", "\ud800", 7].map((text) => ["value", () => shop.findContact("email", text)]),
+    ...["listPoints", "listItems", "purchase", "listPurchases", "listRewards"].map((name) => ["contactId", () => shop[name](7, COFFEE)]),
+    ["operationId", () => shop.findReward(7)],
+    ["assignmentId", () => shop.redeemReward(null, 7)],
+    ["options", () => shop.resolvePending(7)],
+    ["options", () => shop.check("offline")],
+    ["reference", () => shop.purchase(ASTRID, COFFEE, { reference: () => 1 })],
+    ["waitMs", () => shop.purchase(ASTRID, COFFEE, { waitMs: NaN })],
+    ["waitMs", () => shop.listItems(ASTRID, { waitMs: 1n })],
+    ["callId", () => shop.listItems(ASTRID, { callId: Symbol("x") })],
+    ["signal", () => shop.listItems(ASTRID, { signal: 5 })],
+    ["options", () => shop.purchase(ASTRID, COFFEE, "receipt")],
+    ["apiMapping", () => Client.open({ apiMapping: { paths: { purchases: () => 1 } } })],
+    ["config", () => Client.open("points.db")],
+    ["level", () => shop.setLog("debug", () => {})],
+    ["receive", () => shop.setLog(LogLevel.DEBUG, 5)],
+    ["receive", () => shop.setNotify({})],
+  ];
+  for (const [name, call] of wrong) {
+    const error = await rejected(call);
+    check(error instanceof TypeError && error.message.includes(name), `the error names ${name}: ${error}`);
   }
+  check((await shop.listItems(ASTRID, { waitMs: undefined, callId: null, signal: null })).length > 0, "null is absent");
   await fails(NotSent, Code.NULL_ARGUMENT, shop.findContact(null, "x"));
   await fails(NotSent, Code.BAD_OPTIONS, shop.listItems(ASTRID, { colour: "red" }));
   await shop.close();
@@ -191,6 +270,8 @@ async function main() {
   await closing();
   await collecting();
   await logging();
+  await replacing();
+  await terminating();
   await waiting();
   await submitting();
   await texts();
@@ -204,4 +285,5 @@ async function main() {
   process.exit(0);
 }
 
-main();
+if (isMainThread) main();
+else inWorker();

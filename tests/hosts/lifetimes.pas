@@ -15,6 +15,7 @@ const
   COFFEE = 'b0000000-0000-4000-8000-000000000001';
 
 type
+  TTexts = array of UTF8String;
   TKind = (List, Buy);
 
   { A call on a thread of its own. }
@@ -36,7 +37,7 @@ type
   TSeen = class
     Lines, Completed: Integer;
     Wanted: UTF8String;
-    Raises: Boolean;
+    Raises: (Nothing, AnException, AnObject);
     Shop: TEpsClient;
     procedure Line(level: Int32; const text: UTF8String);
     procedure Change(const operation: TEpsJson);
@@ -152,7 +153,10 @@ end;
 procedure TSeen.Line(level: Int32; const text: UTF8String);
 begin
   if EpsJson(text).Has('/event') and (level > EPS_LOG_OFF) then InterlockedIncrement(Lines);
-  if Raises then raise Exception.Create('from an event');
+  case Raises of
+    AnException: raise Exception.Create('from an event');
+    AnObject: raise TObject.Create;
+  end;
 end;
 
 procedure TSeen.Change(const operation: TEpsJson);
@@ -169,7 +173,9 @@ end;
 
 procedure CountRaised(error: Exception);
 begin
-  if error.Message = 'from an event' then InterlockedIncrement(Raised);
+  if error.Message <> '' then InterlockedIncrement(Raised);
+  // What it raises itself ends nothing either.
+  raise TObject.Create;
 end;
 
 procedure Ends(call: TCall; kind: TClass; code: Int32; const what: string);
@@ -179,10 +185,24 @@ begin
   call.Free;
 end;
 
+{ Checks that an error without a text of the library has the keys and values of one with it. }
+procedure HasAllKeys(const made, librarys: TEpsJson);
+const
+  EQUAL: array[0..4] of UTF8String = ('/code', '/name', '/outcome', '/forCashier', '/forMember');
+  EMPTY: array[0..5] of UTF8String = ('/httpStatus', '/engageCode', '/operationId', '/purchaseId', '/retryAfterMs', '/cause/0');
+var
+  path: UTF8String;
+begin
+  for path in EQUAL do Check(made.Has(path) and (made.Text(path) = librarys.Text(path)), string(path + ': ' + made.Json));
+  for path in EMPTY do Check(not made.Has(path), string(path + ': ' + made.Json));
+  Check(made.Has('/message') and made.Has('/attempts') and made.Has('/cause'), string(made.Json));
+end;
+
 procedure Closing;
 var
   first, second: TEpsClient;
   bought: TEpsJson;
+  problems: array[1..7] of TEpsJson;
   failed, at: Integer;
 begin
   first := Open('points.db');
@@ -205,9 +225,13 @@ begin
     end;
   except
     on error: EEpsNotSent do
-      if error.Code = EPS_CLOSED then Inc(failed);
+    begin
+      problems[at] := error.Problem;
+      if (error.Code = EPS_CLOSED) and (error.Action = 'retry') then Inc(failed);
+    end;
   end;
   Check(failed = 7, 'a call of a closed client');
+  for at := 6 to 7 do HasAllKeys(problems[at], problems[1]);
   first.Free;
   Check(IsOpen('points.db'), 'a client that is open has its journal');
   second.Free;
@@ -222,11 +246,15 @@ var
 begin
   shop := Open('points.db');
   seen := TSeen.Create;
-  seen.Raises := True;
+  seen.Raises := AnException;
   seen.Shop := shop;
   EpsOnEventException := CountRaised;
   shop.SetLog(EPS_LOG_DEBUG, seen.Line);
-  for round := 1 to 50 do shop.ListPoints(ASTRID, EpsOptions);
+  for round := 1 to 50 do
+  begin
+    if round = 25 then seen.Raises := AnObject;
+    shop.ListPoints(ASTRID, EpsOptions);
+  end;
   while seen.Lines < 50 do ThreadSwitch;
   shop.SetLog(EPS_LOG_OFF, nil);
   Check(Raised = seen.Lines, 'every line comes, whatever is raised');
@@ -241,6 +269,8 @@ begin
   Check(True, 'an event that removes itself');
   Check(shop.Purchase(BJORN, COFFEE, EpsOptions.Text('reference', 'pas submitted').Flag('submit', True)).Text('/outcome') = 'pending',
     'a submitted purchase is returned at once');
+  // It is the first one for Björn, so that the next ones can be counted.
+  while Arrived < 1 do ThreadSwitch;
   shop.Free;
   seen.Free;
 end;
@@ -254,22 +284,72 @@ begin
   reading := TCall.CreateOf(shop, List, EpsOptions);
   named := TCall.CreateOf(shop, Buy, EpsOptions.Text('callId', 'one'));
   Check(shop.ListItems(ASTRID, EpsOptions).Count('') > 0, 'another call returns meanwhile');
-  while Arrived < 1 do ThreadSwitch;
+  while Arrived < 2 do ThreadSwitch;
   shop.CancelCall('one');
   Ends(named, EEpsPending, EPS_PENDING_CANCELLED, 'one call ends');
   Check(not reading.IsDone, 'and not the other');
   buying := TCall.CreateOf(shop, Buy, EpsOptions.Text('reference', 'pas closed'));
-  while Arrived < 2 do ThreadSwitch;
+  while Arrived < 3 do ThreadSwitch;
   shop.Close;
   Ends(reading, EEpsNotSent, EPS_CLOSED, 'a read of a client that is closed');
   Ends(buying, EEpsPending, EPS_PENDING_CLOSED, 'a purchase of a client that is closed');
   shop.Free;
 end;
 
+{ Options that are no JSON object are not lost: nothing is bought. }
+procedure Options;
+const
+  NONE: array[0..10] of UTF8String = ('{"reference": "r"', '"reference": "r"}', '"reference": "r"', '[1]', 'x {}', '{} x', '{} {}',
+    '{"reference": "r"}}', '{{}', ' ', 'x');
+var
+  shop: TEpsClient;
+  text: UTF8String;
+  bought: TEpsJson;
+  failed: Integer;
+begin
+  shop := Open('options.db');
+  for text in NONE do
+  begin
+    failed := 0;
+    try
+      shop.Purchase(ASTRID, COFFEE, EpsOptionsOf(text));
+    except
+      on error: EEpsNotSent do if error.Code = EPS_BAD_OPTIONS then Inc(failed);
+    end;
+    try
+      bought := shop.Purchase(ASTRID, COFFEE, EpsOptionsOf(text).Whole('waitMs', 8000));
+      if bought.Text('/reference') = 'r' then Inc(failed);
+    except
+      on error: EEpsNotSent do if error.Code = EPS_BAD_OPTIONS then Inc(failed);
+    end;
+    Check(failed = 2, 'no options: ' + string(text));
+  end;
+  for text in TTexts.Create('{"reference": "r"}', #10' { "reference" : "r" } ') do
+  begin
+    Check(shop.Purchase(ASTRID, COFFEE, EpsOptionsOf(text)).Text('/reference') = 'r', 'options: ' + string(text));
+    Check(shop.Purchase(ASTRID, COFFEE, EpsOptionsOf(text).Whole('waitMs', 8000)).Text('/reference') = 'r', 'and one more');
+  end;
+  Check(shop.ListPoints(ASTRID, EpsOptionsOf(' { } ').Whole('waitMs', 8000)).Count('') > 0, 'an empty object');
+  Check(shop.ListPoints(ASTRID, EpsOptionsOf('')).Count('') > 0, 'an empty text is no options');
+  shop.Free;
+end;
+
+{ Returns whether a value is rejected as a number. }
+function IsRejected(const json: UTF8String): Boolean;
+begin
+  Result := False;
+  try
+    EpsJson(json).Whole('/0');
+  except
+    on EConvertError do Result := True;
+  end;
+end;
+
 procedure Texts;
 var
   shop: TEpsClient;
-  value: TEpsJson;
+  value, each: TEpsJson;
+  all: UTF8String;
   isError: Boolean;
 begin
   shop := Open('points.db');
@@ -287,7 +367,17 @@ begin
   Check((value.Value('/b~0~1').Json = '{"c": []}') and (value.Count('/b~0~1/c') = 0), 'and objects');
   Check(EpsOptions.Text('re"f', 'å", "submit": true').Whole('n', -7).ToJson
     = UTF8String('{"re\"f":"å\", \"submit\": true","n":-7}'), 'a text sets no option');
-  Check(EpsOptionsOf(' {"a": 1} ').Flag('b', False).ToJson = '{"a": 1,"b":false}', 'options of the program');
+  Check(EpsOptionsOf(' {"a": 1} ').Flag('b', False).ToJson = ' {"a": 1,"b":false}', 'options of the program');
+  all := '';
+  for each in EpsItems(EpsJson(' [ 1, "a,]\"", {"b": [2, 3]}, [[]] , null ] ')) do all := all + each.Text('') + '|';
+  Check(all = '1|a,]"|{"b": [2, 3]}|[[]]||', string(all));
+  for all in TTexts.Create('', '[', '[]', '{"0": 1, "1": 2}', '"[1, 2]"', '[1, 2', 'null') do
+    Check((Length(EpsItems(EpsJson(all))) = 0) and (EpsJson(all).Count('') = 0), 'no array with elements: ' + string(all));
+  value := EpsJson('[1.5e3, 500.00, 9007199254740993, null, -3.0]');
+  Check((value.Whole('/0') = 1500) and (value.Whole('/1') = 500) and (value.Whole('/2') = 9007199254740993), 'whole numbers');
+  Check((value.Whole('/3') = 0) and (value.Whole('/9') = 0) and (value.Number('/3') = 0) and (value.Whole('/4') = -3), 'or none');
+  for all in TTexts.Create('[0.5]', '[1e300]', '["x"]', '[true]', '[[]]', '[9007199254740993.0]') do
+    Check(IsRejected(all), 'no whole number: ' + string(all));
 end;
 
 var
@@ -310,6 +400,7 @@ begin
   Closing;
   Events;
   Waiting;
+  Options;
   Texts;
   // Left open with an event, and with a thread in a call: the process still ends cleanly.
   left := Open('points.db');

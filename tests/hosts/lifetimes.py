@@ -1,7 +1,9 @@
 """What a Python host may do to clients, log functions and the process. Arguments and output: see lifetimes.c."""
 
 import asyncio
+import atexit
 import gc
+import inspect
 import json
 import logging
 import os
@@ -41,13 +43,14 @@ def eventually(holds: Callable[[], bool], what: str) -> None:
     check(holds(), what)
 
 
-def raises(kind: type, code: Code, call: Callable[..., object], *arguments: object) -> None:
+def raises(kind: type, code: Code, call: Callable[..., object], *arguments: object) -> dict:
     try:
         call(*arguments)
     except kind as error:
         check(error.code == code, f"{code!r}, not {error}")
-    else:
-        check(False, f"{code!r} was due")
+        return error.problem
+    check(False, f"{code!r} was due")
+    return {}
 
 
 def config(journal: str) -> dict:
@@ -85,7 +88,10 @@ def closing() -> None:
     with second:
         check(is_open("points.db"), "a client that is open has its journal")
     eventually(lambda: not is_open("points.db"), "and lets go of it")
-    raises(NotSent, Code.CLOSED, second.set_log, LogLevel.INFO, print)
+    made = raises(NotSent, Code.CLOSED, second.set_log, LogLevel.INFO, print)
+    librarys = raises(NotSent, Code.CLOSED, second.list_operations)
+    check(bool(made["message"]), "an error without a text of the library has a message")
+    check({**made, "message": ""} == {**librarys, "message": ""}, f"and all values, {made}")
 
 
 def collecting() -> None:
@@ -176,12 +182,23 @@ def interrupts() -> None:
                 raise KeyboardInterrupt
 
         # A signal comes while the thread of the call starts.
+        class Threadless(threading.Thread):
+            def start(self) -> None:
+                raise RuntimeError("can't create new thread at interpreter shutdown")
+
         usual, waiting.threading.Thread = threading.Thread, Interrupted
         try:
             shop.list_items(BJORN)
         except KeyboardInterrupt as interrupt:
             outcome = getattr(interrupt, "outcome", "lost")
             check(outcome is None or outcome.code == Code.CANCELLED, f"it has its outcome too, {outcome!r}")
+        finally:
+            waiting.threading.Thread = usual
+        # From 3.12 on, no thread starts at the end of the interpreter.
+        waiting.threading.Thread = Threadless
+        try:
+            check(len(shop.list_items(ASTRID)) > 0, "a call without a thread of its own is made on the caller's")
+            raises(NotSent, Code.NOT_A_GUID, shop.list_items, "astrid")
         finally:
             waiting.threading.Thread = usual
         check(len(shop.list_items(ASTRID)) > 0, "and the client works")
@@ -234,6 +251,40 @@ async def threads() -> None:
             check(isinstance(error, NotSent) and error.code == Code.CANCELLED, f"a read, {error!r}")
         error = buying.exception()
         check(isinstance(error, Pending) and error.code == Code.PENDING_CANCELLED, f"a purchase, {error!r}")
+
+
+def same_methods() -> None:
+    """A client for asyncio has the methods of Client, as coroutines."""
+    for name, method in inspect.getmembers(Client):
+        if name.startswith("_") or name == "cancel_call":
+            continue
+        own = getattr(AsyncClient, name, None)
+        check(own is not None, f"{name} is there")
+        if inspect.isfunction(method):
+            check(inspect.iscoroutinefunction(own), f"{name} is a coroutine")
+            parameters = [each for each in inspect.signature(method).parameters.values() if each.name != "call_id"]
+            check(list(inspect.signature(own).parameters.values()) == parameters, f"{name} has the same parameters")
+
+
+async def functions() -> None:
+    """The functions of a client for asyncio, and a cancellation of all its calls."""
+    async with await AsyncClient.open(config("functions.db")) as shop:
+        lines: list[str] = []
+        changed: list[Operation] = []
+        await shop.set_log(LogLevel.DEBUG, lambda level, line: lines.append(line))
+        await shop.set_notify(changed.append)
+        bought = await shop.purchase(ASTRID, COFFEE, reference="py functions")
+        await becomes(lambda: any(each["operationId"] == bought["operationId"] for each in changed), "a change comes")
+        await becomes(lambda: any("purchase.sent" in line for line in lines), "and a line")
+        await shop.set_notify(None)
+        reading = asyncio.ensure_future(shop.list_items(BJORN))
+        while not reading.done():
+            await shop.cancel()
+            await asyncio.sleep(0.01)
+        error = reading.exception()
+        check(isinstance(error, NotSent) and error.code == Code.CANCELLED, f"a cancel ends a call, {error!r}")
+        check(shop.is_open, "the client is open")
+    check(not shop.is_open, "and then closed")
 
 
 async def tasks() -> None:
@@ -405,6 +456,8 @@ interrupts()
 values()
 texts()
 asyncio.run(threads())
+same_methods()
+asyncio.run(functions())
 asyncio.run(tasks())
 asyncio.run(crowd())
 asyncio.run(closed_and_cancelled())
@@ -420,4 +473,16 @@ loop = asyncio.new_event_loop()
 forgotten = loop.run_until_complete(AsyncClient.open(config("forgotten.db")))
 task = loop.create_task(forgotten.list_items(BJORN, wait_ms=600_000))
 loop.run_until_complete(becomes(lambda: forgotten.client.read_stats()["reads"] == 1, "a read is under way"))
+
+
+@atexit.register
+def at_exit() -> None:
+    try:
+        assert left.purchase(ASTRID, COFFEE, reference="py exit")["outcome"] == "completed"
+        assert asyncio.run(forgotten.read_stats())["reads"] == 1
+    except BaseException as error:
+        print(f"does not hold: a call at the end of the interpreter, {error!r}", file=sys.stderr, flush=True)
+        os._exit(1)
+
+
 print(held, "checks held", flush=True)

@@ -22,28 +22,47 @@ pub fn run_lifetimes(languages: &[Language]) {
     thread::scope(|scope| {
         for language in languages {
             scope.spawn(move || {
-                let store = Store::open();
-                // Every request for Björn stalls.
-                for operation in [Operation::Items, Operation::Purchase] {
-                    store.sandbox.arm(Fault::on(operation, Effect::StallBeforeCommit).contact(demo::BJORN).times(0));
-                }
-                let host = language.program("lifetimes");
-                // A host that hangs must not block the tests.
-                let mut program = Command::new("timeout");
-                program.args(["--kill-after=5", "120"]).arg(host.get_program()).args(host.get_args());
-                program.arg(store.sandbox.https_url()).arg(store.sandbox.ca_file()).arg(store.sandbox.api_key());
-                let output = program.arg(store.folder.path()).arg(store.sandbox.http_url()).output().unwrap();
-                let text = said(&output);
-                // A program that ends early without a summary has not passed.
-                assert!(
-                    output.status.success() && text.contains(" checks held\n"),
-                    "{language:?}: {}\n{text}",
-                    output.status
-                );
+                let text = run_program(&language.program("lifetimes"));
                 println!("lifetimes: {language:?}: {}", text.lines().last().unwrap());
             });
         }
     });
+}
+
+/// Runs a program of lifetimes, and returns what it printed.
+fn run_program(host: &Command) -> String {
+    let store = Store::open();
+    // Every request for Björn stalls.
+    for operation in [Operation::Items, Operation::Purchase] {
+        store.sandbox.arm(Fault::on(operation, Effect::StallBeforeCommit).contact(demo::BJORN).times(0));
+    }
+    // A host that hangs must not block the tests.
+    let mut program = Command::new("timeout");
+    program.args(["--kill-after=5", "120"]).arg(host.get_program()).args(host.get_args());
+    program.envs(host.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    program.arg(store.sandbox.https_url()).arg(store.sandbox.ca_file()).arg(store.sandbox.api_key());
+    let output = program.arg(store.folder.path()).arg(store.sandbox.http_url()).output().unwrap();
+    let text = said(&output);
+    // A program that ends early without a summary has not passed.
+    assert!(output.status.success() && text.contains(" checks held\n"), "{host:?}: {}\n{text}", output.status);
+    text
+}
+
+#[test]
+fn cpp_under_thread_sanitizer_with_the_pages_line_has_no_race() {
+    let page = fs::read_to_string(root().join("docs/integrate.md")).unwrap();
+    let line = page.split('`').find(|word| word.starts_with("called_from_lib:")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    fs::write(place("suppressions"), format!("{line}\n")).unwrap();
+    fs::copy(library("libengage_point_shop.so"), place("libengage_point_shop.so.1")).unwrap();
+    let mut compiler = Command::new("c++");
+    compiler.args(["-std=c++17", "-g", "-O1", "-fsanitize=thread", "-pthread", "-Wl,-rpath,$ORIGIN", "-I"]);
+    compiler.arg(root().join("include")).arg(root().join("tests/hosts/lifetimes.cpp"));
+    run(compiler.arg(place("libengage_point_shop.so.1")).arg("-o").arg(place("lifetimes")));
+    // With a report, the program's exit code is another one.
+    let suppressions = format!("suppressions={}", place("suppressions").display());
+    run_program(Command::new(place("lifetimes")).env("TSAN_OPTIONS", suppressions));
 }
 
 #[test]
@@ -108,6 +127,29 @@ fn python_self_test_of_the_installed_package_passes() {
     let mut python = Command::new(built().join("venv/bin/python"));
     let printed = stdout(python.args(["-m", "engage_point_shop"]).current_dir("/"));
     assert!(printed.ends_with("engage_point_shop works\n"), "{printed}");
+}
+
+/// The interpreter ends the thread of a function that still runs.
+#[test]
+fn python_ends_while_functions_of_the_pos_run() {
+    let script = r#"
+import threading, time
+from engage_point_shop import Client, LogLevel
+shop = Client({"baseUrl": "http://127.0.0.1:9", "userAgent": "Py/1", "journal": "memory", "preconnect": False})
+runs = threading.Event()
+def log(level, line):
+    runs.set()
+    while True:
+        time.sleep(0.001)
+shop.set_log(LogLevel.DEBUG, log)
+try:
+    shop.list_items("a0000000-0000-4000-8000-000000000001", wait_ms=0)
+except Exception:
+    pass
+runs.wait()
+"#;
+    let mut python = Command::new(built().join("venv/bin/python"));
+    assert_eq!(stdout(python.args(["-c", script]).current_dir("/")), "");
 }
 
 #[test]

@@ -82,9 +82,11 @@ export declare class Client {
   check(options?: CheckOptions & Abortable): Promise<HealthReport>;
   /** Returns the metrics of this client and its journal: OpenMetrics text. */
   readMetrics(): Promise<string>;
-  /** Sets the function that receives each line of the log, and its level. Null removes it. */
+  /** Sets the function that receives each line of the log, and its level. Null removes it. Only the
+   *  main thread sets a function. */
   setLog(level: number, receive: ((line: LogLine, level: number) => void) | null): Promise<void>;
-  /** Sets the function that receives each operation whose state has changed. Null removes it. */
+  /** Sets the function that receives each operation whose state has changed. Null removes it. Only
+   *  the main thread sets a function. */
   setNotify(receive: ((operation: Operation) => void) | null): Promise<void>;
 }
 

@@ -7,7 +7,7 @@
 
 const { Code, LogLevel, Action } = require("./codes.js");
 const { Declined, LibraryError, NotSent, Pending, PointShopError } = require("./errors.js");
-const { check, error, library, pending, quick, text, use, waited } = require("./native.js");
+const { action, check, error, json, library, object, pending, quick, text, use, waited } = require("./native.js");
 
 let calls = 0;
 
@@ -17,13 +17,17 @@ const MADE = Symbol("made");
 /** A client of one Engage tenant. A client that is no longer referenced is closed. */
 class Client {
   #handle;
-  #log = null;
-  #notify = null;
+  #language;
+  // What keeps the functions of the log and of the changes alive.
+  #functions = {};
+  // Ends when the function that was set last is set.
+  #set = Promise.resolve();
   #isClosing = false;
 
-  constructor(handle, made) {
+  constructor(handle, language, made) {
     if (made !== MADE) throw new TypeError("open a client by: await Client.open(config)");
     this.#handle = handle;
+    this.#language = language;
     opened.add(handle);
     forgotten.register(this, handle, this);
   }
@@ -31,8 +35,8 @@ class Client {
   /** Opens a client. The disk of the journal does not hold up the event loop. */
   static async open(config) {
     const handle = [null];
-    await quick("eps_client_open", [require("./functions.js").ABI_VERSION, json(config), handle]);
-    return new Client(handle[0], MADE);
+    await quick("eps_client_open", [require("./functions.js").ABI_VERSION, json(config, "config"), handle]);
+    return new Client(handle[0], config.language, MADE);
   }
 
   /** Ends every call and closes the client. Pending operations are resolved after the next open. */
@@ -41,7 +45,7 @@ class Client {
     if (this.#isClosing) return;
     this.#isClosing = true;
     check(await end(this.#handle));
-    this.#log = this.#notify = null;
+    this.#functions = {};
   }
 
   async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
@@ -50,43 +54,43 @@ class Client {
 
   /** Ends the wait of every call on this client. Each call then has its true outcome. */
   cancel() {
-    check(library().eps_cancel(this.#handle));
+    check(library().eps_cancel(this.#handle), this.#language);
   }
 
   /** Ends the wait of the calls with this callId, and of no other call. */
   cancelCall(callId) {
-    check(library().eps_cancel_call(this.#handle, text(callId, "callId")));
+    check(library().eps_cancel_call(this.#handle, text(callId, "callId")), this.#language);
   }
 
-  findContact(key, value, options) {
+  async findContact(key, value, options) {
     return this.#wait("eps_find_contact", [text(key, "key"), text(value, "value")], options);
   }
 
-  listPoints(contactId, options) {
+  async listPoints(contactId, options) {
     return this.#wait("eps_list_points", [text(contactId, "contactId")], options);
   }
 
-  listItems(contactId, options) {
+  async listItems(contactId, options) {
     return this.#wait("eps_list_items", [text(contactId, "contactId")], options);
   }
 
-  purchase(contactId, itemId, options) {
+  async purchase(contactId, itemId, options) {
     return this.#spend("eps_purchase", [text(contactId, "contactId"), text(itemId, "itemId")], options);
   }
 
-  listPurchases(contactId, options) {
+  async listPurchases(contactId, options) {
     return this.#wait("eps_list_purchases", [text(contactId, "contactId")], options);
   }
 
-  listRewards(contactId, options) {
+  async listRewards(contactId, options) {
     return this.#wait("eps_list_rewards", [text(contactId, "contactId")], options);
   }
 
-  findReward(operationId, options) {
+  async findReward(operationId, options) {
     return this.#wait("eps_find_reward", [text(operationId, "operationId")], options);
   }
 
-  redeemReward(contactId, assignmentId, options) {
+  async redeemReward(contactId, assignmentId, options) {
     return this.#spend("eps_redeem_reward", [text(contactId, "contactId"), text(assignmentId, "assignmentId")], options);
   }
 
@@ -139,9 +143,8 @@ class Client {
    * it.
    */
   async setLog(level, receive) {
-    const [log, place, user] = use("line", receive && ((line, of) => receive(JSON.parse(line), of)));
-    check(await pending("eps_set_log", [this.#handle, level, place, user]));
-    this.#log = log;
+    if (!Number.isInteger(level)) throw new TypeError("level is none of LogLevel.");
+    await this.#use("line", receive, "eps_set_log", [level]);
   }
 
   /**
@@ -149,9 +152,17 @@ class Client {
    * not acknowledged. Null removes it.
    */
   async setNotify(receive) {
-    const [notify, place, user] = use("change", receive && ((change) => receive(JSON.parse(change))));
-    check(await pending("eps_set_notify", [this.#handle, place, user]));
-    this.#notify = notify;
+    await this.#use("change", receive, "eps_set_notify", []);
+  }
+
+  /** Sets a function after the one that is being set, so that the last one wins. */
+  #use(kind, receive, name, given) {
+    const [kept, place, user] = use(kind, receive);
+    const set = async () => {
+      check(await pending(name, [this.#handle, ...given, place, user]), this.#language);
+      this.#functions[kind] = kept;
+    };
+    return (this.#set = this.#set.then(set, set));
   }
 
   /** Makes a call that only the disk can hold up. */
@@ -161,11 +172,13 @@ class Client {
 
   /** Makes a call that waits for the network. `signal` ends it, and no other call. */
   async #wait(name, given, options, isFirst = false) {
-    const { signal, ...others } = options ?? {};
-    const callId = others.callId ?? `node-${++calls}`;
+    const { signal, ...others } = object(options, "options");
+    if (signal != null && typeof signal.addEventListener !== "function") throw new TypeError("signal is not an AbortSignal.");
+    const callId = text(others.callId, "callId") ?? `node-${++calls}`;
     const made = [this.#handle, ...given, json({ ...others, callId })];
     const cancel = () => library().eps_cancel_call(this.#handle, callId);
-    return JSON.parse(await waited(name, made, { signal, cancel, isFirst }));
+    const cancelled = () => error(Code.CANCELLED, "", this.#language);
+    return JSON.parse(await waited(name, made, { signal, cancel, cancelled, isFirst }));
   }
 
   async #spend(name, given, options) {
@@ -193,12 +206,6 @@ function end(handle) {
 // At its end Node waits for the calls on its threads.
 process.on("exit", () => opened.forEach((handle) => library().eps_client_close(handle)));
 
-/** Writes a configuration or options. A key that is null or undefined is left out. */
-function json(values) {
-  const given = Object.entries(values ?? {}).filter(([, value]) => value != null);
-  return text(JSON.stringify(Object.fromEntries(given)), "options");
-}
-
 /** Calls a function that needs no client and never waits. */
 function now(name, given) {
   const buffer = {};
@@ -218,7 +225,7 @@ function version() {
 
 /** Returns who acts on a code, also on a code that is newer than this package. */
 function actionOf(code) {
-  return error(code).action;
+  return action(code);
 }
 
 /** Returns the meaning of a code in one or two English sentences. */

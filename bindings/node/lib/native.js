@@ -4,14 +4,18 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
+const { isMainThread } = require("node:worker_threads");
 const koffi = require("koffi");
-const { Action, Code, Outcome } = require("./codes.js");
+const { Action, Code, Outcome, TEXTS } = require("./codes.js");
 const { Declined, LibraryError, NotSent, Pending } = require("./errors.js");
 const { ABI_VERSION, PROTOTYPES } = require("./functions.js");
 
 koffi.struct("eps_buffer", { data: "void *", len: "size_t", reserved: "size_t" });
 koffi.proto("void eps_log_fn(uintptr_t user, int32_t level, void *line, size_t len)");
 koffi.proto("void eps_notify_fn(uintptr_t user, void *json, size_t len)");
+
+// By their numbers.
+const OUTCOMES = ["completed", "declined", "pending", "notSent"];
 
 let loaded = null;
 
@@ -71,20 +75,31 @@ function result(functions, code, buffer) {
   return json;
 }
 
-/** Returns the error of a code. The problem object may be absent after an internal error. */
-function error(code, json = "") {
-  const functions = library();
-  const problem = { code, name: functions.eps_code_name(code), message: "The library gave no details.", attempts: 0, cause: [] };
-  Object.assign(problem, json ? JSON.parse(json) : {});
-  const named = functions.eps_code_action(code);
-  const action = Object.values(Action).includes(named) ? named : Action.ADMINISTRATOR;
-  const outcome = functions.eps_outcome(code);
-  const kind = outcome === Outcome.DECLINED ? Declined : outcome === Outcome.NOT_SENT ? NotSent : Pending;
-  return new kind(problem, action);
+/** Returns who acts on a code. */
+function action(code) {
+  const named = library().eps_code_action(code);
+  return Object.values(Action).includes(named) ? named : Action.ADMINISTRATOR;
 }
 
-function check(code) {
-  if (code !== Code.OK) throw error(code);
+/** Returns the error of a code. */
+function error(code, json = "", language = null) {
+  const outcome = library().eps_outcome(code);
+  const kind = outcome === Outcome.DECLINED ? Declined : outcome === Outcome.NOT_SENT ? NotSent : Pending;
+  return new kind(json ? JSON.parse(json) : problem(code, outcome, language), action(code));
+}
+
+/** Returns the problem object that the library would have made. */
+function problem(code, outcome, language) {
+  const name = library().eps_code_name(code);
+  const message = library().eps_code_meaning(code);
+  const detail = { httpStatus: null, engageCode: null, operationId: null, purchaseId: null, attempts: 0, retryAfterMs: null, cause: [] };
+  const at = outcome === Outcome.PENDING ? 4 : action(code) === Action.RETRY ? 0 : 2;
+  const [forCashier, forMember] = (TEXTS[language] ?? TEXTS.en).slice(at);
+  return { code, name, outcome: OUTCOMES[outcome], message, ...detail, forCashier, forMember };
+}
+
+function check(code, language) {
+  if (code !== Code.OK) throw error(code, "", language);
 }
 
 /** Returns a text that can be UTF-8 with a NUL behind, or null. */
@@ -95,6 +110,28 @@ function text(value, name) {
     throw new TypeError(`${name} has a NUL character or half a surrogate pair inside. Remove the character.`);
   }
   return value;
+}
+
+/** Returns a configuration or options: an object. */
+function object(values, name) {
+  if (typeof (values ?? {}) !== "object") throw new TypeError(`${name} is not an object.`);
+  return values ?? {};
+}
+
+/** Writes a configuration or options. A key that is null or undefined is left out. */
+function json(values, name = "options") {
+  const given = Object.entries(object(values, name)).filter(([, value]) => value != null);
+  const members = given.map(([key, value]) => {
+    // JSON would leave out a function, and has null for NaN.
+    const plain = (_, each) => {
+      if (["bigint", "function", "symbol"].includes(typeof each) || (typeof each === "number" && !Number.isFinite(each))) {
+        throw new TypeError(`${key} is not JSON: it has a ${typeof each}, ${String(each)}.`);
+      }
+      return each;
+    };
+    return `${JSON.stringify(key)}:${JSON.stringify(value, plain)}`;
+  });
+  return text(`{${members}}`, name);
 }
 
 /** Makes a call on a thread of Node's pool. Returns its code. */
@@ -116,15 +153,17 @@ async function quick(name, given) {
 // Node has few threads for files and calls. One stays free, so that a call that waits for the
 // network holds up neither files nor the calls of the journal.
 const THREADS = Math.max(1, (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1);
-const queue = [];
+/** The calls that wait for a thread: those that spend, and the others. */
+const queues = { first: [], later: [] };
 let running = 0;
 
 /**
- * Makes a call that waits for the network. What spends is first in the queue. `signal` ends the
+ * Makes a call that waits for the network. What spends comes first. `signal` ends the
  * call within 100 ms; it then has its true outcome.
  */
-async function waited(name, given, { signal, cancel, isFirst }) {
-  await turn(signal, isFirst);
+async function waited(name, given, { signal, cancel, cancelled, isFirst }) {
+  if (signal?.aborted) throw cancelled();
+  await turn(signal, cancelled, isFirst);
   let repeated;
   const end = () => {
     cancel();
@@ -132,39 +171,36 @@ async function waited(name, given, { signal, cancel, isFirst }) {
     repeated ??= setInterval(cancel, 20);
   };
   try {
+    if (signal?.aborted) throw cancelled();
     signal?.addEventListener("abort", end, { once: true });
     return await quick(name, given);
   } finally {
     signal?.removeEventListener("abort", end);
     clearInterval(repeated);
     running--;
-    queue.shift()?.begin();
+    (queues.first.shift() ?? queues.later.shift())?.();
   }
 }
 
 /** Waits for a thread. A call that is ended before has sent nothing. */
-function turn(signal, isFirst) {
-  const cancelled = () => error(Code.CANCELLED);
-  if (signal?.aborted) throw cancelled();
+function turn(signal, cancelled, isFirst) {
   if (running < THREADS) {
     running++;
     return;
   }
+  const queue = isFirst ? queues.first : queues.later;
   return new Promise((resolve, reject) => {
-    const entry = {
-      begin: () => {
-        signal?.removeEventListener("abort", end);
-        running++;
-        resolve();
-      },
+    const begin = () => {
+      signal?.removeEventListener("abort", end);
+      running++;
+      resolve();
     };
     const end = () => {
-      queue.splice(queue.indexOf(entry), 1);
+      queue.splice(queue.indexOf(begin), 1);
       reject(cancelled());
     };
     signal?.addEventListener("abort", end, { once: true });
-    if (isFirst) queue.unshift(entry);
-    else queue.push(entry);
+    queue.push(begin);
   });
 }
 
@@ -175,10 +211,9 @@ const used = new Map();
 let places = null;
 let numbers = 0;
 
-function give(user, text, level) {
-  const receive = used.get(Number(user))?.deref();
+function give(user, text, ...more) {
   try {
-    receive?.(text, level);
+    used.get(Number(user))?.deref()?.(text, ...more);
   } catch (thrown) {
     // As an event's: the program decides about what its functions throw.
     process.nextTick(() => {
@@ -193,13 +228,19 @@ function give(user, text, level) {
  */
 function use(kind, receive) {
   if (receive == null) return [null, null, 0];
+  if (typeof receive !== "function") throw new TypeError("receive is not a function.");
+  if (!isMainThread) {
+    const why = "A worker sets no function, because a worker that is terminated would end the process with it.";
+    throw new Error(`${why} Open the client in the main thread, and post to the worker.`);
+  }
   places ??= {
     line: koffi.register((user, level, line, len) => give(user, read(line, len), level), "eps_log_fn *"),
     change: koffi.register((user, json, len) => give(user, read(json, len)), "eps_notify_fn *"),
   };
   for (const [number, weak] of used) if (!weak.deref()) used.delete(number);
-  used.set(++numbers, new WeakRef(receive));
-  return [receive, places[kind], numbers];
+  const kept = (text, ...more) => receive(JSON.parse(text), ...more);
+  used.set(++numbers, new WeakRef(kept));
+  return [kept, places[kind], numbers];
 }
 
-module.exports = { check, error, library, pending, quick, text, use, waited };
+module.exports = { action, check, error, json, library, object, pending, quick, text, use, waited };

@@ -1,4 +1,4 @@
-"""The client for asyncio. Each method is that of Client.
+"""The client for asyncio. Each method is that of Client, without `call_id`: a task is cancelled.
 
 Each call runs on a thread of its own, so that it holds up neither the event loop nor another call.
 """
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
-from .client import Client, Id, LogLine
+from .client import Client, Id, LogLine, Notify
 from .errors import NotSent
 from .types import (
     Config,
@@ -64,6 +64,15 @@ class AsyncClient:
     ) -> None:
         """Closes the client."""
         await self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client was not closed yet."""
+        return self.client.is_open
+
+    async def cancel(self) -> None:
+        """Ends the wait of every call on this client. Each call then raises NotSent or Pending."""
+        self.client.cancel()
 
     async def close(self) -> None:
         """Ends every call and closes the client."""
@@ -159,9 +168,29 @@ class AsyncClient:
         """Lists the operations that are pending, or final and not acknowledged."""
         return await _run(lambda: self.client.list_unacknowledged(reference=reference))
 
-    async def list_operations(self, **filters: Any) -> OperationPage:
-        """Lists the operations of the journal. The filters are those of Client."""
-        return await _run(lambda: self.client.list_operations(**filters))
+    async def list_operations(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        outcome: str | None = None,
+        acknowledged: bool | None = None,
+        reference: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> OperationPage:
+        """Lists the operations of the journal, also the acknowledged ones, page by page."""
+        return await _run(
+            lambda: self.client.list_operations(
+                since=since,
+                until=until,
+                outcome=outcome,
+                acknowledged=acknowledged,
+                reference=reference,
+                limit=limit,
+                after=after,
+            )
+        )
 
     async def get_operation(self, operation_id: Id) -> Operation:
         """Returns the last known state of an operation."""
@@ -197,9 +226,16 @@ class AsyncClient:
         """Returns the metrics of this client and its journal: OpenMetrics text."""
         return await _run(self.client.read_metrics)
 
-    def set_log(self, level: int, function: LogLine | None) -> None:
+    async def set_log(self, level: int, function: LogLine | None) -> None:
         """Sets the function that receives each line of the log. It runs on a thread of the library."""
-        self.client.set_log(level, function)
+        await _run(lambda: self.client.set_log(level, function))
+
+    async def set_notify(self, function: Notify | None) -> None:
+        """Sets the function that receives each changed operation. It runs on a thread of the library.
+
+        `changes` gives them to a loop instead, and takes the place of the function.
+        """
+        await _run(lambda: self.client.set_notify(function))
 
     async def changes(self) -> AsyncIterator[Operation]:
         """Yields each operation whose state has changed, first every one that is not acknowledged.

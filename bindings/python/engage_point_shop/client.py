@@ -147,7 +147,8 @@ def _call_text(function: str, *arguments: Any) -> str:
 
 def _check(code: int, text: str = "") -> None:
     if code != Code.OK:
-        raise error_of(code, _library.eps_code_name(code).decode(), _library.eps_outcome(code), action_of(code), text)
+        name = _library.eps_code_name(code).decode()
+        raise error_of(code, name, meaning_of(code), _library.eps_outcome(code), action_of(code), text)
 
 
 def action_of(code: int) -> Action:

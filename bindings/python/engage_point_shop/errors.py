@@ -104,12 +104,24 @@ def action_named(name: str) -> Action:
         return Action.ADMINISTRATOR
 
 
-def error_of(code: int, name: str, outcome: int, action: Action, text: str) -> PointShopError:
-    """Returns the exception of a code. The problem object may be absent after an internal error."""
+_OUTCOMES: dict[int, str] = {Outcome.DECLINED: "declined", Outcome.NOT_SENT: "notSent"}
+
+
+def error_of(code: int, name: str, meaning: str, outcome: int, action: Action, text: str) -> PointShopError:
+    """Returns the exception of a code. A call without a buffer has no problem object."""
     problem: Any = dict.fromkeys(_Problem.__annotations__)
-    problem.update(code=code, name=name, message="the library gave no details", attempts=0, cause=[])
+    problem.update(code=code, name=name, outcome=_OUTCOMES.get(outcome, "pending"), message=meaning, attempts=0, cause=[])
     if text:
         problem.update(json.loads(text))
+    elif problem["outcome"] == "pending":
+        problem["forCashier"] = "Not clear yet. Finish the sale, and call support."
+        problem["forMember"] = "Your request takes a little longer. You will see it in your points."
+    elif action == Action.RETRY:
+        problem["forCashier"] = "This was interrupted. Try again."
+        problem["forMember"] = "This was interrupted. We will try again."
+    else:
+        problem["forCashier"] = "Not available now. Call support."
+        problem["forMember"] = "Points and rewards are not available right now."
     if outcome == Outcome.DECLINED:
         return Declined(problem, action)
     return NotSent(problem, action) if outcome == Outcome.NOT_SENT else Pending(problem, action)

@@ -35,8 +35,17 @@ class Made:
         self.value: Any = None
 
     def start(self) -> None:
-        """Starts the thread."""
-        threading.Thread(target=self._run, name="eps-call", daemon=True).start()
+        """Starts the thread. Where none can be started, the call is made here.
+
+        From 3.12 on, Python starts none at the end of the interpreter.
+        """
+        try:
+            threading.Thread(target=self._run, name="eps-call", daemon=True).start()
+        except RuntimeError as error:
+            # Not the exception of a signal handler.
+            if "new thread" not in str(error):
+                raise
+            self._run()
 
     def _run(self) -> None:
         with self._lock:
@@ -79,7 +88,7 @@ def interruptible(call: Callable[[], _Result], cancel: Callable[[], object]) -> 
         made.start()
         while not done.wait(_STEP):
             pass
-    except BaseException as raised:  # Of a signal handler, or no thread could be started.
+    except BaseException as raised:  # Of a signal handler.
         interrupt = raised
     if interrupt is not None:
         while not done.is_set():

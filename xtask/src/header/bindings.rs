@@ -1,12 +1,13 @@
 //! The codes, outcomes and log levels of the bindings, from the table that makes the C header.
 
 use super::{ACTIONS, CLASSES, LEVELS, OUTCOMES, rows, wrapped};
-use engage_point_shop::VERSION;
 use engage_point_shop::code::Row;
 use engage_point_shop::ffi::EPS_ABI_VERSION;
+use engage_point_shop::{Code, VERSION, texts_in_languages};
 use std::fmt::Write;
 
 pub const ACTION: &str = "Who acts on a code. An action that is newer than this binding is the administrator's.";
+pub const OWN_TEXTS: &str = "What the cashier reads and what the member is shown of a problem that the binding reports itself, in each language. It was interrupted; it is not available; it is not clear yet.";
 pub const CODES: &str = "The results of a call. A newer library may return other numbers.";
 
 /// Returns the part of `include/engage_point_shop.hpp` between its marks.
@@ -44,7 +45,7 @@ pub fn cpp() -> String {
 pub fn csharp() -> String {
     let mut text = format!(
         "// Made by `cargo xtask header` from the library's table of codes; do not edit.\n\n\
-         using System.Reflection;\n\n\
+         using System.Collections.Generic;\nusing System.Reflection;\n\n\
          [assembly: AssemblyTitle(\"EngagePointShop\")]\n\
          [assembly: AssemblyProduct(\"engage-point-shop\")]\n\
          [assembly: AssemblyVersion(\"{VERSION}.0\")]\n\
@@ -73,7 +74,17 @@ pub fn csharp() -> String {
     for (action, meaning) in ACTIONS {
         let _ = writeln!(text, "        /// <summary>{meaning}</summary>\n        {action:?},");
     }
-    text.push_str("    }\n}\n");
+    let summary = wrapped(&format!("<summary>{OWN_TEXTS}</summary>"), 88).join("\n    /// ");
+    let _ = write!(text, "    }}\n\n    /// {summary}\n    internal static class Texts\n    {{\n");
+    text.push_str("        internal static readonly Dictionary<string, string[]> Of = new Dictionary<string, string[]>\n        {\n");
+    for (language, texts) in own_texts() {
+        let texts = texts.join("\",\n                \"");
+        let _ = write!(
+            text,
+            "            [\"{language}\"] = new[]\n            {{\n                \"{texts}\",\n            }},\n"
+        );
+    }
+    text.push_str("        };\n    }\n}\n");
     text
 }
 
@@ -138,6 +149,14 @@ pub fn codes() -> Vec<Entry> {
         }
     }
     entries
+}
+
+/// Returns each language and the texts of [`OWN_TEXTS`]: by turns the cashier's and the member's.
+pub fn own_texts() -> Vec<(&'static str, Vec<&'static str>)> {
+    let texts = |code| texts_in_languages(code).map(|[_, cashier, member]| [cashier, member]);
+    let kinds = texts(Code::Cancelled).zip(texts(Code::BadLogLevel)).zip(texts(Code::Internal));
+    let languages = texts_in_languages(Code::Cancelled).map(|[language, ..]| language);
+    languages.zip(kinds.map(|((first, second), third)| [first, second, third].concat())).collect()
 }
 
 /// Returns `tell_member` for `tellMember`; `continue_`, because `continue` is a keyword.

@@ -1,6 +1,6 @@
 //! The generated files of the Node.js binding: codes, prototypes and types.
 
-use super::bindings::{ACTION, CODES, Entry, codes, levels, outcomes, snake};
+use super::bindings::{ACTION, CODES, Entry, OWN_TEXTS, codes, levels, outcomes, own_texts, snake};
 use super::functions::Function;
 use super::schema::{Field, RESULTS, Schema, Type, named};
 use super::{ACTIONS, wrapped};
@@ -52,6 +52,10 @@ fn tables() -> String {
     let _ = write!(text, "\n/** {ACTION} */\nexports.Action = Object.freeze({{\n");
     for (action, meaning) in ACTIONS {
         let _ = writeln!(text, "{}  {}: \"{}\",", doc(2, meaning), constant(action.name()), action.name());
+    }
+    let _ = write!(text, "}});\n\n{}exports.TEXTS = Object.freeze({{\n", doc(0, OWN_TEXTS));
+    for (language, texts) in own_texts() {
+        let _ = writeln!(text, "  {language}: [\n    \"{}\",\n  ],", texts.join("\",\n    \""));
     }
     text + "});\n"
 }

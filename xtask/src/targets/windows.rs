@@ -1,6 +1,7 @@
 //! Programs for Windows' own rules: unloading, the loader lock, the end of the process, and files
 //! that other programs do not share. `tests/windows` and `tests/hosts` have their sources.
 
+use super::ended;
 use super::machine::shim;
 use crate::demo::Sandbox;
 use crate::package::consumer::{Runner, run_by, seen};
@@ -46,8 +47,7 @@ pub fn try_all(target: &Target, installed: &Path, work: &Path, runner: &Runner) 
         // A name without its folder works in a chroot too.
         let mut command = run_by(runner, program);
         let arguments = arguments.iter().map(|argument| argument.replace("{journals}", &format!("journals-{name}")));
-        let ended =
-            command.args(arguments).current_dir(&folder).output().map_err(|error| format!("{name}: {error}"))?;
+        let ended = ended(command.args(arguments).current_dir(&folder)).map_err(|error| format!("{name}: {error}"))?;
         let printed = String::from_utf8_lossy(&ended.stdout).replace('\r', "");
         if !ended.status.success() || printed != wanted {
             let errors = String::from_utf8_lossy(&ended.stderr);

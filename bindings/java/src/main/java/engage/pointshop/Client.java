@@ -290,6 +290,10 @@ public final class Client implements AutoCloseable {
     public static String jsonGet(String json, String pointer) {
         byte[] bytes = Library.bytes(json, "json");
         byte[] path = Library.bytes(pointer, "pointer");
+        if (bytes == null) {
+            // The library says so.
+            return result(Library.get(), out -> Library.get().eps_json_get(null, path, out));
+        }
         Memory memory = new Memory(bytes.length);
         memory.write(0, bytes, 0, bytes.length);
         Buffer from = new Buffer(memory, bytes.length - 1);

@@ -1,5 +1,6 @@
 package engage.pointshop;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -35,26 +36,43 @@ public abstract class PointShopException extends RuntimeException {
         return action;
     }
 
-    /**
-     * Returns the exception of a code. The problem object may be absent after an internal
-     * error.
-     */
+    /** Returns the exception of a code. A call without a buffer has no problem object. */
     @SuppressWarnings("unchecked")
     static PointShopException of(Native library, int code, String json) {
-        Map<String, Object> problem = new LinkedHashMap<>();
-        problem.put("code", (long) code);
-        problem.put("name", Library.text(library.eps_code_name(code)));
-        problem.put("message", "The library gave no details.");
-        problem.put("attempts", 0L);
-        problem.put("cause", new java.util.ArrayList<Object>());
-        if (!json.isEmpty()) {
-            problem.putAll((Map<String, Object>) Json.parse(json));
-        }
+        Outcome outcome = Outcome.of(library.eps_outcome(code));
         Action action = Action.named(Library.text(library.eps_code_action(code)));
-        switch (Outcome.of(library.eps_outcome(code))) {
+        Map<String, Object> problem = json.isEmpty()
+            ? problemOf(library, code, outcome, action)
+            : (Map<String, Object>) Json.parse(json);
+        switch (outcome) {
             case DECLINED: return new DeclinedException(problem, action);
             case NOT_SENT: return new NotSentException(problem, action);
             default: return new PendingException(problem, action);
         }
+    }
+
+    /** Returns the problem object of a code for which the library gave none. */
+    private static Map<String, Object> problemOf(Native library, int code, Outcome outcome, Action action) {
+        Map<String, Object> problem = new LinkedHashMap<>();
+        problem.put("code", (long) code);
+        problem.put("name", Library.text(library.eps_code_name(code)));
+        problem.put("outcome", outcome == Outcome.DECLINED ? "declined" : outcome == Outcome.NOT_SENT ? "notSent" : "pending");
+        problem.put("message", Library.text(library.eps_code_meaning(code)));
+        for (String unknown : new String[] {"httpStatus", "engageCode", "operationId", "purchaseId", "retryAfterMs"}) {
+            problem.put(unknown, null);
+        }
+        problem.put("attempts", 0L);
+        problem.put("cause", new ArrayList<Object>());
+        if (outcome == Outcome.PENDING) {
+            problem.put("forCashier", "Not clear yet. Finish the sale, and call support.");
+            problem.put("forMember", "Your request takes a little longer. You will see it in your points.");
+        } else if (action == Action.RETRY) {
+            problem.put("forCashier", "This was interrupted. Try again.");
+            problem.put("forMember", "This was interrupted. We will try again.");
+        } else {
+            problem.put("forCashier", "Not available now. Call support.");
+            problem.put("forMember", "Points and rewards are not available right now.");
+        }
+        return problem;
     }
 }
