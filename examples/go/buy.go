@@ -1,7 +1,5 @@
 // A program that buys a reward for points, in Go with cgo. Arguments: URL, root certificate, key,
-// the absolute path of the journal.
-//
-//	CGO_CFLAGS="-I include" CGO_LDFLAGS="-L lib -lengage_point_shop" go build buy.go
+// the absolute path of the journal. docs/other-languages.md has the commands.
 package main
 
 /*
@@ -25,6 +23,7 @@ type operation struct {
 	OperationID string `json:"operationId"`
 	Reference   string `json:"reference"`
 	Outcome     string `json:"outcome"`
+	Existing    bool   `json:"existing"`
 }
 
 // changes has room for every change: the function of the library must not wait for the program.
@@ -98,7 +97,9 @@ func buy(url, ca, key, journal string) error {
 		return err
 	}
 	// The notify function gets the same outcome, also of a purchase that was resolved hours later.
-	for change := range changes {
+	// The second press on a receipt changes nothing.
+	for !bought.Existing {
+		change := <-changes
 		if change.Reference == "go å 1" && change.Outcome == "completed" {
 			break
 		}

@@ -64,8 +64,14 @@ impl fmt::Display for Active {
     }
 }
 
-/// Returns what a command or a click has changed, one line for each change.
-pub fn changes(before: &[Active], after: &[Active]) -> Vec<String> {
+/// What a reset has done, whatever was active.
+pub const RESET: &str = "the store is reset";
+
+/// What an undone reset has done.
+pub const RESET_UNDONE: &str = "the reset is undone";
+
+/// Returns what a command or a click has done and changed, one line each.
+pub fn changes(done: Option<&str>, before: &[Active], after: &[Active]) -> Vec<String> {
     let only_in = |these: &'_ [Active], those: &[Active]| -> Vec<Active> {
         these.iter().filter(|one| those.iter().all(|other| !other.is_same(one))).cloned().collect()
     };
@@ -79,7 +85,7 @@ pub fn changes(before: &[Active], after: &[Active]) -> Vec<String> {
         Some(at) => format!("{one}, in place of {}", ended[at].extent),
         None => one.to_string(),
     });
-    let lines: Vec<String> = off.chain(on).collect();
+    let lines: Vec<String> = done.map(str::to_owned).into_iter().chain(off).chain(on).collect();
     if lines.is_empty() { vec!["nothing has changed".to_owned()] } else { lines }
 }
 
@@ -217,7 +223,9 @@ mod tests {
             (vec![fault("1", "next request")], vec![], "off: slow (fault 1)"),
             (vec![webhook("1 delivered")], vec![webhook("2 delivered")], "nothing has changed"),
         ] {
-            assert_eq!(changes(&before, &after).join("\n"), expected);
+            assert_eq!(changes(None, &before, &after).join("\n"), expected);
         }
+        assert_eq!(changes(Some(RESET), &[world("a")], &[]), [RESET, "off: world a"]);
+        assert_eq!(changes(Some(RESET), &[], &[]), [RESET]);
     }
 }

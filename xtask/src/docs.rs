@@ -56,8 +56,11 @@ fn make_site() -> Result<PathBuf> {
     let mut mkdocs = Command::new(builder()?.join("mkdocs"));
     mkdocs.args(["build", "--strict"]).current_dir(&work).env("SOURCE_DATE_EPOCH", "315619200");
     output(&mut mkdocs)?;
+    // A page of web servers: on a disk nothing leads to it, and its links lead nowhere.
+    fs::remove_file(site.join("404.html")).map_err(|error| format!("404.html: {error}"))?;
     take_worker(&work, &site)?;
     loads_nothing(&site)?;
+    links_lead_to_files(&site)?;
     write(&site.join("llms.txt"), llms(&config)?)?;
     Ok(site)
 }
@@ -130,6 +133,23 @@ fn loads_nothing(site: &Path) -> Result {
         }
     }
     Ok(())
+}
+
+/// Checks that each link of the finished pages leads to a file, as it does on a disk.
+fn links_lead_to_files(site: &Path) -> Result {
+    let mut broken = Vec::new();
+    for page in pages(site)? {
+        let text = fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
+        let folder = page.parent().unwrap_or(site);
+        let links = ["href=\"", "src=\""].into_iter().flat_map(|name| text.split(name).skip(1));
+        for link in links.filter_map(|rest| rest.split(['"', '#', '?']).next()).filter(|link| !link.contains(':')) {
+            // An absolute link leads to another place than the site of the unpacked package.
+            if link.starts_with('/') || !folder.join(link).exists() {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    if broken.is_empty() { Ok(()) } else { Err(format!("broken links:\n{}", broken.join("\n"))) }
 }
 
 fn pages(site: &Path) -> Result<Vec<PathBuf>> {

@@ -13,6 +13,7 @@ mod report;
 mod rules;
 mod runner;
 mod scenarios;
+mod search;
 mod till;
 mod trial;
 

@@ -16,6 +16,7 @@ use super::press::{Config, Exit, Press, RunningTill, set};
 use super::relay::Relay;
 use super::report::{Failure, Step};
 use super::scenarios::Scenario;
+use super::search::Search;
 use super::till::{ReportedOutcome, Till, Values};
 use super::{Session, StepEvent};
 use crate::log::RequestEntry;
@@ -203,7 +204,6 @@ impl<'a> Runner<'a> {
     /// is not pressed again. `expected` is the outcome.
     pub fn serve_others_until_resolved(&mut self, sale: Sale, expected: ReportedOutcome) {
         let due = usize::from(expected == ReportedOutcome::Completed);
-        let since = self.pressed_until.get(&sale.contact).copied().unwrap_or_default();
         let began = Instant::now();
         let deadline = began + self.session.plan.resolve_timeout;
         let mut pause = Duration::from_millis(250);
@@ -216,16 +216,21 @@ impl<'a> Runner<'a> {
                 self.expect(reported, &allowed, "the next customer's purchase is independent of the pending one");
                 asks_a_person = self.is_manual();
             }
-            let has_found_out = self.has_found_out(sale, since);
-            if self.is_over() || has_found_out && self.deductions(sale) == due {
+            let search = self.search(sale, expected);
+            if self.is_over() || search == Search::Ended && self.deductions(sale) == due {
                 return;
             }
-            let never_asks = !has_found_out && began.elapsed() >= ASKS_WITHIN;
-            if never_asks || Instant::now() >= deadline {
-                let why = match (has_found_out, due) {
-                    (true, _) => "the purchase is not resolved, although the till has asked Engage",
-                    (false, 0) => "the till has never asked Engage: the member waits for a reward that does not come",
-                    (false, _) => "the till has never asked Engage: the member may have paid points and gets no reward",
+            let is_idle = matches!(search, Search::NotBegun | Search::Forgotten);
+            if is_idle && began.elapsed() >= ASKS_WITHIN || Instant::now() >= deadline {
+                let why = match (search, due) {
+                    (Search::Ended | Search::GoesOn, _) => {
+                        "the purchase is not resolved, although the till has asked Engage"
+                    }
+                    (Search::Forgotten, _) => {
+                        "the till asked Engage before it ended, and has not shown the outcome since. Write it to {shown}"
+                    }
+                    (_, 0) => "the till has never asked Engage: the member waits for a reward that does not come",
+                    (..) => "the till has never asked Engage: the member may have paid points and gets no reward",
                 };
                 let others = if self.served == 1 { "sale" } else { "sales" };
                 let why = format!("{}: after {} other {others} {why}", sale.reference, self.served);
@@ -236,17 +241,12 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Returns whether a response after request `since` has given the till the outcome of the sale:
-    /// a history, or a repeat of the purchase. While Engage is processing, neither has it.
-    fn has_found_out(&self, sale: Sale, since: u64) -> bool {
-        let requests = self.sandbox.requests();
-        let mut of_sale =
-            requests.iter().filter(|request| request.seq > since && request.contact_id == Some(sale.contact));
-        of_sale.any(|request| {
-            matches!(request.operation, Some(Operation::Purchases | Operation::Purchase))
-                && request.status == Some(200)
-                && !String::from_utf8_lossy(&request.response.body).contains("\"Processing\"")
-        })
+    /// Returns the till's search for the outcome. A person does not see at which moment the till
+    /// asks.
+    fn search(&self, sale: Sale, expected: ReportedOutcome) -> Search {
+        let reported = self.pressed_until.get(&sale.contact).copied().unwrap_or_default();
+        let is_shown = self.shown(sale).contains(&expected.to_string());
+        Search::of(&self.sandbox.requests(), sale, reported, is_shown || self.is_manual())
     }
 
     /// Presses, and kills the till as soon as a request that is `wanted` has reached the sandbox.

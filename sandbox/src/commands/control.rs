@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use engage_sandbox::active::{Active, changes};
+use engage_sandbox::active::{Active, RESET, RESET_UNDONE, changes};
 use engage_sandbox::effects::{CERTIFICATES, NAMED, named};
 use engage_sandbox::http_client::Request;
 use engage_sandbox::nearest::did_you_mean;
@@ -135,12 +135,12 @@ pub fn run(command: &Command) -> Result<(), Failed> {
             Ok(())
         }
         Command::Reset(at) => {
-            for left in at.change("POST", "/_sandbox/reset", None)? {
+            for left in at.does(Some(RESET), "POST", "/_sandbox/reset", None)? {
                 say(&format!("still active: {left}"));
             }
             Ok(())
         }
-        Command::UndoReset(at) => at.change("POST", "/_sandbox/undo-reset", None).map(drop),
+        Command::UndoReset(at) => at.does(Some(RESET_UNDONE), "POST", "/_sandbox/undo-reset", None).map(drop),
         Command::Limit { at, rate } => {
             at.change("POST", "/_sandbox/limits", Some(&json!({ "requestsPerSecond": limit(rate)? }))).map(drop)
         }
@@ -228,10 +228,15 @@ impl At {
 
     /// Sends a request that changes the sandbox, prints the changes, and returns everything active.
     fn change(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Vec<Active>, Failed> {
+        self.does(None, method, path, body)
+    }
+
+    /// The same, and prints first what was done, whatever was active.
+    fn does(&self, what: Option<&str>, method: &str, path: &str, body: Option<&Value>) -> Result<Vec<Active>, Failed> {
         let before = active(&self.send("GET", "/_sandbox/status", None)?);
         self.send(method, path, body)?;
         let after = active(&self.send("GET", "/_sandbox/status", None)?);
-        for line in changes(&before, &after) {
+        for line in changes(what, &before, &after) {
             say(&line);
         }
         Ok(after)

@@ -13,7 +13,7 @@ use hyper::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION};
 
 use super::controls::OPERATIONS;
 use super::page::{At, Tab};
-use crate::active::{Active, active, changes, operation_name};
+use crate::active::{Active, RESET, RESET_UNDONE, active, changes, operation_name};
 use crate::admin::ForStore;
 use crate::api_mapping::Query;
 use crate::app::App;
@@ -72,8 +72,13 @@ impl Form {
 
     /// Redirects to the page of the form, or returns the changes to the script.
     fn done(&self) -> Response {
+        self.did(None)
+    }
+
+    /// The same, and says first what was done, whatever was active.
+    fn did(&self, what: Option<&str>) -> Response {
         match &self.before {
-            Some(before) => changes(before, &active(&self.store, &self.tls)).join(". ").into_response(),
+            Some(before) => changes(what, before, &active(&self.store, &self.tls)).join(". ").into_response(),
             None => self.back(),
         }
     }
@@ -214,12 +219,11 @@ async fn remove_webhook(form: Form) -> FormResult {
 
 async fn reset(form: Form) -> FormResult {
     form.store.reset();
-    Ok(form.done())
+    Ok(form.did(Some(RESET)))
 }
 
 async fn undo_reset(form: Form) -> FormResult {
-    form.store.undo_reset();
-    Ok(form.done())
+    Ok(form.did(form.store.undo_reset().then_some(RESET_UNDONE)))
 }
 
 async fn judge_till(form: Form) -> FormResult {

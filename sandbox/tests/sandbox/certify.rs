@@ -93,6 +93,10 @@ fn sh(script: &str) -> [&str; 3] {
 /// A till that reaches Engage and then reports something false.
 const GET_AND_0: &str = "curl -sk $ENGAGE_URL/api; exit 0";
 const GET_AND_3: &str = "curl -sk $ENGAGE_URL/api; exit 3";
+/// A till that asks for the history, which is empty, and never sends the purchase.
+const ASK_AND_11: &str = "curl -sk -A Till/1.0 -H \"apikey: $ENGAGE_KEY\" -H 'Content-Type: application/json' \
+                          $ENGAGE_URL/api/v3/point-shop-item-purchases?contactId=a0000000-0000-4000-8000-000000000001; \
+                          exit 11";
 const GET_AND_CRASH: &str = "curl -sk $ENGAGE_URL/api; kill -SEGV $$";
 
 #[test]
@@ -122,6 +126,7 @@ fn a_till_with_false_reports_fails() {
         (GET_AND_3, "sale", "the till reports exit code 3, which is no outcome; nothing failed"),
         (GET_AND_CRASH, "sale", "the till reports no outcome: it crashed"),
         ("exit 11", "response-lost", "receipt 4711: after 1 other sale the till has never asked Engage"),
+        (ASK_AND_11, "response-lost", "the purchase is not resolved, although the till has asked Engage"),
         ("exit 12", "response-lost", "not resolved within 0 s after the end of the faults"),
         ("exit 10", "response-lost", "the till reports declined; the purchase is in doubt"),
         (
@@ -158,6 +163,29 @@ fn a_till_with_false_reports_fails() {
         let (code, reported) = certify(&only(scenario), &sh(script));
         assert!(code == 1 && reported.contains(reason), "{script}: {code} {reported} has not: {reason}");
     }
+}
+
+/// A till in Python that asks Engage about a pending sale before it ends.
+fn early(more: &[&'static str]) -> Vec<&'static str> {
+    let till = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sandbox/early_till.py");
+    [&["python3", till, "{journal}", "{shown}"], more].concat()
+}
+
+#[test]
+fn a_till_that_finds_out_before_it_ends_passes() {
+    let scenarios = ["processing", "processing-fails", "late-response", "declined-later-is-shown"];
+    let mut arguments = vec!["--wait-ms", "100"];
+    arguments.extend(scenarios.iter().flat_map(|name| ["--only", *name]));
+    let (code, reported) = certify(&arguments, &early(&[]));
+    assert!(code == 0 && reported.contains("4 passed, 0 failed, 0 void, 0 skipped"), "{reported}");
+}
+
+#[test]
+fn a_till_that_finds_out_early_and_forgets_fails() {
+    let arguments = ["--only", "processing", "--wait-ms", "100", "--resolve-timeout-ms", "2000"];
+    let (code, reported) = certify(&arguments, &early(&["--forgets"]));
+    let reason = "the till asked Engage before it ended, and has not shown the outcome since. Write it to {shown}";
+    assert!(code == 1 && reported.contains(reason), "{reported}");
 }
 
 #[test]

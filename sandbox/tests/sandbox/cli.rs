@@ -177,6 +177,8 @@ fn commands_change_a_running_sandbox() {
     assert_eq!(done(&["clear"]), "off: delay (fault 2)\n");
     assert_eq!(done(&["clear"]), "nothing has changed\n");
     assert_eq!(done(&["status"]), "Nothing is active: Engage behaves as documented.\n");
+    assert_eq!(done(&["reset"]), "the store is reset\n");
+    assert_eq!(done(&["undo-reset"]), "the reset is undone\n");
     assert_eq!(done(&["limit", "10/s"]), "limit: 10/s\n");
     assert_eq!(done(&["world", "late-history"]), "world: late-history\n");
     assert_eq!(done(&["world", "id-checked-last"]), "world: id-checked-last, in place of late-history\n");
@@ -191,7 +193,7 @@ fn commands_change_a_running_sandbox() {
     }
     // The certificates are those of all stores, as the dashboard says before a reset.
     let reset = done(&["reset"]);
-    assert!(reset.contains("off: limit 10/s\n") && reset.contains("off: world late-history\n"), "{reset}");
+    assert!(reset.starts_with("the store is reset\noff: limit 10/s\noff: world late-history\n"), "{reset}");
     assert!(reset.ends_with("still active: certificate-expired: next connection\n"), "{reset}");
     let certificate = "certificate-expired: next connection\n";
     let undo = "The store was reset. The command undo-reset restores it.\n";

@@ -181,7 +181,10 @@ fn each_form_returns_its_changes_to_the_script() {
         ("world", "name=late-history", "world: late-history"),
         ("world", "name=paged-history", "world: paged-history, in place of late-history"),
         ("limit", "rate=1/s", "limit: 1/s"),
-        ("reset", "", "off: limit 1/s. off: world paged-history"),
+        ("reset", "", "the store is reset. off: limit 1/s. off: world paged-history"),
+        ("reset", "", "the store is reset"),
+        ("undo-reset", "", "the reset is undone"),
+        ("undo-reset", "", "nothing has changed"),
         ("judge", "journal=[]", ""),
     ] {
         assert_eq!(sent(action, form), (200, expected.to_owned()), "{action} {form}");
