@@ -167,7 +167,7 @@ impl QueryResult {
 /// The weight of a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RejectionWeight {
-    /// `PointShopItemPurchaseFailed`: a proof whatever came before (A3).
+    /// `PointShopItemPurchaseFailed`: if it is clear, a proof whatever came before (A3).
     Failed,
     /// A documented code about the item, the promotion, the reward or the channel.
     Offer,
@@ -213,7 +213,7 @@ pub(crate) enum RejectionRule {
 pub(crate) fn after_rejection(intent: &Intent, code: Code, documented: bool) -> RejectionRule {
     match (RejectionWeight::of(code), intent.earlier_in_doubt) {
         // A3.
-        (RejectionWeight::Failed, _) => RejectionRule::Declined,
+        (RejectionWeight::Failed, _) if documented => RejectionRule::Declined,
         // Another till or a lost journal may have made an attempt with the same id.
         (_, false) if intent.progress.shared_id => RejectionRule::Confirm,
         // A4.
@@ -300,7 +300,7 @@ fn same_credentials(rejection: Option<Code>, query: Code) -> bool {
 }
 
 /// Tolerance between clocks, in ms: the `Date` header may be a relay's.
-const CLOCK_TOLERANCE_MS: Millis = 60_000;
+pub(crate) const CLOCK_TOLERANCE_MS: Millis = 60_000;
 
 /// The party that has used a redeemed reward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -368,6 +368,7 @@ mod tests {
         use RejectionRule::{Confirm, ConfirmLate, Declined, Retry};
         let rows = [
             (Code::PurchaseFailed, true, Declined, Declined),
+            (Code::PurchaseFailed, false, Confirm, ConfirmLate),
             (Code::PromotionExpired, true, Declined, ConfirmLate),
             (Code::ContactNotFound, true, Declined, ConfirmLate),
             (Code::ItemNotFound, false, Confirm, ConfirmLate),

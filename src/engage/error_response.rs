@@ -7,6 +7,10 @@ use crate::transport::{Failure, FailureKind, Response, http_date};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// A longer JSON text is no error of Engage's, and is not parsed: its tree would take a hundred
+/// times its size.
+const LONGEST_ERROR: usize = 64 << 10;
+
 /// The body of a response that is not a success. Its shape is documented nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ErrorBody {
@@ -20,6 +24,7 @@ pub(crate) enum ErrorBody {
     },
     Empty,
     Html,
+    /// Anything else, and JSON that is too long for an error.
     Text,
 }
 
@@ -29,7 +34,7 @@ impl ErrorBody {
         if body.is_empty() {
             return ErrorBody::Empty;
         }
-        if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        if let Some(value) = parse(body) {
             let codes = codes(&value, &String::from_utf8_lossy(body));
             return ErrorBody::Json { is_clear: is_clear(&value, &codes), codes };
         }
@@ -56,9 +61,13 @@ impl ErrorBody {
 /// Whether an error has a code of Engage, or an `errorCode` in the first place, as Engage's errors
 /// do. Gateways have other names.
 pub(crate) fn has_engages_form(response: &Response) -> bool {
-    let Ok(value) = serde_json::from_slice::<Value>(without_bom(&response.body)) else { return false };
+    let Some(value) = parse(without_bom(&response.body)) else { return false };
     let code = ["errorCode", "ErrorCode"].iter().find_map(|key| value.get(*key)?.as_str());
     code.is_some_and(is_code) || ErrorBody::of(response).engage_code().is_some_and(is_documented)
+}
+
+fn parse(body: &[u8]) -> Option<Value> {
+    if body.len() > LONGEST_ERROR { None } else { serde_json::from_slice(body).ok() }
 }
 
 pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
@@ -100,10 +109,11 @@ fn is_clear(value: &Value, codes: &[String]) -> bool {
     is_said && !is_contradicted
 }
 
-/// Whether a text at any depth is one of these words.
-pub(crate) fn has_value(raw: &RawValue, words: &[String]) -> bool {
+/// Whether a text at any depth may be one of these words.
+pub(crate) fn may_have_value(raw: &RawValue, words: &[String]) -> bool {
+    let Some(value) = parse(raw.get().as_bytes()) else { return true };
     let mut is_there = false;
-    visit_texts(&serde_json::from_str(raw.get()).unwrap_or_default(), &mut |text, is_value| {
+    visit_texts(&value, &mut |text, is_value| {
         is_there |= is_value && words.iter().any(|word| text.eq_ignore_ascii_case(word));
     });
     is_there
@@ -167,15 +177,20 @@ const KNOWN: &[(&str, Code)] = &[
 ];
 
 /// The codes that are documented for a purchase that is rejected.
-const PURCHASE_REJECTIONS: &[Code] =
-    &[Code::PurchaseFailed, Code::ContactNotFound, Code::PromotionNotFound, Code::PromotionExpired];
+const PURCHASE_REJECTIONS: &[&str] = &[
+    "PointShopItemPurchaseFailed",
+    "PromotionAssignmentContactNotFound",
+    "PromotionAssignmentPromotionNotFound",
+    "PromotionAssignmentPromotionExpired",
+];
 /// The codes that are documented for a redeem that is rejected.
-const REDEEM_REJECTIONS: &[Code] = &[
-    Code::InvalidChannel,
-    Code::InvalidReward,
-    Code::RewardNotFound,
-    Code::RewardNotOfContact,
-    Code::RewardNotForChannel,
+const REDEEM_REJECTIONS: &[&str] = &[
+    "PromotionAlreadyRedeemed",
+    "NotAValidRedemptionChannel",
+    "InvalidPromotionIdNoData",
+    "PromotionNotFound",
+    "PromotionNotAssociatedWithContact",
+    "PromotionNotValidForRedemptionChannel",
 ];
 
 /// Whether Engage documents a code.
@@ -189,9 +204,10 @@ pub(crate) fn says_no_contact(code: &str) -> bool {
     matches!(known, Some((_, Code::InvalidContact | Code::ContactNotFound)))
 }
 
-fn known(body: &ErrorBody) -> Option<Code> {
+/// Returns the documented code that decides, and what it means.
+fn known(body: &ErrorBody) -> Option<(&'static str, Code)> {
     let code = body.engage_code()?;
-    KNOWN.iter().find(|(name, _)| *name == code).map(|(_, code)| *code)
+    KNOWN.iter().find(|(name, _)| *name == code).copied()
 }
 
 /// Returns what a response to a purchase that is not a success proves.
@@ -204,34 +220,36 @@ pub(crate) fn redeem(response: &Response) -> AttemptResult {
     attempt(response, REDEEM_REJECTIONS, Code::RewardNotFound, Code::Declined)
 }
 
-/// The code first, the status second. `absent` is the code of a 404 without a documented code,
-/// `impossible` of a 422.
-fn attempt(response: &Response, rejections: &[Code], absent: Code, impossible: Code) -> AttemptResult {
+/// The code first, the status second. `rejections` are the codes that are documented for the
+/// operation; one of another operation is as good as none. `absent` is the code of a 404 without a
+/// documented code, `impossible` of a 422.
+fn attempt(response: &Response, rejections: &[&str], absent: Code, impossible: Code) -> AttemptResult {
     let body = ErrorBody::of(response);
     let reason = |code| Reason { code, detail: detail(response, &body), cause: cause(response, &body) };
     // A 5xx is not a decision about the operation, and neither is a 429.
     let decides =
         matches!(body, ErrorBody::Json { is_clear: true, .. }) && matches!(response.status, 200..=428 | 430..=499);
     match known(&body) {
-        Some(code @ Code::PendingProcessing) => return AttemptResult::Processing(reason(code)),
-        Some(code @ Code::PendingAssignmentError) => return AttemptResult::Over(reason(code)),
-        Some(Code::AlreadyRedeemed) if decides && rejections == REDEEM_REJECTIONS => {
-            return AttemptResult::AlreadyRedeemed(reason(Code::AlreadyRedeemed));
-        }
-        Some(code) if decides && rejections.contains(&code) => {
-            return AttemptResult::Rejected { reason: reason(code), documented: true };
+        Some((_, code @ Code::PendingProcessing)) => return AttemptResult::Processing(reason(code)),
+        Some((_, code @ Code::PendingAssignmentError)) => return AttemptResult::Over(reason(code)),
+        Some((name, code)) if decides && rejections.contains(&name) => {
+            return match code {
+                Code::AlreadyRedeemed => AttemptResult::AlreadyRedeemed(reason(code)),
+                _ => AttemptResult::Rejected { reason: reason(code), documented: true },
+            };
         }
         _ => {}
     }
     let rejected = |code| AttemptResult::Rejected { reason: reason(code), documented: false };
-    let other = known(&body).filter(|code| code.row().outcome == Outcome::Declined);
+    let other = known(&body).map(|(_, code)| code).filter(|code| code.row().outcome == Outcome::Declined);
     match response.status {
         429 => AttemptResult::Over(reason(Code::PendingRateLimited)),
         500..=599 => AttemptResult::InDoubt(reason(Code::PendingServerError)),
         _ if !body.may_be_engage() => AttemptResult::InDoubt(reason(Code::PendingInvalidResponse)),
+        // A6 is about these five.
         401 => rejected(Code::Unauthorized),
         403 => rejected(Code::Forbidden),
-        200..=499 if let Some(code) = other => rejected(code),
+        400 | 404 | 422 if let Some(code) = other => rejected(code),
         400 if body.engage_code().is_none() => rejected(Code::InvalidRequest),
         404 if body.engage_code().is_none() => rejected(absent),
         422 => rejected(impossible),
@@ -254,7 +272,10 @@ pub(crate) fn read(status: u16, body: &ErrorBody) -> Code {
         // Each documented 404 of a read has a code. A gateway and a wrong path have none, nor has a
         // status about the form of a request.
         404..=421 | 423..=499 if body.engage_code().is_none() => Code::InvalidResponse,
-        400..=499 => known(body).filter(|code| code.row().outcome == Outcome::Declined).unwrap_or(Code::Declined),
+        400..=499 => match known(body) {
+            Some((_, code)) if code.row().outcome == Outcome::Declined => code,
+            _ => Code::Declined,
+        },
         _ => Code::InvalidResponse,
     }
 }
@@ -413,9 +434,56 @@ mod tests {
             format!(r#"{{"possibleErrorCodes":["{code}","PromotionAssignmentPromotionExpired"]}}"#),
             format!(r#"{{"errorCode":"{code}","purchase":{{"status":"Completed"}}}}"#),
         ] {
-            assert_eq!(is_documented(409, &text), Some(false), "{text}");
-            assert_eq!(is_documented(500, &text), None, "{text}");
+            assert_eq!(is_documented(400, &text), Some(false), "{text}");
+            for status in [200, 402, 409, 500] {
+                assert_eq!(is_documented(status, &text), None, "{status} {text}");
+            }
         }
+    }
+
+    #[test]
+    fn code_of_another_operation_declines_nothing() {
+        let of = |result: AttemptResult| match result {
+            AttemptResult::Rejected { documented, .. } => Some(documented),
+            AttemptResult::InDoubt(_) => None,
+            other => panic!("{other:?}"),
+        };
+        for (name, code) in KNOWN.iter().filter(|(_, code)| code.row().outcome == Outcome::Declined) {
+            let body = |status| json(status, &format!(r#"{{"errorCode":"{name}"}}"#));
+            for status in [400, 404, 422, 409, 402, 410, 200] {
+                let unclear = matches!(status, 400 | 404 | 422).then_some(false);
+                if !PURCHASE_REJECTIONS.contains(name) {
+                    assert_eq!(of(purchase(&body(status))), unclear, "{status} {name} {code:?}");
+                }
+                if !REDEEM_REJECTIONS.contains(name) {
+                    assert_eq!(of(redeem(&body(status))), unclear, "{status} {name} {code:?}");
+                }
+            }
+        }
+        for name in PURCHASE_REJECTIONS.iter().chain(REDEEM_REJECTIONS) {
+            assert!(is_documented(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn json_too_long_for_an_error_is_not_parsed() {
+        let of = |length: usize| {
+            let start = r#"{"errorCode":"PointShopItemPurchaseFailed","x":""#;
+            let text = format!("{start}{}\"}}", "x".repeat(length - start.len() - 2));
+            assert_eq!(text.len(), length);
+            purchase(&json(409, &text))
+        };
+        assert!(matches!(of(LONGEST_ERROR), AttemptResult::Rejected { documented: true, .. }));
+        let longer = of(LONGEST_ERROR + 1);
+        assert!(
+            matches!(&longer, AttemptResult::InDoubt(reason) if reason.code == Code::PendingInvalidResponse),
+            "{longer:?}"
+        );
+        let row = |length: usize| {
+            let raw = RawValue::from_string(format!("[{}1]", " ".repeat(length - 3))).unwrap();
+            may_have_value(&raw, &["Completed".into()])
+        };
+        assert!(!row(LONGEST_ERROR) && row(LONGEST_ERROR + 1));
     }
 
     #[test]
@@ -618,8 +686,10 @@ mod tests {
         assert!(matches!(redeem(&json(409, already)), AttemptResult::AlreadyRedeemed(_)));
         assert!(!matches!(purchase(&json(409, already)), AttemptResult::AlreadyRedeemed(_)));
         // Said by the way or by a gateway, it is looked up.
-        let by_the_way = redeem(&json(409, r#"{"message":"Another cause of PromotionAlreadyRedeemed."}"#));
-        assert!(matches!(by_the_way, AttemptResult::Rejected { documented: false, .. }), "{by_the_way:?}");
+        let by_the_way = r#"{"message":"Another cause of PromotionAlreadyRedeemed."}"#;
+        let result = redeem(&json(400, by_the_way));
+        assert!(matches!(result, AttemptResult::Rejected { documented: false, .. }), "{result:?}");
+        assert!(matches!(redeem(&json(409, by_the_way)), AttemptResult::InDoubt(_)));
         assert!(matches!(redeem(&json(502, already)), AttemptResult::InDoubt(_)));
     }
 

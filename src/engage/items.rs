@@ -14,6 +14,6 @@ impl Engage {
     /// Returns the items as Engage sent them: a JSON array, checked for shape.
     pub fn items(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let response = get_ok(self, "items", contact_path(&self.api_mapping.items_path, contact), call)?;
-        self.checked_list(response, "items", ITEM)
+        self.checked_list(response, "items", ITEM, call)
     }
 }

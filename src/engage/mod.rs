@@ -132,9 +132,15 @@ impl Engage {
 
     /// Returns the body of a list without its envelope, checked. Elements that are left out are
     /// logged, once a list.
-    fn checked_list(&self, response: Response, what: &'static str, fields: &[list_check::Field]) -> Result<Vec<u8>> {
+    fn checked_list(
+        &self,
+        response: Response,
+        what: &'static str,
+        fields: &[list_check::Field],
+        call: &Call,
+    ) -> Result<Vec<u8>> {
         let response = shape::without_envelope(response, &self.api_mapping);
-        let (list, skipped) = shape::check_list(response, what, fields)?;
+        let (list, skipped) = shape::check_list(response, what, fields, || call.end_reason())?;
         if skipped > 0 && lock(&self.reported).insert(what) {
             let fields = [("list", Field::Word(what)), ("skipped", Field::Number(skipped as u64))];
             self.log.write(Level::Warn, "api.unknown", &fields);

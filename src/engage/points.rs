@@ -16,6 +16,6 @@ impl Engage {
     /// removed.
     pub fn points(&self, contact: ContactId, call: &Arc<Call>) -> Result<Vec<u8>> {
         let response = get_ok(self, "points", contact_path(&self.api_mapping.points_path, contact), call)?;
-        self.checked_list(response, "point accounts", ACCOUNT)
+        self.checked_list(response, "point accounts", ACCOUNT, call)
     }
 }

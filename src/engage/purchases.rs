@@ -107,7 +107,7 @@ impl Engage {
         let is = |names: &[String]| names.iter().any(|name| status.eq_ignore_ascii_case(name));
         match () {
             () if is(&mapping.completed) => Row::Completed,
-            () if is(&mapping.failed) && error_response::has_value(raw, &mapping.completed) => {
+            () if is(&mapping.failed) && error_response::may_have_value(raw, &mapping.completed) => {
                 Row::Unclear("the purchase is failed and completed".into())
             }
             // The first of the fields names the purchase; a later one may be the row's own id.
@@ -128,7 +128,7 @@ impl Engage {
         match response.status {
             // Nothing in an element is documented but that it has a status.
             200 => {
-                let list = self.checked_list(response, "purchases", &[])?;
+                let list = self.checked_list(response, "purchases", &[], call)?;
                 self.note_own_history();
                 Ok(list)
             }
@@ -165,9 +165,10 @@ impl Engage {
         if list.elements.is_empty() && list.complete {
             return History::None;
         }
-        let (rows, unreadable): (Vec<_>, Vec<_>) =
-            list.elements.into_iter().partition(|raw| raw.get().trim_start().starts_with('{'));
-        History::Rows { rows, unreadable: unreadable.len(), complete: list.complete }
+        let is_row = |raw: &&&RawValue| raw.get().trim_start().starts_with('{');
+        let rows: Vec<_> = list.elements.iter().filter(is_row).map(|raw| (*raw).to_owned()).collect();
+        let unreadable = list.elements.len() - rows.len();
+        History::Rows { rows, unreadable, complete: list.complete }
     }
 
     /// Whether the history of this origin is known to be Engage's. If it is not known yet, one

@@ -8,7 +8,7 @@ use super::{Engage, shape};
 use crate::core::code::Code;
 use crate::core::domain::Redeem;
 use crate::core::error::Detail;
-use crate::core::evidence::{AttemptResult, QueryResult, Reason, RedeemedReward};
+use crate::core::evidence::{AttemptResult, CLOCK_TOLERANCE_MS, QueryResult, Reason, RedeemedReward};
 use crate::secret::Secret;
 use crate::transport::{Call, Request, Response};
 use serde_json::json;
@@ -87,8 +87,8 @@ impl Engage {
                 ..Reason::of(Code::PendingInvalidResponse)
             })
         };
-        let rewards = match self.rewards_of_now(contact, redeem.channel, call) {
-            Ok(Some(rewards)) => rewards,
+        let (rewards, date) = match self.rewards_of_now(contact, redeem.channel, call) {
+            Ok(Some(found)) => found,
             Ok(None) => return invalid("the list of rewards is a cache's copy (Age) and not of now"),
             Err(error) => return QueryResult::NoEvidence(failed_query(&error)),
         };
@@ -100,7 +100,8 @@ impl Engage {
             Some(false) => QueryResult::NotRedeemed,
             Some(true) => QueryResult::Redeemed(RedeemedReward {
                 reward: Some(shape::for_hosts(raw)).filter(|reward| !reward.is_empty()),
-                on: reward.redeemed_on,
+                // One that has not come yet is no time of a redeem.
+                on: reward.redeemed_on.filter(|on| date.is_none_or(|date| *on <= date + CLOCK_TOLERANCE_MS)),
                 detail: Detail { http_status: Some(200), ..Detail::default() },
                 ..RedeemedReward::default()
             }),

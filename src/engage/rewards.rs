@@ -5,7 +5,7 @@ use super::list_check::{Field, Kind};
 use super::shape::Object;
 use super::{Engage, contact_path, get_ok, server_clock};
 use crate::config::ApiMapping;
-use crate::core::domain::Channel;
+use crate::core::domain::{Channel, Millis};
 use crate::core::error::Result;
 use crate::core::granted_reward::Reward;
 use crate::core::id::{AssignmentId, ContactId};
@@ -20,14 +20,21 @@ impl Engage {
     /// Lists the rewards that can be used on a channel: a JSON array, checked for shape. An
     /// envelope `{"items": […]}` is removed.
     pub fn rewards(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Vec<u8>> {
-        self.checked_list(self.reward_list(contact, channel, call)?, "rewards", REWARD)
+        self.checked_list(self.reward_list(contact, channel, call)?, "rewards", REWARD, call)
     }
 
-    /// As [`Engage::rewards`]. None: the list is a cache's copy, and says nothing of now.
-    pub fn rewards_of_now(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Option<Vec<u8>>> {
+    /// As [`Engage::rewards`], and the response's `Date`. None: the list is a cache's copy, and
+    /// says nothing of now.
+    pub fn rewards_of_now(
+        &self,
+        contact: ContactId,
+        channel: Channel,
+        call: &Arc<Call>,
+    ) -> Result<Option<(Vec<u8>, Option<Millis>)>> {
         let response = self.reward_list(contact, channel, call)?;
         let is_cached = response.extent.is_cached;
-        self.checked_list(response, "rewards", REWARD).map(|list| (!is_cached).then_some(list))
+        let date = response.date.as_deref().and_then(server_clock::of_header);
+        self.checked_list(response, "rewards", REWARD, call).map(|list| (!is_cached).then_some((list, date)))
     }
 
     fn reward_list(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Response> {

@@ -6,15 +6,22 @@ use crate::rt::{self, Instant, Mutex};
 use crate::transport::http_date;
 use std::borrow::Cow;
 use std::time::Duration;
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, Time};
 
 /// Reads a time as Engage writes it, with `Z` or an offset. None without either: such a time could
-/// mean any of 26 hours. None at midnight sharp: it is a date without a time.
+/// mean any of 26 hours. None at a quarter of an hour sharp: it may be a date without a time, as
+/// midnight of the till's country in UTC.
 pub(super) fn of_engage(text: &str) -> Option<Millis> {
     let text = with_colon(text);
     let time = OffsetDateTime::parse(&text, &Rfc3339).ok()?;
-    if time.time() == Time::MIDNIGHT { None } else { since_1970(time) }
+    let is_date = time.minute() % 15 == 0 && time.second() == 0 && time.nanosecond() == 0;
+    if is_date { None } else { since_1970(time) }
+}
+
+/// Reads the `Date` of a response.
+pub(super) fn of_header(date: &str) -> Option<Millis> {
+    http_date(date).and_then(since_1970)
 }
 
 /// Adds the colon to an offset that has none: `+0200`.

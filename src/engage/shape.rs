@@ -6,8 +6,8 @@ use crate::config::ApiMapping;
 use crate::core::code::Code;
 use crate::core::error::{Detail, Error, Result};
 use crate::core::nesting::is_parsable;
-use crate::transport::{Extent, Response};
-use serde::de::{MapAccess, Visitor};
+use crate::transport::{EndReason, Extent, Response};
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -75,6 +75,38 @@ impl<'a> Object<'a> {
     }
 }
 
+/// The most elements of a list and fields of an object that are read. Engage's have far fewer; a
+/// response could have as many as the till has no memory for.
+const MOST: usize = 100_000;
+
+/// The elements of a list of at most [`MOST`].
+struct List<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = List<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of at most {MOST} elements")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Self::Value, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = list.next_element()? {
+                    if elements.len() == MOST {
+                        return Err(A::Error::invalid_length(MOST + 1, &self));
+                    }
+                    elements.push(element);
+                }
+                Ok(List(elements))
+            }
+        }
+        deserializer.deserialize_seq(Reader)
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Reader;
@@ -82,12 +114,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             type Value = Object<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+                write!(f, "an object of at most {MOST} fields")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
                 let mut fields = Vec::new();
                 while let Some((Name(name), value)) = map.next_entry()? {
+                    if fields.len() == MOST {
+                        return Err(A::Error::invalid_length(MOST + 1, &self));
+                    }
                     fields.push((name, value));
                 }
                 Ok(Object(fields))
@@ -127,39 +162,72 @@ pub(super) fn denies_success(raw: &RawValue) -> bool {
 }
 
 /// Returns the body of a read that must be a JSON array of objects with these fields, unchanged. An
-/// element that lacks one is left out; the number of those comes beside the list.
-pub(crate) fn check_list(response: Response, what: &str, fields: &[Field]) -> Result<(Vec<u8>, usize)> {
+/// element that lacks one is left out; the number of those comes beside the list. `end_reason` says
+/// why the call is over, if it is.
+pub(crate) fn check_list(
+    response: Response,
+    what: &str,
+    fields: &[Field],
+    end_reason: impl Fn() -> Option<EndReason>,
+) -> Result<(Vec<u8>, usize)> {
     let Ok(text) = std::str::from_utf8(without_bom(&response.body)) else {
         return Err(bad(&response, format!("the {what} are not UTF-8")));
     };
     if list_check::is_list(text, fields) {
         return Ok((body_without_bom(response.body), 0));
     }
-    match read_list(text, what, fields) {
+    match read_list(text, what, fields, end_reason) {
         Ok(None) => Ok((body_without_bom(response.body), 0)),
         Ok(Some(good)) => Ok(good),
-        Err(says) => Err(bad(&response, says)),
+        Err(ReadEnd::Bad(says)) => Err(bad(&response, says)),
+        Err(ReadEnd::Over(EndReason::TimedOut)) => Err(Error::of(Code::TimedOut)),
+        Err(ReadEnd::Over(EndReason::Cancelled)) => Err(Error::of(Code::Cancelled)),
     }
+}
+
+/// Why a list is not read.
+#[derive(Debug, PartialEq, Eq)]
+enum ReadEnd {
+    /// It is not as documented; with the reason in text.
+    Bad(String),
+    /// The call is over.
+    Over(EndReason),
 }
 
 /// Reads a list by serde. Returns the elements that have these fields, and the number of the
 /// others. None: all have them.
-fn read_list(text: &str, what: &str, fields: &[Field]) -> std::result::Result<Option<(Vec<u8>, usize)>, String> {
-    let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+fn read_list(
+    text: &str,
+    what: &str,
+    fields: &[Field],
+    end_reason: impl Fn() -> Option<EndReason>,
+) -> std::result::Result<Option<(Vec<u8>, usize)>, ReadEnd> {
+    let List(elements) = serde_json::from_str(text).map_err(|error| {
         // The message has the place and the kind of the fault, and never the value.
         let says = match error.classify() {
             Category::Eof => "end too early",
+            Category::Data if text.trim_start().starts_with('[') => "have too many elements",
             Category::Data => "are not a JSON array",
             Category::Syntax | Category::Io => "are not JSON",
         };
-        format!("the {what} {says} (line {}, column {})", error.line(), error.column())
+        ReadEnd::Bad(format!("the {what} {says} (line {}, column {})", error.line(), error.column()))
     })?;
-    let good: Vec<&RawValue> = elements.iter().copied().filter(|raw| has_fields(raw, fields)).collect();
+    let mut good = Vec::new();
+    for (at, raw) in elements.iter().enumerate() {
+        if let Some(reason) = (at % 64 == 0).then(&end_reason).flatten() {
+            return Err(ReadEnd::Over(reason));
+        }
+        if has_fields(raw, fields) {
+            good.push(*raw);
+        }
+    }
     match elements.len() - good.len() {
         0 => Ok(None),
         // A list of which nothing is understood is an error, and no empty list.
         _ if good.is_empty() => {
-            Err(format!("no element of the {what} has the documented fields, each once and in its documented type"))
+            let says =
+                format!("no element of the {what} has the documented fields, each once and in its documented type");
+            Err(ReadEnd::Bad(says))
         }
         skipped => Ok(Some((serde_json::to_vec(&good).unwrap_or_default(), skipped))),
     }
@@ -195,8 +263,8 @@ pub(crate) fn check_guid(response: Response, what: &str) -> Result<Vec<u8>> {
 }
 
 /// The elements of a list, however it is wrapped.
-pub(super) struct Elements {
-    pub elements: Vec<Box<RawValue>>,
+pub(super) struct Elements<'a> {
+    pub elements: Vec<&'a RawValue>,
     /// The list has all elements. A page announces more, or is as long as a page is by default.
     pub complete: bool,
 }
@@ -205,18 +273,18 @@ pub(super) struct Elements {
 const PAGE: usize = 100;
 
 /// Returns the elements of a list, or of an envelope around one. None if it is neither.
-pub(super) fn elements(response: &Response, mapping: &ApiMapping) -> Option<Elements> {
+pub(super) fn elements<'a>(response: &'a Response, mapping: &ApiMapping) -> Option<Elements<'a>> {
     let body = std::str::from_utf8(without_bom(&response.body)).ok()?.trim();
     let Extent { is_cached, has_next, total } = response.extent;
     let is_all = |count: usize| !is_cached && !has_next && total.is_none_or(|total| count as u64 >= total);
     let whole = |count: usize| is_all(count) && (count == 0 || !count.is_multiple_of(PAGE));
     if body.starts_with('[') {
-        let elements: Vec<Box<RawValue>> = serde_json::from_str(body).ok()?;
+        let List(elements) = serde_json::from_str(body).ok()?;
         let complete = whole(elements.len());
         return Some(Elements { elements, complete });
     }
     let envelope = Object::read(serde_json::from_str(body).ok()?)?;
-    let elements: Vec<Box<RawValue>> = envelope.one(&mapping.envelope_fields)?;
+    let List(elements) = envelope.one(&mapping.envelope_fields)?;
     let number = |names: &[String]| envelope.digits(names).and_then(|digits| digits.parse::<f64>().ok());
     let offset = number(&mapping.offset_fields).unwrap_or(0.0);
     let counted = match number(&mapping.total_count_fields) {

@@ -72,7 +72,7 @@ pub(crate) struct Response {
 pub(crate) struct Extent {
     /// A cache kept it (RFC 9111, 5.1): its `Date` and content are of an earlier time.
     pub is_cached: bool,
-    /// There is another page (RFC 8288).
+    /// There is another page (RFC 8288), or may be.
     pub has_next: bool,
     /// The number of elements in all pages.
     pub total: Option<u64>,
@@ -85,8 +85,13 @@ impl Extent {
         let is_cached = header("age").is_some_and(|age| age.trim().parse() != Ok(0_u64));
         let link = header("link").unwrap_or_default().to_ascii_lowercase().replace([' ', '"', '\''], "");
         let range = header("content-range").and_then(|range| Some(range.rsplit_once('/')?.1.to_owned()));
-        let total = header("x-total-count").or(range).and_then(|total| total.trim().parse().ok());
-        Self { is_cached, has_next: link.contains("rel=next"), total }
+        let total = ["x-total-count", "x-total"].iter().find_map(|name| header(name)).or(range);
+        // Others' names for it have no common form: each means a page.
+        let is_page = ["x-pagination", "x-next-page", "x-has-more", "x-continuation-token"]
+            .iter()
+            .any(|name| header(name).is_some_and(|value| !matches!(value.trim(), "" | "0" | "false")));
+        let total = total.and_then(|total| total.trim().parse().ok());
+        Self { is_cached, has_next: is_page || link.contains("rel=next"), total }
     }
 }
 
@@ -402,7 +407,13 @@ mod tests {
             ("link", "</a>; rel=prev, </b>; REL = next", Extent { has_next: true, ..whole }),
             ("link", "</a>; rel=\"prev\"", whole),
             ("x-total-count", " 7 ", Extent { total: Some(7), ..whole }),
+            ("x-total", "8", Extent { total: Some(8), ..whole }),
             ("content-range", "items 0-0/2", Extent { total: Some(2), ..whole }),
+            ("x-pagination", "{\"TotalCount\":7}", Extent { has_next: true, ..whole }),
+            ("x-next-page", "2", Extent { has_next: true, ..whole }),
+            ("x-next-page", "", whole),
+            ("x-has-more", "false", whole),
+            ("x-continuation-token", "abc", Extent { has_next: true, ..whole }),
             ("content-range", "items 0-0/*", whole),
         ] {
             assert_eq!(of(name, value), expected, "{name}: {value}");

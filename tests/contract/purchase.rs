@@ -62,6 +62,45 @@ fn second_press_returns_the_existing_purchase() {
     assert_eq!(store.deductions().len(), 2);
 }
 
+/// A response that names a code by the way, or a code of another operation, declines nothing.
+#[test]
+fn deducted_purchase_is_completed_whatever_its_response_names() {
+    let failed = "PointShopItemPurchaseFailed";
+    let bodies = [
+        json!({ "message": format!("See {failed} for the reasons of a failure.") }),
+        json!({ "possibleCodes": [failed, "PromotionAssignmentPromotionExpired"] }),
+        json!({ "errors": { failed: false } }),
+        json!({ "errorCode": failed, "purchase": { "status": "Completed" } }),
+        json!({ "errorCode": "ContactNotFound" }),
+        json!({ "errorCode": "PromotionAlreadyRedeemed" }),
+        json!({ "errorCode": "MultipleMatches" }),
+        json!({ "errorCode": failed, "more": "x".repeat(64 << 10) }),
+    ];
+    let store = Store::open();
+    let client = store.client();
+    for (at, body) in bodies.iter().enumerate() {
+        for status in [200, 400, 402, 404, 409, 422] {
+            let response = FaultResponse {
+                body: Some(body.to_string()),
+                content_type: Some("application/json".into()),
+                ..FaultResponse::status(status)
+            };
+            store.sandbox.arm(Fault::on(Operation::Purchase, Effect::StatusAfterCommit(response)));
+            let before = store.deductions().len();
+            let reference = format!("{at} {status}");
+            let id = match buy(&client, LOAD, COFFEE, &json!({ "reference": reference })) {
+                Ok(bought) => id_of(&bought),
+                Err(error) => {
+                    assert_eq!(problem(&error)["outcome"], "pending", "{status} {body}: {error}");
+                    id_of(&problem(&error))
+                }
+            };
+            assert_eq!(resolved(&client, id)["outcome"], "completed", "{status} {body}");
+            assert_eq!(store.deductions().len(), before + 1, "{status} {body}");
+        }
+    }
+}
+
 #[test]
 fn simultaneous_presses_are_one_purchase() {
     let store = Store::open();

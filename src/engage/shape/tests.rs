@@ -77,7 +77,7 @@ fn list_leaves_out_what_is_not_understood() {
     let id = Uuid::from_u128(9);
     let element = |cost: &str| format!(r#"{{"id":"{id}","cost":{cost}}}"#);
     let checked = |body: &str| {
-        let (list, skipped) = check_list(response(200, body), "items", FIELDS)?;
+        let (list, skipped) = check_list(response(200, body), "items", FIELDS, || None)?;
         Ok::<_, Error>((String::from_utf8(list).unwrap(), skipped))
     };
     let good = format!("[{}]", element("5"));
@@ -110,7 +110,34 @@ fn list_leaves_out_what_is_not_understood() {
         assert_eq!((error.code(), error.detail().http_status), (Code::InvalidResponse, Some(200)));
     }
     let not_utf8 = Response { body: vec![b'[', 0xFF], ..response(200, "") };
-    assert!(check_list(not_utf8, "items", FIELDS).unwrap_err().message().contains("not UTF-8"));
+    assert!(check_list(not_utf8, "items", FIELDS, || None).unwrap_err().message().contains("not UTF-8"));
+}
+
+#[test]
+fn list_and_object_are_read_up_to_a_number_of_parts() {
+    let ones = |count: usize| format!("[{}]", vec!["1"; count].join(","));
+    let read = |body: &str| elements(&response(200, body), &ApiMapping::default()).map(|list| list.elements.len());
+    assert_eq!(read(&ones(MOST)), Some(MOST));
+    assert_eq!(read(&ones(MOST + 1)), None);
+    assert_eq!(read(&format!(r#"{{"items":{}}}"#, ones(MOST + 1))), None);
+    let error = check_list(response(200, &ones(MOST + 1)), "items", FIELDS, || None).unwrap_err();
+    assert!(error.message().contains("the items have too many elements"), "{error}");
+    let fields = |count: usize| raw(&format!("{{{}}}", vec![r#""a":1"#; count].join(",")));
+    assert!(Object::read(&fields(MOST)).is_some() && Object::read(&fields(MOST + 1)).is_none());
+}
+
+#[test]
+fn list_is_not_read_to_its_end_after_the_calls_end() {
+    let list = format!("[{}]", vec!["1"; 1_000].join(","));
+    for (reason, code) in [(EndReason::TimedOut, Code::TimedOut), (EndReason::Cancelled, Code::Cancelled)] {
+        let asked = std::cell::Cell::new(0);
+        let end_reason = || {
+            asked.set(asked.get() + 1);
+            (asked.get() == 3).then_some(reason)
+        };
+        assert_eq!(check_list(response(200, &list), "items", FIELDS, end_reason).unwrap_err().code(), code);
+        assert_eq!(asked.get(), 3);
+    }
 }
 
 #[test]
@@ -168,7 +195,8 @@ fn list_is_not_complete_where_the_headers_say_so() {
         (Extent { total: Some(2), ..whole }, true),
     ] {
         for body in ["[1,2]", r#"{"items":[1,2]}"#, r#"{"items":[1,2],"totalCount":2}"#] {
-            let list = elements(&Response { extent, ..response(200, body) }, &mapping).unwrap();
+            let response = Response { extent, ..response(200, body) };
+            let list = elements(&response, &mapping).unwrap();
             assert_eq!(list.complete, expected, "{extent:?} {body}");
         }
     }
@@ -193,7 +221,11 @@ const GOOD: &str = r#"{"id":"b0000000-0000-4000-8000-000000000001","cost":5}"#;
 
 fn skipped(list: &str) -> std::result::Result<usize, String> {
     assert!(!list_check::is_list(list, FIELDS), "{list}");
-    read_list(list, "items", FIELDS).map(|skipped| skipped.map_or(0, |(_, skipped)| skipped))
+    match read_list(list, "items", FIELDS, || None) {
+        Ok(skipped) => Ok(skipped.map_or(0, |(_, skipped)| skipped)),
+        Err(ReadEnd::Bad(says)) => Err(says),
+        Err(ReadEnd::Over(reason)) => panic!("{reason:?}"),
+    }
 }
 
 #[test]
@@ -282,7 +314,7 @@ fn recognised_list_is_one_that_serde_accepts() {
         }
         if list_check::is_list(&text, FIELDS) {
             recognised += 1;
-            assert_eq!(read_list(&text, "items", FIELDS), Ok(None), "{text}");
+            assert_eq!(read_list(&text, "items", FIELDS, || None), Ok(None), "{text}");
         }
     }
     assert!(recognised > 0);
