@@ -385,7 +385,7 @@
 #define EPS_CONNECTION_LOST (-420)
 /** The proxy does not connect to the server; the message has its status. Nothing was sent. */
 #define EPS_PROXY_FAILED (-421)
-/** There was no memory for a response or a list. Nothing was sent. */
+/** There was no memory for a response, a list or a thread. Nothing was sent. */
 #define EPS_OUT_OF_MEMORY (-422)
 
 /* -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it. */

@@ -209,7 +209,7 @@ enum class [[nodiscard]] Code : std::int32_t {
     connection_lost = EPS_CONNECTION_LOST,
     /// The proxy does not connect to the server; the message has its status. Nothing was sent.
     proxy_failed = EPS_PROXY_FAILED,
-    /// There was no memory for a response or a list. Nothing was sent.
+    /// There was no memory for a response, a list or a thread. Nothing was sent.
     out_of_memory = EPS_OUT_OF_MEMORY,
 
     // -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it.

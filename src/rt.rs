@@ -42,8 +42,37 @@ pub(crate) fn wait_for_host<'a, T>(
     guard
 }
 
+/// A time that goes on while the machine is suspended, for ages and decisions. [`Instant`] may stop
+/// meanwhile: it is for waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BootTime(Duration);
+
+impl BootTime {
+    pub fn now() -> Self {
+        Self(boot_time())
+    }
+
+    pub fn elapsed(self) -> Duration {
+        Self::now().since(self)
+    }
+
+    /// Returns the time since an earlier one; zero if that is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl std::ops::Add<Duration> for BootTime {
+    type Output = Self;
+    fn add(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(time))
+    }
+}
+
+#[cfg(not(feature = "simulation"))]
+use crate::os::boot_time;
 #[cfg(feature = "simulation")]
-use crate::simulation::system::fresh_uuid;
+use crate::simulation::system::{boot_time, fresh_uuid};
 #[cfg(not(feature = "simulation"))]
 use system::fresh_uuid;
 
@@ -107,8 +136,8 @@ mod system {
         crate::os::with_signals_blocked(|| std::thread::Builder::new().name(name.into()).spawn(quiet)).map(drop)
     }
 
-    /// Returns the time by the till's clock. The clock may be set at any time; waits use the
-    /// monotonic clock.
+    /// Returns the time by the till's clock. The clock may be set at any time; waits and ages use
+    /// the others.
     pub(crate) fn wall_now() -> Millis {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
     }

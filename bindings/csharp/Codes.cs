@@ -201,7 +201,8 @@ namespace EngagePointShop
         /// <summary>The proxy does not connect to the server; the message has its status. Nothing
         /// was sent.</summary>
         ProxyFailed = -421,
-        /// <summary>There was no memory for a response or a list. Nothing was sent.</summary>
+        /// <summary>There was no memory for a response, a list or a thread. Nothing was
+        /// sent.</summary>
         OutOfMemory = -422,
 
         // -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it.

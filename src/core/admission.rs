@@ -221,6 +221,7 @@ fn query_first(intent: Intent, lost_at: Millis) -> Intent {
             lost_at_ms: Some(lost_at),
             query_first: true,
             last_attempt_at_ms: None,
+            end_unknown: false,
             ..intent.progress
         },
         ..intent
@@ -231,6 +232,7 @@ fn first_attempt(redeemed: bool, clocks: Clocks) -> Progress {
     Progress {
         redeemed_before: redeemed,
         in_flight_window_ms: clocks.in_flight_window_ms,
+        end_unknown: true,
         last_attempt_at_ms: Some(clocks.now()),
         recorded_by_engage: clocks.engage.is_some(),
         writer_version: crate::version::VERSION.to_owned(),

@@ -1,5 +1,6 @@
-//! Time as decisions may use it. Within a run the monotonic clock decides. Across runs Engage's
-//! clock decides where it is known. The till's clock only stamps: it may be set at any time.
+//! Time as decisions may use it. Within a run a monotonic clock decides that goes on while the
+//! machine is suspended. Across runs Engage's clock decides where it is known. The till's clock
+//! only stamps: it may be set at any time.
 
 use super::domain::Millis;
 use super::evidence::QueryTime;
@@ -29,16 +30,20 @@ impl Clocks {
     }
 }
 
+/// A till under load ends an attempt so late at most, in ms. Decisions about a redeem tolerate a
+/// minute.
+const SLOW_MS: Millis = 5_000;
+
 /// What this run has seen of an intent, by the monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Observation {
     /// The number of attempts when it was last read.
     attempts: u32,
-    /// Since when that number is known. The last attempt began at this time or before. Zero is the
-    /// start of the run.
+    /// Since when that number is known. The last attempt began at this time or before; one that was
+    /// held up may have left as late as this. Zero is the start of the run.
     since: Duration,
-    /// This client made the last attempt, so that `since` is its start.
-    own: bool,
+    /// When this client began the last attempt, if it made it.
+    began: Option<Duration>,
     /// When the intent was recorded, if this client recorded it; else when this client first saw
     /// it.
     first: Duration,
@@ -51,12 +56,12 @@ impl Observation {
     pub fn read(before: Option<Self>, intent: &Intent, now: Duration) -> Self {
         match before {
             Some(before) if before.attempts == intent.detail.attempts => before,
-            Some(before) => Self { attempts: intent.detail.attempts, since: now, own: false, ..before },
+            Some(before) => Self { attempts: intent.detail.attempts, since: now, began: None, ..before },
             None => Self {
                 attempts: intent.detail.attempts,
                 // The attempts of a lost record were made before this run.
                 since: if intent.progress.query_first { Duration::ZERO } else { now },
-                own: false,
+                began: None,
                 first: now,
                 age_at_first: intent.progress.age_ms,
             },
@@ -67,7 +72,19 @@ impl Observation {
     pub fn attempt(before: Option<Self>, intent: &Intent, now: Duration) -> Self {
         let (first, age_at_first) =
             before.map_or((now, intent.progress.age_ms), |before| (before.first, before.age_at_first));
-        Self { attempts: intent.detail.attempts, since: now, own: true, first, age_at_first }
+        Self { attempts: intent.detail.attempts, since: now, began: Some(now), first, age_at_first }
+    }
+
+    /// Notes that the attempt of this client has ended. Returns whether within its in-flight
+    /// window. If not, the till was suspended or its process was stopped, and the request may have
+    /// left at any time until now.
+    pub fn end(&mut self, intent: &Intent, now: Duration) -> bool {
+        let took = super::domain::millis(now.saturating_sub(self.since));
+        let late = took.saturating_sub(intent.progress.in_flight_window_ms);
+        if late > 0 {
+            self.since = now;
+        }
+        late <= SLOW_MS
     }
 
     /// Whether the last attempt began before a time.
@@ -79,7 +96,9 @@ impl Observation {
     pub fn query_time(self, intent: &Intent, now: Duration, engage: Option<Millis>, limits: Limits) -> QueryTime {
         let waited = super::domain::millis(now.saturating_sub(self.since));
         let window = intent.progress.in_flight_window_ms;
-        let by_engage = intent.processing_window.zip(engage).is_some_and(|((_, until), now)| now > until);
+        // Only across runs, and only where the attempt is known to have ended within its window.
+        let ended = self.began.is_none() && !intent.progress.end_unknown;
+        let by_engage = ended && intent.processing_window.zip(engage).is_some_and(|((_, until), now)| now > until);
         let complete_after = window + limits.history_lag_ms;
         let age_ms = self.age_ms(intent, now, engage, limits);
         // The attempts of a lost record were made before the loss was known, maybe in an earlier
@@ -115,9 +134,10 @@ impl Observation {
     /// Returns the processing window of the last attempt, counted back from Engage's clock now.
     /// Only for an attempt of this client.
     pub fn backdated(self, intent: &Intent, now: Duration, engage: (Millis, Millis)) -> Option<(Millis, Millis)> {
-        let waited = super::domain::millis(now.saturating_sub(self.since));
+        let began = self.began?;
+        let ago = super::domain::millis(now.saturating_sub(began));
         let window = intent.progress.in_flight_window_ms;
-        self.own.then(|| (engage.0.saturating_sub(waited), engage.1.saturating_sub(waited) + window))
+        Some((engage.0.saturating_sub(ago), engage.1.saturating_sub(ago) + window))
     }
 }
 
@@ -233,6 +253,12 @@ mod tests {
         let intent = intent(BUILT);
         let own = Observation::attempt(None, &intent, s(10));
         assert_eq!(own.backdated(&intent, s(20), (500_000, 501_000)), Some((490_000, 491_000 + 66_000)));
+        let mut late = own;
+        assert!(!late.end(&intent, s(900)));
+        assert_eq!(
+            late.backdated(&intent, s(20), (500_000, 501_000)),
+            own.backdated(&intent, s(20), (500_000, 501_000))
+        );
         assert_eq!(Observation::read(None, &intent, s(10)).backdated(&intent, s(20), (500_000, 501_000)), None);
     }
 
@@ -251,11 +277,35 @@ mod tests {
     }
 
     #[test]
+    fn attempt_that_outlives_its_window_may_have_left_at_its_end() {
+        let intent = intent(BUILT);
+        let ended = |seconds| {
+            let mut seen = Observation::attempt(None, &intent, s(100));
+            let in_time = seen.end(&intent, s(seconds));
+            (in_time, [165, 166, 236, 237].map(|at| seen.query_time(&intent, s(at), None, LIMITS).in_flight_over))
+        };
+        assert_eq!(ended(166), (true, [false, true, true, true]));
+        assert_eq!(ended(171), (true, [false, false, false, true]), "a slow till");
+        assert_eq!(ended(172), (false, [false; 4]), "the till was suspended");
+    }
+
+    #[test]
+    fn window_by_engages_clock_is_not_for_an_own_attempt() {
+        let mut intent = intent(BUILT);
+        intent.processing_window = Some((BUILT, BUILT + 66_000));
+        let seen = Observation::attempt(None, &intent, s(0));
+        assert!(!seen.query_time(&intent, s(1), Some(BUILT + 900_000), LIMITS).in_flight_over);
+    }
+
+    #[test]
     fn window_by_engages_clock_is_over_after_its_last_moment() {
         let mut intent = intent(BUILT);
         intent.processing_window = Some((BUILT, BUILT + 66_000));
         let seen = Observation::read(None, &intent, s(0));
         let over = |engage| seen.query_time(&intent, s(0), Some(engage), LIMITS).in_flight_over;
         assert_eq!([BUILT + 66_000, BUILT + 66_001].map(over), [false, true]);
+        intent.progress.end_unknown = true;
+        let time = seen.query_time(&intent, s(0), Some(BUILT + 66_001), LIMITS);
+        assert!(!time.in_flight_over, "a killed process may have sent it at its end");
     }
 }

@@ -186,7 +186,7 @@ codes! {
     ConnectionLost = -420, "EPS_CONNECTION_LOST", NotSent, "The connection ended before the response to a read was complete.";
     ProxyFailed = -421, "EPS_PROXY_FAILED", NotSent, "The proxy does not connect to the server; the message has its status. Nothing was sent.";
 
-    OutOfMemory = -422, "EPS_OUT_OF_MEMORY", NotSent, "There was no memory for a response or a list. Nothing was sent.";
+    OutOfMemory = -422, "EPS_OUT_OF_MEMORY", NotSent, "There was no memory for a response, a list or a thread. Nothing was sent.";
 
     Pending = -500, "EPS_PENDING", Pending, "The outcome is not known yet; httpStatus and engageCode say more.";
     PendingWaitEnded = -510, "EPS_PENDING_WAIT_ENDED", Pending, "The wait ended before Engage responded. The request goes on and its response is journaled.";

@@ -56,6 +56,11 @@ impl Error {
         Error::new(code, code.row().meaning)
     }
 
+    /// Returns the error of a call for which no thread could be started.
+    pub fn without_thread(cause: &std::io::Error) -> Self {
+        Error::new(Code::OutOfMemory, "no thread could be started").with_cause(vec![cause.to_string()])
+    }
+
     /// Sets the details.
     #[must_use]
     pub fn with_detail(mut self, detail: Detail) -> Self {

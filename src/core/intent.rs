@@ -141,6 +141,10 @@ pub(crate) struct Progress {
     /// Of a redeem: an earlier attempt may have been processed at a time that is not known.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub window_lost: bool,
+    /// It is not recorded that the last attempt ended within its in-flight window. Its process was
+    /// suspended, stopped or killed, and may have sent it later.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub end_unknown: bool,
     /// When the redeem was recorded, another operation of the journal had redeemed the reward or
     /// had found it redeemed. No clock could say so for certain.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -204,7 +204,7 @@ impl QueryDecision<'_> {
                 && !seen.progress.redeemed_seen
                 && seen.code != Code::PendingNeedsReview =>
             {
-                AfterQuery::Resend { excluded: time.history_complete }
+                AfterQuery::Resend { excluded: time.history_complete && !seen.progress.end_unknown }
             }
             // The reward is not redeemed, so that nothing is ambiguous.
             _ if seen.code == Code::PendingAmbiguous && !seen.progress.redeemed_seen => {
@@ -219,13 +219,20 @@ impl QueryDecision<'_> {
 
     /// The list shows the reward as redeemed.
     fn redeemed(self, found: RedeemedReward) -> AfterQuery {
-        match redeemed_by(&self.seen, &found) {
+        let end_unknown = self.seen.progress.end_unknown;
+        let mut seen = self.seen.clone();
+        // The last attempt left at the start of its window or later, nobody knows when.
+        seen.progress.window_lost |=
+            end_unknown && seen.processing_window.is_some_and(|(from, _)| found.on >= Some(from));
+        match redeemed_by(&seen, &found) {
             RedeemedBy::Us => self.completed(found.reward.unwrap_or_default()),
             RedeemedBy::Other => {
                 let reason = Reason { detail: found.detail, ..Reason::of(Code::AlreadyRedeemed) };
                 let declined = declined(&self.seen, reason, self.clocks);
                 store(last(Intent { response: found.reward, ..declined }))
             }
+            // Its process may record the end yet.
+            RedeemedBy::Unclear if end_unknown && !self.time.in_flight_over => self.wait(self.unchanged()),
             RedeemedBy::Unclear => {
                 let reason = Reason { detail: found.detail, ..Reason::of(Code::Pending) };
                 self.ambiguous(reason, found.reward)
@@ -313,6 +320,7 @@ pub(crate) fn next_attempt(intent: &Intent, excluded: bool, clocks: Clocks) -> I
     };
     let progress = &mut next.progress;
     progress.query_first = false;
+    progress.window_lost |= progress.end_unknown;
     match (excluded, intent.processing_window) {
         (true, _) => (progress.earlier_windows, progress.window_lost) = (Vec::new(), false),
         (false, Some(window)) => progress.earlier_windows.push(window),
@@ -322,6 +330,7 @@ pub(crate) fn next_attempt(intent: &Intent, excluded: bool, clocks: Clocks) -> I
         progress.earlier_windows.remove(0);
         progress.window_lost = true;
     }
+    next.progress.end_unknown = true;
     next.progress.in_flight_window_ms = clocks.in_flight_window_ms;
     next.progress.last_attempt_at_ms = Some(clocks.now());
     next

@@ -1,5 +1,6 @@
 //! The queue of a client: commands first, then pending intents when they are due.
-//! All times are monotonic, since an origin that the runtime chooses. `W` is the runtime's waiter.
+//! All times are monotonic, since an origin that the runtime chooses, and go on while the machine
+//! is suspended. `W` is the runtime's waiter.
 
 use super::admission::Command;
 use super::clock::Observation;
@@ -250,6 +251,12 @@ impl<W> Scheduler<W> {
         let entry = self.entries.entry(intent.id()).or_insert_with(|| Entry::new(now));
         entry.contact = purchase_contact(intent);
         entry.observation = Some(Observation::attempt(entry.observation, intent, now));
+    }
+
+    /// Notes that the attempt has ended. Returns whether within its in-flight window.
+    pub fn observe_end(&mut self, intent: &Intent, now: Duration) -> bool {
+        let entry = self.entries.get_mut(&intent.id());
+        entry.and_then(|entry| entry.observation.as_mut()).is_some_and(|seen| seen.end(intent, now))
     }
 
     /// Adds a caller to a pending intent and schedules a query at `due`. `share` is called for each
@@ -509,5 +516,9 @@ mod tests {
         scheduler.observe_attempt(&intent, s(5));
         let seen = scheduler.observe(&intent, s(9));
         assert_eq!(seen, Observation::attempt(None, &intent, s(5)));
+        let mut intent = intent;
+        intent.progress.in_flight_window_ms = 66_000;
+        assert!(scheduler.observe_end(&intent, s(71)) && !scheduler.observe_end(&intent, s(77)));
+        assert!(!scheduler.observe_end(&purchase(2, 8), s(6)), "an attempt that nobody has seen");
     }
 }

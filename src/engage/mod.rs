@@ -24,7 +24,7 @@ use crate::core::error::Result;
 use crate::core::evidence::{AttemptResult, QueryResult};
 use crate::core::id::{ContactId, OperationId, RequestId};
 use crate::log::{Field, Level, Log};
-use crate::rt::{self, Instant, Mutex, lock};
+use crate::rt::{self, BootTime, Instant, Mutex, lock};
 use crate::secret::Secret;
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation, Failure, Request, Response, Transport};
@@ -157,18 +157,28 @@ impl Engage {
     /// Returns the time at the server in ms since 1970, at the earliest and at the latest. None
     /// without a recent `Date`.
     pub fn server_now(&self) -> Option<(Millis, Millis)> {
+        self.clock.now().1
+    }
+
+    /// Returns the same, with the boot time for which it holds.
+    pub fn server_time(&self) -> (BootTime, Option<(Millis, Millis)>) {
         self.clock.now()
     }
 
+    /// Returns when a response last showed that [`Self::server_now`] had been wrong.
+    pub fn server_time_corrected_at(&self) -> Option<BootTime> {
+        self.clock.corrected_at()
+    }
+
     fn send(&self, request: &Request, call: &Arc<Call>) -> std::result::Result<Response, Failure> {
-        let began = Instant::now();
+        let (began, sent_at) = (Instant::now(), BootTime::now());
         let result = self.transport.send(request, call);
         self.stats.request(request.name, began.elapsed());
         let response = result?;
         call.note_request_ids(&response.request_ids);
         self.stats.response(response.status, rt::wall_now());
         if let Some(date) = response.date.as_deref().filter(|_| !response.extent.is_cached && is_engages(&response)) {
-            self.clock.learn(date, began);
+            self.clock.learn(date, sent_at);
         }
         if let Some(observer) = &*lock(&self.observer) {
             observer(&Exchange {

@@ -2,7 +2,7 @@
 //! clock is often off by days.
 
 use crate::core::domain::{Millis, millis};
-use crate::rt::{self, Instant, Mutex};
+use crate::rt::{self, BootTime, Mutex};
 use crate::transport::http_date;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -45,33 +45,81 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 /// A `Date` is rounded down to a second.
 const RESOLUTION_MS: Millis = 1_000;
 
-/// The server's time, from the `Date` of its last response.
+/// A `Date` that differs from the estimate by more than this shows that the estimate was wrong, in
+/// ms. One that was under way for longer is not taken. Decisions about a redeem tolerate as much.
+const TOLERANCE_MS: Millis = 60_000;
+
+/// The server's time, from the `Date` of its last response. Between two responses the boot time
+/// counts.
 #[derive(Debug, Default)]
-pub(super) struct ServerClock(Mutex<Option<Sample>>);
+pub(super) struct ServerClock(Mutex<Known>);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Known {
+    last: Option<Sample>,
+    /// When a `Date` last showed that the estimate was wrong.
+    corrected_at: Option<BootTime>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Sample {
-    received_at: Instant,
+    received_at: BootTime,
     date: Millis,
     /// How much later than `date` the time may have been: the rounding and the response's way.
     uncertainty: Millis,
 }
 
+impl Sample {
+    /// Returns the time at the earliest and at the latest.
+    fn at(self, now: BootTime) -> (Millis, Millis) {
+        let earliest = self.date + millis(now.since(self.received_at));
+        (earliest, earliest + self.uncertainty)
+    }
+}
+
+impl Known {
+    fn learn(&mut self, date: Millis, began: BootTime, now: BootTime) {
+        let sample = Sample { received_at: now, date, uncertainty: RESOLUTION_MS + millis(now.since(began)) };
+        if sample.uncertainty > TOLERANCE_MS {
+            return;
+        }
+        let (earliest, latest) = sample.at(now);
+        let contradicts = |last: Sample| {
+            let (from, until) = last.at(now);
+            latest + TOLERANCE_MS < from || until + TOLERANCE_MS < earliest
+        };
+        if self.last.is_some_and(contradicts) {
+            self.corrected_at = Some(now);
+        }
+        self.last = Some(sample);
+    }
+
+    fn at(self, now: BootTime) -> Option<(Millis, Millis)> {
+        self.last.filter(|last| now.since(last.received_at) <= KEPT_FOR).map(|last| last.at(now))
+    }
+}
+
 impl ServerClock {
     /// Takes the `Date` of a response that has just arrived. Its request was begun at `began`.
-    pub fn learn(&self, date: &str, began: Instant) {
-        if let Some(date) = http_date(date).and_then(since_1970) {
-            let uncertainty = RESOLUTION_MS + millis(began.elapsed());
-            *rt::lock(&self.0) = Some(Sample { received_at: Instant::now(), date, uncertainty });
+    pub fn learn(&self, date: &str, began: BootTime) {
+        if let Some(date) = of_header(date) {
+            let mut known = rt::lock(&self.0);
+            known.learn(date, began, BootTime::now());
         }
     }
 
-    /// Returns the server's time in ms since 1970, at the earliest and at the latest.
-    pub fn now(&self) -> Option<(Millis, Millis)> {
-        let Sample { received_at, date, uncertainty } = (*rt::lock(&self.0))?;
-        let age = received_at.elapsed();
-        let earliest = date + millis(age);
-        (age <= KEPT_FOR).then_some((earliest, earliest + uncertainty))
+    /// Returns the server's time in ms since 1970, at the earliest and at the latest, and the boot
+    /// time for which that holds.
+    pub fn now(&self) -> (BootTime, Option<(Millis, Millis)>) {
+        let known = rt::lock(&self.0);
+        let now = BootTime::now();
+        (now, known.at(now))
+    }
+
+    /// Returns when a `Date` last showed that the earlier estimates were wrong: a virtual machine
+    /// was paused, whose boot time stops.
+    pub fn corrected_at(&self) -> Option<BootTime> {
+        rt::lock(&self.0).corrected_at
     }
 }
 
@@ -99,6 +147,9 @@ mod tests {
             "1969-12-31T23:59:59Z",
             "2026-03-20T00:00:00Z",
             "2026-03-20T00:00:00.000+02:00",
+            "2026-03-20T22:00:00Z",
+            "2026-03-20T18:30:00+00:00",
+            "2026-03-20T18:15:00.000Z",
         ] {
             assert_eq!(of_engage(bad), None, "{bad}");
         }
@@ -107,12 +158,45 @@ mod tests {
     #[test]
     fn server_clock_goes_on_from_the_last_response() {
         let clock = ServerClock::default();
-        assert_eq!(clock.now(), None);
-        clock.learn("no date", Instant::now());
-        assert_eq!(clock.now(), None);
-        clock.learn("Sun, 06 Nov 1994 08:49:37 GMT", Instant::now());
-        let (earliest, latest) = clock.now().unwrap();
+        assert_eq!(clock.now().1, None);
+        clock.learn("no date", BootTime::now());
+        assert_eq!(clock.now().1, None);
+        clock.learn("Sun, 06 Nov 1994 08:49:37 GMT", BootTime::now());
+        let (earliest, latest) = clock.now().1.unwrap();
         assert!((784_111_777_000..784_111_780_000).contains(&earliest), "{earliest}");
         assert!((1_000..60_000).contains(&(latest - earliest)), "a Date is rounded down to a second");
+    }
+
+    #[test]
+    fn date_corrects_an_estimate_that_is_off_by_a_minute() {
+        let corrected = |seconds: i64| {
+            let (began, mut known) = (BootTime::now(), Known::default());
+            known.learn(1_000_000, began, began);
+            assert_eq!((known.at(began), known.corrected_at), (Some((1_000_000, 1_001_000)), None));
+            known.learn(1_000_000_u64.saturating_add_signed(1_000 * seconds), began, began);
+            known.corrected_at == Some(began)
+        };
+        assert_eq!([-62, -61, 0, 61, 62].map(corrected), [true, false, false, false, true]);
+    }
+
+    #[test]
+    fn response_under_way_for_a_minute_gives_no_time() {
+        let began = BootTime::now();
+        let learned = |seconds| {
+            let (mut known, now) = (Known::default(), began + Duration::from_secs(seconds));
+            known.learn(1_000_000, began, now);
+            known.at(now)
+        };
+        assert_eq!([59, 60].map(learned), [Some((1_000_000, 1_060_000)), None], "the till was stopped meanwhile");
+    }
+
+    #[test]
+    fn estimate_is_forgotten_after_ten_minutes() {
+        let began = BootTime::now();
+        let mut known = Known::default();
+        known.learn(1_000_000, began, began + Duration::from_secs(3));
+        let after = |seconds: u64| known.at(began + Duration::from_secs(3 + seconds));
+        assert_eq!(after(600), Some((1_600_000, 1_604_000)), "the rounding, and 3 s of the response's way");
+        assert_eq!(after(601), None);
     }
 }

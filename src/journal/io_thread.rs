@@ -87,9 +87,10 @@ impl IoThread {
         queue.jobs.push_back((number, Box::new(job)));
         if !queue.has_thread {
             let shared = self.shared.clone();
-            rt::spawn(self.name, move || shared.run()).map_err(|error| {
-                Error::new(Code::Internal, "no thread could be started").with_cause(vec![error.to_string()])
-            })?;
+            if let Err(error) = rt::spawn(self.name, move || shared.run()) {
+                queue.jobs.pop_back();
+                return Err(Error::without_thread(&error));
+            }
             queue.has_thread = true;
         }
         self.shared.changed.notify_all();

@@ -1,6 +1,7 @@
 //! Calls of the operating system that no library in use offers as safe code. One file a call.
 
 mod acknowledgement;
+mod boot_time;
 mod cancellation;
 mod file_id;
 mod file_io;
@@ -17,6 +18,7 @@ mod system_proxy;
 mod unload;
 
 pub(crate) use acknowledgement::limit_unacknowledged;
+pub(crate) use boot_time::boot_time;
 pub(crate) use cancellation::without_cancellation;
 pub(crate) use file_id::{FileId, file_id, file_id_at};
 pub(crate) use file_io::{read_at, write_at};

@@ -62,9 +62,7 @@ impl Runtime {
             rt::lock(&sources.gathered.facts).1 = true;
             sources.gathered.changed.notify_all();
         };
-        rt::spawn("eps-check", gather).map_err(|error| {
-            Error::new(Code::Internal, "no thread could be started").with_cause(vec![error.to_string()])
-        })?;
+        rt::spawn("eps-check", gather).map_err(|error| Error::without_thread(&error))?;
         let mut known = rt::lock(&gathered.facts);
         while !known.1 {
             match call.slice() {

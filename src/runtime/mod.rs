@@ -27,7 +27,7 @@ use crate::engage::Engage;
 use crate::journal::Journal;
 use crate::journal::{Backup, Filter, Page};
 use crate::log::Log;
-use crate::rt::{self, Instant, Mutex};
+use crate::rt::{self, BootTime, Mutex};
 #[cfg(feature = "simulation")]
 use crate::simulation::disk::Journal;
 use crate::stats::Stats;
@@ -201,7 +201,7 @@ impl Runtime {
 
     /// Lists a member's rewards, and keeps their ids as a snapshot.
     pub fn rewards(&self, contact: ContactId, channel: Channel, call: &Arc<Call>) -> Result<Vec<u8>> {
-        let listed_at = Instant::now();
+        let listed_at = BootTime::now();
         let list = self.engage.rewards(contact, channel, call)?;
         if channel == Channel::Pos {
             let rewards: Vec<Reward> = self.engage.read_rewards(&list).into_iter().map(|(_, reward)| reward).collect();

@@ -2,7 +2,7 @@
 
 use crate::core::granted_reward::Reward;
 use crate::core::id::{AssignmentId, ContactId};
-use crate::rt::{Instant, Mutex, lock};
+use crate::rt::{BootTime, Mutex, lock};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ const CAPACITY: usize = 256;
 
 /// The last known rewards of members, with the time of the list.
 #[derive(Default)]
-pub(crate) struct RewardSnapshots(Mutex<HashMap<ContactId, (Instant, Vec<AssignmentId>)>>);
+pub(crate) struct RewardSnapshots(Mutex<HashMap<ContactId, (BootTime, Vec<AssignmentId>)>>);
 
 impl RewardSnapshots {
     /// Stores the rewards of a list that was requested at `listed_at`.
-    pub fn store(&self, contact: ContactId, listed_at: Instant, rewards: &[Reward]) {
+    pub fn store(&self, contact: ContactId, listed_at: BootTime, rewards: &[Reward]) {
         let mut snapshots = lock(&self.0);
         snapshots.retain(|_, (at, _)| at.elapsed() < RECENT);
         if snapshots.len() < CAPACITY {
@@ -48,7 +48,7 @@ mod tests {
         let contact = ContactId::from_uuid(Uuid::from_u128(1));
         let reward = AssignmentId::from_uuid(Uuid::from_u128(2));
         assert_eq!(snapshots.take(contact), None);
-        snapshots.store(contact, Instant::now(), &[Reward { id: Some(reward), ..Reward::default() }]);
+        snapshots.store(contact, BootTime::now(), &[Reward { id: Some(reward), ..Reward::default() }]);
         assert!(snapshots.has(contact));
         assert_eq!(snapshots.take(contact), Some(vec![reward]));
         assert_eq!(snapshots.take(contact), None);

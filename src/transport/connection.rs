@@ -5,7 +5,7 @@
 use super::FailureKind;
 use super::context::{self, NetworkError, RequestContext};
 use super::stream::Stream;
-use crate::rt::Instant;
+use crate::rt::BootTime;
 use crate::secret::Wiped;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -28,7 +28,7 @@ pub(crate) struct Connection {
     /// which a member is searched.
     unsent: Wiped,
     stream: Stream,
-    last_used: Instant,
+    last_used: BootTime,
     /// A response has arrived, and the connection was not checked since.
     has_responded: bool,
     idle_limit: Arc<AtomicU64>,
@@ -40,7 +40,7 @@ impl Connection {
             buffers: LazyBuffers::new(INPUT_BUFFER, OUTPUT_BUFFER),
             unsent: Wiped::default(),
             stream,
-            last_used: Instant::now(),
+            last_used: BootTime::now(),
             has_responded: false,
             idle_limit: Arc::new(IDLE_LIMIT_MS.into()),
         }
@@ -106,7 +106,7 @@ impl Transport for Connection {
         if received > 0 {
             context.set_response_began();
         }
-        (self.last_used, self.has_responded) = (Instant::now(), true);
+        (self.last_used, self.has_responded) = (BootTime::now(), true);
         Ok(received > 0)
     }
 

@@ -131,7 +131,7 @@ exports.Code = Object.freeze({
   CONNECTION_LOST: -420,
   /** The proxy does not connect to the server; the message has its status. Nothing was sent. */
   PROXY_FAILED: -421,
-  /** There was no memory for a response or a list. Nothing was sent. */
+  /** There was no memory for a response, a list or a thread. Nothing was sent. */
   OUT_OF_MEMORY: -422,
   /** The outcome is not known yet; httpStatus and engageCode say more. */
   PENDING: -500,

@@ -129,7 +129,7 @@ export declare const Code: {
   readonly CONNECTION_LOST: -420;
   /** The proxy does not connect to the server; the message has its status. Nothing was sent. */
   readonly PROXY_FAILED: -421;
-  /** There was no memory for a response or a list. Nothing was sent. */
+  /** There was no memory for a response, a list or a thread. Nothing was sent. */
   readonly OUT_OF_MEMORY: -422;
   /** The outcome is not known yet; httpStatus and engageCode say more. */
   readonly PENDING: -500;

@@ -173,7 +173,7 @@ class Code(IntEnum):
     PROXY_FAILED = -421
     """The proxy does not connect to the server; the message has its status. Nothing was sent."""
     OUT_OF_MEMORY = -422
-    """There was no memory for a response or a list. Nothing was sent."""
+    """There was no memory for a response, a list or a thread. Nothing was sent."""
 
     # -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it.
     PENDING = -500

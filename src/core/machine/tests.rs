@@ -44,6 +44,37 @@ fn attempt_at_an_unknown_time_stays_unknown() {
 }
 
 #[test]
+fn redeem_without_a_known_end_is_not_declined_by_its_time() {
+    let decided = |end_unknown, on, time| {
+        let mut intent = Intent { processing_window: clocks(Some(NOW)).processing_window(), ..redeem() };
+        intent.progress.end_unknown = end_unknown;
+        let found = QueryResult::Redeemed(RedeemedReward { on: Some(on), ..RedeemedReward::default() });
+        let AfterQuery::Store(next) = queried(&intent, found, time) else { panic!("sent again") };
+        (next.intent.state, next.intent.code)
+    };
+    let completed = (IntentState::Completed, Code::Ok);
+    let ambiguous = (IntentState::InDoubt, Code::PendingAmbiguous);
+    let declined = (IntentState::Declined, Code::AlreadyRedeemed);
+    let both = |on, time| [true, false].map(|unknown| decided(unknown, on, time));
+    let (early, over) = (time(|_| ()), time(|time| time.in_flight_over = true));
+    assert_eq!(both(NOW, early), [completed, completed]);
+    assert_eq!(both(NOW + HOUR, over), [ambiguous, declined]);
+    assert_eq!(both(NOW - HOUR / 4, early), [declined, declined], "before the attempt");
+    let pending = (IntentState::InDoubt, Code::Pending);
+    assert_eq!(both(NOW + HOUR, early), [pending, declined], "its process may record the end yet");
+}
+
+#[test]
+fn attempt_without_a_known_end_leaves_a_doubt() {
+    let mut first = Intent { processing_window: clocks(Some(1_000)).processing_window(), ..redeem() };
+    first.progress.end_unknown = true;
+    let second = next_attempt(&first, false, clocks(Some(500_000)));
+    assert!(second.progress.window_lost && second.progress.end_unknown);
+    let sent_again = queried(&in_doubt_before(first), QueryResult::NotRedeemed, late());
+    assert_eq!(sent_again, AfterQuery::Resend { excluded: false }, "it may be sent yet");
+}
+
+#[test]
 fn attempts_beyond_the_kept_windows_leave_a_doubt() {
     let mut intent = Intent { processing_window: clocks(Some(0)).processing_window(), ..redeem() };
     for number in 1..=20 {

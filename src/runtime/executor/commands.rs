@@ -24,7 +24,7 @@ impl Executor {
         if waiter.departed().is_some() {
             return;
         }
-        let clocks = self.clocks();
+        let (began, clocks) = self.moment();
         let reference = command.reference.as_deref();
         // Taken under the journal's lock and before a write: until then the command is void if the
         // caller returns, however long another program holds the journal.
@@ -57,7 +57,7 @@ impl Executor {
                 drop(scheduler);
                 self.publish(&Next { intent: shown, delay_ms: 0 });
             }
-            Ok(Admission::New(intent)) => self.start_new(intent, waiter),
+            Ok(Admission::New(intent)) => self.start_new(intent, waiter, began),
         }
     }
 
@@ -87,8 +87,8 @@ impl Executor {
     }
 
     /// Makes the first attempt of a new intent, or its first query where it may have been made
-    /// before.
-    pub(super) fn start_new(&self, intent: Intent, waiter: &Arc<Waiter>) {
+    /// before. `began`: when the clocks of its record were read.
+    pub(super) fn start_new(&self, intent: Intent, waiter: &Arc<Waiter>, began: Duration) {
         // First, so that a late result of an earlier start finds a newer revision.
         waiter.notify(&intent);
         self.notifier.push(&intent);
@@ -102,15 +102,14 @@ impl Executor {
         scheduler.mark_taken(&intent, waiter, now);
         match query_first {
             true => drop(scheduler.observe(&intent, now)),
-            false => scheduler.observe_attempt(&intent, now),
+            false => scheduler.observe_attempt(&intent, began),
         }
         drop(scheduler);
         if query_first {
             self.resolve_and_publish(ResolveJob { id: intent.id(), requested: true, attended: Some(0) }, None);
             return;
         }
-        let result = self.attempt(&intent, &waiter.call, || waiter.departed());
-        let intent = intent.with_request_ids(&waiter.call.request_ids());
+        let (intent, result) = self.attempt(intent, &waiter.call, || waiter.departed());
         let next = self.handle_attempt_result(intent, &result, Some(0));
         self.publish(&next);
     }
@@ -149,15 +148,18 @@ impl Executor {
         self.apply_and_store(intent, transition, matches!(result, AttemptResult::Completed { .. }))
     }
 
-    /// Makes one attempt. Its intent is durable. `departed` says why the caller withdrew it, if so.
+    /// Makes one attempt, and notes in the intent how it ended. The intent is durable. `departed`
+    /// says why the caller withdrew it, if so.
     pub(super) fn attempt(
         &self,
-        intent: &Intent,
+        mut intent: Intent,
         call: &Arc<Call>,
         departed: impl Fn() -> Option<Code>,
-    ) -> AttemptResult {
+    ) -> (Intent, AttemptResult) {
         let began = Instant::now();
         let mut result = self.engage.attempt(&intent.operation, call);
+        let now = self.monotonic();
+        intent.progress.end_unknown = !self.lock().observe_end(&intent, now);
         self.stats.sent(&intent.operation);
         if let AttemptResult::NotSent(reason) = &mut result {
             match departed() {
@@ -181,7 +183,7 @@ impl Executor {
         ];
         fields.extend(ids.last().map(|id| ("engageRequestId", Field::Request(id))));
         self.log.write(Level::Info, event, &fields);
-        result
+        (intent.with_request_ids(&ids), result)
     }
 
     pub(super) fn admission_rules(&self) -> AdmissionRules<'_> {

@@ -27,7 +27,7 @@ use crate::core::retry::{Timing, startup_wait};
 use crate::core::scheduler::{self, Job};
 use crate::engage::{Engage, History};
 use crate::log::{Field, Level, Log};
-use crate::rt::{self, Condvar, Instant, Mutex, MutexGuard};
+use crate::rt::{self, BootTime, Condvar, Instant, Mutex, MutexGuard};
 use crate::stats::Stats;
 use crate::transport::{Call, Cancellation};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,8 +91,8 @@ pub(crate) struct Executor {
     stats: Arc<Stats>,
     config: Arc<Config>,
     limits: Limits,
-    /// The origin of the scheduler's monotonic times.
-    started: Instant,
+    /// The origin of the scheduler's times. They go on while the till is suspended.
+    started: BootTime,
     /// Ends the requests under way when the client closes.
     cancellation: Arc<Cancellation>,
     /// Records whose retention is over were deleted once since the open.
@@ -140,7 +140,7 @@ impl Executor {
             stats,
             config,
             limits,
-            started: Instant::now(),
+            started: BootTime::now(),
             cancellation: Arc::default(),
             pruned: AtomicBool::new(false),
             loss_seen: AtomicU64::new(loss_seen),
@@ -180,7 +180,11 @@ impl Executor {
         }
         scheduler.commands.push_back((command, waiter.clone()));
         scheduler.budget.earn();
-        self.ensure_worker(&mut scheduler)?;
+        if let Err(error) = self.ensure_worker(&mut scheduler) {
+            // No worker has seen it, so that nothing is sent.
+            scheduler.commands.pop_back();
+            return Err(error);
+        }
         drop(scheduler);
         self.changed.notify_one();
         Ok(waiter)
@@ -269,9 +273,7 @@ impl Executor {
             }
             // Existing workers process it.
             Err(_) if scheduler.workers > 0 => Ok(()),
-            Err(error) => {
-                Err(Error::new(Code::Internal, "no thread could be started").with_cause(vec![error.to_string()]))
-            }
+            Err(error) => Err(Error::without_thread(&error)),
         }
     }
 
@@ -360,8 +362,16 @@ impl Executor {
     }
 
     fn clocks(&self) -> Clocks {
-        let engage = self.engage.server_now().filter(|(earliest, _)| *earliest >= rt::BUILT_AT);
-        Clocks { till: rt::wall_now(), engage, in_flight_window_ms: self.in_flight_window() }
+        self.moment().1
+    }
+
+    /// Returns the clocks, and the time at which they were read. The till may be suspended between
+    /// any two readings.
+    fn moment(&self) -> (Duration, Clocks) {
+        let (now, engage) = self.engage.server_time();
+        let engage = engage.filter(|(earliest, _)| *earliest >= rt::BUILT_AT);
+        let clocks = Clocks { till: rt::wall_now(), engage, in_flight_window_ms: self.in_flight_window() };
+        (now.since(self.started), clocks)
     }
 
     fn timing(&self, attended: Option<u32>) -> Timing<'_> {

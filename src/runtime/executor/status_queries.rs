@@ -146,16 +146,17 @@ impl Executor {
     /// Adds the result of a status query, and makes one more attempt where that is right.
     pub(super) fn handle_query_result(&self, intent: Intent, result: &QueryResult, query: SentQuery) -> Result<Next> {
         let SentQuery { seen, at, attended, after_reset, random } = query;
-        let clocks = self.clocks();
+        let (now, clocks) = self.moment();
         let engage = clocks.engage.map(|(earliest, _)| earliest);
         let loss_seen = Some(self.loss_seen.load(Ordering::Relaxed)).filter(|seen| *seen > 0);
         let time: QueryTime = seen.query_time(&intent, at, engage, Limits { loss_seen, ..self.limits });
-        let intent = match (intent.processing_window, clocks.engage) {
-            (None, Some(engage)) => {
-                Intent { processing_window: seen.backdated(&intent, self.monotonic(), engage), ..intent }
-            }
+        let mut intent = match (intent.processing_window, clocks.engage) {
+            (None, Some(engage)) => Intent { processing_window: seen.backdated(&intent, now, engage), ..intent },
             _ => intent,
         };
+        // Its window may be by a time of Engage's that was wrong.
+        let corrected_at = self.engage.server_time_corrected_at().map(|at| at.since(self.started));
+        intent.progress.window_lost |= corrected_at.is_some_and(|at| seen.is_before(at));
         let completed = matches!(result, QueryResult::Completed { .. })
             || matches!(result, QueryResult::Redeemed(found)
                 if evidence::redeemed_by(&intent, found) == evidence::RedeemedBy::Us);
@@ -179,16 +180,14 @@ impl Executor {
                     call.require_new_connection();
                 }
                 let again = machine::next_attempt(&intent, excluded, clocks);
-                let begins = self.monotonic();
                 if !self.journal.save(&again, Durability::Synced)? {
                     // Another process resolves it.
                     let intent = self.recorded(intent.id())?;
                     return Ok(Next { intent, delay_ms: millis(FIRST_QUERY_DELAY) });
                 }
                 self.stats.retries.add();
-                self.lock().observe_attempt(&again, begins);
-                let result = self.attempt(&again, &call, || None);
-                let again = again.with_request_ids(&call.request_ids());
+                self.lock().observe_attempt(&again, now);
+                let (again, result) = self.attempt(again, &call, || None);
                 // One repeat after a reset, and not another one after that.
                 Ok(match after_reset {
                     true => self.store_attempt_result(again, &result, attended),

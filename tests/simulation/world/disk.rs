@@ -122,8 +122,10 @@ pub(crate) fn is_reward_shared(till: usize, id: &str) -> bool {
             let Some(used) = engage::used_elsewhere(&redeem.assignment.to_string()) else { return false };
             let attempts = disk.attempts.get(&intent.id()).into_iter().flatten();
             let before = engage::signed(2 * MINUTE);
-            let mut near =
-                attempts.map(|(at, window)| engage::signed(*at) - before..=engage::signed(at + window + MINUTE));
+            // An attempt that a pause held up may be processed so much later.
+            let paused = state::processes_of(till).into_iter().map(scheduler::paused).max().unwrap_or(0);
+            let mut near = attempts
+                .map(|(at, window)| engage::signed(*at) - before..=engage::signed(at + window + MINUTE + paused));
             near.any(|near| near.contains(&used))
         })
     })
@@ -181,7 +183,9 @@ impl Disk {
     fn put(&mut self, intent: &Intent) {
         // The next frame of the write-ahead log takes the ghost's place.
         self.ghost = None;
-        let began = *self.began.entry(intent.id()).or_insert(scheduler::now());
+        // The till may have been suspended since the press.
+        let pressed_at = state(|state| state.processes[scheduler::process()].pressed_at);
+        let began = *self.began.entry(intent.id()).or_insert(pressed_at);
         let before = self.records.get(&intent.id());
         if intent.code == Code::PendingNeedsReview
             && before.is_some_and(|before| before.code != Code::PendingNeedsReview)

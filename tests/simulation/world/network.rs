@@ -5,7 +5,7 @@ use super::disk;
 use super::engage::{self, Arriving};
 use super::plan::{Fate, Fault};
 use super::scheduler::{self, Micros, Wakeup};
-use super::state::{self, MS, Promise, note, state, violation};
+use super::state::{self, MS, Promise, SECOND, note, state, violation};
 use crate::core::id::OperationId;
 use crate::transport::{Call, EndReason, Failure, FailureKind, Request, Response};
 use std::cell::RefCell;
@@ -98,7 +98,7 @@ fn pause(call: &Call, until: Micros) -> Result<(), EndReason> {
         }
         let wakeup = scheduler::wakeup();
         network(|network| network.waiting.push(wakeup));
-        scheduler::wait(wakeup, Some(until.min(call.deadline().micros())));
+        scheduler::wait(wakeup, Some(until.min(call.deadline().in_run())));
         network(|network| network.waiting.retain(|other| *other != wakeup));
     }
 }
@@ -225,9 +225,13 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
     if !call.begin_sending() {
         return Err(failed(FailureKind::Cancelled));
     }
+    if let Some(Fate::Pause { ms, suspended }) = fate {
+        let till = state::till_of(process);
+        note(32, || format!("the till does not run for {ms} ms, at the gate; suspended: {suspended}"));
+        scheduler::pause_here(&state::processes_of(till), ms * MS, suspended);
+    }
     let id = request.operation.map(|id| id.to_string()).unwrap_or_default();
     let place = request.body.as_ref().map(|body| leaves(request, body, &id));
-    let deadline = call.deadline().micros();
     let mailbox = Rc::new(RefCell::new(Mailbox::default()));
     let arrives = |after: Micros, counted: bool, response_after: Option<Micros>| {
         let arriving = Arriving {
@@ -257,8 +261,9 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
             lost();
         }
         Some(Fate::LoseResponse) => arrives(usual(), true, None),
+        Some(Fate::Pause { .. }) => arrives(scheduler::below(3 * SECOND), true, None),
         Some(Fate::SlowRequest { ms }) => {
-            arrives((ms * MS).min(deadline.saturating_sub(scheduler::now())), true, Some(usual()));
+            arrives((ms * MS).min(call.deadline().in_run().saturating_sub(scheduler::now())), true, Some(usual()));
         }
         Some(Fate::LateRequest { ms }) => arrives(ms * MS, true, Some(usual())),
         Some(Fate::SlowResponse { ms }) => arrives(usual(), true, Some(ms * MS)),
@@ -317,7 +322,7 @@ pub(crate) fn send(request: &Request, call: &Arc<Call>) -> Result<Response, Fail
         let wakeup = scheduler::wakeup();
         mailbox.borrow_mut().reader = Some(wakeup);
         network(|network| network.waiting.push(wakeup));
-        scheduler::wait(wakeup, Some(deadline));
+        scheduler::wait(wakeup, Some(call.deadline().in_run()));
         network(|network| network.waiting.retain(|other| *other != wakeup));
     }
 }

@@ -36,6 +36,8 @@ impl Plan {
             matches!(
                 fault,
                 Fault::Write { .. }
+                    | Fault::Pause { .. }
+                    | Fault::Request { fate: Fate::Pause { .. }, .. }
                     | Fault::Request { fate: Fate::SlowConnection { .. }, .. }
                     | Fault::Outage { fate: Fate::SlowConnection { .. }, .. }
             )
@@ -127,6 +129,8 @@ pub(crate) enum Fault {
     Read { till: usize, number: u64 },
     /// From a time on, the till's clock is so much ahead.
     Clock { till: usize, at_ms: u64, offset_ms: i64 },
+    /// A till does not run for a time. `suspended`: its monotonic clock stands, too.
+    Pause { till: usize, at_ms: u64, ms: u64, suspended: bool },
     /// The member's contact id ends.
     Merge { at_ms: u64 },
     /// The promotion ends.
@@ -158,6 +162,8 @@ pub(crate) enum Fate {
     LoseRequest,
     /// Engage processes the request; the response is lost.
     LoseResponse,
+    /// The till does not run for a time, between its gate and the send. The response is lost.
+    Pause { ms: u64, suspended: bool },
     /// The request arrives after this time, but not after its deadline.
     SlowRequest { ms: u64 },
     /// The request arrives after this time, however late.

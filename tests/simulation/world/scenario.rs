@@ -124,6 +124,8 @@ fn at<'a>(names: &[&'a str], number: u8) -> &'a str {
 struct Call {
     process: usize,
     began: Micros,
+    /// The time in which its process had not run before.
+    paused: Micros,
     basket: Option<Basket>,
     wait_ms: u64,
     /// Requests of all tills so far.
@@ -136,6 +138,7 @@ impl Call {
     fn begin(process: usize, basket: Option<Basket>, wait_ms: u64) -> Self {
         let began = scheduler::now();
         if let Some(basket) = &basket {
+            state(|state| state.processes[process].pressed_at = began);
             book(|book| book.enter(basket));
         }
         let by_key =
@@ -143,13 +146,14 @@ impl Call {
         let records = disk::records(state::till_of(process)).into_iter().filter(by_key);
         let declined_by_key = records.map(|intent| intent.id().to_string()).collect();
         let requests = network::network(|network| network.requests);
-        Self { process, began, basket, wait_ms, requests, declined_by_key }
+        Self { process, began, paused: scheduler::paused(process), basket, wait_ms, requests, declined_by_key }
     }
 
     /// Checks the time of a call, and returns whether another call on the same basket ran
     /// meanwhile.
     fn end(&self, calm: bool) -> bool {
-        let (took, wait) = (scheduler::now() - self.began, self.wait_ms);
+        let paused = scheduler::paused(self.process) - self.paused;
+        let (took, wait) = (scheduler::now() - self.began - paused, self.wait_ms);
         if calm && took > wait * MS + LATE && !state::is_dead(self.process) {
             violation(Promise::InTime, format!("a call with waitMs {wait} took {} ms", took / MS));
         }
@@ -538,6 +542,10 @@ fn events(plan: &Plan) {
             Fault::Clock { till, at_ms, offset_ms } => scheduler::after(at_ms * MS, move || {
                 note(8, || format!("till {till}'s clock is {offset_ms} ms ahead now"));
                 state(|state| state.clock_offsets[till] = offset_ms);
+            }),
+            Fault::Pause { till, at_ms, ms, suspended } => scheduler::after(at_ms * MS, move || {
+                note(8, || format!("till {till} does not run for {ms} ms; suspended: {suspended}"));
+                scheduler::pause(&state::processes_of(till), ms * MS, suspended);
             }),
             Fault::Merge { at_ms } => scheduler::after(at_ms * MS, || {
                 note(8, || "the member is merged into another".into());

@@ -85,6 +85,18 @@ struct Machine {
     /// Gives random numbers to the simulated programs.
     numbers: Rng,
     panics: Vec<String>,
+    /// By process.
+    pauses: BTreeMap<usize, Pauses>,
+}
+
+/// The times in which a process did not run.
+#[derive(Clone, Copy, Default)]
+struct Pauses {
+    /// It does not run now.
+    paused: bool,
+    /// Of them, those in which its monotonic clock stood.
+    suspended: Micros,
+    all: Micros,
 }
 
 impl Machine {
@@ -103,6 +115,7 @@ impl Machine {
             order: Rng::new(seed, 1),
             numbers: Rng::new(seed, 2),
             panics: Vec::new(),
+            pauses: BTreeMap::new(),
         }
     }
 
@@ -144,9 +157,38 @@ impl Machine {
         self.timers.pop_first().map_or(Next::Nothing, |((at, _), timer)| Next::At(at, timer))
     }
 
+    /// A task of a paused process runs when its process does.
     fn make_runnable(&mut self, task: usize) {
         self.tasks[task].state = State::Runnable;
-        self.runnable.push(task);
+        if !self.pauses_of(self.tasks[task].process).paused {
+            self.runnable.push(task);
+        }
+    }
+
+    fn pauses_of(&self, process: usize) -> Pauses {
+        self.pauses.get(&process).copied().unwrap_or_default()
+    }
+
+    /// Stops the tasks of a process, and their timers where its monotonic clock stands.
+    fn pause(&mut self, process: usize, time: Micros, suspended: bool) {
+        self.pauses.entry(process).or_default().paused = true;
+        let tasks = &self.tasks;
+        self.runnable.retain(|task| tasks[*task].process != process);
+        if suspended {
+            let is_of = |timer: &Timer| matches!(timer, Timer::Wake(wakeup) if tasks[wakeup.task].process == process);
+            let timers = std::mem::take(&mut self.timers).into_iter();
+            self.timers =
+                timers.map(|((at, number), it)| ((at + if is_of(&it) { time } else { 0 }, number), it)).collect();
+        }
+    }
+
+    fn go_on(&mut self, process: usize, time: Micros, suspended: bool) {
+        let pauses = self.pauses.entry(process).or_default();
+        pauses.paused = false;
+        pauses.all += time;
+        pauses.suspended += if suspended { time } else { 0 };
+        let is_ready = |task: &Task| task.process == process && task.state == State::Runnable;
+        self.runnable.extend((0..self.tasks.len()).filter(|number| is_ready(&self.tasks[*number])));
     }
 
     fn remove_runnable(&mut self, task: usize) {
@@ -352,7 +394,7 @@ pub(crate) fn spawn_in(process: usize, work: impl FnOnce() + Send + 'static) {
         let work: Option<Work> = Some(Box::new(work));
         let task = Task { state: State::Runnable, work, process, wakeup: 0, timed_out: false, priority };
         machine.tasks.push(task);
-        machine.runnable.push(machine.tasks.len() - 1);
+        machine.make_runnable(machine.tasks.len() - 1);
         machine.live += 1;
     });
 }
@@ -382,6 +424,48 @@ pub(crate) fn enter(process: usize) {
         let current = machine.current;
         machine.tasks[current].process = process;
     });
+    await_process();
+}
+
+/// Gives the turn away if the running task's process is paused.
+fn await_process() {
+    let paused = machine(|machine| {
+        let current = machine.current;
+        let paused = machine.pauses_of(machine.tasks[current].process).paused;
+        if paused {
+            machine.remove_runnable(current);
+        }
+        paused
+    });
+    if paused {
+        leave();
+    }
+}
+
+/// Pauses processes for a time. `suspended`: their machine is, so that their monotonic clock
+/// stands. Else they are stopped by a signal.
+pub(crate) fn pause(processes: &[usize], time: Micros, suspended: bool) {
+    let running = |process: &usize| !machine(|machine| machine.pauses_of(*process).paused);
+    for process in processes.iter().copied().filter(running).collect::<Vec<_>>() {
+        machine(|machine| machine.pause(process, time, suspended));
+        after(time, move || machine(|machine| machine.go_on(process, time, suspended)));
+    }
+}
+
+/// As [`pause`], from a task of one of them.
+pub(crate) fn pause_here(processes: &[usize], time: Micros, suspended: bool) {
+    pause(processes, time, suspended);
+    await_process();
+}
+
+/// Returns the time in which the running task's process was suspended.
+pub(crate) fn suspended() -> Micros {
+    machine(|machine| machine.tasks.get(machine.current).map_or(0, |task| machine.pauses_of(task.process).suspended))
+}
+
+/// Returns the time in which a process did not run.
+pub(crate) fn paused(process: usize) -> Micros {
+    machine(|machine| machine.pauses_of(process).all)
 }
 
 /// Returns the running task's number, for the trace.

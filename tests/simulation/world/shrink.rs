@@ -35,7 +35,10 @@ fn without_slot(plan: &Plan, slot: usize) -> Plan {
     }
     let tills: Vec<usize> = plan.slots.iter().map(|slot| slot.till).collect();
     plan.faults.retain(|fault| match fault {
-        Fault::Clock { till, .. } | Fault::Write { till, .. } | Fault::Read { till, .. } => tills.contains(till),
+        Fault::Clock { till, .. }
+        | Fault::Pause { till, .. }
+        | Fault::Write { till, .. }
+        | Fault::Read { till, .. } => tills.contains(till),
         _ => true,
     });
     plan

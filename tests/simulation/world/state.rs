@@ -121,6 +121,8 @@ pub(crate) struct Process {
     pub slot: usize,
     pub dead: bool,
     pub opened_at: Micros,
+    /// When its last call that spends began.
+    pub pressed_at: Micros,
     /// When it has sent status queries, since it was opened.
     pub queries: Vec<Micros>,
     /// The lines of its log.
@@ -204,6 +206,11 @@ pub(crate) fn is_dead(process: usize) -> bool {
 
 pub(crate) fn till_of(process: usize) -> usize {
     state(|state| state.processes.get(process).map_or(0, |process| process.till))
+}
+
+/// Returns the processes of a till.
+pub(crate) fn processes_of(till: usize) -> Vec<usize> {
+    state(|state| (1..state.processes.len()).filter(|number| state.processes[*number].till == till).collect())
 }
 
 /// Writes a line of the trace. `what` numbers the kind of the event for the digest.

@@ -11,7 +11,7 @@ use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// A monotonic time in the run.
+/// A monotonic time of the running process: it stands while the till is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Micros);
 
@@ -21,7 +21,7 @@ fn micros(duration: Duration) -> Micros {
 
 impl Instant {
     pub fn now() -> Self {
-        Self(scheduler::now())
+        Self(scheduler::now() - scheduler::suspended())
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -48,8 +48,9 @@ impl Instant {
         self.0.checked_sub(duration.as_micros().try_into().ok()?).map(Self)
     }
 
-    pub(crate) fn micros(self) -> Micros {
-        self.0
+    /// Returns the time in the run, as long as the till is not suspended again.
+    pub(crate) fn in_run(self) -> Micros {
+        self.0.saturating_add(scheduler::suspended())
     }
 }
 
@@ -279,6 +280,11 @@ pub(crate) fn spawn(_: &str, work: impl FnOnce() + Send + 'static) -> io::Result
     });
     scheduler::step();
     Ok(())
+}
+
+/// Returns a time that goes on while the till is suspended.
+pub(crate) fn boot_time() -> Duration {
+    Duration::from_micros(scheduler::now())
 }
 
 /// Returns the time by the running process's clock.

@@ -53,6 +53,12 @@ pub(crate) const WORLDS: &[World] = &[
         without: None,
         change: configurations,
     },
+    World {
+        name: "suspended",
+        text: "the till is suspended or stopped, around a redeem",
+        without: None,
+        change: suspended,
+    },
     World { name: "receipts", text: "receipt numbers come again for other sales", without: None, change: receipts },
     World { name: "redeem", text: "rewards are redeemed, by this till and by others", without: None, change: redeem },
     World {
@@ -794,6 +800,46 @@ fn redeem_again(rng: &mut Rng, plan: &mut Plan) {
             let slow = Fault::Request { post: true, number: 2, fate: Fate::LoseResponse };
             plan.faults = vec![first(Fate::Offline), slow];
         }
+    }
+}
+
+fn suspended(rng: &mut Rng, plan: &mut Plan) {
+    plan.slots.truncate(1);
+    plan.faults.clear();
+    plan.gifts = 1;
+    plan.rules.earlier_purchases = 1;
+    plan.slots[0].request_timeout_ms = 5_000;
+    plan.rules.reward_lag_ms = rng.pick(&[0, 5_000, 590_000]);
+    plan.slots[0].history_lag_ms = Some(plan.rules.reward_lag_ms);
+    let gift = Action::UseGift { gift: 0, receipt: Some(2), wait_ms: 3_000, name_contact: rng.chance(80) };
+    let first = if rng.chance(70) { sale(1, 3_000) } else { Action::Sleep { ms: 0 } };
+    plan.slots[0].callers = vec![vec![first, Action::Sleep { ms: 5_000 }, gift, sale(3, 3_000)]];
+    let (ms, suspended) = (rng.pick(&[20_000, 90_000, 300_000, 7_200_000, 108_000_000]), rng.chance(60));
+    plan.calm_after_s = 500 + ms / 1_000;
+    let fates = [Fate::LoseResponse, Fate::LoseRequest, Fate::ServerError { status: 504, processed: true }];
+    let mut lost = |rng: &mut Rng| {
+        let (number, fate) = (1 + rng.below(3), rng.pick(&fates));
+        plan.faults.push(Fault::Request { post: true, number, fate });
+    };
+    lost(rng);
+    lost(rng);
+    if rng.chance(50) {
+        let number = 1 + rng.below(3);
+        plan.faults.insert(0, Fault::Request { post: true, number, fate: Fate::Pause { ms, suspended } });
+    } else {
+        plan.faults.push(Fault::Pause { till: 0, at_ms: rng.below(12_000), ms, suspended });
+    }
+    if rng.chance(30) {
+        // No query is possible between the attempts.
+        let from_ms = 6_000 + rng.below(2) * ms;
+        plan.faults.push(Fault::Outage { from_ms, until_ms: from_ms + 400_000, fate: Fate::Offline });
+    }
+    if rng.chance(30) {
+        let at_ms = rng.pick(&[0, 30_000, 100_000, 1_000_000]);
+        plan.faults.push(Fault::OtherUses { gift: 0, at_ms });
+    }
+    if rng.chance(30) {
+        plan.faults.push(Fault::Crash { slot: 0, effect: 5 + rng.below(25), power: rng.chance(50) });
     }
 }
 

@@ -144,7 +144,7 @@ public final class Code {
     /** The proxy does not connect to the server; the message has its status. Nothing was
      *  sent. */
     public static final int PROXY_FAILED = -421;
-    /** There was no memory for a response or a list. Nothing was sent. */
+    /** There was no memory for a response, a list or a thread. Nothing was sent. */
     public static final int OUT_OF_MEMORY = -422;
 
     // -5xx, pending: the outcome is not known yet. Let the sale go on. The library resolves it.
