@@ -2,7 +2,7 @@
 //! machine is suspended. Across runs Engage's clock decides where it is known. The till's clock
 //! only stamps: it may be set at any time.
 
-use super::domain::Millis;
+use super::domain::{Millis, Operation};
 use super::evidence::QueryTime;
 use super::intent::Intent;
 use std::time::Duration;
@@ -96,9 +96,12 @@ impl Observation {
     pub fn query_time(self, intent: &Intent, now: Duration, engage: Option<Millis>, limits: Limits) -> QueryTime {
         let waited = super::domain::millis(now.saturating_sub(self.since));
         let window = intent.progress.in_flight_window_ms;
-        // Only across runs, and only where the attempt is known to have ended within its window.
-        let ended = self.began.is_none() && !intent.progress.end_unknown;
-        let by_engage = ended && intent.processing_window.zip(engage).is_some_and(|((_, until), now)| now > until);
+        // Only across runs. A redeem needs an attempt that is known to have ended within its window;
+        // a purchase that is sent too early deducts nothing (A1).
+        let ended = !intent.progress.end_unknown || matches!(intent.operation, Operation::Purchase(_));
+        let by_engage = self.began.is_none()
+            && ended
+            && intent.processing_window.zip(engage).is_some_and(|((_, until), now)| now > until);
         let complete_after = window + limits.history_lag_ms;
         let age_ms = self.age_ms(intent, now, engage, limits);
         // The attempts of a lost record were made before the loss was known, maybe in an earlier
@@ -157,8 +160,8 @@ pub(crate) struct Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::domain::Purchase;
-    use crate::core::id::{ContactId, ItemId, OperationId};
+    use crate::core::domain::{Channel, Purchase, Redeem};
+    use crate::core::id::{AssignmentId, ContactId, ItemId, OperationId};
     use uuid::Uuid;
 
     const LIMITS: Limits =
@@ -305,7 +308,14 @@ mod tests {
         let over = |engage| seen.query_time(&intent, s(0), Some(engage), LIMITS).in_flight_over;
         assert_eq!([BUILT + 66_000, BUILT + 66_001].map(over), [false, true]);
         intent.progress.end_unknown = true;
-        let time = seen.query_time(&intent, s(0), Some(BUILT + 66_001), LIMITS);
-        assert!(!time.in_flight_over, "a killed process may have sent it at its end");
+        let over = |intent: &Intent| seen.query_time(intent, s(0), Some(BUILT + 66_001), LIMITS).in_flight_over;
+        assert!(over(&intent));
+        let redeem = Redeem {
+            id: intent.id(),
+            contact: None,
+            assignment: AssignmentId::from_uuid(Uuid::nil()),
+            channel: Channel::Pos,
+        };
+        assert!(!over(&Intent { operation: redeem.into(), ..intent }), "a killed process may have sent it at its end");
     }
 }
