@@ -263,6 +263,9 @@ fn sale_that_waits_for_a_locked_journal_is_not_sent() {
         holder.execute_batch("BEGIN IMMEDIATE").unwrap();
         let error = buy(&client, ASTRID, COFFEE, &with).unwrap_err();
         assert_eq!(problem(&error)["outcome"], "notSent", "{with}: {error}");
+        let says =
+            error.code() == Code::JournalLocked || problem(&error)["cause"][0].as_str().unwrap().contains("journal");
+        assert!(says, "{with}: {error:?}");
         holder.execute_batch("ROLLBACK").unwrap();
     }
     // Only what is pressed again is bought.

@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+/// The cause where a wait ends before the record of its operation.
+const NO_RECORD: &str = "no record could be made within the wait: it was short, another program held the journal, \
+                         the disk did not respond, or 256 requests were in progress";
+
 impl Executor {
     /// Returns an operation, if the journal holds it. `limit`: the wait of a call that has its own.
     pub fn get(&self, id: OperationId, limit: Option<Duration>) -> Result<Option<Intent>> {
@@ -155,6 +159,7 @@ impl Executor {
                     let code = Code::from_number(before.code).unwrap_or(Code::Declined);
                     intent.operation.named_in(Error::of(code))
                 }
+                None if not_sent == Code::TimedOut => Error::of(not_sent).with_cause(vec![NO_RECORD.to_owned()]),
                 None => Error::of(not_sent),
             }),
             Some(Ok(Admission::Uncertain(..))) => Err(Error::of(not_sent)),
