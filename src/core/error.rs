@@ -57,7 +57,7 @@ impl Error {
     }
 
     /// Returns the error of a call for which no thread could be started.
-    pub fn without_thread(cause: &impl std::fmt::Display) -> Self {
+    pub fn without_thread(cause: &impl fmt::Display) -> Self {
         Error::new(Code::OutOfMemory, "no thread could be started").with_cause(vec![cause.to_string()])
     }
 
