@@ -96,8 +96,8 @@ impl Observation {
     pub fn query_time(self, intent: &Intent, now: Duration, engage: Option<Millis>, limits: Limits) -> QueryTime {
         let waited = super::domain::millis(now.saturating_sub(self.since));
         let window = intent.progress.in_flight_window_ms;
-        // Only across runs. A redeem needs an attempt that is known to have ended within its window;
-        // a purchase that is sent too early deducts nothing (A1).
+        // Only across runs. Of a redeem only where the attempt is known to have ended within its
+        // window; a purchase that is sent too early deducts nothing (A1).
         let ended = !intent.progress.end_unknown || matches!(intent.operation, Operation::Purchase(_));
         let by_engage = self.began.is_none()
             && ended
