@@ -485,6 +485,11 @@ mod tests {
         ] {
             assert_eq!(compared(&ours, Some(&[ours.clone(), other(state)])), expected, "{state:?}");
         }
+        // The till's clock, which stamps them, may have been set meanwhile.
+        let (at, code) = (Some(5), Code::AlreadyRedeemed);
+        let declined = Intent { code, resolved_at: at, ..other(IntentState::Declined) };
+        let later = Intent { recorded_at: 10, ..ours.clone() };
+        assert_eq!(compared(&later, Some(&[declined])), (false, false), "stamps say nothing about an order");
         let mut found_before = ours;
         found_before.progress.redeemed_before = true;
         assert_eq!(compared(&found_before, Some(&[])), (true, false));
