@@ -2,6 +2,7 @@
 //! clock is often off by days.
 
 use crate::core::domain::{Millis, millis};
+use crate::core::evidence::CLOCK_TOLERANCE_MS;
 use crate::rt::{self, BootTime, Mutex};
 use crate::transport::http_date;
 use std::borrow::Cow;
@@ -45,10 +46,6 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 /// A `Date` is rounded down to a second.
 const RESOLUTION_MS: Millis = 1_000;
 
-/// A `Date` that differs from the estimate by more than this shows that the estimate was wrong, in
-/// ms. One that was under way for longer is not taken. Decisions about a redeem tolerate as much.
-const TOLERANCE_MS: Millis = 60_000;
-
 /// The server's time, from the `Date` of its last response. Between two responses the boot time
 /// counts.
 #[derive(Debug, Default)]
@@ -80,13 +77,14 @@ impl Sample {
 impl Known {
     fn learn(&mut self, date: Millis, began: BootTime, now: BootTime) {
         let sample = Sample { received_at: now, date, uncertainty: RESOLUTION_MS + millis(now.since(began)) };
-        if sample.uncertainty > TOLERANCE_MS {
+        // Decisions about a redeem tolerate no more.
+        if sample.uncertainty > CLOCK_TOLERANCE_MS {
             return;
         }
         let (earliest, latest) = sample.at(now);
         let contradicts = |last: Sample| {
             let (from, until) = last.at(now);
-            latest + TOLERANCE_MS < from || until + TOLERANCE_MS < earliest
+            latest + CLOCK_TOLERANCE_MS < from || until + CLOCK_TOLERANCE_MS < earliest
         };
         if self.last.is_some_and(contradicts) {
             self.corrected_at = Some(now);

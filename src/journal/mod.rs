@@ -267,7 +267,7 @@ impl Journal {
     }
 
     /// Returns what a command would mean now, without carrying it out. None if the journal stays
-    /// busy for longer than `limit`.
+    /// busy for longer than `limit`, or no thread could be started for the read.
     pub fn peek(
         &self,
         operation: &Operation,
@@ -291,7 +291,7 @@ impl Journal {
             self.read_within(limit, move |connection| candidates(connection, &operation, reference.as_deref()))
         };
         match found {
-            Err(error) if error.code() == Code::JournalTimedOut => None,
+            Err(error) if matches!(error.code(), Code::JournalTimedOut | Code::OutOfMemory) => None,
             found => Some(found.and_then(decide)),
         }
     }

@@ -394,7 +394,8 @@ fn seen_in(fact: &str, lost_at: Millis) -> Option<Millis> {
 
 /// Whether the journal has failed, and no decision about a command.
 fn is_of_journal(error: &Error) -> bool {
-    (-699..=-600).contains(&error.code().number())
+    // Also where no thread could be started for a read of it.
+    (-699..=-600).contains(&error.code().number()) || error.code() == Code::OutOfMemory
 }
 
 /// Returns the completion that was reported but not stored, unless the stored intent is final.
